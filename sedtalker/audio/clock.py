@@ -29,7 +29,7 @@ class FrameClock:
         return round((time - self.offset) * self.rate)
 
     def frames(self, duration: float) -> int:
-        """How many frames start within ``duration`` seconds: at least one, and the stream ends within one frame of it."""
+        """Frames of a stream that lasts ``duration`` seconds to within half a frame; at least one."""
         return max(1, round(duration * self.rate))
 
 

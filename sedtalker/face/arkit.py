@@ -1,4 +1,4 @@
-"""The 52 ARKit blend shape names, in the order of Apple's ``ARFaceAnchor.BlendShapeLocation`` as Live Link Face writes them."""
+"""The 52 ARKit blend shape names (``ARFaceAnchor.BlendShapeLocation``) in the order Live Link Face writes them."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ def _mel_filters() -> Tensor:
 
 
 def _frames(samples: Tensor, length: int) -> Tensor:
-    """(B, N) samples cut to (B, T, length) frames centred at ``(i + 1/2) · hop``; T is even so that pairs fill 50 Hz."""
-    batch, count = samples.shape
+    """(B, N) samples cut to (B, T, length) frames centred at ``(i + 1/2) · hop``; T is even: pairs fill 50 Hz."""
+    count = samples.shape[1]
     pairs = -(-count // (2 * HOP_LENGTH))
     left = length // 2 - HOP_LENGTH // 2
     right = 2 * pairs * HOP_LENGTH + length - HOP_LENGTH - left - count

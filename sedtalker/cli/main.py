@@ -1,0 +1,35 @@
+"""The ``sedtalker`` command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sedtalker import __version__
+from sedtalker.cli.train import train
+
+app = typer.Typer(
+    name="sedtalker",
+    help="Speech in, an emotional talking 3D face out.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"sedtalker {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Speech in, an emotional talking 3D face out."""

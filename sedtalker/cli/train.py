@@ -1,0 +1,26 @@
+"""``sedtalker train``: Hydra configs in, a checkpoint folder out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sedtalker.cli.console import fail_clearly, say, write_json
+
+
+@fail_clearly
+def train(
+    overrides: Annotated[list[str], typer.Argument(help="Hydra overrides: experiment=decoder trainer.steps=100 …")],
+    json: Annotated[bool, typer.Option("--json", help="Print the final figures as JSON.")] = False,
+) -> None:
+    """Train a model: [bold]sedtalker train experiment=NAME trainer.run_dir=DIR[/bold]."""
+    from sedtalker.training.run import compose
+    from sedtalker.training.run import train as run
+
+    config = compose(overrides)
+    metrics = run(config, report=say)
+    if json:
+        write_json(metrics)
+    else:
+        say(f"the checkpoint folder is {config['trainer']['run_dir']}/export")

@@ -1,0 +1,58 @@
+"""From composed configuration to a finished run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sedtalker.datasets.manifest import find_data
+from sedtalker.errors import InputError
+from sedtalker.training.loop import TrainerConfig, fit
+from sedtalker.training.tasks import make_task
+
+
+def config_folder() -> Path:
+    """Folder of the Hydra configs, in a source tree or an installed package."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "configs", package.parent / "configs"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise InputError("the training configs are missing from this installation; reinstall sedtalker")
+
+
+def cache_folder(cache: str | None = None) -> Path:
+    """Where decoded audio and features are kept."""
+    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return Path(cache).expanduser() if cache else root / "sedtalker"
+
+
+def compose(overrides: list[str]) -> dict[str, Any]:
+    """The training configuration as plain data.
+
+    Raises:
+        InputError: an override does not fit the configuration.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+            config = hydra_compose("train", overrides)
+            plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(str(error).strip().splitlines()[0]) from None
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def train(config: dict[str, Any], report: Callable[[str], None] = lambda line: None) -> dict[str, float]:
+    """Run one experiment; returns its held-out figures."""
+    data = find_data(Path(config["data"]) if config.get("data") else None)
+    task_config = dict(config["task"])
+    task = make_task(task_config.pop("name"), task_config, data, cache_folder(config.get("cache")))
+    return fit(task, TrainerConfig(**config["trainer"]), report)

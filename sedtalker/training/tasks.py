@@ -1,0 +1,30 @@
+"""The tasks that can be trained, by the name a config gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sedtalker.errors import InputError
+from sedtalker.training.loop import Task
+
+
+def make_task(name: str, config: dict[str, Any], data: Path, cache: Path) -> Task:
+    """The task ``name`` with its hyper-parameters, reading training data from ``data`` and caching under ``cache``.
+
+    Raises:
+        InputError: unknown task.
+    """
+    if name == "speech_encoder":
+        from sedtalker.training.speech_encoder import SpeechEncoderTask
+
+        return SpeechEncoderTask(config, data, cache)
+    if name == "diarizer":
+        from sedtalker.training.diarizer import DiarizerTask
+
+        return DiarizerTask(config, data, cache)
+    if name == "decoder":
+        from sedtalker.training.decoder import DecoderTask
+
+        return DecoderTask(config, data, cache)
+    raise InputError(f"unknown task '{name}': speech_encoder, diarizer or decoder")
