@@ -1,0 +1,142 @@
+"""The camera, and how it frames a head."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.face.face import Face
+from sedtalker.face.mesh import Floats, Mesh
+
+Matrix = NDArray[np.float64]
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A perspective camera; lengths in the units of the mesh.
+
+    Attributes:
+        position: where the camera is.
+        target: the point in the middle of the picture.
+        up: roughly upwards.
+        fov: vertical field of view, degrees.
+        near: nearest visible distance.
+        far: farthest visible distance.
+    """
+
+    position: Point
+    target: Point
+    up: Point = (0.0, 1.0, 0.0)
+    fov: float = 20.0
+    near: float = 0.05
+    far: float = 10.0
+
+    @property
+    def distance(self) -> float:
+        """From the camera to its target."""
+        return math.dist(self.position, self.target)
+
+    @property
+    def half_height(self) -> float:
+        """Half of what the picture shows vertically at the target."""
+        return self.distance * math.tan(math.radians(self.fov) / 2)
+
+    def view(self) -> Matrix:
+        """(4, 4) world to camera; the camera looks along −Z, as in OpenGL."""
+        position = np.asarray(self.position, dtype=np.float64)
+        back = position - np.asarray(self.target)
+        back /= np.linalg.norm(back)
+        right = np.cross(self.up, back)
+        right /= np.linalg.norm(right)
+        matrix = np.eye(4)
+        matrix[:3, :3] = np.stack([right, np.cross(back, right), back])
+        matrix[:3, 3] = -matrix[:3, :3] @ position
+        return matrix
+
+    def projection(self, aspect: float = 1.0) -> Matrix:
+        """(4, 4) camera to clip space, OpenGL convention; ``aspect`` is width / height."""
+        scale = 1.0 / math.tan(math.radians(self.fov) / 2)
+        span = self.near - self.far
+        matrix = np.zeros((4, 4))
+        matrix[0, 0] = scale / aspect
+        matrix[1, 1] = scale
+        matrix[2, 2:] = (self.far + self.near) / span, 2 * self.far * self.near / span
+        matrix[3, 2] = -1.0
+        return matrix
+
+
+def frame_head(
+    subject: Face | Mesh | Floats, *, yaw: float = 0.0, pitch: float = 0.0, fov: float = 20.0, zoom: float = 1.0
+) -> Camera:
+    """A portrait camera in front (+Z) of the head of ``subject``.
+
+    With landmarks the head is measured from the eyes and the chin; otherwise it is what stands
+    above the neck, so long necks and whole bodies are framed at the head too.
+
+    Args:
+        subject: a face, a mesh or vertices (V, 3).
+        yaw: degrees the camera walks to the subject's left (the right of the picture's head turns towards us).
+        pitch: degrees the camera rises.
+        fov: vertical field of view, degrees; about 20 is a portrait lens.
+        zoom: above 1 is closer.
+    """
+    mesh = subject.mesh if isinstance(subject, Face) else subject
+    vertices = mesh.vertices if isinstance(mesh, Mesh) else np.asarray(mesh)
+    landmarks = subject.landmarks if isinstance(subject, Face) else None
+    if landmarks is not None and len(landmarks) == 68:
+        centre, half = _from_landmarks(vertices, vertices[landmarks])
+    else:
+        centre, half = _from_profile(vertices)
+    half /= zoom
+    distance = half / math.tan(math.radians(fov) / 2)
+    turn, rise = math.radians(yaw), math.radians(pitch)
+    direction = np.array([math.sin(turn) * math.cos(rise), math.sin(rise), math.cos(turn) * math.cos(rise)])
+    x, y, z = centre
+    extent = float(np.linalg.norm(vertices - centre, axis=1).max())
+    eye = centre + distance * direction
+    return Camera(
+        position=(float(eye[0]), float(eye[1]), float(eye[2])),
+        target=(float(x), float(y), float(z)),
+        fov=fov,
+        near=max(distance - extent, 0.1 * distance),
+        far=distance + 1.1 * extent,
+    )
+
+
+def _from_landmarks(vertices: Floats, points: Floats) -> tuple[NDArray[np.float64], float]:
+    """Centre and half height of the picture from iBUG landmarks: a head is about twice as high as eyes to chin."""
+    eyes = points[[36, 39, 42, 45]].mean(axis=0, dtype=np.float64)
+    drop = max(float(eyes[1] - points[8, 1]), 0.9 * float(np.linalg.norm(points[45] - points[36])))
+    top = min(float(vertices[:, 1].max()), float(eyes[1]) + 1.9 * drop)
+    bottom = max(float(vertices[:, 1].min()), float(eyes[1]) - 1.55 * drop)
+    return np.array([eyes[0], (top + bottom) / 2, eyes[2] - 0.6 * drop]), (top - bottom) / 2 * 1.08
+
+
+def _from_profile(vertices: Floats) -> tuple[NDArray[np.float64], float]:
+    """Centre and half height of the picture from the outline: the head ends where the outline narrows to a neck."""
+    points = vertices[np.isfinite(vertices).all(axis=1)].astype(np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    height = max(high[1] - low[1], 1e-9)
+    slices = 96
+    index = np.minimum(((high[1] - points[:, 1]) / height * slices).astype(int), slices - 1)
+    least, most = np.full(slices, np.inf), np.full(slices, -np.inf)
+    np.minimum.at(least, index, points[:, 0])
+    np.maximum.at(most, index, points[:, 0])
+    filled = np.flatnonzero(most >= least)
+    width = np.interp(np.arange(slices), filled, (most - least)[filled])
+    widest, cut = 0.0, slices
+    for i in range(slices):
+        widest = max(widest, width[i])
+        deep_enough = (i + 1) / slices * height > 0.8 * widest
+        if deep_enough and width[i] < 0.72 * widest:
+            cut = i + 1
+            break
+    bottom = high[1] - min((cut + 0.06 * slices) / slices, 1.0) * height
+    head = points[points[:, 1] >= bottom]
+    centre = (head.min(axis=0) + head.max(axis=0)) / 2
+    size = head.max(axis=0) - head.min(axis=0)
+    return centre, float(max(size[1], size[0])) / 2 * 1.12

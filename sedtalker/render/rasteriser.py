@@ -1,0 +1,166 @@
+"""Z-buffer rasterisation of triangles without a graphics library.
+
+Every sample is computed from its own position alone, so a picture does not depend on how it was split over threads.
+Triangles that cross the near plane are dropped, not clipped: cameras here stand outside the head.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.face.mesh import Floats, Ints
+from sedtalker.render.camera import Matrix
+from sedtalker.render.kernels import kernel
+
+
+class IdBuffer(NamedTuple):
+    """What each sample of a picture sees.
+
+    Attributes:
+        triangle: (H, W) int32, −1 where nothing is seen.
+        barycentric: (H, W, 3) float32, perspective-correct weights of the triangle's corners.
+        depth: (H, W) float32, distance along the view axis for perspective, normalised depth for orthographic matrices;
+            +inf where nothing is seen.
+    """
+
+    triangle: Ints
+    barycentric: Floats
+    depth: Floats
+
+
+def rasterise_ids(
+    vertices: Floats, triangles: Ints, matrix: NDArray[np.floating], size: int | tuple[int, int]
+) -> IdBuffer:
+    """Which triangle each pixel centre sees.
+
+    Args:
+        vertices: (V, 3).
+        triangles: (T, 3) vertex indices, either winding.
+        matrix: (4, 4) world to clip space, perspective (``camera.projection() @ camera.view()``) or
+            ``orthographic_matrix``.
+        size: side of the square picture, or (width, height), pixels. Row 0 is the top.
+    """
+    width, height = (size, size) if isinstance(size, int) else size
+    screen = to_screen(np.ascontiguousarray(vertices, dtype=np.float32), np.asarray(matrix, np.float64), width, height)
+    ids = np.full((height, width), -1, dtype=np.int32)
+    depth = np.full((height, width), np.inf, dtype=np.float32)
+    corners = np.ascontiguousarray(triangles, dtype=np.int32)
+    fill(screen, corners, ids, depth, 0, height)
+    barycentric = np.zeros((height, width, 3), dtype=np.float32)
+    distance = np.full((height, width), np.inf, dtype=np.float32)
+    _weights(screen, corners, ids, depth, barycentric, distance, bool(np.asarray(matrix)[3, :3].any()))
+    return IdBuffer(ids, barycentric, distance)
+
+
+def orthographic_matrix(
+    centre: tuple[float, float, float] | NDArray[np.floating],
+    half_size: float,
+    depth: float,
+    rotation: NDArray[np.floating] | None = None,
+) -> Matrix:
+    """(4, 4) world to clip: looks along −Z at ``centre`` after ``rotation`` (3, 3), showing ``± half_size`` both ways.
+
+    ``depth`` is how far before and behind the centre is visible.
+    """
+    turn = np.eye(3) if rotation is None else np.asarray(rotation, dtype=np.float64)
+    scale = np.array([1 / half_size, 1 / half_size, -1 / depth])
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale[:, None] * turn
+    matrix[:3, 3] = -matrix[:3, :3] @ np.asarray(centre, dtype=np.float64)
+    return matrix
+
+
+@kernel
+def to_screen(vertices: Floats, matrix: Matrix, width: int, height: int) -> NDArray[np.float64]:
+    """(V, 4): x and y in samples from the top left corner, normalised depth, 1 / w (0 for points behind the camera)."""
+    screen = np.empty((len(vertices), 4), dtype=np.float64)
+    for i in range(len(vertices)):
+        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        w = matrix[3, 0] * x + matrix[3, 1] * y + matrix[3, 2] * z + matrix[3, 3]
+        if not w > 1e-12:
+            screen[i, :] = 0.0
+            continue
+        inverse = 1.0 / w
+        cx = (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]) * inverse
+        cy = (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]) * inverse
+        cz = (matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]) * inverse
+        if not (cz >= -1.0 and cz <= 1.0 and abs(cx) < 1e6 and abs(cy) < 1e6):
+            screen[i, :] = 0.0
+            continue
+        screen[i, 0] = (0.5 + 0.5 * cx) * width
+        screen[i, 1] = (0.5 - 0.5 * cy) * height
+        screen[i, 2] = cz
+        screen[i, 3] = inverse
+    return screen
+
+
+@kernel
+def fill(screen: NDArray[np.float64], triangles: Ints, ids: Ints, depth: Floats, first_row: int, last_row: int) -> None:
+    """Rasterise into rows [first_row, last_row) of ``ids`` and ``depth`` (H, W), which hold −1 and +inf where empty."""
+    width = ids.shape[1]
+    for t in range(len(triangles)):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        if screen[a, 3] == 0.0 or screen[b, 3] == 0.0 or screen[c, 3] == 0.0:
+            continue
+        ay, by, cy = screen[a, 1], screen[b, 1], screen[c, 1]
+        top = max(first_row, int(np.ceil(min(ay, by, cy) - 0.5)))
+        bottom = min(last_row - 1, int(np.floor(max(ay, by, cy) - 0.5)))
+        if top > bottom:
+            continue
+        ax, bx, cx = screen[a, 0], screen[b, 0], screen[c, 0]
+        left = max(0, int(np.ceil(min(ax, bx, cx) - 0.5)))
+        right = min(width - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if left > right or abs(area) < 1e-12:
+            continue
+        inverse = 1.0 / area
+        bdx, bdy = (cy - ay) * inverse, (ax - cx) * inverse
+        cdx, cdy = (ay - by) * inverse, (bx - ax) * inverse
+        az = screen[a, 2]
+        bz, cz = screen[b, 2] - az, screen[c, 2] - az
+        for row in range(top, bottom + 1):
+            y = row + 0.5 - ay
+            for column in range(left, right + 1):
+                x = column + 0.5 - ax
+                v = x * bdx + y * bdy
+                w = x * cdx + y * cdy
+                if v >= -1e-9 and w >= -1e-9 and v + w <= 1.0 + 1e-9:
+                    z = np.float32(az + v * bz + w * cz)
+                    if z < depth[row, column]:
+                        depth[row, column] = z
+                        ids[row, column] = t
+
+
+@kernel
+def _weights(
+    screen: NDArray[np.float64],
+    triangles: Ints,
+    ids: Ints,
+    depth: Floats,
+    barycentric: Floats,
+    distance: Floats,
+    perspective: bool,
+) -> None:
+    """Perspective-correct barycentric weights and distances of the samples that see a triangle."""
+    for row in range(ids.shape[0]):
+        for column in range(ids.shape[1]):
+            t = ids[row, column]
+            if t < 0:
+                continue
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            ax, ay = screen[a, 0], screen[a, 1]
+            bx, by = screen[b, 0] - ax, screen[b, 1] - ay
+            cx, cy = screen[c, 0] - ax, screen[c, 1] - ay
+            x, y = column + 0.5 - ax, row + 0.5 - ay
+            inverse = 1.0 / (bx * cy - cx * by)
+            v = min(max((x * cy - cx * y) * inverse, 0.0), 1.0)
+            w = min(max((bx * y - x * by) * inverse, 0.0), 1.0 - v)
+            pa, pb, pc = (1.0 - v - w) * screen[a, 3], v * screen[b, 3], w * screen[c, 3]
+            total = pa + pb + pc
+            barycentric[row, column, 0] = pa / total
+            barycentric[row, column, 1] = pb / total
+            barycentric[row, column, 2] = pc / total
+            distance[row, column] = 1.0 / total if perspective else depth[row, column]

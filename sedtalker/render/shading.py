@@ -1,0 +1,267 @@
+"""Per-pixel shading of the id buffer: wrapped diffuse, soft highlights, one soft shadow, darker hollows.
+
+All light is linear; the picture is encoded to sRGB at the end. A pixel has 2 × 2 samples; each triangle seen by any of
+them is shaded once, at the middle of its samples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.face.mesh import Floats, Ints
+from sedtalker.render.kernels import kernel
+from sedtalker.render.light import MATERIALS, Lighting
+
+SAMPLES = 2
+TAPS = 16
+_LEVELS = 4095
+
+
+def to_linear(colours: NDArray[np.floating]) -> Floats:
+    """SRGB in [0, 1] to linear light (IEC 61966-2-1)."""
+    clipped = np.clip(np.asarray(colours, dtype=np.float32), 0.0, 1.0)
+    return np.where(clipped <= 0.04045, clipped / 12.92, ((clipped + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def encode_table() -> NDArray[np.uint8]:
+    """(4096,) sRGB byte of linear light i / 4095 · 2, with a soft shoulder above 0.7 instead of clipping."""
+    light = np.arange(_LEVELS + 1) / _LEVELS * 2.0
+    knee = 0.7
+    over = np.maximum(light - knee, 0.0)
+    light = np.minimum(light, knee) + (1 - knee) * (1 - np.exp(-over / (1 - knee)))
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.round(np.clip(encoded, 0, 1) * 255).astype(np.uint8)
+
+
+def material_table() -> Floats:
+    """(M, 5): specular strength, log2 of its exponent, and wrap per channel of each material."""
+    rows = [(m.specular, m.sharpness, *m.wrap) for m in MATERIALS.values()]
+    return np.array(rows, dtype=np.float32)
+
+
+def light_table(lighting: Lighting) -> Floats:
+    """(L, 7): direction to the light in camera space, linear colour times strength, specular share."""
+    rows = [
+        (*light.direction(), *(c * light.strength for c in light.colour), light.specular) for light in lighting.lights
+    ]
+    return np.array(rows, dtype=np.float32)
+
+
+def tap_table() -> Floats:
+    """(16, 2) offsets, opposite ones side by side, at which the hollow test looks; unit disc, golden angle."""
+    half = TAPS // 2
+    radius = np.sqrt((np.arange(half) + 0.5) / half)
+    angle = np.arange(half) * np.pi * (3 - np.sqrt(5))
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return np.stack([points, -points], axis=1).reshape(TAPS, 2).astype(np.float32)
+
+
+@kernel
+def welded_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
+    """(V, 3) area-weighted unit normals; vertices with the same ``weld`` (V,) entry share theirs."""
+    total = np.zeros((len(vertices), 3), dtype=np.float32)
+    for t in range(len(triangles)):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ax, ay, az = vertices[a, 0], vertices[a, 1], vertices[a, 2]
+        ux, uy, uz = vertices[b, 0] - ax, vertices[b, 1] - ay, vertices[b, 2] - az
+        vx, vy, vz = vertices[c, 0] - ax, vertices[c, 1] - ay, vertices[c, 2] - az
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for corner in (a, b, c):
+            shared = weld[corner]
+            total[shared, 0] += nx
+            total[shared, 1] += ny
+            total[shared, 2] += nz
+    normals = np.empty((len(vertices), 3), dtype=np.float32)
+    for i in range(len(vertices)):
+        x, y, z = total[weld[i], 0], total[weld[i], 1], total[weld[i], 2]
+        length = np.sqrt(x * x + y * y + z * z)
+        if length > 1e-30:
+            normals[i, 0], normals[i, 1], normals[i, 2] = x / length, y / length, z / length
+        else:
+            normals[i, 0], normals[i, 1], normals[i, 2] = 0.0, 0.0, 1.0
+    return normals
+
+
+@kernel
+def _distance(z: float, near: float, far: float) -> float:
+    """Distance along the view axis of a normalised depth; empty samples are at ``far``."""
+    if not z <= 1.0:
+        return far
+    return 2.0 * near * far / (far + near - z * (far - near))
+
+
+@kernel
+def _hollow(depth: Floats, row: int, column: int, taps: Floats, optics: Floats) -> float:
+    """How far the surface lies below its surroundings, in [0, 1]; slopes cancel because taps come in opposite pairs."""
+    height, width = depth.shape
+    near, far, focal, radius = optics[0], optics[1], optics[2], optics[3]
+    here = _distance(depth[row, column], near, far)
+    reach = radius * focal / here
+    found = 0.0
+    for pair in range(len(taps) // 2):
+        below = 0.0
+        for side in range(2):
+            tap = 2 * pair + side
+            r = min(max(int(row + taps[tap, 1] * reach + 0.5), 0), height - 1)
+            c = min(max(int(column + taps[tap, 0] * reach + 0.5), 0), width - 1)
+            below += min(max((here - _distance(depth[r, c], near, far)) / radius, -1.0), 1.0)
+        found += max(below, 0.0)
+    return min(found / len(taps) * 2.0, 1.0)
+
+
+@kernel
+def _lit(x: float, y: float, z: float, shadow_map: Floats, shadow_matrix: NDArray[np.float64]) -> float:
+    """Share of the key light that reaches a point in camera space: 5 × 5 comparisons with bilinear weights."""
+    size = shadow_map.shape[0]
+    m = shadow_matrix
+    u = (0.5 + 0.5 * (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3])) * size - 0.5
+    v = (0.5 - 0.5 * (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3])) * size - 0.5
+    depth = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
+    if not (u > 3.0 and v > 3.0 and u < size - 4.0 and v < size - 4.0):
+        return 1.0
+    column, row = int(u), int(v)
+    fu, fv = u - column, v - row
+    lit = 0.0
+    for j in range(-2, 4):
+        wv = 1.0 - fv if j == -2 else (fv if j == 3 else 1.0)
+        for i in range(-2, 4):
+            wu = 1.0 - fu if i == -2 else (fu if i == 3 else 1.0)
+            if depth <= shadow_map[row + j, column + i]:
+                lit += wu * wv
+    return lit / 25.0
+
+
+@kernel
+def shade(
+    image: NDArray[np.uint8],
+    background: Floats,
+    ids: Ints,
+    depth: Floats,
+    screen: NDArray[np.float64],
+    points: Floats,
+    normals: Floats,
+    colours: Floats,
+    triangles: Ints,
+    parts: Ints,
+    materials: Floats,
+    lights: Floats,
+    ambient: Floats,
+    shadow_map: Floats,
+    shadow_matrix: NDArray[np.float64],
+    taps: Floats,
+    optics: Floats,
+    encode: NDArray[np.uint8],
+    first_row: int,
+    last_row: int,
+) -> None:
+    """Shade rows [first_row, last_row) of ``image`` (H, W, 3) from ``ids`` and ``depth`` (2H, 2W).
+
+    Args:
+        image: written.
+        background: (H, W, 3) linear.
+        ids: triangle of each sample, −1 where empty.
+        depth: normalised depth of each sample.
+        screen: (V, 4) of ``to_screen`` at sample resolution.
+        points: (V, 3) in camera space.
+        normals: (V, 3) in camera space.
+        colours: (V, 3) linear.
+        triangles: (T, 3).
+        parts: (T,) row of ``materials`` for each triangle.
+        materials: see ``material_table``.
+        lights: see ``light_table``; the first casts the shadow.
+        ambient: (2, 3) linear light from above and from below.
+        shadow_map: (S, S) normalised depth seen from the first light.
+        shadow_matrix: (4, 4) camera space to the shadow map's clip space.
+        taps: see ``tap_table``.
+        optics: near, far, focal length in samples, radius of hollows, their strength, the shadow's strength, its bias.
+        encode: see ``encode_table``.
+        first_row: first row to shade.
+        last_row: one past the last.
+    """
+    width = image.shape[1]
+    seen = np.empty(4, dtype=np.int32)
+    for row in range(first_row, last_row):
+        for column in range(width):
+            for s in range(4):
+                seen[s] = ids[2 * row + s // 2, 2 * column + s % 2]
+            red, green, blue = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+            empty = 0
+            for s in range(4):
+                t = seen[s]
+                if t == -2:
+                    continue
+                if t == -1:
+                    empty += 1
+                    continue
+                count, px, py = 0, 0.0, 0.0
+                for other in range(s, 4):
+                    if seen[other] == t:
+                        count += 1
+                        px += 2 * column + other % 2 + 0.5
+                        py += 2 * row + other // 2 + 0.5
+                        seen[other] = -2
+                px /= count
+                py /= count
+                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+                ax, ay = screen[a, 0], screen[a, 1]
+                bx, by = screen[b, 0] - ax, screen[b, 1] - ay
+                cx, cy = screen[c, 0] - ax, screen[c, 1] - ay
+                area = bx * cy - cx * by
+                v = min(max(((px - ax) * cy - cx * (py - ay)) / area, 0.0), 1.0)
+                w = min(max((bx * (py - ay) - (px - ax) * by) / area, 0.0), 1.0 - v)
+                u, v, w = (1.0 - v - w) * screen[a, 3], v * screen[b, 3], w * screen[c, 3]
+                total = u + v + w
+                u, v, w = np.float32(u / total), np.float32(v / total), np.float32(w / total)
+                x = u * points[a, 0] + v * points[b, 0] + w * points[c, 0]
+                y = u * points[a, 1] + v * points[b, 1] + w * points[c, 1]
+                z = u * points[a, 2] + v * points[b, 2] + w * points[c, 2]
+                nx = u * normals[a, 0] + v * normals[b, 0] + w * normals[c, 0]
+                ny = u * normals[a, 1] + v * normals[b, 1] + w * normals[c, 1]
+                nz = u * normals[a, 2] + v * normals[b, 2] + w * normals[c, 2]
+                length = np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20)
+                if area > 0.0:  # rows grow downwards: a triangle seen from behind
+                    length = -length
+                nx, ny, nz = nx / length, ny / length, nz / length
+                near_length = np.sqrt(x * x + y * y + z * z)
+                vx, vy, vz = -x / near_length, -y / near_length, -z / near_length
+                part = parts[t]
+                hollow = _hollow(depth, int(py), int(px), taps, optics)
+                open_sky = np.float32(1.0) - optics[4] * np.float32(hollow)
+                up = np.float32(0.5) + np.float32(0.5) * ny
+                lr = (ambient[1, 0] + (ambient[0, 0] - ambient[1, 0]) * up) * open_sky
+                lg = (ambient[1, 1] + (ambient[0, 1] - ambient[1, 1]) * up) * open_sky
+                lb = (ambient[1, 2] + (ambient[0, 2] - ambient[1, 2]) * up) * open_sky
+                sr, sg, sb = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+                for i in range(len(lights)):
+                    dx, dy, dz = lights[i, 0], lights[i, 1], lights[i, 2]
+                    facing = nx * dx + ny * dy + nz * dz
+                    direct = open_sky
+                    if i == 0:
+                        bias = optics[6]
+                        lit = np.float32(_lit(x + bias * nx, y + bias * ny, z + bias * nz, shadow_map, shadow_matrix))
+                        direct *= np.float32(1.0) - optics[5] * (np.float32(1.0) - lit)
+                    wr, wg, wb = materials[part, 2], materials[part, 3], materials[part, 4]
+                    lr += lights[i, 3] * direct * max((facing + wr) / (1 + wr), np.float32(0.0)) ** 2
+                    lg += lights[i, 4] * direct * max((facing + wg) / (1 + wg), np.float32(0.0)) ** 2
+                    lb += lights[i, 5] * direct * max((facing + wb) / (1 + wb), np.float32(0.0)) ** 2
+                    if facing > 0.0 and lights[i, 6] > 0.0:
+                        hx, hy, hz = dx + vx, dy + vy, dz + vz
+                        shine = (nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz)
+                        shine = max(shine, np.float32(0.0))
+                        for _ in range(int(materials[part, 1])):
+                            shine *= shine
+                        shine *= materials[part, 0] * lights[i, 6] * direct * min(facing * 4, np.float32(1.0))
+                        sr += lights[i, 3] * shine
+                        sg += lights[i, 4] * shine
+                        sb += lights[i, 5] * shine
+                red += count * (lr * (u * colours[a, 0] + v * colours[b, 0] + w * colours[c, 0]) + sr)
+                green += count * (lg * (u * colours[a, 1] + v * colours[b, 1] + w * colours[c, 1]) + sg)
+                blue += count * (lb * (u * colours[a, 2] + v * colours[b, 2] + w * colours[c, 2]) + sb)
+            red = (red + empty * background[row, column, 0]) * np.float32(0.25)
+            green = (green + empty * background[row, column, 1]) * np.float32(0.25)
+            blue = (blue + empty * background[row, column, 2]) * np.float32(0.25)
+            top = len(encode) - 1
+            image[row, column, 0] = encode[min(int(red * 0.5 * top + 0.5), top)]
+            image[row, column, 1] = encode[min(int(green * 0.5 * top + 0.5), top)]
+            image[row, column, 2] = encode[min(int(blue * 0.5 * top + 0.5), top)]
