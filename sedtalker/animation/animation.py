@@ -1,0 +1,127 @@
+"""An animation: a few coefficients a frame on a face, with the track that coloured it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from sedtalker.audio import FrameClock
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.face.archive import face_arrays, face_from_arrays
+from sedtalker.face.face import Face
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Animation:
+    """Motion of a face.
+
+    Attributes:
+        coefficients: (T, K) float32, one column a shape of ``face``.
+        fps: frames a second; frame i is at ``i / fps`` seconds.
+        face: what is animated.
+        head_rotation: (T, 3) float32 rotation vectors, radians, about ``face.pivot``; zeros for a still head.
+        track: the emotion that conditioned the motion, or None.
+        provenance: plain data: hash of the input, versions, seed.
+    """
+
+    coefficients: NDArray[np.float32]
+    fps: float
+    face: Face
+    head_rotation: NDArray[np.float32]
+    track: EmotionTrack | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.coefficients)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self) / self.fps
+
+    @property
+    def clock(self) -> FrameClock:
+        """Frame times."""
+        return FrameClock(self.fps)
+
+    def frames(self, chunk: int = 64) -> Iterator[NDArray[np.float32]]:
+        """Vertices (V, 3) of each frame, metres, head motion included; computed ``chunk`` frames at a time."""
+        for start in range(0, len(self), chunk):
+            stop = min(start + chunk, len(self))
+            yield from self.vertices(start, stop)
+
+    def vertices(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """Vertices (t, V, 3) of frames ``start`` to ``stop``, metres, head motion included."""
+        stop = len(self) if stop is None else stop
+        still = self.face.deform(self.coefficients[start:stop])
+        turns = Rotation.from_rotvec(self.head_rotation[start:stop]).as_matrix().astype(np.float32)
+        pivot = self.face.pivot
+        return np.einsum("tij,tvj->tvi", turns, still - pivot) + pivot
+
+
+def write_animation(path: Path, animation: Animation) -> None:
+    """One ``.npz`` that re-opens without audio, models or the mesh file; the same animation gives the same bytes."""
+    arrays = face_arrays(animation.face)
+    arrays["coefficients"] = animation.coefficients
+    arrays["head_rotation"] = animation.head_rotation
+    track = animation.track
+    described: dict[str, Any] = {
+        "format": "sedtalker-animation",
+        "version": FORMAT_VERSION,
+        "fps": animation.fps,
+        "provenance": dict(animation.provenance),
+    }
+    if track is not None:
+        described |= {"labels": list(track.labels), "duration": track.duration}
+        for name in ("times", "posterior", "intensity", "valence", "arousal"):
+            arrays[f"track_{name}"] = getattr(track, name)
+    arrays["animation_json"] = np.array(json.dumps(described, ensure_ascii=False, sort_keys=True), dtype=np.str_)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+    temporary.replace(path)
+
+
+def read_animation(path: Path) -> Animation:
+    """The animation that ``write_animation`` wrote.
+
+    Raises:
+        InputError: not such a file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        described = json.loads(str(arrays["animation_json"]))
+        if described["version"] != FORMAT_VERSION:
+            raise InputError(f"{path}: animation format {described['version']} is not known to this version")
+        return Animation(
+            coefficients=arrays["coefficients"],
+            fps=described["fps"],
+            face=face_from_arrays(arrays),
+            head_rotation=arrays["head_rotation"],
+            track=_track(arrays, described),
+            provenance=described["provenance"],
+        )
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"{path}: not a SEDTalker animation ({type(error).__name__})") from None
+
+
+def _track(arrays: dict[str, NDArray[Any]], described: dict[str, Any]) -> EmotionTrack | None:
+    if "track_times" not in arrays:
+        return None
+    names = ("times", "posterior", "intensity", "valence", "arousal")
+    columns = {name: arrays[f"track_{name}"] for name in names}
+    return EmotionTrack(**columns, labels=tuple(described["labels"]), duration=described["duration"])
