@@ -1,0 +1,80 @@
+"""Reading and writing meshes without touching their vertices, their order or their polygons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sedtalker.errors import InputError
+from sedtalker.face.mesh import Mesh
+from sedtalker.face.obj import read_obj, write_obj
+from sedtalker.face.ply import read_ply
+from sedtalker.face.stl import read_stl
+
+MAX_VERTICES = 500_000
+MAX_BYTES = 512 * 2**20
+
+__all__ = ["MAX_BYTES", "MAX_VERTICES", "read_mesh", "write_obj"]
+
+
+def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Mesh:
+    """The mesh in an OBJ, GLB, glTF, PLY or STL file.
+
+    Vertex count, order and polygons are the file's (STL has no shared vertices: equal corners become one vertex).
+    Coordinates are the file's too, so they are not metres unless the file's are; registration finds the scale.
+    A glTF file gives all its meshes in scene coordinates, skins at rest, one vertex for each entry of a vertex buffer.
+
+    Args:
+        path: the file.
+        max_vertices: more than that is refused.
+        max_bytes: a larger file is refused.
+
+    Raises:
+        InputError: the file is missing, empty, too large, no mesh, has broken numbers or indices, or no polygons.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such mesh file")
+    size = path.stat().st_size
+    if size == 0:
+        raise InputError(f"{path}: the file is empty")
+    if size > max_bytes:
+        raise InputError(f"{path}: {size / 2**20:.0f} MiB is over the limit of {max_bytes / 2**20:.0f} MiB for a mesh")
+    suffix = path.suffix.lower()
+    if suffix == ".obj":
+        mesh = read_obj(path)
+    elif suffix in (".glb", ".gltf"):
+        from sedtalker.face.gltf import read_gltf
+
+        mesh = read_gltf(path).mesh
+    elif suffix == ".ply":
+        mesh = read_ply(path)
+    elif suffix == ".stl":
+        mesh = read_stl(path)
+    else:
+        raise InputError(f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .ply or .stl")
+    check_mesh(mesh, path, max_vertices)
+    return mesh
+
+
+def check_mesh(mesh: Mesh, path: Path, max_vertices: int = MAX_VERTICES) -> None:
+    """Raise InputError where the mesh of file ``path`` cannot be animated."""
+    count = len(mesh.vertices)
+    if count == 0:
+        raise InputError(f"{path}: there is no vertex in it; is it a mesh?")
+    if count > max_vertices:
+        raise InputError(f"{path}: {count} vertices are over the limit of {max_vertices}: decimate the mesh first")
+    if len(mesh.polygon_sizes) == 0:
+        raise InputError(f"{path}: a point cloud, no polygons: give a surface mesh")
+    broken = ~np.isfinite(mesh.vertices).all(axis=1)
+    if broken.any():
+        which = int(np.flatnonzero(broken)[0]) + 1
+        raise InputError(
+            f"{path}: {broken.sum()} vertices are not finite (the first is vertex {which}): repair the mesh"
+        )
+    corners = mesh.polygon_vertices
+    if corners.min() < 0 or corners.max() >= count:
+        raise InputError(f"{path}: a polygon refers to vertex {int(corners.max()) + 1}, but there are only {count}")
+    if float(np.ptp(mesh.vertices, axis=0).max()) == 0.0:
+        raise InputError(f"{path}: all vertices are at one point: nothing to animate")

@@ -1,0 +1,186 @@
+"""Wavefront OBJ, vertex for vertex and polygon for polygon.
+
+The common loaders merge, split or reorder vertices, triangulate quads and drop groups; animating a user's mesh needs
+all of these as they were.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sedtalker.errors import InputError
+from sedtalker.face.mesh import Ints, Mesh
+
+_NO_UV = -1
+
+
+@dataclass
+class _Contents:
+    """What the lines read so far hold; indices count from 0."""
+
+    vertices: list[tuple[float, ...]] = field(default_factory=list)
+    colours: list[tuple[float, ...]] = field(default_factory=list)
+    uvs: list[tuple[float, float]] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    corners: list[int] = field(default_factory=list)
+    corner_uvs: list[int] = field(default_factory=list)
+    groups: list[tuple[str, str, str]] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=lambda: {"o": "", "g": "", "usemtl": ""})
+
+
+def read_obj(path: Path) -> Mesh:
+    """The mesh of an OBJ file; lines that are no ``v vt f o g usemtl`` are skipped.
+
+    Reads quads, n-gons, negative indices, several objects, vertex colours (``v x y z r g b``) and vertices that no
+    polygon uses. A corner without a texture coordinate in a file that has some gets −1 in ``polygon_uvs``.
+
+    Raises:
+        InputError: a line that cannot be understood, or an index out of range, with its line number.
+    """
+    contents = _Contents()
+    for number, line in _lines(path):
+        keyword, _, rest = line.partition(" ")
+        try:
+            if keyword == "v":
+                _add_vertex(contents, rest.split())
+            elif keyword == "vt":
+                values = rest.split()
+                contents.uvs.append((float(values[0]), float(values[1]) if len(values) > 1 else 0.0))
+            elif keyword == "f":
+                _add_polygon(contents, rest.split())
+            elif keyword in contents.names:
+                contents.names[keyword] = rest.strip()
+        except (ValueError, IndexError) as error:
+            detail = f": {error}" if isinstance(error, _BadIndexError) else ""
+            raise InputError(f"{path}: line {number} cannot be understood ({line[:60]!r}){detail}") from None
+    return _to_mesh(contents)
+
+
+class _BadIndexError(ValueError):
+    """An index that points at nothing."""
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of the lines that are not empty, comments removed, continued lines joined."""
+    pending = ""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, raw in enumerate(file, start=1):
+            line = pending + raw.split("#", 1)[0].replace("\t", " ").strip()
+            if line.endswith("\\"):
+                pending = line[:-1] + " "
+                continue
+            pending = ""
+            if line:
+                yield number, line
+
+
+def _add_vertex(contents: _Contents, values: list[str]) -> None:
+    x, y, z = float(values[0]), float(values[1]), float(values[2])
+    contents.vertices.append((x, y, z))
+    if len(values) >= 6:
+        contents.colours.append((float(values[3]), float(values[4]), float(values[5])))
+
+
+def _add_polygon(contents: _Contents, corners: list[str]) -> None:
+    if len(corners) < 3:
+        raise _BadIndexError("a polygon needs three corners")
+    for corner in corners:
+        fields = corner.split("/")
+        contents.corners.append(_index(fields[0], len(contents.vertices), "vertex"))
+        has_uv = len(fields) > 1 and fields[1]
+        contents.corner_uvs.append(_index(fields[1], len(contents.uvs), "texture coordinate") if has_uv else _NO_UV)
+    contents.sizes.append(len(corners))
+    contents.groups.append((contents.names["o"], contents.names["g"], contents.names["usemtl"]))
+
+
+def _index(text: str, count: int, what: str) -> int:
+    """Zero-based index; negative ones count back from the last element read so far.
+
+    A positive index may run ahead of what has been read: files exist with all faces first.
+    """
+    index = int(text)
+    if index > 0:
+        return index - 1
+    if index == 0 or -index > count:
+        raise _BadIndexError(f"there is no {what} {index}")
+    return count + index
+
+
+def _to_mesh(contents: _Contents) -> Mesh:
+    vertices = np.array(contents.vertices, dtype=np.float32).reshape(-1, 3)
+    corner_uvs = np.array(contents.corner_uvs, dtype=np.int64)
+    if len(corner_uvs) and corner_uvs.max() >= len(contents.uvs):
+        raise InputError(f"a polygon refers to texture coordinate {corner_uvs.max() + 1} of {len(contents.uvs)}")
+    has_uvs = bool(contents.uvs) and bool((corner_uvs >= 0).any())
+    colours = None
+    if contents.colours and len(contents.colours) == len(vertices):
+        colours = np.array(contents.colours, dtype=np.float32)
+        if colours.max() > 1.0:
+            colours /= 255.0
+        colours = np.clip(np.nan_to_num(colours), 0.0, 1.0)
+    names, groups = _groups(contents.groups)
+    return Mesh(
+        vertices=vertices,
+        polygon_sizes=np.array(contents.sizes, dtype=np.int32),
+        polygon_vertices=np.clip(np.array(contents.corners, dtype=np.int64), 0, 2**31 - 1).astype(np.int32),
+        uvs=np.array(contents.uvs, dtype=np.float32) if has_uvs else None,
+        polygon_uvs=corner_uvs.astype(np.int32) if has_uvs else None,
+        colours=colours,
+        group_names=names,
+        polygon_groups=groups,
+    )
+
+
+def _groups(labels: list[tuple[str, str, str]]) -> tuple[tuple[str, ...], Ints | None]:
+    """Names and the group of each polygon: of object, group and material name, those that tell polygons apart."""
+    telling = [k for k in range(3) if len({label[k] for label in labels}) > 1]
+    if not telling:
+        telling = [k for k in (1, 0, 2) if labels and labels[0][k]][:1]
+    if not telling:
+        return (), None
+    order: dict[str, int] = {}
+    groups = np.empty(len(labels), dtype=np.int32)
+    for i, label in enumerate(labels):
+        name = "/".join(label[k] for k in telling if label[k]) or "default"
+        groups[i] = order.setdefault(name, len(order))
+    return tuple(order), groups
+
+
+def write_obj(mesh: Mesh, path: Path) -> None:
+    """Write ``mesh`` as OBJ, every float32 exactly; the file appears whole or not at all."""
+    path = Path(path)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        try:
+            for text in _obj_lines(mesh):
+                file.write(text)
+            file.close()
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def _obj_lines(mesh: Mesh) -> Iterator[str]:
+    rows = mesh.vertices if mesh.colours is None else np.concatenate([mesh.vertices, mesh.colours], axis=1)
+    for row in rows:
+        yield "v " + " ".join(f"{value:.9g}" for value in row) + "\n"
+    for u, v in mesh.uvs if mesh.uvs is not None else ():
+        yield f"vt {u:.9g} {v:.9g}\n"
+    group, start = -1, 0
+    for polygon, size in enumerate(mesh.polygon_sizes):
+        if mesh.polygon_groups is not None and mesh.polygon_groups[polygon] != group:
+            group = mesh.polygon_groups[polygon]
+            yield f"g {mesh.group_names[group]}\n"
+        corners = mesh.polygon_vertices[start : start + size] + 1
+        uvs = mesh.polygon_uvs[start : start + size] + 1 if mesh.polygon_uvs is not None else np.zeros(size, np.int32)
+        yield "f " + " ".join(f"{c}/{t}" if t > 0 else f"{c}" for c, t in zip(corners, uvs, strict=True)) + "\n"
+        start += size
