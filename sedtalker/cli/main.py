@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 
 from sedtalker import __version__
+from sedtalker.cli import checkpoint, evaluate
+from sedtalker.cli.animate import animate
+from sedtalker.cli.diarize import diarize
 from sedtalker.cli.train import train
 
 app = typer.Typer(
@@ -17,7 +20,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train)
+for command in (animate, diarize, train):
+    app.command()(command)
+app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(checkpoint.app, name="checkpoint")
 
 
 def _version(value: bool) -> None:

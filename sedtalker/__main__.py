@@ -1,0 +1,5 @@
+"""``python -m sedtalker``."""
+
+from sedtalker.cli.main import app
+
+app()

@@ -1,0 +1,188 @@
+"""``sedtalker animate``: speech in, a talking face out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from sedtalker import __version__
+from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from sedtalker.animation.animation import Animation
+    from sedtalker.audio import Audio
+    from sedtalker.cli.progress import Stages
+    from sedtalker.emotion.track import EmotionTrack
+    from sedtalker.face.face import Face
+    from sedtalker.speech.encoder import SpeechFeatures
+
+Device = Literal["auto", "cpu", "cuda"]
+Backend = Literal["auto", "numba", "pyrender"]
+
+
+@fail_clearly
+def animate(
+    audio: Annotated[Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4/webm.")],
+    mesh: Annotated[
+        Path | None, typer.Option(help="Your head mesh (OBJ, GLB, PLY); default: the built-in face.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the results [AUDIO's name].")] = None,
+    emotion: Annotated[
+        str | None, typer.Option(help="A track file to use instead of the diarized one, or LABEL:INTENSITY.")
+    ] = None,
+    intensity: Annotated[float, typer.Option(min=0.0, max=3.0, help="Scales the strength of emotion.")] = 1.0,
+    fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 30.0,
+    size: Annotated[int, typer.Option(min=64, max=2160, help="Width and height of the video, pixels.")] = 512,
+    seed: Annotated[int, typer.Option(min=0, help="Of blinks, gaze and head motion.")] = 0,
+    device: Annotated[Device, typer.Option(help="Where the networks run.")] = "auto",
+    renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
+    video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video.")] = True,
+    blinks: Annotated[bool, typer.Option("--blinks/--no-blinks", help="Add blinks.")] = True,
+    gaze: Annotated[bool, typer.Option("--gaze/--no-gaze", help="Add eye motion.")] = True,
+    head: Annotated[bool, typer.Option("--head/--no-head", help="Add head motion.")] = True,
+    max_seconds: Annotated[float, typer.Option(min=1.0, help="Refuse longer audio.")] = 3600.0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing results.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
+    from sedtalker.cli.output import OutputFolder
+
+    folder = output or Path(audio.stem)
+    suffixes = ([".mp4"] if video else []) + [".emotion.json", ".glb", ".npz"]
+    with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], force) as results:
+        from sedtalker.animation.animate import IdleMotion
+        from sedtalker.audio import load_audio
+        from sedtalker.cli.progress import Stages
+
+        stages = Stages(quiet=quiet)
+        with stages.stage("reading the audio"):
+            sound = load_audio(audio, max_seconds)
+        for note in sound.notes:
+            say(f"note: {note}")
+        face, source = _face(mesh, stages)
+        animation = _animation(
+            *(sound, face, emotion, intensity, fps, seed, device, stages),
+            idle=IdleMotion(blinks, gaze, head),
+            provenance=source,
+        )
+        _write(animation, sound, results.path, audio.stem, stages, size if video else None, renderer)
+        stages.summary(sound.duration)
+    paths = {suffix.lstrip("."): str(folder / (audio.stem + suffix)) for suffix in suffixes}
+    if json:
+        write_json({"files": paths, "frames": len(animation), "fps": fps, "duration": sound.duration})
+    else:
+        print("\n".join(paths.values()))
+
+
+def _face(mesh: Path | None, stages: Stages) -> tuple[Face, dict[str, Any]]:
+    """The face to animate and where it came from."""
+    from sedtalker.face.builtin import load_builtin
+
+    with stages.stage("loading the built-in face"):
+        source = load_builtin()
+    if mesh is None:
+        return source, {"face": source.name}
+    from sedtalker.face.files import read_mesh
+    from sedtalker.face.registration import register_cached
+
+    with stages.stage(f"fitting {mesh.name}"):
+        face, report = register_cached(read_mesh(mesh), source, mesh.stem)
+    for warning in report.warnings:
+        say(f"note: {mesh.name}: {warning}")
+    return face, {"face": face.name, "registration": report.to_json()}
+
+
+def _animation(
+    sound: Audio,
+    face: Face,
+    emotion: str | None,
+    intensity: float,
+    fps: float,
+    seed: int,
+    device: Device,
+    stages: Stages,
+    **options: Any,
+) -> Animation:
+    from sedtalker.animation.animate import assemble
+    from sedtalker.animation.decoder import load_decoder, predict
+    from sedtalker.speech.encoder import encode, load_encoder
+
+    target = choose_device(device)
+    with stages.stage("listening"):
+        features = encode(load_encoder().to(target), sound)
+    with stages.stage("hearing emotion" if emotion is None else "reading the emotion track"):
+        track = read_emotion(emotion, sound, features, target).scaled(intensity)
+    with stages.stage("moving the face"):
+        spoken = predict(load_decoder().to(target), features, track)
+    provenance = options.pop("provenance") | {
+        "sedtalker": __version__,
+        "audio_sha256": sound.sha256,
+        "seed": seed,
+        "emotion": "diarized" if emotion is None else "given",
+        "intensity": intensity,
+    }
+    return assemble(
+        *(spoken, features, track, face), duration=sound.duration, fps=fps, seed=seed, provenance=provenance, **options
+    )
+
+
+def read_emotion(emotion: str | None, sound: Audio, features: SpeechFeatures, device: str) -> EmotionTrack:
+    """The track a command works with: diarized, from a file, or constant (``happy:0.8``)."""
+    if emotion is None:
+        from sedtalker.emotion.diarizer import diarize, load_diarizer
+
+        return diarize(load_diarizer().to(device), features, sound.duration)
+    from sedtalker.emotion.files import constant_track, read_track
+
+    if Path(emotion).is_file():
+        return read_track(Path(emotion), sound.duration)
+    return constant_track(emotion, sound.duration)
+
+
+def choose_device(device: Device) -> str:
+    """``auto`` made ``cuda`` where there is one.
+
+    Raises:
+        InputError: cuda was asked for and there is none.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: no CUDA device was found; use --device cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def _write(
+    animation: Animation, sound: Audio, folder: Path, name: str, stages: Stages, size: int | None, renderer: Backend
+) -> None:
+    """All result files of one animation into a folder; ``size`` None leaves the video out."""
+    from sedtalker.animation.animation import write_animation
+    from sedtalker.emotion.files import write_track
+    from sedtalker.export.glb import write_glb
+
+    if size is not None:
+        from sedtalker.render import frame_head, make_renderer
+        from sedtalker.render.video import write_video
+
+        face = animation.face
+        picture = make_renderer(face.mesh, frame_head(face), size, renderer)
+        frames = (picture.render(vertices) for vertices in animation.frames())
+        shown = stages.track("rendering", frames, len(animation))
+        write_video(folder / f"{name}.mp4", shown, animation.fps, (sound.samples, sound.rate))
+        picture.close()
+    with stages.stage("writing the files"):
+        assert animation.track is not None
+        write_track(folder / f"{name}.emotion.json", animation.track)
+        write_glb(
+            folder / f"{name}.glb",
+            animation.face,
+            animation.coefficients,
+            animation.fps,
+            head_rotation=animation.head_rotation,
+            extras=dict(animation.provenance),
+        )
+        write_animation(folder / f"{name}.npz", animation)

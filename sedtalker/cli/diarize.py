@@ -1,0 +1,81 @@
+"""``sedtalker diarize``: what is expressed, how strongly and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sedtalker.cli.animate import Device, choose_device, read_emotion
+from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from sedtalker.emotion.track import EmotionTrack
+
+
+@fail_clearly
+def diarize(
+    audio: Annotated[Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4/webm.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the track (.json or .rttm).")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the track as JSON.")] = False,
+    rttm: Annotated[bool, typer.Option("--rttm", help="Print the segments as RTTM.")] = False,
+    device: Annotated[Device, typer.Option(help="Where the networks run.")] = "auto",
+    max_seconds: Annotated[float, typer.Option(min=1.0, help="Refuse longer audio.")] = 3600.0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
+) -> None:
+    """Hear emotion in speech: the segments as a table, the dense track as a file."""
+    from sedtalker.cli.output import check_writable
+
+    if json and rttm:
+        raise InputError("choose one of --json and --rttm")
+    for path in (output, plot):
+        if path is not None:
+            check_writable(path, force)
+    from sedtalker.audio import load_audio
+    from sedtalker.emotion.files import track_json, track_rttm, write_track
+    from sedtalker.speech.encoder import encode, load_encoder
+
+    sound = load_audio(audio, max_seconds)
+    for note in sound.notes:
+        say(f"note: {note}")
+    target = choose_device(device)
+    track = read_emotion(None, sound, encode(load_encoder().to(target), sound), target)
+    if plot is not None:
+        from sedtalker.emotion.plot import plot_track
+
+        plot_track(sound, track, plot)
+        say(f"plot: {plot}")
+    if output is not None:
+        write_track(output, track)
+        say(f"track: {output}")
+    if json:
+        write_json(track_json(track))
+    elif rttm:
+        print(track_rttm(track, audio.stem), end="")
+    else:
+        _print_table(track)
+
+
+def _print_table(track: EmotionTrack) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading, justify in (("start", "right"), ("end", "right"), ("emotion", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("intensity", justify="right")
+    table.add_column("confidence", justify="right")
+    for segment in track.segments():
+        table.add_row(
+            f"{segment.start:.2f}",
+            f"{segment.end:.2f}",
+            segment.label,
+            f"{segment.intensity:.2f}",
+            f"{segment.confidence:.2f}",
+        )
+    Console().print(table)

@@ -1,0 +1,45 @@
+"""``sedtalker evaluate``: figures on the held-out test splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sedtalker.cli.console import fail_clearly, write_json
+
+app = typer.Typer(help="Measure the diarizer or the decoder on held-out speakers and sentences.", no_args_is_help=True)
+
+Data = Annotated[Path | None, typer.Option("--data", help="Training data folder [SEDTALKER_DATA or ../shared/data].")]
+Checkpoint = Annotated[Path | None, typer.Option(help="A checkpoint folder; default: the built-in weights.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+
+
+@app.command()
+@fail_clearly
+def diarizer(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
+    """Emotion figures on speakers never heard in training."""
+    from sedtalker.datasets.manifest import find_data
+    from sedtalker.training.evaluate_diarizer import evaluate_diarizer
+
+    _show(evaluate_diarizer(find_data(data), checkpoint), json)
+
+
+@app.command()
+@fail_clearly
+def decoder(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
+    """Motion figures on held-out sentences, with the static and shuffled controls."""
+    from sedtalker.datasets.manifest import find_data
+    from sedtalker.training.evaluate_decoder import evaluate_decoder
+
+    _show(evaluate_decoder(find_data(data), checkpoint), json)
+
+
+def _show(figures: Mapping[str, float], json: bool) -> None:
+    if json:
+        write_json({name: round(float(value), 4) for name, value in figures.items()})
+    else:
+        for name, value in figures.items():
+            print(f"{name:<28}{value:.4g}")

@@ -1,0 +1,134 @@
+"""Real files in every container the command line promises, written by FFmpeg through PyAV."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from sedtalker.audio import from_samples, load_audio
+from sedtalker.errors import InputError
+
+RATE = 44_100
+
+
+def tone(seconds: float = 1.3, rate: int = RATE) -> np.ndarray:
+    time = np.arange(int(seconds * rate)) / rate
+    return (0.4 * np.sin(2 * np.pi * 220 * time)).astype(np.float32)
+
+
+def encode(path: Path, codec: str, rate: int, channels: int, video: bool = False) -> None:
+    samples = tone(rate=rate)
+    layout = "mono" if channels == 1 else "stereo"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        if video:
+            picture = container.add_stream("libx264" if path.suffix == ".mp4" else "libvpx", rate=10)
+            picture.width = picture.height = 32
+            picture.pix_fmt = "yuv420p"
+            for _ in range(13):
+                frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+                container.mux(picture.encode(frame))
+            container.mux(picture.encode())
+        frame = av.AudioFrame.from_ndarray(np.tile(samples, (channels, 1)), format="fltp", layout=layout)
+        frame.rate = rate
+        resampler = av.AudioResampler(stream.format, layout, rate, frame_size=stream.codec_context.frame_size or 1024)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "channels", "video"),
+    [
+        ("a.flac", "flac", 44_100, 1, False),
+        ("a.opus", "libopus", 48_000, 1, False),
+        ("a.mp3", "libmp3lame", 44_100, 2, False),
+        ("a.m4a", "aac", 44_100, 2, False),
+        ("a.mp4", "aac", 48_000, 1, True),
+        ("a.webm", "libopus", 48_000, 2, True),
+    ],
+)
+def test_every_container_is_read_at_its_true_length(
+    tmp_path: Path, name: str, codec: str, rate: int, channels: int, video: bool
+) -> None:
+    path = tmp_path / name
+    encode(path, codec, rate, channels, video)
+    audio = load_audio(path)
+    assert audio.rate == 16_000
+    assert audio.samples.dtype == np.float32
+    assert abs(audio.duration - 1.3) < 0.03
+    spectrum = np.abs(np.fft.rfft(audio.samples[4000:20000]))
+    assert abs(np.argmax(spectrum) / 16000 * 16000 - 220) < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "subtype"),
+    [
+        ("a.wav", 8000, 1, "PCM_U8"),
+        ("a.wav", 96_000, 6, "PCM_24"),
+        ("a.wav", 16_000, 2, "FLOAT"),
+        ("a.ogg", 44_100, 2, "VORBIS"),
+    ],
+)
+def test_any_rate_and_channel_count(tmp_path: Path, name: str, rate: int, channels: int, subtype: str) -> None:
+    path = tmp_path / name
+    soundfile.write(path, np.tile(tone(rate=rate)[:, None], (1, channels)), rate, subtype=subtype)
+    audio = load_audio(path)
+    assert abs(audio.duration - 1.3) < 0.002
+    assert 0.35 < np.abs(audio.samples).max() < 0.45
+
+
+def test_truncated_mp3_gives_what_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    encode(path, "libmp3lame", 44_100, 1)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert 0.3 < load_audio(path).duration < 1.0
+
+
+def test_samples_that_are_not_numbers_are_zeroed_and_reported() -> None:
+    samples = tone(rate=16_000)
+    samples[100:200] = np.nan
+    audio = from_samples(samples, 16_000)
+    assert np.isfinite(audio.samples).all()
+    assert "100 samples were not numbers" in audio.notes[0]
+
+
+def test_clipping_and_silence_are_reported() -> None:
+    assert "clipped" in from_samples(np.sign(tone(rate=16_000)), 16_000).notes[0]
+    assert from_samples(np.zeros(16_000), 16_000).notes == ("the audio is silent",)
+
+
+@pytest.mark.parametrize(("samples", "message"), [(0, "no samples"), (800, "50 ms")])
+def test_too_short_is_refused(tmp_path: Path, samples: int, message: str) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(samples, np.float32), 16_000)
+    with pytest.raises(InputError, match=message):
+        load_audio(path)
+
+
+def test_what_is_not_audio_is_refused_in_one_line(tmp_path: Path) -> None:
+    text = tmp_path / "a.wav"
+    text.write_text("this is a text file, whatever its name says\n" * 40)
+    empty = tmp_path / "b.wav"
+    empty.touch()
+    silent_film = tmp_path / "c.mp4"
+    with av.open(str(silent_film), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    cases = [(text, "not a readable"), (empty, "empty"), (silent_film, "no audio"), (tmp_path / "no", "no such file")]
+    for path, message in cases:
+        with pytest.raises(InputError, match=message) as caught:
+            load_audio(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_longer_than_allowed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(), RATE)
+    with pytest.raises(InputError, match="--max-seconds"):
+        load_audio(path, longest=1.0)
