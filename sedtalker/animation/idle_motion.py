@@ -29,13 +29,13 @@ POSTURE = {
 
 
 def blinks(times: NDArray[np.floating], rng: np.random.Generator, speech: NDArray[np.bool_] | None = None) -> Floats:
-    """Lid closure (T,) in [0, 1]. A blink due within 0.4 s of a pause's start waits for it."""
+    """Lid closure (T,) in [0, 1]. A blink due up to 0.8 s before the start of a pause waits for it."""
     duration = float(times[-1]) if len(times) else 0.0
     pauses = _pause_starts(times, speech)
     closure = np.zeros(len(times), np.float32)
     due = float(rng.uniform(0.8, 2.2))
     while due < duration:
-        near = pauses[(pauses > due - 0.1) & (pauses < due + 0.4)]
+        near = pauses[(pauses > due - 0.1) & (pauses < due + 0.8)]
         start = float(near[0]) if len(near) else due
         depth = float(rng.uniform(0.92, 1.0))
         closure = np.maximum(closure, depth * _blink(times - start))
@@ -65,7 +65,7 @@ def gaze(times: NDArray[np.floating], rng: np.random.Generator) -> Floats:
     """
     duration = float(times[-1]) if len(times) else 0.0
     onsets, targets = [0.0], [np.zeros(2)]
-    while onsets[-1] < duration:
+    while onsets[-1] <= duration:
         onsets.append(onsets[-1] + 0.5 + float(rng.gamma(2.0, 0.6)))
         away = rng.random() < 0.3
         targets.append(rng.normal(0.0, (6.0, 3.0) if away else (1.2, 0.8)))

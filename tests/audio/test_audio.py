@@ -76,7 +76,7 @@ def test_any_rate_and_channel_count(tmp_path: Path, name: str, rate: int, channe
     path = tmp_path / name
     soundfile.write(path, np.tile(tone(rate=rate)[:, None], (1, channels)), rate, subtype=subtype)
     audio = load_audio(path)
-    assert abs(audio.duration - 1.3) < 0.002
+    assert abs(audio.duration - 1.3) < 0.005
     assert 0.35 < np.abs(audio.samples).max() < 0.45
 
 

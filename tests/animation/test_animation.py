@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sedtalker.animation.animation import Animation, read_animation, write_animation
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.errors import InputError
+from tests.face.cube import cube_face
+
+
+def small_track(frames: int) -> EmotionTrack:
+    posterior = np.zeros((frames, 7), np.float32)
+    posterior[:, 1] = 1.0
+    half = np.full(frames, 0.5, np.float32)
+    return EmotionTrack(np.arange(frames) / 30, posterior, half, half, half, CATEGORIES, frames / 30)
+
+
+def small_animation(frames: int = 100) -> Animation:
+    rng = np.random.default_rng(1)
+    coefficients = rng.uniform(size=(frames, 2)).astype(np.float32)
+    head = rng.normal(0, 0.1, (frames, 3)).astype(np.float32)
+    return Animation(coefficients, 30.0, cube_face(), head, small_track(frames), {"seed": 1, "audio_sha256": "ü"})
+
+
+def test_chunks_make_the_same_frames() -> None:
+    animation = small_animation()
+    whole = animation.vertices()
+    np.testing.assert_array_equal(np.stack(list(animation.frames(chunk=7))), whole)
+
+
+def test_the_head_turns_about_the_pivot_and_keeps_its_size() -> None:
+    animation = small_animation(4)
+    still = animation.face.deform(animation.coefficients)
+    pivot = animation.face.pivot
+    radius = np.linalg.norm(still - pivot, axis=-1)
+    np.testing.assert_allclose(np.linalg.norm(animation.vertices() - pivot, axis=-1), radius, rtol=1e-5)
+
+
+def test_positive_pitch_looks_down() -> None:
+    animation = small_animation(1)
+    nod = Animation(np.zeros((1, 2), np.float32), 30.0, animation.face, np.array([[0.3, 0, 0]], np.float32))
+    nose = animation.face.mesh.vertices[1]  # (-1, -1, 1): on the front
+    assert nod.vertices()[0, 1, 1] < nose[1]
+
+
+def test_a_file_gives_back_everything(tmp_path: Path) -> None:
+    animation = small_animation()
+    write_animation(tmp_path / "a.npz", animation)
+    again = read_animation(tmp_path / "a.npz")
+    np.testing.assert_array_equal(again.coefficients, animation.coefficients)
+    np.testing.assert_array_equal(again.vertices(), animation.vertices())
+    np.testing.assert_array_equal(again.face.mesh.polygon_vertices, animation.face.mesh.polygon_vertices)
+    np.testing.assert_array_equal(again.face.mesh.polygon_uvs, animation.face.mesh.polygon_uvs)
+    assert again.face.mesh.group_names == ("skin", "eyes")
+    assert again.face.correctives == animation.face.correctives
+    assert list(again.face.regions) == ["lips", "skin"]
+    assert again.provenance == animation.provenance
+    assert again.track is not None
+    np.testing.assert_array_equal(again.track.posterior, animation.track.posterior)
+    assert again.track.labels == CATEGORIES
+
+
+def test_the_same_animation_is_the_same_bytes(tmp_path: Path) -> None:
+    write_animation(tmp_path / "a.npz", small_animation())
+    write_animation(tmp_path / "b.npz", small_animation())
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"PK no")
+    np.savez(tmp_path / "b.npz", x=np.zeros(3))
+    for name in ("a.npz", "b.npz", "c.npz"):
+        with pytest.raises(InputError, match="not a SEDTalker animation"):
+            read_animation(tmp_path / name)

@@ -1,0 +1,63 @@
+import numpy as np
+
+from sedtalker.animation import idle_motion
+from tests.animation.test_animation import small_track
+
+TIMES = np.arange(0, 120, 1 / 30)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_blinks_close_fully_open_again_and_come_at_a_human_rate() -> None:
+    closure = idle_motion.blinks(np.arange(0, 120, 1 / 120), rng())
+    assert closure.min() == 0.0
+    assert 0.9 < closure.max() <= 1.0
+    starts = np.count_nonzero((closure[1:] > 0.5) & (closure[:-1] <= 0.5))
+    assert 8 <= starts / 2 <= 30  # a minute
+    assert np.mean(closure > 0.1) < 0.15
+
+
+def test_blinks_wait_for_a_pause() -> None:
+    speech = (TIMES % 4.0) < 3.0
+    closure = idle_motion.blinks(TIMES, rng(3), speech)
+    onsets = TIMES[1:][(closure[1:] > 0) & (closure[:-1] == 0)] % 4.0
+    assert np.mean(np.abs(onsets - 3.0) < 0.15) > 0.1  # chance alone gives 0.05
+
+
+def test_gaze_fixates_and_stays_near_the_viewer() -> None:
+    gaze = idle_motion.gaze(TIMES, rng())
+    speed = np.abs(np.diff(gaze, axis=0)).max(axis=1)
+    assert np.mean(speed == 0) > 0.8
+    assert np.percentile(np.abs(gaze), 95) < 15
+    assert np.abs(gaze.mean(axis=0)).max() < 2
+
+
+def test_eyes_move_together() -> None:
+    weights = idle_motion.eye_look(np.array([[15.0, -6.0], [-30.0, 3.0]], np.float32))
+    np.testing.assert_allclose(weights["eyeLookOutLeft"], weights["eyeLookInRight"])
+    np.testing.assert_allclose(weights["eyeLookOutLeft"], [0.5, 0.0])
+    np.testing.assert_allclose(weights["eyeLookDownLeft"], [0.2, 0.0], atol=1e-6)
+    assert all(value.min() >= 0 and value.max() <= 1 for value in weights.values())
+
+
+def test_the_head_moves_smoothly_and_a_little() -> None:
+    track = small_track(len(TIMES))
+    energy = (np.sin(TIMES * 8) > 0).astype(np.float32)
+    turns = np.degrees(idle_motion.head_rotation(TIMES, 30.0, rng(), energy, track))
+    assert turns.shape == (len(TIMES), 3)
+    assert 0.5 < turns.std() < 4
+    assert np.abs(turns).max() < 12
+    assert np.abs(np.diff(turns, axis=0)).max() < 1.0
+
+
+def test_the_same_seed_is_the_same_motion_and_another_is_not() -> None:
+    assert np.array_equal(idle_motion.gaze(TIMES, rng(5)), idle_motion.gaze(TIMES, rng(5)))
+    assert not np.array_equal(idle_motion.gaze(TIMES, rng(5)), idle_motion.gaze(TIMES, rng(6)))
+
+
+def test_one_frame_is_enough() -> None:
+    assert idle_motion.blinks(np.zeros(1), rng()).shape == (1,)
+    assert idle_motion.gaze(np.zeros(1), rng()).shape == (1, 2)
+    assert idle_motion.head_rotation(np.zeros(1), 30.0, rng(), np.zeros(1), small_track(1)).shape == (1, 3)

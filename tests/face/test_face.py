@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
+from sedtalker.face.face import Corrective, Face
+from sedtalker.face.mesh import Mesh, vertex_normals
+from tests.face.cube import cube_face, cube_mesh
+
+
+def test_polygons_are_fanned_in_order() -> None:
+    mesh = Mesh(np.zeros((9, 3), np.float32), np.array([3, 5, 4], np.int32), np.arange(12, dtype=np.int32) % 9)
+    assert mesh.corner_triangles.tolist() == [[0, 1, 2], [3, 4, 5], [3, 5, 6], [3, 6, 7], [8, 9, 10], [8, 10, 11]]
+    assert mesh.triangle_polygons.tolist() == [0, 1, 1, 1, 2, 2]
+
+
+def test_normals_of_a_cube_point_outward() -> None:
+    mesh = cube_mesh()
+    normals = vertex_normals(mesh.vertices, mesh.triangles)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1.0, rtol=1e-5)
+    assert (np.einsum("vi,vi->v", normals, mesh.vertices) > 1.0).all()
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_frame_is_the_neutral_plus_a_mix_of_shapes_and_their_corrective(jaw: float, close: float) -> None:
+    face = cube_face()
+    frame = face.deform(np.array([[jaw, close]]))[0]
+    expected = face.mesh.vertices + jaw * face.basis[0] + close * face.basis[1] + jaw * close * face.basis[2]
+    np.testing.assert_allclose(frame, expected, atol=1e-6)
+
+
+def test_a_corrective_of_one_shape_peaks_half_way() -> None:
+    cube = cube_face()
+    face = Face(cube.name, cube.mesh, cube.shapes, cube.basis, (Corrective("half", ("jawOpen",), gain=2.0),))
+    expanded = face.expand(np.array([[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]]))
+    np.testing.assert_allclose(expanded[:, 2], [0.0, 2.0, 0.0])
+
+
+def test_shapes_and_basis_must_agree() -> None:
+    cube = cube_face()
+    with pytest.raises(ValueError, match="basis has shape"):
+        Face(cube.name, cube.mesh, cube.shapes, cube.basis)
+    with pytest.raises(ValueError, match="coefficients"):
+        cube.deform(np.zeros((3, 5)))
+
+
+def test_arkit_names() -> None:
+    assert len(ARKIT_52) == len(set(ARKIT_52)) == 52
+    assert ict_to_arkit("browDown_L") == "browDownLeft"
+    assert ict_to_arkit("browInnerUp_R") == "browInnerUp"
+    assert ict_to_arkit("jawOpen") == "jawOpen"
