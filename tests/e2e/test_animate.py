@@ -82,7 +82,6 @@ def test_the_users_mesh_keeps_its_vertices_order_and_polygons(sedtalker: Run, cl
     np.testing.assert_array_equal(got.polygon_vertices, given.polygon_vertices)
     assert len(got.vertices) == len(given.vertices)
     a, b = given.vertices - given.vertices.mean(0), got.vertices - got.vertices.mean(0)
-    turn, _, _ = np.linalg.svd(b.T @ a)
     scale = np.linalg.norm(b) / np.linalg.norm(a)
     u, _, vt = np.linalg.svd(b.T @ a)
     np.testing.assert_allclose(b, scale * a @ (u @ vt).T, atol=1e-4)
