@@ -117,26 +117,35 @@ def _from_landmarks(vertices: Floats, points: Floats) -> tuple[NDArray[np.float6
 
 
 def _from_profile(vertices: Floats) -> tuple[NDArray[np.float64], float]:
-    """Centre and half height of the picture from the outline: the head ends where the outline narrows to a neck."""
+    """Centre and half height of the picture from the outline: the head ends in the narrows above the shoulders."""
     points = vertices[np.isfinite(vertices).all(axis=1)].astype(np.float64)
-    low, high = points.min(axis=0), points.max(axis=0)
-    height = max(high[1] - low[1], 1e-9)
-    slices = 96
-    index = np.minimum(((high[1] - points[:, 1]) / height * slices).astype(int), slices - 1)
+    top = float(points[:, 1].max())
+    width, step = _outline(points)
+    bottom = top - _head_slices(width, step) * step
+    head = points[points[:, 1] >= bottom]
+    low, high = head.min(axis=0), head.max(axis=0)
+    return (low + high) / 2, float(max(high[1] - low[1], high[0] - low[0])) / 2 * 1.12
+
+
+def _outline(points: NDArray[np.float64], slices: int = 96) -> tuple[NDArray[np.float64], float]:
+    """Width (slices,) of horizontal slices from the top down, and their thickness."""
+    top = points[:, 1].max()
+    step = max(float(top - points[:, 1].min()), 1e-9) / slices
+    index = np.minimum(((top - points[:, 1]) / step).astype(int), slices - 1)
     least, most = np.full(slices, np.inf), np.full(slices, -np.inf)
     np.minimum.at(least, index, points[:, 0])
     np.maximum.at(most, index, points[:, 0])
     filled = np.flatnonzero(most >= least)
-    width = np.interp(np.arange(slices), filled, (most - least)[filled])
-    widest, cut = 0.0, slices
-    for i in range(slices):
-        widest = max(widest, width[i])
-        deep_enough = (i + 1) / slices * height > 0.8 * widest
-        if deep_enough and width[i] < 0.72 * widest:
-            cut = i + 1
-            break
-    bottom = high[1] - min((cut + 0.06 * slices) / slices, 1.0) * height
-    head = points[points[:, 1] >= bottom]
-    centre = (head.min(axis=0) + head.max(axis=0)) / 2
-    size = head.max(axis=0) - head.min(axis=0)
-    return centre, float(max(size[1], size[0])) / 2 * 1.12
+    return np.interp(np.arange(slices), filled, (most - least)[filled]), step
+
+
+def _head_slices(width: NDArray[np.float64], step: float) -> float:
+    """How many slices from the top are head and neck."""
+    widest, neck = 0.0, None
+    for i, here in enumerate(width):
+        widest = max(widest, here) if neck is None else widest
+        if (i + 1) * step > 0.6 * widest and here < 0.75 * widest and (neck is None or here < width[neck]):
+            neck = i
+        if neck is not None and here > 1.4 * width[neck]:
+            return neck + 1 + 0.1 * widest / step
+    return min(len(width), 1.7 * widest / step)

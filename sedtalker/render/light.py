@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,25 +86,23 @@ MATERIALS: dict[str, Material] = {
 """Materials by part; the first, clay, is what everything unknown is made of. ``sharpness`` is log2 of the exponent."""
 
 _WORDS: dict[str, tuple[str, ...]] = {
-    "hair": ("hair", "brow", "lash", "beard"),
-    "eye": ("eyeball", "eyes", "eye_", "eyeleft", "eyeright", "cornea", "sclera"),
+    "hair": ("hair", "brow", "brows", "eyebrow", "eyebrows", "lash", "lashes", "eyelash", "eyelashes", "beard"),
+    "clay": ("lid", "lids", "eyelid", "eyelids"),
+    "mouth": ("socket", "sock", "mouthbag"),
+    "eye": ("eye", "eyes", "eyeball", "eyeballs", "cornea", "sclera"),
     "teeth": ("teeth", "tooth"),
-    "tongue": ("tongue", "gum"),
-    "mouth": ("socket", "sock", "mouthbag", "mouth_inner"),
-    "cloth": ("cloth", "collar", "shirt"),
+    "tongue": ("tongue", "gum", "gums"),
+    "cloth": ("cloth", "clothes", "collar", "shirt", "outfit"),
 }
-_NOT_BALLS = ("lid", "socket", "brow", "lash")
 
 
 def part_of_group(name: str) -> str:
-    """The part a polygon group is, judged by its name; ``clay`` where the name says nothing."""
-    lowered = name.lower()
-    for part, words in _WORDS.items():
-        if any(word in lowered for word in words):
-            if part == "eye" and any(word in lowered for word in _NOT_BALLS):
-                continue
+    """The part a polygon group is, judged by the words of its name; ``clay`` where they say nothing."""
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+    for part, known in _WORDS.items():
+        if words & set(known):
             return part
-    return "eye" if lowered in ("eye", "eyes") else "clay"
+    return "clay"
 
 
 def triangle_parts(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Ints:
@@ -121,23 +120,26 @@ def triangle_parts(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Ints:
 
 
 def default_colours(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Floats:
-    """(V, 3) sRGB: the mesh's own colours, or clay with plain colours for eyes, teeth, tongue and hair."""
-    if mesh.colours is not None:
-        return mesh.colours
-    palette = np.array([material.colour for material in MATERIALS.values()], dtype=np.float32)
+    """(V, 3) sRGB: the mesh's own colours, or clay with plain colours for eyes, teeth, tongue and hair.
+
+    Eyeballs of one plain colour get irises: blank eyes cannot look anywhere.
+    """
     parts = triangle_parts(mesh, regions)
-    colours = np.tile(palette[0], (len(mesh.vertices), 1))
-    for part in np.unique(parts):
-        colours[mesh.triangles[parts == part]] = palette[part]
+    if mesh.colours is not None:
+        colours = np.array(mesh.colours, dtype=np.float32)
+    else:
+        palette = np.array([material.colour for material in MATERIALS.values()], dtype=np.float32)
+        colours = np.tile(palette[0], (len(mesh.vertices), 1))
+        for part in np.unique(parts):
+            colours[mesh.triangles[parts == part]] = palette[part]
     eyes = np.unique(mesh.triangles[parts == list(MATERIALS).index("eye")])
-    _paint_irises(mesh.vertices, eyes, colours)
+    if len(eyes) and np.ptp(colours[eyes], axis=0).max() < 0.02:
+        _paint_irises(mesh.vertices, eyes, colours)
     return colours
 
 
 def _paint_irises(vertices: Floats, eyes: Ints, colours: Floats) -> None:
     """Irises and pupils on the front (+Z) of the left and the right eyeball, in place."""
-    if len(eyes) == 0:
-        return
     middle = float(np.median(vertices[eyes, 0]))
     for ball in (eyes[vertices[eyes, 0] < middle], eyes[vertices[eyes, 0] >= middle]):
         if len(ball) < 12:

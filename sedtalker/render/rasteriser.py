@@ -15,6 +15,8 @@ from sedtalker.face.mesh import Floats, Ints
 from sedtalker.render.camera import Matrix
 from sedtalker.render.kernels import kernel
 
+_OVERLAP = 1e-7  # of a pixel: neighbours may both claim a sample on their edge, so that none is missed
+
 
 class IdBuffer(NamedTuple):
     """What each sample of a picture sees.
@@ -119,19 +121,46 @@ def fill(screen: NDArray[np.float64], triangles: Ints, ids: Ints, depth: Floats,
         inverse = 1.0 / area
         bdx, bdy = (cy - ay) * inverse, (ax - cx) * inverse
         cdx, cdy = (ay - by) * inverse, (bx - ax) * inverse
+        adx = -bdx - cdx
+        b_cross = -1.0 / bdx if bdx != 0.0 else 0.0
+        c_cross = -1.0 / cdx if cdx != 0.0 else 0.0
+        a_cross = -1.0 / adx if adx != 0.0 else 0.0
         az = screen[a, 2]
         bz, cz = screen[b, 2] - az, screen[c, 2] - az
+        zdx = bdx * bz + cdx * cz
+        x = left + 0.5 - ax
         for row in range(top, bottom + 1):
             y = row + 0.5 - ay
-            for column in range(left, right + 1):
-                x = column + 0.5 - ax
-                v = x * bdx + y * bdy
-                w = x * cdx + y * cdy
-                if v >= -1e-9 and w >= -1e-9 and v + w <= 1.0 + 1e-9:
-                    z = np.float32(az + v * bz + w * cz)
-                    if z < depth[row, column]:
-                        depth[row, column] = z
-                        ids[row, column] = t
+            # Weights of the corners at the left end of the row; each is linear in the column and limits its span.
+            v, w = x * bdx + y * bdy, x * cdx + y * cdy
+            u = 1.0 - v - w
+            first, last = 0.0, float(right - left)
+            if bdx > 0.0:
+                first = max(first, v * b_cross)
+            elif bdx < 0.0:
+                last = min(last, v * b_cross)
+            elif v < 0.0:
+                continue
+            if cdx > 0.0:
+                first = max(first, w * c_cross)
+            elif cdx < 0.0:
+                last = min(last, w * c_cross)
+            elif w < 0.0:
+                continue
+            if adx > 0.0:
+                first = max(first, u * a_cross)
+            elif adx < 0.0:
+                last = min(last, u * a_cross)
+            elif u < 0.0:
+                continue
+            begin, end = int(np.ceil(first - _OVERLAP)), int(np.floor(last + _OVERLAP))
+            z = az + v * bz + w * cz
+            depth_row, ids_row = depth[row], ids[row]
+            for k in range(begin, end + 1):
+                near = np.float32(z + k * zdx)
+                if near < depth_row[left + k]:
+                    depth_row[left + k] = near
+                    ids_row[left + k] = t
 
 
 @kernel

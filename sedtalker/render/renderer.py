@@ -20,6 +20,7 @@ from sedtalker.render.shading import (
     encode_table,
     light_table,
     material_table,
+    pack,
     shade,
     tap_table,
     to_linear,
@@ -31,7 +32,7 @@ Background = Colour | tuple[Colour, Colour]
 BACKDROP: Background = ((0.80, 0.83, 0.86), (0.55, 0.59, 0.64))
 """SRGB at the top and at the bottom of the picture."""
 
-_SHADOW_SIZE = 640
+_SHADOW_SIZE = 400
 
 
 class Renderer(Protocol):
@@ -139,12 +140,13 @@ class NumbaRenderer:
         self._ambient = np.array([lighting.sky, lighting.ground], dtype=np.float32)
         self._shadow_matrix = _shadow_matrix(self._lights[0, :3], camera)
         half = camera.half_height
-        focal = SAMPLES * height / 2 * self._projection[1, 1]
+        focal = height / 2 * self._projection[1, 1]
         optics = (camera.near, camera.far, focal, 0.10 * half, 0.8 * lighting.occlusion, lighting.shadow, 0.02 * half)
         self._optics = np.array(optics, dtype=np.float32)
         self._tables = material_table(), tap_table(), encode_table()
         self._ids = np.empty((SAMPLES * height, SAMPLES * width), dtype=np.int32)
         self._depth = np.empty(self._ids.shape, dtype=np.float32)
+        self._first_depth = np.empty((height, width), dtype=np.float32)
         self._shadow_ids = np.empty((_SHADOW_SIZE, _SHADOW_SIZE), dtype=np.int32)
         self._shadow = np.empty(self._shadow_ids.shape, dtype=np.float32)
         count = threads or min(4, os.cpu_count() or 1)
@@ -162,6 +164,7 @@ class NumbaRenderer:
         screen = to_screen(points, self._projection, SAMPLES * width, SAMPLES * height)
         light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours))
         normals = welded_normals(points, self._triangles, self._weld)
+        corners = pack(screen, points, normals, light)
         image = np.empty((height, width, 3), dtype=np.uint8)
         materials, taps, encode = self._tables
 
@@ -169,6 +172,7 @@ class NumbaRenderer:
             self._ids[SAMPLES * first : SAMPLES * last] = -1
             self._depth[SAMPLES * first : SAMPLES * last] = np.inf
             fill(screen, self._triangles, self._ids, self._depth, SAMPLES * first, SAMPLES * last)
+            self._first_depth[first:last] = self._depth[SAMPLES * first : SAMPLES * last : SAMPLES, ::SAMPLES]
 
         def shadow() -> None:
             self._shadow_ids[:] = -1
@@ -178,8 +182,7 @@ class NumbaRenderer:
 
         def shade_band(first: int, last: int) -> None:
             shade(
-                image, self._background, self._ids, self._depth, screen, points, normals, light, self._triangles,
-                self._parts, materials, self._lights, self._ambient, self._shadow, self._shadow_matrix, taps,
+                image, self._background, self._ids, self._first_depth, corners, self._triangles, self._parts, materials, self._lights, self._ambient, self._shadow, self._shadow_matrix, taps,
                 self._optics, encode, first, last,
             )  # fmt: skip
 

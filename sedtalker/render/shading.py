@@ -14,7 +14,7 @@ from sedtalker.render.kernels import kernel
 from sedtalker.render.light import MATERIALS, Lighting
 
 SAMPLES = 2
-TAPS = 16
+TAPS = 12
 _LEVELS = 4095
 
 
@@ -41,15 +41,21 @@ def material_table() -> Floats:
 
 
 def light_table(lighting: Lighting) -> Floats:
-    """(L, 7): direction to the light in camera space, linear colour times strength, specular share."""
-    rows = [
-        (*light.direction(), *(c * light.strength for c in light.colour), light.specular) for light in lighting.lights
-    ]
+    """(L, 10): direction to the light in camera space, linear colour times strength, specular share, half vector.
+
+    The half vector is that of the picture's middle; with a portrait lens it is near enough everywhere.
+    """
+    rows = []
+    for light in lighting.lights:
+        towards = light.direction()
+        half = towards + np.array([0.0, 0.0, 1.0], dtype=np.float32)
+        half /= np.linalg.norm(half)
+        rows.append((*towards, *(c * light.strength for c in light.colour), light.specular, *half))
     return np.array(rows, dtype=np.float32)
 
 
 def tap_table() -> Floats:
-    """(16, 2) offsets, opposite ones side by side, at which the hollow test looks; unit disc, golden angle."""
+    """(12, 2) offsets, opposite ones side by side, at which the hollow test looks; unit disc, golden angle."""
     half = TAPS // 2
     radius = np.sqrt((np.arange(half) + 0.5) / half)
     angle = np.arange(half) * np.pi * (3 - np.sqrt(5))
@@ -84,35 +90,46 @@ def welded_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
 
 
 @kernel
-def _distance(z: float, near: float, far: float) -> float:
-    """Distance along the view axis of a normalised depth; empty samples are at ``far``."""
-    if not z <= 1.0:
-        return far
-    return 2.0 * near * far / (far + near - z * (far - near))
+def pack(screen: NDArray[np.float64], points: Floats, normals: Floats, colours: Floats) -> Floats:
+    """(V, 12): x, y and 1 / w of ``to_screen``, then position, normal and linear colour, side by side in memory."""
+    packed = np.empty((len(points), 12), dtype=np.float32)
+    for i in range(len(points)):
+        packed[i, 0], packed[i, 1], packed[i, 2] = screen[i, 0], screen[i, 1], screen[i, 3]
+        for k in range(3):
+            packed[i, 3 + k] = points[i, k]
+            packed[i, 6 + k] = normals[i, k]
+            packed[i, 9 + k] = colours[i, k]
+    return packed
 
 
 @kernel
 def _hollow(depth: Floats, row: int, column: int, taps: Floats, optics: Floats) -> float:
     """How far the surface lies below its surroundings, in [0, 1]; slopes cancel because taps come in opposite pairs."""
     height, width = depth.shape
+    zero, one = np.float32(0.0), np.float32(1.0)
     near, far, focal, radius = optics[0], optics[1], optics[2], optics[3]
-    here = _distance(depth[row, column], near, far)
+    z = depth[row, column]
+    if not z <= one:
+        return zero
+    here = 2 * near * far / (far + near - z * (far - near))
+    # Depth is linear in 1 / distance; differences within a head are small enough to be linear in depth.
+    per_depth = here * here * (far - near) / (2 * near * far * radius)
     reach = radius * focal / here
-    found = 0.0
+    found = zero
     for pair in range(len(taps) // 2):
-        below = 0.0
+        below = zero
         for side in range(2):
             tap = 2 * pair + side
-            r = min(max(int(row + taps[tap, 1] * reach + 0.5), 0), height - 1)
-            c = min(max(int(column + taps[tap, 0] * reach + 0.5), 0), width - 1)
-            below += min(max((here - _distance(depth[r, c], near, far)) / radius, -1.0), 1.0)
-        found += max(below, 0.0)
-    return min(found / len(taps) * 2.0, 1.0)
+            r = min(max(row + int(taps[tap, 1] * reach), 0), height - 1)
+            c = min(max(column + int(taps[tap, 0] * reach), 0), width - 1)
+            below += min(max((z - depth[r, c]) * per_depth, -one), one)
+        found += max(below, zero)
+    return min(found / len(taps) * 2, one)
 
 
 @kernel
 def _lit(x: float, y: float, z: float, shadow_map: Floats, shadow_matrix: NDArray[np.float64]) -> float:
-    """Share of the key light that reaches a point in camera space: 5 × 5 comparisons with bilinear weights."""
+    """Share of the key light that reaches a point in camera space: 3 × 3 comparisons with bilinear weights."""
     size = shadow_map.shape[0]
     m = shadow_matrix
     u = (0.5 + 0.5 * (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3])) * size - 0.5
@@ -122,14 +139,20 @@ def _lit(x: float, y: float, z: float, shadow_map: Floats, shadow_matrix: NDArra
         return 1.0
     column, row = int(u), int(v)
     fu, fv = u - column, v - row
+    agree = 0
+    for j in range(0, 4, 3):
+        for i in range(0, 4, 3):
+            agree += 1 if depth <= shadow_map[row - 1 + j, column - 1 + i] else 0
+    if agree == 0 or agree == 4:
+        return agree / 4
     lit = 0.0
-    for j in range(-2, 4):
-        wv = 1.0 - fv if j == -2 else (fv if j == 3 else 1.0)
-        for i in range(-2, 4):
-            wu = 1.0 - fu if i == -2 else (fu if i == 3 else 1.0)
-            if depth <= shadow_map[row + j, column + i]:
-                lit += wu * wv
-    return lit / 25.0
+    for j in range(4):
+        wv = 1.0 - fv if j == 0 else (fv if j == 3 else 1.0)
+        shadow_row = shadow_map[row - 1 + j]
+        for i in range(4):
+            wu = 1.0 - fu if i == 0 else (fu if i == 3 else 1.0)
+            lit += wu * wv if depth <= shadow_row[column - 1 + i] else 0.0
+    return lit / 9.0
 
 
 @kernel
@@ -138,10 +161,7 @@ def shade(
     background: Floats,
     ids: Ints,
     depth: Floats,
-    screen: NDArray[np.float64],
-    points: Floats,
-    normals: Floats,
-    colours: Floats,
+    corners: Floats,
     triangles: Ints,
     parts: Ints,
     materials: Floats,
@@ -155,17 +175,14 @@ def shade(
     first_row: int,
     last_row: int,
 ) -> None:
-    """Shade rows [first_row, last_row) of ``image`` (H, W, 3) from ``ids`` and ``depth`` (2H, 2W).
+    """Shade rows [first_row, last_row) of ``image`` (H, W, 3) from ``ids`` (2H, 2W).
 
     Args:
         image: written.
         background: (H, W, 3) linear.
         ids: triangle of each sample, −1 where empty.
-        depth: normalised depth of each sample.
-        screen: (V, 4) of ``to_screen`` at sample resolution.
-        points: (V, 3) in camera space.
-        normals: (V, 3) in camera space.
-        colours: (V, 3) linear.
+        depth: (H, W) normalised depth of each pixel's first sample.
+        corners: (V, 12) what ``pack`` gives.
         triangles: (T, 3).
         parts: (T,) row of ``materials`` for each triangle.
         materials: see ``material_table``.
@@ -174,18 +191,19 @@ def shade(
         shadow_map: (S, S) normalised depth seen from the first light.
         shadow_matrix: (4, 4) camera space to the shadow map's clip space.
         taps: see ``tap_table``.
-        optics: near, far, focal length in samples, radius of hollows, their strength, the shadow's strength, its bias.
+        optics: near, far, focal length in pixels, radius of hollows, their strength, the shadow's strength, its bias.
         encode: see ``encode_table``.
         first_row: first row to shade.
         last_row: one past the last.
     """
     width = image.shape[1]
     seen = np.empty(4, dtype=np.int32)
+    zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
     for row in range(first_row, last_row):
         for column in range(width):
             for s in range(4):
                 seen[s] = ids[2 * row + s // 2, 2 * column + s % 2]
-            red, green, blue = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+            red, green, blue = zero, zero, zero
             empty = 0
             for s in range(4):
                 t = seen[s]
@@ -194,70 +212,67 @@ def shade(
                 if t == -1:
                     empty += 1
                     continue
-                count, px, py = 0, 0.0, 0.0
+                count, px, py = zero, zero, zero
                 for other in range(s, 4):
                     if seen[other] == t:
-                        count += 1
-                        px += 2 * column + other % 2 + 0.5
-                        py += 2 * row + other // 2 + 0.5
+                        count += one
+                        px += np.float32(2 * column + other % 2) + half
+                        py += np.float32(2 * row + other // 2) + half
                         seen[other] = -2
-                px /= count
-                py /= count
-                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-                ax, ay = screen[a, 0], screen[a, 1]
-                bx, by = screen[b, 0] - ax, screen[b, 1] - ay
-                cx, cy = screen[c, 0] - ax, screen[c, 1] - ay
+                share = one / count
+                a, b, c = corners[triangles[t, 0]], corners[triangles[t, 1]], corners[triangles[t, 2]]
+                bx, by = b[0] - a[0], b[1] - a[1]
+                cx, cy = c[0] - a[0], c[1] - a[1]
+                px, py = px * share, py * share
+                qx, qy = px - a[0], py - a[1]
                 area = bx * cy - cx * by
-                v = min(max(((px - ax) * cy - cx * (py - ay)) / area, 0.0), 1.0)
-                w = min(max((bx * (py - ay) - (px - ax) * by) / area, 0.0), 1.0 - v)
-                u, v, w = (1.0 - v - w) * screen[a, 3], v * screen[b, 3], w * screen[c, 3]
-                total = u + v + w
-                u, v, w = np.float32(u / total), np.float32(v / total), np.float32(w / total)
-                x = u * points[a, 0] + v * points[b, 0] + w * points[c, 0]
-                y = u * points[a, 1] + v * points[b, 1] + w * points[c, 1]
-                z = u * points[a, 2] + v * points[b, 2] + w * points[c, 2]
-                nx = u * normals[a, 0] + v * normals[b, 0] + w * normals[c, 0]
-                ny = u * normals[a, 1] + v * normals[b, 1] + w * normals[c, 1]
-                nz = u * normals[a, 2] + v * normals[b, 2] + w * normals[c, 2]
-                length = np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20)
+                v = min(max((qx * cy - cx * qy) / area, zero), one)
+                w = min(max((bx * qy - qx * by) / area, zero), one - v)
+                u, v, w = (one - v - w) * a[2], v * b[2], w * c[2]
+                total = one / (u + v + w)
+                u, v, w = u * total, v * total, w * total
+                x = u * a[3] + v * b[3] + w * c[3]
+                y = u * a[4] + v * b[4] + w * c[4]
+                z = u * a[5] + v * b[5] + w * c[5]
+                nx = u * a[6] + v * b[6] + w * c[6]
+                ny = u * a[7] + v * b[7] + w * c[7]
+                nz = u * a[8] + v * b[8] + w * c[8]
+                length = one / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20))
                 if area > 0.0:  # rows grow downwards: a triangle seen from behind
                     length = -length
-                nx, ny, nz = nx / length, ny / length, nz / length
-                near_length = np.sqrt(x * x + y * y + z * z)
-                vx, vy, vz = -x / near_length, -y / near_length, -z / near_length
+                nx, ny, nz = nx * length, ny * length, nz * length
                 part = parts[t]
-                hollow = _hollow(depth, int(py), int(px), taps, optics)
-                open_sky = np.float32(1.0) - optics[4] * np.float32(hollow)
-                up = np.float32(0.5) + np.float32(0.5) * ny
+                hollow = _hollow(depth, row, column, taps, optics)
+                open_sky = one - optics[4] * np.float32(hollow)
+                up = half + half * ny
                 lr = (ambient[1, 0] + (ambient[0, 0] - ambient[1, 0]) * up) * open_sky
                 lg = (ambient[1, 1] + (ambient[0, 1] - ambient[1, 1]) * up) * open_sky
                 lb = (ambient[1, 2] + (ambient[0, 2] - ambient[1, 2]) * up) * open_sky
-                sr, sg, sb = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+                sr, sg, sb = zero, zero, zero
+                wr, wg, wb = materials[part, 2], materials[part, 3], materials[part, 4]
                 for i in range(len(lights)):
-                    dx, dy, dz = lights[i, 0], lights[i, 1], lights[i, 2]
-                    facing = nx * dx + ny * dy + nz * dz
+                    facing = nx * lights[i, 0] + ny * lights[i, 1] + nz * lights[i, 2]
+                    if facing <= -max(wr, wg, wb):
+                        continue
                     direct = open_sky
                     if i == 0:
                         bias = optics[6]
                         lit = np.float32(_lit(x + bias * nx, y + bias * ny, z + bias * nz, shadow_map, shadow_matrix))
-                        direct *= np.float32(1.0) - optics[5] * (np.float32(1.0) - lit)
-                    wr, wg, wb = materials[part, 2], materials[part, 3], materials[part, 4]
-                    lr += lights[i, 3] * direct * max((facing + wr) / (1 + wr), np.float32(0.0)) ** 2
-                    lg += lights[i, 4] * direct * max((facing + wg) / (1 + wg), np.float32(0.0)) ** 2
-                    lb += lights[i, 5] * direct * max((facing + wb) / (1 + wb), np.float32(0.0)) ** 2
+                        direct *= one - optics[5] * (one - lit)
+                    lr += lights[i, 3] * direct * max((facing + wr) / (1 + wr), zero) ** 2
+                    lg += lights[i, 4] * direct * max((facing + wg) / (1 + wg), zero) ** 2
+                    lb += lights[i, 5] * direct * max((facing + wb) / (1 + wb), zero) ** 2
                     if facing > 0.0 and lights[i, 6] > 0.0:
-                        hx, hy, hz = dx + vx, dy + vy, dz + vz
-                        shine = (nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz)
-                        shine = max(shine, np.float32(0.0))
+                        shine = max(nx * lights[i, 7] + ny * lights[i, 8] + nz * lights[i, 9], zero)
                         for _ in range(int(materials[part, 1])):
                             shine *= shine
-                        shine *= materials[part, 0] * lights[i, 6] * direct * min(facing * 4, np.float32(1.0))
+                        shine *= materials[part, 0] * lights[i, 6] * direct * min(facing * 4, one)
                         sr += lights[i, 3] * shine
                         sg += lights[i, 4] * shine
                         sb += lights[i, 5] * shine
-                red += count * (lr * (u * colours[a, 0] + v * colours[b, 0] + w * colours[c, 0]) + sr)
-                green += count * (lg * (u * colours[a, 1] + v * colours[b, 1] + w * colours[c, 1]) + sg)
-                blue += count * (lb * (u * colours[a, 2] + v * colours[b, 2] + w * colours[c, 2]) + sb)
+                red += count * (lr * (u * a[9] + v * b[9] + w * c[9]) + sr)
+                green += count * (lg * (u * a[10] + v * b[10] + w * c[10]) + sg)
+                blue += count * (lb * (u * a[11] + v * b[11] + w * c[11]) + sb)
             red = (red + empty * background[row, column, 0]) * np.float32(0.25)
             green = (green + empty * background[row, column, 1]) * np.float32(0.25)
             blue = (blue + empty * background[row, column, 2]) * np.float32(0.25)
