@@ -182,8 +182,8 @@ class NumbaRenderer:
 
         def shade_band(first: int, last: int) -> None:
             shade(
-                image, self._background, self._ids, self._first_depth, corners, self._triangles, self._parts, materials, self._lights, self._ambient, self._shadow, self._shadow_matrix, taps,
-                self._optics, encode, first, last,
+                image, self._background, self._ids, self._first_depth, corners, self._triangles, self._parts, materials,
+                self._lights, self._ambient, self._shadow, self._shadow_matrix, taps, self._optics, encode, first, last,
             )  # fmt: skip
 
         bands = list(zip(self._bands[:-1], self._bands[1:], strict=True))

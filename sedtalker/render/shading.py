@@ -103,7 +103,7 @@ def pack(screen: NDArray[np.float64], points: Floats, normals: Floats, colours: 
 
 
 @kernel
-def _hollow(depth: Floats, row: int, column: int, taps: Floats, optics: Floats) -> float:
+def _hollow(depth: Floats, row: int, column: int, taps: Floats, optics: Floats) -> np.float32:
     """How far the surface lies below its surroundings, in [0, 1]; slopes cancel because taps come in opposite pairs."""
     height, width = depth.shape
     zero, one = np.float32(0.0), np.float32(1.0)
@@ -128,7 +128,7 @@ def _hollow(depth: Floats, row: int, column: int, taps: Floats, optics: Floats) 
 
 
 @kernel
-def _lit(x: float, y: float, z: float, shadow_map: Floats, shadow_matrix: NDArray[np.float64]) -> float:
+def _lit(x: float, y: float, z: float, shadow_map: Floats, shadow_matrix: NDArray[np.float64]) -> np.float32:
     """Share of the key light that reaches a point in camera space: 3 × 3 comparisons with bilinear weights."""
     size = shadow_map.shape[0]
     m = shadow_matrix
@@ -136,7 +136,7 @@ def _lit(x: float, y: float, z: float, shadow_map: Floats, shadow_matrix: NDArra
     v = (0.5 - 0.5 * (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3])) * size - 0.5
     depth = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
     if not (u > 3.0 and v > 3.0 and u < size - 4.0 and v < size - 4.0):
-        return 1.0
+        return np.float32(1.0)
     column, row = int(u), int(v)
     fu, fv = u - column, v - row
     agree = 0
@@ -144,7 +144,7 @@ def _lit(x: float, y: float, z: float, shadow_map: Floats, shadow_matrix: NDArra
         for i in range(0, 4, 3):
             agree += 1 if depth <= shadow_map[row - 1 + j, column - 1 + i] else 0
     if agree == 0 or agree == 4:
-        return agree / 4
+        return np.float32(agree / 4)
     lit = 0.0
     for j in range(4):
         wv = 1.0 - fv if j == 0 else (fv if j == 3 else 1.0)
@@ -152,7 +152,7 @@ def _lit(x: float, y: float, z: float, shadow_map: Floats, shadow_matrix: NDArra
         for i in range(4):
             wu = 1.0 - fu if i == 0 else (fu if i == 3 else 1.0)
             lit += wu * wv if depth <= shadow_row[column - 1 + i] else 0.0
-    return lit / 9.0
+    return np.float32(lit / 9.0)
 
 
 @kernel
@@ -243,7 +243,7 @@ def shade(
                 nx, ny, nz = nx * length, ny * length, nz * length
                 part = parts[t]
                 hollow = _hollow(depth, row, column, taps, optics)
-                open_sky = one - optics[4] * np.float32(hollow)
+                open_sky = one - optics[4] * hollow
                 up = half + half * ny
                 lr = (ambient[1, 0] + (ambient[0, 0] - ambient[1, 0]) * up) * open_sky
                 lg = (ambient[1, 1] + (ambient[0, 1] - ambient[1, 1]) * up) * open_sky
@@ -257,7 +257,7 @@ def shade(
                     direct = open_sky
                     if i == 0:
                         bias = optics[6]
-                        lit = np.float32(_lit(x + bias * nx, y + bias * ny, z + bias * nz, shadow_map, shadow_matrix))
+                        lit = _lit(x + bias * nx, y + bias * ny, z + bias * nz, shadow_map, shadow_matrix)
                         direct *= one - optics[5] * (one - lit)
                     lr += lights[i, 3] * direct * max((facing + wr) / (1 + wr), zero) ** 2
                     lg += lights[i, 4] * direct * max((facing + wg) / (1 + wg), zero) ** 2

@@ -36,10 +36,10 @@ def write_video(
 
     Args:
         path: the file; the container follows its suffix (.mp4, .mov, .mkv).
-        frames: (H, W, 3) uint8 sRGB pictures of one size; odd sides lose their last row or column (the codec wants even).
+        frames: (H, W, 3) uint8 sRGB pictures of one size; odd sides lose a row or column (the codec wants even).
         fps: frames a second.
         audio: samples (N,) float32 in [−1, 1], and their rate in Hz. The sound decides the duration: the video has
-            ⌈N / rate · fps⌉ frames; further ones are not drawn from ``frames``, and where one is missing the last is held.
+            ⌈N / rate · fps⌉ frames; what ``frames`` has beyond is not used, and if it ends early its last is held.
         crf: quality, lower is better; 18 looks lossless.
         preset: x264 speed.
 
@@ -148,7 +148,7 @@ class _Sound:
         """Write the whole blocks that begin before ``seconds``."""
         import av
 
-        while self._at < min(len(self._samples), seconds * self._rate):
+        while self._at < min(len(self._samples), math.ceil(seconds * self._rate)):
             block = np.ascontiguousarray(self._samples[None, self._at : self._at + _AUDIO_BLOCK])
             frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
             frame.sample_rate, frame.pts, frame.time_base = self._rate, self._at, Fraction(1, self._rate)
