@@ -1,0 +1,237 @@
+"""Fitting every expression with the neutral's own matrix, and repairing lips and lids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sparse
+from face_fit.solve import Fitter, Index
+from face_fit.target import Points, Target
+from numpy.typing import NDArray
+from scipy.sparse.linalg import SuperLU, splu
+
+from sedtalker.face.builtin.cage import CAP, EYE_EDGE, EYE_RIM, MOUTH_CONTACT, patch
+from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, gaze_rotation
+
+LID_CLEARANCE = 0.03
+"""Centimetres between the eyeball and the inside of a lid."""
+SMOOTH = 0.004
+OUTLIER = 0.15
+"""Centimetres off the smooth solution beyond which a sampled target is pulled back."""
+
+
+@dataclass(frozen=True, eq=False)
+class Jaw:
+    """Where an expression carries the lower teeth: offset = [x 1] @ matrix."""
+
+    matrix: NDArray[np.float64]
+
+    def offset(self, points: Points) -> Points:
+        return np.concatenate([points, np.ones((len(points), 1))], axis=1) @ self.matrix
+
+
+def fit_jaw(target: Target, delta: Points) -> Jaw:
+    """Affine least squares of the lower teeth's motion."""
+    points = target.vertices[target.lower_teeth]
+    rows = np.concatenate([points, np.ones((len(points), 1))], axis=1)
+    return Jaw(np.linalg.lstsq(rows, delta[target.lower_teeth], rcond=None)[0])
+
+
+def fit_eyeball(target: Target) -> Eyeball:
+    """Sphere through the white of the reference's left eyeball."""
+    points = target.vertices[target.eyeball]
+    middle = 0.5 * (points.max(0) + points.min(0))
+    white = points[points[:, 2] < middle[2]]
+    rows = np.concatenate([2 * white, np.ones((len(white), 1))], axis=1)
+    solution = np.linalg.lstsq(rows, (white**2).sum(1), rcond=None)[0]
+    centre = solution[:3]
+    return Eyeball(centre, float(np.sqrt(solution[3] + centre @ centre)))
+
+
+@dataclass
+class Expressions:
+    """Solver of cage offsets for the fitted neutral cage.
+
+    Attributes:
+        fitter: cage and target.
+        neutral: (N, 3) fitted cage.
+        ball: left eyeball.
+    """
+
+    fitter: Fitter
+    neutral: Points
+    ball: Eyeball
+    factor: dict[bytes, SuperLU] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        f = self.fitter
+        self.refined = f.matrix @ self.neutral
+        self.rows, self.triangles, self.weights, _ = f.match(self.refined)
+        cage = f.cage
+        p = patch("mouth")
+        self.sock = np.array([k[0] == "mouth" and k[1] > MOUTH_CONTACT for k in cage.keys])
+        self.contact = cage.ring(p, MOUTH_CONTACT)
+        self.lower_share = np.full(len(cage.keys), 0.5)
+        for ring in range(MOUTH_CONTACT, p.rings + 1):
+            tall = p.disc[:, 1]
+            self.lower_share[cage.ring(p, ring)] = np.clip(0.5 - 1.4 * tall, 0, 1)
+        for (name, ring, _, j), v in cage.index.items():
+            if name == "mouth" and ring == CAP:
+                self.lower_share[v] = np.clip(1 - j / p.height, 0, 1)
+        self.opposite = np.array([p.lattice.index((i, p.height - j)) for i, j in p.lattice])
+        self.upper_half = p.disc[:, 1] > 1e-6
+
+    def solve(self, delta: Points, jaw: Jaw, pins: tuple[Index, Points, float] | None = None) -> Points:
+        """Cage offsets (N, 3) for the target's offsets (V, 3); ``pins`` are refined rows, offsets and their weight."""
+        f, n = self.fitter, len(self.neutral)
+        want = np.einsum("nk,nkd->nd", self.weights, delta[self.triangles])
+        pin_rows = pins[0] if pins else np.zeros(0, np.int64)
+        picked, pinned = f.matrix[self.rows], f.matrix[pin_rows]
+        sock = sparse.identity(n).tocsr()[self.sock]
+        lap = f.laplacian.T @ f.laplacian * SMOOTH
+        key = pin_rows.tobytes()
+        if key not in self.factor:
+            normal = picked.T @ picked + 30 * sock.T @ sock + lap + 1e-6 * sparse.identity(n)
+            if pins:
+                normal = normal + pins[2] * pinned.T @ pinned
+            self.factor[key] = splu(sparse.csc_matrix(normal))
+        solution = np.zeros_like(self.neutral)
+        for _ in range(5):
+            right = picked.T @ want + 30 * sock.T @ self.sock_offsets(solution, jaw)[self.sock]
+            if pins:
+                right = right + pins[2] * pinned.T @ pins[1]
+            solution = self.factor[key].solve(right)
+            rest = want - picked @ solution
+            size = np.linalg.norm(rest, axis=1, keepdims=True)
+            want = want - rest * np.clip(1 - OUTLIER / np.maximum(size, 1e-9), 0, 1)
+        return np.where(self.sock[:, None], self.sock_offsets(solution, jaw), solution)
+
+    def sock_offsets(self, offsets: Points, jaw: Jaw) -> Points:
+        """Offsets of the mouth's inside: the lips' near the lips, skull and jaw in the depth."""
+        cage, p = self.fitter.cage, patch("mouth")
+        bone = jaw.offset(self.neutral) * self.lower_share[:, None]
+        out = bone.copy()
+        lips = offsets[self.contact]
+        for ring, share in ((7, 0.9), (8, 0.6), (9, 0.12)):
+            at = cage.ring(p, ring)
+            out[at] = share * lips + (1 - share) * bone[at]
+        return out
+
+    def contact_points(self, offsets: Points) -> Points:
+        """(32, 3) refined points of the contact ring."""
+        return (self.fitter.matrix[self.contact]) @ (self.neutral + offsets)
+
+    def lip_gap(self, offsets: Points) -> NDArray[np.float64]:
+        """(32,) height of the upper over the lower contact point of each spoke, centimetres; negative is overlap."""
+        y = self.contact_points(offsets)[:, 1]
+        return np.where(self.upper_half, y - y[self.opposite], y[self.opposite] - y)
+
+    def close_lips(self, offsets: Points, jaw: Jaw, only_overlap: bool = True, upper_share: float = 0.5) -> Points:
+        """Bring both lips to a common contact curve where they overlap (or everywhere)."""
+        cage, p = self.fitter.cage, patch("mouth")
+        out = offsets.copy()
+        rest = self.contact_points(np.zeros_like(offsets))
+        rest = rest - rest[self.opposite]
+        part = np.where(self.upper_half, upper_share, 1 - upper_share)[:, None]
+        for _ in range(4):
+            now = self.contact_points(out)
+            move = part * (now[self.opposite] - now + rest)
+            if only_overlap:
+                up = np.where(self.upper_half, move[:, 1], -move[:, 1])
+                move = move * (up > 0)[:, None] * (0, 1, 0)
+            move[self.opposite == np.arange(len(move))] = 0
+            for ring, share in ((6, 1.0), (5, 0.92), (4, 0.7), (3, 0.48), (2, 0.25), (1, 0.08)):
+                out[cage.ring(p, ring)] += share * move
+            out = np.where(self.sock[:, None], self.sock_offsets(out, jaw), out)
+        return out
+
+    def lid_rows(self) -> tuple[Index, Index, Index]:
+        """Refined rows of the left eye's inner rings, of the upper edge and of the opposite lower edge."""
+        cage, sub, eye = self.fitter.cage, self.fitter.cage.subdivision, patch("eye_left")
+        edge = sub.loop(cage.ring(eye, EYE_EDGE))
+        start = 2 * eye.lattice.index((4, 2))
+        loop = np.roll(edge, -start)
+        half = len(loop) // 2
+        upper, lower = loop[1:half], loop[half + 1 :][::-1]
+        inside = np.unique(np.concatenate([sub.loop(cage.ring(eye, r)) for r in (2, 3, 4, EYE_EDGE, EYE_RIM)]))
+        rings = [cage.ring(eye, r) for r in range(2, EYE_RIM + 1)]
+        spokes = [sub.edge_point(int(a), int(b)) for s, t in zip(rings[:-1], rings[1:], strict=True)
+                  for a, b in zip(s, t, strict=True)]  # fmt: skip
+        return np.union1d(inside, spokes), upper, lower
+
+    def settle_lids(self, offsets: Points, closed: bool, gaze: Points | None = None, passes: int = 8) -> Points:
+        """Push the left lids out of the eyeball and, if ``closed``, lay the upper edge on the lower one."""
+        f = self.fitter
+        inside, upper, lower = self.lid_rows()
+        axis = np.array([0, 0, 1.0]) if gaze is None else gaze
+        near = np.array([k[0] == "eye_left" for k in f.cage.keys])
+        free = np.flatnonzero(near)
+        rows = np.unique(np.concatenate([inside, upper, lower]))
+        a = f.matrix[rows][:, free]
+        lap = f.laplacian[:, free]
+        heavy = np.where(np.isin(rows, upper) | np.isin(rows, lower), 25.0, 4.0)
+        normal = a.T @ sparse.diags(heavy) @ a + 0.05 * lap.T @ lap + 0.02 * sparse.identity(len(free))
+        solver = splu(sparse.csc_matrix(normal))
+        out = offsets.copy()
+        for _ in range(passes):
+            points = f.matrix @ (self.neutral + out)
+            want = points.copy()
+            if closed:
+                want[upper] = want[lower] + (0, -0.02, 0.03)
+            ray = want[rows] - self.ball.centre
+            distance = np.linalg.norm(ray, axis=1, keepdims=True)
+            least = self.ball.radius + cornea_profile(ray / distance @ axis)[:, None] + LID_CLEARANCE
+            want[rows] = self.ball.centre + ray * np.maximum(1.0, least / distance)
+            out[free] += solver.solve(a.T @ (heavy[:, None] * (want[rows] - points[rows])))
+        return out
+
+
+OVERLAPPING = (
+    "mouthPucker", "mouthPress", "mouthDimple", "mouthRoll", "mouthShrug", "mouthLeft", "mouthRight", "mouthSmile",
+    "mouthFrown", "mouthStretch", "cheekPuff", "cheekSquint", "jawForward", "jawLeft", "jawRight", "mouthFunnel",
+    "mouthLowerDown", "mouthUpperUp",
+)  # fmt: skip
+"""Shapes whose lips may cross in the reference."""
+
+
+def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], dict[str, Jaw]]:
+    """Offsets of every ARKit shape but ``tongueOut`` and the jaw's motion in it; left and right exact mirrors."""
+    jaws = {name: fit_jaw(target, delta) for name, delta in target.deltas.items()}
+    raw = {name: e.solve(delta, jaws[name]) for name, delta in target.deltas.items() if name != "tongueOut"}
+    mirror = e.fitter.cage.mirror
+    offsets = {name: 0.5 * (raw[name] + raw[other_side(name)][mirror] * (-1, 1, 1)) for name in raw}
+    for name in [n for n in offsets if n.startswith("eye") and n.endswith("Left")]:
+        gaze = gaze_rotation(name) @ (0, 0, 1.0) if name in GAZE_ANGLES else None
+        offsets[name] = e.settle_lids(offsets[name], closed=name.startswith("eyeBlink"), gaze=gaze)
+        offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
+    for name in offsets:
+        if name.startswith(OVERLAPPING):
+            offsets[name] = e.close_lips(offsets[name], jaws[name], upper_share=0.35)
+    both = e.close_lips(offsets["jawOpen"] + offsets["mouthClose"], jaws["jawOpen"], only_overlap=False)
+    offsets["mouthClose"] = both - offsets["jawOpen"]
+    return offsets, jaws
+
+
+def other_side(name: str) -> str:
+    """ARKit name of the mirrored shape."""
+    if name.endswith("Left"):
+        return name[:-4] + "Right"
+    return name[:-5] + "Left" if name.endswith("Right") else name
+
+
+def fit_correctives(e: Expressions, offsets: dict[str, Points]) -> dict[tuple[str, ...], Points]:
+    """Offsets to add: at half a blink, and where a full blink meets another lid shape (left and right)."""
+    out: dict[tuple[str, ...], Points] = {}
+    mirror = e.fitter.cage.mirror
+    blink = offsets["eyeBlinkLeft"]
+    half = e.settle_lids(0.5 * blink, closed=False) - 0.5 * blink
+    pairs = {("eyeBlinkLeft",): half}
+    for other in ("eyeLookDownLeft", "eyeSquintLeft", "eyeWideLeft", "eyeLookUpLeft"):
+        gaze = gaze_rotation(other) @ (0, 0, 1.0) if other in GAZE_ANGLES else None
+        total = blink + offsets[other]
+        pairs["eyeBlinkLeft", other] = e.settle_lids(total, closed=True, gaze=gaze) - total
+    for names, value in pairs.items():
+        out[names] = value
+        out[tuple(other_side(n) for n in names)] = value[mirror] * (-1, 1, 1)
+    return out

@@ -1,0 +1,68 @@
+"""Fit the built-in head to the reference and write its parameter file.
+
+    python scripts/fit_builtin_face.py --data ../shared/data [--out parameters.npz]
+
+The reference is ICT-FaceKit (MIT licence, © 2020 USC Institute for Creative Technologies); only positions and offsets
+of the cage are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from face_fit.expressions import Expressions, fit_correctives, fit_expressions, fit_eyeball
+from face_fit.landmarks import pick_landmarks
+from face_fit.lift import place
+from face_fit.solve import Fitter
+from face_fit.target import load_target
+
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin.cage import build_cage
+from sedtalker.face.builtin.parameters import PATH, Parameters, write_parameters
+
+
+def main() -> None:
+    """Run the fit."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("SEDTALKER_DATA", "../shared/data")))
+    parser.add_argument("--out", type=Path, default=PATH)
+    args = parser.parse_args()
+    parameters = fit(args.data)
+    write_parameters(parameters, args.out)
+    print(f"{args.out}: {args.out.stat().st_size / 1e3:.0f} kB")
+
+
+def fit(data: Path) -> Parameters:
+    """All fitted numbers of the head."""
+    target, cage = load_target(data), build_cage()
+    fitter = Fitter(cage, target, place(cage, target))
+    neutral = fitter.fit()
+    ball = fit_eyeball(target)
+    solver = Expressions(fitter, neutral, ball)
+    settled = solver.settle_lids(np.zeros_like(neutral), closed=False)
+    neutral = neutral + settled + settled[cage.mirror] * (-1, 1, 1)
+    for part, millimetres in fitter.error(neutral).items():
+        print(f"mean distance to the target, {part}: {millimetres:.3f} mm", file=sys.stderr)
+    solver = Expressions(fitter, neutral, ball)
+    offsets, jaws = fit_expressions(solver, target)
+    fixes = fit_correctives(solver, offsets)
+    names = tuple(n for n in ARKIT_52 if n in offsets)
+    return Parameters(
+        cage=neutral.astype(np.float32),
+        shapes=names,
+        offsets=np.stack([offsets[n] for n in names]).astype(np.float16),
+        jaws=np.stack([jaws[n].matrix for n in names]).astype(np.float32),
+        correctives=tuple("*".join(k) for k in fixes),
+        corrective_offsets=np.stack(list(fixes.values())).astype(np.float16),
+        eye_centre=ball.centre.astype(np.float32),
+        eye_radius=ball.radius,
+        landmarks=pick_landmarks(cage, neutral, target),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Vertex colours of the built-in head (sRGB), painted from the distances to its own features."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.face.builtin.cage import EYE_EDGE, Cage, patch
+from sedtalker.face.builtin.eyes import RING_ANGLES, SPOKES
+from sedtalker.face.builtin.parts import Points
+
+SKIN = np.array([0.900, 0.715, 0.625])
+BLUSH = np.array([0.88, 0.52, 0.47])
+LIP = np.array([0.77, 0.42, 0.41])
+SOCK = np.array([0.17, 0.045, 0.045])
+DEPTH = np.array([0.035, 0.01, 0.01])
+TOOTH = np.array([0.95, 0.93, 0.88])
+GUM = np.array([0.74, 0.40, 0.40])
+TONGUE = np.array([0.76, 0.40, 0.40])
+WHITE = np.array([0.94, 0.93, 0.915])
+IRIS_INNER, IRIS_OUTER = np.array([0.52, 0.47, 0.33]), np.array([0.27, 0.42, 0.44])
+
+
+def smoothstep(low: float, high: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0 below ``low``, 1 above ``high``, smooth between; also for low > high."""
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _spot(points: Points, centre: Points, size: float | tuple[float, float, float]) -> NDArray[np.float64]:
+    return np.exp(-((((points - centre) / size) ** 2).sum(1)))
+
+
+def _mix(colours: Points, towards: Points, amount: NDArray[np.float64]) -> Points:
+    return colours + np.clip(amount, 0, 1)[:, None] * (towards - colours)
+
+
+def paint_skin(cage: Cage, vertices: Points, marks: Points) -> Points:
+    """Colours (V, 3) of the refined skin; ``marks`` are the 68 landmarks' positions."""
+    colours = np.tile(SKIN, (len(vertices), 1))
+    mirrored = vertices * (-1, 1, 1)
+    for side in (vertices, mirrored):
+        cheek = 0.5 * (marks[45] + marks[54]) + (1.0, -0.3, 0.2)
+        colours = _mix(colours, BLUSH, 0.24 * _spot(side, cheek, (2.1, 1.6, 3.0)))
+        ear = np.array([8.0, 1.2, 0.0])
+        colours = _mix(colours, BLUSH, 0.25 * _spot(side, ear, (1.2, 3.0, 2.5)))
+        socket = marks[42:48].mean(0)
+        colours = _mix(colours, SKIN * (0.80, 0.70, 0.70), 0.20 * _spot(side, socket + (0, -0.9, 0), (1.6, 0.6, 2.0)))
+        colours = _mix(colours, SKIN * (0.86, 0.74, 0.72), 0.25 * _spot(side, socket + (0, 0.9, 0), (1.7, 0.8, 2.0)))
+    colours = _mix(colours, BLUSH, 0.20 * _spot(vertices, marks[30], (1.3, 1.0, 1.5)))
+    colours = _mix(colours, BLUSH, 0.14 * _spot(vertices, marks[8] + (0, 0.8, 0), (1.5, 1.0, 2.0)))
+    colours = _mix(colours, BLUSH, 0.10 * _spot(vertices, marks[57] + (0, -0.8, 0), (1.6, 0.6, 1.5)))
+    colours = _mix(colours, SKIN * (1.03, 1.04, 1.04), 0.5 * _spot(vertices, marks[27] + (0, 3.5, 0), (3.5, 2.5, 4.0)))
+    colours = _paint_lids(cage, vertices, colours)
+    colours = _paint_mouth(cage, vertices, colours)
+    return np.clip(_paint_holes(cage, colours), 0, 1)
+
+
+def _paint_lids(cage: Cage, vertices: Points, colours: Points) -> Points:
+    for side in ("left", "right"):
+        ring, height = cage.place(patch(f"eye_{side}"))
+        seen = ring >= 0
+        upper = smoothstep(-0.15, 0.25, height) * seen
+        fold = np.exp(-(((ring - 2.9) / 0.55) ** 2)) * upper
+        colours = _mix(colours, SKIN * (0.62, 0.47, 0.42), 0.34 * fold)
+        colours = _mix(colours, SKIN * (0.9, 0.78, 0.75), 0.35 * smoothstep(2.0, 4.0, ring) * seen)
+        line = smoothstep(EYE_EDGE - 0.9, EYE_EDGE - 0.1, ring) * seen
+        colours = _mix(colours, np.array([0.16, 0.10, 0.09]), 0.80 * line * upper)
+        colours = _mix(colours, np.array([0.60, 0.36, 0.33]), 0.55 * line * (1 - upper))
+    return colours
+
+
+def _paint_mouth(cage: Cage, vertices: Points, colours: Points) -> Points:
+    ring, height = cage.place(patch("mouth"))
+    outline = smoothstep(3.55, 4.25, ring)
+    tone = LIP * np.where(height > 0, 0.94, 1.0)[:, None]
+    colours = colours + (0.72 * outline)[:, None] * (tone - colours)
+    colours = _mix(colours, LIP * 0.62, 0.75 * smoothstep(5.7, 6.4, ring))
+    colours = _mix(colours, SOCK, smoothstep(6.4, 7.6, ring))
+    back = smoothstep(10.0, 6.0, vertices[:, 2])
+    return _mix(colours, DEPTH, np.where(ring > 7, back, 0.0))
+
+
+def _paint_holes(cage: Cage, colours: Points) -> Points:
+    for side in ("left", "right"):
+        ring, _ = cage.place(patch(f"nostril_{side}"))
+        colours = _mix(colours, np.array([0.20, 0.09, 0.08]), 0.92 * smoothstep(1.0, 2.4, ring))
+        colours = _mix(colours, np.array([0.55, 0.32, 0.28]), 0.35 * smoothstep(0.3, 1.0, ring))
+        ring, _ = cage.place(patch(f"ear_{side}"))
+        colours = _mix(colours, np.array([0.56, 0.31, 0.27]), 0.55 * smoothstep(5.8, 7.6, ring))
+        groove = np.exp(-(((ring - 5.0) / 0.6) ** 2))
+        colours = _mix(colours, np.array([0.60, 0.36, 0.31]), 0.30 * groove)
+    return colours
+
+
+def paint_eyeball(degrees: NDArray[np.float64]) -> Points:
+    """Colours (V, 3) of an eyeball's vertices: white, limbal ring, fibred iris, pupil and a catch-light."""
+    rng = np.random.default_rng(7)
+    fibre = np.concatenate([[0.0], np.tile(rng.normal(0, 1, SPOKES), len(RING_ANGLES))])
+    fibre = fibre + 0.5 * np.concatenate([[0.0], rng.normal(0, 1, SPOKES * len(RING_ANGLES))])
+    spread = smoothstep(11, 22, degrees)
+    iris = IRIS_INNER + spread[:, None] * (IRIS_OUTER - IRIS_INNER)
+    iris = iris * (1 + 0.10 * np.clip(fibre, -2, 2))[:, None]
+    iris = iris * (0.55 + 0.45 * smoothstep(27, 21, degrees))[:, None]
+    white = WHITE - smoothstep(35, 75, degrees)[:, None] * (0.05, 0.13, 0.13)
+    colours = np.where((degrees <= 26)[:, None], iris, white)
+    colours = np.where(((degrees > 26) & (degrees < 30))[:, None], WHITE * 0.72, colours)
+    colours = np.where((degrees <= 10)[:, None], 0.02, colours)
+    angle = np.concatenate([[0.0], np.tile(np.arange(SPOKES) * 2 * np.pi / SPOKES, len(RING_ANGLES))])
+    light = np.abs(angle - np.radians(135)) * np.sin(np.radians(degrees)) < 0.06
+    colours[light & (degrees > 10) & (degrees < 15)] = (0.99, 0.99, 0.99)
+    return np.clip(colours, 0, 1)
+
+
+def paint_teeth(vertices: Points, arch_edge: float, direction: float, front: float) -> Points:
+    """Colours (V, 3): ivory, yellower at the root, darker towards the molars."""
+    root = np.clip(direction * (vertices[:, 1] - arch_edge), 0, 1.2) / 1.2
+    colours = TOOTH - root[:, None] * (0.05, 0.08, 0.13)
+    depth = smoothstep(front - 0.8, front - 3.6, vertices[:, 2])
+    return colours * (1 - 0.62 * depth)[:, None]
+
+
+def paint_soft(vertices: Points, colour: Points, front: float) -> Points:
+    """Colours (V, 3) of gums and tongue, darker in the depth of the mouth."""
+    depth = smoothstep(front - 0.6, front - 4.0, vertices[:, 2])
+    return colour * (1 - 0.75 * depth)[:, None]

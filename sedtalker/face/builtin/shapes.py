@@ -1,0 +1,85 @@
+"""The coefficients of the built-in head and what they do to skin, jaw, eyeballs and tongue."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin.cage import Cage
+from sedtalker.face.builtin.eyes import GAZE_ANGLES, gaze_rotation
+from sedtalker.face.builtin.parameters import Parameters
+from sedtalker.face.builtin.parts import Points, Skin
+from sedtalker.face.face import Corrective
+
+TONGUE_SHAPES = ("tongueUp", "tongueWide", "tongueRoll")
+"""Extra shapes: tip to the upper ridge (l, n, t, d), wide and flat (s, i), sides rolled up."""
+SHAPES = (*ARKIT_52, *TONGUE_SHAPES)
+TONGUE_OUT = {"jawOpen": 0.24, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight": 0.15}
+"""The lips and jaw make way for the tongue."""
+
+
+def correctives(parameters: Parameters) -> tuple[Corrective, ...]:
+    """The correctives in the order of their basis rows."""
+    return tuple(Corrective("fix_" + names.replace("*", "_"), tuple(names.split("*"))) for names in parameters.correctives)
+
+
+def refine_skin(cage: Cage, parameters: Parameters) -> Skin:
+    """Subdivide the neutral cage and every offset once."""
+    sub = cage.subdivision
+    rows = _mixed(parameters, parameters.offsets.astype(np.float32))
+    rows = np.concatenate([rows, parameters.corrective_offsets.astype(np.float32)])
+    k, n, _ = rows.shape
+    offsets = sub.matrix.astype(np.float32) @ rows.transpose(1, 0, 2).reshape(n, 3 * k)
+    return Skin(
+        sub.matrix @ parameters.cage.astype(float), sub.quads, offsets.reshape(-1, k, 3).transpose(1, 0, 2).copy()
+    )
+
+
+def _mixed(parameters: Parameters, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of ``values`` (one per fitted shape) in the order of ``SHAPES``; shapes of our own are mixtures."""
+    at = {name: i for i, name in enumerate(parameters.shapes)}
+    out = np.zeros((len(SHAPES), *values.shape[1:]), np.float32)
+    for i, name in enumerate(SHAPES):
+        if name in at:
+            out[i] = values[at[name]]
+        elif name == "tongueOut":
+            out[i] = sum(share * values[at[other]] for other, share in TONGUE_OUT.items())
+    return out
+
+
+def jaw_offsets(parameters: Parameters, points: Points) -> NDArray[np.float32]:
+    """(K + C, n, 3) offsets of points that the lower jaw carries."""
+    jaws = _mixed(parameters, parameters.jaws)
+    rows = np.concatenate([points, np.ones((len(points), 1))], axis=1).astype(np.float32)
+    still = np.zeros((len(parameters.correctives), len(points), 3), np.float32)
+    return np.concatenate([rows @ jaws, still])
+
+
+def eye_offsets(parameters: Parameters, points: Points, centre: Points, side: str) -> NDArray[np.float32]:
+    """(K + C, n, 3) offsets of an eyeball's points: exact rotations at coefficient 1."""
+    out = np.zeros((len(SHAPES) + len(parameters.correctives), len(points), 3), np.float32)
+    for name in GAZE_ANGLES:
+        if name.endswith(side):
+            out[SHAPES.index(name)] = (points - centre) @ (gaze_rotation(name).T - np.eye(3))
+    return out
+
+
+def tongue_offsets(
+    parameters: Parameters, points: Points, place: NDArray[np.float64], front: float
+) -> NDArray[np.float32]:
+    """(K + C, n, 3): the tongue follows the jaw and has shapes of its own; ``place`` is 0 at the root, 1 at the tip."""
+    out = jaw_offsets(parameters, points)
+    x, y, _ = points.T
+    tip = np.clip((place - 0.25) / 0.75, 0, 1)
+    middle = y - np.interp(place, np.linspace(0, 1, 14), [y[np.abs(place - p) < 1e-3].mean() for p in np.linspace(0, 1, 14)])
+    zero = np.zeros_like(x)
+    reach = tip**1.1
+    out[SHAPES.index("tongueOut")] += np.stack(
+        [-0.12 * x * reach, 0.10 * tip - 0.75 * np.clip(tip - 0.62, 0, 1) ** 1.3 * 2 - 0.35 * middle * reach, 3.1 * reach],
+        axis=1,
+    )
+    out[SHAPES.index("tongueUp")] += np.stack([-0.10 * x * tip, 0.78 * tip**2.2, 0.25 * tip - 0.05], axis=1)
+    out[SHAPES.index("tongueWide")] += np.stack([0.12 * x * (0.3 + tip), -0.25 * middle + 0.12, zero], axis=1)
+    out[SHAPES.index("tongueRoll")] += np.stack([-0.25 * x * tip, 0.32 * (x / 1.4) ** 2 * tip, zero], axis=1)
+    return out
