@@ -1,0 +1,205 @@
+"""Non-rigid alignment: bending the source's skin onto the target's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import igl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse.linalg import splu
+
+from sedtalker.face.mesh import Ints, Mask
+from sedtalker.face.registration.features import Features
+from sedtalker.face.registration.surface import Points, laplacian, point_normals, triangle_normals
+
+ROUNDS = 14
+STIFFNESS = (10.0, 0.3)
+REACH = (0.018, 0.006)  # metres at rig scale
+NORMAL_GATE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Skin:
+    """One skin surface with its features, upright, at rig scale in metres.
+
+    Attributes:
+        points: (N, 3); triangles: (T, 3); seen: (T,) visible from outside.
+        landmarks: (68, 3); landmark_weights: (68,).
+        features: lip and lid lines.
+    """
+
+    points: Points
+    triangles: Ints
+    seen: Mask
+    landmarks: Points
+    landmark_weights: NDArray[np.float64]
+    features: Features
+
+
+@dataclass(frozen=True, eq=False)
+class Pins:
+    """Barycentric source positions, weights (P, 3) of corners (P, 3), that go to targets (P, 3) with strength (P,)."""
+
+    corners: Ints
+    weights: Points
+    targets: Points
+    strength: NDArray[np.float64]
+
+
+def align(source: Skin, target: Skin) -> Points:
+    """Positions (N, 3) of the source's skin points on the target's skin."""
+    n = len(source.points)
+    operator = laplacian(n, source.triangles)
+    bending = (operator.T @ operator).tocsr()
+    marks = landmark_pins(source, target)
+    lines = line_pins(source, target)
+    seen = np.zeros(n, bool)
+    seen[source.triangles[source.seen]] = True
+    search = TargetSearch(target)
+    points = solve(source.points, bending, STIFFNESS[0] * 3, [marks, lines], None)
+    for k in range(ROUNDS):
+        part = k / (ROUNDS - 1)
+        stiffness = STIFFNESS[0] * (STIFFNESS[1] / STIFFNESS[0]) ** part
+        reach = REACH[0] * (REACH[1] / REACH[0]) ** part
+        goal, weight = search.goals(points, point_normals(points, source.triangles), source.features.lip_side, reach)
+        weight[~seen] = 0.0
+        faded = Pins(marks.corners, marks.weights, marks.targets, marks.strength * 0.75**k)
+        points = solve(source.points, bending, stiffness, [faded, lines], (goal, weight))
+    return points
+
+
+def solve(
+    rest: Points,
+    bending: csr_matrix,
+    stiffness: float,
+    pins: list[Pins],
+    goals: tuple[Points, NDArray[np.float64]] | None,
+) -> Points:
+    """Least squares: stiffness · |L d|² + weighted distances to goals and pins, over displacements d of ``rest``."""
+    n = len(rest)
+    matrix = stiffness * bending + 1e-6 * diags(np.ones(n))
+    right = np.zeros((n, 3))
+    if goals is not None:
+        goal, weight = goals
+        matrix = matrix + diags(weight)
+        right += weight[:, None] * np.where(weight[:, None] > 0, goal - rest, 0.0)
+    for pin in pins:
+        rows = np.repeat(np.arange(len(pin.corners)), 3)
+        pick = coo_matrix(
+            (pin.weights.reshape(-1), (rows, pin.corners.reshape(-1))), shape=(len(pin.corners), n)
+        ).tocsr()
+        matrix = matrix + pick.T @ diags(pin.strength) @ pick
+        right += pick.T @ (pin.strength[:, None] * (pin.targets - pick @ rest))
+    return rest + splu(matrix.tocsc()).solve(right)
+
+
+class TargetSearch:
+    """Closest points on the visible target skin, each lip only to its own lip."""
+
+    def __init__(self, target: Skin) -> None:
+        triangles = target.triangles[target.seen]
+        side = target.features.lip_side[triangles]
+        self.points = target.points
+        self.triangles = triangles
+        self.normals = triangle_normals(target.points, triangles)
+        self.border = border_points(target.points, triangles)
+        self.allowed = {0: np.ones(len(triangles), bool), 1: ~(side < 0).any(axis=1), -1: ~(side > 0).any(axis=1)}
+
+    def goals(
+        self, points: Points, normals: Points, lip_side: NDArray[np.int8], reach: float
+    ) -> tuple[Points, NDArray[np.float64]]:
+        """Where each point (N, 3) should go and how strongly (N,): mostly along the target's normal."""
+        goal = points.copy()
+        weight = np.zeros(len(points))
+        for side, allowed in self.allowed.items():
+            mine = np.nonzero(lip_side == side)[0]
+            if not len(mine) or not allowed.any():
+                continue
+            triangles = self.triangles[allowed]
+            squared, hit, closest = igl.point_mesh_squared_distance(
+                np.ascontiguousarray(points[mine]), self.points, triangles.astype(np.int64)
+            )
+            hit, closest, normal = np.asarray(hit), np.asarray(closest), self.normals[allowed]
+            distance = np.sqrt(np.asarray(squared))
+            along = normal[hit]
+            facing = (along * normals[mine]).sum(1)
+            step = closest - points[mine]
+            plane = along * (along * step).sum(1, keepdims=True)
+            good = (facing > NORMAL_GATE) & (distance < reach) & ~self.on_border(triangles[hit], closest)
+            goal[mine] = points[mine] + plane + 0.25 * (step - plane)
+            weight[mine] = good / (1.0 + (distance / reach) ** 2)
+        return goal, weight
+
+    def on_border(self, triangles: Ints, closest: Points) -> Mask:
+        """Whether closest points lie on the edge of what is visible, where they mean nothing."""
+        corners = self.points[triangles]
+        flags = self.border[triangles]
+        size = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)
+        near = np.zeros(len(triangles), bool)
+        for a, b in ((0, 1), (1, 2), (2, 0)):
+            edge = corners[:, b] - corners[:, a]
+            t = ((closest - corners[:, a]) * edge).sum(1) / ((edge**2).sum(1) + 1e-30)
+            gap = np.linalg.norm(corners[:, a] + np.clip(t, 0, 1)[:, None] * edge - closest, axis=1)
+            near |= flags[:, a] & flags[:, b] & (gap < 1e-3 * size)
+        return near
+
+
+def border_points(points: Points, triangles: Ints) -> Mask:
+    """Points (N,) on edges that only one triangle uses."""
+    edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    unique, count = np.unique(edges, axis=0, return_counts=True)
+    flags = np.zeros(len(points), bool)
+    flags[unique[count == 1]] = True
+    return flags
+
+
+def landmark_pins(source: Skin, target: Skin) -> Pins:
+    """Landmark k goes to landmark k, as far as both are sure."""
+    corners, weights = attach(source, source.landmarks)
+    strength = 8.0 * source.landmark_weights * target.landmark_weights
+    return Pins(corners, weights, target.landmarks, strength)
+
+
+def line_pins(source: Skin, target: Skin) -> Pins:
+    """Lip contact and lid rims by arc length, where both faces have them."""
+    lips, other = source.features.lips, target.features.lips
+    borders = [(lips.upper, other.upper, 1), (lips.lower, other.lower, -1)] if lips.found and other.found else []
+    for a, b in zip(source.features.lids, target.features.lids, strict=True):
+        if a.found and b.found:
+            borders += [(a.upper, b.upper, 0), (a.lower, b.lower, 0)]
+    attached = [attach(source, start, side) for start, _, side in borders]
+    corners = np.concatenate([np.zeros((0, 3), np.int32), *[c for c, _ in attached]])
+    weights = np.concatenate([np.zeros((0, 3)), *[w for _, w in attached]])
+    ends = np.concatenate([np.zeros((0, 3)), *[end for _, end, _ in borders]])
+    return Pins(corners, weights, ends, np.full(len(corners), 4.0))
+
+
+def attach(source: Skin, places: Points, lip_side: int = 0) -> tuple[Ints, Points]:
+    """Triangle corners (P, 3) and barycentric weights (P, 3) of the source's visible skin at given places.
+
+    ``lip_side`` +1 or −1 keeps off the other lip.
+    """
+    triangles = source.triangles[source.seen]
+    if lip_side:
+        triangles = triangles[~(source.features.lip_side[triangles] == -lip_side).any(axis=1)]
+    _, hit, closest = igl.point_mesh_squared_distance(
+        np.ascontiguousarray(places), source.points, triangles.astype(np.int64)
+    )
+    corners = triangles[np.asarray(hit)]
+    return corners, barycentric(np.asarray(closest), source.points, corners)
+
+
+def barycentric(places: Points, points: Points, corners: Ints) -> Points:
+    """Weights (P, 3) of places on triangles given by their corners (P, 3)."""
+    a, b, c = (points[corners[:, k]] for k in range(3))
+    u, v, w = b - a, c - a, places - a
+    uu, uv, vv = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
+    wu, wv = (w * u).sum(1), (w * v).sum(1)
+    scale = uu * vv - uv**2 + 1e-30
+    second = np.clip((vv * wu - uv * wv) / scale, 0, 1)
+    third = np.clip((uu * wv - uv * wu) / scale, 0, 1)
+    total = np.maximum(second + third, 1.0)
+    second, third = second / total, third / total
+    return np.stack([1 - second - third, second, third], axis=1)

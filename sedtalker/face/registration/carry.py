@@ -1,0 +1,171 @@
+"""Carrying motion, regions and landmarks from the registered source to every vertex of the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.face.face import Face
+from sedtalker.face.mesh import Floats, Ints, Mask
+from sedtalker.face.registration import parts
+from sedtalker.face.registration.head import Head
+from sedtalker.face.registration.pose import robust_similarity
+from sedtalker.face.registration.rigid import affine_offsets, eye_offsets, nearby_offsets, worn_offsets
+from sedtalker.face.registration.surface import Points
+from sedtalker.face.registration.transfer import Transfer, transfer_skin
+
+MOUTH_PARTS = {parts.UPPER_TEETH: "upper_teeth", parts.LOWER_TEETH: "lower_teeth", parts.TONGUE: "tongue"}
+LIPS = slice(48, 68)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The source face as a head, with what is asked of it per welded point.
+
+    Attributes:
+        face: the face; head: its welded form; vertex: (N,) a mesh vertex of each point.
+        registered: (S, 3) its skin points on the target.
+    """
+
+    face: Face
+    head: Head
+    vertex: Ints
+    registered: Points
+
+    def region_points(self, region: str) -> Ints:
+        """Points of a region."""
+        mask = self.face.regions.get(region)
+        return np.nonzero(mask[self.vertex])[0].astype(np.int32) if mask is not None else np.zeros(0, np.int32)
+
+    def offsets(self, points: Ints) -> Floats:
+        """Shape offsets (K + C, n, 3) of some points."""
+        return self.face.basis[:, self.vertex[points]]
+
+    def moved(self, points: Ints, anchors: Mask) -> Points:
+        """Where inner points (n, 3) come to lie: by the similarity of the skin points ``anchors`` (S,)."""
+        rest = self.head.skin.points
+        fit, _ = robust_similarity(rest[anchors], self.registered[anchors])
+        return fit.apply(self.head.points[points])
+
+
+def expected_mouth(source: Source) -> dict[int, tuple[Ints, Points]]:
+    """Source points of teeth and tongue by role, and where they would lie in the target."""
+    mouth = source.head.landmarks[LIPS].mean(0)
+    anchors = np.linalg.norm(source.head.skin.points - mouth, axis=1) < 0.6 * source.head.outer
+    anchors &= source.head.skin_seen
+    found = {}
+    for role, region in MOUTH_PARTS.items():
+        points = source.region_points(region)
+        if len(points) >= 4:
+            found[role] = (points, source.moved(points, anchors))
+    return found
+
+
+def move_points(source: Source, target: Head) -> tuple[NDArray[np.float64], Ints, Transfer]:
+    """Offsets (K + C, N, 3) and roles (N,) of all the target's points, and how the skin got its own."""
+    mouth = expected_mouth(source)
+    roles = parts.name_inner_parts(
+        target.points,
+        target.component,
+        target.roles,
+        {role: places for role, (_, places) in mouth.items()},
+        target.skin.points[target.skin_seen],
+        target.outer,
+    )
+    role = parts.point_roles(target.component, roles)
+    out = np.zeros((len(source.face.basis), len(target.points), 3))
+    skin = transfer_skin(source.head.skin, source.registered, source.offsets(source.head.skin_points), target.skin)
+    out[:, target.skin_points] = skin.offsets
+    for eye in (parts.RIGHT_EYE, parts.LEFT_EYE):
+        mine = role == eye
+        points = eye_points(source, eye)
+        if mine.any() and len(points) >= 4:
+            offsets = source.offsets(points)
+            out[:, mine] = eye_offsets(source.head.points[points], offsets, target.points[mine], target.eyes[eye])
+    for part, (points, places) in mouth.items():
+        mine = role == part
+        if mine.any():
+            follow = nearby_offsets if part == parts.TONGUE else affine_offsets
+            out[:, mine] = follow(places, source.offsets(points), target.points[mine])
+    worn = role == parts.WORN
+    if worn.any():
+        out[:, worn] = worn_offsets(target.skin.points, skin.offsets, target.points[worn], target.component[worn])
+    return out, role, skin
+
+
+def eye_points(source: Source, eye: int) -> Ints:
+    """Source points of one eyeball."""
+    points = source.region_points("eyes")
+    x = source.head.points[points, 0]
+    return points[x < 0] if eye == parts.RIGHT_EYE else points[x >= 0]
+
+
+def carry_landmarks(source: Source, target: Head) -> Ints:
+    """Mesh vertex (68,) nearest to each registered source landmark, on the right lip."""
+    skin, seen = target.skin, target.skin_seen
+    index = np.full(len(source.head.points), -1)
+    index[source.head.skin_points] = np.arange(len(source.head.skin_points))
+    assert source.face.landmarks is not None
+    own = index[source.head.vertex_point[source.face.landmarks]]
+    places = np.where((own >= 0)[:, None], source.registered[np.maximum(own, 0)], skin.landmarks)
+    sides = np.where(own >= 0, source.head.skin.features.lip_side[np.maximum(own, 0)], 0)
+    chosen = np.zeros(68, np.int64)
+    for k in range(68):
+        usable = np.nonzero(seen & (skin.features.lip_side != -sides[k] if sides[k] else seen))[0]
+        chosen[k] = usable[np.argmin(((skin.points[usable] - places[k]) ** 2).sum(1))]
+    vertex = np.zeros(len(target.points), np.int32)
+    used = np.nonzero(target.vertex_point >= 0)[0]
+    vertex[target.vertex_point[used[::-1]]] = used[::-1]
+    return vertex[target.skin_points[chosen]]
+
+
+def carry_regions(source: Source, target: Head, roles: Ints, skin: Transfer) -> dict[str, Mask]:
+    """Named vertex masks of the target."""
+    near = skin.distance < 0.02
+    regions: dict[str, Mask] = {}
+    for name, mask in source.face.regions.items():
+        points = np.zeros(len(target.points), bool)
+        share = (mask[source.vertex[source.head.skin_points]][skin.corners] * skin.weights).sum(1)
+        points[target.skin_points] = (share > 0.5) & near
+        regions[name] = points
+    by_role = {
+        "skin": (parts.SKIN,),
+        "eyes": (parts.RIGHT_EYE, parts.LEFT_EYE),
+        "upper_teeth": (parts.UPPER_TEETH,),
+        "lower_teeth": (parts.LOWER_TEETH,),
+        "teeth": (parts.UPPER_TEETH, parts.LOWER_TEETH),
+        "tongue": (parts.TONGUE,),
+    }
+    for name, wanted in by_role.items():
+        regions[name] = np.isin(roles, wanted)
+    regions["hair"] = hair(target, roles)
+    used = target.vertex_point >= 0
+    return {name: used & points[np.maximum(target.vertex_point, 0)] for name, points in regions.items()}
+
+
+def hair(target: Head, roles: Ints) -> Mask:
+    """Worn points of components that reach above the brows and are larger than the eyes."""
+    mask = np.zeros(len(target.points), bool)
+    for c, (low, high) in parts.component_bounds(target.points, target.component).items():
+        mine = target.component == c
+        if (
+            roles[np.argmax(mine)] == parts.WORN
+            and high[1] > target.landmarks[19, 1]
+            and (high - low).max() > target.outer
+        ):
+            mask |= mine
+    return mask
+
+
+def fit_residual(source: Source, target: Head) -> float:
+    """Median distance, metres at rig scale, of the target's visible inner face to the registered source."""
+    centre = target.landmarks[17:].mean(0)
+    inner = target.skin_seen & (np.linalg.norm(target.skin.points - centre, axis=1) < 0.75 * target.outer)
+    import igl
+
+    places = np.ascontiguousarray(target.skin.points[inner])
+    triangles = source.head.skin.triangles.astype(np.int64)
+    squared, _, _ = igl.point_mesh_squared_distance(places, source.registered, triangles)
+    return float(np.sqrt(np.median(np.asarray(squared)))) if len(places) else 0.0

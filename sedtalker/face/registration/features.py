@@ -1,0 +1,206 @@
+"""Lines that must correspond exactly: where the lips meet and where the lids end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
+
+from sedtalker.face.landmarks.views import View, rasterise
+from sedtalker.face.mesh import Ints, Mask
+from sedtalker.face.registration.surface import Points
+
+PICTURE = 512
+SAMPLES = 25
+UPPER_LIP = (50, 51, 52)
+LOWER_LIP = (56, 57, 58)
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Two facing borders sampled at the same fractions of their length, subject's right to left.
+
+    Attributes:
+        upper, lower: (S, 3) positions, S samples.
+        found: False where the mesh has no such border (sealed lips, closed or missing eyes).
+    """
+
+    upper: Points
+    lower: Points
+    found: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Lip side of each skin point (N,): +1 above the contact line, −1 below, 0 elsewhere; contact line; lid lines."""
+
+    lip_side: NDArray[np.int8]
+    lips: Line
+    lids: tuple[Line, Line]
+
+
+@dataclass(frozen=True, eq=False)
+class Front:
+    """The face seen from straight ahead.
+
+    Attributes:
+        view: the camera; pixel: its pixel size in mesh units.
+        triangle: (P, P) triangle of each pixel, −1 where none.
+        position: (P, P, 3) surface position, NaN where none.
+        skin: (P, P) whether the pixel shows skin.
+    """
+
+    view: View
+    triangle: Ints
+    position: Points
+    skin: Mask
+
+    def column(self, x: float) -> int:
+        """Picture column of a mesh x."""
+        return int(
+            np.clip((x - self.view.centre[0]) / self.view.half_width * PICTURE / 2 + PICTURE / 2, 0, PICTURE - 1)
+        )
+
+    def row(self, y: float) -> int:
+        """Picture row of a mesh y."""
+        return int(
+            np.clip(PICTURE / 2 - (y - self.view.centre[1]) / self.view.half_width * PICTURE / 2, 0, PICTURE - 1)
+        )
+
+
+def look(points: Points, triangles: Ints, skin: Mask, landmarks: Points) -> Front:
+    """Frontal picture of an upright face; ``skin`` (T,) marks its skin triangles."""
+    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    view = View(np.eye(3), landmarks[[36, 45, 48, 54]].mean(0), 0.85 * outer)
+    ids, depth = rasterise(view.project(points), triangles, PICTURE)
+    rows, columns = np.indices(ids.shape)
+    flat = np.stack([(columns + 0.5) * (2 / PICTURE) - 1, 1 - (rows + 0.5) * (2 / PICTURE), depth], axis=-1)
+    position = np.where(np.isfinite(depth)[..., None], flat, np.nan) * view.half_width + view.centre
+    return Front(view, ids, position, (ids >= 0) & skin[ids])
+
+
+def find_features(points: Points, triangles: Ints, skin: Mask, eyes: Mask, landmarks: Points) -> Features:
+    """Lip and lid lines of an upright face.
+
+    Args:
+        points: (N, 3); triangles: (T, 3); skin, eyes: (T,) what each triangle is; landmarks: (68, 3).
+    """
+    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    front = look(points, triangles, skin, landmarks)
+    to_upper = walk(points, triangles[skin], landmarks[list(UPPER_LIP)], 0.8 * outer)
+    to_lower = walk(points, triangles[skin], landmarks[list(LOWER_LIP)], 0.8 * outer)
+    lips = lip_line(front, triangles, to_upper, to_lower, landmarks, outer)
+    bare = skin | eyes
+    uncovered = look(points, triangles[bare], skin[bare], landmarks)
+    lids = (lid_line(uncovered, landmarks[36:42], outer), lid_line(uncovered, landmarks[42:48], outer))
+    return Features(lip_sides(points, to_upper, to_lower, landmarks, outer), lips, lids)
+
+
+def walk(points: Points, triangles: Ints, starts: Points, limit: float) -> NDArray[np.float64]:
+    """Length (N,) of the shortest way along edges from the points nearest to ``starts``, up to ``limit``."""
+    i = triangles[:, [0, 1, 2]].reshape(-1)
+    j = triangles[:, [1, 2, 0]].reshape(-1)
+    length = np.linalg.norm(points[i] - points[j], axis=1) + 1e-12
+    graph = coo_matrix((length, (i, j)), shape=(len(points), len(points))).tocsr()
+    used = np.unique(triangles)
+    _, nearest = cKDTree(points[used]).query(starts)
+    return dijkstra(graph, directed=False, indices=used[nearest], limit=limit, min_only=True)
+
+
+def lip_sides(
+    points: Points, to_upper: NDArray[np.float64], to_lower: NDArray[np.float64], landmarks: Points, outer: float
+) -> NDArray[np.int8]:
+    """Which lip each point near the mouth belongs to, only between the corners and where it is clear."""
+    right, left = landmarks[48], landmarks[54]
+    along = (points - right) @ (left - right) / ((left - right) @ (left - right))
+    nearest = np.minimum(to_upper, to_lower)
+    between = (along > 0.04) & (along < 0.96) & (nearest < 0.2 * outer)
+    far = np.where(np.isfinite(to_lower), to_lower, 2 * outer) - np.where(np.isfinite(to_upper), to_upper, 2 * outer)
+    return np.where(between & (np.abs(far) > 0.02 * outer), np.sign(far), 0).astype(np.int8)
+
+
+def lip_line(
+    front: Front,
+    triangles: Ints,
+    to_upper: NDArray[np.float64],
+    to_lower: NDArray[np.float64],
+    landmarks: Points,
+    outer: float,
+) -> Line:
+    """Contact line: in each picture column the skin pixels between which the way along the surface jumps most."""
+    far = 2 * outer
+    difference = np.where(np.isfinite(to_lower), to_lower, far) - np.where(np.isfinite(to_upper), to_upper, far)
+    middle_x = landmarks[[60, 61, 62, 63, 64], 0]
+    middle_y = np.array(
+        [landmarks[60, 1], *((landmarks[[61, 62, 63], 1] + landmarks[[67, 66, 65], 1]) / 2), landmarks[64, 1]]
+    )
+    first, last = front.column(landmarks[48, 0]), front.column(landmarks[54, 0])
+    centre = (first + last) // 2
+    found: dict[int, tuple[float, Points, Points]] = {}
+    for columns in (range(centre, last + 1), range(centre - 1, first - 1, -1)):
+        previous: float | None = None
+        for column in columns:
+            x = (column + 0.5 - PICTURE / 2) * 2 / PICTURE * front.view.half_width + front.view.centre[0]
+            y, reach = (float(np.interp(x, middle_x, middle_y)), 0.1) if previous is None else (previous, 0.02)
+            rows = np.arange(front.row(y + reach * outer), front.row(y - reach * outer) + 1)
+            rows = rows[front.skin[rows, column]]
+            if len(rows) < 2:
+                continue
+            value = difference[triangles[front.triangle[rows, column]]].mean(axis=1)
+            jump = value[:-1] - value[1:]
+            k = int(np.argmax(jump))
+            if jump[k] < 0.04 * outer:
+                break
+            found[column] = (float(jump[k]), front.position[rows[k], column], front.position[rows[k + 1], column])
+            previous = float(found[column][1][1] + found[column][2][1]) / 2
+    ordered = [found[column] for column in sorted(found)]
+    if len(ordered) < 0.5 * (last - first) or np.median([jump for jump, _, _ in ordered]) < 0.15 * outer:
+        return Line(landmarks[[60, 61, 62, 63, 64]], landmarks[[60, 67, 66, 65, 64]], False)
+    upper, lower = (np.array([entry[k] for entry in ordered]) for k in (1, 2))
+    return Line(resample(upper), resample(lower), True)
+
+
+def lid_line(front: Front, eye: Points, outer: float) -> Line:
+    """Lid rims: in each picture column the skin above and below what is not skin, or lies deep, in the eye's box."""
+    low_x, high_x = sorted((float(eye[0, 0]), float(eye[3, 0])))
+    inset = 0.04 * (high_x - low_x)
+    upper, lower, columns = [], [], 0
+    for column in range(front.column(low_x + inset), front.column(high_x - inset) + 1):
+        columns += 1
+        x = (column + 0.5 - PICTURE / 2) * 2 / PICTURE * front.view.half_width + front.view.centre[0]
+        part = (x - eye[0, 0]) / (eye[3, 0] - eye[0, 0])
+        middle = eye[0] + part * (eye[3] - eye[0])
+        top, bottom = eye[[1, 2], 1].mean() + 0.06 * outer, eye[[4, 5], 1].mean() - 0.06 * outer
+        rows = np.arange(front.row(top), front.row(bottom) + 1)
+        deep = front.position[rows, column, 2] < middle[2] - 0.07 * outer
+        hole = ~front.skin[rows, column] | deep
+        if not hole.any():
+            continue
+        centre = front.row((eye[[1, 2], 1].mean() + eye[[4, 5], 1].mean()) / 2) - rows[0]
+        inside = np.nonzero(hole)[0]
+        k = inside[np.argmin(np.abs(inside - centre))]
+        first, last = k, k
+        while first > 0 and hole[first - 1]:
+            first -= 1
+        while last + 1 < len(hole) and hole[last + 1]:
+            last += 1
+        if first == 0 or last + 1 == len(hole):
+            continue
+        upper.append(front.position[rows[first - 1], column])
+        lower.append(front.position[rows[last + 1], column])
+    if columns == 0 or len(upper) < max(6, 0.5 * columns):
+        return Line(eye[[0, 1, 2, 3]], eye[[0, 5, 4, 3]], False)
+    return Line(resample(np.array(upper)), resample(np.array(lower)), True)
+
+
+def resample(line: Points) -> Points:
+    """SAMPLES positions at equal steps along a line freed of spikes."""
+    smooth = np.stack([median_filter(line[:, k], size=5, mode="nearest") for k in range(3)], axis=1)
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(smooth, axis=0), axis=1) + 1e-12)])
+    at = np.linspace(0, length[-1], SAMPLES)
+    return np.stack([np.interp(at, length, smooth[:, k]) for k in range(3)], axis=1)

@@ -1,0 +1,93 @@
+"""A head made ready for registration: its skin, parts, landmarks and lines in one upright frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sedtalker.face.face import Face
+from sedtalker.face.mesh import Ints, Mask
+from sedtalker.face.registration.alignment import Skin
+from sedtalker.face.registration.features import find_features
+from sedtalker.face.registration.parts import Eyeball, find_eyes, point_roles, skin_components, triangle_mask
+from sedtalker.face.registration.pose import FaceFix, snap
+from sedtalker.face.registration.surface import Points, Surface, seen_triangles, weld
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A welded head in rig coordinates (metres, +Y up, +Z front).
+
+    Attributes:
+        points: (N, 3); component: (N,); vertex_point: (V,) point of each mesh vertex, −1 where unused.
+        skin: the skin alone; skin_points: (S,) which points it is made of.
+        landmarks: (68, 3); outer: outer-eye-corner distance.
+        roles: role of each component known so far (skin and eyes); eyes: eyeballs found, by role.
+    """
+
+    points: Points
+    component: Ints
+    vertex_point: Ints
+    skin: Skin
+    skin_points: Ints
+    landmarks: Points
+    outer: float
+    roles: dict[int, int]
+    eyes: dict[int, Eyeball]
+
+    @property
+    def skin_seen(self) -> Mask:
+        """Skin points (S,) visible from outside."""
+        seen = np.zeros(len(self.skin.points), bool)
+        seen[self.skin.triangles[self.skin.seen]] = True
+        return seen
+
+
+def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triangles: Ints, confidence: Points) -> Head:
+    """Find skin, eyes and lines of a surface whose ``points`` (N, 3) are upright and at rig scale."""
+    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    skins = skin_components(surface.component, surface.triangles, landmark_triangles)
+    roles, eyes = find_eyes(points, surface.component, skins, landmarks)
+    for c in skins:
+        roles[int(c)] = 0
+    is_skin = np.isin(surface.component, skins)
+    balls = np.isin(surface.component, [c for c, role in roles.items() if role != 0])
+    skin_triangle = triangle_mask(is_skin, surface.triangles)
+    features = find_features(
+        points, surface.triangles, skin_triangle, triangle_mask(balls, surface.triangles), landmarks
+    )
+    centre = landmarks[[36, 45, 48, 54]].mean(0)
+    solid = skin_triangle | triangle_mask(balls, surface.triangles)
+    seen = seen_triangles(points, surface.triangles[solid], centre, 1.45 * outer)[skin_triangle[solid]]
+    skin_points = np.nonzero(is_skin)[0].astype(np.int32)
+    index = np.full(len(points), -1, np.int32)
+    index[skin_points] = np.arange(len(skin_points))
+    local = index[surface.triangles[skin_triangle]]
+    weights = np.asarray(confidence, np.float64) * np.where(np.arange(68) < 17, 0.15, 1.0)
+    features = type(features)(features.lip_side[skin_points], features.lips, features.lids)
+    skin = Skin(points[skin_points], local, seen, landmarks, weights, features)
+    return Head(points, surface.component, surface.vertex_point, skin, skin_points, landmarks, outer, roles, eyes)
+
+
+def prepare_source(face: Face) -> tuple[Head, Ints]:
+    """A known face as a head, and one mesh vertex (N,) for each of its points."""
+    if face.landmarks is None:
+        raise ValueError(f"face {face.name} has no landmarks")
+    surface = weld(face.mesh)
+    landmarks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    _, triangles = snap(surface, landmarks)
+    vertex = np.zeros(len(surface.points), np.int32)
+    used = np.nonzero(surface.vertex_point >= 0)[0]
+    vertex[surface.vertex_point[used[::-1]]] = used[::-1]
+    return prepare(surface, surface.points, landmarks, triangles, np.ones(68)), vertex
+
+
+def prepare_target(surface: Surface, fix: FaceFix) -> Head:
+    """A found face as a head at the scale and place of the reference it was found with."""
+    points = fix.alignment.apply(surface.points)
+    confidence = np.clip(fix.confidence, 0.1, 1.0)
+    return prepare(surface, points, fix.alignment.apply(fix.landmarks), fix.triangles, confidence)
+
+
+__all__ = ["Head", "point_roles", "prepare", "prepare_source", "prepare_target"]

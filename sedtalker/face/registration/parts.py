@@ -1,0 +1,135 @@
+"""What each component of a head is: skin, eyes, teeth, tongue, or something worn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from sedtalker.face.mesh import Ints, Mask
+from sedtalker.face.registration.surface import Points
+
+SKIN, RIGHT_EYE, LEFT_EYE, UPPER_TEETH, LOWER_TEETH, TONGUE, WORN = range(7)
+ROLES = ("skin", "right eye", "left eye", "upper teeth", "lower teeth", "tongue", "worn")
+
+
+@dataclass(frozen=True, eq=False)
+class Eyeball:
+    """A found eye: centre (3,) and radius in the coordinates of the points."""
+
+    centre: Points
+    radius: float
+
+
+def skin_components(component: Ints, triangles: Ints, landmark_triangles: Ints) -> NDArray[np.int64]:
+    """Components that carry the landmarks: the one with most, and others that carry at least ten."""
+    counts = np.bincount(component[triangles[landmark_triangles, 0]], minlength=int(component.max()) + 1)
+    return np.nonzero((counts >= 10) | (counts == counts.max()))[0]
+
+
+def find_eyes(
+    points: Points, component: Ints, skin: NDArray[np.int64], landmarks: Points
+) -> tuple[dict[int, int], dict[int, Eyeball]]:
+    """Eyeball components of an upright face, with whatever lies inside them (iris, pupil, lens).
+
+    Returns:
+        role of each eye component; the ball of each eye role found.
+    """
+    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    roles: dict[int, int] = {}
+    balls: dict[int, Eyeball] = {}
+    bounds = component_bounds(points, component)
+    for role, eye in ((RIGHT_EYE, landmarks[36:42]), (LEFT_EYE, landmarks[42:48])):
+        expected = eye.mean(0) - (0, 0, 0.13 * outer)
+        near = [
+            c
+            for c, (low, high) in bounds.items()
+            if c not in skin
+            and np.linalg.norm((low + high) / 2 - expected) < 0.22 * outer
+            and (high - low).max() < 0.6 * outer
+        ]
+        round_ones = [
+            c for c in near if np.ptp(bounds[c], axis=0).min() > 0.55 * np.ptp(bounds[c], axis=0).max() > 0.07 * outer
+        ]
+        if not round_ones:
+            continue
+        biggest = max(round_ones, key=lambda c: float(np.ptp(bounds[c], axis=0).max()))
+        centre, radius = fit_sphere(points[component == biggest])
+        balls[role] = Eyeball(centre, radius)
+        for c in near:
+            away = np.linalg.norm(points[component == c] - centre, axis=1)
+            if c == biggest or away.max() < 1.12 * radius:
+                roles[c] = role
+    return roles, balls
+
+
+def component_bounds(points: Points, component: Ints) -> dict[int, Points]:
+    """Lowest and highest corner (2, 3) of each component."""
+    order = np.argsort(component, kind="stable")
+    starts = np.searchsorted(component[order], np.unique(component))
+    low = np.minimum.reduceat(points[order], starts, axis=0)
+    high = np.maximum.reduceat(points[order], starts, axis=0)
+    return {int(c): np.stack([a, b]) for c, a, b in zip(np.unique(component), low, high, strict=True)}
+
+
+def fit_sphere(points: Points) -> tuple[Points, float]:
+    """Least-squares sphere: centre (3,) and radius; flat or tiny clouds give their mean and extent."""
+    middle = points.mean(0)
+    local = points - middle
+    system = np.concatenate([2 * local, np.ones((len(local), 1))], axis=1)
+    solution, *_ = np.linalg.lstsq(system, (local**2).sum(1), rcond=None)
+    squared = float(solution[3] + (solution[:3] ** 2).sum())
+    extent = float(np.ptp(points, axis=0).max()) / 2
+    if squared <= 0 or not 0.6 * extent < np.sqrt(squared) < 1.6 * extent:
+        return middle, extent
+    return middle + solution[:3], float(np.sqrt(squared))
+
+
+def name_inner_parts(
+    points: Points,
+    component: Ints,
+    known: dict[int, int],
+    references: dict[int, Points],
+    skin: Points,
+    outer: float,
+) -> dict[int, int]:
+    """Roles of the remaining components: the nearest of teeth and tongue if inside the mouth, else something worn.
+
+    Args:
+        references: expected points of upper teeth, lower teeth and tongue by role.
+        skin: (N, 3) points of the visible skin.
+    """
+    roles = dict(known)
+    trees = {role: cKDTree(reference) for role, reference in references.items() if len(reference)}
+    inside = np.concatenate(list(references.values())) if trees else np.zeros((0, 3))
+    front = cKDTree(skin)
+    for c, (low, high) in component_bounds(points, component).items():
+        if c in roles:
+            continue
+        roles[c] = WORN
+        if not len(inside):
+            continue
+        mine = points[component == c]
+        low_box, high_box = inside.min(0) - 0.12 * outer, inside.max(0) + 0.12 * outer
+        if not (((low + high) / 2 > low_box) & ((low + high) / 2 < high_box)).all() or (high - low).max() > 1.1 * outer:
+            continue
+        distance = {role: float(np.median(tree.query(mine)[0])) for role, tree in trees.items()}
+        best = min(distance, key=lambda role: distance[role])
+        if distance[best] < float(np.median(front.query(mine)[0])) + 0.03 * outer:
+            roles[c] = best
+    return roles
+
+
+def point_roles(component: Ints, roles: dict[int, int]) -> Ints:
+    """Role (N,) of each point."""
+    table = np.full(int(component.max(initial=0)) + 1, WORN, np.int32)
+    for c, role in roles.items():
+        table[c] = role
+    return table[component]
+
+
+def triangle_mask(of_points: Mask, triangles: Ints) -> Mask:
+    """Triangles (T,) whose first corner is marked."""
+    return of_points[triangles[:, 0]]

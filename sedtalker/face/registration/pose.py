@@ -1,0 +1,243 @@
+"""Where the face is: orientation search over geometry views, landmarks lifted to the surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.face.landmarks.detector import LandmarkDetector
+from sedtalker.face.landmarks.views import View, geometry_channels, rasterise, turn
+from sedtalker.face.mesh import Ints
+from sedtalker.face.registration.surface import Points, Surface
+
+JAW = slice(0, 17)
+OUTER_EYE_CORNERS = (36, 45)
+# Close views over which landmarks are averaged: (yaw, pitch) in degrees.
+AVERAGED_VIEWS = ((0, 0), (-18, 0), (18, 0), (0, -14), (0, 14), (-28, 0), (28, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """x ↦ scale · rotation @ x + translation."""
+
+    scale: float
+    rotation: NDArray[np.float64]
+    translation: NDArray[np.float64]
+
+    def apply(self, points: NDArray[np.floating]) -> Points:
+        """Transform points (N, 3)."""
+        return self.scale * points @ self.rotation.T + self.translation
+
+    def inverse(self) -> Similarity:
+        """The similarity that undoes this one."""
+        rotation = self.rotation.T
+        return Similarity(1.0 / self.scale, rotation, -(rotation @ self.translation) / self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class FaceFix:
+    """A face found on a surface.
+
+    Attributes:
+        landmarks: (68, 3) on the surface, in the mesh's own coordinates.
+        triangles: (68,) triangle under each landmark.
+        confidence: (68,) in [0, 1]: agreement of the views and sharpness of the heatmaps.
+        score: probability of a face, mean over the close views.
+        residual: RMS distance to the reference landmarks after the best similarity, in outer-eye-corner distances.
+        alignment: similarity from the mesh to the reference landmarks' coordinates.
+    """
+
+    landmarks: Points
+    triangles: Ints
+    confidence: NDArray[np.float64]
+    score: float
+    residual: float
+    alignment: Similarity
+
+
+def find_face(surface: Surface, reference: Points, detector: LandmarkDetector) -> FaceFix | None:
+    """Find the face on a surface of any orientation, unit and position; None if there is none.
+
+    Args:
+        surface: the welded mesh.
+        reference: (68, 3) landmarks of a known upright face, +Y up, +Z front.
+        detector: the landmark network.
+    """
+    for rotations in (axis_rotations(), tilted_rotations()):
+        candidates = survey(surface, rotations, detector)
+        best: FaceFix | None = None
+        for view in candidates[:5]:
+            fix = refine(surface, view, reference, detector)
+            if fix is not None and (best is None or quality(fix) > quality(best)):
+                best = fix
+        if best is not None and best.score > 0.6 and best.residual < 0.16:
+            return best
+    return None
+
+
+def quality(fix: FaceFix) -> float:
+    """Orders candidate fixes: sure and anatomically plausible first."""
+    return fix.score - 3.0 * fix.residual
+
+
+def axis_rotations() -> list[Points]:
+    """The 24 rotations between axis conventions; upright +Z front first."""
+    found = []
+    for order, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
+        matrix = np.zeros((3, 3))
+        matrix[np.arange(3), list(order)] = signs
+        if np.linalg.det(matrix) > 0:
+            found.append(matrix)
+    return sorted(found, key=lambda m: -float(np.trace(m)))
+
+
+def tilted_rotations() -> list[Points]:
+    """The axis rotations seen from between their axes."""
+    tilts = (turn(45, 0), turn(45, 35), turn(45, -35), turn(0, 45), turn(0, 0, 45), turn(45, 0, 45))
+    return [tilt @ axis for tilt in tilts for axis in axis_rotations()]
+
+
+def survey(surface: Surface, rotations: list[Points], detector: LandmarkDetector) -> list[View]:
+    """Views of the whole mesh and of its top (heads of bodies) with a face in them, best first."""
+    views = [view for rotation in rotations for view in framings(surface.points, rotation)]
+    channels = np.stack(
+        [geometry_channels(v.project(surface.points), surface.triangles, detector.size)[0] for v in views]
+    )
+    found = detector.detect(channels)
+    order = np.argsort(-found.face, kind="stable")
+    closer = []
+    for i in order[:12]:
+        if found.face[i] < 0.3:
+            break
+        eyes = found.points[i, list(OUTER_EYE_CORNERS)]
+        width = float(np.linalg.norm(eyes[1] - eyes[0]))
+        offset = found.points[i, [36, 45, 48, 54]].mean(0) * views[i].half_width
+        centre = views[i].centre + offset @ views[i].rotation[:2]
+        closer.append(View(views[i].rotation, centre, 1.7 * max(width, 0.05) * views[i].half_width))
+    return closer
+
+
+def framings(points: Points, rotation: Points) -> list[View]:
+    """The whole mesh and squares at its top, for one camera rotation."""
+    turned = points @ rotation.T
+    low, high = turned.min(0), turned.max(0)
+    middle, size = (low + high) / 2, high - low
+    whole = float(max(size[0], size[1])) * 0.54
+    views = [View(rotation, middle @ rotation, whole)]
+    for part in (0.62, 0.36, 0.2):
+        half = size[1] * part / 2
+        if half < 0.9 * whole and half > 0:
+            top = turned[:, 1] > high[1] - 2 * half
+            x = (turned[top, 0].min() + turned[top, 0].max()) / 2 if part < 0.3 else middle[0]
+            centre = np.array([x, high[1] - half * 0.96, middle[2]])
+            views.append(View(rotation, centre @ rotation, half))
+    return views
+
+
+def refine(
+    surface: Surface, view: View, reference: Points, detector: LandmarkDetector, rounds: int = 3
+) -> FaceFix | None:
+    """Look again from straight ahead and close, then average the landmarks of several close views."""
+    fix = None
+    for k in range(rounds):
+        tilts = AVERAGED_VIEWS[:1] if k + 1 < rounds else AVERAGED_VIEWS
+        views = [View(turn(*tilt) @ view.rotation, view.centre, view.half_width) for tilt in tilts]
+        fix = locate(surface, views, reference, detector)
+        if fix is None or fix.score < 0.2:
+            return None
+        outer = float(np.linalg.norm(np.subtract(*fix.landmarks[list(OUTER_EYE_CORNERS)])))
+        view = View(fix.alignment.rotation, fix.landmarks[[36, 45, 48, 54]].mean(0), 1.45 * outer)
+    return fix
+
+
+def locate(surface: Surface, views: list[View], reference: Points, detector: LandmarkDetector) -> FaceFix | None:
+    """Landmarks seen in several views, lifted to the surface and combined."""
+    rendered = [geometry_channels(v.project(surface.points), surface.triangles, detector.size)[0] for v in views]
+    found = detector.detect(np.stack(rendered))
+    lifted, weights = [], []
+    for view, points, spread in zip(views, found.points, found.spread, strict=True):
+        position, hit = lift(surface, view, points)
+        if not hit.any():
+            continue
+        lifted.append(position)
+        weights.append(np.where(hit, 1.0 / (0.01 + spread) ** 2, 1e-6))
+    if not lifted:
+        return None
+    stack, weight = np.stack(lifted), np.stack(weights)
+    middle = robust_mean(stack, weight)
+    alignment, residual = robust_similarity(middle, reference)
+    outer = float(np.linalg.norm(np.subtract(*middle[list(OUTER_EYE_CORNERS)]))) + 1e-30
+    disagreement = np.sqrt((weight * ((stack - middle) ** 2).sum(2)).sum(0) / weight.sum(0)) / outer
+    spread = np.median(found.spread * np.array([v.half_width for v in views])[:, None], axis=0) / outer
+    confidence = np.exp(-((disagreement / 0.08) ** 2) - (spread / 0.15) ** 2)
+    middle, triangles = snap(surface, middle)
+    size = float(np.linalg.norm(np.subtract(*reference[list(OUTER_EYE_CORNERS)])))
+    return FaceFix(middle, triangles, confidence, float(found.face.mean()), residual / size, alignment)
+
+
+def lift(
+    surface: Surface, view: View, points: NDArray[np.floating], size: int = 256
+) -> tuple[Points, NDArray[np.bool_]]:
+    """Surface positions (68, 3) under picture points (68, 2); those beside the mesh take the nearest covered pixel."""
+    ids, depth = rasterise(view.project(surface.points), surface.triangles, size)
+    rows, columns = np.nonzero(ids >= 0)
+    if not len(rows):
+        return np.zeros((len(points), 3)), np.zeros(len(points), bool)
+    from scipy.spatial import cKDTree
+
+    x, y = (columns + 0.5) * (2 / size) - 1, 1 - (rows + 0.5) * (2 / size)
+    distance, nearest = cKDTree(np.stack([x, y], 1)).query(points)
+    z = depth[rows[nearest], columns[nearest]]
+    flat = np.stack([x[nearest], y[nearest], z], axis=1).astype(np.float64)
+    inside = distance < 2 / size
+    flat[inside, :2] = points[inside]
+    return flat * view.half_width @ view.rotation + view.centre, distance < 0.06
+
+
+def snap(surface: Surface, points: Points) -> tuple[Points, Ints]:
+    """Closest positions on the surface and their triangles."""
+    import igl
+
+    _, triangles, closest = igl.point_mesh_squared_distance(points, surface.points, surface.triangles.astype(np.int64))
+    return np.asarray(closest), np.asarray(triangles).astype(np.int32)
+
+
+def robust_mean(stack: Points, weights: NDArray[np.floating]) -> Points:
+    """Weighted geometric median (68, 3) of lifted landmarks (views, 68, 3)."""
+    middle = (weights[..., None] * stack).sum(0) / weights.sum(0)[:, None]
+    for _ in range(12):
+        distance = np.linalg.norm(stack - middle, axis=2)
+        scale = np.median(distance) + 1e-12
+        w = weights / (distance + 0.3 * scale)
+        middle = (w[..., None] * stack).sum(0) / w.sum(0)[:, None]
+    return middle
+
+
+def robust_similarity(points: Points, reference: Points, rounds: int = 10) -> tuple[Similarity, float]:
+    """Similarity points → reference with outliers down-weighted (Cauchy), no reflection; RMS residual but for the jaw."""
+    base = np.ones(len(points))
+    if len(points) == 68:
+        base[JAW] = 0.15
+    weights = base
+    for _ in range(rounds):
+        fit = similarity(points, reference, weights)
+        distance = np.linalg.norm(fit.apply(points) - reference, axis=1)
+        scale = 1.5 * np.median(distance) + 1e-12
+        weights = base / (1.0 + (distance / scale) ** 2)
+    inner = distance[17:] if len(points) == 68 else distance
+    return fit, float(np.sqrt((inner**2).mean()))
+
+
+def similarity(points: Points, reference: Points, weights: NDArray[np.floating]) -> Similarity:
+    """Weighted least-squares similarity (Umeyama 1991)."""
+    w = weights / weights.sum()
+    p, q = w @ points, w @ reference
+    a, b = points - p, reference - q
+    u, s, vt = np.linalg.svd((b * w[:, None]).T @ a)
+    sign = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
+    rotation = u @ sign @ vt
+    scale = float((s * np.diag(sign)).sum() / max(float((w * (a**2).sum(1)).sum()), 1e-300))
+    return Similarity(scale, rotation, q - scale * rotation @ p)

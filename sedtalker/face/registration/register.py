@@ -1,0 +1,112 @@
+"""Registration: any head mesh becomes a face that talks, on its own vertices."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.face.face import Face
+from sedtalker.face.mesh import Floats, Ints, Mesh
+from sedtalker.face.registration import parts
+from sedtalker.face.registration.alignment import align
+from sedtalker.face.registration.carry import Source, carry_landmarks, carry_regions, fit_residual, move_points
+from sedtalker.face.registration.head import Head, prepare_source, prepare_target
+from sedtalker.face.registration.placement import Placement, place
+from sedtalker.face.registration.pose import FaceFix, Similarity, find_face
+from sedtalker.face.registration.report import RegistrationReport
+from sedtalker.face.registration.surface import weld
+
+FEWEST_TRIANGLES = 100
+
+
+def register(mesh: Mesh, source: Face, name: str) -> tuple[Face, RegistrationReport]:
+    """Give a head mesh the shapes of ``source``.
+
+    Args:
+        mesh: any head in any unit, orientation and position; its vertex count, order, polygons, groups and UVs stay.
+        source: a face with landmarks, such as the built-in one.
+        name: what to call the result.
+
+    Returns:
+        The face, upright and in metres, and a report that holds the similarity from the file's coordinates.
+
+    Raises:
+        InputError: no face is found on the mesh.
+    """
+    from sedtalker.face.landmarks import load_detector
+
+    surface = weld(mesh)
+    if len(surface.triangles) < FEWEST_TRIANGLES:
+        raise InputError(f"{name}: {len(surface.triangles)} triangles are too few for a face; give a mesh of a head")
+    known, vertex = prepare_source(source)
+    fix = find_face(surface, known.landmarks, load_detector())
+    if fix is None:
+        raise InputError(f"{name}: no face found on this mesh; give a mesh of a head with eyes, nose and mouth")
+    head = prepare_target(surface, fix)
+    moving = Source(source, known, vertex, align(known.skin, head.skin))
+    offsets, roles, skin = move_points(moving, head)
+    placement = place(fix, known.landmarks)
+    face = Face(
+        name=name,
+        mesh=mesh.with_vertices(upright(mesh, placement.to_metres)),
+        shapes=source.shapes,
+        basis=to_vertices(offsets, head.vertex_point, placement.from_rig),
+        correctives=source.correctives,
+        regions=carry_regions(moving, head, roles, skin),
+        landmarks=carry_landmarks(moving, head),
+        pivot=placement.from_rig.apply(source.pivot[None].astype(np.float64))[0].astype(np.float32),
+    )
+    return face, describe(fix, head, roles, placement, fit_residual(moving, head))
+
+
+def upright(mesh: Mesh, to_metres: Similarity) -> Floats:
+    """All vertices (V, 3) in metres; vertices that no polygon uses come along, those that are not numbers go to 0."""
+    vertices = np.nan_to_num(mesh.vertices.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    return to_metres.apply(vertices).astype(np.float32)
+
+
+def to_vertices(offsets: NDArray[np.float64], vertex_point: Ints, from_rig: Similarity) -> Floats:
+    """Offsets (K, V, 3) of mesh vertices in metres from those of welded points (K, N, 3) at rig scale."""
+    metric = (offsets @ (from_rig.scale * from_rig.rotation).T).astype(np.float32)
+    basis = metric[:, np.maximum(vertex_point, 0)]
+    basis[:, vertex_point < 0] = 0.0
+    return basis
+
+
+def describe(fix: FaceFix, head: Head, roles: Ints, placement: Placement, residual: float) -> RegistrationReport:
+    """The report on a finished registration."""
+    lids = head.skin.features.lids
+    eyeballs = (parts.RIGHT_EYE in head.eyes, parts.LEFT_EYE in head.eyes)
+    _, first, counts = np.unique(head.component, return_index=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    transform = placement.to_metres
+    return RegistrationReport(
+        score=fix.score,
+        landmark_confidence=float(fix.confidence[17:].mean()),
+        landmark_residual=fix.residual,
+        fit_residual=1000.0 * residual * placement.from_rig.scale,
+        mouth_opens=head.skin.features.lips.found,
+        eyes_found=(lids[0].found, lids[1].found),
+        eyeballs=eyeballs,
+        components=tuple((parts.ROLES[roles[first[k]]], int(counts[k])) for k in order[:32]),
+        unit=placement.unit,
+        scale=transform.scale,
+        rotation=tuple(tuple(float(x) for x in row) for row in transform.rotation),  # type: ignore[misc]
+        translation=tuple(float(x) for x in transform.translation),  # type: ignore[arg-type]
+        warnings=tuple(warnings(fix, head, residual)),
+    )
+
+
+def warnings(fix: FaceFix, head: Head, residual: float) -> list[str]:
+    """What a user should know about a registration, one line each."""
+    found = []
+    if not head.skin.features.lips.found:
+        found.append("the lips are sealed: mouth shapes move the skin but cannot open the mouth")
+    if not all(line.found for line in head.skin.features.lids):
+        found.append("no open eyelids found on one or both sides: blinks may look wrong")
+    if not head.eyes:
+        found.append("no separate eyeballs found: the gaze cannot move")
+    if fix.residual > 0.1 or residual > 0.004:
+        found.append("the head differs much from a human face: check the result")
+    return found

@@ -1,0 +1,102 @@
+"""The user's mesh as a surface to work on: welded, split into components, seen from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from sedtalker.face.landmarks.views import View, rasterise, turn
+from sedtalker.face.mesh import Ints, Mask, Mesh
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A welded triangle surface.
+
+    Attributes:
+        points: (N, 3) positions, each once.
+        triangles: (T, 3) into ``points``, none degenerate.
+        vertex_point: (V,) point of each mesh vertex, −1 for vertices that no polygon uses.
+        component: (N,) connected component of each point.
+    """
+
+    points: Points
+    triangles: Ints
+    vertex_point: Ints
+    component: Ints
+
+
+def weld(mesh: Mesh) -> Surface:
+    """Join vertices at the same place (seams of UVs and normals) and drop degenerate triangles."""
+    vertices = mesh.vertices.astype(np.float64)
+    used = np.unique(mesh.triangles)
+    used = used[np.isfinite(vertices[used]).all(axis=1)]
+    extent = max(float(np.ptp(vertices[used], axis=0).max()), 1e-30) if len(used) else 1.0
+    grid = np.round((vertices[used] - vertices[used].min(0, initial=np.inf)) / (extent * 1e-6)).astype(np.int64)
+    _, first, inverse = np.unique(grid, axis=0, return_index=True, return_inverse=True)
+    vertex_point = np.full(len(vertices), -1, np.int32)
+    vertex_point[used] = inverse.reshape(-1)
+    points = vertices[used][first]
+    triangles = vertex_point[mesh.triangles]
+    a, b, c = triangles.T
+    triangles = triangles[(triangles >= 0).all(axis=1) & (a != b) & (b != c) & (a != c)]
+    return Surface(points, triangles, vertex_point, label_components(len(points), triangles))
+
+
+def label_components(count: int, triangles: Ints) -> Ints:
+    """Connected component (count,) of each point."""
+    return connected_components(adjacency(count, triangles), directed=False)[1].astype(np.int32)
+
+
+def adjacency(count: int, triangles: Ints) -> csr_matrix:
+    """Symmetric 0/1 matrix of edges (count, count)."""
+    i = triangles[:, [0, 1, 2, 1, 2, 0]].reshape(-1)
+    j = triangles[:, [1, 2, 0, 0, 1, 2]].reshape(-1)
+    matrix = coo_matrix((np.ones(len(i)), (i, j)), shape=(count, count)).tocsr()
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def laplacian(count: int, triangles: Ints) -> csr_matrix:
+    """Uniform random-walk Laplacian I − D⁻¹A (count, count); zero rows for points without edges."""
+    edges = adjacency(count, triangles)
+    degree = np.asarray(edges.sum(axis=1)).reshape(-1)
+    inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    identity = coo_matrix(((degree > 0).astype(float), (np.arange(count), np.arange(count))), shape=(count, count))
+    return (identity - edges.multiply(inverse[:, None])).tocsr()
+
+
+def triangle_normals(points: Points, triangles: Ints) -> Points:
+    """Unit normals (T, 3)."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    return normal / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-30)
+
+
+def point_normals(points: Points, triangles: Ints) -> Points:
+    """Area-weighted unit normals (N, 3)."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    face = np.cross(b - a, c - a)
+    total = np.zeros_like(points)
+    for k in range(3):
+        for axis in range(3):
+            total[:, axis] += np.bincount(triangles[:, k], face[:, axis], len(points))
+    return total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-30)
+
+
+def seen_triangles(points: Points, triangles: Ints, centre: Points, half_width: float, size: int = 384) -> Mask:
+    """Triangles (T,) seen from outside in any of 17 close views of the face and the head around it."""
+    seen = np.zeros(len(triangles), bool)
+    close = [(yaw, pitch) for yaw in (-50, -25, 0, 25, 50) for pitch in (-25, 0, 25)]
+    around = [(90, 0), (-90, 0), (180, 0), (0, 80), (-35, -50), (35, -50)]
+    for views, width in ((close, half_width), (around, 2.2 * half_width)):
+        for yaw, pitch in views:
+            ids, _ = rasterise(View(turn(yaw, pitch), centre, width).project(points), triangles, size)
+            seen[ids[ids >= 0]] = True
+    return seen

@@ -1,0 +1,151 @@
+"""Carrying shape offsets from the registered source to the target's points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import igl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import diags
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from sedtalker.face.mesh import Floats, Ints
+from sedtalker.face.registration.alignment import Skin, barycentric
+from sedtalker.face.registration.surface import Points, adjacency, laplacian, point_normals, triangle_normals
+
+TRUSTED = 0.002  # metres at rig scale between the registered source and the target
+FILL = 0.02
+FAR = 0.06
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """Offsets (K, M, 3) of the target's skin points and how they came about.
+
+    Attributes:
+        offsets: (K, M, 3); confidence: (M,).
+        corners, weights: (M, 3) the source triangle and barycentric weights of each point; distance: (M,) metres.
+    """
+
+    offsets: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    corners: Ints
+    weights: Points
+    distance: NDArray[np.float64]
+
+
+def transfer_skin(source: Skin, registered: Points, offsets: Floats, target: Skin) -> Transfer:
+    """Offsets of the target's skin points.
+
+    Args:
+        source: the source skin; registered: (N, 3) its points on the target.
+        offsets: (K, N, 3) offsets of the source's skin points.
+        target: the target skin, M points.
+    """
+    corners, weights, distance, facing = closest_on_source(source, registered, target)
+    confidence = np.where(facing > 0.3, 1.0, 0.05) / (1.0 + (distance / TRUSTED) ** 2) ** 2
+    seen = np.zeros(len(target.points), bool)
+    seen[target.triangles[target.seen]] = True
+    confidence = np.where(seen, confidence, 0.05 * confidence)
+    direct = sum(offsets[:, corners[:, k]] * weights[None, :, k, None] for k in range(3))
+    direct = np.asarray(direct, dtype=np.float64)
+    confidence *= agreement(direct, target.triangles, confidence)
+    near = distance < FAR
+    anchored = near & (distance > 0.5 * FAR)
+    confidence[anchored] = np.maximum(confidence[anchored], 0.02)
+    direct[:, anchored] = 0.0
+    filled = fill(direct, confidence, near, target)
+    return Transfer(filled, confidence, corners, weights, distance)
+
+
+def closest_on_source(
+    source: Skin, registered: Points, target: Skin
+) -> tuple[Ints, Points, NDArray[np.float64], NDArray[np.float64]]:
+    """Source triangle corners and weights under each target point, the distance, and the cosine of the normals."""
+    count = len(target.points)
+    seen = np.zeros(count, bool)
+    seen[target.triangles[target.seen]] = True
+    normals = point_normals(target.points, target.triangles)
+    side = source.features.lip_side[source.triangles]
+    allowed = {0: np.ones(len(side), bool), 1: ~(side < 0).any(axis=1), -1: ~(side > 0).any(axis=1)}
+    cases = [(lip, outside) for lip in allowed for outside in (True, False)]
+    corners = np.zeros((count, 3), np.int32)
+    weights = np.zeros((count, 3))
+    distance, facing = np.full(count, np.inf), np.zeros(count)
+    for lip, outside in cases:
+        mine = np.nonzero((target.features.lip_side == lip) & (seen == outside))[0]
+        triangles = source.triangles[allowed[lip] & (source.seen | (not outside))]
+        if not len(mine) or not len(triangles):
+            continue
+        places = np.ascontiguousarray(target.points[mine])
+        squared, hit, closest = igl.point_mesh_squared_distance(places, registered, triangles.astype(np.int64))
+        hit, closest, away = np.asarray(hit).copy(), np.asarray(closest).copy(), np.sqrt(np.asarray(squared))
+        face_normals = triangle_normals(registered, triangles)
+        turned = np.nonzero((face_normals[hit] * normals[mine]).sum(1) < 0.3)[0]
+        if len(turned):
+            better(places, normals[mine], turned, registered, triangles, face_normals, hit, closest, away)
+        corners[mine] = triangles[hit]
+        weights[mine] = barycentric(closest, registered, triangles[hit])
+        distance[mine] = away
+        facing[mine] = (face_normals[hit] * normals[mine]).sum(1)
+    return corners, weights, distance, facing
+
+
+def better(
+    places: Points,
+    normals: Points,
+    turned: NDArray[np.int64],
+    registered: Points,
+    triangles: Ints,
+    face_normals: Points,
+    hit: NDArray[np.int64],
+    closest: Points,
+    away: NDArray[np.float64],
+) -> None:
+    """For places whose closest triangle faces away, take the nearest of 40 whose normal agrees, in place."""
+    centres = registered[triangles].mean(axis=1)
+    _, nearby = cKDTree(centres).query(places[turned], k=min(40, len(centres)))
+    cosine = (face_normals[nearby] * normals[turned][:, None]).sum(2)
+    for row, i in enumerate(turned):
+        good = nearby[row][cosine[row] > 0.3]
+        if not len(good):
+            continue
+        corner = triangles[good]
+        spot = np.repeat(places[i][None], len(good), axis=0)
+        weight = barycentric(spot, registered, corner)
+        there = (registered[corner] * weight[..., None]).sum(1)
+        gap = np.linalg.norm(there - places[i], axis=1)
+        k = int(np.argmin(gap))
+        hit[i], closest[i], away[i] = good[k], there[k], gap[k]
+
+
+def agreement(direct: NDArray[np.float64], triangles: Ints, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 for points (M,) whose offsets resemble their neighbours', near 0 for outliers."""
+    edges = adjacency(direct.shape[1], triangles)
+    total = np.maximum(np.asarray(edges @ confidence).reshape(-1), 1e-9)
+    flat = direct.transpose(1, 0, 2).reshape(direct.shape[1], -1)
+    mean = (edges @ (flat * confidence[:, None])) / total[:, None]
+    gap = np.linalg.norm(flat - mean, axis=1)
+    size = np.maximum(np.linalg.norm(mean, axis=1), 0.25 * np.median(np.linalg.norm(flat, axis=1)) + 1e-9)
+    return 1.0 / (1.0 + (gap / (0.5 * size)) ** 4)
+
+
+def fill(
+    direct: NDArray[np.float64], confidence: NDArray[np.float64], active: NDArray[np.bool_], target: Skin
+) -> NDArray[np.float64]:
+    """Offsets close to ``direct`` where confident and as smooth as possible elsewhere; zero where inactive."""
+    out = np.zeros_like(direct)
+    index = np.full(len(active), -1)
+    index[active] = np.arange(active.sum())
+    triangles = index[target.triangles]
+    triangles = triangles[(triangles >= 0).all(axis=1)].astype(np.int32)
+    count = int(active.sum())
+    operator = laplacian(count, triangles)
+    weight = confidence[active]
+    matrix = FILL * (operator.T @ operator) + diags(weight + 1e-5)
+    right = (direct[:, active] * weight[:, None]).transpose(1, 0, 2).reshape(count, -1)
+    solved = splu(matrix.tocsc()).solve(right)
+    out[:, active] = solved.reshape(count, len(direct), 3).transpose(1, 0, 2)
+    return out
