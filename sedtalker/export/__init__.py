@@ -1,0 +1,1 @@
+"""Writing animations in the formats of other programs, one module a format."""

@@ -74,7 +74,7 @@ class Material:
 
 _CLAY = Material((0.80, 0.70, 0.63), 0.10, 4, (0.42, 0.30, 0.26))
 MATERIALS: dict[str, Material] = {
-    "clay": _CLAY,
+    "skin": _CLAY,
     "eye": Material((0.93, 0.92, 0.90), 0.9, 8, (0.35, 0.33, 0.33)),
     "teeth": Material((0.93, 0.91, 0.85), 0.35, 6, (0.35, 0.33, 0.30)),
     "tongue": Material((0.72, 0.38, 0.37), 0.20, 4, (0.5, 0.35, 0.33)),
@@ -83,11 +83,11 @@ MATERIALS: dict[str, Material] = {
     "hair": Material((0.27, 0.20, 0.16), 0.12, 4, (0.25, 0.25, 0.25)),
     "cloth": Material((0.33, 0.38, 0.46), 0.03, 3, (0.3, 0.3, 0.3)),
 }
-"""Materials by part; the first, clay, is what everything unknown is made of. ``sharpness`` is log2 of the exponent."""
+"""Materials by part; the first is what everything unknown is made of. ``sharpness`` is log2 of the exponent."""
 
 _WORDS: dict[str, tuple[str, ...]] = {
     "hair": ("hair", "brow", "brows", "eyebrow", "eyebrows", "lash", "lashes", "eyelash", "eyelashes", "beard"),
-    "clay": ("lid", "lids", "eyelid", "eyelids"),
+    "skin": ("lid", "lids", "eyelid", "eyelids"),
     "mouth": ("socket", "sock", "mouthbag"),
     "eye": ("eye", "eyes", "eyeball", "eyeballs", "cornea", "sclera"),
     "teeth": ("teeth", "tooth"),
@@ -97,12 +97,12 @@ _WORDS: dict[str, tuple[str, ...]] = {
 
 
 def part_of_group(name: str) -> str:
-    """The part a polygon group is, judged by the words of its name; ``clay`` where they say nothing."""
+    """The part a polygon group is, judged by the words of its name; ``skin`` where they say nothing."""
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
     for part, known in _WORDS.items():
         if words & set(known):
             return part
-    return "clay"
+    return "skin"
 
 
 def triangle_parts(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Ints:

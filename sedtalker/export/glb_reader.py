@@ -1,0 +1,76 @@
+"""Reading an animated face back from glTF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from sedtalker.errors import InputError
+from sedtalker.face.gltf import GltfFile, GltfScene, read_gltf
+from sedtalker.face.mesh import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class GltfAnimation:
+    """A morphing mesh under turning nodes.
+
+    Attributes:
+        scene: the mesh at rest and its morph targets, in scene coordinates.
+        times: (T,) seconds of the weight keys.
+        weights: (T, K) float32, one column for each of ``scene.target_names``.
+        turns: for each turning node its position in the scene, its rotation at rest, key times and keys.
+    """
+
+    scene: GltfScene
+    times: Floats
+    weights: Floats
+    turns: tuple[tuple[NDArray[np.float64], Rotation, Slerp, NDArray[np.float64]], ...]
+
+    def vertices(self, seconds: NDArray[np.floating]) -> Floats:
+        """Vertices (t, W, 3) at times ``seconds`` (t,)."""
+        at = np.clip(seconds, self.times[0], self.times[-1])
+        weights = np.stack([np.interp(at, self.times, column) for column in self.weights.T], axis=1)
+        points = self.scene.mesh.vertices + np.tensordot(weights, self.scene.targets, axes=(1, 0))
+        for pivot, rest, keys, times in self.turns:
+            turn = keys(np.clip(seconds, times[0], times[-1])) * rest.inv()
+            points = np.einsum("tij,tvj->tvi", turn.as_matrix(), points - pivot) + pivot
+        return points.astype(np.float32)
+
+
+def read_glb_animation(path: Path) -> GltfAnimation:
+    """The first animation of a glTF file with one morphing mesh: linear weights, and rotations of its parent nodes.
+
+    Raises:
+        InputError: no such animation, or a broken file.
+    """
+    scene, file = read_gltf(path), GltfFile(path)
+    if not file.document.animations:
+        raise InputError(f"{path}: there is no animation in it")
+    animation = file.document.animations[0]
+    try:
+        times, weights = np.zeros(1), np.zeros((1, len(scene.target_names)))
+        turns = []
+        for channel in animation.channels:
+            sampler = animation.samplers[channel.sampler]
+            keys, values = file.accessor(sampler.input)[:, 0], file.accessor(sampler.output)
+            if channel.target.path == "weights":
+                times, weights = keys, values.reshape(len(keys), -1)
+            elif channel.target.path == "rotation":
+                turns.append(_turn(file, channel.target.node, keys, values))
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise InputError(f"{path}: a broken glTF animation") from None
+    return GltfAnimation(scene, times.astype(np.float32), weights.astype(np.float32), tuple(turns))
+
+
+def _turn(file: GltfFile, node: int, keys: NDArray[np.float64], values: NDArray[np.float64]) -> Any:
+    """Pivot, rest rotation and keys of a node whose parents do not turn."""
+    pivot = file.node_matrices()[node][:3, 3]
+    rest = Rotation.from_quat(file.document.nodes[node].rotation or (0.0, 0.0, 0.0, 1.0))
+    if len(keys) == 1:
+        keys, values = np.array([keys[0], keys[0] + 1.0]), np.repeat(values, 2, axis=0)
+    return pivot, rest, Slerp(keys, Rotation.from_quat(values)), keys

@@ -1,0 +1,102 @@
+"""Packing numbers into a glTF 2.0 binary."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COMPONENT = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}
+_TYPE = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
+_ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
+
+
+class GltfBuilder:
+    """Collects accessors; nothing but the numbers decides its bytes."""
+
+    def __init__(self) -> None:
+        self._binary = bytearray()
+        self._views: list[dict[str, Any]] = []
+        self._accessors: list[dict[str, Any]] = []
+
+    def accessor(
+        self, values: NDArray[Any], *, bounds: bool = False, indices: bool = False, plain: bool = False
+    ) -> int:
+        """Index of a new accessor with ``values`` (N,) or (N, width).
+
+        Args:
+            values: float32, or unsigned integers.
+            bounds: whether to state the least and greatest values, as positions and times must.
+            indices: the values are triangle corners.
+            plain: the values are no vertex attribute (times, weights).
+        """
+        target = _ELEMENT_ARRAY_BUFFER if indices else None if plain or values.ndim == 1 else _ARRAY_BUFFER
+        return self._add(values, {"bufferView": self._view(values, target)}, bounds)
+
+    def sparse_accessor(self, values: NDArray[np.float32], *, bounds: bool = False) -> int:
+        """Index of a new accessor of (N, width) mostly zeros: only the other rows are stored, unless that is longer."""
+        values = np.ascontiguousarray(values, dtype=np.float32)
+        rows = np.flatnonzero(np.any(values != 0.0, axis=1))
+        if len(rows) > 0.7 * len(values):
+            return self.accessor(values, bounds=bounds)
+        if len(rows) == 0:
+            rows = np.zeros(1, dtype=np.int64)
+        kind = np.uint16 if len(values) <= 65535 else np.uint32
+        sparse = {
+            "count": len(rows),
+            "indices": {"bufferView": self._view(rows.astype(kind), None), "componentType": _COMPONENT[kind.__name__]},
+            "values": {"bufferView": self._view(values[rows], None)},
+        }
+        return self._add(values, {"sparse": sparse}, bounds)
+
+    def write(self, path: Path, document: dict[str, Any]) -> None:
+        """Write a GLB file of ``document`` and the accessors; it appears whole or not at all."""
+        binary = bytes(self._binary) + b"\0" * (-len(self._binary) % 4)
+        complete = {
+            **document,
+            "accessors": self._accessors,
+            "bufferViews": self._views,
+            "buffers": [{"byteLength": len(binary)}],
+        }
+        text = json.dumps(complete, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        text += b" " * (-len(text) % 4)
+        path = Path(path)
+        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                file.write(struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(binary)))
+                file.write(struct.pack("<I4s", len(text), b"JSON") + text)
+                file.write(struct.pack("<I4s", len(binary), b"BIN\0") + binary)
+                file.close()
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+
+    def _view(self, values: NDArray[Any], target: int | None) -> int:
+        self._binary += b"\0" * (-len(self._binary) % 4)
+        data = np.ascontiguousarray(values).tobytes()
+        view = {"buffer": 0, "byteOffset": len(self._binary), "byteLength": len(data)}
+        self._views.append(view if target is None else {**view, "target": target})
+        self._binary += data
+        return len(self._views) - 1
+
+    def _add(self, values: NDArray[Any], place: dict[str, Any], bounds: bool) -> int:
+        rows = values.reshape(len(values), -1)
+        accessor = {
+            **place,
+            "componentType": _COMPONENT[values.dtype.name],
+            "count": len(rows),
+            "type": _TYPE[rows.shape[1]],
+        }
+        if bounds:
+            accessor["min"] = [float(x) for x in rows.min(axis=0)]
+            accessor["max"] = [float(x) for x in rows.max(axis=0)]
+        self._accessors.append(accessor)
+        return len(self._accessors) - 1
