@@ -1,0 +1,113 @@
+"""The selective scan of Mamba (Gu and Dao 2023, arXiv 2312.00752), in plain torch.
+
+    h[t] = exp(Δ[t] A) h[t-1] + Δ[t] B[t] u[t]          y[t] = C[t] · h[t] + D u[t]
+
+The recurrence is one fused multiply-add a step on a buffer laid out time first, and its gradient is written by hand:
+autograd through the steps is fifty times slower. On a GPU the kernels of ``mamba_ssm`` are used where they import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+from torch.nn import functional as F
+
+INFERENCE_CHUNK = 256
+
+
+class _Recurrence(torch.autograd.Function):
+    """(L, B, E, N) decays and inputs to the states h[t] = a[t] h[t-1] + b[t]; ``first`` is h[-1], (B, E, N)."""
+
+    @staticmethod
+    def forward(ctx: Any, decay: Tensor, drive: Tensor, first: Tensor) -> Tensor:
+        states = drive.clone()
+        states[0].addcmul_(decay[0], first)
+        for t in range(1, len(states)):
+            states[t].addcmul_(decay[t], states[t - 1])
+        ctx.save_for_backward(decay, states, first)
+        return states
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Any) -> tuple[Tensor, Tensor, Tensor]:
+        decay, states, first = ctx.saved_tensors  # type: ignore[attr-defined]
+        flow = gradients[0].clone(memory_format=torch.contiguous_format)
+        for t in range(len(flow) - 2, -1, -1):
+            flow[t].addcmul_(decay[t + 1], flow[t + 1])
+        into_decay = torch.empty_like(flow)
+        torch.mul(flow[0], first, out=into_decay[0])
+        torch.mul(flow[1:], states[:-1], out=into_decay[1:])
+        return into_decay, flow, flow[0] * decay[0]
+
+
+@lru_cache(maxsize=1)
+def cuda_kernel() -> Callable[..., Any] | None:
+    """``mamba_ssm``'s fused scan, or None where it cannot be imported (it fails in many ways, so all are caught)."""
+    try:
+        from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+    except Exception:
+        return None
+    kernel: Callable[..., Any] = selective_scan_fn
+    return kernel
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    z: Tensor,
+    state: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Gated selective scan: (B, E, L) outputs and the last state (B, E, N).
+
+    Args:
+        u: (B, E, L) inputs.
+        delta: (B, E, L) step sizes, positive.
+        A: (E, N) negative.
+        B: (B, N, L) input gates.
+        C: (B, N, L) output gates.
+        D: (E,) skip.
+        z: (B, E, L) the output is multiplied by silu(z).
+        state: (B, E, N) state before the first step; zero if None.
+    """
+    kernel = cuda_kernel() if u.is_cuda and state is None else None
+    if kernel is not None:
+        y, last = kernel(u, delta, A, B, C, D, z=z, delta_bias=None, delta_softplus=False, return_last_state=True)
+        return y, last
+    if torch.is_grad_enabled() or u.shape[-1] <= INFERENCE_CHUNK:
+        y, last = _scan(u, delta, A, B, C, state)
+    else:
+        parts, last = [], state
+        for start in range(0, u.shape[-1], INFERENCE_CHUNK):
+            part = slice(start, start + INFERENCE_CHUNK)
+            y, last = _scan(u[..., part], delta[..., part], A, B[..., part], C[..., part], last)
+            parts.append(y)
+        y = torch.cat(parts, dim=-1)
+    assert last is not None
+    return (y + D[:, None] * u) * F.silu(z), last
+
+
+def _scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    step = delta.permute(2, 0, 1)[..., None]
+    decay = torch.exp(step * A)
+    drive = (delta * u).permute(2, 0, 1)[..., None] * B.permute(2, 0, 1)[:, :, None]
+    first = torch.zeros_like(decay[0]) if state is None else state
+    states = _Recurrence.apply(decay, drive, first)
+    y = torch.einsum("lben,bnl->bel", states, C)
+    return y, states[-1]
+
+
+def scan_step(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step: u, delta, z (B, E), B and C (B, N), state (B, E, N) → output (B, E) and the next state."""
+    state = torch.exp(delta[..., None] * A) * state + (delta * u)[..., None] * B[:, None]
+    y = torch.einsum("ben,bn->be", state, C) + D * u
+    return y * F.silu(z), state
