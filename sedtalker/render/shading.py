@@ -25,11 +25,8 @@ def to_linear(colours: NDArray[np.floating]) -> Floats:
 
 
 def encode_table() -> NDArray[np.uint8]:
-    """(4096,) sRGB byte of linear light i / 4095 · 2, with a soft shoulder above 0.7 instead of clipping."""
-    light = np.arange(_LEVELS + 1) / _LEVELS * 2.0
-    knee = 0.7
-    over = np.maximum(light - knee, 0.0)
-    light = np.minimum(light, knee) + (1 - knee) * (1 - np.exp(-over / (1 - knee)))
+    """(4096,) sRGB byte of linear light i / 4095."""
+    light = np.arange(_LEVELS + 1) / _LEVELS
     encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.round(np.clip(encoded, 0, 1) * 255).astype(np.uint8)
 
@@ -100,6 +97,16 @@ def pack(screen: NDArray[np.float64], points: Floats, normals: Floats, colours: 
             packed[i, 6 + k] = normals[i, k]
             packed[i, 9 + k] = colours[i, k]
     return packed
+
+
+@kernel
+def _shoulder(light: np.float32) -> np.float32:
+    """Light above 0.7 bends softly towards 1 instead of clipping."""
+    knee = np.float32(0.7)
+    if light <= knee:
+        return light
+    room = np.float32(1.0) - knee
+    return np.float32(1.0 - room * np.exp((knee - light) / room))
 
 
 @kernel
@@ -270,13 +277,13 @@ def shade(
                         sr += lights[i, 3] * shine
                         sg += lights[i, 4] * shine
                         sb += lights[i, 5] * shine
-                red += count * (lr * (u * a[9] + v * b[9] + w * c[9]) + sr)
-                green += count * (lg * (u * a[10] + v * b[10] + w * c[10]) + sg)
-                blue += count * (lb * (u * a[11] + v * b[11] + w * c[11]) + sb)
+                red += count * _shoulder(lr * (u * a[9] + v * b[9] + w * c[9]) + sr)
+                green += count * _shoulder(lg * (u * a[10] + v * b[10] + w * c[10]) + sg)
+                blue += count * _shoulder(lb * (u * a[11] + v * b[11] + w * c[11]) + sb)
             red = (red + empty * background[row, column, 0]) * np.float32(0.25)
             green = (green + empty * background[row, column, 1]) * np.float32(0.25)
             blue = (blue + empty * background[row, column, 2]) * np.float32(0.25)
             top = len(encode) - 1
-            image[row, column, 0] = encode[min(int(red * 0.5 * top + 0.5), top)]
-            image[row, column, 1] = encode[min(int(green * 0.5 * top + 0.5), top)]
-            image[row, column, 2] = encode[min(int(blue * 0.5 * top + 0.5), top)]
+            image[row, column, 0] = encode[min(int(red * top + half), top)]
+            image[row, column, 1] = encode[min(int(green * top + half), top)]
+            image[row, column, 2] = encode[min(int(blue * top + half), top)]
