@@ -50,7 +50,7 @@ def assemble(
         features: what the encoder heard.
         track: the emotion that conditioned ``spoken``.
         face: the face to animate; coefficients are matched to its shapes by name.
-        duration: seconds of audio; the animation lasts ``round(duration · fps)`` frames.
+        duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
         fps: frames a second.
         seed: of the idle motion; one independent stream for each kind, so switching one off leaves the others.
         idle: which idle motions to add; all by default.

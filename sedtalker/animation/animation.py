@@ -20,6 +20,7 @@ from sedtalker.face.archive import face_arrays, face_from_arrays
 from sedtalker.face.face import Face
 
 FORMAT_VERSION = 1
+TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ def write_animation(path: Path, animation: Animation) -> None:
     }
     if track is not None:
         described |= {"labels": list(track.labels), "duration": track.duration}
-        for name in ("times", "posterior", "intensity", "valence", "arousal"):
+        for name in (*TRACK_COLUMNS, *(["speech"] if track.speech is not None else [])):
             arrays[f"track_{name}"] = getattr(track, name)
     arrays["animation_json"] = np.array(json.dumps(described, ensure_ascii=False, sort_keys=True), dtype=np.str_)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -122,6 +123,7 @@ def read_animation(path: Path) -> Animation:
 def _track(arrays: dict[str, NDArray[Any]], described: dict[str, Any]) -> EmotionTrack | None:
     if "track_times" not in arrays:
         return None
-    names = ("times", "posterior", "intensity", "valence", "arousal")
-    columns = {name: arrays[f"track_{name}"] for name in names}
-    return EmotionTrack(**columns, labels=tuple(described["labels"]), duration=described["duration"])
+    columns = {name: arrays[f"track_{name}"] for name in TRACK_COLUMNS}
+    return EmotionTrack(
+        **columns, speech=arrays.get("track_speech"), labels=tuple(described["labels"]), duration=described["duration"]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,8 @@ class FrameClock:
         return round((time - self.offset) * self.rate)
 
     def frames(self, duration: float) -> int:
-        """Frames of a stream that lasts ``duration`` seconds to within half a frame; at least one."""
-        return max(1, round(duration * self.rate))
+        """Frames that cover ``duration`` seconds: the stream ends with it or less than a frame later; at least one."""
+        return max(1, math.ceil(duration * self.rate - 1e-6))
 
 
 def resample_frames(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -46,7 +47,7 @@ def animate(
     max_seconds: Annotated[float, typer.Option(min=1.0, help="Refuse longer audio.")] = 3600.0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing results.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
     from sedtalker.cli.output import OutputFolder
@@ -72,7 +73,7 @@ def animate(
         _write(animation, sound, results.path, audio.stem, stages, size if video else None, renderer)
         stages.summary(sound.duration)
     paths = {suffix.lstrip("."): str(folder / (audio.stem + suffix)) for suffix in suffixes}
-    if json:
+    if as_json:
         write_json({"files": paths, "frames": len(animation), "fps": fps, "duration": sound.duration})
     else:
         print("\n".join(paths.values()))
@@ -93,7 +94,7 @@ def _face(mesh: Path | None, stages: Stages) -> tuple[Face, dict[str, Any]]:
         face, report = register_cached(read_mesh(mesh), source, mesh.stem)
     for warning in report.warnings:
         say(f"note: {mesh.name}: {warning}")
-    return face, {"face": face.name, "registration": report.to_json()}
+    return face, {"face": face.name, "registration": json.loads(report.to_json())}
 
 
 def _animation(
@@ -136,11 +137,9 @@ def read_emotion(emotion: str | None, sound: Audio, features: SpeechFeatures, de
         from sedtalker.emotion.diarizer import diarize, load_diarizer
 
         return diarize(load_diarizer().to(device), features, sound.duration)
-    from sedtalker.emotion.files import constant_track, read_track
+    from sedtalker.emotion.files import parse_emotion
 
-    if Path(emotion).is_file():
-        return read_track(Path(emotion), sound.duration)
-    return constant_track(emotion, sound.duration)
+    return parse_emotion(emotion, sound.duration)
 
 
 def choose_device(device: Device) -> str:
@@ -169,11 +168,10 @@ def _write(
         from sedtalker.render.video import write_video
 
         face = animation.face
-        picture = make_renderer(face.mesh, frame_head(face), size, renderer)
-        frames = (picture.render(vertices) for vertices in animation.frames())
-        shown = stages.track("rendering", frames, len(animation))
-        write_video(folder / f"{name}.mp4", shown, animation.fps, (sound.samples, sound.rate))
-        picture.close()
+        with make_renderer(face, frame_head(face), size, renderer) as picture:
+            frames = (picture.render(vertices) for vertices in animation.frames())
+            shown = stages.track("rendering", frames, len(animation))
+            write_video(folder / f"{name}.mp4", shown, animation.fps, (sound.samples, sound.rate))
     with stages.stage("writing the files"):
         assert animation.track is not None
         write_track(folder / f"{name}.emotion.json", animation.track)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli.animate import Device, choose_device, read_emotion
-from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.console import fail_clearly, say
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def diarize(
         if path is not None:
             check_writable(path, force)
     from sedtalker.audio import load_audio
-    from sedtalker.emotion.files import track_json, track_rttm, write_track
+    from sedtalker.emotion.files import write_track
+    from sedtalker.emotion.rttm import segments_to_rttm
+    from sedtalker.emotion.track_json import track_to_json
     from sedtalker.speech.encoder import encode, load_encoder
 
     sound = load_audio(audio, max_seconds)
@@ -54,9 +56,9 @@ def diarize(
         write_track(output, track)
         say(f"track: {output}")
     if json:
-        write_json(track_json(track))
+        print(track_to_json(track), end="")
     elif rttm:
-        print(track_rttm(track, audio.stem), end="")
+        print(segments_to_rttm(track.segments(), audio.stem), end="")
     else:
         _print_table(track)
 
