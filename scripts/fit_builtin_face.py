@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from face_fit.expressions import Expressions, fit_correctives, fit_expressions, fit_eyeball
+from face_fit.expressions import RESTING, Expressions, fit_correctives, fit_expressions
+from face_fit.eyeball import fit_eyeball
 from face_fit.landmarks import pick_landmarks
 from face_fit.lift import place
 from face_fit.solve import Fitter
@@ -42,12 +43,12 @@ def fit(data: Path) -> Parameters:
     fitter = Fitter(cage, target, place(cage, target))
     neutral = fitter.fit()
     ball = fit_eyeball(target)
-    solver = Expressions(fitter, neutral, ball)
-    settled = solver.settle_lids(np.zeros_like(neutral), closed=False)
-    neutral = neutral + settled + settled[cage.mirror] * (-1, 1, 1)
     for part, millimetres in fitter.error(neutral).items():
         print(f"mean distance to the target, {part}: {millimetres:.3f} mm", file=sys.stderr)
     solver = Expressions(fitter, neutral, ball)
+    solver.relax(RESTING, fit_expressions(solver, target)[0])
+    settled = solver.settle_lids(np.zeros_like(neutral), closed=False)
+    solver.neutral = neutral = solver.neutral + settled + settled[cage.mirror] * (-1, 1, 1)
     offsets, jaws = fit_expressions(solver, target)
     fixes = fit_correctives(solver, offsets)
     names = tuple(n for n in ARKIT_52 if n in offsets)

@@ -11,12 +11,15 @@ from face_fit.target import Points, Target
 from numpy.typing import NDArray
 from scipy.sparse.linalg import SuperLU, splu
 
-from sedtalker.face.builtin.cage import CAP, EYE_EDGE, EYE_RIM, MOUTH_CONTACT, patch
+from sedtalker.face.builtin.cage import CAP, EYE_EDGE, EYE_RIM, EYE_SOCKET, MOUTH_CONTACT, patch
 from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, gaze_rotation
 
 LID_CLEARANCE = 0.03
 """Centimetres between the eyeball and the inside of a lid."""
 SMOOTH = 0.004
+RESTING = {"mouthSmileLeft": 0.10, "mouthSmileRight": 0.10, "eyeBlinkLeft": 0.10, "eyeBlinkRight": 0.10,
+           "eyeSquintLeft": 0.10, "eyeSquintRight": 0.10}  # fmt: skip
+"""Expressions that the neutral face keeps: a friendly look, not a stare."""
 OUTLIER = 0.15
 """Centimetres off the smooth solution beyond which a sampled target is pulled back."""
 
@@ -36,17 +39,6 @@ def fit_jaw(target: Target, delta: Points) -> Jaw:
     points = target.vertices[target.lower_teeth]
     rows = np.concatenate([points, np.ones((len(points), 1))], axis=1)
     return Jaw(np.linalg.lstsq(rows, delta[target.lower_teeth], rcond=None)[0])
-
-
-def fit_eyeball(target: Target) -> Eyeball:
-    """Sphere through the white of the reference's left eyeball."""
-    points = target.vertices[target.eyeball]
-    middle = 0.5 * (points.max(0) + points.min(0))
-    white = points[points[:, 2] < middle[2]]
-    rows = np.concatenate([2 * white, np.ones((len(white), 1))], axis=1)
-    solution = np.linalg.lstsq(rows, (white**2).sum(1), rcond=None)[0]
-    centre = solution[:3]
-    return Eyeball(centre, float(np.sqrt(solution[3] + centre @ centre)))
 
 
 @dataclass
@@ -70,7 +62,7 @@ class Expressions:
         self.rows, self.triangles, self.weights, _ = f.match(self.refined)
         cage = f.cage
         p = patch("mouth")
-        self.sock = np.array([k[0] == "mouth" and k[1] > MOUTH_CONTACT for k in cage.keys])
+        self.sock = np.array([_is_inside(k) for k in cage.keys])
         self.contact = cage.ring(p, MOUTH_CONTACT)
         self.lower_share = np.full(len(cage.keys), 0.5)
         for ring in range(MOUTH_CONTACT, p.rings + 1):
@@ -81,6 +73,12 @@ class Expressions:
                 self.lower_share[v] = np.clip(1 - j / p.height, 0, 1)
         self.opposite = np.array([p.lattice.index((i, p.height - j)) for i, j in p.lattice])
         self.upper_half = p.disc[:, 1] > 1e-6
+        self.rest_contact = self.contact_points(np.zeros_like(self.neutral))
+
+    def relax(self, resting: dict[str, float], offsets: dict[str, Points]) -> None:
+        """Take a mixture of expressions into the neutral cage; the mouth stays closed."""
+        added = sum((weight * offsets[name] for name, weight in resting.items()), start=np.zeros_like(self.neutral))
+        self.neutral = self.neutral + self.close_lips(added, Jaw(np.zeros((4, 3))), reach=1.0)
 
     def solve(self, delta: Points, jaw: Jaw, pins: tuple[Index, Points, float] | None = None) -> Points:
         """Cage offsets (N, 3) for the target's offsets (V, 3); ``pins`` are refined rows, offsets and their weight."""
@@ -108,9 +106,10 @@ class Expressions:
         return np.where(self.sock[:, None], self.sock_offsets(solution, jaw), solution)
 
     def sock_offsets(self, offsets: Points, jaw: Jaw) -> Points:
-        """Offsets of the mouth's inside: the lips' near the lips, skull and jaw in the depth."""
+        """Offsets of the mouth's inside (the lips' near the lips, skull and jaw in the depth); eye sockets rest."""
         cage, p = self.fitter.cage, patch("mouth")
-        bone = jaw.offset(self.neutral) * self.lower_share[:, None]
+        mouth = np.array([k[0] == "mouth" for k in cage.keys])
+        bone = jaw.offset(self.neutral) * (self.lower_share * mouth)[:, None]
         out = bone.copy()
         lips = offsets[self.contact]
         for ring, share in ((7, 0.9), (8, 0.6), (9, 0.12)):
@@ -127,20 +126,18 @@ class Expressions:
         y = self.contact_points(offsets)[:, 1]
         return np.where(self.upper_half, y - y[self.opposite], y[self.opposite] - y)
 
-    def close_lips(self, offsets: Points, jaw: Jaw, only_overlap: bool = True, upper_share: float = 0.5) -> Points:
-        """Bring both lips to a common contact curve where they overlap (or everywhere)."""
+    def close_lips(self, offsets: Points, jaw: Jaw, reach: float, axes: tuple[float, ...] = (1.0, 1.0, 1.0),
+                   upper_share: float = 0.5) -> Points:  # fmt: skip
+        """Bring both lips to one contact curve where they overlap or are less than about ``reach`` cm apart."""
         cage, p = self.fitter.cage, patch("mouth")
         out = offsets.copy()
-        rest = self.contact_points(np.zeros_like(offsets))
-        rest = rest - rest[self.opposite]
-        part = np.where(self.upper_half, upper_share, 1 - upper_share)[:, None]
-        for _ in range(4):
+        rest = self.rest_contact - self.rest_contact[self.opposite]
+        part = np.where(self.upper_half, upper_share, 1 - upper_share)[:, None] * axes
+        near = 1 - np.clip((self.lip_gap(out) - 0.6 * reach) / max(0.8 * reach, 1e-9), 0, 1)
+        near[self.opposite == np.arange(len(near))] = 0
+        for _ in range(5):
             now = self.contact_points(out)
-            move = part * (now[self.opposite] - now + rest)
-            if only_overlap:
-                up = np.where(self.upper_half, move[:, 1], -move[:, 1])
-                move = move * (up > 0)[:, None] * (0, 1, 0)
-            move[self.opposite == np.arange(len(move))] = 0
+            move = near[:, None] * part * (now[self.opposite] - now + rest)
             for ring, share in ((6, 1.0), (5, 0.92), (4, 0.7), (3, 0.48), (2, 0.25), (1, 0.08)):
                 out[cage.ring(p, ring)] += share * move
             out = np.where(self.sock[:, None], self.sock_offsets(out, jaw), out)
@@ -165,7 +162,7 @@ class Expressions:
         f = self.fitter
         inside, upper, lower = self.lid_rows()
         axis = np.array([0, 0, 1.0]) if gaze is None else gaze
-        near = np.array([k[0] == "eye_left" for k in f.cage.keys])
+        near = np.array([k[0] == "eye_left" and k[1] != EYE_SOCKET for k in f.cage.keys])
         free = np.flatnonzero(near)
         rows = np.unique(np.concatenate([inside, upper, lower]))
         a = f.matrix[rows][:, free]
@@ -174,11 +171,12 @@ class Expressions:
         normal = a.T @ sparse.diags(heavy) @ a + 0.05 * lap.T @ lap + 0.02 * sparse.identity(len(free))
         solver = splu(sparse.csc_matrix(normal))
         out = offsets.copy()
+        lap = np.outer(np.sin(np.linspace(0, np.pi, len(upper) + 2)[1:-1]), (0, -0.02, 0.03))
         for _ in range(passes):
             points = f.matrix @ (self.neutral + out)
             want = points.copy()
             if closed:
-                want[upper] = want[lower] + (0, -0.02, 0.03)
+                want[upper] = want[lower] + lap
             ray = want[rows] - self.ball.centre
             distance = np.linalg.norm(ray, axis=1, keepdims=True)
             least = self.ball.radius + cornea_profile(ray / distance @ axis)[:, None] + LID_CLEARANCE
@@ -187,12 +185,19 @@ class Expressions:
         return out
 
 
+def _is_inside(key: tuple[str, int, int, int]) -> bool:
+    name, ring, _, _ = key
+    return (name == "mouth" and ring > MOUTH_CONTACT) or (name.startswith("eye") and ring == EYE_SOCKET)
+
+
 OVERLAPPING = (
     "mouthPucker", "mouthPress", "mouthDimple", "mouthRoll", "mouthShrug", "mouthLeft", "mouthRight", "mouthSmile",
     "mouthFrown", "mouthStretch", "cheekPuff", "cheekSquint", "jawForward", "jawLeft", "jawRight", "mouthFunnel",
     "mouthLowerDown", "mouthUpperUp",
 )  # fmt: skip
-"""Shapes whose lips may cross in the reference."""
+"""Shapes whose lips may cross or gape in the reference."""
+PARTING = ("mouthFunnel", "mouthLowerDown", "mouthUpperUp", "mouthShrugUpper", "mouthRollUpper")
+"""Those that open the lips."""
 
 
 def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], dict[str, Jaw]]:
@@ -207,8 +212,10 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
         offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in offsets:
         if name.startswith(OVERLAPPING):
-            offsets[name] = e.close_lips(offsets[name], jaws[name], upper_share=0.35)
-    both = e.close_lips(offsets["jawOpen"] + offsets["mouthClose"], jaws["jawOpen"], only_overlap=False)
+            reach = 0.0 if name.startswith(PARTING) else 0.12
+            axes = (0.0, 1.0, 0.0) if name.startswith(("jaw", *PARTING)) else (0.3, 1.0, 0.8)
+            offsets[name] = e.close_lips(offsets[name], jaws[name], reach, axes, upper_share=0.35)
+    both = e.close_lips(offsets["jawOpen"] + offsets["mouthClose"], jaws["jawOpen"], reach=9.0)
     offsets["mouthClose"] = both - offsets["jawOpen"]
     return offsets, jaws
 
@@ -227,10 +234,10 @@ def fit_correctives(e: Expressions, offsets: dict[str, Points]) -> dict[tuple[st
     blink = offsets["eyeBlinkLeft"]
     half = e.settle_lids(0.5 * blink, closed=False) - 0.5 * blink
     pairs = {("eyeBlinkLeft",): half}
-    for other in ("eyeLookDownLeft", "eyeSquintLeft", "eyeWideLeft", "eyeLookUpLeft"):
+    for other, share in (("eyeLookDownLeft", 0.3), ("eyeSquintLeft", 0.45), ("eyeWideLeft", 0.2), ("eyeLookUpLeft", 0.2)):
         gaze = gaze_rotation(other) @ (0, 0, 1.0) if other in GAZE_ANGLES else None
-        total = blink + offsets[other]
-        pairs["eyeBlinkLeft", other] = e.settle_lids(total, closed=True, gaze=gaze) - total
+        wanted = e.settle_lids(blink + share * offsets[other], closed=True, gaze=gaze)
+        pairs["eyeBlinkLeft", other] = wanted - blink - offsets[other]
     for names, value in pairs.items():
         out[names] = value
         out[tuple(other_side(n) for n in names)] = value[mirror] * (-1, 1, 1)

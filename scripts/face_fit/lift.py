@@ -5,27 +5,28 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sparse
 from face_fit.target import Points, Target, along
+from face_fit.eyeball import fit_eyeball
 from scipy.sparse.linalg import spsolve
 
 from sedtalker.face.builtin import cage as layout
 from sedtalker.face.builtin.cage import CAP, COLUMNS, CROWN, HALF_AZIMUTHS, ROWS, Cage, Patch, patch
 
-FRONT_Y = (-14.0, -12.6, -11.2, -9.9, -8.5, -6.9, -5.7, -4.6, -3.5, -2.4, -1.5, -1.0, -0.5, 0.0, 0.6, 1.4, 2.4, 3.4,
+FRONT_Y = (-14.0, -12.6, -11.2, -9.9, -8.5, -7.7, -6.7, -5.6, -4.6, -3.5, -2.4, -1.5, -1.0, -0.5, 0.0, 0.6, 1.4, 2.4, 3.4,
            4.4, 5.4, 6.9, 8.6, 10.4, 12.2)  # fmt: skip
-FRONT_Z = (2.0, 3.0, 4.0, 5.2, 7.0, 10.0, 10.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0,
+FRONT_Z = (2.0, 3.0, 4.0, 5.2, 7.0, 9.6, 10.2, 10.3, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0,
            11.0, 11.0, 10.5, 9.8, 8.4, 6.4)  # fmt: skip
-SIDE_Y = (-13.4, -11.6, -9.7, -7.8, -6.1, -4.9, -4.0, -3.55, -3.1, -2.7, -2.3, -1.9, -0.8, 0.3, 1.4, 2.6, 3.9, 4.6,
-          5.3, 6.2, 7.4, 8.9, 10.5, 12.1)  # fmt: skip
+SIDE_Y = (-13.4, -11.6, -9.7, -7.9, -6.6, -5.9, -5.3, -4.7, -4.2, -3.75, -3.35, -2.95, -2.5, -1.0, 0.3, 1.5, 2.8, 4.3,
+          4.9, 5.4, 6.2, 7.4, 8.9, 10.5, 12.1)  # fmt: skip
 """Heights and depth of the rows on the midline, and heights at the side."""
 
 NOSE = {  # (row, column) → x, y, z
-    (11, 0): (0, -1.2, 11.57), (11, 1): (0.40, -1.17, 11.5), (11, 2): (0.85, -1.2, 11.3), (11, 3): (1.3, -1.05, 10.95),
-    (11, 4): (1.78, -0.95, 10.7), (12, 0): (0, -0.97, 11.85), (12, 1): (0.3, -0.87, 11.9), (12, 3): (1.55, -0.38, 11.5),
-    (12, 4): (1.95, -0.3, 10.75), (13, 0): (0, -0.78, 12.35), (13, 1): (0.4, -0.68, 12.3), (13, 2): (0.78, -0.35, 12.45),
-    (13, 3): (1.35, 0.0, 12.05), (13, 4): (1.88, 0.3, 10.95), (14, 0): (0, 0.1, 13.08), (14, 1): (0.42, 0.1, 12.95),
-    (14, 2): (0.8, 0.2, 12.6), (14, 3): (1.22, 0.5, 12.0), (14, 4): (1.66, 0.9, 11.05), (15, 0): (0, 1.4, 12.45),
-    (15, 1): (0.33, 1.4, 12.3), (15, 2): (0.7, 1.42, 11.9), (15, 3): (1.05, 1.46, 11.4), (15, 4): (1.5, 1.5, 10.7),
-    (16, 0): (0, 2.3, 11.8), (17, 0): (0, 3.25, 11.1), (18, 0): (0, 4.25, 10.8), (19, 0): (0, 5.4, 10.8),
+    (12, 0): (0, -1.2, 11.57), (12, 1): (0.40, -1.17, 11.5), (12, 2): (0.85, -1.2, 11.3), (12, 3): (1.3, -1.05, 10.95),
+    (12, 4): (1.78, -0.95, 10.7), (13, 0): (0, -0.97, 11.85), (13, 1): (0.3, -0.87, 11.9), (13, 3): (1.55, -0.38, 11.5),
+    (13, 4): (1.95, -0.3, 10.75), (14, 0): (0, -0.78, 12.35), (14, 1): (0.4, -0.68, 12.3), (14, 2): (0.78, -0.35, 12.45),
+    (14, 3): (1.35, 0.0, 12.05), (14, 4): (1.88, 0.3, 10.95), (15, 0): (0, 0.1, 13.08), (15, 1): (0.42, 0.1, 12.95),
+    (15, 2): (0.8, 0.2, 12.6), (15, 3): (1.22, 0.5, 12.0), (15, 4): (1.66, 0.9, 11.05), (16, 0): (0, 1.4, 12.45),
+    (16, 1): (0.33, 1.4, 12.3), (16, 2): (0.7, 1.42, 11.9), (16, 3): (1.05, 1.46, 11.4), (16, 4): (1.5, 1.5, 10.7),
+    (17, 0): (0, 2.3, 11.8), (18, 0): (0, 3.25, 11.1), (19, 0): (0, 4.25, 10.8), (20, 0): (0, 5.4, 10.8),
 }  # fmt: skip
 """Own table of the nose, on the reference's mean head; moved with the nose landmarks of the target."""
 
@@ -112,7 +113,7 @@ def _front(cage: Cage, target: Target, cast: _Caster, points: Points) -> None:
     corners = (0, 0.45, 0.95, 1.5, 2.1, 2.9, half)
     for vertex, (i, j) in zip(cage.ring(mouth, 0), mouth.lattice, strict=True):
         if i >= 6:
-            top = fixed[cage.index["grid", 11, 0, 0]][1] - 0.25
+            top = fixed[cage.index["grid", 12, 0, 0]][1] - 0.25
             y = np.interp(j, (0, 2, 4), (middle[1] - down, middle[1] - 0.25, min(top, middle[1] + up)))
             fixed[int(vertex)] = np.array([corners[i - 6], y, np.nan])
     curve = target.curves["lid_up"]
@@ -127,7 +128,7 @@ def _front(cage: Cage, target: Target, cast: _Caster, points: Points) -> None:
     for vertex, value in fixed.items():
         points[vertex, :2] = value[:2]
     for (name, row, column, _), vertex in cage.index.items():
-        if name == "grid" and 5 <= row <= 20 and column <= 8:
+        if name == "grid" and 6 <= row <= 21 and column <= 8:
             known = fixed.get(vertex)
             if known is not None and np.isfinite(known[2]):
                 points[vertex] = known
@@ -151,11 +152,11 @@ def _nose_motion(marks: Points) -> tuple[Points, Points]:
 
 
 def _harmonic(cage: Cage, points: Points, fixed: dict[int, Points]) -> None:
-    """Fill (x, y) of the front half grid (columns 0–8, rows 5–20) harmonically."""
+    """Fill (x, y) of the front half grid (columns 0–8, rows 6–21) harmonically."""
     cells = {
-        cage.index["grid", r, c, 0]: (r, c) for r in range(5, 21) for c in range(9) if ("grid", r, c, 0) in cage.index
+        cage.index["grid", r, c, 0]: (r, c) for r in range(6, 22) for c in range(9) if ("grid", r, c, 0) in cage.index
     }
-    free = [v for v, (r, c) in cells.items() if v not in fixed and 5 < r < 20 and c < 8]
+    free = [v for v, (r, c) in cells.items() if v not in fixed and 6 < r < 21 and c < 8]
     at = {v: i for i, v in enumerate(free)}
     rows, columns, values = [], [], []
     right = np.zeros((len(free), 2))
@@ -198,7 +199,7 @@ def _mouth(cage: Cage, target: Target, points: Points, p: Patch) -> None:
     points[cage.ring(p, 6)] = contact
     middle = contact[np.argmin(np.abs(t) + (disc[:, 1] < 0))]
     tall = disc[:, 1]
-    outward = np.stack([t * 0.12, tall * 0.10, -0.34 - 0.0 * t], axis=1)
+    outward = np.stack([t * 0.12, tall * 0.02, np.full_like(t, -0.32)], axis=1)
     points[cage.ring(p, 7)] = contact + outward
     high = np.sqrt(np.clip(np.abs(tall), 0, 1)) * np.sign(tall)
     for ring, (width, rise, drop, front, bend) in (
@@ -223,36 +224,44 @@ def _eye(cage: Cage, target: Target, points: Points, p: Patch) -> None:
         points[cage.ring(p, ring)] = border * (1 - share) + edge * share
     points[cage.ring(p, 5)] = edge
     points[cage.ring(p, 6)] = rim
+    ball = fit_eyeball(target)
+    ray = rim - ball.centre - (0, 0, 0.22)
+    ray /= np.linalg.norm(ray, axis=1, keepdims=True)
+    points[cage.ring(p, 7)] = ball.centre + ray * (ball.radius - 0.06)
 
 
-EAR_RINGS = (  # (size, height above the head at the front edge and at the back edge)
-    (0.80, 0.05, 0.05), (0.93, 0.12, 0.75), (1.0, 0.30, 1.45), (0.86, 0.34, 1.42), (0.72, 0.10, 1.00), (0.56, 0.30, 0.85),
-    (0.40, -0.10, 0.15),
+EAR_OUTLINE = np.array([
+    (-0.42, -2.25), (0.05, -2.75), (0.70, -2.30), (1.10, -1.40), (1.52, -0.25), (1.80, 0.85), (1.72, 1.85), (1.18, 2.52),
+    (0.25, 2.78), (-0.55, 2.35), (-0.82, 1.50), (-0.78, 0.60), (-0.70, -0.30), (-0.60, -1.30),
+])  # fmt: skip
+"""Edge of the helix on the ear's fourteen spokes from the front of the lobe backwards: (backwards, up)."""
+EAR_HEIGHT = np.array([0.40, 0.60, 0.85, 1.12, 1.32, 1.40, 1.30, 1.08, 0.80, 0.48, 0.28, 0.22, 0.34, 0.34])
+"""Distance of the edge from the head."""
+EAR_BACK = np.array([0.1, 0.5, 1, 1, 1, 1, 1, 0.9, 0.6, 0.25, 0, 0, 0, 0])
+"""1 where a spoke runs behind the ear, 0 where it lies on the cheek."""
+EAR_PROFILE = (  # ring: (size, share of the height, added height) behind, then the same on the cheek
+    ((0.62, 0.0, 0.02), (1.12, 0.0, 0.02)), ((0.86, 0.5, -0.05), (1.02, 0.0, 0.05)), ((1.0, 1.0, -0.14), (0.94, 0.6, 0.02)),
+    ((0.93, 1.0, 0.08), (0.86, 1.0, 0.02)), ((0.79, 0.85, -0.34), (0.76, 1.0, 0.06)), ((0.61, 0.85, -0.08), (0.58, 1.0, 0.0)),
+    ((0.42, 0.25, -0.16), (0.40, 0.1, -0.12)),
 )  # fmt: skip
 
 
 def _ear(cage: Cage, target: Target, points: Points, p: Patch) -> None:
-    """A cup with helix, scapha, antihelix and concha, modelled without the reference."""
+    """A cup with helix, scapha, antihelix, concha and lobe, modelled without the reference."""
     x, y, z = points[cage.ring(p, 0)].T
-    centre = np.array([0.0, 1.05, 0.05])
     form = np.stack([np.ones_like(y), y, z, y * z, z * z], axis=1)
     head = np.linalg.lstsq(form, x, rcond=None)[0]
-    disc = p.disc
-
-    def on_head(yy: Points, zz: Points) -> Points:
-        return np.stack([np.ones_like(yy), yy, zz, yy * zz, zz * zz], axis=1) @ head
-
-    for number, (size, front, back) in enumerate(EAR_RINGS, start=1):
-        dx, dy = disc.T
-        narrow = 1 - 0.28 * np.clip(-dy, 0, 1) ** 2
-        run = np.where(dx > 0, 1.75, 0.85) * dx * size * narrow - 0.15 * (1 - size)
-        rise = dy * 2.75 * size - (0.35 * (1 - size)) * (number >= 5)
-        yy = centre[1] + rise + 0.12 * run
-        zz = centre[2] - run * 0.94 + 0.20 * rise
-        share = np.clip(0.5 + 0.5 * dx + 0.12 * dy, 0, 1)
-        height = front + (back - front) * share * np.clip(1.15 + dy, 0.35, 1)
-        points[cage.ring(p, number)] = np.stack([on_head(yy, zz) + height, yy, zz], axis=1)
+    middle = np.array([-0.05, 0.1])
+    for number, (behind, cheek) in enumerate(EAR_PROFILE, start=1):
+        size, share, extra = (np.outer(1 - EAR_BACK, cheek) + np.outer(EAR_BACK, behind)).T
+        back, up = (middle + (EAR_OUTLINE - middle) * size[:, None]).T
+        yy = 0.95 + up + 0.10 * back
+        zz = 0.05 - back - 0.16 * up
+        surface = np.stack([np.ones_like(yy), yy, zz, yy * zz, zz * zz], axis=1) @ head
+        points[cage.ring(p, number)] = np.stack([surface + share * EAR_HEIGHT + extra, yy, zz], axis=1)
     _fill_cap(cage, points, p)
+    cap = np.array([k[0] == p.name and k[1] == CAP for k in cage.keys])
+    points[cap, 0] -= 0.12
 
 
 def _nostril(cage: Cage, target: Target, points: Points, p: Patch) -> None:

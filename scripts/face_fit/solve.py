@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 from sedtalker.face.builtin.cage import (
-    EYE_EDGE, EYE_RIM, MOUTH_CONTACT, MOUTH_INNER, MOUTH_VERMILION, Cage, Patch, patch,
+    EYE_EDGE, EYE_RIM, EYE_SOCKET, MOUTH_CONTACT, MOUTH_INNER, MOUTH_VERMILION, Cage, Patch, patch,
 )  # fmt: skip
 
 Index = NDArray[np.int64]
@@ -196,7 +196,8 @@ def _roles(cage: Cage) -> Roles:
     frozen = np.asarray(support @ still.astype(float)).ravel() > 0.3
     ring, height = cage.place(patch("mouth"))
     lips = (ring >= 2.4) & (ring <= 6.6)
-    free = ~frozen & ~(ring > 6.6)
+    socket = np.maximum(*(cage.place(patch(f"eye_{side}"))[0] for side in ("left", "right"))) > EYE_RIM + 0.1
+    free = ~frozen & ~(ring > 6.6) & ~socket
     return Roles(
         np.flatnonzero(free & ~lips), np.flatnonzero(free & lips & (height >= 0)),
         np.flatnonzero(free & lips & (height < 0)), still,
@@ -210,6 +211,7 @@ def _is_still(key: tuple[str, int, int, int]) -> bool:
         or name.startswith("ear")
         or (name.startswith("nostril") and ring >= 1)
         or (name == "grid" and ring == 0)
+        or (name.startswith("eye") and ring == EYE_SOCKET)
     )
 
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from sedtalker.face.builtin.subdivision import Index, Subdivision, catmull_clark
 
 COLUMNS = 32
-ROWS = 24
+ROWS = 25
 HALF_AZIMUTHS = (0.0, 3.5, 7.0, 10.0, 13.0, 20.0, 27.5, 35.0, 44.0, 54.0, 65.0, 79.0, 94.0, 109.0, 128.0, 153.0, 180.0)
 """Degrees of the columns of one half, front to back."""
 
 MOUTH_VERMILION, MOUTH_BODY, MOUTH_CONTACT, MOUTH_INNER = 4, 5, 6, 7
-EYE_EDGE, EYE_RIM = 5, 6
-MOUTH_RINGS, EYE_RINGS, EAR_RINGS, NOSTRIL_RINGS = 10, 6, 7, 3
+EYE_EDGE, EYE_RIM, EYE_SOCKET = 5, 6, 7
+MOUTH_RINGS, EYE_RINGS, EAR_RINGS, NOSTRIL_RINGS = 10, 7, 7, 3
 CAP = 99
 """Ring number of the grid of quads that closes a feature."""
 
@@ -68,13 +68,13 @@ class Patch:
 
 
 PATCHES = (
-    Patch("mouth", 6, -6, 12, 4, MOUTH_RINGS, True),
-    Patch("eye_left", 15, 4, 4, 4, EYE_RINGS, False),
-    Patch("eye_right", 15, -8, 4, 4, EYE_RINGS, False),
-    Patch("ear_left", 11, 11, 2, 5, EAR_RINGS, True),
-    Patch("ear_right", 11, -13, 2, 5, EAR_RINGS, True),
-    Patch("nostril_left", 11, 1, 2, 2, NOSTRIL_RINGS, True),
-    Patch("nostril_right", 11, -3, 2, 2, NOSTRIL_RINGS, True),
+    Patch("mouth", 7, -6, 12, 4, MOUTH_RINGS, True),
+    Patch("eye_left", 16, 4, 4, 4, EYE_RINGS, False),
+    Patch("eye_right", 16, -8, 4, 4, EYE_RINGS, False),
+    Patch("ear_left", 12, 11, 2, 5, EAR_RINGS, True),
+    Patch("ear_right", 12, -13, 2, 5, EAR_RINGS, True),
+    Patch("nostril_left", 12, 1, 2, 2, NOSTRIL_RINGS, True),
+    Patch("nostril_right", 12, -3, 2, 2, NOSTRIL_RINGS, True),
 )
 CROWN = Patch("crown", ROWS - 1, -4, 8, 8, 0, True)
 

@@ -97,7 +97,7 @@ def _rounded_box() -> tuple[Points, Index]:
                         p[axis], p[u], p[v] = side, a + da, b + db
                         corners.append(index[tuple(p)])
                     faces.append(corners if side > 0 else corners[::-1])
-    norm = (np.abs(grid.astype(float)) ** 5).sum(1) ** (1 / 5)
+    norm = (np.abs(grid.astype(float)) ** 9).sum(1) ** (1 / 9)
     return grid / norm[:, None], np.array(faces)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.builtin.cage import EYE_EDGE, Cage, patch
+from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
 from sedtalker.face.builtin.eyes import RING_ANGLES, SPOKES
 from sedtalker.face.builtin.parts import Points
 
@@ -67,6 +67,9 @@ def _paint_lids(cage: Cage, vertices: Points, colours: Points) -> Points:
         line = smoothstep(EYE_EDGE - 0.9, EYE_EDGE - 0.1, ring) * seen
         colours = _mix(colours, np.array([0.16, 0.10, 0.09]), 0.80 * line * upper)
         colours = _mix(colours, np.array([0.60, 0.36, 0.33]), 0.55 * line * (1 - upper))
+        inner = smoothstep(0.35, 0.0, np.abs(vertices[:, 0]) - np.abs(vertices[seen, 0]).min() - 0.9)
+        tissue = np.array([0.62, 0.33, 0.31]) + (1 - inner)[:, None] * np.array([-0.42, -0.22, -0.21])
+        colours = _mix(colours, tissue, smoothstep(EYE_RIM - 0.3, EYE_RIM + 0.5, ring) * seen)
     return colours
 
 

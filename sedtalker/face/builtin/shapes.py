@@ -76,7 +76,7 @@ def tongue_offsets(
     zero = np.zeros_like(x)
     reach = tip**1.1
     out[SHAPES.index("tongueOut")] += np.stack(
-        [-0.12 * x * reach, 0.10 * tip - 0.75 * np.clip(tip - 0.62, 0, 1) ** 1.3 * 2 - 0.35 * middle * reach, 3.1 * reach],
+        [-0.12 * x * reach, 0.48 * np.clip(tip * 1.6, 0, 1) - 1.1 * np.clip(tip - 0.6, 0, 1) ** 1.3 - 0.35 * middle * reach, 3.1 * reach],
         axis=1,
     )
     out[SHAPES.index("tongueUp")] += np.stack([-0.10 * x * tip, 0.78 * tip**2.2, 0.25 * tip - 0.05], axis=1)
