@@ -108,12 +108,17 @@ def frame_head(
 
 
 def _from_landmarks(vertices: Floats, points: Floats) -> tuple[NDArray[np.float64], float]:
-    """Centre and half height of the picture from iBUG landmarks: a head is about twice as high as eyes to chin."""
+    """Centre and half height of the picture from iBUG landmarks: a head is about twice as high as eyes to chin.
+
+    Where there is a neck, its cut edge stays below the picture, also when the head nods.
+    """
     eyes = points[[36, 39, 42, 45]].mean(axis=0, dtype=np.float64)
     drop = max(float(eyes[1] - points[8, 1]), 0.9 * float(np.linalg.norm(points[45] - points[36])))
-    top = min(float(vertices[:, 1].max()), float(eyes[1]) + 1.9 * drop)
-    bottom = max(float(vertices[:, 1].min()), float(eyes[1]) - 1.55 * drop)
-    return np.array([eyes[0], (top + bottom) / 2, eyes[2] - 0.6 * drop]), (top - bottom) / 2 * 1.08
+    top = min(float(vertices[:, 1].max()), float(eyes[1]) + 1.9 * drop) + 0.12 * drop
+    edge = float(vertices[:, 1].min())
+    has_neck = edge < float(points[8, 1]) - 0.3 * drop
+    bottom = max(edge + (0.2 if has_neck else -0.12) * drop, float(eyes[1]) - 1.7 * drop)
+    return np.array([eyes[0], (top + bottom) / 2, eyes[2] - 0.6 * drop]), (top - bottom) / 2
 
 
 def _from_profile(vertices: Floats) -> tuple[NDArray[np.float64], float]:

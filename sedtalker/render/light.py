@@ -51,8 +51,8 @@ class Lighting:
 
 STUDIO = Lighting(
     lights=(
-        Light(-38, 38, (1.0, 0.94, 0.86), 0.80),
-        Light(48, 8, (0.82, 0.90, 1.0), 0.26, specular=0.4),
+        Light(-38, 38, (1.0, 0.94, 0.87), 0.88),
+        Light(48, 8, (0.84, 0.91, 1.0), 0.32, specular=0.4),
         Light(-128, 22, (1.0, 0.92, 0.85), 0.45, specular=0.5),
         Light(132, 28, (0.80, 0.90, 1.0), 0.60, specular=0.5),
     ),
@@ -64,20 +64,24 @@ STUDIO = Lighting(
 
 @dataclass(frozen=True)
 class Material:
-    """How a part reflects: default sRGB colour, highlights, and how far light wraps round it per channel."""
+    """How a part reflects: default sRGB colour, highlights, and how far light wraps round it per channel.
+
+    ``shade`` is the share of shadows and hollows it takes on: teeth between lips glow with the light they scatter.
+    """
 
     colour: Colour
     specular: float
     sharpness: int
     wrap: Colour
+    shade: float = 1.0
 
 
 _CLAY = Material((0.80, 0.70, 0.63), 0.10, 4, (0.42, 0.30, 0.26))
 MATERIALS: dict[str, Material] = {
     "skin": _CLAY,
-    "eye": Material((0.93, 0.92, 0.90), 0.9, 8, (0.35, 0.33, 0.33)),
-    "teeth": Material((0.93, 0.91, 0.85), 0.35, 6, (0.35, 0.33, 0.30)),
-    "tongue": Material((0.72, 0.38, 0.37), 0.20, 4, (0.5, 0.35, 0.33)),
+    "eye": Material((0.93, 0.92, 0.90), 0.9, 8, (0.35, 0.33, 0.33), 0.8),
+    "teeth": Material((0.93, 0.91, 0.85), 0.35, 6, (0.45, 0.43, 0.40), 0.35),
+    "tongue": Material((0.72, 0.38, 0.37), 0.20, 4, (0.5, 0.35, 0.33), 0.7),
     "lips": Material((0.72, 0.48, 0.44), 0.22, 4, (0.42, 0.30, 0.26)),
     "mouth": Material((0.36, 0.14, 0.14), 0.05, 3, (0.3, 0.2, 0.2)),
     "hair": Material((0.27, 0.20, 0.16), 0.12, 4, (0.25, 0.25, 0.25)),

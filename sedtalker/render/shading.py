@@ -32,8 +32,8 @@ def encode_table() -> NDArray[np.uint8]:
 
 
 def material_table() -> Floats:
-    """(M, 5): specular strength, log2 of its exponent, and wrap per channel of each material."""
-    rows = [(m.specular, m.sharpness, *m.wrap) for m in MATERIALS.values()]
+    """(M, 6): specular strength, log2 of its exponent, wrap per channel and share of shade of each material."""
+    rows = [(m.specular, m.sharpness, *m.wrap, m.shade) for m in MATERIALS.values()]
     return np.array(rows, dtype=np.float32)
 
 
@@ -250,7 +250,7 @@ def shade(
                 nx, ny, nz = nx * length, ny * length, nz * length
                 part = parts[t]
                 hollow = _hollow(depth, row, column, taps, optics)
-                open_sky = one - optics[4] * hollow
+                open_sky = one - optics[4] * materials[part, 5] * hollow
                 up = half + half * ny
                 lr = (ambient[1, 0] + (ambient[0, 0] - ambient[1, 0]) * up) * open_sky
                 lg = (ambient[1, 1] + (ambient[0, 1] - ambient[1, 1]) * up) * open_sky
@@ -265,7 +265,7 @@ def shade(
                     if i == 0:
                         bias = optics[6]
                         lit = _lit(x + bias * nx, y + bias * ny, z + bias * nz, shadow_map, shadow_matrix)
-                        direct *= one - optics[5] * (one - lit)
+                        direct *= one - optics[5] * materials[part, 5] * (one - lit)
                     lr += lights[i, 3] * direct * max((facing + wr) / (1 + wr), zero) ** 2
                     lg += lights[i, 4] * direct * max((facing + wg) / (1 + wg), zero) ** 2
                     lb += lights[i, 5] * direct * max((facing + wb) / (1 + wb), zero) ** 2

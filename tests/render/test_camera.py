@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sedtalker.render.camera import Camera, frame_head
+from tests.render.ball import ball, figure
+
+
+def test_a_point_at_the_target_is_in_the_middle_and_up_is_up() -> None:
+    camera = Camera(position=(1.0, 2.0, 3.0), target=(0.0, 0.5, 0.0), fov=30, near=0.1, far=10)
+    matrix = camera.projection(1.0) @ camera.view()
+    middle = matrix @ [0, 0.5, 0, 1]
+    above = matrix @ [0, 0.6, 0, 1]
+    assert middle[:2] / middle[3] == pytest.approx([0, 0], abs=1e-12)
+    assert above[1] / above[3] > 0
+    assert middle[3] == pytest.approx(camera.distance)
+
+
+def test_near_and_far_map_to_the_ends_of_the_depth_range() -> None:
+    camera = Camera(position=(0, 0, 0), target=(0, 0, -1), near=0.5, far=4)
+    for distance, depth in ((0.5, -1.0), (4.0, 1.0)):
+        clip = camera.projection() @ [0, 0, -distance, 1]
+        assert clip[2] / clip[3] == pytest.approx(depth)
+
+
+def test_a_whole_figure_is_framed_at_its_head() -> None:
+    camera = frame_head(figure())
+    assert camera.target[1] == pytest.approx(-0.03, abs=0.06)
+    assert 0.1 < camera.half_height < 0.25
+
+
+@pytest.mark.parametrize(("yaw", "pitch"), [(0, 0), (40, 10), (-90, -20)])
+def test_the_head_fits_the_picture_from_every_side(yaw: float, pitch: float) -> None:
+    mesh = ball()
+    camera = frame_head(mesh, yaw=yaw, pitch=pitch)
+    clip = (
+        np.concatenate([mesh.vertices, np.ones((len(mesh.vertices), 1))], 1) @ (camera.projection() @ camera.view()).T
+    )
+    inside = np.abs(clip[:, :3] / clip[:, 3:])
+    assert inside.max() < 1.0
+    assert inside[:, :2].max() > 0.7
+
+
+def test_units_do_not_matter() -> None:
+    mesh = figure()
+    small, large = frame_head(mesh.vertices), frame_head(mesh.vertices * 100)
+    np.testing.assert_allclose(np.array(small.position) * 100, large.position, rtol=1e-4)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.render import frame_head, make_renderer
+from tests.render.ball import figure
+
+pytestmark = pytest.mark.gl
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _egl() -> None:
+    mesh = figure()
+    try:
+        make_renderer(mesh, frame_head(mesh), 32, "pyrender").close()
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("yaw", [0.0, 35.0])
+def test_both_backends_see_the_same_silhouette(yaw: float) -> None:
+    mesh = figure()
+    rng = np.random.default_rng(3)
+    moved = mesh.vertices + rng.normal(scale=0.002, size=mesh.vertices.shape).astype(np.float32)
+    masks = []
+    for backend in ("numba", "pyrender"):
+        with make_renderer(mesh, frame_head(mesh, yaw=yaw), 256, backend, background=(0.0, 1.0, 0.0)) as renderer:
+            renderer.render(mesh.vertices)
+            masks.append((renderer.render(moved) != (0, 255, 0)).any(axis=2))
+    assert (masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum() > 0.99
+
+
+def test_both_backends_show_much_the_same_colours() -> None:
+    mesh = figure()
+    pictures = []
+    for backend in ("numba", "pyrender"):
+        with make_renderer(mesh, frame_head(mesh), 128, backend) as renderer:
+            pictures.append(renderer.render(mesh.vertices).astype(float))
+    assert np.abs(pictures[0] - pictures[1]).mean() < 20
+
+
+def test_without_egl_the_error_names_the_packages() -> None:
+    code = (
+        "import sys; sys.modules['pyrender'] = None\n"
+        "from sedtalker.render.pyrender_backend import import_pyrender\n"
+        "from sedtalker.errors import InputError\n"
+        "try: import_pyrender()\n"
+        "except InputError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert "libegl1" in done.stdout
+    assert done.stderr == ""
