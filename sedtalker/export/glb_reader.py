@@ -62,7 +62,9 @@ def read_glb_animation(path: Path) -> GltfAnimation:
                 times, weights = keys, values.reshape(len(keys), -1)
             elif channel.target.path == "rotation":
                 turns.append(_turn(file, channel.target.node, keys, values))
-    except (ValueError, KeyError, IndexError, TypeError):
+    except InputError:
+        raise
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise InputError(f"{path}: a broken glTF animation") from None
     return GltfAnimation(scene, times.astype(np.float32), weights.astype(np.float32), tuple(turns))
 

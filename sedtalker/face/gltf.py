@@ -153,6 +153,8 @@ def read_gltf(path: Path) -> GltfScene:
         if not blocks:
             raise InputError(f"{path}: there is no mesh in it")
         return _join(list(blocks.values()))
+    except InputError:
+        raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError):
         raise InputError(f"{path}: a broken glTF file: an index or a size in it is out of range") from None
 

@@ -59,7 +59,7 @@ def read_obj(path: Path) -> Mesh:
         except (ValueError, IndexError) as error:
             detail = f": {error}" if isinstance(error, _BadIndexError) else ""
             raise InputError(f"{path}: line {number} cannot be understood ({line[:60]!r}){detail}") from None
-    return _to_mesh(contents)
+    return _to_mesh(contents, path)
 
 
 class _BadIndexError(ValueError):
@@ -112,11 +112,15 @@ def _index(text: str, count: int, what: str) -> int:
     return count + index
 
 
-def _to_mesh(contents: _Contents) -> Mesh:
-    vertices = np.array(contents.vertices, dtype=np.float32).reshape(-1, 3)
+def _to_mesh(contents: _Contents, path: Path) -> Mesh:
+    with np.errstate(over="ignore"):
+        vertices = np.array(contents.vertices, dtype=np.float32).reshape(-1, 3)
     corner_uvs = np.array(contents.corner_uvs, dtype=np.int64)
     if len(corner_uvs) and corner_uvs.max() >= len(contents.uvs):
-        raise InputError(f"a polygon refers to texture coordinate {corner_uvs.max() + 1} of {len(contents.uvs)}")
+        last = corner_uvs.max() + 1
+        raise InputError(
+            f"{path}: a polygon refers to texture coordinate {last}, but there are only {len(contents.uvs)}"
+        )
     has_uvs = bool(contents.uvs) and bool((corner_uvs >= 0).any())
     colours = None
     if contents.colours and len(contents.colours) == len(vertices):

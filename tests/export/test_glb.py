@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from sedtalker.errors import InputError
+from sedtalker.export.glb import split_at_seams, write_glb
+from sedtalker.export.glb_reader import read_glb_animation
+from sedtalker.face.face import Face
+from sedtalker.face.files import read_mesh
+from sedtalker.face.mesh import Mesh
+from tests.face.cube import CORNERS, cube_face, cube_mesh
+
+FPS = 30.0
+
+
+def motion(face: Face, frames: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    coefficients = rng.uniform(0, 1, (frames, len(face.shapes))).astype(np.float32)
+    return coefficients, rng.normal(scale=0.2, size=(frames, 3))
+
+
+def expected(face: Face, coefficients: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    matrices = Rotation.from_rotvec(turns).as_matrix()
+    return np.einsum("tij,tvj->tvi", matrices, face.deform(coefficients) - face.pivot) + face.pivot
+
+
+@pytest.mark.parametrize("frames", [1, 2, 40])
+def test_reading_back_gives_the_vertices_of_every_frame(tmp_path: Path, frames: int) -> None:
+    face = cube_face()
+    coefficients, turns = motion(face, frames)
+    write_glb(tmp_path / "a.glb", face, coefficients, FPS, turns)
+    read = read_glb_animation(tmp_path / "a.glb")
+    assert read.scene.target_names == ("jawOpen", "mouthClose", "jawOpen_mouthClose")
+    vertices = read.vertices(np.arange(frames) / FPS)
+    sources, _, _ = split_at_seams(face.mesh)
+    np.testing.assert_allclose(vertices, expected(face, coefficients, turns)[:, sources], atol=5e-5)
+
+
+def test_quaternions_say_the_same_as_rotation_vectors(tmp_path: Path) -> None:
+    face = cube_face()
+    coefficients, turns = motion(face, 5)
+    write_glb(tmp_path / "a.glb", face, coefficients, FPS, turns)
+    write_glb(tmp_path / "b.glb", face, coefficients, FPS, Rotation.from_rotvec(turns).as_quat())
+    a, b = (read_glb_animation(tmp_path / name).vertices(np.linspace(0, 0.2, 7)) for name in ("a.glb", "b.glb"))
+    np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_vertices_keep_their_order_and_splits_are_recorded(tmp_path: Path) -> None:
+    face = cube_face()
+    write_glb(tmp_path / "a.glb", face, motion(face, 3)[0], FPS)
+    mesh = read_mesh(tmp_path / "a.glb")
+    np.testing.assert_allclose(mesh.vertices[:8], CORNERS, atol=1e-6)
+    document = _document(tmp_path / "a.glb")
+    splits = document["meshes"][0]["extras"]["splitVertices"]
+    np.testing.assert_allclose(mesh.vertices[8:], CORNERS[splits], atol=1e-6)
+    assert document["meshes"][0]["extras"]["targetNames"] == ["jawOpen", "mouthClose", "jawOpen_mouthClose"]
+    assert [m["name"] for m in document["materials"]] == ["skin", "eyes"]
+    assert mesh.colours is not None
+    np.testing.assert_allclose(mesh.colours[:8], (CORNERS + 1) / 2, atol=1e-4)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+@settings(max_examples=40, deadline=None)
+def test_every_corner_finds_its_place_and_its_uv(seed: int, uv_count: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(3, 6, 10).astype(np.int32)
+    mesh = Mesh(
+        vertices=rng.normal(size=(9, 3)).astype(np.float32),
+        polygon_sizes=sizes,
+        polygon_vertices=rng.integers(0, 9, sizes.sum()).astype(np.int32),
+        uvs=rng.uniform(size=(uv_count, 2)).astype(np.float32),
+        polygon_uvs=rng.integers(-1, uv_count, sizes.sum()).astype(np.int32),
+    )
+    sources, corners, uvs = split_at_seams(mesh)
+    assert mesh.polygon_uvs is not None
+    assert mesh.uvs is not None
+    assert uvs is not None
+    np.testing.assert_array_equal(sources[:9], np.arange(9))
+    np.testing.assert_array_equal(sources[corners], mesh.triangles)
+    index = mesh.polygon_uvs[mesh.corner_triangles]
+    wanted = np.where(index[..., None] < 0, 0.0, mesh.uvs[index])
+    np.testing.assert_allclose(uvs[corners] * [1, -1] + [0, 1], wanted, atol=1e-6)
+    assert len(sources) <= 9 + len({*zip(mesh.polygon_vertices.tolist(), mesh.polygon_uvs.tolist(), strict=True)})
+
+
+def test_without_uvs_nothing_is_split_and_unmoving_shapes_are_left_out(tmp_path: Path) -> None:
+    face = cube_face()
+    basis = face.basis.copy()
+    basis[1] = 0
+    still = dataclasses.replace(face, basis=basis, mesh=dataclasses.replace(cube_mesh(), uvs=None, polygon_uvs=None))
+    write_glb(tmp_path / "a.glb", still, np.array([[1.0, 0.0], [0.5, 0.0]]), FPS)
+    read = read_glb_animation(tmp_path / "a.glb")
+    assert read.scene.target_names == ("jawOpen",)
+    assert len(read.scene.mesh.vertices) == 8
+
+
+def test_the_same_input_gives_the_same_bytes_and_no_other_file(tmp_path: Path) -> None:
+    face = cube_face()
+    coefficients, turns = motion(face, 12)
+    for name in ("a.glb", "b.glb"):
+        write_glb(tmp_path / name, face, coefficients, FPS, turns, {"seed": 3})
+    assert (tmp_path / "a.glb").read_bytes() == (tmp_path / "b.glb").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.glb", "b.glb"]
+    assert _document(tmp_path / "a.glb")["asset"]["extras"] == {"seed": 3}
+
+
+def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    face = cube_face()
+    with pytest.raises(InputError, match="no frames"):
+        write_glb(tmp_path / "a.glb", face, np.zeros((0, 2)), FPS)
+    with pytest.raises(ValueError, match="head rotations"):
+        write_glb(tmp_path / "a.glb", face, np.zeros((2, 2)), FPS, np.zeros((3, 3)))
+    write_glb(tmp_path / "a.glb", face, np.zeros((2, 2)), FPS)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.fixture(scope="session")
+def validator() -> Path:
+    """Folder whose node_modules holds the Khronos gltf-validator; installed once where npm can reach its registry."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    default = Path(tempfile.gettempdir()) / "sedtalker-gltf-validator"
+    folder = Path(os.environ.get("GLTF_VALIDATOR_DIR", default))
+    if not (folder / "node_modules" / "gltf-validator").is_dir():
+        if shutil.which("npm") is None:
+            pytest.skip("npm is not installed")
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "gltf-validator@2.0.0-dev.3.10"]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            pytest.skip("npm did not answer")
+        if done.returncode != 0:
+            pytest.skip("gltf-validator could not be installed")
+    return folder
+
+
+@pytest.mark.parametrize(("frames", "turning"), [(1, True), (40, True), (7, False)])
+def test_the_khronos_validator_finds_nothing(tmp_path: Path, validator: Path, frames: int, turning: bool) -> None:
+    face = cube_face()
+    coefficients, turns = motion(face, frames)
+    write_glb(tmp_path / "a.glb", face, coefficients, FPS, turns if turning else None, {"seed": 1})
+    issues = _issues(validator, tmp_path / "a.glb")
+    assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues
+
+
+def _issues(validator: Path, path: Path) -> dict:
+    script = (
+        "const v=require('gltf-validator'),f=require('fs');"
+        "v.validateBytes(new Uint8Array(f.readFileSync(process.argv[1])))"
+        ".then(r=>console.log(JSON.stringify(r.issues)))"
+    )
+    done = subprocess.run(["node", "-e", script, str(path)], cwd=validator, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _document(path: Path) -> dict:
+    data = path.read_bytes()
+    return json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
