@@ -17,7 +17,7 @@ from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, ga
 LID_CLEARANCE = 0.03
 """Centimetres between the eyeball and the inside of a lid."""
 SMOOTH = 0.004
-RESTING = {"mouthSmileLeft": 0.10, "mouthSmileRight": 0.10, "eyeBlinkLeft": 0.10, "eyeBlinkRight": 0.10,
+RESTING = {"mouthSmileLeft": 0.15, "mouthSmileRight": 0.15, "eyeBlinkLeft": 0.10, "eyeBlinkRight": 0.10,
            "eyeSquintLeft": 0.10, "eyeSquintRight": 0.10}  # fmt: skip
 """Expressions that the neutral face keeps: a friendly look, not a stare."""
 OUTLIER = 0.15

@@ -103,6 +103,18 @@ class Cage:
         """The step from the cage to the skin."""
         return catmull_clark(self.quads, len(self.keys))
 
+    @cached_property
+    def refined_mirror(self) -> Index:
+        """(M,) refined vertex on the other side."""
+        n, edges = len(self.keys), self.subdivision.edges
+        other = np.sort(self.mirror[edges], axis=1)
+        edge = np.searchsorted(edges[:, 0] * n + edges[:, 1], other[:, 0] * n + other[:, 1])
+        order = np.argsort(np.sort(self.quads, axis=1) @ n ** np.arange(3, -1, -1, dtype=np.int64))
+        key = np.sort(self.quads, axis=1) @ n ** np.arange(3, -1, -1, dtype=np.int64)
+        flipped = np.sort(self.mirror[self.quads], axis=1) @ n ** np.arange(3, -1, -1, dtype=np.int64)
+        face = order[np.searchsorted(key[order], flipped)]
+        return np.concatenate([self.mirror, n + edge, n + len(edges) + face])
+
     def ring(self, patch: Patch, number: int) -> Index:
         """Vertices of a ring, counter-clockwise from outside; ring 0 is the border in the grid."""
         return np.array([self.index[_ring_key(patch, number, i, j)] for i, j in patch.lattice])

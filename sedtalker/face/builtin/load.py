@@ -6,8 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from sedtalker.face.builtin.brows import build_brows, build_lashes
 from sedtalker.face.builtin.cage import Cage, build_cage
 from sedtalker.face.builtin.eyes import Eyeball, build_eyeball
+from sedtalker.face.builtin.hair import build_collar, build_hair
 from sedtalker.face.builtin.mouth import LOWER_SCALE, Arch, build_gum, build_teeth, build_tongue
 from sedtalker.face.builtin.paint import GUM, TONGUE, paint_eyeball, paint_skin, paint_soft, paint_teeth
 from sedtalker.face.builtin.parameters import Parameters, read_parameters
@@ -42,6 +44,7 @@ def _build_parts(cage: Cage, skin: Skin, parameters: Parameters) -> list[Part]:
     parts = [Part("skin", skin.vertices, skin.quads, paint_skin(cage, skin.vertices, marks), skin.offsets, skin_uvs(cage))]
     parts += _eyes(parameters)
     parts += _mouth(parameters, marks[MOUTH_UPPER_CONTACT])
+    parts += [build_brows(skin, marks), build_lashes(cage, skin), build_hair(skin), build_collar(skin)]
     return parts
 
 

@@ -41,11 +41,15 @@ class Skin:
         vertices: (V, 3) neutral, centimetres.
         quads: (Q, 4).
         offsets: (K, V, 3).
+        mirror: (V,) vertex on the other side.
+        ears: (V,) bool.
     """
 
     vertices: Points
     quads: Index
     offsets: NDArray[np.float32]
+    mirror: Index
+    ears: NDArray[np.bool_]
 
     def glued(self, weights: sparse.csr_matrix) -> NDArray[np.float32]:
         """Offsets (K, n, 3) of points that are linear combinations (n, V) of the skin's vertices."""

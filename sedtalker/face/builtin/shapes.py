@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin.cage import Cage
+from sedtalker.face.builtin.cage import Cage, patch
 from sedtalker.face.builtin.eyes import GAZE_ANGLES, gaze_rotation
 from sedtalker.face.builtin.parameters import Parameters
 from sedtalker.face.builtin.parts import Points, Skin
@@ -31,8 +31,13 @@ def refine_skin(cage: Cage, parameters: Parameters) -> Skin:
     rows = np.concatenate([rows, parameters.corrective_offsets.astype(np.float32)])
     k, n, _ = rows.shape
     offsets = sub.matrix.astype(np.float32) @ rows.transpose(1, 0, 2).reshape(n, 3 * k)
+    ears = np.maximum(*(cage.place(patch(f"ear_{side}"))[0] for side in ("left", "right"))) >= 0.9
     return Skin(
-        sub.matrix @ parameters.cage.astype(float), sub.quads, offsets.reshape(-1, k, 3).transpose(1, 0, 2).copy()
+        vertices=sub.matrix @ parameters.cage.astype(float),
+        quads=sub.quads,
+        offsets=offsets.reshape(-1, k, 3).transpose(1, 0, 2).copy(),
+        mirror=cage.refined_mirror,
+        ears=ears,
     )
 
 

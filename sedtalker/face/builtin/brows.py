@@ -1,0 +1,148 @@
+"""Brows and lashes: thin quads glued to the skin, so that every expression carries them."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sparse
+from numpy.typing import NDArray
+
+from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
+from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
+
+BROW_COLOUR = np.array([0.27, 0.175, 0.12])
+LASH_COLOUR = np.array([0.09, 0.06, 0.05])
+BROW_DROP = 0.62
+"""Centimetres that the brows lie below landmarks 17–26."""
+BROW_ARCH = 0.75
+"""Share of the landmarks' arch that is kept."""
+BROW_HAIRS, LASHES = 118, 24
+BROW_HALF_HEIGHT = (0.20, 0.26, 0.25, 0.20, 0.13, 0.04)
+"""Half the brow's height from its inner to its outer end, centimetres."""
+
+
+def brow_curve(marks: Points, t: NDArray[np.float64]) -> Points:
+    """(n, 2) middle of the left brow in front view, from its inner (t = 0) to its outer end (t = 1)."""
+    spine = marks[22:27, :2] - (0, BROW_DROP)
+    spine[:, 1] = spine[1, 1] + BROW_ARCH * (spine[:, 1] - spine[1, 1])
+    end = spine[-1] + 0.30 * (spine[-1] - spine[-2])
+    x = np.linspace(spine[0, 0] - 0.05, end[0], 6)
+    heights = np.polyfit(spine[:, 0], spine[:, 1], 2)
+    x = np.interp(t, np.linspace(0, 1, 6), x) + (t - np.clip(t, 0, 1)) * 5.0
+    return np.stack([x, np.polyval(heights, x)], axis=1)
+
+
+def brow_distance(vertices: Points, marks: Points) -> NDArray[np.float64]:
+    """(V,) distance in front view to the middle of the nearer brow, in units of its half height; large behind."""
+    t = np.linspace(0, 1, 40)
+    curve = brow_curve(marks, t)
+    half = np.interp(t, np.linspace(0, 1, len(BROW_HALF_HEIGHT)), BROW_HALF_HEIGHT) + 0.06
+    xy = np.stack([np.abs(vertices[:, 0]), vertices[:, 1]], axis=1)
+    distance = np.linalg.norm(xy[:, None] - curve[None], axis=2) / half
+    return np.where(vertices[:, 2] > 4, distance.min(axis=1), 1e3)
+
+
+def build_brows(skin: Skin, marks: Points) -> Part:
+    """Two brows of tapering hairs: upright inside, along the brow outside."""
+    rng = np.random.default_rng(11)
+    t = np.sort(rng.uniform(0, 1, BROW_HAIRS) ** 0.92)
+    across = rng.uniform(-1, 1, BROW_HAIRS)
+    half = np.interp(t, np.linspace(0, 1, len(BROW_HALF_HEIGHT)), BROW_HALF_HEIGHT)
+    middle = brow_curve(marks, t)
+    along = brow_curve(marks, t + 0.02) - brow_curve(marks, t - 0.02)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    root = middle + normal * (across * half)[:, None]
+    lean = np.interp(t, [0, 0.15, 0.5, 1], [1.15, 0.65, 0.22, 0.0]) - across * np.interp(t, [0, 0.3, 1], [0.1, 0.45, 0.35])
+    lean += rng.normal(0, 0.10, BROW_HAIRS)
+    direction = along * np.cos(lean)[:, None] + normal * np.sin(lean)[:, None]
+    length = np.interp(t, [0, 0.3, 1], [0.42, 0.55, 0.42]) * rng.uniform(0.8, 1.15, BROW_HAIRS)
+    side = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
+    tip = root + direction * length[:, None]
+    bases, lifts = [], []
+    for place, width, lift in ((root, -0.042, 0.03), (root, 0.042, 0.03), (tip, 0.012, 0.10), (tip, -0.012, 0.10)):
+        bases.append(place + side * width)
+        lifts.append(np.full(BROW_HAIRS, lift))
+    xy = np.stack(bases, axis=1).reshape(-1, 2)
+    weights, outwards = glue_front(skin, xy)
+    lift = np.stack(lifts, axis=1).reshape(-1)
+    vertices = weights @ skin.vertices + outwards * lift[:, None]
+    shade = np.repeat(rng.uniform(0.8, 1.25, BROW_HAIRS), 4)
+    quads = np.arange(len(vertices)).reshape(-1, 4)
+    return _both_sides("brows", skin, vertices, weights, quads, BROW_COLOUR * shade[:, None], (0.02, 0.79))
+
+
+def build_lashes(cage: Cage, skin: Skin) -> Part:
+    """Upper lashes that grow from the lid's edge along the lid's thickness, and so turn with it in a blink."""
+    eye = patch("eye_left")
+    sub = cage.subdivision
+    start = 2 * eye.lattice.index((4, 2))
+    half = len(eye.lattice)
+    edge, rim = (np.roll(sub.loop(cage.ring(eye, r)), -start)[: half + 1][::-1] for r in (EYE_EDGE, EYE_RIM))
+    t = np.linspace(0.22, 0.985, LASHES)
+    at = t * (len(edge) - 1)
+    out, base = _interpolate(edge, at, len(skin.vertices)), _interpolate(rim, at, len(skin.vertices))
+    thick = out @ skin.vertices - base @ skin.vertices
+    thick /= np.linalg.norm(thick, axis=1, keepdims=True)
+    length = np.interp(t, [0, 0.25, 0.75, 1], [0.30, 0.55, 0.80, 0.62])
+    fan = np.stack([np.interp(t, [0, 0.35, 1], [-0.25, 0.0, 0.65]), np.full(LASHES, 0.45), np.full(LASHES, 0.55)], axis=1)
+    reach = length / np.linalg.norm(out @ skin.vertices - base @ skin.vertices, axis=1)
+    stretch = sparse.diags(0.35 * reach) @ (out - base)
+    root, tip = out @ skin.vertices, out @ skin.vertices + stretch @ skin.vertices + fan * 0.62 * length[:, None]
+    side = np.gradient(root, axis=0)
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    corners = [root - side * 0.03, root + side * 0.03, tip + side * 0.006, tip - side * 0.006]
+    vertices = np.stack(corners, axis=1).reshape(-1, 3)
+    weights = sparse.vstack([out, out, out + stretch, out + stretch]).tocsr()
+    order = np.arange(4 * LASHES).reshape(4, LASHES).T.reshape(-1)
+    quads = np.arange(len(vertices)).reshape(-1, 4)
+    colours = np.tile(LASH_COLOUR, (len(vertices), 1))
+    return _both_sides("lashes", skin, vertices, weights[order], quads, colours, (0.10, 0.79))
+
+
+def _interpolate(loop: NDArray[np.int64], at: NDArray[np.float64], count: int) -> sparse.csr_matrix:
+    low = np.minimum(at.astype(int), len(loop) - 2)
+    share = at - low
+    rows = np.repeat(np.arange(len(at)), 2)
+    columns = np.stack([loop[low], loop[low + 1]], axis=1).reshape(-1)
+    values = np.stack([1 - share, share], axis=1).reshape(-1)
+    return sparse.coo_matrix((values, (rows, columns)), shape=(len(at), count)).tocsr()
+
+
+def _both_sides(
+    name: str, skin: Skin, vertices: Points, weights: sparse.csr_matrix, quads: NDArray[np.int64], colours: Points,
+    corner: tuple[float, float],
+) -> Part:  # fmt: skip
+    """A left part and its mirror image (mirrored through the skin's own symmetry)."""
+    mirror = skin.mirror
+    flipped = sparse.csr_matrix((weights.data, mirror[weights.indices], weights.indptr), shape=weights.shape)
+    both = np.concatenate([vertices, vertices * (-1, 1, 1)])
+    offsets = np.concatenate([skin.glued(weights), skin.glued(flipped)], axis=1)
+    all_quads = np.concatenate([quads, quads[:, ::-1] + len(vertices)])
+    uvs = flat_uvs(both, all_quads, corner, 0.07)
+    return Part(name, both, all_quads, np.clip(np.concatenate([colours, colours]), 0, 1), offsets, uvs)
+
+
+def glue_front(skin: Skin, xy: Points) -> tuple[sparse.csr_matrix, Points]:
+    """Weights (n, V) and normals (n, 3) of the skin points that lie at (x, y) in front view."""
+    low, high = xy.min(0) - 0.8, xy.max(0) + 0.8
+    centre = skin.vertices[skin.quads].mean(1)
+    near = ((centre[:, :2] > low) & (centre[:, :2] < high)).all(1) & (centre[:, 2] > 3)
+    quads = skin.quads[near]
+    triangles = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])
+    a, b, c = (skin.vertices[triangles[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    u, v = (b - a)[:, :2], (c - a)[:, :2]
+    det = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
+    w = xy[:, None] - a[None, :, :2]
+    s = (w[..., 0] * v[:, 1] - w[..., 1] * v[:, 0]) / det
+    t = (u[:, 0] * w[..., 1] - u[:, 1] * w[..., 0]) / det
+    inside = np.minimum(np.minimum(s, t), 1 - s - t) - np.where(normal[:, 2] > 0, 0.0, 1e3)
+    best = inside.argmax(1)
+    n = np.arange(len(xy))
+    share = np.stack([1 - s[n, best] - t[n, best], s[n, best], t[n, best]], axis=1)
+    rows = np.repeat(n, 3)
+    weights = sparse.coo_matrix(
+        (share.reshape(-1), (rows, triangles[best].reshape(-1))), shape=(len(xy), len(skin.vertices))
+    ).tocsr()
+    out = normal[best]
+    return weights, out / np.linalg.norm(out, axis=1, keepdims=True)
