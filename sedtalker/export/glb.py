@@ -23,8 +23,8 @@ from sedtalker.render.light import MATERIALS, default_colours, part_of_group, tr
 from sedtalker.render.renderer import weld_map
 from sedtalker.render.shading import to_linear, welded_normals
 
-_LEAST_OFFSET = 1e-6  # metres: smaller offsets are left out
-_LEAST_NORMAL = 2e-3  # smaller changes of a unit normal are left out
+_LEAST_OFFSET = 2e-6  # metres: smaller offsets are left out
+_LEAST_NORMAL = 5e-3  # smaller changes of a unit normal are left out
 _LEAST_WEIGHT = 1e-5  # a corrective that never exceeds this is left out
 _ROUGHNESS = {"eye": 0.12, "teeth": 0.3, "tongue": 0.4, "lips": 0.45, "hair": 0.7, "cloth": 0.9}
 
