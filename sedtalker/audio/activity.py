@@ -1,0 +1,101 @@
+"""Voice activity: where somebody speaks. Adaptive energy and voicing with hysteresis; deterministic, nothing to download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ActivityRule:
+    """When sound counts as speech. Levels are natural-log power (1 = 4.34 dB), times are seconds.
+
+    Attributes:
+        below_loud: a frame is loud enough within this much of the loud frames nearby (95th percentile).
+        above_quiet: and at least this much above the quiet frames nearby (10th percentile).
+        steady_margin: but never asked to be closer to the loud frames than this, so speech without pauses passes.
+        hysteresis: once speech has begun it lasts until the level falls this much below the threshold.
+        window: half-width of "nearby".
+        shortest_speech: shorter bursts are dropped.
+        shortest_silence: shorter gaps are filled.
+        padding: speech is widened by this much on both sides.
+        voiced: share of voiced frames a burst needs.
+    """
+
+    below_loud: float = 5.5
+    above_quiet: float = 2.0
+    steady_margin: float = 3.5
+    hysteresis: float = 0.7
+    window: float = 8.0
+    shortest_speech: float = 0.1
+    shortest_silence: float = 0.2
+    padding: float = 0.04
+    voiced: float = 0.15
+
+
+def speech_activity(
+    log_energy: NDArray[np.floating], voicing: NDArray[np.floating], rate: float, rule: ActivityRule = ActivityRule()
+) -> Mask:
+    """Frames (T,) that are speech.
+
+    Args:
+        log_energy: (T,) natural log of the frame's mean power, the recording scaled by ``level_gain``.
+        voicing: (T,) in [0, 1].
+        rate: frames a second.
+        rule: thresholds.
+    """
+    frames = len(log_energy)
+    level = ndimage.uniform_filter1d(np.asarray(log_energy, np.float64), max(1, round(0.06 * rate)), mode="nearest")
+    if frames == 0 or level.max() < np.log(1e-6):
+        return np.zeros(frames, dtype=bool)
+    quiet, loud = _nearby_levels(level, rate, rule)
+    high = np.minimum(np.maximum(loud - rule.below_loud, quiet + rule.above_quiet), loud - rule.steady_margin)
+    candidate = level > high - rule.hysteresis
+    regions, count = ndimage.label(candidate)
+    certain = np.zeros(count + 1, dtype=bool)
+    certain[np.unique(regions[level > high])] = True
+    certain[0] = False
+    total = np.maximum(np.bincount(regions, minlength=count + 1), 1)
+    voiced = np.bincount(regions, weights=np.asarray(voicing) > 0.5, minlength=count + 1) / total
+    speech = (certain & (voiced >= rule.voiced))[regions]
+    speech = _drop_short_runs(speech, False, rule.shortest_silence * rate)
+    speech = _drop_short_runs(speech, True, rule.shortest_speech * rate)
+    padding = round(rule.padding * rate)
+    return ndimage.binary_dilation(speech, iterations=padding) if padding and speech.any() else speech
+
+
+def spans(mask: Mask, rate: float) -> list[tuple[float, float]]:
+    """Runs of true frames as (start, end) seconds, where frame i covers ``[i / rate, (i + 1) / rate)``."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return [(float(a) / rate, float(b) / rate) for a, b in edges.reshape(-1, 2)]
+
+
+def _nearby_levels(level: NDArray[np.float64], rate: float, rule: ActivityRule) -> tuple[NDArray, NDArray]:
+    """Running 10th and 95th percentile of the level; the loud one never 20 dB under the whole recording's."""
+    step = max(1, round(0.1 * rate))
+    coarse = level[: len(level) // step * step].reshape(-1, step) if len(level) >= step else level[None]
+    size = 2 * round(rule.window * rate / step) + 1
+    at = (np.arange(len(coarse)) + 0.5) * coarse.shape[1]
+    index = np.arange(len(level))
+    quiet = ndimage.percentile_filter(coarse.mean(1), 10, size=size, mode="nearest")
+    loud = ndimage.percentile_filter(coarse.max(1), 95, size=size, mode="nearest")
+    loud = np.maximum(loud, np.quantile(level, 0.95) - 4.6)
+    return np.interp(index, at, quiet), np.interp(index, at, loud)
+
+
+def _drop_short_runs(mask: Mask, value: bool, shortest: float) -> Mask:
+    """Flip inner runs of ``value`` shorter than ``shortest`` frames; runs of speech at the ends count too."""
+    regions, count = ndimage.label(mask == value)
+    if not count:
+        return mask
+    lengths = np.bincount(regions, minlength=count + 1)
+    flip = lengths < shortest
+    flip[0] = False
+    if not value:
+        flip[regions[0]] = flip[regions[-1]] = False
+    return np.where(flip[regions], not value, mask)

@@ -1,0 +1,130 @@
+"""Prosody channels and window functionals: what the voice does over a second, three seconds and twenty.
+
+Means and deviations over windows tell how somebody speaks now, those of the longest window how they speak in general;
+the difference is what normalises the speaker without any other recording of them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sedtalker.speech.encoder import MEL_SCALE
+
+SPEECH_CHANNELS = ("energy", "energy_change", "voicing", "voiced", "tilt", "relative_tilt", "energy_rise")
+PITCH_CHANNELS = ("f0", "relative_f0", "f0_change", "f0_slope")
+VOICED_ABOVE = 0.55
+BANDS, WIDE_BANDS, CEPSTRA = 40, 20, 14
+SPOKEN = BANDS + 4 * WIDE_BANDS + len(SPEECH_CHANNELS)
+VOICED = len(PITCH_CHANNELS) + 2 * WIDE_BANDS + CEPSTRA
+"""Channels whose functionals are taken over speech and over voiced speech."""
+
+
+def window_statistics(values: Tensor, weight: Tensor, half: int, every: int = 1) -> tuple[Tensor, Tensor]:
+    """Running weighted mean and standard deviation.
+
+    Args:
+        values: (B, T, C).
+        weight: (B, T), zero where a frame does not count.
+        half: frames on either side of each frame.
+        every: evaluate in the middle of every so many frames.
+
+    Returns:
+        Two (B, ceil(T / every), C) tensors; zeros where no frame of the window counts.
+    """
+    frames = values.shape[1]
+    stacked = torch.cat([torch.ones_like(values[..., :1]), values, values.square()], -1) * weight[..., None]
+    total = F.pad(stacked.cumsum(1, dtype=torch.float64), (0, 0, 1, 0))
+    index = torch.arange(0, frames, every, device=values.device) + every // 2
+    window = total[:, (index + half + 1).clamp_max(frames)] - total[:, (index - half).clamp(0, frames)]
+    window = window.to(values.dtype)
+    count = window[..., :1].clamp_min(1e-6)
+    mean, square = (window[..., 1:] / count).chunk(2, -1)
+    return mean, (square - mean.square()).clamp_min(0.0).add(1e-4).sqrt()
+
+
+def prosody_channels(prosody: Tensor, speech: Tensor, valid: Tensor, half: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Prosody relative to the speaker's own over the long window.
+
+    Args:
+        prosody: (B, T, 4), see ``PROSODY_CHANNELS``.
+        speech: (B, T) bool.
+        valid: (B, T) bool, false in padding.
+        half: frames on either side of the long window.
+
+    Returns:
+        ``SPEECH_CHANNELS`` (B, T, 7), ``PITCH_CHANNELS`` (B, T, 4) and where there is pitch (B, T) bool.
+    """
+    energy, f0, voicing, tilt = prosody.unbind(-1)
+    spoken = (speech & valid).to(prosody.dtype)
+    voiced = speech & valid & (voicing > VOICED_ABOVE)
+    mean, deviation = window_statistics(torch.stack([energy, tilt], -1), spoken, half)
+    pitch_mean, pitch_deviation = window_statistics(f0[..., None], voiced.to(prosody.dtype), half)
+    relative = ((energy - mean[..., 0]) / (deviation[..., 0] + 0.5)).clamp(-4.0, 3.0)
+    rise = _change(relative)
+    channels = [relative, rise.abs(), voicing, voiced.to(prosody.dtype), 0.3 * tilt, 0.4 * (tilt - mean[..., 1]), rise]
+    pitch = [
+        2.0 * f0,
+        (f0 - pitch_mean[..., 0]) / (pitch_deviation[..., 0] + 0.1),
+        8.0 * _change(f0).abs(),
+        4.0 * _change(f0, 4),
+    ]
+    keep = voiced[..., None]
+    pitches = torch.where(keep, torch.stack(pitch, -1).clamp(-4.0, 4.0), 0.0)
+    return torch.where(valid[..., None], torch.stack(channels, -1), 0.0), pitches, voiced
+
+
+def voice_channels(mel: Tensor, channels: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+    """Channels whose functionals describe the voice: spectrum, how fast it rises and falls, and prosody.
+
+    Args:
+        mel: (B, T, 80) centred log-mels.
+        channels: (B, T, 7) ``SPEECH_CHANNELS``.
+        pitch: (B, T, 4) ``PITCH_CHANNELS``.
+
+    Returns:
+        (B, T, SPOKEN) for statistics over speech and (B, T, VOICED) for statistics over voiced speech.
+    """
+    bands = MEL_SCALE * mel.unflatten(-1, (BANDS, -1)).mean(-1)
+    wide = bands.unflatten(-1, (WIDE_BANDS, -1)).mean(-1)
+    step, slope, slide = _change(wide), _change(wide, 4), _change(wide, 8)
+    spoken = [bands, step.clamp_min(0.0), (-step).clamp_min(0.0), slope.abs(), slide.abs(), channels]
+    cepstra = bands @ _cosines(bands.device).to(bands.dtype)
+    return torch.cat(spoken, -1), torch.cat([pitch, wide, slope.abs(), cepstra], -1)
+
+
+def functionals(
+    channels: Tensor, pitch: Tensor, spoken: Tensor, voiced: Tensor, halves: list[int], every: int
+) -> Tensor:
+    """Means and deviations of all channels over each window, (B, ceil(T / every), 2 · windows · (C + P)).
+
+    Args:
+        channels: (B, T, C) taken over speech.
+        pitch: (B, T, P) taken over voiced speech.
+        spoken: (B, T) float weight of speech.
+        voiced: (B, T) float weight of voiced speech.
+        halves: half-widths of the windows, frames.
+        every: evaluate in the middle of every so many frames.
+    """
+    parts: list[Tensor] = []
+    for half in halves:
+        parts.extend(window_statistics(channels, spoken, half, every))
+        parts.extend(window_statistics(pitch, voiced, half, every))
+    return torch.cat(parts, -1)
+
+
+def _change(track: Tensor, lag: int = 2) -> Tensor:
+    """Difference over ``lag`` frames around each frame, (B, T, …) → (B, T, …), the ends held."""
+    index = torch.arange(track.shape[1], device=track.device)
+    later = track.index_select(1, (index + lag // 2).clamp_max(track.shape[1] - 1))
+    return later - track.index_select(1, (index - lag // 2).clamp_min(0))
+
+
+@lru_cache(maxsize=2)
+def _cosines(device: torch.device) -> Tensor:
+    """Orthonormal DCT-II (40, 14) without the constant."""
+    band, order = torch.arange(BANDS) + 0.5, torch.arange(1, CEPSTRA + 1)
+    return (torch.cos(torch.pi / BANDS * band[:, None] * order) * (2 / BANDS) ** 0.5).to(device)

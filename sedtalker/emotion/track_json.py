@@ -1,0 +1,172 @@
+"""EmotionTrack as JSON: the dense track without loss, or a short list of segments written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from sedtalker.emotion.densify import densify
+from sedtalker.emotion.taxonomy import known_category
+from sedtalker.emotion.track import EmotionTrack, Segment
+from sedtalker.errors import InputError
+
+FORMAT, VERSION = "sedtalker-emotion-track", 1
+
+
+class HandSegment(BaseModel):
+    """One entry of a hand-written list, seconds; ``confidence`` is optional."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    start: float = Field(ge=0)
+    end: float
+    label: str
+    intensity: float = Field(0.7, ge=0, le=1)
+    confidence: float = Field(1.0, ge=0, le=1)
+
+    @field_validator("label")
+    @classmethod
+    def _known(cls, label: str) -> str:
+        if known_category(label) is None:
+            raise ValueError(f"unknown emotion '{label}'")
+        return label
+
+
+class DenseTrack(BaseModel):
+    """The lossless schema. ``segments`` is a summary for readers; the frames decide."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    format: str
+    version: int
+    duration: float = Field(ge=0)
+    labels: list[str] = Field(min_length=1)
+    segments: list[dict[str, Any]] = []
+    times: list[float] = Field(min_length=1)
+    posterior: list[list[float]]
+    intensity: list[float]
+    valence: list[float]
+    arousal: list[float]
+    speech: list[int] | None = None
+
+
+def track_to_json(track: EmotionTrack) -> str:
+    """The track as JSON text, one row of frames a line; reading it back gives the same arrays bit for bit."""
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "duration": track.duration,
+        "labels": list(track.labels),
+    }
+    lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
+    segments = [json.dumps(_rounded(segment)) for segment in track.segments()]
+    lines.append('  "segments": [\n    ' + ",\n    ".join(segments) + "\n  ]")
+    lines.append(f'  "times": {json.dumps([float(t) for t in track.times])}')
+    rows = ["[" + ", ".join(_shortest(row)) + "]" for row in track.posterior]
+    lines.append('  "posterior": [\n    ' + ",\n    ".join(rows) + "\n  ]")
+    for name in ("intensity", "valence", "arousal"):
+        lines.append(f'  "{name}": [' + ", ".join(_shortest(getattr(track, name))) + "]")
+    if track.speech is not None:
+        lines.append(f'  "speech": {json.dumps([int(s) for s in track.speech])}')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def track_from_json(text: str, duration: float | None = None, name: str = "track") -> EmotionTrack:
+    """A track from the lossless schema, or from a list of segments (bare, or under ``"segments"``).
+
+    Args:
+        text: JSON.
+        duration: seconds of the recording; needed for lists of segments, else their last end is taken.
+        name: what to call the input in messages.
+
+    Raises:
+        InputError: not JSON, or not a track.
+    """
+    try:
+        data = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        raise InputError(f"{name}: not valid JSON ({where})") from None
+    if isinstance(data, dict) and "posterior" in data:
+        return _dense(data, name)
+    if isinstance(data, dict) and isinstance(data.get("duration"), int | float):
+        duration = duration or float(data["duration"])
+    return _from_list(data.get("segments") if isinstance(data, dict) else data, duration, name)
+
+
+def read_track_json(path: Path, duration: float | None = None) -> EmotionTrack:
+    """``track_from_json`` of a file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{path}: cannot be read as a JSON track") from None
+    return track_from_json(text, duration, str(path))
+
+
+def _from_list(entries: object, duration: float | None, name: str) -> EmotionTrack:
+    try:
+        segments = TypeAdapter(list[HandSegment]).validate_python(entries)
+    except ValidationError as error:
+        raise InputError(f"{name}: {_first(error)}") from None
+    if not segments:
+        raise InputError(f"{name}: the list of segments is empty")
+    made = [Segment(s.start, s.end, s.label, s.intensity, s.confidence) for s in segments]
+    try:
+        return densify(made, duration or max(s.end for s in segments))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
+    try:
+        dense = DenseTrack.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{name}: {_first(error)}") from None
+    if dense.format != FORMAT or dense.version != VERSION:
+        raise InputError(f"{name}: this version reads {FORMAT} version {VERSION}, not {dense.format} {dense.version}")
+    count, classes = len(dense.times), len(dense.labels)
+    columns = [dense.posterior, dense.intensity, dense.valence, dense.arousal, dense.speech or dense.times]
+    if any(len(column) != count for column in columns) or any(len(row) != classes for row in dense.posterior):
+        raise InputError(f"{name}: times, posterior, intensity, valence and arousal must have one row a frame")
+    times, posterior = np.array(dense.times), np.array(dense.posterior, np.float32)
+    if (np.diff(times) <= 0).any() or (posterior < 0).any() or (np.abs(posterior.sum(1) - 1) > 1e-3).any():
+        raise InputError(f"{name}: times must increase and each row of the posterior must sum to 1")
+    unknown = [label for label in dense.labels if known_category(label) is None]
+    if unknown:
+        raise InputError(f"{name}: unknown emotion '{unknown[0]}'")
+    return EmotionTrack(
+        times=times,
+        posterior=posterior,
+        intensity=np.array(dense.intensity, np.float32),
+        valence=np.array(dense.valence, np.float32),
+        arousal=np.array(dense.arousal, np.float32),
+        labels=tuple(dense.labels),
+        duration=dense.duration,
+        speech=None if dense.speech is None else np.array(dense.speech, bool),
+    )
+
+
+def _rounded(segment: Segment) -> dict[str, Any]:
+    return {
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "label": segment.label,
+        "intensity": round(segment.intensity, 3),
+        "confidence": round(segment.confidence, 3),
+    }
+
+
+def _shortest(values: NDArray[np.float32]) -> list[str]:
+    """Shortest decimals that read back as the same float32."""
+    return [repr(float(str(value))) for value in values.astype(np.float32)]
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = " ".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]

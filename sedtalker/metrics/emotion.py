@@ -1,0 +1,117 @@
+"""Emotion metrics: recognition, diarization, calibration and agreement of continuous values.
+
+Each function says its formula, unit and source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.integer]
+
+
+def diarization_error(reference: Labels, hypothesis: Labels, total: NDArray[np.bool_] | None = None) -> float:
+    """Emotion diarization error rate of one recording, in [0, 1].
+
+    EDER = (false alarm + missed emotion + confusion + overlap) / duration, which for one label a frame is
+    1 - (correctly labelled time / total time). Average it unweighted over recordings. Wang et al., "Speech Emotion
+    Diarization: Which Emotion Appears When?", arXiv 2306.12991. 20 ms frames by convention.
+
+    Args:
+        reference: (T,) labels.
+        hypothesis: (T,) labels.
+        total: (T,) frames that are scored; default all.
+    """
+    keep = np.ones(len(reference), bool) if total is None else total
+    return float(np.mean(reference[keep] != hypothesis[keep])) if keep.any() else 0.0
+
+
+def accuracy(truth: Labels, guess: Labels) -> float:
+    """Share of equal labels, in [0, 1]."""
+    return float(np.mean(truth == guess))
+
+
+def recalls(truth: Labels, guess: Labels, classes: int) -> NDArray[np.float64]:
+    """Recall of each class, correct_c / total_c; NaN for classes that ``truth`` lacks."""
+    table = confusion(truth, guess, classes)
+    with np.errstate(invalid="ignore"):
+        return np.diag(table) / table.sum(1)
+
+
+def unweighted_average_recall(truth: Labels, guess: Labels, classes: int) -> float:
+    """UAR: mean recall over the classes that occur, in [0, 1] (Schuller et al., INTERSPEECH 2009 Emotion Challenge)."""
+    return float(np.nanmean(recalls(truth, guess, classes)))
+
+
+def macro_f1(truth: Labels, guess: Labels, classes: int) -> float:
+    """Mean over occurring classes of F1_c = 2 TP / (2 TP + FP + FN), in [0, 1]."""
+    table = confusion(truth, guess, classes)
+    hits, actual, called = np.diag(table), table.sum(1), table.sum(0)
+    scores = 2 * hits / np.maximum(actual + called, 1)
+    return float(scores[actual > 0].mean())
+
+
+def confusion(truth: Labels, guess: Labels, classes: int) -> NDArray[np.int64]:
+    """Counts (classes, classes): rows the truth, columns the guess."""
+    flat = np.asarray(truth, np.int64) * classes + np.asarray(guess, np.int64)
+    return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
+
+
+def expected_calibration_error(truth: Labels, posterior: NDArray[np.floating], bins: int = 15) -> float:
+    """ECE = sum over confidence bins of (share of samples) · |accuracy - mean confidence|, in [0, 1].
+
+    Equal-width bins of the greatest posterior (Guo et al., ICML 2017).
+    """
+    confidence, guess = posterior.max(1), posterior.argmax(1)
+    which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    right = guess == truth
+    error = 0.0
+    for b in np.unique(which):
+        rows = which == b
+        error += rows.mean() * abs(right[rows].mean() - confidence[rows].mean())
+    return float(error)
+
+
+def pearson(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Pearson's r = cov(x, y) / (σx σy), in [-1, 1]; 0 where either is constant."""
+    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    scale = x.std() * y.std()
+    return float(np.mean((x - x.mean()) * (y - y.mean())) / scale) if scale > 0 else 0.0
+
+
+def concordance(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Concordance correlation CCC = 2 cov(x, y) / (σx² + σy² + (μx - μy)²), in [-1, 1] (Lin, Biometrics 1989).
+
+    Population moments; 1 where both are the same constant.
+    """
+    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    scale = x.var() + y.var() + (x.mean() - y.mean()) ** 2
+    return float(2 * np.mean((x - x.mean()) * (y - y.mean())) / scale) if scale > 0 else 1.0
+
+
+def mean_absolute_error(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Mean of |x - y|, in the unit of the values."""
+    return float(np.mean(np.abs(np.asarray(first, np.float64) - np.asarray(second, np.float64))))
+
+
+def ranking_auc(greater: NDArray[np.floating], smaller: NDArray[np.floating]) -> float:
+    """Area under the ROC curve: P(g > s) + P(g = s) / 2 over all pairs, in [0, 1] (Hanley & McNeil 1982)."""
+    difference = np.asarray(greater)[:, None] - np.asarray(smaller)[None, :]
+    return float(np.mean(difference > 0) + 0.5 * np.mean(difference == 0))
+
+
+def boundary_f1(reference: Sequence[float], hypothesis: Sequence[float], tolerance: float = 0.25) -> float:
+    """F1 of boundary times (seconds), each matched at most once within ±``tolerance``; 1 if neither has any."""
+    if not len(reference) and not len(hypothesis):
+        return 1.0
+    free = sorted(hypothesis)
+    hits = 0
+    for time in sorted(reference):
+        near = [h for h in free if abs(h - time) <= tolerance]
+        if near:
+            free.remove(near[0])
+            hits += 1
+    return 2 * hits / (len(reference) + len(hypothesis))
