@@ -22,7 +22,8 @@ from sedtalker.face.face import Face
 from sedtalker.face.files import read_mesh
 from sedtalker.face.landmarks.rigs import load_reference_rig
 from sedtalker.face.landmarks.samples import Rig, random_rotation
-from sedtalker.face.mesh import Floats, Mesh, from_triangles
+from sedtalker.face.landmarks.views import turn
+from sedtalker.face.mesh import Floats, Ints, Mesh, from_triangles
 from sedtalker.face.registration import RegistrationReport, register
 
 Values = NDArray[np.floating]
@@ -35,6 +36,7 @@ def rig_face(data: Path, rig: Rig) -> Face:
     basis = np.zeros((52, len(rig.neutral), 3), np.float32)
     for name, offset in zip(rig.expression_names, rig.expressions, strict=True):
         basis[ARKIT_52.index(ict_to_arkit(name))] += 0.01 * offset
+    turn_eyes(basis, rig)
     basis[ARKIT_52.index("tongueOut"), masks["tongue"]] = (0, -0.003, 0.02)
     inside = masks["eyeball"] | masks["teeth"] | masks["gums"] | masks["tongue"]
     regions = {**masks, "eyes": masks["eyeball"], "skin": ~inside}
@@ -42,15 +44,42 @@ def rig_face(data: Path, rig: Rig) -> Face:
     return Face("reference", mesh, ARKIT_52, basis, (), regions, rig.landmarks, np.array([0, -0.07, -0.01], np.float32))
 
 
-def identity_target(rig: Rig, rng: np.random.Generator) -> Mesh:
-    """A random identity at a random resolution, rotation, scale and place, sometimes without its interior."""
+def turn_eyes(basis: Floats, rig: Rig) -> None:
+    """Let the eyeballs follow the eyeLook shapes, which in the reference only move the lids."""
+    for side, sign in (("Left", 1), ("Right", -1)):
+        eye = rig.eyes & (sign * rig.neutral[:, 0] > 0)
+        local = 0.01 * (rig.neutral[eye] - rig.neutral[eye].mean(0))
+        for word, yaw, pitch in (("In", -30 * sign, 0), ("Out", 30 * sign, 0), ("Up", 0, 25), ("Down", 0, -25)):
+            basis[ARKIT_52.index(f"eyeLook{word}{side}"), eye] = local @ (turn(yaw, pitch).T - np.eye(3))
+
+
+def identity_target(rig: Rig, rng: np.random.Generator) -> tuple[Mesh, Ints]:
+    """A random identity, rotated, scaled and shifted, its vertices shuffled, some refined, some without interior.
+
+    Returns the mesh and the two rig vertices (V, 2) whose mean each of its vertices is.
+    """
     weights = np.clip(rng.normal(size=len(rig.identity)), -2.5, 2.5).astype(np.float32)
     vertices = rig.neutral + np.tensordot(weights, rig.identity, 1)
-    triangles = rig.topologies[rng.integers(len(rig.topologies) - 1)]
+    triangles = rig.topologies[0]
     if rng.random() < 0.3:
         triangles = triangles[~(rig.eyes | rig.mouth_inside)[triangles].any(axis=1)]
-    vertices = np.exp(rng.uniform(-5, 5)) * vertices @ random_rotation(rng).T + rng.normal(size=3) * 10
-    return from_triangles(vertices.astype(np.float32), triangles)
+    ends = np.repeat(np.arange(len(vertices))[:, None], 2, axis=1)
+    if rng.random() < 0.25:
+        ends, triangles = refine(len(vertices), triangles)
+    order = rng.permutation(len(ends))
+    ends, triangles = ends[order], np.argsort(order)[triangles].astype(np.int32)
+    placed = np.exp(rng.uniform(-5, 5)) * vertices[ends].mean(axis=1) @ random_rotation(rng).T + rng.normal(size=3) * 10
+    return from_triangles(placed.astype(np.float32), triangles), ends
+
+
+def refine(count: int, triangles: Ints) -> tuple[Ints, Ints]:
+    """Each triangle split in four: end points (V, 2) of the new vertices' edges, and triangles."""
+    sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    edges, index = np.unique(sides, axis=0, return_inverse=True)
+    ab, bc, ca = (index.reshape(-1, 3) + count).T
+    a, b, c = triangles.T
+    split = np.stack([[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]]).transpose(0, 2, 1).reshape(-1, 3)
+    return np.concatenate([np.repeat(np.arange(count)[:, None], 2, axis=1), edges]), split.astype(np.int32)
 
 
 def similarity_to(moving: Values, fixed: Values) -> tuple[float, Values]:
@@ -77,7 +106,7 @@ def same_rig(data: Path, count: int, seed: int) -> dict[str, Any]:
     source = rig_face(data, rig)
     rows, failed, seconds, angles, scales = [], 0, [], [], []
     for _ in range(count):
-        mesh = identity_target(rig, rng)
+        mesh, ends = identity_target(rig, rng)
         started = time.monotonic()
         try:
             face, report = register(mesh, source, "target")
@@ -86,13 +115,13 @@ def same_rig(data: Path, count: int, seed: int) -> dict[str, Any]:
             continue
         seconds.append(time.monotonic() - started)
         used = np.unique(mesh.triangles)
-        skin = used[source.regions["skin"][used]]
-        scale, rotation = similarity_to(mesh.vertices[used].astype(np.float64), rig.neutral[used])
+        skin = used[source.regions["skin"][ends[used]].all(axis=1)]
+        scale, rotation = similarity_to(mesh.vertices[used].astype(np.float64), rig.neutral[ends[used]].mean(axis=1))
         turn = np.asarray(report.rotation) @ rotation.T
         angles.append(float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))))
         scales.append(100 * report.scale / scale)
         for k in range(51):
-            truth = 100 * report.scale / scale * (source.basis[k][skin] @ turn.T)
+            truth = 100 * report.scale / scale * (source.basis[k][ends[skin]].mean(axis=1) @ turn.T)
             rows.append(compare(face.basis[k][skin], truth))
     mean = {key: float(np.mean([row[key] for row in rows])) for key in ("error", "error_after_gain", "cosine")}
     return {

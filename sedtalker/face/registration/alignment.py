@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.linalg import splu
 
 from sedtalker.face.mesh import Ints, Mask
-from sedtalker.face.registration.features import Features
+from sedtalker.face.registration.features import SAMPLES, Features
 from sedtalker.face.registration.surface import Points, laplacian, point_normals, triangle_normals
 
 ROUNDS = 14
@@ -173,7 +173,10 @@ def line_pins(source: Skin, target: Skin) -> Pins:
     corners = np.concatenate([np.zeros((0, 3), np.int32), *[c for c, _ in attached]])
     weights = np.concatenate([np.zeros((0, 3)), *[w for _, w in attached]])
     ends = np.concatenate([np.zeros((0, 3)), *[end for _, end, _ in borders]])
-    return Pins(corners, weights, ends, np.full(len(corners), 4.0))
+    along = np.linspace(0, 1, SAMPLES)
+    # Where a line ends is less sure than where it runs.
+    strength = 4.0 * np.clip(5.0 * np.minimum(along, 1 - along), 0.1, 1.0)
+    return Pins(corners, weights, ends, np.tile(strength, len(borders)))
 
 
 def attach(source: Skin, places: Points, lip_side: int = 0) -> tuple[Ints, Points]:

@@ -119,7 +119,7 @@ def lip_sides(
     right, left = landmarks[48], landmarks[54]
     along = (points - right) @ (left - right) / ((left - right) @ (left - right))
     nearest = np.minimum(to_upper, to_lower)
-    between = (along > 0.04) & (along < 0.96) & (nearest < 0.2 * outer)
+    between = (along > 0.04) & (along < 0.96) & (nearest < 0.45 * outer)
     far = np.where(np.isfinite(to_lower), to_lower, 2 * outer) - np.where(np.isfinite(to_upper), to_upper, 2 * outer)
     return np.where(between & (np.abs(far) > 0.02 * outer), np.sign(far), 0).astype(np.int8)
 

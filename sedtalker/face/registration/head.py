@@ -83,11 +83,14 @@ def prepare_source(face: Face) -> tuple[Head, Ints]:
     return prepare(surface, surface.points, landmarks, triangles, np.ones(68)), vertex
 
 
-def prepare_target(surface: Surface, fix: FaceFix) -> Head:
-    """A found face as a head at the scale and place of the reference it was found with."""
+def prepare_target(surface: Surface, fix: FaceFix, reference: Points) -> Head:
+    """A found face as a head at the scale and place of the reference landmarks (68, 3) it was found with."""
     points = fix.alignment.apply(surface.points)
-    confidence = np.clip(fix.confidence, 0.1, 1.0)
-    return prepare(surface, points, fix.alignment.apply(fix.landmarks), fix.triangles, confidence)
+    landmarks = fix.alignment.apply(fix.landmarks)
+    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    oddity = np.linalg.norm(landmarks - reference, axis=1) / outer
+    confidence = np.clip(fix.confidence, 0.1, 1.0) / (1.0 + (oddity / 0.15) ** 4)
+    return prepare(surface, points, landmarks, fix.triangles, confidence)
 
 
 __all__ = ["Head", "point_roles", "prepare", "prepare_source", "prepare_target"]

@@ -14,6 +14,8 @@ from sedtalker.face.mesh import Ints
 from sedtalker.face.registration.surface import Points, Surface
 
 JAW = slice(0, 17)
+INNER_LIPS = slice(60, 68)  # in an open mouth they may be lifted to the tongue or teeth
+STEADY = slice(17, 60)
 OUTER_EYE_CORNERS = (36, 45)
 # Close views over which landmarks are averaged: (yaw, pitch) in degrees.
 AVERAGED_VIEWS = ((0, 0), (-18, 0), (18, 0), (0, -14), (0, 14), (-28, 0), (28, 0))
@@ -168,6 +170,8 @@ def locate(surface: Surface, views: list[View], reference: Points, detector: Lan
         return None
     stack, weight = np.stack(lifted), np.stack(weights)
     middle = robust_mean(stack, weight)
+    alignment, _ = robust_similarity(middle, reference)
+    middle = out_of_holes(middle, reference, alignment)
     alignment, residual = robust_similarity(middle, reference)
     outer = float(np.linalg.norm(np.subtract(*middle[list(OUTER_EYE_CORNERS)]))) + 1e-30
     disagreement = np.sqrt((weight * ((stack - middle) ** 2).sum(2)).sum(0) / weight.sum(0)) / outer
@@ -176,6 +180,16 @@ def locate(surface: Surface, views: list[View], reference: Points, detector: Lan
     middle, triangles = snap(surface, middle)
     size = float(np.linalg.norm(np.subtract(*reference[list(OUTER_EYE_CORNERS)])))
     return FaceFix(middle, triangles, confidence, float(found.face.mean()), residual / size, alignment)
+
+
+def out_of_holes(points: Points, reference: Points, alignment: Similarity) -> Points:
+    """Landmarks of lids and inner lips that were lifted to the bottom of a hole, brought back to the expected depth."""
+    there = alignment.apply(points)
+    size = float(np.linalg.norm(np.subtract(*reference[list(OUTER_EYE_CORNERS)])))
+    depth = there[:, 2] - reference[:, 2]
+    fallen = np.isin(np.arange(68), (*range(36, 48), *range(60, 68))) & (depth < -0.06 * size)
+    there[fallen, 2] = reference[fallen, 2]
+    return np.where(fallen[:, None], alignment.inverse().apply(there), points)
 
 
 def lift(
@@ -217,18 +231,19 @@ def robust_mean(stack: Points, weights: NDArray[np.floating]) -> Points:
 
 
 def robust_similarity(points: Points, reference: Points, rounds: int = 10) -> tuple[Similarity, float]:
-    """Similarity points → reference with outliers down-weighted (Cauchy), no reflection; RMS residual but for the jaw."""
+    """Similarity points → reference, outliers down-weighted (Cauchy), no reflection; and its RMS residual."""
     base = np.ones(len(points))
     if len(points) == 68:
         base[JAW] = 0.15
+        base[INNER_LIPS] = 0.3
     weights = base
     for _ in range(rounds):
         fit = similarity(points, reference, weights)
         distance = np.linalg.norm(fit.apply(points) - reference, axis=1)
         scale = 1.5 * np.median(distance) + 1e-12
         weights = base / (1.0 + (distance / scale) ** 2)
-    inner = distance[17:] if len(points) == 68 else distance
-    return fit, float(np.sqrt((inner**2).mean()))
+    steady = distance[STEADY] if len(points) == 68 else distance
+    return fit, float(np.sqrt((steady**2).mean()))
 
 
 def similarity(points: Points, reference: Points, weights: NDArray[np.floating]) -> Similarity:

@@ -43,7 +43,7 @@ def register(mesh: Mesh, source: Face, name: str) -> tuple[Face, RegistrationRep
     fix = find_face(surface, known.landmarks, load_detector())
     if fix is None:
         raise InputError(f"{name}: no face found on this mesh; give a mesh of a head with eyes, nose and mouth")
-    head = prepare_target(surface, fix)
+    head = prepare_target(surface, fix, known.landmarks)
     moving = Source(source, known, vertex, align(known.skin, head.skin))
     offsets, roles, skin = move_points(moving, head)
     placement = place(fix, known.landmarks)
