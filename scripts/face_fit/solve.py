@@ -91,7 +91,7 @@ class Fitter:
             found.append((rows[ok], tri[ok], weights[ok], place[ok]))
         return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
 
-    def fit(self, rounds: int = 14, smooth: float = 0.015) -> Points:
+    def fit(self, rounds: int = 14, smooth: float = 0.03) -> Points:
         """Cage positions (N, 3), left and right equal."""
         points = self.start.copy()
         pins = curve_pins(self.cage, self.target)

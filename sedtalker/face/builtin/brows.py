@@ -44,7 +44,7 @@ def brow_distance(vertices: Points, marks: Points) -> NDArray[np.float64]:
 def build_brows(skin: Skin, marks: Points) -> Part:
     """Two brows of tapering hairs: upright inside, along the brow outside."""
     rng = np.random.default_rng(11)
-    t = np.sort(rng.uniform(0, 1, BROW_HAIRS) ** 0.92)
+    t = np.sort(0.02 + 0.98 * rng.uniform(0, 1, BROW_HAIRS) ** 0.85)
     across = rng.uniform(-1, 1, BROW_HAIRS)
     half = np.interp(t, np.linspace(0, 1, len(BROW_HALF_HEIGHT)), BROW_HALF_HEIGHT)
     middle = brow_curve(marks, t)
@@ -55,18 +55,18 @@ def build_brows(skin: Skin, marks: Points) -> Part:
     lean = np.interp(t, [0, 0.15, 0.5, 1], [1.15, 0.65, 0.22, 0.0]) - across * np.interp(t, [0, 0.3, 1], [0.1, 0.45, 0.35])
     lean += rng.normal(0, 0.10, BROW_HAIRS)
     direction = along * np.cos(lean)[:, None] + normal * np.sin(lean)[:, None]
-    length = np.interp(t, [0, 0.3, 1], [0.42, 0.55, 0.42]) * rng.uniform(0.8, 1.15, BROW_HAIRS)
+    length = np.interp(t, [0, 0.3, 1], [0.34, 0.52, 0.42]) * rng.uniform(0.8, 1.15, BROW_HAIRS)
     side = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
     tip = root + direction * length[:, None]
     bases, lifts = [], []
-    for place, width, lift in ((root, -0.042, 0.03), (root, 0.042, 0.03), (tip, 0.012, 0.10), (tip, -0.012, 0.10)):
+    for place, width, lift in ((root, -0.055, 0.03), (root, 0.055, 0.03), (tip, 0.02, 0.09), (tip, -0.02, 0.09)):
         bases.append(place + side * width)
         lifts.append(np.full(BROW_HAIRS, lift))
     xy = np.stack(bases, axis=1).reshape(-1, 2)
     weights, outwards = glue_front(skin, xy)
     lift = np.stack(lifts, axis=1).reshape(-1)
     vertices = weights @ skin.vertices + outwards * lift[:, None]
-    shade = np.repeat(rng.uniform(0.8, 1.25, BROW_HAIRS), 4)
+    shade = np.repeat(rng.uniform(0.8, 1.25, BROW_HAIRS) * np.interp(t, [0, 0.2, 1], [1.5, 1.1, 1.0]), 4)
     quads = np.arange(len(vertices)).reshape(-1, 4)
     return _both_sides("brows", skin, vertices, weights, quads, BROW_COLOUR * shade[:, None], (0.02, 0.79))
 

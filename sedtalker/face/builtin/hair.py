@@ -1,4 +1,4 @@
-"""Short hair of tapering locks that fall from the crown, and a collar that closes the neck."""
+"""Short hair, swept back from a hairline that fades into the skin, and a collar that closes the neck."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 
 HAIR = np.array([0.345, 0.215, 0.135])
 HAIR_LIGHT = np.array([0.56, 0.37, 0.23])
+SCALP = np.array([0.62, 0.46, 0.38])
 COLLAR = np.array([0.20, 0.26, 0.33])
 HEAD = np.array([0.0, 3.5, -0.5])
 """Centre from which the hair's paths are directions, centimetres."""
@@ -20,46 +21,38 @@ PARTING = -27.0
 """Azimuth (degrees, positive to the subject's left) at which the fringe divides."""
 LOCKS, PER_LOCK, ROWS = 50, 2, 16
 
-END_AZIMUTH = (0, 18, 35, 50, 60, 70, 77, 84, 95, 106, 116, 130, 150, 180)
-END_HEIGHT = (7.9, 7.5, 6.9, 5.8, 3.9, 1.3, 1.0, 3.2, 3.7, 3.0, -0.6, -4.2, -6.0, -6.4)
-"""Height at which the locks end, by azimuth from the front."""
+LINE_AZIMUTH = (0, 14, 26, 36, 46, 56, 64, 69, 74, 80, 88, 97, 106, 114, 123, 136, 152, 180)
+LINE_HEIGHT = (9.5, 9.75, 9.9, 9.5, 8.5, 6.9, 4.5, 2.6, 2.0, 2.7, 3.9, 4.3, 3.5, 1.4, -1.6, -4.3, -5.7, -6.3)
+"""Height of the hairline by azimuth from the front."""
 
 
 def hairline(azimuth: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Height (cm) of the ends of the hair at azimuths in degrees."""
-    return PchipInterpolator(END_AZIMUTH, END_HEIGHT)(np.abs((azimuth + 180) % 360 - 180))
+    """Height (cm) of the hairline at azimuths in degrees."""
+    return PchipInterpolator(LINE_AZIMUTH, LINE_HEIGHT)(np.abs((azimuth + 180) % 360 - 180))
 
 
 def scalp(vertices: Points) -> NDArray[np.float64]:
-    """(V,) how far points lie above the hair's root line, centimetres."""
+    """(V,) how far points lie above the hairline, centimetres."""
     azimuth = np.degrees(np.arctan2(vertices[:, 0], vertices[:, 2] - HEAD[2]))
-    inset = 0.9 + 2.0 * np.exp(-((azimuth / 45) ** 2)) + 1.2 * np.clip((np.abs(azimuth) - 100) / 40, 0, 1)
-    return vertices[:, 1] - hairline(azimuth) - inset
+    return vertices[:, 1] - hairline(azimuth)
 
 
 def build_hair(skin: Skin) -> Part:
-    """One surface from the crown to pointed ends, ridged by its locks."""
+    """One surface from the crown to the hairline, ridged by its locks, risen over the forehead and parted."""
     rng = np.random.default_rng(5)
     azimuth, across, lock = _columns(rng)
-    length = rng.normal(0, 0.32, LOCKS)[lock]
-    fall = rng.normal(0, 1.0, LOCKS)[lock]
-    turn = azimuth - PARTING
-    fringe = np.exp(-((azimuth / 62) ** 2))
-    end_azimuth = azimuth + fringe * 15 * np.tanh(turn / 9) + 1.5 * fall
-    tip = (0.55 + 0.5 * fringe) * (1 - np.abs(across)) + length
-    gap = 2.0 * np.exp(-((turn / 10) ** 2))
-    end_height = hairline(end_azimuth) + gap - tip + 0.35
-    s = np.linspace(0, 1, ROWS) ** 0.9
-    paths = _paths(end_azimuth, end_height, s)
-    tree, radii = _radius(skin)
-    base = HEAD + paths * _lookup(tree, radii, paths)[..., None]
-    lift = _thickness(s, azimuth, across, turn, rng, lock)
-    points = base + paths * lift[..., None]
-    vertices = np.concatenate([[points[:, 0].mean(0) + CROWN * 0.05], points.transpose(1, 0, 2).reshape(-1, 3)])
+    s = 1 - (1 - np.linspace(0, 1, ROWS)) ** 1.5
+    head = Head(skin)
+    paths = _paths(azimuth, hairline(azimuth) - 0.25, s, head)
+    base = HEAD + paths * head.radius(paths)[..., None]
+    lift = _thickness(s, azimuth, across, rng, lock)
+    points = base + paths * lift[..., None] + _sweep(s, azimuth, lift)
+    vertices = np.concatenate([[points[:, 0].mean(0)], points.transpose(1, 0, 2).reshape(-1, 3)])
     roots = np.concatenate([[base[:, 0].mean(0)], base.transpose(1, 0, 2).reshape(-1, 3)])
     quads = _quads(len(azimuth))
-    colours = _colours(s, across, rng, lock, azimuth)
-    return Part("hair", vertices, quads, colours, skin.glued(glue_nearest(skin, roots)), flat_uvs(vertices, quads, (0.18, 0.79), 0.05))
+    colours = _colours(s, across, rng, lock)
+    uvs = flat_uvs(vertices, quads, (0.18, 0.79), 0.05)
+    return Part("hair", vertices, quads, colours, skin.glued(glue_nearest(skin, roots)), uvs)
 
 
 def _columns(rng: np.random.Generator) -> tuple[Points, Points, NDArray[np.int64]]:
@@ -72,12 +65,14 @@ def _columns(rng: np.random.Generator) -> tuple[Points, Points, NDArray[np.int64
     return np.concatenate(azimuth), across, np.repeat(np.arange(LOCKS), PER_LOCK)
 
 
-def _paths(azimuth: Points, height: Points, s: Points) -> Points:
-    """(columns, rows, 3) directions on the great arcs from the crown to the ends."""
+def _paths(azimuth: Points, height: Points, s: Points, head: Head) -> Points:
+    """(columns, rows, 3) directions on the great arcs from the crown to the hairline."""
     a = np.radians(azimuth)
-    reach = 8.2 + 0.9 * np.cos(a) ** 2
-    end = np.stack([reach * np.sin(a), height - HEAD[1], reach * np.cos(a)], axis=1)
-    end /= np.linalg.norm(end, axis=1, keepdims=True)
+    reach = np.full_like(a, 8.5)
+    for _ in range(6):
+        end = np.stack([reach * np.sin(a), height - HEAD[1], reach * np.cos(a)], axis=1)
+        end /= np.linalg.norm(end, axis=1, keepdims=True)
+        reach = head.radius(end) * np.hypot(end[:, 0], end[:, 2])
     crown = CROWN / np.linalg.norm(CROWN)
     angle = np.arccos(np.clip(end @ crown, -1, 1))[:, None]
     share = 0.05 + 0.95 * s[None]
@@ -85,32 +80,45 @@ def _paths(azimuth: Points, height: Points, s: Points) -> Points:
     return (first[..., None] * crown + second[..., None] * end[:, None]) / np.sin(angle)[..., None]
 
 
-def _radius(skin: Skin) -> tuple[cKDTree, Points]:
+class Head:
     """The head's radius by direction, without ears."""
-    ray = skin.vertices - HEAD
-    radius = np.linalg.norm(ray, axis=1)
-    keep = (skin.vertices[:, 1] > -8) & (radius > 6) & ~skin.ears
-    return cKDTree(ray[keep] / radius[keep, None]), radius[keep]
 
+    def __init__(self, skin: Skin) -> None:
+        ray = skin.vertices - HEAD
+        radius = np.linalg.norm(ray, axis=1)
+        keep = (skin.vertices[:, 1] > -10) & (radius > 5) & ~skin.ears
+        self._radii = radius[keep]
+        self._tree = cKDTree(ray[keep] / radius[keep, None])
 
-def _lookup(tree: cKDTree, radii: Points, directions: Points) -> Points:
-    distance, at = tree.query(directions.reshape(-1, 3), k=8)
-    weight = 1 / (distance + 0.01) ** 2
-    return ((weight * radii[at]).sum(1) / weight.sum(1)).reshape(directions.shape[:-1])
+    def radius(self, directions: Points) -> Points:
+        """Radii (...) of unit directions (..., 3)."""
+        distance, at = self._tree.query(directions.reshape(-1, 3), k=8)
+        weight = 1 / (distance + 0.01) ** 2
+        return ((weight * self._radii[at]).sum(1) / weight.sum(1)).reshape(directions.shape[:-1])
 
 
 def _thickness(
-    s: Points, azimuth: Points, across: Points, turn: Points, rng: np.random.Generator, lock: NDArray[np.int64]
+    s: Points, azimuth: Points, across: Points, rng: np.random.Generator, lock: NDArray[np.int64]
 ) -> Points:
-    """(columns, rows) height of the hair above the skin, centimetres."""
-    front = np.exp(-((azimuth / 55) ** 2))
-    side = np.exp(-(((np.abs(azimuth) - 85) / 30) ** 2))
-    body = np.interp(s, [0, 0.35, 0.7, 0.9, 1], [0.95, 1.05, 0.85, 0.50, 0.16])[None]
-    lift = body + 0.55 * front[:, None] * np.exp(-(((s - 0.62) / 0.22) ** 2))[None] - 0.25 * side[:, None] * body
-    parting = np.exp(-((turn / 4.0) ** 2))[:, None] * np.exp(-(((s - 0.62) / 0.35) ** 2))[None]
-    ridge = (1 - across**2)[:, None] * np.interp(s, [0, 0.3, 1], [0.05, 0.22, 0.30])[None]
-    height = rng.normal(0, 0.11, LOCKS)[lock][:, None] * np.interp(s, [0, 0.4, 1], [0, 1, 0.6])[None]
-    return np.maximum(lift + ridge + height - 0.45 * parting, 0.10)
+    """(columns, rows) height of the hair above the skin, centimetres; under the skin at the very end."""
+    top = np.exp(-((azimuth / 58) ** 4))[:, None]
+    body = np.interp(s, [0, 0.4, 0.75, 0.93, 1], [0.95, 0.95, 0.60, 0.20, -0.15])[None]
+    crest = np.interp(s, [0, 0.3, 0.7, 0.86, 0.94, 1], [0, 0.10, 0.95, 1.25, 0.75, 0.0])[None]
+    side = np.exp(-(((np.abs(azimuth) - 95) / 35) ** 2))[:, None]
+    turn = azimuth - PARTING
+    heavy = (0.75 + 0.25 * np.tanh(turn / 14))[:, None]
+    parting = np.exp(-((turn / 3.4) ** 2))[:, None] * np.interp(s, [0.25, 0.6, 1], [0, 1, 1])[None]
+    ridge = ((1 - np.abs(across)) * (0.07 + 0.17 * top[:, 0]))[:, None] * np.interp(s, [0, 0.3, 0.85, 1], [0.2, 1, 1, 0])
+    uneven = rng.normal(0, 0.07, LOCKS)[lock][:, None] * np.interp(s, [0, 0.4, 0.9, 1], [0, 1, 1, 0])[None]
+    lift = body * (1 - 0.35 * side) + crest * top * heavy + ridge + uneven * (0.5 + top)
+    return lift - 0.75 * parting * np.maximum(lift, 0)
+
+
+def _sweep(s: Points, azimuth: Points, lift: Points) -> Points:
+    """(columns, rows, 3) sideways lean of the raised front, away from the parting."""
+    top = np.exp(-((azimuth / 55) ** 4)) * np.tanh((azimuth - PARTING) / 10)
+    lean = top[:, None] * np.interp(s, [0, 0.5, 0.85, 1], [0, 0.5, 1, 0.2])[None] * np.maximum(lift, 0) * 0.55
+    return lean[..., None] * np.array([1.0, 0.0, -0.1])
 
 
 def _quads(columns: int) -> NDArray[np.int64]:
@@ -125,15 +133,14 @@ def _quads(columns: int) -> NDArray[np.int64]:
     return np.array(quads)
 
 
-def _colours(
-    s: Points, across: Points, rng: np.random.Generator, lock: NDArray[np.int64], azimuth: Points
-) -> Points:
-    tone = rng.uniform(0.80, 1.18, LOCKS)[lock] * rng.uniform(0.90, 1.10, len(lock))
-    crease = 0.62 + 0.38 * (1 - np.abs(across) ** 1.5)
-    shine = np.exp(-(((s - 0.42) / 0.16) ** 2))[None] * (0.25 + 0.75 * (1 - across**2))[:, None] * 0.40
-    tips = np.interp(s, [0, 0.6, 1], [0.0, 0.05, 0.30])[None]
-    mix = np.clip(shine + tips, 0, 1)[..., None]
-    colour = (HAIR + mix * (HAIR_LIGHT - HAIR)) * (tone * crease)[:, None, None]
+def _colours(s: Points, across: Points, rng: np.random.Generator, lock: NDArray[np.int64]) -> Points:
+    """Streaks by lock, dark between them, and a soft end where the scalp shows through."""
+    tone = rng.uniform(0.84, 1.16, LOCKS)[lock] * rng.uniform(0.92, 1.08, len(lock))
+    crease = 0.66 + 0.34 * (1 - np.abs(across))
+    light = np.interp(s, [0, 0.5, 0.85, 1], [0.10, 0.12, 0.38, 0.20])[None] * (0.4 + 0.6 * (1 - np.abs(across)))[:, None]
+    colour = (HAIR + light[..., None] * (HAIR_LIGHT - HAIR)) * (tone * crease)[:, None, None]
+    bare = np.interp(s, [0, 0.93, 0.97, 1], [0, 0, 0.2, 0.45])[None, :, None]
+    colour = colour + bare * (SCALP - colour)
     grid = np.clip(colour, 0, 1).transpose(1, 0, 2).reshape(-1, 3)
     return np.concatenate([[HAIR * 0.85], grid])
 
@@ -143,7 +150,7 @@ def build_collar(skin: Skin) -> Part:
     columns = 48
     a = np.arange(columns) * 2 * np.pi / columns
     profile = (  # radius factor, height at the front, at the side, at the back
-        (0.99, -12.6, -11.9, -10.6), (1.10, -11.7, -11.0, -9.7), (1.20, -11.9, -11.2, -9.9), (1.25, -12.7, -12.0, -10.7),
+        (0.97, -12.6, -11.8, -10.2), (1.08, -11.7, -10.9, -9.2), (1.18, -11.9, -11.1, -9.4), (1.25, -12.7, -12.0, -10.4),
         (1.42, -13.5, -12.7, -11.6), (1.95, -14.9, -13.9, -13.2), (2.70, -16.8, -15.6, -15.2), (3.15, -19.5, -18.6, -18.6),
     )  # fmt: skip
     rings = []
