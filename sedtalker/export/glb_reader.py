@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from sedtalker.errors import InputError
-from sedtalker.face.gltf import GltfFile, GltfScene, read_gltf
+from sedtalker.face.gltf import GltfScene, read_gltf
+from sedtalker.face.gltf_file import GltfFile
 from sedtalker.face.mesh import Floats
 
 

@@ -6,8 +6,6 @@ split at texture seams stay split.
 
 from __future__ import annotations
 
-import base64
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
+from sedtalker.face.gltf_file import GltfFile
 from sedtalker.face.mesh import Floats, Ints, Mesh
+from sedtalker.face.textures import sample_image
 
-_COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-_WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
-_READABLE = {"KHR_mesh_quantization", "KHR_texture_transform", "EXT_texture_webp", "KHR_texture_basisu"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,99 +43,10 @@ class _Block:
     start: int = 0
 
 
-class GltfFile:
-    """A parsed glTF file and the numbers of its accessors."""
-
-    def __init__(self, path: Path) -> None:
-        import pygltflib
-
-        self.path = path
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                loader = pygltflib.GLTF2()
-                document = (
-                    loader.load_binary(str(path)) if path.suffix.lower() == ".glb" else loader.load_json(str(path))
-                )
-        except Exception:  # pygltflib raises whatever its parser meets
-            document = None
-        if document is None:
-            raise InputError(f"{path}: not a glTF file, or a broken one")
-        unknown = sorted(
-            name
-            for name in document.extensionsRequired or []
-            if name not in _READABLE and not name.startswith("KHR_materials")
-        )
-        if unknown:
-            raise InputError(f"{path}: needs {', '.join(unknown)}, which is not read: export it without compression")
-        self.document: Any = document
-        self._buffers: dict[int, bytes] = {}
-
-    def accessor(self, index: int) -> NDArray[np.float64]:
-        """(N, width) numbers of an accessor, normalised integers and sparse entries resolved."""
-        accessor = self.document.accessors[index]
-        kind, width = np.dtype(_COMPONENT[accessor.componentType]), _WIDTH[accessor.type]
-        if accessor.bufferView is None:
-            values = np.zeros((accessor.count, width))
-        else:
-            values = self._view(accessor.bufferView, accessor.byteOffset or 0, kind, accessor.count, width)
-        if accessor.sparse is not None:
-            sparse = accessor.sparse
-            index_kind = np.dtype(_COMPONENT[sparse.indices.componentType])
-            rows = self._view(sparse.indices.bufferView, sparse.indices.byteOffset or 0, index_kind, sparse.count, 1)
-            values[rows[:, 0].astype(int)] = self._view(
-                sparse.values.bufferView, sparse.values.byteOffset or 0, kind, sparse.count, width
-            )
-        if accessor.normalized and kind.kind in "iu":
-            values = np.maximum(values / np.iinfo(kind).max, -1.0)
-        return values
-
-    def _view(self, index: int, offset: int, kind: np.dtype[Any], count: int, width: int) -> NDArray[np.float64]:
-        view = self.document.bufferViews[index]
-        start, row = (view.byteOffset or 0) + offset, kind.itemsize * width
-        shape, strides = (count, width), (view.byteStride or row, kind.itemsize)
-        data = self._buffer(view.buffer)
-        if start < 0 or count < 1 or start + (count - 1) * strides[0] + row > len(data):
-            raise ValueError("an accessor leaves its buffer")
-        return np.ndarray(shape, kind, data, start, strides).astype(np.float64)
-
-    def _buffer(self, index: int) -> bytes:
-        if index not in self._buffers:
-            uri = self.document.buffers[index].uri
-            if uri is None:
-                self._buffers[index] = self.document.binary_blob() or b""
-            elif uri.startswith("data:"):
-                self._buffers[index] = base64.b64decode(uri.partition(",")[2])
-            else:
-                file = (self.path.parent / uri).resolve()
-                if not file.is_relative_to(self.path.parent.resolve()) or not file.is_file():
-                    raise InputError(f"{self.path}: its buffer '{uri}' is not a file beside it")
-                self._buffers[index] = file.read_bytes()
-        return self._buffers[index]
-
-    def node_matrices(self) -> dict[int, NDArray[np.float64]]:
-        """(4, 4) node to scene transform of every node of the scene."""
-        nodes = self.document.nodes or []
-        if self.document.scenes:
-            roots = self.document.scenes[self.document.scene or 0].nodes or []
-        else:
-            children = {c for node in nodes for c in node.children or []}
-            roots = [i for i in range(len(nodes)) if i not in children]
-        matrices: dict[int, NDArray[np.float64]] = {}
-        waiting = [(root, np.eye(4)) for root in reversed(roots)]
-        while waiting:
-            index, parent = waiting.pop()
-            if index in matrices:
-                raise ValueError("the nodes are not a tree")
-            matrices[index] = parent @ _local_matrix(nodes[index])
-            waiting.extend((child, matrices[index]) for child in reversed(nodes[index].children or []))
-        return matrices
-
-
 def read_gltf(path: Path) -> GltfScene:
     """All meshes of a .glb or .gltf file, skins at rest, in scene order; polygon groups are called ``node/material``.
 
-    Vertex colours are ``COLOR_0`` times the materials' plain colours (sRGB); textures are not read.
+    Vertex colours (sRGB) are ``COLOR_0`` times the materials' base colours; textures are read at the vertices.
 
     Raises:
         InputError: the file is broken, compressed, or has no triangles.
@@ -164,21 +72,6 @@ def read_morph_targets(path: Path) -> tuple[tuple[str, ...], Floats]:
     ``mesh.extras.targetNames`` where given."""
     scene = read_gltf(path)
     return scene.target_names, scene.targets
-
-
-def _local_matrix(node: Any) -> NDArray[np.float64]:
-    if node.matrix:
-        return np.array(node.matrix, dtype=np.float64).reshape(4, 4).T
-    x, y, z, w = node.rotation or (0.0, 0.0, 0.0, 1.0)
-    matrix = np.eye(4)
-    matrix[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    matrix[:3, :3] *= node.scale or (1.0, 1.0, 1.0)
-    matrix[:3, 3] = node.translation or (0.0, 0.0, 0.0)
-    return matrix
 
 
 def _vertex_matrices(
@@ -267,13 +160,29 @@ def _triangles(indices: NDArray[np.int64], mode: int) -> Ints:
 def _paint(file: GltfFile, block: _Block, triangles: Ints, colour: int | None, material: Any) -> None:
     """Linear colours of the vertices that ``triangles`` use, left NaN where neither vertex nor material has one."""
     pbr = material.pbrMetallicRoughness if material is not None else None
-    factor = pbr.baseColorFactor if pbr is not None and pbr.baseColorTexture is None else None
-    plain = factor is None or list(factor)[:3] == [1.0, 1.0, 1.0]
-    if colour is None and plain:
-        return
+    factor = np.array((pbr.baseColorFactor if pbr is not None else None) or (1.0, 1.0, 1.0), dtype=np.float64)[:3]
     used = np.unique(triangles)
-    painted = np.ones((len(used), 3)) if colour is None else file.accessor(colour)[used, :3]
-    block.colours[used] = painted if factor is None else painted * np.asarray(factor)[:3]
+    texture = _texture_colours(file, pbr.baseColorTexture, block.uvs, used) if pbr is not None else None
+    if colour is None and texture is None and (factor == 1.0).all():
+        return
+    painted = np.tile(factor, (len(used), 1))
+    if colour is not None:
+        painted *= file.accessor(colour)[used, :3]
+    if texture is not None:
+        painted *= texture
+    block.colours[used] = painted
+
+
+def _texture_colours(
+    file: GltfFile, texture: Any, uvs: NDArray[np.float64] | None, used: NDArray[np.integer]
+) -> NDArray[np.float64] | None:
+    """Linear colours of a base colour texture at the vertices ``used``; None where it cannot be had."""
+    if texture is None or uvs is None or texture.texCoord:
+        return None
+    try:
+        return sample_image(file.texture(texture.index), uvs[used])
+    except (InputError, OSError, ValueError, IndexError, TypeError, AttributeError):
+        return None  # a picture that cannot be read is no reason to refuse the mesh
 
 
 def _join(blocks: list[_Block]) -> GltfScene:

@@ -83,4 +83,4 @@ def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
             normals[:, axis] += np.bincount(triangles[:, k], face[:, axis], len(vertices)).astype(np.float32)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     normals[length[:, 0] < 1e-20] = (0.0, 0.0, 1.0)
-    return normals / np.where(length < 1e-20, 1.0, length)
+    return (normals / np.where(length < 1e-20, 1.0, length)).astype(np.float32)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from sedtalker.errors import InputError
 from sedtalker.face.mesh import Ints, Mesh
+from sedtalker.face.mtl import vertex_colours
 
 _NO_UV = -1
 
@@ -31,14 +32,17 @@ class _Contents:
     corners: list[int] = field(default_factory=list)
     corner_uvs: list[int] = field(default_factory=list)
     groups: list[tuple[str, str, str]] = field(default_factory=list)
+    libraries: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=lambda: {"o": "", "g": "", "usemtl": ""})
 
 
 def read_obj(path: Path) -> Mesh:
-    """The mesh of an OBJ file; lines that are no ``v vt f o g usemtl`` are skipped.
+    """The mesh of an OBJ file; lines that are no ``v vt f o g usemtl mtllib`` are skipped.
 
     Reads quads, n-gons, negative indices, several objects, vertex colours (``v x y z r g b``) and vertices that no
     polygon uses. A corner without a texture coordinate in a file that has some gets −1 in ``polygon_uvs``.
+
+    Without vertex colours, those of the materials in a library beside the file are used, textures read at the vertices.
 
     Raises:
         InputError: a line that cannot be understood, or an index out of range, with its line number.
@@ -54,6 +58,8 @@ def read_obj(path: Path) -> Mesh:
                 contents.uvs.append((float(values[0]), float(values[1]) if len(values) > 1 else 0.0))
             elif keyword == "f":
                 _add_polygon(contents, rest.split())
+            elif keyword == "mtllib":
+                contents.libraries.append(rest.strip())
             elif keyword in contents.names:
                 contents.names[keyword] = rest.strip()
         except (ValueError, IndexError) as error:
@@ -129,7 +135,7 @@ def _to_mesh(contents: _Contents, path: Path) -> Mesh:
             colours /= 255.0
         colours = np.clip(np.nan_to_num(colours), 0.0, 1.0)
     names, groups = _groups(contents.groups)
-    return Mesh(
+    mesh = Mesh(
         vertices=vertices,
         polygon_sizes=np.array(contents.sizes, dtype=np.int32),
         polygon_vertices=np.clip(np.array(contents.corners, dtype=np.int64), 0, 2**31 - 1).astype(np.int32),
@@ -139,6 +145,11 @@ def _to_mesh(contents: _Contents, path: Path) -> Mesh:
         group_names=names,
         polygon_groups=groups,
     )
+    usable = len(mesh.polygon_vertices) and int(mesh.polygon_vertices.max()) < len(vertices)
+    if colours is None and contents.libraries and usable:
+        materials = [label[2] for label in contents.groups]
+        mesh = replace(mesh, colours=vertex_colours(mesh, path, contents.libraries, materials))
+    return mesh
 
 
 def _groups(labels: list[tuple[str, str, str]]) -> tuple[tuple[str, ...], Ints | None]:

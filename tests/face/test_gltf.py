@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sedtalker.errors import InputError
 from sedtalker.face.files import read_mesh
@@ -84,6 +86,33 @@ def test_sparse_morph_targets_follow_the_node(tmp_path: Path) -> None:
     scene = read_gltf(written(tmp_path, content))
     assert scene.target_names == ("tongueOut",)
     assert scene.targets[0].tolist() == [[0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 2]]
+
+
+def picture() -> bytes:
+    """Left half red, right half blue."""
+    stream = io.BytesIO()
+    Image.fromarray(np.uint8([[[255, 0, 0], [255, 0, 0], [0, 0, 255], [0, 0, 255]]])).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("image", [picture(), b"no picture"])
+def test_textures_are_read_at_the_vertices(tmp_path: Path, image: bytes) -> None:
+    content = document()
+    uvs = np.float32([[0.25, 0.5], [0.75, 0.5], [0.25, 0.5], [0.75, 0.5]]).tobytes()
+    content["buffers"].append({"byteLength": 32, "uri": "data:;base64," + base64.b64encode(uvs).decode()})
+    content["bufferViews"].append({"buffer": 1, "byteOffset": 0, "byteLength": 32})
+    content["accessors"].append({"bufferView": 2, "componentType": 5126, "count": 4, "type": "VEC2"})
+    content["meshes"][0]["primitives"][0]["attributes"]["TEXCOORD_0"] = 2
+    content["materials"][0]["pbrMetallicRoughness"] = {"baseColorTexture": {"index": 0}}
+    content["textures"] = [{"source": 0}]
+    content["images"] = [{"uri": "skin%20a.png"}]
+    (tmp_path / "skin a.png").write_bytes(image)
+    mesh = read_mesh(written(tmp_path, content))
+    if image == picture():
+        assert mesh.colours is not None
+        np.testing.assert_allclose(mesh.colours, [[1, 0, 0], [0, 0, 1]] * 2, atol=0.01)
+    else:
+        assert mesh.colours is None
 
 
 @pytest.mark.parametrize(

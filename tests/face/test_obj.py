@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from sedtalker.errors import InputError
 from sedtalker.face.files import read_mesh
@@ -104,6 +105,20 @@ def test_corners_without_uvs_are_marked_in_a_file_that_has_some(tmp_path: Path) 
     mesh = obj(tmp_path, "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 1\nf 1/1 2/2 3/1\nf 1 3 2\n")
     assert mesh.polygon_uvs is not None
     assert mesh.polygon_uvs.tolist() == [0, 1, 0, -1, -1, -1]
+
+
+def test_material_libraries_beside_the_file_colour_the_vertices(tmp_path: Path) -> None:
+    Image.fromarray(np.uint8([[[255, 0, 0], [255, 0, 0], [0, 0, 255], [0, 0, 255]]])).save(tmp_path / "skin a.png")
+    (tmp_path / "face.mtl").write_text("newmtl skin\nKd 1 1 1\nmap_Kd skin a.png\n\nnewmtl eye\n  Kd 0.1 0.2 0.3\n")
+    mesh = obj(
+        tmp_path,
+        "mtllib face.mtl\nmtllib ../other.mtl\n"
+        "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 5 0 0\nv 6 0 0\nv 5 1 0\nvt 0.25 0\nvt 0.75 0\n"
+        "usemtl skin\nf 1/1 2/2 3/2\nusemtl eye\nf 4 5 6\n",
+    )
+    assert mesh.colours is not None
+    np.testing.assert_allclose(mesh.colours[:3], [[1, 0, 0], [0, 0, 1], [0, 0, 1]], atol=0.01)
+    np.testing.assert_allclose(mesh.colours[3:], [[0.1, 0.2, 0.3]] * 3, atol=1e-6)
 
 
 @given(st.integers(3, 9), st.integers(0, 2**32 - 1))
