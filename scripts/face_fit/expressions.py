@@ -17,7 +17,7 @@ from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, ga
 LID_CLEARANCE = 0.03
 """Centimetres between the eyeball and the inside of a lid."""
 SMOOTH = 0.004
-RESTING = {"mouthSmileLeft": 0.15, "mouthSmileRight": 0.15, "eyeBlinkLeft": 0.10, "eyeBlinkRight": 0.10,
+RESTING = {"mouthSmileLeft": 0.15, "mouthSmileRight": 0.15, "eyeBlinkLeft": 0.04, "eyeBlinkRight": 0.04,
            "eyeSquintLeft": 0.10, "eyeSquintRight": 0.10}  # fmt: skip
 """Expressions that the neutral face keeps: a friendly look, not a stare."""
 OUTLIER = 0.15
@@ -206,6 +206,9 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
     raw = {name: e.solve(delta, jaws[name]) for name, delta in target.deltas.items() if name != "tongueOut"}
     mirror = e.fitter.cage.mirror
     offsets = {name: 0.5 * (raw[name] + raw[other_side(name)][mirror] * (-1, 1, 1)) for name in raw}
+    for name in SCULPTED:
+        offsets[name] = offsets[name] + sculpt(e, name)
+        offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in [n for n in offsets if n.startswith("eye") and n.endswith("Left")]:
         gaze = gaze_rotation(name) @ (0, 0, 1.0) if name in GAZE_ANGLES else None
         offsets[name] = e.settle_lids(offsets[name], closed=name.startswith("eyeBlink"), gaze=gaze)
@@ -218,6 +221,21 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
     both = e.close_lips(offsets["jawOpen"] + offsets["mouthClose"], jaws["jawOpen"], reach=9.0)
     offsets["mouthClose"] = both - offsets["jawOpen"]
     return offsets, jaws
+
+
+SCULPTED = {
+    "browDownLeft": (((1.35, 5.0, 10.3), (1.1, 0.9, 2.0), (-0.16, -0.26, 0.10)), ((4.6, 5.2, 8.6), (1.3, 1.0, 2.0), (0.0, 0.12, 0.0))),
+}  # fmt: skip
+"""Own additions, left shapes only: (centre, size, offset) of soft pushes, centimetres."""
+
+
+def sculpt(e: Expressions, name: str) -> Points:
+    """Cage offsets (N, 3) of our own pushes for a left shape."""
+    out = np.zeros_like(e.neutral)
+    for centre, size, push in SCULPTED.get(name, ()):
+        near = np.exp(-((((e.neutral - centre) / np.array(size)) ** 2).sum(1)))
+        out += near[:, None] * np.array(push)
+    return out
 
 
 def other_side(name: str) -> str:

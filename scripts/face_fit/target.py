@@ -18,7 +18,7 @@ Points = NDArray[np.float64]
 IDENTITY_SEEDS = {1: 0.6, 2: 0.4}
 """Random identities (mean of four draws × 1.5 each) and their share, chosen by eye."""
 EYE_SCALE, JAW_SCALE, NOSE_SCALE = 1.12, 0.95, 0.94
-EXPRESSION_STRENGTH = {"browDownLeft": 1.45, "browDownRight": 1.45, "mouthFrownLeft": 1.25, "mouthFrownRight": 1.25}
+EXPRESSION_STRENGTH = {"browDownLeft": 1.45, "browDownRight": 1.45, "mouthFrownLeft": 1.45, "mouthFrownRight": 1.45}
 
 
 @dataclass(frozen=True, eq=False)
