@@ -18,6 +18,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.archive import face_arrays, face_from_arrays
 from sedtalker.face.face import Face
+from sedtalker.face.head import head_weights, turn_head
 
 FORMAT_VERSION = 1
 TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")
@@ -31,7 +32,8 @@ class Animation:
         coefficients: (T, K) float32, one column a shape of ``face``.
         fps: frames a second; frame i is at ``i / fps`` seconds.
         face: what is animated.
-        head_rotation: (T, 3) float32 rotation vectors, radians, about ``face.pivot``; zeros for a still head.
+        head_rotation: (T, 3) float32 rotation vectors, radians, about ``face.pivot``; zeros for a still head. Shoulders
+            stay where they are, see ``head_weights``.
         track: the emotion that conditioned the motion, or None.
         provenance: plain data: hash of the input, versions, seed.
     """
@@ -66,9 +68,8 @@ class Animation:
         """Vertices (t, V, 3) of frames ``start`` to ``stop``, metres, head motion included."""
         stop = len(self) if stop is None else stop
         still = self.face.deform(self.coefficients[start:stop])
-        turns = Rotation.from_rotvec(self.head_rotation[start:stop]).as_matrix().astype(np.float32)
-        pivot = self.face.pivot
-        return np.einsum("tij,tvj->tvi", turns, still - pivot) + pivot
+        turns = Rotation.from_rotvec(self.head_rotation[start:stop]).as_matrix()
+        return turn_head(still, turns, self.face.pivot, head_weights(self.face))
 
 
 def write_animation(path: Path, animation: Animation) -> None:

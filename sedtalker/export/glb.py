@@ -18,6 +18,7 @@ from sedtalker import __version__
 from sedtalker.errors import InputError
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.face.face import Face
+from sedtalker.face.head import head_weights
 from sedtalker.face.mesh import Floats, Ints, Mesh
 from sedtalker.render.light import MATERIALS, default_colours, part_of_group, triangle_parts
 from sedtalker.render.renderer import weld_map
@@ -44,7 +45,7 @@ def write_glb(
     Vertex i of the file is vertex i of ``face.mesh``; vertices that texture seams split follow at the end, and
     ``mesh.extras.splitVertices`` says which ones they double. Every shape that moves anything becomes a morph
     target under its own name, and so does every corrective the animation needs, with its own weights. Head rotation
-    turns the node ``head`` about ``face.pivot``.
+    turns the node ``head`` about ``face.pivot``; where the mesh has shoulders, it is a joint that the neck follows.
 
     Args:
         path: the file.
@@ -70,7 +71,11 @@ def write_glb(
     sources, corners, uvs = split_at_seams(face.mesh)
     weld = weld_map(face.mesh)
     targets = [_target(builder, face, sources, weld, int(k), normals) for k in used]
-    primitives, materials = _primitives(builder, face, sources, weld, corners, uvs, targets)
+    attributes = _attributes(builder, face, sources, weld, uvs)
+    followers = head_weights(face)[sources] if head_rotation is not None else np.ones(1, dtype=np.float32)
+    if (followers < 1.0).any():
+        attributes |= _skin_attributes(builder, followers)
+    primitives, materials = _primitives(builder, face, corners, attributes, targets)
     mesh: dict[str, Any] = {"name": face.name, "primitives": primitives}
     mesh_extras: dict[str, Any] = {}
     if targets:
@@ -80,7 +85,6 @@ def write_glb(
         mesh_extras["splitVertices"] = [int(v) for v in sources[len(face.mesh.vertices) :]]
     if mesh_extras:
         mesh["extras"] = mesh_extras
-    pivot = [float(x) for x in face.pivot]
     document: dict[str, Any] = {
         "asset": {
             "version": "2.0",
@@ -88,13 +92,9 @@ def write_glb(
             **({"extras": dict(extras)} if extras else {}),
         },
         "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [
-            {"name": "head", "translation": pivot, "children": [1]},
-            {"name": face.name, "translation": [-x for x in pivot], "mesh": 0},
-        ],
         "meshes": [mesh],
         "materials": materials,
+        **_nodes(builder, face, followers),
     }
     animation = _animation(builder, weights[:, used], fps, head_rotation)
     if animation["channels"]:
@@ -147,25 +147,24 @@ def _target(builder: GltfBuilder, face: Face, sources: Ints, weld: Ints, index: 
     return target
 
 
-def _primitives(
-    builder: GltfBuilder,
-    face: Face,
-    sources: Ints,
-    weld: Ints,
-    corners: Ints,
-    uvs: Floats | None,
-    targets: list[dict[str, int]],
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """One primitive and one material for each polygon group (or part of the head), all over the same vertices."""
+def _attributes(builder: GltfBuilder, face: Face, sources: Ints, weld: Ints, uvs: Floats | None) -> dict[str, int]:
+    """The vertices that all primitives share."""
     mesh = face.mesh
-    colours = to_linear(default_colours(mesh, face.regions))
     attributes = {
         "POSITION": builder.accessor(mesh.vertices[sources], bounds=True),
         "NORMAL": builder.accessor(welded_normals(mesh.vertices, mesh.triangles, weld)[sources]),
-        "COLOR_0": builder.accessor(colours[sources]),
+        "COLOR_0": builder.accessor(to_linear(default_colours(mesh, face.regions))[sources]),
     }
     if uvs is not None:
         attributes["TEXCOORD_0"] = builder.accessor(uvs)
+    return attributes
+
+
+def _primitives(
+    builder: GltfBuilder, face: Face, corners: Ints, attributes: dict[str, int], targets: list[dict[str, int]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """One primitive and one material for each polygon group (or part of the head), all over the same vertices."""
+    mesh = face.mesh
     if mesh.polygon_groups is not None and mesh.group_names:
         names = list(mesh.group_names)
         groups = mesh.polygon_groups[mesh.triangle_polygons]
@@ -188,6 +187,36 @@ def _primitives(
         surface = {"metallicFactor": 0.0, "roughnessFactor": roughness}
         materials.append({"name": names[group], "pbrMetallicRoughness": surface, "doubleSided": True})
     return primitives, materials
+
+
+def _skin_attributes(builder: GltfBuilder, followers: Floats) -> dict[str, int]:
+    """Joints and weights of every vertex: joint 0 is the body, joint 1 the head."""
+    joints = np.zeros((len(followers), 4), dtype=np.uint8)
+    joints[:, 1] = followers > 0.0
+    weights = np.zeros((len(followers), 4), dtype=np.float32)
+    weights[:, 0], weights[:, 1] = 1.0 - followers, followers
+    return {"JOINTS_0": builder.accessor(joints), "WEIGHTS_0": builder.accessor(weights)}
+
+
+def _nodes(builder: GltfBuilder, face: Face, followers: Floats) -> dict[str, Any]:
+    """Scene, nodes and skin; node 0 is the head and node 1 shows the mesh."""
+    pivot = [float(x) for x in face.pivot]
+    head: dict[str, Any] = {"name": "head", "translation": pivot}
+    shown: dict[str, Any] = {"name": face.name, "mesh": 0}
+    if (followers >= 1.0).all():
+        head["children"] = [1]
+        shown["translation"] = [-x for x in pivot]
+        return {"scenes": [{"nodes": [0]}], "nodes": [head, shown]}
+    inverse = np.tile(np.eye(4, dtype=np.float32), (2, 1, 1))
+    inverse[1, 3, :3] = -face.pivot  # columns first, as glTF has it
+    skin = {
+        "joints": [2, 0],
+        "inverseBindMatrices": builder.accessor(inverse.reshape(2, 16), plain=True),
+        "skeleton": 2,
+    }
+    shown["skin"] = 0
+    nodes = [head, shown, {"name": "body", "children": [0]}]
+    return {"scenes": [{"nodes": [2, 1]}], "nodes": nodes, "skins": [skin]}
 
 
 def _animation(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,19 @@ from scipy.spatial.transform import Rotation, Slerp
 from sedtalker.errors import InputError
 from sedtalker.face.gltf import GltfScene, read_gltf
 from sedtalker.face.gltf_file import GltfFile
+from sedtalker.face.head import turn_head
 from sedtalker.face.mesh import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """Rotation of a node: where it stands, its rotation at rest, its keys, and how far each vertex follows (V,)."""
+
+    pivot: Floats
+    rest: Rotation
+    keys: Slerp
+    times: NDArray[np.float64]
+    followers: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,22 +35,23 @@ class GltfAnimation:
         scene: the mesh at rest and its morph targets, in scene coordinates.
         times: (T,) seconds of the weight keys.
         weights: (T, K) float32, one column for each of ``scene.target_names``.
-        turns: for each turning node its position in the scene, its rotation at rest, key times and keys.
+        turns: the turning nodes, whose parents stand still.
     """
 
     scene: GltfScene
     times: Floats
     weights: Floats
-    turns: tuple[tuple[NDArray[np.float64], Rotation, Slerp, NDArray[np.float64]], ...]
+    turns: tuple[Turn, ...]
 
     def vertices(self, seconds: NDArray[np.floating]) -> Floats:
         """Vertices (t, W, 3) at times ``seconds`` (t,)."""
         at = np.clip(seconds, self.times[0], self.times[-1])
         weights = np.stack([np.interp(at, self.times, column) for column in self.weights.T], axis=1)
         points = self.scene.mesh.vertices + np.tensordot(weights, self.scene.targets, axes=(1, 0))
-        for pivot, rest, keys, times in self.turns:
-            turn = keys(np.clip(seconds, times[0], times[-1])) * rest.inv()
-            points = np.einsum("tij,tvj->tvi", turn.as_matrix(), points - pivot) + pivot
+        for turn in self.turns:
+            at = np.clip(seconds, turn.times[0], turn.times[-1])
+            rotation = (turn.keys(at) * turn.rest.inv()).as_matrix()
+            points = turn_head(points, rotation, turn.pivot, turn.followers)
         return points.astype(np.float32)
 
 
@@ -62,7 +74,7 @@ def read_glb_animation(path: Path) -> GltfAnimation:
             if channel.target.path == "weights":
                 times, weights = keys, values.reshape(len(keys), -1)
             elif channel.target.path == "rotation":
-                turns.append(_turn(file, channel.target.node, keys, values))
+                turns.append(_turn(file, channel.target.node, keys, values, len(scene.mesh.vertices)))
     except InputError:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
@@ -70,10 +82,17 @@ def read_glb_animation(path: Path) -> GltfAnimation:
     return GltfAnimation(scene, times.astype(np.float32), weights.astype(np.float32), tuple(turns))
 
 
-def _turn(file: GltfFile, node: int, keys: NDArray[np.float64], values: NDArray[np.float64]) -> Any:
-    """Pivot, rest rotation and keys of a node whose parents do not turn."""
-    pivot = file.node_matrices()[node][:3, 3]
-    rest = Rotation.from_quat(file.document.nodes[node].rotation or (0.0, 0.0, 0.0, 1.0))
+def _turn(file: GltfFile, node: int, keys: NDArray[np.float64], values: NDArray[np.float64], count: int) -> Turn:
+    document = file.document
+    pivot = file.node_matrices()[node][:3, 3].astype(np.float32)
+    rest = Rotation.from_quat(document.nodes[node].rotation or (0.0, 0.0, 0.0, 1.0))
     if len(keys) == 1:
         keys, values = np.array([keys[0], keys[0] + 1.0]), np.repeat(values, 2, axis=0)
-    return pivot, rest, Slerp(keys, Rotation.from_quat(values)), keys
+    followers = np.ones(count, dtype=np.float32)
+    if document.skins and node in document.skins[0].joints:
+        attributes = document.meshes[0].primitives[0].attributes
+        joints, weights = file.accessor(attributes.JOINTS_0), file.accessor(attributes.WEIGHTS_0)
+        followers = (
+            np.where(joints == document.skins[0].joints.index(node), weights, 0.0).sum(axis=1).astype(np.float32)
+        )
+    return Turn(pivot, rest, Slerp(keys, Rotation.from_quat(values)), keys, followers)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _COMPONENT = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}
-_TYPE = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
+_TYPE = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 
 
@@ -34,7 +34,7 @@ class GltfBuilder:
             values: float32, or unsigned integers.
             bounds: whether to state the least and greatest values, as positions and times must.
             indices: the values are triangle corners.
-            plain: the values are no vertex attribute (times, weights).
+            plain: the values are no vertex attribute (times, weights, matrices).
         """
         target = _ELEMENT_ARRAY_BUFFER if indices else None if plain or values.ndim == 1 else _ARRAY_BUFFER
         return self._add(values, {"bufferView": self._view(values, target)}, bounds)

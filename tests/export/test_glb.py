@@ -19,8 +19,10 @@ from sedtalker.export.glb import split_at_seams, write_glb
 from sedtalker.export.glb_reader import read_glb_animation
 from sedtalker.face.face import Face
 from sedtalker.face.files import read_mesh
+from sedtalker.face.head import head_weights, turn_head
 from sedtalker.face.mesh import Mesh
 from tests.face.cube import CORNERS, cube_face, cube_mesh
+from tests.face.standing import standing
 
 FPS = 30.0
 
@@ -33,7 +35,7 @@ def motion(face: Face, frames: int, seed: int = 0) -> tuple[np.ndarray, np.ndarr
 
 def expected(face: Face, coefficients: np.ndarray, turns: np.ndarray) -> np.ndarray:
     matrices = Rotation.from_rotvec(turns).as_matrix()
-    return np.einsum("tij,tvj->tvi", matrices, face.deform(coefficients) - face.pivot) + face.pivot
+    return turn_head(face.deform(coefficients), matrices, face.pivot, head_weights(face))
 
 
 @pytest.mark.parametrize("frames", [1, 2, 40])
@@ -46,6 +48,16 @@ def test_reading_back_gives_the_vertices_of_every_frame(tmp_path: Path, frames: 
     vertices = read.vertices(np.arange(frames) / FPS)
     sources, _, _ = split_at_seams(face.mesh)
     np.testing.assert_allclose(vertices, expected(face, coefficients, turns)[:, sources], atol=5e-5)
+
+
+def test_shoulders_stay_where_they_are(tmp_path: Path) -> None:
+    face = standing()
+    coefficients, turns = motion(face, 8)
+    write_glb(tmp_path / "a.glb", face, coefficients, FPS, turns)
+    assert "skins" in _document(tmp_path / "a.glb")
+    vertices = read_glb_animation(tmp_path / "a.glb").vertices(np.arange(8) / FPS)
+    np.testing.assert_allclose(vertices, expected(face, coefficients, turns), atol=5e-5)
+    np.testing.assert_allclose(read_mesh(tmp_path / "a.glb").vertices, face.mesh.vertices, atol=1e-6)
 
 
 def test_quaternions_say_the_same_as_rotation_vectors(tmp_path: Path) -> None:
@@ -137,7 +149,15 @@ def validator() -> Path:
         if shutil.which("npm") is None:
             pytest.skip("npm is not installed")
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "gltf-validator@2.0.0-dev.3.10"]
+        command = [
+            "npm",
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--prefix",
+            str(folder),
+            "gltf-validator@2.0.0-dev.3.10",
+        ]
         try:
             done = subprocess.run(command, capture_output=True, timeout=120)
         except subprocess.TimeoutExpired:
@@ -147,9 +167,11 @@ def validator() -> Path:
     return folder
 
 
+@pytest.mark.parametrize("face", [cube_face(), standing()], ids=["cube", "standing"])
 @pytest.mark.parametrize(("frames", "turning"), [(1, True), (40, True), (7, False)])
-def test_the_khronos_validator_finds_nothing(tmp_path: Path, validator: Path, frames: int, turning: bool) -> None:
-    face = cube_face()
+def test_the_khronos_validator_finds_nothing(
+    tmp_path: Path, validator: Path, frames: int, turning: bool, face: Face
+) -> None:
     coefficients, turns = motion(face, frames)
     write_glb(tmp_path / "a.glb", face, coefficients, FPS, turns if turning else None, {"seed": 1})
     issues = _issues(validator, tmp_path / "a.glb")
