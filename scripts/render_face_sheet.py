@@ -1,6 +1,6 @@
 """Draw a contact sheet of the built-in head: every shape at weight 1, from the front and half from the side.
 
-    python scripts/render_face_sheet.py sheet.png [--size 220] [--columns 6]
+python scripts/render_face_sheet.py sheet.png [--size 220] [--columns 6]
 """
 
 from __future__ import annotations

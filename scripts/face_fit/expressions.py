@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sparse
-from face_fit.solve import Fitter, Index
-from face_fit.target import Points, Target
 from numpy.typing import NDArray
 from scipy.sparse.linalg import SuperLU, splu
 
+from face_fit.solve import Fitter, Index
+from face_fit.target import Points, Target
 from sedtalker.face.builtin.cage import CAP, EYE_EDGE, EYE_RIM, EYE_SOCKET, MOUTH_CONTACT, patch
 from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, gaze_rotation
 
 LID_CLEARANCE = 0.03
 """Centimetres between the eyeball and the inside of a lid."""
 SMOOTH = 0.004
-RESTING = {"mouthSmileLeft": 0.15, "mouthSmileRight": 0.15, "eyeBlinkLeft": 0.04, "eyeBlinkRight": 0.04,
+RESTING = {"mouthSmileLeft": 0.26, "mouthSmileRight": 0.26, "eyeBlinkLeft": 0.04, "eyeBlinkRight": 0.04,
            "eyeSquintLeft": 0.10, "eyeSquintRight": 0.10}  # fmt: skip
 """Expressions that the neutral face keeps: a friendly look, not a stare."""
 OUTLIER = 0.15
@@ -153,7 +154,7 @@ class Expressions:
         upper, lower = loop[1:half], loop[half + 1 :][::-1]
         inside = np.unique(np.concatenate([sub.loop(cage.ring(eye, r)) for r in (2, 3, 4, EYE_EDGE, EYE_RIM)]))
         rings = [cage.ring(eye, r) for r in range(2, EYE_RIM + 1)]
-        spokes = [sub.edge_point(int(a), int(b)) for s, t in zip(rings[:-1], rings[1:], strict=True)
+        spokes = [sub.edge_point(int(a), int(b)) for s, t in pairwise(rings)
                   for a, b in zip(s, t, strict=True)]  # fmt: skip
         return np.union1d(inside, spokes), upper, lower
 
@@ -224,8 +225,11 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
 
 
 SCULPTED = {
-    "browDownLeft": (((1.35, 5.0, 10.3), (1.1, 0.9, 2.0), (-0.16, -0.26, 0.10)), ((4.6, 5.2, 8.6), (1.3, 1.0, 2.0), (0.0, 0.12, 0.0))),
-}  # fmt: skip
+    "browDownLeft": (
+        ((1.35, 5.0, 10.3), (1.1, 0.9, 2.0), (-0.16, -0.26, 0.10)),
+        ((4.6, 5.2, 8.6), (1.3, 1.0, 2.0), (0.0, 0.12, 0.0)),
+    ),
+}
 """Own additions, left shapes only: (centre, size, offset) of soft pushes, centimetres."""
 
 
@@ -252,7 +256,12 @@ def fit_correctives(e: Expressions, offsets: dict[str, Points]) -> dict[tuple[st
     blink = offsets["eyeBlinkLeft"]
     half = e.settle_lids(0.5 * blink, closed=False) - 0.5 * blink
     pairs = {("eyeBlinkLeft",): half}
-    for other, share in (("eyeLookDownLeft", 0.3), ("eyeSquintLeft", 0.45), ("eyeWideLeft", 0.2), ("eyeLookUpLeft", 0.2)):
+    for other, share in (
+        ("eyeLookDownLeft", 0.3),
+        ("eyeSquintLeft", 0.45),
+        ("eyeWideLeft", 0.2),
+        ("eyeLookUpLeft", 0.2),
+    ):
         gaze = gaze_rotation(other) @ (0, 0, 1.0) if other in GAZE_ANGLES else None
         wanted = e.settle_lids(blink + share * offsets[other], closed=True, gaze=gaze)
         pairs["eyeBlinkLeft", other] = wanted - blink - offsets[other]

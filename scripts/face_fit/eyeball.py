@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from face_fit.target import Target
 
+from face_fit.target import Target
 from sedtalker.face.builtin.eyes import Eyeball
 
 

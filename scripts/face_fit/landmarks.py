@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from face_fit.target import Points, Target
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from face_fit.target import Points, Target
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, MOUTH_VERMILION, Cage, patch
 
 MIRRORED = (*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), 35, 34, 33, 32, 31,
@@ -51,7 +51,7 @@ def pick_landmarks(cage: Cage, neutral: Points, target: Target) -> NDArray[np.in
     return chosen.astype(np.int32)
 
 
-def _low(mouth) -> int:  # noqa: ANN001
+def _low(mouth) -> int:
     return next(i for i, ij in enumerate(mouth.lattice) if ij == (6, 0))
 
 

@@ -8,12 +8,20 @@ from functools import cached_property
 import igl
 import numpy as np
 import scipy.sparse as sparse
-from face_fit.target import Points, Target, along
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
+from face_fit.target import Points, Target, along
 from sedtalker.face.builtin.cage import (
-    EYE_EDGE, EYE_RIM, EYE_SOCKET, MOUTH_CONTACT, MOUTH_INNER, MOUTH_VERMILION, Cage, Patch, patch,
+    EYE_EDGE,
+    EYE_RIM,
+    EYE_SOCKET,
+    MOUTH_CONTACT,
+    MOUTH_INNER,
+    MOUTH_VERMILION,
+    Cage,
+    Patch,
+    patch,
 )  # fmt: skip
 
 Index = NDArray[np.int64]
@@ -180,12 +188,11 @@ def _owners(cage: Cage) -> list[str]:
     """Feature of each refined point: the most special one of the cage vertices it is made of."""
     rank = {"grid": 0, "crown": 0}
     kinds = [key[0] for key in cage.keys]
-    sub, n = cage.subdivision, len(cage.keys)
+    sub = cage.subdivision
     owners = list(kinds)
     for a, b in sub.edges:
         owners.append(max(kinds[a], kinds[b], key=lambda k: rank.get(k, 1)))
     owners += [max((kinds[v] for v in quad), key=lambda k: rank.get(k, 1)) for quad in cage.quads]
-    assert len(owners) == sub.matrix.shape[0] and n
     return ["grid" if k == "crown" else k for k in owners]
 
 
@@ -226,7 +233,9 @@ def _barycentric(points: Points, corners: Points) -> Points:
 
 
 def _vertex_normals(points: Points, triangles: Index) -> Points:
-    face = np.cross(points[triangles[:, 1]] - points[triangles[:, 0]], points[triangles[:, 2]] - points[triangles[:, 0]])
+    face = np.cross(
+        points[triangles[:, 1]] - points[triangles[:, 0]], points[triangles[:, 2]] - points[triangles[:, 0]]
+    )
     normals = np.zeros_like(points)
     for k in range(3):
         np.add.at(normals, triangles[:, k], face)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
 Points = NDArray[np.float64]
 IDENTITY_SEEDS = {1: 0.6, 2: 0.4}
 """Random identities (mean of four draws × 1.5 each) and their share, chosen by eye."""
-EYE_SCALE, JAW_SCALE, NOSE_SCALE = 1.12, 0.95, 0.94
-EXPRESSION_STRENGTH = {"browDownLeft": 1.45, "browDownRight": 1.45, "mouthFrownLeft": 1.45, "mouthFrownRight": 1.45}
+EYE_SCALE, JAW_SCALE, NOSE_SCALE = 1.19, 0.93, 0.92
+EXPRESSION_STRENGTH = {"browDownLeft": 1.45, "browDownRight": 1.45, "mouthFrownLeft": 1.3, "mouthFrownRight": 1.3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ def load_target(data: Path) -> Target:
     )  # fmt: skip
 
 
-def _stylisation(blend: Points, landmarks: NDArray[np.int64]):  # noqa: ANN202
+def _stylisation(blend: Points, landmarks: NDArray[np.int64]):
     """Larger eyes, a slightly narrower jaw and a smaller nose."""
     eyes = [blend[landmarks[s]].mean(0) for s in (slice(36, 42), slice(42, 48))]
     nose = blend[landmarks[[30, 31, 33, 35]]].mean(0)
@@ -125,7 +126,7 @@ def _curves(
 
     def chain(*ids: int) -> list[int]:
         path = [int(marks[ids[0]])]
-        for a, b in zip(ids[:-1], ids[1:], strict=True):
+        for a, b in pairwise(ids):
             previous = dijkstra(graph, indices=marks[a], return_predecessors=True)[1]
             part = [int(marks[b])]
             while part[-1] != marks[a]:

@@ -11,7 +11,7 @@ from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 
 BROW_COLOUR = np.array([0.27, 0.175, 0.12])
 LASH_COLOUR = np.array([0.09, 0.06, 0.05])
-BROW_DROP = 0.95
+BROW_DROP = 0.82
 """Centimetres that the brows lie below landmarks 17–26."""
 BROW_ARCH = 0.75
 """Share of the landmarks' arch that is kept."""
@@ -52,16 +52,18 @@ def build_brows(skin: Skin, marks: Points) -> Part:
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
     root = middle + normal * (across * half)[:, None]
-    lean = np.interp(t, [0, 0.15, 0.5, 1], [1.15, 0.65, 0.22, 0.0]) - across * np.interp(t, [0, 0.3, 1], [0.1, 0.45, 0.35])
+    lean = np.interp(t, [0, 0.15, 0.5, 1], [1.15, 0.65, 0.22, 0.0]) - across * np.interp(
+        t, [0, 0.3, 1], [0.1, 0.45, 0.35]
+    )
     lean += rng.normal(0, 0.10, BROW_HAIRS)
     direction = along * np.cos(lean)[:, None] + normal * np.sin(lean)[:, None]
     length = np.interp(t, [0, 0.3, 1], [0.34, 0.52, 0.42]) * rng.uniform(0.8, 1.15, BROW_HAIRS)
     side = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
     tip = root + direction * length[:, None]
     bases, lifts = [], []
-    for place, width, lift in ((root, -0.055, 0.03), (root, 0.055, 0.03), (tip, 0.02, 0.09), (tip, -0.02, 0.09)):
+    for place, width, height in ((root, -0.055, 0.03), (root, 0.055, 0.03), (tip, 0.02, 0.09), (tip, -0.02, 0.09)):
         bases.append(place + side * width)
-        lifts.append(np.full(BROW_HAIRS, lift))
+        lifts.append(np.full(BROW_HAIRS, height))
     xy = np.stack(bases, axis=1).reshape(-1, 2)
     weights, outwards = glue_front(skin, xy)
     lift = np.stack(lifts, axis=1).reshape(-1)
@@ -84,7 +86,9 @@ def build_lashes(cage: Cage, skin: Skin) -> Part:
     thick = out @ skin.vertices - base @ skin.vertices
     thick /= np.linalg.norm(thick, axis=1, keepdims=True)
     length = np.interp(t, [0, 0.25, 0.75, 1], [0.30, 0.55, 0.80, 0.62])
-    fan = np.stack([np.interp(t, [0, 0.35, 1], [-0.25, 0.0, 0.65]), np.full(LASHES, 0.45), np.full(LASHES, 0.55)], axis=1)
+    fan = np.stack(
+        [np.interp(t, [0, 0.35, 1], [-0.25, 0.0, 0.65]), np.full(LASHES, 0.45), np.full(LASHES, 0.55)], axis=1
+    )
     reach = length / np.linalg.norm(out @ skin.vertices - base @ skin.vertices, axis=1)
     stretch = sparse.diags(0.35 * reach) @ (out - base)
     root, tip = out @ skin.vertices, out @ skin.vertices + stretch @ skin.vertices + fan * 0.62 * length[:, None]

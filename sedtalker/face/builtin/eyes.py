@@ -47,8 +47,7 @@ def build_eyeball(ball: Eyeball) -> tuple[NDArray[np.float64], NDArray[np.int64]
     angles = np.radians(np.array(RING_ANGLES))
     ring = np.stack([np.cos(around), np.sin(around)], axis=1)
     direction = np.concatenate(
-        [[[0, 0, 1.0]]]
-        + [np.concatenate([ring * np.sin(a), np.full((SPOKES, 1), np.cos(a))], axis=1) for a in angles]
+        [[[0, 0, 1.0]]] + [np.concatenate([ring * np.sin(a), np.full((SPOKES, 1), np.cos(a))], axis=1) for a in angles]
     )
     radius = ball.radius + cornea_profile(direction[:, 2])
     quads = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
@@ -60,7 +62,7 @@ def _columns(rng: np.random.Generator) -> tuple[Points, Points, NDArray[np.int64
     widths = rng.uniform(0.75, 1.3, LOCKS)
     turns = np.concatenate([[0], np.cumsum(widths)]) / widths.sum() * 360 - 180
     edges = turns - 27 * np.sin(np.radians(turns))
-    azimuth = [np.linspace(a, b, PER_LOCK + 1)[:-1] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    azimuth = [np.linspace(a, b, PER_LOCK + 1)[:-1] for a, b in pairwise(edges)]
     across = np.tile(np.linspace(-1, 1, PER_LOCK + 1)[:-1], LOCKS)
     return np.concatenate(azimuth), across, np.repeat(np.arange(LOCKS), PER_LOCK)
 
@@ -97,18 +99,18 @@ class Head:
         return ((weight * self._radii[at]).sum(1) / weight.sum(1)).reshape(directions.shape[:-1])
 
 
-def _thickness(
-    s: Points, azimuth: Points, across: Points, rng: np.random.Generator, lock: NDArray[np.int64]
-) -> Points:
+def _thickness(s: Points, azimuth: Points, across: Points, rng: np.random.Generator, lock: NDArray[np.int64]) -> Points:
     """(columns, rows) height of the hair above the skin, centimetres; under the skin at the very end."""
     top = np.exp(-((azimuth / 58) ** 4))[:, None]
-    body = np.interp(s, [0, 0.4, 0.75, 0.93, 1], [0.95, 0.95, 0.60, 0.20, -0.15])[None]
+    body = np.interp(s, [0, 0.4, 0.75, 0.93, 1], [0.95, 0.95, 0.60, 0.24, -0.10])[None]
     crest = np.interp(s, [0, 0.3, 0.7, 0.86, 0.94, 1], [0, 0.10, 0.95, 1.25, 0.75, 0.0])[None]
     side = np.exp(-(((np.abs(azimuth) - 95) / 35) ** 2))[:, None]
     turn = azimuth - PARTING
     heavy = (0.75 + 0.25 * np.tanh(turn / 14))[:, None]
     parting = np.exp(-((turn / 3.4) ** 2))[:, None] * np.interp(s, [0.25, 0.6, 1], [0, 1, 1])[None]
-    ridge = ((1 - np.abs(across)) * (0.07 + 0.17 * top[:, 0]))[:, None] * np.interp(s, [0, 0.3, 0.85, 1], [0.2, 1, 1, 0])
+    ridge = ((1 - np.abs(across)) * (0.07 + 0.11 * top[:, 0]))[:, None] * np.interp(
+        s, [0, 0.3, 0.85, 1], [0.2, 1, 1, 0]
+    )
     uneven = rng.normal(0, 0.07, LOCKS)[lock][:, None] * np.interp(s, [0, 0.4, 0.9, 1], [0, 1, 1, 0])[None]
     lift = body * (1 - 0.35 * side) + crest * top * heavy + ridge + uneven * (0.5 + top)
     return lift - 0.75 * parting * np.maximum(lift, 0)
@@ -137,7 +139,9 @@ def _colours(s: Points, across: Points, rng: np.random.Generator, lock: NDArray[
     """Streaks by lock, dark between them, and a soft end where the scalp shows through."""
     tone = rng.uniform(0.84, 1.16, LOCKS)[lock] * rng.uniform(0.92, 1.08, len(lock))
     crease = 0.66 + 0.34 * (1 - np.abs(across))
-    light = np.interp(s, [0, 0.5, 0.85, 1], [0.10, 0.12, 0.38, 0.20])[None] * (0.4 + 0.6 * (1 - np.abs(across)))[:, None]
+    light = (
+        np.interp(s, [0, 0.5, 0.85, 1], [0.10, 0.12, 0.38, 0.20])[None] * (0.4 + 0.6 * (1 - np.abs(across)))[:, None]
+    )
     colour = (HAIR + light[..., None] * (HAIR_LIGHT - HAIR)) * (tone * crease)[:, None, None]
     bare = np.interp(s, [0, 0.93, 0.97, 1], [0, 0, 0.2, 0.45])[None, :, None]
     colour = colour + bare * (SCALP - colour)
@@ -150,8 +154,10 @@ def build_collar(skin: Skin) -> Part:
     columns = 48
     a = np.arange(columns) * 2 * np.pi / columns
     profile = (  # radius factor, height at the front, at the side, at the back
-        (0.97, -12.6, -11.8, -10.2), (1.08, -11.7, -10.9, -9.2), (1.18, -11.9, -11.1, -9.4), (1.25, -12.7, -12.0, -10.4),
-        (1.42, -13.5, -12.7, -11.6), (1.95, -14.9, -13.9, -13.2), (2.70, -16.8, -15.6, -15.2), (3.15, -19.5, -18.6, -18.6),
+        (0.97, -12.6, -11.8, -10.2), (1.08, -11.7, -10.9, -9.2), (1.18, -11.9, -11.1, -9.4),
+        (1.25, -12.7, -12.0, -10.4),
+        (1.42, -13.5, -12.7, -11.6), (1.95, -14.9, -13.9, -13.2), (2.70, -16.8, -15.6, -15.2),
+        (3.15, -19.5, -18.6, -18.6),
     )  # fmt: skip
     rings = []
     for factor, front, side, back in profile:
@@ -167,7 +173,9 @@ def build_collar(skin: Skin) -> Part:
         for r in range(len(profile) - 1) for k in range(columns)
     ]  # fmt: skip
     shade = np.repeat([0.5, 1.05, 1.1, 0.8, 1.0, 1.0, 1.0, 0.9], columns)
-    rib = np.where(np.arange(len(vertices)) // columns < 4, 1 + 0.07 * np.tile((-1.0) ** np.arange(columns), len(profile)), 1)
+    rib = np.where(
+        np.arange(len(vertices)) // columns < 4, 1 + 0.07 * np.tile((-1.0) ** np.arange(columns), len(profile)), 1
+    )
     offsets = np.zeros((len(skin.offsets), len(vertices), 3), np.float32)
     faces = np.array(quads)
     uvs = flat_uvs(vertices, faces, (0.92, 0.02), 0.07)
@@ -180,4 +188,6 @@ def glue_nearest(skin: Skin, points: Points) -> sparse.csr_matrix:
     weight = 1 / (distance + 0.05)
     weight /= weight.sum(1, keepdims=True)
     rows = np.repeat(np.arange(len(points)), 4)
-    return sparse.coo_matrix((weight.reshape(-1), (rows, at.reshape(-1))), shape=(len(points), len(skin.vertices))).tocsr()
+    return sparse.coo_matrix(
+        (weight.reshape(-1), (rows, at.reshape(-1))), shape=(len(points), len(skin.vertices))
+    ).tocsr()

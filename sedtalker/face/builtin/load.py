@@ -41,7 +41,9 @@ def load_builtin() -> Face:
 
 def _build_parts(cage: Cage, skin: Skin, parameters: Parameters) -> list[Part]:
     marks = skin.vertices[parameters.landmarks]
-    parts = [Part("skin", skin.vertices, skin.quads, paint_skin(cage, skin.vertices, marks), skin.offsets, skin_uvs(cage))]
+    parts = [
+        Part("skin", skin.vertices, skin.quads, paint_skin(cage, skin.vertices, marks), skin.offsets, skin_uvs(cage))
+    ]
     parts += _eyes(parameters)
     parts += _mouth(parameters, marks[MOUTH_UPPER_CONTACT])
     parts += [build_brows(skin, marks), build_lashes(cage, skin), build_hair(skin), build_collar(skin)]

@@ -46,7 +46,8 @@ def build_teeth(arch: Arch) -> tuple[Points, Index]:
     """Fourteen rounded boxes of 26 vertices."""
     heights = UPPER_HEIGHTS if arch.direction > 0 else LOWER_HEIGHTS
     box, faces = _rounded_box()
-    vertices, quads = [], []
+    vertices: list[Points] = []
+    quads: list[Index] = []
     for side in (1, -1):
         start = 0.0
         for number, width in enumerate(TOOTH_WIDTHS):
@@ -57,7 +58,7 @@ def build_teeth(arch: Arch) -> tuple[Points, Index]:
             out = np.array([-along[1], along[0]]) * (1 if along[0] > 0 else -1)
             out = out if out[1] > 0 or abs(out[0]) > 0.5 else -out
             start += width
-            tooth = _tooth(box, number, width * 1.03, heights[number], THICKNESS[number], arch.direction)
+            tooth = _tooth(box, number, width * 1.03, heights[number], THICKNESS[number])
             x = middle[0] + tooth[:, 0] * along[0] + tooth[:, 2] * out[0]
             z = middle[1] + tooth[:, 0] * along[1] + tooth[:, 2] * out[1]
             y = arch.edge + arch.direction * (tooth[:, 1] + (0.09 if number == 1 else 0.0) + 0.012 * number**1.5)
@@ -68,7 +69,7 @@ def build_teeth(arch: Arch) -> tuple[Points, Index]:
     return np.concatenate(vertices), np.concatenate(quads)
 
 
-def _tooth(box: Points, number: int, width: float, height: float, thick: float, direction: float) -> Points:
+def _tooth(box: Points, number: int, width: float, height: float, thick: float) -> Points:
     """Box coordinates (−1…1) to a tooth whose biting edge is at height 0: x along the arch, z outwards."""
     x, y, z = box.T
     up = (y + 1) / 2
@@ -78,7 +79,7 @@ def _tooth(box: Points, number: int, width: float, height: float, thick: float, 
     bow = 0.05 * (1 - (2 * up - 0.7) ** 2)
     return np.stack(
         [x * width / 2 * taper, up * height * 1.25 + point, z * thick / 2 * sharp + bow - thick / 2 * 0.2], axis=1
-    ) * (1, 1, 1 if direction else 1)
+    )
 
 
 def _rounded_box() -> tuple[Points, Index]:
@@ -143,9 +144,7 @@ def build_tongue(lower: Arch) -> tuple[Points, Index, NDArray[np.float64]]:
     for k in range(TONGUE_STATIONS):
         cx, cy = np.cos(around), np.sin(around)
         groove = -0.10 * np.exp(-((cx / 0.25) ** 2)) * (cy > 0) * np.sin(np.pi * t[k])
-        sections.append(
-            np.stack([half[k] * cx, y[k] + tall[k] * (cy + groove / 0.62), np.full_like(cx, z[k])], axis=1)
-        )
+        sections.append(np.stack([half[k] * cx, y[k] + tall[k] * (cy + groove / 0.62), np.full_like(cx, z[k])], axis=1))
     vertices, quads = tube(np.array(sections))
     place = np.concatenate([np.repeat(t, TONGUE_AROUND), [0.0, 1.0]])
     vertices[-1, 2] += 0.06

@@ -21,7 +21,9 @@ TONGUE_OUT = {"jawOpen": 0.24, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight"
 
 def correctives(parameters: Parameters) -> tuple[Corrective, ...]:
     """The correctives in the order of their basis rows."""
-    return tuple(Corrective("fix_" + names.replace("*", "_"), tuple(names.split("*"))) for names in parameters.correctives)
+    return tuple(
+        Corrective("fix_" + names.replace("*", "_"), tuple(names.split("*"))) for names in parameters.correctives
+    )
 
 
 def refine_skin(cage: Cage, parameters: Parameters) -> Skin:
@@ -77,11 +79,17 @@ def tongue_offsets(
     out = jaw_offsets(parameters, points)
     x, y, _ = points.T
     tip = np.clip((place - 0.25) / 0.75, 0, 1)
-    middle = y - np.interp(place, np.linspace(0, 1, 14), [y[np.abs(place - p) < 1e-3].mean() for p in np.linspace(0, 1, 14)])
+    middle = y - np.interp(
+        place, np.linspace(0, 1, 14), [y[np.abs(place - p) < 1e-3].mean() for p in np.linspace(0, 1, 14)]
+    )
     zero = np.zeros_like(x)
     reach = tip**1.1
     out[SHAPES.index("tongueOut")] += np.stack(
-        [-0.12 * x * reach, 0.48 * np.clip(tip * 1.6, 0, 1) - 1.1 * np.clip(tip - 0.6, 0, 1) ** 1.3 - 0.35 * middle * reach, 3.1 * reach],
+        [
+            -0.12 * x * reach,
+            0.48 * np.clip(tip * 1.6, 0, 1) - 1.1 * np.clip(tip - 0.6, 0, 1) ** 1.3 - 0.35 * middle * reach,
+            3.1 * reach,
+        ],
         axis=1,
     )
     out[SHAPES.index("tongueUp")] += np.stack([-0.10 * x * tip, 0.78 * tip**2.2, 0.25 * tip - 0.05], axis=1)
