@@ -197,7 +197,7 @@ OVERLAPPING = (
     "mouthLowerDown", "mouthUpperUp",
 )  # fmt: skip
 """Shapes whose lips may cross or gape in the reference."""
-PARTING = ("mouthFunnel", "mouthLowerDown", "mouthUpperUp", "mouthShrugUpper", "mouthRollUpper")
+PARTING = ("mouthFunnel", "mouthLowerDown", "mouthUpperUp", "mouthShrugUpper")
 """Those that open the lips."""
 
 
@@ -216,7 +216,7 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
         offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in offsets:
         if name.startswith(OVERLAPPING):
-            reach = 0.0 if name.startswith(PARTING) else 0.12
+            reach = 0.0 if name.startswith(PARTING) else 0.2
             axes = (0.0, 1.0, 0.0) if name.startswith(("jaw", *PARTING)) else (0.3, 1.0, 0.8)
             offsets[name] = e.close_lips(offsets[name], jaws[name], reach, axes, upper_share=0.35)
     both = e.close_lips(offsets["jawOpen"] + offsets["mouthClose"], jaws["jawOpen"], reach=9.0)

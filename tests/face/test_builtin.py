@@ -158,6 +158,25 @@ def test_closed_shapes_keep_the_lips_together(face: Face, name: str) -> None:
     assert np.abs(MM * (vertices[upper, 1] - vertices[lower, 1])).max() < 1.0
 
 
+def test_lips_do_not_cross_in_random_mixtures(face: Face) -> None:
+    cage, mouth = build_cage(), patch("mouth")
+    loop = np.roll(
+        cage.subdivision.loop(cage.ring(mouth, MOUTH_CONTACT)),
+        -2 * mouth.lattice.index((mouth.width, mouth.height // 2)),
+    )
+    upper, lower = loop[1 : len(loop) // 2], loop[len(loop) // 2 + 1 :][::-1]
+    rng = np.random.default_rng(0)
+    names = [i for i, n in enumerate(face.shapes) if n.startswith(("mouth", "jaw", "cheek", "nose"))]
+    rows = np.zeros((200, len(face.shapes)), np.float32)
+    for row in rows:
+        row[rng.choice(names, 5, replace=False)] = rng.uniform(0, 1, 5)
+    close, jaw = face.shape_index["mouthClose"], face.shape_index["jawOpen"]
+    rows[:, close] = np.minimum(rows[:, close], rows[:, jaw])
+    vertices = MM * face.deform(rows)
+    gap = vertices[:, upper, 1] - vertices[:, lower, 1]
+    assert (gap < -0.5).mean() < 0.01
+
+
 def test_inner_lip_height_follows_the_jaw(face: Face) -> None:
     upper, lower = face.landmarks[[62, 66]]
     heights = [np.linalg.norm(np.subtract(*posed(face, jawOpen=w)[[upper, lower]])) for w in (0.0, 0.1, 0.3, 1.0)]

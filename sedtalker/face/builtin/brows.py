@@ -16,7 +16,7 @@ BROW_DROP = 0.82
 BROW_ARCH = 0.75
 """Share of the landmarks' arch that is kept."""
 BROW_HAIRS, LASHES = 118, 24
-BROW_HALF_HEIGHT = (0.20, 0.26, 0.25, 0.20, 0.13, 0.04)
+BROW_HALF_HEIGHT = (0.15, 0.24, 0.25, 0.20, 0.13, 0.04)
 """Half the brow's height from its inner to its outer end, centimetres."""
 
 
@@ -52,7 +52,7 @@ def build_brows(skin: Skin, marks: Points) -> Part:
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
     root = middle + normal * (across * half)[:, None]
-    lean = np.interp(t, [0, 0.15, 0.5, 1], [1.15, 0.65, 0.22, 0.0]) - across * np.interp(
+    lean = np.interp(t, [0, 0.15, 0.5, 1], [0.85, 0.55, 0.22, 0.0]) - across * np.interp(
         t, [0, 0.3, 1], [0.1, 0.45, 0.35]
     )
     lean += rng.normal(0, 0.10, BROW_HAIRS)
@@ -61,7 +61,7 @@ def build_brows(skin: Skin, marks: Points) -> Part:
     side = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
     tip = root + direction * length[:, None]
     bases, lifts = [], []
-    for place, width, height in ((root, -0.055, 0.03), (root, 0.055, 0.03), (tip, 0.02, 0.09), (tip, -0.02, 0.09)):
+    for place, width, height in ((root, -0.05, 0.03), (root, 0.05, 0.03), (tip, 0.015, 0.09), (tip, -0.015, 0.09)):
         bases.append(place + side * width)
         lifts.append(np.full(BROW_HAIRS, height))
     xy = np.stack(bases, axis=1).reshape(-1, 2)

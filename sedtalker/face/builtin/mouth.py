@@ -58,7 +58,7 @@ def build_teeth(arch: Arch) -> tuple[Points, Index]:
             out = np.array([-along[1], along[0]]) * (1 if along[0] > 0 else -1)
             out = out if out[1] > 0 or abs(out[0]) > 0.5 else -out
             start += width
-            tooth = _tooth(box, number, width * 1.03, heights[number], THICKNESS[number])
+            tooth = _tooth(box, number, width * 1.06, heights[number], THICKNESS[number])
             x = middle[0] + tooth[:, 0] * along[0] + tooth[:, 2] * out[0]
             z = middle[1] + tooth[:, 0] * along[1] + tooth[:, 2] * out[1]
             y = arch.edge + arch.direction * (tooth[:, 1] + (0.09 if number == 1 else 0.0) + 0.012 * number**1.5)
