@@ -1,12 +1,29 @@
-"""Measures of facial motion, each with its formula and source."""
+"""Measures of facial motion, each with its formula and source.
+
+Vertices are (T, V, 3) in metres; lip distances are in outer-eye-corner distances, so that they compare across faces.
+Never read one measure alone: always beside a static face and the output for shuffled audio.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.face.face import Face
 
-def correlation(predicted: NDArray[np.floating], reference: NDArray[np.floating]) -> float:
+Floats = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+
+INNER_LIP_MIDDLES = (62, 66)
+INNER_LIP_CORNERS = (60, 64)
+OUTER_EYE_CORNERS = (36, 45)
+CLOSED_GAP = 0.03
+"""Lips count as closed below this inner-lip gap (outer-eye distances, beyond the gap of the resting face)."""
+
+
+def correlation(predicted: Floats, reference: Floats) -> float:
     """Pearson's r of two curves (T,); 0 where either is constant or shorter than two frames."""
     if len(predicted) < 2:
         return 0.0
@@ -14,3 +31,106 @@ def correlation(predicted: NDArray[np.floating], reference: NDArray[np.floating]
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / norm if norm > 1e-12 else 0.0
+
+
+def landmark_distance(face: Face, coefficients: Floats, pair: tuple[int, int]) -> NDArray[np.float32]:
+    """(T,) distance of two of the 68 landmarks on a face deformed by coefficients, in outer-eye distances.
+
+    Coefficients are (T, K), or (T, 52) for a face that has further shapes, which then rest.
+    """
+    if face.landmarks is None:
+        raise ValueError("the face has no landmarks")
+    coefficients = np.pad(coefficients, ((0, 0), (0, len(face.shapes) - coefficients.shape[1])))
+    ends = face.landmarks[list(pair)]
+    points = face.mesh.vertices[ends] + np.einsum("tk,kvd->tvd", face.expand(coefficients), face.basis[:, ends])
+    left, right = face.mesh.vertices[face.landmarks[list(OUTER_EYE_CORNERS)]]
+    return np.asarray(np.linalg.norm(points[:, 0] - points[:, 1], axis=1) / np.linalg.norm(left - right), np.float32)
+
+
+def lip_aperture(face: Face, coefficients: Floats) -> NDArray[np.float32]:
+    """(T,) inner-lip height: distance of the inner-lip middles (landmarks 62 and 66)."""
+    return landmark_distance(face, coefficients, INNER_LIP_MIDDLES)
+
+
+def lip_width(face: Face, coefficients: Floats) -> NDArray[np.float32]:
+    """(T,) inner-lip width: distance of the inner mouth corners (landmarks 60 and 64)."""
+    return landmark_distance(face, coefficients, INNER_LIP_CORNERS)
+
+
+def mean_vertex_error(predicted: Floats, reference: Floats) -> float:
+    """MVE, metres: mean over frames and vertices of the Euclidean error (EMOTE, Daněček et al. 2023)."""
+    return float(np.linalg.norm(predicted - reference, axis=-1).mean())
+
+
+def lip_vertex_error(predicted: Floats, reference: Floats, lips: Mask) -> float:
+    """LVE, m²: mean over frames of the largest squared error over lip vertices (MeshTalk, Richard et al. 2021)."""
+    return float(((predicted - reference)[:, lips] ** 2).sum(-1).max(1).mean())
+
+
+def region_vertex_error(predicted: Floats, reference: Floats, region: Mask) -> float:
+    """EVE, m²: as LVE over the vertices of the emotion region, eyes and forehead (EmoTalk, Peng et al. 2023)."""
+    return lip_vertex_error(predicted, reference, region)
+
+
+def upper_face_dynamics_deviation(predicted: Floats, reference: Floats, neutral: Floats, upper: Mask) -> float:
+    """FDD, metres: mean over upper-face vertices of σ_t‖reference − neutral‖ − σ_t‖predicted − neutral‖.
+
+    CodeTalker, Xing et al. 2023. Blind to the order of frames; positive where the prediction moves too little.
+    """
+    moved = [np.linalg.norm(v[:, upper] - neutral[upper], axis=-1).std(0) for v in (reference, predicted)]
+    return float((moved[0] - moved[1]).mean())
+
+
+def jerk(vertices: Floats, rate: float) -> float:
+    """Mean magnitude of the third difference over frames and vertices, times rate³: m/s³ (Flash and Hogan 1985)."""
+    return float(np.linalg.norm(np.diff(vertices, 3, axis=0), axis=-1).mean() * rate**3) if len(vertices) > 3 else 0.0
+
+
+@dataclass
+class ClosureCounts:
+    """Lip closures found and missed, summed over clips."""
+
+    closed: int = 0
+    missed: int = 0
+    false: int = 0
+    open_kept: int = 0
+
+    @property
+    def recall(self) -> float:
+        """Share of p, b, m whose lips close."""
+        return self.closed / max(1, self.closed + self.missed)
+
+    @property
+    def false_rate(self) -> float:
+        """Share of open vowels that are closed."""
+        return self.false / max(1, self.false + self.open_kept)
+
+    @property
+    def f1(self) -> float:
+        """2 TP / (2 TP + FN + FP) with closed p, b, m as TP, open ones as FN and closed vowels as FP."""
+        return 2 * self.closed / max(1, 2 * self.closed + self.missed + self.false)
+
+
+def count_closures(
+    counts: ClosureCounts,
+    times: Floats,
+    predicted_gap: Floats,
+    reference_gap: Floats,
+    bilabials: list[tuple[float, float]],
+    vowels: list[tuple[float, float]],
+) -> None:
+    """Add a clip's closures to ``counts``.
+
+    A bilabial's interval (seconds, widened by 20 ms) is closed where its smallest gap is under ``CLOSED_GAP``; those
+    that the reference leaves open are skipped. A vowel counts where the reference stays open throughout it.
+    """
+    for start, end in bilabials:
+        inside = (times >= start - 0.02) & (times <= end + 0.02)
+        if inside.any() and reference_gap[inside].min() < CLOSED_GAP:
+            shut = bool(predicted_gap[inside].min() < CLOSED_GAP)
+            counts.closed, counts.missed = counts.closed + shut, counts.missed + (not shut)
+    for start, end in vowels:
+        inside = (times >= start) & (times <= end)
+        if inside.any() and reference_gap[inside].min() > CLOSED_GAP:
+            shut = bool(predicted_gap[inside].min() < CLOSED_GAP)
+            counts.false, counts.open_kept = counts.false + shut, counts.open_kept + (not shut)

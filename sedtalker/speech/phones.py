@@ -17,3 +17,4 @@ LABIODENTAL = ("F", "V")
 """The lower lip meets the upper teeth."""
 ROUNDED = ("W", "UW", "UH", "OW", "OY", "AO", "SH", "CH", "JH", "ZH", "R", "ER")
 """The lips round or protrude."""
+VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")

@@ -1,0 +1,63 @@
+"""How emotion and style reach every block of the decoder, frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.emotion.track import CATEGORIES
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a talker speaks, each in [-1, 1]; 0 is the talker of the training data.
+
+    Attributes:
+        articulation: opening of the jaw and the lips, from mumbled to over-articulated (a factor of 2^0.4).
+        rounding: protrusion of the lips.
+    """
+
+    articulation: float = 0.0
+    rounding: float = 0.0
+
+
+STYLE_CODES = len(astuple(Style()))
+
+
+class Conditioning(nn.Module):
+    """Emotion and style to a condition vector a frame.
+
+    The category embeddings are mixed by the posterior and scaled by the intensity, so blends and transitions need no
+    special case, and intensity 0 of any category is the same as neutral.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.categories = nn.Parameter(torch.randn(len(CATEGORIES), width) * width**-0.5)
+        self.style = nn.Linear(STYLE_CODES, width)
+        self.mix = nn.Linear(width, width)
+
+    def forward(self, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
+        """(B, T, 7), (B, T) and (B, 2) → (B, T, width)."""
+        emotion = (posterior @ self.categories) * intensity[..., None]
+        joined = emotion + self.style(style)[:, None]
+        return joined + F.silu(self.mix(joined))
+
+
+class AdaptiveNorm(nn.Module):
+    """Layer norm whose scale and shift follow the condition, and a gate for its branch (Peebles and Xie 2023)."""
+
+    def __init__(self, width: int, condition: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = nn.Linear(condition, 3 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, D) → the normalised (B, T, D) and the gate (B, T, D)."""
+        scale, shift, gate = self.modulation(condition).chunk(3, dim=-1)
+        return self.norm(x) * (1 + scale) + shift, 1 + gate

@@ -1,0 +1,237 @@
+"""Expressive talking: tracked speech motion composed with expressions, the emotion changing inside a clip.
+
+EmoVOCA's construction (talking × expression) with free parts, and with the rule that the emotion never opens a
+closure, parts a lip-teeth contact or unrounds a rounded mouth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.expressions import articulation, poses
+from sedtalker.animation.shapes import INDEX, speech_only
+from sedtalker.audio import resample_frames
+from sedtalker.datasets.alignment import PhoneSpan
+from sedtalker.datasets.grid import TrackedClip
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.face import Face
+from sedtalker.metrics.motion import lip_aperture
+from sedtalker.speech.phones import BILABIAL, LABIODENTAL, SILENCE
+
+Floats = NDArray[np.float32]
+
+TRACKED_REST_GAP = 0.0045
+"""Inner-lip height the tracker gives for closed lips, outer-eye distances."""
+CLOSING, OPEN = 0.010, 0.030
+STYLE_RANGE = 0.4
+"""A style of ±1 is a factor of 2^±0.4."""
+
+
+def _columns(*names: str) -> list[int]:
+    return [INDEX[n + side] for n in names for side in ("", "Left", "Right") if n + side in INDEX]
+
+
+OPENING = _columns("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper", "noseSneer")
+WIDENING = _columns("mouthSmile", "mouthStretch", "mouthDimple", "mouthFrown")
+PRESSING = _columns("mouthPress", "mouthRollLower", "mouthRollUpper", "mouthShrugLower")
+ROUNDING = _columns("mouthPucker", "mouthFunnel")
+
+
+@dataclass(frozen=True, eq=False)
+class LipGauge:
+    """How far each shape parts the lips of a face, to first order.
+
+    Attributes:
+        rest: inner-lip gap of the resting face, outer-eye distances.
+        gain: (52,) change of the gap at coefficient 1, from a coefficient of 0.3.
+    """
+
+    rest: float
+    gain: Floats
+
+    def gap(self, coefficients: Floats) -> Floats:
+        """(T,) gap beyond the resting one."""
+        return np.asarray(coefficients @ self.gain, np.float32)
+
+
+def measure_lips(face: Face) -> LipGauge:
+    """The gauge of a face whose first shapes are ``ARKIT_52`` (jaw open a little, as in speech)."""
+    ajar = np.zeros((2, len(face.shapes)), np.float32)
+    ajar[1, INDEX["jawOpen"]] = 0.3
+    rest, open_gap = lip_aperture(face, ajar)
+    gain = np.zeros(len(ARKIT_52), np.float32)
+    for i in range(len(ARKIT_52)):
+        trial = ajar[1:].copy()
+        trial[0, i] += 0.1
+        gain[i] = (float(lip_aperture(face, trial)[0]) - open_gap) / 0.1
+    gain[INDEX["jawOpen"]] = (open_gap - rest) / 0.3
+    return LipGauge(float(rest), gain)
+
+
+def fit_gap(coefficients: Floats, wanted: Floats, gauge: LipGauge) -> Floats:
+    """Coefficients whose lip gap (beyond rest) is ``wanted`` (T,): by mouthClose first, then by the jaw."""
+    fitted = np.array(coefficients, np.float32)
+    jaw, close = INDEX["jawOpen"], INDEX["mouthClose"]
+    for _ in range(2):
+        missing = wanted - gauge.gap(fitted)
+        open_more = np.maximum(missing, 0.0)
+        less_close = np.minimum(fitted[:, close], open_more / -gauge.gain[close])
+        fitted[:, close] -= less_close
+        fitted[:, jaw] += (open_more + less_close * gauge.gain[close]) / gauge.gain[jaw]
+        too_open = np.maximum(-missing, 0.0)
+        limit = np.maximum(0.7 * fitted[:, jaw] * gauge.gain[jaw] / -gauge.gain[close] - fitted[:, close], 0.0)
+        more_close = np.minimum(too_open / -gauge.gain[close], limit)
+        fitted[:, close] += more_close
+        fitted[:, jaw] -= (too_open + more_close * gauge.gain[close]) / gauge.gain[jaw]
+        fitted = fitted.clip(0.0, 1.0)
+    return fitted
+
+
+@dataclass(frozen=True, eq=False)
+class SpokenMotion:
+    """A tracked clip on the analysis clock: what speech alone does to the face.
+
+    Attributes:
+        coefficients: (T, 52) speech shapes, rest removed, lip gap as tracked.
+        gap: (T,) tracked inner-lip gap beyond closed lips, outer-eye distances.
+        closure: (T,) in [0, 1], lips of a p, b or m held together.
+        contact: (T,) in [0, 1], lip on teeth (f, v).
+        rounding: (T,) in [0, 1].
+        talking: (T,) in [0, 1], 0 in pauses.
+    """
+
+    coefficients: Floats
+    gap: Floats
+    closure: Floats
+    contact: Floats
+    rounding: Floats
+    talking: Floats
+
+    def at(self, position: NDArray[np.floating]) -> SpokenMotion:
+        """The same motion at other places (n,), counted in frames; held at both ends."""
+        curves = (self.gap, self.closure, self.contact, self.rounding, self.talking)
+        columns = np.column_stack([self.coefficients, *curves])
+        values = resample_frames(columns, np.arange(len(columns)), position)
+        return SpokenMotion(values[:, : len(ARKIT_52)], *values[:, len(ARKIT_52) :].T)
+
+
+def rest_pose(clips: list[TrackedClip]) -> Floats:
+    """(52,) median speech shapes over the first 0.3 s of clips: the talker's closed mouth before speaking."""
+    first = np.concatenate([speech_only(c.coefficients[:8])[c.feature("inner_lip_height")[:8] < 0.01] for c in clips])
+    return np.median(first, axis=0).astype(np.float32)
+
+
+def _phone_curve(spans: list[PhoneSpan], phones: tuple[str, ...], times: NDArray[np.float64], margin: float) -> Floats:
+    """(T,) 1 inside the given phones, falling to 0 over ``margin`` seconds on either side."""
+    curve = np.zeros(len(times), np.float32)
+    for span in spans:
+        if span.phone in phones:
+            away = np.maximum(np.maximum(span.start - times, times - span.end), 0.0)
+            curve = np.maximum(curve, 1.0 - away / margin).astype(np.float32)
+    return curve.clip(0.0, 1.0)
+
+
+def speak(
+    clip: TrackedClip, spans: list[PhoneSpan], rest: Floats, gauge: LipGauge, times: NDArray[np.float64]
+) -> SpokenMotion:
+    """The motion of a tracked clip at ``times`` (T,) seconds."""
+    raw = np.maximum(speech_only(clip.coefficients) - rest, 0.0)
+    coefficients = resample_frames(raw, clip.times, times)
+    gap = resample_frames(clip.feature("inner_lip_height")[:, None], clip.times, times)[:, 0]
+    gap = np.maximum(gap - TRACKED_REST_GAP, 0.0)
+    shut = 1.0 - np.clip((gap - CLOSING) / (OPEN - CLOSING), 0.0, 1.0)
+    rounded = resample_frames(raw[:, ROUNDING].sum(1, keepdims=True), clip.times, times)[:, 0]
+    silence = _phone_curve(spans, (SILENCE,), times, 0.08) if spans else np.zeros(len(times), np.float32)
+    outside = (times < (spans[0].start if spans else 0.0)) | (times > (spans[-1].end if spans else np.inf))
+    return SpokenMotion(
+        coefficients=fit_gap(coefficients, gap, gauge),
+        gap=gap.astype(np.float32),
+        closure=(shut * _phone_curve(spans, BILABIAL, times, 0.06)).astype(np.float32),
+        contact=_phone_curve(spans, LABIODENTAL, times, 0.05),
+        rounding=np.clip(rounded / 0.25, 0.0, 1.0).astype(np.float32),
+        talking=np.where(outside, 0.0, 1.0 - silence).astype(np.float32),
+    )
+
+
+def compose(
+    spoken: SpokenMotion,
+    posterior: Floats,
+    intensity: Floats,
+    style: Style,
+    gauge: LipGauge,
+    pose_table: Floats,
+    liveliness: Floats,
+) -> Floats:
+    """(T, 52) expressive talking.
+
+    Args:
+        spoken: what speech does.
+        posterior: (T, 7) mixture of the categories.
+        intensity: (T,) in [0, 1].
+        style: of speaking.
+        gauge: of the face the lips must close on.
+        pose_table: (7, 52) from ``poses``.
+        liveliness: (T,) in [0, 1], smoothed loudness; expressions breathe a little with it.
+    """
+    amount = intensity[:, None] * (0.9 + 0.2 * (liveliness[:, None] - 0.5))
+    expression = np.asarray(amount * (posterior @ pose_table), np.float32)
+    speaking = 1.0 + intensity * (posterior @ articulation())
+    amplitude = speaking * 2.0 ** (STYLE_RANGE * style.articulation)
+    speech = spoken.coefficients.copy()
+    speech[:, ROUNDING] *= 2.0 ** (STYLE_RANGE * style.rounding)
+    speech = fit_gap(speech, spoken.gap * amplitude, gauge)
+    closed, contact, rounding = (v[:, None] for v in (spoken.closure, spoken.contact, spoken.rounding))
+    talking, opened = spoken.talking[:, None], np.clip(spoken.gap[:, None] / 0.08, 0.0, 1.0)
+    expression[:, OPENING] *= (1.0 - closed) * (1.0 - 0.6 * contact) * (1.0 - 0.25 * talking)
+    expression[:, WIDENING] *= (1.0 - 0.55 * rounding * talking) * (1.0 - 0.2 * closed)
+    expression[:, PRESSING] *= 1.0 - opened
+    combined = speech + expression - 0.5 * speech * expression * talking
+    leak = np.maximum(gauge.gap(expression), 0.0) * spoken.closure
+    combined[:, INDEX["mouthClose"]] += leak / -gauge.gain[INDEX["mouthClose"]]
+    return np.asarray(combined.clip(0.0, 1.0), np.float32)
+
+
+def pause(frames: int) -> SpokenMotion:
+    """A closed, resting mouth: the target for silence and noise."""
+    zero = np.zeros(frames, np.float32)
+    return SpokenMotion(np.zeros((frames, len(ARKIT_52)), np.float32), zero, zero, zero, zero, zero)
+
+
+def liveliness_of(log_energy: Floats, rate: float = 50.0) -> Floats:
+    """(T,) in [0, 1]: loudness of level-fixed speech smoothed over 0.3 s (log energy as ``prosody`` gives it)."""
+    return gaussian_filter1d(1.0 / (1.0 + np.exp(-(log_energy + 6.5) / 1.2)), 0.3 * rate).astype(np.float32)
+
+
+def random_emotion(rng: np.random.Generator, times: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    """Posterior (T, 7) and intensity (T,) of a random track: spans of 0.8 to 5 s with eased changes of 0.3 to 1 s."""
+    posterior = np.zeros((len(times), len(CATEGORIES)), np.float32)
+    intensity = np.zeros(len(times), np.float32)
+    edge, previous = times[0] - rng.uniform(0.0, 3.0), None
+    while edge < times[-1]:
+        probabilities = np.zeros(len(CATEGORIES), np.float32)
+        probabilities[rng.integers(len(CATEGORIES)) if rng.random() < 0.85 else 0] = 1.0
+        if rng.random() < 0.4:
+            soft = rng.uniform(0.0, 0.6)
+            probabilities = (1 - soft) * probabilities + soft * rng.dirichlet(np.full(len(CATEGORIES), 0.4))
+        strength = float(rng.choice([rng.random(), 1.0, 0.0], p=[0.8, 0.15, 0.05]))
+        ease = np.ones(len(times))
+        if previous is not None:
+            phase = np.clip((times - edge) / rng.uniform(0.3, 1.0), 0.0, 1.0)
+            ease = 0.5 - 0.5 * np.cos(np.pi * phase)
+        after = ease if previous is not None else np.ones(len(times))
+        posterior = posterior * (1 - after[:, None]) + after[:, None] * probabilities
+        intensity = intensity * (1 - after) + after * strength
+        previous = strength
+        edge += rng.uniform(0.8, 5.0)
+    return posterior.astype(np.float32), intensity.astype(np.float32)
+
+
+def measured_poses(table: dict[str, dict[str, dict[str, float]]] | None) -> Floats:
+    """``poses`` from the ``table`` of ``emotion_au_table.json``, or from the prototypes alone."""
+    return poses({name: row["mean_delta"] for name, row in table.items()} if table else None)

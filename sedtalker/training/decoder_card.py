@@ -1,0 +1,39 @@
+"""The model card that is written beside the decoder's weights."""
+
+CARD = """# Built-in decoder
+
+Speech features and a dense emotion track in, coefficients of the 52 ARKit shapes out, 50 frames a second.
+Mamba blocks and local attention (MMAMMA, width 128), adaptive norms driven frame by frame by the mixture of category
+embeddings × intensity and by a style code (articulation, rounding). It reads the built-in speech encoder, frozen.
+
+## Training
+One run of `sedtalker train experiment=decoder`. The mouth is learned from real motion: 780 sentences of GRID talker s1,
+tracked on video (both sides averaged, the rest pose removed, the lip gap restored exactly as tracked). There is no free
+recording of emotional talking faces, so the expressions are **constructed**: action-unit prototypes with strengths of
+our own, plus the published average differences of 24 actors (RAVDESS), composed with the talking mouth under random
+tracks whose emotion changes inside the clip. Where the talker closes the lips (p, b, m), touches the teeth (f, v) or
+rounds, the expression gives way. Noise and silence are trained to a resting mouth. Blinks, gaze and head motion are not
+learned here.
+
+## Held-out figures (validation sentences, the built-in face)
+| figure | value |
+|---|---|
+| inner-lip height, mean correlation per sentence, neutral track, speech frames | {lip_r} |
+| inner-lip width, same | {width_r} |
+| closures on p, b, m: recall | {closure_recall} |
+| open vowels falsely closed | {closure_false} |
+| closure F1 | {closure_f1} |
+| coefficient error under random emotion tracks, RMS | {emotional_rmse} |
+
+`sedtalker evaluate decoder` measures the test sentences, an unseen Mandarin talker, and the controls.
+
+## Licence
+CC BY 4.0, as GRID (Cooke, Barker, Cunningham and Shao 2006; the licence was read from derivative data sets). Of RAVDESS
+(Livingstone and Russo 2018) only averaged measurements were used, no recording.
+
+## Uses and limits
+Animating faces from speech, as a preview or a first pass that an animator edits. One male British English talker
+taught all mouth motion: other talkers' habits, other languages, shouting, singing, laughter and crying are weaker, and
+on unseen voices the amplitude tends to be cautious. Expressions are conventional and even on both sides; they show what
+the track says is *expressed*, never what a person feels. Not for judging people.
+"""

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.animation.decoder import Decoder, DecoderConfig, DecoderStream, Style, predict
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.speech.features import FRAME_CLOCK
+
+TOLERANCE = 1e-4
+
+
+def _decoder(seed: int = 0, **config) -> Decoder:
+    torch.manual_seed(seed)
+    decoder = Decoder(DecoderConfig(hidden=12, width=32, condition=16, heads=2, radius=4, **config)).eval()
+    for parameter in decoder.parameters():  # adaptive norms start at zero and would hide errors
+        torch.nn.init.normal_(parameter, std=0.1) if parameter.abs().max() == 0 else None
+    return decoder
+
+
+def _inputs(frames: int, seed: int = 0):
+    g = torch.Generator().manual_seed(seed)
+    posterior = torch.softmax(torch.randn(1, frames, 7, generator=g), -1)
+    return torch.randn(1, frames, 16, generator=g), posterior, torch.rand(1, frames, generator=g)
+
+
+def _features(frames: int, hidden: int = 12) -> SpeechFeatures:
+    rng = np.random.default_rng(0)
+    draw = lambda width: rng.standard_normal((frames, width)).astype(np.float32)  # noqa: E731
+    return SpeechFeatures(FRAME_CLOCK, draw(hidden), draw(80), draw(4), np.ones(frames, bool))
+
+
+def _track(label: str, intensity: float, labels=CATEGORIES) -> EmotionTrack:
+    posterior = np.zeros((2, len(labels)), np.float32)
+    posterior[:, labels.index(label)] = 1
+    flat = np.full(2, intensity, np.float32)
+    return EmotionTrack(np.array([0.0, 10.0]), posterior, flat, flat, flat, labels)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.sampled_from(["MMAMMA", "A", "M", "AA"]))
+def test_stream_equals_one_pass(lengths, layout):
+    decoder = _decoder(layout=layout)
+    speech, posterior, intensity = _inputs(sum(lengths))
+    with torch.no_grad():
+        whole = decoder(speech, posterior, intensity, torch.zeros(1, 2))
+    stream, parts, start = DecoderStream(decoder, Style()), [], 0
+    for i, length in enumerate(lengths):
+        part = slice(start, start + length)
+        parts.append(stream.push(speech[:, part], posterior[:, part], intensity[:, part], i == len(lengths) - 1))
+        start += length
+    assert torch.allclose(torch.cat(parts, 1), whole, atol=TOLERANCE)
+
+
+def test_long_recording_equals_one_pass():
+    decoder, features = _decoder(), _features(1700)
+    got = predict(decoder, features, _track("happy", 0.7))
+    speech = torch.cat([torch.from_numpy(features.hidden), torch.from_numpy(features.prosody)], 1)
+    from sedtalker.animation.decoder import speech_input
+
+    speech = speech_input(torch.from_numpy(features.hidden), torch.from_numpy(features.prosody))[None]
+    posterior = torch.zeros(1, 1700, 7)
+    posterior[..., CATEGORIES.index("happy")] = 1
+    with torch.no_grad():
+        whole = decoder(speech, posterior, torch.full((1, 1700), 0.7), torch.zeros(1, 2))[0].clamp(0, 1).numpy()
+    assert np.abs(got - whole).max() < TOLERANCE
+    assert got.shape == (1700, 52)
+
+
+def test_shapes_that_never_move_stay_at_zero():
+    decoder = _decoder(shapes=("jawOpen", "mouthClose"))
+    got = predict(decoder, _features(40), _track("sad", 1.0))
+    moving = {ARKIT_52[i] for i in np.flatnonzero(got.any(0))}
+    assert moving <= {"jawOpen", "mouthClose"}
+
+
+def test_zero_intensity_of_any_emotion_is_neutral():
+    decoder, features = _decoder(), _features(30)
+    assert np.array_equal(
+        predict(decoder, features, _track("angry", 0.0)), predict(decoder, features, _track("neutral", 0.0))
+    )
+
+
+def test_same_input_gives_the_same_bytes():
+    decoder, features = _decoder(), _features(90)
+    assert (
+        predict(decoder, features, _track("fear", 0.4)).tobytes()
+        == predict(decoder, features, _track("fear", 0.4)).tobytes()
+    )
+
+
+def test_wrong_encoder_and_wrong_categories_are_told():
+    with pytest.raises(InputError, match="12 features"):
+        predict(_decoder(), _features(10, hidden=5), _track("sad", 1.0))
+    with pytest.raises(InputError, match="categories"):
+        predict(_decoder(), _features(10), _track("joy", 1.0, ("joy", "grief")))
+
+
+def test_one_frame():
+    assert predict(_decoder(), _features(1), _track("sad", 1.0)).shape == (1, 52)
