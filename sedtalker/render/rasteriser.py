@@ -15,6 +15,7 @@ from sedtalker.face.mesh import Floats, Ints
 from sedtalker.render.camera import Matrix
 from sedtalker.render.kernels import kernel
 
+CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
 _OVERLAP = 1e-7  # of a pixel: neighbours may both claim a sample on their edge, so that none is missed
 
 
@@ -47,14 +48,14 @@ def rasterise_ids(
     """
     width, height = (size, size) if isinstance(size, int) else size
     screen = to_screen(np.ascontiguousarray(vertices, dtype=np.float32), np.asarray(matrix, np.float64), width, height)
-    ids = np.full((height, width), -1, dtype=np.int32)
-    depth = np.full((height, width), np.inf, dtype=np.float32)
+    ids = np.full((1, height, width), -1, dtype=np.int32)
+    depth = np.full((1, height, width), np.inf, dtype=np.float32)
     corners = np.ascontiguousarray(triangles, dtype=np.int32)
-    fill(screen, corners, ids, depth, 0, height)
+    fill(screen, corners, ids, depth, CENTRE, 0, height)
     barycentric = np.zeros((height, width, 3), dtype=np.float32)
     distance = np.full((height, width), np.inf, dtype=np.float32)
-    _weights(screen, corners, ids, depth, barycentric, distance, bool(np.asarray(matrix)[3, :3].any()))
-    return IdBuffer(ids, barycentric, distance)
+    _weights(screen, corners, ids[0], depth[0], barycentric, distance, bool(np.asarray(matrix)[3, :3].any()))
+    return IdBuffer(ids[0], barycentric, distance)
 
 
 def orthographic_matrix(
@@ -100,23 +101,32 @@ def to_screen(vertices: Floats, matrix: Matrix, width: int, height: int) -> NDAr
 
 
 @kernel
-def fill(screen: NDArray[np.float64], triangles: Ints, ids: Ints, depth: Floats, first_row: int, last_row: int) -> None:
-    """Rasterise into rows [first_row, last_row) of ``ids`` and ``depth`` (H, W), which hold −1 and +inf where empty."""
-    width = ids.shape[1]
+def fill(
+    screen: NDArray[np.float64],
+    triangles: Ints,
+    ids: Ints,
+    depth: Floats,
+    samples: Floats,
+    first_row: int,
+    last_row: int,
+) -> None:
+    """Rasterise into rows [first_row, last_row) of ``ids`` and ``depth`` (S, H, W), which hold −1 and +inf where empty.
+
+    Each pixel is sampled at ``samples`` (S, 2), measured in pixels rightwards and down from its top left corner.
+    """
+    width = ids.shape[2]
     for t in range(len(triangles)):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         if screen[a, 3] == 0.0 or screen[b, 3] == 0.0 or screen[c, 3] == 0.0:
             continue
         ay, by, cy = screen[a, 1], screen[b, 1], screen[c, 1]
-        top = max(first_row, int(np.ceil(min(ay, by, cy) - 0.5)))
-        bottom = min(last_row - 1, int(np.floor(max(ay, by, cy) - 0.5)))
-        if top > bottom:
+        highest, lowest = min(ay, by, cy), max(ay, by, cy)
+        if lowest < first_row or highest > last_row:
             continue
         ax, bx, cx = screen[a, 0], screen[b, 0], screen[c, 0]
-        left = max(0, int(np.ceil(min(ax, bx, cx) - 0.5)))
-        right = min(width - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
+        leftmost, rightmost = min(ax, bx, cx), max(ax, bx, cx)
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if left > right or abs(area) < 1e-12:
+        if rightmost < 0.0 or leftmost > width or abs(area) < 1e-12:
             continue
         inverse = 1.0 / area
         bdx, bdy = (cy - ay) * inverse, (ax - cx) * inverse
@@ -128,39 +138,47 @@ def fill(screen: NDArray[np.float64], triangles: Ints, ids: Ints, depth: Floats,
         az = screen[a, 2]
         bz, cz = screen[b, 2] - az, screen[c, 2] - az
         zdx = bdx * bz + cdx * cz
-        x = left + 0.5 - ax
-        for row in range(top, bottom + 1):
-            y = row + 0.5 - ay
-            # Weights of the corners at the left end of the row; each is linear in the column and limits its span.
-            v, w = x * bdx + y * bdy, x * cdx + y * cdy
-            u = 1.0 - v - w
-            first, last = 0.0, float(right - left)
-            if bdx > 0.0:
-                first = max(first, v * b_cross)
-            elif bdx < 0.0:
-                last = min(last, v * b_cross)
-            elif v < 0.0:
+        for s in range(len(samples)):
+            across, down = samples[s, 0], samples[s, 1]
+            top = max(first_row, int(np.ceil(highest - down)))
+            bottom = min(last_row - 1, int(np.floor(lowest - down)))
+            left = max(0, int(np.ceil(leftmost - across)))
+            right = min(width - 1, int(np.floor(rightmost - across)))
+            if left > right:
                 continue
-            if cdx > 0.0:
-                first = max(first, w * c_cross)
-            elif cdx < 0.0:
-                last = min(last, w * c_cross)
-            elif w < 0.0:
-                continue
-            if adx > 0.0:
-                first = max(first, u * a_cross)
-            elif adx < 0.0:
-                last = min(last, u * a_cross)
-            elif u < 0.0:
-                continue
-            begin, end = int(np.ceil(first - _OVERLAP)), int(np.floor(last + _OVERLAP))
-            z = az + v * bz + w * cz
-            depth_row, ids_row = depth[row], ids[row]
-            for k in range(begin, end + 1):
-                near = np.float32(z + k * zdx)
-                if near < depth_row[left + k]:
-                    depth_row[left + k] = near
-                    ids_row[left + k] = t
+            x = left + across - ax
+            for row in range(top, bottom + 1):
+                y = row + down - ay
+                # Weights of the corners at the left end of the row; each is linear in the column and limits its span.
+                v, w = x * bdx + y * bdy, x * cdx + y * cdy
+                u = 1.0 - v - w
+                first, last = 0.0, float(right - left)
+                if bdx > 0.0:
+                    first = max(first, v * b_cross)
+                elif bdx < 0.0:
+                    last = min(last, v * b_cross)
+                elif v < 0.0:
+                    continue
+                if cdx > 0.0:
+                    first = max(first, w * c_cross)
+                elif cdx < 0.0:
+                    last = min(last, w * c_cross)
+                elif w < 0.0:
+                    continue
+                if adx > 0.0:
+                    first = max(first, u * a_cross)
+                elif adx < 0.0:
+                    last = min(last, u * a_cross)
+                elif u < 0.0:
+                    continue
+                begin, end = int(np.ceil(first - _OVERLAP)), int(np.floor(last + _OVERLAP))
+                z = az + v * bz + w * cz
+                depth_row, ids_row = depth[s, row], ids[s, row]
+                for k in range(begin, end + 1):
+                    near = np.float32(z + k * zdx)
+                    if near < depth_row[left + k]:
+                        depth_row[left + k] = near
+                        ids_row[left + k] = t
 
 
 @kernel

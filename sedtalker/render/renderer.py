@@ -14,7 +14,7 @@ from sedtalker.face.face import Face
 from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.light import STUDIO, Colour, Lighting, default_colours, triangle_parts
-from sedtalker.render.rasteriser import fill, orthographic_matrix, to_screen
+from sedtalker.render.rasteriser import CENTRE, fill, orthographic_matrix, to_screen
 from sedtalker.render.shading import (
     SAMPLES,
     encode_table,
@@ -115,7 +115,7 @@ def weld_map(mesh: Mesh) -> Ints:
 
 
 class NumbaRenderer:
-    """Z-buffer renderer on the CPU: 2 × 2 samples a pixel, per-pixel light, soft shadow; needs no graphics library."""
+    """Z-buffer renderer on the CPU: four samples a pixel, per-pixel light, soft shadow; needs no graphics library."""
 
     def __init__(
         self,
@@ -141,12 +141,16 @@ class NumbaRenderer:
         self._shadow_matrix = _shadow_matrix(self._lights[0, :3], camera)
         half = camera.half_height
         focal = height / 2 * self._projection[1, 1]
-        optics = (camera.near, camera.far, focal, 0.10 * half, 0.8 * lighting.occlusion, lighting.shadow, 0.02 * half)
+        slope = 2 * camera.far * camera.near / ((camera.far - camera.near) * camera.distance**2)
+        step = 0.01 * half * slope
+        optics = (
+            *(camera.near, camera.far, focal, 0.10 * half, 0.8 * lighting.occlusion),
+            *(lighting.shadow, 0.02 * half, step),
+        )
         self._optics = np.array(optics, dtype=np.float32)
         self._tables = material_table(), tap_table(), encode_table()
-        self._ids = np.empty((SAMPLES * height, SAMPLES * width), dtype=np.int32)
+        self._ids = np.empty((len(SAMPLES), height, width), dtype=np.int32)
         self._depth = np.empty(self._ids.shape, dtype=np.float32)
-        self._first_depth = np.empty((height, width), dtype=np.float32)
         self._shadow_ids = np.empty((_SHADOW_SIZE, _SHADOW_SIZE), dtype=np.int32)
         self._shadow = np.empty(self._shadow_ids.shape, dtype=np.float32)
         count = threads or min(4, os.cpu_count() or 1)
@@ -161,7 +165,7 @@ class NumbaRenderer:
         height, width = self._background.shape[:2]
         in_camera = np.asarray(vertices, dtype=np.float64) @ self._view[:3, :3].T + self._view[:3, 3]
         points: Floats = np.ascontiguousarray(in_camera, dtype=np.float32)
-        screen = to_screen(points, self._projection, SAMPLES * width, SAMPLES * height)
+        screen = to_screen(points, self._projection, width, height)
         light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours))
         normals = welded_normals(points, self._triangles, self._weld)
         corners = pack(screen, points, normals, light)
@@ -169,21 +173,21 @@ class NumbaRenderer:
         materials, taps, encode = self._tables
 
         def fill_band(first: int, last: int) -> None:
-            self._ids[SAMPLES * first : SAMPLES * last] = -1
-            self._depth[SAMPLES * first : SAMPLES * last] = np.inf
-            fill(screen, self._triangles, self._ids, self._depth, SAMPLES * first, SAMPLES * last)
-            self._first_depth[first:last] = self._depth[SAMPLES * first : SAMPLES * last : SAMPLES, ::SAMPLES]
+            self._ids[:, first:last] = -1
+            self._depth[:, first:last] = np.inf
+            fill(screen, self._triangles, self._ids, self._depth, SAMPLES, first, last)
 
         def shadow() -> None:
             self._shadow_ids[:] = -1
             self._shadow[:] = np.inf
             seen = to_screen(points, self._shadow_matrix, _SHADOW_SIZE, _SHADOW_SIZE)
-            fill(seen, self._triangles, self._shadow_ids, self._shadow, 0, _SHADOW_SIZE)
+            fill(seen, self._triangles, self._shadow_ids[None], self._shadow[None], CENTRE, 0, _SHADOW_SIZE)
 
         def shade_band(first: int, last: int) -> None:
             shade(
-                image, self._background, self._ids, self._first_depth, corners, self._triangles, self._parts, materials,
-                self._lights, self._ambient, self._shadow, self._shadow_matrix, taps, self._optics, encode, first, last,
+                image, self._background, self._ids, SAMPLES, self._depth, corners, self._triangles, self._parts,
+                materials, self._lights, self._ambient, self._shadow, self._shadow_matrix, taps, self._optics, encode,
+                first, last,
             )  # fmt: skip
 
         bands = list(zip(self._bands[:-1], self._bands[1:], strict=True))
