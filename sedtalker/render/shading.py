@@ -214,8 +214,8 @@ def shade(
         shadow_map: (S, S) normalised depth seen from the first light.
         shadow_matrix: (4, 4) camera space to the shadow map's clip space.
         taps: see ``tap_table``.
-        optics: near, far, focal length in pixels, radius of hollows, their strength, the shadow's strength, its bias, and
-            the step in normalised depth that parts one surface from another.
+        optics: near, far, focal length in pixels, radius of hollows, their strength, the shadow's strength, its bias,
+            and the step in normalised depth that parts one surface from another.
         encode: see ``encode_table``.
         first_row: first row to shade.
         last_row: one past the last.
