@@ -15,7 +15,7 @@ from sedtalker.face.mesh import Floats, Ints
 from sedtalker.render.camera import Matrix
 from sedtalker.render.kernels import kernel
 
-CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
+_CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
 _OVERLAP = 1e-7  # of a pixel: neighbours may both claim a sample on their edge, so that none is missed
 
 
@@ -48,14 +48,14 @@ def rasterise_ids(
     """
     width, height = (size, size) if isinstance(size, int) else size
     screen = to_screen(np.ascontiguousarray(vertices, dtype=np.float32), np.asarray(matrix, np.float64), width, height)
-    ids = np.full((1, height, width), -1, dtype=np.int32)
-    depth = np.full((1, height, width), np.inf, dtype=np.float32)
+    ids = np.full((height, width), -1, dtype=np.int32)
+    depth = np.full((height, width), np.inf, dtype=np.float32)
     corners = np.ascontiguousarray(triangles, dtype=np.int32)
-    fill(screen, corners, ids, depth, CENTRE, 0, height)
+    fill(screen, corners, ids, depth, 0, height)
     barycentric = np.zeros((height, width, 3), dtype=np.float32)
     distance = np.full((height, width), np.inf, dtype=np.float32)
-    _weights(screen, corners, ids[0], depth[0], barycentric, distance, bool(np.asarray(matrix)[3, :3].any()))
-    return IdBuffer(ids[0], barycentric, distance)
+    _weights(screen, corners, ids, depth, barycentric, distance, bool(np.asarray(matrix)[3, :3].any()))
+    return IdBuffer(ids, barycentric, distance)
 
 
 def orthographic_matrix(
@@ -100,8 +100,13 @@ def to_screen(vertices: Floats, matrix: Matrix, width: int, height: int) -> NDAr
     return screen
 
 
+def fill(screen: NDArray[np.float64], triangles: Ints, ids: Ints, depth: Floats, first_row: int, last_row: int) -> None:
+    """``fill_samples`` with one sample in the middle of each pixel of ``ids`` and ``depth`` (H, W)."""
+    fill_samples(screen, triangles, ids[None], depth[None], _CENTRE, first_row, last_row)
+
+
 @kernel
-def fill(
+def fill_samples(
     screen: NDArray[np.float64],
     triangles: Ints,
     ids: Ints,

@@ -14,7 +14,7 @@ from sedtalker.face.face import Face
 from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.light import STUDIO, Colour, Lighting, default_colours, triangle_parts
-from sedtalker.render.rasteriser import CENTRE, fill, orthographic_matrix, to_screen
+from sedtalker.render.rasteriser import fill, fill_samples, orthographic_matrix, to_screen
 from sedtalker.render.shading import (
     SAMPLES,
     encode_table,
@@ -175,13 +175,13 @@ class NumbaRenderer:
         def fill_band(first: int, last: int) -> None:
             self._ids[:, first:last] = -1
             self._depth[:, first:last] = np.inf
-            fill(screen, self._triangles, self._ids, self._depth, SAMPLES, first, last)
+            fill_samples(screen, self._triangles, self._ids, self._depth, SAMPLES, first, last)
 
         def shadow() -> None:
             self._shadow_ids[:] = -1
             self._shadow[:] = np.inf
             seen = to_screen(points, self._shadow_matrix, _SHADOW_SIZE, _SHADOW_SIZE)
-            fill(seen, self._triangles, self._shadow_ids[None], self._shadow[None], CENTRE, 0, _SHADOW_SIZE)
+            fill(seen, self._triangles, self._shadow_ids, self._shadow, 0, _SHADOW_SIZE)
 
         def shade_band(first: int, last: int) -> None:
             shade(
