@@ -262,7 +262,7 @@ def _ear(cage: Cage, target: Target, points: Points, p: Patch) -> None:
     middle = np.array([-0.05, 0.1])
     for number, (behind, cheek) in enumerate(EAR_PROFILE, start=1):
         size, share, extra = (np.outer(1 - EAR_BACK, cheek) + np.outer(EAR_BACK, behind)).T
-        back, up = (middle + (EAR_OUTLINE - middle) * size[:, None]).T
+        back, up = (middle + (EAR_OUTLINE - middle) * size[:, None] * (1.14, 1.0)).T
         yy = 0.95 + up + 0.10 * back
         zz = 0.05 - back - 0.16 * up
         surface = np.stack([np.ones_like(yy), yy, zz, yy * zz, zz * zz], axis=1) @ head

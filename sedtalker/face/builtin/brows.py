@@ -15,7 +15,7 @@ BROW_DROP = 0.82
 """Centimetres that the brows lie below landmarks 17–26."""
 BROW_ARCH = 0.75
 """Share of the landmarks' arch that is kept."""
-BROW_HAIRS, LASHES = 118, 24
+BROW_HAIRS, LASHES = 98, 24
 BROW_HALF_HEIGHT = (0.15, 0.24, 0.25, 0.20, 0.13, 0.04)
 """Half the brow's height from its inner to its outer end, centimetres."""
 
@@ -31,18 +31,30 @@ def brow_curve(marks: Points, t: NDArray[np.float64]) -> Points:
     return np.stack([x, np.polyval(heights, x)], axis=1)
 
 
-def brow_distance(vertices: Points, marks: Points) -> NDArray[np.float64]:
-    """(V,) distance in front view to the middle of the nearer brow, in units of its half height; large behind."""
-    t = np.linspace(0, 1, 40)
-    curve = brow_curve(marks, t)
-    half = np.interp(t, np.linspace(0, 1, len(BROW_HALF_HEIGHT)), BROW_HALF_HEIGHT) + 0.06
-    xy = np.stack([np.abs(vertices[:, 0]), vertices[:, 1]], axis=1)
-    distance = np.linalg.norm(xy[:, None] - curve[None], axis=2) / half
-    return np.where(vertices[:, 2] > 4, distance.min(axis=1), 1e3)
+def _brow_base(skin: Skin, marks: Points, tone: Points) -> tuple[Points, sparse.csr_matrix, NDArray[np.int64], Points]:
+    """A strip under the hairs, brown in the middle and skin-coloured at its edge, so that the brow has a soft body."""
+    t = np.linspace(0.03, 1.0, 15)
+    across = np.linspace(-1, 1, 5)
+    half = 1.15 * np.interp(t, np.linspace(0, 1, len(BROW_HALF_HEIGHT)), BROW_HALF_HEIGHT) + 0.05
+    along = brow_curve(marks, t + 0.02) - brow_curve(marks, t - 0.02)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    xy = brow_curve(marks, t)[:, None] + (half[:, None] * across)[..., None] * normal[:, None]
+    weights, outwards = glue_front(skin, xy.reshape(-1, 2))
+    body = np.outer(np.interp(t, [0.03, 0.14, 0.3, 0.85, 1], [0.15, 0.6, 0.8, 0.7, 0.2]), [0, 0.8, 1.0, 0.8, 0])
+    inside = np.outer((t > 0.04) & (t < 0.99), np.abs(across) < 0.9)
+    lift = np.where(inside, 0.022, -0.03).reshape(-1)
+    n, m = len(t), len(across)
+    quads = [
+        [i * m + j, (i + 1) * m + j, (i + 1) * m + j + 1, i * m + j + 1] for i in range(n - 1) for j in range(m - 1)
+    ]
+    under = weights @ tone
+    colours = under + body.reshape(-1, 1) * (BROW_COLOUR - under)
+    return weights @ skin.vertices + outwards * lift[:, None], weights, np.array(quads), colours
 
 
-def build_brows(skin: Skin, marks: Points) -> Part:
-    """Two brows of tapering hairs: upright inside, along the brow outside."""
+def build_brows(skin: Skin, marks: Points, tone: Points) -> Part:
+    """Two brows of tapering hairs, upright inside, along the brow outside; ``tone`` are the skin's colours (V, 3)."""
     rng = np.random.default_rng(11)
     t = np.sort(0.02 + 0.98 * rng.uniform(0, 1, BROW_HAIRS) ** 0.85)
     across = rng.uniform(-1, 1, BROW_HAIRS)
@@ -61,7 +73,7 @@ def build_brows(skin: Skin, marks: Points) -> Part:
     side = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
     tip = root + direction * length[:, None]
     bases, lifts = [], []
-    for place, width, height in ((root, -0.05, 0.03), (root, 0.05, 0.03), (tip, 0.015, 0.09), (tip, -0.015, 0.09)):
+    for place, width, height in ((root, -0.05, 0.06), (root, 0.05, 0.06), (tip, 0.015, 0.12), (tip, -0.015, 0.12)):
         bases.append(place + side * width)
         lifts.append(np.full(BROW_HAIRS, height))
     xy = np.stack(bases, axis=1).reshape(-1, 2)
@@ -69,8 +81,12 @@ def build_brows(skin: Skin, marks: Points) -> Part:
     lift = np.stack(lifts, axis=1).reshape(-1)
     vertices = weights @ skin.vertices + outwards * lift[:, None]
     shade = np.repeat(rng.uniform(0.8, 1.25, BROW_HAIRS) * np.interp(t, [0, 0.2, 1], [1.5, 1.1, 1.0]), 4)
-    quads = np.arange(len(vertices)).reshape(-1, 4)
-    return _both_sides("brows", skin, vertices, weights, quads, BROW_COLOUR * shade[:, None], (0.02, 0.79))
+    base, base_weights, base_quads, base_colours = _brow_base(skin, marks, tone)
+    quads = np.concatenate([base_quads, np.arange(len(vertices)).reshape(-1, 4) + len(base)])
+    return _both_sides(
+        "brows", skin, np.concatenate([base, vertices]), sparse.vstack([base_weights, weights]).tocsr(), quads,
+        np.concatenate([base_colours, BROW_COLOUR * shade[:, None]]), (0.02, 0.79),
+    )  # fmt: skip
 
 
 def build_lashes(cage: Cage, skin: Skin) -> Part:

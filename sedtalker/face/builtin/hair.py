@@ -11,6 +11,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
+from sedtalker.face.mesh import vertex_normals
 
 HAIR = np.array([0.345, 0.215, 0.135])
 HAIR_LIGHT = np.array([0.56, 0.37, 0.23])
@@ -48,7 +49,8 @@ def build_hair(skin: Skin) -> Part:
     paths = _paths(azimuth, hairline(azimuth) - 0.25, s, head)
     base = HEAD + paths * head.radius(paths)[..., None]
     lift = _thickness(s, azimuth, across, rng, lock)
-    points = base + paths * lift[..., None] + _sweep(s, azimuth, lift)
+    base, normals = head.project(base)
+    points = base + 0.5 * (paths + normals) * lift[..., None] + _sweep(s, azimuth, lift)
     vertices = np.concatenate([[points[:, 0].mean(0)], points.transpose(1, 0, 2).reshape(-1, 3)])
     roots = np.concatenate([[base[:, 0].mean(0)], base.transpose(1, 0, 2).reshape(-1, 3)])
     quads = _quads(len(azimuth))
@@ -83,20 +85,37 @@ def _paths(azimuth: Points, height: Points, s: Points, head: Head) -> Points:
 
 
 class Head:
-    """The head's radius by direction, without ears."""
+    """The head's surface without ears."""
 
     def __init__(self, skin: Skin) -> None:
         ray = skin.vertices - HEAD
         radius = np.linalg.norm(ray, axis=1)
-        keep = (skin.vertices[:, 1] > -10) & (radius > 5) & ~skin.ears
+        keep = (skin.vertices[:, 1] > -11) & (radius > 5) & ~skin.ears
         self._radii = radius[keep]
         self._tree = cKDTree(ray[keep] / radius[keep, None])
+        triangles = np.concatenate([skin.quads[:, :3], skin.quads[:, [0, 2, 3]]]).astype(np.int32)
+        self._points = skin.vertices[keep]
+        self._normals = vertex_normals(skin.vertices.astype(np.float32), triangles)[keep].astype(float)
+        self._places = cKDTree(self._points)
 
     def radius(self, directions: Points) -> Points:
         """Radii (...) of unit directions (..., 3)."""
         distance, at = self._tree.query(directions.reshape(-1, 3), k=8)
         weight = 1 / (distance + 0.01) ** 2
         return ((weight * self._radii[at]).sum(1) / weight.sum(1)).reshape(directions.shape[:-1])
+
+    def project(self, points: Points) -> tuple[Points, Points]:
+        """The head's surface nearest to points (..., 3), and its normals there."""
+        flat = points.reshape(-1, 3)
+        for _ in range(3):
+            distance, at = self._places.query(flat, k=6)
+            weight = 1 / (distance + 0.05) ** 2
+            weight /= weight.sum(1, keepdims=True)
+            normal = np.einsum("nk,nkd->nd", weight, self._normals[at])
+            normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+            height = np.einsum("nk,nkd,nd->n", weight, flat[:, None] - self._points[at], normal)
+            flat = flat - height[:, None] * normal
+        return flat.reshape(points.shape), normal.reshape(points.shape)
 
 
 def _thickness(s: Points, azimuth: Points, across: Points, rng: np.random.Generator, lock: NDArray[np.int64]) -> Points:
@@ -111,7 +130,7 @@ def _thickness(s: Points, azimuth: Points, across: Points, rng: np.random.Genera
     ridge = ((1 - np.abs(across)) * (0.07 + 0.11 * top[:, 0]))[:, None] * np.interp(
         s, [0, 0.3, 0.85, 1], [0.2, 1, 1, 0]
     )
-    uneven = rng.normal(0, 0.07, LOCKS)[lock][:, None] * np.interp(s, [0, 0.4, 0.9, 1], [0, 1, 1, 0])[None]
+    uneven = rng.normal(0, 0.045, LOCKS)[lock][:, None] * np.interp(s, [0, 0.4, 0.9, 1], [0, 1, 1, 0])[None]
     lift = body * (1 - 0.35 * side) + crest * top * heavy + ridge + uneven * (0.5 + top)
     return lift - 0.75 * parting * np.maximum(lift, 0)
 

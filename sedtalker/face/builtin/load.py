@@ -46,7 +46,12 @@ def _build_parts(cage: Cage, skin: Skin, parameters: Parameters) -> list[Part]:
     ]
     parts += _eyes(parameters)
     parts += _mouth(parameters, marks[MOUTH_UPPER_CONTACT])
-    parts += [build_brows(skin, marks), build_lashes(cage, skin), build_hair(skin), build_collar(skin)]
+    parts += [
+        build_brows(skin, marks, parts[0].colours),
+        build_lashes(cage, skin),
+        build_hair(skin),
+        build_collar(skin),
+    ]
     return parts
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.builtin.brows import BROW_COLOUR, brow_distance
 from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
 from sedtalker.face.builtin.eyes import RING_ANGLES, SPOKES
 from sedtalker.face.builtin.hair import HAIR, scalp
@@ -53,7 +52,6 @@ def paint_skin(cage: Cage, vertices: Points, marks: Points) -> Points:
     colours = _mix(colours, BLUSH, 0.14 * _spot(vertices, marks[8] + (0, 0.8, 0), (1.5, 1.0, 2.0)))
     colours = _mix(colours, BLUSH, 0.10 * _spot(vertices, marks[57] + (0, -0.8, 0), (1.6, 0.6, 1.5)))
     colours = _mix(colours, SKIN * (1.03, 1.04, 1.04), 0.5 * _spot(vertices, marks[27] + (0, 3.5, 0), (3.5, 2.5, 4.0)))
-    colours = _mix(colours, BROW_COLOUR, 0.62 * smoothstep(1.3, 0.2, brow_distance(vertices, marks)))
     colours = _mix(colours, HAIR * 0.9, 0.9 * smoothstep(0.0, 1.0, scalp(vertices)))
     colours = _paint_lids(cage, vertices, colours)
     colours = _paint_mouth(cage, vertices, colours)
