@@ -76,7 +76,7 @@ class Material:
     shade: float = 1.0
 
 
-_CLAY = Material((0.80, 0.70, 0.63), 0.10, 4, (0.42, 0.30, 0.26))
+_CLAY = Material((0.86, 0.74, 0.66), 0.10, 4, (0.42, 0.30, 0.26))
 MATERIALS: dict[str, Material] = {
     "skin": _CLAY,
     "eye": Material((0.93, 0.92, 0.90), 0.9, 8, (0.35, 0.33, 0.33), 0.8),
