@@ -54,7 +54,7 @@ def main(animation_file: Path, audio_file: Path) -> None:
     """Render the frames and draw the picture."""
     animation, audio = read_animation(animation_file), load_audio(audio_file)
     assert animation.track is not None
-    renderer = make_renderer(animation.face.mesh, frame_head(animation.face), 480)
+    renderer = make_renderer(animation.face, frame_head(animation.face), 480)
     spans = [s for s in animation.track.segments() if s.end - s.start > 0.8]
     figure = plt.figure(figsize=(2.6 * len(spans), 4.2), layout="constrained", dpi=110)
     rows = figure.subfigures(2, 1, height_ratios=[2.6, 1.5])
