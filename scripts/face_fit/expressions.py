@@ -18,8 +18,10 @@ from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, ga
 LID_CLEARANCE = 0.03
 """Centimetres between the eyeball and the inside of a lid."""
 SMOOTH = 0.004
-RESTING = {"mouthSmileLeft": 0.26, "mouthSmileRight": 0.26, "eyeBlinkLeft": 0.04, "eyeBlinkRight": 0.04,
-           "eyeSquintLeft": 0.10, "eyeSquintRight": 0.10}  # fmt: skip
+RESTING = {
+    "mouthSmileLeft": 0.26, "mouthSmileRight": 0.26, "eyeBlinkLeft": 0.02, "eyeBlinkRight": 0.02,
+    "eyeSquintLeft": 0.10, "eyeSquintRight": 0.10, "eyeLookUpLeft": 0.14, "eyeLookUpRight": 0.14,
+}  # fmt: skip
 """Expressions that the neutral face keeps: a friendly look, not a stare."""
 OUTLIER = 0.15
 """Centimetres off the smooth solution beyond which a sampled target is pulled back."""

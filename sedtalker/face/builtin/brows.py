@@ -11,7 +11,7 @@ from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 
 BROW_COLOUR = np.array([0.27, 0.175, 0.12])
 LASH_COLOUR = np.array([0.09, 0.06, 0.05])
-BROW_DROP = 0.82
+BROW_DROP = 0.88
 """Centimetres that the brows lie below landmarks 17–26."""
 BROW_ARCH = 0.75
 """Share of the landmarks' arch that is kept."""
