@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -272,3 +275,16 @@ def test_uvs_and_colours_are_in_range(face: Face) -> None:
         assert values.max() <= 1
     corners = face.mesh.uvs[face.mesh.polygon_uvs.reshape(-1, 4)]
     assert np.ptp(corners, axis=1).max() < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_parameters_can_be_fitted_again(data_dir: Path, tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "scripts" / "fit_builtin_face.py"
+    out = tmp_path / "parameters.npz"
+    subprocess.run([sys.executable, str(script), "--data", str(data_dir), "--out", str(out)], check=True, timeout=300)
+    again, stored = read_parameters(out), read_parameters()
+    assert again.shapes == stored.shapes
+    assert np.abs(again.cage - stored.cage).max() < 0.01
+    difference = again.offsets.astype(np.float32) - stored.offsets.astype(np.float32)
+    assert np.abs(difference).max() < 0.02

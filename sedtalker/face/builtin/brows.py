@@ -10,7 +10,7 @@ from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 
 BROW_COLOUR = np.array([0.27, 0.175, 0.12])
-LASH_COLOUR = np.array([0.09, 0.06, 0.05])
+LASH_COLOUR = np.array([0.17, 0.11, 0.09])
 BROW_DROP = 0.88
 """Centimetres that the brows lie below landmarks 17–26."""
 BROW_ARCH = 0.75
@@ -110,7 +110,7 @@ def build_lashes(cage: Cage, skin: Skin) -> Part:
     root, tip = out @ skin.vertices, out @ skin.vertices + stretch @ skin.vertices + fan * 0.62 * length[:, None]
     side = np.gradient(root, axis=0)
     side /= np.linalg.norm(side, axis=1, keepdims=True)
-    corners = [root - side * 0.03, root + side * 0.03, tip + side * 0.006, tip - side * 0.006]
+    corners = [root - side * 0.022, root + side * 0.022, tip + side * 0.006, tip - side * 0.006]
     vertices = np.stack(corners, axis=1).reshape(-1, 3)
     weights = sparse.vstack([out, out, out + stretch, out + stretch]).tocsr()
     order = np.arange(4 * LASHES).reshape(4, LASHES).T.reshape(-1)
