@@ -134,7 +134,7 @@ def _curves(
             path += part[-2::-1]
         return path
 
-    outer_up = _smooth(vertices[chain(48, 49, 50, 51, 52, 53, 54)], 3.0)
+    outer_up = _smooth(vertices[chain(48, 49, 50, 51, 52, 53, 54)], 1.9)
     outer_low = _smooth(vertices[chain(48, 59, 58, 57, 56, 55, 54)], 3.0)
     inner_up = _smooth(vertices[chain(60, 61, 62, 63, 64)], 1.0)
     inner_low = _smooth(vertices[chain(60, 67, 66, 65, 64)], 1.0)
