@@ -202,7 +202,8 @@ def predict(
         part = slice(start, start + CHUNK_FRAMES)
         columns = (speech[part], torch.from_numpy(sampled.posterior[part]), torch.from_numpy(sampled.intensity[part]))
         last = start + CHUNK_FRAMES >= len(features)
-        parts.append(stream.push(*(c[None].to(device) for c in columns), last=last)[0])
+        speech_now, posterior, intensity = (c[None].to(device) for c in columns)
+        parts.append(stream.push(speech_now, posterior, intensity, last)[0])
     return torch.cat(parts).clamp(0.0, 1.0).float().cpu().numpy()
 
 

@@ -30,6 +30,7 @@ ACTION_UNITS: dict[str, dict[str, float]] = {
     "AU15": {"mouthFrownLeft": 1.0, "mouthFrownRight": 1.0},
     "AU17": {"mouthShrugLower": 1.0},
     "AU20": {"mouthStretchLeft": 1.0, "mouthStretchRight": 1.0},
+    "AU22": {"mouthFunnel": 1.0},
     "AU23": {"mouthPressLeft": 0.6, "mouthPressRight": 0.6, "mouthRollLower": 0.3},
     "AU24": {"mouthPressLeft": 1.0, "mouthPressRight": 1.0},
     "AU25": {"mouthLowerDownLeft": 0.5, "mouthLowerDownRight": 0.5},
@@ -41,11 +42,11 @@ ACTION_UNITS: dict[str, dict[str, float]] = {
 PROTOTYPES: dict[str, dict[str, float]] = {
     "neutral": {},
     "happy": {"AU06": 0.55, "AU12": 0.70, "AU25": 0.15, "AU02": 0.10},
-    "sad": {"AU01": 0.85, "AU04": 0.30, "AU15": 0.75, "AU17": 0.35, "AU43": 0.25, "AU07": 0.10},
-    "angry": {"AU04": 0.95, "AU05": 0.30, "AU07": 0.45, "AU09": 0.35, "AU10": 0.15, "AU23": 0.45, "AU15": 0.25},
+    "sad": {"AU01": 0.85, "AU04": 0.12, "AU15": 0.70, "AU17": 0.30, "AU43": 0.25, "AU07": 0.10},
+    "angry": {"AU04": 0.95, "AU05": 0.20, "AU07": 0.45, "AU09": 0.25, "AU10": 0.05, "AU23": 0.55, "AU15": 0.30},
     "fear": {"AU01": 0.90, "AU02": 0.40, "AU04": 0.35, "AU05": 0.80, "AU20": 0.55, "AU25": 0.25, "AU26": 0.15},
-    "disgust": {"AU04": 0.40, "AU07": 0.45, "AU09": 0.85, "AU10": 0.55, "AU15": 0.40, "AU17": 0.30},
-    "surprise": {"AU01": 0.95, "AU02": 0.95, "AU05": 0.85, "AU26": 0.45, "AU25": 0.10},
+    "disgust": {"AU04": 0.40, "AU07": 0.45, "AU09": 0.75, "AU10": 0.40, "AU15": 0.40, "AU17": 0.35},
+    "surprise": {"AU01": 0.95, "AU02": 0.95, "AU05": 0.85, "AU26": 0.60, "AU22": 0.25},
 }
 """Strength of the action units at intensity 1, beside the measured part."""
 
@@ -53,6 +54,8 @@ MEASURED_GAIN = 0.35
 """Weight of the measured differences: actors' averages are weaker than any one clear expression."""
 UNRELIABLE: dict[str, float] = {"AU07": 0.3, "AU11": 0.0, "AU20": 0.5}
 """Detectors that vote on or off; their measured differences count less."""
+NOT_MEASURED: dict[str, tuple[str, ...]] = {"surprise": ("AU12", "AU14", "AU20", "AU10")}
+"""Units that a detector sees because the mouth talks; they would make the pose smile."""
 MEASURED_NAMES: dict[str, str] = {"fear": "fearful_2", "surprise": "surprised_2"}
 
 ARTICULATION: dict[str, float] = {
@@ -72,7 +75,7 @@ def poses(measured: Mapping[str, Mapping[str, float]] | None = None) -> NDArray[
         strengths = dict(PROTOTYPES[emotion])
         if measured is not None and emotion != "neutral":
             for unit, delta in measured[MEASURED_NAMES.get(emotion, f"{emotion}_2")].items():
-                if unit in ACTION_UNITS:
+                if unit in ACTION_UNITS and unit not in NOT_MEASURED.get(emotion, ()):
                     gain = MEASURED_GAIN * UNRELIABLE.get(unit, 1.0)
                     strengths[unit] = max(0.0, strengths.get(unit, 0.0) + gain * delta)
         for unit, strength in strengths.items():

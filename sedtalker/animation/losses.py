@@ -56,17 +56,22 @@ class DecoderLoss(nn.Module):
         self.register_buffer("factor", torch.from_numpy(factor))
         self.register_buffer("gain", torch.from_numpy(gap_gain))
 
-    def forward(self, predicted: Tensor, target: Tensor, closure: Tensor) -> dict[str, Tensor]:
-        """Losses of coefficients (B, T, 52); ``closure`` (B, T) in [0, 1] is 1 where the lips must close."""
+    def forward(self, predicted: Tensor, target: Tensor, closure: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        """Losses of coefficients (B, T, 52).
+
+        ``closure`` (B, T) in [0, 1] is 1 where the lips must close; ``weight`` (B,) says how much a crop counts.
+        """
         self.to(predicted.device)
-        error = predicted - target
+        root = weight.sqrt()[:, None, None]
+        error = root * (predicted - target)
         scaled = error / self.scale
-        gap = (predicted.clamp(0.0, 1.0) - target) @ self.gain / self.gap_scale
+        gap = root[..., 0] * ((predicted.clamp(0.0, 1.0) - target) @ self.gain) / self.gap_scale
         opened = (predicted.clamp(0.0, 1.0) @ self.gain - CLOSED).clamp_min(0.0) / self.gap_scale
+        shut = closure * weight[:, None]
         return {
             "coefficients": scaled.square().mean(),
             "vertices": (error @ self.factor).square().sum(-1).mean() / self.vertex_scale,
             "velocity": (scaled[:, 1:] - scaled[:, :-1]).square().mean(),
             "gap": gap.square().mean() + 2.0 * (gap[:, 1:] - gap[:, :-1]).square().mean(),
-            "closure": (opened.square() * closure).sum() / closure.sum().clamp_min(1.0),
+            "closure": (opened.square() * shut).sum() / shut.sum().clamp_min(1.0),
         }

@@ -140,7 +140,7 @@ def align_corpus(
     return {u.key: [PhoneSpan(*s) for s in known[u.key]] for u in todo}
 
 
-def phone_frames(spans: list[PhoneSpan], times: NDArray[np.float64]) -> NDArray[np.int64]:
+def phone_frames(spans: list[PhoneSpan], times: NDArray[np.floating]) -> NDArray[np.int64]:
     """Class index (T,) of the phone at each time; ``IGNORED`` everywhere without spans, silence outside them."""
     if not spans:
         return np.full(len(times), IGNORED, np.int64)

@@ -29,6 +29,8 @@ Floats = NDArray[np.float32]
 TRACKED_REST_GAP = 0.0045
 """Inner-lip height the tracker gives for closed lips, outer-eye distances."""
 CLOSING, OPEN = 0.010, 0.030
+ROUNDED = 0.25
+"""Sum of pucker and funnel of a fully rounded mouth in speech."""
 STYLE_RANGE = 0.4
 """A style of ±1 is a factor of 2^±0.4."""
 
@@ -117,7 +119,7 @@ class SpokenMotion:
         """The same motion at other places (n,), counted in frames; held at both ends."""
         curves = (self.gap, self.closure, self.contact, self.rounding, self.talking)
         columns = np.column_stack([self.coefficients, *curves])
-        values = resample_frames(columns, np.arange(len(columns)), position)
+        values = resample_frames(columns, np.arange(float(len(columns))), position)
         return SpokenMotion(values[:, : len(ARKIT_52)], *values[:, len(ARKIT_52) :].T)
 
 
@@ -127,7 +129,7 @@ def rest_pose(clips: list[TrackedClip]) -> Floats:
     return np.median(first, axis=0).astype(np.float32)
 
 
-def _phone_curve(spans: list[PhoneSpan], phones: tuple[str, ...], times: NDArray[np.float64], margin: float) -> Floats:
+def phone_curve(spans: list[PhoneSpan], phones: tuple[str, ...], times: NDArray[np.floating], margin: float) -> Floats:
     """(T,) 1 inside the given phones, falling to 0 over ``margin`` seconds on either side."""
     curve = np.zeros(len(times), np.float32)
     for span in spans:
@@ -137,25 +139,34 @@ def _phone_curve(spans: list[PhoneSpan], phones: tuple[str, ...], times: NDArray
     return curve.clip(0.0, 1.0)
 
 
+def talking_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
+    """(T,) 1 while words are spoken, 0 in pauses and outside the alignment."""
+    if not spans:
+        return np.ones(len(times), np.float32)
+    outside = (times < spans[0].start) | (times > spans[-1].end)
+    return np.where(outside, 0.0, 1.0 - phone_curve(spans, (SILENCE,), times, 0.08)).astype(np.float32)
+
+
+def rounding_of(coefficients: Floats) -> Floats:
+    """(T,) how rounded a mouth is, in [0, 1]."""
+    return np.clip(coefficients[:, ROUNDING].sum(1) / ROUNDED, 0.0, 1.0).astype(np.float32)
+
+
 def speak(
-    clip: TrackedClip, spans: list[PhoneSpan], rest: Floats, gauge: LipGauge, times: NDArray[np.float64]
+    clip: TrackedClip, spans: list[PhoneSpan], rest: Floats, gauge: LipGauge, times: NDArray[np.floating]
 ) -> SpokenMotion:
     """The motion of a tracked clip at ``times`` (T,) seconds."""
-    raw = np.maximum(speech_only(clip.coefficients) - rest, 0.0)
-    coefficients = resample_frames(raw, clip.times, times)
+    raw = resample_frames(np.maximum(speech_only(clip.coefficients) - rest, 0.0), clip.times, times)
     gap = resample_frames(clip.feature("inner_lip_height")[:, None], clip.times, times)[:, 0]
     gap = np.maximum(gap - TRACKED_REST_GAP, 0.0)
     shut = 1.0 - np.clip((gap - CLOSING) / (OPEN - CLOSING), 0.0, 1.0)
-    rounded = resample_frames(raw[:, ROUNDING].sum(1, keepdims=True), clip.times, times)[:, 0]
-    silence = _phone_curve(spans, (SILENCE,), times, 0.08) if spans else np.zeros(len(times), np.float32)
-    outside = (times < (spans[0].start if spans else 0.0)) | (times > (spans[-1].end if spans else np.inf))
     return SpokenMotion(
-        coefficients=fit_gap(coefficients, gap, gauge),
+        coefficients=fit_gap(raw, gap, gauge),
         gap=gap.astype(np.float32),
-        closure=(shut * _phone_curve(spans, BILABIAL, times, 0.06)).astype(np.float32),
-        contact=_phone_curve(spans, LABIODENTAL, times, 0.05),
-        rounding=np.clip(rounded / 0.25, 0.0, 1.0).astype(np.float32),
-        talking=np.where(outside, 0.0, 1.0 - silence).astype(np.float32),
+        closure=(shut * phone_curve(spans, BILABIAL, times, 0.06)).astype(np.float32),
+        contact=phone_curve(spans, LABIODENTAL, times, 0.05),
+        rounding=rounding_of(raw),
+        talking=talking_curve(spans, times),
     )
 
 
@@ -208,26 +219,23 @@ def liveliness_of(log_energy: Floats, rate: float = 50.0) -> Floats:
     return gaussian_filter1d(1.0 / (1.0 + np.exp(-(log_energy + 6.5) / 1.2)), 0.3 * rate).astype(np.float32)
 
 
-def random_emotion(rng: np.random.Generator, times: NDArray[np.float64]) -> tuple[Floats, Floats]:
+def random_emotion(rng: np.random.Generator, times: NDArray[np.floating]) -> tuple[Floats, Floats]:
     """Posterior (T, 7) and intensity (T,) of a random track: spans of 0.8 to 5 s with eased changes of 0.3 to 1 s."""
-    posterior = np.zeros((len(times), len(CATEGORIES)), np.float32)
-    intensity = np.zeros(len(times), np.float32)
-    edge, previous = times[0] - rng.uniform(0.0, 3.0), None
+    posterior = np.zeros((len(times), len(CATEGORIES)))
+    intensity = np.zeros(len(times))
+    edge, first = times[0] - rng.uniform(0.0, 3.0), True
     while edge < times[-1]:
-        probabilities = np.zeros(len(CATEGORIES), np.float32)
+        probabilities = np.zeros(len(CATEGORIES))
         probabilities[rng.integers(len(CATEGORIES)) if rng.random() < 0.85 else 0] = 1.0
         if rng.random() < 0.4:
             soft = rng.uniform(0.0, 0.6)
             probabilities = (1 - soft) * probabilities + soft * rng.dirichlet(np.full(len(CATEGORIES), 0.4))
         strength = float(rng.choice([rng.random(), 1.0, 0.0], p=[0.8, 0.15, 0.05]))
-        ease = np.ones(len(times))
-        if previous is not None:
-            phase = np.clip((times - edge) / rng.uniform(0.3, 1.0), 0.0, 1.0)
-            ease = 0.5 - 0.5 * np.cos(np.pi * phase)
-        after = ease if previous is not None else np.ones(len(times))
+        phase = np.clip((times - edge) / rng.uniform(0.3, 1.0), 0.0, 1.0)
+        after = np.ones(len(times)) if first else 0.5 - 0.5 * np.cos(np.pi * phase)
         posterior = posterior * (1 - after[:, None]) + after[:, None] * probabilities
         intensity = intensity * (1 - after) + after * strength
-        previous = strength
+        first = False
         edge += rng.uniform(0.8, 5.0)
     return posterior.astype(np.float32), intensity.astype(np.float32)
 

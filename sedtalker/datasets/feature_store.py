@@ -56,7 +56,7 @@ class Crop:
 
     mel: NDArray[np.float32]
     prosody: NDArray[np.float32]
-    times: NDArray[np.float64]
+    times: NDArray[np.floating]
     inside: NDArray[np.bool_]
 
 

@@ -34,7 +34,7 @@ class TrackedClip:
     split: str
     audio: Path
     text: str
-    times: NDArray[np.float64]
+    times: NDArray[np.floating]
     coefficients: NDArray[np.float32]
     features: NDArray[np.float32]
     feature_names: tuple[str, ...] = ()

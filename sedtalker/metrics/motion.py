@@ -122,7 +122,8 @@ def count_closures(
     """Add a clip's closures to ``counts``.
 
     A bilabial's interval (seconds, widened by 20 ms) is closed where its smallest gap is under ``CLOSED_GAP``; those
-    that the reference leaves open are skipped. A vowel counts where the reference stays open throughout it.
+    that the reference leaves open are skipped. A vowel counts where the reference stays open through its middle half,
+    and is falsely closed where the prediction does not.
     """
     for start, end in bilabials:
         inside = (times >= start - 0.02) & (times <= end + 0.02)
@@ -130,7 +131,8 @@ def count_closures(
             shut = bool(predicted_gap[inside].min() < CLOSED_GAP)
             counts.closed, counts.missed = counts.closed + shut, counts.missed + (not shut)
     for start, end in vowels:
-        inside = (times >= start) & (times <= end)
+        quarter = 0.25 * (end - start)
+        inside = (times >= start + quarter) & (times <= end - quarter)
         if inside.any() and reference_gap[inside].min() > CLOSED_GAP:
             shut = bool(predicted_gap[inside].min() < CLOSED_GAP)
             counts.false, counts.open_kept = counts.false + shut, counts.open_kept + (not shut)

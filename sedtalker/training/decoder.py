@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import Decoder, DecoderConfig, speech_input
+from sedtalker.animation.decoder import PROSODY_MEAN, PROSODY_SCALE, Decoder, DecoderConfig, speech_input
 from sedtalker.animation.losses import DecoderLoss
 from sedtalker.animation.shapes import INDEX
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
@@ -41,9 +41,32 @@ from sedtalker.speech.features import MEL_BANDS
 from sedtalker.speech.phones import BILABIAL, VOWELS
 from sedtalker.training.decoder_card import CARD
 from sedtalker.training.loop import Batch
+from sedtalker.training.phone_motion import speak_phones, teach
+from sedtalker.training.read_speech import read_speech, read_speech_phones
 from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
 
 RATE = 50.0
+SILENT_PROSODY = np.array([-16.1, 0.0, 0.0, 0.0], np.float32)
+"""Prosody of digital silence: the floor of the log energy, nothing voiced."""
+
+
+def _inside(times: NDArray[np.floating], spans: list[tuple[float, float]]) -> NDArray[np.bool_]:
+    """(T,) within any of the spans."""
+    return np.any([(times >= start) & (times <= end) for start, end in spans] or [np.zeros(len(times), bool)], axis=0)
+
+
+def gate_pauses(
+    mel: NDArray[np.float32],
+    prosody: NDArray[np.float32],
+    log_energy: NDArray[np.float32],
+    margin: int,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Digital silence where the sound is quiet, as synthesis and noise gates leave it."""
+    quiet = log_energy < np.quantile(log_energy, 0.95) - rng.uniform(5.5, 8.0)
+    pairs = quiet.reshape(-1, 2).min(1)[margin:-margin]
+    mel = np.where(quiet[:, None], np.float32(rng.uniform(-8.0, -4.0)), mel)
+    return mel, np.where(pairs[:, None], SILENT_PROSODY, prosody).astype(np.float32)
 
 
 class DecoderTaskConfig(BaseModel):
@@ -56,8 +79,11 @@ class DecoderTaskConfig(BaseModel):
     """Folder of the frozen encoder; the built-in one if None."""
     face: Literal["builtin", "reference"] = "builtin"
     """The face whose lips must close and whose vertices weigh the errors."""
-    talking_crops: int = 14
+    tracked_crops: int = 9
+    taught_crops: int = 5
+    """Read speech of other voices, with motion from its phones (see ``phone_motion``)."""
     pause_crops: int = 2
+    taught_weight: float = 0.6
     seconds: float = 2.9
     velocity_weight: float = 2.0
     gap_weight: float = 1.0
@@ -67,6 +93,7 @@ class DecoderTaskConfig(BaseModel):
     neutral: float = 0.25
     """Share of crops without any emotion."""
     copies: int = 4
+    read_speech_copies: int = 3
     workers: int = 1
 
 
@@ -93,6 +120,16 @@ class DecoderTask:
         self.noise = open_features("noise", [(p.stem, p) for p in noises], 1, surroundings, cache, workers=c.workers)
         self.training = [copy for copy in self.grid.copies if self.clips[copy.key].split == "train"]
         self.spoken = {clip.name: self._speak(clip.name) for clip in clips}
+        self.read, held_out = read_speech(data, surroundings, cache, c.read_speech_copies, c.workers)
+        self.read_spans = read_speech_phones(data, cache, c.workers)
+        self.taught = [copy for copy in self.read.copies if copy.key not in held_out and self.read_spans[copy.key]]
+        self.unseen = [x for x in self.read.copies if x.copy == 0 and x.key in held_out and self.read_spans[x.key]]
+        tracked = [(self.spans[n], self.spoken[n]) for n, clip in self.clips.items() if clip.split == "train"]
+        network = teach(tracked)
+        for copy in self.taught:
+            if copy.key not in self.spoken:
+                frames = int(copy.duration * RATE) + 1
+                self.spoken[copy.key] = speak_phones(network, self.read_spans[copy.key], frames, self.gauge)
         self.criterion = DecoderLoss(self.face, self._target_sample(), self.gauge.gain)
 
     def _speak(self, name: str) -> SpokenMotion:
@@ -134,11 +171,16 @@ class DecoderTask:
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops: ``mel`` and ``prosody`` with the encoder's context around, emotion, style and target coefficients."""
         columns: dict[str, list[NDArray[Any]]] = {
-            k: [] for k in ("mel", "prosody", "posterior", "intensity", "style", "target", "closure")
+            k: [] for k in ("mel", "prosody", "posterior", "intensity", "style", "target", "closure", "weight")
         }
-        for _ in range(self.config.talking_crops):
-            copy = self.training[int(rng.integers(len(self.training)))]
-            self._add_crop(columns, self.grid, copy, rng, self.spoken[copy.key])
+        pools = (
+            (self.grid, self.training, self.config.tracked_crops),
+            (self.read, self.taught, self.config.taught_crops),
+        )
+        for store, copies, count in pools:
+            for _ in range(count):
+                copy = copies[int(rng.integers(len(copies)))]
+                self._add_crop(columns, store, copy, rng, self.spoken[copy.key])
         for _ in range(self.config.pause_crops):
             copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
             self._add_crop(columns, self.noise, copy, rng, None)
@@ -160,25 +202,29 @@ class DecoderTask:
         mel = warp_bands(crop.mel, float(np.exp(rng.uniform(-self.config.warp, self.config.warp))))
         prosody = crop.prosody.reshape(-1, 2, 4).mean(1)[margin:-margin]
         if spoken is None:
-            if rng.random() < 0.3:  # digital silence: the floor everywhere
-                mel, prosody = np.zeros_like(mel), np.tile(np.float32([-16.1, 0.0, 0.0, 0.0]), (frames, 1))
+            if rng.random() < 0.3:  # digital silence, centred
+                mel, prosody = np.zeros_like(mel), np.tile(SILENT_PROSODY, (frames, 1))
             motion = pause(frames)
         else:
             mel = mask_spectrum(mel, rng) if rng.random() < 0.4 else mel
+            if rng.random() < 0.2:
+                mel, prosody = gate_pauses(mel, prosody, crop.prosody[:, 0], margin, rng)
             motion = spoken.at(crop.times.reshape(-1, 2).mean(1)[margin:-margin] * RATE - 0.5)
         target, posterior, intensity, style = self._compose(motion, rng, liveliness_of(prosody[:, 0]))
-        values = (mel, prosody, posterior, intensity, style, target, motion.closure)
+        weight = np.array(self.config.taught_weight if store is self.read else 1.0)
+        values = (mel, prosody, posterior, intensity, style, target, motion.closure, weight)
         for name, value in zip(columns, values, strict=True):
             columns[name].append(value)
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """See ``DecoderLoss``; the encoder runs here so that it shares the model's device."""
         margin = self.encoder.context
-        with torch.no_grad():
-            hidden = self.encoder.to(batch["mel"].device)(batch["mel"])[:, margin:-margin]
+        device = batch["mel"].device
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+            hidden = self.encoder.to(device)(batch["mel"])[:, margin:-margin].float()
         speech = speech_input(hidden, batch["prosody"])
         predicted = model(speech, batch["posterior"], batch["intensity"], batch["style"]).float()
-        losses = self.criterion(predicted, batch["target"], batch["closure"])
+        losses = self.criterion(predicted, batch["target"], batch["closure"], batch["weight"])
         c = self.config
         losses["total"] = (
             losses["coefficients"]
@@ -196,19 +242,15 @@ class DecoderTask:
         counts, rng = ClosureCounts(), np.random.default_rng(1)
         upper = [i for n, i in INDEX.items() if n.startswith(("brow", "eyeWide", "eyeSquint", "cheekSquint"))]
         for copy in (c for c in self.grid.copies if c.copy == 0 and self.clips[c.key].split == "valid"):
-            clip, rows = self.clips[copy.key], self.grid.values[copy.start : copy.start + copy.frames]
-            values = torch.from_numpy(np.asarray(rows, np.float32))
-            device = model.coefficients.weight.device
-            hidden = self.encoder.to(device)(values[None, :, :MEL_BANDS].to(device))
-            prosody = values[:, MEL_BANDS : MEL_BANDS + 4].unflatten(0, (-1, 2)).mean(1)
-            speech = speech_input(hidden, prosody[None].to(device))
+            clip = self.clips[copy.key]
+            speech, talking = self._hear(self.grid, copy)
             times = (np.arange(speech.shape[1]) + 0.5) / RATE
             spoken = self.spoken[copy.key].at(times * RATE - 0.5)
-            target, *condition = self._compose(spoken, rng, liveliness_of(prosody[:, 0].numpy()))
-            posterior, intensity, style = (torch.from_numpy(v)[None].to(device) for v in condition)
+            energy = speech[0, :, -4].cpu().numpy() * PROSODY_SCALE[0] + PROSODY_MEAN[0]
+            target, *condition = self._compose(spoken, rng, liveliness_of(energy.astype(np.float32)))
+            posterior, intensity, style = (torch.from_numpy(v)[None].to(speech.device) for v in condition)
             neutral = model(speech, posterior, intensity * 0, style * 0)[0].clamp(0, 1).cpu().numpy()
             emotional = model(speech, posterior, intensity, style)[0].clamp(0, 1).cpu().numpy()
-            talking = values[:, -1].unflatten(0, (-1, 2)).amax(1).bool().numpy()
             gap = lip_aperture(self.face, neutral) - self.gauge.rest
             width = np.interp(times, clip.times, clip.feature("inner_lip_width"))
             figures["lip_r"].append(correlation(gap[talking], spoken.gap[talking]))
@@ -220,9 +262,43 @@ class DecoderTask:
             vowels = [(s.start, s.end) for s in spans if s.phone in VOWELS]
             count_closures(counts, times, gap, spoken.gap, stops, vowels)
         means = {name: float(np.mean(values)) for name, values in figures.items()}
+        means |= self._validate_unseen(model)
         means |= {"closure_recall": counts.recall, "closure_false": counts.false_rate, "closure_f1": counts.f1}
         score = means["lip_r"] + 0.3 * means["width_r"] + 0.3 * counts.f1 - 2 * means["emotional_rmse"]
+        score += 0.3 * means["unseen_closure_f1"]
         return means | {"score": score}
+
+    def _validate_unseen(self, model: Decoder) -> dict[str, float]:
+        """Closures on p, b, m and open vowels of new speakers, whose phones are aligned and lips untracked."""
+        counts, open_gap = ClosureCounts(), []
+        for copy in self.unseen[:40]:
+            speech, _ = self._hear(self.read, copy)
+            zero = speech.new_zeros(1, speech.shape[1])
+            coefficients = model(speech, zero[..., None].expand(-1, -1, 7), zero, zero[:, :2])[0]
+            gap = lip_aperture(self.face, coefficients.clamp(0, 1).cpu().numpy()) - self.gauge.rest
+            times = (np.arange(len(gap)) + 0.5) / RATE
+            spans = self.read_spans[copy.key]
+            stops = [(s.start, s.end) for s in spans if s.phone in BILABIAL]
+            vowels = [(s.start, s.end) for s in spans if s.phone in ("AA", "AE", "AY", "AW", "EH", "EY")]
+            # no tracker here: bilabials count as closed and these vowels as open
+            assumed = np.where(_inside(times, vowels), 1.0, 0.0)
+            count_closures(counts, times, gap, assumed, stops, vowels)
+            open_gap.append(float(gap[_inside(times, vowels)].mean()) if _inside(times, vowels).any() else np.nan)
+        return {
+            "unseen_closure": counts.recall,
+            "unseen_false": counts.false_rate,
+            "unseen_closure_f1": counts.f1,
+            "unseen_open": float(np.nanmean(open_gap)),
+        }
+
+    def _hear(self, store: FeatureStore, copy: Copy) -> tuple[Tensor, NDArray[np.bool_]]:
+        """The decoder's input (1, T, 196) for an unchanged recording, and its speech frames (T,)."""
+        rows = torch.from_numpy(np.asarray(store.values[copy.start : copy.start + copy.frames], np.float32))
+        device = self.criterion.scale.device
+        hidden = self.encoder.to(device)(rows[None, :, :MEL_BANDS].to(device))
+        prosody = rows[:, MEL_BANDS : MEL_BANDS + 4].unflatten(0, (-1, 2)).mean(1)
+        talking = rows[:, -1].unflatten(0, (-1, 2)).amax(1).bool().numpy()
+        return speech_input(hidden, prosody[None].to(device)), talking
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder."""

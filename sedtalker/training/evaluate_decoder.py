@@ -59,7 +59,7 @@ class _Heard:
 
     clip: TrackedClip
     features: SpeechFeatures
-    times: NDArray[np.float64]
+    times: NDArray[np.floating]
     spoken: SpokenMotion
     width: NDArray[np.float32]
     spans: list[PhoneSpan]

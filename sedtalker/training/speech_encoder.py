@@ -26,11 +26,11 @@ from sedtalker.metrics.motion import correlation
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.training.loop import Batch
+from sedtalker.training.read_speech import read_speech, read_speech_phones
 from sedtalker.training.speech_encoder_card import CARD
 
 LIP_FEATURES = ("inner_lip_height", "inner_lip_width", "outer_lip_height", "outer_lip_width", "nose_to_chin")
 MOTION_SHAPES = tuple(n for n in SPEECH_SHAPES if not n.endswith("Right"))
-READ_SPEECH = ("speechocean762", "ljspeech")
 UNLABELLED = ("librispeech", "emogator")
 PROSODY_MEAN = np.array([-6.0, 0.1, 0.6, -3.0], np.float32)
 PROSODY_SCALE = np.array([3.0, 0.4, 0.3, 3.0], np.float32)
@@ -84,7 +84,7 @@ def mask_spectrum(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray
 
 @dataclass(frozen=True)
 class _Labels:
-    motion: dict[str, tuple[NDArray[np.float64], NDArray[np.float32]]]
+    motion: dict[str, tuple[NDArray[np.floating], NDArray[np.float32]]]
     phones: dict[str, Any]
 
 
@@ -102,33 +102,26 @@ class SpeechEncoderTask:
         def store(name: str, recordings: list[tuple[str, Path]], copies: int) -> FeatureStore:
             return open_features(name, recordings, copies, surroundings, cache, workers=config_.workers)
 
-        manifest = [c for c in read_manifest(data) if c.corpus in (*READ_SPEECH, *UNLABELLED)]
-        phones = align_corpus(
-            "grid", [Utterance(c.name, c.audio, c.text) for c in self.clips.values()], cache, config_.workers
-        )
-        self.valid_speech: list[str] = []
-        read: list[tuple[str, Path]] = []
-        for corpus in READ_SPEECH:
-            rows = [c for c in manifest if c.corpus == corpus]
-            utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in rows]
-            phones |= align_corpus(corpus, utterances, cache, config_.workers)
-            read += [(c.path.stem, c.path) for c in rows]
-            self.valid_speech += [c.path.stem for c in rows if c.split == "valid"]
-            held_out = {c.path.stem for c in rows if c.split != "train"}
-            read = [r for r in read if r[0] not in held_out or r[0] in self.valid_speech]
-        unlabelled = [(c.path.stem, c.path) for c in manifest if c.corpus in UNLABELLED and c.split == "train"]
+        utterances = [Utterance(c.name, c.audio, c.text) for c in self.clips.values()]
+        phones = align_corpus("grid", utterances, cache, config_.workers)
+        phones |= read_speech_phones(data, cache, config_.workers)
+        copies = config_.read_speech_copies
+        self.read, self.valid_speech = read_speech(data, surroundings, cache, copies, config_.workers)
+        unlabelled = [c for c in read_manifest(data) if c.corpus in UNLABELLED and c.split == "train"]
+        self.unlabelled = store("unlabelled", [(c.path.stem, c.path) for c in unlabelled[::2]], 1)
         self.grid = store("grid", [(c.name, c.audio) for c in self.clips.values()], config_.copies)
-        self.read = store("read_speech", read, config_.read_speech_copies)
-        self.unlabelled = store("unlabelled", unlabelled[::2], 1)
         self.mandarin = store("facegood", [(c.name, c.audio) for c in self.takes.values()], 1)
         motion = {name: (clip.times, motion_targets(clip)) for name, clip in self.clips.items()}
         training = np.concatenate([motion[n][1] for n, c in self.clips.items() if c.split == "train"])
         self.mean, self.scale = training.mean(0), training.std(0) + 1e-3
         self.labels = _Labels(motion, phones)
-        valid = set(self.valid_speech)
         self.pools: list[tuple[FeatureStore, list[Copy], int]] = [
             (self.grid, [c for c in self.grid.copies if self.clips[c.key].split == "train"], config_.tracked_crops),
-            (self.read, [c for c in self.read.copies if c.key not in valid and phones[c.key]], config_.phone_crops),
+            (
+                self.read,
+                [c for c in self.read.copies if c.key not in self.valid_speech and phones[c.key]],
+                config_.phone_crops,
+            ),
             (self.unlabelled, list(self.unlabelled.copies), config_.unlabelled_crops),
         ]
 
@@ -169,7 +162,8 @@ class SpeechEncoderTask:
         columns["phones"].append(np.where(inside, phones, IGNORED))
         if copy.key in self.labels.motion:
             known, values = self.labels.motion[copy.key]
-            columns["motion"].append((resample_frames(values, known, times) - self.mean) / self.scale)
+            moved = resample_frames(values, known, times)
+            columns["motion"].append(np.asarray((moved - self.mean) / self.scale, np.float32))
         else:
             columns["motion"].append(np.zeros((frames, len(self.mean)), np.float32))
         columns["weight"].append(inside.astype(np.float32))
@@ -214,7 +208,7 @@ class SpeechEncoderTask:
             jaw = resample_frames(take.feature("jaw_open"), take.times, times)
             if take.split == "train":
                 figures["unseen_r"].append(correlation(self._motion(model, hidden)[speech, 0], jaw[speech]))
-        for copy in (c for c in self.read.copies if c.copy == 0 and c.key in set(self.valid_speech)):
+        for copy in (c for c in self.read.copies if c.copy == 0 and c.key in self.valid_speech):
             hidden, times, _ = self._run(model, self.read, copy)
             if self.labels.phones[copy.key]:
                 figures["phones"].append(self._accuracy(model, hidden, copy.key, times))
@@ -223,7 +217,7 @@ class SpeechEncoderTask:
 
     def _run(
         self, model: SpeechEncoder, store: FeatureStore, copy: Copy
-    ) -> tuple[Tensor, NDArray[np.float64], NDArray[np.bool_]]:
+    ) -> tuple[Tensor, NDArray[np.floating], NDArray[np.bool_]]:
         rows = torch.from_numpy(np.asarray(store.values[copy.start : copy.start + copy.frames], np.float32))
         device = model.norm.weight.device
         hidden = model(rows[None, :, :MEL_BANDS].to(device))[0]
@@ -234,7 +228,7 @@ class SpeechEncoderTask:
         assert model.motion_head is not None
         return model.motion_head(hidden).cpu().numpy() * self.scale + self.mean
 
-    def _accuracy(self, model: SpeechEncoder, hidden: Tensor, key: str, times: NDArray[np.float64]) -> float:
+    def _accuracy(self, model: SpeechEncoder, hidden: Tensor, key: str, times: NDArray[np.floating]) -> float:
         truth = phone_frames(self.labels.phones[key], times)
         return float(np.mean(model.phones(hidden).argmax(-1).cpu().numpy()[truth > 0] == truth[truth > 0]))
 

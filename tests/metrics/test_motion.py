@@ -78,10 +78,9 @@ def test_closures_by_hand():
     reference = np.array([0.1, 0.0, 0.1, 0.1, 0.1, 0.0, 0.1, 0.1, 0.1, 0.1])
     predicted = np.array([0.1, 0.0, 0.1, 0.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
     counts = ClosureCounts()
-    count_closures(
-        counts, times, predicted, reference, [(0.09, 0.11), (0.49, 0.51), (0.79, 0.81)], [(0.3, 0.4), (0.6, 0.7)]
-    )
-    assert (counts.closed, counts.missed, counts.false, counts.open_kept) == (1, 1, 1, 1)
+    stops, vowels = [(0.09, 0.11), (0.49, 0.51), (0.79, 0.81)], [(0.21, 0.39), (0.2, 0.4), (0.6, 0.8)]
+    count_closures(counts, times, predicted, reference, stops, vowels)
+    assert (counts.closed, counts.missed, counts.false, counts.open_kept) == (1, 1, 2, 1)
     assert counts.recall == 0.5
-    assert counts.false_rate == 0.5
-    assert counts.f1 == pytest.approx(2 / 4)
+    assert counts.false_rate == pytest.approx(2 / 3)
+    assert counts.f1 == pytest.approx(2 / 5)
