@@ -1,15 +1,22 @@
-"""Studio lighting that follows the camera, and materials of the parts of a head."""
+"""Lights that follow the camera, their presets, and materials of the parts of a head."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from sedtalker.errors import InputError
 from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
 
 Colour = tuple[float, float, float]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,13 @@ class Light:
         specular: share of its light that makes highlights.
     """
 
-    azimuth: float
-    elevation: float
-    colour: Colour
-    strength: float
-    specular: float = 1.0
+    __pydantic_config__: ClassVar[ConfigDict] = _PLAIN
+
+    azimuth: Annotated[float, Field(ge=-180.0, le=180.0)]
+    elevation: Annotated[float, Field(gt=-90.0, lt=90.0)]
+    colour: tuple[Share, Share, Share]
+    strength: Annotated[float, Field(ge=0.0, le=10.0)]
+    specular: Share = 1.0
 
     def direction(self) -> Floats:
         """(3,) unit vector towards the light, in camera space (+X right, +Y up, +Z to the camera)."""
@@ -40,26 +49,67 @@ class Light:
 
 @dataclass(frozen=True)
 class Lighting:
-    """Lights (the first casts a soft shadow), ambient light from above and below, and how dark hollows get."""
+    """How a scene is lit.
 
-    lights: tuple[Light, ...]
-    sky: Colour = (0.2, 0.2, 0.2)
-    ground: Colour = (0.1, 0.1, 0.1)
-    shadow: float = 0.6
-    occlusion: float = 1.0
+    Attributes:
+        lights: the first casts a soft shadow.
+        sky: ambient linear RGB from above.
+        ground: ambient linear RGB from below.
+        shadow: how dark the shadow gets.
+        occlusion: how dark hollows get.
+        backdrop: sRGB at the top and at the bottom of the picture.
+        about: one line that describes it.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _PLAIN
+
+    lights: Annotated[tuple[Light, ...], Field(min_length=1, max_length=16)]
+    sky: tuple[Share, Share, Share] = (0.2, 0.2, 0.2)
+    ground: tuple[Share, Share, Share] = (0.1, 0.1, 0.1)
+    shadow: Share = 0.6
+    occlusion: Share = 1.0
+    backdrop: tuple[tuple[Share, Share, Share], tuple[Share, Share, Share]] = ((0.80, 0.83, 0.86), (0.55, 0.59, 0.64))
+    about: str = ""
 
 
-STUDIO = Lighting(
-    lights=(
-        Light(-38, 38, (1.0, 0.94, 0.87), 0.88),
-        Light(48, 8, (0.84, 0.91, 1.0), 0.32, specular=0.4),
-        Light(-128, 22, (1.0, 0.92, 0.85), 0.45, specular=0.5),
-        Light(132, 28, (0.80, 0.90, 1.0), 0.60, specular=0.5),
-    ),
-    sky=(0.24, 0.25, 0.27),
-    ground=(0.16, 0.13, 0.12),
-)
-"""Warm key from the upper left, cool fill, two rims behind the head, ambient light."""
+def lights_folder() -> Path:
+    """Folder of the light presets, in a source tree or an installed package."""
+    here = Path(__file__).parent
+    for folder in (here / "lights", here.parents[1] / "render" / "lights"):
+        if (folder / "studio.json").is_file():
+            return folder
+    raise InputError("the light presets are missing from this installation; reinstall sedtalker")
+
+
+def light_names() -> tuple[str, ...]:
+    """Names of the light presets."""
+    return tuple(sorted(path.stem for path in lights_folder().glob("*.json")))
+
+
+@lru_cache(maxsize=16)
+def load_lighting(name: str = "studio") -> Lighting:
+    """A light preset, or the lighting in a JSON file of the same layout.
+
+    Args:
+        name: of a preset, or a path that ends in ``.json``.
+
+    Raises:
+        InputError: there is no such preset or file, or it does not fit the layout.
+    """
+    if name.endswith(".json"):
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(f"{name}: no such light file")
+    elif name in light_names():
+        path = lights_folder() / f"{name}.json"
+    else:
+        raise InputError(f"there is no light '{name}': use one of {', '.join(light_names())}, or a .json file")
+    try:
+        return TypeAdapter(Lighting).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(f"{path}: {where}: {first['msg']}") from None
 
 
 @dataclass(frozen=True)

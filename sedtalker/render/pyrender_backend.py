@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.face.mesh import Floats, Mask, Mesh
 from sedtalker.render.camera import Camera
-from sedtalker.render.light import MATERIALS, STUDIO, Lighting, default_colours, triangle_parts
+from sedtalker.render.light import MATERIALS, Lighting, default_colours, triangle_parts
 from sedtalker.render.shading import to_linear, welded_normals
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PyrenderRenderer:
         camera: Camera,
         size: tuple[int, int],
         background: Background,
-        lighting: Lighting = STUDIO,
+        lighting: Lighting,
         regions: dict[str, Mask] | None = None,
     ) -> None:
         from sedtalker.render.renderer import backdrop, weld_map

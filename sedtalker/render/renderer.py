@@ -13,7 +13,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
 from sedtalker.render.camera import Camera, Matrix
-from sedtalker.render.light import STUDIO, Colour, Lighting, default_colours, triangle_parts
+from sedtalker.render.light import Colour, Lighting, default_colours, load_lighting, triangle_parts
 from sedtalker.render.rasteriser import fill, fill_samples, orthographic_matrix, to_screen
 from sedtalker.render.shading import (
     SAMPLES,
@@ -29,8 +29,6 @@ from sedtalker.render.shading import (
 
 Image = NDArray[np.uint8]
 Background = Colour | tuple[Colour, Colour]
-BACKDROP: Background = ((0.80, 0.83, 0.86), (0.55, 0.59, 0.64))
-"""SRGB at the top and at the bottom of the picture."""
 
 _SHADOW_SIZE = 400
 
@@ -55,8 +53,8 @@ def make_renderer(
     size: int | tuple[int, int] = 512,
     backend: Literal["auto", "numba", "pyrender"] = "auto",
     *,
-    background: Background = BACKDROP,
-    lighting: Lighting = STUDIO,
+    background: Background | None = None,
+    lighting: Lighting | None = None,
     regions: dict[str, Mask] | None = None,
     threads: int = 0,
 ) -> Renderer:
@@ -67,8 +65,8 @@ def make_renderer(
         camera: fixed for the life of the renderer.
         size: side of the square picture, or (width, height), pixels.
         backend: ``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is the fastest that works.
-        background: one sRGB colour, or those of the top and the bottom.
-        lighting: lights, fixed to the camera.
+        background: one sRGB colour, or those of the top and the bottom; the lighting's own by default.
+        lighting: lights, fixed to the camera; the preset ``studio`` by default.
         regions: vertex masks that tell eyes, teeth, lips … apart, for materials and default colours.
         threads: how many share a picture (0: as many as there are cores, at most 4). The picture is the same.
 
@@ -78,6 +76,8 @@ def make_renderer(
     if isinstance(mesh, Face):
         regions = mesh.regions if regions is None else regions
         mesh = mesh.mesh
+    lighting = lighting or load_lighting()
+    background = background or lighting.backdrop
     width, height = (size, size) if isinstance(size, int) else size
     if not (16 <= width <= 8192 and 16 <= height <= 8192):
         raise InputError(f"picture size {width} x {height} is out of range: use 16 to 8192 pixels")
@@ -122,8 +122,8 @@ class NumbaRenderer:
         mesh: Mesh,
         camera: Camera,
         size: tuple[int, int],
-        background: Background = BACKDROP,
-        lighting: Lighting = STUDIO,
+        background: Background,
+        lighting: Lighting,
         regions: dict[str, Mask] | None = None,
         threads: int = 0,
     ) -> None:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.render import frame_head, load_lighting, make_renderer
+from sedtalker.render.light import light_names, lights_folder
+from tests.render.ball import ball
+
+
+def test_every_preset_loads_and_describes_itself() -> None:
+    assert set(light_names()) >= {"studio", "soft", "dramatic"}
+    for name in light_names():
+        assert load_lighting(name).about
+
+
+def test_presets_make_different_pictures() -> None:
+    mesh = ball()
+    means = []
+    for name in ("soft", "studio", "dramatic"):
+        with make_renderer(mesh, frame_head(mesh), 64, background=(0, 0, 0), lighting=load_lighting(name)) as renderer:
+            means.append(float(renderer.render(mesh.vertices).mean()))
+    assert means[0] > means[2]
+    assert means[1] > means[2]
+
+
+def test_the_backdrop_is_the_lightings_unless_a_background_is_given() -> None:
+    mesh, lighting = ball(), replace(load_lighting(), backdrop=((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)))
+    with make_renderer(mesh, frame_head(mesh), 64, lighting=lighting) as renderer:
+        picture = renderer.render(mesh.vertices)
+    assert picture[0, 0].tolist() == [255, 0, 0]
+    assert picture[-1, 0].tolist() == [0, 0, 255]
+    with make_renderer(mesh, frame_head(mesh), 64, lighting=lighting, background=(0, 0, 0)) as renderer:
+        assert renderer.render(mesh.vertices)[0, 0].tolist() == [0, 0, 0]
+
+
+def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
+    described = json.loads((lights_folder() / "soft.json").read_text())
+    described["shadow"] = 0.0
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(described))
+    assert load_lighting(str(path)) == replace(load_lighting("soft"), shadow=0.0)
+
+
+def test_unknown_names_list_the_presets() -> None:
+    with pytest.raises(InputError, match="dramatic, soft, studio"):
+        load_lighting("disco")
+    with pytest.raises(InputError, match="no such light file"):
+        load_lighting("nowhere.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"lights": []}, "lights"),
+        ({"colour": [1, 1, 1]}, "colour"),
+        ({"shadow": "deep"}, "shadow"),
+        ({"sky": [0.1, 0.1]}, "sky"),
+        ({"lights": [{"azimuth": 0, "elevation": 90, "colour": [1, 1, 1], "strength": 1}]}, r"lights\.0\.elevation"),
+    ],
+)
+def test_a_broken_file_is_one_clear_line(tmp_path: Path, change: dict[str, object], complaint: str) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(json.dumps(json.loads((lights_folder() / "soft.json").read_text()) | change))
+    with pytest.raises(InputError, match=complaint) as caught:
+        load_lighting(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_direction_of_a_light_is_a_unit_vector() -> None:
+    for light in load_lighting("dramatic").lights:
+        assert np.linalg.norm(light.direction()) == pytest.approx(1, abs=1e-6)
