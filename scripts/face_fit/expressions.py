@@ -20,7 +20,7 @@ LID_CLEARANCE = 0.03
 SMOOTH = 0.004
 RESTING = {
     "mouthSmileLeft": 0.26, "mouthSmileRight": 0.26, "eyeBlinkLeft": 0.02, "eyeBlinkRight": 0.02,
-    "eyeSquintLeft": 0.10, "eyeSquintRight": 0.10, "eyeLookUpLeft": 0.14, "eyeLookUpRight": 0.14,
+    "eyeSquintLeft": 0.07, "eyeSquintRight": 0.07, "eyeLookUpLeft": 0.24, "eyeLookUpRight": 0.24,
 }  # fmt: skip
 """Expressions that the neutral face keeps: a friendly look, not a stare."""
 OUTLIER = 0.15
@@ -209,6 +209,10 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
     raw = {name: e.solve(delta, jaws[name]) for name, delta in target.deltas.items() if name != "tongueOut"}
     mirror = e.fitter.cage.mirror
     offsets = {name: 0.5 * (raw[name] + raw[other_side(name)][mirror] * (-1, 1, 1)) for name in raw}
+    for name, shares in MIXED.items():
+        half = 1 / (1 + np.exp(-e.neutral[:, :1] / 0.5))
+        offsets[name] = offsets[name] + half * sum(share * offsets[other] for other, share in shares.items())
+        offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in SCULPTED:
         offsets[name] = offsets[name] + sculpt(e, name)
         offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
@@ -226,6 +230,8 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
     return offsets, jaws
 
 
+MIXED = {"mouthPressLeft": {"mouthRollLower": 0.32, "mouthRollUpper": 0.28}}
+"""Left shapes that take over their half of others: pressed lips are thin."""
 SCULPTED = {
     "browDownLeft": (
         ((1.35, 5.0, 10.3), (1.1, 0.9, 2.0), (-0.16, -0.26, 0.10)),

@@ -12,11 +12,11 @@ from sedtalker.face.builtin import cage as layout
 from sedtalker.face.builtin.cage import CAP, COLUMNS, CROWN, HALF_AZIMUTHS, ROWS, Cage, Patch, patch
 
 FRONT_Y = (-14.0, -12.6, -11.2, -9.9, -8.5, -7.7, -6.7, -5.6, -4.6, -3.5, -2.4, -1.5, -1.0, -0.5, 0.0, 0.6, 1.4, 2.4,
-           3.4, 4.4, 5.4, 6.9, 8.6, 10.4, 12.2)  # fmt: skip
+           3.4, 4.4, 5.4, 6.1, 6.85, 7.6, 8.4, 9.35, 10.7, 12.2)  # fmt: skip
 FRONT_Z = (2.0, 3.0, 4.0, 5.2, 7.0, 9.6, 10.2, 10.3, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0, 11.0,
-           11.0, 11.0, 10.5, 9.8, 8.4, 6.4)  # fmt: skip
+           11.0, 11.0, 10.8, 10.5, 10.2, 9.9, 9.3, 8.2, 6.4)  # fmt: skip
 SIDE_Y = (-13.4, -11.6, -9.7, -7.9, -6.6, -5.9, -5.3, -4.7, -4.2, -3.75, -3.35, -2.95, -2.5, -1.0, 0.3, 1.5, 2.8, 4.3,
-          4.9, 5.4, 6.2, 7.4, 8.9, 10.5, 12.1)  # fmt: skip
+          4.9, 5.4, 5.95, 6.5, 7.1, 7.8, 8.6, 9.6, 10.8, 12.1)  # fmt: skip
 """Heights and depth of the rows on the midline, and heights at the side."""
 
 NOSE = {  # (row, column) → x, y, z
@@ -95,7 +95,7 @@ def _ray(cast: _Caster, target: Target, row: int, column: int) -> Points:
     y = FRONT_Y[row] * (1 - side) + SIDE_Y[row] * side
     radius = (FRONT_Z[row] - 1) * (1 - side) + 7.5 * side
     if row >= ROWS - 3:
-        radius = np.interp(row, (ROWS - 4, ROWS - 3, ROWS - 2, ROWS - 1), (8.6, 7.6, 6.6, 4.9))
+        radius = np.interp(row, (ROWS - 4, ROWS - 3, ROWS - 2, ROWS - 1), (9.2, 8.3, 6.7, 4.9))
     guess = np.array([radius * np.sin(azimuth), y, 1 + radius * np.cos(azimuth)])
     if row <= 3:
         origin = np.array([0, y, -1.5 - 0.4 * max(0, -9 - y)])

@@ -19,7 +19,11 @@ Points = NDArray[np.float64]
 IDENTITY_SEEDS = {1: 0.6, 2: 0.4}
 """Random identities (mean of four draws × 1.5 each) and their share, chosen by eye."""
 EYE_SCALE, JAW_SCALE, NOSE_SCALE = 1.19, 0.93, 0.92
-EXPRESSION_STRENGTH = {"browDownLeft": 1.45, "browDownRight": 1.45, "mouthFrownLeft": 1.3, "mouthFrownRight": 1.3}
+EXPRESSION_STRENGTH = {
+    "browDown": 1.75, "mouthFrown": 1.95, "eyeWide": 1.4, "eyeSquint": 1.2, "mouthRollLower": 1.4, "mouthRollUpper": 1.2,
+    "mouthShrugUpper": 1.15, "mouthLowerDown": 1.25, "cheekPuff": 1.3, "noseSneer": 1.15,
+}  # fmt: skip
+"""Factors on the reference's offsets, both sides, for shapes that are hard to see."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ def load_target(data: Path) -> Target:
     deltas = {name: np.zeros_like(blend) for name in ARKIT_52}
     for name, delta in zip(d["expression_names"], d["expression_deltas"], strict=True):
         ark = ict_to_arkit(str(name))
-        deltas[ark] += (warp(blend + delta.astype(float)) - vertices) * EXPRESSION_STRENGTH.get(ark, 1.0)
+        deltas[ark] += (warp(blend + delta.astype(float)) - vertices) * EXPRESSION_STRENGTH.get(_sideless(ark), 1.0)
 
     ranges = {str(n): slice(*r) for n, r in zip(d["region_names"], d["region_vertex_range"], strict=True)}
     triangles = d["triangles"].astype(int)
@@ -82,6 +86,10 @@ def load_target(data: Path) -> Target:
         vertices, skin, everything, jaw > 0.9, deltas, landmarks, curves, eyeball,
         teeth & (jaw > 1.0), teeth & (jaw <= 1.0),
     )  # fmt: skip
+
+
+def _sideless(name: str) -> str:
+    return name.removesuffix("Left").removesuffix("Right")
 
 
 def _stylisation(blend: Points, landmarks: NDArray[np.int64]):

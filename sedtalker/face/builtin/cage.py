@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sedtalker.face.builtin.subdivision import Index, Subdivision, catmull_clark
 
 COLUMNS = 32
-ROWS = 25
+ROWS = 28
 HALF_AZIMUTHS = (0.0, 3.5, 7.0, 10.0, 13.0, 20.0, 27.5, 35.0, 44.0, 54.0, 65.0, 79.0, 94.0, 109.0, 128.0, 153.0, 180.0)
 """Degrees of the columns of one half, front to back."""
 
