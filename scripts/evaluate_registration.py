@@ -24,7 +24,7 @@ from sedtalker.face.landmarks.rigs import load_reference_rig
 from sedtalker.face.landmarks.samples import Rig, random_rotation
 from sedtalker.face.landmarks.views import turn
 from sedtalker.face.mesh import Floats, Ints, Mesh, from_triangles
-from sedtalker.face.registration import RegistrationReport, register
+from sedtalker.face.registration import register
 
 Values = NDArray[np.floating]
 
@@ -125,7 +125,7 @@ def same_rig(data: Path, count: int, seed: int) -> dict[str, Any]:
             rows.append(compare(face.basis[k][skin], truth))
     mean = {key: float(np.mean([row[key] for row in rows])) for key in ("error", "error_after_gain", "cosine")}
     return {
-        "targets": count, "auto_success": 1 - failed / count, **mean,
+        "targets": count, "auto_success": 1 - failed / count, "transfer_error": mean["error"], **mean,
         "rotation_degrees": float(np.mean(angles)), "scale_spread": float(np.std(np.log(scales))),
         "seconds": float(np.mean(seconds)),
     }  # fmt: skip
@@ -175,32 +175,14 @@ def foreign(data: Path, source: Face) -> dict[str, Any]:
         if name in face.shape_index and np.abs(offset).max() > 0:
             rows[name] = compare(face.basis[face.shape_index[name]], offset @ turn.T)
     return {
-        "cosine": float(np.mean([row["cosine"] for row in rows.values()])),
+        "transfer_cosine_foreign": float(np.mean([row["cosine"] for row in rows.values()])),
         "error_after_gain": float(np.mean([row["error_after_gain"] for row in rows.values()])),
         "seconds": seconds,
         "shapes": {name: round(row["cosine"], 3) for name, row in rows.items()},
-        **contacts(face, report),
+        "fit_residual": report.fit_residual,
+        "blink_gap": report.blink_gap,
+        "lip_gap": report.lip_gap,
     }
-
-
-def contacts(face: Face, report: RegistrationReport) -> dict[str, float]:
-    """Gaps in millimetres at the landmarks: lids in a blink, lips when the jaw is open and the mouth closed."""
-    assert face.landmarks is not None
-    shapes = [
-        {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}, {"jawOpen": 0.5, "mouthClose": 0.5}, {"jawOpen": 0.5}, {},
-    ]  # fmt: skip
-    weights = np.array([[pose.get(name, 0.0) for name in face.shapes] for pose in shapes], np.float32)
-    moved = 1000 * face.deform(weights)[:, face.landmarks]
-    lids = ((37, 41), (38, 40), (43, 47), (44, 46))
-    lips = ((61, 67), (62, 66), (63, 65))
-
-    def gap(frame: int, pairs: tuple[tuple[int, int], ...]) -> float:
-        return float(np.mean([moved[frame, a, 1] - moved[frame, b, 1] for a, b in pairs]))
-
-    return {
-        "blink_gap": gap(0, lids), "rest_lid_gap": gap(3, lids), "closed_lip_gap": gap(1, lips),
-        "open_lip_gap": gap(2, lips), "rest_lip_gap": gap(3, lips), "fit_residual": report.fit_residual,
-    }  # fmt: skip
 
 
 def refusals(data: Path, source: Face) -> dict[str, bool]:

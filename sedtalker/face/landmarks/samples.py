@@ -151,8 +151,7 @@ def keep_triangles(rig: Rig, vertices: Points, triangles: Ints, landmarks: Point
         drop |= ~inside & (vertices[:, 1] < landmarks[8, 1] - rng.uniform(0.5, 9))
     if rng.random() < 0.2:
         drop |= ~inside & (vertices[:, 2] < landmarks[[0, 16], 2].mean() + rng.uniform(-9, 0.5))
-    kept: Mask = ~drop[triangles].any(axis=1)
-    return kept
+    return np.asarray(~drop[triangles].any(axis=1))
 
 
 def extras(

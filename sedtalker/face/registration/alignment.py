@@ -18,6 +18,8 @@ ROUNDS = 14
 STIFFNESS = (10.0, 0.3)
 REACH = (0.018, 0.006)  # metres at rig scale
 NORMAL_GATE = 0.5
+# Landmarks on the lip contact line and on the right and left lids, without the corners.
+ON_LINES = ((61, 62, 63, 65, 66, 67), (37, 38, 40, 41), (43, 44, 46, 47))
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +161,10 @@ def landmark_pins(source: Skin, target: Skin) -> Pins:
     """Landmark k goes to landmark k, as far as both are sure."""
     corners, weights = attach(source, source.landmarks)
     strength = 8.0 * source.landmark_weights * target.landmark_weights
+    mine, other = source.features, target.features
+    for a, b, between in zip((mine.lips, *mine.lids), (other.lips, *other.lids), ON_LINES, strict=True):
+        if a.found and b.found:
+            strength[list(between)] *= 0.1  # the lines are surer
     return Pins(corners, weights, target.landmarks, strength)
 
 

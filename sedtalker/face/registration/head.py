@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sedtalker.face.face import Face
+from sedtalker.face.landmarks.detector import LandmarkDetector
+from sedtalker.face.landmarks.views import View, turn
 from sedtalker.face.mesh import Ints, Mask
 from sedtalker.face.registration.alignment import Skin
 from sedtalker.face.registration.features import find_features
-from sedtalker.face.registration.parts import Eyeball, find_eyes, point_roles, skin_components, triangle_mask
-from sedtalker.face.registration.pose import FaceFix, snap
+from sedtalker.face.registration.parts import Eyeball, find_eyes, skin_components, triangle_mask
+from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate, snap
 from sedtalker.face.registration.surface import Points, Surface, seen_triangles, weld
 
 
@@ -70,13 +72,23 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
     return Head(points, surface.component, surface.vertex_point, skin, skin_points, landmarks, outer, roles, eyes)
 
 
-def prepare_source(face: Face) -> tuple[Head, Ints]:
-    """A known face as a head, and one mesh vertex (N,) for each of its points."""
+def prepare_source(face: Face, detector: LandmarkDetector) -> tuple[Head, Ints]:
+    """A known face as a head, and one mesh vertex (N,) for each of its points.
+
+    Its landmarks are those the detector sees, so that what the detector sees on a target means the same places.
+    """
     if face.landmarks is None:
         raise ValueError(f"face {face.name} has no landmarks")
     surface = weld(face.mesh)
     landmarks = face.mesh.vertices[face.landmarks].astype(np.float64)
-    _, triangles = snap(surface, landmarks)
+    outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
+    middle = landmarks[[36, 45, 48, 54]].mean(0)
+    views = [View(turn(*tilt), middle, 1.45 * outer) for tilt in AVERAGED_VIEWS]
+    seen = locate(surface, views, landmarks, detector)
+    if seen is not None and seen.residual < 0.1:
+        landmarks, triangles = seen.landmarks, seen.triangles
+    else:
+        _, triangles = snap(surface, landmarks)
     vertex = np.zeros(len(surface.points), np.int32)
     used = np.nonzero(surface.vertex_point >= 0)[0]
     vertex[surface.vertex_point[used[::-1]]] = used[::-1]
@@ -91,6 +103,3 @@ def prepare_target(surface: Surface, fix: FaceFix, reference: Points) -> Head:
     oddity = np.linalg.norm(landmarks - reference, axis=1) / outer
     confidence = np.clip(fix.confidence, 0.1, 1.0) / (1.0 + (oddity / 0.15) ** 4)
     return prepare(surface, points, landmarks, fix.triangles, confidence)
-
-
-__all__ = ["Head", "point_roles", "prepare", "prepare_source", "prepare_target"]

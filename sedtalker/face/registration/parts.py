@@ -105,7 +105,8 @@ def name_inner_parts(
     trees = {role: cKDTree(reference) for role, reference in references.items() if len(reference)}
     inside = np.concatenate(list(references.values())) if trees else np.zeros((0, 3))
     front = cKDTree(skin)
-    for c, (low, high) in component_bounds(points, component).items():
+    bounds = component_bounds(points, component)
+    for c, (low, high) in bounds.items():
         if c in roles:
             continue
         roles[c] = WORN
@@ -116,10 +117,24 @@ def name_inner_parts(
         if not (((low + high) / 2 > low_box) & ((low + high) / 2 < high_box)).all() or (high - low).max() > 1.1 * outer:
             continue
         distance = {role: float(np.median(tree.query(mine)[0])) for role, tree in trees.items()}
-        best = min(distance, key=lambda role: distance[role])
+        level = float(mine[:, 1].mean())
+        height = {role: abs(level - float(places[:, 1].mean())) for role, places in references.items()}
+        best = min(distance, key=lambda role: distance[role] + height[role])
         if distance[best] < float(np.median(front.query(mine)[0])) + 0.03 * outer:
             roles[c] = best
+    part_teeth(roles, bounds)
     return roles
+
+
+def part_teeth(roles: dict[int, int], bounds: dict[int, Points]) -> None:
+    """Where all rows of teeth got one role, the lower of them are the lower teeth; in place."""
+    rows = [c for c, role in roles.items() if role in (UPPER_TEETH, LOWER_TEETH)]
+    if len(rows) < 2 or len({roles[c] for c in rows}) > 1:
+        return
+    heights = [float(bounds[c][:, 1].mean()) for c in rows]
+    middle = (max(heights) + min(heights)) / 2
+    for c, height in zip(rows, heights, strict=True):
+        roles[c] = UPPER_TEETH if height > middle else LOWER_TEETH
 
 
 def point_roles(component: Ints, roles: dict[int, int]) -> Ints:

@@ -9,7 +9,7 @@ import numpy as np
 from sedtalker.face.registration.pose import FaceFix, Similarity, axis_rotations
 from sedtalker.face.registration.surface import Points
 
-UNITS = (1.0, 0.1, 0.01, 0.001, 0.0254)
+UNITS = (1.0, 0.1, 0.01, 0.001)
 UNIT_TOLERANCE = 0.22
 AXIS_TOLERANCE = 12.0  # degrees
 

@@ -11,6 +11,7 @@ from sedtalker.face.mesh import Floats, Ints, Mesh
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.alignment import align
 from sedtalker.face.registration.carry import Source, carry_landmarks, carry_regions, fit_residual, move_points
+from sedtalker.face.registration.contacts import gaps
 from sedtalker.face.registration.head import Head, prepare_source, prepare_target
 from sedtalker.face.registration.placement import Placement, place
 from sedtalker.face.registration.pose import FaceFix, Similarity, find_face
@@ -39,8 +40,9 @@ def register(mesh: Mesh, source: Face, name: str) -> tuple[Face, RegistrationRep
     surface = weld(mesh)
     if len(surface.triangles) < FEWEST_TRIANGLES:
         raise InputError(f"{name}: {len(surface.triangles)} triangles are too few for a face; give a mesh of a head")
-    known, vertex = prepare_source(source)
-    fix = find_face(surface, known.landmarks, load_detector())
+    detector = load_detector()
+    known, vertex = prepare_source(source, detector)
+    fix = find_face(surface, known.landmarks, detector)
     if fix is None:
         raise InputError(f"{name}: no face found on this mesh; give a mesh of a head with eyes, nose and mouth")
     head = prepare_target(surface, fix, known.landmarks)
@@ -57,7 +59,9 @@ def register(mesh: Mesh, source: Face, name: str) -> tuple[Face, RegistrationRep
         landmarks=carry_landmarks(moving, head),
         pivot=placement.from_rig.apply(source.pivot[None].astype(np.float64))[0].astype(np.float32),
     )
-    return face, describe(fix, head, roles, placement, fit_residual(moving, head))
+    return face, describe(
+        fix, head, roles, placement, fit_residual(moving, head), gaps(skin.offsets, source.shape_index, head.skin)
+    )
 
 
 def upright(mesh: Mesh, to_metres: Similarity) -> Floats:
@@ -74,18 +78,29 @@ def to_vertices(offsets: NDArray[np.float64], vertex_point: Ints, from_rig: Simi
     return basis
 
 
-def describe(fix: FaceFix, head: Head, roles: Ints, placement: Placement, residual: float) -> RegistrationReport:
-    """The report on a finished registration."""
+def describe(
+    fix: FaceFix,
+    head: Head,
+    roles: Ints,
+    placement: Placement,
+    residual: float,
+    gaps: tuple[float | None, float | None],
+) -> RegistrationReport:
+    """The report on a finished registration; ``residual`` and ``gaps`` (blink, lips) in metres at rig scale."""
     lids = head.skin.features.lids
     eyeballs = (parts.RIGHT_EYE in head.eyes, parts.LEFT_EYE in head.eyes)
     _, first, counts = np.unique(head.component, return_index=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     transform = placement.to_metres
+    millimetres = 1000.0 * placement.from_rig.scale
+    blink_gap, lip_gap = (None if gap is None else millimetres * gap for gap in gaps)
     return RegistrationReport(
         score=fix.score,
         landmark_confidence=float(fix.confidence[17:].mean()),
         landmark_residual=fix.residual,
-        fit_residual=1000.0 * residual * placement.from_rig.scale,
+        fit_residual=millimetres * residual,
+        blink_gap=blink_gap,
+        lip_gap=lip_gap,
         mouth_opens=head.skin.features.lips.found,
         eyes_found=(lids[0].found, lids[1].found),
         eyeballs=eyeballs,
