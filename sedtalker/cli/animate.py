@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sedtalker.cli.progress import Stages
     from sedtalker.emotion.track import EmotionTrack
     from sedtalker.face.face import Face
+    from sedtalker.render.light import Lighting
     from sedtalker.speech.encoder import SpeechFeatures
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -30,6 +31,7 @@ def animate(
     mesh: Annotated[
         Path | None, typer.Option(help="Your head mesh (OBJ, GLB, PLY); default: the built-in face.")
     ] = None,
+    face: Annotated[str | None, typer.Option(help="A built-in face by name (sedtalker face list).")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the results [AUDIO's name].")] = None,
     emotion: Annotated[
         str | None, typer.Option(help="A track file to use instead of the diarized one, or LABEL:INTENSITY.")
@@ -40,6 +42,7 @@ def animate(
     seed: Annotated[int, typer.Option(min=0, help="Of blinks, gaze and head motion.")] = 0,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = "auto",
     renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
+    light: Annotated[str, typer.Option(help="Of the video: studio, soft, dramatic or a .json file.")] = "studio",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video.")] = True,
     blinks: Annotated[bool, typer.Option("--blinks/--no-blinks", help="Add blinks.")] = True,
     gaze: Annotated[bool, typer.Option("--gaze/--no-gaze", help="Add eye motion.")] = True,
@@ -58,19 +61,21 @@ def animate(
         from sedtalker.animation.animate import IdleMotion
         from sedtalker.audio import load_audio
         from sedtalker.cli.progress import Stages
+        from sedtalker.render.light import load_lighting
 
+        lighting = load_lighting(light)
         stages = Stages(quiet=quiet)
         with stages.stage("reading the audio"):
             sound = load_audio(audio, max_seconds)
         for note in sound.notes:
             say(f"note: {note}")
-        face, source = _face(mesh, stages)
+        chosen, source = _face(mesh, face, stages)
         animation = _animation(
-            *(sound, face, emotion, intensity, fps, seed, device, stages),
+            *(sound, chosen, emotion, intensity, fps, seed, device, stages),
             idle=IdleMotion(blinks, gaze, head),
             provenance=source,
         )
-        _write(animation, sound, results.path, audio.stem, stages, size if video else None, renderer)
+        _write(animation, sound, results.path, audio.stem, stages, size if video else None, renderer, lighting)
         stages.summary(sound.duration)
     paths = {suffix.lstrip("."): str(folder / (audio.stem + suffix)) for suffix in suffixes}
     if as_json:
@@ -79,12 +84,14 @@ def animate(
         print("\n".join(paths.values()))
 
 
-def _face(mesh: Path | None, stages: Stages) -> tuple[Face, dict[str, Any]]:
+def _face(mesh: Path | None, name: str | None, stages: Stages) -> tuple[Face, dict[str, Any]]:
     """The face to animate and where it came from."""
-    from sedtalker.face.builtin import load_builtin
+    from sedtalker.face.catalogue import DEFAULT, load_face
 
+    if mesh is not None and name is not None:
+        raise InputError("choose one of --mesh and --face")
     with stages.stage("loading the built-in face"):
-        source = load_builtin()
+        source = load_face(name or DEFAULT)
     if mesh is None:
         return source, {"face": source.name}
     from sedtalker.face.files import read_mesh
@@ -156,7 +163,14 @@ def choose_device(device: Device) -> str:
 
 
 def _write(
-    animation: Animation, sound: Audio, folder: Path, name: str, stages: Stages, size: int | None, renderer: Backend
+    animation: Animation,
+    sound: Audio,
+    folder: Path,
+    name: str,
+    stages: Stages,
+    size: int | None,
+    renderer: Backend,
+    lighting: Lighting,
 ) -> None:
     """All result files of one animation into a folder; ``size`` None leaves the video out."""
     from sedtalker.animation.animation import write_animation
@@ -168,7 +182,7 @@ def _write(
         from sedtalker.render.video import write_video
 
         face = animation.face
-        with make_renderer(face, frame_head(face), size, renderer) as picture:
+        with make_renderer(face, frame_head(face), size, renderer, lighting=lighting) as picture:
             frames = (picture.render(vertices) for vertices in animation.frames())
             shown = stages.track("rendering", frames, len(animation))
             write_video(folder / f"{name}.mp4", shown, animation.fps, (sound.samples, sound.rate))

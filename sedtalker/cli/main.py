@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sedtalker import __version__
-from sedtalker.cli import checkpoint, evaluate
+from sedtalker.cli import checkpoint, evaluate, face
 from sedtalker.cli.animate import animate
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.train import train
@@ -24,6 +24,7 @@ for command in (animate, diarize, train):
     app.command()(command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(face.app, name="face")
 
 
 def _version(value: bool) -> None:

@@ -33,14 +33,14 @@ _ROUGHNESS = {"eye": 0.12, "teeth": 0.3, "tongue": 0.4, "lips": 0.45, "hair": 0.
 def write_glb(
     path: Path,
     face: Face,
-    coefficients: NDArray[np.floating],
-    fps: float,
+    coefficients: NDArray[np.floating] | None = None,
+    fps: float = 30.0,
     head_rotation: NDArray[np.floating] | None = None,
     extras: Mapping[str, Any] | None = None,
     *,
     normals: bool = True,
 ) -> None:
-    """Write an animated face; the file appears whole or not at all, and the same input gives the same bytes.
+    """Write a face, animated or still; the file appears whole or not at all, and the same input gives the same bytes.
 
     Vertex i of the file is vertex i of ``face.mesh``; vertices that texture seams split follow at the end, and
     ``mesh.extras.splitVertices`` says which ones they double. Every shape that moves anything becomes a morph
@@ -50,7 +50,7 @@ def write_glb(
     Args:
         path: the file.
         face: what is animated, metres.
-        coefficients: (T, K), T ≥ 1.
+        coefficients: (T, K), T ≥ 1; without them there is no animation, only the face and its named targets.
         fps: frames a second; frame i is at ``i / fps`` seconds, linear in between.
         head_rotation: (T, 3) rotation vectors in radians, or (T, 4) quaternions x y z w.
         extras: plain data kept in ``asset.extras``.
@@ -59,7 +59,7 @@ def write_glb(
     Raises:
         InputError: nothing to write.
     """
-    weights = face.expand(coefficients)
+    weights = face.expand(np.zeros((1, len(face.shapes))) if coefficients is None else coefficients)
     if len(weights) == 0:
         raise InputError(f"{path}: the animation has no frames")
     names = (*face.shapes, *(corrective.name for corrective in face.correctives))
@@ -96,9 +96,10 @@ def write_glb(
         "materials": materials,
         **_nodes(builder, face, followers),
     }
-    animation = _animation(builder, weights[:, used], fps, head_rotation)
-    if animation["channels"]:
-        document["animations"] = [animation]
+    if coefficients is not None:
+        animation = _animation(builder, weights[:, used], fps, head_rotation)
+        if animation["channels"]:
+            document["animations"] = [animation]
     builder.write(path, document)
 
 

@@ -1,0 +1,112 @@
+"""``sedtalker face``: the faces in the box, as a list, as pictures and as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sedtalker.cli.console import fail_clearly, write_json
+from sedtalker.errors import InputError
+
+app = typer.Typer(help="List, look at and export the built-in faces.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of a built-in face (see: sedtalker face list).")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
+
+
+@app.command("list")
+@fail_clearly
+def list_faces(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Name the built-in faces."""
+    from sedtalker.face.catalogue import FACES, load_face
+
+    rows: list[dict[str, Any]] = []
+    for name, entry in FACES.items():
+        face = load_face(name)
+        rows.append(
+            {
+                "name": name,
+                "about": entry.about,
+                "vertices": len(face.mesh.vertices),
+                "polygons": len(face.mesh.polygon_sizes),
+                "shapes": list(face.shapes),
+                "correctives": [corrective.name for corrective in face.correctives],
+            }
+        )
+    if json:
+        write_json(rows)
+        return
+    for row in rows:
+        print(f"{row['name']:<12}{row['vertices']:>7} vertices {len(row['shapes']):>4} shapes   {row['about']}")
+
+
+@app.command()
+@fail_clearly
+def show(
+    name: Name,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture (.png).")],
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="SHAPE:WEIGHT, such as jawOpen:0.5 or mouthSmile (both sides); again for more."),
+    ] = None,
+    light: Annotated[str, typer.Option(help="studio, soft, dramatic or a .json file.")] = "studio",
+    yaw: Annotated[float, typer.Option(min=-180, max=180, help="Seen from so many degrees to the side.")] = 0.0,
+    size: Annotated[
+        int | None, typer.Option(min=64, max=2160, help="Side of one picture [720; in a sheet 200].")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Draw a contact sheet of all shapes, or one picture where --shape is given."""
+    _check_name(output, (".png",))
+    from sedtalker.cli.output import OutputFolder
+
+    with OutputFolder(output.parent, [output.name], force) as results:
+        from PIL import Image
+
+        from sedtalker.face.catalogue import load_face
+        from sedtalker.face.pose import parse_weights, pose
+        from sedtalker.render import frame_head, load_lighting, make_renderer
+        from sedtalker.render.contact_sheet import contact_sheet, every_shape
+
+        face, lighting = load_face(name), load_lighting(light)
+        if shape:
+            vertices = face.deform(pose(face, parse_weights(shape))[None])[0]
+            with make_renderer(face, frame_head(face, yaw=yaw), size or 720, lighting=lighting) as view:
+                picture = view.render(vertices)
+        else:
+            picture = contact_sheet(face, every_shape(face), size=size or 200, yaws=(yaw,), lighting=lighting)
+        Image.fromarray(picture).save(results.path / output.name)
+    print(output)
+
+
+@app.command()
+@fail_clearly
+def export(
+    name: Name,
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .obj (neutral) or .glb (all shapes) file.")],
+    force: Force = False,
+) -> None:
+    """Write a built-in face for other programs, in metres: OBJ, or GLB with every shape as a named morph target."""
+    _check_name(output, (".obj", ".glb"))
+    from sedtalker.cli.output import OutputFolder
+
+    with OutputFolder(output.parent, [output.name], force) as results:
+        from sedtalker.face.catalogue import load_face
+
+        face = load_face(name)
+        if output.suffix.lower() == ".obj":
+            from sedtalker.face.files import write_obj
+
+            write_obj(face.mesh, results.path / output.name)
+        else:
+            from sedtalker.export.glb import write_glb
+
+            write_glb(results.path / output.name, face)
+    print(output)
+
+
+def _check_name(path: Path, suffixes: tuple[str, ...]) -> None:
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: give a file that ends in {' or '.join(suffixes)}")
