@@ -1,4 +1,4 @@
-"""Voice activity: where somebody speaks. Adaptive energy and voicing with hysteresis; deterministic, nothing to download."""
+"""Voice activity: where somebody speaks, by adaptive energy and voicing with hysteresis."""
 
 from __future__ import annotations
 

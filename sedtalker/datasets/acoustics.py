@@ -42,9 +42,9 @@ def change_speed(samples: Samples, factor: float) -> Samples:
 def degrade(samples: Samples, acoustics: Acoustics, rng: np.random.Generator) -> Samples:
     """The recording as another room, device and background would have given it; same length and similar level."""
     chances = rng.random(4) < acoustics.likelihood
-    out = samples
+    out: NDArray[np.floating] = samples
     if chances[0] and acoustics.rooms:
-        out = _reverberate(out, acoustics.rooms[rng.integers(len(acoustics.rooms))], float(rng.uniform(0.3, 1.0)))
+        out = _reverberate(out, acoustics.rooms[int(rng.integers(len(acoustics.rooms)))], float(rng.uniform(0.3, 1.0)))
     if chances[1] or chances[2]:
         tilt = float(rng.uniform(-6.0, 6.0)) if chances[1] else 0.0
         cutoff = float(rng.uniform(3400.0, 7500.0)) if chances[2] else 8000.0
@@ -54,7 +54,7 @@ def degrade(samples: Samples, acoustics: Acoustics, rng: np.random.Generator) ->
     return out.astype(np.float32)
 
 
-def _reverberate(samples: Samples, room: Samples, wet: float) -> Samples:
+def _reverberate(samples: Samples, room: Samples, wet: float) -> NDArray[np.floating]:
     """Convolve with an impulse response whose direct sound is kept in place."""
     onset = int(np.argmax(np.abs(room)))
     tail = room[onset : onset + SAMPLE_RATE] / (np.abs(room).max() + 1e-9)
@@ -62,7 +62,7 @@ def _reverberate(samples: Samples, room: Samples, wet: float) -> Samples:
     return fftconvolve(samples, tail)[: len(samples)] / np.sqrt(np.sum(tail**2))
 
 
-def _colour(samples: Samples, tilt: float, cutoff: float) -> Samples:
+def _colour(samples: NDArray[np.floating], tilt: float, cutoff: float) -> NDArray[np.floating]:
     """Tilt the spectrum by ``tilt`` dB an octave-decade around 1 kHz and cut softly above ``cutoff`` Hz."""
     spectrum = np.fft.rfft(samples)
     hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
@@ -71,10 +71,11 @@ def _colour(samples: Samples, tilt: float, cutoff: float) -> Samples:
     return np.fft.irfft(spectrum * gain, len(samples))
 
 
-def _add_noise(samples: Samples, acoustics: Acoustics, rng: np.random.Generator) -> Samples:
+def _add_noise(samples: NDArray[np.floating], acoustics: Acoustics, rng: np.random.Generator) -> NDArray[np.floating]:
     """Add a recorded background, or coloured noise, at a random ratio to the loud part of the speech."""
+    noise: NDArray[np.floating]
     if acoustics.noises and rng.random() < 0.6:
-        noise = np.asarray(acoustics.noises[rng.integers(len(acoustics.noises))])
+        noise = np.asarray(acoustics.noises[int(rng.integers(len(acoustics.noises)))])
         noise = np.roll(np.resize(noise, len(samples)), int(rng.integers(len(samples))))
     else:
         spectrum = np.fft.rfft(rng.standard_normal(len(samples)))

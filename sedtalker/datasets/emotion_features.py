@@ -7,7 +7,9 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +62,9 @@ class EmotionFeatures:
         speaker: (R,) speaker names.
         category: (R,) int8 category of a single clip, -1 for joined recordings.
         level: (R,) int8 intensity step of a single clip, -1 for joined recordings.
+        folder: where the arrays lie.
         hidden: (frames, D) float16 encoder output, or ``None``.
+        hidden_name: tells encoders apart.
     """
 
     mel: NDArray[np.float16]
@@ -73,7 +77,9 @@ class EmotionFeatures:
     speaker: NDArray[np.str_]
     category: NDArray[np.int8]
     level: NDArray[np.int8]
+    folder: Path
     hidden: NDArray[np.float16] | None = None
+    hidden_name: str | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -83,14 +89,17 @@ ARRAYS = ("mel", "prosody", "speech", "labels", "levels", "starts", "corpus", "s
 
 
 @dataclass(frozen=True, eq=False)
-class _Corpus:
+class Corpus:
+    """Clips and how to read the samples of the i-th."""
+
     clips: list[Clip]
-    store: WaveformStore
+    read: Callable[[int], NDArray[np.float32]]
 
     def piece(self, index: int, speed: float) -> Piece:
+        """A labelled clip, played ``speed`` times as fast."""
         clip, labels = self.clips[index], clip_labels(self.clips[index])
         assert labels is not None
-        samples = self.store[index]
+        samples = self.read(index)
         samples = change_speed(samples, speed) if speed != 1.0 else samples
         return Piece(samples, *labels, clip.corpus, clip.speaker)
 
@@ -107,22 +116,23 @@ def open_features(
     folder = cache / f"emotion-{pool.split}-{key}"
     if not (folder / "level.npy").is_file():
         _build(data, cache, pool, folder, report)
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-    hidden = None
+    arrays = {array: np.load(folder / f"{array}.npy", mmap_mode="r") for array in ARRAYS}
+    hidden = name = None
     if encoder is not None:
         weights = b"".join(value.detach().cpu().numpy().tobytes() for value in encoder.state_dict().values())
-        path = folder / f"hidden-{hashlib.sha256(weights).hexdigest()[:16]}.npy"
+        name = hashlib.sha256(weights).hexdigest()[:16]
+        path = folder / f"hidden-{name}.npy"
         if not path.is_file():
             report("encoding the recordings")
-            _save(path, _hidden(encoder, arrays["mel"], arrays["starts"]))
+            save_array(path, _hidden(encoder, arrays["mel"], arrays["starts"]))
         hidden = np.load(path, mmap_mode="r")
-    return EmotionFeatures(**arrays, hidden=hidden)
+    return EmotionFeatures(**arrays, folder=folder, hidden=hidden, hidden_name=name)
 
 
 def _build(data: Path, cache: Path, pool: Pool, folder: Path, report: Callable[[str], None]) -> None:
     """Analyse every recording of the pool and write the arrays; ``level.npy`` comes last and marks the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    columns: dict[str, list[NDArray]] = {name: [] for name in ARRAYS}
+    columns: dict[str, list[Any]] = {name: [] for name in ARRAYS}
     frames = [0]
     for number, (recording, is_single) in enumerate(recordings(data, cache, pool)):
         mel, prosody, speech = analyse(torch.from_numpy(recording.samples))
@@ -143,7 +153,7 @@ def _build(data: Path, cache: Path, pool: Pool, folder: Path, report: Callable[[
     columns["starts"] = [np.array(frames, np.int64)]
     for name in ARRAYS:
         stack = np.concatenate if columns[name][0].ndim else np.array
-        _save(folder / f"{name}.npy", stack(columns[name]))
+        save_array(folder / f"{name}.npy", stack(columns[name]))
 
 
 def recordings(data: Path, cache: Path, pool: Pool) -> Iterator[tuple[Recording, bool]]:
@@ -163,7 +173,7 @@ def recordings(data: Path, cache: Path, pool: Pool) -> Iterator[tuple[Recording,
 
 
 def joined_recording(
-    corpora: dict[str, _Corpus], pool: Pool, acoustics: Acoustics, rng: np.random.Generator, augment: bool
+    corpora: dict[str, Corpus], pool: Pool, acoustics: Acoustics, rng: np.random.Generator, augment: bool
 ) -> Recording:
     """One recording joined from clips of a random speaker of a random corpus."""
     names, shares = list(pool.joined_corpora), np.array(list(pool.joined_corpora.values()))
@@ -188,12 +198,12 @@ def _spoil(recording: Recording, acoustics: Acoustics, rng: np.random.Generator,
     return Recording(samples, recording.labels, recording.levels, recording.corpus, recording.speaker)
 
 
-def _open(every: list[Clip], corpus: str, cache: Path) -> _Corpus:
+def _open(every: list[Clip], corpus: str, cache: Path) -> Corpus:
     clips = [clip for clip in every if clip.corpus == corpus]
-    return _Corpus(clips, WaveformStore.open([clip.path for clip in clips], cache))
+    return Corpus(clips, WaveformStore.open([clip.path for clip in clips], cache).__getitem__)
 
 
-def _labelled(corpus: _Corpus, split: str) -> list[int]:
+def _labelled(corpus: Corpus, split: str) -> list[int]:
     return [i for i, clip in enumerate(corpus.clips) if clip.split == split and clip_labels(clip) is not None]
 
 
@@ -202,19 +212,20 @@ def _acoustics(every: list[Clip], cache: Path) -> Acoustics:
     by_kind = {
         kind: [i for i, c in enumerate(corpus.clips) if c.emotion == f"other:{kind}"] for kind in ("noise", "rir")
     }
-    return Acoustics([corpus.store[i] for i in by_kind["noise"]], [corpus.store[i] for i in by_kind["rir"]])
+    return Acoustics([corpus.read(i) for i in by_kind["noise"]], [corpus.read(i) for i in by_kind["rir"]])
 
 
 @torch.no_grad()
 def _hidden(encoder: SpeechEncoder, mel: NDArray[np.float16], starts: NDArray[np.int64]) -> NDArray[np.float16]:
     parts = []
-    for first, last in zip(starts[:-1], starts[1:], strict=True):
+    for first, last in pairwise(starts):
         frames = torch.from_numpy(np.asarray(mel[2 * first : 2 * last], np.float32))
         parts.append(encoder(frames[None])[0].half().numpy().reshape(-1, encoder.config.channels))
     return np.concatenate(parts) if parts else np.zeros((0, MEL_BANDS), np.float16)
 
 
-def _save(path: Path, array: NDArray) -> None:
+def save_array(path: Path, array: NDArray) -> None:
+    """Write a ``.npy`` file, whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +114,7 @@ def single(piece: Piece) -> Recording:
 
 
 def choose_pieces(
-    by_category: dict[int, Sequence[int]], rule: JoinRule, rng: np.random.Generator, count: int | None = None
+    by_category: Mapping[int, Sequence[int]], rule: JoinRule, rng: np.random.Generator, count: int | None = None
 ) -> list[int]:
     """Clip indices of one speaker, neighbours of different categories, in random order.
 
@@ -133,7 +133,7 @@ def choose_pieces(
             break
         neutral = 0 in others and rng.random() < rule.neutral
         previous = 0 if neutral else others[rng.integers(len(others))]
-        chosen.append(int(by_category[previous][rng.integers(len(by_category[previous]))]))
+        chosen.append(int(by_category[previous][int(rng.integers(len(by_category[previous])))]))
     return chosen
 
 
@@ -142,8 +142,8 @@ def join(pieces: Sequence[Piece], rule: JoinRule, rng: np.random.Generator) -> R
 
     Each clip is cut to its speech. A pause is filled with the clips' own background and labelled silence.
     """
-    cut = [_cut_to_speech(piece) for piece in pieces]
-    cut = [(samples, labels, piece) for (samples, labels), piece in zip(cut, pieces, strict=True) if len(labels)]
+    cut = [(*_cut_to_speech(piece), piece) for piece in pieces]
+    cut = [(samples, labels, piece) for samples, labels, piece in cut if len(labels)]
     if rng.random() < rule.equalise:
         cut = [(samples * _loudness_gain(samples), labels, piece) for samples, labels, piece in cut]
     floor = min((_background(samples) for samples, _, _ in cut), default=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,4 +83,4 @@ def runs(labels: NDArray[np.integer]) -> list[tuple[int, int, int]]:
     if not len(labels):
         return []
     edges = np.concatenate([[0], np.flatnonzero(np.diff(labels)) + 1, [len(labels)]])
-    return [(int(a), int(b), int(labels[a])) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(a), int(b), int(labels[a])) for a, b in pairwise(edges)]

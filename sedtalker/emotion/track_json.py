@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
     if dense.format != FORMAT or dense.version != VERSION:
         raise InputError(f"{name}: this version reads {FORMAT} version {VERSION}, not {dense.format} {dense.version}")
     count, classes = len(dense.times), len(dense.labels)
-    columns = [dense.posterior, dense.intensity, dense.valence, dense.arousal, dense.speech or dense.times]
+    columns: list[Sized] = [dense.posterior, dense.intensity, dense.valence, dense.arousal, dense.speech or dense.times]
     if any(len(column) != count for column in columns) or any(len(row) != classes for row in dense.posterior):
         raise InputError(f"{name}: times, posterior, intensity, valence and arousal must have one row a frame")
     times, posterior = np.array(dense.times), np.array(dense.posterior, np.float32)

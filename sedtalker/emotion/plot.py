@@ -1,0 +1,102 @@
+"""A picture of an emotion track: waveform, categories, intensity, valence and arousal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sedtalker.audio import Audio
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.errors import InputError
+
+COLOURS: dict[str, str] = {
+    "neutral": "#BBBBBB",
+    "happy": "#E69F00",
+    "sad": "#0072B2",
+    "angry": "#D55E00",
+    "fear": "#56B4E9",
+    "disgust": "#009E73",
+    "surprise": "#CC79A7",
+}
+"""Okabe & Ito's palette (2008), told apart with any colour vision; grey for neutral."""
+
+
+def plot_track(audio: Audio, track: EmotionTrack, path: Path) -> None:
+    """Draw a track to a PNG file: segments over the waveform, posteriors as ribbons, intensity and valence/arousal.
+
+    Args:
+        audio: the recording.
+        track: its track.
+        path: where to write; written whole or not at all.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    width = float(np.clip(audio.duration * 1.2, 10.0, 40.0))
+    figure = Figure(figsize=(width, 7.2), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(4, 1, sharex=True, height_ratios=[1.5, 1.6, 1.0, 1.0])
+    _draw_waveform(axes[0], audio, track)
+    _draw_ribbons(axes[1], track)
+    _draw_intensity(axes[2], track)
+    _draw_plane(axes[3], track)
+    axes[3].set_xlabel("time (s)")
+    axes[3].set_xlim(0.0, max(audio.duration, 0.1))
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.png")
+    try:
+        figure.savefig(temporary, metadata={"Software": None})
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _draw_waveform(axis: Any, audio: Audio, track: EmotionTrack) -> None:
+    """Envelope of the sound over the segments' colours; labels where there is room."""
+    columns = min(4000, len(audio.samples))
+    edges = np.linspace(0, len(audio.samples), columns + 1).astype(np.int64)[:-1]
+    high, low = np.maximum.reduceat(audio.samples, edges), np.minimum.reduceat(audio.samples, edges)
+    scale = max(float(np.abs(audio.samples).max()), 1e-4)
+    for segment in track.segments():
+        axis.axvspan(segment.start, segment.end, color=COLOURS.get(segment.label, "#888888"), alpha=0.45, lw=0)
+        if segment.end - segment.start > 0.04 * audio.duration:
+            middle = 0.5 * (segment.start + segment.end)
+            text = f"{segment.label}\n{segment.intensity:.2f}"
+            axis.text(middle, 1.08, text, ha="center", va="bottom", fontsize=9)
+    axis.fill_between(edges / audio.rate, low / scale, high / scale, color="#222222", lw=0, step="post")
+    axis.set_ylim(-1.05, 1.65)
+    axis.set_yticks([])
+    axis.set_ylabel("sound\nand segments")
+
+
+def _draw_ribbons(axis: Any, track: EmotionTrack) -> None:
+    colours = [COLOURS.get(label, "#888888") for label in track.labels]
+    axis.stackplot(track.times, track.posterior.T, colors=colours, labels=track.labels, lw=0)
+    axis.set_ylim(0.0, 1.0)
+    axis.set_ylabel("posterior")
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9, frameon=False, reverse=True)
+
+
+def _draw_intensity(axis: Any, track: EmotionTrack) -> None:
+    axis.fill_between(track.times, track.intensity, color="#777777", alpha=0.35, lw=0)
+    axis.plot(track.times, track.intensity, color="#111111", lw=1.6)
+    axis.set_ylim(0.0, 1.0)
+    axis.set_ylabel("intensity")
+    if track.speech is not None:
+        axis.fill_between(track.times, 0.0, 0.035, where=track.speech, color="#111111", lw=0)
+        axis.text(1.003, 0.02, "speech", transform=axis.transAxes, fontsize=9, va="center")
+
+
+def _draw_plane(axis: Any, track: EmotionTrack) -> None:
+    axis.axhline(0.0, color="#999999", lw=0.8)
+    axis.plot(track.times, track.valence, color="#0072B2", lw=1.6, label="valence")
+    axis.plot(track.times, track.arousal, color="#D55E00", lw=1.6, ls="--", label="arousal")
+    axis.set_ylim(-1.0, 1.0)
+    axis.set_ylabel("valence,\narousal")
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9, frameon=False)

@@ -1,0 +1,47 @@
+"""Minimum-duration decoding against exhaustive search."""
+
+from itertools import product
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
+
+
+def score(labels, posterior, rule):
+    evidence = sum(np.log(posterior[t, c]) for t, c in enumerate(labels))
+    return evidence - rule.cost * (len(runs(np.array(labels))) - 1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000), st.integers(1, 3), st.floats(0.01, 2.0), st.integers(2, 8))
+def test_equals_exhaustive_search(seed, shortest, cost, frames):
+    posterior = np.random.default_rng(seed).dirichlet([0.3] * 3, frames).clip(1e-3)
+    posterior /= posterior.sum(1, keepdims=True)
+    rule = SegmentRule(shortest=float(shortest), cost=cost)
+    found = decode_labels(posterior, 1.0, rule)
+    allowed = [
+        labels
+        for labels in product(range(3), repeat=frames)
+        if all(b - a >= shortest for a, b, _ in runs(np.array(labels))) or len(set(labels)) == 1
+    ]
+    best = max(score(labels, posterior, rule) for labels in allowed)
+    assert np.isclose(score(found, posterior, rule), best)
+
+
+def test_a_blip_does_not_make_a_segment():
+    posterior = np.tile([0.9, 0.1], (100, 1))
+    posterior[50:55] = [0.1, 0.9]
+    assert (decode_labels(posterior, 50.0) == 0).all()
+
+
+def test_a_real_change_is_found_at_its_place():
+    posterior = np.repeat([[0.9, 0.1], [0.1, 0.9]], 60, axis=0)
+    assert runs(decode_labels(posterior, 50.0)) == [(0, 60, 0), (60, 120, 1)]
+
+
+def test_silence_carries_no_evidence():
+    posterior = np.repeat([[0.9, 0.1], [0.1, 0.9]], 60, axis=0)
+    speech = np.arange(120) < 60
+    assert (decode_labels(posterior, 50.0, speech=speech) == 0).all()
