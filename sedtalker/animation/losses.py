@@ -34,27 +34,29 @@ def vertex_factor(face: Face) -> NDArray[np.float32]:
 
 
 class DecoderLoss(nn.Module):
-    """Five terms on coefficients (B, T, 52), each about 1 for a prediction that is constant.
+    """Six terms on coefficients (B, T, 52), each about 1 for a prediction that is constant.
 
     ``coefficients``: squared error in standard deviations of each shape; ``vertices``: squared vertex error, lips
     weighted; ``velocity``: squared error of the frame differences; ``gap``: squared error of the lip gap and its
-    velocity; ``closure``: squared gap beyond closed where the lips must close.
+    velocity; ``width``: the same of the lip width; ``closure``: squared gap beyond closed where the lips must close.
     """
 
     scale: Tensor
     factor: Tensor
     gain: Tensor
+    width: Tensor
 
-    def __init__(self, face: Face, targets: NDArray[np.float32], gap_gain: NDArray[np.float32]):
-        """``targets`` (N, 52) set the scales; ``gap_gain`` (52,) is the lip gap of a unit of each shape."""
+    def __init__(self, face: Face, targets: NDArray[np.float32], gap: NDArray[np.float32], width: NDArray[np.float32]):
+        """``targets`` (N, 52) set the scales; ``gap`` and ``width`` (52,) are lip distances of a unit of each shape."""
         super().__init__()
         factor = vertex_factor(face)
         spread = targets - targets.mean(0)
         self.vertex_scale = float(((spread @ factor) ** 2).sum(1).mean())
-        self.gap_scale = float((spread @ gap_gain).std())
+        self.closed = CLOSED / float((spread @ gap).std())
         self.register_buffer("scale", torch.from_numpy(targets.std(0).clip(SMALLEST_SCALE)))
         self.register_buffer("factor", torch.from_numpy(factor))
-        self.register_buffer("gain", torch.from_numpy(gap_gain))
+        self.register_buffer("gain", torch.from_numpy(gap / (spread @ gap).std()))
+        self.register_buffer("width", torch.from_numpy(width / (spread @ width).std()))
 
     def forward(self, predicted: Tensor, target: Tensor, closure: Tensor, weight: Tensor) -> dict[str, Tensor]:
         """Losses of coefficients (B, T, 52).
@@ -65,13 +67,15 @@ class DecoderLoss(nn.Module):
         root = weight.sqrt()[:, None, None]
         error = root * (predicted - target)
         scaled = error / self.scale
-        gap = root[..., 0] * ((predicted.clamp(0.0, 1.0) - target) @ self.gain) / self.gap_scale
-        opened = (predicted.clamp(0.0, 1.0) @ self.gain - CLOSED).clamp_min(0.0) / self.gap_scale
+        clamped = predicted.clamp(0.0, 1.0)
+        gap, width = (root[..., 0] * ((clamped - target) @ gain) for gain in (self.gain, self.width))
+        opened = (clamped @ self.gain - self.closed).clamp_min(0.0)
         shut = closure * weight[:, None]
         return {
             "coefficients": scaled.square().mean(),
             "vertices": (error @ self.factor).square().sum(-1).mean() / self.vertex_scale,
             "velocity": (scaled[:, 1:] - scaled[:, :-1]).square().mean(),
-            "gap": gap.square().mean() + 2.0 * (gap[:, 1:] - gap[:, :-1]).square().mean(),
+            "gap": gap.square().mean() + 2.0 * gap.diff(dim=1).square().mean(),
+            "width": width.square().mean() + 2.0 * width.diff(dim=1).square().mean(),
             "closure": (opened.square() * shut).sum() / shut.sum().clamp_min(1.0),
         }

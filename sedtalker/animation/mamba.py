@@ -85,6 +85,7 @@ class Mamba(nn.Module):
         """One frame (B, D) → (B, D); updates ``state``."""
         u, z = self.in_proj(x).chunk(2, dim=-1)
         state.conv = torch.cat([state.conv[..., 1:], u[..., None]], dim=-1)
+        assert self.conv1d.bias is not None
         u = F.silu((state.conv * self.conv1d.weight[:, 0]).sum(-1) + self.conv1d.bias)
         delta, B, C = self._gates(u)
         A = -torch.exp(self.A_log.float())

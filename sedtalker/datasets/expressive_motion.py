@@ -21,7 +21,7 @@ from sedtalker.datasets.grid import TrackedClip
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
-from sedtalker.metrics.motion import lip_aperture
+from sedtalker.metrics.motion import lip_aperture, lip_width
 from sedtalker.speech.phones import BILABIAL, LABIODENTAL, SILENCE
 
 Floats = NDArray[np.float32]
@@ -29,7 +29,8 @@ Floats = NDArray[np.float32]
 TRACKED_REST_GAP = 0.0045
 """Inner-lip height the tracker gives for closed lips, outer-eye distances."""
 CLOSING, OPEN = 0.010, 0.030
-ROUNDED = 0.25
+PAUSE_SECONDS = 0.4
+ROUNDED = 0.45
 """Sum of pucker and funnel of a fully rounded mouth in speech."""
 STYLE_RANGE = 0.4
 """A style of ±1 is a factor of 2^±0.4."""
@@ -51,11 +52,13 @@ class LipGauge:
 
     Attributes:
         rest: inner-lip gap of the resting face, outer-eye distances.
-        gain: (52,) change of the gap at coefficient 1, from a coefficient of 0.3.
+        gain: (52,) change of the gap at coefficient 1, with the jaw a little open.
+        width: (52,) change of the inner-lip width, likewise.
     """
 
     rest: float
     gain: Floats
+    width: Floats
 
     def gap(self, coefficients: Floats) -> Floats:
         """(T,) gap beyond the resting one."""
@@ -67,13 +70,12 @@ def measure_lips(face: Face) -> LipGauge:
     ajar = np.zeros((2, len(face.shapes)), np.float32)
     ajar[1, INDEX["jawOpen"]] = 0.3
     rest, open_gap = lip_aperture(face, ajar)
-    gain = np.zeros(len(ARKIT_52), np.float32)
-    for i in range(len(ARKIT_52)):
-        trial = ajar[1:].copy()
-        trial[0, i] += 0.1
-        gain[i] = (float(lip_aperture(face, trial)[0]) - open_gap) / 0.1
+    trials = np.repeat(ajar[1:], len(ARKIT_52), axis=0)
+    trials[:, : len(ARKIT_52)] += 0.1 * np.eye(len(ARKIT_52), dtype=np.float32)
+    gain = (lip_aperture(face, trials) - open_gap) / 0.1
     gain[INDEX["jawOpen"]] = (open_gap - rest) / 0.3
-    return LipGauge(float(rest), gain)
+    width = (lip_width(face, trials) - lip_width(face, ajar)[1]) / 0.1
+    return LipGauge(float(rest), gain, width)
 
 
 def fit_gap(coefficients: Floats, wanted: Floats, gauge: LipGauge) -> Floats:
@@ -93,6 +95,20 @@ def fit_gap(coefficients: Floats, wanted: Floats, gauge: LipGauge) -> Floats:
         fitted[:, jaw] -= (too_open + more_close * gauge.gain[close]) / gauge.gain[jaw]
         fitted = fitted.clip(0.0, 1.0)
     return fitted
+
+
+def fit_width(coefficients: Floats, wanted: Floats, gauge: LipGauge) -> Floats:
+    """Coefficients whose lip width (beyond rest) is ``wanted`` (T,): stretched wider or puckered narrower."""
+    fitted = np.array(coefficients, np.float32)
+    stretch, pucker = _columns("mouthStretch"), INDEX["mouthPucker"]
+    wider, narrower = float(gauge.width[stretch].sum()), -float(gauge.width[pucker])
+    missing = wanted - fitted @ gauge.width
+    unpucker = np.clip(missing / narrower, 0.0, fitted[:, pucker])
+    unstretch = np.clip(-missing / wider, 0.0, fitted[:, stretch].mean(1))
+    missing = missing - unpucker * narrower + unstretch * wider
+    fitted[:, pucker] += np.maximum(-missing, 0.0) / narrower - unpucker
+    fitted[:, stretch] += (np.maximum(missing, 0.0) / wider - unstretch)[:, None]
+    return fitted.clip(0.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,10 +139,20 @@ class SpokenMotion:
         return SpokenMotion(values[:, : len(ARKIT_52)], *values[:, len(ARKIT_52) :].T)
 
 
-def rest_pose(clips: list[TrackedClip]) -> Floats:
-    """(52,) median speech shapes over the first 0.3 s of clips: the talker's closed mouth before speaking."""
-    first = np.concatenate([speech_only(c.coefficients[:8])[c.feature("inner_lip_height")[:8] < 0.01] for c in clips])
-    return np.median(first, axis=0).astype(np.float32)
+@dataclass(frozen=True, eq=False)
+class Rest:
+    """A talker's closed mouth before speaking: speech shapes (52,) and inner-lip width in outer-eye distances."""
+
+    coefficients: Floats
+    width: float
+
+
+def rest_pose(clips: list[TrackedClip]) -> Rest:
+    """Medians over the first 0.3 s of clips, where the lips are closed."""
+    closed = [c.feature("inner_lip_height")[:8] < 0.01 for c in clips]
+    first = np.concatenate([speech_only(c.coefficients[:8])[k] for c, k in zip(clips, closed, strict=True)])
+    width = np.concatenate([c.feature("inner_lip_width")[:8][k] for c, k in zip(clips, closed, strict=True)])
+    return Rest(np.median(first, axis=0).astype(np.float32), float(np.median(width)))
 
 
 def phone_curve(spans: list[PhoneSpan], phones: tuple[str, ...], times: NDArray[np.floating], margin: float) -> Floats:
@@ -147,21 +173,32 @@ def talking_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats
     return np.where(outside, 0.0, 1.0 - phone_curve(spans, (SILENCE,), times, 0.08)).astype(np.float32)
 
 
+def speaking_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
+    """(T,) 1 in and near words, 0 from 0.4 s away: mouths rest in longer pauses, whatever the tracked talker did."""
+    if not spans:
+        return np.ones(len(times), np.float32)
+    words = tuple(sorted({span.phone for span in spans} - {SILENCE}))
+    near = np.minimum(1.33 * phone_curve(spans, words, times, PAUSE_SECONDS), 1.0)
+    return np.asarray(near * near * (3.0 - 2.0 * near), np.float32)
+
+
 def rounding_of(coefficients: Floats) -> Floats:
     """(T,) how rounded a mouth is, in [0, 1]."""
     return np.clip(coefficients[:, ROUNDING].sum(1) / ROUNDED, 0.0, 1.0).astype(np.float32)
 
 
 def speak(
-    clip: TrackedClip, spans: list[PhoneSpan], rest: Floats, gauge: LipGauge, times: NDArray[np.floating]
+    clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, gauge: LipGauge, times: NDArray[np.floating]
 ) -> SpokenMotion:
     """The motion of a tracked clip at ``times`` (T,) seconds."""
-    raw = resample_frames(np.maximum(speech_only(clip.coefficients) - rest, 0.0), clip.times, times)
+    raw = resample_frames(np.maximum(speech_only(clip.coefficients) - rest.coefficients, 0.0), clip.times, times)
     gap = resample_frames(clip.feature("inner_lip_height")[:, None], clip.times, times)[:, 0]
-    gap = np.maximum(gap - TRACKED_REST_GAP, 0.0)
+    speaking = speaking_curve(spans, times)
+    width = resample_frames(clip.feature("inner_lip_width")[:, None], clip.times, times)[:, 0] - rest.width
+    raw, gap = raw * speaking[:, None], np.maximum(gap - TRACKED_REST_GAP, 0.0) * speaking
     shut = 1.0 - np.clip((gap - CLOSING) / (OPEN - CLOSING), 0.0, 1.0)
     return SpokenMotion(
-        coefficients=fit_gap(raw, gap, gauge),
+        coefficients=fit_gap(fit_width(raw, width * speaking, gauge), gap, gauge),
         gap=gap.astype(np.float32),
         closure=(shut * phone_curve(spans, BILABIAL, times, 0.06)).astype(np.float32),
         contact=phone_curve(spans, LABIODENTAL, times, 0.05),

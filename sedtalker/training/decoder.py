@@ -48,6 +48,8 @@ from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
 RATE = 50.0
 SILENT_PROSODY = np.array([-16.1, 0.0, 0.0, 0.0], np.float32)
 """Prosody of digital silence: the floor of the log energy, nothing voiced."""
+FLOOR_PROFILE = ([0, 20, 40, 79], [-8.0, -6.5, -4.5, -1.2])
+"""Bands and centred log-mels of digital silence beside speech: what centring makes of the floor."""
 
 
 def _inside(times: NDArray[np.floating], spans: list[tuple[float, float]]) -> NDArray[np.bool_]:
@@ -65,7 +67,8 @@ def gate_pauses(
     """Digital silence where the sound is quiet, as synthesis and noise gates leave it."""
     quiet = log_energy < np.quantile(log_energy, 0.95) - rng.uniform(5.5, 8.0)
     pairs = quiet.reshape(-1, 2).min(1)[margin:-margin]
-    mel = np.where(quiet[:, None], np.float32(rng.uniform(-8.0, -4.0)), mel)
+    floor = np.interp(np.arange(MEL_BANDS), *FLOOR_PROFILE) + rng.uniform(-0.7, 0.7)
+    mel = np.where(quiet[:, None], floor.clip(-8.0), mel).astype(np.float32)
     return mel, np.where(pairs[:, None], SILENT_PROSODY, prosody).astype(np.float32)
 
 
@@ -85,8 +88,9 @@ class DecoderTaskConfig(BaseModel):
     pause_crops: int = 2
     taught_weight: float = 0.6
     seconds: float = 2.9
-    velocity_weight: float = 2.0
+    velocity_weight: float = 20.0
     gap_weight: float = 1.0
+    width_weight: float = 0.5
     closure_weight: float = 1.0
     warp: float = 0.12
     tempo: float = 0.12
@@ -130,7 +134,7 @@ class DecoderTask:
             if copy.key not in self.spoken:
                 frames = int(copy.duration * RATE) + 1
                 self.spoken[copy.key] = speak_phones(network, self.read_spans[copy.key], frames, self.gauge)
-        self.criterion = DecoderLoss(self.face, self._target_sample(), self.gauge.gain)
+        self.criterion = DecoderLoss(self.face, self._target_sample(), self.gauge.gain, self.gauge.width)
 
     def _speak(self, name: str) -> SpokenMotion:
         clip = self.clips[name]
@@ -231,6 +235,7 @@ class DecoderTask:
             + losses["vertices"]
             + c.velocity_weight * losses["velocity"]
             + c.gap_weight * losses["gap"]
+            + c.width_weight * losses["width"]
             + c.closure_weight * losses["closure"]
         )
         return losses

@@ -14,6 +14,7 @@ from sedtalker.datasets.alignment import PhoneSpan, Utterance, align_corpus
 from sedtalker.datasets.expressive_motion import (
     TRACKED_REST_GAP,
     LipGauge,
+    Rest,
     SpokenMotion,
     measure_lips,
     rest_pose,
@@ -102,9 +103,7 @@ def evaluate_decoder(data: Path, checkpoint: Path | None = None, encoder: Path |
     return figures
 
 
-def _hear(
-    clip: TrackedClip, features: SpeechFeatures, spans: list[PhoneSpan], rest: NDArray[np.float32], gauge: LipGauge
-) -> _Heard:
+def _hear(clip: TrackedClip, features: SpeechFeatures, spans: list[PhoneSpan], rest: Rest, gauge: LipGauge) -> _Heard:
     times = features.clock.times(len(features))
     width = resample_frames(clip.feature("inner_lip_width")[:, None], clip.times, times)[:, 0]
     return _Heard(clip, features, times, speak(clip, spans, rest, gauge, times), width, spans)

@@ -21,6 +21,7 @@ from sedtalker.datasets.expressive_motion import (
     fit_gap,
     phone_curve,
     rounding_of,
+    speaking_curve,
     talking_curve,
 )
 from sedtalker.face.arkit import ARKIT_52
@@ -96,8 +97,9 @@ def speak_phones(network: PhoneMotion, spans: list[PhoneSpan], frames: int, gaug
     times = (np.arange(frames) + 0.5) / RATE
     values = network(torch.from_numpy(_classes(spans, times))[None])[0].numpy()
     bilabial = phone_curve(spans, BILABIAL, times, 0.03)
-    gap = np.maximum(values[:, -1], 0.0) * (1.0 - bilabial)
-    raw = values[:, : len(ARKIT_52)].clip(0.0, 1.0)
+    speaking = speaking_curve(spans, times)
+    gap = np.maximum(values[:, -1], 0.0) * (1.0 - bilabial) * speaking
+    raw = values[:, : len(ARKIT_52)].clip(0.0, 1.0) * speaking[:, None]
     return SpokenMotion(
         coefficients=fit_gap(raw, gap, gauge),
         gap=gap.astype(np.float32),

@@ -28,7 +28,7 @@ def _gauge() -> LipGauge:
         "mouthUpperUpRight": 0.035,
     }.items():
         gain[INDEX[name]] = value
-    return LipGauge(0.001, gain)
+    return LipGauge(0.001, gain, np.zeros(52, np.float32))
 
 
 def _one_hot(emotion: str, frames: int) -> np.ndarray:
