@@ -18,9 +18,18 @@ _PAPER, _INK = (250, 250, 250), (34, 38, 46)
 
 
 def every_shape(face: Face) -> dict[str, dict[str, float]]:
-    """The neutral face and every shape at weight 1, left and right as one."""
+    """The neutral face and every shape at weight 1, left and right as one.
+
+    The jaw is open where otherwise nothing could be seen (the tongue) or the shape has no meaning (mouthClose).
+    """
     poses: dict[str, dict[str, float]] = {"neutral": {}}
-    return poses | {name: {name: 1.0} for name in paired_names(face.shapes)}
+    for name in paired_names(face.shapes):
+        jaw = {"mouthClose": 1.0, "tongueUp": 0.5, "tongueWide": 0.5, "tongueRoll": 0.5}.get(name)
+        if jaw is None:
+            poses[name] = {name: 1.0}
+        else:
+            poses[f"{name} + jawOpen"] = {name: 1.0, "jawOpen": jaw}
+    return poses
 
 
 def contact_sheet(
@@ -61,18 +70,23 @@ def tile(pictures: Sequence[Image], labels: Sequence[str], columns: int) -> Imag
     rows = -(-len(pictures) // columns)
     sheet = Pictures.new("RGB", (columns * (width + gap) + gap, rows * (height + line + gap) + gap), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    font = _font_that_fits(labels, width, line)
     for i, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
         x, y = gap + i % columns * (width + gap), gap + i // columns * (height + line + gap)
         sheet.paste(Pictures.fromarray(picture), (x, y))
-        draw.text((x + width // 2, y + height + line // 2), label, fill=_INK, font=font, anchor="mm")
+        draw.text(
+            (x + width // 2, y + height + line // 2),
+            label,
+            fill=_INK,
+            font=_font_that_fits(label, width, line),
+            anchor="mm",
+        )
     return np.asarray(sheet)
 
 
-def _font_that_fits(labels: Sequence[str], width: int, line: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The largest font in which every label fits its picture's width."""
-    for size in range(int(0.8 * line), 7, -1):
+def _font_that_fits(label: str, width: int, line: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The largest font in which a label fits its picture's width."""
+    for size in range(int(0.7 * line), 7, -1):
         font = ImageFont.load_default(size)
-        if max(font.getlength(label) for label in labels) <= 0.98 * width:
+        if font.getlength(label) <= 0.98 * width:
             break
     return font

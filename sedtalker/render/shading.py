@@ -15,7 +15,8 @@ from sedtalker.render.light import MATERIALS, Lighting
 
 SAMPLES = np.array([[0.375, 0.125], [0.875, 0.375], [0.125, 0.625], [0.625, 0.875]], dtype=np.float32)
 """Where a pixel is sampled: a rotated grid, no two in one row or column, smooths nearly upright edges too."""
-TAPS = 12
+TAPS = 24
+_FAR = np.float32(2.5)  # in radii of the hollow test
 _LEVELS = 4095
 
 
@@ -53,7 +54,7 @@ def light_table(lighting: Lighting) -> Floats:
 
 
 def tap_table() -> Floats:
-    """(12, 2) offsets, opposite ones side by side, at which the hollow test looks; unit disc, golden angle."""
+    """(TAPS, 2) offsets, opposite ones side by side, at which the hollow test looks; unit disc, golden angle."""
     half = TAPS // 2
     radius = np.sqrt((np.arange(half) + 0.5) / half)
     angle = np.arange(half) * np.pi * (3 - np.sqrt(5))
@@ -125,12 +126,16 @@ def _hollow(depth: Floats, row: int, column: int, taps: Floats, optics: Floats) 
     reach = radius * focal / here
     found = zero
     for pair in range(len(taps) // 2):
+        right, down = int(taps[2 * pair, 0] * reach), int(taps[2 * pair, 1] * reach)
+        # What the picture cuts off has no opposite to cancel its slope.
+        if min(row - abs(down), column - abs(right)) < 0 or row + abs(down) >= height or column + abs(right) >= width:
+            continue
         below = zero
         for side in range(2):
-            tap = 2 * pair + side
-            r = min(max(row + int(taps[tap, 1] * reach), 0), height - 1)
-            c = min(max(column + int(taps[tap, 0] * reach), 0), width - 1)
-            below += min(max((z - depth[r, c]) * per_depth, -one), one)
+            sign = 1 - 2 * side
+            rise = (z - depth[row + sign * down, column + sign * right]) * per_depth
+            # Far in front is another thing, not the rim of this hollow.
+            below += min(rise, max(_FAR - rise, zero)) if rise > 0 else max(rise, -one)
         found += max(below, zero)
     return min(found / len(taps) * 2, one)
 

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+
+from sedtalker.face.builtin import load_builtin
+from sedtalker.render.contact_sheet import contact_sheet, every_shape, tile
+
+
+def test_every_shape_is_on_the_sheet_once_with_both_sides() -> None:
+    face = load_builtin()
+    poses = every_shape(face)
+    assert next(iter(poses)) == "neutral"
+    named = [name for weights in poses.values() for name in weights]
+    assert {"mouthSmile", "jawLeft", "jawRight", "tongueOut", "browInnerUp"} <= set(named)
+    assert len(poses) == 1 + 34 + len(face.shapes) - 52
+    assert poses["mouthClose + jawOpen"] == {"mouthClose": 1.0, "jawOpen": 1.0}
+
+
+def test_a_sheet_has_a_picture_and_a_label_for_each_pose() -> None:
+    face = load_builtin()
+    sheet = contact_sheet(face, {"rest": {}, "smile": {"mouthSmile": 1.0}, "jaw": {"jawOpen": 1.0}}, size=64, columns=2)
+    assert sheet.shape[1] == 2 * 66 + 2
+    first, second = sheet[2:66, 2:66].astype(int), sheet[2:66, 68:132].astype(int)
+    assert np.abs(first - second).max() > 20
+    assert (sheet[66:80, 2:66] < 120).any(), "the label is missing"
+
+
+def test_the_last_row_may_be_short() -> None:
+    pictures = [np.full((32, 32, 3), shade, np.uint8) for shade in (0, 80, 160)]
+    assert tile(pictures, ["a", "b", "c"], 2).shape == tile(pictures + pictures[:1], list("abcd"), 2).shape
