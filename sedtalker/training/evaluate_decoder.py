@@ -23,6 +23,7 @@ from sedtalker.datasets.expressive_motion import (
 from sedtalker.datasets.facegood import read_facegood
 from sedtalker.datasets.grid import TrackedClip, read_grid
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import (
@@ -30,14 +31,13 @@ from sedtalker.metrics.motion import (
     correlation,
     count_closures,
     jerk,
-    landmark_distance,
     lip_aperture,
     lip_vertex_error,
     lip_width,
     mean_vertex_error,
     upper_face_dynamics_deviation,
 )
-from sedtalker.speech.encoder import SpeechFeatures, encode, load_encoder
+from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures, encode, load_encoder
 from sedtalker.speech.phones import BILABIAL, VOWELS
 from sedtalker.training.run import cache_folder
 
@@ -48,7 +48,7 @@ EXPECTED: dict[str, tuple[str, float]] = {
     "sad": ("corner_height", -1.0),
     "angry": ("brow_height", -1.0),
     "fear": ("brow_height", 1.0),
-    "disgust": ("nose_to_lip", -1.0),
+    "disgust": ("lip_height", 1.0),
     "surprise": ("brow_height", 1.0),
 }
 """The landmark measure that tells each emotion from neutral, and its direction."""
@@ -81,9 +81,10 @@ def evaluate_decoder(data: Path, checkpoint: Path | None = None, encoder: Path |
     coefficients against the tracker's ``inner_lip_height`` interpolated to the encoder's frame times, over the GRID
     test sentences (MD5 of the name ends in 0); speech frames are ``speech_mask``. ``lip_r_coefficients``: against the
     same face driven by the tracked weights instead. ``width_r``: inner-lip width. ``lip_gain``: ratio of the standard
-    deviations of predicted and tracked height. ``lip_r_unseen``: against the jaw channel of the FACEGOOD test take, an
-    unseen Mandarin talker; ``_all``: pauses included. ``lip_r_shuffled``: each clip's prediction against the next
-    clip's lips. ``lip_r_energy``: log energy alone. ``static_*``: a face that never moves. ``closure_*``: see
+    deviations of predicted and tracked height. ``lip_r_unseen``: inner-lip height of the same face under the prediction
+    and under the tracked weights of the FACEGOOD test take, an unseen Mandarin talker; ``jaw_r_unseen``: the jawOpen
+    coefficients; ``_all``: pauses included. ``lip_r_shuffled``: each clip's prediction against the next clip's lips.
+    ``lip_r_energy``: log energy alone. ``static_*``: a face that never moves. ``closure_*``: see
     ``count_closures``. ``lve``, ``mve``, ``fdd`` (m², m, m) on the built-in face, reference the tracked weights.
     ``shift_*``: how far an emotion at intensity 1 moves its telling landmark the expected way (outer-eye distances);
     ``controllability``: share of emotions × intensity steps that move it the right way.
@@ -159,29 +160,41 @@ def _vertices(face: Face, heard: list[_Heard], predicted: list[NDArray[np.float3
     return {name: float(np.mean(values)) for name, values in rows.items()}
 
 
-def _unseen(decoder: Decoder, face: Face, net: object, data: Path) -> dict[str, float]:
+def _unseen(decoder: Decoder, face: Face, net: SpeechEncoder, data: Path) -> dict[str, float]:
     take = next(t for t in read_facegood(data) if t.split == "test")
-    features = encode(net, load_audio(take.audio))  # type: ignore[arg-type]
-    aperture = lip_aperture(face, predict(decoder, features, constant_track("neutral", 0.0)))
-    times = features.clock.times(len(features))
-    jaw = resample_frames(take.feature("jaw_open")[:, None], take.times, times)[:, 0]
-    speech, energy = features.speech, features.prosody[:, 0]
-    shifted = np.roll(aperture, len(aperture) // 2)
-    return {
-        "lip_r_unseen": correlation(aperture[speech], jaw[speech]),
-        "lip_r_unseen_all": correlation(aperture, jaw),
-        "lip_r_unseen_energy": correlation(energy[speech], jaw[speech]),
-        "lip_r_unseen_energy_all": correlation(energy, jaw),
-        "lip_r_unseen_shuffled": correlation(shifted[speech], jaw[speech]),
+    features = encode(net, load_audio(take.audio))
+    predicted = predict(decoder, features, constant_track("neutral", 0.0))
+    tracked = resample_frames(take.coefficients, take.times, features.clock.times(len(features)))
+    speech, jaw = features.speech, ARKIT_52.index("jawOpen")
+    lips, reference = lip_aperture(face, predicted), lip_aperture(face, tracked)
+    curves = {
+        "lip_r_unseen": (lips, reference),
+        "jaw_r_unseen": (predicted[:, jaw], tracked[:, jaw]),
+        "lip_r_unseen_energy": (features.prosody[:, 0], reference),
+        "jaw_r_unseen_energy": (features.prosody[:, 0], tracked[:, jaw]),
+        "lip_r_unseen_shuffled": (np.roll(lips, len(lips) // 2), reference),
     }
+    figures = {name: correlation(a[speech], b[speech]) for name, (a, b) in curves.items()}
+    return figures | {f"{name}_all": correlation(a, b) for name, (a, b) in curves.items()}
 
 
 def landmark_measures(face: Face, coefficients: NDArray[np.float32]) -> dict[str, float]:
-    """Mean heights, outer-eye distances: mouth corners above the nose base, inner brows above the eyes, lip to nose."""
-    corner = 0.5 * (landmark_distance(face, coefficients, (33, 48)) + landmark_distance(face, coefficients, (33, 54)))
-    brow = 0.5 * (landmark_distance(face, coefficients, (21, 27)) + landmark_distance(face, coefficients, (22, 27)))
-    lip = landmark_distance(face, coefficients, (33, 51))
-    return {"corner_height": -float(corner.mean()), "brow_height": float(brow.mean()), "nose_to_lip": float(lip.mean())}
+    """Mean heights over the frames, outer-eye distances, each against points that expressions do not move.
+
+    ``corner_height``: mouth corners against the nose bridge; ``brow_height``: inner brows against the inner eye corners
+    of the resting face; ``lip_height``: middle of the upper lip against the nose bridge.
+    """
+    assert face.landmarks is not None
+    rest = face.mesh.vertices[face.landmarks]
+    scale = float(np.linalg.norm(rest[36] - rest[45]))
+    mean = np.pad(coefficients.mean(0, keepdims=True), ((0, 0), (0, len(face.shapes) - coefficients.shape[1])))
+    points = (face.deform(mean)[0][face.landmarks])[:, 1] / scale
+    still = rest[:, 1] / scale
+    return {
+        "corner_height": float(points[[48, 54]].mean() - still[27]),
+        "brow_height": float(points[[21, 22]].mean() - still[[39, 42]].mean()),
+        "lip_height": float(points[51] - still[27]),
+    }
 
 
 def _emotions(decoder: Decoder, face: Face, gauge: LipGauge, heard: list[_Heard]) -> dict[str, float]:

@@ -166,7 +166,7 @@ class SpeechEncoderTask:
             columns["motion"].append(np.asarray((moved - self.mean) / self.scale, np.float32))
         else:
             columns["motion"].append(np.zeros((frames, len(self.mean)), np.float32))
-        columns["weight"].append(inside.astype(np.float32))
+        columns["weight"].append(np.asarray(inside, np.float32))
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Motion and its velocity on tracked crops, phones where aligned, prosody everywhere."""

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.animation.losses import DecoderLoss, vertex_factor
+from sedtalker.datasets.alignment import PhoneSpan
+from sedtalker.datasets.expressive_motion import LipGauge, measure_lips, pause
+from sedtalker.datasets.grid import ict_matrix, read_grid, split_of
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin import load_builtin
+from sedtalker.training.phone_motion import PhoneMotion, speak_phones
+from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
+
+
+def test_warp_moves_a_formant():
+    mel = np.zeros((3, 80), np.float32)
+    mel[:, 40] = 1.0
+    assert warp_bands(mel, 1.0).argmax(1).tolist() == [40] * 3
+    assert abs(int(warp_bands(mel, 1.1)[0].argmax()) - 44) <= 1
+    assert abs(int(warp_bands(mel, 0.9)[0].argmax()) - 36) <= 1
+
+
+def test_masks_leave_most_of_the_spectrum():
+    mel = np.ones((290, 80), np.float32)
+    masked = mask_spectrum(mel, np.random.default_rng(0))
+    assert masked.shape == mel.shape
+    assert np.isfinite(masked).all()
+
+
+def test_split_follows_the_hash():
+    splits = [split_of(f"s1_clip{i}") for i in range(2000)]
+    assert 0.04 < splits.count("test") / 2000 < 0.09
+    assert 0.04 < splits.count("valid") / 2000 < 0.09
+
+
+def test_ict_weights_keep_their_size():
+    names = ("browInnerUp_L", "browInnerUp_R", "jawOpen", "mouthSmile_L")
+    out = np.array([[0.2, 0.4, 0.5, 0.7]]) @ ict_matrix(names)
+    by_name = dict(zip(ARKIT_52, out[0], strict=True))
+    assert by_name["browInnerUp"] == pytest.approx(0.3)
+    assert by_name["jawOpen"] == pytest.approx(0.5)
+    assert by_name["mouthSmileLeft"] == pytest.approx(0.7)
+    assert by_name["mouthSmileRight"] == 0
+
+
+def test_vertex_factor_measures_vertices():
+    face = load_builtin()
+    factor, error = vertex_factor(face), np.zeros(52, np.float32)
+    error[ARKIT_52.index("jawOpen")] = 0.1
+    weight = np.ones(len(face.mesh.vertices))
+    for name in ("neck", "hair"):
+        if name in face.regions:
+            weight[face.regions[name]] = 0
+    weight[face.regions["lips"]] = 4.0
+    moved = 1000 * 0.1 * face.basis[ARKIT_52.index("jawOpen")]
+    expected = ((moved**2).sum(1) * weight / weight.sum()).sum()
+    assert ((error @ factor) ** 2).sum() == pytest.approx(expected, rel=1e-3)
+
+
+def test_losses_are_zero_for_the_target_and_learnable():
+    face = load_builtin()
+    gauge = measure_lips(face)
+    rng = np.random.default_rng(0)
+    targets = rng.random((40, 52)).astype(np.float32)
+    loss = DecoderLoss(face, targets, gauge.gain, gauge.width)
+    target = torch.from_numpy(targets).reshape(2, 20, 52)
+    closure, weight = torch.zeros(2, 20), torch.ones(2)
+    assert max(float(v) for v in loss(target, target, closure, weight).values()) < 1e-8
+    decoder = Decoder(DecoderConfig(hidden=4, width=32, condition=8, heads=2, layout="MA"))
+    inputs = (torch.randn(2, 20, 8), torch.softmax(torch.randn(2, 20, 7), -1), torch.rand(2, 20), torch.zeros(2, 2))
+    optimizer = torch.optim.Adam(decoder.parameters(), 1e-2)
+    history = []
+    for _ in range(25):
+        total = sum(loss(decoder(*inputs), target, closure, weight).values())
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        history.append(float(total.detach()))
+    assert history[-1] < 0.7 * history[0]
+
+
+def test_bilabials_always_close_from_phones():
+    torch.manual_seed(0)
+    network = PhoneMotion(np.random.default_rng(0).random((50, 53)).astype(np.float32))
+    gauge = LipGauge(0.0, np.eye(52, dtype=np.float32)[17] * 0.4 - 0.4 * np.eye(52, dtype=np.float32)[18], np.zeros(52))
+    spans = [PhoneSpan("AA", 0.0, 0.2), PhoneSpan("M", 0.2, 0.3), PhoneSpan("AA", 0.3, 0.5)]
+    motion = speak_phones(network, spans, 25, gauge)
+    assert motion.gap[11:14].max() < 1e-6
+    assert motion.closure[12] == 1
+    assert motion.coefficients.shape == (25, 52)
+
+
+def test_a_pause_is_still():
+    assert not pause(5).coefficients.any()
+
+
+@pytest.mark.data
+def test_tracked_clips_are_read(data_dir):
+    clips = read_grid(data_dir)
+    assert len(clips) == 896
+    clip = clips[0]
+    assert clip.coefficients.shape == (75, 52)
+    assert clip.times[0] == pytest.approx(0.02)
+    assert clip.coefficients.min() >= 0
+    assert clip.coefficients.max() <= 1
+    assert sum(c.split == "test" for c in clips) == 60
