@@ -72,7 +72,6 @@ def move_points(source: Source, target: Head) -> tuple[NDArray[np.float64], Ints
         target.component,
         target.roles,
         {role: places for role, (_, places) in mouth.items()},
-        target.skin.points[target.skin_seen],
         target.outer,
     )
     role = parts.point_roles(target.component, roles)

@@ -149,6 +149,8 @@ def lip_line(
             y, reach = (float(np.interp(x, middle_x, middle_y)), 0.1) if previous is None else (previous, 0.02)
             rows = np.arange(front.row(y + reach * outer), front.row(y - reach * outer) + 1)
             rows = rows[front.skin[rows, column]]
+            depth = front.position[rows, column, 2]
+            rows = rows[depth > depth.max(initial=-np.inf) - 0.1 * outer]
             if len(rows) < 2:
                 continue
             value = difference[triangles[front.triangle[rows, column]]].mean(axis=1)

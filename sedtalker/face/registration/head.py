@@ -14,7 +14,7 @@ from sedtalker.face.registration.alignment import Skin
 from sedtalker.face.registration.features import find_features
 from sedtalker.face.registration.parts import Eyeball, find_eyes, skin_components, triangle_mask
 from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate, snap
-from sedtalker.face.registration.surface import Points, Surface, seen_triangles, weld
+from sedtalker.face.registration.surface import Points, Surface, face_outwards, weld
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +61,15 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
     )
     centre = landmarks[[36, 45, 48, 54]].mean(0)
     solid = skin_triangle | triangle_mask(balls, surface.triangles)
-    seen = seen_triangles(points, surface.triangles[solid], centre, 1.45 * outer)[skin_triangle[solid]]
+    seen, outwards = face_outwards(points, surface.triangles[solid], centre, 1.45 * outer)
+    is_mine = skin_triangle[solid]
     skin_points = np.nonzero(is_skin)[0].astype(np.int32)
     index = np.full(len(points), -1, np.int32)
     index[skin_points] = np.arange(len(skin_points))
-    local = index[surface.triangles[skin_triangle]]
+    local = index[outwards[is_mine]]
     weights = np.asarray(confidence, np.float64) * np.where(np.arange(68) < 17, 0.15, 1.0)
     features = type(features)(features.lip_side[skin_points], features.lips, features.lids)
-    skin = Skin(points[skin_points], local, seen, landmarks, weights, features)
+    skin = Skin(points[skin_points], local, seen[is_mine], landmarks, weights, features)
     return Head(points, surface.component, surface.vertex_point, skin, skin_points, landmarks, outer, roles, eyes)
 
 

@@ -92,19 +92,17 @@ def name_inner_parts(
     component: Ints,
     known: dict[int, int],
     references: dict[int, Points],
-    skin: Points,
     outer: float,
 ) -> dict[int, int]:
     """Roles of the remaining components: the nearest of teeth and tongue if inside the mouth, else something worn.
 
     Args:
         references: expected points of upper teeth, lower teeth and tongue by role.
-        skin: (N, 3) points of the visible skin.
+        outer: outer-eye-corner distance.
     """
     roles = dict(known)
     trees = {role: cKDTree(reference) for role, reference in references.items() if len(reference)}
     inside = np.concatenate(list(references.values())) if trees else np.zeros((0, 3))
-    front = cKDTree(skin)
     bounds = component_bounds(points, component)
     for c, (low, high) in bounds.items():
         if c in roles:
@@ -113,17 +111,26 @@ def name_inner_parts(
         if not len(inside):
             continue
         mine = points[component == c]
-        low_box, high_box = inside.min(0) - 0.12 * outer, inside.max(0) + 0.12 * outer
-        if not (((low + high) / 2 > low_box) & ((low + high) / 2 < high_box)).all() or (high - low).max() > 1.1 * outer:
+        # In front of the teeth are lips and beards.
+        low_box, high_box = inside.min(0) - 0.12 * outer, inside.max(0) + outer * np.array([0.12, 0.12, 0.03])
+        middle = (low + high) / 2
+        if ((middle < low_box) | (middle > high_box)).any() or (high - low).max() > 1.1 * outer:
             continue
         distance = {role: float(np.median(tree.query(mine)[0])) for role, tree in trees.items()}
-        level = float(mine[:, 1].mean())
-        height = {role: abs(level - float(places[:, 1].mean())) for role, places in references.items()}
-        best = min(distance, key=lambda role: distance[role] + height[role])
-        if distance[best] < float(np.median(front.query(mine)[0])) + 0.03 * outer:
-            roles[c] = best
+        roles[c] = min(distance, key=lambda role: distance[role] + misfit(bounds[c], references[role]))
     part_teeth(roles, bounds)
     return roles
+
+
+def misfit(bounds: Points, reference: Points) -> float:
+    """How little a component's box resembles a reference part's, in height and, unless much smaller, in its corners.
+
+    A row of teeth can be one component or one a tooth; a tongue is longer than a row.
+    """
+    box = np.stack([reference.min(0), reference.max(0)])
+    height = abs(float(bounds[:, 1].mean() - box[:, 1].mean()))
+    whole = float(np.ptp(bounds[:, 0])) > 0.4 * float(np.ptp(box[:, 0]))
+    return height + (0.5 * float(np.abs(bounds - box).sum()) if whole else 0.0)
 
 
 def part_teeth(roles: dict[int, int], bounds: dict[int, Points]) -> None:

@@ -37,6 +37,8 @@ def register(mesh: Mesh, source: Face, name: str) -> tuple[Face, RegistrationRep
     """
     from sedtalker.face.landmarks import load_detector
 
+    if not len(mesh.polygon_sizes):
+        raise InputError(f"{name}: the mesh has no polygons; give a mesh of a head")
     surface = weld(mesh)
     if len(surface.triangles) < FEWEST_TRIANGLES:
         raise InputError(f"{name}: {len(surface.triangles)} triangles are too few for a face; give a mesh of a head")

@@ -60,13 +60,16 @@ def worn_offsets(
 ) -> NDArray[np.float64]:
     """Offsets (K, M, 3) of hair, lashes, brows, glasses: small or close-lying pieces bend with the skin below them.
 
-    Pieces that stand off the skin (more than 8 mm, at rig scale) move as one, so that glasses and hair do not melt.
+    Pieces that stand off the skin (more than 8 mm, at rig scale) move as one, so that glasses and hair do not melt;
+    those that are nowhere near it (3 cm) stay where they are.
     """
     out = np.zeros((len(offsets), len(points), 3))
     tree = cKDTree(skin)
     distance, _ = tree.query(points)
     for c in np.unique(component):
         mine = np.nonzero(component == c)[0]
+        if distance[mine].min() > 0.03:
+            continue
         own = nearby_offsets(skin, offsets.astype(np.float32), points[mine])
         stiff = np.quantile(distance[mine], 0.8) > 0.008
         out[:, mine] = own.mean(axis=1, keepdims=True) if stiff else own

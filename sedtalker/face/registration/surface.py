@@ -90,13 +90,25 @@ def point_normals(points: Points, triangles: Ints) -> Points:
     return total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-30)
 
 
-def seen_triangles(points: Points, triangles: Ints, centre: Points, half_width: float, size: int = 384) -> Mask:
-    """Triangles (T,) seen from outside in any of 17 close views of the face and the head around it."""
-    seen = np.zeros(len(triangles), bool)
+def face_outwards(
+    points: Points, triangles: Ints, centre: Points, half_width: float, size: int = 384
+) -> tuple[Mask, Ints]:
+    """What is seen from outside in 21 views of the face and the head around it.
+
+    Returns:
+        triangles (T,) that are seen; the triangles (T, 3) wound so that they face those who see them. Those nobody
+        sees are turned over if most others were.
+    """
+    votes = np.zeros(len(triangles))
     close = [(yaw, pitch) for yaw in (-50, -25, 0, 25, 50) for pitch in (-25, 0, 25)]
     around = [(90, 0), (-90, 0), (180, 0), (0, 80), (-35, -50), (35, -50)]
+    normals = triangle_normals(points, triangles)
     for views, width in ((close, half_width), (around, 2.2 * half_width)):
         for yaw, pitch in views:
-            ids, _ = rasterise(View(turn(yaw, pitch), centre, width).project(points), triangles, size)
-            seen[ids[ids >= 0]] = True
-    return seen
+            rotation = turn(yaw, pitch)
+            ids, _ = rasterise(View(rotation, centre, width).project(points), triangles, size)
+            found = np.unique(ids[ids >= 0])
+            votes[found] += normals[found] @ rotation[2]
+    seen = votes != 0
+    over = np.where(seen, votes < 0, (votes < 0).sum() > (votes > 0).sum())
+    return seen, np.where(over[:, None], triangles[:, ::-1], triangles).astype(np.int32)
