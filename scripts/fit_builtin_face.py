@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from face_fit.expressions import RESTING, Expressions, fit_correctives, fit_expressions
 from face_fit.eyeball import fit_eyeball
+from face_fit.identity import fit_identity
 from face_fit.landmarks import pick_landmarks
 from face_fit.lift import place
 from face_fit.solve import Fitter
@@ -51,6 +52,7 @@ def fit(data: Path) -> Parameters:
     solver.neutral = neutral = solver.neutral + settled + settled[cage.mirror] * (-1, 1, 1)
     offsets, jaws = fit_expressions(solver, target)
     fixes = fit_correctives(solver, offsets)
+    identity = fit_identity(solver, target, data)
     names = tuple(n for n in ARKIT_52 if n in offsets)
     return Parameters(
         cage=neutral.astype(np.float32),
@@ -59,6 +61,8 @@ def fit(data: Path) -> Parameters:
         jaws=np.stack([jaws[n].matrix for n in names]).astype(np.float32),
         correctives=tuple("*".join(k) for k in fixes),
         corrective_offsets=np.stack(list(fixes.values())).astype(np.float16),
+        identity=tuple(identity),
+        identity_offsets=np.stack(list(identity.values())).astype(np.float16),
         eye_centre=ball.centre.astype(np.float32),
         eye_radius=ball.radius,
         landmarks=pick_landmarks(cage, neutral, target),

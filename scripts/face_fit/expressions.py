@@ -13,14 +13,14 @@ from scipy.sparse.linalg import SuperLU, splu
 from face_fit.solve import Fitter, Index
 from face_fit.target import Points, Target
 from sedtalker.face.builtin.cage import CAP, EYE_EDGE, EYE_RIM, EYE_SOCKET, MOUTH_CONTACT, patch
-from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, gaze_rotation
+from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, gaze_axis
 
 LID_CLEARANCE = 0.03
 """Centimetres between the eyeball and the inside of a lid."""
 SMOOTH = 0.004
 RESTING = {
-    "mouthSmileLeft": 0.26, "mouthSmileRight": 0.26, "eyeBlinkLeft": 0.02, "eyeBlinkRight": 0.02,
-    "eyeSquintLeft": 0.07, "eyeSquintRight": 0.07, "eyeLookUpLeft": 0.24, "eyeLookUpRight": 0.24,
+    "mouthSmileLeft": 0.26, "mouthSmileRight": 0.26, "eyeBlinkLeft": 0.04, "eyeBlinkRight": 0.04,
+    "eyeSquintLeft": 0.07, "eyeSquintRight": 0.07, "eyeLookUpLeft": 0.16, "eyeLookUpRight": 0.16,
 }  # fmt: skip
 """Expressions that the neutral face keeps: a friendly look, not a stare."""
 OUTLIER = 0.15
@@ -164,7 +164,7 @@ class Expressions:
         """Push the left lids out of the eyeball and, if ``closed``, lay the upper edge on the lower one."""
         f = self.fitter
         inside, upper, lower = self.lid_rows()
-        axis = np.array([0, 0, 1.0]) if gaze is None else gaze
+        axis = gaze_axis() if gaze is None else gaze
         near = np.array([k[0] == "eye_left" and k[1] != EYE_SOCKET for k in f.cage.keys])
         free = np.flatnonzero(near)
         rows = np.unique(np.concatenate([inside, upper, lower]))
@@ -217,7 +217,7 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
         offsets[name] = offsets[name] + sculpt(e, name)
         offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in [n for n in offsets if n.startswith("eye") and n.endswith("Left")]:
-        gaze = gaze_rotation(name) @ (0, 0, 1.0) if name in GAZE_ANGLES else None
+        gaze = gaze_axis(name) if name in GAZE_ANGLES else None
         offsets[name] = e.settle_lids(offsets[name], closed=name.startswith("eyeBlink"), gaze=gaze)
         offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in offsets:
@@ -270,7 +270,7 @@ def fit_correctives(e: Expressions, offsets: dict[str, Points]) -> dict[tuple[st
         ("eyeWideLeft", 0.2),
         ("eyeLookUpLeft", 0.2),
     ):
-        gaze = gaze_rotation(other) @ (0, 0, 1.0) if other in GAZE_ANGLES else None
+        gaze = gaze_axis(other) if other in GAZE_ANGLES else None
         wanted = e.settle_lids(blink + share * offsets[other], closed=True, gaze=gaze)
         pairs["eyeBlinkLeft", other] = wanted - blink - offsets[other]
     for names, value in pairs.items():

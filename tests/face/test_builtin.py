@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_builtin, load_character
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, PATCHES, build_cage, patch
-from sedtalker.face.builtin.eyes import cornea_profile, gaze_rotation
+from sedtalker.face.builtin.eyes import cornea_profile, gaze_axis
 from sedtalker.face.builtin.parameters import PATH, read_parameters
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.face.face import Face
@@ -63,7 +63,7 @@ def test_counts_are_stable(face: Face) -> None:
     )  # fmt: skip
     assert int(face.regions["skin"].sum()) == 6799
     assert int(groups[0]) == 6736
-    assert len(face.mesh.vertices) <= 13_000
+    assert len(face.mesh.vertices) <= 18_000
     assert (face.mesh.polygon_sizes == 4).all()
 
 
@@ -75,10 +75,10 @@ def test_shapes_are_arkit_then_tongue(face: Face) -> None:
 
 
 def test_load_is_fast_and_deterministic(face: Face) -> None:
-    load_builtin.cache_clear()
+    load_character.cache_clear()
     start = time.perf_counter()
     again = load_builtin()
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - start < 2.0
     assert again.mesh.vertices.tobytes() == face.mesh.vertices.tobytes()
     assert again.basis.tobytes() == face.basis.tobytes()
     assert again.mesh.colours.tobytes() == face.mesh.colours.tobytes()
@@ -208,10 +208,7 @@ def test_lids_stay_outside_the_eyeball(face: Face, weights: dict[str, float]) ->
     vertices = posed(face, **weights)
     ring, _ = cage.place(eye)
     inner = np.flatnonzero((ring >= 3) & (ring <= 6))
-    gaze = np.array([0, 0, 1.0])
-    for name in GAZES:
-        if name in weights:
-            gaze = gaze_rotation(name + "Left") @ gaze
+    gaze = gaze_axis(next((name + "Left" for name in GAZES if name in weights), None))
     ray = 100 * vertices[inner].astype(np.float64) - parameters.eye_centre
     distance = np.linalg.norm(ray, axis=1)
     depth = parameters.eye_radius + cornea_profile(ray / distance[:, None] @ gaze) - distance

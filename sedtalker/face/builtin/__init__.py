@@ -1,5 +1,5 @@
-"""The built-in head: own quad topology, built by code from one small file of fitted numbers."""
+"""The built-in heads: own quad topology, built by code from one small file of fitted numbers."""
 
-from sedtalker.face.builtin.load import load_builtin
+from sedtalker.face.builtin.load import CHARACTERS, load_builtin, load_character, random_face
 
-__all__ = ["load_builtin"]
+__all__ = ["CHARACTERS", "load_builtin", "load_character", "random_face"]

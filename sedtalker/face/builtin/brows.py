@@ -7,89 +7,94 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 
 from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
+from sedtalker.face.builtin.character import Brows, Character
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 
-BROW_COLOUR = np.array([0.27, 0.175, 0.12])
-LASH_COLOUR = np.array([0.17, 0.11, 0.09])
 BROW_DROP = 0.88
 """Centimetres that the brows lie below landmarks 17–26."""
 BROW_ARCH = 0.75
 """Share of the landmarks' arch that is kept."""
-BROW_HAIRS, LASHES = 98, 24
+BROW_HAIRS, LASHES = 150, 24
 BROW_HALF_HEIGHT = (0.15, 0.24, 0.25, 0.20, 0.13, 0.04)
 """Half the brow's height from its inner to its outer end, centimetres."""
 
 
-def brow_curve(marks: Points, t: NDArray[np.float64]) -> Points:
+def brow_curve(marks: Points, t: NDArray[np.float64], brows: Brows) -> Points:
     """(n, 2) middle of the left brow in front view, from its inner (t = 0) to its outer end (t = 1)."""
-    spine = marks[22:27, :2] - (0, BROW_DROP)
-    spine[:, 1] = spine[1, 1] + BROW_ARCH * (spine[:, 1] - spine[1, 1])
-    end = spine[-1] + 0.30 * (spine[-1] - spine[-2])
+    spine = marks[22:27, :2] - (0, BROW_DROP - brows.height)
+    spine[:, 1] = spine[1, 1] + BROW_ARCH * brows.arch * (spine[:, 1] - spine[1, 1])
+    end = spine[-1] + (0.30 * brows.length) * (spine[-1] - spine[-2])
     x = np.linspace(spine[0, 0] - 0.05, end[0], 6)
     heights = np.polyfit(spine[:, 0], spine[:, 1], 2)
     x = np.interp(t, np.linspace(0, 1, 6), x) + (t - np.clip(t, 0, 1)) * 5.0
     return np.stack([x, np.polyval(heights, x)], axis=1)
 
 
-def _brow_base(skin: Skin, marks: Points, tone: Points) -> tuple[Points, sparse.csr_matrix, NDArray[np.int64], Points]:
-    """A strip under the hairs, brown in the middle and skin-coloured at its edge, so that the brow has a soft body."""
-    t = np.linspace(0.03, 1.0, 15)
-    across = np.linspace(-1, 1, 5)
-    half = 1.15 * np.interp(t, np.linspace(0, 1, len(BROW_HALF_HEIGHT)), BROW_HALF_HEIGHT) + 0.05
-    along = brow_curve(marks, t + 0.02) - brow_curve(marks, t - 0.02)
+def _frame(marks: Points, t: NDArray[np.float64], brows: Brows) -> tuple[Points, Points, Points]:
+    """(n, 2) each: middle, direction along and direction up of the left brow."""
+    along = brow_curve(marks, t + 0.02, brows) - brow_curve(marks, t - 0.02, brows)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
-    normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    xy = brow_curve(marks, t)[:, None] + (half[:, None] * across)[..., None] * normal[:, None]
+    return brow_curve(marks, t, brows), along, np.stack([-along[:, 1], along[:, 0]], axis=1)
+
+
+def _half_height(t: NDArray[np.float64], brows: Brows) -> NDArray[np.float64]:
+    return brows.thickness * np.interp(t, np.linspace(0, 1, len(BROW_HALF_HEIGHT)), BROW_HALF_HEIGHT)
+
+
+def _brow_base(
+    skin: Skin, marks: Points, tone: Points, character: Character
+) -> tuple[Points, sparse.csr_matrix, NDArray[np.int64], Points]:
+    """A strip under the hairs, brown in the middle and skin-coloured at its edge, so that the brow has a soft body."""
+    t = np.linspace(0.0, 1.04, 17)
+    across = np.array([-1, -0.62, -0.2, 0.2, 0.62, 1])
+    half = 1.25 * _half_height(t, character.brows) + 0.06
+    middle, _, normal = _frame(marks, t, character.brows)
+    xy = middle[:, None] + (half[:, None] * across)[..., None] * normal[:, None]
     weights, outwards = glue_front(skin, xy.reshape(-1, 2))
-    body = np.outer(np.interp(t, [0.03, 0.14, 0.3, 0.85, 1], [0.15, 0.6, 0.8, 0.7, 0.2]), [0, 0.8, 1.0, 0.8, 0])
-    inside = np.outer((t > 0.04) & (t < 0.99), np.abs(across) < 0.9)
-    lift = np.where(inside, 0.022, -0.03).reshape(-1)
+    body = np.outer(np.interp(t, [0, 0.10, 0.3, 0.85, 1], [0, 0.42, 0.62, 0.66, 0.25]), [0, 0.75, 1.0, 1.0, 0.65, 0])
+    inside = np.outer((t > 0.01) & (t < 1.03), np.abs(across) < 0.9)
+    lift = np.where(inside, 0.025, -0.03).reshape(-1)
     n, m = len(t), len(across)
     quads = [
         [i * m + j, (i + 1) * m + j, (i + 1) * m + j + 1, i * m + j + 1] for i in range(n - 1) for j in range(m - 1)
     ]
     under = weights @ tone
-    colours = under + body.reshape(-1, 1) * (BROW_COLOUR - under)
+    colours = under + body.reshape(-1, 1) * (np.array(character.palette.brow) * 1.08 - under)
     return weights @ skin.vertices + outwards * lift[:, None], weights, np.array(quads), colours
 
 
-def build_brows(skin: Skin, marks: Points, tone: Points) -> Part:
-    """Two brows of tapering hairs, upright inside, along the brow outside; ``tone`` are the skin's colours (V, 3)."""
+def build_brows(skin: Skin, marks: Points, tone: Points, character: Character) -> Part:
+    """Two brows of fine tapering hairs, upright inside, along the brow outside; ``tone`` are the skin's colours."""
     rng = np.random.default_rng(11)
-    t = np.sort(0.02 + 0.98 * rng.uniform(0, 1, BROW_HAIRS) ** 0.85)
+    t = np.sort(0.03 + 0.97 * rng.uniform(0, 1, BROW_HAIRS))
     across = rng.uniform(-1, 1, BROW_HAIRS)
-    half = np.interp(t, np.linspace(0, 1, len(BROW_HALF_HEIGHT)), BROW_HALF_HEIGHT)
-    middle = brow_curve(marks, t)
-    along = brow_curve(marks, t + 0.02) - brow_curve(marks, t - 0.02)
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
-    normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    root = middle + normal * (across * half)[:, None]
-    lean = np.interp(t, [0, 0.15, 0.5, 1], [0.85, 0.55, 0.22, 0.0]) - across * np.interp(
-        t, [0, 0.3, 1], [0.1, 0.45, 0.35]
+    middle, along, normal = _frame(marks, t, character.brows)
+    root = middle + normal * (across * _half_height(t, character.brows))[:, None]
+    lean = np.interp(t, [0, 0.15, 0.5, 1], [0.75, 0.5, 0.2, 0.0]) - across * np.interp(
+        t, [0, 0.3, 1], [0.1, 0.40, 0.30]
     )
-    lean += rng.normal(0, 0.10, BROW_HAIRS)
+    lean += rng.normal(0, 0.09, BROW_HAIRS)
     direction = along * np.cos(lean)[:, None] + normal * np.sin(lean)[:, None]
-    length = np.interp(t, [0, 0.3, 1], [0.34, 0.52, 0.42]) * rng.uniform(0.8, 1.15, BROW_HAIRS)
+    length = np.interp(t, [0, 0.12, 0.3, 1], [0.22, 0.34, 0.46, 0.36]) * rng.uniform(0.8, 1.15, BROW_HAIRS)
     side = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
     tip = root + direction * length[:, None]
     bases, lifts = [], []
-    for place, width, height in ((root, -0.05, 0.06), (root, 0.05, 0.06), (tip, 0.015, 0.12), (tip, -0.015, 0.12)):
+    for place, width, height in ((root, -0.030, 0.035), (root, 0.030, 0.035), (tip, 0.008, 0.06), (tip, -0.008, 0.06)):
         bases.append(place + side * width)
         lifts.append(np.full(BROW_HAIRS, height))
-    xy = np.stack(bases, axis=1).reshape(-1, 2)
-    weights, outwards = glue_front(skin, xy)
+    weights, outwards = glue_front(skin, np.stack(bases, axis=1).reshape(-1, 2))
     lift = np.stack(lifts, axis=1).reshape(-1)
     vertices = weights @ skin.vertices + outwards * lift[:, None]
-    shade = np.repeat(rng.uniform(0.8, 1.25, BROW_HAIRS) * np.interp(t, [0, 0.2, 1], [1.5, 1.1, 1.0]), 4)
-    base, base_weights, base_quads, base_colours = _brow_base(skin, marks, tone)
+    shade = np.repeat(rng.uniform(0.85, 1.2, BROW_HAIRS) * np.interp(t, [0, 0.25, 1], [1.25, 1.05, 1.0]), 4)
+    base, base_weights, base_quads, base_colours = _brow_base(skin, marks, tone, character)
     quads = np.concatenate([base_quads, np.arange(len(vertices)).reshape(-1, 4) + len(base)])
     return _both_sides(
         "brows", skin, np.concatenate([base, vertices]), sparse.vstack([base_weights, weights]).tocsr(), quads,
-        np.concatenate([base_colours, BROW_COLOUR * shade[:, None]]), (0.02, 0.79),
+        np.concatenate([base_colours, np.array(character.palette.brow) * shade[:, None]]), (0.02, 0.79),
     )  # fmt: skip
 
 
-def build_lashes(cage: Cage, skin: Skin) -> Part:
+def build_lashes(cage: Cage, skin: Skin, character: Character) -> Part:
     """Upper lashes that grow from the lid's edge along the lid's thickness, and so turn with it in a blink."""
     eye = patch("eye_left")
     sub = cage.subdivision
@@ -101,7 +106,7 @@ def build_lashes(cage: Cage, skin: Skin) -> Part:
     out, base = _interpolate(edge, at, len(skin.vertices)), _interpolate(rim, at, len(skin.vertices))
     thick = out @ skin.vertices - base @ skin.vertices
     thick /= np.linalg.norm(thick, axis=1, keepdims=True)
-    length = np.interp(t, [0, 0.25, 0.75, 1], [0.30, 0.55, 0.80, 0.62])
+    length = character.lashes * np.interp(t, [0, 0.25, 0.75, 1], [0.28, 0.50, 0.70, 0.50])
     fan = np.stack(
         [np.interp(t, [0, 0.35, 1], [-0.25, 0.0, 0.65]), np.full(LASHES, 0.45), np.full(LASHES, 0.55)], axis=1
     )
@@ -115,7 +120,7 @@ def build_lashes(cage: Cage, skin: Skin) -> Part:
     weights = sparse.vstack([out, out, out + stretch, out + stretch]).tocsr()
     order = np.arange(4 * LASHES).reshape(4, LASHES).T.reshape(-1)
     quads = np.arange(len(vertices)).reshape(-1, 4)
-    colours = np.tile(LASH_COLOUR, (len(vertices), 1))
+    colours = np.tile(np.array(character.palette.lash), (len(vertices), 1))
     return _both_sides("lashes", skin, vertices, weights[order], quads, colours, (0.10, 0.79))
 
 

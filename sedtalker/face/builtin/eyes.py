@@ -12,8 +12,11 @@ CORNEA_ANGLE = 38.0
 CORNEA_HEIGHT = 0.2
 """Centimetres by which the cornea stands out of the sphere."""
 SPOKES = 32
-RING_ANGLES = (5.0, 9.5, 10.5, 14.0, 19.0, 23.0, 25.5, 27.5, 34.0, 42.0, 52.0, 64.0, 78.0, 95.0, 120.0)
-"""Degrees from the gaze; pupil to 10, iris to 26."""
+RING_ANGLES = (5.0, 9.0, 9.9, 13.0, 18.0, 21.8, 24.3, 26.2, 33.0, 42.0, 52.0, 64.0, 78.0, 95.0, 120.0)
+"""Degrees from the gaze; pupil to 9.5, iris to 25."""
+
+REST_ANGLE = -3.0
+"""Degrees about +X that the resting gaze is turned: a little up, so that nobody looks down at rest."""
 
 GAZE_ANGLES = {
     "eyeLookDownLeft": (28.0, 0.0), "eyeLookUpLeft": (-26.0, 0.0), "eyeLookInLeft": (0.0, -32.0),
@@ -50,6 +53,7 @@ def build_eyeball(ball: Eyeball) -> tuple[NDArray[np.float64], NDArray[np.int64]
         [[[0, 0, 1.0]]] + [np.concatenate([ring * np.sin(a), np.full((SPOKES, 1), np.cos(a))], axis=1) for a in angles]
     )
     radius = ball.radius + cornea_profile(direction[:, 2])
+    direction = direction @ _about_x(REST_ANGLE).T
     quads = []
     for k in range(0, SPOKES, 2):
         quads.append([0, 1 + k, 1 + (k + 1) % SPOKES, 1 + (k + 2) % SPOKES])
@@ -65,7 +69,16 @@ def build_eyeball(ball: Eyeball) -> tuple[NDArray[np.float64], NDArray[np.int64]
 def gaze_rotation(shape: str) -> NDArray[np.float64]:
     """Rotation matrix (3, 3) of the eyeball at coefficient 1 of a gaze shape."""
     down, left = np.radians(GAZE_ANGLES[shape])
-    c, s = np.cos(down), np.sin(down)
-    about_x = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
     c, s = np.cos(left), np.sin(left)
-    return about_x @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    return _about_x(float(np.degrees(down))) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def gaze_axis(shape: str | None = None) -> NDArray[np.float64]:
+    """Unit vector (3,) of the gaze at rest, or at coefficient 1 of a gaze shape."""
+    rest = _about_x(REST_ANGLE) @ (0.0, 0.0, 1.0)
+    return rest if shape is None else gaze_rotation(shape) @ rest
+
+
+def _about_x(degrees: float) -> NDArray[np.float64]:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])

@@ -1,20 +1,29 @@
-"""Building the head from its parameter file."""
+"""Building a head from the parameter file and a character."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sedtalker.errors import InputError
 from sedtalker.face.builtin.brows import build_brows, build_lashes
 from sedtalker.face.builtin.cage import Cage, build_cage
+from sedtalker.face.builtin.character import Character
+from sedtalker.face.builtin.characters import DEFAULT, KNOWN, random_character
+from sedtalker.face.builtin.clothes import build_collar
 from sedtalker.face.builtin.eyes import Eyeball, build_eyeball
-from sedtalker.face.builtin.hair import build_collar, build_hair
+from sedtalker.face.builtin.hair import build_hair
+from sedtalker.face.builtin.identity import Fitted, apply_identity
 from sedtalker.face.builtin.mouth import LOWER_SCALE, Arch, build_gum, build_teeth, build_tongue
 from sedtalker.face.builtin.paint import GUM, TONGUE, paint_eyeball, paint_skin, paint_soft, paint_teeth
 from sedtalker.face.builtin.parameters import Parameters, read_parameters
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.regions import part_regions, skin_regions
+from sedtalker.face.builtin.scalp import Scalp, above_hairline
 from sedtalker.face.builtin.shapes import SHAPES, correctives, eye_offsets, jaw_offsets, refine_skin, tongue_offsets
 from sedtalker.face.builtin.uv import skin_uvs
 from sedtalker.face.face import Face
@@ -24,45 +33,117 @@ METRES = 0.01
 PIVOT = (0.0, -4.0, -0.5)
 """Top of the neck, centimetres."""
 MOUTH_UPPER_CONTACT = 62
+CHARACTERS = tuple(KNOWN)
+"""Names of the characters."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Base:
+    """The head of neutral identity, from which all are made."""
+
+    parameters: Parameters
+    cage: Cage
+    skin: Skin
+    scalp: Scalp
 
 
 @lru_cache(maxsize=1)
+def _base() -> _Base:
+    parameters, cage = read_parameters(), build_cage()
+    skin = refine_skin(cage, parameters)
+    return _Base(parameters, cage, skin, Scalp(skin))
+
+
 def load_builtin() -> Face:
     """The built-in head: skin first, then its other parts, always in the same order.
 
     Shapes are the 52 of ARKit followed by ``tongueUp``, ``tongueWide`` and ``tongueRoll``. Landmarks 62 and 66 are
     the middles of the upper and lower lip's contact line: their distance is the inner lip height.
     """
-    parameters, cage = read_parameters(), build_cage()
-    skin = refine_skin(cage, parameters)
-    parts = _build_parts(cage, skin, parameters)
-    return assemble(cage, skin, parts, parameters)
+    return load_character(DEFAULT)
 
 
-def _build_parts(cage: Cage, skin: Skin, parameters: Parameters) -> list[Part]:
+@lru_cache(maxsize=8)
+def load_character(name: str) -> Face:
+    """A character by name: the same skin, shapes and landmarks as ``load_builtin()``, another person.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in KNOWN:
+        raise InputError(f"there is no character '{name}': use one of {', '.join(CHARACTERS)}")
+    return build_face(KNOWN[name])
+
+
+def random_face(seed: int) -> Face:
+    """A plausible stranger; the same seed gives the same face."""
+    return build_face(random_character(seed, read_parameters().identity))
+
+
+def build_face(character: Character) -> Face:
+    """The face of a character.
+
+    Raises:
+        InputError: the character has an unknown identity direction or resting shape.
+    """
+    base = _base()
+    fitted = apply_identity(base.cage, base.parameters, character.identity)
+    parameters = _rested(fitted.parameters, character.resting)
+    skin = refine_skin(base.cage, parameters)
+    parts = _build_parts(base, skin, parameters, fitted, character)
+    return assemble(base, skin, parts, parameters, character.name)
+
+
+def _rested(parameters: Parameters, resting: Mapping[str, float]) -> Parameters:
+    """The head with expressions taken into its neutral face; each such shape keeps its full pose."""
+    cage, offsets = parameters.cage.astype(float), parameters.offsets.astype(np.float32)
+    for name, weight in resting.items():
+        found = [name] if name in parameters.shapes else [name + "Left", name + "Right"]
+        if not set(found) <= set(parameters.shapes):
+            raise InputError(f"unknown resting shape '{name}'")
+        for shape in found:
+            row = parameters.shapes.index(shape)
+            change = weight * offsets[row]
+            if shape in parameters.correctives:
+                bump = parameters.corrective_offsets[parameters.correctives.index(shape)]
+                change = change + 4 * weight * (1 - weight) * bump
+            cage += change
+            offsets[row] -= change
+    return replace(parameters, cage=cage.astype(np.float32), offsets=offsets)
+
+
+def _build_parts(base: _Base, skin: Skin, parameters: Parameters, fitted: Fitted, character: Character) -> list[Part]:
+    palette = character.palette
     marks = skin.vertices[parameters.landmarks]
-    parts = [
-        Part("skin", skin.vertices, skin.quads, paint_skin(cage, skin.vertices, marks), skin.offsets, skin_uvs(cage))
+    colours = paint_skin(base.cage, skin.vertices, marks, above_hairline(base.skin.vertices), palette)
+    contact = base.skin.vertices[parameters.landmarks[MOUTH_UPPER_CONTACT]]
+    neck = base.parameters.landmarks[8]
+    return [
+        Part("skin", skin.vertices, skin.quads, colours, skin.offsets, skin_uvs(base.cage)),
+        *_eyes(base.parameters, fitted, character),
+        *(fitted.mouth.move(part) for part in _mouth(base.parameters, contact)),
+        build_brows(skin, marks, colours, character),
+        build_lashes(base.cage, skin, character),
+        build_hair(base.scalp, skin, character.hair, palette),
+        build_collar(len(skin.offsets), palette.cloth, *_neck(base.skin.vertices, skin.vertices, int(neck))),
     ]
-    parts += _eyes(parameters)
-    parts += _mouth(parameters, marks[MOUTH_UPPER_CONTACT])
-    parts += [
-        build_brows(skin, marks, parts[0].colours),
-        build_lashes(cage, skin),
-        build_hair(skin),
-        build_collar(skin),
-    ]
-    return parts
 
 
-def _eyes(parameters: Parameters) -> list[Part]:
+def _neck(before: Points, after: Points, chin: int) -> tuple[float, float]:
+    """How much wider the neck is, and how much higher its foot."""
+    low = before[:, 1] < before[chin, 1] - 2.0
+    return float(np.ptp(after[low, 0]) / np.ptp(before[low, 0])), float((after[low, 1] - before[low, 1]).mean())
+
+
+def _eyes(parameters: Parameters, fitted: Fitted, character: Character) -> list[Part]:
     parts = []
-    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+    for side, sign, placement in (("Left", 1.0, fitted.eyes[0]), ("Right", -1.0, fitted.eyes[1])):
         centre = parameters.eye_centre.astype(float) * (sign, 1, 1)
         vertices, quads, degrees = build_eyeball(Eyeball(centre, parameters.eye_radius))
         offsets = eye_offsets(parameters, vertices, centre, side)
         uvs = flat_uvs(vertices, quads, (0.24 if sign > 0 else 0.40, 0.82), 0.14)
-        parts.append(Part(f"eye_{side.lower()}", vertices, quads, paint_eyeball(degrees), offsets, uvs))
+        colours = paint_eyeball(degrees, character.palette)
+        parts.append(placement.move(Part(f"eye_{side.lower()}", vertices, quads, colours, offsets, uvs)))
     return parts
 
 
@@ -91,7 +172,7 @@ def _mouth(parameters: Parameters, contact: Points) -> list[Part]:
     return parts
 
 
-def assemble(cage: Cage, skin: Skin, parts: list[Part], parameters: Parameters) -> Face:
+def assemble(base: _Base, skin: Skin, parts: list[Part], parameters: Parameters, name: str) -> Face:
     """Join the parts into one face, in metres."""
     counts = [len(p.vertices) for p in parts]
     starts = np.concatenate([[0], np.cumsum(counts)])
@@ -108,11 +189,11 @@ def assemble(cage: Cage, skin: Skin, parts: list[Part], parameters: Parameters) 
         group_names=tuple(p.name for p in parts),
         polygon_groups=np.repeat(np.arange(len(parts)), [len(p.quads) for p in parts]).astype(np.int32),
     )
-    basis = np.concatenate([p.offsets for p in parts], axis=1).astype(np.float32)
+    basis: NDArray[np.float32] = np.concatenate([p.offsets for p in parts], axis=1).astype(np.float32)
     basis *= np.float32(METRES)
-    regions = part_regions(parts) | skin_regions(cage, skin.vertices, parameters.landmarks, int(starts[-1]))
+    regions = part_regions(parts) | skin_regions(base.cage, skin.vertices, parameters.landmarks, int(starts[-1]))
     return Face(
-        name="builtin",
+        name=name,
         mesh=mesh,
         shapes=SHAPES,
         basis=np.ascontiguousarray(basis),

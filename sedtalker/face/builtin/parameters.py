@@ -26,16 +26,20 @@ class Parameters:
         jaws: (K, 4, 3) affine maps [x y z 1] → offset of what the lower jaw carries.
         correctives: (C,) source shapes joined by ``*``.
         corrective_offsets: (C, N, 3).
+        identity: (D,) names of the directions in which heads differ.
+        identity_offsets: (D, N, 3) cage offsets at weight 1.
         eye_centre, eye_radius: left eyeball; the right one is its mirror image.
         landmarks: (68,) refined skin vertices.
     """
 
     cage: NDArray[np.float32]
     shapes: tuple[str, ...]
-    offsets: NDArray[np.float16]
+    offsets: NDArray[np.floating]
     jaws: NDArray[np.float32]
     correctives: tuple[str, ...]
-    corrective_offsets: NDArray[np.float16]
+    corrective_offsets: NDArray[np.floating]
+    identity: tuple[str, ...]
+    identity_offsets: NDArray[np.float16]
     eye_centre: NDArray[np.float32]
     eye_radius: float
     landmarks: NDArray[np.int32]
@@ -51,6 +55,8 @@ def read_parameters(path: Path = PATH) -> Parameters:
             jaws=d["jaws"],
             correctives=tuple(str(n) for n in d["correctives"]),
             corrective_offsets=d["corrective_offsets"],
+            identity=tuple(str(n) for n in d["identity"]),
+            identity_offsets=d["identity_offsets"],
             eye_centre=d["eye_centre"],
             eye_radius=float(d["eye_radius"]),
             landmarks=d["landmarks"],
@@ -67,6 +73,8 @@ def write_parameters(p: Parameters, path: Path = PATH) -> None:
         jaws=p.jaws.astype(np.float32),
         correctives=np.array(p.correctives),
         corrective_offsets=p.corrective_offsets.astype(np.float16),
+        identity=np.array(p.identity),
+        identity_offsets=p.identity_offsets.astype(np.float16),
         eye_centre=np.asarray(p.eye_centre, np.float32),
         eye_radius=np.float32(p.eye_radius),
         landmarks=p.landmarks.astype(np.int32),

@@ -1,0 +1,133 @@
+"""Other heads on the same topology: a weighted sum of identity directions, and expressions that fit the new form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, MOUTH_CONTACT, Cage, patch
+from sedtalker.face.builtin.parameters import Parameters
+from sedtalker.face.builtin.parts import Part, Points
+
+WINDOW = 1.6
+"""Centimetres of skin round a vertex that tell how much the head grew there."""
+STIFFNESS = 0.06
+"""How far that estimate is drawn towards no change."""
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where a part goes: ``x → target + (x − origin) · matrixᵀ``; offsets are multiplied by ``matrix`` alone.
+
+    Attributes:
+        origin, target: (3,) centimetres.
+        matrix: (3, 3).
+    """
+
+    origin: Points
+    target: Points
+    matrix: Points
+
+    def apply(self, points: Points) -> Points:
+        """Points (n, 3) at their new place."""
+        return self.target + (points - self.origin) @ self.matrix.T
+
+    def move(self, part: Part) -> Part:
+        """The part with its shapes at its new place."""
+        offsets = (part.offsets @ self.matrix.T.astype(np.float32)).astype(np.float32)
+        return replace(part, vertices=self.apply(part.vertices), offsets=offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A head after its identity was applied.
+
+    Attributes:
+        parameters: cage and offsets of the new head; eyeball and jaw maps stay those of the fitted one.
+        eyes: placements of the left and the right eyeball.
+        mouth: placement of teeth, gums and tongue.
+    """
+
+    parameters: Parameters
+    eyes: tuple[Placement, Placement]
+    mouth: Placement
+
+
+def eye_zone(points: Points, centre: Points) -> NDArray[np.float64]:
+    """(n,) 1 on the lids of the eye at ``centre``, 0 beyond the orbit, smooth between: here heads differ rigidly."""
+    middle = centre + (0.12 * np.sign(centre[0]), -0.1, 0.0)
+    x, y = ((points - middle)[:, :2] / (2.15, 1.45)).T
+    t = np.clip((np.where(x * centre[0] < 0, 1.5, 1.75) - np.hypot(x, y)) / 0.65, 0, 1)
+    return t * t * (3 - 2 * t) * (np.abs(points[:, 2] - centre[2]) < 4) * (points[:, 0] * centre[0] > 0)
+
+
+def similarity(before: Points, after: Points, cage: Cage, side: str) -> Placement:
+    """Shift, growth and turn about +Z that carry the lids of one eye nearest to where they went."""
+    p = patch(f"eye_{side}")
+    at = np.concatenate([cage.ring(p, EYE_EDGE), cage.ring(p, EYE_RIM)])
+    a, b = before[at], after[at]
+    origin, target = a.mean(0), b.mean(0)
+    u, v = a - origin, b - target
+    size = (u[:, :2] ** 2).sum()
+    scale = (u[:, :2] * v[:, :2]).sum() / size
+    turn = (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]).sum() / size
+    return Placement(origin, target, np.array([[scale, -turn, 0], [turn, scale, 0], [0, 0, scale]]))
+
+
+def apply_identity(cage: Cage, parameters: Parameters, weights: Mapping[str, float]) -> Fitted:
+    """The head with identity directions at ``weights``; lips still meet and lids still close on the eyeball.
+
+    Raises:
+        InputError: an unknown direction.
+    """
+    unknown = sorted(set(weights) - set(parameters.identity))
+    if unknown:
+        raise InputError(f"unknown identity direction {', '.join(unknown)}: there are {', '.join(parameters.identity)}")
+    neutral = parameters.cage.astype(float)
+    row = np.array([weights.get(name, 0.0) for name in parameters.identity])
+    after = neutral + np.tensordot(row, parameters.identity_offsets.astype(float), 1)
+    eyes = (similarity(neutral, after, cage, "left"), similarity(neutral, after, cage, "right"))
+    growth = _growth(cage, neutral, after, parameters.eye_centre.astype(float), eyes)
+    carried = {
+        name: np.einsum("nij,knj->kni", growth, getattr(parameters, name).astype(np.float32)).astype(np.float32)
+        for name in ("offsets", "corrective_offsets")
+    }
+    return Fitted(
+        replace(parameters, cage=after.astype(np.float32), **carried), eyes, _mouth_placement(cage, neutral, after)
+    )
+
+
+def _growth(
+    cage: Cage, before: Points, after: Points, eye_centre: Points, eyes: tuple[Placement, Placement]
+) -> NDArray[np.float32]:
+    """(N, 3, 3) local linear map of the change of form, by which offsets are multiplied; the same where lips touch."""
+    outside = np.array([not (k[0] == "mouth" and k[1] > MOUTH_CONTACT) and not k[0].startswith("nostril")
+                        for k in cage.keys])  # fmt: skip
+    a, b = before[outside], after[outside]
+    weight = np.exp(-((before[:, None] - a[None]) ** 2).sum(2) / (2 * WINDOW**2))
+    weight /= weight.sum(1, keepdims=True)
+    moments = weight @ (a[:, :, None] * a[:, None]).reshape(len(a), 9)
+    cross = weight @ (b[:, :, None] * a[:, None]).reshape(len(a), 9)
+    mean_a, mean_b = weight @ a, weight @ b
+    spread = moments.reshape(-1, 3, 3) - mean_a[:, :, None] * mean_a[:, None]
+    shared = cross.reshape(-1, 3, 3) - mean_b[:, :, None] * mean_a[:, None]
+    still = STIFFNESS * np.trace(spread, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+    growth = np.linalg.solve((spread + still).transpose(0, 2, 1), (shared + still).transpose(0, 2, 1))
+    growth = growth.transpose(0, 2, 1)
+    for sign, eye in zip((1, -1), eyes, strict=True):
+        zone = eye_zone(before, eye_centre * (sign, 1, 1))[:, None, None]
+        growth = growth + zone * (eye.matrix - growth)
+    return growth.astype(np.float32)
+
+
+def _mouth_placement(cage: Cage, before: Points, after: Points) -> Placement:
+    """Teeth and tongue shift and widen with the line where the lips meet."""
+    at = cage.ring(patch("mouth"), MOUTH_CONTACT)
+    origin, target = before[at].mean(0), after[at].mean(0)
+    wide = np.ptp(after[at, 0]) / np.ptp(before[at, 0])
+    wide = 1 + 0.6 * (wide - 1)
+    return Placement(origin * (0, 1, 1), target * (0, 1, 1), np.diag([wide, 1.0, 1.0]))
