@@ -182,10 +182,12 @@ def _write(
         from sedtalker.render.video import write_video
 
         face = animation.face
-        with make_renderer(face, frame_head(face), size, renderer, lighting=lighting) as picture:
-            frames = (picture.render(vertices) for vertices in animation.frames())
-            shown = stages.track("rendering", frames, len(animation))
-            write_video(folder / f"{name}.mp4", shown, animation.fps, (sound.samples, sound.rate))
+        with (
+            make_renderer(face, frame_head(face), size, renderer, lighting=lighting) as picture,
+            stages.bar("rendering", len(animation)) as count,
+        ):
+            frames = (count(picture.render(vertices)) for vertices in animation.frames())
+            write_video(folder / f"{name}.mp4", frames, animation.fps, (sound.samples, sound.rate))
     with stages.stage("writing the files"):
         assert animation.track is not None
         write_track(folder / f"{name}.emotion.json", animation.track)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -31,14 +31,18 @@ class Stages:
             yield
         self._done(name, started)
 
-    def track(self, name: str, items: Iterable[Item], total: int) -> Iterator[Item]:
-        """Pass items on, with a bar."""
+    @contextmanager
+    def bar(self, name: str, total: int) -> Iterator[Callable[[Item], Item]]:
+        """Show a bar while the block runs; the function it gives passes an item on and counts it."""
         started = time.perf_counter()
         with self._progress() as progress:
             task = progress.add_task(name, total=total)
-            for item in items:
-                yield item
+
+            def count(item: Item) -> Item:
                 progress.advance(task)
+                return item
+
+            yield count
         self._done(name, started)
 
     def _progress(self) -> Progress:
@@ -49,7 +53,7 @@ class Stages:
             TimeElapsedColumn(),
             console=self.console,
             transient=True,
-            disable=self.quiet,
+            disable=self.quiet or not self.console.is_terminal,
         )
 
     def _done(self, name: str, started: float) -> None:
