@@ -68,7 +68,7 @@ def gaze(times: NDArray[np.floating], rng: np.random.Generator) -> Floats:
     while onsets[-1] <= duration:
         onsets.append(onsets[-1] + 0.5 + float(rng.gamma(2.0, 0.6)))
         away = rng.random() < 0.3
-        targets.append(rng.normal(0.0, (6.0, 3.0) if away else (1.2, 0.8)))
+        targets.append(rng.normal(0.0, (4.0, 2.0) if away else (1.2, 0.8)))
     knots = np.ravel([[onset - 0.02, onset + 0.02] for onset in onsets[1:]])
     values = np.repeat(np.asarray(targets), 2, axis=0)[1:-1]
     path = np.stack([np.interp(times, knots, values[:, axis]) for axis in range(2)], axis=1)
