@@ -19,8 +19,8 @@ class SegmentRule:
         pause_discount: share of the price paid for a change inside a pause, where changes are likelier.
     """
 
-    shortest: float = 0.5
-    cost: float = 0.35
+    shortest: float = 0.6
+    cost: float = 0.5
     pause_discount: float = 0.5
 
 

@@ -43,7 +43,7 @@ class DiarizerTraining(BaseModel):
     singles_per_batch: int = 192
     joined_per_batch: int = 128
     smoothing: float = 0.05
-    noise: float = 0.1
+    noise: float = 0.3
     """Standard deviation of noise added to the standardised functionals."""
     corpus_loss: float = 0.3
     intensity_loss: float = 0.5

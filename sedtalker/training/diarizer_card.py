@@ -12,7 +12,57 @@ LICENCES = {
     "emogator": "Apache-2.0",
 }
 
+TEXT = """# Emotion diarizer
+
+Says for every 20 ms of speech which of seven categories is expressed (neutral, happy, sad, angry, fear, disgust,
+surprise), how strongly; valence and arousal follow from both. It is a head on the built-in speech encoder.
+
+- **Licence of the weights: {licence}** — the strictest of the training data's. Not for commercial use. Every other
+  part of the package works without it: give a track (`--emotion`), or train on data of your own.
+- Model: functionals (mean and deviation over windows of {windows} s) of encoder vectors, log-mels and prosody;
+  {members} perceptrons of {width} units whose log-posteriors are averaged; temperature {temperature:.2f}.
+- Trained on: {corpora}.
+- TESS and Deeply Nonverbal were left out (CC BY-NC-ND: no derivatives); TESS serves as an unseen corpus in evaluation.
+- Training: `sedtalker train experiment=diarizer`. Single clips and recordings joined from clips of one speaker, with
+  true boundaries, pauses and cross-fades; voices, rooms, devices and backgrounds varied. Calm counts as neutral.
+  Intensity is learned from RAVDESS's normal and strong (ordinal and ranking loss), never from confidence; in the other
+  corpora only neutral against emotional is known.
+
+## Figures on validation speakers (never trained on)
+
+{metrics}
+
+`sedtalker evaluate diarizer` measures the test speakers.
+
+## For what, and for what not
+
+Made to drive the face of an animated character from acted or lively speech, with a track that people check and edit.
+The labels say what is *expressed*, as actors were asked to, not what a person feels. It must not be used to judge
+people: not in hiring, teaching, policing, health or insurance.
+
+## Where it fails
+
+- It learned from about fifty actors and prompted speakers: English (North American), Polish, Korean, and single words
+  in Indian English and Hindi. Other languages, children, old voices and spontaneous speech were never heard, and much
+  is lost there.
+- Disgust comes from one corpus of speech only and hardly transfers. Sad and neutral, happy and surprise, fear and
+  happy are confused most.
+- Clips shorter than a second hold little evidence. Without other recordings of the speaker a naturally high, loud or
+  flat voice is taken for an emotion; longer recordings are better, because the speaker's own average is subtracted.
+- Music, several speakers at once and strong noise are not handled.
+"""
+
 
 def diarizer_card(checkpoint: CheckpointConfig) -> str:
     """The card's text (Markdown)."""
-    return f"# Emotion diarizer\n\nLicence: {checkpoint.licence}\n"
+    model = checkpoint.model
+    rows = [f"| `{name}` | {value:.3f} |" for name, value in checkpoint.metrics.items()]
+    return TEXT.format(
+        licence=checkpoint.licence,
+        windows=", ".join(f"{w:g}" for w in model["windows"]),
+        members=model["members"],
+        width=model["width"],
+        temperature=model["temperature"],
+        corpora="; ".join(checkpoint.trained_on),
+        metrics="\n".join(["| figure | value |", "|---|---|", *rows]),
+    )

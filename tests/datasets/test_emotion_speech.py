@@ -1,6 +1,7 @@
 """Joined recordings say truly what is spoken when; corpus labels mean what they should."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def test_neighbours_differ():
     for _ in range(50):
         labels = [owner[i] for i in choose_pieces(by_category, JoinRule(), rng)]
         assert 2 <= len(labels) <= 5
-        assert all(a != b for a, b in zip(labels, labels[1:], strict=False))
+        assert all(a != b for a, b in pairwise(labels))
 
 
 def test_words_map_to_categories():
