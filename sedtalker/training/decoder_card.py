@@ -8,8 +8,10 @@ embeddings × intensity and by a style code (articulation, rounding). It reads t
 
 ## Training
 One run of `sedtalker train experiment=decoder`. The mouth is learned from real motion: 780 sentences of GRID talker s1,
-tracked on video (both sides averaged, the rest pose removed, the lip gap restored exactly as tracked). There is no free
-recording of emotional talking faces, so the expressions are **constructed**: action-unit prototypes with strengths of
+tracked on video (both sides averaged, the rest pose removed, lip gap and width restored exactly as tracked). So that
+other voices move the lips as far, a small network taught by that talker turns the aligned phones of read speech
+(speechocean762, LJ Speech) into motion, opened a little more where the voice is louder: learned habits of one talker on
+many voices, not measurements of those speakers. There is no free recording of emotional talking faces, so the expressions are **constructed**: action-unit prototypes with strengths of
 our own, plus the published average differences of 24 actors (RAVDESS), composed with the talking mouth under random
 tracks whose emotion changes inside the clip. Where the talker closes the lips (p, b, m), touches the teeth (f, v) or
 rounds, the expression gives way. Noise and silence are trained to a resting mouth. Blinks, gaze and head motion are not
@@ -23,13 +25,17 @@ learned here.
 | closures on p, b, m: recall | {closure_recall} |
 | open vowels falsely closed | {closure_false} |
 | closure F1 | {closure_f1} |
+| closures on p, b, m of unseen speakers (speechocean762, phones aligned, lips untracked): recall | {unseen_closure} |
+| their open vowels falsely closed | {unseen_false} |
 | coefficient error under random emotion tracks, RMS | {emotional_rmse} |
 
-`sedtalker evaluate decoder` measures the test sentences, an unseen Mandarin talker, and the controls.
+`sedtalker evaluate decoder` measures the test sentences, an unseen Mandarin talker, and the controls. On that unseen
+talker loudness alone predicts the jaw better than this decoder does: its rig moves with loudness.
 
 ## Licence
-CC BY 4.0, as GRID (Cooke, Barker, Cunningham and Shao 2006; the licence was read from derivative data sets). Of RAVDESS
-(Livingstone and Russo 2018) only averaged measurements were used, no recording.
+CC BY 4.0, as GRID (Cooke, Barker, Cunningham and Shao 2006; the licence was read from derivative data sets) and
+speechocean762 (Zhang et al. 2021). Of RAVDESS (Livingstone and Russo 2018) only averaged measurements were used, no
+recording.
 
 ## Uses and limits
 Animating faces from speech, as a preview or a first pass that an animator edits. One male British English talker

@@ -41,8 +41,8 @@ from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures, encode, load
 from sedtalker.speech.phones import BILABIAL, VOWELS
 from sedtalker.training.run import cache_folder
 
-EMOTIONAL_CLIPS = 12
-INTENSITIES = (0.25, 0.5, 0.75, 1.0)
+EMOTIONAL_CLIPS = 10
+INTENSITIES = (0.33, 0.67, 1.0)
 EXPECTED: dict[str, tuple[str, float]] = {
     "happy": ("corner_height", 1.0),
     "sad": ("corner_height", -1.0),
@@ -201,9 +201,11 @@ def _emotions(decoder: Decoder, face: Face, gauge: LipGauge, heard: list[_Heard]
     """What each emotion does to its telling landmark, step by step of intensity, and to the closures."""
     figures: dict[str, float] = {}
     right, total, worst = 0, 0, 1.0
+    still = [landmark_measures(face, predict(decoder, h.features, constant_track("neutral", 0.0))) for h in heard]
     for emotion, (measure, direction) in EXPECTED.items():
-        moved, counts = [], ClosureCounts()
-        for intensity in (0.0, *INTENSITIES):
+        counts = ClosureCounts()
+        moved = [direction * float(np.mean([m[measure] for m in still]))]
+        for intensity in INTENSITIES:
             values = []
             for h in heard:
                 coefficients = predict(decoder, h.features, constant_track(emotion, intensity))

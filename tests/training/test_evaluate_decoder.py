@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from sedtalker.training.evaluate_decoder import evaluate_decoder
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_decoder_figures(data_dir):
+    pytest.importorskip("pocketsphinx")
+    figures = evaluate_decoder(data_dir)
+    assert figures["lip_r"] >= 0.86
+    assert figures["lip_r"] > figures["lip_r_shuffled"] + 0.4
+    assert figures["lip_r"] > figures["lip_r_energy"] + 0.3
+    assert figures["lve"] < 0.5 * figures["static_lve"]
+    assert figures["closure_recall"] > 0.9
+    assert figures["closure_recall_worst_emotion"] > 0.8
+    assert figures["closure_false"] < 0.1
+    assert figures["controllability"] == 1.0
