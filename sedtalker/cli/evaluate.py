@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sedtalker.cli.console import fail_clearly, write_json
+from sedtalker.cli.console import fail_clearly, say, write_json
 
 app = typer.Typer(help="Measure the diarizer or the decoder on held-out speakers and sentences.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def diarizer(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = Fa
     from sedtalker.datasets.manifest import find_data
     from sedtalker.training.evaluate_diarizer import evaluate_diarizer
 
-    _show(evaluate_diarizer(find_data(data), checkpoint), json)
+    _show(evaluate_diarizer(find_data(data), checkpoint, report=say), json)
 
 
 @app.command()
