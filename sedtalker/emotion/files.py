@@ -5,27 +5,56 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sedtalker.emotion.densify import constant_track
-from sedtalker.emotion.rttm import read_rttm, segments_to_rttm
+from sedtalker.emotion.densify import constant_track, densify
+from sedtalker.emotion.label_formats import (
+    segments_from_audacity,
+    segments_from_csv,
+    segments_from_textgrid,
+    segments_to_audacity,
+    segments_to_csv,
+    segments_to_textgrid,
+)
+from sedtalker.emotion.rttm import segments_from_rttm, segments_to_rttm
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import EmotionTrack
-from sedtalker.emotion.track_json import read_track_json, track_to_json
+from sedtalker.emotion.track_json import track_from_json, track_to_json
 from sedtalker.errors import InputError
+
+READERS = {
+    ".rttm": segments_from_rttm,
+    ".csv": segments_from_csv,
+    ".txt": segments_from_audacity,
+    ".textgrid": segments_from_textgrid,
+}
+SUFFIXES = ".json, .rttm, .csv, .txt (Audacity) or .TextGrid"
 
 
 def read_track(path: Path, duration: float | None = None) -> EmotionTrack:
-    """A track from a ``.json`` or ``.rttm`` file.
+    """A track from a file; JSON is dense or a short list, the other formats hold segments, which are densified.
+
+    Args:
+        path: one of ``SUFFIXES``.
+        duration: seconds of the recording; default: what the file says, or the last segment's end.
 
     Raises:
         InputError: no such file, another format, or damaged.
     """
+    suffix = path.suffix.lower()
     if not path.is_file():
-        raise InputError(f"{path}: no such track; give a .json or .rttm file, or a label such as happy:0.8")
-    if path.suffix.lower() == ".json":
-        return read_track_json(path, duration)
-    if path.suffix.lower() == ".rttm":
-        return read_rttm(path, duration)
-    raise InputError(f"{path}: tracks are read from .json or .rttm files")
+        raise InputError(f"{path}: no such track; give a {SUFFIXES} file, or a label such as happy:0.8")
+    if suffix != ".json" and suffix not in READERS:
+        raise InputError(f"{path}: tracks are read from {SUFFIXES}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{path}: cannot be read as text") from None
+    if suffix == ".json":
+        return track_from_json(text, duration, str(path))
+    segments = READERS[suffix](text, str(path))
+    try:
+        return densify(segments, duration or max(s.end for s in segments))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def parse_emotion(text: str, duration: float) -> EmotionTrack:
@@ -36,11 +65,20 @@ def parse_emotion(text: str, duration: float) -> EmotionTrack:
 
 
 def write_track(path: Path, track: EmotionTrack) -> None:
-    """Write a ``.json`` (lossless) or ``.rttm`` (segments) file, whole or not at all."""
+    """Write a track, whole or not at all: JSON is lossless, the other formats of ``SUFFIXES`` hold its segments."""
     suffix = path.suffix.lower()
-    if suffix not in (".json", ".rttm"):
-        raise InputError(f"{path}: tracks are written as .json or .rttm")
-    text = track_to_json(track) if suffix == ".json" else segments_to_rttm(track.segments(), path.stem)
+    if suffix == ".json":
+        text = track_to_json(track)
+    elif suffix == ".rttm":
+        text = segments_to_rttm(track.segments(), path.stem)
+    elif suffix == ".csv":
+        text = segments_to_csv(track.segments())
+    elif suffix == ".txt":
+        text = segments_to_audacity(track.segments())
+    elif suffix == ".textgrid":
+        text = segments_to_textgrid(track.segments(), track.duration)
+    else:
+        raise InputError(f"{path}: tracks are written as {SUFFIXES}")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")

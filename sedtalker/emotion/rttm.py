@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from sedtalker.emotion.densify import densify
 from sedtalker.emotion.taxonomy import known_category
-from sedtalker.emotion.track import EmotionTrack, Segment
+from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
 
 
@@ -53,15 +51,3 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
     if not segments:
         raise InputError(f"{name}: no segments in it")
     return sorted(segments, key=lambda s: (s.start, s.end))
-
-
-def read_rttm(path: Path, duration: float | None = None) -> EmotionTrack:
-    """A dense track from an RTTM file; ``duration`` in seconds defaults to the last segment's end."""
-    try:
-        segments = segments_from_rttm(path.read_text(encoding="utf-8-sig"), str(path))
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path}: cannot be read as RTTM") from None
-    try:
-        return densify(segments, duration or max(s.end for s in segments))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sized
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,15 +97,6 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
     if isinstance(data, dict) and isinstance(data.get("duration"), int | float):
         duration = duration or float(data["duration"])
     return _from_list(data.get("segments") if isinstance(data, dict) else data, duration, name)
-
-
-def read_track_json(path: Path, duration: float | None = None) -> EmotionTrack:
-    """``track_from_json`` of a file."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path}: cannot be read as a JSON track") from None
-    return track_from_json(text, duration, str(path))
 
 
 def _from_list(entries: object, duration: float | None, name: str) -> EmotionTrack:
