@@ -31,7 +31,7 @@ def animate(
     mesh: Annotated[
         Path | None, typer.Option(help="Your head mesh (OBJ, GLB, PLY); default: the built-in face.")
     ] = None,
-    face: Annotated[str | None, typer.Option(help="A built-in face by name (sedtalker face list).")] = None,
+    face: Annotated[str | None, typer.Option(help="A built-in face (sedtalker face list), or random-SEED.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the results [AUDIO's name].")] = None,
     emotion: Annotated[
         str | None, typer.Option(help="A track file to use instead of the diarized one, or LABEL:INTENSITY.")

@@ -12,7 +12,7 @@ from sedtalker.errors import InputError
 
 app = typer.Typer(help="List, look at and export the built-in faces.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Name of a built-in face (see: sedtalker face list).")]
+Name = Annotated[str, typer.Argument(help="A built-in face (see: sedtalker face list), or random-SEED.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
@@ -23,12 +23,12 @@ def list_faces(json: Annotated[bool, typer.Option("--json", help="Print as JSON.
     from sedtalker.face.catalogue import FACES, load_face
 
     rows: list[dict[str, Any]] = []
-    for name, entry in FACES.items():
+    for name, about in FACES.items():
         face = load_face(name)
         rows.append(
             {
                 "name": name,
-                "about": entry.about,
+                "about": about,
                 "vertices": len(face.mesh.vertices),
                 "polygons": len(face.mesh.polygon_sizes),
                 "shapes": list(face.shapes),

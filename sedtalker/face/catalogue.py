@@ -1,42 +1,30 @@
-"""The faces in the box, by name."""
+"""The faces in the box, by name, and strangers by number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
-
 from sedtalker.errors import InputError
+from sedtalker.face.builtin import CHARACTERS, load_character, random_face
+from sedtalker.face.builtin.characters import DEFAULT, KNOWN
+from sedtalker.face.face import Face
 
-if TYPE_CHECKING:
-    from sedtalker.face.face import Face
+__all__ = ["DEFAULT", "FACES", "load_face"]
 
-
-class Entry(NamedTuple):
-    """How a face is made, and one line that says who it is."""
-
-    load: Callable[[], Face]
-    about: str
-
-
-def _builtin() -> Face:
-    from sedtalker.face.builtin import load_builtin
-
-    return load_builtin()
-
-
-DEFAULT = "builtin"
-FACES: dict[str, Entry] = {
-    "builtin": Entry(_builtin, "the head that every other mesh learns its shapes from"),
-}
-"""Faces by name; nothing is built before it is asked for."""
+FACES: dict[str, str] = {name: KNOWN[name].about for name in CHARACTERS}
+"""What the faces are, by name; the first is the default."""
+_STRANGER = "random-"
 
 
 def load_face(name: str = DEFAULT) -> Face:
-    """The built-in face of that name.
+    """The face of that name; ``random-7`` is the stranger drawn from seed 7.
 
     Raises:
         InputError: there is none; the message lists those there are.
     """
+    seed = name.removeprefix(_STRANGER)
+    if name.startswith(_STRANGER) and seed.isascii() and seed.isdigit() and len(seed) < 10:
+        return random_face(int(seed))
     if name not in FACES:
-        raise InputError(f"there is no built-in face '{name}': use {' or '.join(FACES)}")
-    return FACES[name].load()
+        raise InputError(
+            f"there is no built-in face '{name}': use {', '.join(FACES)}, or {_STRANGER}SEED for a stranger"
+        )
+    return load_character(name)

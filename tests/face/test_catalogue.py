@@ -14,19 +14,22 @@ def test_every_face_has_the_52_shapes_first(name: str) -> None:
     face = load_face(name)
     assert face.shapes[:52] == ARKIT_52
     assert face.landmarks is not None
-    assert FACES[name].about
+    assert FACES[name]
 
 
-def test_all_faces_share_shapes_and_topology() -> None:
-    default = load_face()
-    for name in FACES:
-        face = load_face(name)
-        assert face.shapes == default.shapes
+def test_a_stranger_is_drawn_from_a_seed() -> None:
+    first, again, other = (load_face(name) for name in ("random-3", "random-3", "random-4"))
+    np.testing.assert_array_equal(first.mesh.vertices, again.mesh.vertices)
+    assert first.shapes == load_face().shapes
+    skin = first.landmarks
+    assert skin is not None
+    assert np.abs(first.mesh.vertices[skin] - other.mesh.vertices[skin]).max() > 1e-3
 
 
-def test_an_unknown_face_lists_the_known() -> None:
+@pytest.mark.parametrize("name", ["nobody", "random-", "random-x", "random--1", "random-99999999999"])
+def test_an_unknown_face_lists_the_known(name: str) -> None:
     with pytest.raises(InputError, match=DEFAULT):
-        load_face("nobody")
+        load_face(name)
 
 
 def test_the_shapes_without_tongue_are_33_with_sides_as_one() -> None:
