@@ -1,12 +1,12 @@
-"""Make the pictures of docs/gallery.md: portraits, lights, emotions and the sheet of all shapes of each built-in face.
+"""Make the pictures of docs/gallery.md: the people in the box, strangers, emotions, sounds, lights and all shapes.
 
-python scripts/make_gallery.py [--out docs/images] [--face NAME]
+python scripts/make_gallery.py [--out docs/images]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,9 @@ from sedtalker.render.contact_sheet import contact_sheet, every_shape, tile
 
 Picture = NDArray[np.uint8]
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-MAX_BYTES = 400_000
+MAX_BYTES = 320_000
 AT_EASE = {"mouthSmile": 0.12, "eyeBlink": 0.05}
+STRANGERS = range(1, 11)
 SOUNDS: dict[str, dict[str, float]] = {
     "m, b, p": {"mouthPress": 0.3},
     "f, v": {"mouthRollLower": 0.35, "mouthUpperUp": 0.25, "jawOpen": 0.06},
@@ -45,37 +46,51 @@ def look(face: Face, weights: Mapping[str, float], size: int, light: str = "stud
         return view.render(face.deform(pose(face, weights)[None])[0])
 
 
-def portraits(face: Face) -> Picture:
-    """The face at ease from the front, half from the side and from the side."""
-    views = {"front": 0.0, "three quarters": 38.0, "profile": 90.0}
-    return tile([look(face, AT_EASE, 420, yaw=yaw) for yaw in views.values()], list(views), 3)
+def people() -> Picture:
+    """Everyone in the box at ease, from the front and half from the side."""
+    pictures = [
+        np.concatenate([look(load_face(name), AT_EASE, 300, yaw=yaw, zoom=1.1) for yaw in (0.0, 38.0)])
+        for name in FACES
+    ]
+    return tile(pictures, list(FACES), len(FACES))
+
+
+def strangers() -> Picture:
+    """Some of the faces that seeds draw."""
+    names = [f"random-{seed}" for seed in STRANGERS]
+    return tile([look(load_face(name), AT_EASE, 170, yaw=15.0) for name in names], names, 5)
+
+
+def emotions(names: Sequence[str], size: int) -> Picture:
+    """The six emotions at full intensity, as the decoder learns them."""
+    full = dict(zip(CATEGORIES, poses(), strict=True))
+    shown = {name: dict(zip(ARKIT_52, map(float, full[name]), strict=True)) for name in CATEGORIES if name != "neutral"}
+    pictures = [look(load_face(name), weights, size, zoom=1.55) for name in names for weights in shown.values()]
+    return tile(pictures, list(shown) * len(names), 3 if len(names) == 1 else len(shown))
+
+
+def sounds(face: Face) -> Picture:
+    """Mouth shapes of some sounds: the lower half of the face."""
+    return tile([look(face, w, 270, zoom=1.7)[105:, 32:-32] for w in SOUNDS.values()], list(SOUNDS), 4)
 
 
 def lights(face: Face) -> Picture:
     """The light presets."""
     names = ("studio", "soft", "dramatic")
     smile = AT_EASE | {"mouthSmile": 0.4, "cheekSquint": 0.2}
-    return tile([look(face, smile, 420, name, yaw=25.0) for name in names], names, 3)
+    return tile([look(face, smile, 340, name, yaw=25.0) for name in names], names, 3)
 
 
-def emotions(face: Face) -> Picture:
-    """The six emotions at full intensity, as the decoder learns them."""
-    full = dict(zip(CATEGORIES, poses(), strict=True))
-    shown = {name: dict(zip(ARKIT_52, map(float, full[name]), strict=True)) for name in CATEGORIES if name != "neutral"}
-    return contact_sheet(face, shown, size=210, columns=3, yaws=(0.0, 35.0))
-
-
-def sounds(face: Face) -> Picture:
-    """Mouth shapes of some sounds: the lower half of the face."""
-    return tile([look(face, w, 340, zoom=1.7)[130:, 40:-40] for w in SOUNDS.values()], list(SOUNDS), 4)
-
-
-def gallery(face: Face) -> Iterator[tuple[str, Picture]]:
-    """Name and picture of everything the gallery shows of one face."""
-    yield "portraits", portraits(face)
-    yield "lights", lights(face)
-    yield "emotions", emotions(face)
+def gallery() -> Iterator[tuple[str, Picture]]:
+    """Name and picture of everything in the gallery."""
+    face = load_face()
+    yield "people", people()
+    yield "strangers", strangers()
+    default, *others = FACES
+    yield "emotions", emotions([default], 280)
+    yield "emotions_of_others", emotions(others, 140)
     yield "sounds", sounds(face)
+    yield "lights", lights(face)
     yield "shapes", contact_sheet(face, every_shape(face), size=150, columns=8)
 
 
@@ -95,13 +110,11 @@ def main() -> None:
     """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder of the pictures")
-    parser.add_argument("--face", choices=list(FACES), action="append", help="only this face; again for more")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    for name in args.face or FACES:
-        for kind, picture in gallery(load_face(name)):
-            path = args.out / f"{name}_{kind}.png"
-            print(f"{path}  {save_small(picture, path) / 1000:.0f} kB")
+    for name, picture in gallery():
+        path = args.out / f"{name}.png"
+        print(f"{path}  {save_small(picture, path) / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
