@@ -42,8 +42,8 @@ def test_every_format_keeps_segments(parts):
 
 
 def test_the_short_textgrid_form_is_read():
-    text = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2.5\n<exists>\n1\n"IntervalTier"\n"emotion"\n0\n2.5\n'
-    text += '2\n0\n1.5\n"sad:0.4"\n1.5\n2.5\n""\n'
+    head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2.5\n<exists>\n1\n'
+    text = head + '"IntervalTier"\n"emotion"\n0\n2.5\n2\n0\n1.5\n"sad:0.4"\n1.5\n2.5\n""\n'
     assert f.segments_from_textgrid(text) == [Segment(0.0, 1.5, "sad", 0.4, 1.0)]
 
 

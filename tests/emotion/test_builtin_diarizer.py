@@ -1,0 +1,37 @@
+"""The weights that ship with the package."""
+
+import json
+
+import numpy as np
+
+from sedtalker.audio import from_samples
+from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+from sedtalker.emotion.diarizer import diarize, load_diarizer
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.speech.encoder import encode, load_encoder
+
+
+def test_belongs_to_the_builtin_encoder():
+    config = read_config(builtin_checkpoint("diarizer"))
+    assert config.encoder_sha256 == weights_sha256(builtin_checkpoint("speech_encoder")), "train the diarizer again"
+    assert tuple(config.model["labels"]) == CATEGORIES
+    assert config.licence == "CC-BY-NC-SA-4.0"
+
+
+def test_card_and_config_name_the_same_licence():
+    folder = builtin_checkpoint("diarizer")
+    licence = json.loads((folder / "config.json").read_text())["licence"]
+    assert licence in (folder / "README.md").read_text()
+
+
+def test_runs_and_repeats_itself():
+    rng = np.random.default_rng(0)
+    time = np.arange(48_000) / 16_000
+    wave = sum(np.sin(2 * np.pi * 140 * k * time + np.sin(3 * time)) / k for k in range(1, 20))
+    audio = from_samples(0.1 * wave * (np.sin(2 * np.pi * 3 * time) > -0.5) + 1e-3 * rng.normal(size=48_000), 16_000)
+    encoder, diarizer = load_encoder(), load_diarizer()
+    first, second = (diarize(diarizer, encode(encoder, audio), audio.duration) for _ in range(2))
+    assert len(first) == 150
+    assert first.posterior.tobytes() == second.posterior.tobytes()
+    assert first.speech is not None
+    assert first.speech.mean() > 0.5
