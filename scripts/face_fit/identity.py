@@ -114,18 +114,19 @@ def identity_deltas(target: Target, data: Path) -> dict[str, Points]:
     scaled = change / amounts[:, None]
     blend = scaled.T @ np.linalg.inv(scaled @ scaled.T + RIDGE * np.eye(len(rest)))
     out = {name: np.tensordot(blend[:, i], modes, 1) for i, name in enumerate(MEASURES)}
-    out |= {name: _warp(target.vertices, pushes) for name, pushes in WARPS.items()}
-    return out | {"largeEyes": _large_eyes(target.vertices, marks)}
+    return out | {name: _warp(target.vertices, pushes) for name, pushes in WARPS.items()}
 
 
-def _large_eyes(points: Points, marks: Points) -> Points:
-    out = np.zeros_like(points)
-    for eye in (slice(36, 42), slice(42, 48)):
-        centre = marks[eye].mean(0) - (0, 0, 0.9)
-        near = np.exp(-((((points - centre) / (3.4, 3.0, 4.0)) ** 2).sum(1) ** 1.5))
-        grow = LARGE_EYES * near[:, None] * (points - centre)
-        grow[:, 0] *= np.clip(np.abs(points[:, 0]) / 1.9, 0, 1)
-        out += grow
+def _large_eyes(e: Expressions) -> Points:
+    """Eyes grow outwards from the sides of the nose; the orbit makes way softly."""
+    out = np.zeros_like(e.neutral)
+    for sign in (1, -1):
+        centre = e.ball.centre * (sign, 1, 1)
+        x, y = ((e.neutral - centre - (0.12 * sign, -0.1, 0))[:, :2] / (2.15, 1.45)).T
+        t = np.clip((2.9 - np.hypot(x, y)) / 1.9, 0, 1)
+        near = t * t * (3 - 2 * t) * (e.neutral[:, 2] > 2.0)
+        near *= np.clip(e.neutral[:, 0] * sign / 0.8 + 0.5, 0, 1)
+        out += LARGE_EYES * near[:, None] * (e.neutral - centre * (0.55, 1, 0) - (0, 0, 9.3))
     return out
 
 
@@ -151,7 +152,7 @@ def fit_identity(e: Expressions, target: Target, data: Path) -> dict[str, Points
         offsets = 0.5 * (offsets + offsets[mirror] * (-1, 1, 1))
         offsets = _one_lip_line(e, offsets) * foot[:, None]
         out[name] = _rigid_eyes(e, offsets)
-    return out
+    return out | {"largeEyes": _large_eyes(e)}
 
 
 def _one_lip_line(e: Expressions, offsets: Points) -> Points:

@@ -245,17 +245,21 @@ EAR_HEIGHT = np.array([0.40, 0.60, 0.85, 1.12, 1.32, 1.40, 1.30, 1.08, 0.80, 0.4
 """Distance of the edge from the head."""
 EAR_BACK = np.array([0.1, 0.5, 1, 1, 1, 1, 1, 0.9, 0.6, 0.25, 0, 0, 0, 0])
 """1 where a spoke runs behind the ear, 0 where it lies on the cheek."""
+EAR_LOBE = np.array([0.8, 1.0, 0.9, 0.4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.35])
+EAR_TRAGUS = np.array([0.15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.1, 0.55, 1.0, 0.65])
+EAR_FOLD = np.array([0, 0, 0.25, 0.8, 1.0, 1.0, 1.0, 0.85, 0.6, 0.3, 0, 0, 0, 0])
+"""Where the lobe hangs, the tragus stands in front of the hole, and the antihelix folds up."""
 EAR_PROFILE = (  # ring: (size, share of the height, added height) behind, then the same on the cheek
     ((0.62, 0.0, 0.02), (1.12, 0.0, 0.02)), ((0.86, 0.5, -0.05), (1.02, 0.0, 0.05)), ((1.0, 1.0, -0.14),
     (0.94, 0.6, 0.02)),
-    ((0.93, 1.0, 0.08), (0.86, 1.0, 0.02)), ((0.79, 0.85, -0.34), (0.76, 1.0, 0.06)), ((0.61, 0.85, -0.08),
-    (0.58, 1.0, 0.0)),
-    ((0.42, 0.25, -0.16), (0.40, 0.1, -0.12)),
+    ((0.93, 1.0, 0.08), (0.86, 1.0, 0.02)), ((0.80, 0.85, -0.30), (0.76, 1.0, 0.04)), ((0.60, 0.85, -0.06),
+    (0.56, 1.0, 0.0)),
+    ((0.36, 0.25, -0.16), (0.36, 0.1, -0.12)),
 )  # fmt: skip
 
 
 def _ear(cage: Cage, target: Target, points: Points, p: Patch) -> None:
-    """A cup with helix, scapha, antihelix, concha and lobe, modelled without the reference."""
+    """Helix, scapha, antihelix, concha, tragus and lobe, modelled without the reference."""
     x, y, z = points[cage.ring(p, 0)].T
     form = np.stack([np.ones_like(y), y, z, y * z, z * z], axis=1)
     head = np.linalg.lstsq(form, x, rcond=None)[0]
@@ -263,13 +267,21 @@ def _ear(cage: Cage, target: Target, points: Points, p: Patch) -> None:
     for number, (behind, cheek) in enumerate(EAR_PROFILE, start=1):
         size, share, extra = (np.outer(1 - EAR_BACK, cheek) + np.outer(EAR_BACK, behind)).T
         back, up = (middle + (EAR_OUTLINE - middle) * size[:, None] * (1.14, 1.0)).T
+        if number == 5:
+            extra = extra + 0.22 * EAR_LOBE
+        if number == 6:
+            extra = extra + 0.26 * EAR_FOLD - 0.10 * EAR_LOBE + 0.34 * EAR_TRAGUS
+            back, up = back + 0.20 * EAR_TRAGUS, up + 0.25 * EAR_LOBE
+        if number == 7:
+            up = up - 0.45 * np.clip(up, 0, None) + 0.45 * EAR_LOBE
+            back = back - 0.10
         yy = 0.95 + up + 0.10 * back
         zz = 0.05 - back - 0.16 * up
         surface = np.stack([np.ones_like(yy), yy, zz, yy * zz, zz * zz], axis=1) @ head
         points[cage.ring(p, number)] = np.stack([surface + share * EAR_HEIGHT + extra, yy, zz], axis=1)
     _fill_cap(cage, points, p)
     cap = np.array([k[0] == p.name and k[1] == CAP for k in cage.keys])
-    points[cap, 0] -= 0.12
+    points[cap, 0] -= 0.16
 
 
 def _nostril(cage: Cage, target: Target, points: Points, p: Patch) -> None:

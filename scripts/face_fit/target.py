@@ -18,7 +18,7 @@ from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
 Points = NDArray[np.float64]
 IDENTITY_SEEDS = {1: 0.6, 2: 0.4}
 """Random identities (mean of four draws × 1.5 each) and their share, chosen by eye."""
-EYE_SCALE, JAW_SCALE, NOSE_SCALE = 1.19, 0.93, 0.92
+EYE_SCALE, JAW_SCALE, NOSE_SCALE = 1.19, 0.905, 0.92
 EXPRESSION_STRENGTH = {
     "browDown": 1.75, "mouthFrown": 1.95, "eyeWide": 1.4, "eyeSquint": 1.2, "mouthRollLower": 1.4,
     "mouthRollUpper": 1.2,

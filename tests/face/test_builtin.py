@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin, load_character
@@ -17,6 +18,7 @@ from sedtalker.face.builtin.eyes import cornea_profile, gaze_axis
 from sedtalker.face.builtin.parameters import PATH, read_parameters
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.face.face import Face
+from sedtalker.face.mesh import vertex_normals
 
 MM = 1e3
 
@@ -59,11 +61,11 @@ def test_counts_are_stable(face: Face) -> None:
     groups = np.bincount(face.mesh.polygon_groups, minlength=len(face.mesh.group_names))
     assert face.mesh.group_names == (
         "skin", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "gums", "tongue", "brows", "lashes",
-        "hair", "collar",
+        "creases", "hair", "collar",
     )  # fmt: skip
     assert int(face.regions["skin"].sum()) == 6799
     assert int(groups[0]) == 6736
-    assert len(face.mesh.vertices) <= 18_000
+    assert len(face.mesh.vertices) <= 20_000
     assert (face.mesh.polygon_sizes == 4).all()
 
 
@@ -120,7 +122,7 @@ def test_winding_is_consistent_and_outward(face: Face) -> None:
     assert len(np.unique(sides, axis=0)) == len(sides)
     v = face.mesh.vertices.astype(np.float64)
     for number, name in enumerate(face.mesh.group_names):
-        if name in ("brows", "lashes"):
+        if name in ("brows", "lashes", "creases"):
             continue
         part = quads[face.mesh.polygon_groups == number]
         corners = v[part]
@@ -187,6 +189,24 @@ def test_inner_lip_height_follows_the_jaw(face: Face) -> None:
     width = np.linalg.norm(np.subtract(*face.mesh.vertices[face.landmarks[[36, 45]]]))
     assert heights[0] / width < 0.005
     assert 0.08 < heights[2] / width < 0.20
+
+
+@pytest.mark.parametrize("weights", [
+    {"browInnerUp": 1.0, "browOuterUp": 1.0}, {"browDown": 1.0}, {"mouthSmile": 1.0, "cheekSquint": 1.0},
+])  # fmt: skip
+def test_wrinkles_surface_with_their_shapes(face: Face, weights: dict[str, float]) -> None:
+    creases, skin = face.regions["creases"], face.regions["skin"]
+    tree = cKDTree(face.mesh.vertices[skin])
+    near = tree.query(face.mesh.vertices[creases])[1]
+
+    def heights(vertices: np.ndarray) -> np.ndarray:
+        normals = vertex_normals(vertices, face.mesh.triangles)[skin][near]
+        return MM * ((vertices[creases] - vertices[skin][near]) * normals).sum(1)
+
+    rest = heights(face.mesh.vertices)
+    assert (rest > 0.4).mean() < 0.05
+    risen = heights(posed(face, **weights)) - rest
+    assert 0.03 < (risen > 0.3).mean() < 0.7
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -51,7 +51,7 @@ def _brow_base(
     middle, _, normal = _frame(marks, t, character.brows)
     xy = middle[:, None] + (half[:, None] * across)[..., None] * normal[:, None]
     weights, outwards = glue_front(skin, xy.reshape(-1, 2))
-    body = np.outer(np.interp(t, [0, 0.10, 0.3, 0.85, 1], [0, 0.42, 0.62, 0.66, 0.25]), [0, 0.75, 1.0, 1.0, 0.65, 0])
+    body = np.outer(np.interp(t, [0, 0.10, 0.3, 0.85, 1], [0, 0.45, 0.74, 0.80, 0.35]), [0, 0.75, 1.0, 1.0, 0.65, 0])
     inside = np.outer((t > 0.01) & (t < 1.03), np.abs(across) < 0.9)
     lift = np.where(inside, 0.025, -0.03).reshape(-1)
     n, m = len(t), len(across)
@@ -85,7 +85,7 @@ def build_brows(skin: Skin, marks: Points, tone: Points, character: Character) -
     weights, outwards = glue_front(skin, np.stack(bases, axis=1).reshape(-1, 2))
     lift = np.stack(lifts, axis=1).reshape(-1)
     vertices = weights @ skin.vertices + outwards * lift[:, None]
-    shade = np.repeat(rng.uniform(0.85, 1.2, BROW_HAIRS) * np.interp(t, [0, 0.25, 1], [1.25, 1.05, 1.0]), 4)
+    shade = np.repeat(rng.uniform(0.92, 1.14, BROW_HAIRS) * np.interp(t, [0, 0.25, 1], [1.2, 1.06, 1.02]), 4)
     base, base_weights, base_quads, base_colours = _brow_base(skin, marks, tone, character)
     quads = np.concatenate([base_quads, np.arange(len(vertices)).reshape(-1, 4) + len(base)])
     return _both_sides(
@@ -138,17 +138,20 @@ def _both_sides(
     corner: tuple[float, float],
 ) -> Part:  # fmt: skip
     """A left part and its mirror image (mirrored through the skin's own symmetry)."""
-    mirror = skin.mirror
-    flipped = sparse.csr_matrix((weights.data, mirror[weights.indices], weights.indptr), shape=weights.shape)
     both = np.concatenate([vertices, vertices * (-1, 1, 1)])
-    offsets = np.concatenate([skin.glued(weights), skin.glued(flipped)], axis=1)
+    offsets = np.concatenate([skin.glued(weights), skin.glued(flipped(skin, weights))], axis=1)
     all_quads = np.concatenate([quads, quads[:, ::-1] + len(vertices)])
     uvs = flat_uvs(both, all_quads, corner, 0.07)
     return Part(name, both, all_quads, np.clip(np.concatenate([colours, colours]), 0, 1), offsets, uvs)
 
 
+def flipped(skin: Skin, weights: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Weights on the skin's vertices of the other side."""
+    return sparse.csr_matrix((weights.data, skin.mirror[weights.indices], weights.indptr), shape=weights.shape)
+
+
 def glue_front(skin: Skin, xy: Points) -> tuple[sparse.csr_matrix, Points]:
-    """Weights (n, V) and normals (n, 3) of the skin points that lie at (x, y) in front view."""
+    """Weights (n, V) and normals (n, 3) of the foremost skin points that lie at (x, y) in front view."""
     low, high = xy.min(0) - 0.8, xy.max(0) + 0.8
     centre = skin.vertices[skin.quads].mean(1)
     near = ((centre[:, :2] > low) & (centre[:, :2] < high)).all(1) & (centre[:, 2] > 3)
@@ -162,7 +165,8 @@ def glue_front(skin: Skin, xy: Points) -> tuple[sparse.csr_matrix, Points]:
     s = (w[..., 0] * v[:, 1] - w[..., 1] * v[:, 0]) / det
     t = (u[:, 0] * w[..., 1] - u[:, 1] * w[..., 0]) / det
     inside = np.minimum(np.minimum(s, t), 1 - s - t) - np.where(normal[:, 2] > 0, 0.0, 1e3)
-    best = inside.argmax(1)
+    depth = a[:, 2] + s * (b - a)[:, 2] + t * (c - a)[:, 2]
+    best = np.where(inside > -1e-6, 1e3 + depth, inside).argmax(1)
     n = np.arange(len(xy))
     share = np.stack([1 - s[n, best] - t[n, best], s[n, best], t[n, best]], axis=1)
     rows = np.repeat(n, 3)

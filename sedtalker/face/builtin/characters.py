@@ -72,7 +72,7 @@ _PEOPLE = (
         "pip",
         "a stylised figure with large eyes and ginger hair",
         identity={
-            "masculine": -0.8, "largeEyes": 2.8, "noseLength": -1.0, "noseWidth": -0.4, "noseForward": -0.3,
+            "masculine": -0.8, "largeEyes": 2.4, "noseLength": -1.0, "noseWidth": -0.4, "noseForward": -0.3,
             "jawWidth": -0.6, "chinLength": -0.9, "mouthWidth": -0.5, "cheekFullness": 0.9, "neckWidth": -0.8,
             "foreheadHeight": 1.0, "eyeSpacing": 0.8, "faceWidth": 0.5, "browHeight": 0.6, "philtrum": -0.3,
         },
@@ -82,7 +82,7 @@ _PEOPLE = (
             lash=(0.22, 0.11, 0.07), hair=(0.67, 0.31, 0.11), hair_light=(0.95, 0.60, 0.30),
             cloth=(0.26, 0.42, 0.62), unevenness=0.3,
         ),
-        hair="bun",
+        hair="curly",
         brows=Brows(1.25, 0.85, 1.0, 0.1),
         lashes=1.3,
         creases=0.5,

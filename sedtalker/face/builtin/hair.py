@@ -93,12 +93,12 @@ def crop(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
     """Thin hair combed back, receding at the temples."""
     pieces = [cap(scalp, _profile(0.16, 0.16, 0.14, 0.08, -0.02, -0.2), palette, rng)]
     t = STEPS[None]
-    for first, last, count in ((0.92, 0.45, 30), (0.76, 0.32, 28), (0.60, 0.15, 22), (0.42, -0.05, 16)):
+    for first, last, count in ((0.90, 0.52, 44), (0.78, 0.36, 40), (0.62, 0.18, 30), (0.42, -0.05, 22)):
         azimuth = _spread(count, -58, 58, 0.3, rng)
         back = 0.10 * np.exp(-(((np.abs(azimuth) - 30) / 12) ** 2))
-        s = first - back + (last - first) * t + rng.normal(0, 0.012, (count, 1))
+        s = first - back + (last - first) * t + rng.normal(0, 0.04, (count, 1))
         lift = 0.42 * np.sin(np.pi * np.clip(0.05 + 0.65 * t, 0, 1)) * rng.uniform(0.8, 1.2, (count, 1)) + 0.04
-        half = 0.50 * np.interp(STEPS, [0, 0.15, 0.5, 0.85, 1], [0.14, 0.8, 1.0, 0.7, 0.10])
+        half = 0.34 * np.interp(STEPS, [0, 0.15, 0.5, 0.85, 1], [0.14, 0.8, 1.0, 0.7, 0.10])
         lean = azimuth + 8 * t
         pieces.append(_laid(scalp, lean, s, lift, np.tile(half, (count, 1)), palette, rng))
     pieces += _downwards(
@@ -163,7 +163,7 @@ def bun(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
         azimuth = _spread(count, -180, 180, 0.35, rng)
         root = scalp.direction(azimuth[:, 0], np.full(count, start) + rng.normal(0, 0.012, count))
         place, normal = scalp.surface(arc(root[:, None], knot, 0.96 * t + 0 * azimuth))
-        wave = tall * np.interp(STEPS, [0, 0.17, 0.4, 0.8, 1], [-0.12, 0.5, 1.0, 0.8, 0.5])
+        wave = tall * np.interp(STEPS, [0, 0.17, 0.4, 0.8, 1], [0.04, 0.6, 1.0, 0.8, 0.5])
         centre = place + normal * (wave * rng.uniform(0.85, 1.15, (count, 1)))[..., None]
         half = 0.66 * np.interp(STEPS, [0, 0.17, 0.6, 1], [0.12, 0.8, 0.85, 0.25])
         half = np.tile(half, (count, 1))
@@ -193,22 +193,25 @@ def _knot(centre: Points, axis: Points, palette: Palette, rng: np.random.Generat
 
 
 def curly(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
-    """A round crown of tight curls."""
-    pieces = [cap(scalp, _profile(1.75, 1.75, 1.65, 1.35, 0.75, -0.05), palette, rng)]
-    k = np.arange(560) + 0.5
+    """A round crown of tight curls, with a row of small ones along the forehead."""
+    pieces = [cap(scalp, _profile(1.5, 1.5, 1.45, 1.3, 0.95, 0.40, -0.08), palette, rng)]
+    k = np.arange(430) + 0.5
     height, turn = 1 - 2 * k / len(k), k * 2.39996
     flat = np.sqrt(1 - height**2)
-    ray = np.stack([flat * np.cos(turn), height, flat * np.sin(turn)], axis=1)
-    place, normal = scalp.surface(ray)
+    place, normal = scalp.surface(np.stack([flat * np.cos(turn), height, flat * np.sin(turn)], axis=1))
     inside = above_hairline(place)
-    keep = inside > 0.12
+    keep = inside > 0.3
     place, normal, inside = place[keep], normal[keep], inside[keep]
-    thick = np.interp(inside, [0.1, 1.0, 3.5], [0.30, 0.72, 1.0]) * np.interp(
-        place[:, 1], [-4, 3, 9], [0.55, 0.9, 1.15]
-    )
-    radius = (0.46 + 0.34 * thick) * rng.uniform(0.85, 1.15, len(place))
-    centre = place + normal * (1.55 * thick * rng.uniform(0.85, 1.2, len(place)))[:, None]
+    full = np.interp(inside, [0.3, 1.2, 3.5], [0.35, 0.72, 1.0]) * np.interp(place[:, 1], [-4, 3, 9], [0.55, 0.9, 1.15])
+    radius = (0.62 + 0.36 * full) * rng.uniform(0.88, 1.15, len(place))
+    centre = place + normal * (1.40 * full * rng.uniform(0.85, 1.15, len(place)))[:, None]
     pieces.append(curls(centre, normal, radius, palette, rng))
+    azimuth = _spread(30, -66, 66, 0.35, rng)[:, 0]
+    for s, size, lift in ((0.975, 0.42, 0.12), (0.90, 0.58, 0.50)):
+        place, normal = scalp.surface(scalp.direction(azimuth, s + rng.normal(0, 0.012, len(azimuth))))
+        radius = size * rng.uniform(0.85, 1.2, len(azimuth))
+        pieces.append(curls(place + normal * lift, normal, radius, palette, rng))
+        azimuth = azimuth + 2.2
     return join(pieces)
 
 

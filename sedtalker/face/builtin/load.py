@@ -15,6 +15,7 @@ from sedtalker.face.builtin.cage import Cage, build_cage
 from sedtalker.face.builtin.character import Character
 from sedtalker.face.builtin.characters import DEFAULT, KNOWN, random_character
 from sedtalker.face.builtin.clothes import build_collar
+from sedtalker.face.builtin.creases import build_creases
 from sedtalker.face.builtin.eyes import Eyeball, build_eyeball
 from sedtalker.face.builtin.hair import build_hair
 from sedtalker.face.builtin.identity import Fitted, apply_identity
@@ -124,6 +125,7 @@ def _build_parts(base: _Base, skin: Skin, parameters: Parameters, fitted: Fitted
         *(fitted.mouth.move(part) for part in _mouth(base.parameters, contact)),
         build_brows(skin, marks, colours, character),
         build_lashes(base.cage, skin, character),
+        build_creases(base.skin, skin, colours, character.creases, character.lines),
         build_hair(base.scalp, skin, character.hair, palette),
         build_collar(len(skin.offsets), palette.cloth, *_neck(base.skin.vertices, skin.vertices, int(neck))),
     ]

@@ -78,17 +78,20 @@ def cap(scalp: Scalp, thickness: Points, palette: Palette, rng: np.random.Genera
     grid_s = s[:, None] * (1 + ragged * s[:, None] ** 4)
     place, normal = scalp.surface(scalp.direction(np.tile(azimuth, (CAP_ROWS, 1)), grid_s))
     points = place + normal * thickness[:, None, None]
-    vertices = np.concatenate([[points[0].mean(0)], points.reshape(-1, 3)])
-    roots = np.concatenate([[place[0].mean(0)], place.reshape(-1, 3)])
-    n = CAP_COLUMNS
+    tone = 0.88 * rng.uniform(0.85, 1.1, (CAP_ROWS, CAP_COLUMNS, 1)) * np.array(palette.hair)
+    return closed_shell(points, place, tone)
+
+
+def closed_shell(points: Points, roots: Points, colours: Points) -> Strands:
+    """A surface of rings (R, C, 3) from the crown outwards; a vertex at the crown closes it (C even)."""
+    rows, n, _ = points.shape
     quads = [[0, 1 + k, 1 + (k + 1) % n, 1 + (k + 2) % n] for k in range(0, n, 2)]
     quads += [
         [1 + r * n + k, 1 + (r + 1) * n + k, 1 + (r + 1) * n + (k + 1) % n, 1 + r * n + (k + 1) % n]
-        for r in range(CAP_ROWS - 1) for k in range(n)
+        for r in range(rows - 1) for k in range(n)
     ]  # fmt: skip
-    tone = 0.88 * rng.uniform(0.85, 1.1, (CAP_ROWS, n, 1)) * np.array(palette.hair)
-    colours = np.concatenate([[0.88 * np.array(palette.hair)], tone.reshape(-1, 3)])
-    return Strands(vertices, np.array(quads), roots, colours)
+    whole = [np.concatenate([[x[0].mean(0)], x.reshape(-1, 3)]) for x in (points, roots, colours)]
+    return Strands(whole[0], np.array(quads), whole[1], whole[2])
 
 
 def streaks(
@@ -103,37 +106,18 @@ def streaks(
 
 def curls(centre: Points, normal: Points, radius: NDArray[np.float64], palette: Palette,
           rng: np.random.Generator) -> Strands:  # fmt: skip
-    """Round curls at (n, 3): flattened balls, each turned and toned at random."""
-    ball, faces = _ball()
-    n = len(centre)
-    turn = np.linalg.qr(rng.normal(size=(n, 3, 3)))[0]
-    turn *= np.sign(np.linalg.det(turn))[:, None, None]
-    stretch = rng.uniform(0.8, 1.15, (n, 1, 3))
-    shape = np.einsum("vk,nkj->nvj", ball, turn) * stretch
-    vertices = centre[:, None] + radius[:, None, None] * shape
-    outward = np.einsum("nvj,nj->nv", shape, normal)
-    hair, light = np.array(palette.hair), np.array(palette.hair_light)
-    tone = rng.uniform(0.9, 1.12, (n, 1, 1)) * (0.8 + 0.2 * np.clip(outward + 0.2, 0, 1))[..., None]
-    colours = (hair + 0.35 * np.clip(outward, 0, 1)[..., None] ** 2 * (light - hair)) * tone
-    quads = (faces + len(ball) * np.arange(n)[:, None, None]).reshape(-1, 4)
-    roots = np.repeat(centre, len(ball), axis=0)
-    return Strands(vertices.reshape(-1, 3), quads, roots, colours.reshape(-1, 3))
-
-
-def _ball() -> tuple[Points, Index]:
-    """A sphere of 26 vertices and 24 quads, wound outwards."""
-    grid = np.array([(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)])
-    index = {tuple(p): i for i, p in enumerate(grid.tolist())}
-    faces = []
-    for axis in range(3):
-        u, v = (axis + 1) % 3, (axis + 2) % 3
-        for side in (-1, 1):
-            for a in (-1, 0):
-                for b in (-1, 0):
-                    corners = []
-                    for da, db in ((0, 0), (1, 0), (1, 1), (0, 1)):
-                        p = [0, 0, 0]
-                        p[axis], p[u], p[v] = side, a + da, b + db
-                        corners.append(index[tuple(p)])
-                    faces.append(corners if side > 0 else corners[::-1])
-    return grid / np.linalg.norm(grid, axis=1, keepdims=True), np.array(faces)
+    """Ringlets round (n, 3): ribbons coiled about a leaning axis, rising and narrowing."""
+    n, t = len(centre), np.linspace(0, 1, 9)
+    axis = normal + rng.normal(0, 0.28, (n, 3))
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    first = np.cross(axis, rng.normal(size=(n, 3)))
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    second = np.cross(axis, first)
+    turn = 2 * np.pi * 1.3 * t * rng.choice([-1.0, 1.0], (n, 1))
+    ray = np.cos(turn)[..., None] * first[:, None] + np.sin(turn)[..., None] * second[:, None]
+    reach = radius[:, None] * (1 - 0.55 * t**1.5)
+    path = centre[:, None] + reach[..., None] * ray + (radius[:, None] * (0.75 * t - 0.2))[..., None] * axis[:, None]
+    half = 0.40 * radius[:, None] * np.interp(t, [0, 0.15, 0.7, 1], [0.5, 1.0, 0.95, 0.35])
+    up = 0.8 * axis[:, None] + 0.6 * ray
+    colours = streaks(palette, t, n, rng, 0.45) * np.interp(t, [0, 0.4, 1], [0.72, 0.95, 1.08])[None, :, None]
+    return ribbons(path, up, half, 0.7 * half, np.repeat(centre[:, None], len(t), axis=1), colours)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.builtin.parts import Index, Points, tube
+from sedtalker.face.builtin.parts import Index, Points, rounded_box, tube
 
 TOOTH_WIDTHS = (0.84, 0.66, 0.74, 0.68, 0.66, 0.95, 0.95)
 """From the middle incisor to the second molar."""
@@ -45,7 +45,7 @@ class Arch:
 def build_teeth(arch: Arch) -> tuple[Points, Index]:
     """Fourteen rounded boxes of 26 vertices."""
     heights = UPPER_HEIGHTS if arch.direction > 0 else LOWER_HEIGHTS
-    box, faces = _rounded_box()
+    box, faces = rounded_box(9)
     vertices: list[Points] = []
     quads: list[Index] = []
     for side in (1, -1):
@@ -80,26 +80,6 @@ def _tooth(box: Points, number: int, width: float, height: float, thick: float) 
     return np.stack(
         [x * width / 2 * taper, up * height * 1.25 + point, z * thick / 2 * sharp + bow - thick / 2 * 0.2], axis=1
     )
-
-
-def _rounded_box() -> tuple[Points, Index]:
-    """A cube of 3 × 3 × 3 points without its centre, pulled towards a super-ellipsoid; wound outwards."""
-    grid = np.array([(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)])
-    index = {tuple(p): i for i, p in enumerate(grid.tolist())}
-    faces = []
-    for axis in range(3):
-        u, v = (axis + 1) % 3, (axis + 2) % 3
-        for side in (-1, 1):
-            for a in (-1, 0):
-                for b in (-1, 0):
-                    corners = []
-                    for da, db in ((0, 0), (1, 0), (1, 1), (0, 1)):
-                        p = [0, 0, 0]
-                        p[axis], p[u], p[v] = side, a + da, b + db
-                        corners.append(index[tuple(p)])
-                    faces.append(corners if side > 0 else corners[::-1])
-    norm = (np.abs(grid.astype(float)) ** 9).sum(1) ** (1 / 9)
-    return grid / norm[:, None], np.array(faces)
 
 
 def build_gum(arch: Arch) -> tuple[Points, Index]:

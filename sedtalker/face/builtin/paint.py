@@ -135,10 +135,11 @@ def _paint_holes(cage: Cage, colours: Points, skin: Points) -> Points:
         ring, _ = cage.place(patch(f"nostril_{side}"))
         colours = _mix(colours, _relative(skin, 0.20, 0.09, 0.08), 0.95 * smoothstep(0.9, 2.0, ring))
         colours = _mix(colours, _relative(skin, 0.55, 0.32, 0.28), 0.35 * smoothstep(0.3, 1.0, ring))
-        ring, _ = cage.place(patch(f"ear_{side}"))
-        colours = _mix(colours, _relative(skin, 0.50, 0.27, 0.23), 0.65 * smoothstep(5.4, 7.4, ring))
-        groove = np.exp(-(((ring - 4.0) / 0.6) ** 2))
-        colours = _mix(colours, _relative(skin, 0.60, 0.36, 0.31), 0.40 * groove)
+        ring, height = cage.place(patch(f"ear_{side}"))
+        hollow = smoothstep(-0.75, -0.35, height)
+        colours = _mix(colours, _relative(skin, 0.50, 0.27, 0.23), 0.60 * smoothstep(6.1, 7.6, ring) * hollow)
+        groove = np.exp(-(((ring - 4.9) / 0.5) ** 2)) * hollow
+        colours = _mix(colours, _relative(skin, 0.60, 0.36, 0.31), 0.35 * groove)
     return colours
 
 

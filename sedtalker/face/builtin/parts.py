@@ -85,3 +85,23 @@ def tube(sections: Points, closed_ends: bool = True) -> tuple[Points, Index]:
             quads.append([first, c, b, a])
             quads.append([last, end + a, end + b, end + c])
     return vertices, np.array(quads)
+
+
+def rounded_box(power: float) -> tuple[Points, Index]:
+    """A cube of 3 × 3 × 3 points without its centre, pulled onto |x|^p + |y|^p + |z|^p = 1; wound outwards."""
+    grid = np.array([(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)])
+    index = {tuple(p): i for i, p in enumerate(grid.tolist())}
+    faces = []
+    for axis in range(3):
+        u, v = (axis + 1) % 3, (axis + 2) % 3
+        for side in (-1, 1):
+            for a in (-1, 0):
+                for b in (-1, 0):
+                    corners = []
+                    for da, db in ((0, 0), (1, 0), (1, 1), (0, 1)):
+                        p = [0, 0, 0]
+                        p[axis], p[u], p[v] = side, a + da, b + db
+                        corners.append(index[tuple(p)])
+                    faces.append(corners if side > 0 else corners[::-1])
+    norm = (np.abs(grid.astype(float)) ** power).sum(1) ** (1 / power)
+    return grid / norm[:, None], np.array(faces)

@@ -12,7 +12,7 @@ from sedtalker.face.mesh import Mask
 OF_PARTS = {
     "skin": ("skin",), "eyes": ("eye_left", "eye_right"), "teeth": ("teeth_upper", "teeth_lower"),
     "upper_teeth": ("teeth_upper",), "lower_teeth": ("teeth_lower",), "gums": ("gums",), "tongue": ("tongue",),
-    "brows": ("brows",), "lashes": ("lashes",), "hair": ("hair",), "collar": ("collar",),
+    "brows": ("brows",), "lashes": ("lashes",), "creases": ("creases",), "hair": ("hair",), "collar": ("collar",),
 }  # fmt: skip
 
 

@@ -1,0 +1,139 @@
+"""Wrinkles that come with expressions: fine dark lines that rest under the skin and surface with their shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from sedtalker.face.builtin.brows import flipped, glue_front
+from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
+from sedtalker.face.builtin.shapes import SHAPES
+from sedtalker.face.mesh import vertex_normals
+
+ACROSS = np.array([-1.0, -0.42, 0.0, 0.42, 1.0])
+DARK = np.array([0.0, 0.40, 1.0, 0.40, 0.0])
+HIDDEN = np.array([-0.060, -0.040, -0.032, -0.040, -0.060])
+"""Height of the cross-section over the skin at rest, centimetres."""
+SURFACED = np.full(5, 0.10)
+"""How far it rises at weight 1."""
+SHADE = np.array([0.76, 0.63, 0.59])
+STATION = 0.16
+"""Centimetres between stations."""
+
+
+@dataclass(frozen=True)
+class Crease:
+    """A wrinkle of the left half, placed on the head of neutral identity in front view (centimetres).
+
+    Attributes:
+        path: (x, y) points from end to end.
+        half: half width.
+        shapes: how far each shape brings it out.
+        dark: 0 to 1.
+        open_start: whether the line does not taper at its start (it meets its mirror image on the midline).
+    """
+
+    path: tuple[tuple[float, float], ...]
+    half: float
+    shapes: Mapping[str, float]
+    dark: float = 1.0
+    open_start: bool = False
+
+
+_RAISED = {"browInnerUp": 0.8, "browOuterUpLeft": 0.45}
+_SMILED = {"mouthSmileLeft": 0.50, "cheekSquintLeft": 0.42, "eyeSquintLeft": 0.25}
+CREASES = (
+    Crease(((0, 6.38), (1.2, 6.40), (2.4, 6.52), (3.9, 6.35)), 0.26, _RAISED, 0.75, True),
+    Crease(((0, 7.18), (1.2, 7.19), (2.6, 7.28), (4.3, 7.05)), 0.28, _RAISED, 0.9, True),
+    Crease(((0, 8.02), (1.2, 8.03), (2.5, 8.06), (3.7, 7.85)), 0.26, _RAISED, 0.7, True),
+    Crease(((0.52, 4.0), (0.46, 4.7), (0.52, 5.3), (0.68, 6.0)), 0.20, {"browDownLeft": 1.0}, 1.0),
+    Crease(((0.98, 4.5), (1.0, 5.1), (1.15, 5.8)), 0.18, {"browDownLeft": 0.8}, 0.6),
+    Crease(((0, 3.74), (0.35, 3.75), (0.75, 3.92)), 0.14, {"noseSneerLeft": 0.55, "noseSneerRight": 0.35}, 0.6, True),
+    Crease(((0, 3.26), (0.35, 3.27), (0.80, 3.40)), 0.14, {"noseSneerLeft": 0.60, "noseSneerRight": 0.4}, 0.7, True),
+    Crease(((4.95, 3.75), (5.4, 4.02), (5.9, 4.45)), 0.15, _SMILED, 0.8),
+    Crease(((5.05, 3.38), (5.6, 3.45), (6.2, 3.62)), 0.15, _SMILED, 0.9),
+    Crease(((4.95, 3.00), (5.5, 2.84), (6.1, 2.80)), 0.15, _SMILED, 0.8),
+    Crease(((1.75, 2.42), (2.5, 2.08), (3.4, 1.98), (4.2, 2.2)), 0.17,
+           {"eyeSquintLeft": 0.6, "cheekSquintLeft": 0.45, "mouthSmileLeft": 0.25}, 0.6),
+    Crease(((1.42, 0.0), (1.80, -0.65), (2.50, -1.50), (3.05, -2.25), (3.30, -3.05)), 0.26,
+           {"mouthSmileLeft": 0.85, "noseSneerLeft": 0.85, "mouthUpperUpLeft": 0.7, "mouthDimpleLeft": 0.4,
+            "cheekSquintLeft": 0.2}, 0.8),
+    Crease(((2.90, -3.1), (3.08, -3.7), (3.05, -4.4)), 0.20,
+           {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.3, "mouthStretchLeft": 0.4}, 0.7),
+    Crease(((0, -4.58), (0.5, -4.57), (1.35, -4.75)), 0.20,
+           {"mouthShrugLower": 0.8, "mouthPressLeft": 0.3, "mouthFrownLeft": 0.3}, 0.6, True),
+)  # fmt: skip
+
+
+def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: float) -> Part:
+    """All wrinkles of both sides.
+
+    Args:
+        base: skin of neutral identity, on which they are placed.
+        skin: the head's own skin, which carries them.
+        colours: (V, 3) of the skin.
+        depth: factor on how far they surface.
+        lines: share of it that stays at rest.
+    """
+    xy, lifts, rises, dark, quads, total = [], [], [], [], [], 0
+    for crease in CREASES:
+        points, taper = _stations(crease)
+        n, m = len(points), len(ACROSS)
+        along = np.gradient(points, axis=0)
+        along /= np.linalg.norm(along, axis=1, keepdims=True)
+        normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+        width = crease.half * (0.5 + 0.5 * taper)
+        xy.append((points[:, None] + (width[:, None] * ACROSS)[..., None] * normal[:, None]).reshape(-1, 2))
+        rise = depth * ((0.45 + 0.55 * taper[:, None]) * SURFACED).reshape(-1)
+        rows = np.zeros((len(SHAPES), n * m))
+        for name, weight in crease.shapes.items():
+            rows[SHAPES.index(name)] = weight * rise
+        rises.append(rows)
+        lifts.append(np.tile(HIDDEN, n) + lines * rise)
+        dark.append(crease.dark * (taper[:, None] * DARK).reshape(-1))
+        start = total + np.arange(n - 1)[:, None] * m + np.arange(m - 1)
+        quads.append(np.stack([start, start + m, start + m + 1, start + 1], axis=-1).reshape(-1, 4))
+        total += n * m
+    weights, _ = glue_front(base, np.concatenate(xy))
+    lift, rows, faces = np.concatenate(lifts), np.concatenate(rises, axis=1), np.concatenate(quads)
+    triangles = np.concatenate([skin.quads[:, :3], skin.quads[:, [0, 2, 3]]]).astype(np.int32)
+    normals = weights @ vertex_normals(skin.vertices.astype(np.float32), triangles)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    vertices, offsets = [], []
+    for sign, glue in ((1.0, weights), (-1.0, flipped(skin, weights))):
+        up = normals * (sign, 1, 1)
+        vertices.append(glue @ skin.vertices + up * lift[:, None])
+        own = rows if sign > 0 else rows[_OTHER_SIDE]
+        carried = skin.glued(glue)
+        carried[: len(SHAPES)] += (own[..., None] * up).astype(np.float32)
+        offsets.append(carried)
+    under = weights @ colours
+    painted = np.clip(under * (1 + np.concatenate(dark)[:, None] * (SHADE - 1)), 0, 1)
+    both = np.concatenate(vertices)
+    all_quads = np.concatenate([faces, faces[:, ::-1] + len(weights.indptr) - 1])
+    uvs = flat_uvs(both, all_quads, (0.26, 0.79), 0.07)
+    return Part("creases", both, all_quads, np.tile(painted, (2, 1)), np.concatenate(offsets, axis=1), uvs)
+
+
+def _other_side(name: str) -> str:
+    if name.endswith("Left"):
+        return name[:-4] + "Right"
+    return name[:-5] + "Left" if name.endswith("Right") else name
+
+
+_OTHER_SIDE = np.array([SHAPES.index(_other_side(name)) for name in SHAPES])
+
+
+def _stations(crease: Crease) -> tuple[Points, NDArray[np.float64]]:
+    """Points (n, 2) along the line and how far each is from its tapering ends, 0 to 1."""
+    path = np.array(crease.path)
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    n = max(5, int(np.ceil(length[-1] / STATION)) + 1)
+    t = np.linspace(0, 1, n)
+    points = np.stack([PchipInterpolator(length / length[-1], path[:, k])(t) for k in range(2)], axis=1)
+    ends = 1 - t if crease.open_start else np.minimum(t, 1 - t) * 2
+    return points, np.clip(ends * 1.5, 0, 1) ** 0.7
