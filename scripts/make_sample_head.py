@@ -22,7 +22,10 @@ from sedtalker.face.mesh import Mesh
 
 OUTPUT = Path(__file__).parents[1] / "data" / "samples" / "head.obj"
 SKIN_TRIANGLES = 13_000
-PARTS = ("skin", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "gums", "tongue", "brows", "lashes", "hair", "collar")
+PARTS = (
+    *("skin", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "gums", "tongue"),
+    *("brows", "lashes", "hair", "collar"),
+)
 TINTS = {"skin": (0.80, 0.72, 0.68), "hair": (0.35, 0.30, 0.30), "brows": (0.45, 0.40, 0.40)}
 Points = NDArray[np.float64]
 
