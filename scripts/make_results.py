@@ -60,8 +60,8 @@ def main() -> None:
     decoder = evaluate_decoder(data)
     OUTPUT.write_text(
         "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were "
-        "never trained on;\nchoices were made on validation speakers. The docstrings of the evaluation functions define "
-        "every key.\n\n"
+        "never trained on;\nchoices were made on validation speakers. The docstrings of the evaluation functions "
+        "define every key.\n\n"
         "## Diarizer\n`sedtalker evaluate diarizer --data DIR --json`\n\n"
         + table(DIARIZER, diarizer)
         + "\n## Decoder\n`sedtalker evaluate decoder --data DIR --json`\n\n"
