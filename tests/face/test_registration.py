@@ -15,6 +15,7 @@ from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
 from sedtalker.face.files import read_mesh
 from sedtalker.face.landmarks.samples import random_rotation, sphere, torus
+from sedtalker.face.landmarks.views import View, rasterise
 from sedtalker.face.mesh import Mesh, from_triangles
 from sedtalker.face.registration import RegistrationReport, register, register_cached
 from sedtalker.face.registration.parts import Eyeball
@@ -158,6 +159,29 @@ def test_solids_are_refused(source: Face, solid: str) -> None:
     points, triangles = {"ball": sphere(20), "ring": torus(1.0, 0.4), "speck": sphere(3)}[solid]
     with pytest.raises(InputError):
         register(from_triangles(points.astype(np.float32), triangles), source, solid)
+
+
+def test_sealed_scan_keeps_its_mouth_shut(source: Face) -> None:
+    """A height field of the head, in millimetres: no mouth hole, no eye hole."""
+    size, half, centre = 140, 0.15, source.mesh.vertices[source.landmarks[30]]
+    ids, depth = rasterise(View(np.eye(3), centre, half).project(source.mesh.vertices), source.mesh.triangles, size)
+    rows, columns = np.nonzero(ids >= 0)
+    index = np.full((size, size), -1)
+    index[rows, columns] = np.arange(len(rows))
+    flat = np.stack([(columns + 0.5) * 2 / size - 1, 1 - (rows + 0.5) * 2 / size, depth[rows, columns]], 1)
+    points = (1000 * (flat * half + centre)).astype(np.float32)
+    a, b, c, d = (index[i : size - 1 + i, j : size - 1 + j].ravel() for i, j in ((0, 0), (1, 0), (1, 1), (0, 1)))
+    triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+    triangles = triangles[(triangles >= 0).all(1)]
+    steep = np.ptp(points[triangles][:, :, 2], axis=1) > 30
+    face, report = register(from_triangles(points, triangles[~steep].astype(np.int32)), source, "scan")
+    assert report.unit == 0.001
+    assert not report.mouth_opens
+    assert any("sealed" in warning for warning in report.warnings)
+    assert face.landmarks is not None
+    rest, jaw = poses(face, {}, {"jawOpen": 0.5})[:, face.landmarks]
+    assert abs((jaw - rest)[62, 1] - (jaw - rest)[66, 1]) < 0.004
+    assert (rest - jaw)[8, 1] > 0.005
 
 
 def test_cache_gives_the_same_face_and_heals(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sedtalker.face.face import Face
 from sedtalker.face.mesh import Floats, Ints, Mask
 from sedtalker.face.registration import parts
-from sedtalker.face.registration.contacts import meet
+from sedtalker.face.registration.contacts import meet, still_eye_shapes
 from sedtalker.face.registration.head import Head
 from sedtalker.face.registration.pose import robust_similarity
 from sedtalker.face.registration.rigid import affine_offsets, eye_offsets, nearby_offsets, worn_offsets
@@ -78,6 +78,10 @@ def move_points(source: Source, target: Head) -> tuple[NDArray[np.float64], Ints
     out = np.zeros((len(source.face.basis), len(target.points), 3))
     skin = transfer_skin(source.head.skin, source.registered, source.offsets(source.head.skin_points), target.skin)
     meet(skin.offsets, source.face.shape_index, target.skin, target.eyes)
+    still = still_eye_shapes(source.face.shapes, target.skin)
+    driven = [c.name for c in source.face.correctives if set(c.sources) & set(still)]
+    names = [*source.face.shapes, *(c.name for c in source.face.correctives)]
+    skin.offsets[[names.index(name) for name in still + driven]] = 0.0
     out[:, target.skin_points] = skin.offsets
     for eye in (parts.RIGHT_EYE, parts.LEFT_EYE):
         mine = role == eye

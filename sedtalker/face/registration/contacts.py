@@ -16,6 +16,7 @@ OVERLAP = 0.0003  # metres at rig scale by which closed lids overlap
 CLEARANCE = 0.0003  # of the closed lid over the eyeball
 LIP_REACH = 0.006  # how far from the contact line lips are corrected
 LIP_TOLERANCE = 0.0001
+SEAL_REACH = 0.016  # how far from the line of sealed lips they move together
 
 
 def meet(offsets: Offsets, index: dict[str, int], skin: Skin, eyes: dict[int, Eyeball]) -> None:
@@ -25,6 +26,7 @@ def meet(offsets: Offsets, index: dict[str, int], skin: Skin, eyes: dict[int, Ey
             close_lids(offsets[index[shape]], skin, line, eyes.get(role))
     line = skin.features.lips
     if not line.found:
+        seal(offsets, skin, line)
         return
     if {"jawOpen", "mouthClose"} <= set(index):
         half = 0.5 * (offsets[index["jawOpen"]] + offsets[index["mouthClose"]])
@@ -37,6 +39,31 @@ def meet(offsets: Offsets, index: dict[str, int], skin: Skin, eyes: dict[int, Ey
         share = (1.0 / (1.0 + np.exp(-(skin.points[:, 0] - middle) / width)))[:, None]
         offsets[left] += share * change
         offsets[right] += (1.0 - share) * change
+
+
+def still_eye_shapes(shapes: tuple[str, ...], skin: Skin) -> list[str]:
+    """Shapes that make no sense where an eye has no open lids: blink, gaze and widening of that side."""
+    sides = [side for side, line in zip(("Right", "Left"), skin.features.lids, strict=True) if not line.found]
+    words = ("eyeBlink", "eyeLook", "eyeWide")
+    return [name for name in shapes if name.startswith(words) and name.endswith(tuple(sides))] if sides else []
+
+
+def seal(offsets: Offsets, skin: Skin, line: Line) -> None:
+    """Let sealed lips move together, in place: near their line each takes the mean of both, lest a membrane stretch."""
+    moved = []
+    for places, side in ((line.upper, 1), (line.lower, -1)):
+        corners, weights = attach(skin, places, side)
+        moved.append((offsets[:, corners] * weights[None, ..., None]).sum(2))
+    middle = 0.5 * (line.upper + line.lower)
+    order = np.argsort(middle[:, 0])
+    x, rim_x = skin.points[:, 0], middle[order, 0]
+    rim = np.stack([np.interp(x, rim_x, middle[order, k]) for k in (1, 2)], axis=1)
+    beyond = np.maximum(np.maximum(rim_x[0] - x, x - rim_x[-1]), 0.0)
+    squared = ((skin.points[:, 1:] - rim) ** 2).sum(1) + beyond**2
+    share = np.exp(-squared / SEAL_REACH**2)
+    for k, mean in enumerate(0.5 * (moved[0] + moved[1])):
+        for axis in range(3):
+            offsets[k, :, axis] += share * (np.interp(x, rim_x, mean[order, axis]) - offsets[k, :, axis])
 
 
 def border_offsets(offset: Offsets, skin: Skin, line: Line, lip: bool) -> tuple[Offsets, Offsets]:

@@ -121,7 +121,7 @@ def warnings(fix: FaceFix, head: Head, residual: float) -> list[str]:
     if not head.skin.features.lips.found:
         found.append("the lips are sealed: mouth shapes move the skin but cannot open the mouth")
     if not all(line.found for line in head.skin.features.lids):
-        found.append("no open eyelids found on one or both sides: blinks may look wrong")
+        found.append("no open eyelids found on one or both sides: no blinks and no gaze there")
     if not head.eyes:
         found.append("no separate eyeballs found: the gaze cannot move")
     if fix.residual > 0.1 or residual > 0.004:
