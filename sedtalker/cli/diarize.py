@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def diarize(
     audio: Annotated[Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4/webm.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write the track (.json or .rttm).")
+        Path | None, typer.Option("--output", "-o", help="Also write the track: .json, .rttm, .csv, .TextGrid, .txt.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the track as JSON.")] = False,

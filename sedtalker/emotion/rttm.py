@@ -10,7 +10,7 @@ from sedtalker.errors import InputError
 
 
 def segments_to_rttm(segments: Sequence[Segment], uri: str) -> str:
-    """RTTM text: ``EMOTION <uri> 1 <start> <duration> <NA> <intensity> <label> <confidence> <NA>``.
+    """RTTM text: ``SPEAKER <uri> 1 <start> <duration> <NA> <intensity> <label> <confidence> <NA>``.
 
     The label stands in the name field and the confidence in its own. The sixth field (subtype) stays ``<NA>``; the
     intensity is written to the seventh as ``intensity=0.61``. Times to the millisecond; blanks in the uri become
@@ -18,7 +18,7 @@ def segments_to_rttm(segments: Sequence[Segment], uri: str) -> str:
     """
     name = "_".join(uri.split()) or "audio"
     return "".join(
-        f"EMOTION {name} 1 {s.start:.3f} {round(s.end, 3) - round(s.start, 3):.3f} <NA> intensity={s.intensity:.3f} "
+        f"SPEAKER {name} 1 {s.start:.3f} {round(s.end, 3) - round(s.start, 3):.3f} <NA> intensity={s.intensity:.3f} "
         f"{s.label} {s.confidence:.3f} <NA>\n"
         for s in segments
     )
