@@ -45,7 +45,8 @@ def _reverberate(samples: Samples, rng: np.random.Generator, surroundings: Surro
     else:
         seconds = rng.uniform(0.1, 0.6)
         t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-        response = rng.standard_normal(len(t)) * np.exp(-6.9 * t / seconds) * rng.uniform(0.01, 0.06)
+        decay = np.exp(-6.9 * t / seconds) * rng.uniform(0.01, 0.06)
+        response = (rng.standard_normal(len(t)) * decay).astype(np.float32)
         response[0] = 1.0
     return fftconvolve(samples, response)[: len(samples)].astype(np.float32)
 

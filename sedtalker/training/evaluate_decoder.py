@@ -85,7 +85,8 @@ def evaluate_decoder(data: Path, checkpoint: Path | None = None, encoder: Path |
     and under the tracked weights of the FACEGOOD test take, an unseen Mandarin talker; ``jaw_r_unseen``: the jawOpen
     coefficients; ``_all``: pauses included. ``lip_r_shuffled``: each clip's prediction against the next clip's lips.
     ``lip_r_energy``: log energy alone. ``static_*``: a face that never moves. ``closure_*``: see
-    ``count_closures``. ``lve``, ``mve``, ``fdd`` (m², m, m) on the built-in face, reference the tracked weights.
+    ``count_closures``. ``lve_mm2``, ``mve_mm``, ``fdd_mm``, ``jerk`` (m/s³, lips): on the
+    built-in face, reference the tracked weights.
     ``shift_*``: how far an emotion at intensity 1 moves its telling landmark the expected way (outer-eye distances);
     ``controllability``: share of emotions × intensity steps that move it the right way.
     """
@@ -144,17 +145,19 @@ def _lips(face: Face, gauge: LipGauge, heard: list[_Heard], predicted: list[NDAr
 
 
 def _vertices(face: Face, heard: list[_Heard], predicted: list[NDArray[np.float32]]) -> dict[str, float]:
-    rows: dict[str, list[float]] = {k: [] for k in ("lve", "mve", "fdd", "jerk", "jerk_tracked", "static_lve")}
+    rows: dict[str, list[float]] = {
+        k: [] for k in ("lve_mm2", "static_lve_mm2", "mve_mm", "fdd_mm", "jerk", "jerk_tracked")
+    }
     lips, upper = face.regions["lips"], face.regions["upper_face"]
     extra = len(face.shapes) - 52
     for h, coefficients in list(zip(heard, predicted, strict=True))[::4]:
         made = face.deform(np.pad(coefficients, ((0, 0), (0, extra))))
         tracked = face.deform(np.pad(h.spoken.coefficients, ((0, 0), (0, extra))))
         still = np.repeat(face.mesh.vertices[None], len(made), axis=0)
-        rows["lve"].append(lip_vertex_error(made, tracked, lips))
-        rows["static_lve"].append(lip_vertex_error(still, tracked, lips))
-        rows["mve"].append(mean_vertex_error(made, tracked))
-        rows["fdd"].append(upper_face_dynamics_deviation(made, tracked, face.mesh.vertices, upper))
+        rows["lve_mm2"].append(1e6 * lip_vertex_error(made, tracked, lips))
+        rows["static_lve_mm2"].append(1e6 * lip_vertex_error(still, tracked, lips))
+        rows["mve_mm"].append(1e3 * mean_vertex_error(made, tracked))
+        rows["fdd_mm"].append(1e3 * upper_face_dynamics_deviation(made, tracked, face.mesh.vertices, upper))
         rows["jerk"].append(jerk(made[:, lips], 50.0))
         rows["jerk_tracked"].append(jerk(tracked[:, lips], 50.0))
     return {name: float(np.mean(values)) for name, values in rows.items()}

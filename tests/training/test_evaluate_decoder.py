@@ -13,7 +13,7 @@ def test_decoder_figures(data_dir):
     assert figures["lip_r"] >= 0.86
     assert figures["lip_r"] > figures["lip_r_shuffled"] + 0.4
     assert figures["lip_r"] > figures["lip_r_energy"] + 0.3
-    assert figures["lve"] < 0.5 * figures["static_lve"]
+    assert figures["lve_mm2"] < 0.5 * figures["static_lve_mm2"]
     assert figures["closure_recall"] > 0.9
     assert figures["closure_recall_worst_emotion"] > 0.8
     assert figures["closure_false"] < 0.1
