@@ -14,8 +14,8 @@ other voices move the lips as far, a small network taught by that talker turns t
 many voices, not measurements of those speakers. There is no free recording of emotional talking faces, so the
 expressions are **constructed**: action-unit prototypes with strengths of our own, plus the published average
 differences of 24 actors (RAVDESS), composed with the talking mouth under random tracks whose emotion changes inside
-the clip. Where the talker closes the lips (p, b, m), touches the teeth (f, v) or rounds, the expression gives way. Noise
-and silence are trained to a resting mouth. Blinks, gaze and head motion are not learned here.
+the clip. Where the talker closes the lips (p, b, m), touches the teeth (f, v) or rounds, the expression gives way.
+Noise and silence are trained to a resting mouth. Blinks, gaze and head motion are not learned here.
 
 ## Held-out figures (validation sentences, the built-in face)
 | figure | value |
