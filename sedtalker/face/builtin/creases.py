@@ -16,10 +16,10 @@ from sedtalker.face.mesh import vertex_normals
 
 ACROSS = np.array([-1.0, -0.42, 0.0, 0.42, 1.0])
 DARK = np.array([0.0, 0.40, 1.0, 0.40, 0.0])
-HIDDEN = np.array([-0.060, -0.040, -0.032, -0.040, -0.060])
+HIDDEN = np.array([-0.044, -0.030, -0.024, -0.030, -0.044])
 """Height of the cross-section over the skin at rest, centimetres."""
-SURFACED = np.full(5, 0.10)
-"""How far it rises at weight 1."""
+RISE, DEEPER = 0.11, 0.065
+"""How far it rises at weight 1, and how much deeper its ends lie: so a line grows from its middle."""
 SHADE = np.array([0.76, 0.63, 0.59])
 STATION = 0.16
 """Centimetres between stations."""
@@ -62,8 +62,8 @@ CREASES = (
     Crease(((1.42, 0.0), (1.80, -0.65), (2.50, -1.50), (3.05, -2.25), (3.30, -3.05)), 0.26,
            {"mouthSmileLeft": 0.85, "noseSneerLeft": 0.85, "mouthUpperUpLeft": 0.7, "mouthDimpleLeft": 0.4,
             "cheekSquintLeft": 0.2}, 0.8),
-    Crease(((2.90, -3.1), (3.08, -3.7), (3.05, -4.4)), 0.20,
-           {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.3, "mouthStretchLeft": 0.4}, 0.7),
+    Crease(((2.80, -2.95), (3.06, -3.6), (3.10, -4.2), (2.95, -4.9)), 0.20,
+           {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}, 0.5),
     Crease(((0, -4.58), (0.5, -4.57), (1.35, -4.75)), 0.20,
            {"mouthShrugLower": 0.8, "mouthPressLeft": 0.3, "mouthFrownLeft": 0.3}, 0.6, True),
 )  # fmt: skip
@@ -88,12 +88,12 @@ def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: 
         normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
         width = crease.half * (0.5 + 0.5 * taper)
         xy.append((points[:, None] + (width[:, None] * ACROSS)[..., None] * normal[:, None]).reshape(-1, 2))
-        rise = depth * ((0.45 + 0.55 * taper[:, None]) * SURFACED).reshape(-1)
+        rise = np.full(n * m, depth * RISE)
         rows = np.zeros((len(SHAPES), n * m))
         for name, weight in crease.shapes.items():
             rows[SHAPES.index(name)] = weight * rise
         rises.append(rows)
-        lifts.append(np.tile(HIDDEN, n) + lines * rise)
+        lifts.append(np.tile(HIDDEN, n) - DEEPER * np.repeat(1 - taper, m) + lines * rise)
         dark.append(crease.dark * (taper[:, None] * DARK).reshape(-1))
         start = total + np.arange(n - 1)[:, None] * m + np.arange(m - 1)
         quads.append(np.stack([start, start + m, start + m + 1, start + 1], axis=-1).reshape(-1, 4))

@@ -11,7 +11,7 @@ from sedtalker.face.builtin.eyes import RING_ANGLES, SPOKES
 from sedtalker.face.builtin.parts import Points
 
 SOCK = np.array([0.17, 0.045, 0.045])
-DEPTH = np.array([0.035, 0.01, 0.01])
+DEPTH = np.array([0.065, 0.018, 0.018])
 TOOTH = np.array([0.95, 0.93, 0.88])
 GUM = np.array([0.74, 0.40, 0.40])
 TONGUE = np.array([0.76, 0.40, 0.40])
