@@ -85,6 +85,7 @@ def write_checkpoint(folder: Path, config: CheckpointConfig, state: dict[str, An
     folder.mkdir(parents=True, exist_ok=True)
     half = {k: (v.to(torch.float16) if v.is_floating_point() else v).contiguous().cpu() for k, v in state.items()}
     save_file(half, str(folder / "model.safetensors"))
+    (folder / "model.safetensors").chmod(0o644)
     text = json.dumps(config.model_dump(), indent=2, ensure_ascii=False) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(card, encoding="utf-8")
