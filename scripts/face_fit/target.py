@@ -20,7 +20,7 @@ IDENTITY_SEEDS = {1: 0.6, 2: 0.4}
 """Random identities (mean of four draws × 1.5 each) and their share, chosen by eye."""
 EYE_SCALE, JAW_SCALE, NOSE_SCALE = 1.19, 0.905, 0.92
 EXPRESSION_STRENGTH = {
-    "browDown": 1.75, "mouthFrown": 1.95, "eyeWide": 1.4, "eyeSquint": 1.2, "mouthRollLower": 1.4,
+    "browDown": 1.75, "mouthFrown": 2.25, "eyeWide": 1.45, "eyeSquint": 1.25, "mouthRollLower": 1.4,
     "mouthRollUpper": 1.2,
     "mouthShrugUpper": 1.15, "mouthLowerDown": 1.25, "cheekPuff": 1.3, "noseSneer": 1.15,
 }  # fmt: skip

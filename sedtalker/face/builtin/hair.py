@@ -111,21 +111,30 @@ def crop(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
 
 
 def bob(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
-    """Chin-length hair from a side parting, ends turned in."""
+    """Chin-length hair with a fringe, ends turned in."""
     pieces = [cap(scalp, _profile(0.45, 0.45, 0.4, 0.35, 0.2, -0.1), palette, rng)]
-    for count, out, length, low in ((38, 0.55, -7.2, 46.0), (34, 0.95, -6.6, 38.0), (26, 1.25, -6.0, 34.0)):
+    for count, out, length, low in ((44, 0.55, -7.2, 50.0), (42, 0.95, -6.7, 44.0), (34, 1.25, -6.2, 40.0)):
         azimuth = _spread(count, low, 360 - low, 0.3, rng)
         pieces.append(_hanging(scalp, azimuth, out, length, palette, rng))
     t = STEPS[None]
-    for first, last, count, tall in ((0.96, 0.35, 18, 0.75), (0.70, 0.10, 16, 0.85)):
-        azimuth = _spread(count, -64, 64, 0.3, rng)
-        turn = np.tanh((azimuth - PARTING) / 7)
-        s = first + (last - first) * (1 - t) + 0 * azimuth
-        drift = PARTING + (azimuth - PARTING) * (0.25 + 0.75 * t**0.8) + turn * 14 * t
-        lift = tall * np.interp(STEPS, [0, 0.2, 0.6, 1], [0.55, 1.0, 0.9, 0.35]) * rng.uniform(0.9, 1.1, (count, 1))
-        half = 0.75 * np.interp(STEPS, [0, 0.2, 0.7, 1], [0.4, 0.9, 1.0, 0.3])
-        pieces.append(_laid(scalp, drift, s, lift, np.tile(half, (count, 1)), palette, rng))
+    for first, count, tall in ((0.25, 46, 0.62), (0.45, 40, 0.46)):
+        azimuth = _spread(count, -84, 84, 0.35, rng)
+        ends = np.interp(np.abs(azimuth), [0, 30, 44, 62, 84], [6.75, 6.6, 5.9, 3.2, 0.8]) + rng.normal(
+            0, 0.10, (count, 1)
+        )
+        s = first + (_reaching(scalp, azimuth, ends) - first) * t
+        lift = tall * np.interp(STEPS, [0, 0.3, 0.65, 1], [0.8, 1.0, 0.9, 0.55]) * rng.uniform(0.94, 1.06, (count, 1))
+        half = 0.62 * np.interp(STEPS, [0, 0.3, 0.8, 1], [0.7, 1.0, 0.9, 0.45])
+        pieces.append(_laid(scalp, azimuth + 0 * s, s, lift, np.tile(half, (count, 1)), palette, rng))
     return join(pieces)
+
+
+def _reaching(scalp: Scalp, azimuth: Points, heights: Points) -> Points:
+    """(L, 1) how far beyond the hairline a lock at azimuth (L, 1) has to go to end at a height (L, 1)."""
+    s = np.linspace(0.85, 1.7, 24)
+    grid = np.tile(s, (len(azimuth), 1))
+    y = scalp.surface(scalp.direction(azimuth + 0 * grid, grid))[0][..., 1]
+    return np.array([np.interp(-h, -row, s) for h, row in zip(heights[:, 0], y, strict=True)])[:, None]
 
 
 def _hanging(
@@ -137,20 +146,22 @@ def _hanging(
     on_head = np.clip(t / 0.5, 0, 1)
     s = 0.12 + 0.50 * on_head[None] + 0 * azimuth
     place, normal = scalp.surface(scalp.direction(azimuth + 0 * s, s))
-    lift = out * np.interp(on_head, [0, 0.4, 1], [0.5, 0.85, 1.0])
+    lift = out * np.interp(on_head, [0, 0.25, 0.5, 1], [0.12, 0.6, 0.88, 1.0])
     centre = place + normal * lift[None, :, None]
     hang = np.clip((t - 0.5) / 0.5, 0, 1)[None, :, None]
     side = normal * (1.0, 0.0, 1.0)
     side /= np.maximum(np.linalg.norm(side, axis=2, keepdims=True), 1e-6)
     start = centre[:, 5:6]
-    end_y = length + rng.normal(0, 0.18, (count, 1)) + 0.5 * np.cos(np.radians(azimuth))
+    end_y = length + rng.normal(0, 0.22, (count, 1)) + 0.5 * np.cos(np.radians(azimuth))
     down = start[..., 1] - end_y
     sway = 0.45 * np.sin(np.pi * hang) - 1.05 * hang**3
     falling = start - np.array([0, 1, 0]) * (down[..., None] * hang) + side[:, 5:6] * sway
     centre = np.where(hang > 0, falling, centre)
     normal = np.where(hang > 0, side[:, 5:6], normal)
     roots = np.where(hang > 0, place[:, 5:6], place)
-    half = 0.92 * np.interp(t, [0, 0.2, 0.6, 0.9, 1], [0.35, 0.8, 1.0, 0.8, 0.35]) * rng.uniform(0.9, 1.15, (count, 1))
+    half = (
+        0.84 * np.interp(t, [0, 0.2, 0.6, 0.85, 1], [0.12, 0.8, 1.0, 0.85, 0.22]) * rng.uniform(0.9, 1.15, (count, 1))
+    )
     return ribbons(centre, normal, half, 0.25 * half, roots, streaks(palette, t, count, rng, 0.5))
 
 

@@ -107,7 +107,7 @@ def streaks(
 def curls(centre: Points, normal: Points, radius: NDArray[np.float64], palette: Palette,
           rng: np.random.Generator) -> Strands:  # fmt: skip
     """Ringlets round (n, 3): ribbons coiled about a leaning axis, rising and narrowing."""
-    n, t = len(centre), np.linspace(0, 1, 9)
+    n, t = len(centre), np.linspace(0, 1, 11)
     axis = normal + rng.normal(0, 0.28, (n, 3))
     axis /= np.linalg.norm(axis, axis=1, keepdims=True)
     first = np.cross(axis, rng.normal(size=(n, 3)))

@@ -66,7 +66,7 @@ def paint_skin(cage: Cage, vertices: Points, marks: Points, scalp: NDArray[np.fl
     colours = _mix(colours, skin * (0.80, 0.76, 0.76), 0.6 * smoothstep(marks[8, 1] - 0.4, marks[8, 1] - 2.6,
                    vertices[:, 1]) * smoothstep(9.0, 4.0, vertices[:, 2]))  # fmt: skip
     colours = _paint_beard(vertices, marks, colours, palette)
-    colours = _mix(colours, np.array(palette.hair) * 0.9, 0.9 * smoothstep(-0.35, 0.55, scalp))
+    colours = _mix(colours, np.array(palette.hair) * 0.9, 0.85 * smoothstep(-0.15, 0.75, scalp))
     colours = _paint_lids(cage, vertices, colours, palette)
     colours = _paint_mouth(cage, vertices, colours, palette)
     return np.clip(_paint_holes(cage, colours, skin), 0, 1)
