@@ -112,7 +112,7 @@ def test_foreign_head_moves_as_it_should(foreign: Registered) -> None:
     _, face, report = foreign
     assert face.landmarks is not None
     assert report.blink_gap is not None
-    assert report.blink_gap < 1.0
+    assert report.blink_gap < 0.5
     assert report.lip_gap is not None
     assert report.lip_gap < 0.5
     rest, jaw, blink, closed, smile = poses(

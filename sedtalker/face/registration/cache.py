@@ -17,7 +17,7 @@ from sedtalker.face.face import Face
 from sedtalker.face.mesh import Mesh
 from sedtalker.face.registration.report import RegistrationReport, report_from_json
 
-VERSION = 1  # raise when registration gives other results
+VERSION = 2  # raise when registration gives other results
 
 
 def register_cached(mesh: Mesh, source: Face, name: str, folder: Path | None = None) -> tuple[Face, RegistrationReport]:

@@ -44,6 +44,13 @@ class Source:
         """Shape offsets (K + C, n, 3) of some points."""
         return self.face.basis[:, self.vertex[points]]
 
+    def turn(self) -> NDArray[np.float64]:
+        """Scale and rotation (3, 3) from the source's motion to the target's, by the whole face, not the landmarks."""
+        middle = self.head.landmarks[17:].mean(0)
+        face = self.head.skin_seen & (np.linalg.norm(self.head.skin.points - middle, axis=1) < 1.2 * self.head.outer)
+        fit, _ = robust_similarity(self.head.skin.points[face], self.registered[face])
+        return fit.scale * fit.rotation
+
     def moved(self, points: Ints, anchors: Mask) -> Points:
         """Where inner points (n, 3) come to lie: by the similarity of the skin points ``anchors`` (S,)."""
         rest = self.head.skin.points
@@ -76,7 +83,10 @@ def move_points(source: Source, target: Head) -> tuple[NDArray[np.float64], Ints
     )
     role = parts.point_roles(target.component, roles)
     out = np.zeros((len(source.face.basis), len(target.points), 3))
-    skin = transfer_skin(source.head.skin, source.registered, source.offsets(source.head.skin_points), target.skin)
+    turned = source.turn().T.astype(np.float32)
+    skin = transfer_skin(
+        source.head.skin, source.registered, source.offsets(source.head.skin_points) @ turned, target.skin
+    )
     meet(skin.offsets, source.face.shape_index, target.skin, target.eyes)
     still = still_eye_shapes(source.face.shapes, target.skin)
     driven = [c.name for c in source.face.correctives if set(c.sources) & set(still)]
@@ -93,7 +103,7 @@ def move_points(source: Source, target: Head) -> tuple[NDArray[np.float64], Ints
         mine = role == part
         if mine.any():
             follow = nearby_offsets if part == parts.TONGUE else affine_offsets
-            out[:, mine] = follow(places, source.offsets(points), target.points[mine])
+            out[:, mine] = follow(places, source.offsets(points) @ turned, target.points[mine])
     worn = role == parts.WORN
     if worn.any():
         out[:, worn] = worn_offsets(target.skin.points, skin.offsets, target.points[worn], target.component[worn])

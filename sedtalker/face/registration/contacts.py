@@ -86,17 +86,18 @@ def close_lids(offset: Offsets, skin: Skin, line: Line, ball: Eyeball | None) ->
 
     Every point of the upper lid takes the rim's correction in the share in which it takes part in the blink.
     """
-    upper, lower = border_offsets(offset, skin, line, lip=False)
-    missing = (line.lower + lower) - (line.upper + upper) + (0.0, -OVERLAP, OVERLAP)
-    missing[:, 0] = 0.0
-    missing = gaussian_filter1d(missing * taper()[:, None], 1.2, axis=0, mode="nearest")
-    fall = np.minimum(gaussian_filter1d(upper[:, 1], 1.2), -1e-5)
     x, order = skin.points[:, 0], np.argsort(line.upper[:, 0])
     rim_x = line.upper[order, 0]
     middle = np.interp(x, rim_x, (0.5 * line.upper + 0.5 * line.lower)[order, 1])
     width = rim_x[-1] - rim_x[0]
     near = (x > rim_x[0] - 0.3 * width) & (x < rim_x[-1] + 0.3 * width)
     near &= (skin.points[:, 1] > middle) & (np.abs(skin.points[:, 1] - middle) < 0.8 * width)
+    upper, lower = border_offsets(offset, skin, line, lip=False)
+    missing = (line.lower + lower) - (line.upper + upper) + (0.0, -OVERLAP, OVERLAP)
+    missing[:, 0] = 0.0
+    # Borders are read off a picture: what is not smooth along them is noise.
+    missing = gaussian_filter1d(missing * taper()[:, None], 1.2, axis=0, mode="nearest")
+    fall = np.minimum(gaussian_filter1d(upper[:, 1], 1.2), -1e-5)
     share = np.clip(offset[:, 1] / np.interp(x, rim_x, fall[order]), 0.0, 1.0) * near
     for axis in (1, 2):
         offset[:, axis] += share * np.interp(x, rim_x, missing[order, axis])
@@ -133,7 +134,7 @@ def lip_correction(offset: Offsets, skin: Skin, line: Line) -> Offsets:
 
 
 def gaps(offsets: Offsets, index: dict[str, int], skin: Skin) -> tuple[float | None, float | None]:
-    """Mean absolute gaps, metres at rig scale, in the middle three fifths: of the lids in a blink, of the lips closed.
+    """Largest openings left, metres at rig scale, in the middle three fifths: of lids in a blink, of closed lips.
 
     Lips are closed by ``jawOpen`` and ``mouthClose`` at one half. None where the mesh has no such line or shape.
     """
@@ -150,7 +151,7 @@ def gaps(offsets: Offsets, index: dict[str, int], skin: Skin) -> tuple[float | N
 
 
 def middle_gap(offset: Offsets, skin: Skin, line: Line, lip: bool) -> float:
-    """Mean absolute height, metres at rig scale, between the moved borders of a line, away from its ends."""
+    """Largest opening, metres at rig scale, between a line's moved borders, away from its ends; 0 if they overlap."""
     upper, lower = border_offsets(offset, skin, line, lip)
-    gap = (line.upper + upper - line.lower - lower)[:, 1]
-    return float(np.abs(gap[SAMPLES // 5 : -(SAMPLES // 5)]).mean())
+    gap = gaussian_filter1d((line.upper + upper - line.lower - lower)[:, 1], 1.5, mode="nearest")
+    return max(float(gap[SAMPLES // 5 : -(SAMPLES // 5)].max()), 0.0)

@@ -15,7 +15,7 @@ class RegistrationReport:
         landmark_confidence: mean over the 51 inner landmarks, in [0, 1].
         landmark_residual: RMS distance of the landmarks to the source face's, in outer-eye-corner distances.
         fit_residual: median distance of the visible face to the registered source, millimetres.
-        blink_gap: mean gap the lids leave (or overlap by) in a full blink, millimetres; None without open lids.
+        blink_gap: largest opening that a full blink leaves, millimetres; None without open lids.
         lip_gap: the same of the lips, jaw half open and mouth closed; None where they are sealed.
         mouth_opens: the lips are separate; if False, mouth shapes only move the skin.
         eyes_found, eyeballs: open lids and eyeballs found, subject's right and left.
