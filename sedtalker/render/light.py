@@ -176,7 +176,7 @@ def triangle_parts(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Ints:
 def default_colours(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Floats:
     """(V, 3) sRGB: the mesh's own colours, or clay with plain colours for eyes, teeth, tongue and hair.
 
-    Eyeballs of one plain colour get irises: blank eyes cannot look anywhere.
+    Eyeballs of one plain colour get irises: blank eyes cannot look anywhere. Plain teeth fade towards the back.
     """
     parts = triangle_parts(mesh, regions)
     if mesh.colours is not None:
@@ -189,7 +189,17 @@ def default_colours(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Float
     eyes = np.unique(mesh.triangles[parts == list(MATERIALS).index("eye")])
     if len(eyes) and np.ptp(colours[eyes], axis=0).max() < 0.02:
         _paint_irises(mesh.vertices, eyes, colours)
+    teeth = np.unique(mesh.triangles[parts == list(MATERIALS).index("teeth")])
+    if len(teeth) and np.ptp(colours[teeth], axis=0).max() < 0.02:
+        _darken_back_teeth(mesh.vertices, teeth, colours)
     return colours
+
+
+def _darken_back_teeth(vertices: Floats, teeth: Ints, colours: Floats) -> None:
+    """Teeth of one plain colour fade into the dark of the mouth towards the back (-Z), in place."""
+    depth = vertices[teeth, 2].max() - vertices[teeth, 2]
+    share = np.clip(depth / max(float(depth.max()), 1e-9) / 0.6, 0.0, 1.0)
+    colours[teeth] *= (1.0 - 0.8 * share * share * (3.0 - 2.0 * share))[:, None].astype(np.float32)
 
 
 def _paint_irises(vertices: Floats, eyes: Ints, colours: Floats) -> None:

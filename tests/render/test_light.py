@@ -9,7 +9,7 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.render import frame_head, load_lighting, make_renderer
-from sedtalker.render.light import light_names, lights_folder
+from sedtalker.render.light import default_colours, light_names, lights_folder
 from tests.render.ball import ball
 
 
@@ -75,3 +75,13 @@ def test_a_broken_file_is_one_clear_line(tmp_path: Path, change: dict[str, objec
 def test_the_direction_of_a_light_is_a_unit_vector() -> None:
     for light in load_lighting("dramatic").lights:
         assert np.linalg.norm(light.direction()) == pytest.approx(1, abs=1e-6)
+
+
+def test_plain_teeth_fade_towards_the_back() -> None:
+    mesh = replace(
+        ball(), colours=None, group_names=("teeth",), polygon_groups=np.zeros(len(ball().polygon_sizes), int)
+    )
+    colours = default_colours(mesh)
+    front, back = np.argmax(mesh.vertices[:, 2]), np.argmin(mesh.vertices[:, 2])
+    assert colours[front].mean() > 0.85
+    assert colours[back].mean() < 0.3
