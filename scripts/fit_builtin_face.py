@@ -50,6 +50,8 @@ def fit(data: Path) -> Parameters:
     solver.relax(RESTING, fit_expressions(solver, target)[0])
     settled = solver.settle_lids(np.zeros_like(neutral), closed=False)
     solver.neutral = neutral = solver.neutral + settled + settled[cage.mirror] * (-1, 1, 1)
+    solver.seal()
+    neutral = solver.neutral
     offsets, jaws = fit_expressions(solver, target)
     fixes = fit_correctives(solver, offsets)
     identity = fit_identity(solver, target, data)

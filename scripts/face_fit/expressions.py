@@ -14,6 +14,7 @@ from face_fit.solve import Fitter, Index
 from face_fit.target import Points, Target
 from sedtalker.face.builtin.cage import CAP, EYE_EDGE, EYE_RIM, EYE_SOCKET, MOUTH_CONTACT, patch
 from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, gaze_axis
+from sedtalker.face.builtin.mouth import ARCH_DEPTH, ARCH_WIDTH, TEETH_BEHIND
 
 LID_CLEARANCE = 0.03
 """Centimetres between the eyeball and the inside of a lid."""
@@ -23,6 +24,8 @@ RESTING = {
     "eyeSquintLeft": 0.07, "eyeSquintRight": 0.07, "eyeLookUpLeft": 0.16, "eyeLookUpRight": 0.16,
 }  # fmt: skip
 """Expressions that the neutral face keeps: a friendly look, not a stare."""
+SEALED = 0.012
+"""Centimetres by which the lips overlap at rest."""
 OUTLIER = 0.15
 """Centimetres off the smooth solution beyond which a sampled target is pulled back."""
 
@@ -146,6 +149,32 @@ class Expressions:
             out = np.where(self.sock[:, None], self.sock_offsets(out, jaw), out)
         return out
 
+    def seal(self) -> None:
+        """Let the lips of the neutral cage overlap by a hair everywhere, so that no light shows between them."""
+        cage, p = self.fitter.cage, patch("mouth")
+        open_ = np.sqrt(np.clip(1 - p.disc[:, 0] ** 2, 0, 1))
+        sign = np.where(self.upper_half, 1.0, -1.0)
+        still = np.zeros_like(self.neutral)
+        for _ in range(8):
+            excess = (self.lip_gap(still) + SEALED * np.minimum(2 * open_, 1)) * (
+                self.opposite != np.arange(len(open_))
+            )
+            for ring, share in ((6, 1.0), (5, 0.6)):
+                self.neutral[cage.ring(p, ring), 1] -= 0.5 * share * sign * excess
+        self.rest_contact = self.contact_points(still)
+
+    def clear_teeth(self, offsets: Points) -> Points:
+        """Keep the lips before the upper teeth."""
+        cage, p = self.fitter.cage, patch("mouth")
+        front = self.rest_contact[:, 2].max() - TEETH_BEHIND
+        out = offsets.copy()
+        for ring, room in ((4, 0.16), (5, 0.14), (6, 0.08), (7, 0.04)):
+            at = cage.ring(p, ring)
+            x, _, z = (self.neutral[at] + out[at]).T
+            arch = front - ARCH_DEPTH * (1 - np.sqrt(np.clip(1 - (x / ARCH_WIDTH) ** 2, 0, 1)))
+            out[at, 2] += np.maximum(0.0, arch + room - z)
+        return out
+
     def lid_rows(self) -> tuple[Index, Index, Index]:
         """Refined rows of the left eye's inner rings, of the upper edge and of the opposite lower edge."""
         cage, sub, eye = self.fitter.cage, self.fitter.cage.subdivision, patch("eye_left")
@@ -160,14 +189,22 @@ class Expressions:
                   for a, b in zip(s, t, strict=True)]  # fmt: skip
         return np.union1d(inside, spokes), upper, lower
 
-    def settle_lids(self, offsets: Points, closed: bool, gaze: Points | None = None, passes: int = 8) -> Points:
-        """Push the left lids out of the eyeball and, if ``closed``, lay the upper edge on the lower one."""
+    def settle_lids(
+        self, offsets: Points, closed: bool, gaze: Points | None = None, hug: bool = False, passes: int = 8
+    ) -> Points:
+        """Push the left lids out of the eyeball; ``closed`` lays the upper edge on the lower one, ``hug`` keeps the
+        lids' inner rim on the eyeball where the fit lifts it off."""
         f = self.fitter
         inside, upper, lower = self.lid_rows()
         axis = gaze_axis() if gaze is None else gaze
         near = np.array([k[0] == "eye_left" and k[1] != EYE_SOCKET for k in f.cage.keys])
         free = np.flatnonzero(near)
         rows = np.unique(np.concatenate([inside, upper, lower]))
+        farthest = np.full((len(rows), 1), np.inf)
+        if hug:
+            eye, sub = patch("eye_left"), f.cage.subdivision
+            for ring, room in ((EYE_EDGE, 0.12), (EYE_RIM, 0.0)):
+                farthest[np.isin(rows, sub.loop(f.cage.ring(eye, ring)))] = room
         a = f.matrix[rows][:, free]
         lap = f.laplacian[:, free]
         heavy = np.where(np.isin(rows, upper) | np.isin(rows, lower), 25.0, 4.0)
@@ -183,7 +220,7 @@ class Expressions:
             ray = want[rows] - self.ball.centre
             distance = np.linalg.norm(ray, axis=1, keepdims=True)
             least = self.ball.radius + cornea_profile(ray / distance @ axis)[:, None] + LID_CLEARANCE
-            want[rows] = self.ball.centre + ray * np.maximum(1.0, least / distance)
+            want[rows] = self.ball.centre + ray * np.clip(1.0, least / distance, (least + farthest) / distance)
             out[free] += solver.solve(a.T @ (heavy[:, None] * (want[rows] - points[rows])))
         return out
 
@@ -196,7 +233,7 @@ def _is_inside(key: tuple[str, int, int, int]) -> bool:
 OVERLAPPING = (
     "mouthPucker", "mouthPress", "mouthDimple", "mouthRoll", "mouthShrug", "mouthLeft", "mouthRight", "mouthSmile",
     "mouthFrown", "mouthStretch", "cheekPuff", "cheekSquint", "jawForward", "jawLeft", "jawRight", "mouthFunnel",
-    "mouthLowerDown", "mouthUpperUp",
+    "mouthLowerDown", "mouthUpperUp", "noseSneer",
 )  # fmt: skip
 """Shapes whose lips may cross or gape in the reference."""
 PARTING = ("mouthFunnel", "mouthLowerDown", "mouthUpperUp", "mouthShrugUpper")
@@ -222,13 +259,15 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
             offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in [n for n in offsets if n.startswith("eye") and n.endswith("Left")]:
         gaze = gaze_axis(name) if name in GAZE_ANGLES else None
-        offsets[name] = e.settle_lids(offsets[name], closed=name.startswith("eyeBlink"), gaze=gaze)
+        offsets[name] = e.settle_lids(
+            offsets[name], closed=name.startswith("eyeBlink"), gaze=gaze, hug=name == "eyeWideLeft"
+        )
         offsets[other_side(name)] = offsets[name][mirror] * (-1, 1, 1)
     for name in offsets:
         if name.startswith(OVERLAPPING):
-            reach = 0.0 if name.startswith(PARTING) else 0.2
+            reach = 0.0 if name.startswith(PARTING) else 1.2 if name.startswith("noseSneer") else 0.2
             axes = (0.0, 1.0, 0.0) if name.startswith(("jaw", *PARTING)) else (0.3, 1.0, 0.8)
-            offsets[name] = e.close_lips(offsets[name], jaws[name], reach, axes, upper_share=0.35)
+            offsets[name] = e.clear_teeth(e.close_lips(offsets[name], jaws[name], reach, axes, upper_share=0.35))
     both = e.close_lips(offsets["jawOpen"] + offsets["mouthClose"], jaws["jawOpen"], reach=9.0)
     offsets["mouthClose"] = both - offsets["jawOpen"]
     return offsets, jaws
@@ -266,7 +305,7 @@ def other_side(name: str) -> str:
 
 
 def fit_correctives(e: Expressions, offsets: dict[str, Points]) -> dict[tuple[str, ...], Points]:
-    """Offsets to add: at half a blink, and where a full blink meets another lid shape (left and right)."""
+    """Offsets to add: where both sides press, at half a blink, and where a full blink meets another lid shape."""
     out: dict[tuple[str, ...], Points] = {}
     mirror = e.fitter.cage.mirror
     blink = offsets["eyeBlinkLeft"]
@@ -281,6 +320,10 @@ def fit_correctives(e: Expressions, offsets: dict[str, Points]) -> dict[tuple[st
         gaze = gaze_axis(other) if other in GAZE_ANGLES else None
         wanted = e.settle_lids(blink + share * offsets[other], closed=True, gaze=gaze)
         pairs["eyeBlinkLeft", other] = wanted - blink - offsets[other]
+    press = ("mouthPressLeft", "mouthPressRight")
+    together = offsets[press[0]] + offsets[press[1]]
+    closing = e.clear_teeth(e.close_lips(together, Jaw(np.zeros((4, 3))), reach=9.0)) - together
+    out[press] = 0.5 * (closing + closing[mirror] * (-1, 1, 1))
     for names, value in pairs.items():
         out[names] = value
         out[tuple(other_side(n) for n in names)] = value[mirror] * (-1, 1, 1)

@@ -15,7 +15,7 @@ _PEOPLE = (
         "a woman of about thirty with dark skin, full lips and short black curls",
         identity={
             "masculine": -0.7, "jawWidth": -0.7, "noseWidth": 0.9, "noseBridge": -0.7, "lipFullness": 1.3,
-            "mouthWidth": 0.2, "eyeSize": 0.5, "cheekbones": 0.8, "chinLength": -0.3, "browHeight": 0.3,
+            "mouthWidth": 0.2, "eyeSize": 0.5, "cheekbones": 0.8, "chinLength": -0.3,
             "neckWidth": -0.7, "noseForward": -0.3, "eyeTilt": 0.4, "foreheadHeight": 0.2,
         },
         palette=Palette(
@@ -25,7 +25,7 @@ _PEOPLE = (
             cloth=(0.78, 0.56, 0.19), lid=(0.36, 0.19, 0.17), lid_cover=0.55,
         ),
         hair="curly",
-        brows=Brows(0.85, 1.1, 1.15, 0.05),
+        brows=Brows(0.85, 1.1, 1.1, -0.12),
         lashes=1.25,
     ),
     Character(
@@ -36,7 +36,7 @@ _PEOPLE = (
             "eyeSize": -0.7, "browHeight": -0.3, "chinForward": 0.2, "philtrum": 0.5, "cheekFullness": 0.2,
             "mouthWidth": 0.3, "foreheadHeight": 0.3, "noseWidth": 0.4,
         },
-        resting={"eyeBlink": 0.10, "eyeSquint": 0.15},
+        resting={"eyeBlink": 0.08, "eyeSquint": 0.03},
         palette=Palette(
             skin=(0.880, 0.680, 0.590), blush=(0.86, 0.47, 0.42), lip=(0.72, 0.43, 0.40), lip_cover=0.50,
             iris_inner=(0.50, 0.56, 0.60), iris_outer=(0.27, 0.38, 0.48), brow=(0.50, 0.48, 0.46),
@@ -74,7 +74,7 @@ _PEOPLE = (
         identity={
             "masculine": -0.8, "largeEyes": 2.4, "noseLength": -1.0, "noseWidth": -0.4, "noseForward": -0.3,
             "jawWidth": -0.6, "chinLength": -0.9, "mouthWidth": -0.5, "cheekFullness": 0.9, "neckWidth": -0.8,
-            "foreheadHeight": 1.0, "eyeSpacing": 0.8, "faceWidth": 0.5, "browHeight": 0.6, "philtrum": -0.3,
+            "foreheadHeight": 1.0, "eyeSpacing": 0.8, "faceWidth": 0.5, "philtrum": -0.3,
         },
         palette=Palette(
             skin=(0.955, 0.790, 0.690), blush=(0.96, 0.55, 0.47), lip=(0.85, 0.46, 0.43), lip_cover=0.7,
@@ -83,7 +83,7 @@ _PEOPLE = (
             cloth=(0.26, 0.42, 0.62), unevenness=0.3,
         ),
         hair="curly",
-        brows=Brows(1.25, 0.85, 1.0, 0.1),
+        brows=Brows(1.25, 0.85, 0.9, -0.35),
         lashes=1.3,
         creases=0.5,
     ),
@@ -123,7 +123,9 @@ def random_character(seed: int, directions: tuple[str, ...]) -> Character:
     tone = int(rng.integers(len(_SKINS)))
     dark = tone >= 3
     hair = 5 if years > 62 else int(rng.integers(2 if dark else 5))
-    styles: tuple[HairStyle, ...] = ("bob", "bun", "curly") if woman else ("swept", "crop", "curly")
+    styles: tuple[HairStyle, ...] = (
+        ("bob", "bob" if years > 50 else "bun", "curly") if woman else ("swept", "crop", "curly")
+    )
     style = styles[int(rng.integers(3))]
     skin, blush, lip = _SKINS[tone]
     inner, outer = _IRISES[0 if dark else int(rng.integers(len(_IRISES)))]

@@ -18,8 +18,9 @@ ACROSS = np.array([-1.0, -0.42, 0.0, 0.42, 1.0])
 DARK = np.array([0.0, 0.40, 1.0, 0.40, 0.0])
 HIDDEN = np.array([-0.044, -0.030, -0.024, -0.030, -0.044])
 """Height of the cross-section over the skin at rest, centimetres."""
-RISE, DEEPER = 0.11, 0.065
-"""How far it rises at weight 1, and how much deeper its ends lie: so a line grows from its middle."""
+RISE = np.array([0.045, 0.080, 0.095, 0.080, 0.045])
+DEEPER = 0.055
+"""How far it rises at weight 1, and how much deeper its ends lie: so a line grows from its middle, then widens."""
 SHADE = np.array([0.76, 0.63, 0.59])
 STATION = 0.16
 """Centimetres between stations."""
@@ -45,7 +46,7 @@ class Crease:
 
 
 _RAISED = {"browInnerUp": 0.8, "browOuterUpLeft": 0.45}
-_SMILED = {"mouthSmileLeft": 0.50, "cheekSquintLeft": 0.42, "eyeSquintLeft": 0.25}
+_SMILED = {"mouthSmileLeft": 0.50, "cheekSquintLeft": 0.42, "eyeSquintLeft": 0.45}
 CREASES = (
     Crease(((0, 6.38), (1.2, 6.40), (2.4, 6.52), (3.9, 6.35)), 0.26, _RAISED, 0.75, True),
     Crease(((0, 7.18), (1.2, 7.19), (2.6, 7.28), (4.3, 7.05)), 0.28, _RAISED, 0.9, True),
@@ -65,7 +66,7 @@ CREASES = (
     Crease(((2.80, -2.95), (3.06, -3.6), (3.10, -4.2), (2.95, -4.9)), 0.20,
            {"mouthFrownLeft": 0.9, "mouthShrugLower": 0.25, "mouthStretchLeft": 0.25}, 0.5),
     Crease(((0, -4.58), (0.5, -4.57), (1.35, -4.75)), 0.20,
-           {"mouthShrugLower": 0.8, "mouthPressLeft": 0.3, "mouthFrownLeft": 0.3}, 0.6, True),
+           {"mouthShrugLower": 0.9}, 0.6, True),
 )  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: 
         normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
         width = crease.half * (0.5 + 0.5 * taper)
         xy.append((points[:, None] + (width[:, None] * ACROSS)[..., None] * normal[:, None]).reshape(-1, 2))
-        rise = np.full(n * m, depth * RISE)
+        rise = np.tile(depth * RISE, n)
         rows = np.zeros((len(SHAPES), n * m))
         for name, weight in crease.shapes.items():
             rows[SHAPES.index(name)] = weight * rise

@@ -19,7 +19,7 @@ from sedtalker.face.builtin.creases import build_creases
 from sedtalker.face.builtin.eyes import Eyeball, build_eyeball
 from sedtalker.face.builtin.hair import build_hair
 from sedtalker.face.builtin.identity import Fitted, apply_identity
-from sedtalker.face.builtin.mouth import LOWER_SCALE, Arch, build_gum, build_teeth, build_tongue
+from sedtalker.face.builtin.mouth import LOWER_SCALE, TEETH_BEHIND, Arch, build_gum, build_teeth, build_tongue
 from sedtalker.face.builtin.paint import GUM, TONGUE, paint_eyeball, paint_skin, paint_soft, paint_teeth
 from sedtalker.face.builtin.parameters import Parameters, read_parameters
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
@@ -150,7 +150,7 @@ def _eyes(parameters: Parameters, fitted: Fitted, character: Character) -> list[
 
 
 def _mouth(parameters: Parameters, contact: Points) -> list[Part]:
-    front = float(contact[2]) - 0.92
+    front = float(contact[2]) - TEETH_BEHIND
     upper = Arch(front, float(contact[1]) - 0.26, 1.0, 1.0)
     lower = Arch(front - 0.22, float(contact[1]) - 0.22, LOWER_SCALE, -1.0)
     still = np.zeros((len(SHAPES) + len(parameters.correctives), 1, 3), np.float32)

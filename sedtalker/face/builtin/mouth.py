@@ -16,6 +16,8 @@ LOWER_HEIGHTS = (0.82, 0.84, 0.92, 0.82, 0.76, 0.72, 0.68)
 THICKNESS = (0.34, 0.34, 0.42, 0.55, 0.6, 0.85, 0.85)
 ARCH_WIDTH, ARCH_DEPTH = 2.55, 4.7
 LOWER_SCALE = 0.93
+TEETH_BEHIND = 1.05
+"""Centimetres from the middle of the lips' contact back to the front of the upper teeth."""
 
 
 @dataclass(frozen=True)

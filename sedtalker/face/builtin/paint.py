@@ -76,7 +76,7 @@ def _variation(vertices: Points, amount: float) -> Points:
     """(V, 3) factors near 1: soft patches of lighter, darker and redder skin."""
     rng = np.random.default_rng(3)
     tone, red = np.zeros(len(vertices)), np.zeros(len(vertices))
-    for size in (3.2, 1.7, 0.9):
+    for size in (4.0, 2.3):
         for _ in range(5):
             wave = rng.normal(size=3) / size
             tone += np.sin(vertices @ wave * 2.5 + rng.uniform(0, 6.3)) * size**0.5

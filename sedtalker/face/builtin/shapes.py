@@ -87,8 +87,8 @@ def tongue_offsets(
     out[SHAPES.index("tongueOut")] += np.stack(
         [
             -0.12 * x * reach,
-            0.48 * np.clip(tip * 1.6, 0, 1) - 1.1 * np.clip(tip - 0.6, 0, 1) ** 1.3 - 0.35 * middle * reach,
-            3.1 * reach,
+            0.48 * np.clip(tip * 1.6, 0, 1) - 1.6 * np.clip(tip - 0.6, 0, 1) ** 1.3 - 0.35 * middle * reach,
+            3.45 * reach,
         ],
         axis=1,
     )
