@@ -53,10 +53,7 @@ def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
         KeyError, ValueError: the arrays are not those of a face.
     """
     described = json.loads(str(arrays["face_json"]))
-    optional = {
-        key: arrays.get(f"face_{key}")
-        for key in ("uvs", "polygon_uvs", "colours", "polygon_groups")
-    }
+    optional = {key: arrays.get(f"face_{key}") for key in ("uvs", "polygon_uvs", "colours", "polygon_groups")}
     mesh = Mesh(
         vertices=arrays["face_vertices"],
         polygon_sizes=arrays["face_polygon_sizes"],

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.face.rasteriser import fill, fill_samples, orthographic_matrix, to_screen
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.light import Colour, Lighting, default_colours, load_lighting, triangle_parts
-from sedtalker.render.rasteriser import fill, fill_samples, orthographic_matrix, to_screen
 from sedtalker.render.shading import (
     SAMPLES,
     encode_table,

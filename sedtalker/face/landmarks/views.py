@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.mesh import Floats, Ints
-from sedtalker.render.rasteriser import fill, orthographic_matrix, to_screen
+from sedtalker.face.rasteriser import fill, orthographic_matrix, to_screen
 
 CHANNELS = 4
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.face.rasteriser import orthographic_matrix, rasterise_ids
 from sedtalker.render.camera import Camera
-from sedtalker.render.rasteriser import orthographic_matrix, rasterise_ids
 from tests.render.ball import ball
 
 SQUARE = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.face.kernels import kernel
 from sedtalker.face.mesh import Floats, Ints
-from sedtalker.render.camera import Matrix
-from sedtalker.render.kernels import kernel
+
+Matrix = NDArray[np.float64]
 
 _CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
 _OVERLAP = 1e-7  # of a pixel: neighbours may both claim a sample on their edge, so that none is missed
