@@ -67,6 +67,7 @@ class Character:
         lashes: length factor of the lashes.
         creases: depth factor of the wrinkles that come with expressions.
         lines: share of those wrinkles that stays at rest.
+        iris: size of iris and pupil relative to life.
     """
 
     name: str
@@ -79,3 +80,4 @@ class Character:
     lashes: float = 1.0
     creases: float = 1.0
     lines: float = 0.0
+    iris: float = 1.0

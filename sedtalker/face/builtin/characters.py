@@ -33,10 +33,10 @@ _PEOPLE = (
         "a man of about seventy with grey receding hair",
         identity={
             "masculine": 0.8, "age": 1.3, "noseLength": 0.9, "noseForward": 0.6, "lipFullness": -1.0, "faceWidth": 0.3,
-            "eyeSize": -0.7, "browHeight": -0.3, "chinForward": 0.2, "philtrum": 0.5, "cheekFullness": 0.2,
+            "eyeSize": -0.45, "browHeight": -0.2, "chinForward": 0.2, "philtrum": 0.5, "cheekFullness": 0.2,
             "mouthWidth": 0.3, "foreheadHeight": 0.3, "noseWidth": 0.4,
         },
-        resting={"eyeBlink": 0.08, "eyeSquint": 0.03},
+        resting={"eyeBlink": 0.06},
         palette=Palette(
             skin=(0.880, 0.680, 0.590), blush=(0.86, 0.47, 0.42), lip=(0.72, 0.43, 0.40), lip_cover=0.50,
             iris_inner=(0.50, 0.56, 0.60), iris_outer=(0.27, 0.38, 0.48), brow=(0.50, 0.48, 0.46),
@@ -46,8 +46,8 @@ _PEOPLE = (
         hair="crop",
         brows=Brows(1.35, 0.95, 0.8, -0.05),
         lashes=0.6,
-        creases=1.5,
-        lines=0.55,
+        creases=1.3,
+        lines=0.5,
     ),
     Character(
         "mei",
@@ -64,7 +64,7 @@ _PEOPLE = (
             cloth=(0.42, 0.55, 0.50), lid=(0.70, 0.45, 0.40), lid_cover=0.35,
         ),
         hair="bob",
-        brows=Brows(0.85, 0.95, 0.75, 0.05),
+        brows=Brows(0.85, 0.95, 0.75, -0.15),
         lashes=1.2,
         creases=0.8,
     ),
@@ -72,10 +72,11 @@ _PEOPLE = (
         "pip",
         "a stylised figure with large eyes and ginger hair",
         identity={
-            "masculine": -0.8, "largeEyes": 2.4, "noseLength": -1.0, "noseWidth": -0.4, "noseForward": -0.3,
-            "jawWidth": -0.6, "chinLength": -0.9, "mouthWidth": -0.5, "cheekFullness": 0.9, "neckWidth": -0.8,
-            "foreheadHeight": 1.0, "eyeSpacing": 0.8, "faceWidth": 0.5, "philtrum": -0.3,
+            "masculine": -0.8, "largeEyes": 2.3, "noseLength": -1.0, "noseWidth": -0.4, "noseForward": -0.3,
+            "jawWidth": -0.6, "chinLength": -0.9, "mouthWidth": -0.5, "cheekFullness": 1.0, "neckWidth": -0.9,
+            "foreheadHeight": 1.0, "eyeSpacing": 0.8, "faceWidth": 0.5, "philtrum": -0.3, "lipFullness": 0.3,
         },
+        resting={"eyeBlink": 0.04},
         palette=Palette(
             skin=(0.955, 0.790, 0.690), blush=(0.96, 0.55, 0.47), lip=(0.85, 0.46, 0.43), lip_cover=0.7,
             iris_inner=(0.52, 0.70, 0.42), iris_outer=(0.16, 0.42, 0.30), brow=(0.55, 0.27, 0.12),
@@ -83,9 +84,10 @@ _PEOPLE = (
             cloth=(0.26, 0.42, 0.62), unevenness=0.3,
         ),
         hair="curly",
-        brows=Brows(1.25, 0.85, 0.9, -0.35),
+        brows=Brows(1.2, 0.85, 0.9, -0.15),
         lashes=1.3,
-        creases=0.5,
+        creases=0.0,
+        iris=1.25,
     ),
 )  # fmt: skip
 KNOWN: dict[str, Character] = {c.name: c for c in _PEOPLE}

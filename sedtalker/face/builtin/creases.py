@@ -16,9 +16,9 @@ from sedtalker.face.mesh import vertex_normals
 
 ACROSS = np.array([-1.0, -0.42, 0.0, 0.42, 1.0])
 DARK = np.array([0.0, 0.40, 1.0, 0.40, 0.0])
-HIDDEN = np.array([-0.044, -0.030, -0.024, -0.030, -0.044])
+HIDDEN = np.array([-0.052, -0.032, -0.024, -0.032, -0.052])
 """Height of the cross-section over the skin at rest, centimetres."""
-RISE = np.array([0.045, 0.080, 0.095, 0.080, 0.045])
+RISE = np.array([0.070, 0.084, 0.090, 0.084, 0.070])
 DEEPER = 0.055
 """How far it rises at weight 1, and how much deeper its ends lie: so a line grows from its middle, then widens."""
 SHADE = np.array([0.76, 0.63, 0.59])
@@ -92,7 +92,7 @@ def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: 
         rise = np.tile(depth * RISE, n)
         rows = np.zeros((len(SHAPES), n * m))
         for name, weight in crease.shapes.items():
-            rows[SHAPES.index(name)] = weight * rise
+            rows[SHAPES.index(name)] = (1 - lines) * weight * rise
         rises.append(rows)
         lifts.append(np.tile(HIDDEN, n) - DEEPER * np.repeat(1 - taper, m) + lines * rise)
         dark.append(crease.dark * (taper[:, None] * DARK).reshape(-1))

@@ -41,13 +41,17 @@ def cornea_profile(cosine: NDArray[np.float64]) -> NDArray[np.float64]:
     return CORNEA_HEIGHT * s * s * (3 - 2 * s)
 
 
-def build_eyeball(ball: Eyeball) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Vertices (V, 3) in centimetres, polygons as (Q, 4) quads and the vertices' angles from the gaze, in degrees.
+def build_eyeball(
+    ball: Eyeball, iris: float = 1.0
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Vertices (V, 3) in centimetres, polygons as (Q, 4) quads and the vertices' angles from the gaze, in degrees,
+    as if the iris (1 is life-size) had its usual size.
 
     The front pole is closed by quads of two fan triangles each; the open back is inside the head.
     """
     around = np.arange(SPOKES) * 2 * np.pi / SPOKES
-    angles = np.radians(np.array(RING_ANGLES))
+    rings = np.array(RING_ANGLES)
+    angles = np.radians(np.where(rings < 40, np.minimum(rings * iris, 41.0), rings))
     ring = np.stack([np.cos(around), np.sin(around)], axis=1)
     direction = np.concatenate(
         [[[0, 0, 1.0]]] + [np.concatenate([ring * np.sin(a), np.full((SPOKES, 1), np.cos(a))], axis=1) for a in angles]

@@ -141,7 +141,7 @@ def _eyes(parameters: Parameters, fitted: Fitted, character: Character) -> list[
     parts = []
     for side, sign, placement in (("Left", 1.0, fitted.eyes[0]), ("Right", -1.0, fitted.eyes[1])):
         centre = parameters.eye_centre.astype(float) * (sign, 1, 1)
-        vertices, quads, degrees = build_eyeball(Eyeball(centre, parameters.eye_radius))
+        vertices, quads, degrees = build_eyeball(Eyeball(centre, parameters.eye_radius), character.iris)
         offsets = eye_offsets(parameters, vertices, centre, side)
         uvs = flat_uvs(vertices, quads, (0.24 if sign > 0 else 0.40, 0.82), 0.14)
         colours = paint_eyeball(degrees, character.palette)
