@@ -25,28 +25,34 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.render import frame_head, make_renderer
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-TALKING = 0.35
+TALKING = 0.8
 
 
 def expressive_frame(animation: Animation, start: float, end: float) -> int:
-    """The frame of a span, away from its ends, where the mouth is about half open: it shows both speech and emotion."""
+    """The frame of a span, away from its ends, that shows speech and emotion: mouth open, eyes open and on the viewer."""
     margin = 0.2 * (end - start)
     first, last = animation.clock.index(start + margin), animation.clock.index(end - margin)
-    jaw = animation.coefficients[first:last, animation.face.shape_index["jawOpen"]]
-    lids = animation.coefficients[first:last, animation.face.shape_index["eyeBlinkLeft"]]
-    return first + int(np.argmin(np.abs(jaw - TALKING * jaw.max()) + 2.0 * np.maximum(lids - 0.3, 0)))
+
+    def weight(name: str) -> np.ndarray:
+        return animation.coefficients[first:last, animation.face.shape_index[name]]
+
+    jaw = weight("jawOpen")
+    aside = sum(weight(f"eyeLook{way}Left") for way in ("In", "Out", "Up", "Down"))
+    return first + int(np.argmin(np.abs(jaw - TALKING * jaw.max()) + weight("eyeBlinkLeft") + aside))
 
 
 def draw_track(axes: Axes, track: EmotionTrack, samples: np.ndarray, duration: float) -> None:
-    """Waveform in grey; each category's share times the intensity as a filled curve."""
-    time = np.linspace(0, duration, len(samples))
-    axes.fill_between(time[::40], 0.5 + 0.5 * samples[::40] / np.abs(samples).max(), 0.5, color="0.85", lw=0)
+    """Waveform in grey; each category's share times the intensity as a filled curve, named where it is strongest."""
+    blocks = samples[: len(samples) // 200 * 200].reshape(-1, 200)
+    time = np.linspace(0, duration, len(blocks))
+    level = np.abs(blocks).max(axis=1) / np.abs(samples).max()
     for index, label in enumerate(track.labels):
         height = track.posterior[:, index] * track.intensity
         if label != "neutral" and height.max() > 0.05:
-            axes.fill_between(track.times, height, color=COLOURS[label], alpha=0.75, lw=0, label=label)
-    axes.set(xlim=(0, duration), ylim=(0, 1.05), yticks=[0, 1], xlabel="seconds", ylabel="intensity")
-    axes.legend(loc="upper left", ncols=4, frameon=False)
+            axes.fill_between(track.times, height, color=COLOURS[label], alpha=0.75, lw=0)
+            axes.text(track.times[height > 0.9 * height.max()].mean(), 1.08, label, ha="center")
+    axes.fill_between(time, 0.5 + 0.45 * level, 0.5 - 0.45 * level, color="0.25", alpha=0.45, lw=0)
+    axes.set(xlim=(0, duration), ylim=(0, 1.25), yticks=[0, 1], xlabel="seconds", ylabel="intensity")
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -54,10 +60,10 @@ def main(animation_file: Path, audio_file: Path) -> None:
     """Render the frames and draw the picture."""
     animation, audio = read_animation(animation_file), load_audio(audio_file)
     assert animation.track is not None
-    renderer = make_renderer(animation.face, frame_head(animation.face), 480)
+    renderer = make_renderer(animation.face, frame_head(animation.face, zoom=1.15), 480)
     spans = [s for s in animation.track.segments() if s.end - s.start > 0.8]
     figure = plt.figure(figsize=(2.6 * len(spans), 4.2), layout="constrained", dpi=110)
-    rows = figure.subfigures(2, 1, height_ratios=[2.6, 1.5])
+    rows = figure.subfigures(2, 1, height_ratios=[2.6, 1.2])
     for axes, span in zip(rows[0].subplots(1, len(spans)), spans, strict=True):
         frame = expressive_frame(animation, span.start, span.end)
         axes.imshow(renderer.render(animation.vertices(frame, frame + 1)[0]))

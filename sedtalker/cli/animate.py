@@ -152,11 +152,14 @@ def read_emotion(emotion: str | None, sound: Audio, features: SpeechFeatures, de
 def choose_device(device: Device) -> str:
     """``auto`` made ``cuda`` where there is one.
 
+    Holds torch to one thread: these networks are small, and waiting for each other costs threads more than they bring.
+
     Raises:
         InputError: cuda was asked for and there is none.
     """
     import torch
 
+    torch.set_num_threads(1)
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: no CUDA device was found; use --device cpu")
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
