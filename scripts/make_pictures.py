@@ -29,7 +29,7 @@ TALKING = 0.8
 
 
 def expressive_frame(animation: Animation, start: float, end: float) -> int:
-    """The frame of a span, away from its ends, that shows speech and emotion: mouth open, eyes open and on the viewer."""
+    """The frame of a span that shows speech and emotion: away from its ends, mouth open, eyes open and on the viewer."""
     margin = 0.2 * (end - start)
     first, last = animation.clock.index(start + margin), animation.clock.index(end - margin)
 
@@ -60,7 +60,7 @@ def main(animation_file: Path, audio_file: Path) -> None:
     """Render the frames and draw the picture."""
     animation, audio = read_animation(animation_file), load_audio(audio_file)
     assert animation.track is not None
-    renderer = make_renderer(animation.face, frame_head(animation.face, zoom=1.15), 480)
+    renderer = make_renderer(animation.face, frame_head(animation.face, zoom=1.05), 480)
     spans = [s for s in animation.track.segments() if s.end - s.start > 0.8]
     figure = plt.figure(figsize=(2.6 * len(spans), 4.2), layout="constrained", dpi=110)
     rows = figure.subfigures(2, 1, height_ratios=[2.6, 1.2])
