@@ -20,11 +20,15 @@ from face_fit.identity import fit_identity
 from face_fit.landmarks import pick_landmarks
 from face_fit.lift import place
 from face_fit.solve import Fitter
-from face_fit.target import load_target
+from face_fit.target import Points, load_target
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin.cage import build_cage
+from sedtalker.face.builtin.cage import Cage, build_cage
 from sedtalker.face.builtin.parameters import PATH, Parameters, write_parameters
+
+
+FOOT = {0: (0.88, 0.8), 1: (0.94, 0.35)}
+"""Row of the neck → factor on its width, centimetres downwards."""
 
 
 def main() -> None:
@@ -50,6 +54,7 @@ def fit(data: Path) -> Parameters:
     solver.relax(RESTING, fit_expressions(solver, target)[0])
     settled = solver.settle_lids(np.zeros_like(neutral), closed=False)
     solver.neutral = neutral = solver.neutral + settled + settled[cage.mirror] * (-1, 1, 1)
+    _tuck_foot(cage, solver.neutral)
     solver.seal()
     neutral = solver.neutral
     offsets, jaws = fit_expressions(solver, target)
@@ -69,6 +74,14 @@ def fit(data: Path) -> Parameters:
         eye_radius=ball.radius,
         landmarks=pick_landmarks(cage, neutral, target),
     )
+
+
+def _tuck_foot(cage: Cage, neutral: Points) -> None:
+    """Draw the two lowest rows in and down, in place: they lie under the collar and must not show."""
+    for i, (name, row, _, _) in enumerate(cage.keys):
+        if name == "grid" and row in FOOT:
+            inward, down = FOOT[row]
+            neutral[i] = neutral[i] * (inward, 1, inward) + (0, -down, -2.3 * (1 - inward))
 
 
 if __name__ == "__main__":
