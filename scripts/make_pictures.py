@@ -29,7 +29,7 @@ TALKING = 0.8
 
 
 def expressive_frame(animation: Animation, start: float, end: float) -> int:
-    """The frame of a span that shows speech and emotion: away from its ends, mouth open, eyes open and on the viewer."""
+    """The frame of a span that shows speech and emotion: not at its ends, mouth open, eyes open and on the viewer."""
     margin = 0.2 * (end - start)
     first, last = animation.clock.index(start + margin), animation.clock.index(end - margin)
 
