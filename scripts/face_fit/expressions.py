@@ -14,6 +14,7 @@ from face_fit.solve import Fitter, Index
 from face_fit.target import Points, Target
 from sedtalker.face.builtin.cage import CAP, EYE_EDGE, EYE_RIM, EYE_SOCKET, MOUTH_CONTACT, patch
 from sedtalker.face.builtin.eyes import GAZE_ANGLES, Eyeball, cornea_profile, gaze_axis
+from sedtalker.face.builtin.identity import seal_lips
 from sedtalker.face.builtin.mouth import ARCH_DEPTH, ARCH_WIDTH, TEETH_BEHIND
 
 LID_CLEARANCE = 0.03
@@ -24,8 +25,6 @@ RESTING = {
     "eyeSquintLeft": 0.07, "eyeSquintRight": 0.07, "eyeLookUpLeft": 0.16, "eyeLookUpRight": 0.16,
 }  # fmt: skip
 """Expressions that the neutral face keeps: a friendly look, not a stare."""
-SEALED = 0.012
-"""Centimetres by which the lips overlap at rest."""
 OUTLIER = 0.15
 """Centimetres off the smooth solution beyond which a sampled target is pulled back."""
 
@@ -151,17 +150,8 @@ class Expressions:
 
     def seal(self) -> None:
         """Let the lips of the neutral cage overlap by a hair everywhere, so that no light shows between them."""
-        cage, p = self.fitter.cage, patch("mouth")
-        open_ = np.sqrt(np.clip(1 - p.disc[:, 0] ** 2, 0, 1))
-        sign = np.where(self.upper_half, 1.0, -1.0)
-        still = np.zeros_like(self.neutral)
-        for _ in range(8):
-            excess = (self.lip_gap(still) + SEALED * np.minimum(2 * open_, 1)) * (
-                self.opposite != np.arange(len(open_))
-            )
-            for ring, share in ((6, 1.0), (5, 0.6)):
-                self.neutral[cage.ring(p, ring), 1] -= 0.5 * share * sign * excess
-        self.rest_contact = self.contact_points(still)
+        self.neutral = seal_lips(self.fitter.cage, self.neutral)
+        self.rest_contact = self.contact_points(np.zeros_like(self.neutral))
 
     def clear_teeth(self, offsets: Points) -> Points:
         """Keep the lips before the upper teeth."""

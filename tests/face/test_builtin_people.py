@@ -59,7 +59,7 @@ def test_same_skin_shapes_and_landmarks(person: Face) -> None:
 
 
 def test_lips_meet(person: Face) -> None:
-    assert lip_gaps(person.mesh.vertices).max() < 0.35
+    assert lip_gaps(person.mesh.vertices).max() < 0.15
     for weight in (0.3, 1.0):
         assert lip_gaps(posed(person, jawOpen=weight, mouthClose=weight)).max() < 0.4
 

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, MOUTH_CONTACT, Cage, patch
+from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, MOUTH_BODY, MOUTH_CONTACT, Cage, patch
 from sedtalker.face.builtin.parameters import Parameters
 from sedtalker.face.builtin.parts import Part, Points
 
 WINDOW = 1.6
 """Centimetres of skin round a vertex that tell how much the head grew there."""
+SEALED = 0.012
+"""Centimetres by which the lips overlap at rest."""
 STIFFNESS = 0.06
 """How far that estimate is drawn towards no change."""
 
@@ -90,6 +92,7 @@ def apply_identity(cage: Cage, parameters: Parameters, weights: Mapping[str, flo
     neutral = parameters.cage.astype(float)
     row = np.array([weights.get(name, 0.0) for name in parameters.identity])
     after = neutral + np.tensordot(row, parameters.identity_offsets.astype(float), 1)
+    after = seal_lips(cage, after) if any(row) else after
     eyes = (similarity(neutral, after, cage, "left"), similarity(neutral, after, cage, "right"))
     growth = _growth(cage, neutral, after, parameters.eye_centre.astype(float), eyes)
     carried = {
@@ -99,6 +102,24 @@ def apply_identity(cage: Cage, parameters: Parameters, weights: Mapping[str, flo
     return Fitted(
         replace(parameters, cage=after.astype(np.float32), **carried), eyes, _mouth_placement(cage, neutral, after)
     )
+
+
+def seal_lips(cage: Cage, points: Points) -> Points:
+    """The cage (N, 3) with lips that overlap by a hair everywhere, so that no light shows between them."""
+    p, out = patch("mouth"), points.copy()
+    rows = cage.subdivision.matrix[cage.ring(p, MOUTH_CONTACT)]
+    opposite = np.array([p.lattice.index((i, p.height - j)) for i, j in p.lattice])
+    sign = np.sign(np.round(p.disc[:, 1], 6))
+    wanted = -SEALED * np.minimum(2 * np.sqrt(np.clip(1 - p.disc[:, 0] ** 2, 0, 1)), 1)
+    for _ in range(10):
+        contact = rows @ out
+        apart = contact - contact[opposite]
+        move = 0.5 * apart
+        move[:, 1] -= 0.5 * sign * wanted
+        move[sign == 0] = 0
+        for ring, share in ((MOUTH_CONTACT, 1.0), (MOUTH_BODY, 0.6)):
+            out[cage.ring(p, ring)] -= share * move
+    return out
 
 
 def _growth(

@@ -99,7 +99,7 @@ def streaks(
 ) -> Points:
     """(L, S, 3) colours of locks: each its own tone, dark roots, a sheen at mid length."""
     hair, light = np.array(palette.hair), np.array(palette.hair_light)
-    tone = rng.uniform(0.88, 1.12, (count, 1, 1)) * rng.uniform(0.96, 1.04, (count, 1, 3))
+    tone = rng.uniform(0.88, 1.12, (count, 1, 1)) * rng.uniform(0.99, 1.01, (count, 1, 3))
     shine = np.interp(t, [0, 0.25, 0.5, 0.8, 1], [0.0, 0.6, 1.0, 0.5, 0.25])[None, :, None]
     return (hair + sheen * shine * rng.uniform(0.5, 1.2, (count, 1, 1)) * (light - hair)) * tone
 
