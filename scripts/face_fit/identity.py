@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from face_fit.expressions import Expressions, Jaw
 from face_fit.target import Points, Target
@@ -186,12 +185,3 @@ def _rigid_eyes(e: Expressions, offsets: Points) -> Points:
         fitted = similarity(e.neutral, e.neutral + offsets, cage, side)
         out = out + zone * (fitted.apply(e.neutral) - e.neutral - out)
     return out
-
-
-def check_measures(deltas: dict[str, Points], target: Target) -> dict[str, NDArray[np.float64]]:
-    """What each direction does to every measure, in units of the measure's own amount."""
-    marks = target.vertices[target.landmarks]
-    rest = np.array([f(marks) for f, _ in MEASURES.values()])
-    amounts = np.array([amount for _, amount in MEASURES.values()])
-    moved = {name: marks + delta[target.landmarks] for name, delta in deltas.items()}
-    return {name: (np.array([f(m) for f, _ in MEASURES.values()]) - rest) / amounts for name, m in moved.items()}

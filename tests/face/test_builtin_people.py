@@ -141,7 +141,7 @@ def test_characters_look_different() -> None:
 
 
 def test_random_faces_are_deterministic_and_differ() -> None:
-    a, again, b = random_face(3), random_face(3), random_face(4)
+    a, again, b = random_face(3), Face.random(3), random_face(4)
     assert a.mesh.vertices.tobytes() == again.mesh.vertices.tobytes()
     assert a.basis.tobytes() == again.basis.tobytes()
     skin = int(a.regions["skin"].sum())

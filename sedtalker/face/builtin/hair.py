@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +171,9 @@ def bun(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
     t = STEPS[None]
     for start, count, tall in ((1.02, 80, 0.36), (0.95, 64, 0.48), (0.75, 48, 0.58), (0.55, 30, 0.62)):
         azimuth = _spread(count, -180, 180, 0.35, rng)
-        root = scalp.direction(azimuth[:, 0], np.full(count, start) + rng.normal(0, 0.012, count))
+        low = np.interp(np.abs(azimuth[:, 0]), [55, 66, 100, 112, 135, 180], [1.1, 0.86, 0.88, 0.98, 0.94, 0.90])
+        from_s = np.minimum(np.full(count, start), low) + rng.normal(0, 0.012, count)
+        root = scalp.direction(azimuth[:, 0], from_s)
         place, normal = scalp.surface(arc(root[:, None], knot, 0.96 * t + 0 * azimuth))
         wave = tall * np.interp(STEPS, [0, 0.17, 0.4, 0.8, 1], [0.04, 0.6, 1.0, 0.8, 0.5])
         centre = place + normal * (wave * rng.uniform(0.85, 1.15, (count, 1)))[..., None]
@@ -180,7 +181,7 @@ def bun(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
         half = np.tile(half, (count, 1))
         pieces.append(ribbons(centre, normal, half, 0.3 * half, place, streaks(palette, STEPS, count, rng)))
     place, normal = scalp.surface(knot[None])
-    pieces.append(_knot(place[0] + 1.0 * normal[0], normal[0], palette, rng))
+    pieces.append(_knot(place[0] + 1.4 * normal[0], normal[0], palette, rng))
     return join(pieces)
 
 
@@ -198,7 +199,7 @@ def _knot(centre: Points, axis: Points, palette: Palette, rng: np.random.Generat
         + np.sin(polar)[..., None] * (np.cos(turn)[..., None] * across + np.sin(turn)[..., None] * third)
     )  # fmt: skip
     half = 0.62 * np.sin(polar) ** 0.6 + 0.05 + 0 * turn
-    points = centre + ray * (2.25, 2.0, 1.9)
+    points = centre + ray * (2.7, 2.4, 2.2)
     roots = np.broadcast_to(centre, points.shape)
     return ribbons(points, ray, half, 0.35 * half, roots, streaks(palette, t, count, rng))
 
@@ -229,9 +230,3 @@ def curly(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
 STYLES: dict[HairStyle, Callable[[Scalp, Palette, np.random.Generator], Strands]] = {
     "swept": swept, "bob": bob, "bun": bun, "curly": curly, "crop": crop,
 }  # fmt: skip
-
-
-@lru_cache(maxsize=1)
-def hair_styles() -> tuple[HairStyle, ...]:
-    """Names of the styles."""
-    return tuple(STYLES)
