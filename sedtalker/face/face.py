@@ -80,3 +80,10 @@ class Face:
         """Vertices (T, V, 3) in metres, without head motion, for coefficients (T, K)."""
         offsets = self.expand(coefficients) @ self.flat_basis
         return self.mesh.vertices[None] + offsets.reshape(len(offsets), -1, 3)
+
+    @staticmethod
+    def random(seed: int) -> Face:
+        """A plausible stranger with the built-in topology and shapes; the same seed gives the same face."""
+        from sedtalker.face.builtin import random_face
+
+        return random_face(seed)
