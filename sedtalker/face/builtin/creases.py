@@ -22,7 +22,8 @@ RISE = np.array([0.070, 0.084, 0.090, 0.084, 0.070])
 DEEPER = 0.055
 """How far it rises at weight 1, and how much deeper its ends lie: so a line grows from its middle, then widens."""
 SHADE = np.array([0.76, 0.63, 0.59])
-STATION = 0.16
+MOST_BULGE = 0.02
+STATION = 0.14
 """Centimetres between stations."""
 
 
@@ -59,7 +60,7 @@ CREASES = (
     Crease(((5.05, 3.38), (5.6, 3.45), (6.2, 3.62)), 0.15, _SMILED, 0.9),
     Crease(((4.95, 3.00), (5.5, 2.84), (6.1, 2.80)), 0.15, _SMILED, 0.8),
     Crease(((1.75, 2.42), (2.5, 2.08), (3.4, 1.98), (4.2, 2.2)), 0.17,
-           {"eyeSquintLeft": 0.6, "cheekSquintLeft": 0.45, "mouthSmileLeft": 0.25}, 0.6),
+           {"eyeSquintLeft": 0.6, "cheekSquintLeft": 0.45, "mouthSmileLeft": 0.25}, 0.45),
     Crease(((1.42, 0.0), (1.80, -0.65), (2.50, -1.50), (3.05, -2.25), (3.30, -3.05)), 0.26,
            {"mouthSmileLeft": 0.85, "noseSneerLeft": 0.85, "mouthUpperUpLeft": 0.7, "mouthDimpleLeft": 0.4,
             "cheekSquintLeft": 0.2}, 0.8),
@@ -68,6 +69,68 @@ CREASES = (
     Crease(((0, -4.58), (0.5, -4.57), (1.35, -4.75)), 0.20,
            {"mouthShrugLower": 0.9}, 0.6, True),
 )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """All creases of the left side as one mesh in front view.
+
+    Attributes:
+        xy: (n, 2) places.
+        taper: (n,) 1 in the middle of a line, 0 at its ends.
+        across: (n,) column of the cross-section.
+        dark: (n,) how dark.
+        shapes: (K, n) how far each shape brings it out.
+        quads: (Q, 4).
+        pairs: (P, 2) neighbours along the lines.
+    """
+
+    xy: Points
+    taper: NDArray[np.float64]
+    across: NDArray[np.int64]
+    dark: NDArray[np.float64]
+    shapes: NDArray[np.float64]
+    quads: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+
+
+def _draw() -> _Drawn:
+    xy, tapers, darks, shapes, quads, pairs, total = [], [], [], [], [], [], 0
+    m = len(ACROSS)
+    for crease in CREASES:
+        points, taper = _stations(crease)
+        n = len(points)
+        along = np.gradient(points, axis=0)
+        along /= np.linalg.norm(along, axis=1, keepdims=True)
+        normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+        width = crease.half * (0.5 + 0.5 * taper)
+        xy.append((points[:, None] + (width[:, None] * ACROSS)[..., None] * normal[:, None]).reshape(-1, 2))
+        tapers.append(np.repeat(taper, m))
+        darks.append(crease.dark * (taper[:, None] * DARK).reshape(-1))
+        rows = np.zeros((len(SHAPES), n * m))
+        for name, weight in crease.shapes.items():
+            rows[SHAPES.index(name)] = weight
+        shapes.append(rows)
+        start = total + np.arange(n - 1)[:, None] * m + np.arange(m - 1)
+        quads.append(np.stack([start, start + m, start + m + 1, start + 1], axis=-1).reshape(-1, 4))
+        one = total + np.arange((n - 1) * m)
+        pairs.append(np.stack([one, one + m], axis=1))
+        total += n * m
+    return _Drawn(
+        np.concatenate(xy), np.concatenate(tapers), np.arange(total) % m, np.concatenate(darks),
+        np.concatenate(shapes, axis=1), np.concatenate(quads), np.concatenate(pairs),
+    )  # fmt: skip
+
+
+def _bulge(base: Skin, drawn: _Drawn, glued: Points, normals: Points) -> NDArray[np.float64]:
+    """(n,) how far the skin rises over the chords to the neighbours along the line: lines surface all at once."""
+    a, b = drawn.pairs.T
+    between, _ = glue_front(base, 0.5 * (drawn.xy[a] + drawn.xy[b]))
+    rise = ((between @ base.vertices - 0.5 * (glued[a] + glued[b])) * normals[a]).sum(1)
+    out = np.zeros(len(drawn.xy))
+    np.maximum.at(out, a, rise)
+    np.maximum.at(out, b, rise)
+    return np.minimum(out, MOST_BULGE)
 
 
 def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: float) -> Part:
@@ -80,30 +143,15 @@ def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: 
         depth: factor on how far they surface.
         lines: share of it that stays at rest.
     """
-    xy, lifts, rises, dark, quads, total = [], [], [], [], [], 0
-    for crease in CREASES:
-        points, taper = _stations(crease)
-        n, m = len(points), len(ACROSS)
-        along = np.gradient(points, axis=0)
-        along /= np.linalg.norm(along, axis=1, keepdims=True)
-        normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
-        width = crease.half * (0.5 + 0.5 * taper)
-        xy.append((points[:, None] + (width[:, None] * ACROSS)[..., None] * normal[:, None]).reshape(-1, 2))
-        rise = np.tile(depth * RISE, n)
-        rows = np.zeros((len(SHAPES), n * m))
-        for name, weight in crease.shapes.items():
-            rows[SHAPES.index(name)] = (1 - lines) * weight * rise
-        rises.append(rows)
-        lifts.append(np.tile(HIDDEN, n) - DEEPER * np.repeat(1 - taper, m) + lines * rise)
-        dark.append(crease.dark * (taper[:, None] * DARK).reshape(-1))
-        start = total + np.arange(n - 1)[:, None] * m + np.arange(m - 1)
-        quads.append(np.stack([start, start + m, start + m + 1, start + 1], axis=-1).reshape(-1, 4))
-        total += n * m
-    weights, _ = glue_front(base, np.concatenate(xy))
-    lift, rows, faces = np.concatenate(lifts), np.concatenate(rises, axis=1), np.concatenate(quads)
+    drawn = _draw()
+    weights, _ = glue_front(base, drawn.xy)
     triangles = np.concatenate([skin.quads[:, :3], skin.quads[:, [0, 2, 3]]]).astype(np.int32)
     normals = weights @ vertex_normals(skin.vertices.astype(np.float32), triangles)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    rise = depth * RISE[drawn.across]
+    lift = HIDDEN[drawn.across] - DEEPER * (1 - drawn.taper) + lines * rise
+    lift = lift + _bulge(base, drawn, weights @ base.vertices, normals)
+    rows = (1 - lines) * drawn.shapes * rise
     vertices, offsets = [], []
     for sign, glue in ((1.0, weights), (-1.0, flipped(skin, weights))):
         up = normals * (sign, 1, 1)
@@ -112,10 +160,10 @@ def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: 
         carried = skin.glued(glue)
         carried[: len(SHAPES)] += (own[..., None] * up).astype(np.float32)
         offsets.append(carried)
-    under = weights @ colours
-    painted = np.clip(under * (1 + np.concatenate(dark)[:, None] * (SHADE - 1)), 0, 1)
+    dark = drawn.dark * min(depth, 1.2) / 1.2
+    painted = np.clip(weights @ colours * (1 + dark[:, None] * (SHADE - 1)), 0, 1)
     both = np.concatenate(vertices)
-    all_quads = np.concatenate([faces, faces[:, ::-1] + len(weights.indptr) - 1])
+    all_quads = np.concatenate([drawn.quads, drawn.quads[:, ::-1] + len(drawn.xy)])
     uvs = flat_uvs(both, all_quads, (0.26, 0.79), 0.07)
     return Part("creases", both, all_quads, np.tile(painted, (2, 1)), np.concatenate(offsets, axis=1), uvs)
 
