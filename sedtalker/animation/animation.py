@@ -124,7 +124,7 @@ def read_animation(path: Path) -> Animation:
 def _track(arrays: dict[str, NDArray[Any]], described: dict[str, Any]) -> EmotionTrack | None:
     if "track_times" not in arrays:
         return None
-    columns = {name: arrays[f"track_{name}"] for name in TRACK_COLUMNS}
+    columns: dict[str, Any] = {name: arrays[f"track_{name}"] for name in TRACK_COLUMNS}
     return EmotionTrack(
         **columns, speech=arrays.get("track_speech"), labels=tuple(described["labels"]), duration=described["duration"]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Device = Literal["auto", "cpu", "cuda"]
 Backend = Literal["auto", "numba", "pyrender"]
+ENROLL_HELP = "Another recording of the same speaker and microphone, to know their usual voice; may be repeated."
 
 
 @fail_clearly
@@ -36,6 +38,7 @@ def animate(
     emotion: Annotated[
         str | None, typer.Option(help="A track file to use instead of the diarized one, or LABEL:INTENSITY.")
     ] = None,
+    enroll: Annotated[list[Path] | None, typer.Option(help=ENROLL_HELP)] = None,
     intensity: Annotated[float, typer.Option(min=0.0, max=3.0, help="Scales the strength of emotion.")] = 1.0,
     fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 30.0,
     size: Annotated[int, typer.Option(min=64, max=2160, help="Width and height of the video, pixels.")] = 512,
@@ -55,6 +58,8 @@ def animate(
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
     from sedtalker.cli.output import OutputFolder
 
+    if enroll and emotion is not None:
+        raise InputError("--enroll is for the diarizer; it does nothing with --emotion")
     folder = output or Path(audio.stem)
     suffixes = ([".mp4"] if video else []) + [".emotion.json", ".glb", ".npz"]
     with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], force) as results:
@@ -71,7 +76,7 @@ def animate(
             say(f"note: {note}")
         chosen, source = _face(mesh, face, stages)
         animation = _animation(
-            *(sound, chosen, emotion, intensity, fps, seed, device, stages),
+            *(sound, chosen, emotion, enroll or [], intensity, fps, seed, device, stages),
             idle=IdleMotion(blinks, gaze, head),
             provenance=source,
         )
@@ -108,6 +113,7 @@ def _animation(
     sound: Audio,
     face: Face,
     emotion: str | None,
+    enrolled: Sequence[Path],
     intensity: float,
     fps: float,
     seed: int,
@@ -123,7 +129,7 @@ def _animation(
     with stages.stage("listening"):
         features = encode(load_encoder().to(target), sound)
     with stages.stage("hearing emotion" if emotion is None else "reading the emotion track"):
-        track = read_emotion(emotion, sound, features, target).scaled(intensity)
+        track = read_emotion(emotion, sound, features, target, enrolled).scaled(intensity)
     with stages.stage("moving the face"):
         spoken = predict(load_decoder().to(target), features, track)
     provenance = options.pop("provenance") | {
@@ -138,12 +144,23 @@ def _animation(
     )
 
 
-def read_emotion(emotion: str | None, sound: Audio, features: SpeechFeatures, device: str) -> EmotionTrack:
-    """The track a command works with: diarized, from a file, or constant (``happy:0.8``)."""
-    if emotion is None:
-        from sedtalker.emotion.diarizer import diarize, load_diarizer
+def read_emotion(
+    emotion: str | None, sound: Audio, features: SpeechFeatures, device: str, enrolled: Sequence[Path] = ()
+) -> EmotionTrack:
+    """The track a command works with: diarized, from a file, or constant (``happy:0.8``).
 
-        return diarize(load_diarizer().to(device), features, sound.duration)
+    ``enrolled`` are other recordings of the speaker, which the diarizer hears first.
+    """
+    if emotion is None:
+        from sedtalker.audio import load_audio
+        from sedtalker.emotion.diarizer import diarize, enrol, load_diarizer
+        from sedtalker.speech.encoder import encode, load_encoder
+
+        diarizer, voice = load_diarizer().to(device), None
+        if enrolled:
+            encoder = load_encoder().to(device)
+            voice = enrol(diarizer, (encode(encoder, load_audio(path)) for path in enrolled))
+        return diarize(diarizer, features, sound.duration, voice=voice)
     from sedtalker.emotion.files import parse_emotion
 
     return parse_emotion(emotion, sound.duration)

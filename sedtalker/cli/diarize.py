@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sedtalker.cli.animate import Device, choose_device, read_emotion
+from sedtalker.cli.animate import ENROLL_HELP, Device, choose_device, read_emotion
 from sedtalker.cli.console import fail_clearly, say
 from sedtalker.errors import InputError
 
@@ -24,6 +25,10 @@ def diarize(
     plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the track as JSON.")] = False,
     rttm: Annotated[bool, typer.Option("--rttm", help="Print the segments as RTTM.")] = False,
+    enroll: Annotated[list[Path] | None, typer.Option(help=ENROLL_HELP)] = None,
+    min_confidence: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Label segments below this confidence 'uncertain' (0: none).")
+    ] = 0.0,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = "auto",
     max_seconds: Annotated[float, typer.Option(min=1.0, help="Refuse longer audio.")] = 3600.0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
@@ -46,7 +51,8 @@ def diarize(
     for note in sound.notes:
         say(f"note: {note}")
     target = choose_device(device)
-    track = read_emotion(None, sound, encode(load_encoder().to(target), sound), target)
+    track = read_emotion(None, sound, encode(load_encoder().to(target), sound), target, enroll or [])
+    track = replace(track, min_confidence=min_confidence)
     if plot is not None:
         from sedtalker.emotion.plot import plot_track
 

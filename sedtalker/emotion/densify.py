@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sedtalker.emotion.circumplex import valence_arousal
 from sedtalker.emotion.taxonomy import category
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK
 
@@ -19,7 +19,7 @@ EASE_SECONDS = 0.3
 
 
 def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SECONDS) -> EmotionTrack:
-    """A dense track of ``duration`` seconds from segments; neutral where there is none.
+    """A dense track of ``duration`` seconds from segments; neutral where there is none, or an uncertain one.
 
     Values ease over ``ease`` seconds across each boundary (raised cosine, less where a segment is shorter). A
     segment's confidence becomes its label's probability, the rest goes to neutral. Of overlapping segments the later
@@ -33,6 +33,8 @@ def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SEC
     values[:, 0] = 1.0
     for segment in segments:
         weight = _window(times, segment, ease, duration)[:, None]
+        if segment.label.strip().lower() == UNCERTAIN:
+            continue
         values = (1 - weight) * values + weight * _target(segment)
     posterior = (values[:, :-1] / values[:, :-1].sum(1, keepdims=True)).astype(np.float32)
     intensity = values[:, -1].astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from scipy import ndimage
 from sedtalker.audio.activity import speech_activity
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.circumplex import valence_arousal
+from sedtalker.emotion.enrolment import Voice, pool_voices
 from sedtalker.emotion.network import (
     ROW,
     DiarizerConfig,
@@ -82,7 +84,11 @@ def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
 
 
 def diarize(
-    diarizer: DiarizerNetwork, features: SpeechFeatures, duration: float, rule: TrackRule = TrackRule()
+    diarizer: DiarizerNetwork,
+    features: SpeechFeatures,
+    duration: float,
+    rule: TrackRule = TrackRule(),
+    voice: Voice | None = None,
 ) -> EmotionTrack:
     """The emotion track of a recording, 50 frames a second.
 
@@ -91,8 +97,9 @@ def diarize(
         features: from ``encode``, at 50 Hz.
         duration: seconds of the recording.
         rule: how frames become a track.
+        voice: of the speaker, from ``enrol``; default: only what the recording itself says.
     """
-    frames = frame_emotions(diarizer, features)
+    frames = frame_emotions(diarizer, features, voice)
     posterior, intensity = shape_track(frames, features.clock.rate, rule)
     labels = diarizer.config.labels
     valence, arousal = valence_arousal(posterior, intensity, labels)
@@ -101,19 +108,39 @@ def diarize(
 
 
 @torch.no_grad()
-def frame_emotions(diarizer: DiarizerNetwork, features: SpeechFeatures) -> FrameEmotions:
+def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Voice:
+    """The voice of a speaker from other recordings of them; the first minute of each counts.
+
+    Args:
+        diarizer: from ``load_diarizer``.
+        recordings: features from ``encode``, at 50 Hz, at least one.
+
+    Raises:
+        InputError: nobody speaks in any of them.
+    """
+    voices = []
+    for features in recordings:
+        _check_encoder(diarizer, features)
+        part = slice(0, round(WINDOW_SECONDS * features.clock.rate))
+        voices.append(diarizer.voice(_window(diarizer, features, part)))
+    voice = pool_voices(voices)
+    if not voice.weight[..., 0].any():
+        raise InputError("no speech was found in the enrolled clips; give clips in which the speaker talks")
+    return voice
+
+
+@torch.no_grad()
+def frame_emotions(diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
     """Run the network in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4."""
-    config, device = diarizer.config, next(diarizer.parameters()).device
-    given, needed = features.hidden.shape[1], config.hidden_channels
-    if needed not in (0, given):
-        raise InputError(f"the diarizer was trained on an encoder with {needed} channels, this one gives {given}")
+    _check_encoder(diarizer, features)
+    config = diarizer.config
     step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
     margin = -(-diarizer.context // ROW) * ROW
     posteriors, intensities = [], []
     for start in range(0, len(features), step):
         first = max(0, start - margin)
         part = slice(first, start + step + margin)
-        logits, intensity = diarizer.frames(_window(features, part, config.hidden_channels > 0, device))
+        logits, intensity = diarizer.frames(_window(diarizer, features, part), voice)
         keep = slice(start - first, min(start - first + step, len(features) - first))
         posteriors.append(average_posterior(logits[:, 0, keep], config.temperature).cpu())
         strength = ordinal_intensity(intensity[:, 0, keep].mean(0), config.intensity_steps)
@@ -122,7 +149,15 @@ def frame_emotions(diarizer: DiarizerNetwork, features: SpeechFeatures) -> Frame
     return FrameEmotions(torch.cat(posteriors).numpy(), torch.cat(intensities).numpy(), speech)
 
 
-def _window(features: SpeechFeatures, part: slice, hidden: bool, device: torch.device) -> FrameBatch:
+def _check_encoder(diarizer: DiarizerNetwork, features: SpeechFeatures) -> None:
+    given, needed = features.hidden.shape[1], diarizer.config.hidden_channels
+    if needed not in (0, given):
+        raise InputError(f"the diarizer was trained on an encoder with {needed} channels, this one gives {given}")
+
+
+def _window(diarizer: DiarizerNetwork, features: SpeechFeatures, part: slice) -> FrameBatch:
+    device = next(diarizer.parameters()).device
+
     def tensor(values: NDArray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values[part]))[None].to(device)
 
@@ -132,7 +167,7 @@ def _window(features: SpeechFeatures, part: slice, hidden: bool, device: torch.d
         prosody=tensor(features.prosody),
         speech=speech,
         valid=torch.ones_like(speech),
-        hidden=tensor(features.hidden) if hidden else None,
+        hidden=tensor(features.hidden) if diarizer.config.hidden_channels else None,
     )
 
 

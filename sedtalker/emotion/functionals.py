@@ -17,6 +17,8 @@ from sedtalker.speech.encoder import MEL_SCALE
 SPEECH_CHANNELS = ("energy", "energy_change", "voicing", "voiced", "tilt", "relative_tilt", "energy_rise")
 PITCH_CHANNELS = ("f0", "relative_f0", "f0_change", "f0_slope")
 VOICED_ABOVE = 0.55
+VARIANCE_FLOOR = 1e-4
+"""Added to every variance, so that deviations of little evidence stay finite."""
 BANDS, WIDE_BANDS, CEPSTRA = 40, 20, 14
 SPOKEN = BANDS + 4 * WIDE_BANDS + len(SPEECH_CHANNELS)
 VOICED = len(PITCH_CHANNELS) + 2 * WIDE_BANDS + CEPSTRA
@@ -35,15 +37,20 @@ def window_statistics(values: Tensor, weight: Tensor, half: int, every: int = 1)
     Returns:
         Two (B, ceil(T / every), C) tensors; zeros where no frame of the window counts.
     """
-    frames = values.shape[1]
     stacked = torch.cat([torch.ones_like(values[..., :1]), values, values.square()], -1) * weight[..., None]
-    total = F.pad(stacked.cumsum(1, dtype=torch.float64), (0, 0, 1, 0))
-    index = torch.arange(0, frames, every, device=values.device) + every // 2
-    window = total[:, (index + half + 1).clamp_max(frames)] - total[:, (index - half).clamp(0, frames)]
-    window = window.to(values.dtype)
+    window = window_sum(stacked, half, every)
     count = window[..., :1].clamp_min(1e-6)
     mean, square = (window[..., 1:] / count).chunk(2, -1)
-    return mean, (square - mean.square()).clamp_min(0.0).add(1e-4).sqrt()
+    return mean, (square - mean.square()).clamp_min(0.0).add(VARIANCE_FLOOR).sqrt()
+
+
+def window_sum(values: Tensor, half: int, every: int = 1) -> Tensor:
+    """Running sum of values (B, T, C), see ``window_statistics``; (B, ceil(T / every), C)."""
+    frames = values.shape[1]
+    total = F.pad(values.cumsum(1, dtype=torch.float64), (0, 0, 1, 0))
+    index = torch.arange(0, frames, every, device=values.device) + every // 2
+    window = total[:, (index + half + 1).clamp_max(frames)] - total[:, (index - half).clamp(0, frames)]
+    return window.to(values.dtype)
 
 
 def prosody_channels(prosody: Tensor, speech: Tensor, valid: Tensor, half: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Sequence
 
-from sedtalker.emotion.taxonomy import known_category
+from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
 
@@ -129,7 +129,7 @@ def _text(segment: Segment) -> str:
 
 def _segment(start: str, end: str, text: str, where: str, confidence: str = "1") -> Segment:
     label, _, strength = text.strip().partition(":")
-    if known_category(label) is None:
+    if not known_label(label):
         raise InputError(f"{where}: unknown emotion '{label}'")
     try:
         intensity = float(strength) if strength.strip() else DEFAULT_INTENSITY

@@ -15,7 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.emotion.functionals import SPOKEN, VOICED, functionals, prosody_channels, voice_channels
+from sedtalker.emotion.enrolment import Voice, centre_on_voice
+from sedtalker.emotion.functionals import (
+    SPOKEN,
+    VOICED,
+    functionals,
+    prosody_channels,
+    voice_channels,
+    window_sum,
+)
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.features import FRAME_CLOCK
 
@@ -35,7 +43,7 @@ class DiarizerConfig(BaseModel):
     hidden_channels: int = 0
     """Size of the encoder's hidden vectors; 0: log-mels and prosody only."""
     windows: tuple[float, ...] = (1.0, 2.0, 4.0, 20.0)
-    """Widths of the functionals' windows, seconds; the longest one normalises the speaker."""
+    """Widths of the functionals' windows, seconds, increasing; the last one normalises the speaker."""
     width: int = 192
     members: int = Field(3, ge=1)
     """Perceptrons whose log-posteriors are averaged."""
@@ -116,18 +124,40 @@ class DiarizerNetwork(nn.Module):
         return round(max(self.config.windows) * FRAME_CLOCK.rate) + 4 * ROW
 
     def describe(self, batch: FrameBatch) -> tuple[Tensor, Tensor]:
-        """Functionals (B, ceil(T / 8), F) and the weight of speech in each row (B, ceil(T / 8))."""
+        """Functionals (B, ceil(T / 8), F) and frames of speech and of voiced speech in the longest window (…, 2)."""
+        over_speech, over_voiced, counts = self._channels(batch)
+        halves = [max(1, half // STRIDE) for half in self._halves()]
+        rows = functionals(over_speech, over_voiced, counts[..., 0], counts[..., 1], halves, WINDOW_STRIDE)
+        return rows, window_sum(counts, max(halves), WINDOW_STRIDE)
+
+    def voice(self, batch: FrameBatch) -> Voice:
+        """What recordings say of their speakers, leading dimension B: the longest window's channels over all of it."""
+        over_speech, over_voiced, counts = self._channels(batch)
+        total = counts.sum(1)
+        moments = []
+        for values, weight in zip((over_speech, over_voiced), counts.unbind(-1), strict=True):
+            share = (weight / weight.sum(1, keepdim=True).clamp_min(1e-6))[..., None]
+            moments.append(((values * share).sum(1), (values.square() * share).sum(1)))
+        return Voice(total, *(torch.cat(parts, -1) for parts in zip(*moments, strict=True)))
+
+    def centre(self, rows: Tensor, weight: Tensor, voice: Voice) -> Tensor:
+        """Rows (…, F), the longest window of each taken over ``weight`` (…, 2) frames, pooled with a voice."""
+        size = rows.shape[-1] // len(self.config.windows)
+        return torch.cat([rows[..., :-size], centre_on_voice(rows[..., -size:], weight, voice)], -1)
+
+    def _halves(self) -> list[int]:
+        return [round(0.5 * w * FRAME_CLOCK.rate) for w in self.config.windows]
+
+    def _channels(self, batch: FrameBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Channels over speech and over voiced speech at 25 Hz, and the frames of each (B, T / 2, 2)."""
         batch = _pad(batch, -batch.mel.shape[1] % ROW)
-        halves = [round(0.5 * w * FRAME_CLOCK.rate) for w in self.config.windows]
-        channels, pitch, voiced = prosody_channels(batch.prosody, batch.speech, batch.valid, max(halves))
+        channels, pitch, voiced = prosody_channels(batch.prosody, batch.speech, batch.valid, max(self._halves()))
         spoken, sung = (batch.speech & batch.valid).to(batch.mel.dtype), voiced.to(batch.mel.dtype)
         over_speech, over_voiced = voice_channels(batch.mel, channels, pitch)
         if batch.hidden is not None:
             over_speech = torch.cat([over_speech, batch.hidden], -1)
-        averaged = _average(over_speech, spoken), _average(over_voiced, sung)
-        halves = [max(1, half // STRIDE) for half in halves]
-        rows = functionals(*averaged, _thin(spoken), _thin(sung), halves, WINDOW_STRIDE)
-        return rows, spoken.unflatten(1, (-1, ROW)).sum(-1)
+        counts = torch.stack([_thin(spoken), _thin(sung)], -1)
+        return _average(over_speech, spoken), _average(over_voiced, sung), counts
 
     def forward(self, rows: Tensor) -> Scores:
         """Scores of rows of functionals (…, F)."""
@@ -136,10 +166,11 @@ class DiarizerNetwork(nn.Module):
         classes = len(self.config.labels)
         return Scores(out[..., :classes], out[..., classes], out[..., classes + 1 :])
 
-    def frames(self, batch: FrameBatch) -> tuple[Tensor, Tensor]:
-        """Logits (M, B, T, C) and intensity (M, B, T) at 50 Hz, interpolated between rows."""
+    def frames(self, batch: FrameBatch, voice: Voice | None = None) -> tuple[Tensor, Tensor]:
+        """Logits (M, B, T, C) and intensity (M, B, T) at 50 Hz, interpolated between rows; one voice for all of B."""
         frames = batch.mel.shape[1]
-        scores = self(self.describe(batch)[0])
+        rows, weight = self.describe(batch)
+        scores = self(rows if voice is None else self.centre(rows, weight, voice))
         intensity = _interpolate(scores.intensity[..., None], frames, ROW)[..., 0]
         return _interpolate(scores.logits, frames, ROW), intensity
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sedtalker.audio import Audio
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.emotion.track import UNCERTAIN, EmotionTrack
 from sedtalker.errors import InputError
 
 COLOURS: dict[str, str] = {
@@ -20,8 +20,9 @@ COLOURS: dict[str, str] = {
     "fear": "#56B4E9",
     "disgust": "#009E73",
     "surprise": "#CC79A7",
+    UNCERTAIN: "#FFFFFF",
 }
-"""Okabe & Ito's palette (2008), told apart with any colour vision; grey for neutral."""
+"""Okabe & Ito's palette (2008), told apart with any colour vision; grey for neutral, none for uncertain."""
 
 
 def plot_track(audio: Audio, track: EmotionTrack, path: Path) -> None:
@@ -65,6 +66,8 @@ def _draw_waveform(axis: Any, audio: Audio, track: EmotionTrack) -> None:
     scale = max(float(np.abs(audio.samples).max()), 1e-4)
     for segment in track.segments():
         axis.axvspan(segment.start, segment.end, color=COLOURS.get(segment.label, "#888888"), alpha=0.45, lw=0)
+        if segment.label == UNCERTAIN:
+            axis.axvspan(segment.start, segment.end, fill=False, hatch="///", edgecolor="#AAAAAA", lw=0)
         if segment.end - segment.start > 0.04 * audio.duration:
             middle = 0.5 * (segment.start + segment.end)
             text = f"{segment.label}\n{segment.intensity:.2f}"

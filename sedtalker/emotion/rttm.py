@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sedtalker.emotion.taxonomy import known_category
+from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
 
@@ -45,7 +45,7 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
             confidence = float(fields[8]) if len(fields) > 8 and fields[8] != "<NA>" else 1.0
         except ValueError:
             raise InputError(f"{name}: line {number}: start, duration or confidence is no number") from None
-        if known_category(fields[7]) is None:
+        if not known_label(fields[7]):
             raise InputError(f"{name}: line {number}: unknown emotion '{fields[7]}'")
         segments.append(Segment(start, start + length, fields[7], intensity, confidence))
     if not segments:

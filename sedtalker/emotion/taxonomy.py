@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN
 from sedtalker.errors import InputError
 
 SYNONYMS: dict[str, str] = {
@@ -72,3 +72,8 @@ def known_category(word: str) -> str | None:
         return category(word)
     except InputError:
         return None
+
+
+def known_label(word: str) -> bool:
+    """Whether a segment may carry the word: a category's, or ``uncertain``."""
+    return known_category(word) is not None or word.strip().lower() == UNCERTAIN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from sedtalker.audio import resample_frames
 
 CATEGORIES: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")
+UNCERTAIN = "uncertain"
+"""Label of a segment whose confidence is below what the user asked for; never a category of the dense track."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class EmotionTrack:
         labels: (C,) category names.
         duration: seconds of the recording the track belongs to.
         speech: (T,) bool, where somebody speaks, or ``None`` where nobody looked.
+        min_confidence: segments below it are labelled ``UNCERTAIN``; the frames do not change.
     """
 
     times: NDArray[np.float64]
@@ -46,6 +50,7 @@ class EmotionTrack:
     labels: tuple[str, ...] = CATEGORIES
     duration: float = 0.0
     speech: NDArray[np.bool_] | None = None
+    min_confidence: float = 0.0
 
     def __len__(self) -> int:
         return len(self.times)
@@ -75,8 +80,9 @@ class EmotionTrack:
     def segments(self, shortest: float = 0.3) -> list[Segment]:
         """Spans of one label, one after another over the whole duration, none shorter than ``shortest`` seconds.
 
-        Decoded by ``segmentation.decode_labels``. Intensity and confidence (the label's posterior) are means over the
-        span's frames.
+        Decoded by ``segmentation.decode_labels``. Intensity is the mean over the span's frames, confidence that of
+        the label's posterior over its speech (over all of it where there is none). Spans less confident than
+        ``min_confidence`` are ``UNCERTAIN``; neighbours of that label become one.
         """
         from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
 
@@ -87,13 +93,29 @@ class EmotionTrack:
         decoded = runs(decode_labels(self.posterior, rate, SegmentRule(shortest=shortest, cost=0.02)))
         edges = [float(self.times[first - 1] + self.times[first]) / 2 for first, _, _ in decoded[1:]]
         edges = [0.0, *edges, max(self.duration, float(self.times[-1]))]
-        return [
-            Segment(
-                start=edges[i],
-                end=edges[i + 1],
-                label=self.labels[label],
-                intensity=float(self.intensity[first:last].mean()),
-                confidence=float(self.posterior[first:last, label].mean()),
-            )
+        return _merge_uncertain(
+            self._segment(edges[i], edges[i + 1], slice(first, last), label)
             for i, (first, last, label) in enumerate(decoded)
-        ]
+        )
+
+    def _segment(self, start: float, end: float, part: slice, label: int) -> Segment:
+        confidences = self.posterior[part, label]
+        if self.speech is not None and self.speech[part].any():
+            confidences = confidences[self.speech[part]]
+        confidence = float(confidences.mean())
+        name = self.labels[label] if confidence >= self.min_confidence else UNCERTAIN
+        return Segment(start, end, name, float(self.intensity[part].mean()), confidence)
+
+
+def _merge_uncertain(segments: Iterable[Segment]) -> list[Segment]:
+    """Neighbours that are both uncertain made one, their values weighted by duration."""
+    out: list[Segment] = []
+    for segment in segments:
+        if out and out[-1].label == segment.label == UNCERTAIN:
+            last = out.pop()
+            share = (segment.end - segment.start) / (segment.end - last.start)
+            intensity = (1 - share) * last.intensity + share * segment.intensity
+            confidence = (1 - share) * last.confidence + share * segment.confidence
+            segment = Segment(last.start, segment.end, UNCERTAIN, intensity, confidence)
+        out.append(segment)
+    return out

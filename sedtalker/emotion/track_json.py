@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from sedtalker.emotion.densify import densify
-from sedtalker.emotion.taxonomy import known_category
+from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
 
@@ -32,7 +32,7 @@ class HandSegment(BaseModel):
     @field_validator("label")
     @classmethod
     def _known(cls, label: str) -> str:
-        if known_category(label) is None:
+        if not known_label(label):
             raise ValueError(f"unknown emotion '{label}'")
         return label
 
@@ -53,16 +53,19 @@ class DenseTrack(BaseModel):
     valence: list[float]
     arousal: list[float]
     speech: list[int] | None = None
+    min_confidence: float = Field(0.0, ge=0, le=1)
 
 
 def track_to_json(track: EmotionTrack) -> str:
     """The track as JSON text, one row of frames a line; reading it back gives the same arrays bit for bit."""
-    head = {
+    head: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "duration": track.duration,
         "labels": list(track.labels),
     }
+    if track.min_confidence:
+        head["min_confidence"] = track.min_confidence
     lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
     segments = [json.dumps(_rounded(segment)) for segment in track.segments()]
     lines.append('  "segments": [\n    ' + ",\n    ".join(segments) + "\n  ]")
@@ -139,6 +142,7 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
         labels=tuple(dense.labels),
         duration=dense.duration,
         speech=None if dense.speech is None else np.array(dense.speech, bool),
+        min_confidence=dense.min_confidence,
     )
 
 

@@ -15,15 +15,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
-from sedtalker.datasets.emotion_features import Pool, open_features
+from sedtalker.datasets.emotion_features import EmotionFeatures, Pool, open_features
 from sedtalker.datasets.emotion_rows import EmotionRows, open_rows
 from sedtalker.datasets.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SOME_LEVEL, STRONG_LEVEL
+from sedtalker.datasets.speaker_voices import SpeakerVoices
+from sedtalker.emotion.enrolment import Voice
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, Scores, average_posterior
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall
 from sedtalker.speech.encoder import load_encoder
 from sedtalker.training.diarizer_card import LICENCES, diarizer_card
 from sedtalker.training.loop import Batch
+
+CORE_FIGURES = ("uar_ravdess", "uar_nemo", "uar_emotiontts_ko", "frame_accuracy")
+"""Figures that the score is the mean of."""
 
 
 class DiarizerTraining(BaseModel):
@@ -45,6 +50,8 @@ class DiarizerTraining(BaseModel):
     smoothing: float = 0.05
     noise: float = 0.3
     """Standard deviation of noise added to the standardised functionals."""
+    enrolment: float = 0.0
+    """Share of the draws from unaltered recordings that know other clips of the speaker, see ``SpeakerVoices``."""
     corpus_loss: float = 0.3
     intensity_loss: float = 0.5
     ranking_loss: float = 0.3
@@ -69,7 +76,8 @@ class DiarizerTask:
         network = DiarizerNetwork(self.model)
         self.train = open_rows(open_features(data, cache, pool, self.encoder), network)
         self.valid = open_rows(open_features(data, cache, held, self.encoder), network)
-        self.sampler = SpanSampler(self.train, self.config)
+        self.sampler = SpanSampler(self.train, self.config, network)
+        self.valid_voices = SpeakerVoices(self.valid, np.arange(len(self.valid.features)))
 
     def build(self) -> nn.Module:
         """A freshly initialised network that knows the mean and scale of the functionals."""
@@ -108,15 +116,19 @@ class DiarizerTask:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Unweighted average recall of held-out clips by corpus, intensity, and accuracy on joined recordings."""
         assert isinstance(model, DiarizerNetwork)
-        figures = validation_figures(model, self.valid, np.arange(len(self.valid.features)), self.names)
+        every = np.arange(len(self.valid.features))
+        figures = validation_figures(model, self.valid, every, self.names)
+        if self.config.enrolment:
+            enrolled = validation_figures(model, self.valid, every, self.names, self.valid_voices)
+            figures |= {f"enrolled_{name}": value for name, value in enrolled.items()}
         if self.config.held_out:
             chosen = np.flatnonzero(np.isin(self.train.features.speaker, self.config.held_out))
             clean = chosen[chosen < (self.train.features.category >= 0).sum() // (self.config.copies + 1)]
             joined = chosen[self.train.features.category[chosen] < 0]
             held = validation_figures(model, self.train, np.concatenate([clean, joined]), self.names)
             figures |= {f"held_{name}": value for name, value in held.items()}
-        uar = [v for k, v in figures.items() if "uar" in k and "emogator" not in k and "indian" not in k]
-        figures["score"] = float(np.mean([*uar, figures["frame_accuracy"]]))
+        core = [v for k, v in figures.items() if k.endswith(CORE_FIGURES)]
+        figures["score"] = float(np.mean(core))
         return figures
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
@@ -141,8 +153,8 @@ class SpanSampler:
     row to all there are, so that the network knows both a glimpse and a whole sentence.
     """
 
-    def __init__(self, rows: EmotionRows, config: DiarizerTraining):
-        self.rows, self.config = rows, config
+    def __init__(self, rows: EmotionRows, config: DiarizerTraining, network: DiarizerNetwork | None = None):
+        self.rows, self.config, self.network = rows, config, network
         self.recording, self.label = np.asarray(rows.recording), np.asarray(rows.label)
         self.level = np.asarray(rows.level)
         features = rows.features
@@ -161,6 +173,9 @@ class SpanSampler:
         sample = np.sort(np.random.default_rng(0).choice(len(rows), min(20_000, len(rows)), replace=False))
         values = np.asarray(rows.values[sample], np.float32)
         self.mean, self.scale = values.mean(0), values.std(0).clip(0.02)
+        self.unaltered = unaltered_recordings(features, config.copies, config.joined)
+        clean = np.flatnonzero(self.unaltered & allowed)
+        self.voices = SpeakerVoices(rows, clean) if config.enrolment else None
 
     def _chances(self) -> NDArray[np.float64]:
         """Probability of each single: corpus share, then speaker, category and clip evenly."""
@@ -184,6 +199,8 @@ class SpanSampler:
         low = np.maximum(self.first[middle], middle - reach)
         high = np.minimum(self.last[middle], middle + reach + 1)
         values = np.stack([self.rows.values[a:b].mean(0, dtype=np.float32) for a, b in zip(low, high, strict=True)])
+        if self.voices is not None:
+            values = self._enrol(values, self.recording[middle], rng)
         spread = self.config.noise * rng.standard_normal(values.shape, np.float32)
         corpus = self.corpus[self.recording[middle]]
         names = list(self.config.corpora)
@@ -195,6 +212,30 @@ class SpanSampler:
             "corpus": torch.from_numpy(corpus.astype(np.int64)),
             "quality": torch.from_numpy(quality),
         }
+
+    def _enrol(
+        self, values: NDArray[np.float32], recording: NDArray[np.integer], rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Rows (N, F), some of them centred on one to five other clips of their speaker, any or only neutral ones."""
+        assert self.voices is not None
+        assert self.network is not None
+        hears = np.flatnonzero(self.unaltered[recording] & (rng.random(len(recording)) < self.config.enrolment))
+        chosen = [
+            self.voices.choose(int(r), int(rng.integers(1, 6)), rng, neutral=bool(rng.integers(2)))
+            for r in recording[hears]
+        ]
+        weight, voice = self.voices.weight[recording[hears]], self.voices.pool(chosen)
+        rows = torch.from_numpy(values[hears])
+        values[hears] = self.network.centre(rows, torch.from_numpy(weight), voice).numpy()
+        return values
+
+
+def unaltered_recordings(features: EmotionFeatures, copies: int, joined: int) -> NDArray[np.bool_]:
+    """Recordings (R,) of a pool that were not augmented: other speed means another voice, unfit for enrolment."""
+    singles = len(features) - joined
+    number = np.arange(len(features))
+    odd_join = (number >= singles) & ((number - singles) % 2 == 1)
+    return ~odd_join & ((number < singles // (copies + 1)) | (number >= singles)) if copies else number >= 0
 
 
 def _joined_key(columns: Iterable[NDArray]) -> NDArray[np.str_]:
@@ -232,24 +273,40 @@ def ranking_loss(score: Tensor, level: Tensor, category: Tensor) -> Tensor:
     return F.softplus(-(score[:, :, None] - score[:, None, :]))[:, pairs].mean()
 
 
-def row_scores(model: DiarizerNetwork, rows: EmotionRows, chosen: NDArray[np.integer]) -> tuple[Tensor, Tensor]:
-    """Members' log-posteriors (M, N, C) and their mean intensity score (N,) of rows."""
+def row_scores(
+    model: DiarizerNetwork, rows: EmotionRows, chosen: NDArray[np.integer], voices: SpeakerVoices | None = None
+) -> tuple[Tensor, Tensor]:
+    """Members' log-posteriors (M, N, C) and their mean intensity score (N,) of rows.
+
+    With ``voices`` each recording knows five other clips of its speaker, the same ones every time.
+    """
+    owner = np.asarray(rows.recording)
     logs, intensities = [], []
     for first in range(0, len(chosen), 4096):
         part = chosen[first : first + 4096]
-        scores = model(torch.from_numpy(np.asarray(rows.values[part], np.float32)))
+        values = torch.from_numpy(np.asarray(rows.values[part], np.float32))
+        if voices is not None:
+            own, index = np.unique(owner[part], return_inverse=True)
+            voice = voices.pool([voices.choose(int(r), 5, np.random.default_rng((5, int(r)))) for r in own])
+            voice = Voice(*(v[torch.from_numpy(index)] for v in voice))
+            values = model.centre(values, torch.from_numpy(voices.weight[owner[part]]), voice)
+        scores = model(values)
         logs.append(F.log_softmax(scores.logits, -1))
         intensities.append(scores.intensity.mean(0))
     return torch.cat(logs, 1), torch.cat(intensities)
 
 
 def validation_figures(
-    model: DiarizerNetwork, rows: EmotionRows, recordings: NDArray[np.integer], names: tuple[str, ...]
+    model: DiarizerNetwork,
+    rows: EmotionRows,
+    recordings: NDArray[np.integer],
+    names: tuple[str, ...],
+    voices: SpeakerVoices | None = None,
 ) -> dict[str, float]:
     """``uar_<corpus>`` of clips, ``intensity_auc``, and ``frame_accuracy`` of the rows of joined recordings."""
     features = rows.features
     chosen = np.flatnonzero(np.isin(rows.recording, recordings))
-    logs, intensity = row_scores(model, rows, chosen)
+    logs, intensity = row_scores(model, rows, chosen, voices)
     posterior = average_posterior(logs).numpy()
     owner, label = np.asarray(rows.recording)[chosen], np.asarray(rows.label)[chosen]
     joined = features.category[owner] < 0

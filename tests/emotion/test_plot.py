@@ -5,7 +5,7 @@ import numpy as np
 from sedtalker.audio import Audio
 from sedtalker.emotion.densify import densify
 from sedtalker.emotion.plot import COLOURS, plot_track
-from sedtalker.emotion.track import CATEGORIES, Segment
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, Segment
 
 
 def test_plot_is_written_whole_and_the_same_twice(tmp_path):
@@ -20,5 +20,5 @@ def test_plot_is_written_whole_and_the_same_twice(tmp_path):
 
 
 def test_every_category_has_its_colour():
-    assert set(COLOURS) == set(CATEGORIES)
+    assert set(COLOURS) == {*CATEGORIES, UNCERTAIN}
     assert len(set(COLOURS.values())) == len(CATEGORIES)

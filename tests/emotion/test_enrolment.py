@@ -1,0 +1,73 @@
+"""Other recordings of the speaker, pooled with the one at hand."""
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.emotion.diarizer import diarize, enrol
+from sedtalker.emotion.enrolment import Voice, centre_on_voice, moments, pool_voices
+from sedtalker.emotion.functionals import VOICED, functionals
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.errors import InputError
+from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.speech.features import FRAME_CLOCK
+
+
+def last_window(values: torch.Tensor, pitch: torch.Tensor) -> torch.Tensor:
+    """Functionals of the middle of recordings (1, T, …) that lie within one window."""
+    weight = torch.ones(1, values.shape[1])
+    return functionals(values, pitch, weight, weight, [500], 500)[:, 0]
+
+
+def test_pooling_equals_one_recording_of_both():
+    rng = torch.Generator().manual_seed(0)
+    values, pitch = torch.randn(1, 90, 5, generator=rng), torch.randn(1, 90, VOICED, generator=rng)
+    first, second, whole = (last_window(values[:, part], pitch[:, part]) for part in (slice(30), slice(30, 90), ...))
+    voice = Voice(torch.tensor([[60.0, 60.0]]), *moments(second))
+    pooled = centre_on_voice(first, torch.tensor([[30.0, 30.0]]), voice)
+    assert torch.allclose(pooled, whole, atol=1e-4)
+
+
+def test_a_voice_without_frames_changes_nothing():
+    window = last_window(torch.randn(1, 40, 5), torch.randn(1, 40, VOICED))
+    empty = Voice(torch.zeros(1, 2), torch.zeros(1, 5 + VOICED), torch.zeros(1, 5 + VOICED))
+    assert torch.equal(centre_on_voice(window, torch.full((1, 2), 40.0), empty), window)
+
+
+def test_order_of_the_clips_does_not_matter():
+    voices = [Voice(torch.rand(2) * 9, torch.randn(5 + VOICED), torch.rand(5 + VOICED)) for _ in range(3)]
+    for a, b in zip(pool_voices(voices), pool_voices(voices[::-1]), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
+def features(count: int, silent: bool = False) -> SpeechFeatures:
+    rng = np.random.default_rng(count)
+    prosody = rng.normal(size=(count, 4)).astype(np.float32)
+    prosody[:, 2] = 0.9
+    hidden, mel = rng.normal(size=(count, 4)).astype(np.float32), rng.normal(size=(count, 80)).astype(np.float32)
+    return SpeechFeatures(FRAME_CLOCK, hidden, mel, prosody, np.full(count, not silent))
+
+
+@pytest.fixture(scope="module")
+def network() -> DiarizerNetwork:
+    torch.manual_seed(0)
+    return DiarizerNetwork(DiarizerConfig(hidden_channels=4, width=8, members=2, windows=(0.5, 4.0))).eval()
+
+
+def test_a_recording_enrolled_by_itself_stays_the_same(network):
+    clip = features(150)
+    alone, known = (diarize(network, clip, 3.0, voice=v) for v in (None, enrol(network, [clip])))
+    assert np.abs(alone.posterior - known.posterior).max() < 0.02
+
+
+def test_another_voice_changes_the_track(network):
+    clip, other = features(150), features(400)
+    other.prosody[:, 1] += 0.5
+    alone, known = (diarize(network, clip, 3.0, voice=v) for v in (None, enrol(network, [other])))
+    assert np.abs(alone.posterior - known.posterior).max() > 1e-3
+
+
+def test_silent_clips_are_refused(network):
+    silent = features(100, silent=True)
+    with pytest.raises(InputError, match="no speech"):
+        enrol(network, [silent])
