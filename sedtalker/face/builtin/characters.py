@@ -33,10 +33,10 @@ _PEOPLE = (
         "a man of about seventy with grey receding hair",
         identity={
             "masculine": 0.8, "age": 1.3, "noseLength": 0.9, "noseForward": 0.6, "lipFullness": -1.0, "faceWidth": 0.3,
-            "eyeSize": -0.45, "browHeight": -0.2, "chinForward": 0.2, "philtrum": 0.5, "cheekFullness": 0.2,
+            "eyeSize": -0.25, "browHeight": -0.2, "chinForward": 0.2, "philtrum": 0.5, "cheekFullness": 0.2,
             "mouthWidth": 0.3, "foreheadHeight": 0.3, "noseWidth": 0.4,
         },
-        resting={"eyeBlink": 0.06},
+        resting={"eyeBlink": 0.05, "eyeSquint": -0.06},
         palette=Palette(
             skin=(0.880, 0.680, 0.590), blush=(0.86, 0.47, 0.42), lip=(0.72, 0.43, 0.40), lip_cover=0.50,
             iris_inner=(0.50, 0.56, 0.60), iris_outer=(0.27, 0.38, 0.48), brow=(0.50, 0.48, 0.46),
@@ -84,7 +84,7 @@ _PEOPLE = (
             cloth=(0.26, 0.42, 0.62), unevenness=0.3,
         ),
         hair="curly",
-        brows=Brows(1.2, 0.85, 0.9, -0.15),
+        brows=Brows(1.2, 0.85, 0.9, -0.28),
         lashes=1.3,
         creases=0.0,
         iris=1.25,
