@@ -20,6 +20,9 @@ MEL_CLOCK = FrameClock(rate=SAMPLE_RATE / HOP_LENGTH, offset=0.5 * HOP_LENGTH / 
 FRAME_CLOCK = FrameClock(rate=MEL_CLOCK.rate / 2, offset=HOP_LENGTH / SAMPLE_RATE)
 """Clock of the built-in encoder: 50 frames a second, frame i centred at ``(i + 1/2) · 20 ms``."""
 
+MINUTE = 6000
+"""Frames worked on at a time where an hour of them would not fit in memory."""
+
 F0_LOWEST, F0_HIGHEST = 60.0, 500.0
 PITCH_WINDOW = 800
 PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
@@ -45,7 +48,8 @@ def level_gain(samples: Tensor) -> Tensor:
 
     Limited to 60 dB either way; 1 for silence.
     """
-    rms = _frames(samples, WINDOW_LENGTH).square().mean(-1).sqrt()
+    frames = _frames(samples, WINDOW_LENGTH)
+    rms = torch.cat([part.square().mean(-1).sqrt() for part in frames.split(MINUTE, 1)], 1)
     loud = torch.quantile(rms, 0.95, dim=1, keepdim=True)
     return torch.where(loud > 1e-5, (0.1 / loud.clamp_min(1e-5)).clamp(1e-3, 1e3), torch.ones_like(loud))
 
@@ -96,7 +100,7 @@ def speech_mask(mel: Tensor) -> Tensor:
     The threshold is 30 dB below the loud frames (95th percentile), or 7 dB above the quiet ones (10th percentile)
     where the background is louder than that, but never less than 10 dB below the loud frames.
     """
-    level = torch.logsumexp(mel, dim=-1)
+    level = torch.cat([torch.logsumexp(part, dim=-1) for part in mel.split(MINUTE, 1)], 1)
     level = F.avg_pool1d(F.pad(level[:, None], (5, 5), mode="replicate"), 11, 1)[:, 0]
     quiet, loud = torch.quantile(level, torch.tensor([0.10, 0.95], device=mel.device), dim=1, keepdim=True)
     threshold = torch.maximum(loud - 6.9, quiet + 1.6).minimum(loud - 2.3)
@@ -110,4 +114,4 @@ def centre_bands(mel: Tensor, mask: Tensor) -> Tensor:
     """
     weight = torch.where(mask.any(1, keepdim=True), mask, torch.ones_like(mask)).to(mel.dtype)[..., None]
     mean = (mel * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
-    return (mel - mean).clamp(-8.0, 8.0)
+    return (mel - mean).clamp_(-8.0, 8.0)

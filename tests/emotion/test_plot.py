@@ -21,4 +21,4 @@ def test_plot_is_written_whole_and_the_same_twice(tmp_path):
 
 def test_every_category_has_its_colour():
     assert set(COLOURS) == {*CATEGORIES, UNCERTAIN}
-    assert len(set(COLOURS.values())) == len(CATEGORIES)
+    assert len(set(COLOURS.values())) == len(COLOURS)
