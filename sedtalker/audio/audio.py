@@ -17,6 +17,10 @@ SAMPLE_RATE = 16_000
 SHORTEST_SECONDS = 0.1
 LONGEST_SECONDS = 3600.0
 LARGEST_BYTES = 2 * 1024**3
+FAR_BEYOND_FULL_SCALE = 2.0
+"""Peaks up to this are the overshoot of lossy codecs and are clipped; beyond it the scale itself is off."""
+CANCELLED = 1e-3
+"""Power of the mean of all channels below this share of the loudest one's: they cancel each other."""
 SUPPORTED = "wav, flac, ogg, opus, mp3, m4a, mp4 or webm"
 
 
@@ -48,22 +52,28 @@ class Audio:
 def from_samples(samples: NDArray[np.floating], rate: int) -> Audio:
     """Audio from samples (N,) or (N, channels) at any rate.
 
-    Channels are averaged. Samples that are not numbers become zero and are reported in ``notes``.
+    Channels are averaged, except where they cancel out: then the loudest is taken. Samples that are not numbers become
+    zero, and sound far beyond full scale is brought down; both are reported in ``notes``.
 
     Raises:
         InputError: no samples, or shorter than 0.1 s.
     """
-    mono = np.asarray(samples, dtype=np.float32)
-    mono = mono.mean(axis=1) if mono.ndim == 2 else mono
-    if len(mono) == 0:
+    channels = np.asarray(samples, dtype=np.float32)
+    channels = channels if channels.ndim == 2 else channels[:, None]
+    if channels.size == 0:
         raise InputError("the audio has no samples")
-    if len(mono) / rate < SHORTEST_SECONDS:
-        raise InputError(f"the audio is {1000 * len(mono) / rate:.0f} ms long: at least 100 ms are needed")
+    if len(channels) / rate < SHORTEST_SECONDS:
+        raise InputError(f"the audio is {1000 * len(channels) / rate:.0f} ms long: at least 100 ms are needed")
     notes = []
-    broken = ~np.isfinite(mono)
+    broken = ~np.isfinite(channels)
     if broken.any():
-        notes.append(f"{int(broken.sum())} samples were not numbers and were set to zero")
-        mono = np.where(broken, 0.0, mono).astype(np.float32)
+        notes.append(f"{int(broken.any(axis=1).sum())} samples were not numbers and were set to zero")
+        channels = np.where(broken, np.float32(0.0), channels)
+    peak = float(np.abs(channels).max())
+    if peak > FAR_BEYOND_FULL_SCALE:
+        notes.append(f"the audio peaks at {peak:.3g} times full scale and was brought down")
+        channels = channels / np.float32(peak)
+    mono = _mix(channels)
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="HQ").astype(np.float32)
     clipped = float(np.mean(np.abs(mono) >= 0.999))
@@ -72,6 +82,15 @@ def from_samples(samples: NDArray[np.floating], rate: int) -> Audio:
     if float(np.abs(mono).max()) < 1e-4:
         notes.append("the audio is silent")
     return Audio(np.clip(mono, -1.0, 1.0), SAMPLE_RATE, tuple(notes))
+
+
+def _mix(channels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean (N,) of channels (N, C); the loudest channel where the mean all but cancels (opposite polarity)."""
+    mean = channels.mean(axis=1)
+    power = np.mean(np.square(channels, dtype=np.float64), axis=0)
+    if np.mean(np.square(mean, dtype=np.float64)) < CANCELLED * power.max():
+        return np.ascontiguousarray(channels[:, int(power.argmax())])
+    return np.ascontiguousarray(mean)
 
 
 def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:

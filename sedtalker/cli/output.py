@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -22,16 +23,19 @@ class OutputFolder:
         self.folder, self.names, self.force = folder, tuple(names), force
 
     def __enter__(self) -> OutputFolder:
-        existing = [name for name in self.names if (self.folder / name).exists()]
-        if existing and not self.force:
-            raise InputError(
-                f"{self.folder / existing[0]} exists; use --force to overwrite or --output for another folder"
-            )
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder} is a file: the results need a folder; name one with --output")
+        for path in (self.folder / name for name in self.names):
+            if path.is_dir():
+                raise InputError(f"{path} is a folder where a result would go; use --output for another place")
+            if path.exists() and not self.force:
+                raise InputError(f"{path} exists; use --force to overwrite or --output for another folder")
         self.made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.path = Path(tempfile.mkdtemp(prefix=".sedtalker-", dir=self.folder))
         except OSError as error:
+            self._remove_made()
             raise InputError(f"{self.folder}: cannot write there ({error.strerror})") from None
         return self
 
@@ -43,6 +47,11 @@ class OutputFolder:
                 (self.path / name).replace(self.folder / name)
         shutil.rmtree(self.path, ignore_errors=True)
         if kind is not None:
+            self._remove_made()
+
+    def _remove_made(self) -> None:
+        """Remove the folders made on entry, as far as nobody else has put something there."""
+        with suppress(OSError):
             for folder in self.made:
                 folder.rmdir()
 

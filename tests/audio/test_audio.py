@@ -132,3 +132,15 @@ def test_longer_than_allowed_is_refused(tmp_path: Path) -> None:
     soundfile.write(path, tone(), RATE)
     with pytest.raises(InputError, match="--max-seconds"):
         load_audio(path, longest=1.0)
+
+
+def test_channels_of_opposite_polarity_do_not_cancel() -> None:
+    voice = np.sin(np.arange(16_000) * 0.2).astype(np.float32)
+    assert np.abs(from_samples(np.stack([voice, -voice], axis=1), 16_000).samples - voice).max() < 1e-6
+
+
+def test_a_scale_far_beyond_full_is_brought_down_and_reported() -> None:
+    voice = np.sin(np.arange(16_000) * 0.2).astype(np.float32)
+    audio = from_samples(300.0 * voice, 16_000)
+    assert np.corrcoef(audio.samples, voice)[0, 1] > 0.9999
+    assert any("full scale" in note for note in audio.notes)

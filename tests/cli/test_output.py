@@ -39,3 +39,20 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         OutputFolder(tmp_path / "file" / "x", ["a"], force=False),
     ):
         pass
+    with pytest.raises(InputError, match="is a file"), OutputFolder(tmp_path / "file", ["a"], force=False):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_in_the_place_of_a_result_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match="is a folder"), OutputFolder(tmp_path, ["a"], force=True):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_that_somebody_else_put_there_stays(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no"), OutputFolder(tmp_path / "new", ["a"], force=False):
+        (tmp_path / "new" / "theirs").touch()
+        raise InputError("no")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["theirs"]
