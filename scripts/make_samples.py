@@ -36,11 +36,11 @@ class Line:
 
 
 LINES = (
-    Line("Hello! My name is Amber, and I speak with my whole face.", "neutral", 0.0, 50, 165, 0.5, 0.35),
-    Line("I am so happy that you came by!", "happy", 1.0, 72, 175, 0.7, 0.4),
-    Line("But my poor puppy passed away in the spring.", "sad", 0.9, 30, 125, 0.35, 0.45),
-    Line("Stop it! Give me back my purple umbrella!", "angry", 1.0, 60, 190, 0.95, 0.4),
-    Line("Oh! Is that a bear behind you?", "surprise", 1.0, 85, 175, 0.8, 0.5),
+    Line("Hello! My name is Amber, and I speak with my whole face.", "neutral", 0.0, 50, 132, 0.5, 0.35),
+    Line("I am so happy that you came by!", "happy", 1.0, 72, 140, 0.7, 0.4),
+    Line("But my poor puppy passed away in the spring.", "sad", 0.9, 30, 100, 0.35, 0.45),
+    Line("Stop it! Give me back my purple umbrella!", "angry", 1.0, 60, 152, 0.95, 0.4),
+    Line("Oh! Is that a bear behind you?", "surprise", 1.0, 85, 140, 0.8, 0.5),
 )
 
 
