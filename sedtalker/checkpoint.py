@@ -35,7 +35,9 @@ def builtin_checkpoint(name: str) -> Path:
     for root in (package / "checkpoints", package.parent / "checkpoints"):
         if (root / name / "config.json").is_file():
             return root / name
-    raise InputError(f"the built-in checkpoint '{name}' is missing from this installation; reinstall sedtalker")
+    raise InputError(
+        f"'{name}' is neither a checkpoint folder nor built-in weights (speech_encoder, diarizer, decoder, landmarks)"
+    )
 
 
 def weights_sha256(folder: Path) -> str:

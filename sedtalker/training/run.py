@@ -45,9 +45,19 @@ def compose(overrides: list[str]) -> dict[str, Any]:
             config = hydra_compose("train", overrides)
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(str(error).strip().splitlines()[0]) from None
+        raise InputError(_clear(str(error).strip().splitlines()[0])) from None
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
+
+
+def _clear(message: str) -> str:
+    """The first line of a Hydra error, with what to do about the commonest ones."""
+    if "Missing mandatory value: run_dir" in message:
+        return "no folder for the run: add trainer.run_dir=DIR"
+    if "Could not find 'experiment/" in message:
+        names = ", ".join(sorted(path.stem for path in (config_folder() / "experiment").glob("*.yaml")))
+        return f"{message}; there are {names}"
+    return message
 
 
 def train(config: dict[str, Any], report: Callable[[str], None] = lambda line: None) -> dict[str, float]:
