@@ -29,6 +29,43 @@ def diarizer(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = Fa
 
 @app.command()
 @fail_clearly
+def enrolment(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
+    """Emotion figures with 0, 1, 3 and 10 other clips of the speaker enrolled."""
+    from sedtalker.datasets.manifest import find_data
+    from sedtalker.training.evaluate_enrolment import evaluate_enrolment
+
+    _show(evaluate_enrolment(find_data(data), checkpoint, report=say), json)
+
+
+@app.command("cross-corpus")
+@fail_clearly
+def cross_corpus(
+    data: Data = None,
+    json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the matrices as a heat map (.png).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing plot.")] = False,
+) -> None:
+    """Train on one corpus, test on another: a matrix of macro-F1, with and without logit adjustment."""
+    from sedtalker.cli.output import check_writable
+    from sedtalker.datasets.manifest import find_data
+
+    if plot is not None:
+        check_writable(plot, force)
+    from sedtalker.training.cross_corpus import evaluate_cross_corpus, figures, markdown_table, plot_heat_map
+
+    result = evaluate_cross_corpus(find_data(data), report=say)
+    if plot is not None:
+        plot_heat_map(result, plot)
+        say(f"plot: {plot}")
+    if json:
+        write_json(figures(result))
+    else:
+        print("macro-F1 over the shared categories, as trained / with logit adjustment\n")
+        print(markdown_table(result), end="")
+
+
+@app.command()
+@fail_clearly
 def decoder(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
     """Motion figures on held-out sentences, with the static and shuffled controls."""
     from sedtalker.datasets.manifest import find_data

@@ -16,10 +16,10 @@ from sedtalker.datasets.acoustics import Acoustics
 from sedtalker.datasets.emotion_features import Corpus, Pool, joined_recording
 from sedtalker.datasets.emotion_speech import NORMAL_LEVEL, SILENCE, STRONG_LEVEL, Recording, clip_labels
 from sedtalker.datasets.manifest import Clip, read_manifest
-from sedtalker.emotion.diarizer import FrameEmotions, TrackRule, frame_emotions, load_diarizer
+from sedtalker.emotion.diarizer import FrameEmotions, TrackRule, frame_emotions, load_diarizer, shape_track
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import decode_labels
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.metrics.emotion import (
     boundary_f1,
     confusion,
@@ -185,7 +185,7 @@ def joined_figures(
 ) -> dict[str, float]:
     """``eder<name>`` and its companions, each the unweighted mean over recordings."""
     rows: dict[str, list[float]] = {}
-    truths, guesses, posteriors = [], [], []
+    truths, guesses, posteriors, spans = [], [], [], []
     for recording in recordings:
         audio = from_samples(recording.samples, SAMPLE_RATE)
         frames = frame_emotions(diarizer, encode(encoder, audio))
@@ -208,6 +208,8 @@ def joined_figures(
             "_boundary_f1": boundary_f1(_changes(labels), _changes(np.where(spoken, decoded, SILENCE))),
         }.items():
             rows.setdefault(f"eder{name}{key}", []).append(value)
+        if categories is None:
+            spans.extend(segment_confidences(frames, labels, rule))
         truths.append(labels[spoken])
         guesses.append(decoded[spoken])
         posteriors.append(posterior[spoken])
@@ -216,6 +218,41 @@ def joined_figures(
     figures[f"frame_macro_f1_{name}"] = macro_f1(truth, guess, len(CATEGORIES))
     figures[f"frame_uar_{name}"] = unweighted_average_recall(truth, guess, len(CATEGORIES))
     figures[f"frame_ece_{name}"] = expected_calibration_error(truth, np.concatenate(posteriors))
+    return figures | (confidence_figures(np.array(spans), name) if spans else {})
+
+
+def segment_confidences(
+    frames: FrameEmotions, labels: NDArray[np.integer], rule: TrackRule
+) -> list[tuple[float, float, int]]:
+    """Of each segment of the track: its confidence, the share of its speech frames it labels rightly, their number."""
+    posterior, intensity = shape_track(frames, FRAME_CLOCK.rate, rule)
+    times, none = FRAME_CLOCK.times(len(labels)), np.zeros(len(labels), np.float32)
+    duration = len(labels) / FRAME_CLOCK.rate
+    track = EmotionTrack(times, posterior, intensity, none, none, CATEGORIES, duration, frames.speech)
+    out = []
+    for segment in track.segments():
+        inside = (times >= segment.start) & (times < segment.end) & (labels < SILENCE)
+        if inside.any():
+            right = np.mean(labels[inside] == CATEGORIES.index(segment.label))
+            out.append((segment.confidence, float(right), int(inside.sum())))
+    return out
+
+
+def confidence_figures(spans: NDArray[np.float64], name: str) -> dict[str, float]:
+    """How far segments' confidences (N, 3), see ``segment_confidences``, can be trusted; counted by duration.
+
+    ``segment_ece``: expected calibration error in ten bins; ``uncertain_<t>``: share of speech below the threshold;
+    ``certain_<t>``: accuracy of the rest.
+    """
+    confidence, right, weight = spans.T
+    bins = np.minimum((10 * confidence).astype(np.int64), 9)
+    gaps = [abs(np.sum(((right - confidence) * weight)[bins == b])) for b in np.unique(bins)]
+    figures = {f"segment_ece_{name}": float(np.sum(gaps) / weight.sum())}
+    for threshold in (0.0, 0.3, 0.4, 0.5, 0.6):
+        sure = confidence >= threshold
+        figures[f"uncertain_{name}_{threshold}"] = float(weight[~sure].sum() / weight.sum())
+        if sure.any():
+            figures[f"certain_{name}_{threshold}"] = float(np.average(right[sure], weights=weight[sure]))
     return figures
 
 
