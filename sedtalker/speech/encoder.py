@@ -29,7 +29,7 @@ from sedtalker.speech.features import (
     prosody,
     speech_mask,
 )
-from sedtalker.speech.phones import BILABIAL, PHONE_INDEX, PHONES
+from sedtalker.speech.phones import PHONES
 
 WINDOW_SECONDS = 30.0
 MEL_SCALE = 0.4
@@ -60,7 +60,6 @@ class SpeechFeatures:
         mel: (T, 80) float32 centred log-mels, averaged over pairs of analysis frames.
         prosody: (T, 4) float32, see ``PROSODY_CHANNELS``, averaged over pairs.
         speech: (T,) bool, loud enough to be speech.
-        bilabial: (T,) float32, probability that a p, b or m is said; None where the encoder does not tell phones.
     """
 
     clock: FrameClock
@@ -68,7 +67,6 @@ class SpeechFeatures:
     mel: NDArray[np.float32]
     prosody: NDArray[np.float32]
     speech: NDArray[np.bool_]
-    bilabial: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.hidden)
@@ -177,14 +175,11 @@ def encode(encoder: SpeechEncoder, audio: Audio) -> SpeechFeatures:
     for start in range(0, count, step):
         first = max(0, start - margin)
         part = mel[None, 2 * first : 2 * (start + step + margin)].to(device)
-        hidden.append(encoder(part)[0, start - first : start - first + step])
-    heard = torch.cat(hidden)
-    phones = encoder.phones(heard).softmax(-1)
+        hidden.append(encoder(part)[0, start - first : start - first + step].cpu())
     return SpeechFeatures(
         clock=FRAME_CLOCK,
-        hidden=heard.cpu().numpy(),
+        hidden=torch.cat(hidden).numpy(),
         mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
         prosody=track.unflatten(0, (-1, 2)).mean(1).numpy(),
         speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
-        bilabial=phones[:, [PHONE_INDEX[phone] for phone in BILABIAL]].sum(-1).cpu().numpy(),
     )
