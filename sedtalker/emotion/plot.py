@@ -67,7 +67,7 @@ def _draw_waveform(axis: Any, audio: Audio, track: EmotionTrack) -> None:
     for segment in track.segments():
         axis.axvspan(segment.start, segment.end, color=COLOURS.get(segment.label, "#888888"), alpha=0.45, lw=0)
         if segment.label == UNCERTAIN:
-            axis.axvspan(segment.start, segment.end, fill=False, hatch="///", edgecolor="#AAAAAA", lw=0)
+            axis.axvspan(segment.start, segment.end, fill=False, hatch="///", edgecolor="#CCCCCC", lw=0, zorder=0)
         if segment.end - segment.start > 0.04 * audio.duration:
             middle = 0.5 * (segment.start + segment.end)
             text = f"{segment.label}\n{segment.intensity:.2f}"

@@ -26,13 +26,15 @@ surprise), how strongly; valence and arousal follow from both. It is a head on t
 - Training: `sedtalker train experiment=diarizer`. Single clips and recordings joined from clips of one speaker, with
   true boundaries, pauses and cross-fades; voices, rooms, devices and backgrounds varied. Calm counts as neutral.
   Intensity is learned from RAVDESS's normal and strong (ordinal and ranking loss), never from confidence; in the other
-  corpora only neutral against emotional is known.
+  corpora only neutral against emotional is known. Part of the draws know one to five other clips of their speaker
+  (any, or neutral ones), the others only the recording itself: both ways of use are trained.
 
 ## Figures on validation speakers (never trained on)
 
 {metrics}
 
-`sedtalker evaluate diarizer` measures the test speakers.
+`enrolled_*`: with five other clips of the speaker. `sedtalker evaluate diarizer` and `sedtalker evaluate enrolment`
+measure the test speakers.
 
 ## For what, and for what not
 

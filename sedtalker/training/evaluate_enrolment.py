@@ -119,6 +119,6 @@ def enrolled_voice(
 def _errors(frames: FrameEmotions, made: Recording) -> tuple[float, float]:
     """EDER with pauses as silence, and over speech only."""
     labels = made.labels.astype(np.int64)
-    decoded = decode_labels(frames.posterior, FRAME_CLOCK.rate, TrackRule().segments, frames.speech)
+    decoded = decode_labels(frames.posterior.astype(np.float64), FRAME_CLOCK.rate, TrackRule().segments, frames.speech)
     shown = np.where(frames.speech, decoded, SILENCE)
     return diarization_error(labels, shown), diarization_error(labels, decoded, labels < SILENCE)
