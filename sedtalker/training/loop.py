@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,17 @@ def learning_rate(step: int, config: TrainerConfig) -> float:
     return config.lr * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 
+@contextmanager
+def _flushed_denormals() -> Iterator[None]:
+    """Numbers too small to matter cost a CPU a hundred times more; the setting belongs to the process, so put it back."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@_flushed_denormals()
 def fit(task: Task, config: TrainerConfig, report: Callable[[str], None] = lambda line: None) -> dict[str, float]:
     """Train a task, resuming by itself from ``run_dir/last.ckpt``; returns the final held-out figures.
 
@@ -81,7 +93,6 @@ def fit(task: Task, config: TrainerConfig, report: Callable[[str], None] = lambd
 
     if config.threads:
         torch.set_num_threads(config.threads)
-    torch.set_flush_denormal(True)
     run = Path(config.run_dir)
     run.mkdir(parents=True, exist_ok=True)
     fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)  # type: ignore[arg-type]
