@@ -73,7 +73,7 @@ def learning_rate(step: int, config: TrainerConfig) -> float:
 
 @contextmanager
 def _flushed_denormals() -> Iterator[None]:
-    """Numbers too small to matter cost a CPU a hundred times more; the setting belongs to the process, so put it back."""
+    """Numbers too small to matter cost a CPU a hundred times more. The setting is the process's: put it back."""
     torch.set_flush_denormal(True)
     try:
         yield
