@@ -74,9 +74,10 @@ def animate(
             sound = load_audio(audio, max_seconds)
         for note in sound.notes:
             say(f"note: {note}")
+        target = choose_device(device)  # first of all: the fit of a mesh must not depend on the number of threads
         chosen, source = _face(mesh, face, stages)
         animation = _animation(
-            *(sound, chosen, emotion, enroll or [], intensity, fps, seed, device, stages),
+            *(sound, chosen, emotion, enroll or [], intensity, fps, seed, target, stages),
             idle=IdleMotion(blinks, gaze, head),
             provenance=source,
         )
@@ -117,7 +118,7 @@ def _animation(
     intensity: float,
     fps: float,
     seed: int,
-    device: Device,
+    target: str,
     stages: Stages,
     **options: Any,
 ) -> Animation:
@@ -125,7 +126,6 @@ def _animation(
     from sedtalker.animation.decoder import load_decoder, predict
     from sedtalker.speech.encoder import encode, load_encoder
 
-    target = choose_device(device)
     with stages.stage("listening"):
         features = encode(load_encoder().to(target), sound)
     with stages.stage("hearing emotion" if emotion is None else "reading the emotion track"):
