@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.archive import face_arrays, face_from_arrays
 from sedtalker.face.face import Face
 from sedtalker.face.head import head_weights, turn_head
+from sedtalker.whole_file import whole_file
 
 FORMAT_VERSION = 1
 TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")
@@ -89,10 +89,8 @@ def write_animation(path: Path, animation: Animation) -> None:
         for name in (*TRACK_COLUMNS, *(["speech"] if track.speech is not None else [])):
             arrays[f"track_{name}"] = getattr(track, name)
     arrays["animation_json"] = np.array(json.dumps(described, ensure_ascii=False, sort_keys=True), dtype=np.str_)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as stream:
+    with whole_file(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
-    temporary.replace(path)
 
 
 def read_animation(path: Path) -> Animation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
 from sedtalker.speech.phones import PHONE_INDEX, SILENCE
+from sedtalker.whole_file import whole_file
 
 ALIGNER_FRAME = 0.01
 IGNORED = -1
@@ -134,9 +134,8 @@ def align_corpus(
             for part in pool.map(_align_many, [missing[i :: 4 * workers] for i in range(4 * workers)]):
                 known.update(part)
         cache.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part")
-        temporary.write_text(json.dumps(dict(sorted(known.items()))))
-        os.replace(temporary, path)
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(dict(sorted(known.items()))))
     return {u.key: [PhoneSpan(*s) for s in known[u.key]] for u in todo}
 
 

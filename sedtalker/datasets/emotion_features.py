@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from sedtalker.datasets.acoustics import Acoustics, change_speed, degrade
 from sedtalker.datasets.emotion_speech import JoinRule, Piece, Recording, choose_pieces, clip_labels, join, single
 from sedtalker.datasets.manifest import Clip, read_manifest
-from sedtalker.datasets.waveforms import WaveformStore
+from sedtalker.datasets.waveforms import WaveformStore, save_array
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder import SpeechEncoder, analyse
 from sedtalker.speech.features import MEL_BANDS
@@ -222,11 +221,3 @@ def _hidden(encoder: SpeechEncoder, mel: NDArray[np.float16], starts: NDArray[np
         frames = torch.from_numpy(np.asarray(mel[2 * first : 2 * last], np.float32))
         parts.append(encoder(frames[None])[0].half().numpy().reshape(-1, encoder.config.channels))
     return np.concatenate(parts) if parts else np.zeros((0, MEL_BANDS), np.float16)
-
-
-def save_array(path: Path, array: NDArray) -> None:
-    """Write a ``.npy`` file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as stream:
-        np.save(stream, array, allow_pickle=False)
-    temporary.replace(path)

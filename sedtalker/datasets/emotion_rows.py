@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sedtalker.datasets.emotion_features import EmotionFeatures, save_array
+from sedtalker.datasets.emotion_features import EmotionFeatures
 from sedtalker.datasets.emotion_speech import SILENCE
+from sedtalker.datasets.waveforms import save_array
 from sedtalker.emotion.network import ROW, DiarizerNetwork, FrameBatch
 from sedtalker.speech.features import MEL_BANDS
 

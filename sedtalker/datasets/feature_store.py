@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -16,8 +15,10 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
 from sedtalker.datasets.surroundings import Surroundings, change_speed, place
+from sedtalker.datasets.waveforms import save_array
 from sedtalker.speech.encoder import analyse
 from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, PROSODY_CHANNELS
+from sedtalker.whole_file import whole_file
 
 FORMAT = 2
 COLUMNS = MEL_BANDS + len(PROSODY_CHANNELS) + 1
@@ -132,10 +133,8 @@ def open_features(
                     index.append(Copy(key, copy, start, len(rows), speed))
                     parts.append(rows)
                     start += len(rows)
-        temporary = values_path.with_suffix(".part")
-        with temporary.open("wb") as file:
-            np.save(file, np.concatenate(parts), allow_pickle=False)
-        os.replace(temporary, values_path)
-        index_path.write_text(json.dumps([asdict(c) for c in index]))
+        save_array(values_path, np.concatenate(parts))
+        with whole_file(index_path) as temporary:
+            temporary.write_text(json.dumps([asdict(c) for c in index]))
     copies_made = tuple(Copy(**c) for c in json.loads(index_path.read_text()))
     return FeatureStore(copies_made, np.load(values_path, mmap_mode="r"))

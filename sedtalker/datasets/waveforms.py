@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
+from sedtalker.whole_file import whole_file
 
 INT16_SCALE = 32767.0
 
@@ -48,13 +49,12 @@ class WaveformStore:
         if not index.is_file():
             cache.mkdir(parents=True, exist_ok=True)
             clips = [np.round(load_audio(path).samples * INT16_SCALE).astype(np.int16) for path in files]
-            _save(data, np.concatenate(clips))
-            _save(index, np.cumsum([0] + [len(clip) for clip in clips], dtype=np.int64))
+            save_array(data, np.concatenate(clips))
+            save_array(index, np.cumsum([0] + [len(clip) for clip in clips], dtype=np.int64))
         return WaveformStore(np.load(data, mmap_mode="r"), np.load(index))
 
 
-def _save(path: Path, array: NDArray[np.generic]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as stream:
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Write a ``.npy`` file, whole or not at all."""
+    with whole_file(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)
-    temporary.replace(path)

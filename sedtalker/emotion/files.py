@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from sedtalker.emotion.densify import constant_track, densify
@@ -19,6 +18,7 @@ from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.emotion.track_json import track_from_json, track_to_json
 from sedtalker.errors import InputError
+from sedtalker.whole_file import whole_file
 
 READERS = {
     ".rttm": segments_from_rttm,
@@ -79,11 +79,8 @@ def write_track(path: Path, track: EmotionTrack) -> None:
         text = segments_to_textgrid(track.segments(), track.duration)
     else:
         raise InputError(f"{path}: tracks are written as {SUFFIXES}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from sedtalker.audio import Audio
 from sedtalker.emotion.track import UNCERTAIN, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.whole_file import whole_file
 
 COLOURS: dict[str, str] = {
     "neutral": "#BBBBBB",
@@ -48,14 +48,20 @@ def plot_track(audio: Audio, track: EmotionTrack, path: Path) -> None:
     axes[3].set_xlim(0.0, max(audio.duration, 0.1))
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.png")
+    write_figure(figure, path)
+
+
+def write_figure(figure: Any, path: Path) -> None:
+    """Write a matplotlib figure as PNG, whole or not at all; the same figure gives the same bytes.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
     try:
-        figure.savefig(temporary, metadata={"Software": None})
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _draw_waveform(axis: Any, audio: Audio, track: EmotionTrack) -> None:

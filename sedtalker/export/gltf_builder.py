@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sedtalker.whole_file import whole_file
 
 _COMPONENT = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}
 _TYPE = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
@@ -67,17 +67,10 @@ class GltfBuilder:
         text = json.dumps(complete, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         text += b" " * (-len(text) % 4)
         path = Path(path)
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(binary)))
-                file.write(struct.pack("<I4s", len(text), b"JSON") + text)
-                file.write(struct.pack("<I4s", len(binary), b"BIN\0") + binary)
-                file.close()
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        with whole_file(path) as temporary, temporary.open("wb") as file:
+            file.write(struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(binary)))
+            file.write(struct.pack("<I4s", len(text), b"JSON") + text)
+            file.write(struct.pack("<I4s", len(binary), b"BIN\0") + binary)
 
     def _view(self, values: NDArray[Any], target: int | None) -> int:
         self._binary += b"\0" * (-len(self._binary) % 4)

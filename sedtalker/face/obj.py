@@ -6,8 +6,6 @@ all of these as they were.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from sedtalker.errors import InputError
 from sedtalker.face.mesh import Ints, Mesh
 from sedtalker.face.mtl import vertex_colours
+from sedtalker.whole_file import whole_file
 
 _NO_UV = -1
 
@@ -170,18 +169,8 @@ def _groups(labels: list[tuple[str, str, str]]) -> tuple[tuple[str, ...], Ints |
 def write_obj(mesh: Mesh, path: Path) -> None:
     """Write ``mesh`` as OBJ, every float32 exactly; the file appears whole or not at all."""
     path = Path(path)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            for text in _obj_lines(mesh):
-                file.write(text)
-            file.close()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(_obj_lines(mesh))
 
 
 def _obj_lines(mesh: Mesh) -> Iterator[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
+from sedtalker.whole_file import whole_file
 
 _AUDIO_BLOCK = 1024
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
@@ -60,17 +59,14 @@ def write_video(
         )
     if audio is not None and len(audio[0]) == 0:
         audio = None
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".video-", suffix=path.suffix or ".mp4")
-    os.close(handle)
-    try:
-        # bitexact: no encoder version and no time in the file.
-        with av.open(name, "w", options={"fflags": "+bitexact", "movflags": "+faststart"}) as container:
-            written = _write_streams(container, iter(frames), Fraction(fps).limit_denominator(1001), audio, crf, preset)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    # bitexact: no encoder version and no time in the file.
+    options = {"fflags": "+bitexact", "movflags": "+faststart"}
+    container_format = None if path.suffix else "mp4"
+    with (
+        whole_file(path) as temporary,
+        av.open(str(temporary), "w", format=container_format, options=options) as container,
+    ):
+        written = _write_streams(container, iter(frames), Fraction(fps).limit_denominator(1001), audio, crf, preset)
     return written
 
 

@@ -6,7 +6,6 @@ features and the corpora, not of a network tuned to some of them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from sedtalker.datasets.emotion_speech import clip_labels
 from sedtalker.datasets.manifest import Clip, read_manifest
 from sedtalker.emotion.diarizer import enrol
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import macro_f1
@@ -232,14 +232,7 @@ def plot_heat_map(result: CrossCorpus, path: Path) -> None:
                 axis.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", color=colour)
     axes[0].set_ylabel("trained on")
     figure.colorbar(image, ax=axes, label="macro-F1 over shared categories")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.png")
-    try:
-        figure.savefig(temporary, metadata={"Software": None})
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_figure(figure, path)
 
 
 def _category(clip: Clip) -> int:

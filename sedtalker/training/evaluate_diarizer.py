@@ -22,7 +22,6 @@ from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.metrics.emotion import (
     boundary_f1,
-    confusion,
     diarization_error,
     expected_calibration_error,
     macro_f1,
@@ -254,18 +253,6 @@ def confidence_figures(spans: NDArray[np.float64], name: str) -> dict[str, float
         if sure.any():
             figures[f"certain_{name}_{threshold}"] = float(np.average(right[sure], weights=weight[sure]))
     return figures
-
-
-def confusion_by_corpus(results: list[ClipResult]) -> dict[str, NDArray[np.int64]]:
-    """Confusion counts (C, C) of each corpus: rows the truth."""
-    return {
-        corpus: confusion(
-            np.array([r.truth for r in results if r.clip.corpus == corpus]),
-            np.array([r.posterior.argmax() for r in results if r.clip.corpus == corpus]),
-            len(CATEGORIES),
-        )
-        for corpus in sorted({r.clip.corpus for r in results})
-    }
 
 
 def _read(clips: list[Clip], index: int) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sedtalker.face.archive import face_arrays, face_from_arrays
 from sedtalker.face.face import Face
 from sedtalker.face.mesh import Mesh
 from sedtalker.face.registration.report import RegistrationReport, report_from_json
+from sedtalker.whole_file import whole_file
 
 VERSION = 2  # raise when registration gives other results
 
@@ -71,14 +73,10 @@ def content_hash(mesh: Mesh, source: Face, detector: str) -> str:
 def store_entry(entry: Path, face: Face, report: RegistrationReport) -> None:
     """Keep a result to the last bit; the entry appears whole or not at all."""
     arrays = {**face_arrays(face), "report": np.array(report.to_json())}
-    partial = entry.with_suffix(f".{os.getpid()}.partial")
-    try:
+    with suppress(OSError):  # a cache that cannot be written is no reason to fail
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with whole_file(entry) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(partial, entry)
-    except OSError:
-        partial.unlink(missing_ok=True)
 
 
 def load_entry(entry: Path, mesh: Mesh, name: str) -> tuple[Face, RegistrationReport] | None:
