@@ -39,7 +39,11 @@ class ActivityRule:
 
 
 def speech_activity(
-    log_energy: NDArray[np.floating], voicing: NDArray[np.floating], rate: float, rule: ActivityRule = ActivityRule()
+    log_energy: NDArray[np.floating],
+    voicing: NDArray[np.floating],
+    rate: float,
+    rule: ActivityRule = ActivityRule(),
+    loud: float | None = None,
 ) -> Mask:
     """Frames (T,) that are speech.
 
@@ -48,12 +52,13 @@ def speech_activity(
         voicing: (T,) in [0, 1].
         rate: frames a second.
         rule: thresholds.
+        loud: 95th percentile of ``activity_level`` over the whole recording, where this is only a part of it.
     """
     frames = len(log_energy)
-    level = ndimage.uniform_filter1d(np.asarray(log_energy, np.float64), max(1, round(0.06 * rate)), mode="nearest")
+    level = activity_level(log_energy, rate)
     if frames == 0 or level.max() < np.log(1e-6):
         return np.zeros(frames, dtype=bool)
-    quiet, loud = _nearby_levels(level, rate, rule)
+    quiet, loud = _nearby_levels(level, rate, rule, float(np.quantile(level, 0.95)) if loud is None else loud)
     high = np.minimum(np.maximum(loud - rule.below_loud, quiet + rule.above_quiet), loud - rule.steady_margin)
     candidate = level > high - rule.hysteresis
     regions, count = ndimage.label(candidate)
@@ -69,13 +74,20 @@ def speech_activity(
     return ndimage.binary_dilation(speech, iterations=padding) if padding and speech.any() else speech
 
 
+def activity_level(log_energy: NDArray[np.floating], rate: float) -> NDArray[np.float64]:
+    """Natural-log power (T,) smoothed over 60 ms, the ends held."""
+    return ndimage.uniform_filter1d(np.asarray(log_energy, np.float64), max(1, round(0.06 * rate)), mode="nearest")
+
+
 def spans(mask: Mask, rate: float) -> list[tuple[float, float]]:
     """Runs of true frames as (start, end) seconds, where frame i covers ``[i / rate, (i + 1) / rate)``."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return [(float(a) / rate, float(b) / rate) for a, b in edges.reshape(-1, 2)]
 
 
-def _nearby_levels(level: NDArray[np.float64], rate: float, rule: ActivityRule) -> tuple[NDArray, NDArray]:
+def _nearby_levels(
+    level: NDArray[np.float64], rate: float, rule: ActivityRule, overall: float
+) -> tuple[NDArray, NDArray]:
     """Running 10th and 95th percentile of the level; the loud one never 20 dB under the whole recording's."""
     step = max(1, round(0.1 * rate))
     coarse = level[: len(level) // step * step].reshape(-1, step) if len(level) >= step else level[None]
@@ -84,7 +96,7 @@ def _nearby_levels(level: NDArray[np.float64], rate: float, rule: ActivityRule) 
     index = np.arange(len(level))
     quiet = ndimage.percentile_filter(coarse.mean(1), 10, size=size, mode="nearest")
     loud = ndimage.percentile_filter(coarse.max(1), 95, size=size, mode="nearest")
-    loud = np.maximum(loud, np.quantile(level, 0.95) - 4.6)
+    loud = np.maximum(loud, overall - 4.6)
     return np.interp(index, at, quiet), np.interp(index, at, loud)
 
 

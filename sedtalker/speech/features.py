@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import librosa
 import torch
@@ -25,6 +26,9 @@ MINUTE = 6000
 
 F0_LOWEST, F0_HIGHEST = 60.0, 500.0
 PITCH_WINDOW = 800
+SHORTEST_LAG, LONGEST_LAG = int(SAMPLE_RATE / F0_HIGHEST), int(SAMPLE_RATE / F0_LOWEST)
+QUIET, LOUD = 0.10, 0.95
+"""Quantiles that stand for the level of quiet and of loud frames."""
 PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
 
 
@@ -49,8 +53,17 @@ def level_gain(samples: Tensor) -> Tensor:
     Limited to 60 dB either way; 1 for silence.
     """
     frames = _frames(samples, WINDOW_LENGTH)
-    rms = torch.cat([part.square().mean(-1).sqrt() for part in frames.split(MINUTE, 1)], 1)
-    loud = torch.quantile(rms, 0.95, dim=1, keepdim=True)
+    rms = torch.cat([frame_rms(part) for part in frames.split(MINUTE, 1)], 1)
+    return gain_of(torch.quantile(rms, LOUD, dim=1, keepdim=True))
+
+
+def frame_rms(frames: Tensor) -> Tensor:
+    """Root mean square (…) of frames (…, length)."""
+    return frames.square().mean(-1).sqrt()
+
+
+def gain_of(loud: Tensor) -> Tensor:
+    """The gain for a loud RMS, see ``level_gain``."""
     return torch.where(loud > 1e-5, (0.1 / loud.clamp_min(1e-5)).clamp(1e-3, 1e3), torch.ones_like(loud))
 
 
@@ -60,9 +73,32 @@ def log_mel(samples: Tensor) -> Tensor:
     25 ms Hann window, Slaney mel scale to 8 kHz, power floored at 1e-6. Give it samples scaled by
     ``level_gain``, or quiet recordings fall under the floor.
     """
-    window = torch.hann_window(WINDOW_LENGTH, device=samples.device)
-    spectrum = torch.fft.rfft(_frames(samples, WINDOW_LENGTH) * window, FFT_LENGTH).abs().square()
-    return torch.log(spectrum @ _mel_filters().to(samples).T + LOG_FLOOR)
+    return torch.log(mel_power(_frames(samples, WINDOW_LENGTH)) + LOG_FLOOR)
+
+
+def mel_power(frames: Tensor) -> Tensor:
+    """Power (…, 80) in each mel band of frames (…, 400)."""
+    window = torch.hann_window(WINDOW_LENGTH, device=frames.device)
+    spectrum = torch.fft.rfft(frames * window, FFT_LENGTH).abs().square()
+    return spectrum @ _mel_filters().to(frames).T
+
+
+class PitchFrames(NamedTuple):
+    """What prosody needs of each frame, before any gain; all scale with the square of one.
+
+    Attributes:
+        energy: (…) mean power.
+        total: (…) autocorrelation at lag zero.
+        correlation: (…, L) autocorrelation at the lags of the pitch range.
+        low: (…) spectral power below 1 kHz.
+        high: (…) above.
+    """
+
+    energy: Tensor
+    total: Tensor
+    correlation: Tensor
+    low: Tensor
+    high: Tensor
 
 
 def prosody(samples: Tensor) -> Tensor:
@@ -72,26 +108,34 @@ def prosody(samples: Tensor) -> Tensor:
     in Hz relative to 150 Hz, zero where unvoiced; ``voicing`` peak of the window-corrected normalised autocorrelation
     in [0, 1] (Boersma 1993, without path search); ``spectral_tilt`` log energy above 1 kHz minus below.
     """
-    frames = _frames(samples, PITCH_WINDOW)
+    return prosody_tracks(pitch_frames(_frames(samples, PITCH_WINDOW)))
+
+
+def pitch_frames(frames: Tensor) -> PitchFrames:
+    """Energies and autocorrelation of frames (…, 800)."""
     frames = frames - frames.mean(-1, keepdim=True)
-    window = torch.hann_window(PITCH_WINDOW, device=samples.device)
-    spectrum = torch.fft.rfft(frames * window, 2048).abs().square()
+    spectrum = torch.fft.rfft(frames * torch.hann_window(PITCH_WINDOW, device=frames.device), 2048).abs().square()
     correlation = torch.fft.irfft(spectrum)
-    window_correlation = torch.fft.irfft(torch.fft.rfft(window, 2048).abs().square())
-    shortest, longest = int(SAMPLE_RATE / F0_HIGHEST), int(SAMPLE_RATE / F0_LOWEST)
-    lags = slice(shortest, longest + 1)
-    energy = frames.square().mean(-1)
-    normalised = correlation[..., lags] / (correlation[..., :1] + 1e-3)
-    normalised = normalised / (window_correlation[lags] / window_correlation[0])
-    bias = 0.02 * torch.log2(torch.arange(shortest, longest + 1, device=samples.device) / shortest)
-    strength, index = (normalised - bias).max(-1)
-    voicing = strength.clamp(0.0, 1.0)
-    f0 = SAMPLE_RATE / (index + shortest)
     low = spectrum[..., 2 : 1000 * 2048 // SAMPLE_RATE].sum(-1)
     high = spectrum[..., 1000 * 2048 // SAMPLE_RATE :].sum(-1)
+    lags = correlation[..., SHORTEST_LAG : LONGEST_LAG + 1]
+    return PitchFrames(frames.square().mean(-1), correlation[..., 0], lags, low, high)
+
+
+def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Tensor:
+    """Tracks (…, 4) of the frames as if the samples had been multiplied by ``gain``, see ``prosody``."""
+    device, power = frames.energy.device, gain * gain
+    spectrum = torch.fft.rfft(torch.hann_window(PITCH_WINDOW, device=device), 2048).abs().square()
+    window_correlation = torch.fft.irfft(spectrum)
+    normalised = frames.correlation / (frames.total[..., None] + 1e-3 / power)
+    normalised = normalised / (window_correlation[SHORTEST_LAG : LONGEST_LAG + 1] / window_correlation[0])
+    bias = 0.02 * torch.log2(torch.arange(SHORTEST_LAG, LONGEST_LAG + 1, device=device) / SHORTEST_LAG)
+    strength, index = (normalised - bias).max(-1)
+    voicing = strength.clamp(0.0, 1.0)
+    f0 = SAMPLE_RATE / (index + SHORTEST_LAG)
     log_f0 = torch.where(voicing > 0.45, torch.log(f0 / 150.0), torch.zeros_like(voicing))
-    tilt = torch.log(high + 1e-3) - torch.log(low + 1e-3)
-    return torch.stack([torch.log(energy + 1e-7), log_f0, voicing, tilt], dim=-1)
+    tilt = torch.log(power * frames.high + 1e-3) - torch.log(power * frames.low + 1e-3)
+    return torch.stack([torch.log(power * frames.energy + 1e-7), log_f0, voicing, tilt], dim=-1)
 
 
 def speech_mask(mel: Tensor) -> Tensor:
@@ -101,10 +145,19 @@ def speech_mask(mel: Tensor) -> Tensor:
     where the background is louder than that, but never less than 10 dB below the loud frames.
     """
     level = torch.cat([torch.logsumexp(part, dim=-1) for part in mel.split(MINUTE, 1)], 1)
-    level = F.avg_pool1d(F.pad(level[:, None], (5, 5), mode="replicate"), 11, 1)[:, 0]
-    quiet, loud = torch.quantile(level, torch.tensor([0.10, 0.95], device=mel.device), dim=1, keepdim=True)
-    threshold = torch.maximum(loud - 6.9, quiet + 1.6).minimum(loud - 2.3)
-    return level > threshold
+    level = smooth_level(level)
+    quiet, loud = torch.quantile(level, torch.tensor([QUIET, LOUD], device=mel.device), dim=1, keepdim=True)
+    return level > speech_threshold(quiet, loud)
+
+
+def smooth_level(level: Tensor) -> Tensor:
+    """Mean (B, T) over 11 frames, the ends held."""
+    return F.avg_pool1d(F.pad(level[:, None], (5, 5), mode="replicate"), 11, 1)[:, 0]
+
+
+def speech_threshold(quiet: Tensor, loud: Tensor) -> Tensor:
+    """The threshold for the levels of quiet and loud frames, see ``speech_mask``."""
+    return torch.maximum(loud - 6.9, quiet + 1.6).minimum(loud - 2.3)
 
 
 def centre_bands(mel: Tensor, mask: Tensor) -> Tensor:
