@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.emotion.enrolment import Voice, centre_on_voice
+from sedtalker.emotion.frame_network import FrameNetwork, FrameNetworkConfig, frame_inputs
 from sedtalker.emotion.functionals import (
     SPOKEN,
     VOICED,
@@ -25,6 +26,7 @@ from sedtalker.emotion.functionals import (
     window_sum,
 )
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FRAME_CLOCK
 
 STRIDE = 2
@@ -42,6 +44,8 @@ class DiarizerConfig(BaseModel):
 
     hidden_channels: int = 0
     """Size of the encoder's hidden vectors; 0: log-mels and prosody only."""
+    backbone: BackboneConfig | None = None
+    """Backbone that the hidden vectors come from; null: the built-in encoder."""
     windows: tuple[float, ...] = (1.0, 2.0, 4.0, 20.0)
     """Widths of the functionals' windows, seconds, increasing; the last one normalises the speaker."""
     width: int = 192
@@ -55,6 +59,10 @@ class DiarizerConfig(BaseModel):
     """Divides the averaged log-posteriors; fitted on validation speakers."""
     intensity_steps: tuple[float, float] = (0.0, 2.0)
     """Thresholds between neutral, normal and strong on the scale of the intensity output."""
+    frame_networks: tuple[FrameNetworkConfig, ...] = ()
+    """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
+    frame_share: float = Field(0.5, ge=0.0, le=1.0)
+    """Weight of the frame networks' log-posterior against the perceptrons'; chosen on validation speakers."""
 
 
 class FrameBatch(NamedTuple):
@@ -73,6 +81,20 @@ class FrameBatch(NamedTuple):
     speech: Tensor
     valid: Tensor
     hidden: Tensor | None = None
+
+
+class FrameEstimate(NamedTuple):
+    """What is heard at every frame at 50 Hz.
+
+    Attributes:
+        log_posterior: (B, T, C) calibrated; ``exp`` of a row sums to 1.
+        intensity: (B, T) in [0, 1].
+        boundary: (B, T) probability that the emotion changes within 120 ms; zeros without a frame network.
+    """
+
+    log_posterior: Tensor
+    intensity: Tensor
+    boundary: Tensor
 
 
 class Scores(NamedTuple):
@@ -117,6 +139,7 @@ class DiarizerNetwork(nn.Module):
             )
             for _ in range(config.members)
         )
+        self.frame_networks = nn.ModuleList(FrameNetwork(c) for c in config.frame_networks)
 
     @property
     def context(self) -> int:
@@ -166,13 +189,25 @@ class DiarizerNetwork(nn.Module):
         classes = len(self.config.labels)
         return Scores(out[..., :classes], out[..., classes], out[..., classes + 1 :])
 
-    def frames(self, batch: FrameBatch, voice: Voice | None = None) -> tuple[Tensor, Tensor]:
-        """Logits (M, B, T, C) and intensity (M, B, T) at 50 Hz, interpolated between rows; one voice for all of B."""
-        frames = batch.mel.shape[1]
+    def frames(self, batch: FrameBatch, voice: Voice | None = None) -> FrameEstimate:
+        """What is heard at 50 Hz, interpolated between rows; one voice for all of B."""
+        config, frames = self.config, batch.mel.shape[1]
         rows, weight = self.describe(batch)
         scores = self(rows if voice is None else self.centre(rows, weight, voice))
-        intensity = _interpolate(scores.intensity[..., None], frames, ROW)[..., 0]
-        return _interpolate(scores.logits, frames, ROW), intensity
+        log = _interpolate(F.log_softmax(scores.logits, -1).mean(0), frames, ROW)
+        intensity = _interpolate(scores.intensity.mean(0)[..., None], frames, ROW)[..., 0]
+        boundary = torch.zeros_like(intensity)
+        if self.frame_networks:
+            share = config.frame_share
+            heard = [net(_pad_inputs(batch)) for net in self.frame_networks]
+            logits = torch.stack([F.log_softmax(h.logits, -1) for h in heard]).mean(0)
+            strength = torch.stack([h.intensity for h in heard]).mean(0)
+            change = torch.stack([torch.sigmoid(h.boundary) for h in heard]).mean(0)
+            log = (1 - share) * log + share * _interpolate(logits, frames, STRIDE)
+            intensity = (1 - share) * intensity + share * _interpolate(strength[..., None], frames, STRIDE)[..., 0]
+            boundary = _interpolate(change[..., None], frames, STRIDE)[..., 0]
+        log = F.log_softmax(log / config.temperature, -1)
+        return FrameEstimate(log, ordinal_intensity(intensity, config.intensity_steps), boundary)
 
 
 def average_posterior(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -186,6 +221,12 @@ def ordinal_intensity(score: Tensor, steps: tuple[float, float]) -> Tensor:
     The proportional-odds model (McCullagh 1980): near 0 is neutral, 0.5 normal, near 1 strong.
     """
     return 0.5 * (torch.sigmoid(score - steps[0]) + torch.sigmoid(score - steps[1]))
+
+
+def _pad_inputs(batch: FrameBatch) -> Tensor:
+    """The frame network's inputs (B, T, 91), T made even."""
+    batch = _pad(batch, -batch.mel.shape[1] % STRIDE)
+    return frame_inputs(batch.mel, batch.prosody, batch.speech, batch.valid)
 
 
 def _pad(batch: FrameBatch, count: int) -> FrameBatch:

@@ -3,11 +3,16 @@
 WavLM, wav2vec 2.0, HuBERT and their kin read the waveform through a stack of convolutions; the Whisper encoder reads
 log-mels in blocks of 30 s. Either way the result is ``SpeechFeatures`` whose clock follows from the receptive field,
 not from a ratio of lengths: 20 s of sound give 999 frames, the first centred at 12.5 ms.
+
+A frame's vector is the weighted sum of all hidden states, as in SUPERB (Yang et al. 2021), each normalised over its
+channels first: residual streams grow from layer to layer, and the weights should not have to undo that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +20,33 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import SpeechFeatures, analyse
 from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.hub import load_pretrained
 
 WINDOW_SECONDS, MARGIN_SECONDS = 20.0, 2.0
 WHISPER_SECONDS = 30.0
+PACKED = "./backbone"
+"""Name of a backbone that lies inside the checkpoint folder that needs it."""
+
+
+class BackboneConfig(BaseModel):
+    """Which backbone, and how its layers are mixed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    """Hub name or local folder."""
+    revision: str | None = None
+    """Branch, tag or commit of the hub; null: main."""
+    layer_weights: tuple[float, ...] | None = None
+    """Share of each hidden state, from what enters the first layer to what leaves the last; null: not chosen yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +56,27 @@ class Backbone:
     Attributes:
         model: the speech model; for Whisper, its encoder.
         extractor: the feature extractor that belongs to it.
-        layer: which hidden state is taken (``-1``: the last).
+        layer_weights: see ``BackboneConfig``; ``None``: the last layer alone.
     """
 
     model: Any
     extractor: Any
-    layer: int = -1
+    layer_weights: tuple[float, ...] | None = None
 
     @property
     def is_whisper(self) -> bool:
         """Whether the input is log-mels in blocks of 30 s."""
         return bool(self.model.config.model_type == "whisper")
+
+    @property
+    def layers(self) -> Any:
+        """The transformer layers, from the input up."""
+        return (self.model if self.is_whisper else self.model.encoder).layers
+
+    @property
+    def channels(self) -> int:
+        """Size of a hidden vector."""
+        return int(self.model.config.hidden_size)
 
     @property
     def clock(self) -> FrameClock:
@@ -55,25 +89,57 @@ class Backbone:
             stride *= step
         return FrameClock(SAMPLE_RATE / stride, (field - 1) / 2 / SAMPLE_RATE)
 
+    def sha256(self) -> str:
+        """Hash of the weights, whatever their names and order: the same model under any version of the library."""
+        values = self.model.state_dict().values()
+        each = sorted(hashlib.sha256(v.detach().float().cpu().numpy().tobytes()).digest() for v in values)
+        return hashlib.sha256(b"".join(each)).hexdigest()
 
-def load_backbone(name: str | Path, layer: int = -1) -> Backbone:
-    """A backbone from a local folder or a model hub (``microsoft/wavlm-base-plus``); safetensors only.
+
+def load_backbone(config: BackboneConfig) -> Backbone:
+    """A frozen backbone from a local folder or the hub (``microsoft/wavlm-base-plus``); safetensors only.
 
     Raises:
-        InputError: it cannot be found or is not a speech encoder.
+        InputError: it cannot be found, is not a speech encoder, or has another number of layers than was weighted.
     """
     from transformers import AutoFeatureExtractor, AutoModel
 
-    try:
-        extractor = AutoFeatureExtractor.from_pretrained(str(name), trust_remote_code=False)
-        model = AutoModel.from_pretrained(str(name), trust_remote_code=False, use_safetensors=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{name}: not a speech backbone that can be loaded ({str(error).splitlines()[0]})") from None
+    extractor = load_pretrained(AutoFeatureExtractor, config.name, config.revision)
+    model = load_pretrained(AutoModel, config.name, config.revision, use_safetensors=True, dtype=torch.float32)
     if model.config.model_type == "whisper":
         model = model.get_encoder()
     elif not hasattr(model.config, "conv_stride"):
-        raise InputError(f"{name}: a {model.config.model_type} model is not a speech encoder")
-    return Backbone(model.eval().requires_grad_(False), extractor, layer)
+        raise InputError(f"{config.name}: a {model.config.model_type} model is not a speech encoder")
+    backbone = Backbone(model.eval().requires_grad_(False), extractor, config.layer_weights)
+    states = len(backbone.layers) + 1
+    if config.layer_weights is not None and len(config.layer_weights) != states:
+        raise InputError(f"{config.name}: {len(config.layer_weights)} layer weights for {states} hidden states")
+    return backbone
+
+
+def save_backbone(backbone: Backbone, source: BackboneConfig, folder: Path) -> None:
+    """Write a backbone that was fine-tuned from ``source`` as a folder that ``load_backbone`` reads."""
+    from transformers import AutoModel
+
+    model = backbone.model
+    if backbone.is_whisper:
+        model = load_pretrained(AutoModel, source.name, source.revision, use_safetensors=True, dtype=torch.float32)
+        model.get_encoder().load_state_dict(backbone.model.state_dict())
+    model.save_pretrained(folder)
+    backbone.extractor.save_pretrained(folder)
+
+
+def pack_backbone(config: BackboneConfig, checkpoint: Path) -> BackboneConfig:
+    """Copy a backbone that is a local folder into the checkpoint that needs it; one of the hub stays a name."""
+    if not Path(config.name).is_dir():
+        return config
+    shutil.copytree(config.name, checkpoint / PACKED, dirs_exist_ok=True)
+    return config.model_copy(update={"name": PACKED})
+
+
+def unpack_backbone(config: BackboneConfig, checkpoint: Path) -> BackboneConfig:
+    """The configuration with the folder that ``pack_backbone`` made in the place of its name."""
+    return config.model_copy(update={"name": str(checkpoint / PACKED)}) if config.name == PACKED else config
 
 
 @torch.no_grad()
@@ -83,28 +149,62 @@ def encode_with_backbone(backbone: Backbone, audio: Audio) -> SpeechFeatures:
     Neighbouring windows share 2 s on each side, so attention sees at least that much context everywhere.
     """
     mel, prosody, speech = analyse(torch.from_numpy(audio.samples))
-    count = len(mel) // 2
-    times = FRAME_CLOCK.times(count)
-    hidden, heard = _windows(backbone, audio.samples)
     return SpeechFeatures(
         clock=FRAME_CLOCK,
-        hidden=resample_frames(hidden, heard, times),
+        hidden=hidden_vectors(backbone, audio.samples, len(mel) // 2),
         mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
         prosody=prosody.unflatten(0, (-1, 2)).mean(1).numpy(),
         speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
     )
 
 
+@torch.no_grad()
+def hidden_vectors(backbone: Backbone, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Weighted hidden vectors (count, D) of samples (N,) on the clock of the built-in encoder."""
+    hidden, heard = _windows(backbone, samples)
+    return resample_frames(hidden, heard, FRAME_CLOCK.times(count))
+
+
+@torch.no_grad()
+def layer_means(backbone: Backbone, samples: NDArray[np.float32], speech: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Mean of every hidden state over the speech of a clip's first window, (layers + 1, D).
+
+    Args:
+        backbone: of L layers.
+        samples: (N,) of one clip.
+        speech: (T,) bool on the clock of the built-in encoder.
+    """
+    states = _states(backbone, samples[: round(_longest(backbone) * SAMPLE_RATE)])
+    at = backbone.clock.times(states.shape[1])
+    share = resample_frames(speech.astype(np.float32)[:, None], FRAME_CLOCK.times(len(speech)), at)[:, 0]
+    share = share * (at < len(samples) / SAMPLE_RATE)
+    share = share if share.sum() > 0 else np.ones_like(share)
+    weight = torch.from_numpy((share / share.sum()).astype(np.float32)).to(states)
+    return np.asarray(torch.einsum("ltd,t->ld", states, weight).cpu().numpy(), np.float32)
+
+
+def normalised_states(output: Any) -> Tensor:
+    """Hidden states (layers + 1, B, T, D) of a model's output, each vector at mean 0 and variance 1."""
+    states = torch.stack(tuple(output.hidden_states)).float()
+    return F.layer_norm(states, states.shape[-1:])
+
+
+def _longest(backbone: Backbone) -> float:
+    return WHISPER_SECONDS if backbone.is_whisper else WINDOW_SECONDS + 2 * MARGIN_SECONDS
+
+
 def _windows(backbone: Backbone, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Hidden vectors (T, D) of the whole recording and their times (T,), each from the window it is most central in."""
-    longest = WHISPER_SECONDS if backbone.is_whisper else WINDOW_SECONDS + 2 * MARGIN_SECONDS
+    longest = _longest(backbone)
     step = longest - 2 * MARGIN_SECONDS
     duration = len(samples) / SAMPLE_RATE
     parts, times = [], []
     for index in range(max(1, math.ceil((duration - 2 * MARGIN_SECONDS) / step))):
         begin = index * step
         piece = samples[round(begin * SAMPLE_RATE) : round((begin + longest) * SAMPLE_RATE)]
-        vectors = _run(backbone, piece)
+        states = _states(backbone, piece)
+        weights = backbone.layer_weights or (0.0,) * (len(states) - 1) + (1.0,)
+        vectors = torch.einsum("ltd,l->td", states, torch.tensor(weights).to(states)).cpu().numpy()
         at = begin + backbone.clock.times(len(vectors))
         last = begin + longest >= duration
         low = -np.inf if index == 0 else begin + MARGIN_SECONDS
@@ -115,11 +215,17 @@ def _windows(backbone: Backbone, samples: NDArray[np.float32]) -> tuple[NDArray[
     return np.concatenate(parts), np.concatenate(times)
 
 
-def _run(backbone: Backbone, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def _states(backbone: Backbone, samples: NDArray[np.float32]) -> Tensor:
+    """Normalised hidden states (layers + 1, T, D) of one window."""
     device = next(backbone.model.parameters()).device
     shortest = 0 if backbone.is_whisper else round(2 * backbone.clock.offset * SAMPLE_RATE) + 1
     padded = np.pad(samples, (0, max(0, shortest - len(samples))))
-    inputs = backbone.extractor(padded, sampling_rate=SAMPLE_RATE, return_tensors="pt")
-    tensor = inputs["input_features" if backbone.is_whisper else "input_values"].to(device)
-    output = backbone.model(tensor, output_hidden_states=True)
-    return np.asarray(output.hidden_states[backbone.layer][0].float().cpu().numpy(), np.float32)
+    inputs = model_input(backbone, [padded]).to(device)
+    return normalised_states(backbone.model(inputs, output_hidden_states=True))[:, 0]
+
+
+def model_input(backbone: Backbone, clips: list[NDArray[np.float32]]) -> Tensor:
+    """What the model reads for clips of equal length: waveforms (B, N), or for Whisper log-mels (B, 80, 3000)."""
+    inputs = backbone.extractor(clips, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    tensor: Tensor = inputs["input_features" if backbone.is_whisper else "input_values"]
+    return tensor

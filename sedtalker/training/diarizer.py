@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
-from sedtalker.datasets.emotion_features import EmotionFeatures, Pool, open_features
+from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.datasets.emotion_features import EmotionFeatures, Pool
 from sedtalker.datasets.emotion_rows import EmotionRows, open_rows
 from sedtalker.datasets.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SOME_LEVEL, STRONG_LEVEL
 from sedtalker.datasets.speaker_voices import SpeakerVoices
@@ -23,8 +23,9 @@ from sedtalker.emotion.enrolment import Voice
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, Scores, average_posterior
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall
-from sedtalker.speech.encoder import load_encoder
+from sedtalker.speech.backbone import BackboneConfig, pack_backbone
 from sedtalker.training.diarizer_card import LICENCES, diarizer_card
+from sedtalker.training.diarizer_encoder import open_diarizer_encoder
 from sedtalker.training.loop import Batch
 
 CORE_FIGURES = ("uar_ravdess", "uar_nemo", "uar_emotiontts_ko", "frame_accuracy")
@@ -36,8 +37,9 @@ class DiarizerTraining(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    encoder: str | None = None
-    """Checkpoint folder of the frozen speech encoder; ``none``: log-mels and prosody only; null: the built-in one."""
+    encoder: str | BackboneConfig | None = None
+    """Frozen speech encoder: a backbone (``encoder=NAME``), a checkpoint folder, ``none`` (log-mels and prosody only);
+    null: the built-in one."""
     corpora: dict[str, float]
     """Corpora and their shares among single clips; speakers and categories are drawn evenly within each."""
     joined_corpora: dict[str, float]
@@ -66,16 +68,18 @@ class DiarizerTask:
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = DiarizerTraining.model_validate(config)
         self.names = tuple(self.config.corpora)
-        folder = Path(self.config.encoder) if self.config.encoder else None
-        self.encoder = None if self.config.encoder == "none" else load_encoder(folder)
-        self.encoder_hash = weights_sha256(folder or builtin_checkpoint("speech_encoder")) if self.encoder else None
-        hidden = self.encoder.config.channels if self.encoder else 0
-        self.model = DiarizerConfig(hidden_channels=hidden, corpora=self.names, **self.config.model)
         pool = Pool(self.names, self.config.joined_corpora, "train", self.config.copies, self.config.joined)
         held = replace(pool, split="valid", copies=0, joined=min(150, self.config.joined))
+        self.encoder = open_diarizer_encoder(self.config.encoder, data, cache, pool, self.config.held_out)
+        self.model = DiarizerConfig(
+            hidden_channels=self.encoder.channels,
+            backbone=self.encoder.backbone,
+            corpora=self.names,
+            **self.config.model,
+        )
         network = DiarizerNetwork(self.model)
-        self.train = open_rows(open_features(data, cache, pool, self.encoder), network)
-        self.valid = open_rows(open_features(data, cache, held, self.encoder), network)
+        self.train = open_rows(self.encoder.features(pool), network)
+        self.valid = open_rows(self.encoder.features(held), network)
         self.sampler = SpanSampler(self.train, self.config, network)
         self.valid_voices = SpeakerVoices(self.valid, np.arange(len(self.valid.features)))
 
@@ -135,11 +139,13 @@ class DiarizerTask:
         """Fit the temperature on the validation speakers and write the checkpoint."""
         assert isinstance(model, DiarizerNetwork)
         config = model.config.model_copy(update={"temperature": fit_temperature(model, self.valid)})
+        if config.backbone is not None:
+            config = config.model_copy(update={"backbone": pack_backbone(config.backbone, folder)})
         checkpoint = CheckpointConfig(
             kind="diarizer",
             licence="CC-BY-NC-SA-4.0",
             trained_on=[f"{name} ({LICENCES.get(name, 'see the data')})" for name in self.names],
-            encoder_sha256=self.encoder_hash,
+            encoder_sha256=self.encoder.sha256,
             model=config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
@@ -169,24 +175,13 @@ class SpanSampler:
         self.start = np.searchsorted(self.recording, np.arange(len(features) + 1))
         usable = allowed & (features.category >= 0) & (np.diff(self.start) > 0)
         self.singles = np.flatnonzero(usable)
-        self.chance = self._chances()
+        self.chance = clip_chances(features, self.singles, config.corpora)
         sample = np.sort(np.random.default_rng(0).choice(len(rows), min(20_000, len(rows)), replace=False))
         values = np.asarray(rows.values[sample], np.float32)
         self.mean, self.scale = values.mean(0), values.std(0).clip(0.02)
         self.unaltered = unaltered_recordings(features, config.copies, config.joined)
         clean = np.flatnonzero(self.unaltered & allowed)
         self.voices = SpeakerVoices(rows, clean) if config.enrolment else None
-
-    def _chances(self) -> NDArray[np.float64]:
-        """Probability of each single: corpus share, then speaker, category and clip evenly."""
-        features, config = self.rows.features, self.config
-        keys = [features.corpus[self.singles], features.speaker[self.singles], features.category[self.singles]]
-        corpus, speaker, cell = (np.unique(_joined_key(keys[:depth]), return_inverse=True)[1] for depth in (1, 2, 3))
-        share = np.array([config.corpora[str(name)] for name in keys[0]])
-        speakers = _distinct_per(corpus, speaker)
-        cells = _distinct_per(speaker, cell)
-        chance = share / (speakers * cells * np.bincount(cell)[cell])
-        return chance / chance.sum()
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """A batch, see ``DiarizerTask.batch``."""
@@ -236,6 +231,17 @@ def unaltered_recordings(features: EmotionFeatures, copies: int, joined: int) ->
     number = np.arange(len(features))
     odd_join = (number >= singles) & ((number - singles) % 2 == 1)
     return ~odd_join & ((number < singles // (copies + 1)) | (number >= singles)) if copies else number >= 0
+
+
+def clip_chances(
+    features: EmotionFeatures, singles: NDArray[np.integer], share: dict[str, float]
+) -> NDArray[np.float64]:
+    """Probability of each single clip: its corpus' share, then speaker, category and clip evenly."""
+    keys = [features.corpus[singles], features.speaker[singles], features.category[singles]]
+    corpus, speaker, cell = (np.unique(_joined_key(keys[:depth]), return_inverse=True)[1] for depth in (1, 2, 3))
+    shares = np.array([share[str(name)] for name in keys[0]])
+    chance = shares / (_distinct_per(corpus, speaker) * _distinct_per(speaker, cell) * np.bincount(cell)[cell])
+    return chance / chance.sum()
 
 
 def _joined_key(columns: Iterable[NDArray]) -> NDArray[np.str_]:

@@ -11,7 +11,7 @@ import transformers
 
 from sedtalker.audio import from_samples
 from sedtalker.errors import InputError
-from sedtalker.speech.backbone import Backbone, encode_with_backbone, load_backbone
+from sedtalker.speech.backbone import Backbone, BackboneConfig, encode_with_backbone, load_backbone
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 CONVOLUTIONS = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
@@ -65,12 +65,12 @@ def test_a_saved_backbone_is_loaded_from_its_folder(tmp_path: Path) -> None:
     made.model.save_pretrained(tmp_path)
     made.extractor.save_pretrained(tmp_path)
     audio = from_samples(noise(1.0), 16_000)
-    again = load_backbone(tmp_path)
+    again = load_backbone(BackboneConfig(name=str(tmp_path)))
     np.testing.assert_allclose(
         encode_with_backbone(again, audio).hidden, encode_with_backbone(made, audio).hidden, atol=1e-5
     )
 
 
 def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not a speech backbone"):
-        load_backbone(tmp_path)
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_backbone(BackboneConfig(name=str(tmp_path)))

@@ -1,0 +1,101 @@
+"""What the diarizer hears through in training: the built-in encoder, a backbone of the hub, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.datasets.backbone_features import PoolAudio, clip_layer_means, with_backbone
+from sedtalker.datasets.emotion_features import EmotionFeatures, Pool, open_features
+from sedtalker.speech.backbone import Backbone, BackboneConfig, load_backbone
+from sedtalker.speech.encoder import load_encoder
+from sedtalker.training.layer_weights import learn_layer_weights
+
+Features = Callable[[Pool], EmotionFeatures]
+
+
+@dataclass(frozen=True, eq=False)
+class DiarizerEncoder:
+    """A frozen encoder and the features it gives.
+
+    Attributes:
+        channels: size of its hidden vectors, 0 without an encoder.
+        sha256: of its weights.
+        features: opens the features of a pool, computed on first use.
+        backbone: which backbone it is, with its layer weights; ``None`` for the built-in encoder.
+    """
+
+    channels: int
+    sha256: str | None
+    features: Features
+    backbone: BackboneConfig | None = None
+
+
+def open_diarizer_encoder(
+    encoder: str | BackboneConfig | None,
+    data: Path,
+    cache: Path,
+    pool: Pool,
+    held_out: tuple[str, ...] = (),
+    report: Callable[[str], None] = lambda line: None,
+) -> DiarizerEncoder:
+    """The encoder that a configuration asks for.
+
+    Args:
+        encoder: a backbone; folder of an encoder checkpoint; ``none``; ``None``: the built-in encoder.
+        data: folder of the training data.
+        cache: where features are kept.
+        pool: training recordings, on whose unaltered clips the layer weights of a backbone are learned.
+        held_out: speakers those must not know.
+        report: progress.
+    """
+    if isinstance(encoder, BackboneConfig):
+        return _backbone_encoder(encoder, data, cache, pool, held_out, report)
+    if encoder == "none":
+        return DiarizerEncoder(0, None, lambda pool: open_features(data, cache, pool))
+    folder = Path(encoder) if encoder else builtin_checkpoint("speech_encoder")
+    builtin = load_encoder(folder)
+    return DiarizerEncoder(
+        builtin.config.channels, weights_sha256(folder), lambda pool: open_features(data, cache, pool, builtin)
+    )
+
+
+def _backbone_encoder(
+    config: BackboneConfig,
+    data: Path,
+    cache: Path,
+    pool: Pool,
+    held_out: tuple[str, ...],
+    report: Callable[[str], None],
+) -> DiarizerEncoder:
+    backbone = load_backbone(config)
+    backbone.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    if config.layer_weights is None:
+        features = open_features(data, cache, pool)
+        means = clip_layer_means(features, backbone, PoolAudio(data, cache, pool), report)
+        allowed = np.flatnonzero(~np.isin(features.speaker[: len(means)], held_out))
+        weight = _even_weights(features.corpus[allowed], features.category[allowed], pool)
+        weights = learn_layer_weights(means[allowed], features.category[allowed], weight)
+        report("layer weights " + " ".join(f"{w:.2f}" for w in weights))
+        config = config.model_copy(update={"layer_weights": weights})
+    chosen = Backbone(backbone.model, backbone.extractor, config.layer_weights)
+
+    def features_of(pool: Pool) -> EmotionFeatures:
+        return with_backbone(open_features(data, cache, pool), chosen, PoolAudio(data, cache, pool), report)
+
+    return DiarizerEncoder(backbone.channels, backbone.sha256(), features_of, config)
+
+
+def _even_weights(corpus: NDArray[np.str_], category: NDArray[np.int8], pool: Pool) -> NDArray[np.float64]:
+    """Weights under which every corpus counts alike, and every category within it."""
+    number = np.array([pool.corpora.index(str(name)) for name in corpus])
+    cell = number * 128 + category
+    _, index, size = np.unique(cell, return_inverse=True, return_counts=True)
+    cells = np.bincount(np.unique(cell) // 128, minlength=len(pool.corpora))
+    return 1.0 / (size[index] * cells[number])
