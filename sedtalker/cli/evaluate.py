@@ -14,17 +14,36 @@ app = typer.Typer(help="Measure the diarizer or the decoder on held-out speakers
 
 Data = Annotated[Path | None, typer.Option("--data", help="Training data folder [SEDTALKER_DATA or ../shared/data].")]
 Checkpoint = Annotated[Path | None, typer.Option(help="A checkpoint folder; default: the built-in weights.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing plot.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 
 
 @app.command()
 @fail_clearly
-def diarizer(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
+def diarizer(
+    data: Data = None,
+    checkpoint: Checkpoint = None,
+    json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the reliability diagram (.png).")] = None,
+    baselines: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN_DIR", help="Also train, in this folder, and score the published recipe and an SVM."),
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Features that baselines train on [~/.cache/sedtalker].")] = None,
+    force: Force = False,
+) -> None:
     """Emotion figures on speakers never heard in training."""
+    from sedtalker.cli.output import check_writable
     from sedtalker.datasets.manifest import find_data
+
+    if plot is not None:
+        check_writable(plot, force)
     from sedtalker.training.evaluate_diarizer import evaluate_diarizer
 
-    _show(evaluate_diarizer(find_data(data), checkpoint, report=say), json)
+    figures = evaluate_diarizer(find_data(data), checkpoint, plot=plot, baselines=baselines, cache=cache, report=say)
+    if plot is not None:
+        say(f"plot: {plot}")
+    _show(figures, json)
 
 
 @app.command()
@@ -43,7 +62,7 @@ def cross_corpus(
     data: Data = None,
     json: AsJson = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the matrices as a heat map (.png).")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing plot.")] = False,
+    force: Force = False,
 ) -> None:
     """Train on one corpus, test on another: a matrix of macro-F1, with and without logit adjustment."""
     from sedtalker.cli.output import check_writable

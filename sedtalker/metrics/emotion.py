@@ -6,9 +6,11 @@ Each function says its formula, unit and source.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 Labels = NDArray[np.integer]
 
@@ -60,19 +62,35 @@ def confusion(truth: Labels, guess: Labels, classes: int) -> NDArray[np.int64]:
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
-def expected_calibration_error(truth: Labels, posterior: NDArray[np.floating], bins: int = 15) -> float:
-    """ECE = sum over confidence bins of (share of samples) · |accuracy - mean confidence|, in [0, 1].
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """A reliability diagram: what is said with some confidence, and how often it is right.
 
-    Equal-width bins of the greatest posterior (Guo et al., ICML 2017).
+    Attributes:
+        confidence: (B,) mean confidence of each bin that is not empty.
+        accuracy: (B,) share that is right.
+        share: (B,) share of all samples, sums to 1.
     """
-    confidence, guess = posterior.max(1), posterior.argmax(1)
+
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    share: NDArray[np.float64]
+
+
+def reliability(truth: Labels, posterior: NDArray[np.floating], bins: int = 15) -> Reliability:
+    """Samples (N,) with posteriors (N, C) in equal-width bins of the greatest posterior (Guo et al., ICML 2017)."""
+    confidence, guess = posterior.max(1).astype(np.float64), posterior.argmax(1)
     which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    right = guess == truth
-    error = 0.0
-    for b in np.unique(which):
-        rows = which == b
-        error += rows.mean() * abs(right[rows].mean() - confidence[rows].mean())
-    return float(error)
+    count = np.bincount(which, minlength=bins)
+    full = count > 0
+    sums = [np.bincount(which, values, bins)[full] / count[full] for values in (confidence, guess == truth)]
+    return Reliability(*sums, count[full] / max(1, len(truth)))
+
+
+def expected_calibration_error(truth: Labels, posterior: NDArray[np.floating], bins: int = 15) -> float:
+    """ECE = sum over the bins of ``reliability`` of share · |accuracy - mean confidence|, in [0, 1]."""
+    diagram = reliability(truth, posterior, bins)
+    return float(np.sum(diagram.share * np.abs(diagram.accuracy - diagram.confidence)))
 
 
 def pearson(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
@@ -80,6 +98,11 @@ def pearson(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
     x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
     scale = x.std() * y.std()
     return float(np.mean((x - x.mean()) * (y - y.mean())) / scale) if scale > 0 else 0.0
+
+
+def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Spearman's rank correlation, in [-1, 1]: ``pearson`` of ranks, ties sharing their mean rank."""
+    return pearson(rankdata(first), rankdata(second))
 
 
 def concordance(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:

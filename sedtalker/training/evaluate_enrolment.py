@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from sedtalker.audio import from_samples, load_audio
-from sedtalker.audio.audio import SAMPLE_RATE
-from sedtalker.datasets.emotion_speech import SILENCE, Recording, clip_labels
-from sedtalker.datasets.manifest import Clip, read_manifest
-from sedtalker.emotion.diarizer import FrameEmotions, TrackRule, enrol, frame_emotions, load_diarizer
-from sedtalker.emotion.enrolment import Voice, pool_voices
+from sedtalker.datasets.emotion_speech import SILENCE, Recording
+from sedtalker.datasets.manifest import read_manifest
+from sedtalker.emotion.diarizer import FrameEmotions, TrackRule, frame_emotions, load_diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import diarization_error, unweighted_average_recall
-from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures, encode, load_encoder
+from sedtalker.metrics.emotion import diarization_error
+from sedtalker.speech.encoder import load_encoder
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.evaluate_diarizer import JOINED, clip_posterior, joined_test_recordings
+from sedtalker.training.evaluate_joined import Heard, hear_joined, joined_test_recordings
+from sedtalker.training.heard_clips import (
+    JOINED,
+    HeardClip,
+    clip_posterior,
+    enrolled_voice,
+    hear_clips,
+    recall_by_corpus,
+    test_clips,
+    with_voices,
+)
 
 COUNTS = (0, 1, 3, 10)
-
-
-@dataclass(frozen=True, eq=False)
-class HeardClip:
-    """A test clip: features, category and what it says of its speaker (``None``: no speech)."""
-
-    clip: Clip
-    features: SpeechFeatures
-    category: int
-    voice: Voice | None
 
 
 def evaluate_enrolment(
@@ -51,12 +46,9 @@ def evaluate_enrolment(
     """
     diarizer, encoder = load_diarizer(checkpoint), load_encoder()
     every = read_manifest(data)
-    heard = list(_hear(diarizer, encoder, (c for c in every if c.corpus in JOINED and c.split == split)))
-    report(f"{len(heard)} clips")
-    joined = [
-        (made, encode(encoder, from_samples(made.samples, SAMPLE_RATE)))
-        for made in joined_test_recordings(every, split, recordings, None)
-    ]
+    clips = [c for c in test_clips(every, JOINED, split) if c.corpus in JOINED]
+    heard = with_voices(diarizer, hear_clips(encoder, clips, report))
+    joined = hear_joined(encoder, joined_test_recordings(every, split, recordings, None))
     report(f"{len(joined)} joined recordings")
     figures: dict[str, float] = {}
     for count in COUNTS:
@@ -65,35 +57,20 @@ def evaluate_enrolment(
     return figures
 
 
-def _hear(diarizer: DiarizerNetwork, encoder: SpeechEncoder, clips: Iterable[Clip]) -> Iterable[HeardClip]:
-    for clip in clips:
-        labels = clip_labels(clip)
-        if labels is None:
-            continue
-        features = encode(encoder, load_audio(clip.path))
-        try:
-            voice = enrol(diarizer, [features])
-        except InputError:
-            voice = None
-        yield HeardClip(clip, features, labels[0], voice)
-
-
 def _figures(
     diarizer: DiarizerNetwork,
     heard: list[HeardClip],
-    joined: list[tuple[Recording, SpeechFeatures]],
+    joined: list[Heard],
     count: int,
     kind: str,
 ) -> dict[str, float]:
     name = f"{count}_{kind}"
-    truth, guess = np.array([h.category for h in heard]), np.zeros(len(heard), np.int64)
+    guess = np.zeros(len(heard), np.int64)
     for i, h in enumerate(heard):
         voice = enrolled_voice(heard, h.clip.speaker, count, kind == "neutral", np.random.default_rng((count, i)), i)
         guess[i] = clip_posterior(frame_emotions(diarizer, h.features, voice)).argmax()
-    figures = {}
-    for corpus in JOINED:
-        rows = np.array([h.clip.corpus == corpus for h in heard])
-        figures[f"uar_{corpus}_{name}"] = unweighted_average_recall(truth[rows], guess[rows], len(CATEGORIES))
+    recalls = recall_by_corpus(heard, guess, len(CATEGORIES))
+    figures = {f"uar_{corpus}_{name}": value for corpus, value in recalls.items()}
     errors = []
     for number, (made, features) in enumerate(joined):
         rng = np.random.default_rng((count, 1_000_000 + number))
@@ -101,19 +78,6 @@ def _figures(
         errors.append(_errors(frame_emotions(diarizer, features, voice), made))
     eder, speech = np.mean(errors, axis=0)
     return figures | {f"eder7_{name}": float(eder), f"eder7_speech_{name}": float(speech)}
-
-
-def enrolled_voice(
-    heard: list[HeardClip], speaker: str, count: int, neutral: bool, rng: np.random.Generator, scored: int = -1
-) -> Voice | None:
-    """The pooled voice of up to ``count`` random clips of a speaker, without the one that is scored."""
-    others = [h for i, h in enumerate(heard) if h.clip.speaker == speaker and i != scored and h.voice is not None]
-    calm = [h for h in others if h.category == 0]
-    others = calm if neutral and calm else others
-    if not count or not others:
-        return None
-    chosen = rng.choice(len(others), min(count, len(others)), replace=False)
-    return pool_voices([v for i in chosen if (v := others[i].voice) is not None])
 
 
 def _errors(frames: FrameEmotions, made: Recording) -> tuple[float, float]:

@@ -8,14 +8,14 @@ import torch
 
 from sedtalker.datasets.manifest import Clip
 from sedtalker.emotion.enrolment import Voice
-from sedtalker.training.evaluate_diarizer import confidence_figures
-from sedtalker.training.evaluate_enrolment import HeardClip, enrolled_voice
+from sedtalker.training.evaluate_joined import confidence_figures
+from sedtalker.training.heard_clips import HeardClip, enrolled_voice
 
 
 def heard(speaker: str, category: int, frames: float | None) -> HeardClip:
     clip = Clip("made", Path(), "en", speaker, "f", "happy", "", "", 1.0, "test")
     voice = None if frames is None else Voice(torch.full((1, 2), frames), torch.zeros(1, 60), torch.ones(1, 60))
-    return HeardClip(clip, None, category, voice)  # type: ignore[arg-type]
+    return HeardClip(clip, None, category, -1, voice)  # type: ignore[arg-type]
 
 
 CLIPS = [heard("a", 0, 1.0), heard("a", 1, 10.0), heard("a", 2, 100.0), heard("a", 3, None), heard("b", 0, 1e4)]
@@ -34,8 +34,8 @@ def test_neutral_ones_if_there_are_any():
 
 
 def test_confidence_figures_by_hand():
-    figures = confidence_figures(np.array([[0.35, 0.2, 100], [0.85, 1.0, 300]]), "7")
-    assert figures["segment_ece_7"] == pytest.approx((0.15 * 100 + 0.15 * 300) / 400)
-    assert figures["uncertain_7_0.4"] == 0.25
-    assert figures["certain_7_0.4"] == 1.0
-    assert figures["certain_7_0.0"] == pytest.approx(0.8)
+    figures = confidence_figures(np.array([[0.35, 0.2, 100], [0.85, 1.0, 300]]))
+    assert figures["segment_ece"] == pytest.approx((0.15 * 100 + 0.15 * 300) / 400)
+    assert figures["uncertain_0.4"] == 0.25
+    assert figures["certain_0.4"] == 1.0
+    assert figures["certain_0.0"] == pytest.approx(0.8)
