@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import speech_activity
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.circumplex import valence_arousal
@@ -24,7 +25,7 @@ from sedtalker.emotion.network import (
     ordinal_intensity,
 )
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import SpeechFeatures
 
@@ -100,10 +101,20 @@ def diarize(
         voice: of the speaker, from ``enrol``; default: only what the recording itself says.
     """
     frames = frame_emotions(diarizer, features, voice)
-    posterior, intensity = shape_track(frames, features.clock.rate, rule)
-    labels = diarizer.config.labels
+    return emotion_track(frames, features.clock, duration, diarizer.config.labels, rule)
+
+
+def emotion_track(
+    frames: FrameEmotions,
+    clock: FrameClock,
+    duration: float,
+    labels: tuple[str, ...] = CATEGORIES,
+    rule: TrackRule = TrackRule(),
+) -> EmotionTrack:
+    """The track of frames on a clock: segmented and eased by ``shape_track``, with valence and arousal."""
+    posterior, intensity = shape_track(frames, clock.rate, rule)
     valence, arousal = valence_arousal(posterior, intensity, labels)
-    times = features.clock.times(len(features))
+    times = clock.times(len(posterior))
     return EmotionTrack(times, posterior, intensity, valence, arousal, labels, duration, frames.speech)
 
 
