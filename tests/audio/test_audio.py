@@ -6,8 +6,12 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples, load_audio
+from sedtalker.audio.audio import _mix, _within
 from sedtalker.errors import InputError
 
 RATE = 44_100
@@ -144,3 +148,40 @@ def test_a_scale_far_beyond_full_is_brought_down_and_reported() -> None:
     audio = from_samples(300.0 * voice, 16_000)
     assert np.corrcoef(audio.samples, voice)[0, 1] > 0.9999
     assert any("full scale" in note for note in audio.notes)
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_a_long_file_read_in_parts_equals_one_resampling_of_all_of_it(tmp_path: Path, rate: int) -> None:
+    sound = (0.1 * np.random.default_rng(0).standard_normal((33 * rate + 77, 2))).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", sound, rate, subtype="FLOAT")
+    audio = load_audio(tmp_path / "a.wav")
+    once = soxr.resample(sound.mean(axis=1), rate, 16_000, quality="HQ")
+    assert len(audio.samples) == len(once)
+    assert np.abs(audio.samples - once).max() < 1e-6
+    assert np.array_equal(audio.samples, from_samples(sound, rate).samples)
+
+
+@given(st.lists(st.integers(1, 30_000), min_size=1, max_size=8), st.sampled_from([11_025, 16_000, 48_000]))
+@settings(max_examples=20, deadline=None)
+def test_the_parts_do_not_matter(lengths: list[int], rate: int) -> None:
+    sound = np.random.default_rng(1).standard_normal((sum(lengths) + rate, 2)).astype(np.float32)
+    parts = np.split(sound, np.cumsum(lengths))
+    assert np.array_equal(_mix(parts, rate).mono, _mix([sound], rate).mono)
+    assert np.array_equal(_mix(parts, rate, 1).mono, _mix([sound], rate, 1).mono)
+
+
+@given(st.lists(st.integers(0, 60), max_size=10), st.none() | st.integers(1, 300), st.integers(1, 50))
+def test_a_little_more_than_declared_is_padding_and_much_more_is_sound(
+    lengths: list[int], limit: int | None, slack: int
+) -> None:
+    total = sum(lengths)
+    kept = sum(len(p) for p in _within((np.zeros((n, 1), np.float32) for n in lengths), limit, slack))
+    assert kept == (limit if limit is not None and 0 < total - limit < slack else total)
+
+
+def test_channels_that_cancel_in_a_file_are_read_again(tmp_path: Path) -> None:
+    voice = tone(2.0, 48_000)
+    soundfile.write(tmp_path / "a.flac", np.stack([voice, -voice], axis=1), 48_000)
+    audio = load_audio(tmp_path / "a.flac")
+    assert audio.duration == 2.0
+    assert np.abs(audio.samples).max() > 0.39
