@@ -21,8 +21,6 @@ from sedtalker.emotion.network import (
     DiarizerConfig,
     DiarizerNetwork,
     FrameBatch,
-    average_posterior,
-    ordinal_intensity,
 )
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -40,11 +38,13 @@ class FrameEmotions:
         posterior: (T, C) float32 calibrated, rows sum to 1.
         intensity: (T,) float32 in [0, 1].
         speech: (T,) bool.
+        boundary: (T,) float32 probability that the emotion changes about here, or ``None``.
     """
 
     posterior: NDArray[np.float32]
     intensity: NDArray[np.float32]
     speech: NDArray[np.bool_]
+    boundary: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,20 +144,20 @@ def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Vo
 def frame_emotions(diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
     """Run the network in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4."""
     _check_encoder(diarizer, features)
-    config = diarizer.config
     step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
     margin = -(-diarizer.context // ROW) * ROW
-    posteriors, intensities = [], []
+    posteriors, intensities, boundaries = [], [], []
     for start in range(0, len(features), step):
         first = max(0, start - margin)
         part = slice(first, start + step + margin)
-        logits, intensity = diarizer.frames(_window(diarizer, features, part), voice)
+        heard = diarizer.frames(_window(diarizer, features, part), voice)
         keep = slice(start - first, min(start - first + step, len(features) - first))
-        posteriors.append(average_posterior(logits[:, 0, keep], config.temperature).cpu())
-        strength = ordinal_intensity(intensity[:, 0, keep].mean(0), config.intensity_steps)
-        intensities.append(strength.cpu())
+        posteriors.append(heard.log_posterior[0, keep].exp().cpu())
+        intensities.append(heard.intensity[0, keep].cpu())
+        boundaries.append(heard.boundary[0, keep].cpu())
     speech = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
-    return FrameEmotions(torch.cat(posteriors).numpy(), torch.cat(intensities).numpy(), speech)
+    posterior, intensity, boundary = (torch.cat(parts).numpy() for parts in (posteriors, intensities, boundaries))
+    return FrameEmotions(posterior, intensity, speech, boundary)
 
 
 def _check_encoder(diarizer: DiarizerNetwork, features: SpeechFeatures) -> None:

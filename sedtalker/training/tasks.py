@@ -27,4 +27,12 @@ def make_task(name: str, config: dict[str, Any], data: Path, cache: Path) -> Tas
         from sedtalker.training.decoder import DecoderTask
 
         return DecoderTask(config, data, cache)
-    raise InputError(f"unknown task '{name}': speech_encoder, diarizer or decoder")
+    if name == "frame_pretraining":
+        from sedtalker.training.frame_pretraining import FramePretrainingTask
+
+        return FramePretrainingTask(config, data, cache)
+    if name == "frame_network":
+        from sedtalker.training.frame_network import FrameNetworkTask
+
+        return FrameNetworkTask(config, data, cache)
+    raise InputError(f"unknown task '{name}': speech_encoder, frame_pretraining, frame_network, diarizer or decoder")

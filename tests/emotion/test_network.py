@@ -60,9 +60,10 @@ def test_scores_have_a_row_for_every_frame(hidden):
     network = DiarizerNetwork(DiarizerConfig(hidden_channels=hidden, width=8, members=2, corpora=("a", "b"))).eval()
     for count in (5, 8, 33):
         batch = frames(count, hidden)
-        logits, intensity = network.frames(batch)
-        assert logits.shape == (2, 1, count, 7)
-        assert intensity.shape == (2, 1, count)
+        heard = network.frames(batch)
+        assert heard.log_posterior.shape == (1, count, 7)
+        assert torch.allclose(heard.log_posterior.exp().sum(-1), torch.ones(1, count))
+        assert heard.intensity.shape == heard.boundary.shape == (1, count)
         rows, weight = network.describe(batch)
         assert rows.shape == (1, -(-count // 8), functional_count(network.config))
         assert (weight[..., 0] == batch.speech.sum()).all(), "the longest window holds all of it"
