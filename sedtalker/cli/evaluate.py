@@ -56,6 +56,20 @@ def enrolment(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = F
     _show(evaluate_enrolment(find_data(data), checkpoint, report=say), json)
 
 
+@app.command()
+@fail_clearly
+def speed(
+    data: Data = None,
+    json: AsJson = False,
+    hours: Annotated[float, typer.Option(min=0.001, help="Length of the recording.")] = 1.0,
+) -> None:
+    """Speed on one core and peak memory of the diarizer on a long recording."""
+    from sedtalker.datasets.manifest import find_data
+    from sedtalker.training.evaluate_speed import evaluate_speed
+
+    _show(evaluate_speed(find_data(data), hours, report=say), json)
+
+
 @app.command("cross-corpus")
 @fail_clearly
 def cross_corpus(
