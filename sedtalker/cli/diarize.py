@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sedtalker.cli.animate import ENROLL_HELP, Device, choose_device, read_emotion
+from sedtalker.cli.animate import ENROLL_HELP, Device, choose_device
 from sedtalker.cli.console import fail_clearly, say
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
+    from sedtalker.audio import Audio
     from sedtalker.emotion.track import EmotionTrack
+
+HUB = "hf:"
 
 
 @fail_clearly
@@ -25,6 +29,10 @@ def diarize(
     plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the track as JSON.")] = False,
     rttm: Annotated[bool, typer.Option("--rttm", help="Print the segments as RTTM.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A diarizer's checkpoint folder, or hf:NAME, a classifier of the Hugging Face hub."),
+    ] = None,
     enroll: Annotated[list[Path] | None, typer.Option(help=ENROLL_HELP)] = None,
     min_confidence: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Label segments below this confidence 'uncertain' (0: none).")
@@ -45,14 +53,12 @@ def diarize(
     from sedtalker.emotion.files import write_track
     from sedtalker.emotion.rttm import segments_to_rttm
     from sedtalker.emotion.track_json import track_to_json
-    from sedtalker.speech.encoder import encode, load_encoder
 
     sound = load_audio(audio, max_seconds)
     for note in sound.notes:
         say(f"note: {note}")
-    target = choose_device(device)
-    track = read_emotion(None, sound, encode(load_encoder().to(target), sound), target, enroll or [])
-    track = replace(track, min_confidence=min_confidence)
+    hear = _classify if model is not None and model.startswith(HUB) else _diarize
+    track = replace(hear(model, sound, enroll or [], choose_device(device)), min_confidence=min_confidence)
     if plot is not None:
         from sedtalker.emotion.plot import plot_track
 
@@ -67,6 +73,55 @@ def diarize(
         print(segments_to_rttm(track.segments(), audio.stem), end="")
     else:
         _print_table(track)
+
+
+def _diarize(model: str | None, sound: Audio, enrolled: Sequence[Path], device: str) -> EmotionTrack:
+    """By the built-in diarizer, or one from a checkpoint folder with the encoder it was trained on."""
+    from sedtalker.audio import load_audio
+    from sedtalker.emotion.diarizer import diarize, enrol, load_diarizer
+    from sedtalker.emotion.encoder import encoder_of
+
+    folder = None if model is None else Path(model)
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"--model {model}: no such checkpoint folder; a model of the hub is given as {HUB}{model}")
+    diarizer = load_diarizer(folder).to(device)
+    if diarizer.config.backbone is not None:
+        _use_all_cores()
+    encode = encoder_of(diarizer, folder, device)
+    voice = enrol(diarizer, (encode(load_audio(path)) for path in enrolled)) if enrolled else None
+    return diarize(diarizer, encode(sound), sound.duration, voice=voice)
+
+
+def _classify(model: str | None, sound: Audio, enrolled: Sequence[Path], device: str) -> EmotionTrack:
+    """By a classifier of the hub; intensity and speech are the built-in diarizer's."""
+    from sedtalker.emotion.audio_classifier import classified_emotions, load_classifier
+    from sedtalker.emotion.diarizer import emotion_track, frame_emotions, load_diarizer
+    from sedtalker.speech.encoder import encode, load_encoder
+
+    if enrolled:
+        raise InputError("--enroll is for SEDTalker's own diarizers; a classifier of the hub cannot use it")
+    assert model is not None
+    classifier = load_classifier(model.removeprefix(HUB))
+    classifier.model.to(device)
+    if classifier.unknown:
+        say(f"note: labels without a category, left out: {', '.join(classifier.unknown)}")
+    if classifier.missing:
+        say(f"note: {classifier.name} never answers {', '.join(classifier.missing)}")
+    say("note: intensity is the built-in diarizer's")
+    features = encode(load_encoder().to(device), sound)
+    heard = frame_emotions(load_diarizer().to(device), features)
+    _use_all_cores()
+    frames = classified_emotions(classifier, sound, heard, features.clock.times(len(features)))
+    return emotion_track(frames, features.clock, sound.duration)
+
+
+def _use_all_cores() -> None:
+    """For transformers of a hundred million weights, which are worth it."""
+    import os
+
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)
 
 
 def _print_table(track: EmotionTrack) -> None:

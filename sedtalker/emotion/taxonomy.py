@@ -22,6 +22,14 @@ SYNONYMS: dict[str, str] = {
     "disgusted": "disgust",
     "surprised": "surprise",
     "pleasant surprise": "surprise",
+    "neu": "neutral",
+    "hap": "happy",
+    "excited": "happy",
+    "exc": "happy",
+    "ang": "angry",
+    "fea": "fear",
+    "dis": "disgust",
+    "sur": "surprise",
 }
 """Other words for a category, as corpora and users write them."""
 
@@ -31,6 +39,8 @@ LOSSES: dict[str, str] = {
     "irritated": "irritation becomes angry; its lower strength has to be said by the intensity",
     "pleased": "being pleased becomes happy; its lower strength has to be said by the intensity",
     "amusement": "amusement becomes happy",
+    "excited": "excitement becomes happy, as is usual with IEMOCAP",
+    "exc": "excitement becomes happy, as is usual with IEMOCAP",
 }
 """What a mapping throws away, by word; a word without an entry is a plain synonym."""
 

@@ -1,11 +1,14 @@
-"""Models of the Hugging Face hub: from this machine if they are on it, else the network; safetensors, no foreign code."""
+"""Models of the Hugging Face hub: those on this machine first, then the network; safetensors only, no foreign code."""
 
 from __future__ import annotations
 
-import logging
+from pathlib import Path
 from typing import Any
 
 from sedtalker.errors import InputError
+
+TIMEOUT = 10.0
+"""Seconds to wait for the hub's first answer."""
 
 
 def load_pretrained(loader: Any, name: str, revision: str | None = None, **options: Any) -> Any:
@@ -21,18 +24,44 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, **optio
         InputError: not found, out of reach, or not what the loader reads.
     """
     from safetensors import SafetensorError
-    from transformers.utils import logging as messages
+    from transformers.utils import logging
 
-    messages.set_verbosity_error()
-    messages.disable_progress_bar()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    reason = ""
-    for local in (True, False):
-        try:
-            return loader.from_pretrained(
-                name, revision=revision or "main", local_files_only=local, trust_remote_code=False, **options
-            )
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     where = name if revision is None else f"{name} ({revision})"
-    raise InputError(f"{where}: the model cannot be loaded: {reason}")
+
+    def load(local: bool) -> Any:
+        return loader.from_pretrained(
+            name, revision=revision or "main", local_files_only=local, trust_remote_code=False, **options
+        )
+
+    try:
+        return load(local=True)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        if Path(name).is_dir():
+            raise InputError(f"{where}: the model cannot be loaded: {_first_line(error)}") from None
+    _check_reach(name, revision, where)
+    try:
+        return load(local=False)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"{where}: the model cannot be loaded: {_first_line(error)}") from None
+
+
+def _check_reach(name: str, revision: str | None, where: str) -> None:
+    """One question to the hub, because ``transformers`` asks many times before it says that there is no network."""
+    import httpx
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        HfApi().model_info(name, revision=revision, timeout=TIMEOUT)
+    except HFValidationError:
+        raise InputError(f"{where}: neither a folder nor a name on the hub") from None
+    except HfHubHTTPError:
+        raise InputError(f"{where}: the hub has no such model, or wants a login for it") from None
+    except (httpx.HTTPError, OSError):
+        raise InputError(f"{where}: not on this machine, and the Hugging Face hub cannot be reached") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
