@@ -6,8 +6,8 @@ features and the corpora, not of a network tuned to some of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,23 +57,37 @@ class Head:
 
 
 @dataclass(frozen=True, eq=False)
-class CrossCorpus:
-    """Macro-F1 in [0, 1]: row, the corpus trained on; column, the corpus tested on; NaN where fewer than two categories
-    are shared.
+class Scores:
+    """Macro-F1 in [0, 1] of tests; NaN where fewer than two categories are shared.
 
     Attributes:
-        corpora: (K,) names.
-        plain: (K, K) with the head as it is.
-        adjusted: (K, K) with z - log p_train + log p_target.
-        chance: (K, K) of the constant answer that scores best.
-        shared: (K, K) number of categories that both have.
+        plain: (…) with the head as it is.
+        adjusted: (…) with z - log p_train + log p_target.
+        chance: (…) of the constant answer that scores best.
+        shared: (…) number of categories that both have.
     """
 
-    corpora: tuple[str, ...]
     plain: NDArray[np.float64]
     adjusted: NDArray[np.float64]
     chance: NDArray[np.float64]
     shared: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class CrossCorpus:
+    """Every corpus against every other.
+
+    Attributes:
+        corpora: (K,) names.
+        pairs: (K, K): row, the corpus trained on; column, the corpus tested on.
+        left_out: (K,) trained on all corpora but the one tested on.
+        words: what each corpus's words were taken for; words that are none of the categories are absent.
+    """
+
+    corpora: tuple[str, ...]
+    pairs: Scores
+    left_out: Scores
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def evaluate_cross_corpus(data: Path, report: Callable[[str], None] = lambda line: None) -> CrossCorpus:
@@ -81,10 +95,11 @@ def evaluate_cross_corpus(data: Path, report: Callable[[str], None] = lambda lin
 
     Labels: each corpus's words through ``sedtalker.emotion.taxonomy`` (calm is neutral; words that are none of the
     seven drop their clips). A cell scores the categories that both corpora have; other test clips are left out and
-    other categories cannot be answered. Trained on the clips whose split is not test, tested on the test split, so the
-    speakers differ in the diagonal too; a corpus without a test split is tested on the later half of its speakers (by
-    name). p_train and p_target are the shares of the shared categories among the clips trained and tested on: the
-    adjustment knows how often each emotion occurs in the target, not which clip is which.
+    other categories cannot be answered. ``left_out`` is trained on all other corpora together. Trained on the clips
+    whose split is not test, tested on the test split, so the speakers differ in the diagonal too; a corpus without a
+    test split is tested on the later half of its speakers (by name). p_train and p_target are the shares of the shared
+    categories among the clips trained and tested on: the adjustment knows how often each emotion occurs in the target,
+    not which clip is which.
 
     Raises:
         InputError: fewer than two such corpora.
@@ -100,34 +115,43 @@ def evaluate_cross_corpus(data: Path, report: Callable[[str], None] = lambda lin
     for name, members in kept.items():
         vectors[name] = clip_vectors(members)
         report(f"{name}: {len(vectors[name].category)} clips")
-    return cross_corpus(vectors)
+    words = {name: {c.emotion: CATEGORIES[_category(c)] for c in members} for name, members in kept.items()}
+    return replace(cross_corpus(vectors), words=words)
 
 
 def cross_corpus(vectors: dict[str, ClipVectors]) -> CrossCorpus:
-    """The matrix from clip vectors, see ``evaluate_cross_corpus``."""
+    """The matrix and the corpora left out, from clip vectors; see ``evaluate_cross_corpus``."""
     names = tuple(vectors)
-    size = len(names), len(names)
-    plain, adjusted, chance = (np.full(size, np.nan) for _ in range(3))
-    shared = np.zeros(size, np.int64)
-    for i, source in enumerate(names):
-        given = vectors[source]
-        head = fit_head(given.values[~given.test], given.category[~given.test])
-        for j, target in enumerate(names):
-            wanted = vectors[target]
-            known = np.isfinite(head.log_prior)
-            common = np.flatnonzero(known & np.isin(np.arange(len(known)), wanted.category[wanted.test]))
-            shared[i, j] = len(common)
-            if len(common) < 2:
-                continue
-            rows = wanted.test & np.isin(wanted.category, common)
-            truth, logits = wanted.category[rows], head.logits(wanted.values[rows])[:, common]
-            share = np.array([np.mean(truth == c) for c in common])
-            shift = np.log(share) - head.log_prior[common]
-            plain[i, j] = macro_f1(truth, common[logits.argmax(1)], len(CATEGORIES))
-            adjusted[i, j] = macro_f1(truth, common[(logits + shift).argmax(1)], len(CATEGORIES))
-            constant = [macro_f1(truth, np.full(len(truth), c), len(CATEGORIES)) for c in common]
-            chance[i, j] = max(constant)
-    return CrossCorpus(names, plain, adjusted, chance, shared)
+    heads = [fit_head(v.values[~v.test], v.category[~v.test]) for v in vectors.values()]
+    pairs = [[score_head(head, wanted) for wanted in vectors.values()] for head in heads]
+    left_out = []
+    for name in names:
+        others = [v for other, v in vectors.items() if other != name]
+        values = np.concatenate([v.values[~v.test] for v in others])
+        category = np.concatenate([v.category[~v.test] for v in others])
+        left_out.append(score_head(fit_head(values, category), vectors[name]))
+    return CrossCorpus(names, _scores(pairs), _scores(left_out))
+
+
+def score_head(head: Head, wanted: ClipVectors) -> tuple[float, float, float, int]:
+    """Plain, adjusted and constant macro-F1 on a corpus's test clips, and the number of categories shared."""
+    known = np.isfinite(head.log_prior)
+    common = np.flatnonzero(known & np.isin(np.arange(len(known)), wanted.category[wanted.test]))
+    if len(common) < 2:
+        return np.nan, np.nan, np.nan, len(common)
+    rows = wanted.test & np.isin(wanted.category, common)
+    truth, logits = wanted.category[rows], head.logits(wanted.values[rows])[:, common]
+    share = np.array([np.mean(truth == c) for c in common])
+    shift = np.log(share) - head.log_prior[common]
+    guesses = [logits.argmax(1), (logits + shift).argmax(1)]
+    plain, adjusted = (macro_f1(truth, common[guess], len(CATEGORIES)) for guess in guesses)
+    constant = max(macro_f1(truth, np.full(len(truth), c), len(CATEGORIES)) for c in common)
+    return plain, adjusted, constant, len(common)
+
+
+def _scores(cells: Sequence[object]) -> Scores:
+    table = np.array(cells, np.float64)
+    return Scores(table[..., 0], table[..., 1], table[..., 2], table[..., 3].astype(np.int64))
 
 
 def clip_vectors(clips: Iterable[Clip]) -> ClipVectors:
@@ -178,55 +202,71 @@ def fit_head(values: NDArray[np.floating], category: NDArray[np.integer]) -> Hea
 def figures(result: CrossCorpus) -> dict[str, object]:
     """The matrices and their means as plain data for JSON; cells without a value are null."""
 
-    def rows(matrix: NDArray[np.float64]) -> list[list[float | None]]:
-        return [[None if np.isnan(v) else round(float(v), 4) for v in row] for row in matrix]
+    def rounded(values: NDArray[np.float64]) -> object:
+        if values.ndim:
+            return [rounded(row) for row in values]
+        return None if np.isnan(values) else round(float(values), 4)
 
     same = np.eye(len(result.corpora), dtype=bool)
-    matrices = {"macro_f1": result.plain, "macro_f1_adjusted": result.adjusted, "chance": result.chance}
-    out: dict[str, object] = {"corpora": list(result.corpora), "shared_categories": result.shared.tolist()}
-    for name, matrix in matrices.items():
-        out[name] = rows(matrix)
+    pairs, left_out = result.pairs, result.left_out
+    out: dict[str, object] = {
+        "corpora": list(result.corpora),
+        "shared_categories": pairs.shared.tolist(),
+        "words": result.words,
+    }
+    for name, key in (("macro_f1", "plain"), ("macro_f1_adjusted", "adjusted"), ("chance", "chance")):
+        matrix, alone = getattr(pairs, key), getattr(left_out, key)
+        out[name] = rounded(matrix)
         out[f"{name}_within"] = round(float(np.nanmean(matrix[same])), 4)
         out[f"{name}_across"] = round(float(np.nanmean(matrix[~same])), 4)
+        out[f"{name}_left_out"] = rounded(alone)
+        out[f"{name}_left_out_mean"] = round(float(np.nanmean(alone)), 4)
     return out
 
 
 def markdown_table(result: CrossCorpus) -> str:
-    """One table: each cell plain / adjusted; rows are trained on, columns tested on."""
+    """One table: each cell plain / adjusted; rows are trained on, columns tested on, the last two rows say what all
+    other corpora together give and what the best constant answer does.
+    """
+    pairs, left_out = result.pairs, result.left_out
     lines = [
         "| trained on ↓, tested on → | " + " | ".join(result.corpora) + " |",
         "|---" * (len(result.corpora) + 1) + "|",
     ]
-    for name, plain, adjusted in zip(result.corpora, result.plain, result.adjusted, strict=True):
-        cells = [
-            "-" if np.isnan(p) else f"{p:.2f} / {a:.2f}".replace("0.", ".")
-            for p, a in zip(plain, adjusted, strict=True)
-        ]
+    rows = [*zip(result.corpora, pairs.plain, pairs.adjusted, strict=True)]
+    for name, plain, adjusted in [*rows, ("all others", left_out.plain, left_out.adjusted)]:
+        cells = [f"{_short(p)} / {_short(a)}" if p == p else "-" for p, a in zip(plain, adjusted, strict=True)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines.append("| best constant answer | " + " | ".join(map(_short, left_out.chance)) + " |")
     return "\n".join(lines) + "\n"
 
 
+def _short(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}".removeprefix("0")
+
+
 def plot_heat_map(result: CrossCorpus, path: Path) -> None:
-    """Both matrices side by side as a PNG, written whole or not at all."""
+    """Both matrices side by side, the corpora left out below, as a PNG; written whole or not at all."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     count = len(result.corpora)
-    figure = Figure(figsize=(3.4 + 1.9 * count, 1.9 + 0.75 * count), dpi=110, layout="constrained")
+    pairs, left_out = result.pairs, result.left_out
+    figure = Figure(figsize=(3.4 + 1.9 * count, 2.6 + 0.75 * count), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharey=True)
     for axis, matrix, title in zip(
         axes,
-        (result.plain, result.adjusted),
+        (np.vstack([pairs.plain, left_out.plain]), np.vstack([pairs.adjusted, left_out.adjusted])),
         ("as trained", "logits adjusted to the target's label shares"),
         strict=True,
     ):
         image = axis.imshow(matrix, vmin=0.0, vmax=1.0, cmap="viridis")
         axis.set_title(title)
         axis.set_xticks(range(count), result.corpora, rotation=30, ha="right")
-        axis.set_yticks(range(count), result.corpora)
+        axis.set_yticks(range(count + 1), [*result.corpora, "all others"])
         axis.set_xlabel("tested on")
-        for i, j in np.ndindex(count, count):
+        for i, j in np.ndindex(matrix.shape):
             if not np.isnan(matrix[i, j]):
                 colour = "white" if matrix[i, j] < 0.6 else "black"
                 axis.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", color=colour)

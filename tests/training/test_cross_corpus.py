@@ -36,16 +36,22 @@ def result():
 
 
 def test_cells_score_what_both_corpora_have(result):
-    assert result.shared.tolist() == [[3, 3, 1], [3, 3, 1], [1, 1, 3]]
-    assert np.isnan(result.plain[0, 2])
-    assert result.plain[0, 0] > 0.8
-    assert np.nanmax(result.plain - 1.0) <= 0.0
-    assert (result.chance[~np.isnan(result.chance)] < 0.5).all()
+    assert result.pairs.shared.tolist() == [[3, 3, 1], [3, 3, 1], [1, 1, 3]]
+    assert np.isnan(result.pairs.plain[0, 2])
+    assert result.pairs.plain[0, 0] > 0.8
+    assert np.nanmax(result.pairs.plain - 1.0) <= 0.0
+    assert (result.pairs.chance[~np.isnan(result.pairs.chance)] < 0.5).all()
 
 
 def test_adjustment_changes_nothing_where_the_shares_agree(result):
-    assert result.adjusted[0, 0] == pytest.approx(result.plain[0, 0], abs=0.02)
-    assert result.adjusted[1, 0] != result.plain[1, 0], "shares differ: 8:1:1 against 1:1:1"
+    assert result.pairs.adjusted[0, 0] == pytest.approx(result.pairs.plain[0, 0], abs=0.02)
+    assert result.pairs.adjusted[1, 0] != result.pairs.plain[1, 0], "shares differ: 8:1:1 against 1:1:1"
+
+
+def test_a_corpus_left_out_is_recognised_by_the_others(result):
+    assert result.left_out.shared.tolist() == [3, 3, 1]
+    assert (result.left_out.plain[:2] > 0.8).all()
+    assert np.isnan(result.left_out.plain[2])
 
 
 def test_absent_categories_are_never_answered():
@@ -60,7 +66,7 @@ def test_same_input_same_head():
 
 
 def test_table_figures_and_picture(result, tmp_path):
-    assert len(markdown_table(result).splitlines()) == 5
+    assert len(markdown_table(result).splitlines()) == 7
     plain = json.loads(json.dumps(figures(result)))
     assert plain["macro_f1"][0][2] is None
     assert plain["macro_f1_within"] > 0.6
