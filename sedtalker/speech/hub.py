@@ -39,17 +39,16 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, **optio
         return load(local=True)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if Path(name).is_dir():
-            raise InputError(f"{where}: the model cannot be loaded: {_first_line(error)}") from None
+            raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
     _check_reach(name, revision, where)
     try:
         return load(local=False)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{where}: the model cannot be loaded: {_first_line(error)}") from None
+        raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
 
 
 def _check_reach(name: str, revision: str | None, where: str) -> None:
     """One question to the hub, because ``transformers`` asks many times before it says that there is no network."""
-    import httpx
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -59,9 +58,9 @@ def _check_reach(name: str, revision: str | None, where: str) -> None:
         raise InputError(f"{where}: neither a folder nor a name on the hub") from None
     except HfHubHTTPError:
         raise InputError(f"{where}: the hub has no such model, or wants a login for it") from None
-    except (httpx.HTTPError, OSError):
+    except Exception:  # whatever the hub's HTTP library of the day raises
         raise InputError(f"{where}: not on this machine, and the Hugging Face hub cannot be reached") from None
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
