@@ -14,16 +14,18 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, read_checkpoint, write_checkpoint
 from sedtalker.datasets.emotion_features import EmotionFeatures, Pool
 from sedtalker.datasets.emotion_rows import EmotionRows, open_rows
 from sedtalker.datasets.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SOME_LEVEL, STRONG_LEVEL
 from sedtalker.datasets.speaker_voices import SpeakerVoices
 from sedtalker.emotion.enrolment import Voice
+from sedtalker.emotion.frame_network import FrameNetworkConfig
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, Scores, average_posterior
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall
 from sedtalker.speech.backbone import BackboneConfig, pack_backbone
+from sedtalker.training.calibration import calibrate
 from sedtalker.training.diarizer_card import LICENCES, diarizer_card
 from sedtalker.training.diarizer_encoder import open_diarizer_encoder
 from sedtalker.training.loop import Batch
@@ -54,6 +56,8 @@ class DiarizerTraining(BaseModel):
     """Standard deviation of noise added to the standardised functionals."""
     enrolment: float = 0.0
     """Share of the draws from unaltered recordings that know other clips of the speaker, see ``SpeakerVoices``."""
+    frame_networks: tuple[str, ...] = ()
+    """Export folders of ``experiment=frame_network`` to be averaged with."""
     corpus_loss: float = 0.3
     intensity_loss: float = 0.5
     ranking_loss: float = 0.3
@@ -136,9 +140,10 @@ class DiarizerTask:
         return figures
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Fit the temperature on the validation speakers and write the checkpoint."""
+        """Join the frame networks, fit their share and the temperature on validation speakers, write the checkpoint."""
         assert isinstance(model, DiarizerNetwork)
-        config = model.config.model_copy(update={"temperature": fit_temperature(model, self.valid)})
+        model = with_frame_networks(model, [Path(p) for p in self.config.frame_networks])
+        config = calibrate(model, self.valid.features)
         if config.backbone is not None:
             config = config.model_copy(update={"backbone": pack_backbone(config.backbone, folder)})
         checkpoint = CheckpointConfig(
@@ -223,6 +228,18 @@ class SpanSampler:
         rows = torch.from_numpy(values[hears])
         values[hears] = self.network.centre(rows, torch.from_numpy(weight), voice).numpy()
         return values
+
+
+def with_frame_networks(model: DiarizerNetwork, folders: list[Path]) -> DiarizerNetwork:
+    """A network of these perceptrons and the frame networks of these checkpoint folders, ready for inference."""
+    found = [read_checkpoint(folder, "frame_network", FrameNetworkConfig) for folder in folders]
+    configs = tuple(config for _, config, _ in found)
+    whole = DiarizerNetwork(model.config.model_copy(update={"frame_networks": configs}))
+    state = model.state_dict()
+    for number, (_, _, weights) in enumerate(found):
+        state |= {f"frame_networks.{number}.{name}": value for name, value in weights.items()}
+    whole.load_state_dict(state)
+    return whole.eval().requires_grad_(False)
 
 
 def unaltered_recordings(features: EmotionFeatures, copies: int, joined: int) -> NDArray[np.bool_]:
@@ -332,17 +349,3 @@ def validation_figures(
         if len(strong) and len(normal):
             each.append(ranking_auc(strong, normal))
     return figures | ({"intensity_auc": float(np.mean(each))} if each else {})
-
-
-@torch.no_grad()
-def fit_temperature(model: DiarizerNetwork, rows: EmotionRows) -> float:
-    """Temperature with the least negative log-likelihood of speech rows, each corpus of whole speech counting alike."""
-    corpus = rows.features.corpus[np.asarray(rows.recording)]
-    chosen = np.flatnonzero((corpus != "emogator") & (corpus != "indian_emospeech"))
-    logs, _ = row_scores(model, rows, chosen)
-    mean, wanted = logs.mean(0), torch.from_numpy(np.asarray(rows.label)[chosen].astype(np.int64))
-    _, group, size = np.unique(corpus[chosen], return_inverse=True, return_counts=True)
-    weight = torch.from_numpy(1.0 / size[group])
-    grid = np.exp(np.linspace(np.log(0.5), np.log(4.0), 43))
-    loss = [float((F.cross_entropy(mean / t, wanted, reduction="none") * weight).sum()) for t in grid]
-    return round(float(grid[int(np.argmin(loss))]), 4)
