@@ -158,11 +158,11 @@ def _build(data: Path, cache: Path, pool: Pool, folder: Path, report: Callable[[
 def recordings(data: Path, cache: Path, pool: Pool) -> Iterator[tuple[Recording, bool]]:
     """The pool's recordings and whether each is a single clip; the same ones every time."""
     every = read_manifest(data)
-    corpora = {name: _open(every, name, cache) for name in pool.corpora}
-    acoustics = _acoustics(every, cache) if pool.copies else Acoustics()
+    corpora = {name: open_corpus(every, name, cache) for name in pool.corpora}
+    acoustics = open_acoustics(every, cache) if pool.copies else Acoustics()
     for copy in range(pool.copies + 1):
         for name, corpus in corpora.items():
-            for index in _labelled(corpus, pool.split):
+            for index in labelled_clips(corpus, pool.split):
                 rng = np.random.default_rng((pool.seed, copy, len(name), index))
                 speed = float(rng.uniform(*acoustics.speed)) if copy else 1.0
                 yield _spoil(single(corpus.piece(index, speed)), acoustics, rng, bool(copy)), True
@@ -178,7 +178,7 @@ def joined_recording(
     names, shares = list(pool.joined_corpora), np.array(list(pool.joined_corpora.values()))
     corpus = corpora[names[rng.choice(len(names), p=shares / shares.sum())]]
     speakers: dict[str, dict[int, list[int]]] = {}
-    for index in _labelled(corpus, pool.split):
+    for index in labelled_clips(corpus, pool.split):
         labels = clip_labels(corpus.clips[index])
         assert labels is not None
         speakers.setdefault(corpus.clips[index].speaker, {}).setdefault(labels[0], []).append(index)
@@ -197,17 +197,20 @@ def _spoil(recording: Recording, acoustics: Acoustics, rng: np.random.Generator,
     return Recording(samples, recording.labels, recording.levels, recording.corpus, recording.speaker)
 
 
-def _open(every: list[Clip], corpus: str, cache: Path) -> Corpus:
+def open_corpus(every: list[Clip], corpus: str, cache: Path) -> Corpus:
+    """The clips of a corpus among those of the manifest, decoded on first use."""
     clips = [clip for clip in every if clip.corpus == corpus]
     return Corpus(clips, WaveformStore.open([clip.path for clip in clips], cache).__getitem__)
 
 
-def _labelled(corpus: Corpus, split: str) -> list[int]:
+def labelled_clips(corpus: Corpus, split: str) -> list[int]:
+    """Clips of a split whose label is one of ours."""
     return [i for i, clip in enumerate(corpus.clips) if clip.split == split and clip_labels(clip) is not None]
 
 
-def _acoustics(every: list[Clip], cache: Path) -> Acoustics:
-    corpus = _open(every, "noise_rir", cache)
+def open_acoustics(every: list[Clip], cache: Path) -> Acoustics:
+    """Rooms and noises to spoil clips with."""
+    corpus = open_corpus(every, "noise_rir", cache)
     by_kind = {
         kind: [i for i, c in enumerate(corpus.clips) if c.emotion == f"other:{kind}"] for kind in ("noise", "rir")
     }

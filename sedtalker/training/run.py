@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from sedtalker.datasets.manifest import find_data
 from sedtalker.errors import InputError
 from sedtalker.training.loop import TrainerConfig, fit
@@ -64,5 +66,10 @@ def train(config: dict[str, Any], report: Callable[[str], None] = lambda line: N
     """Run one experiment; returns its held-out figures."""
     data = find_data(Path(config["data"]) if config.get("data") else None)
     task_config = dict(config["task"])
-    task = make_task(task_config.pop("name"), task_config, data, cache_folder(config.get("cache")))
+    name = task_config.pop("name")
+    try:
+        task = make_task(name, task_config, data, cache_folder(config.get("cache")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"task.{'.'.join(map(str, first['loc']))}: {first['msg']} (experiment {name})") from None
     return fit(task, TrainerConfig(**config["trainer"]), report)

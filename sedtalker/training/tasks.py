@@ -23,6 +23,10 @@ def make_task(name: str, config: dict[str, Any], data: Path, cache: Path) -> Tas
         from sedtalker.training.diarizer import DiarizerTask
 
         return DiarizerTask(config, data, cache)
+    if name == "backbone":
+        from sedtalker.training.backbone import BackboneTask
+
+        return BackboneTask(config, data, cache)
     if name == "decoder":
         from sedtalker.training.decoder import DecoderTask
 
@@ -35,4 +39,5 @@ def make_task(name: str, config: dict[str, Any], data: Path, cache: Path) -> Tas
         from sedtalker.training.frame_network import FrameNetworkTask
 
         return FrameNetworkTask(config, data, cache)
-    raise InputError(f"unknown task '{name}': speech_encoder, frame_pretraining, frame_network, diarizer or decoder")
+    known = "speech_encoder, backbone, frame_pretraining, frame_network, diarizer, decoder"
+    raise InputError(f"unknown task '{name}'; there are {known}")
