@@ -58,8 +58,9 @@ def speech_activity(
     level = activity_level(log_energy, rate)
     if frames == 0 or level.max() < np.log(1e-6):
         return np.zeros(frames, dtype=bool)
-    quiet, loud = _nearby_levels(level, rate, rule, float(np.quantile(level, 0.95)) if loud is None else loud)
-    high = np.minimum(np.maximum(loud - rule.below_loud, quiet + rule.above_quiet), loud - rule.steady_margin)
+    overall = float(np.quantile(level, 0.95)) if loud is None else loud
+    low, peak = _nearby_levels(level, rate, rule, overall)
+    high = np.minimum(np.maximum(peak - rule.below_loud, low + rule.above_quiet), peak - rule.steady_margin)
     candidate = level > high - rule.hysteresis
     regions, count = ndimage.label(candidate)
     certain = np.zeros(count + 1, dtype=bool)

@@ -17,6 +17,7 @@ WINDOW_LENGTH = 400
 FFT_LENGTH = 512
 MEL_BANDS = 80
 LOG_FLOOR = 1e-6
+ENERGY_FLOOR = 1e-7
 MEL_CLOCK = FrameClock(rate=SAMPLE_RATE / HOP_LENGTH, offset=0.5 * HOP_LENGTH / SAMPLE_RATE)
 FRAME_CLOCK = FrameClock(rate=MEL_CLOCK.rate / 2, offset=HOP_LENGTH / SAMPLE_RATE)
 """Clock of the built-in encoder: 50 frames a second, frame i centred at ``(i + 1/2) · 20 ms``."""
@@ -27,6 +28,7 @@ MINUTE = 6000
 F0_LOWEST, F0_HIGHEST = 60.0, 500.0
 PITCH_WINDOW = 800
 SHORTEST_LAG, LONGEST_LAG = int(SAMPLE_RATE / F0_HIGHEST), int(SAMPLE_RATE / F0_LOWEST)
+LARGEST_GAIN = 1e3
 QUIET, LOUD = 0.10, 0.95
 """Quantiles that stand for the level of quiet and of loud frames."""
 PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
@@ -64,7 +66,9 @@ def frame_rms(frames: Tensor) -> Tensor:
 
 def gain_of(loud: Tensor) -> Tensor:
     """The gain for a loud RMS, see ``level_gain``."""
-    return torch.where(loud > 1e-5, (0.1 / loud.clamp_min(1e-5)).clamp(1e-3, 1e3), torch.ones_like(loud))
+    return torch.where(
+        loud > 1e-5, (0.1 / loud.clamp_min(1e-5)).clamp(1 / LARGEST_GAIN, LARGEST_GAIN), torch.ones_like(loud)
+    )
 
 
 def log_mel(samples: Tensor) -> Tensor:
@@ -135,7 +139,7 @@ def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Tensor:
     f0 = SAMPLE_RATE / (index + SHORTEST_LAG)
     log_f0 = torch.where(voicing > 0.45, torch.log(f0 / 150.0), torch.zeros_like(voicing))
     tilt = torch.log(power * frames.high + 1e-3) - torch.log(power * frames.low + 1e-3)
-    return torch.stack([torch.log(power * frames.energy + 1e-7), log_f0, voicing, tilt], dim=-1)
+    return torch.stack([torch.log(power * frames.energy + ENERGY_FLOOR), log_f0, voicing, tilt], dim=-1)
 
 
 def speech_mask(mel: Tensor) -> Tensor:

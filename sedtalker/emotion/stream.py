@@ -1,0 +1,149 @@
+"""Emotion while somebody is still speaking: frames come out a stated look-ahead after they were said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.audio.activity import speech_activity
+from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.emotion.diarizer import FrameEmotions, frame_emotions
+from sedtalker.emotion.enrolment import Voice
+from sedtalker.emotion.live_segmentation import LiveSegmentation
+from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.segmentation import SegmentRule
+from sedtalker.errors import InputError
+from sedtalker.speech.encoder import SpeechEncoder
+from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.listener import Heard, Listener
+
+FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
+
+
+class StreamFrames(NamedTuple):
+    """Frames that have become final.
+
+    Attributes:
+        times: (T,) float64 seconds since the beginning, 20 ms apart.
+        posterior: (T, C) float32, rows sum to 1.
+        intensity: (T,) float32 in [0, 1].
+        speech: (T,) bool.
+        label: (T,) int64, the category of the segment: steady, where the posterior flickers.
+    """
+
+    times: NDArray[np.float64]
+    posterior: NDArray[np.float32]
+    intensity: NDArray[np.float32]
+    speech: NDArray[np.bool_]
+    label: NDArray[np.int64]
+
+
+class DiarizerStream:
+    """The diarizer over sound that comes in pieces of any length, in memory that does not grow.
+
+    Every ``hop`` seconds of sound the frames up to ``look_ahead`` seconds ago become final; a frame is therefore known
+    ``look_ahead`` to ``look_ahead + hop`` after it was said. What is said of time t is what ``encode`` and
+    ``frame_emotions`` would say of it if the recording ended at the first multiple of ``hop`` not before
+    ``t + look_ahead``: level, spectrum and speaker are normalised by what was heard until then, never by what comes
+    later. Equal to that within ``TOLERANCE``; how the sound was cut into pieces does not matter, bit for bit.
+    Labels are decided with the same look-ahead (``LiveSegmentation``) and never taken back.
+
+    Args:
+        diarizer: from ``load_diarizer``.
+        encoder: from ``load_encoder``.
+        look_ahead: seconds of sound after a frame that it waits for, a multiple of 20 ms.
+        hop: seconds of sound between results, a multiple of 20 ms; shorter costs more.
+        voice: of the speaker, from ``enrol``.
+        rule: minimum duration of a segment and price of a change.
+
+    Raises:
+        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
+    """
+
+    TOLERANCE = 1e-3
+
+    def __init__(
+        self,
+        diarizer: DiarizerNetwork,
+        encoder: SpeechEncoder,
+        look_ahead: float = 0.5,
+        hop: float = 0.32,
+        voice: Voice | None = None,
+        rule: SegmentRule = SegmentRule(),
+    ):
+        self.diarizer, self.voice = diarizer, voice
+        self.delay, self.hop = _frames(look_ahead, "look-ahead", 0), _frames(hop, "hop", 1)
+        keep = diarizer.context + encoder.context + self.delay + self.hop
+        self.listener = Listener(encoder, keep)
+        self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
+        self.waiting: list[NDArray[np.float32]] = []
+        self.final = 0
+        self.ended = False
+
+    def push(self, samples: NDArray[np.floating]) -> StreamFrames:
+        """The next samples (N,), mono at 16 kHz in [-1, 1], any number of them.
+
+        Returns:
+            The frames that have become final, possibly none.
+
+        Raises:
+            ValueError: the stream was flushed before.
+        """
+        if self.ended:
+            raise ValueError("the stream has ended: begin a new one")
+        self.waiting.append(
+            np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0, dtype=np.float32)
+        )
+        step = self.hop * FRAME_LENGTH
+        if sum(map(len, self.waiting)) < step:
+            return self._nothing()
+        sound = np.concatenate(self.waiting)
+        whole = len(sound) // step * step
+        self.waiting = [sound[whole:]]
+        parts = [self._hear(sound[start : start + step]) for start in range(0, whole, step)]
+        return StreamFrames(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def flush(self) -> StreamFrames:
+        """The sound has ended: all frames that are left."""
+        rest = np.concatenate([np.zeros(0, np.float32), *self.waiting])
+        self.ended, self.waiting = True, []
+        return self._hear(rest) if self.listener.heard or len(rest) else self._nothing()
+
+    def _hear(self, samples: NDArray[np.float32]) -> StreamFrames:
+        """What becomes final with these samples; everything at the end."""
+        heard = self.listener.hear(samples)
+        begin = self.final
+        self.final = max(begin, heard.total - (0 if self.ended else self.delay))
+        if begin == self.final:
+            return self._nothing()
+        frames = emotions_heard(self.diarizer, heard, self.voice)
+        new, known = slice(begin - heard.first, self.final - heard.first), slice(begin - heard.first, None)
+        label = self.segmentation.decide(frames.posterior[known], frames.speech[known], self.final - begin, self.ended)
+        times = heard.features.clock.times(len(heard.features))[new]
+        return StreamFrames(times, frames.posterior[new], frames.intensity[new], frames.speech[new], label)
+
+    def _nothing(self) -> StreamFrames:
+        classes = len(self.diarizer.config.labels)
+        none = np.zeros(0, np.float32)
+        return StreamFrames(np.zeros(0), np.zeros((0, classes), np.float32), none, none > 0, np.zeros(0, np.int64))
+
+
+def emotions_heard(diarizer: DiarizerNetwork, heard: Heard, voice: Voice | None = None) -> FrameEmotions:
+    """Frame emotions of what a listener keeps; its first ``diarizer.context`` frames lack what came before them."""
+    features = heard.features
+    energy, voicing = features.prosody[:, 0], features.prosody[:, 2]
+    speech = speech_activity(energy, voicing, features.clock.rate, loud=heard.loud)
+    return replace(frame_emotions(diarizer, features, voice), speech=speech)
+
+
+def _frames(seconds: float, name: str, fewest: int) -> int:
+    """Seconds as a number of frames."""
+    count = round(seconds * FRAME_CLOCK.rate)
+    if count < fewest or abs(count - seconds * FRAME_CLOCK.rate) > 1e-6:
+        raise InputError(
+            f"a {name} of {seconds:g} s does not work: give a multiple of 0.02 s, at least {0.02 * fewest:g}"
+        )
+    return count

@@ -1,0 +1,126 @@
+"""The streaming diarizer says of every frame what the offline one would of the recording so far."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.audio import from_samples
+from sedtalker.emotion.diarizer import enrol, frame_emotions, load_diarizer
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.stream import DiarizerStream, StreamFrames
+from sedtalker.errors import InputError
+from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, encode, load_encoder
+from sedtalker.speech.features import FRAME_CLOCK
+from tests.speech.test_listener import voice_like
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[DiarizerNetwork, SpeechEncoder]:
+    """Random weights and short windows: the context is three seconds instead of twenty."""
+    torch.manual_seed(1)
+    encoder = SpeechEncoder(SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))).eval().requires_grad_(False)
+    config = DiarizerConfig(hidden_channels=16, windows=(0.4, 1.0, 2.0), width=8, members=2)
+    return DiarizerNetwork(config).eval().requires_grad_(False), encoder
+
+
+@pytest.fixture(scope="module")
+def builtin() -> tuple[DiarizerNetwork, SpeechEncoder]:
+    return load_diarizer(), load_encoder()
+
+
+def run(stream: DiarizerStream, pieces: list[np.ndarray]) -> StreamFrames:
+    parts = [stream.push(piece) for piece in pieces]
+    return StreamFrames(*map(np.concatenate, zip(*parts, stream.flush(), strict=True)))
+
+
+def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> None:
+    """Compare every so many frames with the offline diarizer on the prefix that the definition names."""
+    got = run(DiarizerStream(network, encoder, look_ahead, hop, voice), [sound])
+    assert np.allclose(got.times, FRAME_CLOCK.times(-(-len(sound) // 320)))
+    for frame in range(0, len(got.times), every):
+        hops = -(-(frame + 1 + round(50 * look_ahead)) // round(50 * hop))
+        prefix = sound[: round(hops * hop * 16_000)]
+        offline = frame_emotions(network, encode(encoder, from_samples(prefix, 16_000)), voice)
+        assert np.abs(offline.posterior[frame] - got.posterior[frame]).max() < DiarizerStream.TOLERANCE, frame
+        assert abs(offline.intensity[frame] - got.intensity[frame]) < DiarizerStream.TOLERANCE, frame
+        assert offline.speech[frame] == got.speech[frame], frame
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    st.integers(0, 500),
+    st.floats(0.3, 16.0),
+    st.integers(0, 50).map(lambda frames: frames / 50),
+    st.sampled_from([0.1, 0.16, 0.32, 0.7]),
+)
+def test_frames_equal_the_offline_ones_of_the_recording_so_far(small, seed, seconds, look_ahead, hop):
+    law_holds(*small, voice_like(seconds, seed), look_ahead, hop, every=97)
+
+
+def test_the_built_in_weights_obey_the_law_beyond_their_context(builtin):
+    law_holds(*builtin, voice_like(31.0, 7), 0.5, 0.32, every=271)
+
+
+def test_an_enrolled_voice_counts(builtin):
+    network, encoder = builtin
+    voice = enrol(network, [encode(encoder, from_samples(voice_like(3.0, 8), 16_000))])
+    law_holds(network, encoder, voice_like(3.0, 9), 0.5, 0.32, every=37, voice=voice)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 500), st.lists(st.integers(0, 40_000), max_size=12))
+def test_how_the_sound_is_cut_does_not_matter(small, seed, cuts):
+    sound = voice_like(5.3, seed)
+    whole = run(DiarizerStream(*small), [sound])
+    parts = run(DiarizerStream(*small), np.split(sound, sorted(c for c in cuts if c < len(sound))))
+    for a, b in zip(whole, parts, strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_frames_come_as_early_as_promised(small):
+    stream, sound = DiarizerStream(*small, look_ahead=0.2, hop=0.1), voice_like(3.0, 2)
+    until = 0.0
+    for end in range(0, len(sound), 400):
+        frames = stream.push(sound[end : end + 400])
+        until = frames.times[-1] if len(frames.times) else until
+        heard = (end + 400) / 16_000
+        assert until + 0.01 <= heard - 0.2 + 1e-9 or not until
+        assert until >= heard - 0.2 - 0.1 - 0.03
+
+
+def test_memory_does_not_grow(small):
+    stream = DiarizerStream(*small)
+    sizes = []
+    for number in range(40):
+        stream.push(voice_like(1.0, number % 3))
+        listener = stream.listener
+        sizes.append(len(listener.mel) + len(listener.hidden) + len(listener.tail) + sum(map(len, stream.waiting)))
+    assert max(sizes[20:]) <= max(sizes[10:20])
+
+
+def test_labels_are_steady(builtin):
+    frames = run(DiarizerStream(*builtin, look_ahead=0.5), [voice_like(8.0, 5)])
+    changes = np.flatnonzero(np.diff(frames.label))
+    assert (np.diff(changes) >= 30).all(), "a segment lasts at least 0.6 s"
+    assert len(frames.label) == 400
+
+
+def test_an_empty_stream_and_sound_that_is_no_number(small):
+    stream = DiarizerStream(*small)
+    assert not len(stream.push(np.zeros(0)).times)
+    assert not len(stream.flush().times)
+    with pytest.raises(ValueError, match="ended"):
+        stream.push(np.zeros(10))
+    frames = run(DiarizerStream(*small), [np.array([np.nan, np.inf, 3.0, 1e30] * 4000)])
+    assert np.isfinite(frames.posterior).all()
+    assert np.allclose(frames.posterior.sum(1), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("look_ahead", "hop"), [(0.01, 0.32), (-0.5, 0.32), (0.5, 0.0), (0.5, 0.33)])
+def test_times_off_the_grid_are_refused(small, look_ahead, hop):
+    with pytest.raises(InputError, match="multiple of 0.02"):
+        DiarizerStream(*small, look_ahead=look_ahead, hop=hop)
