@@ -70,6 +70,16 @@ def speed(
     _show(evaluate_speed(find_data(data), hours, report=say), json)
 
 
+@app.command()
+@fail_clearly
+def streaming(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
+    """Emotion figures with a look-ahead of 0.25, 0.5, 1 and 2 s, and offline."""
+    from sedtalker.datasets.manifest import find_data
+    from sedtalker.training.evaluate_streaming import evaluate_streaming
+
+    _show(evaluate_streaming(find_data(data), checkpoint, report=say), json)
+
+
 @app.command("cross-corpus")
 @fail_clearly
 def cross_corpus(
