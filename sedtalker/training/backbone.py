@@ -79,6 +79,7 @@ class TunedBackbone(nn.Module):
         if trainable_layers > len(layers):
             raise InputError(f"the backbone has {len(layers)} layers, fewer than trainable_layers={trainable_layers}")
         self.model = backbone.model.requires_grad_(False)
+        self.model.config.layerdrop = 0.0  # a dropped layer would leave its hidden state out
         if hasattr(self.model, "freeze_feature_encoder"):
             self.model.freeze_feature_encoder()
         for layer in layers[len(layers) - trainable_layers :]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sedtalker.checkpoint import CheckpointConfig
+from sedtalker.speech.backbone import PACKED
 
 LICENCES = {
     "ravdess": "CC BY-NC-SA 4.0",
@@ -15,7 +18,8 @@ LICENCES = {
 TEXT = """# Emotion diarizer
 
 Says for every 20 ms of speech which of seven categories is expressed (neutral, happy, sad, angry, fear, disgust,
-surprise), how strongly; valence and arousal follow from both. It is a head on the built-in speech encoder.
+surprise), how strongly; valence and arousal follow from both. It is a head on
+{encoder}.
 
 - **Licence of the weights: {licence}** — the strictest of the training data's. Not for commercial use. Every other
   part of the package works without it: give a track (`--emotion`), or train on data of your own.
@@ -60,6 +64,7 @@ def diarizer_card(checkpoint: CheckpointConfig) -> str:
     model = checkpoint.model
     rows = [f"| `{name}` | {value:.3f} |" for name, value in checkpoint.metrics.items()]
     return TEXT.format(
+        encoder=_encoder(model.get("backbone")),
         licence=checkpoint.licence,
         windows=", ".join(f"{w:g}" for w in model["windows"]),
         members=model["members"],
@@ -68,3 +73,12 @@ def diarizer_card(checkpoint: CheckpointConfig) -> str:
         corpora="; ".join(checkpoint.trained_on),
         metrics="\n".join(["| figure | value |", "|---|---|", *rows]),
     )
+
+
+def _encoder(backbone: dict[str, Any] | None) -> str:
+    if backbone is None:
+        return "the built-in speech encoder"
+    if backbone["name"] == PACKED:
+        return "the speech backbone in `backbone/`, a mixture of all its layers"
+    revision = f" ({backbone['revision']})" if backbone["revision"] else ""
+    return f"`{backbone['name']}`{revision} of the Hugging Face hub, a mixture of all its layers"

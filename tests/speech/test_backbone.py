@@ -7,70 +7,136 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import transformers
 
-from sedtalker.audio import from_samples
+from sedtalker.audio import FrameClock, from_samples, resample_frames
 from sedtalker.errors import InputError
-from sedtalker.speech.backbone import Backbone, BackboneConfig, encode_with_backbone, load_backbone
+from sedtalker.speech.backbone import (
+    PACKED,
+    Backbone,
+    BackboneConfig,
+    encode_with_backbone,
+    hidden_vectors,
+    layer_means,
+    load_backbone,
+    pack_backbone,
+    save_backbone,
+    unpack_backbone,
+)
+from sedtalker.speech.features import FRAME_CLOCK
+from tests.speech.tiny_backbones import SIZES, save_tiny, tiny_extractor, tiny_model
 
-SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
-CONVOLUTIONS = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
 
-
-def waveform_backbone(name: str) -> Backbone:
-    torch.manual_seed(0)
-    config = getattr(transformers, f"{name}Config")(**SIZES, **CONVOLUTIONS)
-    model = getattr(transformers, f"{name}Model")(config)
-    return Backbone(model.eval(), transformers.Wav2Vec2FeatureExtractor())
-
-
-def whisper_backbone() -> Backbone:
-    torch.manual_seed(0)
-    config = transformers.WhisperConfig(
-        d_model=16, encoder_layers=1, encoder_attention_heads=2, encoder_ffn_dim=16, decoder_layers=1,
-        decoder_attention_heads=2, decoder_ffn_dim=16, vocab_size=64, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=1,
-    )  # fmt: skip
-    return Backbone(transformers.WhisperModel(config).get_encoder().eval(), transformers.WhisperFeatureExtractor())
+def backbone(kind: str, weights: tuple[float, ...] | None = None) -> Backbone:
+    model = tiny_model(kind)
+    return Backbone(model.get_encoder() if kind == "Whisper" else model, tiny_extractor(kind), weights)
 
 
 def noise(seconds: float) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.1, int(seconds * 16_000)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["WavLM", "Wav2Vec2", "Hubert"])
-def test_the_clock_is_that_of_the_receptive_field(name: str) -> None:
-    clock = waveform_backbone(name).clock
+@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert"])
+def test_the_clock_is_that_of_the_receptive_field(kind: str) -> None:
+    clock = backbone(kind).clock
     assert clock.rate == 50
     assert clock.offset == pytest.approx(0.0124688, abs=1e-6)  # (400 - 1) / 2 samples
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 3.3])
 def test_features_cover_the_recording_on_the_clock_of_the_built_in_encoder(seconds: float) -> None:
-    for backbone in (waveform_backbone("WavLM"), whisper_backbone()):
-        features = encode_with_backbone(backbone, from_samples(noise(seconds), 16_000))
+    for kind in ("WavLM", "Whisper"):
+        features = encode_with_backbone(backbone(kind), from_samples(noise(seconds), 16_000))
         assert features.hidden.shape == (int(np.ceil(seconds * 50)), 16)
         assert len(features.mel) == len(features.speech) == len(features)
         assert np.isfinite(features.hidden).all()
 
 
 def test_long_recordings_run_in_windows_without_gaps() -> None:
-    features = encode_with_backbone(waveform_backbone("Hubert"), from_samples(noise(47.0), 16_000))
+    features = encode_with_backbone(backbone("Hubert"), from_samples(noise(47.0), 16_000))
     assert features.hidden.shape == (47 * 50, 16)
     assert np.abs(np.diff(features.hidden, axis=0)).sum(1).min() > 0
 
 
-def test_a_saved_backbone_is_loaded_from_its_folder(tmp_path: Path) -> None:
-    made = waveform_backbone("WavLM")
-    made.model.save_pretrained(tmp_path)
-    made.extractor.save_pretrained(tmp_path)
+@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert"])
+def test_layers_are_normalised_and_mixed_by_their_weights(kind: str) -> None:
+    samples = noise(1.0)
+    each = [hidden_vectors(backbone(kind, tuple(map(float, row))), samples, 50) for row in np.eye(3)]
+    mixed = hidden_vectors(backbone(kind, (0.5, 0.3, 0.2)), samples, 50)
+    np.testing.assert_allclose(mixed, 0.5 * each[0] + 0.3 * each[1] + 0.2 * each[2], atol=1e-5)
+    np.testing.assert_array_equal(hidden_vectors(backbone(kind), samples, 50), each[2])
+    assert np.abs(each[0] - each[2]).max() > 0.1, "layers differ"
+    made = backbone(kind)
+    with torch.no_grad():
+        states = made.model(made.extractor(samples, sampling_rate=16_000, return_tensors="pt").input_values,
+                            output_hidden_states=True).hidden_states  # fmt: skip
+    by_hand = [(s[0] - s[0].mean(-1, keepdim=True)) / s[0].std(-1, keepdim=True, correction=0) for s in states]
+    heard = FrameClock(50.0, 399 / 2 / 16_000).times(49)
+    for mine, theirs in zip(each, by_hand, strict=True):
+        expected = resample_frames(theirs.numpy(), heard, FRAME_CLOCK.times(50))
+        np.testing.assert_allclose(mine, expected, atol=1e-3)
+
+
+def test_layer_means_are_taken_over_speech() -> None:
+    samples = noise(2.0)
+    speech = np.zeros(100, bool)
+    speech[20:60] = True
+    for kind in ("WavLM", "Whisper"):
+        means = layer_means(backbone(kind), samples, speech)
+        layers = len(means)
+        for layer, row in enumerate(np.eye(layers)):
+            vectors = hidden_vectors(backbone(kind, tuple(map(float, row))), samples, 100)
+            np.testing.assert_allclose(means[layer], vectors[speech].mean(0), atol=0.1)
+        assert np.isfinite(layer_means(backbone(kind), samples, np.zeros(100, bool))).all()
+
+
+@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert", "Whisper"])
+def test_a_backbone_is_saved_and_loaded(tmp_path: Path, kind: str) -> None:
+    source = BackboneConfig(name=str(save_tiny(kind, tmp_path / "source")))
+    made = load_backbone(source)
+    before = made.sha256()
+    assert before == load_backbone(source).sha256()
+    with torch.no_grad():
+        made.layers[-1].final_layer_norm.weight.mul_(1.5)
+    save_backbone(made, source, tmp_path / "tuned")
+    again = load_backbone(BackboneConfig(name=str(tmp_path / "tuned")))
+    assert again.sha256() == made.sha256() != before
     audio = from_samples(noise(1.0), 16_000)
-    again = load_backbone(BackboneConfig(name=str(tmp_path)))
-    np.testing.assert_allclose(
-        encode_with_backbone(again, audio).hidden, encode_with_backbone(made, audio).hidden, atol=1e-5
-    )
+    heard = [encode_with_backbone(each, audio).hidden for each in (made, again)]
+    np.testing.assert_allclose(*heard, atol=1e-5)
 
 
-def test_a_folder_without_a_model_is_one_line(tmp_path: Path) -> None:
+def test_a_local_backbone_travels_with_its_checkpoint(tmp_path: Path) -> None:
+    config = BackboneConfig(name=str(save_tiny("Hubert", tmp_path / "source")), layer_weights=(0.2, 0.3, 0.5))
+    packed = pack_backbone(config, tmp_path / "checkpoint")
+    assert packed.name == PACKED
+    (tmp_path / "source" / "model.safetensors").unlink()
+    (tmp_path / "checkpoint").rename(tmp_path / "moved")
+    assert load_backbone(unpack_backbone(packed, tmp_path / "moved")).layer_weights == (0.2, 0.3, 0.5)
+    distant = BackboneConfig(name="microsoft/wavlm-base-plus", revision="refs/pr/1")
+    assert pack_backbone(distant, tmp_path) == unpack_backbone(distant, tmp_path) == distant
+
+
+def test_what_cannot_be_loaded_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="cannot be loaded"):
+        load_backbone(BackboneConfig(name=str(tmp_path)))
+    with pytest.raises(InputError, match="4 layer weights for 3 hidden states"):
+        load_backbone(BackboneConfig(name=str(save_tiny("WavLM", tmp_path)), layer_weights=(0.25,) * 4))
+    with pytest.raises(InputError, match="neither a folder nor a name on the hub"):
+        load_backbone(BackboneConfig(name="no/such/folder"))
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
+    with pytest.raises(InputError, match=r"^nobody/nothing \(v1\): not on this machine, and .* cannot be reached$"):
+        load_backbone(BackboneConfig(name="nobody/nothing", revision="v1"))
+
+
+def test_other_models_are_no_speech_encoders(tmp_path: Path) -> None:
+    import transformers
+
+    config = transformers.BertConfig(vocab_size=10, **SIZES)
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    tiny_extractor("WavLM").save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="bert model is not a speech encoder"):
         load_backbone(BackboneConfig(name=str(tmp_path)))

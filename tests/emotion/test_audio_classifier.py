@@ -1,0 +1,120 @@
+"""Windows of a classifier, its labels in our words, and models that are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from sedtalker.audio import from_samples
+from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, classify, load_classifier
+from sedtalker.emotion.audio_classifier import label_category as of
+from sedtalker.emotion.diarizer import FrameEmotions, emotion_track
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.speech.features import FRAME_CLOCK
+from tests.speech.tiny_backbones import save_tiny, save_tiny_classifier, tiny_extractor
+
+RAVDESS = ["angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised"]
+
+
+@pytest.mark.parametrize(
+    ("label", "category"),
+    [
+        ("neu", "neutral"), ("hap", "happy"), ("ang", "angry"), ("exc", "happy"), ("SAD", "sad"), ("calm", "neutral"),
+        ("fearful", "fear"), ("female_angry", "angry"), ("Surprised", "surprise"), ("😌 Calm", "neutral"),
+        ("LABEL_0", None), ("other", None), ("happy_or_sad", None), ("<unk>", None),
+    ],
+)  # fmt: skip
+def test_labels_in_our_words(label: str, category: str | None) -> None:
+    assert of(label) == category
+
+
+class Loudness(torch.nn.Module):
+    """Answers angry to loud windows, sad to quiet ones, never the third label."""
+
+    main_input_name = "input_values"
+    device = torch.device("cpu")
+
+    def forward(self, inputs: torch.Tensor) -> SimpleNamespace:
+        level = inputs.square().mean(1).sqrt()
+        return SimpleNamespace(logits=torch.stack([20 * (level - 0.2), 20 * (0.2 - level), 0 * level - 50], 1))
+
+
+def by_loudness() -> AudioClassifier:
+    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=False)
+    return AudioClassifier("loudness", Loudness(), extractor, ("ang", "sad", "x"), ("angry", "sad", None))
+
+
+def test_windows_find_where_the_label_changes() -> None:
+    rng = np.random.default_rng(0)
+    samples = np.concatenate([0.05 * rng.normal(size=64_000), 0.4 * rng.normal(size=64_000)]).astype(np.float32)
+    times = FRAME_CLOCK.times(400)
+    posterior = classify(by_loudness(), from_samples(samples, 16_000), times)
+    assert posterior.shape == (400, 7)
+    np.testing.assert_allclose(posterior.sum(1), 1.0, atol=1e-5)
+    decided = posterior.argmax(1)
+    sad, angry = CATEGORIES.index("sad"), CATEGORIES.index("angry")
+    assert (decided[:150] == sad).all()
+    assert (decided[250:] == angry).all()
+    change = times[np.flatnonzero(np.diff(decided))]
+    assert len(change) == 1
+    assert abs(change[0] - 4.0) < 0.75, "a window half loud is loud"
+    assert by_loudness().unknown == ("x",)
+    assert "happy" in by_loudness().missing
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.3, 2.0, 2.1])
+def test_any_length(tmp_path: Path, seconds: float) -> None:
+    classifier = load_classifier(str(save_tiny_classifier(tmp_path, RAVDESS)))
+    samples = np.random.default_rng(0).normal(0, 0.1, int(seconds * 16_000)).astype(np.float32)
+    count = FRAME_CLOCK.frames(seconds)
+    posterior = classify(classifier, from_samples(samples, 16_000), FRAME_CLOCK.times(count))
+    assert posterior.shape == (count, 7)
+    np.testing.assert_allclose(posterior.sum(1), 1.0, atol=1e-5)
+
+
+def test_a_real_model_answers_as_its_pipeline_does(tmp_path: Path) -> None:
+    """One window of the real class against transformers' own pipeline: calm and neutral are one category here."""
+    folder = save_tiny_classifier(tmp_path, RAVDESS)
+    samples = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
+    posterior = classify(load_classifier(str(folder)), from_samples(samples, 16_000), FRAME_CLOCK.times(100))
+    pipe = transformers.pipeline("audio-classification", model=str(folder))
+    theirs = {row["label"]: row["score"] for row in pipe(samples, top_k=None)}
+    assert np.ptp(posterior, 0).max() < 1e-6
+    assert posterior[50, 0] == pytest.approx(theirs["calm"] + theirs["neutral"], abs=1e-3)
+    assert posterior[50, CATEGORIES.index("fear")] == pytest.approx(theirs["fearful"], abs=1e-3)
+
+
+def test_intensity_and_speech_stay_the_built_in_ones() -> None:
+    samples = (0.4 * np.random.default_rng(0).normal(size=48_000)).astype(np.float32)
+    other = np.full((150, 7), 1 / 7, np.float32)
+    heard = FrameEmotions(other, np.full(150, 0.7, np.float32), np.ones(150, bool))
+    frames = classified_emotions(by_loudness(), from_samples(samples, 16_000), heard, FRAME_CLOCK.times(150))
+    assert frames.intensity is heard.intensity
+    assert frames.speech is heard.speech
+    track = emotion_track(frames, FRAME_CLOCK, 3.0)
+    assert [segment.label for segment in track.segments()] == ["angry"]
+    assert track.intensity == pytest.approx(0.7, abs=1e-3)
+
+
+def test_models_that_are_refused(tmp_path: Path) -> None:
+    def refusal(folder: Path) -> str:
+        with pytest.raises(InputError) as caught:
+            load_classifier(str(folder))
+        return str(caught.value)
+
+    assert "arousal, dominance, valence" in refusal(
+        save_tiny_classifier(tmp_path / "dimensions", ["arousal", "dominance", "valence"])
+    )
+    assert "not emotions: cat, dog" in refusal(save_tiny_classifier(tmp_path / "pets", ["cat", "dog"]))
+    assert "answer at random" in refusal(save_tiny("Wav2Vec2", tmp_path / "headless"))
+    slow = save_tiny_classifier(tmp_path / "slow", RAVDESS)
+    transformers.Wav2Vec2FeatureExtractor(sampling_rate=8000).save_pretrained(slow)
+    assert "hears 8000 Hz" in refusal(slow)
+    tiny_extractor("WavLM").save_pretrained(tmp_path / "empty")
+    assert "cannot be loaded" in refusal(tmp_path / "empty")

@@ -1,0 +1,51 @@
+"""Tiny random models of the real classes, so that nothing is downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+SPREAD = 0.3
+"""Of the random weights: wide enough that layers differ."""
+CONVOLUTIONS = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
+WHISPER = {
+    "d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_layers": 1,
+    "decoder_attention_heads": 2, "decoder_ffn_dim": 16, "vocab_size": 64, "pad_token_id": 0, "bos_token_id": 1,
+    "eos_token_id": 2, "decoder_start_token_id": 1,
+}  # fmt: skip
+
+
+def tiny_model(kind: str) -> Any:
+    """``WavLM``, ``Wav2Vec2``, ``Hubert`` or ``Whisper`` (the whole model)."""
+    torch.manual_seed(0)
+    sizes = (
+        WHISPER | {"init_std": SPREAD} if kind == "Whisper" else SIZES | CONVOLUTIONS | {"initializer_range": SPREAD}
+    )
+    return getattr(transformers, f"{kind}Model")(getattr(transformers, f"{kind}Config")(**sizes)).eval()
+
+
+def tiny_extractor(kind: str) -> Any:
+    name = "Whisper" if kind == "Whisper" else "Wav2Vec2"
+    return getattr(transformers, f"{name}FeatureExtractor")()
+
+
+def save_tiny(kind: str, folder: Path) -> Path:
+    """As a folder of the hub would be."""
+    tiny_model(kind).save_pretrained(folder)
+    tiny_extractor(kind).save_pretrained(folder)
+    return folder
+
+
+def save_tiny_classifier(folder: Path, labels: list[str], **options: Any) -> Path:
+    """A ``Wav2Vec2ForSequenceClassification`` that answers with these labels."""
+    torch.manual_seed(0)
+    sizes = SIZES | CONVOLUTIONS | {"initializer_range": SPREAD, "classifier_proj_size": 8}
+    names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    config = transformers.Wav2Vec2Config(**sizes, **names, **options)
+    transformers.Wav2Vec2ForSequenceClassification(config).save_pretrained(folder)
+    tiny_extractor("Wav2Vec2").save_pretrained(folder)
+    return folder
