@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from sedtalker.audio import load_audio
@@ -71,26 +70,7 @@ def test_held_out_speakers_are_never_drawn():
     assert not np.isin(sampler.rows.features.speaker[sampler.singles], ["a1"]).any()
 
 
-def write_corpus(root: Path) -> None:
-    """A corpus of buzzing voices: four speakers, two categories told apart by pitch."""
-    folder = root / "audio" / "made"
-    folder.mkdir(parents=True)
-    lines = ["corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split"]
-    rng = np.random.default_rng(0)
-    for speaker, split in (("a", "train"), ("b", "train"), ("c", "valid")):
-        for emotion, pitch in (("neutral", 110), ("happy", 240)):
-            for take in range(3):
-                time = np.arange(16_000) / 16_000
-                wave = sum(np.sin(2 * np.pi * (pitch + 5 * take) * k * time) / k for k in range(1, 12))
-                samples = np.concatenate([np.zeros(3200), 0.1 * wave, np.zeros(3200)]) + 1e-4 * rng.normal(size=22_400)
-                name = f"{speaker}_{emotion}_{take}.wav"
-                soundfile.write(folder / name, samples, 16_000)
-                lines.append(f"made,{name},en,{speaker},f,{emotion},normal,,1.4,{split}")
-    (root / "audio" / "manifest.csv").write_text("\n".join(lines) + "\n")
-
-
-def test_trains_exports_and_listens(tmp_path):
-    write_corpus(tmp_path)
+def test_trains_exports_and_listens(tmp_path, buzzing_voices):
     config = {
         "encoder": "none",
         "corpora": {"made": 1.0},
@@ -101,7 +81,7 @@ def test_trains_exports_and_listens(tmp_path):
         "joined_per_batch": 8,
         "model": {"members": 2, "width": 16, "dropout": 0.1, "windows": [0.5, 2.0]},
     }
-    task = DiarizerTask(config, tmp_path, tmp_path / "cache")
+    task = DiarizerTask(config, buzzing_voices, tmp_path / "cache")
     torch.manual_seed(0)
     model = task.build()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
@@ -117,6 +97,6 @@ def test_trains_exports_and_listens(tmp_path):
     task.export(model, tmp_path / "export", figures)
     assert "CC-BY-NC-SA-4.0" in (tmp_path / "export" / "README.md").read_text()
     loaded = load_diarizer(tmp_path / "export")
-    audio = load_audio(tmp_path / "audio" / "made" / "c_happy_0.wav")
+    audio = load_audio(buzzing_voices / "audio" / "made" / "c_happy_0.wav")
     track = diarize(loaded, encode(SpeechEncoder().eval(), audio), audio.duration)
     assert track.segments()[0].label == "happy"
