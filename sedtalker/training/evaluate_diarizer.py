@@ -10,9 +10,9 @@ import numpy as np
 
 from sedtalker.datasets.manifest import read_manifest
 from sedtalker.emotion.diarizer import load_diarizer
+from sedtalker.emotion.encoder import Encode, encoder_of
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.metrics.emotion import Reliability
-from sedtalker.speech.encoder import load_encoder
 from sedtalker.training.evaluate_clips import (
     baved_figures,
     clip_figures,
@@ -88,7 +88,7 @@ def evaluate_diarizer(
         report: called with lines of progress.
     """
     diarizer = load_diarizer(checkpoint)
-    test = open_test_set(data, diarizer.config.corpora, split, recordings, report)
+    test = open_test_set(data, encoder_of(diarizer, checkpoint), diarizer.config.corpora, split, recordings, report)
     figures, diagram = measure_diarizer(diarizer, test)
     report(f"eder7 {figures['eder7']:.3f}, eder4 {figures['eder4']:.3f}")
     if plot is not None:
@@ -104,22 +104,23 @@ def evaluate_diarizer(
 
 def open_test_set(
     data: Path,
+    encode: Encode,
     corpora: Iterable[str],
     split: str = "test",
     recordings: int = 150,
     report: Callable[[str], None] = lambda line: None,
 ) -> TestSet:
-    """Encode what ``evaluate_diarizer`` scores; any diarizer on the built-in encoder can be measured on it."""
-    encoder, every = load_encoder(), read_manifest(data)
+    """Encode what ``evaluate_diarizer`` scores; any diarizer on this encoder can be measured on it."""
+    every = read_manifest(data)
     clips = test_clips(every, corpora, split)
     joined = {}
     for name, categories in SETS.items():
-        joined[name] = hear_joined(encoder, joined_test_recordings(every, split, recordings, categories))
+        joined[name] = hear_joined(encode, joined_test_recordings(every, split, recordings, categories))
         report(f"{len(joined[name])} joined recordings encoded")
     return TestSet(
-        hear_clips(encoder, clips, report),
-        hear_level_equalised(encoder, [c for c in clips if c.corpus == "ravdess"]),
-        hear_baved(encoder, every),
+        hear_clips(encode, clips, report),
+        hear_level_equalised(encode, [c for c in clips if c.corpus == "ravdess"]),
+        hear_baved(encode, every),
         joined,
     )
 

@@ -10,11 +10,11 @@ import numpy as np
 from sedtalker.datasets.emotion_speech import SILENCE, Recording
 from sedtalker.datasets.manifest import read_manifest
 from sedtalker.emotion.diarizer import FrameEmotions, TrackRule, frame_emotions, load_diarizer
+from sedtalker.emotion.encoder import encoder_of
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import diarization_error
-from sedtalker.speech.encoder import load_encoder
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.evaluate_joined import Heard, hear_joined, joined_test_recordings
 from sedtalker.training.heard_clips import (
@@ -44,11 +44,12 @@ def evaluate_enrolment(
     recordings of ``evaluate_diarizer`` (whose pieces may be among the enrolled clips). Kinds: ``any`` and ``neutral``;
     the draw is seeded by (n, number of the clip). With n = 0 the recording is alone.
     """
-    diarizer, encoder = load_diarizer(checkpoint), load_encoder()
+    diarizer = load_diarizer(checkpoint)
+    encode = encoder_of(diarizer, checkpoint)
     every = read_manifest(data)
     clips = [c for c in test_clips(every, JOINED, split) if c.corpus in JOINED]
-    heard = with_voices(diarizer, hear_clips(encoder, clips, report))
-    joined = hear_joined(encoder, joined_test_recordings(every, split, recordings, None))
+    heard = with_voices(diarizer, hear_clips(encode, clips, report))
+    joined = hear_joined(encode, joined_test_recordings(every, split, recordings, None))
     report(f"{len(joined)} joined recordings")
     figures: dict[str, float] = {}
     for count in COUNTS:

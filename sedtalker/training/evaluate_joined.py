@@ -15,6 +15,7 @@ from sedtalker.datasets.emotion_features import Corpus, Pool, joined_recording
 from sedtalker.datasets.emotion_speech import SILENCE, Recording, clip_labels
 from sedtalker.datasets.manifest import Clip
 from sedtalker.emotion.diarizer import FrameEmotions, TrackRule, frame_emotions, shape_track
+from sedtalker.emotion.encoder import Encode
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -25,7 +26,7 @@ from sedtalker.metrics.emotion import (
     macro_f1,
     unweighted_average_recall,
 )
-from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures, encode
+from sedtalker.speech.encoder import SpeechFeatures
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.heard_clips import JOINED
 
@@ -50,9 +51,9 @@ def joined_test_recordings(
         yield joined_recording(corpora, pool, Acoustics(), np.random.default_rng((seed, number)), augment=False)
 
 
-def hear_joined(encoder: SpeechEncoder, made: Iterable[Recording]) -> list[Heard]:
+def hear_joined(encode: Encode, made: Iterable[Recording]) -> list[Heard]:
     """The recordings with their features."""
-    return [(r, encode(encoder, from_samples(r.samples, SAMPLE_RATE))) for r in made]
+    return [(r, encode(from_samples(r.samples, SAMPLE_RATE))) for r in made]
 
 
 def joined_figures(

@@ -12,11 +12,12 @@ from sedtalker.audio import Audio, load_audio
 from sedtalker.datasets.emotion_speech import NORMAL_LEVEL, STRONG_LEVEL, UNKNOWN, clip_labels
 from sedtalker.datasets.manifest import Clip
 from sedtalker.emotion.diarizer import FrameEmotions, enrol
+from sedtalker.emotion.encoder import Encode
 from sedtalker.emotion.enrolment import Voice, pool_voices
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import Labels, unweighted_average_recall
-from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures, encode
+from sedtalker.speech.encoder import SpeechFeatures
 
 JOINED = {"ravdess": 0.45, "nemo": 0.3, "emotiontts_ko": 0.25}
 """Corpora of whole sentences that were trained on, with their shares among the joined recordings."""
@@ -48,34 +49,34 @@ def test_clips(every: list[Clip], corpora: Iterable[str], split: str) -> list[Cl
 
 
 def hear_clips(
-    encoder: SpeechEncoder, clips: Iterable[Clip], report: Callable[[str], None] = lambda line: None
+    encode: Encode, clips: Iterable[Clip], report: Callable[[str], None] = lambda line: None
 ) -> list[HeardClip]:
     """Labelled clips, encoded; voices are left to ``with_voices``."""
-    return _hear(encoder, ((clip, *_labels(clip)) for clip in clips), lambda audio: audio, report)
+    return _hear(encode, ((clip, *_labels(clip)) for clip in clips), lambda audio: audio, report)
 
 
-def hear_level_equalised(encoder: SpeechEncoder, clips: Iterable[Clip]) -> list[HeardClip]:
+def hear_level_equalised(encode: Encode, clips: Iterable[Clip]) -> list[HeardClip]:
     """Those of the clips whose strength is labelled, brought to one level before any analysis."""
     rows = [(clip, *_labels(clip)) for clip in clips]
     rows = [row for row in rows if row[2] in (NORMAL_LEVEL, STRONG_LEVEL)]
-    return _hear(encoder, rows, level_equalised)
+    return _hear(encode, rows, level_equalised)
 
 
-def hear_baved(encoder: SpeechEncoder, every: Iterable[Clip]) -> list[HeardClip]:
+def hear_baved(encode: Encode, every: Iterable[Clip]) -> list[HeardClip]:
     """Every clip of baved, no label of which was ever trained on; ``level`` is its step, see ``BAVED_LEVELS``."""
     clips = [c for c in every if c.corpus == "baved" and c.intensity in BAVED_LEVELS and c.path.is_file()]
-    return _hear(encoder, ((c, UNKNOWN, BAVED_LEVELS[c.intensity]) for c in clips), lambda audio: audio)
+    return _hear(encode, ((c, UNKNOWN, BAVED_LEVELS[c.intensity]) for c in clips), lambda audio: audio)
 
 
 def _hear(
-    encoder: SpeechEncoder,
+    encode: Encode,
     rows: Iterable[tuple[Clip, int, int]],
     change: Callable[[Audio], Audio],
     report: Callable[[str], None] = lambda line: None,
 ) -> list[HeardClip]:
     heard = []
     for clip, category, level in rows:
-        heard.append(HeardClip(clip, encode(encoder, change(load_audio(clip.path))), category, level))
+        heard.append(HeardClip(clip, encode(change(load_audio(clip.path))), category, level))
         if len(heard) % 200 == 0:
             report(f"{len(heard)} clips encoded")
     return heard
