@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -118,7 +119,7 @@ def among(frames: FrameEmotions, categories: tuple[int, ...] | None) -> FrameEmo
     if categories is None:
         return frames
     posterior = np.where(np.isin(np.arange(len(CATEGORIES)), categories), frames.posterior.astype(np.float64), 0.0)
-    return FrameEmotions(posterior / posterior.sum(1, keepdims=True), frames.intensity, frames.speech)
+    return replace(frames, posterior=posterior / posterior.sum(1, keepdims=True))
 
 
 def segment_confidences(
