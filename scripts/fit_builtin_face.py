@@ -18,6 +18,7 @@ from face_fit.expressions import RESTING, Expressions, fit_correctives, fit_expr
 from face_fit.eyeball import fit_eyeball
 from face_fit.identity import fit_identity
 from face_fit.landmarks import pick_landmarks
+from face_fit.lids import clear_lids
 from face_fit.lift import place
 from face_fit.solve import Fitter
 from face_fit.target import Points, load_target
@@ -57,7 +58,7 @@ def fit(data: Path) -> Parameters:
     solver.seal()
     neutral = solver.neutral
     offsets, jaws = fit_expressions(solver, target)
-    fixes = fit_correctives(solver, offsets)
+    fixes = fit_correctives(solver, offsets, clear_lids)
     identity = fit_identity(solver, target, data)
     names = tuple(n for n in ARKIT_52 if n in offsets)
     return Parameters(

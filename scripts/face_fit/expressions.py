@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -27,6 +28,9 @@ RESTING = {
 """Expressions that the neutral face keeps: a friendly look, not a stare."""
 OUTLIER = 0.15
 """Centimetres off the smooth solution beyond which a sampled target is pulled back."""
+
+
+LidClearer = Callable[["Expressions", dict[str, Points], dict[tuple[str, ...], Points]], dict[tuple[str, ...], Points]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +269,8 @@ def fit_expressions(e: Expressions, target: Target) -> tuple[dict[str, Points], 
 
 MIXED = {"mouthPressLeft": {"mouthRollLower": 0.32, "mouthRollUpper": 0.28}}
 """Left shapes that take over their half of others: pressed lips are thin."""
+PRESSED_UP = 0.12
+"""Share of ``mouthClose`` that is left without an open jaw: its full way would carry the lower lip over the nose."""
 SCULPTED = {
     "browInnerUp": (
         ((1.25, 4.9, 10.3), (1.2, 1.1, 2.0), (0.0, 0.22, 0.05)),
@@ -294,8 +300,9 @@ def other_side(name: str) -> str:
     return name[:-5] + "Left" if name.endswith("Right") else name
 
 
-def fit_correctives(e: Expressions, offsets: dict[str, Points]) -> dict[tuple[str, ...], Points]:
-    """Offsets to add: where both sides press, at half a blink, and where a full blink meets another lid shape."""
+def fit_correctives(e: Expressions, offsets: dict[str, Points], clear: LidClearer) -> dict[tuple[str, ...], Points]:
+    """Offsets to add: where both sides press, where lips close further than the jaw is open, at half a blink, and
+    where lid shapes meet each other or a look (``clear`` pushes these correctives out of the eyeball)."""
     out: dict[tuple[str, ...], Points] = {}
     mirror = e.fitter.cage.mirror
     blink = offsets["eyeBlinkLeft"]
@@ -314,7 +321,9 @@ def fit_correctives(e: Expressions, offsets: dict[str, Points]) -> dict[tuple[st
     together = offsets[press[0]] + offsets[press[1]]
     closing = e.clear_teeth(e.close_lips(together, Jaw(np.zeros((4, 3))), reach=9.0)) - together
     out[press] = 0.5 * (closing + closing[mirror] * (-1, 1, 1))
-    for names, value in pairs.items():
+    alone = e.close_lips(PRESSED_UP * offsets["mouthClose"], Jaw(np.zeros((4, 3))), reach=9.0)
+    out["mouthClose-jawOpen",] = e.clear_teeth(alone) - offsets["mouthClose"]
+    for names, value in clear(e, offsets, pairs).items():
         out[names] = value
         out[tuple(other_side(n) for n in names)] = value[mirror] * (-1, 1, 1)
     return out

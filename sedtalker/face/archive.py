@@ -40,7 +40,7 @@ def face_arrays(face: Face) -> Arrays:
         "name": face.name,
         "groups": list(mesh.group_names),
         "regions": list(face.regions),
-        "correctives": [[c.name, list(c.sources), c.gain] for c in face.correctives],
+        "correctives": [[c.name, list(c.sources), c.gain, c.beyond] for c in face.correctives],
     }
     arrays["face_json"] = np.array(json.dumps(described, ensure_ascii=False), dtype=np.str_)
     return arrays
@@ -66,7 +66,7 @@ def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
         mesh=mesh,
         shapes=tuple(str(name) for name in arrays["face_shapes"]),
         basis=arrays["face_basis"],
-        correctives=tuple(Corrective(name, tuple(sources), gain) for name, sources, gain in described["correctives"]),
+        correctives=tuple(Corrective(name, tuple(sources), *how) for name, sources, *how in described["correctives"]),
         regions=dict(zip(described["regions"], arrays.get("face_regions", ()), strict=True)),
         landmarks=arrays.get("face_landmarks"),
         pivot=arrays["face_pivot"],

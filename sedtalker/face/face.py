@@ -15,12 +15,14 @@ from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
 class Corrective:
     """A shape that repairs what named shapes do together.
 
-    ``value = gain · Π value(source)`` for several sources; with one source, the half-way bump ``4 w (1 − w)``.
+    ``value = gain · Π value(source)`` for several sources; with one source, the half-way bump ``4 w (1 − w)``; where
+    ``beyond``, how far the first source exceeds the second, ``gain · max(0, first − second)``.
     """
 
     name: str
     sources: tuple[str, ...]
     gain: float = 1.0
+    beyond: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,10 @@ class Face:
         extra = []
         for corrective in self.correctives:
             values = [np.clip(named[:, self.shape_index[s]], 0.0, 1.0) for s in corrective.sources]
-            value = 4.0 * values[0] * (1.0 - values[0]) if len(values) == 1 else np.prod(values, axis=0)
+            if corrective.beyond:
+                value = np.maximum(values[0] - values[1], 0.0)
+            else:
+                value = 4.0 * values[0] * (1.0 - values[0]) if len(values) == 1 else np.prod(values, axis=0)
             extra.append(corrective.gain * value)
         return np.concatenate([named, *[e[:, None] for e in extra]], axis=1).astype(np.float32)
 

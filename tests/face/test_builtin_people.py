@@ -9,6 +9,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin import CHARACTERS, load_builtin, load_character, random_face
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, build_cage, patch
 from sedtalker.face.builtin.character import Character
+from sedtalker.face.builtin.eyes import SPOKES, cornea_profile
 from sedtalker.face.builtin.identity import apply_identity
 from sedtalker.face.builtin.load import build_face
 from sedtalker.face.builtin.parameters import read_parameters
@@ -89,19 +90,34 @@ def test_a_blink_closes_the_eye(person: Face, side: str) -> None:
         assert gap(posed(person, eyeBlink=1.0, **extra)) < 0.7
 
 
-@pytest.mark.parametrize("weights", [{}, {"eyeBlink": 1.0}, {"eyeBlink": 0.5}, {"eyeWide": 1.0}, {"eyeSquint": 1.0}])
-def test_lids_stay_outside_the_eyeball(person: Face, weights: dict[str, float]) -> None:
-    cage, eye = build_cage(), patch("eye_left")
-    ring, _ = cage.place(eye)
+def lid_poses() -> list[dict[str, float]]:
+    """Blinks by quarters, each with straight and diagonal looks, and with a squint or wide eyes."""
+    up_down, aside = ("eyeLookDown", "eyeLookUp"), ("eyeLookIn", "eyeLookOut")
+    looks: list[dict[str, float]] = [{}, *({name: 1.0} for name in (*up_down, *aside))]
+    looks += [{a: 0.7, b: 0.7} for a in up_down for b in aside]
+    lids: list[dict[str, float]] = [{}, {"eyeSquint": 0.5}, {"eyeSquint": 1.0}, {"eyeWide": 1.0}]
+    blinks = (0.0, 0.25, 0.5, 0.75, 1.0)
+    return [{"eyeBlink": blink} | look | lid for blink in blinks for look in looks for lid in lids]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_lids_stay_outside_the_eyeball(person: Face, side: str) -> None:
+    ring, _ = build_cage().place(patch(f"eye_{side}"))
     inner = np.flatnonzero((ring >= 3) & (ring <= 6))
-    ball = person.mesh.vertices[: len(person.mesh.vertices)][_part(person, "eye_left")].astype(np.float64)
-    back = ball[ball[:, 2] < np.median(ball[:, 2])]
+    part = _part(person, f"eye_{side}")
+    back = person.mesh.vertices[part[-5 * SPOKES :]].astype(np.float64)
     rows = np.concatenate([2 * back, np.ones((len(back), 1))], axis=1)
     solution = np.linalg.lstsq(rows, (back**2).sum(1), rcond=None)[0]
     centre = solution[:3]
     radius = np.sqrt(solution[3] + centre @ centre)
-    distance = np.linalg.norm(posed(person, **weights)[inner].astype(np.float64) - centre, axis=1)
-    assert MM * (radius - distance).max() < 0.35
+    size = radius / (0.01 * read_parameters().eye_radius)
+    for weights in lid_poses():
+        vertices = posed(person, **weights)
+        axis = (vertices[part[0]] - centre) / np.linalg.norm(vertices[part[0]] - centre)
+        ray = vertices[inner] - centre
+        distance = np.linalg.norm(ray, axis=1)
+        ball = radius + 0.01 * size * cornea_profile(ray / distance[:, None] @ axis)
+        assert MM * (ball - distance).max() < 0.3, weights
 
 
 def _part(face: Face, name: str) -> np.ndarray:

@@ -50,3 +50,11 @@ def test_arkit_names() -> None:
     assert ict_to_arkit("browDown_L") == "browDownLeft"
     assert ict_to_arkit("browInnerUp_R") == "browInnerUp"
     assert ict_to_arkit("jawOpen") == "jawOpen"
+
+
+def test_a_corrective_beyond_another_shape_counts_the_excess() -> None:
+    cube = cube_face()
+    beyond = Corrective("closed", ("mouthClose", "jawOpen"), beyond=True)
+    face = Face(cube.name, cube.mesh, cube.shapes, cube.basis, (beyond,))
+    rows = np.array([[0.0, 1.0], [0.4, 1.0], [0.5, 0.5], [1.0, 0.2]], np.float32)
+    assert np.allclose(face.expand(rows)[:, 2], [1.0, 0.6, 0.0, 0.0])

@@ -26,6 +26,7 @@ from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.regions import part_regions, skin_regions
 from sedtalker.face.builtin.scalp import Scalp, above_hairline
 from sedtalker.face.builtin.shapes import SHAPES, correctives, eye_offsets, jaw_offsets, refine_skin, tongue_offsets
+from sedtalker.face.builtin.unfold import Surroundings, surroundings, unfold
 from sedtalker.face.builtin.uv import skin_uvs
 from sedtalker.face.face import Face
 from sedtalker.face.mesh import Mesh
@@ -45,6 +46,7 @@ class _Base:
     parameters: Parameters
     cage: Cage
     skin: Skin
+    around: Surroundings
     scalp: Scalp
 
 
@@ -52,7 +54,7 @@ class _Base:
 def _base() -> _Base:
     parameters, cage = read_parameters(), build_cage()
     skin = refine_skin(cage, parameters)
-    return _Base(parameters, cage, skin, Scalp(skin))
+    return _Base(parameters, cage, skin, surroundings(cage), Scalp(skin))
 
 
 def load_builtin() -> Face:
@@ -90,7 +92,7 @@ def build_face(character: Character) -> Face:
     base = _base()
     fitted = apply_identity(base.cage, base.parameters, character.identity)
     parameters = _rested(fitted.parameters, character.resting)
-    skin = refine_skin(base.cage, parameters)
+    skin = unfold(base.skin, refine_skin(base.cage, parameters), base.around, correctives(parameters))
     parts = _build_parts(base, skin, parameters, fitted, character)
     return assemble(base, skin, parts, parameters, character.name)
 

@@ -24,7 +24,7 @@ class Parameters:
         shapes: (K,) ARKit names (all but ``tongueOut``).
         offsets: (K, N, 3) cage offsets of the shapes.
         jaws: (K, 4, 3) affine maps [x y z 1] → offset of what the lower jaw carries.
-        correctives: (C,) source shapes joined by ``*``.
+        correctives: (C,) source shapes joined by ``*``, or by ``-`` where the first exceeds the second.
         corrective_offsets: (C, N, 3).
         identity: (D,) names of the directions in which heads differ.
         identity_offsets: (D, N, 3) cage offsets at weight 1.

@@ -22,7 +22,10 @@ TONGUE_OUT = {"jawOpen": 0.24, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight"
 def correctives(parameters: Parameters) -> tuple[Corrective, ...]:
     """The correctives in the order of their basis rows."""
     return tuple(
-        Corrective("fix_" + names.replace("*", "_"), tuple(names.split("*"))) for names in parameters.correctives
+        Corrective("fix_" + names.replace("-", "_beyond_"), tuple(names.split("-")), beyond=True)
+        if "-" in names
+        else Corrective("fix_" + names.replace("*", "_"), tuple(names.split("*")))
+        for names in parameters.correctives
     )
 
 
