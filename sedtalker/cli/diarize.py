@@ -22,7 +22,7 @@ HUB = "hf:"
 
 @fail_clearly
 def diarize(
-    audio: Annotated[Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4/webm.")],
+    audio: Annotated[Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, mp4, webm; '-': a pipe.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write the track: .json, .rttm, .csv, .TextGrid, .txt.")
     ] = None,
@@ -37,6 +37,12 @@ def diarize(
     min_confidence: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Label segments below this confidence 'uncertain' (0: none).")
     ] = 0.0,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Print while it is heard; with --json a line every 0.32 s.")
+    ] = False,
+    look_ahead: Annotated[
+        float, typer.Option(min=0.0, help="With --stream: seconds it hears ahead of what it says.")
+    ] = 0.5,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = "auto",
     max_seconds: Annotated[float, typer.Option(min=1.0, help="Refuse longer audio.")] = 3600.0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
@@ -46,6 +52,12 @@ def diarize(
 
     if json and rttm:
         raise InputError("choose one of --json and --rttm")
+    if stream or str(audio) == "-":
+        from sedtalker.cli.diarize_stream import diarize_stream
+
+        if output or plot or rttm or min_confidence:
+            raise InputError("a stream is only printed: leave out --output, --plot, --rttm and --min-confidence")
+        return diarize_stream(audio, json, look_ahead, model, enroll or [], choose_device(device), max_seconds)
     for path in (output, plot):
         if path is not None:
             check_writable(path, force)

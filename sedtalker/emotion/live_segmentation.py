@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.emotion.segmentation import SegmentRule
+from sedtalker.emotion.segmentation import SegmentRule, runs
+from sedtalker.emotion.track import Segment
 
 Scores = NDArray[np.float64]
 
@@ -88,3 +89,51 @@ class LiveSegmentation:
             new[0] = np.where(better, change, new[0])
             kept[0] = np.where(better[:, None], paths[-1, source], kept[0])
         return new + evidence, kept
+
+
+class EndedSegments:
+    """Segments as they end, from labelled frames that come in stretches; nothing else is kept of the frames.
+
+    Args:
+        labels: (C,) category names.
+        rate: frames a second.
+    """
+
+    def __init__(self, labels: tuple[str, ...], rate: float):
+        self.labels, self.rate = labels, rate
+        self.label = -1
+        self.start = self.frames = self.spoken = 0
+        self.intensity = self.confidence = self.spoken_confidence = 0.0
+
+    def push(
+        self,
+        label: NDArray[np.integer],
+        posterior: NDArray[np.floating],
+        intensity: NDArray[np.floating],
+        speech: NDArray[np.bool_],
+    ) -> list[Segment]:
+        """The next frames (T,), and posterior (T, C): the segments that ended with them."""
+        ended = []
+        for first, last, name in runs(label):
+            if name != self.label:
+                ended.extend(self.end())
+                self.label = name
+            part = slice(first, last)
+            self.frames += last - first
+            self.spoken += int(speech[part].sum())
+            self.intensity += float(intensity[part].sum(dtype=np.float64))
+            self.confidence += float(posterior[part, name].sum(dtype=np.float64))
+            self.spoken_confidence += float(posterior[part, name][speech[part]].sum(dtype=np.float64))
+        return ended
+
+    def end(self) -> list[Segment]:
+        """The sound has ended, or the emotion changed: the open segment, if there is one."""
+        if not self.frames:
+            return []
+        end = self.start + self.frames
+        confidence = self.spoken_confidence / self.spoken if self.spoken else self.confidence / self.frames
+        intensity = self.intensity / self.frames
+        segment = Segment(self.start / self.rate, end / self.rate, self.labels[self.label], intensity, confidence)
+        self.start, self.frames, self.spoken, self.label = end, 0, 0, -1
+        self.intensity = self.confidence = self.spoken_confidence = 0.0
+        return [segment]

@@ -21,6 +21,7 @@ from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.listener import Heard, Listener
 
 FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
+LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 
 
 class StreamFrames(NamedTuple):
@@ -39,6 +40,11 @@ class StreamFrames(NamedTuple):
     intensity: NDArray[np.float32]
     speech: NDArray[np.bool_]
     label: NDArray[np.int64]
+
+    def part(self, frames: slice) -> StreamFrames:
+        """Some of the frames."""
+        times, posterior, intensity, speech, label = self
+        return StreamFrames(times[frames], posterior[frames], intensity[frames], speech[frames], label[frames])
 
 
 class DiarizerStream:
@@ -69,8 +75,8 @@ class DiarizerStream:
         self,
         diarizer: DiarizerNetwork,
         encoder: SpeechEncoder,
-        look_ahead: float = 0.5,
-        hop: float = 0.32,
+        look_ahead: float = LOOK_AHEAD_SECONDS,
+        hop: float = HOP_SECONDS,
         voice: Voice | None = None,
         rule: SegmentRule = SegmentRule(),
     ):

@@ -1,0 +1,110 @@
+"""Sound from a pipe, as it comes: WAV, or raw 16-bit samples."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.errors import InputError
+
+AT_MOST = 8192
+"""Bytes read at once; a pipe gives what it has, which is less while somebody speaks."""
+ENDLESS = 0x7FFF0000
+"""Sizes from here on mean that the writer did not know how long the sound would be."""
+OTHER_FORMATS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"\x1aE\xdf\xa3": "WebM", b"FORM": "AIFF"}
+SAMPLE_TYPES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}
+"""By format tag and bits."""
+
+
+class SampleFormat(NamedTuple):
+    """How samples lie in the stream: numpy type, channels, rate, and bytes of sound if the header says so."""
+
+    dtype: str = "<i2"
+    channels: int = 1
+    rate: int = SAMPLE_RATE
+    size: int | None = None
+
+
+def pipe_samples(pipe: BinaryIO) -> Iterator[NDArray[np.float32]]:
+    """Samples (N,), mono at 16 kHz in [-1, 1], piece by piece as they arrive.
+
+    A WAV header says how the samples lie (16 or 32-bit integers or 32-bit floats, any rate and number of channels,
+    which are averaged); without one they are taken as 16-bit little-endian mono at 16 kHz.
+
+    Raises:
+        InputError: another format, or a pipe without sound.
+    """
+    start = _exactly(pipe, 4)
+    name = next((name for magic, name in OTHER_FORMATS.items() if start.startswith(magic)), None)
+    if name is not None:
+        raise InputError(f"the pipe carries {name}: give WAV or raw 16-bit samples (ffmpeg -i … -f wav -)")
+    if start == b"RIFF":
+        layout, held = _wav_header(pipe), b""
+    else:
+        layout, held = SampleFormat(), start
+    resample = soxr.ResampleStream(layout.rate, SAMPLE_RATE, 1, dtype="float32") if layout.rate != SAMPLE_RATE else None
+    heard = False
+    for piece in _pieces(pipe, layout, held):
+        heard = True
+        yield resample.resample_chunk(piece) if resample else piece
+    if not heard:
+        raise InputError("no sound came through the pipe")
+    if resample:
+        yield resample.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _pieces(pipe: BinaryIO, layout: SampleFormat, held: bytes) -> Iterator[NDArray[np.float32]]:
+    """Whole frames of the stream, averaged over channels."""
+    width = np.dtype(layout.dtype).itemsize * layout.channels
+    left = layout.size
+    read = getattr(pipe, "read1", pipe.read)
+    while left is None or left > 0:
+        data = read(AT_MOST if left is None else min(AT_MOST, left))
+        if left is not None:
+            left -= len(data)
+        held += data
+        whole = len(held) // width * width
+        if whole:
+            samples = np.frombuffer(held[:whole], layout.dtype)
+            scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max) + 1.0
+            yield (samples.reshape(-1, layout.channels).astype(np.float32) / np.float32(scale)).mean(1)
+            held = held[whole:]
+        if not data:
+            return
+
+
+def _wav_header(pipe: BinaryIO) -> SampleFormat:
+    """Read up to the first sample."""
+    if _exactly(pipe, 8)[4:] != b"WAVE":
+        raise InputError("the pipe carries a RIFF file that is not WAV")
+    layout: SampleFormat | None = None
+    while True:
+        head = _exactly(pipe, 8)
+        if len(head) < 8:
+            raise InputError("the WAV header in the pipe is cut short")
+        name, size = head[:4], struct.unpack("<I", head[4:])[0]
+        if name == b"data":
+            if layout is None:
+                raise InputError("the WAV header in the pipe does not say how its samples lie")
+            return layout._replace(size=size if 0 < size < ENDLESS else None)
+        body = _exactly(pipe, size + size % 2)
+        if name == b"fmt " and len(body) >= 16:
+            tag, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
+            tag = struct.unpack("<H", body[24:26])[0] if tag == 0xFFFE and len(body) >= 26 else tag
+            if (tag, bits) not in SAMPLE_TYPES or not channels or not rate:
+                raise InputError("the WAV in the pipe is of a kind that is not read: give 16-bit samples")
+            layout = SampleFormat(SAMPLE_TYPES[tag, bits], channels, rate)
+
+
+def _exactly(pipe: BinaryIO, count: int) -> bytes:
+    """So many bytes, fewer at the end of the pipe."""
+    data = b""
+    while len(data) < count and (more := pipe.read(count - len(data))):
+        data += more
+    return data

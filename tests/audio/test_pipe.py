@@ -1,0 +1,86 @@
+"""Sound that comes through a pipe in pieces of any length."""
+
+import io
+import wave
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.audio.pipe import pipe_samples
+from sedtalker.errors import InputError
+
+SOUND = (0.3 * np.sin(np.arange(8000) / 9)).astype(np.float32)
+
+
+class Dribble(io.RawIOBase):
+    """A pipe that gives a few bytes at a time."""
+
+    def __init__(self, data: bytes, sizes: list[int]):
+        self.data, self.sizes = data, sizes
+
+    def read(self, count: int = -1) -> bytes:
+        self.sizes.append(self.sizes.pop(0))
+        size = min(self.sizes[0], count if count >= 0 else len(self.data))
+        data, self.data = self.data[:size], self.data[size:]
+        return data
+
+
+def wav(samples: np.ndarray, rate: int = 16_000, subtype: str = "PCM_16", **kind: str) -> bytes:
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, rate, subtype=subtype, format=kind.get("format", "WAV"))
+    return stream.getvalue()
+
+
+def heard(data: bytes, sizes: list[int] | None = None) -> np.ndarray:
+    return np.concatenate(list(pipe_samples(Dribble(data, sizes or [4096]))))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 997), min_size=1, max_size=5), st.sampled_from(["raw", "PCM_16", "PCM_32", "FLOAT"]))
+def test_pieces_of_any_length_give_the_same_samples(sizes, kind):
+    raw = (SOUND * 32768).astype("<i2").tobytes()
+    assert np.abs(heard(raw if kind == "raw" else wav(SOUND, subtype=kind), sizes) - SOUND).max() < 1e-4
+
+
+def test_channels_are_averaged_and_rates_changed():
+    stereo = wav(np.column_stack([SOUND, 0.0 * SOUND]))
+    assert np.abs(heard(stereo) - 0.5 * SOUND).max() < 1e-4
+    assert len(heard(wav(SOUND, rate=8000))) == pytest.approx(16_000, abs=2)
+    extensible = wav(SOUND, format="WAVEX")
+    assert np.abs(heard(extensible) - SOUND).max() < 1e-4
+
+
+def test_a_header_without_a_length_lasts_to_the_end():
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((SOUND * 32768).astype("<i2").tobytes())
+    data = bytearray(stream.getvalue())
+    data[40:44] = b"\xff\xff\xff\xff"
+    assert len(heard(bytes(data))) == len(SOUND)
+
+
+def test_what_follows_the_sound_is_not_heard():
+    assert len(heard(wav(SOUND) + b"LIST" + b"\x10\x00\x00\x00" + b"x" * 16)) == len(SOUND)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x01",
+        b"fLaC" + b"\0" * 50,
+        b"ID3\x04" + b"\0" * 50,
+        b"RIFF\x00\x00\x00\x00AVI " + b"\0" * 50,
+        wav(SOUND)[:20],
+        wav(SOUND)[:44],
+        wav(SOUND, subtype="ULAW"),
+        b"RIFF\x00\x00\x00\x00WAVEdata\x00\x00\x00\x00",
+    ],
+)
+def test_what_is_no_sound_is_one_line(data):
+    with pytest.raises(InputError):
+        heard(data)
