@@ -32,8 +32,8 @@ class FrameNetworkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    width: int = 192
-    layout: str = Field("CCCCCC", pattern="^[CAMB]+$", description="a letter a block, see ``BLOCKS``")
+    width: int = 160
+    layout: str = Field("CCCCCCCC", pattern="^[CAMB]+$", description="a letter a block, see ``BLOCKS``")
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     """Of the convolution blocks, in turn."""
     dropout: float = 0.15
