@@ -1,33 +1,65 @@
-"""Measure the built-in weights and write ``docs/results.md``.
+"""Measure the built-in weights and write ``docs/results.md``, ``docs/results.json`` and the diarizer's model card.
 
-python scripts/make_results.py --data DIR      # about ten minutes on two cores
+python scripts/make_results.py --data DIR                                   # everything, about twenty minutes
+python scripts/make_results.py --data DIR --parts diarizer --baselines RUN_DIR --seeds DIR DIR
+python scripts/make_results.py --parts                                      # write the pages anew, measure nothing
+
+``--baselines RUN_DIR`` also trains and scores the baselines; ``--seeds`` are checkpoint folders of the same training
+with other seeds: the diarizer's figures then come with mean and standard deviation. What is not measured this time is
+kept from ``docs/results.json``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.datasets.manifest import find_data
+from sedtalker.training.diarizer_card import diarizer_card
 from sedtalker.training.evaluate_decoder import evaluate_decoder
 from sedtalker.training.evaluate_diarizer import evaluate_diarizer
+from sedtalker.training.evaluate_enrolment import evaluate_enrolment
+from sedtalker.training.evaluate_speed import evaluate_speed
 
-OUTPUT = Path(__file__).parents[1] / "docs" / "results.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PARTS = ("diarizer", "enrolment", "speed", "decoder")
 
 DIARIZER = {
     "uar_ravdess": "unweighted average recall, RAVDESS test actors, 7 categories (chance 0.14)",
+    "uar_ravdess_enrolled5": "the same with five other clips of the speaker",
+    "uar_nemo": "nEMO, Polish, 6 categories",
+    "uar_ko": "EmotionTTS, Korean, 4 categories",
+    "uar_tess": "TESS, 7 categories, a corpus never trained on",
     "macro_f1": "macro-F1 over the clips of RAVDESS, nEMO and EmotionTTS-KO test speakers",
     "ece": "expected calibration error on the same clips",
+    "baseline_svm": "baseline: functionals and a linear SVM that knows all clips of each speaker; UAR, RAVDESS",
     "intensity_auc": "strong against normal within each emotion of RAVDESS, by the learned intensity",
+    "intensity_auc_gain_normalised": "the same, all clips brought to one level first",
     "confidence_auc": "control: the same, by the classifier's confidence",
+    "intensity_baved_spearman": "rank correlation with the three levels of BAVED (Arabic), never trained on",
     "eder7": "emotion diarization error rate on joined test clips, 7 categories, silence counted",
     "eder7_speech": "the same over speech only",
     "eder7_neutral": "control: all speech called neutral",
-    "eder4": "the same joined clips with neutral, happy, sad and angry alone",
+    "baseline_copy": "baseline: the published recipe with our encoder and head; `eder7`",
+    "eder4": "joined clips of neutral, happy, sad and angry alone",
     "eder4_speech": "the same over speech only",
     "eder4_neutral": "control: all speech called neutral",
+    "baseline_copy_eder4": "baseline: the published recipe; `eder4`",
+    "boundary_f1": "changes of emotion found within 0.25 s, F1, joined clips of 7 categories",
+    "frame_macro_f1": "macro-F1 of speech frames of the same",
+}
+SPEED = {
+    "real_time": "seconds of audio for each second of one CPU core, an hour at 16 kHz",
+    "peak_rss_gb": "peak memory meanwhile, GB",
+    "real_time_48k_stereo": "the same for 48 kHz stereo",
+    "peak_rss_gb_48k_stereo": "peak memory meanwhile, GB",
 }
 DECODER = {
     "lip_r": "inner-lip height, mean correlation per GRID test sentence, speech frames",
@@ -41,34 +73,111 @@ DECODER = {
     "closure_recall_worst_emotion": "share of p, b, m closed under the worst emotion at full intensity",
     "controllability": "share of clip × emotion whose landmark measure moves the right way and grows with intensity",
 }
+INTRODUCTION = (
+    "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were never "
+    "trained on;\nchoices were made on validation speakers. The docstrings of the evaluation functions define every "
+    "key;\n"
+    "[results.json](results.json) holds all of them.\n"
+)
 
 
-def table(described: Mapping[str, str], figures: Mapping[str, float]) -> str:
-    """The described figures first, the rest below them."""
-    rows = ["| key | value | what it is |", "|---|---|---|"]
-    rows += [f"| `{key}` | {figures[key]:.3f} | {text} |" for key, text in described.items() if key in figures]
+def table(described: Mapping[str, str], figures: Mapping[str, float], seeds: Sequence[Mapping[str, float]] = ()) -> str:
+    """The described figures first, the rest below them; mean ± standard deviation where there are other seeds."""
+    columns = ["key", "value", *([f"{len(seeds) + 1} seeds"] if seeds else []), "what it is"]
+    rows = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    for key, text in described.items():
+        if key in figures:
+            spread = [_spread([figures[key], *(s[key] for s in seeds if key in s)])] if seeds else []
+            rows.append("| " + " | ".join([f"`{key}`", f"{figures[key]:.3f}", *spread, text]) + " |")
     others = [f"`{key}` {value:.4g}" for key, value in figures.items() if key not in described]
-    return "\n".join(rows) + "\n\nAlso measured: " + ", ".join(others) + ".\n"
+    return "\n".join(rows) + "\n" + (f"\nAlso measured: {', '.join(others)}.\n" if others else "")
+
+
+def _spread(values: list[float]) -> str:
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+
+
+def page(results: Mapping[str, Any]) -> str:
+    """``docs/results.md``."""
+    sections = [INTRODUCTION]
+    if "diarizer" in results:
+        seeds = results.get("diarizer_seeds", [])
+        said = "`sedtalker evaluate diarizer --data DIR --json --baselines RUN_DIR`\n\n"
+        if seeds:
+            said += "Value: the shipped weights. Seeds: mean ± standard deviation of the same training.\n\n"
+        sections.append(f"\n## Diarizer\n{said}{table(DIARIZER, results['diarizer'], seeds)}")
+        sections.append("\n![Reliability diagram](../checkpoints/diarizer/calibration.png)\n")
+    for part, title, described in (
+        ("speed", "Speed and memory of the diarizer", SPEED),
+        ("enrolment", "Other recordings of the speaker", {}),
+        ("decoder", "Decoder", DECODER),
+    ):
+        if part in results:
+            command = f"`sedtalker evaluate {part} --data DIR --json`"
+            shown = described or dict.fromkeys(results[part], "")
+            sections.append(f"\n## {title}\n{command}\n\n{table(shown, results[part])}")
+    return "".join(sections)
+
+
+def measure(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Fill in the parts that were asked for."""
+    checkpoint, data = builtin_checkpoint("diarizer"), find_data(arguments.data)
+
+    def diarizer() -> dict[str, float]:
+        plot = checkpoint / "calibration.png"
+        figures = evaluate_diarizer(
+            data, None, plot=plot, baselines=arguments.baselines, cache=arguments.cache, report=say
+        )
+        if arguments.baselines is None:
+            kept = {k: v for k, v in results.get("diarizer", {}).items() if k.startswith("baseline_")}
+            figures |= kept
+        return figures
+
+    if arguments.seeds:
+        results["diarizer_seeds"] = [
+            _rounded(evaluate_diarizer(data, folder, report=say)) for folder in arguments.seeds
+        ]
+    runs: dict[str, Callable[[], dict[str, float]]] = {
+        "diarizer": diarizer,
+        "enrolment": lambda: evaluate_enrolment(data, report=say),
+        "speed": lambda: evaluate_speed(data, report=say),
+        "decoder": lambda: evaluate_decoder(data),
+    }
+    for part in arguments.parts:
+        results[part] = _rounded(runs[part]())
+        say(part)
+
+
+def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(float(value), 4) for name, value in figures.items()}
+
+
+def say(line: str) -> None:
+    """Progress."""
+    print(line, file=sys.stderr)
 
 
 def main() -> None:
-    """Run both evaluations and write the page."""
+    """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
-    data = find_data(parser.parse_args().data)
-    diarizer = evaluate_diarizer(data, report=lambda line: print(line, file=sys.stderr))
-    decoder = evaluate_decoder(data)
-    OUTPUT.write_text(
-        "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were "
-        "never trained on;\nchoices were made on validation speakers. The docstrings of the evaluation functions "
-        "define every key.\n\n"
-        "## Diarizer\n`sedtalker evaluate diarizer --data DIR --json`\n\n"
-        + table(DIARIZER, diarizer)
-        + "\n## Decoder\n`sedtalker evaluate decoder --data DIR --json`\n\n"
-        + table(DECODER, decoder),
-        encoding="utf-8",
-    )
-    print(OUTPUT)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="what to measure [all]")
+    parser.add_argument("--baselines", type=Path, metavar="RUN_DIR", help="train and score the baselines here")
+    parser.add_argument("--cache", type=Path, help="features that baselines train on [~/.cache/sedtalker]")
+    parser.add_argument("--seeds", type=Path, nargs="*", default=[], help="checkpoint folders of other seeds")
+    arguments = parser.parse_args()
+    store = DOCS / "results.json"
+    results = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
+    if arguments.parts or arguments.seeds:
+        measure(arguments, results)
+    store.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (DOCS / "results.md").write_text(page(results), encoding="utf-8")
+    print(DOCS / "results.md")
+    if "diarizer" in results:
+        checkpoint = builtin_checkpoint("diarizer")
+        card = diarizer_card(read_config(checkpoint), results)
+        (checkpoint / "README.md").write_text(card, encoding="utf-8")
+        print(checkpoint / "README.md")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sedtalker.checkpoint import CheckpointConfig
 from sedtalker.speech.backbone import PACKED
+from sedtalker.training.diarizer_card_figures import test_section
 
 LICENCES = {
     "ravdess": "CC BY-NC-SA 4.0",
@@ -14,6 +16,23 @@ LICENCES = {
     "indian_emospeech": "CC BY-NC-SA 4.0",
     "emogator": "Apache-2.0",
 }
+CORPORA = {
+    "ravdess": (
+        "RAVDESS",
+        "English (North America)",
+        "two sentences by actors, 7 categories in two strengths",
+        14,
+        0.86,
+    ),
+    "nemo": ("nEMO", "Polish", "sentences by actors, 6 categories", 6, 1.2),
+    "emotiontts_ko": ("EmotionTTS", "Korean", "read sentences, 4 categories", 10, 0.3),
+    "indian_emospeech": ("Indian EmoSpeech", "Indian English, Hindi", "prompted single words, 4 categories", 71, 0.65),
+    "emogator": ("EmoGator", "none", "vocal bursts, 7 of 30 categories", 90, 0.47),
+}
+"""Name, language, content, training speakers and hours of labelled training clips."""
+NOT_MEASURED = """`sedtalker evaluate diarizer` and `sedtalker evaluate enrolment` measure the test speakers.
+
+"""
 
 TEXT = """# Emotion diarizer
 
@@ -25,7 +44,7 @@ surprise), how strongly; valence and arousal follow from both. It is a head on
   part of the package works without it: give a track (`--emotion`), or train on data of your own.
 - Model: functionals (mean and deviation over windows of {windows} s) of encoder vectors, log-mels and prosody;
   {members} perceptrons of {width} units whose log-posteriors are averaged; temperature {temperature:.2f}.
-- Trained on: {corpora}.
+- Trained on the corpora below.
 - TESS and Deeply Nonverbal were left out (CC BY-NC-ND: no derivatives); TESS serves as an unseen corpus in evaluation.
 - Training: `sedtalker train experiment=diarizer`. Single clips and recordings joined from clips of one speaker, with
   true boundaries, pauses and cross-fades; voices, rooms, devices and backgrounds varied. Calm counts as neutral.
@@ -33,12 +52,13 @@ surprise), how strongly; valence and arousal follow from both. It is a head on
   corpora only neutral against emotional is known. Part of the draws know one to five other clips of their speaker
   (any, or neutral ones), the others only the recording itself: both ways of use are trained.
 
-## Figures on validation speakers (never trained on)
+{corpora}
+
+{test}## Figures on validation speakers (never trained on, used for choices)
 
 {metrics}
 
-`enrolled_*`: with five other clips of the speaker. `sedtalker evaluate diarizer` and `sedtalker evaluate enrolment`
-measure the test speakers.
+`enrolled_*`: with five other clips of the speaker.
 
 ## For what, and for what not
 
@@ -59,8 +79,13 @@ people: not in hiring, teaching, policing, health or insurance.
 """
 
 
-def diarizer_card(checkpoint: CheckpointConfig) -> str:
-    """The card's text (Markdown)."""
+def diarizer_card(checkpoint: CheckpointConfig, results: Mapping[str, Any] | None = None) -> str:
+    """The card's text (Markdown).
+
+    Args:
+        checkpoint: its ``config.json``.
+        results: figures on test speakers as ``scripts/make_results.py`` keeps them.
+    """
     model = checkpoint.model
     rows = [f"| `{name}` | {value:.3f} |" for name, value in checkpoint.metrics.items()]
     return TEXT.format(
@@ -70,9 +95,21 @@ def diarizer_card(checkpoint: CheckpointConfig) -> str:
         members=model["members"],
         width=model["width"],
         temperature=model["temperature"],
-        corpora="; ".join(checkpoint.trained_on),
+        corpora=_corpora(checkpoint.trained_on),
+        test=NOT_MEASURED if results is None else test_section(results) + "\n",
         metrics="\n".join(["| figure | value |", "|---|---|", *rows]),
     )
+
+
+def _corpora(trained_on: list[str]) -> str:
+    """A table of the corpora, each given as ``name (licence)``."""
+    lines = ["| corpus | licence | language | content | training speakers | hours |", "|---|---|---|---|---|---|"]
+    for entry in trained_on:
+        name, _, licence = entry.partition(" (")
+        known = CORPORA.get(name)
+        title, *rest = known if known else (name, "", "", "", "")
+        lines.append(f"| {title} | {licence.rstrip(')')} | " + " | ".join(map(str, rest)) + " |")
+    return "\n".join(lines)
 
 
 def _encoder(backbone: dict[str, Any] | None) -> str:

@@ -50,3 +50,18 @@ def test_boundaries_match_at_most_once():
     assert m.boundary_f1([1.0, 2.0], [1.1, 1.2, 5.0]) == pytest.approx(2 * 1 / 5)
     assert m.boundary_f1([], []) == 1.0
     assert m.boundary_f1([1.0], []) == 0.0
+
+
+def test_reliability_by_hand():
+    posterior = np.array([[0.95, 0.05], [0.85, 0.15], [0.4, 0.6], [0.45, 0.55]])
+    diagram = m.reliability(np.array([0, 1, 1, 0]), posterior, bins=4)
+    assert diagram.confidence == pytest.approx([0.575, 0.9])
+    assert diagram.accuracy == pytest.approx([0.5, 0.5])
+    assert diagram.share == pytest.approx([0.5, 0.5])
+
+
+def test_spearman_is_of_ranks_and_shares_ties():
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    assert m.spearman(x, np.exp(x)) == pytest.approx(1.0)
+    assert m.spearman(x, -(x**3)) == pytest.approx(-1.0)
+    assert m.spearman(np.array([0.0, 0.0, 1.0, 1.0]), x) == pytest.approx(2 / np.sqrt(5))

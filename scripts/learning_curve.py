@@ -1,0 +1,158 @@
+"""How much more data would help: the diarizer trained on a part of the training speakers, and without one corpus.
+
+python scripts/learning_curve.py --data DIR [--cache DIR] [--steps 300]    # a few minutes for each training
+
+Writes ``docs/learning-curve.md`` and ``docs/images/learning_curve.png``. Every training is the functionals head of
+``experiment=diarizer``, short and the same for all; so the curve speaks of the data, and its last point is below the
+shipped diarizer. Speakers are left out in a fixed random order within each corpus, so that each part holds the smaller
+ones; test speakers are always the same. Trainings are kept in ``--runs`` and resumed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from sedtalker.datasets.emotion_speech import clip_labels
+from sedtalker.datasets.manifest import Clip, find_data, read_manifest
+from sedtalker.emotion.diarizer import load_diarizer
+from sedtalker.emotion.plot import write_figure
+from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.training.evaluate_diarizer import TestSet, measure_diarizer, open_test_set
+from sedtalker.training.run import compose, train
+
+DOCS = Path(__file__).parents[1] / "docs"
+SHARES = (0.25, 0.5, 1.0)
+FIGURES = {
+    "uar_ravdess": "UAR RAVDESS",
+    "uar_nemo": "UAR nEMO",
+    "uar_ko": "UAR Korean",
+    "eder7": "EDER, 7",
+    "eder4": "EDER, 4",
+    "intensity_auc": "intensity AUC",
+}
+LEFT_OUT = {"ravdess": "uar_ravdess", "nemo": "uar_nemo_own_classes", "emotiontts_ko": "uar_emotiontts_ko_own_classes"}
+
+
+def speakers_by_corpus(every: list[Clip], corpora: Iterable[str]) -> dict[str, list[str]]:
+    """Training speakers of each corpus, in a fixed random order."""
+    rng = np.random.default_rng(0)
+    out = {}
+    for name in corpora:
+        clips = [c for c in every if c.corpus == name and c.split == "train" and clip_labels(c) is not None]
+        names = sorted({c.speaker for c in clips})
+        out[name] = [names[i] for i in rng.permutation(len(names))]
+    return out
+
+
+def run(
+    data: Path, cache: Path | None, folder: Path, steps: int, held_out: list[str], test: TestSet
+) -> dict[str, float]:
+    """Figures of a diarizer trained without some speakers."""
+    config = compose(["experiment=diarizer", "trainer.run_dir=."])
+    config["task"] |= {"held_out": held_out, "frame_networks": []}
+    config["trainer"] |= {"run_dir": str(folder), "steps": steps, "validate_every": steps, "warmup": 50, "ema": 0.98}
+    train(config | {"data": str(data), "cache": None if cache is None else str(cache)}, say)
+    return measure_diarizer(load_diarizer(folder / "export"), test)[0]
+
+
+def say(line: str) -> None:
+    """Progress."""
+    print(line, file=sys.stderr)
+
+
+def table(rows: list[tuple[str, dict[str, float]]]) -> str:
+    """Markdown, one line a training."""
+    head = "| training speakers | hours | " + " | ".join(FIGURES.values()) + " |\n" + "|---" * (len(FIGURES) + 2) + "|"
+    lines = [f"| {name} | {f['hours']:.1f} | " + " | ".join(f"{f[k]:.3f}" for k in FIGURES) + " |" for name, f in rows]
+    return "\n".join([head, *lines]) + "\n"
+
+
+def plot(rows: list[tuple[str, dict[str, float]]], path: Path) -> None:
+    """Recall and error over hours."""
+    figure = Figure(figsize=(8.6, 3.6), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    hours = [f["hours"] for _, f in rows]
+    for axis, keys, label in (
+        (left, ("uar_ravdess", "uar_nemo", "uar_ko"), "unweighted average recall"),
+        (right, ("eder7", "eder4"), "EDER"),
+    ):
+        for key in keys:
+            axis.plot(hours, [f[key] for _, f in rows], marker="o", label=FIGURES[key])
+        axis.set_xscale("log")
+        axis.set_xticks(
+            hours, [f"{h:.1f} h\n{f['speakers']:.0f} speakers" for h, (_, f) in zip(hours, rows, strict=True)]
+        )
+        axis.minorticks_off()
+        axis.set_ylabel(label)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.legend(frameon=False, fontsize=8)
+    write_figure(figure, path)
+
+
+def main() -> None:
+    """Train, measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--cache", type=Path, help="features to train on [~/.cache/sedtalker]")
+    parser.add_argument("--runs", type=Path, default=Path("runs/learning_curve"))
+    parser.add_argument("--steps", type=int, default=300)
+    arguments = parser.parse_args()
+    data = find_data(arguments.data)
+    every = read_manifest(data)
+    corpora = list(compose(["experiment=diarizer", "trainer.run_dir=."])["task"]["corpora"])
+    speakers = speakers_by_corpus(every, corpora)
+    test = open_test_set(data, partial(encode, load_encoder()), corpora, report=say)
+
+    def measured(name: str, held_out: list[str]) -> dict[str, float]:
+        folder = arguments.runs / name
+        done = folder / "figures.json"
+        if not done.is_file():
+            out = run(data, arguments.cache, folder, arguments.steps, held_out, test)
+            used = [
+                c
+                for c in every
+                if c.corpus in corpora
+                and c.split == "train"
+                and clip_labels(c) is not None
+                and c.speaker not in held_out
+            ]
+            out |= {"hours": sum(c.duration for c in used) / 3600, "speakers": float(len({c.speaker for c in used}))}
+            done.write_text(json.dumps(out), encoding="utf-8")
+        return dict(json.loads(done.read_text(encoding="utf-8")))
+
+    curve = []
+    for share in SHARES:
+        held = [s for names in speakers.values() for s in names[round(max(1, share * len(names))) :]]
+        figures = measured(f"share_{share:g}", held)
+        curve.append((f"{share:.0%}, {figures['speakers']:.0f}", figures))
+    without = [(name, measured(f"without_{name}", speakers[name])) for name in LEFT_OUT]
+    lines = ["| corpus | all corpora | without it | own answers only, without it |", "|---|---|---|---|"]
+    for name, figures in without:
+        values = curve[-1][1][f"uar_{name}"], figures[f"uar_{name}"], figures[LEFT_OUT[name]]
+        lines.append(f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
+    plot(curve, DOCS / "images" / "learning_curve.png")
+    (DOCS / "learning-curve.md").write_text(
+        "# Learning curve\n\nWritten by `python scripts/learning_curve.py --data DIR`: the functionals head of the "
+        f"diarizer, {arguments.steps} steps each,\ntrained on a part of the training speakers of every corpus; test "
+        "speakers as in [results.md](results.md).\nShort trainings: the last line is not the shipped diarizer.\n\n"
+        + table(curve)
+        + "\n![Figures over hours of training speech](images/learning_curve.png)\n\n## A corpus left out\n\n"
+        "Unweighted average recall of a corpus's test speakers, by the same short training with and without its "
+        "training speakers.\nThe last column allows only answers that the corpus knows.\n\n" + "\n".join(lines) + "\n",
+        encoding="utf-8",
+    )
+    print(DOCS / "learning-curve.md")
+
+
+if __name__ == "__main__":
+    main()
