@@ -43,6 +43,9 @@ def diarize(
     look_ahead: Annotated[
         float, typer.Option(min=0.0, help="With --stream: seconds it hears ahead of what it says.")
     ] = 0.5,
+    coordinates: Annotated[
+        Path | None, typer.Option(help="Valence and arousal of each emotion as you measured them (.json).")
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = "auto",
     max_seconds: Annotated[float, typer.Option(min=1.0, help="Refuse longer audio.")] = 3600.0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
@@ -55,8 +58,8 @@ def diarize(
     if stream or str(audio) == "-":
         from sedtalker.cli.diarize_stream import diarize_stream
 
-        if output or plot or rttm or min_confidence:
-            raise InputError("a stream is only printed: leave out --output, --plot, --rttm and --min-confidence")
+        if output or plot or rttm or min_confidence or coordinates:
+            raise InputError("a stream takes only --json, --look-ahead, --model, --enroll and --device")
         return diarize_stream(audio, json, look_ahead, model, enroll or [], choose_device(device), max_seconds)
     for path in (output, plot):
         if path is not None:
@@ -71,6 +74,10 @@ def diarize(
         say(f"note: {note}")
     hear = _classify if model is not None and model.startswith(HUB) else _diarize
     track = replace(hear(model, sound, enroll or [], choose_device(device)), min_confidence=min_confidence)
+    if coordinates is not None:
+        from sedtalker.emotion.circumplex import project, read_coordinates
+
+        track = project(track, read_coordinates(coordinates))
     if plot is not None:
         from sedtalker.emotion.plot import plot_track
 

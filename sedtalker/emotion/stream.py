@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.audio.activity import speech_activity
+from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.diarizer import FrameEmotions, frame_emotions
 from sedtalker.emotion.enrolment import Voice
@@ -82,8 +82,8 @@ class DiarizerStream:
     ):
         self.diarizer, self.voice = diarizer, voice
         self.delay, self.hop = _frames(look_ahead, "look-ahead", 0), _frames(hop, "hop", 1)
-        keep = diarizer.context + encoder.context + self.delay + self.hop
-        self.listener = Listener(encoder, keep)
+        context = max(diarizer.context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
+        self.listener = Listener(encoder, context + self.delay + self.hop)
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
         self.waiting: list[NDArray[np.float32]] = []
         self.final = 0

@@ -21,9 +21,8 @@ def voice_like(seconds: float, seed: int) -> np.ndarray:
     pitch = rng.uniform(90, 220) * (1 + 0.2 * np.sin(rng.uniform(1, 4) * time))
     phase = 2 * np.pi * np.cumsum(pitch) / 16_000
     wave = sum(np.sin(k * phase + rng.uniform(0, 6)) / k for k in range(1, 25))
-    level = np.interp(
-        time, np.arange(0, seconds + 1.0, 0.7), 10 ** rng.uniform(-2.2, -0.5, int((seconds + 1) / 0.7) + 1)
-    )
+    knots = np.arange(0.0, seconds + 1.0, 0.7)
+    level = np.interp(time, knots, 10 ** rng.uniform(-2.2, -0.5, len(knots)))
     talks = np.sin(2 * np.pi * rng.uniform(0.3, 0.8) * time) > -0.6
     return (0.2 * level * talks * wave + 1e-4 * rng.normal(size=len(time))).astype(np.float32)
 
