@@ -145,11 +145,10 @@ def baved_figures(diarizer: DiarizerNetwork, heard: list[HeardClip]) -> dict[str
     count = np.bincount(speaker)
     own = [values - (np.bincount(speaker, values) / count)[speaker] for values in (intensity, level)]
     mixed = (np.bincount(speaker, own[1] ** 2) > 0)[speaker]
-    return {
-        "intensity_baved_spearman": spearman(intensity, level),
-        "intensity_baved_spearman_within_speaker": spearman(own[0][mixed], own[1][mixed]),
-        "n_baved": float(len(heard)),
-    }
+    figures = {"intensity_baved_spearman": spearman(intensity, level), "n_baved": float(len(heard))}
+    if mixed.any():
+        figures["intensity_baved_spearman_within_speaker"] = spearman(own[0][mixed], own[1][mixed])
+    return figures
 
 
 def enrolled_figures(diarizer: DiarizerNetwork, heard: list[HeardClip]) -> dict[str, float]:
