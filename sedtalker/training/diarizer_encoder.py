@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,11 @@ from sedtalker.speech.encoder import load_encoder
 from sedtalker.training.layer_weights import learn_layer_weights
 
 Features = Callable[[Pool], EmotionFeatures]
+
+
+def to_stderr(line: str) -> None:
+    """Progress of what can take an hour before the first step of training."""
+    print(line, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +49,7 @@ def open_diarizer_encoder(
     cache: Path,
     pool: Pool,
     held_out: tuple[str, ...] = (),
-    report: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = to_stderr,
 ) -> DiarizerEncoder:
     """The encoder that a configuration asks for.
 
