@@ -23,7 +23,7 @@ from sedtalker.training.evaluate_joined import joined_figures
 from sedtalker.training.heard_clips import JOINED, HeardClip, enrolled_voice, with_voices
 from sedtalker.training.run import cache_folder, compose, train
 
-COPY_RECIPE = ("task.joined_per_batch=0", "task.enrolment=0")
+COPY_RECIPE = ("task.joined_per_batch=0", "task.enrolment=0", "task.frame_networks=[]")
 PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 ENROLLED = 5
 
@@ -44,8 +44,9 @@ def copy_figures(
 ) -> dict[str, float]:
     """The recipe of the published SEDTalker (arXiv 2604.13335): the label of a clip for all of its frames.
 
-    Our encoder and head, trained as ``experiment=diarizer`` but on single clips only and without enrolment; the run in
-    ``run`` is resumed if it was begun. Each frame gets its best label, nothing is decoded.
+    Our encoder and perceptrons, trained as ``experiment=diarizer`` but on single clips only, without enrolment and
+    without frame networks, which have heard joined recordings; the run in ``run`` is resumed if it was begun. Each
+    frame gets its best label, nothing is decoded.
 
     ``baseline_copy`` (the same as ``_eder7``), ``_eder4``: our voice activity says where silence is, which favours it;
     ``_everywhere``: every frame gets an emotion, as published. ``_speech``: speech frames alone.
