@@ -24,7 +24,8 @@ HUB = "hf:"
 def diarize(
     audio: Annotated[Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, mp4, webm; '-': a pipe.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write the track: .json, .rttm, .csv, .TextGrid, .txt.")
+        Path | None,
+        typer.Option("--output", "-o", help="Also write the track: .json, .keys.json, .rttm, .csv, .TextGrid, .txt."),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the track as JSON.")] = False,
@@ -65,10 +66,15 @@ def diarize(
         if path is not None:
             check_writable(path, force)
     from sedtalker.audio import load_audio
-    from sedtalker.emotion.files import write_track
+    from sedtalker.emotion.files import check_track_name, write_track
+    from sedtalker.emotion.plot import check_plot_name
     from sedtalker.emotion.rttm import segments_to_rttm
     from sedtalker.emotion.track_json import track_to_json
 
+    if output is not None:
+        check_track_name(output)
+    if plot is not None:
+        check_plot_name(plot)
     sound = load_audio(audio, max_seconds)
     for note in sound.notes:
         say(f"note: {note}")

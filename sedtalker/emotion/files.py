@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sedtalker.emotion.densify import constant_track, densify
+from sedtalker.emotion.emotion_keys import track_to_keys
 from sedtalker.emotion.label_formats import (
     segments_from_audacity,
     segments_from_csv,
@@ -26,11 +27,12 @@ READERS = {
     ".txt": segments_from_audacity,
     ".textgrid": segments_from_textgrid,
 }
-SUFFIXES = ".json, .rttm, .csv, .txt (Audacity) or .TextGrid"
+SUFFIXES = ".json, .keys.json, .rttm, .csv, .txt (Audacity) or .TextGrid"
+KEYS = ".keys.json"
 
 
 def read_track(path: Path, duration: float | None = None) -> EmotionTrack:
-    """A track from a file; JSON is dense or a short list, the other formats hold segments, which are densified.
+    """A track from a file; JSON is dense, a short list or keys, the other formats hold segments, which are densified.
 
     Args:
         path: one of ``SUFFIXES``.
@@ -45,7 +47,8 @@ def read_track(path: Path, duration: float | None = None) -> EmotionTrack:
     if suffix != ".json" and suffix not in READERS:
         raise InputError(f"{path}: tracks are read from {SUFFIXES}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{path}: cannot be read as text") from None
     if suffix == ".json":
@@ -64,10 +67,20 @@ def parse_emotion(text: str, duration: float) -> EmotionTrack:
     return read_track(Path(text), duration)
 
 
+def check_track_name(path: Path) -> None:
+    """Raise ``InputError`` when no track is written under such a name."""
+    if path.suffix.lower() != ".json" and path.suffix.lower() not in READERS:
+        raise InputError(f"{path}: tracks are written as {SUFFIXES}")
+
+
 def write_track(path: Path, track: EmotionTrack) -> None:
-    """Write a track, whole or not at all: JSON is lossless, the other formats of ``SUFFIXES`` hold its segments."""
+    """Write a track, whole or not at all: JSON is lossless, ``.keys.json`` holds ten keys a second, the
+    other formats of ``SUFFIXES`` its segments."""
+    check_track_name(path)
     suffix = path.suffix.lower()
-    if suffix == ".json":
+    if path.name.lower().endswith(KEYS):
+        text = track_to_keys(track)
+    elif suffix == ".json":
         text = track_to_json(track)
     elif suffix == ".rttm":
         text = segments_to_rttm(track.segments(), path.stem)
@@ -75,10 +88,8 @@ def write_track(path: Path, track: EmotionTrack) -> None:
         text = segments_to_csv(track.segments())
     elif suffix == ".txt":
         text = segments_to_audacity(track.segments())
-    elif suffix == ".textgrid":
-        text = segments_to_textgrid(track.segments(), track.duration)
     else:
-        raise InputError(f"{path}: tracks are written as {SUFFIXES}")
+        text = segments_to_textgrid(track.segments(), track.duration)
     try:
         with whole_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 
@@ -132,10 +133,18 @@ def _segment(start: str, end: str, text: str, where: str, confidence: str = "1")
     if not known_label(label):
         raise InputError(f"{where}: unknown emotion '{label}'")
     try:
-        intensity = float(strength) if strength.strip() else DEFAULT_INTENSITY
-        return Segment(float(start), float(end), label.strip(), intensity, float(confidence))
-    except (TypeError, ValueError):
+        intensity = _number(strength) if strength.strip() else DEFAULT_INTENSITY
+        return Segment(_number(start), _number(end), label.strip(), intensity, _number(confidence))
+    except (AttributeError, ValueError):
         raise InputError(f"{where}: a time or the intensity is no number") from None
+
+
+def _number(text: str) -> float:
+    """A number, with a decimal comma where the program's language has one."""
+    value = float(text.replace(",", "."))
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _sorted(segments: list[Segment], name: str) -> list[Segment]:

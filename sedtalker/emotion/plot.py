@@ -51,12 +51,19 @@ def plot_track(audio: Audio, track: EmotionTrack, path: Path) -> None:
     write_figure(figure, path)
 
 
+def check_plot_name(path: Path) -> None:
+    """Raise ``InputError`` when no picture is written under such a name."""
+    if path.suffix.lower() != ".png":
+        raise InputError(f"{path}: plots are written as .png")
+
+
 def write_figure(figure: Any, path: Path) -> None:
     """Write a matplotlib figure as PNG, whole or not at all; the same figure gives the same bytes.
 
     Raises:
-        InputError: it cannot be written there.
+        InputError: its name does not end in ``.png``, or it cannot be written there.
     """
+    check_plot_name(path)
     try:
         with whole_file(path) as temporary:
             figure.savefig(temporary, format="png", metadata={"Software": None})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sedtalker.emotion.taxonomy import known_label
@@ -43,6 +44,8 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
             start, length = float(fields[3]), float(fields[4])
             intensity = float(fields[6].removeprefix("intensity=")) if fields[6] != "<NA>" else 0.7
             confidence = float(fields[8]) if len(fields) > 8 and fields[8] != "<NA>" else 1.0
+            if not all(map(math.isfinite, (start, length, intensity, confidence))):
+                raise ValueError
         except ValueError:
             raise InputError(f"{name}: line {number}: start, duration or confidence is no number") from None
         if not known_label(fields[7]):

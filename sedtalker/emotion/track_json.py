@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from sedtalker.emotion.densify import densify
+from sedtalker.emotion.emotion_keys import are_keys, track_from_keys
 from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
@@ -80,7 +81,7 @@ def track_to_json(track: EmotionTrack) -> str:
 
 
 def track_from_json(text: str, duration: float | None = None, name: str = "track") -> EmotionTrack:
-    """A track from the lossless schema, or from a list of segments (bare, or under ``"segments"``).
+    """A track from the lossless schema, a list of segments (bare, or under ``"segments"``), or emotion keys.
 
     Args:
         text: JSON.
@@ -97,6 +98,8 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
         raise InputError(f"{name}: not valid JSON ({where})") from None
     if isinstance(data, dict) and "posterior" in data:
         return _dense(data, name)
+    if are_keys(data):
+        return track_from_keys(data, duration, name)
     if isinstance(data, dict) and isinstance(data.get("duration"), int | float):
         duration = duration or float(data["duration"])
     return _from_list(data.get("segments") if isinstance(data, dict) else data, duration, name)
@@ -130,6 +133,10 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
     times, posterior = np.array(dense.times), np.array(dense.posterior, np.float32)
     if (np.diff(times) <= 0).any() or (posterior < 0).any() or (np.abs(posterior.sum(1) - 1) > 1e-3).any():
         raise InputError(f"{name}: times must increase and each row of the posterior must sum to 1")
+    ranges = (("intensity", dense.intensity, 0.0), ("valence", dense.valence, -1.0), ("arousal", dense.arousal, -1.0))
+    for key, values, lowest in ranges:
+        if not all(lowest <= value <= 1.0 for value in values):
+            raise InputError(f"{name}: {key} must lie between {lowest:g} and 1")
     unknown = [label for label in dense.labels if known_category(label) is None]
     if unknown:
         raise InputError(f"{name}: unknown emotion '{unknown[0]}'")

@@ -95,6 +95,12 @@ def test_rttm_of_other_tools_is_read():
     assert segments_from_rttm(text) == [Segment(0.5, 1.75, "happiness", 0.7, 1.0)]
 
 
+@pytest.mark.parametrize("field", ["nan", "inf", "x", "1e999"])
+def test_rttm_times_are_numbers(field):
+    with pytest.raises(InputError):
+        segments_from_rttm(f"SPEAKER a 1 {field} 1.0 <NA> <NA> happy 1.0 <NA>\n")
+
+
 def test_files_round_trip(tmp_path):
     track = random_track(3, 20, True)
     write_track(tmp_path / "t.json", track)
@@ -144,7 +150,7 @@ def test_bad_json_is_refused(text):
         track_from_json(text, duration=5.0)
 
 
-@pytest.mark.parametrize("change", ["version", "rows", "sum", "times", "labels"])
+@pytest.mark.parametrize("change", ["version", "rows", "sum", "times", "labels", "intensity", "valence"])
 def test_damaged_dense_tracks_are_refused(change):
     data = json.loads(track_to_json(random_track(0, 5, False)))
     if change == "version":
@@ -155,6 +161,8 @@ def test_damaged_dense_tracks_are_refused(change):
         data["posterior"][0][0] += 0.5
     elif change == "times":
         data["times"][1] = data["times"][0]
+    elif change in ("intensity", "valence"):
+        data[change][0] = 1.5
     else:
         data["labels"][0] = "bored"
     with pytest.raises(InputError):
