@@ -77,20 +77,19 @@ INTRODUCTION = (
     "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were never "
     "trained on;\nchoices were made on validation speakers. The docstrings of the evaluation functions define every "
     "key;\n"
-    "[results.json](results.json) holds all of them.\n"
+    "[results.json](results.json) holds all of them, with groups, controls and variants that the tables leave out.\n"
 )
 
 
 def table(described: Mapping[str, str], figures: Mapping[str, float], seeds: Sequence[Mapping[str, float]] = ()) -> str:
-    """The described figures first, the rest below them; mean ± standard deviation where there are other seeds."""
+    """The described figures; mean ± standard deviation where there are other seeds."""
     columns = ["key", "value", *([f"{len(seeds) + 1} seeds"] if seeds else []), "what it is"]
     rows = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     for key, text in described.items():
         if key in figures:
             spread = [_spread([figures[key], *(s[key] for s in seeds if key in s)])] if seeds else []
             rows.append("| " + " | ".join([f"`{key}`", f"{figures[key]:.3f}", *spread, text]) + " |")
-    others = [f"`{key}` {value:.4g}" for key, value in figures.items() if key not in described]
-    return "\n".join(rows) + "\n" + (f"\nAlso measured: {', '.join(others)}.\n" if others else "")
+    return "\n".join(rows) + "\n"
 
 
 def _spread(values: list[float]) -> str:

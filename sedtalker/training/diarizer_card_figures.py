@@ -28,8 +28,8 @@ CLIPS = (
     ("Indian EmoSpeech, single words, English and Hindi, 4 categories", "indian_emospeech", "indian_emospeech"),
     ("EmoGator, vocal bursts", "emogator", "emogator"),
     ("TESS, English, 7 categories, two women, a corpus never trained on", "tess", "tess"),
-    ("all English speech", "language_en", "language_en"),
-    ("all Hindi speech", "language_hi", "language_hi"),
+    ("all English (RAVDESS and the single words)", "language_en", "language_en"),
+    ("all Hindi (single words)", "language_hi", "language_hi"),
 )
 JOINED = (
     ("EDER, pauses scored as silence", "eder{}", ""),
