@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from sedtalker.audio import load_audio
+from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.datasets.emotion_speech import clip_labels
 from sedtalker.datasets.manifest import read_manifest
 from sedtalker.emotion.diarizer import FrameEmotions, TrackRule, load_diarizer
 from sedtalker.emotion.live_segmentation import LiveSegmentation
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import decode_labels
-from sedtalker.emotion.stream import FRAME_LENGTH, emotions_heard
+from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, emotions_heard
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.speech.encoder import SpeechEncoder, load_encoder
@@ -43,7 +45,7 @@ def evaluate_streaming(
     Look-aheads are 0.25, 0.5, 1 and 2 s and ``offline``, the whole recording heard first (labels by ``decode_labels``).
     A quarter is 13 frames, 0.26 s. ``clips``: at most so many clips of ravdess, evenly taken;
     ``recordings``: the first of the protocol's joined recordings. The stream begins with each of them and knows nothing
-    of its speaker before.
+    of its speaker before. ``stream_times_real_time``: ``stream_speed`` on joined recordings one after another.
     """
     diarizer, encoder = load_diarizer(checkpoint), load_encoder()
     every = read_manifest(data)
@@ -72,7 +74,22 @@ def evaluate_streaming(
         if number % 20 == 19:
             report(f"{number + 1} of {recordings} joined recordings")
     figures |= {key: float(np.mean(values)) for key, values in rows.items()}
-    return figures
+    long = [made.samples for made in joined_test_recordings(every, split, 12, None)]
+    return figures | {"stream_times_real_time": stream_speed(diarizer, encoder, np.concatenate(long))}
+
+
+def stream_speed(diarizer: DiarizerNetwork, encoder: SpeechEncoder, samples: NDArray[np.float32]) -> float:
+    """Seconds of sound for each second of processor time on one thread, once the first half has filled the buffer."""
+    threads, half = torch.get_num_threads(), len(samples) // 2
+    torch.set_num_threads(1)
+    try:
+        stream = DiarizerStream(diarizer, encoder)
+        stream.push(samples[:half])
+        began = time.process_time()
+        stream.push(samples[half:])
+        return (len(samples) - half) / SAMPLE_RATE / (time.process_time() - began)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def streamed(
