@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from sedtalker.audio import FrameClock
+from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.archive import face_arrays, face_from_arrays
@@ -71,6 +71,20 @@ class Animation:
         turns = Rotation.from_rotvec(self.head_rotation[start:stop]).as_matrix()
         return turn_head(still, turns, self.face.pivot, head_weights(self.face))
 
+    def resampled(self, fps: float) -> Animation:
+        """The same motion at ``fps`` frames a second, linear between frames, as long to a frame."""
+        if fps == self.fps:
+            return self
+        times = FrameClock(fps).times(max(round(self.duration * fps), 1))
+        own = self.clock.times(len(self))
+        return replace(
+            self,
+            coefficients=resample_frames(self.coefficients, own, times),
+            head_rotation=resample_frames(self.head_rotation, own, times),
+            fps=fps,
+            track=None if self.track is None else self.track.at(times),
+        )
+
 
 def write_animation(path: Path, animation: Animation) -> None:
     """One ``.npz`` that re-opens without audio, models or the mesh file; the same animation gives the same bytes."""
@@ -85,7 +99,9 @@ def write_animation(path: Path, animation: Animation) -> None:
         "provenance": dict(animation.provenance),
     }
     if track is not None:
-        described |= {"labels": list(track.labels), "duration": track.duration}
+        # The segments are for readers that do not decode the track, such as the Blender add-on; the frames decide.
+        segments = [asdict(segment) for segment in track.segments()]
+        described |= {"labels": list(track.labels), "duration": track.duration, "segments": segments}
         for name in (*TRACK_COLUMNS, *(["speech"] if track.speech is not None else [])):
             arrays[f"track_{name}"] = getattr(track, name)
     arrays["animation_json"] = np.array(json.dumps(described, ensure_ascii=False, sort_keys=True), dtype=np.str_)

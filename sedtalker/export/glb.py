@@ -6,6 +6,7 @@ the size, and stay editable in Blender, Unreal and on the web. Follows the Khron
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,50 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sedtalker import __version__
+from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
 from sedtalker.export.gltf_builder import GltfBuilder
+from sedtalker.export.surface import Normals, surface_of
+from sedtalker.export.targets import MorphTargets, Targets, choose_targets
 from sedtalker.face.face import Face
 from sedtalker.face.head import head_weights
 from sedtalker.face.mesh import Floats, Ints, Mesh
-from sedtalker.render.light import MATERIALS, default_colours, part_of_group, triangle_parts
-from sedtalker.render.renderer import weld_map
-from sedtalker.render.shading import to_linear, welded_normals
+from sedtalker.render.light import default_colours
+from sedtalker.render.shading import to_linear
 
-_LEAST_OFFSET = 2e-6  # metres: smaller offsets are left out
-_LEAST_NORMAL = 5e-3  # smaller changes of a unit normal are left out
-_LEAST_WEIGHT = 1e-5  # a corrective that never exceeds this is left out
-_ROUGHNESS = {"eye": 0.12, "teeth": 0.3, "tongue": 0.4, "lips": 0.45, "hair": 0.7, "cloth": 0.9}
+_LEAST_OFFSET = 2e-5  # metres, at the target's peak weight: what moves less is left out
+_LEAST_NORMAL = 3e-2  # smaller changes of a unit normal, at the peak weight, are left out
+
+
+def write_animation_glb(
+    path: Path, animation: Animation, targets: Targets = "few", audio: Path | None = None, place: Path | None = None
+) -> dict[str, Any]:
+    """Write an animation with its provenance, and the name of its sound, in ``asset.extras``.
+
+    Args:
+        path: the file.
+        animation: what is written.
+        targets: which morph targets, see ``choose_targets``.
+        audio: the sound that belongs to it; its path relative to ``place`` is kept.
+        place: where the file will be moved, if not ``path``.
+
+    Returns:
+        How many targets there are and what they lose, see ``MorphTargets.describe``.
+    """
+    chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps)
+    extras = dict(animation.provenance)
+    if audio is not None:
+        extras["audio"] = Path(os.path.relpath(audio.resolve(), (place or path).resolve().parent)).as_posix()
+    write_glb(
+        path,
+        animation.face,
+        animation.coefficients,
+        animation.fps,
+        head_rotation=animation.head_rotation,
+        extras=extras,
+        targets=chosen,
+    )
+    return chosen.describe(animation.face, animation.coefficients)
 
 
 def write_glb(
@@ -39,13 +71,13 @@ def write_glb(
     extras: Mapping[str, Any] | None = None,
     *,
     normals: bool = True,
+    targets: MorphTargets | Targets = "few",
 ) -> None:
     """Write a face, animated or still; the file appears whole or not at all, and the same input gives the same bytes.
 
     Vertex i of the file is vertex i of ``face.mesh``; vertices that texture seams split follow at the end, and
-    ``mesh.extras.splitVertices`` says which ones they double. Every shape that moves anything becomes a morph
-    target under its own name, and so does every corrective the animation needs, with its own weights. Head rotation
-    turns the node ``head`` about ``face.pivot``; where the mesh has shoulders, it is a joint that the neck follows.
+    ``mesh.extras.splitVertices`` says which ones they double. Head rotation turns the node ``head`` about
+    ``face.pivot``; where the mesh has shoulders, it is a joint that the neck follows.
 
     Args:
         path: the file.
@@ -55,32 +87,28 @@ def write_glb(
         head_rotation: (T, 3) rotation vectors in radians, or (T, 4) quaternions x y z w.
         extras: plain data kept in ``asset.extras``.
         normals: whether morph targets also bend the normals, so that viewers light a moved face rightly.
+        targets: which morph targets there are, see ``choose_targets``; a face that does not move has all its shapes.
 
     Raises:
         InputError: nothing to write.
     """
-    weights = face.expand(np.zeros((1, len(face.shapes))) if coefficients is None else coefficients)
-    if len(weights) == 0:
+    if coefficients is not None and len(coefficients) == 0:
         raise InputError(f"{path}: the animation has no frames")
-    names = (*face.shapes, *(corrective.name for corrective in face.correctives))
-    moves = np.abs(face.basis).max(axis=(1, 2)) > _LEAST_OFFSET
-    moves[len(face.shapes) :] &= np.abs(weights[:, len(face.shapes) :]).max(axis=0, initial=0.0) > _LEAST_WEIGHT
-    used = np.flatnonzero(moves)
-
+    chosen = choose_targets(face, coefficients, targets, fps) if isinstance(targets, str) else targets
     builder = GltfBuilder()
     sources, corners, uvs = split_at_seams(face.mesh)
-    weld = weld_map(face.mesh)
-    targets = [_target(builder, face, sources, weld, int(k), normals) for k in used]
-    attributes = _attributes(builder, face, sources, weld, uvs)
+    bend = Normals(face) if normals else None
+    accessors = _targets(builder, chosen, sources, bend)
+    attributes = _attributes(builder, face, sources, uvs)
     followers = head_weights(face)[sources] if head_rotation is not None else np.ones(1, dtype=np.float32)
     if (followers < 1.0).any():
         attributes |= _skin_attributes(builder, followers)
-    primitives, materials = _primitives(builder, face, corners, attributes, targets)
+    primitives, materials = _primitives(builder, face, corners, attributes, accessors)
     mesh: dict[str, Any] = {"name": face.name, "primitives": primitives}
     mesh_extras: dict[str, Any] = {}
-    if targets:
-        mesh["weights"] = [0.0] * len(targets)
-        mesh_extras["targetNames"] = [names[k] for k in used]
+    if accessors:
+        mesh["weights"] = [0.0] * len(accessors)
+        mesh_extras["targetNames"] = list(chosen.names)
     if len(sources) > len(face.mesh.vertices):
         mesh_extras["splitVertices"] = [int(v) for v in sources[len(face.mesh.vertices) :]]
     if mesh_extras:
@@ -97,7 +125,8 @@ def write_glb(
         **_nodes(builder, face, followers),
     }
     if coefficients is not None:
-        animation = _animation(builder, weights[:, used], fps, head_rotation)
+        assert chosen.weights is not None
+        animation = _animation(builder, chosen.weights, fps, head_rotation)
         if animation["channels"]:
             document["animations"] = [animation]
     builder.write(path, document)
@@ -135,68 +164,74 @@ def split_at_seams(mesh: Mesh) -> tuple[Ints, Ints, Floats | None]:
     return sources, corners, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1)
 
 
-def _target(builder: GltfBuilder, face: Face, sources: Ints, weld: Ints, index: int, normals: bool) -> dict[str, int]:
-    """The accessors of one morph target."""
-    offsets = face.basis[index]
-    moved = np.abs(offsets).max(axis=1) > _LEAST_OFFSET
-    target = {"POSITION": builder.sparse_accessor(np.where(moved[:, None], offsets, 0)[sources], bounds=True)}
-    if normals:
-        triangles, vertices = face.mesh.triangles, face.mesh.vertices
-        change = welded_normals(vertices + offsets, triangles, weld) - welded_normals(vertices, triangles, weld)
-        change[np.abs(change).max(axis=1) < _LEAST_NORMAL] = 0.0
-        target["NORMAL"] = builder.sparse_accessor(change[sources])
-    return target
+def _targets(builder: GltfBuilder, targets: MorphTargets, sources: Ints, bend: Normals | None) -> list[dict[str, int]]:
+    """The accessors of each morph target, without what nobody would see."""
+    count = len(targets.names)
+    peak = np.ones(count) if targets.weights is None else np.abs(targets.weights).max(axis=0, initial=0.0)
+    accessors = []
+    for offsets, most in zip(targets.offsets, np.maximum(peak, 1e-3), strict=True):
+        moved = np.abs(offsets).max(axis=1, keepdims=True) * most > _LEAST_OFFSET
+        target = {"POSITION": builder.sparse_accessor(np.where(moved, offsets, 0)[sources], bounds=True)}
+        if bend is not None:
+            change = bend.change(offsets)
+            change[np.abs(change).max(axis=1) * most < _LEAST_NORMAL] = 0.0
+            target["NORMAL"] = builder.sparse_accessor(change[sources])
+        accessors.append(target)
+    return accessors
 
 
-def _attributes(builder: GltfBuilder, face: Face, sources: Ints, weld: Ints, uvs: Floats | None) -> dict[str, int]:
+def _attributes(builder: GltfBuilder, face: Face, sources: Ints, uvs: Floats | None) -> dict[str, int]:
     """The vertices that all primitives share."""
     mesh = face.mesh
+    colours = np.ones((len(mesh.vertices), 4))
+    colours[:, :3] = to_linear(default_colours(mesh, face.regions))
     attributes = {
         "POSITION": builder.accessor(mesh.vertices[sources], bounds=True),
-        "NORMAL": builder.accessor(welded_normals(mesh.vertices, mesh.triangles, weld)[sources]),
-        "COLOR_0": builder.accessor(to_linear(default_colours(mesh, face.regions))[sources]),
+        "NORMAL": builder.accessor(Normals(face).rest[sources]),
+        "COLOR_0": builder.accessor(_sixteen_bits(colours)[sources], normalized=True),
     }
     if uvs is not None:
-        attributes["TEXCOORD_0"] = builder.accessor(uvs)
+        inside = uvs.min(initial=0.0) >= 0.0 and uvs.max(initial=0.0) <= 1.0
+        attributes["TEXCOORD_0"] = builder.accessor(_sixteen_bits(uvs) if inside else uvs, normalized=inside)
     return attributes
+
+
+def _sixteen_bits(values: NDArray[np.floating]) -> NDArray[np.uint16]:
+    """[0, 1] as normalised integers."""
+    return np.round(np.clip(values, 0.0, 1.0) * 65535.0).astype(np.uint16)
 
 
 def _primitives(
     builder: GltfBuilder, face: Face, corners: Ints, attributes: dict[str, int], targets: list[dict[str, int]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """One primitive and one material for each polygon group (or part of the head), all over the same vertices."""
-    mesh = face.mesh
-    if mesh.polygon_groups is not None and mesh.group_names:
-        names = list(mesh.group_names)
-        groups = mesh.polygon_groups[mesh.triangle_polygons]
-        parts = [part_of_group(name) for name in names]
-    else:
-        names = parts = list(MATERIALS)
-        groups = triangle_parts(mesh, face.regions)
+    surface = surface_of(face)
+    kind = np.uint16 if len(corners) == 0 or corners.max() < 65535 else np.uint32
     primitives: list[dict[str, Any]] = []
     materials: list[dict[str, Any]] = []
-    for group in np.unique(groups):
+    for index, (name, roughness) in enumerate(zip(surface.names, surface.roughness, strict=True)):
+        chosen = corners[surface.triangles == index].reshape(-1).astype(kind)
         primitive: dict[str, Any] = {
             "attributes": attributes,
-            "indices": builder.accessor(corners[groups == group].reshape(-1).astype(np.uint32), indices=True),
-            "material": len(materials),
+            "indices": builder.accessor(chosen, indices=True),
+            "material": index,
         }
         if targets:
             primitive["targets"] = targets
         primitives.append(primitive)
-        roughness = _ROUGHNESS.get(parts[group], 0.55)
-        surface = {"metallicFactor": 0.0, "roughnessFactor": roughness}
-        materials.append({"name": names[group], "pbrMetallicRoughness": surface, "doubleSided": True})
+        look = {"metallicFactor": 0.0, "roughnessFactor": roughness}
+        materials.append({"name": name, "pbrMetallicRoughness": look, "doubleSided": True})
     return primitives, materials
 
 
 def _skin_attributes(builder: GltfBuilder, followers: Floats) -> dict[str, int]:
     """Joints and weights of every vertex: joint 0 is the body, joint 1 the head."""
     joints = np.zeros((len(followers), 4), dtype=np.uint8)
-    joints[:, 1] = followers > 0.0
-    weights = np.zeros((len(followers), 4), dtype=np.float32)
-    weights[:, 0], weights[:, 1] = 1.0 - followers, followers
-    return {"JOINTS_0": builder.accessor(joints), "WEIGHTS_0": builder.accessor(weights)}
+    weights = np.zeros((len(followers), 4), dtype=np.uint16)
+    weights[:, 1] = _sixteen_bits(followers)
+    weights[:, 0] = 65535 - weights[:, 1]
+    joints[:, 1] = weights[:, 1] > 0
+    return {"JOINTS_0": builder.accessor(joints), "WEIGHTS_0": builder.accessor(weights, normalized=True)}
 
 
 def _nodes(builder: GltfBuilder, face: Face, followers: Floats) -> dict[str, Any]:

@@ -26,7 +26,13 @@ class GltfBuilder:
         self._accessors: list[dict[str, Any]] = []
 
     def accessor(
-        self, values: NDArray[Any], *, bounds: bool = False, indices: bool = False, plain: bool = False
+        self,
+        values: NDArray[Any],
+        *,
+        bounds: bool = False,
+        indices: bool = False,
+        plain: bool = False,
+        normalized: bool = False,
     ) -> int:
         """Index of a new accessor with ``values`` (N,) or (N, width).
 
@@ -35,9 +41,11 @@ class GltfBuilder:
             bounds: whether to state the least and greatest values, as positions and times must.
             indices: the values are triangle corners.
             plain: the values are no vertex attribute (times, weights, matrices).
+            normalized: the integers stand for 0 to 1.
         """
         target = _ELEMENT_ARRAY_BUFFER if indices else None if plain or values.ndim == 1 else _ARRAY_BUFFER
-        return self._add(values, {"bufferView": self._view(values, target)}, bounds)
+        place: dict[str, Any] = {"bufferView": self._view(values, target)}
+        return self._add(values, {**place, "normalized": True} if normalized else place, bounds)
 
     def sparse_accessor(self, values: NDArray[np.float32], *, bounds: bool = False) -> int:
         """Index of a new accessor of (N, width) mostly zeros: only the other rows are stored, unless that is longer."""

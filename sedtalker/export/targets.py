@@ -1,0 +1,140 @@
+"""Which blend shapes an exported file has, and their weights over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.export.arkit_solve import solve_arkit
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.face import Face
+from sedtalker.face.mesh import Floats
+
+Targets = Literal["few", "arkit", "all"]
+FEWEST = 32
+_TOLERANCE = 2e-5  # metres rms over vertices and frames that joining targets may cost
+_LEAST_WEIGHT = 1e-5  # what never exceeds this does not move
+
+
+@dataclass(frozen=True, eq=False)
+class MorphTargets:
+    """Blend shapes of a face, linear in their weights.
+
+    Attributes:
+        names: (K,) unique.
+        offsets: (K, V, 3) metres at weight 1.
+        weights: (T, K), or None for a face that does not move.
+        parts: (K, shapes + correctives of the face): each target as a sum of the face's own.
+    """
+
+    names: tuple[str, ...]
+    offsets: Floats
+    weights: Floats | None
+    parts: NDArray[np.float64]
+
+    def residual(self, face: Face, coefficients: NDArray[np.floating]) -> tuple[float, float]:
+        """What the targets lose: RMS over vertices and frames in metres, and its share of the motion's RMS."""
+        assert self.weights is not None
+        lost = face.expand(coefficients).astype(np.float64) - self.weights @ self.parts
+        motion = face.expand(coefficients).astype(np.float64)
+        gram = (face.flat_basis @ face.flat_basis.T).astype(np.float64)
+        count = len(lost) * len(face.mesh.vertices)
+        error, whole = (np.sqrt(max(np.einsum("tk,kl,tl->", x, gram, x), 0.0) / count) for x in (lost, motion))
+        return float(error), float(error / whole) if whole > 0 else 0.0
+
+    def describe(self, face: Face, coefficients: NDArray[np.floating]) -> dict[str, float]:
+        """Number of targets and what they lose, for people and programs."""
+        error, share = self.residual(face, coefficients)
+        return {
+            "targets": len(self.names),
+            "residual_mm": round(1e3 * error, 5),
+            "residual_share": round(share, 6),
+        }
+
+
+def choose_targets(
+    face: Face, coefficients: NDArray[np.floating] | None, kind: Targets = "few", fps: float = 30.0
+) -> MorphTargets:
+    """The targets of a file.
+
+    ``few``: those that move, joined where they move together until at most 32 are left, as far as that costs less than
+    0.02 mm RMS. ``all``: every shape, and the correctives that move. ``arkit``: the 52 of ARKit and nothing else, their
+    weights solved, see ``solve_arkit``. A face that does not move has its named shapes.
+
+    Raises:
+        InputError: ``arkit``, and the face has none of those shapes.
+    """
+    if coefficients is None:
+        named = [face.shape_index[name] for name in ARKIT_52] if kind == "arkit" else range(len(face.shapes))
+        return _own(face, list(named), None)
+    if kind == "arkit":
+        solved = solve_arkit(face, coefficients, fps)
+        parts = np.zeros((len(ARKIT_52), len(face.basis)))
+        for row, name in enumerate(ARKIT_52):
+            if name in face.shape_index:
+                parts[row, face.shape_index[name]] = 1.0
+        offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
+        return MorphTargets(ARKIT_52, offsets, solved.weights, parts)
+    weights = face.expand(coefficients)
+    peak = np.abs(weights).max(axis=0, initial=0.0)
+    size = np.abs(face.basis).max(axis=(1, 2), initial=0.0)
+    if kind == "all":
+        driven = np.arange(len(face.basis)) >= len(face.shapes)
+        used = np.flatnonzero((size > 0) & (~driven | (peak > _LEAST_WEIGHT)))
+        return _own(face, used.tolist(), weights)
+    return _joined(_own(face, np.flatnonzero(peak * size > 1e-7).tolist(), weights))
+
+
+def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:
+    """Shapes and correctives of the face as they are."""
+    names = [*face.shapes, *(corrective.name for corrective in face.correctives)]
+    parts = np.eye(len(face.basis))[used]
+    return MorphTargets(
+        tuple(names[k] for k in used), face.basis[used], None if weights is None else weights[:, used], parts
+    )
+
+
+def _joined(targets: MorphTargets) -> MorphTargets:
+    """The same motion by fewer targets: greedily join the two whose weights are most nearly proportional.
+
+    Weights w_j ≈ a w_i make target i + a · target j with weights w_i; that costs |w_j − a w_i|² · |target j|².
+    """
+    assert targets.weights is not None
+    if len(targets.names) <= FEWEST:
+        return targets
+    weights = targets.weights.astype(np.float64)
+    names, parts = [*targets.names], targets.parts.copy()
+    sizes = targets.offsets.reshape(len(names), -1).astype(np.float64)
+    gram = sizes @ sizes.T
+    allowed, spent = _TOLERANCE**2 * weights.shape[0] * targets.offsets.shape[1], 0.0
+    mix = np.eye(len(names))
+    while len(names) > FEWEST:
+        likeness = weights.T @ weights
+        energy = np.maximum(np.diag(likeness), 1e-30)
+        share = likeness / energy[:, None]
+        bulk = np.einsum("ik,kl,il->i", mix, gram, mix)
+        cost = np.maximum(energy[None] - share * likeness, 0.0) * bulk[None]
+        np.fill_diagonal(cost, np.inf)
+        i, j = divmod(int(cost.argmin()), len(names))
+        if spent + cost[i, j] > allowed:
+            break
+        spent += cost[i, j]
+        names[i] = _joined_name(names[i], names[j], float(share[i, j]))
+        mix[i] += share[i, j] * mix[j]
+        names.pop(j)
+        mix, weights = np.delete(mix, j, axis=0), np.delete(weights, j, axis=1)
+    offsets = np.tensordot(mix.astype(np.float32), targets.offsets, axes=1)
+    return MorphTargets(tuple(names), offsets, weights.astype(np.float32), mix @ parts)
+
+
+def _joined_name(first: str, second: str, share: float) -> str:
+    """``mouthSmileLeft`` and ``…Right`` in equal parts make ``mouthSmile``; correctives and traces stay unnamed."""
+    stem, other = (name.replace("Left", "").replace("Right", "") for name in (first, second))
+    if stem == other and abs(share - 1.0) < 0.05:
+        return stem
+    if second.startswith("fix_") or abs(share) < 0.1:
+        return first
+    return second if first.startswith("fix_") else f"{first}+{second}"

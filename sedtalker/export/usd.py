@@ -1,0 +1,230 @@
+"""USD: blend shapes on a skeleton of two joints (UsdSkel), or every vertex at every frame.
+
+Follows OpenUSD's UsdGeom, UsdSkel, UsdShade and UsdMedia schemas; written by Pixar's own library (``usd-core``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from sedtalker import __version__
+from sedtalker.animation.animation import Animation
+from sedtalker.errors import InputError
+from sedtalker.export.surface import Normals, surface_of
+from sedtalker.export.targets import MorphTargets, Targets, choose_targets
+from sedtalker.face.face import Face
+from sedtalker.face.head import head_weights
+from sedtalker.face.mesh import Floats
+from sedtalker.render.light import default_colours
+from sedtalker.render.shading import to_linear
+from sedtalker.whole_file import whole_file
+
+ROOT = "/Face"
+JOINTS = ("body", "body/head")
+_LEAST_OFFSET = 1e-6  # metres: smaller offsets are left out
+_LEAST_NORMAL = 1e-3
+
+
+def write_usd(
+    path: Path,
+    animation: Animation,
+    *,
+    targets: Targets = "few",
+    points: bool = False,
+    audio: Path | None = None,
+    place: Path | None = None,
+) -> dict[str, Any]:
+    """Write a face as ``.usdc``, ``.usda`` or ``.usd``; the file appears whole or not at all.
+
+    The mesh keeps its polygons, vertex order and UVs. Metres, +Y up, frame i at time code i. By default the face has
+    blend shapes with weights over time and a head joint; with ``points`` every vertex has time samples instead, exactly
+    as ``animation.vertices`` gives them. Group k of the mesh is bound to a material of its own.
+
+    Args:
+        path: the file.
+        animation: what is written.
+        targets: which blend shapes, see ``choose_targets``.
+        points: time-sampled vertices instead of blend shapes.
+        audio: a sound file to refer to, by its path relative to ``place``.
+        place: where the file will be moved, if not ``path``.
+
+    Returns:
+        How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
+
+    Raises:
+        InputError: there is nothing to write, or ``usd-core`` is not installed.
+    """
+    try:
+        from pxr import Usd, UsdGeom, UsdSkel
+    except ImportError:
+        raise InputError("USD needs the package usd-core: pip install 'sedtalker[usd]'") from None
+    if not len(animation):
+        raise InputError(f"{path}: the animation has no frames")
+    face = animation.face
+    stage = Usd.Stage.CreateInMemory(path.name)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+    stage.SetTimeCodesPerSecond(animation.fps)
+    stage.SetFramesPerSecond(animation.fps)
+    stage.SetStartTimeCode(0)
+    stage.SetEndTimeCode(len(animation) - 1)
+    stage.GetRootLayer().documentation = f"SEDTalker {__version__}"
+    root = UsdGeom.Xform.Define(stage, ROOT) if points else UsdSkel.Root.Define(stage, ROOT)
+    stage.SetDefaultPrim(root.GetPrim())
+    Usd.ModelAPI(root.GetPrim()).SetKind("component")
+    mesh = _mesh(stage, face)
+    _materials(stage, face, mesh)
+    if points:
+        low, high = np.full(3, np.inf), np.full(3, -np.inf)
+        for i, vertices in enumerate(animation.frames()):
+            mesh.GetPointsAttr().Set(_vectors(vertices), i)
+            low, high = np.minimum(low, vertices.min(axis=0)), np.maximum(high, vertices.max(axis=0))
+        mesh.GetExtentAttr().Set(_vectors(np.stack([low, high])))
+        said: dict[str, Any] = {"points": len(face.mesh.vertices)}
+    else:
+        chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
+        _skeleton(stage, animation, mesh, chosen)
+        said = chosen.describe(face, animation.coefficients)
+        reach = np.abs(chosen.offsets).sum(axis=0).max(axis=0) + 0.02
+        extent = np.stack([face.mesh.vertices.min(axis=0) - reach, face.mesh.vertices.max(axis=0) + reach])
+        UsdGeom.ModelAPI.Apply(root.GetPrim()).SetExtentsHint(_vectors(extent))
+    if audio is not None:
+        _audio(stage, audio, place or path)
+    with whole_file(path) as temporary:
+        stage.GetRootLayer().Export(str(temporary))
+    return said
+
+
+def _vectors(values: Floats) -> Any:
+    from pxr import Vt
+
+    return Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _integers(values: Any) -> Any:
+    from pxr import Vt
+
+    return Vt.IntArray.FromNumpy(np.ascontiguousarray(values, dtype=np.int32))
+
+
+def _mesh(stage: Any, face: Face) -> Any:
+    """The mesh at rest: polygons as the file had them, no subdivision, UVs by corner, linear colours by vertex."""
+    from pxr import Sdf, UsdGeom, Vt
+
+    source = face.mesh
+    mesh = UsdGeom.Mesh.Define(stage, f"{ROOT}/Mesh")
+    mesh.CreatePointsAttr(_vectors(source.vertices))
+    mesh.CreateFaceVertexCountsAttr(_integers(source.polygon_sizes))
+    mesh.CreateFaceVertexIndicesAttr(_integers(source.polygon_vertices))
+    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    mesh.CreateExtentAttr(_vectors(np.stack([source.vertices.min(axis=0), source.vertices.max(axis=0)])))
+    mesh.CreateDoubleSidedAttr(True)
+    colours = to_linear(default_colours(source, face.regions)).astype(np.float32)
+    mesh.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex).Set(_vectors(colours))
+    if source.uvs is not None and source.polygon_uvs is not None:
+        table = np.concatenate([source.uvs, np.zeros((1, 2), dtype=np.float32)])  # corners without one get the last
+        st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar(
+            "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.faceVarying
+        )
+        st.Set(Vt.Vec2fArray.FromNumpy(np.ascontiguousarray(table)))
+        st.SetIndices(_integers(np.where(source.polygon_uvs < 0, len(source.uvs), source.polygon_uvs)))
+    return mesh
+
+
+def _materials(stage: Any, face: Face, mesh: Any) -> None:
+    """A UsdPreviewSurface for each polygon group, coloured by the mesh's display colour."""
+    from pxr import Sdf, Tf, UsdGeom, UsdShade
+
+    surface = surface_of(face)
+    polygons = np.zeros(len(face.mesh.polygon_sizes), dtype=np.int32)
+    polygons[face.mesh.triangle_polygons] = surface.triangles
+    binding = UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim())
+    UsdGeom.Scope.Define(stage, f"{ROOT}/Materials")
+    taken: set[str] = set()
+    for index, (name, roughness) in enumerate(zip(surface.names, surface.roughness, strict=True)):
+        label = Tf.MakeValidIdentifier(name)
+        label = label if label not in taken else f"{label}_{index}"
+        taken.add(label)
+        place = f"{ROOT}/Materials/{label}"
+        material = UsdShade.Material.Define(stage, place)
+        shader = UsdShade.Shader.Define(stage, f"{place}/Surface")
+        shader.CreateIdAttr("UsdPreviewSurface")
+        shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(roughness)
+        shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
+        colour = UsdShade.Shader.Define(stage, f"{place}/Colour")
+        colour.CreateIdAttr("UsdPrimvarReader_float3")
+        colour.CreateInput("varname", Sdf.ValueTypeNames.String).Set("displayColor")
+        output = colour.CreateOutput("result", Sdf.ValueTypeNames.Float3)
+        shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).ConnectToSource(output)
+        material.CreateSurfaceOutput().ConnectToSource(shader.CreateOutput("surface", Sdf.ValueTypeNames.Token))
+        faces = _integers(np.flatnonzero(polygons == index))
+        subset = binding.CreateMaterialBindSubset(label, faces)
+        UsdShade.MaterialBindingAPI.Apply(subset.GetPrim()).Bind(material)
+
+
+def _skeleton(stage: Any, animation: Animation, mesh: Any, targets: MorphTargets) -> None:
+    """Joints ``body`` and ``body/head``, the skin's weights, blend shapes and their motion."""
+    from pxr import Gf, Tf, UsdGeom, UsdSkel, Vt
+
+    face = animation.face
+    assert targets.weights is not None
+    names = [Tf.MakeValidIdentifier(name) for name in targets.names]
+    skeleton = UsdSkel.Skeleton.Define(stage, f"{ROOT}/Skeleton")
+    pivot = Gf.Matrix4d().SetTranslate(Gf.Vec3d(*map(float, face.pivot)))
+    skeleton.CreateJointsAttr(list(JOINTS))
+    skeleton.CreateBindTransformsAttr(Vt.Matrix4dArray([Gf.Matrix4d(1.0), pivot]))
+    skeleton.CreateRestTransformsAttr(Vt.Matrix4dArray([Gf.Matrix4d(1.0), pivot]))
+
+    binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())
+    binding.CreateSkeletonRel().SetTargets([skeleton.GetPath()])
+    binding.CreateGeomBindTransformAttr(Gf.Matrix4d(1.0))
+    follow = head_weights(face)
+    binding.CreateJointIndicesPrimvar(False, 2).Set(_integers(np.tile([0, 1], len(follow))))
+    shares = np.stack([1.0 - follow, follow], axis=1).astype(np.float32)
+    binding.CreateJointWeightsPrimvar(False, 2).Set(Vt.FloatArray.FromNumpy(shares.reshape(-1)))
+
+    normals = Normals(face)
+    mesh.CreateNormalsAttr(_vectors(normals.rest))
+    mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
+    shapes = []
+    for name, offsets in zip(names, targets.offsets, strict=True):
+        bent = normals.change(offsets)
+        moved = (np.abs(offsets).max(axis=1) > _LEAST_OFFSET) | (np.abs(bent).max(axis=1) > _LEAST_NORMAL)
+        rows = np.flatnonzero(moved) if moved.any() else np.zeros(1, dtype=np.int64)
+        shape = UsdSkel.BlendShape.Define(stage, mesh.GetPath().AppendChild(name))
+        shape.CreateOffsetsAttr(_vectors(offsets[rows]))
+        shape.CreateNormalOffsetsAttr(_vectors(bent[rows]))
+        shape.CreatePointIndicesAttr(_integers(rows))
+        shapes.append(shape.GetPath())
+    binding.CreateBlendShapesAttr(names)
+    binding.CreateBlendShapeTargetsRel().SetTargets(shapes)
+
+    motion = UsdSkel.Animation.Define(stage, f"{ROOT}/Motion")
+    UsdSkel.BindingAPI.Apply(skeleton.GetPrim()).CreateAnimationSourceRel().SetTargets([motion.GetPath()])
+    motion.CreateJointsAttr(list(JOINTS))
+    motion.CreateTranslationsAttr(_vectors(np.stack([np.zeros(3, np.float32), face.pivot])))
+    motion.CreateScalesAttr(Vt.Vec3hArray([Gf.Vec3h(1, 1, 1)] * 2))
+    motion.CreateBlendShapesAttr(names)
+    rotations, weights = motion.CreateRotationsAttr(), motion.CreateBlendShapeWeightsAttr()
+    turns = Rotation.from_rotvec(animation.head_rotation).as_quat(canonical=True)
+    flips = np.cumprod(np.concatenate([[1.0], np.where((turns[1:] * turns[:-1]).sum(axis=1) < 0, -1.0, 1.0)]))
+    for i, (x, y, z, w) in enumerate((turns * flips[:, None]).tolist()):
+        rotations.Set(Vt.QuatfArray([Gf.Quatf(1.0), Gf.Quatf(w, x, y, z)]), i)
+        weights.Set(Vt.FloatArray.FromNumpy(np.ascontiguousarray(targets.weights[i], dtype=np.float32)), i)
+
+
+def _audio(stage: Any, audio: Path, path: Path) -> None:
+    """A reference to the sound, played from the first frame on without a place in space."""
+    import os
+
+    from pxr import Sdf, UsdMedia
+
+    sound = UsdMedia.SpatialAudio.Define(stage, f"{ROOT}/Audio")
+    relative = os.path.relpath(audio.resolve(), path.resolve().parent)
+    sound.CreateFilePathAttr(Sdf.AssetPath(f"./{relative}" if not relative.startswith("..") else relative))
+    sound.CreateAuralModeAttr(UsdMedia.Tokens.nonSpatial)
+    sound.CreatePlaybackModeAttr(UsdMedia.Tokens.onceFromStartToEnd)
