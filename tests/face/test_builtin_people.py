@@ -184,10 +184,19 @@ def test_offsets_grow_with_the_eyes() -> None:
     assert reach[1] > 1.1 * reach[0]
 
 
+def test_strength_multiplies_a_shape_and_nothing_else() -> None:
+    plain, strong = (build_face(Character("x", "", strength=s)) for s in ({}, {"browDown": 1.5}))
+    row = plain.shape_index["browDownLeft"]
+    skin = plain.regions["skin"]
+    assert np.abs(strong.basis[row, skin] - 1.5 * plain.basis[row, skin]).max() < 3e-4
+    others = np.setdiff1d(np.arange(len(plain.basis)), [row, plain.shape_index["browDownRight"]])
+    assert np.array_equal(strong.basis[others], plain.basis[others])
+
+
 def test_unknown_names_are_user_errors() -> None:
     with pytest.raises(InputError, match="no character"):
         load_character("nobody")
     with pytest.raises(InputError, match="unknown identity direction"):
         build_face(Character("x", "", {"earSize": 1.0}))
-    with pytest.raises(InputError, match="unknown resting shape"):
+    with pytest.raises(InputError, match="unknown shape"):
         build_face(Character("x", "", resting={"earWiggle": 1.0}))

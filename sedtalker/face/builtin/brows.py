@@ -52,7 +52,7 @@ def _brow_base(
     middle, _, normal = _frame(marks, t, character.brows)
     xy = middle[:, None] + (half[:, None] * across)[..., None] * normal[:, None]
     weights, outwards = glue_front(skin, xy.reshape(-1, 2))
-    body = np.outer(np.interp(t, [0, 0.10, 0.3, 0.85, 1], [0, 0.45, 0.74, 0.80, 0.35]), [0, 0.75, 1.0, 1.0, 0.65, 0])
+    body = np.outer(np.interp(t, [0, 0.10, 0.3, 0.85, 1], [0, 0.55, 0.86, 0.90, 0.50]), [0, 0.85, 1.0, 1.0, 0.75, 0])
     inside = np.outer((t > 0.01) & (t < 1.03), np.abs(across) < 0.9)
     lift = np.where(inside, 0.025, -0.03).reshape(-1)
     n, m = len(t), len(across)
@@ -86,7 +86,7 @@ def build_brows(skin: Skin, marks: Points, tone: Points, character: Character) -
     weights, outwards = glue_front(skin, np.stack(bases, axis=1).reshape(-1, 2))
     lift = np.stack(lifts, axis=1).reshape(-1)
     vertices = weights @ skin.vertices + outwards * lift[:, None]
-    shade = np.repeat(rng.uniform(0.92, 1.14, BROW_HAIRS) * np.interp(t, [0, 0.25, 1], [1.2, 1.06, 1.02]), 4)
+    shade = np.repeat(rng.uniform(0.96, 1.08, BROW_HAIRS) * np.interp(t, [0, 0.25, 1], [1.12, 1.04, 1.0]), 4)
     base, base_weights, base_quads, base_colours = _brow_base(skin, marks, tone, character)
     quads = np.concatenate([base_quads, np.arange(len(vertices)).reshape(-1, 4) + len(base)])
     return _both_sides(

@@ -61,6 +61,7 @@ class Character:
         about: one line that says who it is.
         identity: weights of the identity directions.
         resting: expressions that the neutral face keeps, by ARKit name without side.
+        strength: factors on shapes that this head would show too mildly, by ARKit name without side.
         palette: colours.
         hair: hair style.
         brows: brow shape.
@@ -74,6 +75,7 @@ class Character:
     about: str
     identity: Mapping[str, float] = field(default_factory=dict)
     resting: Mapping[str, float] = field(default_factory=dict)
+    strength: Mapping[str, float] = field(default_factory=dict)
     palette: Palette = field(default_factory=Palette)
     hair: HairStyle = "swept"
     brows: Brows = field(default_factory=Brows)

@@ -18,6 +18,7 @@ _PEOPLE = (
             "mouthWidth": 0.2, "eyeSize": 0.5, "cheekbones": 0.8, "chinLength": -0.3,
             "neckWidth": -0.7, "noseForward": -0.3, "eyeTilt": 0.4, "foreheadHeight": 0.2,
         },
+        strength={"eyeWide": 1.15},
         palette=Palette(
             skin=(0.475, 0.310, 0.225), blush=(0.50, 0.235, 0.185), lip=(0.48, 0.20, 0.20), lip_cover=0.85,
             iris_inner=(0.30, 0.18, 0.10), iris_outer=(0.16, 0.09, 0.05), brow=(0.085, 0.06, 0.05),
@@ -47,7 +48,7 @@ _PEOPLE = (
         brows=Brows(1.35, 0.95, 0.8, -0.05),
         lashes=0.6,
         creases=1.3,
-        lines=0.5,
+        lines=0.68,
     ),
     Character(
         "mei",
@@ -77,6 +78,7 @@ _PEOPLE = (
             "foreheadHeight": 1.0, "eyeSpacing": 0.8, "faceWidth": 0.5, "philtrum": -0.3, "lipFullness": 0.3,
         },
         resting={"eyeBlink": 0.04},
+        strength={"browDown": 1.55, "noseSneer": 1.2, "eyeSquint": 1.2},
         palette=Palette(
             skin=(0.955, 0.790, 0.690), blush=(0.96, 0.55, 0.47), lip=(0.85, 0.46, 0.43), lip_cover=0.7,
             iris_inner=(0.52, 0.70, 0.42), iris_outer=(0.16, 0.42, 0.30), brow=(0.55, 0.27, 0.12),
@@ -143,6 +145,7 @@ def random_character(seed: int, directions: tuple[str, ...]) -> Character:
         float(rng.uniform(0.75, 0.95) if woman else rng.uniform(0.95, 1.3)), 1.0, float(rng.uniform(0.8, 1.1))
     )
     return Character(
-        f"random-{seed}", f"a stranger drawn from seed {seed}", identity, {"eyeBlink": 0.08 * identity["age"]}, palette,
-        style, brows, 1.15 if woman else 0.9, 0.8 + 0.5 * identity["age"], 0.5 if identity["age"] > 0.6 else 0.0,
+        f"random-{seed}", f"a stranger drawn from seed {seed}", identity, {"eyeBlink": 0.08 * identity["age"]}, {},
+        palette, style, brows, 1.15 if woman else 0.9, 0.8 + 0.5 * identity["age"],
+        0.65 if identity["age"] > 0.6 else 0.0,
     )  # fmt: skip

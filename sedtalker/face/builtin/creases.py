@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
@@ -14,16 +15,19 @@ from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.face.mesh import vertex_normals
 
-ACROSS = np.array([-1.0, -0.42, 0.0, 0.42, 1.0])
-DARK = np.array([0.0, 0.40, 1.0, 0.40, 0.0])
-HIDDEN = np.array([-0.052, -0.032, -0.024, -0.032, -0.052])
-"""Height of the cross-section over the skin at rest, centimetres."""
-RISE = np.array([0.070, 0.084, 0.090, 0.084, 0.070])
-DEEPER = 0.055
+ACROSS = np.array([-1.0, -0.62, -0.28, 0.0, 0.28, 0.62, 1.0])
+DARK = np.array([0.0, 0.14, 0.58, 1.0, 0.58, 0.14, 0.0])
+HIDDEN = np.array([-0.042, -0.036, -0.032, -0.030, -0.032, -0.036, -0.042])
+"""Height of the cross-section over the skin at rest, centimetres: nearly flat, so that it is lit like the skin."""
+RISE = 0.060
+DEEPER = 0.018
 """How far it rises at weight 1, and how much deeper its ends lie: so a line grows from its middle, then widens."""
-SHADE = np.array([0.76, 0.63, 0.59])
-MOST_BULGE = 0.02
-STATION = 0.14
+SHADE = np.array([0.76, 0.62, 0.58])
+FADE = 1.7
+"""Power of the fall of their colour towards the ends."""
+ROUND = 0.4
+"""Share of the way from the flat triangles to the smooth surface that the lines follow."""
+STATION = 0.20
 """Centimetres between stations."""
 
 
@@ -106,7 +110,7 @@ def _draw() -> _Drawn:
         width = crease.half * (0.5 + 0.5 * taper)
         xy.append((points[:, None] + (width[:, None] * ACROSS)[..., None] * normal[:, None]).reshape(-1, 2))
         tapers.append(np.repeat(taper, m))
-        darks.append(crease.dark * (taper[:, None] * DARK).reshape(-1))
+        darks.append(crease.dark * (taper[:, None] ** FADE * DARK).reshape(-1))
         rows = np.zeros((len(SHAPES), n * m))
         for name, weight in crease.shapes.items():
             rows[SHAPES.index(name)] = weight
@@ -122,15 +126,16 @@ def _draw() -> _Drawn:
     )  # fmt: skip
 
 
-def _bulge(base: Skin, drawn: _Drawn, glued: Points, normals: Points) -> NDArray[np.float64]:
-    """(n,) how far the skin rises over the chords to the neighbours along the line: lines surface all at once."""
-    a, b = drawn.pairs.T
-    between, _ = glue_front(base, 0.5 * (drawn.xy[a] + drawn.xy[b]))
-    rise = ((between @ base.vertices - 0.5 * (glued[a] + glued[b])) * normals[a]).sum(1)
-    out = np.zeros(len(drawn.xy))
-    np.maximum.at(out, a, rise)
-    np.maximum.at(out, b, rise)
-    return np.minimum(out, MOST_BULGE)
+def _rounding(skin: Skin, glue: sparse.csr_matrix, normals: Points) -> Points:
+    """(n, 3) from places on the flat triangles to the smooth surface through their corners (Phong tessellation,
+    Boubekeur and Alexa 2008): lines that follow it catch the light as the smoothly shaded skin does."""
+    at = glue @ skin.vertices
+    own = (normals * skin.vertices).sum(1)
+    out = np.zeros_like(at)
+    for axis in range(3):
+        scaled = sparse.diags(normals[:, axis])
+        out[:, axis] = glue @ (scaled @ own) - (((glue @ scaled) @ normals) * at).sum(1)
+    return ROUND * out
 
 
 def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: float) -> Part:
@@ -146,21 +151,22 @@ def build_creases(base: Skin, skin: Skin, colours: Points, depth: float, lines: 
     drawn = _draw()
     weights, _ = glue_front(base, drawn.xy)
     triangles = np.concatenate([skin.quads[:, :3], skin.quads[:, [0, 2, 3]]]).astype(np.int32)
-    normals = weights @ vertex_normals(skin.vertices.astype(np.float32), triangles)
+    corners = vertex_normals(skin.vertices.astype(np.float32), triangles).astype(float)
+    normals = weights @ corners
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    rise = depth * RISE[drawn.across]
+    rise = depth * RISE
     lift = HIDDEN[drawn.across] - DEEPER * (1 - drawn.taper) + lines * rise
-    lift = lift + _bulge(base, drawn, weights @ base.vertices, normals)
+    raised = normals * lift[:, None] + _rounding(skin, weights, corners)
     rows = (1 - lines) * drawn.shapes * rise
     vertices, offsets = [], []
     for sign, glue in ((1.0, weights), (-1.0, flipped(skin, weights))):
         up = normals * (sign, 1, 1)
-        vertices.append(glue @ skin.vertices + up * lift[:, None])
+        vertices.append(glue @ skin.vertices + raised * (sign, 1, 1))
         own = rows if sign > 0 else rows[_OTHER_SIDE]
         carried = skin.glued(glue)
         carried[: len(SHAPES)] += (own[..., None] * up).astype(np.float32)
         offsets.append(carried)
-    dark = drawn.dark * min(depth, 1.2) / 1.2
+    dark = drawn.dark * min(depth, 1.2) / 1.2 * (1 - 0.3 * lines)
     painted = np.clip(weights @ colours * (1 + dark[:, None] * (SHADE - 1)), 0, 1)
     both = np.concatenate(vertices)
     all_quads = np.concatenate([drawn.quads, drawn.quads[:, ::-1] + len(drawn.xy)])

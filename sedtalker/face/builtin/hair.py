@@ -116,14 +116,14 @@ def bob(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
         azimuth = _spread(count, low, 360 - low, 0.3, rng)
         pieces.append(_hanging(scalp, azimuth, out, length, palette, rng))
     t = STEPS[None]
-    for first, count, tall in ((0.25, 46, 0.62), (0.45, 40, 0.46)):
-        azimuth = _spread(count, -84, 84, 0.35, rng)
+    for first, count, tall in ((0.25, 50, 0.66), (0.40, 46, 0.54), (0.55, 42, 0.42)):
+        azimuth = _spread(count, -84, 84, 0.22, rng)
         ends = np.interp(np.abs(azimuth), [0, 30, 44, 62, 84], [6.75, 6.6, 5.9, 3.2, 0.8]) + rng.normal(
-            0, 0.10, (count, 1)
+            0, 0.05, (count, 1)
         )
         s = first + (_reaching(scalp, azimuth, ends) - first) * t
         lift = tall * np.interp(STEPS, [0, 0.3, 0.65, 1], [0.8, 1.0, 0.9, 0.55]) * rng.uniform(0.94, 1.06, (count, 1))
-        half = 0.62 * np.interp(STEPS, [0, 0.3, 0.8, 1], [0.7, 1.0, 0.9, 0.45])
+        half = 0.66 * np.interp(STEPS, [0, 0.3, 0.85, 1], [0.7, 1.0, 0.95, 0.72])
         pieces.append(_laid(scalp, azimuth + 0 * s, s, lift, np.tile(half, (count, 1)), palette, rng))
     return join(pieces)
 
@@ -207,7 +207,7 @@ def _knot(centre: Points, axis: Points, palette: Palette, rng: np.random.Generat
 def curly(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
     """A round crown of tight curls, with a row of small ones along the forehead."""
     pieces = [cap(scalp, _profile(1.5, 1.5, 1.45, 1.3, 0.95, 0.40, -0.08), palette, rng)]
-    k = np.arange(430) + 0.5
+    k = np.arange(500) + 0.5
     height, turn = 1 - 2 * k / len(k), k * 2.39996
     flat = np.sqrt(1 - height**2)
     place, normal = scalp.surface(np.stack([flat * np.cos(turn), height, flat * np.sin(turn)], axis=1))

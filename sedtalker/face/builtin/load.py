@@ -91,20 +91,32 @@ def build_face(character: Character) -> Face:
     """
     base = _base()
     fitted = apply_identity(base.cage, base.parameters, character.identity)
-    parameters = _rested(fitted.parameters, character.resting)
+    parameters = _rested(_strengthened(fitted.parameters, character.strength), character.resting)
     skin = unfold(base.skin, refine_skin(base.cage, parameters), base.around, correctives(parameters))
     parts = _build_parts(base, skin, parameters, fitted, character)
     return assemble(base, skin, parts, parameters, character.name)
+
+
+def _both_sides(parameters: Parameters, name: str) -> list[str]:
+    found = [name] if name in parameters.shapes else [name + "Left", name + "Right"]
+    if not set(found) <= set(parameters.shapes):
+        raise InputError(f"unknown shape '{name}'")
+    return found
+
+
+def _strengthened(parameters: Parameters, strength: Mapping[str, float]) -> Parameters:
+    """The head with some shapes' offsets multiplied."""
+    offsets = parameters.offsets.astype(np.float32)
+    for name, factor in strength.items():
+        offsets[[parameters.shapes.index(shape) for shape in _both_sides(parameters, name)]] *= factor
+    return replace(parameters, offsets=offsets)
 
 
 def _rested(parameters: Parameters, resting: Mapping[str, float]) -> Parameters:
     """The head with expressions taken into its neutral face; each such shape keeps its full pose."""
     cage, offsets = parameters.cage.astype(float), parameters.offsets.astype(np.float32)
     for name, weight in resting.items():
-        found = [name] if name in parameters.shapes else [name + "Left", name + "Right"]
-        if not set(found) <= set(parameters.shapes):
-            raise InputError(f"unknown resting shape '{name}'")
-        for shape in found:
+        for shape in _both_sides(parameters, name):
             row = parameters.shapes.index(shape)
             change = weight * offsets[row]
             if shape in parameters.correctives:

@@ -106,18 +106,19 @@ def streaks(
 
 def curls(centre: Points, normal: Points, radius: NDArray[np.float64], palette: Palette,
           rng: np.random.Generator) -> Strands:  # fmt: skip
-    """Ringlets round (n, 3): ribbons coiled about a leaning axis, rising and narrowing."""
-    n, t = len(centre), np.linspace(0, 1, 11)
-    axis = normal + rng.normal(0, 0.28, (n, 3))
+    """Curls round (n, 3): tapering ribbons bent almost to a circle about an axis that leans any way, so that no two
+    show the same ring."""
+    n, t = len(centre), np.linspace(0, 1, 9)
+    axis = normal + rng.normal(0, 0.55, (n, 3))
     axis /= np.linalg.norm(axis, axis=1, keepdims=True)
     first = np.cross(axis, rng.normal(size=(n, 3)))
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     second = np.cross(axis, first)
-    turn = 2 * np.pi * 1.3 * t * rng.choice([-1.0, 1.0], (n, 1))
+    turn = 2 * np.pi * 0.85 * t * rng.choice([-1.0, 1.0], (n, 1))
     ray = np.cos(turn)[..., None] * first[:, None] + np.sin(turn)[..., None] * second[:, None]
-    reach = radius[:, None] * (1 - 0.55 * t**1.5)
-    path = centre[:, None] + reach[..., None] * ray + (radius[:, None] * (0.75 * t - 0.2))[..., None] * axis[:, None]
-    half = 0.40 * radius[:, None] * np.interp(t, [0, 0.15, 0.7, 1], [0.5, 1.0, 0.95, 0.35])
+    reach = radius[:, None] * (1.05 - 0.35 * t)
+    path = centre[:, None] + reach[..., None] * ray + (radius[:, None] * (0.45 * t - 0.25))[..., None] * axis[:, None]
+    half = 0.42 * radius[:, None] * np.interp(t, [0, 0.2, 0.5, 0.8, 1], [0.2, 0.85, 1.0, 0.7, 0.12])
     up = 0.8 * axis[:, None] + 0.6 * ray
     colours = streaks(palette, t, n, rng, 0.45) * np.interp(t, [0, 0.4, 1], [0.72, 0.95, 1.08])[None, :, None]
-    return ribbons(path, up, half, 0.7 * half, np.repeat(centre[:, None], len(t), axis=1), colours)
+    return ribbons(path, up, half, 0.55 * half, np.repeat(centre[:, None], len(t), axis=1), colours)

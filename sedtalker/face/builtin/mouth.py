@@ -16,6 +16,8 @@ LOWER_HEIGHTS = (0.82, 0.84, 0.92, 0.82, 0.76, 0.72, 0.68)
 THICKNESS = (0.34, 0.34, 0.42, 0.55, 0.6, 0.85, 0.85)
 ARCH_WIDTH, ARCH_DEPTH = 2.55, 4.7
 LOWER_SCALE = 0.93
+GUM_LINE = 1.47
+"""Height of the gums' middle over the biting edges, centimetres: raised lips bare teeth, not their necks."""
 TEETH_BEHIND = 1.05
 """Centimetres from the middle of the lips' contact back to the front of the upper teeth."""
 
@@ -63,7 +65,7 @@ def build_teeth(arch: Arch) -> tuple[Points, Index]:
             tooth = _tooth(box, number, width * 1.06, heights[number], THICKNESS[number])
             x = middle[0] + tooth[:, 0] * along[0] + tooth[:, 2] * out[0]
             z = middle[1] + tooth[:, 0] * along[1] + tooth[:, 2] * out[1]
-            y = arch.edge + arch.direction * (tooth[:, 1] + (0.09 if number == 1 else 0.0) + 0.012 * number**1.5)
+            y = arch.edge + arch.direction * (tooth[:, 1] + (0.05 if number == 1 else 0.0) + 0.012 * number**1.5)
             placed = np.stack([x * side, y, z], axis=1)
             flip = side * arch.direction < 0
             quads.append((faces[:, ::-1] if flip else faces) + 26 * len(vertices))
@@ -76,7 +78,7 @@ def _tooth(box: Points, number: int, width: float, height: float, thick: float) 
     x, y, z = box.T
     up = (y + 1) / 2
     sharp = (0.35 + 0.65 * np.minimum(1, up * 1.6)) if number < 3 else 1.0
-    point = 0.16 * np.abs(x) * (1 - up) if number == 2 else 0.0
+    point = 0.09 * np.abs(x) * (1 - up) if number == 2 else 0.0
     taper = 1 - 0.16 * up**2
     bow = 0.05 * (1 - (2 * up - 0.7) ** 2)
     return np.stack(
@@ -96,7 +98,7 @@ def build_gum(arch: Arch) -> tuple[Points, Index]:
     sections = []
     for k in range(len(s)):
         wide, tall = 0.34 + 0.12 * abs(s[k]), 0.42
-        y = arch.edge + arch.direction * (1.22 - 0.12 * abs(s[k]) + wave[k] + tall * np.sin(around))
+        y = arch.edge + arch.direction * (GUM_LINE - 0.12 * abs(s[k]) + wave[k] + tall * np.sin(around))
         across = wide * np.cos(around)
         sections.append(np.stack([base[k, 0] + out[k, 0] * across, y, base[k, 1] + out[k, 1] * across], axis=1))
     vertices, quads = tube(np.array(sections))
