@@ -11,6 +11,7 @@ import typer
 
 from sedtalker import __version__
 from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.video import Backend
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from sedtalker.speech.encoder import SpeechFeatures
 
 Device = Literal["auto", "cpu", "cuda"]
-Backend = Literal["auto", "numba", "pyrender"]
 ENROLL_HELP = "Another recording of the same speaker and microphone, to know their usual voice; may be repeated."
 
 
@@ -195,28 +195,14 @@ def _write(
     """All result files of one animation into a folder; ``size`` None leaves the video out."""
     from sedtalker.animation.animation import write_animation
     from sedtalker.emotion.files import write_track
-    from sedtalker.export.glb import write_glb
+    from sedtalker.export.glb import write_animation_glb
 
     if size is not None:
-        from sedtalker.render import frame_head, make_renderer
-        from sedtalker.render.video import write_video
+        from sedtalker.cli.video import render_video
 
-        face = animation.face
-        with (
-            make_renderer(face, frame_head(face), size, renderer, lighting=lighting) as picture,
-            stages.bar("rendering", len(animation)) as count,
-        ):
-            frames = (count(picture.render(vertices)) for vertices in animation.frames())
-            write_video(folder / f"{name}.mp4", frames, animation.fps, (sound.samples, sound.rate))
+        render_video(folder / f"{name}.mp4", animation, sound, size, renderer, lighting, stages)
     with stages.stage("writing the files"):
         assert animation.track is not None
         write_track(folder / f"{name}.emotion.json", animation.track)
-        write_glb(
-            folder / f"{name}.glb",
-            animation.face,
-            animation.coefficients,
-            animation.fps,
-            head_rotation=animation.head_rotation,
-            extras=dict(animation.provenance),
-        )
+        write_animation_glb(folder / f"{name}.glb", animation)
         write_animation(folder / f"{name}.npz", animation)

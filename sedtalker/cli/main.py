@@ -11,6 +11,7 @@ from sedtalker.cli import checkpoint, evaluate, face
 from sedtalker.cli.animate import animate
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
+from sedtalker.cli.render import render
 from sedtalker.cli.train import train
 
 app = typer.Typer(
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (animate, diarize, export, train):
+for command in (animate, diarize, export, render, train):
     app.command()(command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoint.app, name="checkpoint")

@@ -1,0 +1,56 @@
+"""``sedtalker render``: an animation file as a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.video import Backend
+from sedtalker.errors import InputError
+
+
+@fail_clearly
+def render(
+    animation: Annotated[Path, typer.Argument(help="The .npz that sedtalker animate wrote.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The video [NAME.mp4 beside it].")] = None,
+    audio: Annotated[Path | None, typer.Option(help="The speech [found beside the animation].")] = None,
+    light: Annotated[str, typer.Option(help="studio, soft, dramatic or a .json file.")] = "studio",
+    size: Annotated[int, typer.Option(min=64, max=2160, help="Width and height, pixels.")] = 512,
+    fps: Annotated[float | None, typer.Option(min=1.0, max=120.0, help="Resample to these frames a second.")] = None,
+    renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing video.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Render an animation; it needs neither the models nor the audio, whose sound is added where it is found."""
+    from sedtalker.cli.output import OutputFolder
+
+    if not animation.is_file():
+        raise InputError(f"{animation}: no such file; give the .npz that sedtalker animate wrote")
+    video = output or animation.with_name(animation.name.removesuffix(".npz") + ".mp4")
+    if video.suffix.lower() not in (".mp4", ".mov", ".mkv"):
+        raise InputError(f"{video}: give a file that ends in .mp4, .mov or .mkv")
+    with OutputFolder(video.parent, [video.name], force) as results:
+        from sedtalker.animation.animation import read_animation
+        from sedtalker.audio import load_audio
+        from sedtalker.cli.progress import Stages
+        from sedtalker.cli.video import render_video
+        from sedtalker.export.sound import find_sound
+        from sedtalker.render.light import load_lighting
+
+        lighting, stages = load_lighting(light), Stages(quiet=quiet)
+        with stages.stage("opening the animation"):
+            opened = read_animation(animation)
+            opened = opened if fps is None else opened.resampled(fps)
+            found = find_sound(opened, animation, audio)
+            sound = None if found is None else load_audio(found)
+        if found is None and not quiet:
+            say("note: no audio was found beside the animation; the video is silent (--audio FILE)")
+        render_video(results.path / video.name, opened, sound, size, renderer, lighting, stages)
+    if as_json:
+        write_json({"file": str(video), "frames": len(opened), "fps": opened.fps, "audio": found and str(found)})
+    else:
+        print(video)
