@@ -18,7 +18,6 @@ _PEOPLE = (
             "mouthWidth": 0.2, "eyeSize": 0.5, "cheekbones": 0.8, "chinLength": -0.3,
             "neckWidth": -0.7, "noseForward": -0.3, "eyeTilt": 0.4, "foreheadHeight": 0.2,
         },
-        strength={"eyeWide": 1.15},
         palette=Palette(
             skin=(0.475, 0.310, 0.225), blush=(0.50, 0.235, 0.185), lip=(0.48, 0.20, 0.20), lip_cover=0.85,
             iris_inner=(0.30, 0.18, 0.10), iris_outer=(0.16, 0.09, 0.05), brow=(0.085, 0.06, 0.05),
