@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from sedtalker.animation.animation import read_animation, write_animation
+from sedtalker.audio import load_audio
+from sedtalker.cli.main import app
+from sedtalker.emotion.files import read_track
+from sedtalker.export.arkit_csv import read_arkit_csv
+from sedtalker.export.glb_reader import read_glb_animation
+from sedtalker.export.mdd import read_mdd
+from sedtalker.export.npy import read_npy
+from sedtalker.export.pc2 import read_pc2
+from tests.export.moving import moving_cube
+from tests.face.standing import standing
+
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """An animation file alone in a folder."""
+    write_animation(tmp_path / "clip.npz", moving_cube(15))
+    return tmp_path / "clip.npz"
+
+
+def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pxr", reason="usd-core is not installed")
+    from sedtalker.export.usd_reader import read_usd
+
+    done = run(
+        "export", file, "--to", "glb,usd,mdd,pc2", "--to", "arkit,keys,npy,npz,usda", "-o", tmp_path / "out", "--json"
+    )
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    paths = {row["format"]: Path(row["file"]) for row in told["files"]}
+    assert len(paths) == 9
+    assert all(row["bytes"] == Path(row["file"]).stat().st_size for row in told["files"])
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in paths.values())
+
+    animation = read_animation(file)
+    vertices, seconds = animation.vertices(), np.arange(15) / 30.0
+    np.testing.assert_array_equal(read_mdd(paths["mdd"]).points, vertices)
+    np.testing.assert_array_equal(read_pc2(paths["pc2"], 30.0).points, vertices)
+    np.testing.assert_array_equal(read_npy(paths["npy"]), vertices)
+    np.testing.assert_allclose(read_usd(paths["usd"]).vertices(seconds), vertices, atol=5e-5)
+    np.testing.assert_allclose(read_usd(paths["usda"]).vertices(seconds), vertices, atol=5e-5)
+    np.testing.assert_allclose(read_glb_animation(paths["glb"]).vertices(seconds)[:, :8], vertices, atol=5e-5)
+    np.testing.assert_array_equal(read_animation(paths["npz"]).coefficients, animation.coefficients)
+    assert len(read_arkit_csv(paths["arkit"]).times) == 30
+    assert {s.label for s in read_track(paths["keys"]).segments()} == {"happy"}
+
+
+def test_options_reach_the_formats(file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pxr", reason="usd-core is not installed")
+    from sedtalker.export.usd_reader import read_usd
+
+    arguments = ["--to", "glb,usd,mdd", "--targets", "arkit", "--points", "--fps", 60, "--json"]
+    done = run("export", file, *arguments)
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["frames"], told["fps"]) == (30, 60.0)
+    rows = {row["format"]: row for row in told["files"]}
+    assert rows["glb"]["targets"] == 52
+    assert rows["glb"]["residual_share"] > 0
+    assert len(read_glb_animation(file.with_suffix(".glb")).scene.target_names) == 52
+    assert read_usd(file.with_suffix(".usdc")).points.shape == (30, 8, 3)
+    cache = read_mdd(file.with_suffix(".mdd"))
+    np.testing.assert_allclose(cache.times, np.arange(30) / 60.0, atol=1e-6)
+    np.testing.assert_array_equal(cache.points[::2], read_animation(file).vertices())
+
+
+def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
+    animation = moving_cube(5)
+    shutil.copy(SAMPLE, tmp_path / "clip.wav")
+    heard = {"audio_sha256": load_audio(SAMPLE).sha256}
+    write_animation(tmp_path / "clip.npz", type(animation)(**{**vars(animation), "provenance": heard}))
+    done = run("export", tmp_path / "clip.npz", "--to", "glb", "-o", tmp_path / "out", "--json")
+    assert json.loads(done.stdout)["audio"] == str(tmp_path / "clip.wav")
+    data = (tmp_path / "out" / "clip.glb").read_bytes()
+    document = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    assert document["asset"]["extras"]["audio"] == "../clip.wav"
+    write_animation(tmp_path / "clip.npz", type(animation)(**{**vars(animation), "provenance": {"audio_sha256": "0"}}))
+    assert json.loads(run("export", tmp_path / "clip.npz", "--to", "npy", "--json").stdout)["audio"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["none.npz", "--to", "glb"], "no such file"),
+        (["clip.npz", "--to", "fbx"], "no format 'fbx': use glb"),
+        (["clip.npz", "--to", "abc"], "Alembic is not written"),
+        (["clip.npz", "--to", ","], "name at least one format"),
+        (["clip.npz", "--to", "npz"], "exists; use --force"),
+        (["clip.npz", "--to", "glb", "--audio", "none.wav"], "no such file"),
+        (["clip.wav", "--to", "glb"], "not a SEDTalker animation"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    file: Path, tmp_path: Path, arguments: list[str], complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.wav").write_bytes(b"RIFF")
+    done = run("export", *arguments, "-q")
+    assert done.exit_code == 2
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.npz", "clip.wav"]
+
+
+def test_render_needs_only_the_file_and_takes_sound_if_given(file: Path, tmp_path: Path) -> None:
+    import av
+
+    write_animation(file, moving_cube(15, face=standing()))
+    arguments = ["render", file, "--size", 64, "--light", "soft", "--renderer", "numba", "--json"]
+    done = run(*arguments, "--fps", 15)
+    assert done.exit_code == 0, done.stderr
+    assert "silent" in done.stderr
+    assert json.loads(done.stdout) == {"file": str(tmp_path / "clip.mp4"), "frames": 8, "fps": 15.0, "audio": None}
+    with av.open(str(tmp_path / "clip.mp4")) as video:
+        assert [s.type for s in video.streams] == ["video"]
+        assert (video.streams.video[0].frames, video.streams.video[0].average_rate) == (8, 15)
+    assert run(*arguments).exit_code == 2
+    import soundfile
+
+    soundfile.write(tmp_path / "speech.wav", np.zeros(8000, np.float32), 16000)
+    assert run(*arguments, "--force", "--audio", tmp_path / "speech.wav").exit_code == 0
+    with av.open(str(tmp_path / "clip.mp4")) as video:
+        assert [s.type for s in video.streams] == ["video", "audio"]
+
+
+@pytest.mark.parametrize("command", ["export", "render"])
+def test_help_imports_nothing_heavy(command: str) -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from sedtalker.cli.main import app;"
+        f"assert CliRunner().invoke(app, ['{command}', '--help']).exit_code == 0;"
+        "print([m for m in ('torch', 'numpy', 'scipy', 'pxr', 'av', 'numba') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
