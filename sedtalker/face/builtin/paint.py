@@ -124,9 +124,8 @@ def _paint_mouth(cage: Cage, vertices: Points, colours: Points, palette: Palette
     tone = lip * np.where(height > 0, 0.92, 1.0)[:, None]
     colours = colours + (palette.lip_cover * outline)[:, None] * (tone - colours)
     colours = _mix(colours, lip * 1.10, 0.30 * np.exp(-(((ring - 4.9) / 0.5) ** 2)) * (height < 0))
-    colours = _mix(colours, lip * 0.55, 0.85 * smoothstep(5.35, 6.3, ring))
-    colours = _mix(colours, lip * 0.40, smoothstep(6.3, 7.0, ring))
-    colours = _mix(colours, SOCK, smoothstep(7.0, 8.0, ring))
+    colours = _mix(colours, lip * 0.48, 0.85 * smoothstep(5.2, 6.0, ring))
+    colours = _mix(colours, SOCK, smoothstep(7.0, 8.3, ring))  # evenly dark before: the line where lips meet is thin
     back = smoothstep(10.0, 6.0, vertices[:, 2])
     return _mix(colours, DEPTH, np.where(ring > 7, back, 0.0))
 
