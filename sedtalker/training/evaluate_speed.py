@@ -21,6 +21,12 @@ from sedtalker.errors import InputError
 
 FORMATS = {"": (SAMPLE_RATE, 1), "_48k_stereo": (48_000, 2)}
 """Rate and channels of the recordings by the ending of their figures."""
+STARTER = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(code, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
 
 
 def evaluate_speed(
@@ -62,14 +68,15 @@ def write_speech(clips: Iterator[NDArray[np.float32]], path: Path, seconds: floa
 def run_measured(command: list[str]) -> tuple[float, float]:
     """Processor time (s) and greatest resident memory (bytes) of a command that is given one thread.
 
+    A small process starts it: Linux counts the memory of whoever starts a process as the process's own.
+
     Raises:
         InputError: it failed.
     """
     one = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **one})
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise InputError(f"'{' '.join(command)}' failed with exit code {process.returncode}")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return usage.ru_utime + usage.ru_stime, float(usage.ru_maxrss * unit)
+    starter = [sys.executable, "-S", "-c", STARTER, *command]
+    run = subprocess.run(starter, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **one})
+    code, spent, peak = map(float, run.stdout.split())
+    if code:
+        raise InputError(f"'{' '.join(command)}' failed with exit code {code:.0f}")
+    return spent, peak * (1 if sys.platform == "darwin" else 1024)
