@@ -27,7 +27,7 @@ from sedtalker.face.mesh import Floats, Ints, Mesh
 from sedtalker.render.light import default_colours
 from sedtalker.render.shading import to_linear
 
-_LEAST_OFFSET = 2e-5  # metres, at the target's peak weight: what moves less is left out
+_LEAST_OFFSET = 3e-5  # metres, at the target's peak weight: what moves less is left out
 _LEAST_NORMAL = 3e-2  # smaller changes of a unit normal, at the peak weight, are left out
 
 
@@ -173,7 +173,7 @@ def _targets(builder: GltfBuilder, targets: MorphTargets, sources: Ints, bend: N
         moved = np.abs(offsets).max(axis=1, keepdims=True) * most > _LEAST_OFFSET
         target = {"POSITION": builder.sparse_accessor(np.where(moved, offsets, 0)[sources], bounds=True)}
         if bend is not None:
-            change = bend.change(offsets)
+            change = bend.change(offsets, most / 2)
             change[np.abs(change).max(axis=1) * most < _LEAST_NORMAL] = 0.0
             target["NORMAL"] = builder.sparse_accessor(change[sources])
         accessors.append(target)

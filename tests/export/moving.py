@@ -33,7 +33,7 @@ def speaking_face(frames: int = 24, fps: float = 30.0) -> Animation:
     ]
     stems = {name.removesuffix("Left").removesuffix("Right") for name in names}
     motion = {
-        stem: 0.25 * (1.0 + np.sin(2 * np.pi * (rng.uniform(0.5, 3.0) * time[:, 0] + rng.uniform())))
+        stem: 0.15 * (1.0 + np.sin(2 * np.pi * (rng.uniform(0.5, 3.0) * time[:, 0] + rng.uniform())))
         for stem in sorted(stems)
     }
     motion["eyeBlink"] = np.clip(1.2 - 9.0 * np.abs(time[:, 0] - 0.4), 0.0, 1.0)

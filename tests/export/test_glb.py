@@ -15,12 +15,16 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from sedtalker.errors import InputError
-from sedtalker.export.glb import split_at_seams, write_glb
+from sedtalker.export.glb import split_at_seams, write_animation_glb, write_glb
 from sedtalker.export.glb_reader import read_glb_animation
 from sedtalker.face.face import Face
 from sedtalker.face.files import read_mesh
+from sedtalker.face.gltf_file import GltfFile
 from sedtalker.face.head import head_weights, turn_head
 from sedtalker.face.mesh import Mesh
+from sedtalker.render.renderer import weld_map
+from sedtalker.render.shading import welded_normals
+from tests.export.moving import speaking_face
 from tests.face.cube import CORNERS, cube_face, cube_mesh
 from tests.face.standing import standing
 
@@ -192,3 +196,44 @@ def _issues(validator: Path, path: Path) -> dict:
 def _document(path: Path) -> dict:
     data = path.read_bytes()
     return json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+
+
+@pytest.mark.parametrize("targets", ["few", "arkit"])
+def test_ten_seconds_of_the_built_in_face_are_small_valid_and_true(
+    tmp_path: Path, validator: Path, targets: str
+) -> None:
+    animation = speaking_face(300)
+    path = tmp_path / "a.glb"
+    said = write_animation_glb(path, animation, targets)
+    issues = _issues(validator, path)
+    assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues
+    assert path.stat().st_size <= (4e6 if targets == "few" else 6e6)
+    chosen = np.arange(0, 300, 37)
+    count = len(animation.face.mesh.vertices)
+    read = read_glb_animation(path).vertices(chosen / animation.fps)[:, :count]
+    error = read - np.stack([animation.vertices(i, i + 1)[0] for i in chosen])
+    rms = float(np.sqrt((error**2).sum(axis=-1).mean()))
+    assert rms <= (5e-5 if targets == "few" else said["residual_mm"] / 1e3 + 2e-5)
+
+
+def test_normals_bend_with_the_face(tmp_path: Path) -> None:
+    """Normals of the file where most shapes are at work, against those of the moved mesh."""
+    animation = speaking_face(12)
+    face, path = animation.face, tmp_path / "a.glb"
+    write_animation_glb(path, animation)
+    file = GltfFile(path)
+    primitive = file.document.meshes[0].primitives[0]
+    weights = read_glb_animation(path).weights
+    frame = int(weights.sum(axis=1).argmax())
+    normals = file.accessor(primitive.attributes.NORMAL)
+    for weight, target in zip(weights[frame], primitive.targets, strict=True):
+        normals += weight * file.accessor(target["NORMAL"] if isinstance(target, dict) else target.NORMAL)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    moved = face.deform(animation.coefficients[frame : frame + 1])[0]
+    expected = welded_normals(moved, face.mesh.triangles, weld_map(face.mesh))
+    count = len(expected)
+    degrees = np.degrees(np.arccos(np.clip((normals[:count] * expected).sum(axis=1), -1, 1)))
+    resting = welded_normals(face.mesh.vertices, face.mesh.triangles, weld_map(face.mesh))
+    bent = np.degrees(np.arccos(np.clip((resting * expected).sum(axis=1), -1, 1)))
+    assert np.median(degrees) < 0.5
+    assert np.sqrt((degrees**2).mean()) < 0.6 * np.sqrt((bent**2).mean())

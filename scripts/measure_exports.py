@@ -1,0 +1,103 @@
+"""Sizes of the exports of an animation, what each loses, and whether reading back gives the same vertices.
+
+    python scripts/measure_exports.py demo/four_moods.npz --seconds 10
+
+Prints the table of docs/export.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation.animation import Animation, read_animation
+from sedtalker.export.formats import SUFFIXES, ExportOptions, export
+from sedtalker.export.glb_reader import read_glb_animation
+from sedtalker.export.mdd import read_mdd
+from sedtalker.export.npy import read_npy
+from sedtalker.export.pc2 import read_pc2
+from sedtalker.export.usd_reader import read_usd
+
+Read = Callable[[Path, NDArray[np.float64], int], NDArray[np.float32]]
+"""Vertices (t, V, 3) at seconds (t,), of a file and the number of vertices of the mesh."""
+
+
+def _glb(path: Path, seconds: NDArray[np.float64], count: int) -> NDArray[np.float32]:
+    return read_glb_animation(path).vertices(seconds)[:, :count]
+
+
+def _usd(path: Path, seconds: NDArray[np.float64], count: int) -> NDArray[np.float32]:
+    return read_usd(path).vertices(seconds)
+
+
+def _frames(points: NDArray[np.float32], seconds: NDArray[np.float64], fps: float) -> NDArray[np.float32]:
+    return points[np.round(seconds * fps).astype(int)]
+
+
+CASES: tuple[tuple[str, str, ExportOptions], ...] = (
+    ("GLB", "glb", ExportOptions()),
+    ("GLB `--targets arkit`", "glb", ExportOptions(targets="arkit")),
+    ("GLB `--targets all`", "glb", ExportOptions(targets="all")),
+    ("USD", "usd", ExportOptions()),
+    ("USD `--targets arkit`", "usd", ExportOptions(targets="arkit")),
+    ("USD `--points`", "usd", ExportOptions(points=True)),
+    ("MDD", "mdd", ExportOptions(metres=True)),
+    ("PC2", "pc2", ExportOptions(metres=True)),
+    ("npy", "npy", ExportOptions()),
+    ("npz", "npz", ExportOptions()),
+    ("ARKit CSV", "arkit", ExportOptions()),
+    ("emotion keys", "keys", ExportOptions()),
+)
+
+
+def measure(animation: Animation, folder: Path) -> list[str]:
+    """A row for each case: bytes, blend shapes, what they lose, RMS and greatest error of vertices read back."""
+    seconds = np.linspace(0, len(animation) - 1, 20).round() / animation.fps
+    truth = np.concatenate([animation.vertices(i, i + 1) for i in np.round(seconds * animation.fps).astype(int)])
+    readers: dict[str, Read] = {
+        "glb": _glb,
+        "usd": _usd,
+        "mdd": lambda path, at, _: _frames(read_mdd(path).points, at, animation.fps),
+        "pc2": lambda path, at, _: _frames(read_pc2(path, animation.fps).points, at, animation.fps),
+        "npy": lambda path, at, _: _frames(read_npy(path), at, animation.fps),
+        "npz": lambda path, at, _: _frames(read_animation(path).vertices(), at, animation.fps),
+    }
+    rows = []
+    for title, name, options in CASES:
+        path = folder / f"a{SUFFIXES[name]}"
+        said = export(animation, name, path, options)
+        row = [title, f"{path.stat().st_size / 1e6:.2f}", str(said.get("targets", "–"))]
+        row.append(f"{100 * said['residual_share']:.2f} %" if "residual_share" in said else "–")
+        if name in readers:
+            error = 1e3 * np.linalg.norm(readers[name](path, seconds, truth.shape[1]) - truth, axis=-1)
+            row += [f"{np.sqrt((error**2).mean()):.4f}", f"{error.max():.3f}"]
+        else:
+            row += ["–", "–"]
+        rows.append(f"| {' | '.join(row)} |")
+        path.unlink()
+    return rows
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("animation", type=Path, help="the .npz of sedtalker animate")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of it that are written")
+    arguments = parser.parse_args()
+    whole = read_animation(arguments.animation)
+    keep = slice(0, round(arguments.seconds * whole.fps))
+    part = replace(whole, coefficients=whole.coefficients[keep], head_rotation=whole.head_rotation[keep])
+    print("| format | MB | blend shapes | residual, of motion | read back: RMS mm | greatest mm |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        print("\n".join(measure(part, Path(folder))))
+
+
+if __name__ == "__main__":
+    main()
