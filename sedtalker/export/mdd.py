@@ -1,7 +1,7 @@
 """MDD vertex caches (LightWave's Motion Designer): every vertex of every frame, for the mesh the user has.
 
 Big-endian throughout: int32 frames, int32 points, float32 seconds of each frame, then float32 x y z of every point,
-frame by frame. Read by Blender (Mesh Cache modifier), Maya, Houdini, Cinema 4D, 3ds Max, LightWave.
+frame by frame. Read by Blender (Mesh Cache modifier), Houdini and LightWave, among others.
 """
 
 from __future__ import annotations
