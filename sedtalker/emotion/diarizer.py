@@ -141,23 +141,28 @@ def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Vo
 
 
 @torch.no_grad()
-def frame_emotions(diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None) -> FrameEmotions:
-    """Run the network in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4."""
+def frame_emotions(
+    diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
+) -> FrameEmotions:
+    """What is heard from frame ``since`` on.
+
+    The network runs in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4.
+    """
     _check_encoder(diarizer, features)
     step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
     margin = -(-diarizer.context // ROW) * ROW
     posteriors, intensities, boundaries = [], [], []
-    for start in range(0, len(features), step):
-        first = max(0, start - margin)
+    for start in range(since // step * step, len(features), step):
+        first, begin = max(0, start - margin), max(start, since)
         part = slice(first, start + step + margin)
-        heard = diarizer.frames(_window(diarizer, features, part), voice)
-        keep = slice(start - first, min(start - first + step, len(features) - first))
+        heard = diarizer.frames(_window(diarizer, features, part), voice, begin - first)
+        keep = slice(0, min(start + step, len(features)) - begin)
         posteriors.append(heard.log_posterior[0, keep].exp().cpu())
         intensities.append(heard.intensity[0, keep].cpu())
         boundaries.append(heard.boundary[0, keep].cpu())
     speech = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
     posterior, intensity, boundary = (torch.cat(parts).numpy() for parts in (posteriors, intensities, boundaries))
-    return FrameEmotions(posterior, intensity, speech, boundary)
+    return FrameEmotions(posterior, intensity, speech[since:], boundary)
 
 
 def _check_encoder(diarizer: DiarizerNetwork, features: SpeechFeatures) -> None:

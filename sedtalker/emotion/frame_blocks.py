@@ -24,7 +24,7 @@ class ConvolutionBlock(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.conv = nn.Conv1d(width, width, KERNEL, dilation=dilation, padding=dilation * (KERNEL // 2))
         self.dropout = nn.Dropout(dropout)
-        self.context = dilation * (KERNEL // 2)
+        self.context: int | None = dilation * (KERNEL // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.dropout(F.gelu(self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)))
@@ -42,7 +42,7 @@ class ConformerBlock(nn.Module):
         self.point = nn.Linear(width, width)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.dropout = nn.Dropout(dropout)
-        self.context = RADIUS + kernel // 2
+        self.context: int | None = RADIUS + kernel // 2
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.dropout(self.attention(self.norms[0](x)))
@@ -60,7 +60,7 @@ class MambaBlock(nn.Module):
         self.forwards = Mamba(width, d_state=8)
         self.backwards = Mamba(width, d_state=8) if both_ways else None
         self.dropout = nn.Dropout(dropout)
-        self.context = 0  # unbounded, but forgetful
+        self.context = None  # unbounded, but forgetful
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(x)

@@ -84,9 +84,11 @@ class FrameNetwork(nn.Module):
         self.head = nn.Linear(width, len(config.labels) + 4 + len(config.corpora))
 
     @property
-    def context(self) -> int:
-        """Frames at 50 Hz that an output depends on, on either side, beyond the speaker's window; rounded up."""
-        return STRIDE * (2 + sum(block.context for block in self.blocks))  # type: ignore[misc]
+    def context(self) -> int | None:
+        """Frames at 50 Hz that an output depends on, on either side, beyond the speaker's window; ``None``: all."""
+        reach: list[int | None] = [block.context for block in self.blocks]  # type: ignore[misc]
+        known = [r for r in reach if r is not None]
+        return STRIDE * (3 + sum(known)) if len(known) == len(reach) else None
 
     def hidden(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         """Hidden vectors (B, T / 2, D); frames of ``mask`` (B, T / 2) are replaced after the stem."""

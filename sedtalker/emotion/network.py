@@ -189,25 +189,46 @@ class DiarizerNetwork(nn.Module):
         classes = len(self.config.labels)
         return Scores(out[..., :classes], out[..., classes], out[..., classes + 1 :])
 
-    def frames(self, batch: FrameBatch, voice: Voice | None = None) -> FrameEstimate:
-        """What is heard at 50 Hz, interpolated between rows; one voice for all of B."""
-        config, frames = self.config, batch.mel.shape[1]
-        rows, weight = self.describe(batch)
-        scores = self(rows if voice is None else self.centre(rows, weight, voice))
-        log = _interpolate(F.log_softmax(scores.logits, -1).mean(0), frames, ROW)
-        intensity = _interpolate(scores.intensity.mean(0)[..., None], frames, ROW)[..., 0]
+    def frames(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
+        """What is heard from frame ``since`` on, at 50 Hz; one voice for all of B."""
+        log, intensity = self._by_functionals(batch, voice, since)
         boundary = torch.zeros_like(intensity)
         if self.frame_networks:
-            share = config.frame_share
-            heard = [net(_pad_inputs(batch)) for net in self.frame_networks]
-            logits = torch.stack([F.log_softmax(h.logits, -1) for h in heard]).mean(0)
-            strength = torch.stack([h.intensity for h in heard]).mean(0)
-            change = torch.stack([torch.sigmoid(h.boundary) for h in heard]).mean(0)
-            log = (1 - share) * log + share * _interpolate(logits, frames, STRIDE)
-            intensity = (1 - share) * intensity + share * _interpolate(strength[..., None], frames, STRIDE)[..., 0]
-            boundary = _interpolate(change[..., None], frames, STRIDE)[..., 0]
-        log = F.log_softmax(log / config.temperature, -1)
-        return FrameEstimate(log, ordinal_intensity(intensity, config.intensity_steps), boundary)
+            share = self.config.frame_share
+            heard, strength, boundary = self._by_frames(batch, since)
+            log, intensity = torch.lerp(log, heard, share), torch.lerp(intensity, strength, share)
+        log = F.log_softmax(log / self.config.temperature, -1)
+        return FrameEstimate(log, ordinal_intensity(intensity, self.config.intensity_steps), boundary)
+
+    def parts(self, batch: FrameBatch) -> tuple[Tensor, Tensor]:
+        """Log-posteriors (B, T, C) of the perceptrons and of the frame networks (else the same), not calibrated."""
+        log = self._by_functionals(batch, None, 0)[0]
+        return log, self._by_frames(batch, 0)[0] if self.frame_networks else log
+
+    def _by_functionals(self, batch: FrameBatch, voice: Voice | None, since: int) -> tuple[Tensor, Tensor]:
+        """Mean log-posterior (B, T - since, C) and intensity score (B, T - since), interpolated between rows."""
+        rows, weight = self.describe(batch)
+        first = max(0, since // ROW - 1)
+        rows, weight = rows[:, first:], weight[:, first:]
+        scores = self(rows if voice is None else self.centre(rows, weight, voice))
+        values = torch.cat([F.log_softmax(scores.logits, -1).mean(0), scores.intensity.mean(0)[..., None]], -1)
+        fine = _interpolate(values, batch.mel.shape[1] - first * ROW, ROW)[:, since - first * ROW :]
+        return fine[..., :-1], fine[..., -1]
+
+    def _by_frames(self, batch: FrameBatch, since: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean log-posterior (B, T - since, C), intensity score and boundary probability (B, T - since)."""
+        padded = _pad(batch, -batch.mel.shape[1] % STRIDE)
+        inputs = frame_inputs(padded.mel, padded.prosody, padded.speech, padded.valid)
+        total = []
+        for network in self.frame_networks:
+            reach = network.context
+            first = 0 if reach is None else max(0, since - reach) // STRIDE * STRIDE
+            heard = network(inputs[:, first:])
+            logs, rest = F.log_softmax(heard.logits, -1), (heard.intensity, torch.sigmoid(heard.boundary))
+            values = torch.cat([logs, torch.stack(rest, -1)], -1)
+            total.append(_interpolate(values, batch.mel.shape[1] - first, STRIDE)[:, since - first :])
+        fine = torch.stack(total).mean(0)
+        return fine[..., :-2], fine[..., -2], fine[..., -1]
 
 
 def average_posterior(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -221,12 +242,6 @@ def ordinal_intensity(score: Tensor, steps: tuple[float, float]) -> Tensor:
     The proportional-odds model (McCullagh 1980): near 0 is neutral, 0.5 normal, near 1 strong.
     """
     return 0.5 * (torch.sigmoid(score - steps[0]) + torch.sigmoid(score - steps[1]))
-
-
-def _pad_inputs(batch: FrameBatch) -> Tensor:
-    """The frame network's inputs (B, T, 91), T made even."""
-    batch = _pad(batch, -batch.mel.shape[1] % STRIDE)
-    return frame_inputs(batch.mel, batch.prosody, batch.speech, batch.valid)
 
 
 def _pad(batch: FrameBatch, count: int) -> FrameBatch:

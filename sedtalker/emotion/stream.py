@@ -125,10 +125,10 @@ class DiarizerStream:
         self.final = max(begin, heard.total - (0 if self.ended else self.delay))
         if begin == self.final:
             return self._nothing()
-        frames = emotions_heard(self.diarizer, heard, self.voice)
-        new, known = slice(begin - heard.first, self.final - heard.first), slice(begin - heard.first, None)
-        label = self.segmentation.decide(frames.posterior[known], frames.speech[known], self.final - begin, self.ended)
-        times = heard.features.clock.times(len(heard.features))[new]
+        frames = emotions_heard(self.diarizer, heard, self.voice, begin - heard.first)
+        new = slice(0, self.final - begin)
+        label = self.segmentation.decide(frames.posterior, frames.speech, self.final - begin, self.ended)
+        times = heard.features.clock.times(len(heard.features))[begin - heard.first : self.final - heard.first]
         return StreamFrames(times, frames.posterior[new], frames.intensity[new], frames.speech[new], label)
 
     def _nothing(self) -> StreamFrames:
@@ -137,12 +137,17 @@ class DiarizerStream:
         return StreamFrames(np.zeros(0), np.zeros((0, classes), np.float32), none, none > 0, np.zeros(0, np.int64))
 
 
-def emotions_heard(diarizer: DiarizerNetwork, heard: Heard, voice: Voice | None = None) -> FrameEmotions:
-    """Frame emotions of what a listener keeps; its first ``diarizer.context`` frames lack what came before them."""
+def emotions_heard(
+    diarizer: DiarizerNetwork, heard: Heard, voice: Voice | None = None, since: int = 0
+) -> FrameEmotions:
+    """Frame emotions of what a listener keeps, from its frame ``since`` on.
+
+    The first ``diarizer.context`` frames of what is kept lack what came before them.
+    """
     features = heard.features
     energy, voicing = features.prosody[:, 0], features.prosody[:, 2]
     speech = speech_activity(energy, voicing, features.clock.rate, loud=heard.loud)
-    return replace(frame_emotions(diarizer, features, voice), speech=speech)
+    return replace(frame_emotions(diarizer, features, voice, since), speech=speech[since:])
 
 
 def _frames(seconds: float, name: str, fewest: int) -> int:

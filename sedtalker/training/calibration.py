@@ -26,8 +26,7 @@ def calibrate(network: DiarizerNetwork, features: EmotionFeatures) -> DiarizerCo
     Every corpus of whole speech counts alike. The network is left as it was.
     """
     shares = SHARES if network.frame_networks else (0.0,)
-    perceptrons, label, corpus = _log_posteriors(network, features, 0.0)
-    frames = _log_posteriors(network, features, 1.0)[0] if network.frame_networks else perceptrons
+    perceptrons, frames, label, corpus = _log_posteriors(network, features)
     _, group, size = np.unique(corpus, return_inverse=True, return_counts=True)
     weight = torch.from_numpy(1.0 / size[group])
     best = (np.inf, 0.0, 1.0)
@@ -40,18 +39,18 @@ def calibrate(network: DiarizerNetwork, features: EmotionFeatures) -> DiarizerCo
 
 
 def _log_posteriors(
-    network: DiarizerNetwork, features: EmotionFeatures, share: float
-) -> tuple[Tensor, Tensor, NDArray[np.str_]]:
-    """Log-posteriors (N, C), labels (N,) and corpora (N,) of every eighth frame that is speech."""
-    config = network.config
-    network.config = config.model_copy(update={"frame_share": share, "temperature": 1.0})
-    logs, labels, corpora = [], [], []
+    network: DiarizerNetwork, features: EmotionFeatures
+) -> tuple[Tensor, Tensor, Tensor, NDArray[np.str_]]:
+    """Of every eighth frame that is speech: both parts' log-posteriors (N, C), labels (N,) and corpora (N,)."""
+    perceptrons, frames, labels, corpora = [], [], [], []
     for index in np.flatnonzero(~np.isin(features.corpus, UNSPOKEN)):
         batch, label, _ = collate(features, np.array([index]))
         chosen = np.arange(ROW // 2, label.shape[1], ROW)
         chosen = chosen[(label[0, chosen] >= 0) & (label[0, chosen] < SILENCE)]
-        logs.append(network.frames(batch).log_posterior[0, torch.from_numpy(chosen)])
+        where = torch.from_numpy(chosen)
+        parts = network.parts(batch)
+        perceptrons.append(parts[0][0, where])
+        frames.append(parts[1][0, where])
         labels.append(torch.from_numpy(label[0, chosen].astype(np.int64)))
         corpora.append(np.repeat(features.corpus[index], len(chosen)))
-    network.config = config
-    return torch.cat(logs), torch.cat(labels), np.concatenate(corpora)
+    return torch.cat(perceptrons), torch.cat(frames), torch.cat(labels), np.concatenate(corpora)

@@ -19,7 +19,7 @@ def test_a_block_keeps_the_shape_and_hears_no_further_than_it_says(kind):
     moved = (block(x) - block(y)).abs().amax((0, 2)) > 1e-6
     assert block(x).shape == x.shape
     assert moved[50]
-    if block.context:
+    if block.context is not None:
         assert not moved[: 50 - block.context].any()
         assert not moved[51 + block.context :].any()
     else:
@@ -75,3 +75,14 @@ def test_the_share_mixes_the_two_parts(count):
     between = torch.log_softmax(0.5 * (logs[0] + logs[2]), -1)
     assert torch.allclose(logs[1], between, atol=1e-5)
     assert functional_count(config) > SPOKEN
+
+
+@pytest.mark.parametrize("since", [0, 13, 200, 299])
+def test_the_end_of_a_recording_can_be_heard_alone(since):
+    torch.manual_seed(0)
+    config = DiarizerConfig(width=8, frame_networks=(FrameNetworkConfig(width=8, layout="CC"),))
+    network = DiarizerNetwork(config).eval()
+    batch = frames(300)
+    whole, end = network.frames(batch), network.frames(batch, since=since)
+    for a, b in zip(whole, end, strict=True):
+        assert torch.allclose(a[:, since:], b, atol=1e-5)
