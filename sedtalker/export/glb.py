@@ -23,7 +23,7 @@ from sedtalker.export.surface import Normals, surface_of
 from sedtalker.export.targets import MorphTargets, Targets, choose_targets
 from sedtalker.face.face import Face
 from sedtalker.face.head import head_weights
-from sedtalker.face.mesh import Floats, Ints, Mesh
+from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
 from sedtalker.render.light import default_colours
 from sedtalker.render.shading import to_linear
 
@@ -76,8 +76,9 @@ def write_glb(
     """Write a face, animated or still; the file appears whole or not at all, and the same input gives the same bytes.
 
     Vertex i of the file is vertex i of ``face.mesh``; vertices that texture seams split follow at the end, and
-    ``mesh.extras.splitVertices`` says which ones they double. Head rotation turns the node ``head`` about
-    ``face.pivot``; where the mesh has shoulders, it is a joint that the neck follows.
+    ``mesh.extras.splitVertices`` says which ones they double. Each material is a primitive; those after the first have
+    only a stretch of these vertices, from ``primitive.extras.firstVertex`` on. Head rotation turns the node ``head``
+    about ``face.pivot``; where the mesh has shoulders, it is a joint that the neck follows.
 
     Args:
         path: the file.
@@ -97,17 +98,16 @@ def write_glb(
     chosen = choose_targets(face, coefficients, targets, fps) if isinstance(targets, str) else targets
     builder = GltfBuilder()
     sources, corners, uvs = split_at_seams(face.mesh)
-    bend = Normals(face) if normals else None
-    accessors = _targets(builder, chosen, sources, bend)
     attributes = _attributes(builder, face, sources, uvs)
     followers = head_weights(face)[sources] if head_rotation is not None else np.ones(1, dtype=np.float32)
     if (followers < 1.0).any():
         attributes |= _skin_attributes(builder, followers)
-    primitives, materials = _primitives(builder, face, corners, attributes, accessors)
+    moving = _Targets(builder, chosen, sources, Normals(face) if normals else None)
+    primitives, materials = _primitives(builder, face, corners, attributes, moving)
     mesh: dict[str, Any] = {"name": face.name, "primitives": primitives}
     mesh_extras: dict[str, Any] = {}
-    if accessors:
-        mesh["weights"] = [0.0] * len(accessors)
+    if chosen.names:
+        mesh["weights"] = [0.0] * len(chosen.names)
         mesh_extras["targetNames"] = list(chosen.names)
     if len(sources) > len(face.mesh.vertices):
         mesh_extras["splitVertices"] = [int(v) for v in sources[len(face.mesh.vertices) :]]
@@ -164,20 +164,34 @@ def split_at_seams(mesh: Mesh) -> tuple[Ints, Ints, Floats | None]:
     return sources, corners, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1)
 
 
-def _targets(builder: GltfBuilder, targets: MorphTargets, sources: Ints, bend: Normals | None) -> list[dict[str, int]]:
-    """The accessors of each morph target, without what nobody would see."""
-    count = len(targets.names)
-    peak = np.ones(count) if targets.weights is None else np.abs(targets.weights).max(axis=0, initial=0.0)
-    accessors = []
-    for offsets, most in zip(targets.offsets, np.maximum(peak, 1e-3), strict=True):
-        moved = np.abs(offsets).max(axis=1, keepdims=True) * most > _LEAST_OFFSET
-        target = {"POSITION": builder.sparse_accessor(np.where(moved, offsets, 0)[sources], bounds=True)}
-        if bend is not None:
-            change = bend.change(offsets, most / 2)
-            change[np.abs(change).max(axis=1) * most < _LEAST_NORMAL] = 0.0
-            target["NORMAL"] = builder.sparse_accessor(change[sources])
-        accessors.append(target)
-    return accessors
+class _Targets:
+    """Morph targets of the file's vertices, without what nobody would see."""
+
+    def __init__(self, builder: GltfBuilder, targets: MorphTargets, sources: Ints, bend: Normals | None) -> None:
+        count = len(targets.names)
+        peak = np.ones(count) if targets.weights is None else np.abs(targets.weights).max(axis=0, initial=0.0)
+        self._builder = builder
+        self._changes: list[dict[str, Floats]] = []
+        for offsets, most in zip(targets.offsets, np.maximum(peak, 1e-3), strict=True):
+            moved = np.abs(offsets).max(axis=1, keepdims=True) * most > _LEAST_OFFSET
+            changes = {"POSITION": np.where(moved, offsets, 0)[sources]}
+            if bend is not None:
+                change = bend.change(offsets, most / 2)
+                change[np.abs(change).max(axis=1) * most < _LEAST_NORMAL] = 0.0
+                changes["NORMAL"] = change[sources]
+            self._changes.append(changes)
+
+    def of(self, used: Mask, first: int, count: int) -> list[dict[str, int]]:
+        """The accessors of each target over ``count`` vertices from ``first`` on, moving those ``used`` (W,)."""
+        rows = slice(first, first + count)
+        mask = used[rows, None]
+        return [
+            {
+                name: self._builder.sparse_accessor(np.where(mask, change[rows], 0), bounds=name == "POSITION")
+                for name, change in changes.items()
+            }
+            for changes in self._changes
+        ]
 
 
 def _attributes(builder: GltfBuilder, face: Face, sources: Ints, uvs: Floats | None) -> dict[str, int]:
@@ -202,22 +216,35 @@ def _sixteen_bits(values: NDArray[np.floating]) -> NDArray[np.uint16]:
 
 
 def _primitives(
-    builder: GltfBuilder, face: Face, corners: Ints, attributes: dict[str, int], targets: list[dict[str, int]]
+    builder: GltfBuilder, face: Face, corners: Ints, attributes: dict[str, int], targets: _Targets
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """One primitive and one material for each polygon group (or part of the head), all over the same vertices."""
-    surface = surface_of(face)
-    kind = np.uint16 if len(corners) == 0 or corners.max() < 65535 else np.uint32
+    """One primitive and one material for each polygon group (or part of the head).
+
+    The first has all vertices, those that no polygon uses too; the others the stretch from their least to their
+    greatest: viewers keep every target for every vertex of each primitive, which would be the whole face many times.
+    """
+    surface, total = surface_of(face), builder.count(attributes["POSITION"])
     primitives: list[dict[str, Any]] = []
     materials: list[dict[str, Any]] = []
+    unused = np.bincount(corners.reshape(-1), minlength=total) == 0
     for index, (name, roughness) in enumerate(zip(surface.names, surface.roughness, strict=True)):
-        chosen = corners[surface.triangles == index].reshape(-1).astype(kind)
+        chosen = corners[surface.triangles == index].reshape(-1)
+        used = np.bincount(chosen, minlength=total) > 0
+        first, count, own = 0, total, attributes
+        if index:
+            first, count = int(chosen.min()), int(np.ptp(chosen)) + 1
+            own = {name: builder.part(accessor, first, count) for name, accessor in attributes.items()}
+        local = (chosen - first).astype(np.uint16 if count <= 65535 else np.uint32)
         primitive: dict[str, Any] = {
-            "attributes": attributes,
-            "indices": builder.accessor(chosen, indices=True),
+            "attributes": own,
+            "indices": builder.accessor(local, indices=True),
             "material": index,
         }
-        if targets:
-            primitive["targets"] = targets
+        moving = targets.of(used if index else used | unused, first, count)
+        if moving:
+            primitive["targets"] = moving
+        if index:
+            primitive["extras"] = {"firstVertex": first}
         primitives.append(primitive)
         look = {"metallicFactor": 0.0, "roughnessFactor": roughness}
         materials.append({"name": name, "pbrMetallicRoughness": look, "doubleSided": True})

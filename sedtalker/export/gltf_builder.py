@@ -63,6 +63,23 @@ class GltfBuilder:
         }
         return self._add(values, {"sparse": sparse}, bounds)
 
+    def count(self, index: int) -> int:
+        """Number of rows of an accessor."""
+        return int(self._accessors[index]["count"])
+
+    def part(self, index: int, first: int, count: int) -> int:
+        """Index of a new accessor of ``count`` rows of a vertex attribute, over the same bytes."""
+        accessor = self._accessors[index]
+        view = self._views[accessor["bufferView"]]
+        row = view["byteLength"] // accessor["count"]
+        start = view["byteOffset"] + first * row
+        self._views.append({**view, "byteOffset": start, "byteLength": count * row})
+        self._accessors.append({**accessor, "bufferView": len(self._views) - 1, "count": count})
+        if "min" in accessor:
+            rows = np.frombuffer(bytes(self._binary[start : start + count * row]), "<f4").reshape(count, -1)
+            self._accessors[-1] |= _bounds(rows)
+        return len(self._accessors) - 1
+
     def write(self, path: Path, document: dict[str, Any]) -> None:
         """Write a GLB file of ``document`` and the accessors; it appears whole or not at all."""
         binary = bytes(self._binary) + b"\0" * (-len(self._binary) % 4)
@@ -97,7 +114,10 @@ class GltfBuilder:
             "type": _TYPE[rows.shape[1]],
         }
         if bounds:
-            accessor["min"] = [float(x) for x in rows.min(axis=0)]
-            accessor["max"] = [float(x) for x in rows.max(axis=0)]
+            accessor |= _bounds(rows)
         self._accessors.append(accessor)
         return len(self._accessors) - 1
+
+
+def _bounds(rows: NDArray[Any]) -> dict[str, list[float]]:
+    return {"min": [float(x) for x in rows.min(axis=0)], "max": [float(x) for x in rows.max(axis=0)]}

@@ -37,7 +37,8 @@ class _Block:
     vertices: NDArray[np.float64]
     uvs: NDArray[np.float64] | None
     colours: NDArray[np.float64]
-    targets: dict[str, NDArray[np.float64]]
+    place: NDArray[np.float64]
+    targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     triangles: list[Ints] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     start: int = 0
@@ -112,7 +113,8 @@ def _add_node(
     names = (mesh.extras or {}).get("targetNames") if isinstance(mesh.extras, dict) else None
     for primitive in mesh.primitives:
         mode = _TRIANGLES if primitive.mode is None else primitive.mode
-        attributes = primitive.attributes
+        first = _first_vertex(primitive)
+        attributes = primitive.attributes if first is None else mesh.primitives[0].attributes
         if mode not in (_TRIANGLES, _STRIP, _FAN) or attributes.POSITION is None:
             continue
         material = document.materials[primitive.material] if primitive.material is not None else None
@@ -120,21 +122,18 @@ def _add_node(
         if key not in blocks:
             place = _vertex_matrices(file, node, matrix, matrices, attributes)
             positions = file.accessor(attributes.POSITION)
-            targets = {}
-            for k, target in enumerate(primitive.targets or []):
-                source = target.get("POSITION") if isinstance(target, dict) else target.POSITION
-                name = str(names[k]) if names is not None and k < len(names) else f"target_{k}"
-                if source is not None:
-                    targets[name] = _move(place, file.accessor(source), offset=True)
             blocks[key] = _Block(
                 vertices=_move(place, positions),
                 uvs=file.accessor(attributes.TEXCOORD_0) if attributes.TEXCOORD_0 is not None else None,
                 colours=np.full((len(positions), 3), np.nan),
-                targets=targets,
+                place=place,
             )
         block = blocks[key]
+        if first is not None or not block.targets:
+            _add_targets(file, primitive, names, block, first or 0)
         count = len(block.vertices)
         indices = np.arange(count) if primitive.indices is None else file.accessor(primitive.indices)[:, 0].astype(int)
+        indices = indices + (first or 0)
         triangles = _triangles(indices, mode)
         if triangles.size and triangles.max() >= count:
             raise ValueError("an index leaves its vertex buffer")
@@ -144,6 +143,26 @@ def _add_node(
         label = [document.nodes[node].name or mesh.name, material.name if material is not None else None]
         block.groups.append("/".join(dict.fromkeys(part for part in label if part)) or "default")
         _paint(file, block, triangles, attributes.COLOR_0, material)
+
+
+def _first_vertex(primitive: Any) -> int | None:
+    """Where the vertices of a primitive begin among those of its mesh's first one, as our own export says."""
+    extras = primitive.extras if isinstance(primitive.extras, dict) else {}
+    return int(extras["firstVertex"]) if "firstVertex" in extras else None
+
+
+def _add_targets(file: GltfFile, primitive: Any, names: Any, block: _Block, first: int) -> None:
+    """Morph targets of the block's vertices from ``first`` on; what another primitive moves there stays."""
+    for k, target in enumerate(primitive.targets or []):
+        source = target.get("POSITION") if isinstance(target, dict) else target.POSITION
+        if source is None:
+            continue
+        offsets = file.accessor(source)
+        rows = slice(first, first + len(offsets))
+        moved = _move(block.place[rows] if block.place.ndim == 3 else block.place, offsets, offset=True)
+        name = str(names[k]) if names is not None and k < len(names) else f"target_{k}"
+        whole = block.targets.setdefault(name, np.zeros_like(block.vertices))
+        whole[rows] = np.where(np.any(offsets != 0.0, axis=1, keepdims=True), moved, whole[rows])
 
 
 def _triangles(indices: NDArray[np.int64], mode: int) -> Ints:
