@@ -202,7 +202,7 @@ def shape_track(
         return np.tile(neutral, (len(posterior), 1)).astype(np.float32), np.zeros(len(posterior), np.float32)
     values = _bridge_pauses(np.column_stack([posterior, intensity]), frames.speech)
     steady = np.empty_like(values)
-    for first, last, _ in runs(decode_labels(posterior, rate, rule.segments, frames.speech)):
+    for first, last, _ in runs(decode_labels(posterior, rate, rule.segments, frames.speech, frames.boundary)):
         spoken = frames.speech[first:last]
         rows = values[first:last]
         steady[first:last] = (rows[spoken] if spoken.any() else rows).mean(0)

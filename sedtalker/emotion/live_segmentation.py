@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.emotion.segmentation import SegmentRule, runs
+from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
 from sedtalker.emotion.track import Segment
 
 Scores = NDArray[np.float64]
@@ -31,7 +31,12 @@ class LiveSegmentation:
         self.begun = False
 
     def decide(
-        self, posterior: NDArray[np.floating], speech: NDArray[np.bool_], count: int, last: bool = False
+        self,
+        posterior: NDArray[np.floating],
+        speech: NDArray[np.bool_],
+        count: int,
+        last: bool = False,
+        boundary: NDArray[np.floating] | None = None,
     ) -> NDArray[np.int64]:
         """Labels of the next frames.
 
@@ -40,6 +45,7 @@ class LiveSegmentation:
             speech: (T,) frames that count.
             count: how many of them are decided now; the others are given again next time, perhaps changed.
             last: the sound ends with these frames: the last segment, too, must reach the minimum duration if it can.
+            boundary: (T,) probability that the emotion changes about here.
 
         Returns:
             (count,) indices of categories.
@@ -47,7 +53,7 @@ class LiveSegmentation:
         classes = self.score.shape[1]
         weight = np.asarray(speech, np.float64)
         evidence = np.log(np.maximum(np.asarray(posterior, np.float64), 1e-6)) * (weight / self.rate)[:, None]
-        cost = np.where(weight > 0, self.rule.cost, self.rule.cost * self.rule.pause_discount)
+        cost = change_costs(self.rule, weight > 0, boundary)
         score, begun = self.score, self.begun
         paths = np.zeros((self.shortest, classes, count), np.int64)
         for t in range(len(evidence)):

@@ -17,11 +17,29 @@ class SegmentRule:
         shortest: shortest segment, seconds of speech and pause together.
         cost: price of a change, in units of log-likelihood a second of evidence.
         pause_discount: share of the price paid for a change inside a pause, where changes are likelier.
+        boundary_gain: how much the price falls for each unit of log-odds that a boundary is heard.
     """
 
     shortest: float = 0.6
-    cost: float = 0.5
+    cost: float = 0.7
     pause_discount: float = 0.5
+    boundary_gain: float = 0.15
+
+
+USUAL_ODDS = -1.5
+"""Log-odds of a boundary at which the price is the rule's."""
+LOWEST_COST = 0.02
+
+
+def change_costs(
+    rule: SegmentRule, speech: NDArray[np.bool_], boundary: NDArray[np.floating] | None = None
+) -> NDArray[np.float64]:
+    """What it costs to begin another segment at each frame (T,), see ``decode_labels``."""
+    cost = np.where(speech, rule.cost, rule.cost * rule.pause_discount)
+    if boundary is None or not boundary.any():
+        return cost
+    likely = np.clip(np.asarray(boundary, np.float64), 0.003, 0.997)
+    return np.maximum(cost - rule.boundary_gain * (np.log(likely / (1 - likely)) - USUAL_ODDS), LOWEST_COST)
 
 
 def decode_labels(
@@ -29,6 +47,7 @@ def decode_labels(
     rate: float,
     rule: SegmentRule = SegmentRule(),
     speech: NDArray[np.bool_] | None = None,
+    boundary: NDArray[np.floating] | None = None,
 ) -> NDArray[np.int64]:
     """The label of every frame (T,) under the rule.
 
@@ -41,12 +60,13 @@ def decode_labels(
         rate: frames a second.
         rule: minimum duration and price of a change.
         speech: (T,) frames that count; default all.
+        boundary: (T,) probability that the emotion changes about here, if somebody listened for it.
     """
     frames, classes = posterior.shape
     weight = np.ones(frames) if speech is None else np.asarray(speech, np.float64)
     evidence = np.log(np.maximum(posterior, 1e-6)) * (weight / rate)[:, None]
     summed = np.concatenate([np.zeros((1, classes)), np.cumsum(evidence, 0)])
-    cost = np.where(weight > 0, rule.cost, rule.cost * rule.pause_discount)
+    cost = change_costs(rule, weight > 0, boundary)
     shortest = max(1, round(rule.shortest * rate))
     best = np.full((frames + 1, classes), -np.inf)
     entered = np.full((frames + 1, classes), -1, np.int64)

@@ -127,7 +127,9 @@ class DiarizerStream:
             return self._nothing()
         frames = emotions_heard(self.diarizer, heard, self.voice, begin - heard.first)
         new = slice(0, self.final - begin)
-        label = self.segmentation.decide(frames.posterior, frames.speech, self.final - begin, self.ended)
+        label = self.segmentation.decide(
+            frames.posterior, frames.speech, self.final - begin, self.ended, frames.boundary
+        )
         times = heard.features.clock.times(len(heard.features))[begin - heard.first : self.final - heard.first]
         return StreamFrames(times, frames.posterior[new], frames.intensity[new], frames.speech[new], label)
 

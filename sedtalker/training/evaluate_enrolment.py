@@ -84,6 +84,7 @@ def _figures(
 def _errors(frames: FrameEmotions, made: Recording) -> tuple[float, float]:
     """EDER with pauses as silence, and over speech only."""
     labels = made.labels.astype(np.int64)
-    decoded = decode_labels(frames.posterior.astype(np.float64), FRAME_CLOCK.rate, TrackRule().segments, frames.speech)
+    posterior, rule = frames.posterior.astype(np.float64), TrackRule().segments
+    decoded = decode_labels(posterior, FRAME_CLOCK.rate, rule, frames.speech, frames.boundary)
     shown = np.where(frames.speech, decoded, SILENCE)
     return diarization_error(labels, shown), diarization_error(labels, decoded, labels < SILENCE)

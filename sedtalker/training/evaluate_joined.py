@@ -75,7 +75,8 @@ def joined_figures(
     truths, guesses, posteriors, spans = [], [], [], []
     for recording, features in recordings:
         frames = among(frame_emotions(diarizer, features), SETS[name])
-        decoded = decode_labels(frames.posterior.astype(np.float64), FRAME_CLOCK.rate, rule.segments, frames.speech)
+        posterior = frames.posterior.astype(np.float64)
+        decoded = decode_labels(posterior, FRAME_CLOCK.rate, rule.segments, frames.speech, frames.boundary)
         labels = recording.labels.astype(np.int64)
         spoken = labels < SILENCE
         for key, value in recording_figures(labels, decoded, frames).items():

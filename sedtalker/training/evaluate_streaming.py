@@ -110,18 +110,20 @@ def streamed(
     ]
     for seconds in LOOK_AHEADS:
         if seconds is None:
-            rule = TrackRule().segments
-            yield "offline", steps[-1], decode_labels(steps[-1].posterior, FRAME_CLOCK.rate, rule, steps[-1].speech)
+            rule, whole = TrackRule().segments, steps[-1]
+            labels = decode_labels(whole.posterior, FRAME_CLOCK.rate, rule, whole.speech, whole.boundary)
+            yield "offline", whole, labels
             continue
         delay, final = int(np.ceil(seconds * FRAME_CLOCK.rate)), 0
         live = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, TrackRule().segments)
-        parts, labels = [], []
+        parts, decided = [], []
         for now in steps:
             last = now is steps[-1]
             count = max(0, len(now.posterior) - (0 if last else delay) - final)
-            labels.append(live.decide(now.posterior[final:], now.speech[final:], count, last))
+            boundary = None if now.boundary is None else now.boundary[final:]
+            decided.append(live.decide(now.posterior[final:], now.speech[final:], count, last, boundary))
             new = slice(final, final + count)
             parts.append((now.posterior[new], now.intensity[new], now.speech[new]))
             final += count
         posterior, intensity, speech = (np.concatenate(column) for column in zip(*parts, strict=True))
-        yield f"{seconds:g}", FrameEmotions(posterior, intensity, speech), np.concatenate(labels)
+        yield f"{seconds:g}", FrameEmotions(posterior, intensity, speech), np.concatenate(decided)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.emotion.live_segmentation import LiveSegmentation
-from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
+from sedtalker.emotion.segmentation import SegmentRule, change_costs, decode_labels, runs
 
 
 def scene(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
@@ -15,26 +15,27 @@ def scene(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
     return 0.7 * steady + 0.3 * rng.dirichlet([0.5] * 4, frames), rng.random(frames) < 0.9
 
 
-def worth(labels: np.ndarray, posterior: np.ndarray, speech: np.ndarray, rule: SegmentRule) -> float:
+def worth(labels: np.ndarray, posterior: np.ndarray, speech: np.ndarray, rule: SegmentRule, cost: np.ndarray) -> float:
     """Log-likelihood of a sequence under the rule; minus infinity where a segment is too short."""
     spans = runs(labels)
     if len(spans) > 1 and min(last - first for first, last, _ in spans) < round(rule.shortest * 50):
         return -np.inf
     evidence = np.log(np.maximum(posterior[np.arange(len(labels)), labels], 1e-6)) * speech / 50
-    cost = [rule.cost * (1.0 if speech[first] else rule.pause_discount) for first, _, _ in spans[1:]]
-    return float(evidence.sum() - sum(cost))
+    return float(evidence.sum() - sum(cost[first] for first, _, _ in spans[1:]))
 
 
 RULES = st.builds(SegmentRule, shortest=st.sampled_from([0.02, 0.1, 0.6]), cost=st.sampled_from([0.02, 0.3]))
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 160), RULES)
-def test_with_all_known_it_is_the_best_path(seed, frames, rule):
+@given(st.integers(0, 10_000), st.integers(1, 160), RULES, st.booleans())
+def test_with_all_known_it_is_the_best_path(seed, frames, rule, listened):
     posterior, speech = scene(seed, frames)
-    live = LiveSegmentation(4, 50.0, rule).decide(posterior, speech, frames, last=True)
-    best = decode_labels(posterior, 50.0, rule, speech)
-    assert np.isclose(worth(live, posterior, speech, rule), worth(best, posterior, speech, rule), atol=1e-9)
+    boundary = np.random.default_rng(seed).random(frames) ** 4 if listened else None
+    live = LiveSegmentation(4, 50.0, rule).decide(posterior, speech, frames, last=True, boundary=boundary)
+    best = decode_labels(posterior, 50.0, rule, speech, boundary)
+    cost = change_costs(rule, speech, boundary)
+    assert np.isclose(worth(live, posterior, speech, rule, cost), worth(best, posterior, speech, rule, cost), atol=1e-9)
 
 
 @settings(max_examples=40, deadline=None)

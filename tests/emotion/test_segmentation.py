@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
+from sedtalker.emotion.segmentation import SegmentRule, change_costs, decode_labels, runs
 
 
 def score(labels, posterior, rule):
@@ -45,3 +45,21 @@ def test_silence_carries_no_evidence():
     posterior = np.repeat([[0.9, 0.1], [0.1, 0.9]], 60, axis=0)
     speech = np.arange(120) < 60
     assert (decode_labels(posterior, 50.0, speech=speech) == 0).all()
+
+
+def test_a_heard_boundary_says_where_the_change_is():
+    posterior = np.full((200, 2), 0.5)
+    posterior[:90] = [0.8, 0.2]
+    posterior[110:] = [0.2, 0.8]
+    boundary = np.full(200, 0.02)
+    boundary[93:97] = 0.9
+    assert runs(decode_labels(posterior, 50.0, boundary=boundary))[1][0] in range(93, 97)
+    assert (decode_labels(posterior, 50.0, boundary=np.zeros(200)) == decode_labels(posterior, 50.0)).all()
+
+
+def test_the_price_of_a_change_falls_in_pauses_and_at_boundaries():
+    rule = SegmentRule(cost=0.7, pause_discount=0.5, boundary_gain=0.15)
+    speech = np.array([True, True, False])
+    assert change_costs(rule, speech).tolist() == [0.7, 0.7, 0.35]
+    heard = change_costs(rule, speech, np.array([0.01, 0.9, 0.9]))
+    assert heard[0] > 0.7 > heard[1] > heard[2] > 0
