@@ -75,11 +75,14 @@ def _animation(file: _Glb) -> FaceAnimation:
     split = np.array(mesh.get("extras", {}).get("splitVertices", ()), np.int64)
     count = len(positions) - len(split)
     owner = np.concatenate([np.arange(count), split])
-    corners = [file.accessor(p["indices"]).reshape(-1).astype(np.int64) for p in primitives]
+    firsts = [p.get("extras", {}).get("firstVertex", 0) for p in primitives]
+    corners = [
+        file.accessor(p["indices"]).reshape(-1).astype(np.int64) + f for p, f in zip(primitives, firsts, strict=True)
+    ]
     everywhere = np.concatenate(corners)
     names = mesh.get("extras", {}).get("targetNames", ())
-    targets = primitives[0].get("targets", ())
-    times, weights, turns = _channels(file, len(targets))
+    offsets = _offsets(file, primitives, len(positions))[:, :count]
+    times, weights, turns = _channels(file, len(offsets))
     followers = np.ones(count, np.float32)
     if "WEIGHTS_0" in attributes:
         followers = file.accessor(attributes["WEIGHTS_0"])[:count, 1]
@@ -97,7 +100,7 @@ def _animation(file: _Glb) -> FaceAnimation:
         group_names=tuple(document["materials"][p["material"]].get("name", "") for p in primitives),
         polygon_groups=np.repeat(np.arange(len(corners)), [len(c) // 3 for c in corners]),
         shapes=tuple(names),
-        offsets=np.array([file.accessor(t["POSITION"])[:count] for t in targets]).reshape(-1, count, 3),
+        offsets=_offsets(file, primitives, firsts, len(positions))[:, :count],
         weights=weights,
         fps=(len(times) - 1) / float(times[-1] - times[0]) if len(times) > 1 else 30.0,
         head_turns=turns,
@@ -105,6 +108,34 @@ def _animation(file: _Glb) -> FaceAnimation:
         followers=followers,
         audio=document["asset"].get("extras", {}).get("audio"),
     )
+
+
+def _offsets(file: _Glb, primitives: list[dict], firsts: list[int], count: int) -> np.ndarray:
+    """Offsets (S, W, 3): each primitive has the targets of a stretch of the vertices."""
+    offsets = np.zeros((len(primitives[0].get("targets", ())), count, 3), np.float32)
+    for primitive, first in zip(primitives, firsts, strict=True):
+        for whole, target in zip(offsets, primitive.get("targets", ()), strict=True):
+            part = file.accessor(target["POSITION"])
+            rows = whole[first : first + len(part)]
+            rows[np.any(part != 0.0, axis=1)] = part[np.any(part != 0.0, axis=1)]
+    return offsets
+
+
+def _first_vertex(primitive: dict) -> int:
+    """Where a primitive's vertices begin among those of the first, which has all."""
+    return int(primitive.get("extras", {}).get("firstVertex", 0))
+
+
+def _offsets(file: _Glb, primitives: list[dict], count: int) -> np.ndarray:
+    """(S, W, 3) of the morph targets: each primitive moves its own vertices."""
+    offsets = np.zeros((len(primitives[0].get("targets", ())), count, 3), np.float32)
+    for primitive in primitives:
+        first = _first_vertex(primitive)
+        for whole, target in zip(offsets, primitive.get("targets", ()), strict=True):
+            part = file.accessor(target["POSITION"])
+            moved = part.any(axis=1)
+            whole[first : first + len(part)][moved] = part[moved]
+    return offsets
 
 
 def _channels(file: _Glb, targets: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

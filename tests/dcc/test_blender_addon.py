@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.emotion.densify import densify
 from sedtalker.emotion.files import read_track, write_track
 from sedtalker.emotion.plot import COLOURS
-from sedtalker.emotion.track import Segment
+from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.export.formats import ExportOptions, export
 from sedtalker.face.files import read_mesh
 from tests.dcc.conftest import Blender, Example, some_frames, vertices_at
@@ -92,6 +93,13 @@ def test_a_new_head_with_audio_and_markers_that_go_back_to_a_track(
     assert list(seen["left"]) == []
 
 
+def changes(track: EmotionTrack) -> tuple[list[str], np.ndarray]:
+    """The strongest emotions of a track in order, and the times where one takes over from another."""
+    strongest = track.posterior.argmax(axis=1)
+    at = np.flatnonzero(np.diff(strongest))
+    return [track.labels[k] for k in strongest[[0, *(at + 1)]]], (track.times[at] + track.times[at + 1]) / 2
+
+
 def test_markers_moved_in_blender_come_back_less_than_a_frame_off(
     blender: Blender, addon: Path, small: dict[str, Example], tmp_path: Path
 ) -> None:
@@ -114,11 +122,11 @@ def test_markers_moved_in_blender_come_back_less_than_a_frame_off(
     wanted = [s.start for s in before]
     wanted[1] += 4 / fps
     np.testing.assert_allclose((seen["moved"] - 1) / fps, wanted, atol=0.5 / fps + 1e-9)
-    after = read_track(tmp_path / "edited.json", duration)
-    strongest = after.posterior.argmax(axis=1)
-    changes = np.flatnonzero(np.diff(strongest))
-    assert [after.labels[k] for k in strongest[[0, *(changes + 1)]]] == [s.label for s in before]
-    assert np.abs((after.times[changes] + after.times[changes + 1]) / 2 - wanted[1:]).max() < 1 / fps
+    moved = zip(wanted, [*wanted[1:], duration], before, strict=True)
+    exact = densify([replace(s, start=start, end=end, confidence=1.0) for start, end, s in moved], duration)
+    labels, times = changes(read_track(tmp_path / "edited.json", duration))
+    assert labels == [s.label for s in before] == changes(exact)[0]
+    assert np.abs(times - changes(exact)[1]).max() < 1 / fps
     spans = seen["moved_strips"]
     assert (spans[1:, 0] == spans[:-1, 1]).all()
     assert list(spans[:, 0]) == list(seen["moved"])

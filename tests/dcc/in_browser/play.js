@@ -1,0 +1,47 @@
+// Plays face.glb up to a moment with three.js and sends back what it drew and where each vertex stands.
+import * as THREE from 'three';
+import { GLTFLoader } from 'three/addons/loaders/GLTFLoader.js';
+
+const send = (name, body) => fetch(`/answer/${name}`, { method: 'POST', body });
+
+// Positions of all vertices that something shows, in the order of the first mesh, which has all of them.
+function vertices(meshes) {
+  const positions = new Float32Array(3 * meshes[0].geometry.attributes.position.count);
+  const point = new THREE.Vector3();
+  for (const mesh of meshes) {
+    const first = mesh.geometry.userData.firstVertex ?? 0;
+    for (const i of new Set(mesh.geometry.index.array)) {
+      mesh.getVertexPosition(i, point).applyMatrix4(mesh.matrixWorld).toArray(positions, 3 * (first + i));
+    }
+  }
+  return positions;
+}
+
+async function play() {
+  const asked = await (await fetch('/request.json')).json();
+  const gltf = await new GLTFLoader().loadAsync('/face.glb');
+  const mixer = new THREE.AnimationMixer(gltf.scene);
+  gltf.animations.forEach((clip) => mixer.clipAction(clip).play());
+  mixer.setTime(asked.seconds);
+
+  const scene = new THREE.Scene();
+  scene.background = new THREE.Color(1, 1, 1);
+  scene.add(gltf.scene, new THREE.AmbientLight(0xffffff, 3));
+  scene.updateMatrixWorld(true);
+  const camera = new THREE.PerspectiveCamera(asked.fov, 1, asked.near, asked.far);
+  camera.position.fromArray(asked.position);
+  camera.lookAt(...asked.target);
+  const renderer = new THREE.WebGLRenderer({ antialias: true, preserveDrawingBuffer: true });
+  renderer.setSize(asked.size, asked.size);
+  document.body.append(renderer.domElement);
+  renderer.render(scene, camera);
+
+  const meshes = [];
+  gltf.scene.traverse((node) => node.isMesh && meshes.push(node));
+  await send('vertices', vertices(meshes));
+  const picture = await new Promise((done) => renderer.domElement.toBlob(done, 'image/png'));
+  await send('picture', picture);
+  await send('done', JSON.stringify({ meshes: meshes.length, revision: THREE.REVISION, clips: gltf.animations.length }));
+}
+
+play().catch((error) => send('error', `${error.stack || error}`));
