@@ -75,10 +75,7 @@ def _animation(file: _Glb) -> FaceAnimation:
     split = np.array(mesh.get("extras", {}).get("splitVertices", ()), np.int64)
     count = len(positions) - len(split)
     owner = np.concatenate([np.arange(count), split])
-    firsts = [p.get("extras", {}).get("firstVertex", 0) for p in primitives]
-    corners = [
-        file.accessor(p["indices"]).reshape(-1).astype(np.int64) + f for p, f in zip(primitives, firsts, strict=True)
-    ]
+    corners = [file.accessor(p["indices"]).reshape(-1).astype(np.int64) + _first_vertex(p) for p in primitives]
     everywhere = np.concatenate(corners)
     names = mesh.get("extras", {}).get("targetNames", ())
     offsets = _offsets(file, primitives, len(positions))[:, :count]
@@ -100,7 +97,7 @@ def _animation(file: _Glb) -> FaceAnimation:
         group_names=tuple(document["materials"][p["material"]].get("name", "") for p in primitives),
         polygon_groups=np.repeat(np.arange(len(corners)), [len(c) // 3 for c in corners]),
         shapes=tuple(names),
-        offsets=_offsets(file, primitives, firsts, len(positions))[:, :count],
+        offsets=offsets,
         weights=weights,
         fps=(len(times) - 1) / float(times[-1] - times[0]) if len(times) > 1 else 30.0,
         head_turns=turns,
@@ -108,17 +105,6 @@ def _animation(file: _Glb) -> FaceAnimation:
         followers=followers,
         audio=document["asset"].get("extras", {}).get("audio"),
     )
-
-
-def _offsets(file: _Glb, primitives: list[dict], firsts: list[int], count: int) -> np.ndarray:
-    """Offsets (S, W, 3): each primitive has the targets of a stretch of the vertices."""
-    offsets = np.zeros((len(primitives[0].get("targets", ())), count, 3), np.float32)
-    for primitive, first in zip(primitives, firsts, strict=True):
-        for whole, target in zip(offsets, primitive.get("targets", ()), strict=True):
-            part = file.accessor(target["POSITION"])
-            rows = whole[first : first + len(part)]
-            rows[np.any(part != 0.0, axis=1)] = part[np.any(part != 0.0, axis=1)]
-    return offsets
 
 
 def _first_vertex(primitive: dict) -> int:
