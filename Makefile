@@ -1,12 +1,17 @@
 # make demo   sets up and animates the sample clip on the sample head
 # make test   sets up and runs the tests
+# make addon  builds the Blender add-on: dist/sedtalker_blender-VERSION.zip
+# make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := $(VENV)/bin
 TORCH := 2.13.0
+BLENDER ?= .venv-blender
+BLENDER_VERSION := 4.5.15
+NODE := build/dcc
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test test-dcc addon lint clean
 
 setup: $(VENV)/.ready
 
@@ -27,8 +32,28 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
+addon:
+	@$(PYTHON) scripts/build_blender_addon.py
+
+# Blender's module wants its own Python 3.11 and numpy 1, hence an environment of its own.
+$(BLENDER)/.ready:
+	@command -v python3.11 >/dev/null || { echo "Blender $(BLENDER_VERSION) as a module needs python3.11"; exit 2; }
+	@test -x $(BLENDER)/bin/python || python3.11 -m venv $(BLENDER)
+	$(BLENDER)/bin/pip install -q bpy==$(BLENDER_VERSION)
+	@touch $@
+
+$(NODE)/.ready:
+	@command -v npm >/dev/null || { echo "npm is needed: apt install nodejs npm"; exit 2; }
+	@mkdir -p $(NODE)
+	npm install --no-audit --no-fund --silent --prefix $(NODE) three@0.187.0 gltf-validator@2.0.0-dev.3.10
+	@touch $@
+
+test-dcc: setup $(BLENDER)/.ready $(NODE)/.ready
+	SEDTALKER_DCC=1 SEDTALKER_BLENDER_PYTHON=$(BLENDER)/bin/python SEDTALKER_NODE=$(NODE) \
+	  $(BIN)/python -m pytest tests/dcc --durations=5
+
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) $(BLENDER) demo build dist

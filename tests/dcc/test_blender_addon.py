@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
+import sys
+import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +22,10 @@ from sedtalker.emotion.plot import COLOURS
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.export.formats import ExportOptions, export
 from sedtalker.face.files import read_mesh
-from tests.dcc.conftest import Blender, Example, some_frames, vertices_at
+from tests.dcc.conftest import SAMPLES, Blender, Example, some_frames, vertices_at
 from tests.dcc.test_blender_imports import METRES_RMS, RELATIVE, rms, size
+
+PROGRAM = Path(sys.executable).parent / "sedtalker"
 
 
 def test_the_zip_is_what_blender_asks_for(addon: Path, blender_python: Path, tmp_path: Path) -> None:
@@ -132,3 +137,39 @@ def test_markers_moved_in_blender_come_back_less_than_a_frame_off(
     assert list(spans[:, 0]) == list(seen["moved"])
     shown = ["#{:02X}{:02X}{:02X}".format(*np.round(255 * c).astype(int)) for c in seen["colours"]]
     assert shown == [COLOURS[s.label] for s in before]
+
+
+def test_the_selected_mesh_is_animated_from_audio(
+    blender: Blender, addon: Path, sample_head: Example, clip: Path
+) -> None:
+    """By the installed program, on the mesh that Blender exports; the same motion as from the mesh's own file."""
+    frames = some_frames(sample_head.animation)
+    request = {"addon": addon, "mesh": sample_head.mesh, "audio": clip, "program": PROGRAM, "frames": frames}
+    seen = blender("animate.py", **request)
+    rest = read_mesh(sample_head.mesh).vertices
+    wanted = on_mesh(sample_head, frames)
+    assert seen["vertices"].shape == wanted.shape
+    assert "jawOpen" in seen["keys"]
+    assert len(seen["markers"]) >= 1
+    assert seen["strips"][0].startswith("SOUND")
+    np.testing.assert_allclose(seen["clock"], [1, len(sample_head.animation), 30.0])
+    assert rms(seen["vertices"] - wanted) < 0.1 * rms(wanted - rest)
+    assert "no such file" in str(seen["refusal"])
+
+
+def test_a_cancelled_run_ends_soon_and_leaves_nothing(clip: Path, tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("animate_job", SOURCES / "animate_job.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    job = module.AnimateJob(PROGRAM, clip, SAMPLES / "head.obj", tmp_path / "result")
+    while job.poll() is None and job.done == 0:
+        time.sleep(0.05)
+    assert 0.0 < job.share < 1.0
+    job.cancel()
+    assert job.poll() not in (None, 0)
+    assert list(tmp_path.iterdir()) == []
+    refused = module.AnimateJob(PROGRAM, tmp_path / "none.wav", SAMPLES / "head.obj", tmp_path / "result")
+    assert refused.wait() == 2
+    assert "none.wav" in refused.complaint
