@@ -62,7 +62,7 @@ class DiarizerConfig(BaseModel):
     frame_networks: tuple[FrameNetworkConfig, ...] = ()
     """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
     frame_share: float = Field(0.5, ge=0.0, le=1.0)
-    """Weight of the frame networks' log-posterior against the perceptrons'; chosen on validation speakers."""
+    """Weight of the frame networks' log-posterior against the perceptrons'."""
 
 
 class FrameBatch(NamedTuple):
@@ -199,11 +199,6 @@ class DiarizerNetwork(nn.Module):
             log, intensity = torch.lerp(log, heard, share), torch.lerp(intensity, strength, share)
         log = F.log_softmax(log / self.config.temperature, -1)
         return FrameEstimate(log, ordinal_intensity(intensity, self.config.intensity_steps), boundary)
-
-    def parts(self, batch: FrameBatch) -> tuple[Tensor, Tensor]:
-        """Log-posteriors (B, T, C) of the perceptrons and of the frame networks (else the same), not calibrated."""
-        log = self._by_functionals(batch, None, 0)[0]
-        return log, self._by_frames(batch, 0)[0] if self.frame_networks else log
 
     def _by_functionals(self, batch: FrameBatch, voice: Voice | None, since: int) -> tuple[Tensor, Tensor]:
         """Mean log-posterior (B, T - since, C) and intensity score (B, T - since), interpolated between rows."""

@@ -25,7 +25,7 @@ from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, Scores, a
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall
 from sedtalker.speech.backbone import BackboneConfig, pack_backbone
-from sedtalker.training.calibration import calibrate
+from sedtalker.training.calibration import fit_temperature
 from sedtalker.training.diarizer_card import LICENCES, diarizer_card
 from sedtalker.training.diarizer_encoder import open_diarizer_encoder
 from sedtalker.training.loop import Batch
@@ -140,10 +140,10 @@ class DiarizerTask:
         return figures
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Join the frame networks, fit their share and the temperature on validation speakers, write the checkpoint."""
+        """Join the frame networks, fit the temperature on validation speakers and write the checkpoint."""
         assert isinstance(model, DiarizerNetwork)
         model = with_frame_networks(model, [Path(p) for p in self.config.frame_networks])
-        config = calibrate(model, self.valid.features)
+        config = model.config.model_copy(update={"temperature": fit_temperature(model, self.valid.features)})
         if config.backbone is not None:
             config = config.model_copy(update={"backbone": pack_backbone(config.backbone, folder)})
         checkpoint = CheckpointConfig(
