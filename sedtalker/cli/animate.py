@@ -11,8 +11,9 @@ import typer
 
 from sedtalker import __version__
 from sedtalker.cli.console import fail_clearly, say, write_json
-from sedtalker.cli.video import Backend
+from sedtalker.cli.video import Backend, render_video
 from sedtalker.errors import InputError
+from sedtalker.export.formats import SUFFIXES, ExportOptions, export, parse_formats
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from sedtalker.cli.progress import Stages
     from sedtalker.emotion.track import EmotionTrack
     from sedtalker.face.face import Face
-    from sedtalker.render.light import Lighting
     from sedtalker.speech.encoder import SpeechFeatures
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -47,6 +47,7 @@ def animate(
     renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
     light: Annotated[str, typer.Option(help="Of the video: studio, soft, dramatic or a .json file.")] = "studio",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video.")] = True,
+    to: Annotated[list[str] | None, typer.Option(help=f"Also write: {', '.join(SUFFIXES)}, by comma.")] = None,
     blinks: Annotated[bool, typer.Option("--blinks/--no-blinks", help="Add blinks.")] = True,
     gaze: Annotated[bool, typer.Option("--gaze/--no-gaze", help="Add eye motion.")] = True,
     head: Annotated[bool, typer.Option("--head/--no-head", help="Add head motion.")] = True,
@@ -61,7 +62,8 @@ def animate(
     if enroll and emotion is not None:
         raise InputError("--enroll is for the diarizer; it does nothing with --emotion")
     folder = output or Path(audio.stem)
-    suffixes = ([".mp4"] if video else []) + [".emotion.json", ".glb", ".npz"]
+    formats = list(dict.fromkeys(["glb", "npz", *(parse_formats(to) if to else [])]))
+    suffixes = ([".mp4"] if video else []) + [".emotion.json", *(SUFFIXES[name] for name in formats)]
     with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], force) as results:
         from sedtalker.animation.animate import IdleMotion
         from sedtalker.audio import load_audio
@@ -81,7 +83,10 @@ def animate(
             idle=IdleMotion(blinks, gaze, head),
             provenance=source,
         )
-        _write(animation, sound, results.path, audio.stem, stages, size if video else None, renderer, lighting)
+        if video:
+            render_video(results.path / f"{audio.stem}.mp4", animation, sound, size, renderer, lighting, stages)
+        with stages.stage("writing the files"):
+            _write(animation, audio, results.path, folder, formats)
         stages.summary(sound.duration)
     paths = {suffix.lstrip("."): str(folder / (audio.stem + suffix)) for suffix in suffixes}
     if as_json:
@@ -182,27 +187,12 @@ def choose_device(device: Device) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def _write(
-    animation: Animation,
-    sound: Audio,
-    folder: Path,
-    name: str,
-    stages: Stages,
-    size: int | None,
-    renderer: Backend,
-    lighting: Lighting,
-) -> None:
-    """All result files of one animation into a folder; ``size`` None leaves the video out."""
-    from sedtalker.animation.animation import write_animation
+def _write(animation: Animation, audio: Path, folder: Path, place: Path, formats: Sequence[str]) -> None:
+    """The track and the exports of an animation into ``folder``, from where they will be moved to ``place``."""
     from sedtalker.emotion.files import write_track
-    from sedtalker.export.glb import write_animation_glb
 
-    if size is not None:
-        from sedtalker.cli.video import render_video
-
-        render_video(folder / f"{name}.mp4", animation, sound, size, renderer, lighting, stages)
-    with stages.stage("writing the files"):
-        assert animation.track is not None
-        write_track(folder / f"{name}.emotion.json", animation.track)
-        write_animation_glb(folder / f"{name}.glb", animation)
-        write_animation(folder / f"{name}.npz", animation)
+    assert animation.track is not None
+    write_track(folder / f"{audio.stem}.emotion.json", animation.track)
+    for name in formats:
+        file = audio.stem + SUFFIXES[name]
+        export(animation, name, folder / file, ExportOptions(audio=audio), place / file)

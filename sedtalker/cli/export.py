@@ -10,6 +10,7 @@ import typer
 from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
 from sedtalker.export.formats import SUFFIXES, ExportOptions, parse_formats
+from sedtalker.export.formats import export as write
 
 Targets = Literal["few", "arkit", "all"]
 
@@ -49,7 +50,6 @@ def export(
     with OutputFolder(folder, list(names.values()), force) as results:
         from sedtalker.animation.animation import read_animation
         from sedtalker.cli.progress import Stages
-        from sedtalker.export.formats import export as write
         from sedtalker.export.sound import find_sound
 
         stages = Stages(quiet=quiet)

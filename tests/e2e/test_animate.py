@@ -21,11 +21,11 @@ Run = Callable[..., Result]
 def test_everything_is_written_and_the_video_is_as_long_as_the_audio(
     sedtalker: Run, clip: Path, tmp_path: Path
 ) -> None:
-    done = sedtalker("animate", clip, "-o", tmp_path / "out", "--size", 128, "--json")
+    done = sedtalker("animate", clip, "-o", tmp_path / "out", "--size", 128, "--to", "arkit,glb,pc2", "--json")
     assert done.code == 0, done.err
     written = json.loads(done.out)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "clip.emotion.json", "clip.glb", "clip.mp4", "clip.npz",
+        "clip.arkit.csv", "clip.emotion.json", "clip.glb", "clip.mp4", "clip.npz", "clip.pc2",
     ]  # fmt: skip
     assert written["frames"] == 60
     with av.open(str(tmp_path / "out" / "clip.mp4")) as container:
