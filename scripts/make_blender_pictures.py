@@ -2,7 +2,7 @@
 
     .venv-blender/bin/python scripts/make_blender_pictures.py HEAD.npz OWN.npz OWN.obj [docs/images]
 
-HEAD is an animation of a built-in face, OWN one of the mesh OWN.obj; both as `sedtalker animate` writes them.
+HEAD is an animation of a built-in face, OWN one of the mesh OWN.obj, +Z up; both as `sedtalker animate` writes them.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def look_at(points: np.ndarray) -> None:
     height = high[2] - low[2]
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
     camera.data.angle = np.radians(22)
-    centre = Vector(((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2] + 0.53 * height))
-    distance = 0.62 * height / np.tan(np.radians(11)) + (high[1] - low[1]) / 2
+    centre = Vector(((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2] + 0.62 * height))
+    distance = 0.44 * height / np.tan(np.radians(11)) + (high[1] - low[1]) / 2
     camera.location = centre + Vector((0.22 * distance, -0.97 * distance, 0.02 * distance))
     camera.rotation_euler = (centre - camera.location).to_track_quat("-Z", "Y").to_euler()
     camera.data.clip_start, camera.data.clip_end = 0.01 * distance, 10 * distance
@@ -79,17 +79,17 @@ def picture(frame: int, folder: Path) -> np.ndarray:
 
 
 def save(pictures: list[np.ndarray], path: Path) -> None:
-    """Pictures side by side in a PNG."""
+    """Pictures side by side in a JPEG."""
     whole = np.concatenate(pictures, axis=1)
     image = bpy.data.images.new("strip", whole.shape[1], whole.shape[0])
     image.pixels.foreach_set(np.ascontiguousarray(whole, np.float32).ravel())
-    image.filepath_raw, image.file_format = str(path), "PNG"
-    image.save()
+    image.filepath_raw, image.file_format = str(path), "JPEG"
+    image.save(quality=92)
     print(path)
 
 
 def loudest_frames(target: bpy.types.Object) -> list[int]:
-    """For each emotion on the timeline, the frame within it where the jaw is widest open."""
+    """For each long emotion on the timeline, the frame within it where the jaw is widest open."""
     scene = bpy.context.scene
     marks = [m.frame for m in sorted(scene.timeline_markers, key=lambda m: m.frame)]
     keys = target.data.shape_keys
@@ -100,7 +100,7 @@ def loudest_frames(target: bpy.types.Object) -> list[int]:
         if c.data_path == 'key_blocks["jawOpen"].value'
     )
     spans = zip(marks, [*marks[1:], scene.frame_end + 1], strict=True)
-    return [max(range(first + 8, last - 8), key=curve.evaluate) for first, last in spans if last - first > 20]
+    return [max(range(first + 8, last - 8), key=curve.evaluate) for first, last in spans if last - first > 45]
 
 
 def main(head: Path, own: Path, own_mesh: Path, folder: Path) -> None:
@@ -113,20 +113,20 @@ def main(head: Path, own: Path, own_mesh: Path, folder: Path) -> None:
         bpy.ops.import_anim.sedtalker(filepath=str(head))
         target = bpy.context.active_object
         look_at(world_points(target))
-        save([picture(frame, scratch) for frame in loudest_frames(target)][:4], folder / "blender_head.png")
+        save([picture(frame, scratch) for frame in loudest_frames(target)][:4], folder / "blender_head.jpg")
 
         fresh_scene()
-        bpy.ops.wm.obj_import(filepath=str(own_mesh))
+        bpy.ops.wm.obj_import(filepath=str(own_mesh), forward_axis="Y", up_axis="Z")
         bpy.context.view_layer.update()
         target = bpy.context.active_object
         look_at(world_points(target))
-        bpy.context.scene.display.shading.color_type = "OBJECT"
-        target.color = (0.62, 0.58, 0.55, 1.0)
         before = picture(1, scratch)
+        target.select_set(True)
         bpy.ops.import_anim.sedtalker(filepath=str(own))
-        frames = loudest_frames(target)
-        moving = [picture(frame, scratch) for frame in (frames[1], frames[2])]
-        save([before, *moving], folder / "blender_own_mesh.png")
+        save(
+            [before, *(picture(frame, scratch) for frame in loudest_frames(target)[1:4])],
+            folder / "blender_own_mesh.jpg",
+        )
         bpy.ops.preferences.addon_disable(module=MODULE)
 
 

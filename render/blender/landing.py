@@ -35,7 +35,7 @@ def land(
         UnusableFile: the file cannot be used, in words for a person.
     """
     if path.suffix.lower() in (".pc2", ".mdd"):
-        return _land_cache(context, path, start)
+        return _land_cache(context, path, start, audio)
     if path.suffix.lower() not in SUFFIXES:
         raise UnusableFile(f"{path.name}: SEDTalker animations are {', '.join(SUFFIXES)} files")
     animation = read_glb(path) if path.suffix.lower() == ".glb" else read_animation_file(path)
@@ -85,7 +85,7 @@ def _placement(target: bpy.types.Object, animation: FaceAnimation) -> tuple[Plac
     return placement, ""
 
 
-def _land_cache(context: bpy.types.Context, path: Path, start: int) -> str:
+def _land_cache(context: bpy.types.Context, path: Path, start: int, audio: Path | None) -> str:
     first, frames, rate = read_first_frame(path)
     target = fitting_mesh(context, len(first))
     if target is None:
@@ -95,7 +95,7 @@ def _land_cache(context: bpy.types.Context, path: Path, start: int) -> str:
     apply_cache(target, path, start, axes)
     scene = context.scene
     set_clock(scene, rate or scene.render.fps / scene.render.fps_base, frames, start)
-    audio, segments = find_audio(path), _segments_beside(path)
+    audio, segments = audio or find_audio(path), _segments_beside(path)
     if audio:
         add_audio(scene, audio, start)
     if segments:

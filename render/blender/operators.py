@@ -27,10 +27,14 @@ class ImportAnimation(bpy.types.Operator, ImportHelper):
     filter_glob: StringProperty(default=";".join(f"*{s}" for s in SUFFIXES), options={"HIDDEN"})
     form: EnumProperty(name="As", items=FORMS, default="SHAPE_KEYS")
     start: IntProperty(name="First frame", default=1, description="Where the animation and its audio begin")
+    audio: StringProperty(name="Audio", subtype="FILE_PATH", description="Empty: the sound of its name beside the file")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        audio = Path(bpy.path.abspath(self.audio)) if self.audio else None
         try:
-            done = land(context, Path(self.filepath), form=self.form, start=self.start)
+            if audio and not audio.is_file():
+                raise UnusableFile(f"{audio}: no such file")
+            done = land(context, Path(self.filepath), form=self.form, start=self.start, audio=audio)
         except UnusableFile as problem:
             self.report({"ERROR"}, str(problem))
             return {"CANCELLED"}
