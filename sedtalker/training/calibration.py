@@ -15,8 +15,7 @@ from sedtalker.emotion.network import ROW, DiarizerNetwork
 
 UNSPOKEN = ("emogator", "indian_emospeech")
 """Corpora of bursts and single words: how sure to be of whole speech is not learned from them."""
-TEMPERATURES = tuple(np.exp(np.linspace(0.0, np.log(4.0), 41)))
-"""Never below 1: a handful of validation speakers cannot make the network surer than its training did."""
+TEMPERATURES = tuple(np.exp(np.linspace(np.log(0.5), np.log(4.0), 43)))
 
 
 @torch.no_grad()
