@@ -1,0 +1,80 @@
+"""The parts of the Blender add-on that need no Blender: its readers, and how a face finds its place on a mesh."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from scripts.build_blender_addon import SOURCES
+from sedtalker.export.formats import ExportOptions, export
+from tests.dcc.conftest import Example
+
+PACKAGE = "sedtalker_blender_addon"
+
+
+def part(name: str) -> Any:
+    """A module of the add-on, without what its package does in Blender."""
+    if PACKAGE not in sys.modules:
+        package = types.ModuleType(PACKAGE)
+        package.__path__ = [str(SOURCES)]
+        sys.modules[PACKAGE] = package
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
+@pytest.mark.parametrize("name", ["cube", "standing"])
+def test_both_readers_give_the_vertices_of_every_frame(small: dict[str, Example], tmp_path: Path, name: str) -> None:
+    animation = small[name].animation
+    export(animation, "glb", tmp_path / "a.glb", ExportOptions(targets="all"))
+    wanted = animation.vertices()
+    for read, tolerance in (
+        (part("animation_file").read_animation_file(small[name].path), 2e-6),
+        (part("glb_file").read_glb(tmp_path / "a.glb"), 1e-4),
+    ):
+        assert read.fps == pytest.approx(animation.fps)
+        np.testing.assert_allclose([read.frame(i) for i in range(len(animation))], wanted, atol=tolerance)
+        np.testing.assert_array_equal(np.unique(read.polygon_vertices), np.unique(animation.face.mesh.polygon_vertices))
+        assert len(read.corner_uvs if read.corner_uvs is not None else read.polygon_vertices) == sum(read.polygon_sizes)
+
+
+def test_the_animation_file_says_its_emotions(small: dict[str, Example]) -> None:
+    animation = small["cube"].animation
+    read = part("animation_file").read_animation_file(small["cube"].path)
+    assert animation.track is not None
+    assert [(s.label, s.start, s.end) for s in read.segments] == [
+        (s.label, s.start, s.end) for s in animation.track.segments()
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04broken", b"glTF\x02\x00\x00\x00"])
+def test_what_is_no_animation_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.npz").write_bytes(content)
+    unusable = part("face_animation").UnusableFile
+    with pytest.raises(unusable, match=r"a\.npz"):
+        part("animation_file").read_animation_file(tmp_path / "a.npz")
+    with pytest.raises(unusable, match=r"a\.npz"):
+        part("glb_file").read_glb(tmp_path / "a.npz")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3))
+def test_a_face_finds_its_place_whatever_the_unit_and_the_axes(seed: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(30, 3)) * (1.0, 2.0, 0.5)
+    turn, shift = Rotation.random(random_state=seed).as_matrix(), scale * rng.normal(size=3)
+    place = part("face_animation").place
+    found = place(points, scale * points @ turn.T + shift)
+    assert found.misfit < 1e-9
+    np.testing.assert_allclose(found.scale, scale, rtol=1e-9)
+    np.testing.assert_allclose(found.rotation, turn, atol=1e-8)
+    shuffled = place(points, points[rng.permutation(30)])
+    assert shuffled.misfit > 0.1
+    np.testing.assert_allclose(np.linalg.det(shuffled.rotation), 1.0)
