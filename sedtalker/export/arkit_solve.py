@@ -16,6 +16,9 @@ from sedtalker.face.mesh import Floats
 SMOOTHNESS = 2e-3
 """Cost of acceleration at 30 frames a second, against that of a vertex error of the same size."""
 
+WINDOW, OVERLAP = 3600, 120
+"""Frames solved at once, so that memory does not grow with the recording, and those two neighbours share."""
+
 
 @dataclass(frozen=True, eq=False)
 class ArkitWeights:
@@ -37,7 +40,8 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
 
     B are the ARKit shapes of the face and d the offsets of its vertices, head at rest. The 52 are nearly its own
     coefficients; what correctives and further shapes add is spread over them as well as it goes. Shapes that the face
-    does not have stay 0. ``s`` weighs each shape by the size of its motion. Solved over all frames at once by L-BFGS-B.
+    does not have stay 0. ``s`` weighs each shape by the size of its motion. Solved by L-BFGS-B over windows of 3600
+    frames, which overlap by 120: beyond a second nothing is felt of an end.
 
     Raises:
         InputError: the face has none of the shapes.
@@ -55,8 +59,37 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
     start = np.clip(np.asarray(coefficients, dtype=np.float64)[:, own], 0.0, 1.0) * size
     smooth = SMOOTHNESS * (fps / 30.0) ** 3  # the same motion has (30 / fps)² the acceleration, in fps / 30 the frames
 
-    def cost(flat_scaled: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        scaled = flat_scaled.reshape(start.shape)
+    for first in range(0, len(start), WINDOW - OVERLAP):
+        window = slice(first, first + WINDOW)
+        solved = _solve(start[window], pull[window], inner, size, smooth)
+        settled = OVERLAP // 2 if first else 0  # the window before knows better
+        start[first + settled : first + WINDOW] = solved[settled:]
+    weights = np.zeros((len(start), len(ARKIT_52)), dtype=np.float32)
+    weights[:, known] = np.clip(start / size, 0.0, 1.0)
+    lost = motion.copy()
+    lost[:, own] -= weights[:, known]
+    error, whole = (motion_rms(face, values) for values in (lost, motion))
+    return ArkitWeights(weights, error, error / whole if whole > 0 else 0.0)
+
+
+def motion_rms(face: Face, values: NDArray[np.floating]) -> float:
+    """RMS over vertices and frames, metres, of offsets by values (T, shapes + correctives) of the face's own basis."""
+    flat = face.flat_basis.astype(np.float64)
+    square = float(((values @ (flat @ flat.T)) * values).sum())
+    return float(np.sqrt(max(square, 0.0) / max(len(values) * len(face.mesh.vertices), 1)))
+
+
+def _solve(
+    start: NDArray[np.float64],
+    pull: NDArray[np.float64],
+    inner: NDArray[np.float64],
+    size: NDArray[np.float64],
+    smooth: float,
+) -> NDArray[np.float64]:
+    """Scaled weights (T, K) in [0, size] of one window; ``inner`` (K, K), ``pull`` (T, K): the normal equations."""
+
+    def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        scaled = flat.reshape(start.shape)
         image = scaled @ inner
         slope = image - pull
         value = 0.5 * (scaled * image).sum() - (scaled * pull).sum()
@@ -69,13 +102,5 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
         return float(value), slope.reshape(-1)
 
     bounds = np.stack([np.zeros(start.size), np.broadcast_to(size, start.shape).reshape(-1)], axis=1)
-    if start.size:
-        solved = minimize(cost, start.reshape(-1), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300})
-        start = solved.x.reshape(start.shape)
-    weights = np.zeros((len(start), len(ARKIT_52)), dtype=np.float32)
-    weights[:, known] = np.clip(start / size, 0.0, 1.0)
-    lost = motion.copy()
-    lost[:, own] -= weights[:, known]
-    count = max(len(lost) * len(face.mesh.vertices), 1)
-    error, whole = (np.sqrt(max(np.einsum("tk,kl,tl->", x, gram, x), 0.0) / count) for x in (lost, motion))
-    return ArkitWeights(weights, float(error), float(error / whole) if whole > 0 else 0.0)
+    solved = minimize(cost, start.reshape(-1), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300})
+    return np.asarray(solved.x).reshape(start.shape)

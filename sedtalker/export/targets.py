@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.export.arkit_solve import solve_arkit
+from sedtalker.export.arkit_solve import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.face.mesh import Floats
@@ -38,12 +38,9 @@ class MorphTargets:
     def residual(self, face: Face, coefficients: NDArray[np.floating]) -> tuple[float, float]:
         """What the targets lose: RMS over vertices and frames in metres, and its share of the motion's RMS."""
         assert self.weights is not None
-        lost = face.expand(coefficients).astype(np.float64) - self.weights @ self.parts
         motion = face.expand(coefficients).astype(np.float64)
-        gram = (face.flat_basis @ face.flat_basis.T).astype(np.float64)
-        count = len(lost) * len(face.mesh.vertices)
-        error, whole = (np.sqrt(max(np.einsum("tk,kl,tl->", x, gram, x), 0.0) / count) for x in (lost, motion))
-        return float(error), float(error / whole) if whole > 0 else 0.0
+        error, whole = (motion_rms(face, values) for values in (motion - self.weights @ self.parts, motion))
+        return error, error / whole if whole > 0 else 0.0
 
     def describe(self, face: Face, coefficients: NDArray[np.floating]) -> dict[str, float]:
         """Number of targets and what they lose, for people and programs."""

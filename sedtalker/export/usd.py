@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
+from sedtalker.export.point_cache import MAX_BYTES
 from sedtalker.export.surface import Normals, surface_of
 from sedtalker.export.targets import MorphTargets, Targets, choose_targets
 from sedtalker.face.face import Face
@@ -56,7 +57,7 @@ def write_usd(
         How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
 
     Raises:
-        InputError: there is nothing to write, or ``usd-core`` is not installed.
+        InputError: there is nothing to write, too many points, or ``usd-core`` is not installed.
     """
     try:
         from pxr import Usd, UsdGeom, UsdSkel
@@ -65,6 +66,8 @@ def write_usd(
     if not len(animation):
         raise InputError(f"{path}: the animation has no frames")
     face = animation.face
+    if points and 12 * len(animation) * len(face.mesh.vertices) > MAX_BYTES:
+        raise InputError(f"{path}: more than {MAX_BYTES >> 30} GiB of points; write mdd, or usd without --points")
     stage = Usd.Stage.CreateInMemory(path.name)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)

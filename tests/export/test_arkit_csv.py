@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
+from sedtalker.export import arkit_solve
 from sedtalker.export.arkit_csv import COLUMNS, EYE_TURN, eye_angles, read_arkit_csv, timecode, write_arkit_csv
 from sedtalker.export.arkit_solve import solve_arkit
 from sedtalker.face.arkit import ARKIT_52
@@ -128,6 +129,16 @@ def test_the_built_in_face_is_within_a_twentieth_of_its_motion() -> None:
     left[:, :52] -= solved.weights
     rms = [np.sqrt(((x @ animation.face.flat_basis) ** 2).mean()) for x in (left, named)]
     assert rms[0] / rms[1] == pytest.approx(solved.share, rel=1e-3)
+
+
+def test_windows_say_what_the_whole_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    animation = speaking_face(150)
+    whole = solve_arkit(animation.face, animation.coefficients, 30.0)
+    monkeypatch.setattr(arkit_solve, "WINDOW", 60)
+    monkeypatch.setattr(arkit_solve, "OVERLAP", 30)
+    parts = solve_arkit(animation.face, animation.coefficients, 30.0)
+    assert parts.share == pytest.approx(whole.share, abs=2e-3)
+    assert np.abs(parts.weights - whole.weights).mean() < 5e-3
 
 
 def test_a_face_without_arkit_shapes_is_refused() -> None:
