@@ -4,9 +4,9 @@ python scripts/make_results.py --data DIR                                   # ev
 python scripts/make_results.py --data DIR --parts diarizer --baselines RUN_DIR --seeds DIR DIR
 python scripts/make_results.py --parts                                      # write the pages anew, measure nothing
 
-``--baselines RUN_DIR`` also trains and scores the baselines; ``--seeds`` are checkpoint folders of the same training
-with other seeds: the diarizer's figures then come with mean and standard deviation. What is not measured this time is
-kept from ``docs/results.json``.
+``--baselines RUN_DIR`` also trains and scores the baselines; ``--seeds`` are checkpoint folders of one training with
+several seeds: their mean and standard deviation then stand beside the shipped figures. What is not measured this time
+is kept from ``docs/results.json``.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ INTRODUCTION = (
 
 
 def table(described: Mapping[str, str], figures: Mapping[str, float], seeds: Sequence[Mapping[str, float]] = ()) -> str:
-    """The described figures; mean ± standard deviation where there are other seeds."""
-    columns = ["key", "value", *([f"{len(seeds) + 1} seeds"] if seeds else []), "what it is"]
+    """The described figures; mean ± standard deviation over the seeds, if there are any."""
+    columns = ["key", "value", *([f"{len(seeds)} seeds"] if seeds else []), "what it is"]
     rows = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     for key, text in described.items():
         if key in figures:
-            spread = [_spread([figures[key], *(s[key] for s in seeds if key in s)])] if seeds else []
+            spread = [_spread([s[key] for s in seeds if key in s])] if seeds else []
             rows.append("| " + " | ".join([f"`{key}`", f"{figures[key]:.3f}", *spread, text]) + " |")
     return "\n".join(rows) + "\n"
 
@@ -103,7 +103,10 @@ def page(results: Mapping[str, Any]) -> str:
         seeds = results.get("diarizer_seeds", [])
         said = "`sedtalker evaluate diarizer --data DIR --json --baselines RUN_DIR`\n\n"
         if seeds:
-            said += "Value: the shipped weights. Seeds: mean ± standard deviation of the same training.\n\n"
+            said += (
+                "Value: the shipped weights, which average several frame networks. Seeds: mean ± standard deviation of "
+            )
+            said += "diarizers\nwith one frame network each, trained alike from other seeds.\n\n"
         sections.append(f"\n## Diarizer\n{said}{table(DIARIZER, results['diarizer'], seeds)}")
         sections.append("\n![Reliability diagram](../checkpoints/diarizer/calibration.png)\n")
     for part, title, described in (

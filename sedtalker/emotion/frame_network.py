@@ -1,7 +1,7 @@
 """A network over frames that hears how the voice moves from moment to moment, where functionals hear how it is.
 
-Pre-trained without labels on masked spans of speech, then trained on emotional speech. Its posteriors are averaged
-with those of the functionals' perceptrons: the two err differently.
+Its posteriors are averaged with those of the functionals' perceptrons: the two err differently. It also hears where the
+emotion changes.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class FrameNetworkConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    width: int = 160
-    layout: str = Field("CCCCCCCC", pattern="^[CAMB]+$", description="a letter a block, see ``BLOCKS``")
+    width: int = 192
+    layout: str = Field("CCCCCC", pattern="^[CAMB]+$", description="a letter a block, see ``BLOCKS``")
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     """Of the convolution blocks, in turn."""
     dropout: float = 0.15

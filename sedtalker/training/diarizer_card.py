@@ -43,11 +43,12 @@ surprise), how strongly; valence and arousal follow from both. It is a head on
 - **Licence of the weights: {licence}** — the strictest of the training data's. Not for commercial use. Every other
   part of the package works without it: give a track (`--emotion`), or train on data of your own.
 - Model: functionals (mean and deviation over windows of {windows} s) of encoder vectors, log-mels and prosody;
-  {members} perceptrons of {width} units whose log-posteriors are averaged; temperature {temperature:.2f}.
+  {members} perceptrons of {width} units; {networks} convolutional networks over frames of log-mels and prosody, which
+  also hear where the emotion changes; log-posteriors are averaged; temperature {temperature:.2f}.
 - Trained on the corpora below.
 - TESS and Deeply Nonverbal were left out (CC BY-NC-ND: no derivatives); TESS serves as an unseen corpus in evaluation.
-- Training: `sedtalker train experiment=diarizer`. Single clips and recordings joined from clips of one speaker, with
-  true boundaries, pauses and cross-fades; voices, rooms, devices and backgrounds varied. Calm counts as neutral.
+- Training: `sedtalker train experiment=frame_network` and `experiment=diarizer`. Single clips and recordings joined
+  from clips of one speaker, with true boundaries, pauses and cross-fades; voices, rooms, devices and backgrounds varied. Calm counts as neutral.
   Intensity is learned from RAVDESS's normal and strong (ordinal and ranking loss), never from confidence; in the other
   corpora only neutral against emotional is known. Part of the draws know one to five other clips of their speaker
   (any, or neutral ones), the others only the recording itself: both ways of use are trained.
@@ -73,6 +74,8 @@ people: not in hiring, teaching, policing, health or insurance.
   is lost there.
 - Disgust comes from one corpus of speech only and hardly transfers. Sad and neutral, happy and surprise, fear and
   happy are confused most.
+- Boundaries were learned and are measured on clips joined by the training script. A mood that changes slowly in one
+  breath is not such a join and is found later, or not.
 - Clips shorter than a second hold little evidence. Without other recordings of the speaker a naturally high, loud or
   flat voice is taken for an emotion; longer recordings are better, because the speaker's own average is subtracted.
 - Music, several speakers at once and strong noise are not handled.
@@ -95,6 +98,7 @@ def diarizer_card(checkpoint: CheckpointConfig, results: Mapping[str, Any] | Non
         members=model["members"],
         width=model["width"],
         temperature=model["temperature"],
+        networks=len(model.get("frame_networks", ())) or "no",
         corpora=_corpora(checkpoint.trained_on),
         test=NOT_MEASURED if results is None else test_section(results) + "\n",
         metrics="\n".join(["| figure | value |", "|---|---|", *rows]),

@@ -29,10 +29,10 @@ from sedtalker.training.loop import Batch
 from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
 
 CORPORA = (
-    *("ravdess", "nemo", "emotiontts_ko", "indian_emospeech", "emogator", "deeply_nonverbal"),
+    *("ravdess", "nemo", "emotiontts_ko", "indian_emospeech", "emogator"),
     *("librispeech", "speechocean762", "ljspeech"),
 )
-"""Training speakers of these are heard; the corpora kept for zero-shot tests are not among them."""
+"""Training speakers of these are heard; corpora kept for zero-shot tests or under no-derivatives licences are not."""
 CODE_SIZE = 16
 CARD = """# Frame network, pre-trained
 
