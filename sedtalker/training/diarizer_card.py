@@ -48,10 +48,11 @@ surprise), how strongly; valence and arousal follow from both. It is a head on
 - Trained on the corpora below.
 - TESS and Deeply Nonverbal were left out (CC BY-NC-ND: no derivatives); TESS serves as an unseen corpus in evaluation.
 - Training: `sedtalker train experiment=frame_network` and `experiment=diarizer`. Single clips and recordings joined
-  from clips of one speaker, with true boundaries, pauses and cross-fades; voices, rooms, devices and backgrounds varied. Calm counts as neutral.
-  Intensity is learned from RAVDESS's normal and strong (ordinal and ranking loss), never from confidence; in the other
-  corpora only neutral against emotional is known. Part of the draws know one to five other clips of their speaker
-  (any, or neutral ones), the others only the recording itself: both ways of use are trained.
+  from clips of one speaker, with true boundaries, pauses and cross-fades; voices, rooms, devices and backgrounds
+  varied. Calm counts as neutral. Intensity is learned from RAVDESS's normal and strong (ordinal and ranking loss),
+  never from confidence; in the other corpora only neutral against emotional is known. Part of the draws know one to
+  five other clips of their speaker (any, or neutral ones), the others only the recording itself: both ways of use are
+  trained.
 
 {corpora}
 
