@@ -16,14 +16,16 @@ from sedtalker.speech.features import FRAME_CLOCK
 
 EASE_SECONDS = 0.3
 """An expression takes about a third of a second to change."""
+ADJOINING = 0.02
+"""Segments no further apart than this (seconds) pass into each other, not through neutral."""
 
 
 def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SECONDS) -> EmotionTrack:
     """A dense track of ``duration`` seconds from segments; neutral where there is none, or an uncertain one.
 
-    Values ease over ``ease`` seconds across each boundary (raised cosine, less where a segment is shorter). A
-    segment's confidence becomes its label's probability, the rest goes to neutral. Of overlapping segments the later
-    one wins.
+    Values ease over ``ease`` seconds across each boundary (raised cosine, less where a segment is shorter), from one
+    segment into the next where they adjoin. A segment's confidence becomes its label's probability, the rest goes to
+    neutral. Of overlapping segments the one that begins later wins.
 
     Raises:
         InputError: a segment is empty, outside the recording, or its label is unknown.
@@ -32,9 +34,13 @@ def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SEC
     values = np.zeros((len(times), len(CATEGORIES) + 1))
     values[:, 0] = 1.0
     for segment in segments:
-        weight = _window(times, segment, ease, duration)[:, None]
-        if segment.label.strip().lower() == UNCERTAIN:
-            continue
+        _check(segment, duration)
+    known = sorted((s for s in segments if s.label.strip().lower() != UNCERTAIN), key=lambda s: s.start)
+    for segment, follower in zip(known, [*known[1:], None], strict=True):
+        covered = None
+        if follower is not None and abs(follower.start - segment.end) <= ADJOINING:
+            covered = follower.start + 0.5 * min(ease, follower.end - follower.start)
+        weight = _window(times, segment, ease, duration, covered)[:, None]
         values = (1 - weight) * values + weight * _target(segment)
     posterior = (values[:, :-1] / values[:, :-1].sum(1, keepdims=True)).astype(np.float32)
     intensity = values[:, -1].astype(np.float32)
@@ -65,8 +71,8 @@ def _target(segment: Segment) -> NDArray[np.float64]:
     return target
 
 
-def _window(times: NDArray[np.float64], segment: Segment, ease: float, duration: float) -> NDArray[np.float64]:
-    """Weight (T,) of a segment: 1 inside, a raised cosine across its ends; no easing at the ends of the recording."""
+def _check(segment: Segment, duration: float) -> None:
+    """Raise an ``InputError`` for a segment that cannot be."""
     numbers = (segment.start, segment.end, segment.intensity, segment.confidence)
     if not all(math.isfinite(n) for n in numbers) or segment.end <= segment.start or segment.start < 0:
         raise InputError(f"segment {segment.start} to {segment.end} s: its end must come after its start")
@@ -74,8 +80,19 @@ def _window(times: NDArray[np.float64], segment: Segment, ease: float, duration:
         raise InputError(f"segment {segment.start} to {segment.end} s begins after the recording ({duration:.2f} s)")
     if not (0 <= segment.intensity <= 1 and 0 <= segment.confidence <= 1):
         raise InputError(f"segment {segment.start} to {segment.end} s: intensity must lie between 0 and 1")
+
+
+def _window(
+    times: NDArray[np.float64], segment: Segment, ease: float, duration: float, covered: float | None
+) -> NDArray[np.float64]:
+    """Weight (T,) of a segment: 1 inside, a raised cosine across its ends; no easing at the ends of the recording.
+
+    One that passes into the next stays at 1 until the next has ``covered`` it (seconds).
+    """
     width = max(min(ease, segment.end - segment.start), 1e-9)
     rise = np.ones_like(times) if segment.start <= 1e-6 else _step((times - segment.start) / width)
+    if covered is not None:
+        return rise * (times < covered)
     fall = np.zeros_like(times) if segment.end >= duration - 1e-6 else _step((times - segment.end) / width)
     return rise * (1 - fall)
 

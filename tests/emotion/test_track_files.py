@@ -60,11 +60,22 @@ def test_a_hand_written_list_becomes_dense(wrap):
     assert track.valence[40] > 0 > track.valence[150]
 
 
+def test_adjoining_segments_pass_into_each_other_and_then_fade():
+    listed = [Segment(2.0, 3.0, "happy", 0.8, 1.0), Segment(1.0, 2.0, "sad", 0.8, 1.0)]
+    track = densify(listed, 5.0)
+    inside = (track.times > 1.2) & (track.times < 2.8)
+    assert np.allclose(track.intensity[inside], 0.8, atol=0.01), "no dip on the way"
+    assert track.posterior[inside, 0].max() < 0.01
+    after = track.at(np.array([1.95, 2.05, 3.5]))
+    assert [CATEGORIES[i] for i in after.posterior.argmax(1)] == ["sad", "happy", "neutral"]
+    assert np.abs(np.diff(track.posterior, axis=0)).max() < 0.15
+
+
 def test_segments_come_back_from_a_dense_track():
     segments = densify([Segment(0.0, 2.0, "sad", 0.6, 0.9), Segment(2.0, 5.0, "fear", 0.7, 0.8)], 5.0).segments()
     assert [s.label for s in segments] == ["sad", "fear"]
     assert segments[0].start == 0.0
-    assert segments[0].end == segments[1].start == pytest.approx(2.0, abs=0.05)
+    assert segments[0].end == segments[1].start == pytest.approx(2.0, abs=0.02)
     assert segments[1].end == 5.0
     assert segments[0].intensity == pytest.approx(0.6, abs=0.03)
 
