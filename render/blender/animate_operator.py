@@ -110,7 +110,7 @@ class AnimateFromAudio(bpy.types.Operator, ImportHelper):
                 result = Path(shutil.copy(result, self._audio.with_suffix(".npz")))
             self._select(context)
             done = land(context, result, form=self.form, start=self.start, audio=self._audio)
-        except UnusableFile as problem:
+        except (UnusableFile, OSError) as problem:
             self.report({"ERROR"}, str(problem))
             return {"CANCELLED"}
         finally:

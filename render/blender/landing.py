@@ -58,14 +58,11 @@ def land(
         apply_shape_keys(target, animation, placement, start)
     scene = context.scene
     set_clock(scene, animation.fps, len(animation.weights), start)
-    audio = audio or find_audio(path, animation.audio)
-    if audio:
-        add_audio(scene, audio, start)
+    heard = _sound(scene, audio or find_audio(path, animation.audio), start)
     segments = animation.segments or _segments_beside(path)
     if segments:
         set_markers(scene, segments)
     scene.frame_set(start)
-    heard = f"with {audio.name}" if audio else "no audio found beside it"
     return f"{len(animation.weights)} frames on {target.name}, {len(segments)} emotions, {heard}{note}"
 
 
@@ -95,12 +92,17 @@ def _land_cache(context: bpy.types.Context, path: Path, start: int, audio: Path 
     apply_cache(target, path, start, axes)
     scene = context.scene
     set_clock(scene, rate or scene.render.fps / scene.render.fps_base, frames, start)
-    audio, segments = audio or find_audio(path), _segments_beside(path)
-    if audio:
-        add_audio(scene, audio, start)
+    heard = _sound(scene, audio or find_audio(path), start)
+    segments = _segments_beside(path)
     if segments:
         set_markers(scene, segments)
-    return f"{frames} frames on {target.name} from {path.name}, {len(segments)} emotions"
+    return f"{frames} frames on {target.name} from {path.name}, {len(segments)} emotions, {heard}"
+
+
+def _sound(scene: bpy.types.Scene, audio: Path | None, start: int) -> str:
+    if audio is None:
+        return "no audio found beside it"
+    return f"with {audio.name}" if add_audio(scene, audio, start) else f"Blender cannot read the sound of {audio.name}"
 
 
 def _segments_beside(path: Path) -> tuple:

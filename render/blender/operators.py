@@ -35,7 +35,7 @@ class ImportAnimation(bpy.types.Operator, ImportHelper):
             if audio and not audio.is_file():
                 raise UnusableFile(f"{audio}: no such file")
             done = land(context, Path(self.filepath), form=self.form, start=self.start, audio=audio)
-        except UnusableFile as problem:
+        except (UnusableFile, OSError) as problem:
             self.report({"ERROR"}, str(problem))
             return {"CANCELLED"}
         self.report({"INFO"}, done)

@@ -54,8 +54,12 @@ def free_channel(scene: bpy.types.Scene) -> int:
     return 1 + max((strip.channel for strip in strips(scene)), default=0)
 
 
-def add_audio(scene: bpy.types.Scene, path: Path, start: int) -> None:
-    """The recording as a sound strip from frame ``start``; playback keeps step with it."""
+def add_audio(scene: bpy.types.Scene, path: Path, start: int) -> bool:
+    """The recording as a sound strip from frame ``start``, with which playback keeps step; False where it cannot be."""
     remove_strips(scene, AUDIO)
-    strips(scene).new_sound(name=AUDIO, filepath=str(path), channel=free_channel(scene), frame_start=start)
+    try:
+        strips(scene).new_sound(name=AUDIO, filepath=str(path), channel=free_channel(scene), frame_start=start)
+    except RuntimeError:  # no sound in it, or a Blender without sound
+        return False
     scene.sync_mode = "AUDIO_SYNC"
+    return True

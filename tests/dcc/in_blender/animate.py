@@ -37,7 +37,7 @@ scene.answer(
     vertices=np.array(made),
     keys=np.array([k.name for k in mesh.data.shape_keys.key_blocks]),
     markers=np.array([f"{m.frame} {m.name}" for m in now.timeline_markers]),
-    strips=np.array([f"{s.type} {s.name}" for s in now.sequence_editor.strips]),
+    strips=np.array([f"{s.type} {s.name}" for s in scene.strips()]),
     clock=np.array([now.frame_start, now.frame_end, now.render.fps / now.render.fps_base]),
     refusal=np.array(refusal),
 )

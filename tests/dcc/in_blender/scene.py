@@ -31,6 +31,12 @@ def meshes() -> list[bpy.types.Object]:
     return sorted(found, key=lambda o: o.name)
 
 
+def strips() -> list:
+    """The sequencer's strips, in Blender 4.2 as in later ones."""
+    editor = bpy.context.scene.sequence_editor
+    return list(getattr(editor, "strips", None) or getattr(editor, "sequences", ()))
+
+
 def evaluated(frames: list[int]) -> np.ndarray:
     """(F, V, 3) world positions of all mesh vertices at those frames, every modifier applied, turned to +Y up."""
     scene, made = bpy.context.scene, []

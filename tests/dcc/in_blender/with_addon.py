@@ -55,8 +55,7 @@ answers["modifiers"] = np.array([m.type for m in shown.modifiers], "U99")
 answers["objects"] = np.array(sorted(o.name for o in now.objects), "U99")
 answers["clock"] = np.array([now.frame_start, now.frame_end, now.render.fps / now.render.fps_base])
 answers["markers"] = np.array([f"{m.frame} {m.name}" for m in now.timeline_markers], "U99")
-strips = now.sequence_editor.strips if now.sequence_editor else []
-answers["strips"] = np.array([f"{s.type} {s.frame_final_start} {s.mute} {s.name}" for s in strips], "U199")
+answers["strips"] = np.array([f"{s.type} {s.frame_final_start} {s.mute} {s.name}" for s in scene.strips()], "U199")
 if asked.get("move"):
     index, by = asked["move"]
     marker = sorted(now.timeline_markers, key=lambda m: m.frame)[index]
@@ -64,7 +63,7 @@ if asked.get("move"):
     assert bpy.ops.sedtalker.write_track(filepath=asked["track"]) == {"FINISHED"}
     assert bpy.ops.sedtalker.colour_strips() == {"FINISHED"}
     answers["moved"] = np.array([m.frame for m in sorted(now.timeline_markers, key=lambda m: m.frame)])
-    moved = sorted((s for s in now.sequence_editor.strips if s.type == "COLOR"), key=lambda s: s.frame_final_start)
+    moved = sorted((s for s in scene.strips() if s.type == "COLOR"), key=lambda s: s.frame_final_start)
     answers["moved_strips"] = np.array([[s.frame_final_start, s.frame_final_end] for s in moved])
     answers["colours"] = np.array([list(s.color) for s in moved])
 bpy.ops.preferences.addon_disable(module=MODULE)
