@@ -8,7 +8,7 @@ minutes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -216,7 +216,7 @@ class DiarizerNetwork(nn.Module):
         inputs = frame_inputs(padded.mel, padded.prosody, padded.speech, padded.valid)
         total = []
         for network in self.frame_networks:
-            reach = network.context
+            reach = cast(FrameNetwork, network).context
             first = 0 if reach is None else max(0, since - reach) // STRIDE * STRIDE
             heard = network(inputs[:, first:])
             logs, rest = F.log_softmax(heard.logits, -1), (heard.intensity, torch.sigmoid(heard.boundary))

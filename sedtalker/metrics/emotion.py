@@ -83,8 +83,8 @@ def reliability(truth: Labels, posterior: NDArray[np.floating], bins: int = 15) 
     which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     count = np.bincount(which, minlength=bins)
     full = count > 0
-    sums = [np.bincount(which, values, bins)[full] / count[full] for values in (confidence, guess == truth)]
-    return Reliability(*sums, count[full] / max(1, len(truth)))
+    confident, right = (np.bincount(which, values, bins)[full] / count[full] for values in (confidence, guess == truth))
+    return Reliability(confident, right, count[full] / max(1, len(truth)))
 
 
 def expected_calibration_error(truth: Labels, posterior: NDArray[np.floating], bins: int = 15) -> float:

@@ -154,7 +154,7 @@ def baved_figures(diarizer: DiarizerNetwork, heard: list[HeardClip]) -> dict[str
 def enrolled_figures(diarizer: DiarizerNetwork, heard: list[HeardClip]) -> dict[str, float]:
     """``uar_<corpus>_enrolled5`` and ``_enrolled_all``, see ``evaluate_diarizer``."""
     core = with_voices(diarizer, [h for h in heard if h.clip.corpus in JOINED])
-    figures = {}
+    figures: dict[str, float] = {}
     for name, count in (("enrolled5", 5), ("enrolled_all", len(core))):
         guess = np.zeros(len(core), np.int64)
         for i, h in enumerate(core):
