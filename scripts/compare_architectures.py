@@ -33,6 +33,7 @@ PAGE = """# Architectures of the frame network
 Written by `python scripts/compare_architectures.py --data DIR --runs DIR`. Each network is trained from scratch for
 {seconds} CPU seconds on one core, on the same clips, without the speakers that are scored: {held} of the training split
 and the validation split, whose figures are averaged. The speakers are few: differences below 0.04 mean little.
+Mamba scans in plain torch here, which is slow on a CPU: the table is about what a CPU's minutes buy, not about steps.
 
 | network | parameters | steps | s a step | UAR RAVDESS | UAR nEMO | UAR Korean | frame accuracy, joined | mean |
 |---|---|---|---|---|---|---|---|---|
