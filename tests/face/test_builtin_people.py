@@ -13,7 +13,9 @@ from sedtalker.face.builtin.eyes import SPOKES, cornea_profile
 from sedtalker.face.builtin.identity import apply_identity
 from sedtalker.face.builtin.load import build_face
 from sedtalker.face.builtin.parameters import read_parameters
+from sedtalker.face.builtin.scalp import above_hairline
 from sedtalker.face.face import Face
+from sedtalker.face.rasteriser import orthographic_matrix, rasterise_ids
 
 MM = 1e3
 SEEDS = range(10)
@@ -138,6 +140,37 @@ def test_brows_and_hair_stay_on_the_head(person: Face) -> None:
     skin = cKDTree(person.mesh.vertices[person.regions["skin"]])
     assert MM * skin.query(person.mesh.vertices[person.regions["brows"]])[0].max() < 6.0
     assert MM * skin.query(person.mesh.vertices[person.regions["hair"]])[0].max() < 70.0
+
+
+def test_hair_and_scalp_move_with_the_skull_alone(person: Face) -> None:
+    reach = MM * np.linalg.norm(person.basis, axis=2).max(axis=0)
+    assert reach[person.regions["hair"]].max() < 0.3
+    rest = read_parameters().cage.astype(float)
+    grown = above_hairline(build_cage().subdivision.matrix @ rest) > 0.3
+    assert reach[: len(grown)][grown].max() < 0.3
+
+
+def seen(face: Face, vertices: np.ndarray, size: int) -> dict[str, int]:
+    """Pixels of each group from the front."""
+    mesh = face.mesh
+    assert mesh.polygon_groups is not None
+    matrix = orthographic_matrix((0.0, 0.02, 0.0), 0.16, 0.4)
+    triangles = rasterise_ids(vertices, mesh.triangles, matrix, size).triangle
+    groups = mesh.polygon_groups[mesh.triangle_polygons[triangles[triangles >= 0]]]
+    counts = np.bincount(groups, minlength=len(mesh.group_names))
+    return dict(zip(mesh.group_names, map(int, counts), strict=True))
+
+
+@pytest.mark.parametrize("weights", [{"browDown": 1.0}, {"browDown": 0.5}, {"browDown": 1.0, "noseSneer": 0.6}])
+def test_lowered_brows_keep_their_thickness(person: Face, weights: dict[str, float]) -> None:
+    rest, down = (seen(person, vertices, 512)["brows"] for vertices in (person.mesh.vertices, posed(person, **weights)))
+    assert down >= 0.75 * rest
+
+
+def test_no_tooth_glints_through_closed_lips(person: Face) -> None:
+    for weights in ({}, {"mouthSmile": 0.6, "cheekSquint": 0.5}, {"jawOpen": 0.03}):
+        counts = seen(person, posed(person, **weights), 1024)
+        assert counts["teeth_upper"] + counts["teeth_lower"] == 0, weights
 
 
 def test_colours_are_in_range(person: Face) -> None:

@@ -1,21 +1,21 @@
-"""Brows and lashes: thin quads glued to the skin, so that every expression carries them."""
+"""Brows and lashes: thin quads on the skin, so that every expression carries them."""
 
 from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
 from sedtalker.face.builtin.character import Brows, Character
+from sedtalker.face.builtin.glue import flipped, glue_front, reflected, ride
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 
 BROW_DROP = 0.88
 """Centimetres that the brows lie below landmarks 17–26."""
 BROW_ARCH = 0.75
 """Share of the landmarks' arch that is kept."""
-BROW_HAIRS, LASHES = 150, 24
+BROW_HAIRS, BROW_STATIONS, LASHES = 150, 13, 24
 BROW_HALF_HEIGHT = (0.15, 0.24, 0.25, 0.20, 0.13, 0.04)
 """Half the brow's height from its inner to its outer end, centimetres."""
 
@@ -89,10 +89,14 @@ def build_brows(skin: Skin, marks: Points, tone: Points, character: Character) -
     shade = np.repeat(rng.uniform(0.96, 1.08, BROW_HAIRS) * np.interp(t, [0, 0.25, 1], [1.12, 1.04, 1.0]), 4)
     base, base_weights, base_quads, base_colours = _brow_base(skin, marks, tone, character)
     quads = np.concatenate([base_quads, np.arange(len(vertices)).reshape(-1, 4) + len(base)])
-    return _both_sides(
-        "brows", skin, np.concatenate([base, vertices]), sparse.vstack([base_weights, weights]).tocsr(), quads,
-        np.concatenate([base_colours, np.array(character.palette.brow) * shade[:, None]]), (0.02, 0.79),
-    )  # fmt: skip
+    colours = np.concatenate([base_colours, np.array(character.palette.brow) * shade[:, None]])
+    vertices, weights = np.concatenate([base, vertices]), sparse.vstack([base_weights, weights]).tocsr()
+    stations = np.linspace(0.0, 1.0, BROW_STATIONS)
+    middle = brow_curve(marks, stations, character.brows)
+    place = np.interp(vertices[:, 0], middle[:, 0], np.arange(BROW_STATIONS))
+    left, right = (ride(half, vertices, weights, middle, place) for half in (skin, reflected(skin)))
+    right = right * np.array([-1, 1, 1], np.float32)
+    return _both_sides("brows", vertices, quads, colours, (left, right), (0.02, 0.79))
 
 
 def build_lashes(cage: Cage, skin: Skin, character: Character) -> Part:
@@ -122,7 +126,8 @@ def build_lashes(cage: Cage, skin: Skin, character: Character) -> Part:
     order = np.arange(4 * LASHES).reshape(4, LASHES).T.reshape(-1)
     quads = np.arange(len(vertices)).reshape(-1, 4)
     colours = np.tile(np.array(character.palette.lash), (len(vertices), 1))
-    return _both_sides("lashes", skin, vertices, weights[order], quads, colours, (0.10, 0.79))
+    offsets = (skin.glued(weights[order]), skin.glued(flipped(skin, weights[order])))
+    return _both_sides("lashes", vertices, quads, colours, offsets, (0.10, 0.79))
 
 
 def _interpolate(loop: NDArray[np.int64], at: NDArray[np.float64], count: int) -> sparse.csr_matrix:
@@ -135,43 +140,12 @@ def _interpolate(loop: NDArray[np.int64], at: NDArray[np.float64], count: int) -
 
 
 def _both_sides(
-    name: str, skin: Skin, vertices: Points, weights: sparse.csr_matrix, quads: NDArray[np.int64], colours: Points,
-    corner: tuple[float, float],
+    name: str, vertices: Points, quads: NDArray[np.int64], colours: Points,
+    offsets: tuple[NDArray[np.float32], NDArray[np.float32]], corner: tuple[float, float],
 ) -> Part:  # fmt: skip
-    """A left part and its mirror image (mirrored through the skin's own symmetry)."""
+    """A left part and its mirror image, with the offsets of both."""
     both = np.concatenate([vertices, vertices * (-1, 1, 1)])
-    offsets = np.concatenate([skin.glued(weights), skin.glued(flipped(skin, weights))], axis=1)
     all_quads = np.concatenate([quads, quads[:, ::-1] + len(vertices)])
     uvs = flat_uvs(both, all_quads, corner, 0.07)
-    return Part(name, both, all_quads, np.clip(np.concatenate([colours, colours]), 0, 1), offsets, uvs)
-
-
-def flipped(skin: Skin, weights: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Weights on the skin's vertices of the other side."""
-    return sparse.csr_matrix((weights.data, skin.mirror[weights.indices], weights.indptr), shape=weights.shape)
-
-
-def glue_front(skin: Skin, xy: Points) -> tuple[sparse.csr_matrix, Points]:
-    """Weights (n, V) and normals (n, 3) of the foremost skin points that lie at (x, y) in front view."""
-    triangles = np.concatenate([skin.quads[:, :3], skin.quads[:, [0, 2, 3]]])
-    a, b, c = (skin.vertices[triangles[:, k]] for k in range(3))
-    normal = np.cross(b - a, c - a)
-    facing = (normal[:, 2] > 0) & (a[:, 2] > 3)
-    triangles, a, b, c, normal = (x[facing] for x in (triangles, a, b, c, normal))
-    near = cKDTree((a + b + c)[:, :2] / 3).query(xy, k=48)[1]
-    u, v = (b - a)[near], (c - a)[near]
-    w = xy[:, None] - a[near][..., :2]
-    det = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
-    s = (w[..., 0] * v[..., 1] - w[..., 1] * v[..., 0]) / det
-    t = (u[..., 0] * w[..., 1] - u[..., 1] * w[..., 0]) / det
-    inside = np.minimum(np.minimum(s, t), 1 - s - t)
-    depth = a[near][..., 2] + s * u[..., 2] + t * v[..., 2]
-    rows = np.arange(len(xy))
-    best = np.where(inside > -1e-6, 1e3 + depth, inside).argmax(1)
-    chosen = near[rows, best]
-    share = np.stack([1 - s[rows, best] - t[rows, best], s[rows, best], t[rows, best]], axis=1)
-    weights = sparse.coo_matrix(
-        (share.reshape(-1), (np.repeat(rows, 3), triangles[chosen].reshape(-1))), shape=(len(xy), len(skin.vertices))
-    ).tocsr()
-    out = normal[chosen]
-    return weights, out / np.linalg.norm(out, axis=1, keepdims=True)
+    colours = np.clip(np.concatenate([colours, colours]), 0, 1)
+    return Part(name, both, all_quads, colours, np.concatenate(offsets, axis=1), uvs)

@@ -76,7 +76,7 @@ _PEOPLE = (
             "jawWidth": -0.6, "chinLength": -0.9, "mouthWidth": -0.5, "cheekFullness": 1.0, "neckWidth": -0.9,
             "foreheadHeight": 1.0, "eyeSpacing": 0.8, "faceWidth": 0.5, "philtrum": -0.3, "lipFullness": 0.3,
         },
-        resting={"eyeBlink": 0.04},
+        resting={"eyeSquint": -0.08},
         strength={"browDown": 1.55, "noseSneer": 1.2, "eyeSquint": 1.2},
         palette=Palette(
             skin=(0.955, 0.790, 0.690), blush=(0.96, 0.55, 0.47), lip=(0.85, 0.46, 0.43), lip_cover=0.7,

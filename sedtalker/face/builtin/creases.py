@@ -10,7 +10,7 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from sedtalker.face.builtin.brows import flipped, glue_front
+from sedtalker.face.builtin.glue import flipped, glue_front
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.face.mesh import vertex_normals

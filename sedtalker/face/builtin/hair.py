@@ -1,4 +1,4 @@
-"""Hairstyles: locks laid over the head of neutral identity, then carried by the skin to any other."""
+"""Hairstyles: locks laid over the head of neutral identity, then fitted to any other."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ STEPS = np.linspace(0, 1, STATIONS)
 
 
 def build_hair(scalp: Scalp, skin: Skin, style: HairStyle, palette: Palette) -> Part:
-    """Hair of a style on ``skin``; ``scalp`` is the head of neutral identity."""
+    """Hair of a style on ``skin``; ``scalp`` is the head of neutral identity. It moves with the skull alone."""
     strands = STYLES[style](scalp, palette, np.random.default_rng(5))
     weights = scalp.glue(strands.roots)
     moved = strands.vertices + weights @ (skin.vertices - scalp.skin.vertices)
     uvs = flat_uvs(strands.vertices, strands.quads, (0.18, 0.79), 0.05)
-    return Part("hair", moved, strands.quads, np.clip(strands.colours, 0, 1), skin.glued(weights), uvs)
+    still = np.zeros((len(skin.offsets), *moved.shape), np.float32)
+    return Part("hair", moved, strands.quads, np.clip(strands.colours, 0, 1), still, uvs)
 
 
 def _profile(*values: float) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from sedtalker.face.builtin.paint import GUM, TONGUE, paint_eyeball, paint_skin,
 from sedtalker.face.builtin.parameters import Parameters, read_parameters
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.regions import part_regions, skin_regions
-from sedtalker.face.builtin.scalp import Scalp, above_hairline
+from sedtalker.face.builtin.scalp import Scalp, above_hairline, still_scalp
 from sedtalker.face.builtin.shapes import SHAPES, correctives, eye_offsets, jaw_offsets, refine_skin, tongue_offsets
 from sedtalker.face.builtin.unfold import Surroundings, surroundings, unfold
 from sedtalker.face.builtin.uv import skin_uvs
@@ -92,7 +92,8 @@ def build_face(character: Character) -> Face:
     base = _base()
     fitted = apply_identity(base.cage, base.parameters, character.identity)
     parameters = _rested(_strengthened(fitted.parameters, character.strength), character.resting)
-    skin = unfold(base.skin, refine_skin(base.cage, parameters), base.around, correctives(parameters))
+    skin = still_scalp(refine_skin(base.cage, parameters), base.skin)
+    skin = unfold(base.skin, skin, base.around, correctives(parameters))
     parts = _build_parts(base, skin, parameters, fitted, character)
     return assemble(base, skin, parts, parameters, character.name)
 

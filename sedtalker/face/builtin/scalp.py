@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ CROWN = np.array([0.10, 0.80, -0.52])
 LINE_AZIMUTH = (0, 14, 26, 36, 46, 56, 64, 69, 74, 80, 88, 97, 106, 114, 123, 136, 152, 180)
 LINE_HEIGHT = (9.3, 9.5, 9.6, 9.2, 8.2, 6.7, 4.5, 2.4, 1.2, 2.2, 3.9, 4.3, 3.5, 1.4, -1.4, -3.7, -4.9, -5.2)
 """Height of the hairline by azimuth from the front, centimetres, on the head of neutral identity."""
+FADE_START, FADE_END = -1.5, 0.3
+"""Heights over the hairline between which the skin ceases to move, centimetres."""
 
 
 def hairline(azimuth: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -29,6 +33,13 @@ def above_hairline(vertices: Points) -> NDArray[np.float64]:
     """(V,) how far points lie above the hairline, centimetres."""
     azimuth = np.degrees(np.arctan2(vertices[:, 0], vertices[:, 2] - HEAD[2]))
     return vertices[:, 1] - hairline(azimuth)
+
+
+def still_scalp(skin: Skin, base: Skin) -> Skin:
+    """The skin with shapes that fade out towards the hairline of ``base``, the head of neutral identity: hair does not
+    move with the brows."""
+    t = np.clip((FADE_END - above_hairline(base.vertices)) / (FADE_END - FADE_START), 0, 1)
+    return replace(skin, offsets=skin.offsets * (t * t * (3 - 2 * t)).astype(np.float32)[:, None])
 
 
 class Scalp:

@@ -17,6 +17,8 @@ TONGUE_SHAPES = ("tongueUp", "tongueWide", "tongueRoll")
 SHAPES = (*ARKIT_52, *TONGUE_SHAPES)
 TONGUE_OUT = {"jawOpen": 0.24, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight": 0.15}
 """The lips and jaw make way for the tongue."""
+LAP_RINGS, LAP = (6.0, 6.5, 7.0, 7.5, 8.0), (0.0, 0.065, 0.115, 0.060, 0.0)
+"""Further overlap of each lip, centimetres, by ring of the mouth behind the contact line."""
 
 
 def correctives(parameters: Parameters) -> tuple[Corrective, ...]:
@@ -38,12 +40,20 @@ def refine_skin(cage: Cage, parameters: Parameters) -> Skin:
     offsets = sub.matrix.astype(np.float32) @ rows.transpose(1, 0, 2).reshape(n, 3 * k)
     ears = np.maximum(*(cage.place(patch(f"ear_{side}"))[0] for side in ("left", "right"))) >= 0.9
     return Skin(
-        vertices=sub.matrix @ parameters.cage.astype(float),
+        vertices=sub.matrix @ parameters.cage.astype(float) + _lap(cage),
         quads=sub.quads,
         offsets=offsets.reshape(-1, k, 3).transpose(1, 0, 2).copy(),
         mirror=cage.refined_mirror,
         ears=ears,
     )
+
+
+def _lap(cage: Cage) -> Points:
+    """(V, 3) how much further than the cage says the lips overlap behind the line where they meet, so that no tooth
+    glints through the hair's breadth that a smile opens."""
+    ring, height = cage.place(patch("mouth"))
+    lap = np.interp(ring, LAP_RINGS, LAP, left=0.0, right=0.0) * np.clip(height / 0.4, -1, 1)
+    return np.stack([np.zeros_like(lap), -lap, np.zeros_like(lap)], axis=1)
 
 
 def _mixed(parameters: Parameters, values: NDArray[np.float32]) -> NDArray[np.float32]:
