@@ -51,10 +51,10 @@ def _spread(count: int, low: float, high: float, jitter: float, rng: np.random.G
 
 def swept(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
     """Short sides, a longer top swept up and aside from a parting."""
-    pieces = [cap(scalp, _profile(0.40, 0.40, 0.34, 0.24, 0.08, -0.12), palette, rng)]
+    pieces = [cap(scalp, _profile(0.62, 0.60, 0.42, 0.25, 0.08, -0.12), palette, rng)]
     t = STEPS[None]
-    for first, last, count, tall in ((1.01, 0.55, 30, 1.00), (0.97, 0.42, 30, 1.25), (0.80, 0.25, 26, 1.45),
-                                     (0.60, 0.05, 22, 1.35), (0.40, -0.10, 14, 1.05)):  # fmt: skip
+    for first, last, count, tall in ((1.01, 0.55, 30, 1.00), (0.97, 0.42, 30, 1.18), (0.80, 0.25, 26, 1.22),
+                                     (0.60, 0.05, 22, 1.20), (0.40, -0.10, 14, 0.90)):  # fmt: skip
         azimuth = _spread(count, -54, 56, 0.45, rng)
         turn = np.tanh((azimuth - PARTING) / 12)
         top = np.exp(-((azimuth / 46) ** 4))
@@ -62,7 +62,8 @@ def swept(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
         drift = azimuth + np.where(turn > 0, turn * (40 * t**0.9 * top + 12 * t), turn * 22 * t)
         rise = tall * (0.28 + 0.72 * top) * (0.55 + 0.45 * np.abs(turn)) * rng.uniform(0.88, 1.10, (count, 1))
         lift = rise * np.interp(STEPS, [0, 0.17, 0.34, 0.6, 1], [0.04, 0.50, 0.88, 1.0, 0.74]) - 0.05 * (t < 0.01)
-        half = 0.52 * np.interp(STEPS, [0, 0.17, 0.5, 0.85, 1], [0.16, 0.8, 1.0, 0.75, 0.10])
+        wide = 0.52 if first > 0.9 else 0.74  # over the crown nothing lies beneath
+        half = wide * np.interp(STEPS, [0, 0.17, 0.5, 0.85, 1], [0.16, 0.8, 1.0, 0.75, 0.10])
         pieces.append(_laid(scalp, drift, s, lift, np.tile(half, (count, 1)), palette, rng))
     pieces += _downwards(
         scalp,
