@@ -31,7 +31,7 @@ ENROLL_HELP = "Another recording of the same speaker and microphone, to know the
 def animate(
     audio: Annotated[Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4/webm.")],
     mesh: Annotated[
-        Path | None, typer.Option(help="Your head mesh (OBJ, GLB, PLY); default: the built-in face.")
+        Path | None, typer.Option(help="Your head mesh, or the .sedface of it; default: the built-in face.")
     ] = None,
     face: Annotated[str | None, typer.Option(help="A built-in face (sedtalker face list), or random-SEED.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the results [AUDIO's name].")] = None,
@@ -101,6 +101,12 @@ def _face(mesh: Path | None, name: str | None, stages: Stages) -> tuple[Face, di
 
     if mesh is not None and name is not None:
         raise InputError("choose one of --mesh and --face")
+    if mesh is not None and mesh.suffix.lower() == ".sedface":
+        from sedtalker.face.sedface import read_sedface
+
+        with stages.stage(f"opening {mesh.name}"):
+            registered, known = read_sedface(mesh)
+        return registered, {"face": registered.name, "registration": json.loads(known.to_json())}
     with stages.stage("loading the built-in face"):
         source = load_face(name or DEFAULT)
     if mesh is None:

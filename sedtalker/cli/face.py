@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sedtalker.cli.console import fail_clearly, write_json
 from sedtalker.errors import InputError
 
+if TYPE_CHECKING:
+    from sedtalker.face.face import Face
+
 app = typer.Typer(help="List, look at and export the built-in faces.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="A built-in face (see: sedtalker face list), or random-SEED.")]
+Name = Annotated[str, typer.Argument(help="A built-in face (see: sedtalker face list), random-SEED, or a .sedface.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
@@ -65,12 +68,11 @@ def show(
     with OutputFolder(output.parent, [output.name], force) as results:
         from PIL import Image
 
-        from sedtalker.face.catalogue import load_face
         from sedtalker.face.pose import parse_weights, pose
         from sedtalker.render import frame_head, load_lighting, make_renderer
         from sedtalker.render.contact_sheet import contact_sheet, every_shape
 
-        face, lighting = load_face(name), load_lighting(light)
+        face, lighting = _open(name), load_lighting(light)
         if shape:
             vertices = face.deform(pose(face, parse_weights(shape))[None])[0]
             with make_renderer(face, frame_head(face, yaw=yaw), size or 720, lighting=lighting) as view:
@@ -93,9 +95,7 @@ def export(
     from sedtalker.cli.output import OutputFolder
 
     with OutputFolder(output.parent, [output.name], force) as results:
-        from sedtalker.face.catalogue import load_face
-
-        face = load_face(name)
+        face = _open(name)
         if output.suffix.lower() == ".obj":
             from sedtalker.face.files import write_obj
 
@@ -105,6 +105,17 @@ def export(
 
             write_glb(results.path / output.name, face)
     print(output)
+
+
+def _open(name: str) -> Face:
+    """The face of that name, or in that ``.sedface`` file."""
+    if name.lower().endswith(".sedface"):
+        from sedtalker.face.sedface import read_sedface
+
+        return read_sedface(Path(name))[0]
+    from sedtalker.face.catalogue import load_face
+
+    return load_face(name)
 
 
 def _check_name(path: Path, suffixes: tuple[str, ...]) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from sedtalker import __version__
-from sedtalker.cli import checkpoint, evaluate, face
+from sedtalker.cli import checkpoint, evaluate, face, mesh
 from sedtalker.cli.animate import animate
+from sedtalker.cli.compare import compare
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
 from sedtalker.cli.render import render
@@ -22,11 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (animate, diarize, export, render, train):
+for command in (animate, compare, diarize, export, render, train):
     app.command()(command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(face.app, name="face")
+app.add_typer(mesh.app, name="mesh")
 
 
 def _version(value: bool) -> None:

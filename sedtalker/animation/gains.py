@@ -1,0 +1,158 @@
+"""Gains on finished motion: how much of the emotion shows, how far the mouth opens, and how strong each region is.
+
+The decoder run twice, under the track and under neutral, splits its motion into a speech part (what it does under
+neutral) and an emotional part (what the track adds). They are scaled apart; lips that both leave closed stay closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.face import Face
+from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+MAX_GAIN = 2.0
+REGIONS: dict[str, tuple[str, ...]] = {
+    "brows": ("brow",),
+    "eyes": ("eyeBlink", "eyeSquint", "eyeWide"),
+    "cheeks": ("cheek",),
+    "nose": ("nose",),
+    "jaw": ("jaw",),
+    "mouth": ("mouth",),
+    "smile": ("mouthSmile", "mouthDimple"),
+    "frown": ("mouthFrown",),
+}
+"""Regions of the face by the beginnings of ARKit names; a smile and a frown are also of the mouth."""
+ARTICULATORS = ("jaw", "mouth", "tongue")
+PARTING = (
+    "jaw", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthShrug", "mouthPress", "mouthLowerDown",
+    "mouthUpperUp",
+)  # fmt: skip
+"""Shapes that part the lips or seal them; the first to give way where a gain would open a closed mouth."""
+SLACK = 0.003
+"""A closed mouth may open by this (outer-eye distances; a quarter of a millimetre)."""
+EASE_FRAMES = 2
+"""On either side of a closure that is held, frames of 20 ms."""
+
+
+def _columns(beginnings: Sequence[str]) -> Mask:
+    """(52,) the ARKit shapes whose names begin so."""
+    return np.array([name.startswith(tuple(beginnings)) for name in ARKIT_52])
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Factors from 0 to 2; 1 leaves things as they are.
+
+    Attributes:
+        expressivity: of the emotional part; 0 is the motion under a neutral track.
+        articulation: of the speech part of jaw, lips and tongue, about the closed mouth.
+        regions: of the emotional part in a region (see ``REGIONS``), on top of ``expressivity``. A shape of two regions
+            takes both factors.
+
+    Raises:
+        InputError: a factor out of range or an unknown region.
+    """
+
+    expressivity: float = 1.0
+    articulation: float = 1.0
+    regions: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.regions:
+            if name not in REGIONS:
+                raise InputError(f"there is no region '{name}' of the face: use one of {', '.join(REGIONS)}")
+        named = {"expressivity": self.expressivity, "articulation": self.articulation, **self.regions}
+        for name, value in named.items():
+            if not 0.0 <= value <= MAX_GAIN:
+                raise InputError(f"the gain {name}={value:g} is out of range: use 0 to {MAX_GAIN:g}")
+
+    @property
+    def leaves_motion_as_is(self) -> bool:
+        """Whether every factor is 1."""
+        return all(value == 1.0 for value in (self.expressivity, self.articulation, *self.regions.values()))
+
+    def of_speech(self) -> Floats:
+        """(52,) factors of the speech part."""
+        return np.where(_columns(ARTICULATORS), self.articulation, 1.0).astype(np.float32)
+
+    def of_emotion(self) -> Floats:
+        """(52,) factors of the emotional part."""
+        factors = np.full(len(ARKIT_52), self.expressivity, np.float32)
+        for name, value in self.regions.items():
+            factors[_columns(REGIONS[name])] *= value
+        return factors
+
+
+def parse_region_gains(given: Sequence[str]) -> dict[str, float]:
+    """``["brows=1.3", "smile=.7"]`` as a mapping; the last of a region counts.
+
+    Raises:
+        InputError: not NAME=NUMBER.
+    """
+    gains: dict[str, float] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            gains[name.strip()] = float(value)
+        except ValueError:
+            raise InputError(f"'{text}' is not a gain: give REGION=FACTOR, for example brows=1.3") from None
+    return gains
+
+
+def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face) -> Floats:
+    """The decoder's motion with its speech and emotional parts scaled.
+
+    Args:
+        expressive: (T, 52) coefficients in [0, 1] under the track, 50 frames a second.
+        neutral: (T, 52) of the same speech under ``track.scaled(0)``.
+        gains: the factors; if all are 1, the result is ``expressive`` itself.
+        face: whose lips must stay closed: with the ARKit shapes first and landmarks.
+
+    Returns:
+        (T, 52) in [0, 1]. Where the mouth is closed in both motions, it is closed in the result.
+    """
+    if gains.leaves_motion_as_is:
+        return expressive
+    of_speech, of_emotion = gains.of_speech(), gains.of_emotion()
+    scaled = (of_speech * neutral + of_emotion * (expressive - neutral)).clip(0.0, 1.0)
+    untouched = (of_speech == 1.0) & (of_emotion == 1.0)
+    scaled[:, untouched] = expressive[:, untouched]
+    return _keep_closures(scaled, expressive, neutral, face)
+
+
+def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Face) -> Floats:
+    """``scaled``, moved towards ``expressive`` where it opens a mouth that is closed in both motions."""
+    rest = lip_aperture(face, np.zeros((1, len(ARKIT_52)), np.float32))[0]
+    widest = np.maximum(lip_aperture(face, expressive), lip_aperture(face, neutral))
+    limit = np.minimum(np.maximum(widest, rest) + SLACK, rest + 0.99 * CLOSED_GAP)
+    opened = np.flatnonzero((widest < rest + CLOSED_GAP) & (lip_aperture(face, scaled) > limit))
+    if not len(opened):
+        return scaled
+    kept, tried = np.zeros(len(opened), np.float32), np.ones(len(opened), np.float32)
+    for _ in range(8):  # bisection of how much of the gain can stay
+        middle = 0.5 * (kept + tried)
+        shut = lip_aperture(face, _give_way(scaled[opened], expressive[opened], middle)) <= limit[opened]
+        kept, tried = np.where(shut, middle, kept), np.where(shut, tried, middle)
+    share = np.ones(len(scaled), np.float32)
+    share[opened] = kept
+    window = 2 * EASE_FRAMES + 1  # the mean of minima over the same window is never above the share itself
+    return _give_way(scaled, expressive, uniform_filter1d(minimum_filter1d(share, window), window))
+
+
+def _give_way(scaled: Floats, expressive: Floats, share: Floats) -> Floats:
+    """From ``scaled`` at share 1 to the ``expressive`` mouth at 0: first what parts the lips, from 1/2 on the rest."""
+    mouth = _columns(("jaw", "mouth"))
+    parting = _columns(PARTING)
+    back = np.where(parting, np.clip(2 - 2 * share, 0, 1)[:, None], np.clip(1 - 2 * share, 0, 1)[:, None]) * mouth
+    return (scaled + back * (expressive - scaled)).astype(np.float32)

@@ -1,0 +1,188 @@
+"""``sedtalker mesh``: a mesh of your own, looked at and made to talk."""
+
+from __future__ import annotations
+
+import json as jsons
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from sedtalker.face.inspection import Found, Inspection
+    from sedtalker.face.quality import Quality
+    from sedtalker.face.registration.report import RegistrationReport
+
+app = typer.Typer(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="A head mesh: OBJ, GLB, glTF, PLY or STL.")]
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+
+KEY_POSES: dict[str, dict[str, float]] = {
+    "neutral": {},
+    "jawOpen": {"jawOpen": 0.7},
+    "mouthClose + jawOpen": {"mouthClose": 0.5, "jawOpen": 0.5},
+    "eyeBlink": {"eyeBlink": 1.0},
+    "mouthSmile": {"mouthSmile": 1.0},
+    "mouthFrown": {"mouthFrown": 1.0},
+    "mouthPucker": {"mouthPucker": 1.0},
+    "mouthFunnel": {"mouthFunnel": 1.0},
+    "mouthStretch": {"mouthStretch": 1.0},
+    "browInnerUp": {"browInnerUp": 1.0},
+    "browDown": {"browDown": 1.0},
+    "noseSneer": {"noseSneer": 1.0},
+}
+
+
+@app.command()
+@fail_clearly
+def inspect(
+    file: File,
+    json: Json = False,
+    picture: Annotated[Path | None, typer.Option(help="Draw the head with its landmarks (.png).")] = None,
+    force: Force = False,
+) -> None:
+    """Say what is in a mesh file, whether it is a face, which way it looks, and what is wrong with it."""
+    from sedtalker.cli.output import OutputFolder, check_writable
+
+    _check_suffix(picture, ".png")
+    if picture is not None:
+        check_writable(picture, force)
+    from sedtalker.face.catalogue import load_face
+    from sedtalker.face.files import read_mesh
+    from sedtalker.face.inspection import inspect as look
+
+    mesh = read_mesh(file)
+    _one_thread()
+    result = look(mesh, load_face())
+    if picture is not None:
+        with OutputFolder(picture.parent, [picture.name], force) as results:
+            from PIL import Image
+
+            from sedtalker.render.landmark_picture import landmark_picture
+
+            face = result.face
+            drawn = landmark_picture(*((face.upright, face.upright_landmarks) if face else (mesh, None)))
+            Image.fromarray(drawn).save(results.path / picture.name)
+    if json:
+        write_json({"file": str(file), **result.as_dict(), "picture": picture and str(picture)})
+        return
+    print("\n".join(_lines(file, result)))
+
+
+@app.command()
+@fail_clearly
+def register(
+    file: File,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The registered face (.sedface).")],
+    picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
+    json: Json = False,
+    force: Force = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
+    from sedtalker.cli.output import OutputFolder, check_writable
+
+    _check_suffix(output, ".sedface")
+    _check_suffix(picture, ".png")
+    if picture is not None:
+        check_writable(picture, force)
+    with OutputFolder(output.parent, [output.name], force) as results:
+        from sedtalker.cli.progress import Stages
+        from sedtalker.face.catalogue import load_face
+        from sedtalker.face.files import read_mesh
+        from sedtalker.face.quality import judge
+        from sedtalker.face.registration import register_cached
+        from sedtalker.face.sedface import write_sedface
+
+        mesh = read_mesh(file)
+        stages = Stages(quiet=quiet)
+        _one_thread()
+        with stages.stage(f"fitting {file.name}"):
+            face, report = register_cached(mesh, load_face(), file.stem)
+        with stages.stage("judging the fit"):
+            quality = judge(face, report)
+        write_sedface(results.path / output.name, face, report, quality)
+        if picture is not None:
+            from PIL import Image
+
+            from sedtalker.render.contact_sheet import contact_sheet
+
+            with stages.stage("drawing shapes"), OutputFolder(picture.parent, [picture.name], force) as drawn:
+                Image.fromarray(contact_sheet(face, KEY_POSES, size=240, columns=4)).save(drawn.path / picture.name)
+    if json:
+        found = {"quality": quality.as_dict(), "registration": jsons.loads(report.to_json())}
+        write_json({"file": str(output), "picture": picture and str(picture), **found})
+        return
+    for line in _judgement(quality, report):
+        say(line)
+    print(output)
+
+
+def _lines(file: Path, result: Inspection) -> list[str]:
+    """An inspection as a person reads it."""
+    has, face = result.contents, result.face
+    sizes = {3: "triangles", 4: "quads"}
+    kinds = ", ".join(f"{n} {sizes.get(size, f'{size}-gons')}" for size, n in has.polygon_sizes.items())
+    lines = [
+        f"{file}: {'a face' if face else 'not a face'}",
+        f"  vertices    {has.vertices}",
+        f"  polygons    {has.polygons} ({kinds})",
+        f"  pieces      {has.components}",
+        f"  groups      {', '.join(f'{name} {n}' for name, n in has.groups.items()) or 'none'}",
+        f"  UVs         {has.uvs or 'none'}",
+        f"  size        {' × '.join(f'{side:.4g}' for side in has.size)}",
+    ]
+    if face is not None:
+        units = {1.0: "metres", 0.1: "decimetres", 0.01: "centimetres", 0.001: "millimetres"}
+        normal = ", ".join(f"{round(x, 2) + 0.0:.2f}" for x in face.symmetry_normal)
+        point = ", ".join(f"{x:.4g}" for x in face.symmetry_point)
+        lines += [
+            f"  unit        {units[face.unit] if face.unit else f'unusual: {face.scale:.3g} m'}",
+            f"  axes        up {face.up_axis}, front {face.front_axis}",
+            f"  symmetry    plane through ({point}), normal ({normal}); {face.asymmetry:.1f} mm off its mirror image",
+            f"  mouth       {'opens' if face.mouth_opens else 'sealed'}",
+            f"  eyes        right {_eye(face, 0)}; left {_eye(face, 1)}",
+            f"  roles       {_roles(result)}",
+        ]
+    return lines + [f"  problem: {problem}" for problem in result.problems]
+
+
+def _eye(face: Found, side: int) -> str:
+    lids, ball = face.eyes_open[side], face.eyeballs[side]
+    return f"{'open' if lids else 'no open lids'}, {'eyeball' if ball else 'no eyeball'}"
+
+
+def _roles(result: Inspection) -> str:
+    """``skin, upper teeth × 14``."""
+    assert result.face is not None
+    counts = Counter(piece.role for piece in result.face.pieces)
+    return ", ".join(name if n == 1 else f"{name} × {n}" for name, n in counts.items())
+
+
+def _judgement(quality: Quality, report: RegistrationReport) -> list[str]:
+    """The quality as a person reads it."""
+    made_of = ", ".join(f"{name} {value:.2f}" for name, value in quality.parts.items())
+    notes = [f"  note: {warning}" for warning in report.warnings]
+    return [
+        f"{quality.verdict}: {quality.score:.2f} of 1 ({made_of})",
+        *notes,
+        *(f"  advice: {a}" for a in quality.advice),
+    ]
+
+
+def _check_suffix(path: Path | None, suffix: str) -> None:
+    if path is not None and path.suffix.lower() != suffix:
+        raise InputError(f"{path}: give a file that ends in {suffix}")
+
+
+def _one_thread() -> None:
+    """Hold torch to one thread, so that a fit does not depend on the number of cores."""
+    import torch
+
+    torch.set_num_threads(1)

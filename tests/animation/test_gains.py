@@ -1,0 +1,136 @@
+"""Gains: what they scale, and that closed lips stay closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.animation.animate import assemble
+from sedtalker.animation.decoder import load_decoder, predict
+from sedtalker.animation.gains import REGIONS, SLACK, Gains, apply_gains, parse_region_gains
+from sedtalker.animation.shapes import INDEX
+from sedtalker.audio import load_audio
+from sedtalker.emotion.files import parse_emotion
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin import load_builtin
+from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
+from sedtalker.speech.encoder import encode, load_encoder
+
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
+FACTOR = st.floats(0.0, 2.0)
+REST = np.zeros((1, 52), np.float32)
+
+
+@pytest.fixture(scope="module")
+def face():
+    return load_builtin()
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """Features and the emotion track of the sample clip."""
+    sound = load_audio(SAMPLE)
+    return encode(load_encoder(), sound), parse_emotion(str(SAMPLE.with_suffix(".emotion.json")), sound.duration)
+
+
+@pytest.fixture(scope="module")
+def motions(clip):
+    """The sample clip under its track and under neutral."""
+    features, track = clip
+    decoder = load_decoder()
+    return predict(decoder, features, track), predict(decoder, features, track.scaled(0.0))
+
+
+def beyond_rest(face, coefficients):
+    return lip_aperture(face, coefficients) - lip_aperture(face, REST)[0]
+
+
+def test_all_at_one_is_the_same_array(motions, face):
+    assert apply_gains(*motions, Gains(regions={"brows": 1.0}), face) is motions[0]
+
+
+def test_without_expressivity_it_is_the_neutral_animation(clip, motions, face):
+    features, track = clip
+    still = apply_gains(*motions, Gains(expressivity=0.0, regions={"smile": 1.7}), face)
+    np.testing.assert_allclose(still, motions[1], atol=1e-6)
+    scaled, neutral = (
+        assemble(spoken, features, shown, face, duration=18.0, expressivity=x)
+        for spoken, shown, x in ((still, track, 0.0), (motions[1], track.scaled(0.0), 1.0))
+    )
+    np.testing.assert_allclose(scaled.coefficients, neutral.coefficients, atol=1e-6)
+    np.testing.assert_array_equal(scaled.head_rotation, neutral.head_rotation)
+
+
+def test_more_expressivity_shows_more(motions, face):
+    steps = [apply_gains(*motions, Gains(expressivity=x), face) for x in (0.0, 0.5, 1.0, 1.5, 2.0)]
+    away = np.abs(np.stack(steps) - motions[1])
+    upper = [i for i, name in enumerate(ARKIT_52) if not name.startswith(("jaw", "mouth"))]
+    assert (np.diff(away[:, :, upper], axis=0) >= -1e-6).all()
+    assert (np.diff(away.mean((1, 2))) > 0.001).all()
+
+
+def test_more_articulation_opens_wider(motions, face):
+    gap = np.stack([beyond_rest(face, apply_gains(*motions, Gains(articulation=a), face)) for a in (0.0, 0.5, 1, 1.5)])
+    speaking = gap[2] > 3 * CLOSED_GAP
+    assert speaking.sum() > 100
+    assert (np.diff(gap[:, speaking].mean(1)) > 0.02).all()
+
+
+@pytest.mark.parametrize(
+    "gains",
+    [Gains(articulation=0.5), Gains(articulation=1.5), Gains(expressivity=2.0), Gains(2.0, 2.0, {"mouth": 2.0})],
+)
+@pytest.mark.parametrize("emotion", ["own", "happy:1", "disgust:1"])
+def test_closed_lips_stay_closed(clip, motions, face, gains, emotion):
+    expressive, neutral = motions
+    if emotion != "own":
+        expressive = predict(load_decoder(), clip[0], parse_emotion(emotion, 18.4))
+    widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
+    closed = widest < 0.98 * CLOSED_GAP
+    assert closed.sum() > 100
+    gap = beyond_rest(face, apply_gains(expressive, neutral, gains, face))[closed]
+    assert (gap < CLOSED_GAP).all()
+    assert (gap <= np.maximum(widest[closed], 0.0) + SLACK + 1e-4).all()
+
+
+def test_a_region_is_scaled_alone(motions, face):
+    raised = apply_gains(*motions, Gains(regions={"brows": 1.5}), face)
+    brows = [i for i, name in enumerate(ARKIT_52) if name.startswith("brow")]
+    others = np.setdiff1d(np.arange(52), brows)
+    np.testing.assert_array_equal(raised[:, others], motions[0][:, others])
+    emotion = motions[0] - motions[1]
+    np.testing.assert_allclose(raised[:, brows], (motions[1] + 1.5 * emotion)[:, brows].clip(0, 1), atol=1e-6)
+    smile = Gains(expressivity=1.5, regions={"mouth": 0.5, "smile": 0.4}).of_emotion()
+    assert smile[INDEX["mouthSmileLeft"]] == pytest.approx(0.3)
+    assert smile[INDEX["mouthFrownLeft"]] == pytest.approx(0.75)
+
+
+@settings(max_examples=20, deadline=None)
+@given(FACTOR, FACTOR, st.dictionaries(st.sampled_from(sorted(REGIONS)), FACTOR), st.integers(0, 2**31))
+def test_coefficients_stay_in_range(face, expressivity, articulation, regions, seed):
+    expressive, neutral = np.random.default_rng(seed).uniform(size=(2, 12, 52)).astype(np.float32)
+    result = apply_gains(expressive, neutral, Gains(expressivity, articulation, regions), face)
+    assert result.dtype == np.float32
+    assert result.min() >= 0
+    assert result.max() <= 1
+
+
+def test_every_region_has_shapes():
+    assert all(Gains(regions={name: 0.0}).of_emotion().min() == 0 for name in REGIONS)
+
+
+def test_bad_gains_are_said():
+    assert parse_region_gains(["brows=1.3", "smile=.7", "brows=1"]) == {"brows": 1.0, "smile": 0.7}
+    for text in ("brows", "brows=much", "=2="):
+        with pytest.raises(InputError, match="give REGION=FACTOR"):
+            parse_region_gains([text])
+    with pytest.raises(InputError, match="no region 'ears'"):
+        Gains(regions={"ears": 1.0})
+    for value in (2.5, -0.1, float("nan")):
+        with pytest.raises(InputError, match="out of range"):
+            Gains(regions={"brows": value})
