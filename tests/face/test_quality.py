@@ -1,0 +1,55 @@
+"""A poor registration scores low and says why; a good one has nothing to say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sedtalker.face.face import Face
+from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, inverted_share, judge
+from sedtalker.face.registration import RegistrationReport
+from tests.face.cube import cube_face
+
+GOOD = RegistrationReport(
+    score=1.0,
+    landmark_confidence=0.6,
+    landmark_residual=0.02,
+    fit_residual=0.3,
+    blink_gap=0.2,
+    lip_gap=0.1,
+    mouth_opens=True,
+    eyes_found=(True, True),
+    eyeballs=(True, True),
+    components=(("skin", 8),),
+    unit=1.0,
+    scale=1.0,
+    rotation=((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    translation=(0, 0, 0),
+)
+
+
+def still() -> Face:
+    return replace(cube_face(), basis=np.zeros((3, 8, 3), np.float32), regions={})
+
+
+def test_a_good_one_has_nothing_to_say() -> None:
+    quality = judge(still(), GOOD)
+    assert (quality.score, quality.verdict, quality.advice) == (1.0, "good", ())
+
+
+def test_sealed_lips_and_a_far_fit_are_poor_and_said() -> None:
+    quality = judge(still(), replace(GOOD, mouth_opens=False, lip_gap=None, fit_residual=6.0, eyes_found=(True, False)))
+    assert quality.verdict == "poor"
+    assert set(quality.advice) == {NO_LIPS, NO_LIDS, ADVICE["fit"]}
+    assert quality.measured["lips"] is None
+
+
+def test_polygons_turned_over_are_counted_once_a_shape() -> None:
+    assert inverted_share(still()) == 0.0
+    face = still()
+    basis = face.basis.copy()
+    basis[0] = face.mesh.vertices * (-2, 0, 0)  # jawOpen mirrors the cube: every side turns over or is seen from inside
+    normal_x = 4 / 12  # two of six sides have their normal along x; mirrored vertices keep their order
+    share = inverted_share(replace(face, basis=basis))
+    assert np.isclose(share, (1 - normal_x) / 2)
