@@ -41,6 +41,7 @@ def assemble(
     fps: float = 30.0,
     seed: int = 0,
     idle: IdleMotion | None = None,
+    expressivity: float = 1.0,
     provenance: Mapping[str, Any] | None = None,
 ) -> Animation:
     """Put the decoder's motion on the video clock, add idle motion and bind both to a face.
@@ -54,6 +55,7 @@ def assemble(
         fps: frames a second.
         seed: of the idle motion; one independent stream for each kind, so switching one off leaves the others.
         idle: which idle motions to add; all by default.
+        expressivity: of the head's posture and liveliness; what ``spoken`` was made with.
         provenance: stored with the animation.
     """
     idle = idle or IdleMotion()
@@ -75,7 +77,8 @@ def assemble(
     head = np.zeros((len(times), 3), np.float32)
     if idle.head:
         energy = resample_frames(_loudness(features), heard, times)
-        head = idle_motion.head_rotation(times, fps, head_rng, energy, on_frames)
+        shown = on_frames if expressivity == 1.0 else on_frames.scaled(expressivity)
+        head = idle_motion.head_rotation(times, fps, head_rng, energy, shown)
     zeros = np.zeros(len(times), np.float32)
     coefficients = np.stack([weights.get(name, zeros) for name in face.shapes], axis=1).astype(np.float32)
     return Animation(coefficients, fps, face, head, on_frames, dict(provenance or {}))

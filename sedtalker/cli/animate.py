@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from sedtalker.export.formats import SUFFIXES, ExportOptions, export, parse_form
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
+    from sedtalker.animation.gains import Gains
     from sedtalker.audio import Audio
     from sedtalker.cli.progress import Stages
     from sedtalker.emotion.track import EmotionTrack
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from sedtalker.speech.encoder import SpeechFeatures
 
 Device = Literal["auto", "cpu", "cuda"]
+GAIN_HELP = (
+    "Scales the emotion of a region: brows, eyes, cheeks, nose, jaw, mouth, smile or frown; brows=1.3. Repeatable."
+)
 ENROLL_HELP = "Another recording of the same speaker and microphone, to know their usual voice; may be repeated."
 
 
@@ -40,6 +45,13 @@ def animate(
     ] = None,
     enroll: Annotated[list[Path] | None, typer.Option(help=ENROLL_HELP)] = None,
     intensity: Annotated[float, typer.Option(min=0.0, max=3.0, help="Scales the strength of emotion.")] = 1.0,
+    expressivity: Annotated[
+        float, typer.Option(min=0.0, max=2.0, help="Scales what emotion adds to the motion.")
+    ] = 1.0,
+    articulation: Annotated[
+        float, typer.Option(min=0.0, max=2.0, help="Scales how far speech moves jaw and lips; closures stay.")
+    ] = 1.0,
+    gain: Annotated[list[str] | None, typer.Option(metavar="REGION=FACTOR", help=GAIN_HELP)] = None,
     fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 30.0,
     size: Annotated[int, typer.Option(min=64, max=2160, help="Width and height of the video, pixels.")] = 512,
     seed: Annotated[int, typer.Option(min=0, help="Of blinks, gaze and head motion.")] = 0,
@@ -66,11 +78,13 @@ def animate(
     suffixes = ([".mp4"] if video else []) + [".emotion.json", *(SUFFIXES[name] for name in formats)]
     with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], force) as results:
         from sedtalker.animation.animate import IdleMotion
+        from sedtalker.animation.gains import Gains, parse_region_gains
         from sedtalker.audio import load_audio
         from sedtalker.cli.progress import Stages
         from sedtalker.render.light import load_lighting
 
         lighting = load_lighting(light)
+        gains = Gains(expressivity, articulation, parse_region_gains(gain or []))
         stages = Stages(quiet=quiet)
         with stages.stage("reading the audio"):
             sound = load_audio(audio, max_seconds)
@@ -79,7 +93,7 @@ def animate(
         target = choose_device(device)  # first of all: the fit of a mesh must not depend on the number of threads
         chosen, source = _face(mesh, face, stages)
         animation = _animation(
-            *(sound, chosen, emotion, enroll or [], intensity, fps, seed, target, stages),
+            *(sound, chosen, emotion, enroll or [], intensity, gains, fps, seed, target, stages),
             idle=IdleMotion(blinks, gaze, head),
             provenance=source,
         )
@@ -127,6 +141,7 @@ def _animation(
     emotion: str | None,
     enrolled: Sequence[Path],
     intensity: float,
+    gains: Gains,
     fps: float,
     seed: int,
     target: str,
@@ -135,6 +150,7 @@ def _animation(
 ) -> Animation:
     from sedtalker.animation.animate import assemble
     from sedtalker.animation.decoder import load_decoder, predict
+    from sedtalker.animation.gains import apply_gains
     from sedtalker.speech.encoder import encode, load_encoder
 
     with stages.stage("listening"):
@@ -142,7 +158,10 @@ def _animation(
     with stages.stage("hearing emotion" if emotion is None else "reading the emotion track"):
         track = read_emotion(emotion, sound, features, target, enrolled).scaled(intensity)
     with stages.stage("moving the face"):
-        spoken = predict(load_decoder().to(target), features, track)
+        decoder = load_decoder().to(target)
+        spoken = predict(decoder, features, track)
+        if not gains.leaves_motion_as_is:
+            spoken = apply_gains(spoken, predict(decoder, features, track.scaled(0.0)), gains, face)
     provenance = options.pop("provenance") | {
         "sedtalker": __version__,
         "audio_sha256": sound.sha256,
@@ -150,8 +169,16 @@ def _animation(
         "emotion": "diarized" if emotion is None else "given",
         "intensity": intensity,
     }
+    if not gains.leaves_motion_as_is:
+        provenance["gains"] = asdict(gains)
     return assemble(
-        *(spoken, features, track, face), duration=sound.duration, fps=fps, seed=seed, provenance=provenance, **options
+        *(spoken, features, track, face),
+        duration=sound.duration,
+        fps=fps,
+        seed=seed,
+        expressivity=gains.expressivity,
+        provenance=provenance,
+        **options,
     )
 
 

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from sedtalker.animation.animate import assemble
 from sedtalker.animation.decoder import load_decoder, predict
 from sedtalker.animation.gains import REGIONS, SLACK, Gains, apply_gains, parse_region_gains
 from sedtalker.animation.shapes import INDEX
 from sedtalker.audio import load_audio
+from sedtalker.cli.main import app
 from sedtalker.emotion.files import parse_emotion
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -134,3 +136,10 @@ def test_bad_gains_are_said():
     for value in (2.5, -0.1, float("nan")):
         with pytest.raises(InputError, match="out of range"):
             Gains(regions={"brows": value})
+
+
+@pytest.mark.parametrize("given", [["--gain", "ears=1"], ["--gain", "brows"], ["--articulation", "3"]])
+def test_the_command_refuses_bad_gains(tmp_path, given):
+    done = CliRunner().invoke(app, ["animate", str(SAMPLE), "-o", str(tmp_path / "out"), "-q", *given])
+    assert done.exit_code == 2
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,127 @@
+"""Two animations of one face: the figures by hand, the video, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from sedtalker.animation.animation import Animation, write_animation
+from sedtalker.cli.compare import RAMP, _caption, _frames, differences
+from sedtalker.cli.main import app
+from tests.face.cube import cube_face
+from tests.face.standing import standing
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def moving(weights: list[float], face=None, fps: float = 30.0) -> Animation:
+    """A face whose first shape follows ``weights``, its head turning."""
+    face = face or cube_face()
+    coefficients = np.zeros((len(weights), len(face.shapes)), np.float32)
+    coefficients[:, 0] = weights
+    turning = np.linspace(0, 0.3, len(weights), dtype=np.float32)[:, None] * np.array([[0, 1, 0]], np.float32)
+    return Animation(coefficients, fps, face, turning)
+
+
+def test_figures_by_hand():
+    a, b = moving([0.0, 0.5, 0.0]), moving([0.0, 0.0, 0.0])
+    still = replace(b, head_rotation=np.zeros_like(b.head_rotation))
+    expected = differences(a, b)
+    assert expected == differences(a, still)  # head motion does not count
+    assert expected["max_mm"] == pytest.approx(250.0)  # half of the 0.5 m that jawOpen moves four of eight vertices
+    assert expected["max_at"] == pytest.approx(1 / 30)
+    assert expected["mean_mm"] == pytest.approx(250.0 * 4 / 8 / 3)
+    assert expected["lve_mm2"] == pytest.approx(250.0**2 / 3)
+    assert expected["fdd_mm"] is None  # the cube has no upper face
+
+
+def test_dynamics_count_only_the_upper_face_and_know_their_sign():
+    face = cube_face()
+    upper = np.zeros(8, bool)
+    upper[0] = True
+    face = replace(face, regions={"upper_face": upper})
+    a, b = moving([0.0, 0.0] * 50, face), moving([0.0, 1.0] * 50, face)
+    assert differences(a, b)["fdd_mm"] == pytest.approx(250.0, rel=1e-4)  # σ of 0 and 500 mm; more than one chunk
+    assert differences(b, a)["fdd_mm"] == pytest.approx(-250.0, rel=1e-4)
+    assert differences(a, b)["lve_mm2"] is None
+
+
+def test_video_and_figures(tmp_path: Path) -> None:
+    import av
+    import soundfile
+
+    a, b = tmp_path / "a.npz", tmp_path / "b.npz"
+    write_animation(a, moving([0.0] * 12, standing()))
+    write_animation(b, moving([0.0, 1.0] * 5, standing(), fps=25.0))
+    soundfile.write(tmp_path / "speech.wav", np.zeros(16000, np.float32), 16000)
+    arguments = ["compare", a, b, "--size", 64, "--renderer", "numba", "--json"]
+    done = run(*arguments, "--audio", tmp_path / "speech.wav")
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["file"], told["frames"], told["fps"]) == (str(tmp_path / "a-b.mp4"), 12, 30.0)
+    with av.open(told["file"]) as video:
+        assert [s.type for s in video.streams] == ["video", "audio"]
+        stream = video.streams.video[0]
+        assert (stream.width, stream.height, stream.frames) == (192, 64, 12)  # the sound is cut to what is shown
+    again = run(*arguments)
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    figures = run("compare", a, b, "--no-video", "-q")
+    assert figures.exit_code == 0
+    assert f"largest {told['max_mm']:.2f} mm" in figures.stdout
+    assert run(*arguments[:-1], "--force", "-q").stdout.splitlines()[0] == told["file"]
+
+
+def test_the_difference_is_coloured_by_the_scale() -> None:
+    """Where nothing differs the third picture is grey; the top of the ramp shows where it does."""
+    from sedtalker.render import frame_head, make_renderer
+
+    face = standing()
+    a, b = moving([0.0], face), moving([1.0], face)
+    with make_renderer(face, frame_head(face), 64, "numba") as picture:
+        same = next(_frames(a, a, picture, ("a", "a"), 1.0)).astype(int)
+        apart = next(_frames(a, b, picture, ("a", "b"), 1.0)).astype(int)
+    assert same.shape == (64, 192, 3)
+    centre = np.s_[17:32, 128:]  # between the captions
+    saturation = [np.ptp(frame[centre], axis=2).max() for frame in (same, apart)]
+    assert saturation[1] > saturation[0] + 20
+
+
+def test_the_scale_is_printed() -> None:
+    ink, cover = _caption(384, ("a", "b"), 5.0)
+    assert ink.shape == (384, 1152, 3)
+    row = ink[384 - 48 + 8, 768 + 48 : 1152 - 48]
+    np.testing.assert_allclose(row[2] / 255, RAMP[0], atol=0.02)
+    np.testing.assert_allclose(row[-2] / 255, RAMP[-1], atol=0.02)
+    assert cover[:30, :100].max() == 1
+    assert cover[150:250].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "complaint"),
+    [
+        ("missing.npz", "no such file"),
+        ("wider.npz", "different faces"),
+        ("standing.npz", "different meshes"),
+        ("text.npz", "not a SEDTalker animation"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_in_one_line(tmp_path: Path, other: str, complaint: str) -> None:
+    cube = cube_face()
+    write_animation(tmp_path / "a.npz", moving([0.0, 1.0]))
+    wider = replace(cube, name="wide", mesh=replace(cube.mesh, vertices=cube.mesh.vertices * np.float32(1.5)))
+    write_animation(tmp_path / "wider.npz", moving([0.0, 1.0], wider))
+    write_animation(tmp_path / "standing.npz", moving([0.0, 1.0], standing()))
+    (tmp_path / "text.npz").write_text("no")
+    done = run("compare", tmp_path / "a.npz", tmp_path / other, "-q")
+    assert done.exit_code == 2
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("*.mp4"))
