@@ -36,7 +36,8 @@ def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SEC
     for segment in segments:
         _check(segment, duration)
     known = sorted((s for s in segments if s.label.strip().lower() != UNCERTAIN), key=lambda s: s.start)
-    for segment, follower in zip(known, [*known[1:], None], strict=True):
+    for number, segment in enumerate(known):
+        follower = known[number + 1] if number + 1 < len(known) else None
         covered = None
         if follower is not None and abs(follower.start - segment.end) <= ADJOINING:
             covered = follower.start + 0.5 * min(ease, follower.end - follower.start)
