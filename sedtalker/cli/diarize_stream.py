@@ -39,7 +39,7 @@ def diarize_stream(
         raise InputError(f"--model {model}: a checkpoint folder is needed with --stream")
     diarizer = load_diarizer(None if model is None else Path(model)).to(device)
     if diarizer.config.backbone is not None:
-        raise InputError(f"--model {model} hears through {diarizer.config.backbone}, which cannot stream")
+        raise InputError(f"--model {model} hears through {diarizer.config.backbone.name}, which cannot stream")
     encoder = load_encoder().to(device)
     voice = enrol(diarizer, (encode(encoder, load_audio(path)) for path in enrolled)) if enrolled else None
     stream = DiarizerStream(diarizer, encoder, look_ahead, voice=voice)
