@@ -63,7 +63,10 @@ def aperture(picture: np.ndarray) -> float:
 
 def test_a_frame_is_the_same_in_three_js_and_in_our_render(browser: Browser, builtin: Example, tmp_path: Path) -> None:
     face = with_a_dark_mouth(builtin.animation.face)
-    animation = dataclasses.replace(builtin.animation, face=face)
+    coefficients = builtin.animation.coefficients.copy()
+    jaw = face.shapes.index("jawOpen")
+    coefficients[:, jaw] = np.maximum(coefficients[:, jaw], 0.25)  # wide enough that no shadow is taken for the gap
+    animation = dataclasses.replace(builtin.animation, face=face, coefficients=coefficients)
     ours = animation.vertices()[round(SECONDS * animation.fps)]
     assert face.landmarks is not None
     lips = face.landmarks[list(INNER_LIP_MIDDLES)]
@@ -86,5 +89,5 @@ def test_a_frame_is_the_same_in_three_js_and_in_our_render(browser: Browser, bui
     if os.environ.get("SEDTALKER_DCC_PICTURES"):
         Image.fromarray(np.hstack([mine, picture])).save(Path(os.environ["SEDTALKER_DCC_PICTURES"]) / "browser.png")
     assert picture.shape == mine.shape
-    assert aperture(mine) > 3 * PIXELS  # open enough for a shut mouth to be told apart
+    assert aperture(mine) > 8.0
     assert abs(aperture(picture) - aperture(mine)) < PIXELS, (aperture(picture), aperture(mine))
