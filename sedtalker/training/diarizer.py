@@ -319,6 +319,28 @@ def row_scores(
     return torch.cat(logs, 1), torch.cat(intensities)
 
 
+def clip_figures(
+    features: EmotionFeatures,
+    single: NDArray[np.integer],
+    guess: NDArray[np.integer],
+    strength: NDArray[np.floating],
+    names: tuple[str, ...],
+) -> dict[str, float]:
+    """``uar_<corpus>`` and ``intensity_auc`` of the single clips (N,) from their guessed category and strength (N,)."""
+    truth, level = np.asarray(features.category[single]), np.asarray(features.level[single])
+    figures = {}
+    for name in names:
+        here = features.corpus[single] == name
+        if here.any():
+            figures[f"uar_{name}"] = unweighted_average_recall(truth[here], guess[here], len(CATEGORIES))
+    each = []
+    for c in range(1, len(CATEGORIES)):
+        strong, normal = (strength[(truth == c) & (level == step)] for step in (STRONG_LEVEL, NORMAL_LEVEL))
+        if len(strong) and len(normal):
+            each.append(ranking_auc(strong, normal))
+    return figures | ({"intensity_auc": float(np.mean(each))} if each else {})
+
+
 def validation_figures(
     model: DiarizerNetwork,
     rows: EmotionRows,
@@ -338,14 +360,4 @@ def validation_figures(
     clip = np.stack([np.bincount(owner, np.log(p + 1e-8), len(features)) / count for p in posterior.T], 1)
     strength = np.bincount(owner, intensity.numpy(), len(features)) / count
     single = np.intersect1d(np.unique(owner), np.flatnonzero(features.category >= 0))
-    truth, level, guess = features.category[single], features.level[single], clip[single].argmax(1)
-    for name in names:
-        here = features.corpus[single] == name
-        if here.any():
-            figures[f"uar_{name}"] = unweighted_average_recall(truth[here], guess[here], len(CATEGORIES))
-    each = []
-    for c in range(1, len(CATEGORIES)):
-        strong, normal = (strength[single][(truth == c) & (level == step)] for step in (STRONG_LEVEL, NORMAL_LEVEL))
-        if len(strong) and len(normal):
-            each.append(ranking_auc(strong, normal))
-    return figures | ({"intensity_auc": float(np.mean(each))} if each else {})
+    return figures | clip_figures(features, single, clip[single].argmax(1), strength[single], names)

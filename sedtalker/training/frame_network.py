@@ -16,13 +16,20 @@ from torch.nn import functional as F
 from sedtalker.checkpoint import CheckpointConfig, read_checkpoint, write_checkpoint
 from sedtalker.datasets.emotion_features import EmotionFeatures, Pool, open_features
 from sedtalker.datasets.emotion_inputs import open_inputs
-from sedtalker.datasets.emotion_speech import NORMAL_LEVEL, SILENCE, STRONG_LEVEL
+from sedtalker.datasets.emotion_speech import SILENCE
 from sedtalker.emotion.circumplex import valence_arousal
 from sedtalker.emotion.frame_network import INPUTS, STRIDE, FrameNetwork, FrameNetworkConfig, FrameScores
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall
+from sedtalker.speech.encoder import MEL_SCALE
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
-from sedtalker.training.diarizer import CORE_FIGURES, clip_chances, ordinal_loss, ranking_loss, unaltered_recordings
+from sedtalker.training.diarizer import (
+    CORE_FIGURES,
+    clip_chances,
+    clip_figures,
+    ordinal_loss,
+    ranking_loss,
+    unaltered_recordings,
+)
 from sedtalker.training.diarizer_card import LICENCES
 from sedtalker.training.loop import Batch
 from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
@@ -132,7 +139,7 @@ class FrameNetworkTask:
         values = np.asarray(self.inputs[part], np.float32)
         factor = float(np.exp(rng.uniform(-self.config.warp, self.config.warp)))
         mel = warp_bands(values[:, :MEL_BANDS], factor)
-        values[:, :MEL_BANDS] = 0.4 * mask_spectrum(2.5 * mel, rng) if count > 24 else mel
+        values[:, :MEL_BANDS] = MEL_SCALE * mask_spectrum(1 / MEL_SCALE * mel, rng) if count > 24 else mel
         return values, np.asarray(self.train.labels[part]), np.asarray(self.train.levels[part])
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -289,17 +296,5 @@ def frame_figures(
             strength.append(float(scores.intensity[0].numpy()[: len(label)][spoken].mean()))
         elif spoken.any():
             right.append(logs[spoken].argmax(1) == label[spoken])
-    truth, level = np.asarray(features.category[single]), np.asarray(features.level[single])
-    guess, power = np.stack(clips).argmax(1), np.array(strength)
     figures = {"frame_accuracy": float(np.mean(np.concatenate(right)))} if right else {}
-    for name in names:
-        here = features.corpus[single] == name
-        if here.any():
-            figures[f"uar_{name}"] = unweighted_average_recall(truth[here], guess[here], len(CATEGORIES))
-    each = []
-    for category in range(1, len(CATEGORIES)):
-        strong, normal = (power[(truth == category) & (level == step)] for step in (STRONG_LEVEL, NORMAL_LEVEL))
-        if len(strong) and len(normal):
-            each.append(ranking_auc(strong, normal))
-    figures |= {"intensity_auc": float(np.mean(each))} if each else {}
-    return figures
+    return figures | clip_figures(features, single, np.stack(clips).argmax(1), np.array(strength), names)
