@@ -16,19 +16,23 @@ from numpy.typing import NDArray
 from sedtalker.face.archive import face_arrays, face_from_arrays
 from sedtalker.face.face import Face
 from sedtalker.face.mesh import Mesh
+from sedtalker.face.registration.given import GivenLandmarks
 from sedtalker.face.registration.report import RegistrationReport, report_from_json
 from sedtalker.whole_file import whole_file
 
 VERSION = 2  # raise when registration gives other results
 
 
-def register_cached(mesh: Mesh, source: Face, name: str, folder: Path | None = None) -> tuple[Face, RegistrationReport]:
+def register_cached(
+    mesh: Mesh, source: Face, name: str, folder: Path | None = None, given: GivenLandmarks | None = None
+) -> tuple[Face, RegistrationReport]:
     """``register``, or what it gave for the same mesh and source before.
 
     Args:
         mesh: any head mesh; source: the face to take shapes from; name: what to call the result.
         folder: where results are kept, by default ``$XDG_CACHE_HOME/sedtalker/faces``. A folder that cannot be written
             only costs time.
+        given: where its face is, instead of looking for it.
 
     Raises:
         InputError: no face is found on the mesh.
@@ -36,14 +40,14 @@ def register_cached(mesh: Mesh, source: Face, name: str, folder: Path | None = N
     from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 
     folder = folder or default_folder()
-    key = content_hash(mesh, source, weights_sha256(builtin_checkpoint("landmarks")))
+    key = content_hash(mesh, source, weights_sha256(builtin_checkpoint("landmarks")), given)
     entry = folder / f"{key}.npz"
     kept = load_entry(entry, mesh, name)
     if kept is not None:
         return kept
     from sedtalker.face.registration.register import register
 
-    face, report = register(mesh, source, name)
+    face, report = register(mesh, source, name, given)
     store_entry(entry, face, report)
     return face, report
 
@@ -54,14 +58,16 @@ def default_folder() -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "sedtalker" / "faces"
 
 
-def content_hash(mesh: Mesh, source: Face, detector: str) -> str:
-    """Hash of all that the result depends on: mesh, source face, landmark weights and this code's version."""
+def content_hash(mesh: Mesh, source: Face, detector: str, given: GivenLandmarks | None = None) -> str:
+    """Hash of all that the result depends on: mesh, source face, landmark weights or landmarks, this code's version."""
     digest = hashlib.sha256(f"registration {VERSION} {detector}".encode())
     arrays: list[NDArray[np.generic]] = [mesh.vertices, mesh.polygon_sizes, mesh.polygon_vertices]
     arrays += [source.mesh.vertices, source.mesh.polygon_vertices, source.basis, source.pivot]
     arrays += [source.regions[key] for key in sorted(source.regions)]
     if source.landmarks is not None:
         arrays.append(source.landmarks)
+    if given is not None:
+        arrays += [given.points, given.confidence]
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())

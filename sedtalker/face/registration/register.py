@@ -12,6 +12,7 @@ from sedtalker.face.registration import parts
 from sedtalker.face.registration.alignment import align
 from sedtalker.face.registration.carry import Source, carry_landmarks, carry_regions, fit_residual, move_points
 from sedtalker.face.registration.contacts import gaps
+from sedtalker.face.registration.given import GivenLandmarks
 from sedtalker.face.registration.head import Head, prepare_source, prepare_target
 from sedtalker.face.registration.placement import Placement, place
 from sedtalker.face.registration.pose import FaceFix, Similarity, find_face
@@ -21,13 +22,16 @@ from sedtalker.face.registration.surface import weld
 FEWEST_TRIANGLES = 100
 
 
-def register(mesh: Mesh, source: Face, name: str) -> tuple[Face, RegistrationReport]:
+def register(
+    mesh: Mesh, source: Face, name: str, given: GivenLandmarks | None = None
+) -> tuple[Face, RegistrationReport]:
     """Give a head mesh the shapes of ``source``.
 
     Args:
         mesh: any head in any unit, orientation and position; its vertex count, order, polygons, groups and UVs stay.
         source: a face with landmarks, such as the built-in one.
         name: what to call the result.
+        given: where its face is, instead of looking for it.
 
     Returns:
         The face, upright and in metres, and a report that holds the similarity from the file's coordinates.
@@ -44,7 +48,10 @@ def register(mesh: Mesh, source: Face, name: str) -> tuple[Face, RegistrationRep
         raise InputError(f"{name}: {len(surface.triangles)} triangles are too few for a face; give a mesh of a head")
     detector = load_detector()
     known, vertex = prepare_source(source, detector)
-    fix = find_face(surface, known.landmarks, detector)
+    if given is not None:
+        fix: FaceFix | None = given.on(surface, known.landmarks)
+    else:
+        fix = find_face(surface, known.landmarks, detector)
     if fix is None:
         raise InputError(f"{name}: no face found on this mesh; give a mesh of a head with eyes, nose and mouth")
     head = prepare_target(surface, fix, known.landmarks)
