@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 Batch = dict[str, Tensor]
 
@@ -61,6 +62,36 @@ class TrainerConfig:
     devices: int = 1
     precision: str = "32-true"
     threads: int = 0
+    workers: int = 0
+    """Processes that make the next batches meanwhile; 0: in the training process. The batches are the same."""
+
+
+class _Batches(Dataset[Batch]):
+    """The batch of each step, drawn from a generator seeded by (seed, step, rank)."""
+
+    def __init__(self, task: Task, seed: int, rank: int, steps: int):
+        self.task, self.seed, self.rank, self.steps = task, seed, rank, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.task.batch(_generator(self.seed, step, self.rank)[0])
+
+
+def _generator(seed: int, step: int, rank: int) -> tuple[np.random.Generator, int]:
+    """The generator of a step's batch and the seed of its dropout."""
+    rng = np.random.default_rng((seed, step, rank))
+    dropout = int(rng.integers(2**62))
+    return rng, dropout
+
+
+def _batches(task: Task, config: TrainerConfig, rank: int, first: int) -> Iterator[Batch]:
+    """Batches from step ``first`` on, in order."""
+    ahead = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if config.workers else {}
+    data = _Batches(task, config.seed, rank, config.steps)
+    steps = range(first, config.steps)
+    yield from DataLoader(data, batch_size=None, sampler=steps, num_workers=config.workers, **ahead)  # type: ignore[arg-type]
 
 
 def learning_rate(step: int, config: TrainerConfig) -> float:
@@ -119,9 +150,10 @@ def fit(task: Task, config: TrainerConfig, report: Callable[[str], None] = lambd
         report(f"resumed at step {state['step']}")
     writer = SummaryWriter(str(run)) if fabric.is_global_zero else None
     saved, started, first = time.monotonic(), time.monotonic(), state["step"]
+    batches = _batches(task, config, fabric.global_rank, first)
     while state["step"] < config.steps:
         step = state["step"]
-        losses = _step(fabric, task, wrapped, optimizer, config, step)
+        losses = _step(fabric, task, wrapped, optimizer, config, step, next(batches))
         if average is not None:
             _update_average(average, wrapped.module, config.ema, step)
         state["step"] = step + 1
@@ -149,11 +181,10 @@ def fit(task: Task, config: TrainerConfig, report: Callable[[str], None] = lambd
 
 
 def _step(
-    fabric: Any, task: Task, model: nn.Module, optimizer: Any, config: TrainerConfig, step: int
+    fabric: Any, task: Task, model: nn.Module, optimizer: Any, config: TrainerConfig, step: int, batch: Batch
 ) -> dict[str, float]:
-    rng = np.random.default_rng((config.seed, step, fabric.global_rank))
-    torch.manual_seed(int(rng.integers(2**62)))
-    batch = fabric.to_device(task.batch(rng))
+    torch.manual_seed(_generator(config.seed, step, fabric.global_rank)[1])
+    batch = fabric.to_device(batch)
     model.train()
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, config) * group.get("lr_scale", 1.0)

@@ -49,7 +49,7 @@ def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(
     real_step = loop._step
 
     def stopping(*arguments: object) -> dict[str, float]:
-        if arguments[-1] == 23:
+        if arguments[-2] == 23:
             raise Stop
         return real_step(*arguments)  # type: ignore[arg-type]
 
@@ -62,6 +62,14 @@ def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(
     assert lines[0] == "resumed at step 23"
     first, second = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_batches_made_by_other_processes_are_the_same(tmp_path: Path) -> None:
+    alone = TrainerConfig(steps=12, run_dir=str(tmp_path / "alone"), validate_every=6, accelerator="cpu")
+    fit(Sum(), alone)
+    fit(Sum(), TrainerConfig(**{**vars(alone), "run_dir": str(tmp_path / "two"), "workers": 2}))
+    first, second = weights(tmp_path / "alone"), weights(tmp_path / "two")
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
