@@ -15,3 +15,14 @@ def data_dir() -> Path:
     if not (root / "README.md").exists():
         pytest.skip("training data not found: set SEDTALKER_DATA")
     return root
+
+
+@pytest.fixture(scope="session")
+def miniature_emovoca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small corpus in EmoVOCA's published layout, made by us; to be read only."""
+    from sedtalker.datasets.example_sequences import ExampleSize, write_example
+
+    root = tmp_path_factory.mktemp("emovoca")
+    sample = Path(__file__).parents[1] / "data" / "samples" / "four_moods.wav"
+    write_example(root, sample, ExampleSize(takes=2, emotions=("Smile2", "Sad1"), steps=(3,), seconds=1.6))
+    return root

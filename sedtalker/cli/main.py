@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sedtalker import __version__
-from sedtalker.cli import checkpoint, evaluate, face, mesh
+from sedtalker.cli import checkpoint, data, evaluate, face, mesh
 from sedtalker.cli.animate import animate
 from sedtalker.cli.compare import compare
 from sedtalker.cli.diarize import diarize
@@ -27,6 +27,7 @@ for command in (animate, compare, diarize, export, render, train):
     app.command()(command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(data.app, name="data")
 app.add_typer(face.app, name="face")
 app.add_typer(mesh.app, name="mesh")
 
