@@ -125,11 +125,12 @@ def _face(mesh: Path | None, name: str | None, stages: Stages) -> tuple[Face, di
         source = load_face(name or DEFAULT)
     if mesh is None:
         return source, {"face": source.name}
-    from sedtalker.face.files import read_mesh
-    from sedtalker.face.registration import register_cached
+    from sedtalker.face.files import read_scene
+    from sedtalker.face.fitting import fit
 
     with stages.stage(f"fitting {mesh.name}"):
-        face, report = register_cached(read_mesh(mesh), source, mesh.stem)
+        face, report = fit(read_scene(mesh), source, mesh.stem)
+    say(f"{mesh.name}: {report.way}: {report.basis}")
     for warning in report.warnings:
         say(f"note: {mesh.name}: {warning}")
     return face, {"face": face.name, "registration": json.loads(report.to_json())}

@@ -23,6 +23,8 @@ File = Annotated[Path, typer.Argument(help="A head mesh: OBJ, GLB, glTF, PLY or 
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
+RIG_HELP = "Your own blend shapes of this topology: a folder of OBJ files (ICT-FaceKit's FaceXModel), .npz or .glb."
+
 KEY_POSES: dict[str, dict[str, float]] = {
     "neutral": {},
     "jawOpen": {"jawOpen": 0.7},
@@ -54,12 +56,12 @@ def inspect(
     if picture is not None:
         check_writable(picture, force)
     from sedtalker.face.catalogue import load_face
-    from sedtalker.face.files import read_mesh
+    from sedtalker.face.files import read_scene
     from sedtalker.face.inspection import inspect as look
 
-    mesh = read_mesh(file)
+    scene = read_scene(file)
     _one_thread()
-    result = look(mesh, load_face())
+    result = look(scene, load_face())
     if picture is not None:
         with OutputFolder(picture.parent, [picture.name], force) as results:
             from PIL import Image
@@ -67,7 +69,7 @@ def inspect(
             from sedtalker.render.landmark_picture import landmark_picture
 
             face = result.face
-            drawn = landmark_picture(*((face.upright, face.upright_landmarks) if face else (mesh, None)))
+            drawn = landmark_picture(*((face.upright, face.upright_landmarks) if face else (scene.mesh, None)))
             Image.fromarray(drawn).save(results.path / picture.name)
     if json:
         write_json({"file": str(file), **result.as_dict(), "picture": picture and str(picture)})
@@ -80,6 +82,7 @@ def inspect(
 def register(
     file: File,
     output: Annotated[Path, typer.Option("--output", "-o", help="The registered face (.sedface).")],
+    rig: Annotated[Path | None, typer.Option(help=RIG_HELP)] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
     json: Json = False,
     force: Force = False,
@@ -95,16 +98,16 @@ def register(
     with OutputFolder(output.parent, [output.name], force) as results:
         from sedtalker.cli.progress import Stages
         from sedtalker.face.catalogue import load_face
-        from sedtalker.face.files import read_mesh
+        from sedtalker.face.files import read_scene
+        from sedtalker.face.fitting import FitOptions, fit
         from sedtalker.face.quality import judge
-        from sedtalker.face.registration import register_cached
         from sedtalker.face.sedface import write_sedface
 
-        mesh = read_mesh(file)
+        scene = read_scene(file)
         stages = Stages(quiet=quiet)
         _one_thread()
         with stages.stage(f"fitting {file.name}"):
-            face, report = register_cached(mesh, load_face(), file.stem)
+            face, report = fit(scene, load_face(), file.stem, FitOptions(rig=rig))
         with stages.stage("judging the fit"):
             quality = judge(face, report)
         write_sedface(results.path / output.name, face, report, quality)
@@ -136,6 +139,7 @@ def _lines(file: Path, result: Inspection) -> list[str]:
         f"  pieces      {has.components}",
         f"  groups      {', '.join(f'{name} {n}' for name, n in has.groups.items()) or 'none'}",
         f"  UVs         {has.uvs or 'none'}",
+        f"  blend shapes {len(result.targets) or 'none'}",
         f"  size        {' × '.join(f'{side:.4g}' for side in has.size)}",
     ]
     if face is not None:
@@ -149,6 +153,7 @@ def _lines(file: Path, result: Inspection) -> list[str]:
             f"  mouth       {'opens' if face.mouth_opens else 'sealed'}",
             f"  eyes        right {_eye(face, 0)}; left {_eye(face, 1)}",
             f"  roles       {_roles(result)}",
+            f"  way         {result.way}: {result.basis}",
         ]
     return lines + [f"  problem: {problem}" for problem in result.problems]
 
@@ -170,6 +175,7 @@ def _judgement(quality: Quality, report: RegistrationReport) -> list[str]:
     made_of = ", ".join(f"{name} {value:.2f}" for name, value in quality.parts.items())
     notes = [f"  note: {warning}" for warning in report.warnings]
     return [
+        f"{report.way}: {report.basis}",
         f"{quality.verdict}: {quality.score:.2f} of 1 ({made_of})",
         *notes,
         *(f"  advice: {a}" for a in quality.advice),

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from sedtalker.errors import InputError
-from sedtalker.face.gltf import GltfScene, read_gltf
+from sedtalker.face.gltf import read_gltf
 from sedtalker.face.gltf_file import GltfFile
 from sedtalker.face.head import turn_head
 from sedtalker.face.mesh import Floats
+from sedtalker.face.scene import Scene
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class GltfAnimation:
         turns: the turning nodes, whose parents stand still.
     """
 
-    scene: GltfScene
+    scene: Scene
     times: Floats
     weights: Floats
     turns: tuple[Turn, ...]

@@ -10,16 +10,22 @@ from sedtalker.errors import InputError
 from sedtalker.face.mesh import Mesh
 from sedtalker.face.obj import read_obj, write_obj
 from sedtalker.face.ply import read_ply
+from sedtalker.face.scene import Scene
 from sedtalker.face.stl import read_stl
 
 MAX_VERTICES = 500_000
 MAX_BYTES = 512 * 2**20
 
-__all__ = ["MAX_BYTES", "MAX_VERTICES", "read_mesh", "write_obj"]
+__all__ = ["MAX_BYTES", "MAX_VERTICES", "read_mesh", "read_scene", "write_obj"]
 
 
 def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Mesh:
-    """The mesh in an OBJ, GLB, glTF, PLY or STL file.
+    """The mesh in a file, see ``read_scene``."""
+    return read_scene(path, max_vertices=max_vertices, max_bytes=max_bytes).mesh
+
+
+def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Scene:
+    """The mesh in an OBJ, GLB, glTF, PLY or STL file, with the morph targets of a GLB or glTF file.
 
     Vertex count, order and polygons are the file's (STL has no shared vertices: equal corners become one vertex).
     Coordinates are the file's too, so they are not metres unless the file's are; registration finds the scale.
@@ -41,21 +47,23 @@ def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = 
         raise InputError(f"{path}: the file is empty")
     if size > max_bytes:
         raise InputError(f"{path}: {size / 2**20:.0f} MiB is over the limit of {max_bytes / 2**20:.0f} MiB for a mesh")
+    scene = _read(path)
+    check_mesh(scene.mesh, path, max_vertices)
+    return scene
+
+
+def _read(path: Path) -> Scene:
+    """The scene by the file's ending."""
     suffix = path.suffix.lower()
-    if suffix == ".obj":
-        mesh = read_obj(path)
-    elif suffix in (".glb", ".gltf"):
+    if suffix in (".glb", ".gltf"):
         from sedtalker.face.gltf import read_gltf
 
-        mesh = read_gltf(path).mesh
-    elif suffix == ".ply":
-        mesh = read_ply(path)
-    elif suffix == ".stl":
-        mesh = read_stl(path)
-    else:
+        return read_gltf(path)
+    plain = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl}
+    if suffix not in plain:
         raise InputError(f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .ply or .stl")
-    check_mesh(mesh, path, max_vertices)
-    return mesh
+    mesh = plain[suffix](path)
+    return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), dtype=np.float32))
 
 
 def check_mesh(mesh: Mesh, path: Path, max_vertices: int = MAX_VERTICES) -> None:

@@ -6,7 +6,7 @@ split at texture seams stay split.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,10 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.face.gltf_file import GltfFile
 from sedtalker.face.mesh import Floats, Ints, Mesh
+from sedtalker.face.scene import Scene
 from sedtalker.face.textures import sample_image
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
-
-
-@dataclass(frozen=True, eq=False)
-class GltfScene:
-    """All meshes of a file as one, and its morph targets: ``targets`` (K, V, 3) offsets called ``target_names``."""
-
-    mesh: Mesh
-    target_names: tuple[str, ...]
-    targets: Floats
 
 
 @dataclass
@@ -44,7 +36,7 @@ class _Block:
     start: int = 0
 
 
-def read_gltf(path: Path) -> GltfScene:
+def read_gltf(path: Path) -> Scene:
     """All meshes of a .glb or .gltf file, skins at rest, in scene order; polygon groups are called ``node/material``.
 
     Vertex colours (sRGB) are ``COLOR_0`` times the materials' base colours; textures are read at the vertices.
@@ -61,7 +53,8 @@ def read_gltf(path: Path) -> GltfScene:
                 _add_node(file, node, matrix, matrices, blocks)
         if not blocks:
             raise InputError(f"{path}: there is no mesh in it")
-        return _join(list(blocks.values()))
+        scene = _join(list(blocks.values()))
+        return replace(scene, shown=_shown(file, len(scene.mesh.vertices)))
     except InputError:
         raise
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError):
@@ -73,6 +66,16 @@ def read_morph_targets(path: Path) -> tuple[tuple[str, ...], Floats]:
     ``mesh.extras.targetNames`` where given."""
     scene = read_gltf(path)
     return scene.target_names, scene.targets
+
+
+def _shown(file: GltfFile, count: int) -> Ints | None:
+    """(V,) which vertex each one shows, of a file with one mesh that says which ones its last vertices double."""
+    meshes = file.document.meshes
+    extras = meshes[0].extras if len(meshes) == 1 and isinstance(meshes[0].extras, dict) else {}
+    doubled = extras.get("splitVertices")
+    if not isinstance(doubled, list) or not all(isinstance(v, int) and 0 <= v < count - len(doubled) for v in doubled):
+        return None
+    return np.concatenate([np.arange(count - len(doubled)), doubled]).astype(np.int32)
 
 
 def _vertex_matrices(
@@ -204,7 +207,7 @@ def _texture_colours(
         return None  # a picture that cannot be read is no reason to refuse the mesh
 
 
-def _join(blocks: list[_Block]) -> GltfScene:
+def _join(blocks: list[_Block]) -> Scene:
     starts = np.cumsum([0, *(len(block.vertices) for block in blocks)])
     total = int(starts[-1])
     names = list(dict.fromkeys(name for block in blocks for name in block.targets))
@@ -238,4 +241,4 @@ def _join(blocks: list[_Block]) -> GltfScene:
         group_names=tuple(order),
         polygon_groups=np.concatenate(groups).astype(np.int32),
     )
-    return GltfScene(mesh, tuple(names), targets)
+    return Scene(mesh, tuple(names), targets)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from sedtalker.face.face import Face
+from sedtalker.face.fitting import foresee
 from sedtalker.face.mesh import Ints, Mesh
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.carry import LIPS, MOUTH_PARTS, hair
@@ -17,6 +18,7 @@ from sedtalker.face.registration.placement import Placement, place
 from sedtalker.face.registration.pose import FaceFix, find_face
 from sedtalker.face.registration.register import FEWEST_TRIANGLES, upright
 from sedtalker.face.registration.surface import Points, Surface, weld
+from sedtalker.face.scene import Scene
 from sedtalker.face.soundness import Contents, complaints, count
 
 Vector = tuple[float, float, float]
@@ -73,11 +75,20 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What is in a mesh file: contents, the face on it if there is one, problems one line each."""
+    """What is in a mesh file.
+
+    Attributes:
+        contents: counts; face: the face on it if there is one; problems: one line each.
+        targets: names of the file's morph targets.
+        way, basis: how ``fit`` would get its shapes; None without a face.
+    """
 
     contents: Contents
     face: Found | None
     problems: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+    way: str | None = None
+    basis: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: without the mesh."""
@@ -87,33 +98,46 @@ class Inspection:
             face["pieces"] = [asdict(piece) for piece in self.face.pieces]
             face["landmarks"] = np.round(self.face.landmarks, 6).tolist()
             face["confidence"] = np.round(self.face.confidence, 3).tolist()
-        return {"contents": asdict(self.contents), "face": face, "problems": list(self.problems)}
+        return {
+            "contents": asdict(self.contents),
+            "blend_shapes": list(self.targets),
+            "way": self.way,
+            "basis": self.basis,
+            "face": face,
+            "problems": list(self.problems),
+        }
 
 
-def inspect(mesh: Mesh, source: Face) -> Inspection:
-    """Look at a mesh as registration does, without fitting anything.
+def inspect(scene: Scene, source: Face) -> Inspection:
+    """Look at a mesh as ``fit`` does, without fitting anything.
 
     Args:
-        mesh: any mesh.
+        scene: what a file holds.
         source: the face that registration would take shapes from.
     """
     from sedtalker.face.landmarks import load_detector
 
+    mesh, targets = scene.mesh, scene.target_names
     surface = weld(mesh)
     contents = count(mesh, surface)
     problems = complaints(contents)
     if len(surface.triangles) < FEWEST_TRIANGLES:
-        return Inspection(contents, None, (f"not a face: {len(surface.triangles)} triangles are too few", *problems))
+        return Inspection(
+            contents, None, (f"not a face: {len(surface.triangles)} triangles are too few", *problems), targets
+        )
     detector = load_detector()
     known, vertex = prepare_source(source, detector)
     fix = find_face(surface, known.landmarks, detector)
     if fix is None:
-        return Inspection(contents, None, ("not a face: no eyes, nose and mouth were found from any side", *problems))
+        return Inspection(
+            contents, None, ("not a face: no eyes, nose and mouth were found from any side", *problems), targets
+        )
     head = prepare_target(surface, fix, known.landmarks)
     placed = place(fix, known.landmarks)
     roles = name_pieces(head, known, source, vertex)
     found = describe(mesh, fix, head, placed, roles)
-    return Inspection(contents, found, (*face_problems(mesh, surface, head, found), *problems))
+    problems = [*face_problems(mesh, surface, head, found), *problems]
+    return Inspection(contents, found, tuple(problems), targets, *foresee(scene, source))
 
 
 def name_pieces(head: Head, known: Head, source: Face, vertex: Ints) -> Ints:

@@ -23,6 +23,8 @@ class RegistrationReport:
         unit: the file's guessed unit in metres, or None.
         scale, rotation, translation: the similarity from file coordinates to metres: ``s R x + t``.
         warnings: one line each.
+        way: how the shapes came: ``exact``, ``blend shapes`` or ``registration``; basis: one line that says whose.
+        own_shapes: shapes that are the file's or its rig's own; the others are fitted.
     """
 
     score: float
@@ -40,6 +42,9 @@ class RegistrationReport:
     rotation: tuple[tuple[float, float, float], ...]
     translation: tuple[float, float, float]
     warnings: tuple[str, ...] = field(default=())
+    way: str = "registration"
+    basis: str = "fitted to this mesh"
+    own_shapes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """The report as a JSON object."""
@@ -51,6 +56,6 @@ def report_from_json(text: str) -> RegistrationReport:
     data = json.loads(text)
     data["rotation"] = tuple(tuple(row) for row in data["rotation"])
     data["components"] = tuple((str(name), int(count)) for name, count in data["components"])
-    for key in ("eyes_found", "eyeballs", "translation", "warnings"):
-        data[key] = tuple(data[key])
+    for key in ("eyes_found", "eyeballs", "translation", "warnings", "own_shapes"):
+        data[key] = tuple(data.get(key, ()))
     return RegistrationReport(**data)

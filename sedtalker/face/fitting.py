@@ -1,0 +1,203 @@
+"""A mesh file becomes a face: by its known topology, by blend shapes it has, or by registration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes
+from sedtalker.face.face import Face
+from sedtalker.face.measure import measured
+from sedtalker.face.mesh import Floats, Mask
+from sedtalker.face.registration import RegistrationReport, register_cached
+from sedtalker.face.registration.given import GivenLandmarks
+from sedtalker.face.registration.pose import Similarity
+from sedtalker.face.rig import read_rig
+from sedtalker.face.scene import Scene
+from sedtalker.face.topology import Known, other_topology, recognise
+
+EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
+SIDE_BLEND = 0.12  # of the outer-eye-corner distance: how softly a two-sided target is parted
+INNER = ("eyes", "upper_teeth", "lower_teeth", "tongue")
+STILL = 1e-5  # metres
+
+
+@dataclass(frozen=True, eq=False)
+class FitOptions:
+    """What a user says about a mesh.
+
+    Attributes:
+        given: where its face is.
+        rig: a folder or file with blend shapes of its topology.
+    """
+
+    given: GivenLandmarks | None = None
+    rig: Path | None = None
+
+
+def fit(scene: Scene, source: Face, name: str, options: FitOptions | None = None) -> tuple[Face, RegistrationReport]:
+    """Make a face of a mesh file, by the surest way that it allows, which the report tells.
+
+    ``exact``: the topology is a built-in face's, or that of a rig of the user's own: every shape is known vertex for
+    vertex. ``blend shapes``: the file's morph targets with ARKit names are the shapes. ``registration``: the shapes of
+    ``source`` are fitted. What the first two leave open comes from the third.
+
+    Args:
+        scene: what the file holds; its vertices, their order and polygons stay.
+        source: the face to take shapes from, such as the built-in one.
+        name: what to call the result.
+        options: what the user says about the mesh.
+
+    Raises:
+        InputError: there is no face on it, or the rig does not belong to it.
+    """
+    options = options or FitOptions()
+    known = recognise(scene, source) if options.rig is None else None
+    if known is not None:
+        return exact_face(scene, known, name)
+    given, way = BlendShapes(scene.target_names, scene.targets), BLEND_SHAPES
+    if options.rig is not None:
+        given, way = read_rig(options.rig, scene.mesh, source.shapes), EXACT
+    face, report = register_cached(scene.mesh, source, name, given=options.given)
+    if is_basis(given.names, source.shapes):
+        return with_own_shapes(face, report, given, scene, way)
+    return face, replace(report, basis=fitted_basis(scene))
+
+
+def foresee(scene: Scene, source: Face) -> tuple[str, str]:
+    """Way and basis that ``fit`` would report for a mesh with a face on it, without a rig and without fitting."""
+    known = recognise(scene, source)
+    if known is not None:
+        return EXACT, exact_basis(known)
+    if is_basis(scene.target_names, source.shapes):
+        meant = {shape for meaning in meanings(scene.target_names, source.shapes).values() for shape in meaning.shapes}
+        return BLEND_SHAPES, own_basis(meant)
+    return REGISTRATION, fitted_basis(scene)
+
+
+def exact_basis(known: Known) -> str:
+    """What an exact face's shapes are."""
+    return f"the built-in face '{known.face.name}', vertex for vertex{', on another person' * known.reshaped}"
+
+
+def own_basis(shapes: Iterable[str], whose: str = "the file's") -> str:
+    """How many shapes are the user's own."""
+    return f"{len(set(shapes) & set(ARKIT_52))} of the 52 ARKit shapes are {whose} own"
+
+
+def fitted_basis(scene: Scene) -> str:
+    """What a registered face's shapes are; a known topology is named."""
+    topology = other_topology(scene.mesh)
+    return "fitted to this mesh" + (f"; it has {topology}'s topology, {HINTS[topology]}" if topology else "")
+
+
+HINTS = {
+    "FLAME": "which has no shapes of these names of its own",
+    "ICT-FaceKit": "whose own shapes come with --rig FaceXModel, the folder of your copy",
+}
+
+
+def exact_face(scene: Scene, known: Known, name: str) -> tuple[Face, RegistrationReport]:
+    """A mesh of a built-in face's topology with that face's own shapes."""
+    there, shown = known.face, known.shown
+    vertices = known.to_face.apply(scene.mesh.vertices.astype(np.float64)).astype(np.float32)
+    first = np.zeros(len(there.mesh.vertices), np.int32)
+    first[shown[::-1]] = np.arange(len(shown), dtype=np.int32)[::-1]
+    face = replace(
+        there,
+        name=name,
+        mesh=scene.mesh.with_vertices(vertices),
+        basis=np.ascontiguousarray(there.basis[:, shown]),
+        regions={region: mask[shown] for region, mask in there.regions.items()},
+        landmarks=None if there.landmarks is None else first[there.landmarks],
+    )
+    report = measured(face, scene.mesh, known.to_face, fit_residual=known.distance if known.reshaped else 0.0)
+    return face, replace(report, way=EXACT, basis=exact_basis(known), own_shapes=there.shapes)
+
+
+def with_own_shapes(
+    face: Face, report: RegistrationReport, given: BlendShapes, scene: Scene, way: str
+) -> tuple[Face, RegistrationReport]:
+    """A registered face with the blend shapes of its file in place of the fitted ones, as far as there are any.
+
+    Correctives of replaced shapes go: they would repair what is not broken. Eyeballs, teeth and tongue that none of the
+    file's targets move keep the fitted motion.
+    """
+    size = float(np.ptp(scene.mesh.vertices, axis=0).max())
+    own = own_shapes(given, face.shapes, size, lambda: left_share(face))
+    if not own.offsets:
+        raise InputError(f"{face.name}: its blend shapes move nothing: export them again, with their offsets")
+    to_metres = report.scale * np.asarray(report.rotation)
+    basis = face.basis.copy()
+    for shape, offsets in own.offsets.items():
+        basis[face.shape_index[shape]] = offsets @ to_metres.T
+    kept, still = unmoved_parts(face, basis, list(own.offsets))
+    basis[:, kept] = face.basis[:, kept]
+    correctives = tuple(c for c in face.correctives if not set(c.sources) & set(own.offsets))
+    rows = [*range(len(face.shapes))]
+    rows += [len(face.shapes) + i for i, c in enumerate(face.correctives) if c in correctives]
+    changed = replace(face, basis=np.ascontiguousarray(basis[rows]), correctives=correctives)
+    similarity = Similarity(report.scale, np.asarray(report.rotation), np.asarray(report.translation))
+    again = measured(changed, scene.mesh, similarity, fit_residual=report.fit_residual / 1000.0)
+    return changed, replace(
+        report,
+        blink_gap=again.blink_gap,
+        lip_gap=again.lip_gap,
+        warnings=(*notes(own, face, still), *report.warnings),
+        way=way,
+        basis=own_basis(own.offsets, "the file's" if way == BLEND_SHAPES else "the rig's"),
+        own_shapes=tuple(shape for shape in face.shapes if shape in own.offsets),
+    )
+
+
+def left_share(face: Face) -> NDArray[np.float64]:
+    """How far each vertex (V,) of an upright face lies on the subject's left: 0 to 1, one half in the middle."""
+    assert face.landmarks is not None
+    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    outer = float(np.linalg.norm(marks[45] - marks[36]))
+    middle = float(marks[[27, 30, 33, 51, 57, 8], 0].mean())
+    away = (face.mesh.vertices[:, 0].astype(np.float64) - middle) / (SIDE_BLEND * outer)
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(4.0 * away, -50.0, 50.0))))
+
+
+def unmoved_parts(face: Face, basis: Floats, own: list[str]) -> tuple[Mask, list[str]]:
+    """Vertices (V,) of inner parts that none of the own shapes moves, and the names of these parts."""
+    rows = [face.shape_index[shape] for shape in own]
+    kept, still = np.zeros(len(face.mesh.vertices), bool), []
+    for part in INNER:
+        mask = face.regions.get(part)
+        if mask is None or not mask.any() or float(np.abs(basis[rows][:, mask]).max(initial=0.0)) > STILL:
+            continue
+        kept |= mask
+        if part != "upper_teeth":  # which rest anyway
+            still.append(part.replace("_", " "))
+    return kept, still
+
+
+def notes(own: OwnShapes, face: Face, still: list[str]) -> list[str]:
+    """What a user should know about the blend shapes of a file, one line each."""
+    said = []
+    missing = [shape for shape in ARKIT_52 if shape in face.shape_index and shape not in own.offsets]
+    if missing:
+        said.append(f"not among the blend shapes, so fitted: {listed(missing)}")
+    if own.empty:
+        said.append(f"blend shapes that move nothing: {listed(own.empty)}")
+    if own.doubled:
+        said.append(f"a second blend shape of one meaning is not used: {listed(own.doubled)}")
+    if own.ignored:
+        said.append(f"blend shapes without an ARKit name are not used: {listed(own.ignored)}")
+    if still:
+        said.append(f"no blend shape moves the {' or the '.join(still)}: they move as fitted")
+    return said
+
+
+def listed(names: list[str] | tuple[str, ...], most: int = 8) -> str:
+    """``a, b, c and 4 more``."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
