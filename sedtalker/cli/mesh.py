@@ -13,9 +13,12 @@ from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
+    from sedtalker.face.face import Face
     from sedtalker.face.inspection import Found, Inspection
     from sedtalker.face.quality import Quality
+    from sedtalker.face.registration.given import GivenLandmarks
     from sedtalker.face.registration.report import RegistrationReport
+    from sedtalker.face.scene import Scene
 
 app = typer.Typer(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
 
@@ -24,6 +27,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 RIG_HELP = "Your own blend shapes of this topology: a folder of OBJ files (ICT-FaceKit's FaceXModel), .npz or .glb."
+
+Landmarks = Annotated[
+    Path | None, typer.Option(help="Where eyes, nose and mouth are (.json), when they are not found; see docs/mesh.md.")
+]
 
 KEY_POSES: dict[str, dict[str, float]] = {
     "neutral": {},
@@ -45,6 +52,7 @@ KEY_POSES: dict[str, dict[str, float]] = {
 @fail_clearly
 def inspect(
     file: File,
+    landmarks: Landmarks = None,
     json: Json = False,
     picture: Annotated[Path | None, typer.Option(help="Draw the head with its landmarks (.png).")] = None,
     force: Force = False,
@@ -61,7 +69,8 @@ def inspect(
 
     scene = read_scene(file)
     _one_thread()
-    result = look(scene, load_face())
+    source = load_face()
+    result = look(scene, source, _given(landmarks, scene, source))
     if picture is not None:
         with OutputFolder(picture.parent, [picture.name], force) as results:
             from PIL import Image
@@ -82,6 +91,7 @@ def inspect(
 def register(
     file: File,
     output: Annotated[Path, typer.Option("--output", "-o", help="The registered face (.sedface).")],
+    landmarks: Landmarks = None,
     rig: Annotated[Path | None, typer.Option(help=RIG_HELP)] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
     json: Json = False,
@@ -103,11 +113,12 @@ def register(
         from sedtalker.face.quality import judge
         from sedtalker.face.sedface import write_sedface
 
-        scene = read_scene(file)
+        scene, source = read_scene(file), load_face()
         stages = Stages(quiet=quiet)
         _one_thread()
         with stages.stage(f"fitting {file.name}"):
-            face, report = fit(scene, load_face(), file.stem, FitOptions(rig=rig))
+            options = FitOptions(_given(landmarks, scene, source), rig)
+            face, report = fit(scene, source, file.stem, options)
         with stages.stage("judging the fit"):
             quality = judge(face, report)
         write_sedface(results.path / output.name, face, report, quality)
@@ -125,6 +136,15 @@ def register(
     for line in _judgement(quality, report):
         say(line)
     print(output)
+
+
+def _given(path: Path | None, scene: Scene, source: Face) -> GivenLandmarks | None:
+    """The landmarks of a file, if one is given."""
+    if path is None:
+        return None
+    from sedtalker.face.landmark_file import read_landmarks
+
+    return read_landmarks(path, scene.mesh, source.mesh.vertices[source.landmarks].astype(float))
 
 
 def _lines(file: Path, result: Inspection) -> list[str]:

@@ -13,6 +13,7 @@ from sedtalker.face.fitting import foresee
 from sedtalker.face.mesh import Ints, Mesh
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.carry import LIPS, MOUTH_PARTS, hair
+from sedtalker.face.registration.given import GivenLandmarks
 from sedtalker.face.registration.head import Head, prepare_source, prepare_target
 from sedtalker.face.registration.placement import Placement, place
 from sedtalker.face.registration.pose import FaceFix, find_face
@@ -108,12 +109,13 @@ class Inspection:
         }
 
 
-def inspect(scene: Scene, source: Face) -> Inspection:
+def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None) -> Inspection:
     """Look at a mesh as ``fit`` does, without fitting anything.
 
     Args:
         scene: what a file holds.
         source: the face that registration would take shapes from.
+        given: where its face is, instead of looking for it.
     """
     from sedtalker.face.landmarks import load_detector
 
@@ -127,7 +129,7 @@ def inspect(scene: Scene, source: Face) -> Inspection:
         )
     detector = load_detector()
     known, vertex = prepare_source(source, detector)
-    fix = find_face(surface, known.landmarks, detector)
+    fix = given.on(surface, known.landmarks) if given else find_face(surface, known.landmarks, detector)
     if fix is None:
         return Inspection(
             contents, None, ("not a face: no eyes, nose and mouth were found from any side", *problems), targets

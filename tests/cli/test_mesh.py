@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,30 @@ def test_a_head_is_registered_judged_and_kept(tmp_path: Path, monkeypatch: pytes
     assert shown.exit_code == 0, shown.stderr
     assert run("register", HEAD, "-o", kept, "-q").exit_code == 2
     assert run("register", HEAD, "-o", kept, "-q", "--force").exit_code == 0
+
+
+def test_landmarks_given_by_hand_take_the_place_of_the_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a head without a face to see: what ``inspect`` prints of the whole head, a few points of it edited."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    found = json.loads(run("inspect", HEAD, "--json").stdout)
+    (tmp_path / "points.json").write_text(json.dumps(found))
+    module = import_module("sedtalker.face.registration.register")
+    monkeypatch.setattr(module, "find_face", lambda *_: None)
+    refused = run("register", HEAD, "-o", tmp_path / "head.sedface", "-q")
+    assert refused.exit_code == 2
+    assert "--landmarks" in refused.stderr
+    done = run(
+        "register", HEAD, "--landmarks", tmp_path / "points.json", "-o", tmp_path / "head.sedface", "-q", "--json"
+    )
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["quality"]["score"] > 0.9
+    wrong = {"landmarks": {"nose_tip": [0, 0, 0]}}
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
+    bad = run("inspect", HEAD, "--landmarks", tmp_path / "wrong.json")
+    assert bad.exit_code == 2
+    assert bad.stderr.count("\n") == 1
 
 
 def test_a_ball_is_no_face_from_any_side(tmp_path: Path) -> None:

@@ -53,7 +53,10 @@ def register(
     else:
         fix = find_face(surface, known.landmarks, detector)
     if fix is None:
-        raise InputError(f"{name}: no face found on this mesh; give a mesh of a head with eyes, nose and mouth")
+        raise InputError(
+            f"{name}: no face found on this mesh; give a head with eyes, nose and mouth, or say with "
+            "--landmarks where they are"
+        )
     head = prepare_target(surface, fix, known.landmarks)
     moving = Source(source, known, vertex, align(known.skin, head.skin))
     offsets, roles, skin = move_points(moving, head)
