@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 
 
 @contextmanager
@@ -14,7 +15,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     When the block fails, nothing of it is left and what stood at ``path`` is untouched.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{get_ident()}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)

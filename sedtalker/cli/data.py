@@ -27,7 +27,7 @@ def check(
     folder: Annotated[Path, typer.Argument(help="EmoVOCA, VOCASET, or sequences/*.npy and wav/ of your own.")],
     json: AsJson = False,
 ) -> None:
-    """Look at every mesh sequence: shapes, rate, length against sound, names, labels; exit code 1 if something is wrong."""
+    """Look at every mesh sequence: shapes, rate, length against sound, names, labels; exit code 1 if some are wrong."""
     from sedtalker.datasets.check_sequences import check_sequences
     from sedtalker.datasets.sequences import open_sequences
 

@@ -117,6 +117,41 @@ def decoder(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = Fal
     _show(evaluate_decoder(find_data(data), checkpoint), json)
 
 
+@app.command("vertex-decoder")
+@fail_clearly
+def vertex_decoder(
+    checkpoint: Annotated[Path, typer.Option(help="The checkpoint folder of a vertex decoder.")],
+    data: Annotated[Path, typer.Option(help="EmoVOCA, VOCASET or sequences of your own.")],
+    split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
+    cache: Annotated[Path | None, typer.Option(help="Speech features [~/.cache/sedtalker].")] = None,
+    json: AsJson = False,
+) -> None:
+    """MVE, LVE, EVE and FDD on held-out sequences, with the static and shuffled controls."""
+    from sedtalker.training.evaluate_vertex_decoder import evaluate_vertex_decoder
+    from sedtalker.training.run import cache_folder
+
+    _show(evaluate_vertex_decoder(data, checkpoint, split, cache_folder(str(cache) if cache else None)), json)
+
+
+@app.command()
+@fail_clearly
+def registration(
+    data: Data = None,
+    json: AsJson = False,
+    identities: Annotated[int, typer.Option(min=1, help="Random people of the reference rig.")] = 27,
+    seed: Annotated[int, typer.Option(min=0, help="Of people, rotations and units.")] = 0,
+) -> None:
+    """Figures of bringing your own mesh: heads with known truth, hard cases, and things that are no heads."""
+    from sedtalker.datasets.manifest import find_data
+    from sedtalker.training.evaluate_registration import evaluate_registration
+
+    figures = evaluate_registration(find_data(data), identities, seed, report=say)
+    if json:
+        write_json(figures)
+    else:
+        _show({name: value for name, value in figures.items() if isinstance(value, int | float)}, json)
+
+
 def _show(figures: Mapping[str, float], json: bool) -> None:
     if json:
         write_json({name: round(float(value), 4) for name, value in figures.items()})

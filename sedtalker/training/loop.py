@@ -1,27 +1,30 @@
 """The training loop, on Lightning Fabric.
 
-Fabric rather than Accelerate: the loop stays our own plain code, one object sets device, precision and processes, and
-``fabric.save``/``load`` restore a run. Each step draws its batch from a generator seeded by (seed, step, rank) and
-re-seeds torch, so a resumed run continues exactly as if it had never stopped.
+Fabric rather than Accelerate: the loop stays our own plain code, and one object sets device, precision and processes.
+Each micro-batch is drawn from a generator seeded by (seed, step, index) and re-seeds torch (see ``batches``), so a
+resumed run continues exactly as if it had never stopped.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
-Batch = dict[str, Tensor]
+from sedtalker.training.batches import Batch, batches, generator
+from sedtalker.training.run_folder import BEST, LAST, RunLog, save_whole
+
+Report = Callable[[str], None]
 
 
 class Task(Protocol):
@@ -43,61 +46,56 @@ class Task(Protocol):
         """Write the checkpoint folder with its model card."""
 
 
+@runtime_checkable
+class Shows(Protocol):
+    """A task that also puts sound and pictures into TensorBoard."""
+
+    def show(self, model: nn.Module, writer: Any, step: int) -> None:
+        """Write them; called after each validation."""
+
+
 @dataclass(frozen=True)
 class TrainerConfig:
-    """How long and how fast. ``ema`` is the decay of the averaged weights that are validated and exported (0: none)."""
+    """How long and how fast.
+
+    Attributes:
+        accumulate: micro-batches of each process that make a step.
+        ema: decay of the averaged weights that are validated and exported (0: none).
+        patience: validations without a better score after which the run ends (0: never).
+        overfit: every step sees the first step's batch.
+        workers: processes that make the next batches meanwhile; 0: in the training process. The batches are the same.
+    """
 
     steps: int
     run_dir: str
     lr: float = 1e-3
     weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    schedule: Literal["cosine", "constant"] = "cosine"
     warmup: int = 100
+    accumulate: int = 1
     clip: float = 1.0
     ema: float = 0.0
+    patience: int = 0
+    overfit: bool = False
     seed: int = 0
     minutes_between_checkpoints: float = 3.0
     validate_every: int = 500
     log_every: int = 20
+    pictures: bool = True
     accelerator: str = "auto"
     devices: int = 1
     precision: str = "32-true"
     threads: int = 0
     workers: int = 0
-    """Processes that make the next batches meanwhile; 0: in the training process. The batches are the same."""
-
-
-class _Batches(Dataset[Batch]):
-    """The batch of each step, drawn from a generator seeded by (seed, step, rank)."""
-
-    def __init__(self, task: Task, seed: int, rank: int, steps: int):
-        self.task, self.seed, self.rank, self.steps = task, seed, rank, steps
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __getitem__(self, step: int) -> Batch:
-        return self.task.batch(_generator(self.seed, step, self.rank)[0])
-
-
-def _generator(seed: int, step: int, rank: int) -> tuple[np.random.Generator, int]:
-    """The generator of a step's batch and the seed of its dropout."""
-    rng = np.random.default_rng((seed, step, rank))
-    dropout = int(rng.integers(2**62))
-    return rng, dropout
-
-
-def _batches(task: Task, config: TrainerConfig, rank: int, first: int) -> Iterator[Batch]:
-    """Batches from step ``first`` on, in order."""
-    ahead = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if config.workers else {}
-    data = _Batches(task, config.seed, rank, config.steps)
-    steps = range(first, config.steps)
-    yield from DataLoader(data, batch_size=None, sampler=steps, num_workers=config.workers, **ahead)  # type: ignore[arg-type]
 
 
 def learning_rate(step: int, config: TrainerConfig) -> float:
-    """Linear warm-up, then a cosine to zero."""
+    """Linear warm-up, then a cosine to zero, or constant."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
+    if config.schedule == "constant":
+        return config.lr
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
     return config.lr * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
@@ -112,89 +110,174 @@ def _flushed_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-@_flushed_denormals()
-def fit(task: Task, config: TrainerConfig, report: Callable[[str], None] = lambda line: None) -> dict[str, float]:
-    """Train a task, resuming by itself from ``run_dir/last.ckpt``; returns the final held-out figures.
-
-    Writes ``last.ckpt``, ``best.ckpt``, TensorBoard scalars and, at the end, ``export/``, the checkpoint folder of the
-    best weights.
-    """
+def _make_fabric(config: TrainerConfig) -> Any:
+    """Devices as configured; under ``torchrun``, as it started them."""
     from lightning_fabric import Fabric
-    from torch.utils.tensorboard import SummaryWriter
+    from lightning_fabric.strategies import DDPStrategy
 
+    devices, nodes = config.devices, 1
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    strategy = DDPStrategy(find_unused_parameters=True) if devices * nodes > 1 else "auto"
+    fabric = Fabric(
+        accelerator=config.accelerator,
+        strategy=strategy,
+        devices=devices,
+        num_nodes=nodes,
+        precision=config.precision,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+class _Run:
+    """One run: what is trained, how far it is, and its folder."""
+
+    def __init__(self, task: Task, config: TrainerConfig, report: Report):
+        self.task, self.config = task, config
+        self.folder = Path(config.run_dir)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.fabric = _make_fabric(config)
+        self.leads = self.fabric.is_global_zero
+        self.report: Report = report if self.leads else lambda line: None
+        torch.manual_seed(config.seed)
+        model = task.build()
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=config.betas
+        )
+        self.average = deepcopy(model).requires_grad_(False) if config.ema else None
+        self.model, self.optimizer = self.fabric.setup(model, optimizer)
+        if self.average is not None:
+            self.average = self.average.to(self.fabric.device)
+        self.step, self.best, self.stale, self.stopped = 0, -math.inf, 0, False
+        self.metrics: dict[str, float] = {}
+        if (self.folder / LAST).is_file():
+            self._resume()
+        self.log = RunLog(self.folder, self.step) if self.leads else None
+
+    @property
+    def shown(self) -> nn.Module:
+        """The weights that are validated and exported."""
+        return self.average if self.average is not None else self.model.module
+
+    def save(self) -> None:
+        """Write ``last.ckpt``."""
+        state = {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "average": self.average.state_dict() if self.average is not None else {},
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "stale": self.stale,
+            "stopped": self.stopped,
+            "metrics": self.metrics,
+        }
+        temporary = self.folder / f".{LAST}"
+        self.fabric.save(temporary, state)
+        if self.leads:
+            temporary.replace(self.folder / LAST)
+        self.fabric.barrier()
+
+    def _resume(self) -> None:
+        stored = torch.load(self.folder / LAST, map_location=self.fabric.device, weights_only=True)
+        self.model.load_state_dict(stored["model"])
+        self.optimizer.load_state_dict(stored["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(stored["average"])
+        if stored.get("precision"):
+            self.fabric.strategy.precision.load_state_dict(stored["precision"])
+        self.step, self.best, self.metrics = stored["step"], stored["best"], stored["metrics"]
+        self.stale, self.stopped = stored.get("stale", 0), stored.get("stopped", False)
+        self.report(f"resumed at step {self.step}")
+
+    def validate(self) -> None:
+        """Score the (averaged) weights; keep them as ``best.ckpt`` when they are the best so far."""
+        if self.leads:
+            assert self.log is not None
+            model = self.shown.eval()
+            with torch.no_grad():
+                metrics = {name: float(value) for name, value in self.task.validate(model).items()}
+                if self.config.pictures and isinstance(self.task, Shows):
+                    self.task.show(model, self.log.writer, self.step)
+            self.report("valid " + "  ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
+            self.log.add("valid", self.step, metrics)
+            self.stale += 1
+            if metrics["score"] > self.best:
+                self.best, self.metrics, self.stale = metrics["score"], metrics, 0
+                save_whole(model.state_dict(), self.folder / BEST)
+        self.best, self.metrics, self.stale = self.fabric.broadcast((self.best, self.metrics, self.stale))
+        self.stopped = 0 < self.config.patience <= self.stale
+
+    def export(self) -> None:
+        """Write ``export/`` from the best weights."""
+        if self.leads:
+            best = self.shown
+            stored = torch.load(self.folder / BEST, map_location=self.fabric.device, weights_only=True)
+            best.load_state_dict(stored)
+            self.task.export(best.eval(), self.folder / "export", self.metrics)
+        self.fabric.barrier()
+
+
+@_flushed_denormals()
+def fit(task: Task, config: TrainerConfig, report: Report = lambda line: None) -> dict[str, float]:
+    """Train a task, resuming by itself from ``run_dir/last.ckpt``; returns the best held-out figures.
+
+    Writes ``last.ckpt``, ``best.ckpt``, ``log.jsonl``, TensorBoard events and, at the end, ``export/``, the checkpoint
+    folder of the best weights.
+    """
     if config.threads:
         torch.set_num_threads(config.threads)
-    run = Path(config.run_dir)
-    run.mkdir(parents=True, exist_ok=True)
-    fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)  # type: ignore[arg-type]
-    fabric.launch()
-    torch.manual_seed(config.seed)
-    model = task.build()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98))
-    average = deepcopy(model).requires_grad_(False) if config.ema else None
-    wrapped, optimizer = fabric.setup(model, optimizer)
-    if average is not None:
-        average = average.to(fabric.device)
-    state: dict[str, Any] = {
-        "model": wrapped,
-        "optimizer": optimizer,
-        "average": average.state_dict() if average is not None else {},
-        "step": 0,
-        "best": -math.inf,
-        "metrics": {},
-    }
-    if (run / "last.ckpt").is_file():
-        fabric.load(run / "last.ckpt", state)
-        if average is not None:
-            average.load_state_dict(state["average"])
-        report(f"resumed at step {state['step']}")
-    writer = SummaryWriter(str(run)) if fabric.is_global_zero else None
-    saved, started, first = time.monotonic(), time.monotonic(), state["step"]
-    batches = _batches(task, config, fabric.global_rank, first)
-    while state["step"] < config.steps:
-        step = state["step"]
-        losses = _step(fabric, task, wrapped, optimizer, config, step, next(batches))
-        if average is not None:
-            _update_average(average, wrapped.module, config.ema, step)
-        state["step"] = step + 1
-        if writer and (step % config.log_every == 0 or step + 1 == config.steps):
-            pace = (time.monotonic() - started) / (step + 1 - first)
-            for name, value in losses.items():
-                writer.add_scalar(f"loss/{name}", value, step)
-            text = "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
-            report(f"step {step + 1}/{config.steps}  {pace:.2f} s/step  {text}")
-        if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
-            shadow = average if average is not None else wrapped.module
-            _validate(fabric, task, shadow, state, run, writer, report)
-        if time.monotonic() - saved > 60 * config.minutes_between_checkpoints or step + 1 == config.steps:
-            if average is not None:
-                state["average"] = average.state_dict()
-            fabric.save(run / "last.ckpt", state)
+    run = _Run(task, config, report)
+    saved, started, first = time.monotonic(), time.monotonic(), run.step
+    stream = batches(task, config, run.fabric.global_rank, first)
+    while run.step < config.steps and not run.stopped:
+        micro = [next(stream) for _ in range(config.accumulate)]
+        losses = _step(run.fabric, task, run.model, run.optimizer, config, run.step, micro)
+        if run.average is not None:
+            _update_average(run.average, run.model.module, config.ema, run.step)
+        run.step += 1
+        last = run.step == config.steps
+        if (run.step - 1) % config.log_every == 0 or last:
+            values = {name: float(run.fabric.all_reduce(value, reduce_op="mean")) for name, value in losses.items()}
+            if run.log is not None:
+                run.log.add("loss", run.step, values)
+            pace = (time.monotonic() - started) / (run.step - first)
+            text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+            run.report(f"step {run.step}/{config.steps}  {pace:.2f} s/step  {text}")
+        if run.step % config.validate_every == 0 or last:
+            run.validate()
+        due = run.fabric.broadcast(time.monotonic() - saved > 60 * config.minutes_between_checkpoints)
+        if due or last or run.stopped:
+            run.save()
             saved = time.monotonic()
-    if writer:
-        writer.close()
-    if fabric.is_global_zero:
-        best = average if average is not None else wrapped.module
-        best.load_state_dict(torch.load(run / "best.ckpt", map_location=fabric.device, weights_only=True))
-        task.export(best.eval(), run / "export", state["metrics"])
-    return dict(state["metrics"])
+    if run.log is not None:
+        run.log.close()
+    run.export()
+    return dict(run.metrics)
 
 
 def _step(
-    fabric: Any, task: Task, model: nn.Module, optimizer: Any, config: TrainerConfig, step: int, batch: Batch
-) -> dict[str, float]:
-    torch.manual_seed(_generator(config.seed, step, fabric.global_rank)[1])
-    batch = fabric.to_device(batch)
+    fabric: Any, task: Task, model: nn.Module, optimizer: Any, config: TrainerConfig, step: int, micro: list[Batch]
+) -> dict[str, Tensor]:
+    """One optimiser step; the mean losses of this process's micro-batches."""
     model.train()
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, config) * group.get("lr_scale", 1.0)
-    losses = task.losses(model, batch)
     optimizer.zero_grad()
-    fabric.backward(losses["total"])
+    sums: dict[str, Tensor] = {}
+    for number, batch in enumerate(micro):
+        torch.manual_seed(generator(config, step, fabric.global_rank, number)[1])
+        with fabric.no_backward_sync(model, enabled=number + 1 < len(micro)):
+            losses = task.losses(model, fabric.to_device(batch))
+            fabric.backward(losses["total"] / len(micro))
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + value.detach() / len(micro)
     if config.clip:
         fabric.clip_gradients(model, optimizer, max_norm=config.clip, error_if_nonfinite=False)
     optimizer.step()
-    return {name: float(value.detach()) for name, value in losses.items()}
+    return sums
 
 
 def _update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
@@ -205,29 +288,3 @@ def _update_average(average: nn.Module, model: nn.Module, decay: float, step: in
                 mine.lerp_(theirs, 1 - decay)
             else:
                 mine.copy_(theirs)
-
-
-def _validate(
-    fabric: Any,
-    task: Task,
-    model: nn.Module,
-    state: dict[str, Any],
-    run: Path,
-    writer: Any,
-    report: Callable[[str], None],
-) -> None:
-    """Score the (averaged) weights; keep them as ``best.ckpt`` when they are the best so far."""
-    if fabric.is_global_zero:
-        model.eval()
-        with torch.no_grad():
-            metrics = task.validate(model)
-        report("valid " + "  ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
-        for name, value in metrics.items():
-            writer.add_scalar(f"valid/{name}", value, state["step"])
-        if metrics["score"] > state["best"]:
-            state["best"] = metrics["score"]
-            state["metrics"] = metrics
-            temporary = run / ".best.ckpt"
-            torch.save(model.state_dict(), temporary)
-            temporary.replace(run / "best.ckpt")
-    fabric.barrier()

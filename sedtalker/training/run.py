@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ from pydantic import ValidationError
 from sedtalker.datasets.manifest import find_data
 from sedtalker.errors import InputError
 from sedtalker.training.loop import TrainerConfig, fit
+from sedtalker.training.run_folder import CONFIG
 from sedtalker.training.tasks import make_task
+from sedtalker.whole_file import whole_file
 
 
 def config_folder() -> Path:
@@ -52,12 +55,18 @@ def compose(overrides: list[str]) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
+def experiments() -> list[str]:
+    """Names that ``experiment=`` takes."""
+    root = config_folder() / "experiment"
+    return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))
+
+
 def _clear(message: str) -> str:
     """The first line of a Hydra error, with what to do about the commonest ones."""
     if "Missing mandatory value: run_dir" in message:
         return "no folder for the run: add trainer.run_dir=DIR"
     if "Could not find 'experiment/" in message:
-        names = ", ".join(sorted(path.stem for path in (config_folder() / "experiment").glob("*.yaml")))
+        names = ", ".join(experiments())
         return f"{message}; there are {names}"
     return message
 
@@ -72,4 +81,19 @@ def train(config: dict[str, Any], report: Callable[[str], None] = lambda line: N
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"task.{'.'.join(map(str, first['loc']))}: {first['msg']} (experiment {name})") from None
-    return fit(task, TrainerConfig(**config["trainer"]), report)
+    trainer = TrainerConfig(**config["trainer"])
+    if leads():
+        write_config(Path(trainer.run_dir), config)
+    return fit(task, trainer, report)
+
+
+def leads() -> bool:
+    """Whether this process speaks for all that ``torchrun`` may have started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def write_config(run: Path, config: dict[str, Any]) -> None:
+    """Keep the composed configuration beside the run; what a resumed run began with is overwritten."""
+    run.mkdir(parents=True, exist_ok=True)
+    with whole_file(run / CONFIG) as temporary:
+        temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -39,5 +39,9 @@ def make_task(name: str, config: dict[str, Any], data: Path, cache: Path) -> Tas
         from sedtalker.training.frame_network import FrameNetworkTask
 
         return FrameNetworkTask(config, data, cache)
-    known = "speech_encoder, backbone, frame_pretraining, frame_network, diarizer, decoder"
+    if name == "vertex_decoder":
+        from sedtalker.training.vertex_decoder import VertexDecoderTask
+
+        return VertexDecoderTask(config, data, cache)
+    known = "speech_encoder, backbone, frame_pretraining, frame_network, diarizer, decoder, vertex_decoder"
     raise InputError(f"unknown task '{name}'; there are {known}")

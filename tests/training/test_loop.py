@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from sedtalker.training import loop
-from sedtalker.training.loop import Batch, TrainerConfig, fit, learning_rate
+from sedtalker.training.batches import Batch, generator
+from sedtalker.training.loop import TrainerConfig, fit, learning_rate
+from sedtalker.training.run_folder import RunLog, read_log
 
 
 class Sum:
@@ -73,6 +75,88 @@ def test_batches_made_by_other_processes_are_the_same(tmp_path: Path) -> None:
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+class Still(Sum):
+    """Without dropout, so that batches may be joined."""
+
+    def build(self) -> nn.Module:
+        return nn.Linear(3, 1)
+
+
+class Doubled(Still):
+    """Gives the two micro-batches of a step as one batch."""
+
+    def __init__(self, config: TrainerConfig):
+        self.config, self.step = config, 0
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        halves = [super(Doubled, self).batch(generator(self.config, self.step, 0, number)[0]) for number in range(2)]
+        self.step += 1
+        return {name: torch.cat([half[name] for half in halves]) for name in halves[0]}
+
+
+def test_two_accumulated_batches_are_one_doubled(tmp_path: Path) -> None:
+    two = TrainerConfig(steps=20, run_dir=str(tmp_path / "two"), accumulate=2, log_every=1, accelerator="cpu")
+    fit(Still(), two)
+    fit(Doubled(two), TrainerConfig(**{**vars(two), "run_dir": str(tmp_path / "one"), "accumulate": 1}))
+    losses = [[row["total"] for row in read_log(tmp_path / n) if row["kind"] == "loss"] for n in ("one", "two")]
+    assert len(losses[0]) == 20
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_patience_ends_a_run_and_it_stays_ended(tmp_path: Path) -> None:
+    config = TrainerConfig(
+        steps=100, run_dir=str(tmp_path), lr=0.0, validate_every=5, patience=3, pictures=False, accelerator="cpu"
+    )
+    fit(Still(), config)
+    steps = [row["step"] for row in read_log(tmp_path) if row["kind"] == "valid"]
+    assert steps == [5, 10, 15, 20]
+    lines: list[str] = []
+    (tmp_path / "export" / "model.pt").unlink()
+    (tmp_path / "export").rmdir()
+    fit(Still(), config, lines.append)
+    assert lines == ["resumed at step 20"]
+
+
+def test_overfitting_sees_one_batch(tmp_path: Path) -> None:
+    config = TrainerConfig(
+        steps=200, run_dir=str(tmp_path), lr=0.05, warmup=5, overfit=True, log_every=1, accelerator="cpu"
+    )
+    fit(Still(), config)
+    losses = [row["total"] for row in read_log(tmp_path) if row["kind"] == "loss"]
+    assert losses[-1] < 1e-3 * losses[0]
+
+
+def test_mixed_precision_runs(tmp_path: Path) -> None:
+    config = TrainerConfig(
+        steps=60, run_dir=str(tmp_path), lr=1e-2, warmup=5, precision="bf16-mixed", accelerator="cpu", validate_every=30
+    )
+    fit(Sum(), config)
+    losses = [row["total"] for row in read_log(tmp_path) if row["kind"] == "loss"]
+    assert losses[-1] < losses[0]
+    stored = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert all(value.dtype == torch.float32 for value in stored["model"].values())
+
+
+def test_a_checkpoint_from_before_there_was_patience_resumes(tmp_path: Path) -> None:
+    config = TrainerConfig(steps=10, run_dir=str(tmp_path), validate_every=5, accelerator="cpu")
+    fit(Sum(), config)
+    stored = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    for name in ("stale", "stopped", "precision"):
+        del stored[name]
+    torch.save(stored, tmp_path / "last.ckpt")
+    (tmp_path / "export" / "model.pt").unlink()
+    (tmp_path / "export").rmdir()
+    lines: list[str] = []
+    fit(Sum(), TrainerConfig(**{**vars(config), "steps": 12}), lines.append)
+    assert lines[0] == "resumed at step 10"
+
+
+def test_what_a_killed_run_logged_after_its_checkpoint_is_dropped(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"step": 3, "kind": "loss"}\n{"step": 9, "kind": "loss"}\n{"st')
+    RunLog(tmp_path, 5).close()
+    assert [row["step"] for row in read_log(tmp_path)] == [3]
+
+
 def test_training_lowers_the_loss_and_exports_the_best(tmp_path: Path) -> None:
     config = TrainerConfig(steps=300, run_dir=str(tmp_path), lr=1e-2, warmup=10, validate_every=100, accelerator="cpu")
     metrics = fit(Sum(), config)
@@ -85,3 +169,5 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert learning_rate(0, config) == pytest.approx(0.1)
     assert learning_rate(10, config) == pytest.approx(1.0)
     assert learning_rate(100, config) == pytest.approx(0.0)
+    constant = TrainerConfig(steps=100, run_dir="", lr=1.0, warmup=10, schedule="constant")
+    assert learning_rate(100, constant) == 1.0
