@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsons
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,8 @@ Landmarks = Annotated[
     Path | None, typer.Option(help="Where eyes, nose and mouth are (.json), when they are not found; see docs/mesh.md.")
 ]
 
+HeadNumber = Annotated[int | None, typer.Option(min=1, help="Which head, where the file has several [the largest].")]
+
 KEY_POSES: dict[str, dict[str, float]] = {
     "neutral": {},
     "jawOpen": {"jawOpen": 0.7},
@@ -53,6 +56,7 @@ KEY_POSES: dict[str, dict[str, float]] = {
 def inspect(
     file: File,
     landmarks: Landmarks = None,
+    head: HeadNumber = None,
     json: Json = False,
     picture: Annotated[Path | None, typer.Option(help="Draw the head with its landmarks (.png).")] = None,
     force: Force = False,
@@ -70,7 +74,7 @@ def inspect(
     scene = read_scene(file)
     _one_thread()
     source = load_face()
-    result = look(scene, source, _given(landmarks, scene, source))
+    result = look(scene, source, _given(landmarks, scene, source), head)
     if picture is not None:
         with OutputFolder(picture.parent, [picture.name], force) as results:
             from PIL import Image
@@ -92,6 +96,7 @@ def register(
     file: File,
     output: Annotated[Path, typer.Option("--output", "-o", help="The registered face (.sedface).")],
     landmarks: Landmarks = None,
+    head: HeadNumber = None,
     rig: Annotated[Path | None, typer.Option(help=RIG_HELP)] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
     json: Json = False,
@@ -117,7 +122,7 @@ def register(
         stages = Stages(quiet=quiet)
         _one_thread()
         with stages.stage(f"fitting {file.name}"):
-            options = FitOptions(_given(landmarks, scene, source), rig)
+            options = FitOptions(_given(landmarks, scene, source), rig, head)
             face, report = fit(scene, source, file.stem, options)
         with stages.stage("judging the fit"):
             quality = judge(face, report)
@@ -165,17 +170,22 @@ def _lines(file: Path, result: Inspection) -> list[str]:
     if face is not None:
         units = {1.0: "metres", 0.1: "decimetres", 0.01: "centimetres", 0.001: "millimetres"}
         normal = ", ".join(f"{round(x, 2) + 0.0:.2f}" for x in face.symmetry_normal)
-        point = ", ".join(f"{x:.4g}" for x in face.symmetry_point)
         lines += [
             f"  unit        {units[face.unit] if face.unit else f'unusual: {face.scale:.3g} m'}",
             f"  axes        up {face.up_axis}, front {face.front_axis}",
-            f"  symmetry    plane through ({point}), normal ({normal}); {face.asymmetry:.1f} mm off its mirror image",
+            f"  symmetry    plane through {_place(face.symmetry_point)}, normal ({normal}); "
+            f"{face.asymmetry:.1f} mm off its mirror image",
             f"  mouth       {'opens' if face.mouth_opens else 'sealed'}",
             f"  eyes        right {_eye(face, 0)}; left {_eye(face, 1)}",
             f"  roles       {_roles(result)}",
+            *(f"  head {k}      between the eyes {_place(place)}" for k, place in enumerate(result.heads, 1)),
             f"  way         {result.way}: {result.basis}",
         ]
     return lines + [f"  problem: {problem}" for problem in result.problems]
+
+
+def _place(point: Sequence[float]) -> str:
+    return f"({', '.join(f'{x:.4g}' for x in point)})"
 
 
 def _eye(face: Found, side: int) -> str:

@@ -13,6 +13,8 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes
 from sedtalker.face.face import Face
+from sedtalker.face.head import head_weights
+from sedtalker.face.heads import choose_head, heads_of
 from sedtalker.face.measure import measured
 from sedtalker.face.mesh import Floats, Mask
 from sedtalker.face.registration import RegistrationReport, register_cached
@@ -35,10 +37,12 @@ class FitOptions:
     Attributes:
         given: where its face is.
         rig: a folder or file with blend shapes of its topology.
+        head: which of several heads, counted from 1; by default the largest figure's.
     """
 
     given: GivenLandmarks | None = None
     rig: Path | None = None
+    head: int | None = None
 
 
 def fit(scene: Scene, source: Face, name: str, options: FitOptions | None = None) -> tuple[Face, RegistrationReport]:
@@ -64,7 +68,13 @@ def fit(scene: Scene, source: Face, name: str, options: FitOptions | None = None
     given, way = BlendShapes(scene.target_names, scene.targets), BLEND_SHAPES
     if options.rig is not None:
         given, way = read_rig(options.rig, scene.mesh, source.shapes), EXACT
-    face, report = register_cached(scene.mesh, source, name, given=options.given)
+    heads = [options.given] if options.given else heads_of(scene.mesh, source)
+    chosen = choose_head(heads, options.head, name)
+    face, report = register_cached(scene.mesh, source, name, given=chosen)
+    face = replace(face, regions=near_head(face))
+    if len(heads) > 1 and options.head is None:
+        said = f"there are {len(heads)} heads: the largest figure's is taken; `mesh register --head` takes another"
+        report = replace(report, warnings=(said, *report.warnings))
     if is_basis(given.names, source.shapes):
         return with_own_shapes(face, report, given, scene, way)
     return face, replace(report, basis=fitted_basis(scene))
@@ -95,6 +105,12 @@ def fitted_basis(scene: Scene) -> str:
     """What a registered face's shapes are; a known topology is named."""
     topology = other_topology(scene.mesh)
     return "fitted to this mesh" + (f"; it has {topology}'s topology, {HINTS[topology]}" if topology else "")
+
+
+def near_head(face: Face) -> dict[str, Mask]:
+    """The regions without the hair of other figures: what is worn high up, but not by this head."""
+    follows = head_weights(face) > 0.0
+    return {name: mask & follows if name == "hair" else mask for name, mask in face.regions.items()}
 
 
 HINTS = {

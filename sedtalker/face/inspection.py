@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import foresee
+from sedtalker.face.heads import choose_head, heads_of
 from sedtalker.face.mesh import Ints, Mesh
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.carry import LIPS, MOUTH_PARTS, hair
@@ -82,6 +83,7 @@ class Inspection:
         contents: counts; face: the face on it if there is one; problems: one line each.
         targets: names of the file's morph targets.
         way, basis: how ``fit`` would get its shapes; None without a face.
+        heads: where each is, between its eyes, if there are several; ``face`` is one of them.
     """
 
     contents: Contents
@@ -90,6 +92,7 @@ class Inspection:
     targets: tuple[str, ...] = ()
     way: str | None = None
     basis: str | None = None
+    heads: tuple[Vector, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: without the mesh."""
@@ -104,18 +107,23 @@ class Inspection:
             "blend_shapes": list(self.targets),
             "way": self.way,
             "basis": self.basis,
+            "heads": [list(head) for head in self.heads],
             "face": face,
             "problems": list(self.problems),
         }
 
 
-def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None) -> Inspection:
+def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, number: int | None = None) -> Inspection:
     """Look at a mesh as ``fit`` does, without fitting anything.
 
     Args:
         scene: what a file holds.
         source: the face that registration would take shapes from.
         given: where its face is, instead of looking for it.
+        number: which of several heads, counted from 1.
+
+    Raises:
+        InputError: there is no head of that number.
     """
     from sedtalker.face.landmarks import load_detector
 
@@ -129,7 +137,9 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None) -> 
         )
     detector = load_detector()
     known, vertex = prepare_source(source, detector)
-    fix = given.on(surface, known.landmarks) if given else find_face(surface, known.landmarks, detector)
+    heads = [given] if given else heads_of(mesh, source)
+    chosen = choose_head(heads, number, "the mesh")
+    fix = chosen.on(surface, known.landmarks) if chosen else find_face(surface, known.landmarks, detector)
     if fix is None:
         return Inspection(
             contents, None, ("not a face: no eyes, nose and mouth were found from any side", *problems), targets
@@ -139,7 +149,8 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None) -> 
     roles = name_pieces(head, known, source, vertex)
     found = describe(mesh, fix, head, placed, roles)
     problems = [*face_problems(mesh, surface, head, found), *problems]
-    return Inspection(contents, found, tuple(problems), targets, *foresee(scene, source))
+    several = tuple(_vector(head.points[36:48].mean(axis=0)) for head in heads) if len(heads) > 1 else ()
+    return Inspection(contents, found, tuple(problems), targets, *foresee(scene, source), several)
 
 
 def name_pieces(head: Head, known: Head, source: Face, vertex: Ints) -> Ints:

@@ -106,7 +106,9 @@ def move_points(source: Source, target: Head) -> tuple[NDArray[np.float64], Ints
             out[:, mine] = follow(places, source.offsets(points) @ turned, target.points[mine])
     worn = role == parts.WORN
     if worn.any():
-        out[:, worn] = worn_offsets(target.skin.points, skin.offsets, target.points[worn], target.component[worn])
+        out[:, worn] = worn_offsets(
+            target.skin.points, skin.offsets, target.points[worn], target.component[worn], target.landmarks[33, 1]
+        )
     return out, role, skin
 
 

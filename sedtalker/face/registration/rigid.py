@@ -56,12 +56,13 @@ def nearby_offsets(source: Points, offsets: Floats, points: Points, count: int =
 
 
 def worn_offsets(
-    skin: Points, offsets: NDArray[np.float64], points: Points, component: NDArray[np.int32]
+    skin: Points, offsets: NDArray[np.float64], points: Points, component: NDArray[np.int32], mouth: float
 ) -> NDArray[np.float64]:
     """Offsets (K, M, 3) of hair, lashes, brows, glasses: small or close-lying pieces bend with the skin below them.
 
-    Pieces that stand off the skin (more than 8 mm, at rig scale) move as one, so that glasses and hair do not melt;
-    those that are nowhere near it (3 cm) stay where they are.
+    Pieces that stand off the skin (more than 8 mm, at rig scale) keep to the skull, as hair, hats and glasses do, or
+    where they lie lower than ``mouth``, the height where the upper lip begins, move as one with the skin near them, as
+    beards do. Those that are nowhere near it (3 cm) stay where they are.
     """
     out = np.zeros((len(offsets), len(points), 3))
     tree = cKDTree(skin)
@@ -70,7 +71,9 @@ def worn_offsets(
         mine = np.nonzero(component == c)[0]
         if distance[mine].min() > 0.03:
             continue
-        own = nearby_offsets(skin, offsets.astype(np.float32), points[mine])
         stiff = np.quantile(distance[mine], 0.8) > 0.008
+        if stiff and points[mine, 1].mean() > mouth:
+            continue
+        own = nearby_offsets(skin, offsets.astype(np.float32), points[mine])
         out[:, mine] = own.mean(axis=1, keepdims=True) if stiff else own
     return out

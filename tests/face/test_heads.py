@@ -1,0 +1,139 @@
+"""Bodies, several people in a file, and what heads wear."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.face.builtin import load_builtin
+from sedtalker.face.catalogue import load_face
+from sedtalker.face.face import Face
+from sedtalker.face.fitting import fit
+from sedtalker.face.head import head_weights
+from sedtalker.face.heads import alone, choose_head, figures, heads_of
+from sedtalker.face.landmarks.samples import sphere, torus
+from sedtalker.face.mesh import Mesh, from_triangles
+from sedtalker.face.registration import RegistrationReport
+from sedtalker.face.registration.rigid import worn_offsets
+from sedtalker.face.registration.surface import adjacency, weld
+from sedtalker.face.scene import Scene
+from tests.face.bodies import on_body, parts_of, side_by_side
+
+
+@pytest.fixture(scope="module")
+def source() -> Face:
+    return load_builtin()
+
+
+@pytest.fixture(scope="module")
+def head() -> Mesh:
+    return parts_of(load_face("walter"))
+
+
+def ball(size: float = 1.0) -> Mesh:
+    points, triangles = sphere(12)
+    return from_triangles((size * points).astype(np.float32), triangles)
+
+
+def test_pieces_that_touch_are_one_figure_and_others_are_not() -> None:
+    far = weld(side_by_side(ball(), ball(0.5), ball(0.05), apart=5.0))
+    parts = figures(far)
+    assert [len(part) for part in parts] == [len(weld(ball()).triangles)] * 2  # the speck is none
+    for part in parts:
+        own = alone(far, part)
+        assert np.ptp(own.points, axis=0).max() < 2.1
+        assert own.component.max() == 0
+        seen = own.vertex_point >= 0
+        np.testing.assert_array_equal(own.points[own.vertex_point[seen]], far.points[far.vertex_point[seen]])
+    assert len(figures(weld(side_by_side(ball(), ball(), apart=1.5)))) == 1
+
+
+def test_the_heads_of_a_file_are_found_and_chosen(source: Face, head: Mesh) -> None:
+    thing = from_triangles(0.1 * torus(1.0, 0.4)[0].astype(np.float32), torus(1.0, 0.4)[1])
+    scene = side_by_side(head, thing, head, apart=0.7)
+    heads = heads_of(scene, source)
+    assert [round(float(h.points[27, 0]), 1) for h in heads] == [0.0, 1.4]
+    assert choose_head(heads, None, "file") is heads[0]
+    assert choose_head(heads, 2, "file") is heads[1]
+    assert choose_head([], 1, "file") is None
+    with pytest.raises(InputError, match="lists 2"):
+        choose_head(heads, 3, "file")
+    assert heads_of(head, source) == []
+
+
+@pytest.fixture(scope="module")
+def standing(
+    source: Face, head: Mesh, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Face, RegistrationReport, int, int]:
+    """A head on a body, and another one beside; how many vertices are the head's and the first body's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        body, count = on_body(head)
+        both = side_by_side(body, parts_of(load_face("walter"), ("skin", "eye_left", "eye_right")), apart=0.9)
+        scene = Scene(both, (), np.zeros((0, len(both.vertices), 3), np.float32))
+        return *fit(scene, source, "body"), count, len(body.vertices)
+
+
+def test_only_the_head_of_a_body_moves_and_the_seam_is_smooth(
+    standing: tuple[Face, RegistrationReport, int, int],
+) -> None:
+    face, report, count, body = standing
+    assert any("2 heads" in warning for warning in report.warnings)
+    reach = np.abs(face.basis).max(axis=(0, 2))
+    assert reach[:count].max() > 0.03
+    assert not reach[body:].any()  # the other person
+    down = face.mesh.vertices[:count, 1].min() - face.mesh.vertices[count:body, 1]
+    assert reach[count:body][down > 0.06].max() == 0.0
+    assert reach[count:body].max() < 0.005  # the neck goes a little with the jaw
+    edges = adjacency(len(reach), face.mesh.triangles).tocoo()
+    across = (edges.row < count) & (edges.col >= count) & (edges.col < body)
+    assert across.any()
+    jump = np.linalg.norm(face.basis[:, edges.row[across]] - face.basis[:, edges.col[across]], axis=2)
+    assert jump.max() < 0.002
+
+
+def test_only_the_head_turns(standing: tuple[Face, RegistrationReport, int, int]) -> None:
+    face, _, count, body = standing
+    weights = head_weights(face)
+    assert weights[count:].max() < 0.01
+    assert weights[:count].mean() > 0.95
+    assert weights[body:].max() == 0.0
+    assert not face.regions["hair"][body:].any()
+
+
+def test_eyes_lashes_and_teeth_move_with_the_right_part(
+    standing: tuple[Face, RegistrationReport, int, int],
+) -> None:
+    face, report, count, _ = standing
+    walter = load_face("walter")
+    kept = parts_of(walter).vertices
+    origin = {tuple(v): i for i, v in enumerate(walter.mesh.vertices.tolist())}
+    index = np.array([origin[tuple(v)] for v in kept.tolist()])
+    for region, shape in (("lashes", "eyeBlinkLeft"), ("lower_teeth", "jawOpen"), ("eyes", "eyeLookInLeft")):
+        mine = walter.regions[region][index]
+        k = face.shape_index[shape]
+        got, truth = face.basis[k, :count][mine], walter.basis[k][index][mine]
+        cosine = (got * truth).sum() / (np.linalg.norm(got) * np.linalg.norm(truth))
+        assert cosine > 0.9, region
+        assert 0.75 < np.linalg.norm(got) / np.linalg.norm(truth) < 1.3, region
+    upper = walter.regions["upper_teeth"][index]
+    assert np.abs(face.basis[face.shape_index["jawOpen"], :count][upper]).max() < 0.001
+    assert {role for role, _ in report.components} >= {"skin", "right eye", "left eye", "worn"}
+
+
+def test_what_stands_off_the_skin_keeps_to_the_skull_or_moves_as_one() -> None:
+    x, y = np.meshgrid(np.linspace(-0.1, 0.1, 21), np.linspace(-0.1, 0.1, 21))
+    skin = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1)
+    offsets = np.zeros((1, len(skin), 3))
+    offsets[0, :, 2] = skin[:, 0]  # a shape that bends it
+    ring = 0.03 * np.stack([np.cos(a := np.linspace(0, 6, 30)), np.sin(a), np.zeros(30)], axis=1)
+    places = np.concatenate(
+        [ring + (0, 0.05, z) for z in (0.015, 0.002)] + [ring + (0, -0.05, 0.015), ring + (0, 0, 0.2)]
+    )
+    moved = worn_offsets(skin, offsets, places, np.repeat(np.arange(4, dtype=np.int32), 30), mouth=0.0)[0]
+    glasses, brow, beard, far = moved.reshape(4, 30, 3)
+    assert not glasses.any()
+    np.testing.assert_allclose(brow[:, 2], ring[:, 0], atol=0.004)
+    assert np.ptp(beard, axis=0).max() == 0.0
+    assert not far.any()
