@@ -98,6 +98,9 @@ def register(
     landmarks: Landmarks = None,
     head: HeadNumber = None,
     rig: Annotated[Path | None, typer.Option(help=RIG_HELP)] = None,
+    open_mouth: Annotated[
+        bool, typer.Option("--open-mouth", help="Cut sealed lips apart and put a mouth behind them; adds vertices.")
+    ] = False,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
     json: Json = False,
     force: Force = False,
@@ -122,7 +125,7 @@ def register(
         stages = Stages(quiet=quiet)
         _one_thread()
         with stages.stage(f"fitting {file.name}"):
-            options = FitOptions(_given(landmarks, scene, source), rig, head)
+            options = FitOptions(_given(landmarks, scene, source), rig, head, open_mouth)
             face, report = fit(scene, source, file.stem, options)
         with stages.stage("judging the fit"):
             quality = judge(face, report)

@@ -73,6 +73,9 @@ def export(animation: Animation, name: str, path: Path, options: ExportOptions, 
         InputError: the animation lacks what the format needs.
     """
     said: dict[str, Any] = {}
+    added = animation.provenance.get("registration", {}).get("added_vertices", 0)
+    if added:
+        said["vertices_added_to_your_mesh"] = added
     shape = (len(animation), len(animation.face.mesh.vertices), 3)
     if name in ("usd", "usda"):
         from sedtalker.export.usd import write_usd

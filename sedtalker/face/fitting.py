@@ -17,6 +17,7 @@ from sedtalker.face.head import head_weights
 from sedtalker.face.heads import choose_head, heads_of
 from sedtalker.face.measure import measured
 from sedtalker.face.mesh import Floats, Mask
+from sedtalker.face.mouth import open_mouth
 from sedtalker.face.registration import RegistrationReport, register_cached
 from sedtalker.face.registration.given import GivenLandmarks
 from sedtalker.face.registration.pose import Similarity
@@ -38,11 +39,13 @@ class FitOptions:
         given: where its face is.
         rig: a folder or file with blend shapes of its topology.
         head: which of several heads, counted from 1; by default the largest figure's.
+        open_mouth: sealed lips are cut apart, which adds vertices.
     """
 
     given: GivenLandmarks | None = None
     rig: Path | None = None
     head: int | None = None
+    open_mouth: bool = False
 
 
 def fit(scene: Scene, source: Face, name: str, options: FitOptions | None = None) -> tuple[Face, RegistrationReport]:
@@ -76,7 +79,13 @@ def fit(scene: Scene, source: Face, name: str, options: FitOptions | None = None
         said = f"there are {len(heads)} heads: the largest figure's is taken; `mesh register --head` takes another"
         report = replace(report, warnings=(said, *report.warnings))
     if is_basis(given.names, source.shapes):
+        if options.open_mouth:
+            raise InputError(
+                f"{name}: it has shapes of its own, which know nothing of a cut mouth: leave --open-mouth out"
+            )
         return with_own_shapes(face, report, given, scene, way)
+    if options.open_mouth:
+        face, report = open_mouth(scene.mesh, face, report, source)
     return face, replace(report, basis=fitted_basis(scene))
 
 

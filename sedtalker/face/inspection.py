@@ -219,7 +219,10 @@ def face_problems(mesh: Mesh, surface: Surface, head: Head, found: Found) -> lis
     """What a person should know about the face, one line each, the gravest first."""
     problems = []
     if not found.mouth_opens:
-        problems.append("the mouth has no opening (the lips are one surface): it will not open when it speaks")
+        problems.append(
+            "the mouth has no opening (the lips are one surface): it will not open when it speaks; "
+            "`mesh register --open-mouth` cuts them apart"
+        )
     for side, is_open, has_ball in zip(("right", "left"), found.eyes_open, found.eyeballs, strict=True):
         if not is_open:
             problems.append(f"the {side} eye has no open lids: it will not blink")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from sedtalker.face.face import Face
+from sedtalker.face.landmarks.views import View, rasterise
 from sedtalker.face.mesh import Ints, Mesh, from_triangles
 
 HEAD_PARTS = (
@@ -79,3 +81,50 @@ def side_by_side(*meshes: Mesh, apart: float = 0.8) -> Mesh:
     vertices = np.concatenate([mesh.vertices + (k * apart, 0, 0) for k, mesh in enumerate(meshes)])
     triangles = np.concatenate([mesh.triangles + start for mesh, start in zip(meshes, starts, strict=False)])
     return from_triangles(vertices.astype(np.float32), triangles.astype(np.int32))
+
+
+def sealed(face: Face) -> Mesh:
+    """The skin of a built-in face whose lips are one surface: joined where they touch, nothing behind."""
+    skin = parts_of(face, ("skin",))
+    origin = {tuple(v): k for k, v in enumerate(face.mesh.vertices.tolist())}
+    index = np.array([origin[tuple(v)] for v in skin.vertices.tolist()])
+    upper, lower = (np.flatnonzero(face.regions[name][index]) for name in ("upper_lip", "lower_lip"))
+    distance = cKDTree(skin.vertices[upper]).query(skin.vertices[lower])[0]
+    touching = (distance < 0.0005) & (distance > 0.0)
+    touching &= skin.vertices[lower, 2] > skin.vertices[lower[touching], 2].max() - 0.014
+    line = skin.vertices[lower[touching]]
+    line = line[np.argsort(line[:, 0])]
+    lips = (face.regions["upper_lip"] | face.regions["lower_lip"])[index]
+    behind = lips & (skin.vertices[:, 2] < np.interp(skin.vertices[:, 0], line[:, 0], line[:, 2]) - 0.0003)
+    behind |= face.regions["mouth_socket"][index]
+    triangles = skin.triangles[~behind[skin.triangles].any(axis=1)]
+    edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    unique, count = np.unique(edges, axis=0, return_counts=True)
+    border = unique[count == 1]
+    border = np.unique(border[(np.abs(skin.vertices[border].mean(axis=1) - line.mean(axis=0)) < 0.04).all(axis=1)])
+    over = face.regions["upper_lip"][index[border]]
+    joined = np.arange(len(skin.vertices))
+    joined[border[~over]] = border[over][cKDTree(skin.vertices[border[over]]).query(skin.vertices[border[~over]])[1]]
+    corners = joined[triangles]
+    corners = corners[
+        (corners[:, 0] != corners[:, 1]) & (corners[:, 1] != corners[:, 2]) & (corners[:, 0] != corners[:, 2])
+    ]
+    used, local = np.unique(corners, return_inverse=True)
+    return from_triangles(skin.vertices[used], local.reshape(-1, 3).astype(np.int32))
+
+
+def scan(face: Face, size: int = 140, half: float = 0.15) -> Mesh:
+    """A height field of a face, ``size`` points wide: no mouth hole, no eye hole."""
+    assert face.landmarks is not None
+    centre = face.mesh.vertices[face.landmarks[30]].astype(np.float64)
+    ids, depth = rasterise(View(np.eye(3), centre, half).project(face.mesh.vertices), face.mesh.triangles, size)
+    rows, columns = np.nonzero(ids >= 0)
+    index = np.full((size, size), -1)
+    index[rows, columns] = np.arange(len(rows))
+    flat = np.stack([(columns + 0.5) * 2 / size - 1, 1 - (rows + 0.5) * 2 / size, depth[rows, columns]], 1)
+    points = flat * half + centre
+    a, b, c, d = (index[i : size - 1 + i, j : size - 1 + j].ravel() for i, j in ((0, 0), (1, 0), (1, 1), (0, 1)))
+    triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+    triangles = triangles[(triangles >= 0).all(1)]
+    steep = np.ptp(points[triangles][:, :, 2], axis=1) > 0.03
+    return from_triangles(points.astype(np.float32), triangles[~steep].astype(np.int32))

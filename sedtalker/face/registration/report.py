@@ -25,6 +25,7 @@ class RegistrationReport:
         warnings: one line each.
         way: how the shapes came: ``exact``, ``blend shapes`` or ``registration``; basis: one line that says whose.
         own_shapes: shapes that are the file's or its rig's own; the others are fitted.
+        added_vertices: how many come after the file's own, where a sealed mouth was cut open.
     """
 
     score: float
@@ -45,6 +46,7 @@ class RegistrationReport:
     way: str = "registration"
     basis: str = "fitted to this mesh"
     own_shapes: tuple[str, ...] = ()
+    added_vertices: int = 0
 
     def to_json(self) -> str:
         """The report as a JSON object."""

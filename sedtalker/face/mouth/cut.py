@@ -1,0 +1,279 @@
+"""Cutting a mesh's skin open along a line: polygons are split, nothing of the user's is moved or renumbered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.face.landmarks.views import View, rasterise
+from sedtalker.face.mesh import Mesh
+from sedtalker.face.mouth.line import LipLine
+
+SNAP = 0.12  # of an edge: where the line passes a vertex so near, the cut goes through it
+DEPTH = 0.006  # metres behind what is seen: the skin, not the inside of a head
+FEWEST = 3  # points of a cut between its ends
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A mesh with a slit.
+
+    Attributes:
+        mesh: the first vertices and polygons are those of the uncut mesh, in its order; parts that were split off and
+            new vertices come after them.
+        upper, lower: (P,) vertices of the two sides from the subject's right corner to the left; the ends are the same.
+    """
+
+    mesh: Mesh
+    upper: NDArray[np.int64]
+    lower: NDArray[np.int64]
+
+
+class _Growing:
+    """A mesh to which vertices are added."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.mesh = mesh
+        self.positions = [mesh.vertices]
+        self.colours = [] if mesh.colours is None else [mesh.colours]
+        self.uvs = [] if mesh.uvs is None else [mesh.uvs]
+        self.count = len(mesh.vertices)
+        self.uv_count = 0 if mesh.uvs is None else len(mesh.uvs)
+
+    def between(self, a: int, b: int, share: float) -> int:
+        """A new vertex on an edge."""
+        for table in (self.positions, self.colours):
+            if table:
+                table.append(((1.0 - share) * table[0][a] + share * table[0][b])[None].astype(np.float32))
+        self.count += 1
+        return self.count - 1
+
+    def uv_between(self, a: int, b: int, share: float) -> int:
+        """A new texture coordinate, −1 where one of the two is missing."""
+        if a < 0 or b < 0 or not self.uvs:
+            return -1
+        self.uvs.append(((1.0 - share) * self.uvs[0][a] + share * self.uvs[0][b])[None].astype(np.float32))
+        self.uv_count += 1
+        return self.uv_count - 1
+
+
+def cut_lips(mesh: Mesh, vertices: NDArray[np.floating], line: LipLine) -> Cut:
+    """Cut a sealed mouth open.
+
+    Args:
+        mesh: the mesh, in any coordinates.
+        vertices: (V, 3) the same upright, in metres, front +Z.
+        line: where the lips meet.
+
+    Raises:
+        InputError: the line does not run over the skin from end to end.
+    """
+    side = vertices[:, 1].astype(np.float64) - line.height(vertices[:, 0])
+    crossings, on_line = _crossings(mesh, vertices.astype(np.float64), side, line)
+    growing = _Growing(mesh)
+    made = {edge: growing.between(*edge, share) for edge, share in crossings.items()}
+    polygons, segments = _split(growing, side, crossings, made, on_line)
+    chain = _chain(segments)
+    if len(chain) < FEWEST + 2:
+        raise InputError("the mouth cannot be cut open: no line of skin was found between its corners")
+    doubled = {old: growing.count + k for k, old in enumerate(chain[1:-1])}
+    height = np.concatenate([side, np.zeros(len(made))])
+    height[list(on_line)] = 0.0
+    for polygon in polygons:
+        if _is_lower(height[polygon.corners]):
+            polygon.corners = [doubled.get(corner, corner) for corner in polygon.corners]
+    final = _assembled(growing, polygons, list(doubled))
+    x = np.concatenate([vertices[:, 0], np.array([_along(vertices[:, 0], e, s) for e, s in crossings.items()])])
+    upper = np.array(chain if x[chain[0]] < x[chain[-1]] else chain[::-1])
+    return Cut(final, upper, np.array([doubled.get(int(v), int(v)) for v in upper]))
+
+
+@dataclass
+class _Polygon:
+    corners: list[int]
+    uvs: list[int]
+    group: int
+
+
+def _along(values: NDArray[np.floating], edge: tuple[int, int], share: float) -> float:
+    return float((1.0 - share) * values[edge[0]] + share * values[edge[1]])
+
+
+def _crossings(
+    mesh: Mesh, vertices: NDArray[np.float64], side: NDArray[np.float64], line: LipLine
+) -> tuple[dict[tuple[int, int], float], set[int]]:
+    """Edges that the line crosses and where, in [0, 1]; and the vertices it passes through."""
+    front = _in_front(mesh, vertices, line)
+    polygon = np.repeat(np.arange(len(mesh.polygon_sizes)), mesh.polygon_sizes)
+    ends = np.cumsum(mesh.polygon_sizes)
+    following = np.arange(len(polygon)) + 1
+    following[ends - 1] = ends - mesh.polygon_sizes
+    a, b = mesh.polygon_vertices.astype(np.int64), mesh.polygon_vertices[following].astype(np.int64)
+    edges = np.unique(np.sort(np.stack([a, b], axis=1), axis=1), axis=0)
+    a, b = edges.T
+    mixed = (side[a] > 0) != (side[b] > 0)
+    share = np.where(mixed, side[a] / np.where(mixed, side[a] - side[b], 1.0), 0.0)
+    x = (1.0 - share) * vertices[a, 0] + share * vertices[b, 0]
+    mixed &= front[a] & front[b] & (x >= line.x[0]) & (x <= line.x[-1])
+    on_line = set(a[mixed & (share < SNAP)].tolist()) | set(b[mixed & (share > 1.0 - SNAP)].tolist())
+    crossed = {
+        (int(i), int(j)): float(t)
+        for i, j, t in zip(a[mixed], b[mixed], share[mixed], strict=True)
+        if int(i) not in on_line and int(j) not in on_line
+    }
+    return crossed, on_line
+
+
+def _in_front(mesh: Mesh, vertices: NDArray[np.float64], line: LipLine) -> NDArray[np.bool_]:
+    """Vertices (V,) near the line that lie on what is seen from the front."""
+    half = 0.75 * float(line.x[-1] - line.x[0])
+    centre = np.array([line.x.mean(), line.y.mean(), line.z.mean()])
+    size = 256
+    _, depth = rasterise(View(np.eye(3), centre, half).project(vertices), mesh.triangles, size)
+    at = (vertices - centre) / half
+    near = (np.abs(at[:, :2]) < 0.98).all(axis=1)
+    column = np.clip(((at[:, 0] + 1.0) * size / 2).astype(int), 0, size - 1)
+    row = np.clip(((1.0 - at[:, 1]) * size / 2).astype(int), 0, size - 1)
+    return np.asarray(near & (vertices[:, 2] > depth[row, column] * half + centre[2] - DEPTH))
+
+
+def _split(
+    growing: _Growing,
+    side: NDArray[np.float64],
+    crossings: dict[tuple[int, int], float],
+    made: dict[tuple[int, int], int],
+    on_line: set[int],
+) -> tuple[list[_Polygon], list[tuple[int, int]]]:
+    """The polygons with what the line splits off at the end, and the pieces of the line between two of its points."""
+    mesh = growing.mesh
+    whole, rest, segments = [], [], []
+    ends = np.cumsum(mesh.polygon_sizes)
+    touched = np.zeros(len(mesh.vertices), bool)
+    touched[[v for edge in crossings for v in edge] + list(on_line)] = True
+    has_touched = np.add.reduceat(touched[mesh.polygon_vertices].astype(int), ends - mesh.polygon_sizes) > 0
+    for index, (end, size) in enumerate(zip(ends.tolist(), mesh.polygon_sizes.tolist(), strict=True)):
+        corners = mesh.polygon_vertices[end - size : end].tolist()
+        uvs = mesh.polygon_uvs[end - size : end].tolist() if mesh.polygon_uvs is not None else [-1] * size
+        group = int(mesh.polygon_groups[index]) if mesh.polygon_groups is not None else 0
+        polygon = _Polygon(corners, uvs, group)
+        if has_touched[index]:
+            _insert(growing, polygon, crossings, made)
+            parts, found = _parted(polygon, set(made.values()) | on_line, side)
+            segments += found
+            polygon, extra = parts[0], parts[1:]
+            rest += extra
+        whole.append(polygon)
+    return whole + rest, segments
+
+
+def _insert(
+    growing: _Growing, polygon: _Polygon, crossings: dict[tuple[int, int], float], made: dict[tuple[int, int], int]
+) -> None:
+    """Put the line's points into the polygon's edges."""
+    corners, uvs = [], []
+    for k, (a, t) in enumerate(zip(polygon.corners, polygon.uvs, strict=True)):
+        b, u = polygon.corners[(k + 1) % len(polygon.corners)], polygon.uvs[(k + 1) % len(polygon.uvs)]
+        corners.append(a)
+        uvs.append(t)
+        edge = (min(a, b), max(a, b))
+        if edge in made:
+            share = crossings[edge]
+            corners.append(made[edge])
+            uvs.append(growing.uv_between(t, u, share if a == edge[0] else 1.0 - share))
+    polygon.corners, polygon.uvs = corners, uvs
+
+
+def _parted(
+    polygon: _Polygon, on_line: set[int], side: NDArray[np.float64]
+) -> tuple[list[_Polygon], list[tuple[int, int]]]:
+    """The polygon in two where the line crosses it, and the pieces of the line in it or along its edges."""
+    corners = polygon.corners
+    places = [k for k, corner in enumerate(corners) if corner in on_line]
+    count = len(corners)
+    along = [
+        (corners[k], corners[(k + 1) % count]) for k in places if corners[(k + 1) % count] in on_line and count > 2
+    ]
+    for i, j in ((i, j) for n, i in enumerate(places) for j in places[n + 1 :]):
+        if j - i < 2 or count - (j - i) < 2:
+            continue
+        first, second = list(range(i, j + 1)), [*range(j, count), *range(0, i + 1)]
+        signs = [{bool(side[corners[k]] > 0) for k in part if corners[k] not in on_line} for part in (first, second)]
+        if all(len(sign) == 1 for sign in signs) and signs[0] != signs[1]:
+            halves = [
+                _Polygon([corners[k] for k in part], [polygon.uvs[k] for k in part], polygon.group)
+                for part in (first, second)
+            ]
+            return halves, [(corners[i], corners[j]), *along]
+    return [polygon], along
+
+
+def _chain(segments: list[tuple[int, int]]) -> list[int]:
+    """The longest way along the pieces of the line, without turning back."""
+    beside: dict[int, set[int]] = defaultdict(set)
+    for a, b in segments:
+        beside[a].add(b)
+        beside[b].add(a)
+    best: list[int] = []
+    left = set(beside)
+    while left:
+        group = _reach(beside, next(iter(left)))
+        left -= set(group)
+        far = _reach(beside, group[-1])
+        path = _way(beside, far[0], far[-1])
+        best = max(best, path, key=len)
+    return best
+
+
+def _reach(beside: dict[int, set[int]], start: int) -> list[int]:
+    """All that hangs together with ``start``, in the order of its distance."""
+    seen, order = {start}, [start]
+    for at in order:
+        for other in sorted(beside[at] - seen):
+            seen.add(other)
+            order.append(other)
+    return order
+
+
+def _way(beside: dict[int, set[int]], start: int, goal: int) -> list[int]:
+    """The shortest way from start to goal."""
+    came: dict[int, int] = {start: start}
+    waiting = [start]
+    for at in waiting:
+        for other in sorted(beside[at]):
+            if other not in came:
+                came[other] = at
+                waiting.append(other)
+    way = [goal]
+    while way[-1] != start:
+        way.append(came[way[-1]])
+    return way[::-1]
+
+
+def _is_lower(heights: NDArray[np.float64]) -> bool:
+    """Whether a polygon with corners at these heights over the line lies below it."""
+    return float(heights[np.abs(heights).argmax()]) < 0.0
+
+
+def _assembled(growing: _Growing, polygons: list[_Polygon], doubled: list[int]) -> Mesh:
+    """The mesh of the polygons, the doubled vertices at its end."""
+    mesh = growing.mesh
+    vertices = np.concatenate(growing.positions)
+    colours = np.concatenate(growing.colours) if growing.colours else None
+    corners = np.array([corner for polygon in polygons for corner in polygon.corners], np.int32)
+    uvs = np.array([uv for polygon in polygons for uv in polygon.uvs], np.int32)
+    return replace(
+        mesh,
+        vertices=np.concatenate([vertices, vertices[doubled]]),
+        colours=None if colours is None else np.concatenate([colours, colours[doubled]]),
+        polygon_sizes=np.array([len(polygon.corners) for polygon in polygons], np.int32),
+        polygon_vertices=corners,
+        uvs=np.concatenate(growing.uvs) if growing.uvs else None,
+        polygon_uvs=None if mesh.polygon_uvs is None else uvs,
+        polygon_groups=None
+        if mesh.polygon_groups is None
+        else np.array([polygon.group for polygon in polygons], np.int32),
+    )
