@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(help="A head mesh: OBJ, GLB, glTF, PLY or STL.")]
+File = Annotated[Path, typer.Argument(help="A head mesh: OBJ, GLB, glTF, USD, PLY or STL.")]
 Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 

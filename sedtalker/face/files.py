@@ -25,11 +25,12 @@ def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = 
 
 
 def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Scene:
-    """The mesh in an OBJ, GLB, glTF, PLY or STL file, with the morph targets of a GLB or glTF file.
+    """The mesh in an OBJ, GLB, glTF, USD, PLY or STL file, with the morph targets of a GLB, glTF or USD file.
 
     Vertex count, order and polygons are the file's (STL has no shared vertices: equal corners become one vertex).
     Coordinates are the file's too, so they are not metres unless the file's are; registration finds the scale.
-    A glTF file gives all its meshes in scene coordinates, skins at rest, one vertex for each entry of a vertex buffer.
+    A glTF or USD file gives all its meshes in scene coordinates, skins at rest; in glTF there is one vertex for each
+    entry of a vertex buffer.
 
     Args:
         path: the file.
@@ -59,9 +60,13 @@ def _read(path: Path) -> Scene:
         from sedtalker.face.gltf import read_gltf
 
         return read_gltf(path)
+    if suffix in (".usd", ".usda", ".usdc", ".usdz"):
+        from sedtalker.face.usd import read_usd_scene
+
+        return read_usd_scene(path)
     plain = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl}
     if suffix not in plain:
-        raise InputError(f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .ply or .stl")
+        raise InputError(f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .usd, .ply or .stl")
     mesh = plain[suffix](path)
     return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), dtype=np.float32))
 
