@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.face.mesh import Mesh
+from sedtalker.face.mesh import Floats, Ints, Mesh
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
@@ -135,15 +135,34 @@ def _read_element(element: _Element, reader: _AsciiReader | _BinaryReader) -> di
 def _to_mesh(tables: dict[str, dict[str, list[NDArray[np.float64]]]]) -> Mesh:
     vertex, face = tables["vertex"], tables.get("face", {})
     position = np.stack([np.concatenate(vertex[axis]) for axis in "xyz"], axis=1) if vertex["x"] else np.empty((0, 3))
-    rows = face.get("vertex_indices") or face.get("vertex_index") or []
-    rows = [row for row in rows if len(row) >= 3]
+    every = face.get("vertex_indices") or face.get("vertex_index") or []
+    kept = [k for k, row in enumerate(every) if len(row) >= 3]
+    rows = [every[k] for k in kept]
+    wedges = face.get("texcoord") or []
     colours = None
     if all(vertex.get(channel) for channel in ("red", "green", "blue")):
         values = np.stack([np.concatenate(vertex[channel]) for channel in ("red", "green", "blue")], axis=1)
         colours = (values / 255.0 if values.max() > 1.0 else values).astype(np.float32)
+    corners = (np.concatenate(rows) if rows else np.empty(0)).astype(np.int32)
+    uvs, corner_uvs = _uvs(vertex, corners, [wedges[k] for k in kept] if len(wedges) == len(every) else [])
     return Mesh(
         vertices=position.astype(np.float32),
         polygon_sizes=np.array([len(row) for row in rows], dtype=np.int32),
-        polygon_vertices=(np.concatenate(rows) if rows else np.empty(0)).astype(np.int32),
+        polygon_vertices=corners,
+        uvs=uvs,
+        polygon_uvs=corner_uvs,
         colours=colours,
     )
+
+
+def _uvs(
+    vertex: dict[str, list[NDArray[np.float64]]], corners: Ints, wedges: list[NDArray[np.float64]]
+) -> tuple[Floats | None, Ints | None]:
+    """Texture coordinates by corner (MeshLab's ``texcoord`` lists) or by vertex (``s t``, ``u v``, ``texture_u …``)."""
+    table = np.concatenate(wedges) if wedges else np.empty(0)
+    if len(table) and len(table) == 2 * len(corners):
+        return table.reshape(-1, 2).astype(np.float32), np.arange(len(corners), dtype=np.int32)
+    for u, v in (("s", "t"), ("u", "v"), ("texture_u", "texture_v")):
+        if vertex.get(u) and vertex.get(v):
+            return np.stack([np.concatenate(vertex[u]), np.concatenate(vertex[v])], axis=1).astype(np.float32), corners
+    return None, None
