@@ -11,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sedtalker.errors import InputError
 
-Kind = Literal["speech_encoder", "frame_network", "diarizer", "decoder", "vertex_decoder", "landmarks"]
+Kind = Literal[
+    "speech_encoder",
+    "frame_network",
+    "diarizer",
+    "decoder",
+    "vertex_decoder",
+    "published_diarizer",
+    "published_decoder",
+    "landmarks",
+]
 Schema = TypeVar("Schema", bound=BaseModel)
 
 

@@ -23,7 +23,8 @@ class SpeechCache:
 
     def __init__(self, folder: Path, model: str, listen: Callable[[Audio], NDArray[np.floating]]):
         """``model`` is a hash of the weights behind ``listen``."""
-        self.folder, self.listen = folder / f"speech-{model[:16]}", listen
+        self.model, self.listen = model, listen
+        self.folder = folder / f"speech-{model[:16]}"
         self._hashes: dict[Path, str] = {}
 
     def get(self, path: Path) -> NDArray[np.float16]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from sedtalker.training.vertex_decoder_network import VertexDecoder, load_vertex
 from sedtalker.training.vertex_speech import Hearing, open_hearing
 
 Floats = NDArray[np.float32]
+Predict = Callable[[MeshSequence, Path, int], Floats]
+"""Offsets (T, V, 3) in metres of a sequence's face, under its emotion, for a sound file and a number of frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,11 @@ class Score:
 
     figures: dict[str, float]
     predicted: list[Floats]
+
+
+def predictor(model: VertexDecoder, hearing: Hearing, fps: float) -> Predict:
+    """How a vertex decoder predicts sequences of ``fps`` frames a second."""
+    return lambda sequence, audio, frames: predict_vertices(model, hearing, audio, sequence, fps, frames)
 
 
 @torch.no_grad()
@@ -51,9 +58,7 @@ def predict_vertices(
     return resample_frames(offsets, FRAME_CLOCK.times(len(rows)), FrameClock(fps).times(frames))
 
 
-def score_sequences(
-    model: VertexDecoder, corpus: SequenceCorpus, sequences: Sequence[MeshSequence], hearing: Hearing
-) -> Score:
+def score_sequences(predict: Predict, corpus: SequenceCorpus, sequences: Sequence[MeshSequence]) -> Score:
     """MVE (mm), LVE and EVE (mm²), FDD (mm), each with ``static_`` (resting face) and ``shuffled_`` (other speech).
 
     ``score`` is 1 − squared vertex error ÷ that of the static face: the share of the motion that is explained. LVE,
@@ -65,14 +70,14 @@ def score_sequences(
     for index, sequence in enumerate(sequences):
         truth = np.asarray(sequence.open(), np.float32)
         rest = corpus.template(sequence.subject)
-        frames, fps = len(truth), corpus.fps
+        frames = len(truth)
         assert sequence.audio is not None
-        predicted = rest + predict_vertices(model, hearing, sequence.audio, sequence, fps, frames)
+        predicted = rest + predict(sequence, sequence.audio, frames)
         made.append(predicted)
         candidates = {"": predicted, "static_": np.broadcast_to(rest, truth.shape)}
         other = _other_speech(sequences, index)
         if other is not None:
-            candidates["shuffled_"] = rest + predict_vertices(model, hearing, other, sequence, fps, frames)
+            candidates["shuffled_"] = rest + predict(sequence, other, frames)
         for prefix, motion in candidates.items():
             rows[f"{prefix}mve_mm"].append(1e3 * mean_vertex_error(motion, truth))
             if lips is not None:
@@ -114,5 +119,5 @@ def evaluate_vertex_decoder(data: Path, checkpoint: Path, split: str, cache: Pat
         raise InputError(f"{checkpoint}: not taught {', '.join(sorted(strange))}")
     backbone = model.config.backbone
     hearing = open_hearing(backbone.model_dump() if backbone else None, cache)
-    figures = score_sequences(model, corpus, sequences, hearing).figures
+    figures = score_sequences(predictor(model, hearing, corpus.fps), corpus, sequences).figures
     return figures | {"sequences": float(len(sequences))}

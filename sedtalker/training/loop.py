@@ -162,26 +162,24 @@ class _Run:
         return self.average if self.average is not None else self.model.module
 
     def save(self) -> None:
-        """Write ``last.ckpt``."""
-        state = {
-            "model": self.model,
-            "optimizer": self.optimizer,
-            "average": self.average.state_dict() if self.average is not None else {},
-            "precision": self.fabric.strategy.precision.state_dict(),
-            "step": self.step,
-            "best": self.best,
-            "stale": self.stale,
-            "stopped": self.stopped,
-            "metrics": self.metrics,
-        }
-        temporary = self.folder / f".{LAST}"
-        self.fabric.save(temporary, state)
+        """Write ``last.ckpt``, streamed to the disk: ``fabric.save`` would first make it in memory."""
         if self.leads:
-            temporary.replace(self.folder / LAST)
+            state = {
+                "model": self.model.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "average": self.average.state_dict() if self.average is not None else {},
+                "precision": self.fabric.strategy.precision.state_dict(),
+                "step": self.step,
+                "best": self.best,
+                "stale": self.stale,
+                "stopped": self.stopped,
+                "metrics": self.metrics,
+            }
+            save_whole(state, self.folder / LAST)
         self.fabric.barrier()
 
     def _resume(self) -> None:
-        stored = torch.load(self.folder / LAST, map_location=self.fabric.device, weights_only=True)
+        stored = torch.load(self.folder / LAST, map_location=self.fabric.device, weights_only=True, mmap=True)
         self.model.load_state_dict(stored["model"])
         self.optimizer.load_state_dict(stored["optimizer"])
         if self.average is not None:
@@ -211,10 +209,11 @@ class _Run:
         self.stopped = 0 < self.config.patience <= self.stale
 
     def export(self) -> None:
-        """Write ``export/`` from the best weights."""
+        """Write ``export/`` from the best weights; the optimiser's memory is let go, training is over."""
+        self.optimizer.optimizer.state.clear()
         if self.leads:
             best = self.shown
-            stored = torch.load(self.folder / BEST, map_location=self.fabric.device, weights_only=True)
+            stored = torch.load(self.folder / BEST, map_location=self.fabric.device, weights_only=True, mmap=True)
             best.load_state_dict(stored)
             self.task.export(best.eval(), self.folder / "export", self.metrics)
         self.fabric.barrier()
@@ -265,7 +264,6 @@ def _step(
     model.train()
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, config) * group.get("lr_scale", 1.0)
-    optimizer.zero_grad()
     sums: dict[str, Tensor] = {}
     for number, batch in enumerate(micro):
         torch.manual_seed(generator(config, step, fabric.global_rank, number)[1])
@@ -277,6 +275,7 @@ def _step(
     if config.clip:
         fabric.clip_gradients(model, optimizer, max_norm=config.clip, error_if_nonfinite=False)
     optimizer.step()
+    optimizer.zero_grad()  # now, so that gradients take no memory while the weights are validated
     return sums
 
 

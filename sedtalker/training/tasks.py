@@ -43,5 +43,16 @@ def make_task(name: str, config: dict[str, Any], data: Path, cache: Path) -> Tas
         from sedtalker.training.vertex_decoder import VertexDecoderTask
 
         return VertexDecoderTask(config, data, cache)
-    known = "speech_encoder, backbone, frame_pretraining, frame_network, diarizer, decoder, vertex_decoder"
+    if name == "published_diarizer":
+        from sedtalker.training.published_diarizer import PublishedDiarizerTask
+
+        return PublishedDiarizerTask(config, data, cache)
+    if name == "published_decoder":
+        from sedtalker.training.published_decoder import PublishedDecoderTask
+
+        return PublishedDecoderTask(config, data, cache)
+    known = (
+        "speech_encoder, backbone, frame_pretraining, frame_network, diarizer, decoder, vertex_decoder, "
+        "published_diarizer, published_decoder"
+    )
     raise InputError(f"unknown task '{name}'; there are {known}")

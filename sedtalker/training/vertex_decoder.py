@@ -19,7 +19,7 @@ from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpo
 from sedtalker.datasets.sequences import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.evaluate_vertex_decoder import Score, score_sequences
+from sedtalker.training.evaluate_vertex_decoder import Score, predictor, score_sequences
 from sedtalker.training.loop import Batch
 from sedtalker.training.pictures import show_attention, show_faces, show_sound
 from sedtalker.training.vertex_decoder_card import vertex_decoder_card
@@ -163,14 +163,14 @@ class VertexDecoderTask:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Figures on validation sequences, with the controls; the score is the share of motion that is explained."""
         assert isinstance(model, VertexDecoder)
-        return score_sequences(model, self.corpus, self.valid, self.hearing).figures
+        return score_sequences(predictor(model, self.hearing, self.corpus.fps), self.corpus, self.valid).figures
 
     def show(self, model: nn.Module, writer: Any, step: int) -> None:
         """A validation sequence as sound, faces (predicted above recorded) and attention."""
         assert isinstance(model, VertexDecoder)
         sequence = self.valid[0]
         assert sequence.audio is not None
-        score: Score = score_sequences(model, self.corpus, [sequence], self.hearing)
+        score: Score = score_sequences(predictor(model, self.hearing, self.corpus.fps), self.corpus, [sequence])
         show_sound(writer, sequence.audio, step)
         show_faces(writer, score.predicted[0], sequence.open(), self.corpus.head.triangles, step)
         clip = self._speech(sequence, FRAME_CLOCK.times(100))[None]
