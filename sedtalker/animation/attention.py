@@ -25,15 +25,16 @@ def rotate(x: Tensor, positions: slice, length: int) -> Tensor:
 
 
 class LocalAttention(nn.Module):
-    """Multi-head attention to the ``radius`` frames before and after, (B, L, D) → (B, L, D), in memory linear in L.
+    """Multi-head attention to ``radius`` frames before and ``future`` after, (B, L, D) → (B, L, D), memory linear in L.
 
     Queries are taken in blocks of ``radius`` frames, each against its own and both neighbouring blocks; rotary
     positions count within those three blocks, so the result does not depend on where a stretch starts.
     """
 
-    def __init__(self, d_model: int, heads: int, radius: int):
+    def __init__(self, d_model: int, heads: int, radius: int, future: int | None = None):
+        """``future`` is at most ``radius``, and ``radius`` if None."""
         super().__init__()
-        self.heads, self.radius = heads, radius
+        self.heads, self.radius, self.future = heads, radius, radius if future is None else future
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.out = nn.Linear(d_model, d_model)
 
@@ -56,10 +57,10 @@ class LocalAttention(nn.Module):
         return torch.cat([padded[:, :, :-2], padded[:, :, 1:-1], padded[:, :, 2:]], dim=3)
 
     def _mask(self, blocks: int, length: int, device: torch.device) -> Tensor:
-        """(n, r, 3r) bool: keys within the radius and within the recording (every query keeps at least itself)."""
+        """(n, r, 3r) bool: keys within the window and within the recording (every query keeps at least itself)."""
         r = self.radius
         query, key = torch.arange(r, device=device)[:, None] + r, torch.arange(3 * r, device=device)[None]
-        near = (query - key).abs() <= r
+        near = (query - key <= r) & (key - query <= self.future)
         position = (torch.arange(blocks, device=device)[:, None] - 1) * r + key
         inside = (position >= 0) & (position < length)
         own = query == key

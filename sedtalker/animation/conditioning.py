@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,21 @@ class Style:
     Attributes:
         articulation: opening of the jaw and the lips, from mumbled to over-articulated (a factor of 2^0.4).
         rounding: protrusion of the lips.
+        dynamics: how much wider the mouth opens on loud syllables than on soft ones.
+        crispness: from lips that slur over short sounds to lips that jump from sound to sound.
     """
 
     articulation: float = 0.0
     rounding: float = 0.0
+    dynamics: float = 0.0
+    crispness: float = 0.0
+
+    def code(self, names: Sequence[str]) -> list[float]:
+        """The values of ``names``, as a decoder that knows these takes them."""
+        return [float(getattr(self, name)) for name in names]
 
 
-STYLE_CODES = len(astuple(Style()))
+STYLE_CODES: tuple[str, ...] = tuple(f.name for f in fields(Style))
 
 
 class Conditioning(nn.Module):
@@ -34,15 +43,19 @@ class Conditioning(nn.Module):
     special case, and intensity 0 of any category is the same as neutral.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, styles: int, constant: bool = False):
+        """``styles``: values of a style; ``constant``: every frame sees the mean emotion of its recording."""
         super().__init__()
+        self.constant = constant
         self.categories = nn.Parameter(torch.randn(len(CATEGORIES), width) * width**-0.5)
-        self.style = nn.Linear(STYLE_CODES, width)
+        self.style = nn.Linear(styles, width)
         self.mix = nn.Linear(width, width)
 
     def forward(self, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
-        """(B, T, 7), (B, T) and (B, 2) → (B, T, width)."""
+        """(B, T, 7), (B, T) and (B, S) → (B, T, width)."""
         emotion = (posterior @ self.categories) * intensity[..., None]
+        if self.constant:
+            emotion = emotion.mean(1, keepdim=True).expand_as(emotion)
         joined = emotion + self.style(style)[:, None]
         return joined + F.silu(self.mix(joined))
 

@@ -6,16 +6,18 @@ emotion. Non-autoregressive.
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sedtalker.animation.attention import LocalAttention
+from sedtalker.animation.baselines import AutoregressiveDecoder, WindowDecoder
 from sedtalker.animation.conditioning import AdaptiveNorm, Conditioning, Style
 from sedtalker.animation.mamba import Mamba, MambaState
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
@@ -26,6 +28,7 @@ from sedtalker.speech.encoder import SpeechFeatures
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 CHUNK_FRAMES = 512
+DILATIONS = (1, 2, 4, 8, 2, 1)
 PROSODY_MEAN = (-6.0, 0.0, 0.6, -3.0)
 PROSODY_SCALE = (3.0, 0.5, 0.3, 3.0)
 
@@ -35,14 +38,22 @@ class DecoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    architecture: Literal["hybrid", "window", "autoregressive"] = Field(
+        "hybrid", description="hybrid: Decoder; the others are published forms to compare with"
+    )
     hidden: int = 192
     width: int = 128
     condition: int = 64
-    layout: str = Field("MMAMMA", pattern="^[MA]+$", description="M: Mamba block, A: local attention block")
+    layout: str = Field(
+        "MMAMMA", pattern="^[MAC]+$", description="M: Mamba block, A: local attention block, C: dilated convolution"
+    )
     d_state: int = 8
     heads: int = 4
     radius: int = Field(12, description="attention window on either side, frames of 20 ms")
+    future: int | None = Field(None, ge=0, description="frames after a frame that attention sees; the radius if None")
     dropout: float = 0.05
+    styles: tuple[str, ...] = Field(("articulation", "rounding"), description="values of ``Style`` it was taught")
+    constant_emotion: bool = Field(False, description="conditioned by the recording's mean emotion (for comparison)")
     shapes: tuple[str, ...] = Field(ARKIT_52, description="the shapes that ever move; the others stay at zero")
 
 
@@ -66,7 +77,7 @@ class AttentionBlock(nn.Module):
     def __init__(self, config: DecoderConfig):
         super().__init__()
         self.norm = AdaptiveNorm(config.width, config.condition)
-        self.attention = LocalAttention(config.width, config.heads, config.radius)
+        self.attention = LocalAttention(config.width, config.heads, config.radius, config.future)
         self.mlp_norm = AdaptiveNorm(config.width, config.condition)
         self.mlp = nn.Sequential(
             nn.Linear(config.width, 2 * config.width), nn.GELU(), nn.Linear(2 * config.width, config.width)
@@ -80,6 +91,29 @@ class AttentionBlock(nn.Module):
         return x + gate * self.dropout(self.mlp(y))
 
 
+class ConvolutionBlock(nn.Module):
+    """Adaptive norm and a dilated convolution over the frames on either side, with a gated residual path."""
+
+    def __init__(self, config: DecoderConfig, dilation: int):
+        super().__init__()
+        self.norm = AdaptiveNorm(config.width, config.condition)
+        self.conv = nn.Conv1d(config.width, 2 * config.width, 5, dilation=dilation, padding=2 * dilation)
+        self.out = nn.Linear(2 * config.width, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        y, gate = self.norm(x, condition)
+        y = F.gelu(self.conv(y.transpose(1, 2)).transpose(1, 2))
+        return x + gate * self.dropout(self.out(y))
+
+
+def _block(config: DecoderConfig, index: int) -> nn.Module:
+    kind = config.layout[index]
+    if kind == "C":
+        return ConvolutionBlock(config, DILATIONS[index % len(DILATIONS)])
+    return MambaBlock(config) if kind == "M" else AttentionBlock(config)
+
+
 class Decoder(nn.Module):
     """Encoder frames (B, T, 192 + 4) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1]."""
 
@@ -89,16 +123,15 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config = config or DecoderConfig()
         self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS), config.width)
-        self.conditioning = Conditioning(config.condition)
-        blocks = [MambaBlock(config) if kind == "M" else AttentionBlock(config) for kind in config.layout]
-        self.blocks = nn.ModuleList(blocks)
+        self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
+        self.blocks = nn.ModuleList(_block(config, i) for i in range(len(config.layout)))
         self.norm = AdaptiveNorm(config.width, config.condition)
         self.coefficients = nn.Linear(config.width, len(ARKIT_52))
         active = torch.tensor([float(name in config.shapes) for name in ARKIT_52])
         self.register_buffer("active", active, persistent=False)
 
     def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
-        """Coefficients (B, T, 52) of ``speech`` (B, T, 196), posterior (B, T, 7), intensity (B, T), style (B, 2)."""
+        """Coefficients (B, T, 52) of ``speech`` (B, T, 196), posterior (B, T, 7), intensity (B, T), style (B, S)."""
         x, condition = self.speech(speech), self.conditioning(posterior, intensity, style)
         for block in self.blocks:
             x = block(x, condition)
@@ -112,21 +145,31 @@ class Decoder(nn.Module):
     @property
     def look_ahead(self) -> int:
         """Frames of 20 ms after a frame that it depends on."""
-        return self.config.radius * self.config.layout.count("A")
+        return self.future * self.config.layout.count("A")
+
+    @property
+    def future(self) -> int:
+        """Frames after a frame that an attention block sees."""
+        return self.config.radius if self.config.future is None else self.config.future
+
+    @property
+    def streams(self) -> bool:
+        """Whether ``DecoderStream`` can run it: every block is causal but for a bounded look-ahead."""
+        return "C" not in self.config.layout and not self.config.constant_emotion
 
 
 class _AttentionStretch:
     """Runs an attention block over a stream: holds frames back until their future context is there."""
 
-    def __init__(self, block: AttentionBlock, radius: int):
-        self.block, self.radius = block, radius
+    def __init__(self, block: AttentionBlock, radius: int, future: int):
+        self.block, self.radius, self.future = block, radius, future
         self.held: tuple[Tensor, Tensor] | None = None
         self.done = 0
 
     def push(self, x: Tensor, condition: Tensor, last: bool) -> tuple[Tensor, Tensor]:
         if self.held is not None:
             x, condition = torch.cat([self.held[0], x], 1), torch.cat([self.held[1], condition], 1)
-        ready = x.shape[1] if last else max(self.done, x.shape[1] - self.radius)
+        ready = x.shape[1] if last else max(self.done, x.shape[1] - self.future)
         out = self.block(x, condition)[:, self.done : ready] if ready > self.done else x[:, :0]
         emitted = condition[:, self.done : ready]
         keep = max(0, ready - self.radius)
@@ -143,9 +186,11 @@ class DecoderStream:
 
     def __init__(self, decoder: Decoder, style: Style):
         self.decoder = decoder
-        self.style = decoder.coefficients.weight.new_tensor([astuple(style)])
+        self.style = decoder.coefficients.weight.new_tensor([style.code(decoder.config.styles)])
         self.stages: list[MambaState | _AttentionStretch] = [
-            block.mamba.start(1) if isinstance(block, MambaBlock) else _AttentionStretch(block, decoder.config.radius)  # type: ignore[arg-type]
+            block.mamba.start(1)
+            if isinstance(block, MambaBlock)
+            else _AttentionStretch(block, decoder.config.radius, decoder.future)  # type: ignore[arg-type]
             for block in decoder.blocks
         ]
 
@@ -162,11 +207,21 @@ class DecoderStream:
         return self.decoder.read_out(x, condition)
 
 
-def load_decoder(folder: Path | None = None) -> Decoder:
+AnyDecoder = Decoder | WindowDecoder | AutoregressiveDecoder
+
+
+def build_decoder(config: DecoderConfig) -> AnyDecoder:
+    """A freshly initialised decoder of the configured architecture."""
+    forms = {"hybrid": Decoder, "window": WindowDecoder, "autoregressive": AutoregressiveDecoder}
+    made: AnyDecoder = forms[config.architecture](config)
+    return made
+
+
+def load_decoder(folder: Path | None = None) -> AnyDecoder:
     """The built-in decoder, or the one in a checkpoint folder, ready for inference."""
     folder = folder or builtin_checkpoint("decoder")
     _, config, state = read_checkpoint(folder, "decoder", DecoderConfig)
-    decoder = Decoder(config)
+    decoder = build_decoder(config)
     decoder.load_state_dict(state)
     return decoder.eval().requires_grad_(False)
 
@@ -178,11 +233,11 @@ def speech_input(hidden: Tensor, prosody: Tensor) -> Tensor:
 
 
 def predict(
-    decoder: Decoder, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None
+    decoder: AnyDecoder, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None
 ) -> NDArray[np.float32]:
     """Coefficients (T, 52) in [0, 1] on ``features.clock``, in the order of ``ARKIT_52``.
 
-    Any length: stretches of ten seconds go through ``DecoderStream``.
+    Any length: stretches of ten seconds go through ``DecoderStream`` where the decoder streams.
 
     Raises:
         InputError: the features are not of the encoder this decoder was trained on, or the track has other categories.
@@ -197,6 +252,8 @@ def predict(
     device = decoder.coefficients.weight.device
     speech = speech_input(torch.from_numpy(features.hidden), torch.from_numpy(features.prosody))
     sampled = track.at(features.clock.times(len(features)))
+    if not (isinstance(decoder, Decoder) and decoder.streams):
+        return _predict_whole(decoder, speech, sampled.posterior, sampled.intensity, style or Style())
     stream, parts = DecoderStream(decoder, style or Style()), []
     for start in range(0, len(features), CHUNK_FRAMES):
         part = slice(start, start + CHUNK_FRAMES)
@@ -207,11 +264,28 @@ def predict(
     return torch.cat(parts).clamp(0.0, 1.0).float().cpu().numpy()
 
 
+@torch.no_grad()
+def _predict_whole(
+    decoder: AnyDecoder,
+    speech: Tensor,
+    posterior: NDArray[np.floating],
+    intensity: NDArray[np.floating],
+    style: Style,
+) -> NDArray[np.float32]:
+    device = decoder.coefficients.weight.device
+    columns = (speech, torch.from_numpy(posterior).float(), torch.from_numpy(intensity).float())
+    heard, posterior_now, intensity_now = (c[None].to(device) for c in columns)
+    code = heard.new_tensor([style.code(decoder.config.styles)])
+    return decoder(heard, posterior_now, intensity_now, code)[0].clamp(0.0, 1.0).float().cpu().numpy()
+
+
 __all__ = [
+    "AnyDecoder",
     "Decoder",
     "DecoderConfig",
     "DecoderStream",
     "Style",
+    "build_decoder",
     "load_decoder",
     "predict",
     "speech_input",

@@ -64,6 +64,27 @@ ARTICULATION: dict[str, float] = {
 """Relative change of the speaking amplitude at intensity 1."""
 
 
+LOUD: dict[str, dict[str, float]] = {
+    "happy": {"AU25": 0.25, "AU06": 0.15, "AU12": 0.10},
+    "sad": {"AU43": -0.20, "AU04": 0.15, "AU20": 0.25, "AU25": 0.15, "AU06": 0.20},
+    "angry": {"AU10": 0.25, "AU25": 0.35, "AU23": -0.45, "AU09": 0.15, "AU05": 0.10},
+    "fear": {"AU20": 0.15, "AU25": 0.15, "AU26": 0.10, "AU05": 0.10},
+    "disgust": {"AU10": 0.15, "AU25": 0.20, "AU17": -0.20},
+    "surprise": {"AU26": 0.10, "AU05": 0.10},
+}
+"""What changes from the softest to the loudest voice: quiet anger presses the lips, loud anger bares the teeth."""
+
+
+def loud_change() -> NDArray[np.float32]:
+    """(7, 52) coefficients at intensity 1 of the loudest voice minus those of the softest."""
+    table = np.zeros((len(CATEGORIES), len(ARKIT_52)), np.float32)
+    for row, emotion in enumerate(CATEGORIES):
+        for unit, strength in LOUD.get(emotion, {}).items():
+            for shape, weight in ACTION_UNITS[unit].items():
+                table[row, INDEX[shape]] += strength * weight
+    return table
+
+
 def poses(measured: Mapping[str, Mapping[str, float]] | None = None) -> NDArray[np.float32]:
     """(7, 52) coefficients of each category at intensity 1, in the order of ``CATEGORIES``; neutral is zero.
 

@@ -3,7 +3,8 @@
     h[t] = exp(Δ[t] A) h[t-1] + Δ[t] B[t] u[t]          y[t] = C[t] · h[t] + D u[t]
 
 The recurrence is one fused multiply-add a step on a buffer laid out time first, and its gradient is written by hand:
-autograd through the steps is fifty times slower. On a GPU the kernels of ``mamba_ssm`` are used where they import.
+autograd through the steps is fifty times slower. On a GPU the kernels of ``mamba_ssm`` are used where they import, else
+the steps are taken by doubling (Hillis and Steele 1986): few large operations instead of many small ones.
 """
 
 from __future__ import annotations
@@ -20,24 +21,49 @@ from torch.nn import functional as F
 INFERENCE_CHUNK = 256
 
 
+def doubled(decay: Tensor, drive: Tensor) -> Tensor:
+    """h[t] = decay[t] h[t-1] + drive[t] from h[-1] = 0, (L, …), in log₂ L steps over all of it."""
+    stride = 1
+    while stride < len(drive):
+        drive = torch.cat([drive[:stride], torch.addcmul(drive[stride:], decay[stride:], drive[:-stride])])
+        decay = torch.cat([decay[:stride], decay[stride:] * decay[:-stride]])
+        stride *= 2
+    return drive
+
+
+def _forwards(decay: Tensor, drive: Tensor, first: Tensor) -> Tensor:
+    states = drive.clone()
+    states[0].addcmul_(decay[0], first)
+    if states.is_cuda:
+        return doubled(decay, states)
+    for t in range(1, len(states)):
+        states[t].addcmul_(decay[t], states[t - 1])
+    return states
+
+
+def _backwards(decay: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient at h[t] of everything after it: flow[t] = gradient[t] + decay[t+1] flow[t+1]."""
+    if gradient.is_cuda:
+        return doubled(torch.cat([decay[:1], decay[1:].flip(0)]), gradient.flip(0)).flip(0)
+    flow = gradient.clone(memory_format=torch.contiguous_format)
+    for t in range(len(flow) - 2, -1, -1):
+        flow[t].addcmul_(decay[t + 1], flow[t + 1])
+    return flow
+
+
 class _Recurrence(torch.autograd.Function):
     """(L, B, E, N) decays and inputs to the states h[t] = a[t] h[t-1] + b[t]; ``first`` is h[-1], (B, E, N)."""
 
     @staticmethod
     def forward(ctx: Any, decay: Tensor, drive: Tensor, first: Tensor) -> Tensor:
-        states = drive.clone()
-        states[0].addcmul_(decay[0], first)
-        for t in range(1, len(states)):
-            states[t].addcmul_(decay[t], states[t - 1])
+        states = _forwards(decay, drive, first)
         ctx.save_for_backward(decay, states, first)
         return states
 
     @staticmethod
     def backward(ctx: FunctionCtx, *gradients: Any) -> tuple[Tensor, Tensor, Tensor]:
         decay, states, first = ctx.saved_tensors  # type: ignore[attr-defined]
-        flow = gradients[0].clone(memory_format=torch.contiguous_format)
-        for t in range(len(flow) - 2, -1, -1):
-            flow[t].addcmul_(decay[t + 1], flow[t + 1])
+        flow = _backwards(decay, gradients[0])
         into_decay = torch.empty_like(flow)
         torch.mul(flow[0], first, out=into_decay[0])
         torch.mul(flow[1:], states[:-1], out=into_decay[1:])
@@ -95,6 +121,12 @@ def selective_scan(
 
 
 def _scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    if torch.is_grad_enabled() and not u.is_cuda and u.dtype != torch.float64:
+        from sedtalker.animation.fused_scan import FusedScan
+
+        zero = u.new_zeros(*u.shape[:2], A.shape[1]) if state is None else state
+        y, last = FusedScan.apply(u, delta, A, B, C, zero)
+        return y, last
     step = delta.permute(2, 0, 1)[..., None]
     decay = torch.exp(step * A)
     drive = (delta * u).permute(2, 0, 1)[..., None] * B.permute(2, 0, 1)[:, :, None]

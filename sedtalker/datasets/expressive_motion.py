@@ -6,18 +6,19 @@ closure, parts a lip-teeth contact or unrounds a rounded mouth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.expressions import articulation, poses
+from sedtalker.animation.expressions import articulation, loud_change, poses
 from sedtalker.animation.shapes import INDEX, speech_only
 from sedtalker.audio import resample_frames
 from sedtalker.datasets.alignment import PhoneSpan
 from sedtalker.datasets.grid import TrackedClip
+from sedtalker.datasets.visemes import TONGUE, tongue_curve
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
@@ -34,6 +35,15 @@ ROUNDED = 0.45
 """Sum of pucker and funnel of a fully rounded mouth in speech."""
 STYLE_RANGE = 0.4
 """A style of ±1 is a factor of 2^±0.4."""
+DYNAMICS = 0.25
+"""Relative change of the lip opening by a unit of log energy, at dynamics 1."""
+SLUR = 0.045
+"""Seconds over which the lips slur at crispness -1 (standard deviation)."""
+VOICED = 0.45
+ACCENT_RANGE = 0.25
+"""Natural-log pitch above the surroundings that counts as a full accent."""
+ACCENTED_BROWS, ACCENTED_LIDS = 0.16, 0.05
+RATE = 50.0
 
 
 def _columns(*names: str) -> list[int]:
@@ -42,6 +52,8 @@ def _columns(*names: str) -> list[int]:
 
 OPENING = _columns("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper", "noseSneer")
 WIDENING = _columns("mouthSmile", "mouthStretch", "mouthDimple", "mouthFrown")
+BROWS = _columns("browInnerUp", "browOuterUp")
+LIDS = _columns("eyeWide")
 PRESSING = _columns("mouthPress", "mouthRollLower", "mouthRollUpper", "mouthShrugLower")
 ROUNDING = _columns("mouthPucker", "mouthFunnel")
 
@@ -122,6 +134,7 @@ class SpokenMotion:
         contact: (T,) in [0, 1], lip on teeth (f, v).
         rounding: (T,) in [0, 1].
         talking: (T,) in [0, 1], 0 in pauses.
+        tongue: (T,) in [0, 1], the tip between the teeth (th).
     """
 
     coefficients: Floats
@@ -130,13 +143,60 @@ class SpokenMotion:
     contact: Floats
     rounding: Floats
     talking: Floats
+    tongue: Floats
 
     def at(self, position: NDArray[np.floating]) -> SpokenMotion:
         """The same motion at other places (n,), counted in frames; held at both ends."""
-        curves = (self.gap, self.closure, self.contact, self.rounding, self.talking)
+        curves = (self.gap, self.closure, self.contact, self.rounding, self.talking, self.tongue)
         columns = np.column_stack([self.coefficients, *curves])
         values = resample_frames(columns, np.arange(float(len(columns))), position)
         return SpokenMotion(values[:, : len(ARKIT_52)], *values[:, len(ARKIT_52) :].T)
+
+    def spoken_with(self, crispness: float) -> SpokenMotion:
+        """The same motion slurred (below 0) or sharpened (above), closures kept."""
+        if crispness == 0.0:
+            return self
+        columns = np.column_stack([self.coefficients, self.gap])
+        slow = gaussian_filter1d(columns, SLUR * RATE, axis=0)
+        columns = np.maximum(columns + crispness * (columns - slow), 0.0).astype(np.float32)
+        gap = columns[:, -1] * (1.0 - self.closure * min(1.0, -2.0 * min(crispness, 0.0)))
+        return replace(self, coefficients=columns[:, :-1].clip(0.0, 1.0), gap=gap)
+
+
+@dataclass(frozen=True, eq=False)
+class Prominence:
+    """What the voice does that the face follows, whatever is said.
+
+    Attributes:
+        liveliness: (T,) in [0, 1], loudness smoothed over 0.3 s.
+        loudness: (T,) log energy smoothed over 0.06 s, 0 on loud syllables.
+        accent: (T,) in [0, 1], how far the pitch stands above its surroundings.
+    """
+
+    liveliness: Floats
+    loudness: Floats
+    accent: Floats
+
+
+def prominence_of(prosody: Floats) -> Prominence:
+    """From (T, 4) prosody at 50 frames a second (``PROSODY_CHANNELS``)."""
+    energy, pitch, voicing = prosody[:, 0], prosody[:, 1], prosody[:, 2]
+    smooth = gaussian_filter1d(energy, 0.06 * RATE)
+    weight = ((voicing > VOICED) & (pitch != 0.0)).astype(np.float32)
+    near, around = (
+        gaussian_filter1d(pitch * weight, s * RATE) / (gaussian_filter1d(weight, s * RATE) + 0.05) for s in (0.08, 0.8)
+    )
+    voiced = gaussian_filter1d(weight, 0.08 * RATE)
+    accent = np.clip((near - around - 0.04) / ACCENT_RANGE, 0.0, 1.0) * voiced
+    return Prominence(
+        liveliness_of(energy), (smooth - np.quantile(smooth, 0.8)).astype(np.float32), accent.astype(np.float32)
+    )
+
+
+def even_voice(frames: int) -> Prominence:
+    """A voice of middling loudness without accents."""
+    zero = np.zeros(frames, np.float32)
+    return Prominence(zero + 0.5, zero - 1.0, zero)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +264,7 @@ def speak(
         contact=phone_curve(spans, LABIODENTAL, times, 0.05),
         rounding=rounding_of(raw),
         talking=talking_curve(spans, times),
+        tongue=tongue_curve(spans, times),
     )
 
 
@@ -214,7 +275,7 @@ def compose(
     style: Style,
     gauge: LipGauge,
     pose_table: Floats,
-    liveliness: Floats,
+    voice: Prominence,
 ) -> Floats:
     """(T, 52) expressive talking.
 
@@ -225,13 +286,15 @@ def compose(
         style: of speaking.
         gauge: of the face the lips must close on.
         pose_table: (7, 52) from ``poses``.
-        liveliness: (T,) in [0, 1], smoothed loudness; expressions breathe a little with it.
+        voice: expressions breathe with its loudness and brows rise with its accents.
     """
-    amount = intensity[:, None] * (0.9 + 0.2 * (liveliness[:, None] - 0.5))
-    expression = np.asarray(amount * (posterior @ pose_table), np.float32)
+    expression = express(posterior, intensity, pose_table, voice)
+    spoken = spoken.spoken_with(style.crispness)
     speaking = 1.0 + intensity * (posterior @ articulation())
-    amplitude = speaking * 2.0 ** (STYLE_RANGE * style.articulation)
+    louder = np.exp(DYNAMICS * style.dynamics * (voice.loudness + 1.0)).clip(0.4, 1.6)
+    amplitude = speaking * louder * 2.0 ** (STYLE_RANGE * style.articulation)
     speech = spoken.coefficients.copy()
+    speech[:, INDEX["tongueOut"]] = TONGUE * spoken.tongue
     speech[:, ROUNDING] *= 2.0 ** (STYLE_RANGE * style.rounding)
     speech = fit_gap(speech, spoken.gap * amplitude, gauge)
     closed, contact, rounding = (v[:, None] for v in (spoken.closure, spoken.contact, spoken.rounding))
@@ -245,13 +308,25 @@ def compose(
     return np.asarray(combined.clip(0.0, 1.0), np.float32)
 
 
+def express(posterior: Floats, intensity: Floats, pose_table: Floats, voice: Prominence) -> Floats:
+    """(T, 52) what the emotion and the voice's prominence do to a face that says nothing."""
+    lively = voice.liveliness[:, None] - 0.5
+    pose = posterior @ pose_table + lively * (posterior @ loud_change())
+    expression = intensity[:, None] * (0.9 + 0.2 * lively) * np.maximum(pose, 0.0)
+    frown = intensity * posterior[:, CATEGORIES.index("angry")]
+    accent = (voice.accent * (1.0 - 0.8 * frown))[:, None]
+    expression[:, BROWS] += ACCENTED_BROWS * accent
+    expression[:, LIDS] += ACCENTED_LIDS * accent
+    return np.asarray(expression.clip(0.0, 1.0), np.float32)
+
+
 def pause(frames: int) -> SpokenMotion:
     """A closed, resting mouth: the target for silence and noise."""
     zero = np.zeros(frames, np.float32)
-    return SpokenMotion(np.zeros((frames, len(ARKIT_52)), np.float32), zero, zero, zero, zero, zero)
+    return SpokenMotion(np.zeros((frames, len(ARKIT_52)), np.float32), zero, zero, zero, zero, zero, zero)
 
 
-def liveliness_of(log_energy: Floats, rate: float = 50.0) -> Floats:
+def liveliness_of(log_energy: Floats, rate: float = RATE) -> Floats:
     """(T,) in [0, 1]: loudness of level-fixed speech smoothed over 0.3 s (log energy as ``prosody`` gives it)."""
     return gaussian_filter1d(1.0 / (1.0 + np.exp(-(log_energy + 6.5) / 1.2)), 0.3 * rate).astype(np.float32)
 

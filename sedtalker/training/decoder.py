@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,30 +11,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
-from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import PROSODY_MEAN, PROSODY_SCALE, Decoder, DecoderConfig, speech_input
-from sedtalker.animation.losses import DecoderLoss
+from sedtalker.animation.conditioning import STYLE_CODES, Style
+from sedtalker.animation.decoder import PROSODY_MEAN, PROSODY_SCALE, DecoderConfig, build_decoder, speech_input
+from sedtalker.animation.losses import DecoderLoss, LossWeights, weighted_sum
 from sedtalker.animation.shapes import INDEX
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
-from sedtalker.datasets.alignment import Utterance, align_corpus
 from sedtalker.datasets.expressive_motion import (
+    Prominence,
     SpokenMotion,
     compose,
-    liveliness_of,
+    even_voice,
     measure_lips,
     measured_poses,
     pause,
+    prominence_of,
     random_emotion,
-    rest_pose,
-    speak,
 )
-from sedtalker.datasets.feature_store import Copy, FeatureStore, open_features
-from sedtalker.datasets.grid import read_grid
+from sedtalker.datasets.feature_store import Copy, FeatureStore
 from sedtalker.datasets.reference_rig import read_reference_rig
 from sedtalker.datasets.surroundings import read_surroundings
+from sedtalker.datasets.talking import ReadSpeech, emphasised, read_noise, read_tracked
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
 from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width
@@ -48,12 +46,28 @@ from sedtalker.training.read_speech import read_speech, read_speech_phones
 from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
 
 RATE = 50.0
-EMPHASIS = 0.15
-"""Relative change of the lip opening by a unit of log energy."""
 SILENT_PROSODY = np.array([-16.1, 0.0, 0.0, 0.0], np.float32)
 """Prosody of digital silence: the floor of the log energy, nothing voiced."""
 FLOOR_PROFILE = ([0, 20, 40, 79], [-8.0, -6.5, -4.5, -1.2])
 """Bands and centred log-mels of digital silence beside speech: what centring makes of the floor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """How a crop is acted: the mixture of categories (T, 7), the intensity (T,) and the style."""
+
+    posterior: NDArray[np.float32]
+    intensity: NDArray[np.float32]
+    style: Style
+
+
+@dataclass(frozen=True, eq=False)
+class HeardCrop:
+    """A crop as it sounds, with the encoder's context around, and what speech does in it."""
+
+    mel: NDArray[np.float32]
+    prosody: NDArray[np.float32]
+    motion: SpokenMotion
 
 
 def _inside(times: NDArray[np.floating], spans: list[tuple[float, float]]) -> NDArray[np.bool_]:
@@ -76,38 +90,33 @@ def gate_pauses(
     return mel, np.where(pairs[:, None], SILENT_PROSODY, prosody).astype(np.float32)
 
 
-def emphasis(log_energy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(T,) factor of the lip opening: louder syllables open wider, which phones alone do not tell."""
-    smooth = gaussian_filter1d(log_energy, 0.06 * RATE)
-    loud = float(np.quantile(smooth, 0.8))
-    return np.exp(EMPHASIS * (smooth - loud + 1.0)).clip(0.6, 1.35).astype(np.float32)
-
-
 class DecoderTaskConfig(BaseModel):
     """Hyper-parameters of the training."""
 
     model_config = ConfigDict(extra="forbid")
 
-    model: DecoderConfig = DecoderConfig()
+    model: DecoderConfig = DecoderConfig(styles=STYLE_CODES)
     encoder: str | None = None
     """Folder of the frozen encoder; the built-in one if None."""
     face: Literal["builtin", "reference"] = "builtin"
     """The face whose lips must close and whose vertices weigh the errors."""
-    tracked_crops: int = 9
+    tracked_crops: int = 10
+    swapped_crops: int = 6
+    """Of the tracked crops, those in a chain: each two share the speech or the emotion, by turns (see ``chain``)."""
     taught_crops: int = 5
     """Read speech of other voices, with motion from its phones (see ``phone_motion``)."""
     pause_crops: int = 2
     taught_weight: float = 0.6
+    other_voices: float = 0.6
+    """Share of tracked crops that are heard in another voice."""
     seconds: float = 2.9
-    velocity_weight: float = 20.0
-    gap_weight: float = 1.0
-    width_weight: float = 0.5
-    closure_weight: float = 1.0
+    loss: LossWeights = LossWeights()
     warp: float = 0.12
     tempo: float = 0.12
     neutral: float = 0.25
     """Share of crops without any emotion."""
     copies: int = 4
+    voices: int = 2
     read_speech_copies: int = 3
     workers: int = 1
 
@@ -123,92 +132,87 @@ class DecoderTask:
         self.gauge = measure_lips(self.face)
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])
-        clips = read_grid(data)
-        self.clips = {clip.name: clip for clip in clips}
-        utterances = [Utterance(clip.name, clip.audio, clip.text) for clip in clips]
-        self.spans = align_corpus("grid", utterances, cache, c.workers)
-        self.rest = rest_pose([clip for clip in clips if clip.split == "train"])
         surroundings = read_surroundings(data)
-        recordings = [(clip.name, clip.audio) for clip in clips]
-        self.grid = open_features("grid", recordings, c.copies, surroundings, cache, workers=c.workers)
-        noises = sorted((data / "audio/esc10").glob("*.opus"))[::4]
-        self.noise = open_features("noise", [(p.stem, p) for p in noises], 1, surroundings, cache, workers=c.workers)
-        self.training = [copy for copy in self.grid.copies if self.clips[copy.key].split == "train"]
-        self.spoken = {clip.name: self._speak(clip.name) for clip in clips}
-        self.read, held_out = read_speech(data, surroundings, cache, c.read_speech_copies, c.workers)
-        self.read_spans = read_speech_phones(data, cache, c.workers)
-        self.taught = [copy for copy in self.read.copies if copy.key not in held_out and self.read_spans[copy.key]]
-        self.unseen = [x for x in self.read.copies if x.copy == 0 and x.key in held_out and self.read_spans[x.key]]
-        tracked = [(self.spans[n], self.spoken[n]) for n, clip in self.clips.items() if clip.split == "train"]
-        network = teach(tracked)
-        for copy in self.taught:
-            if copy.key not in self.spoken:
-                frames = int(copy.duration * RATE) + 1
-                self.spoken[copy.key] = speak_phones(network, self.read_spans[copy.key], frames, self.gauge)
+        self.tracked = read_tracked(data, cache, self.gauge, surroundings, c.copies, c.voices, c.workers)
+        self.noise = read_noise(data, cache, surroundings, c.workers)
+        store, held_out = read_speech(data, surroundings, cache, c.read_speech_copies, c.workers)
+        self.read = ReadSpeech(store, read_speech_phones(data, cache, c.workers), held_out)
+        t = self.tracked
+        network = teach([(t.spans[n], t.spoken[n]) for n, clip in t.clips.items() if clip.split == "train"])
+        self.read.speak(lambda spans, frames: speak_phones(network, spans, frames, self.gauge))
+        self.pools = [(t.own, t.copies(t.own, "train")), (t.own, t.copies(t.own, "train"))]
+        if t.voices is not None:
+            self.pools[1] = (t.voices, t.copies(t.voices, "train"))
+        self.taught = self.read.taught
         self.criterion = DecoderLoss(self.face, self._target_sample(), self.gauge.gain, self.gauge.width)
-
-    def _speak(self, name: str) -> SpokenMotion:
-        clip = self.clips[name]
-        times = (np.arange(len(clip.times) * 2) + 0.5) / RATE
-        return speak(clip, self.spans[name], self.rest, self.gauge, times)
 
     def _target_sample(self) -> NDArray[np.float32]:
         """(N, 52) targets of a few hundred random crops, for their scale."""
         rng = np.random.default_rng(0)
-        names = [name for name, clip in self.clips.items() if clip.split == "train"]
-        return np.concatenate([self._compose(self.spoken[rng.choice(names)], rng)[0] for _ in range(200)])
+        names = [name for name, clip in self.tracked.clips.items() if clip.split == "train"]
+        made = []
+        for _ in range(200):
+            spoken = self.tracked.spoken[rng.choice(names)]
+            scene = self._scene(len(spoken.gap), rng)
+            made.append(self._target(spoken, scene, even_voice(len(spoken.gap))))
+        return np.concatenate(made)
 
-    def _compose(
-        self, spoken: SpokenMotion, rng: np.random.Generator, liveliness: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.float32], ...]:
-        """Targets (T, 52) under a random track and style, with the posterior, the intensity and the style."""
-        frames = len(spoken.gap)
+    def _scene(self, frames: int, rng: np.random.Generator) -> Scene:
+        """A random track and style."""
         posterior, intensity = random_emotion(rng, np.arange(frames) / RATE)
         if rng.random() < self.config.neutral:
             intensity = intensity * 0.0
-        code = rng.uniform(-1, 1, 2) * (rng.random() < 0.4)
-        style = Style(float(code[0]), float(code[1]))
-        lively = np.full(frames, 0.5, np.float32) if liveliness is None else liveliness
-        target = compose(spoken, posterior, intensity, style, self.gauge, self.poses, lively)
-        return target, posterior, intensity, code.astype(np.float32)
+        code = rng.uniform(-1, 1, len(STYLE_CODES)) * (rng.random(len(STYLE_CODES)) < 0.5) * (rng.random() < 0.5)
+        return Scene(posterior, intensity, Style(*map(float, code)))
+
+    def _target(self, spoken: SpokenMotion, scene: Scene, voice: Prominence) -> NDArray[np.float32]:
+        return compose(spoken, scene.posterior, scene.intensity, scene.style, self.gauge, self.poses, voice)
 
     def build(self) -> nn.Module:
         """A freshly initialised decoder that knows which shapes ever move."""
         targets = self._target_sample()
         shapes = tuple(name for name, top in zip(ARKIT_52, targets.max(0), strict=True) if top > 0.02)
         self.model_config = self.config.model.model_copy(update={"shapes": shapes})
-        decoder = Decoder(self.model_config)
+        decoder = build_decoder(self.model_config)
         with torch.no_grad():  # start from the mean face
             decoder.coefficients.weight.mul_(0.1)
             decoder.coefficients.bias.copy_(torch.from_numpy(targets.mean(0)))
         return decoder
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Crops: ``mel`` and ``prosody`` with the encoder's context around, emotion, style and target coefficients."""
-        columns: dict[str, list[NDArray[Any]]] = {
-            k: [] for k in ("mel", "prosody", "posterior", "intensity", "style", "target", "closure", "weight")
-        }
-        pools = (
-            (self.grid, self.training, self.config.tracked_crops),
-            (self.read, self.taught, self.config.taught_crops),
-        )
-        for store, copies, count in pools:
-            for _ in range(count):
-                copy = copies[int(rng.integers(len(copies)))]
-                self._add_crop(columns, store, copy, rng, self.spoken[copy.key])
-        for _ in range(self.config.pause_crops):
-            copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
-            self._add_crop(columns, self.noise, copy, rng, None)
-        return {name: torch.from_numpy(np.stack(rows).astype(np.float32)) for name, rows in columns.items()}
+        """Crops: ``mel`` and ``prosody`` with the encoder's context around, emotion, style and target coefficients.
 
-    def _add_crop(
-        self,
-        columns: dict[str, list[NDArray[Any]]],
-        store: FeatureStore,
-        copy: Copy,
-        rng: np.random.Generator,
-        spoken: SpokenMotion | None,
-    ) -> None:
+        The first ``swapped_crops`` are the chain of ``DecoderLoss``.
+        """
+        c, rows = self.config, list[dict[str, NDArray[Any]]]()
+        frames = int(c.seconds * RATE)
+        heard, scene = None, self._scene(frames, rng)
+        for i in range(c.tracked_crops):
+            chained = i < c.swapped_crops
+            if not (chained and i % 2):  # new speech
+                store, copies = self.pools[int(rng.random() < c.other_voices)]
+                copy = copies[int(rng.integers(len(copies)))]
+                heard = self._hear_crop(store, copy, rng, self.tracked.spoken[copy.key])
+            if not chained or i % 2:  # new emotion; the style goes with the speech
+                new = self._scene(frames, rng)
+                scene = replace(new, style=scene.style) if chained else new
+            elif i:
+                scene = replace(scene, style=self._scene(frames, rng).style)
+            assert heard is not None
+            rows.append(self._row(heard, scene, 1.0))
+        for _ in range(c.taught_crops):
+            copy = self.taught[int(rng.integers(len(self.taught)))]
+            crop = self._hear_crop(self.read.store, copy, rng, self.read.spoken[copy.key])
+            crop = replace(crop, motion=emphasised(crop.motion, crop.prosody[:, 0]))
+            rows.append(self._row(crop, self._scene(frames, rng), c.taught_weight))
+        for _ in range(c.pause_crops):
+            copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
+            rows.append(self._row(self._hear_crop(self.noise, copy, rng, None), self._scene(frames, rng), 1.0))
+        return {k: torch.from_numpy(np.stack([row[k] for row in rows]).astype(np.float32)) for k in rows[0]}
+
+    def _hear_crop(
+        self, store: FeatureStore, copy: Copy, rng: np.random.Generator, spoken: SpokenMotion | None
+    ) -> HeardCrop:
         frames, margin = int(self.config.seconds * RATE), self.encoder.context
         tempo = float(np.exp(rng.uniform(-self.config.tempo, self.config.tempo)))
         slack = copy.duration - self.config.seconds * tempo
@@ -219,19 +223,25 @@ class DecoderTask:
         if spoken is None:
             if rng.random() < 0.3:  # digital silence, centred
                 mel, prosody = np.zeros_like(mel), np.tile(SILENT_PROSODY, (frames, 1))
-            motion = pause(frames)
-        else:
-            mel = mask_spectrum(mel, rng) if rng.random() < 0.4 else mel
-            if rng.random() < 0.2:
-                mel, prosody = gate_pauses(mel, prosody, crop.prosody[:, 0], margin, rng)
-            motion = spoken.at(crop.times.reshape(-1, 2).mean(1)[margin:-margin] * RATE - 0.5)
-            if store is self.read:
-                motion = replace(motion, gap=motion.gap * emphasis(prosody[:, 0]))
-        target, posterior, intensity, style = self._compose(motion, rng, liveliness_of(prosody[:, 0]))
-        weight = np.array(self.config.taught_weight if store is self.read else 1.0)
-        values = (mel, prosody, posterior, intensity, style, target, motion.closure, weight)
-        for name, value in zip(columns, values, strict=True):
-            columns[name].append(value)
+            return HeardCrop(mel, prosody, pause(frames))
+        mel = mask_spectrum(mel, rng) if rng.random() < 0.4 else mel
+        if rng.random() < 0.2:
+            mel, prosody = gate_pauses(mel, prosody, crop.prosody[:, 0], margin, rng)
+        motion = spoken.at(crop.times.reshape(-1, 2).mean(1)[margin:-margin] * RATE - 0.5)
+        return HeardCrop(mel, prosody, motion)
+
+    def _row(self, crop: HeardCrop, scene: Scene, weight: float) -> dict[str, NDArray[Any]]:
+        return {
+            "mel": crop.mel,
+            "prosody": crop.prosody,
+            "posterior": scene.posterior,
+            "intensity": scene.intensity,
+            "style": np.array(scene.style.code(self.config.model.styles)),
+            "target": self._target(crop.motion, scene, prominence_of(crop.prosody)),
+            "closure": crop.motion.closure,
+            "contact": crop.motion.contact,
+            "weight": np.array(weight),
+        }
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """See ``DecoderLoss``; the encoder runs here so that it shares the model's device."""
@@ -239,34 +249,31 @@ class DecoderTask:
         device = batch["mel"].device
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
             hidden = self.encoder.to(device)(batch["mel"])[:, margin:-margin].float()
-        speech = speech_input(hidden, batch["prosody"])
-        predicted = model(speech, batch["posterior"], batch["intensity"], batch["style"]).float()
-        losses = self.criterion(predicted, batch["target"], batch["closure"], batch["weight"])
-        c = self.config
-        losses["total"] = (
-            losses["coefficients"]
-            + losses["vertices"]
-            + c.velocity_weight * losses["velocity"]
-            + c.gap_weight * losses["gap"]
-            + c.width_weight * losses["width"]
-            + c.closure_weight * losses["closure"]
-        )
+        inputs = (speech_input(hidden, batch["prosody"]), batch["posterior"], batch["intensity"], batch["style"])
+        taught = getattr(model, "taught", None)
+        predicted = (taught(*inputs, batch["target"]) if taught else model(*inputs)).float()
+        losses = self.criterion(predicted, batch, self.config.swapped_crops)
+        losses["total"] = weighted_sum(losses, self.config.loss)
         return losses
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """On the validation sentences: neutral lips against the tracker, and emotional coefficients against theirs."""
-        assert isinstance(model, Decoder)
         figures: dict[str, list[float]] = {"lip_r": [], "width_r": [], "upper_rmse": [], "emotional_rmse": []}
         counts, rng = ClosureCounts(), np.random.default_rng(1)
         upper = [i for n, i in INDEX.items() if n.startswith(("brow", "eyeWide", "eyeSquint", "cheekSquint"))]
-        for copy in (c for c in self.grid.copies if c.copy == 0 and self.clips[c.key].split == "valid"):
-            clip = self.clips[copy.key]
-            speech, talking = self._hear(self.grid, copy)
+        own = self.tracked.own
+        for copy in (c for c in self.tracked.copies(own, "valid") if c.copy == 0):
+            clip = self.tracked.clips[copy.key]
+            speech, talking = self._hear(own, copy)
             times = (np.arange(speech.shape[1]) + 0.5) / RATE
-            spoken = self.spoken[copy.key].at(times * RATE - 0.5)
-            energy = speech[0, :, -4].cpu().numpy() * PROSODY_SCALE[0] + PROSODY_MEAN[0]
-            target, *condition = self._compose(spoken, rng, liveliness_of(energy.astype(np.float32)))
-            posterior, intensity, style = (torch.from_numpy(v)[None].to(speech.device) for v in condition)
+            spoken = self.tracked.spoken[copy.key].at(times * RATE - 0.5)
+            prosody = speech[0, :, -4:].cpu().numpy() * np.array(PROSODY_SCALE, np.float32) + np.array(PROSODY_MEAN, np.float32)
+            scene = self._scene(len(times), rng)
+            target = self._target(spoken, scene, prominence_of(prosody))
+            posterior, intensity = (
+                torch.from_numpy(v)[None].to(speech.device) for v in (scene.posterior, scene.intensity)
+            )
+            style = speech.new_tensor([scene.style.code(self.config.model.styles)])
             neutral = model(speech, posterior, intensity * 0, style * 0)[0].clamp(0, 1).cpu().numpy()
             emotional = model(speech, posterior, intensity, style)[0].clamp(0, 1).cpu().numpy()
             gap = lip_aperture(self.face, neutral) - self.gauge.rest
@@ -275,7 +282,7 @@ class DecoderTask:
             figures["width_r"].append(correlation(lip_width(self.face, neutral)[talking], width[talking]))
             figures["upper_rmse"].append(float(np.sqrt(np.mean((emotional - target)[:, upper] ** 2))))
             figures["emotional_rmse"].append(float(np.sqrt(np.mean((emotional - target) ** 2))))
-            spans = self.spans[copy.key]
+            spans = self.tracked.spans[copy.key]
             stops = [(s.start, s.end) for s in spans if s.phone in BILABIAL]
             vowels = [(s.start, s.end) for s in spans if s.phone in VOWELS]
             count_closures(counts, times, gap, spoken.gap, stops, vowels)
@@ -286,16 +293,17 @@ class DecoderTask:
         score += 0.3 * means["unseen_closure_f1"]
         return means | {"score": score}
 
-    def _validate_unseen(self, model: Decoder) -> dict[str, float]:
+    def _validate_unseen(self, model: nn.Module) -> dict[str, float]:
         """Closures on p, b, m and open vowels of new speakers, whose phones are aligned and lips untracked."""
         counts, open_gap = ClosureCounts(), []
-        for copy in self.unseen[:40]:
-            speech, _ = self._hear(self.read, copy)
+        for copy in self.read.unseen[:40]:
+            speech, _ = self._hear(self.read.store, copy)
             zero = speech.new_zeros(1, speech.shape[1])
-            coefficients = model(speech, zero[..., None].expand(-1, -1, 7), zero, zero[:, :2])[0]
+            style = zero[:, : len(self.config.model.styles)]
+            coefficients = model(speech, zero[..., None].expand(-1, -1, 7), zero, style)[0]
             gap = lip_aperture(self.face, coefficients.clamp(0, 1).cpu().numpy()) - self.gauge.rest
             times = (np.arange(len(gap)) + 0.5) / RATE
-            spans = self.read_spans[copy.key]
+            spans = self.read.spans[copy.key]
             stops = [(s.start, s.end) for s in spans if s.phone in BILABIAL]
             vowels = [(s.start, s.end) for s in spans if s.phone in ("AA", "AE", "AY", "AW", "EH", "EY")]
             # no tracker here: bilabials count as closed and these vowels as open

@@ -19,11 +19,13 @@ from sedtalker.datasets.expressive_motion import (
     LipGauge,
     SpokenMotion,
     fit_gap,
+    fit_width,
     phone_curve,
     rounding_of,
     speaking_curve,
     talking_curve,
 )
+from sedtalker.datasets.visemes import AXES, pull, tongue_curve
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.phones import BILABIAL, LABIODENTAL, PHONE_INDEX, PHONES
 
@@ -32,6 +34,8 @@ ALIKE: dict[str, str] = {
     "M": "B", "P": "B", "ER": "R", "NG": "N", "SH": "JH", "CH": "JH", "ZH": "JH", "UH": "OW", "OY": "AO", "V": "F",
 }  # fmt: skip
 """Phones that look alike; those on the left are rare or absent in the tracked sentences."""
+RULED_WIDTH = 0.5
+"""Share of the rule (``visemes``) in the lip width: a talker's habits say least about how others spread their lips."""
 CLASSES: NDArray[np.int64] = np.array([PHONE_INDEX[ALIKE.get(name, name)] for name in PHONES])
 Example = tuple[list[PhoneSpan], SpokenMotion]
 
@@ -100,6 +104,9 @@ def speak_phones(network: PhoneMotion, spans: list[PhoneSpan], frames: int, gaug
     speaking = speaking_curve(spans, times)
     gap = np.maximum(values[:, -1], 0.0) * (1.0 - bilabial) * speaking
     raw = values[:, : len(ARKIT_52)].clip(0.0, 1.0) * speaking[:, None]
+    if RULED_WIDTH and spans:
+        learned, ruled = raw @ gauge.width, pull(spans, times)[:, AXES.index("width")] * speaking
+        raw = fit_width(raw, (1.0 - RULED_WIDTH) * learned + RULED_WIDTH * ruled, gauge)
     return SpokenMotion(
         coefficients=fit_gap(raw, gap, gauge),
         gap=gap.astype(np.float32),
@@ -107,4 +114,5 @@ def speak_phones(network: PhoneMotion, spans: list[PhoneSpan], frames: int, gaug
         contact=phone_curve(spans, LABIODENTAL, times, 0.05),
         rounding=rounding_of(raw),
         talking=talking_curve(spans, times),
+        tongue=tongue_curve(spans, times),
     )

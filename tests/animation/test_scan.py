@@ -7,7 +7,7 @@ import torch
 
 from sedtalker.animation.attention import LocalAttention
 from sedtalker.animation.mamba import Mamba
-from sedtalker.animation.scan import scan_step, selective_scan
+from sedtalker.animation.scan import doubled, scan_step, selective_scan
 
 
 def _inputs(batch=2, channels=3, length=7, states=4, dtype=torch.float64, seed=0):
@@ -55,6 +55,44 @@ def test_gradient_through_state():
         x.requires_grad_() for x in (*_inputs(length=4, channels=2, states=3), torch.randn(2, 2, 3).double())
     )
     assert torch.autograd.gradcheck(lambda *x: selective_scan(*x[:-1], x[-1]), (*inputs, state))
+
+
+def test_fused_training_scan_equals_the_plain_one():
+    *inputs, state = (
+        x.float().requires_grad_() for x in (*_inputs(batch=2, channels=5, length=40), torch.randn(2, 5, 4).double())
+    )
+    weight = torch.randn(2, 5, 40)
+
+    def gradients(*values):
+        y, last = selective_scan(*values[:-1], values[-1])
+        return y, last, *torch.autograd.grad((y * weight).sum() + last.square().sum(), values)
+
+    fused = gradients(*inputs, state)
+    plain = gradients(*(x.detach().double().requires_grad_() for x in (*inputs, state)))
+    for a, b in zip(fused, plain, strict=True):
+        assert torch.allclose(a.double(), b.to(torch.float64), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("length", [1, 2, 37, 64])
+def test_doubling_equals_stepping(length):
+    g = torch.Generator().manual_seed(0)
+    decay, drive = (torch.rand(length, 2, 3, generator=g, dtype=torch.float64) for _ in range(2))
+    expected, state = [], torch.zeros(2, 3, dtype=torch.float64)
+    for a, b in zip(decay, drive, strict=True):
+        state = a * state + b
+        expected.append(state)
+    assert torch.allclose(doubled(decay, drive), torch.stack(expected), atol=1e-12)
+
+
+def test_attention_sees_no_further_than_its_future():
+    torch.manual_seed(0)
+    attention = LocalAttention(8, 2, radius=6, future=2).eval()
+    x = torch.randn(1, 40, 8)
+    changed = x.clone()
+    changed[:, 20:] += 1.0
+    moved = (attention(x) - attention(changed)).abs().amax(-1)[0] > 1e-6
+    assert not moved[:18].any()
+    assert moved[18]
 
 
 def test_steps_equal_scan():

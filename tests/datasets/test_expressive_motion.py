@@ -11,6 +11,7 @@ from sedtalker.datasets.expressive_motion import (
     LipGauge,
     SpokenMotion,
     compose,
+    even_voice,
     fit_gap,
     pause,
     random_emotion,
@@ -39,7 +40,7 @@ def _one_hot(emotion: str, frames: int) -> np.ndarray:
 
 def _closed(frames: int) -> SpokenMotion:
     one, zero = np.ones(frames, np.float32), np.zeros(frames, np.float32)
-    return SpokenMotion(np.zeros((frames, 52), np.float32), zero, one, zero, zero, one)
+    return SpokenMotion(np.zeros((frames, 52), np.float32), zero, one, zero, zero, one, zero)
 
 
 @settings(max_examples=30, deadline=None)
@@ -60,7 +61,7 @@ def test_closed_lips_stay_closed_under_every_emotion():
     table, gauge = poses(), _gauge()
     for emotion in CATEGORIES:
         out = compose(
-            _closed(4), _one_hot(emotion, 4), np.ones(4, np.float32), Style(), gauge, table, np.full(4, 0.5, np.float32)
+            _closed(4), _one_hot(emotion, 4), np.ones(4, np.float32), Style(), gauge, table, even_voice(4)
         )
         assert gauge.gap(out).max() < 0.01, emotion
 
@@ -68,17 +69,17 @@ def test_closed_lips_stay_closed_under_every_emotion():
 @settings(max_examples=20, deadline=None)
 @given(st.sampled_from(CATEGORIES[1:]), st.floats(0.0, 0.9))
 def test_expression_grows_with_intensity(emotion, intensity):
-    lively = np.full(3, 0.5, np.float32)
+    voice = even_voice(3)
     weak, strong = (
-        compose(pause(3), _one_hot(emotion, 3), np.full(3, i, np.float32), Style(), _gauge(), poses(), lively)
+        compose(pause(3), _one_hot(emotion, 3), np.full(3, i, np.float32), Style(), _gauge(), poses(), voice)
         for i in (intensity, intensity + 0.1)
     )
     assert strong.sum() > weak.sum()
 
 
 def test_neutral_does_nothing():
-    lively = np.full(3, 0.5, np.float32)
-    out = compose(pause(3), _one_hot("neutral", 3), np.ones(3, np.float32), Style(), _gauge(), poses(), lively)
+    voice = even_voice(3)
+    out = compose(pause(3), _one_hot("neutral", 3), np.ones(3, np.float32), Style(), _gauge(), poses(), voice)
     assert not out.any()
 
 

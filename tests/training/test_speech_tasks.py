@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from sedtalker.animation.decoder import Decoder, DecoderConfig
-from sedtalker.animation.losses import DecoderLoss, vertex_factor
+from sedtalker.animation.losses import DecoderLoss, LossWeights, vertex_factor, weighted_sum
+from sedtalker.animation.shapes import INDEX
 from sedtalker.datasets.alignment import PhoneSpan
 from sedtalker.datasets.expressive_motion import LipGauge, measure_lips, pause
 from sedtalker.datasets.grid import ict_matrix, read_grid, split_of
@@ -67,19 +68,44 @@ def test_losses_are_zero_for_the_target_and_learnable():
     targets = rng.random((40, 52)).astype(np.float32)
     loss = DecoderLoss(face, targets, gauge.gain, gauge.width)
     target = torch.from_numpy(targets).reshape(2, 20, 52)
-    closure, weight = torch.zeros(2, 20), torch.ones(2)
-    assert max(float(v) for v in loss(target, target, closure, weight).values()) < 1e-8
+    batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20), "weight": torch.ones(2)}
+    assert max(float(v) for v in loss(target, batch).values()) < 1e-8
     decoder = Decoder(DecoderConfig(hidden=4, width=32, condition=8, heads=2, layout="MA"))
     inputs = (torch.randn(2, 20, 8), torch.softmax(torch.randn(2, 20, 7), -1), torch.rand(2, 20), torch.zeros(2, 2))
     optimizer = torch.optim.Adam(decoder.parameters(), 1e-2)
     history = []
     for _ in range(25):
-        total = sum(loss(decoder(*inputs), target, closure, weight).values())
+        total = weighted_sum(loss(decoder(*inputs), batch), LossWeights(velocity=1.0))
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
         history.append(float(total.detach()))
     assert history[-1] < 0.7 * history[0]
+
+
+def test_swapped_crops_must_differ_as_their_targets_do():
+    face = load_builtin()
+    gauge = measure_lips(face)
+    rng = np.random.default_rng(0)
+    loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), gauge.gain, gauge.width)
+    target = torch.from_numpy(rng.uniform(0.2, 0.6, (4, 10, 52)).astype(np.float32))
+    zero = torch.zeros(4, 10)
+    batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4)}
+    jaw, brow = INDEX["jawOpen"], INDEX["browInnerUp"]
+
+    def swapped(change: torch.Tensor) -> float:
+        return float(loss(target + change, batch, chained=4)["swapped"])
+
+    same = torch.zeros(4, 10, 52)
+    same[..., jaw] = 0.1
+    same[..., brow] = 0.1
+    assert swapped(same) < 1e-8
+    lips = torch.zeros(4, 10, 52)
+    lips[1::2, :, jaw] = 0.1
+    assert swapped(lips) > 0.01
+    upper = torch.zeros(4, 10, 52)
+    upper[2, :, brow] = 0.1
+    assert swapped(upper) > 0.01
 
 
 def test_bilabials_always_close_from_phones():

@@ -1,0 +1,111 @@
+"""Two published forms of a decoder, to compare with: neither streams, both take the emotion frame by frame.
+
+They have the inputs, outputs and conditioning of ``Decoder``, so that only the form differs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.animation.conditioning import Conditioning
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.speech.features import PROSODY_CHANNELS
+
+if TYPE_CHECKING:
+    from sedtalker.animation.decoder import DecoderConfig
+
+WINDOW = 16
+PERIOD = 25
+LAYERS = 3
+TAUGHT_FRAMES = 0.5
+"""Share of the past that is the truth in the second pass of training; the rest is what the first pass made."""
+
+
+class WindowDecoder(nn.Module):
+    """Each frame on its own from the 16 frames of speech around it (the form of VOCA, Cudeiro et al. 2019).
+
+    Four layers that halve the window are computed for all frames at once, as dilated convolutions.
+    """
+
+    def __init__(self, config: DecoderConfig):
+        super().__init__()
+        self.config, width = config, config.width
+        self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
+        self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS) + config.condition, width)
+        self.layers = nn.ModuleList(nn.Conv1d(width, width, 2, dilation=2**i) for i in range(4))
+        self.hidden = nn.Linear(width + config.condition, config.width // 2)
+        self.coefficients = nn.Linear(config.width // 2, len(ARKIT_52))
+
+    def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
+        """As ``Decoder.forward``."""
+        condition = self.conditioning(posterior, intensity, style)
+        x = self.speech(torch.cat([speech, condition], -1))
+        x = F.pad(x.transpose(1, 2), (WINDOW // 2, WINDOW // 2 - 1))
+        for layer in self.layers:
+            x = F.gelu(layer(x))
+        x = torch.cat([x.transpose(1, 2), condition], -1)
+        return self.coefficients(torch.tanh(self.hidden(x)))
+
+
+def _periodic_positions(length: int, width: int, device: torch.device) -> Tensor:
+    """(L, D) sines and cosines of the place within a period of 25 frames (FaceFormer)."""
+    place = (torch.arange(length, device=device) % PERIOD)[:, None].float()
+    rate = torch.exp(torch.arange(0, width, 2, device=device) * (-9.21 / width))
+    return torch.stack([torch.sin(place * rate), torch.cos(place * rate)], -1).flatten(1)
+
+
+def _past_bias(length: int, heads: int, device: torch.device) -> Tensor:
+    """(H, L, L) attention bias: nothing from the future, less from the far past in steps of a period."""
+    at = torch.arange(length, device=device)
+    distance = torch.div(at[:, None] - at[None], PERIOD, rounding_mode="floor").float()
+    slope = 2.0 ** (-8.0 * (torch.arange(heads, device=device) + 1) / heads)
+    bias = -slope[:, None, None] * distance.clamp_min(0.0)
+    return bias.masked_fill(at[None, :, None] < at[None, None], -torch.inf)
+
+
+class AutoregressiveDecoder(nn.Module):
+    """Frame after frame from its own past and the speech of the frame (the form of FaceFormer, Fan et al. 2022).
+
+    Training runs twice over a crop: once with the true past, once with a past half of which the first run made
+    (scheduled sampling for transformers, Mihaylova and Martins 2019).
+    """
+
+    def __init__(self, config: DecoderConfig):
+        super().__init__()
+        self.config, width = config, config.width
+        self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
+        self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS), width)
+        self.past = nn.Linear(len(ARKIT_52), width)
+        self.condition = nn.Linear(config.condition, width)
+        layer = nn.TransformerDecoderLayer(width, config.heads, 2 * width, config.dropout, batch_first=True)
+        self.layers = nn.TransformerDecoder(layer, LAYERS)
+        self.coefficients = nn.Linear(width, len(ARKIT_52))
+
+    def _run(self, past: Tensor, memory: Tensor, condition: Tensor) -> Tensor:
+        batch, length, width = memory.shape
+        heads, device = self.config.heads, memory.device
+        x = self.past(past) + self.condition(condition) + _periodic_positions(length, width, device)
+        bias = _past_bias(length, heads, device).repeat(batch, 1, 1)
+        aligned = ~torch.eye(length, dtype=torch.bool, device=device)
+        return self.coefficients(self.layers(x, memory, tgt_mask=bias, memory_mask=aligned))
+
+    def taught(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor, target: Tensor) -> Tensor:
+        """The second pass of training, (B, T, 52), with the true motion ``target`` (B, T, 52)."""
+        memory, condition = self.speech(speech), self.conditioning(posterior, intensity, style)
+        before = F.pad(target, (0, 0, 1, 0))[:, :-1]
+        with torch.no_grad():
+            first = F.pad(self._run(before, memory, condition), (0, 0, 1, 0))[:, :-1]
+        true = torch.rand(before.shape[:2], device=before.device)[..., None] < TAUGHT_FRAMES
+        return self._run(torch.where(true, before, first), memory, condition)
+
+    def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
+        """As ``Decoder.forward``; one pass over the past for every frame."""
+        memory, condition = self.speech(speech), self.conditioning(posterior, intensity, style)
+        made = speech.new_zeros(speech.shape[0], 1, len(ARKIT_52))
+        for t in range(1, speech.shape[1] + 1):
+            made = torch.cat([made, self._run(made, memory[:, :t], condition[:, :t])[:, -1:]], 1)
+        return made[:, 1:]
