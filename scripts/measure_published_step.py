@@ -3,7 +3,7 @@
     python scripts/measure_published_step.py decoder  --data EMOVOCA_FOLDER
     python scripts/measure_published_step.py diarizer --data DATA_FOLDER
 
-Prints JSON. Nothing is downloaded and nothing is kept. MALLOC_MMAP_THRESHOLD_=262144 makes glibc give freed memory back.
+Prints JSON. Nothing is downloaded or kept. MALLOC_MMAP_THRESHOLD_=262144 makes glibc give back what was freed.
 """
 
 from __future__ import annotations

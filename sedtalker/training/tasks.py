@@ -51,8 +51,12 @@ def make_task(name: str, config: dict[str, Any], data: Path, cache: Path) -> Tas
         from sedtalker.training.published_decoder import PublishedDecoderTask
 
         return PublishedDecoderTask(config, data, cache)
+    if name == "personal_decoder":
+        from sedtalker.training.personal_decoder import PersonalDecoderTask
+
+        return PersonalDecoderTask(config, data, cache)
     known = (
         "speech_encoder, backbone, frame_pretraining, frame_network, diarizer, decoder, vertex_decoder, "
-        "published_diarizer, published_decoder"
+        "personal_decoder, published_diarizer, published_decoder"
     )
     raise InputError(f"unknown task '{name}'; there are {known}")
