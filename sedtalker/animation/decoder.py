@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from sedtalker.animation.attention import LocalAttention
 from sedtalker.animation.baselines import AutoregressiveDecoder, WindowDecoder
+from sedtalker.animation.blocks import make_block
 from sedtalker.animation.conditioning import AdaptiveNorm, Conditioning, Style
-from sedtalker.animation.mamba import Mamba, MambaState
+from sedtalker.animation.decoder_stream import DecoderStream
+from sedtalker.animation.onsets import ease_cuts
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -28,7 +28,6 @@ from sedtalker.speech.encoder import SpeechFeatures
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 CHUNK_FRAMES = 512
-DILATIONS = (1, 2, 4, 8, 2, 1)
 PROSODY_MEAN = (-6.0, 0.0, 0.6, -3.0)
 PROSODY_SCALE = (3.0, 0.5, 0.3, 3.0)
 
@@ -57,63 +56,6 @@ class DecoderConfig(BaseModel):
     shapes: tuple[str, ...] = Field(ARKIT_52, description="the shapes that ever move; the others stay at zero")
 
 
-class MambaBlock(nn.Module):
-    """Adaptive norm and Mamba with a gated residual path."""
-
-    def __init__(self, config: DecoderConfig):
-        super().__init__()
-        self.norm = AdaptiveNorm(config.width, config.condition)
-        self.mamba = Mamba(config.width, config.d_state)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor, condition: Tensor, state: MambaState | None = None) -> Tensor:
-        y, gate = self.norm(x, condition)
-        return x + gate * self.dropout(self.mamba(y, state))
-
-
-class AttentionBlock(nn.Module):
-    """Adaptive norm, local attention and a feed-forward layer, each with a gated residual path."""
-
-    def __init__(self, config: DecoderConfig):
-        super().__init__()
-        self.norm = AdaptiveNorm(config.width, config.condition)
-        self.attention = LocalAttention(config.width, config.heads, config.radius, config.future)
-        self.mlp_norm = AdaptiveNorm(config.width, config.condition)
-        self.mlp = nn.Sequential(
-            nn.Linear(config.width, 2 * config.width), nn.GELU(), nn.Linear(2 * config.width, config.width)
-        )
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        y, gate = self.norm(x, condition)
-        x = x + gate * self.dropout(self.attention(y))
-        y, gate = self.mlp_norm(x, condition)
-        return x + gate * self.dropout(self.mlp(y))
-
-
-class ConvolutionBlock(nn.Module):
-    """Adaptive norm and a dilated convolution over the frames on either side, with a gated residual path."""
-
-    def __init__(self, config: DecoderConfig, dilation: int):
-        super().__init__()
-        self.norm = AdaptiveNorm(config.width, config.condition)
-        self.conv = nn.Conv1d(config.width, 2 * config.width, 5, dilation=dilation, padding=2 * dilation)
-        self.out = nn.Linear(2 * config.width, config.width)
-        self.dropout = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        y, gate = self.norm(x, condition)
-        y = F.gelu(self.conv(y.transpose(1, 2)).transpose(1, 2))
-        return x + gate * self.dropout(self.out(y))
-
-
-def _block(config: DecoderConfig, index: int) -> nn.Module:
-    kind = config.layout[index]
-    if kind == "C":
-        return ConvolutionBlock(config, DILATIONS[index % len(DILATIONS)])
-    return MambaBlock(config) if kind == "M" else AttentionBlock(config)
-
-
 class Decoder(nn.Module):
     """Encoder frames (B, T, 192 + 4) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1]."""
 
@@ -124,7 +66,7 @@ class Decoder(nn.Module):
         self.config = config = config or DecoderConfig()
         self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS), config.width)
         self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
-        self.blocks = nn.ModuleList(_block(config, i) for i in range(len(config.layout)))
+        self.blocks = nn.ModuleList(make_block(config, i) for i in range(len(config.layout)))
         self.norm = AdaptiveNorm(config.width, config.condition)
         self.coefficients = nn.Linear(config.width, len(ARKIT_52))
         active = torch.tensor([float(name in config.shapes) for name in ARKIT_52])
@@ -158,55 +100,6 @@ class Decoder(nn.Module):
         return "C" not in self.config.layout and not self.config.constant_emotion
 
 
-class _AttentionStretch:
-    """Runs an attention block over a stream: holds frames back until their future context is there."""
-
-    def __init__(self, block: AttentionBlock, radius: int, future: int):
-        self.block, self.radius, self.future = block, radius, future
-        self.held: tuple[Tensor, Tensor] | None = None
-        self.done = 0
-
-    def push(self, x: Tensor, condition: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-        if self.held is not None:
-            x, condition = torch.cat([self.held[0], x], 1), torch.cat([self.held[1], condition], 1)
-        ready = x.shape[1] if last else max(self.done, x.shape[1] - self.future)
-        out = self.block(x, condition)[:, self.done : ready] if ready > self.done else x[:, :0]
-        emitted = condition[:, self.done : ready]
-        keep = max(0, ready - self.radius)
-        self.held, self.done = (x[:, keep:], condition[:, keep:]), ready - keep
-        return out, emitted
-
-
-class DecoderStream:
-    """The decoder over a stream of stretches of any length, in memory that does not grow.
-
-    Mamba blocks carry their state over; attention blocks delay by their radius. The concatenated output equals one
-    pass (tested to 1e-4); frames come out ``decoder.look_ahead`` later than they go in.
-    """
-
-    def __init__(self, decoder: Decoder, style: Style):
-        self.decoder = decoder
-        self.style = decoder.coefficients.weight.new_tensor([style.code(decoder.config.styles)])
-        self.stages: list[MambaState | _AttentionStretch] = [
-            block.mamba.start(1)
-            if isinstance(block, MambaBlock)
-            else _AttentionStretch(block, decoder.config.radius, decoder.future)  # type: ignore[arg-type]
-            for block in decoder.blocks
-        ]
-
-    @torch.no_grad()
-    def push(self, speech: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Tensor:
-        """Next frames (1, t, 196), (1, t, 7), (1, t) → the coefficients (1, n, 52) that have become certain."""
-        x = self.decoder.speech(speech)
-        condition = self.decoder.conditioning(posterior, intensity, self.style)
-        for block, stage in zip(self.decoder.blocks, self.stages, strict=True):
-            if isinstance(stage, _AttentionStretch):
-                x, condition = stage.push(x, condition, last)
-            elif x.shape[1]:
-                x = block(x, condition, stage)
-        return self.decoder.read_out(x, condition)
-
-
 AnyDecoder = Decoder | WindowDecoder | AutoregressiveDecoder
 
 
@@ -237,7 +130,8 @@ def predict(
 ) -> NDArray[np.float32]:
     """Coefficients (T, 52) in [0, 1] on ``features.clock``, in the order of ``ARKIT_52``.
 
-    Any length: stretches of ten seconds go through ``DecoderStream`` where the decoder streams.
+    Cuts in the track become onsets (``ease_cuts``). Any length: stretches of ten seconds go through ``DecoderStream``
+    where the decoder streams.
 
     Raises:
         InputError: the features are not of the encoder this decoder was trained on, or the track has other categories.
@@ -252,12 +146,13 @@ def predict(
     device = decoder.coefficients.weight.device
     speech = speech_input(torch.from_numpy(features.hidden), torch.from_numpy(features.prosody))
     sampled = track.at(features.clock.times(len(features)))
+    eased, strength = ease_cuts(sampled.posterior, sampled.intensity)
     if not (isinstance(decoder, Decoder) and decoder.streams):
-        return _predict_whole(decoder, speech, sampled.posterior, sampled.intensity, style or Style())
+        return _predict_whole(decoder, speech, eased, strength, style or Style())
     stream, parts = DecoderStream(decoder, style or Style()), []
     for start in range(0, len(features), CHUNK_FRAMES):
         part = slice(start, start + CHUNK_FRAMES)
-        columns = (speech[part], torch.from_numpy(sampled.posterior[part]), torch.from_numpy(sampled.intensity[part]))
+        columns = (speech[part], torch.from_numpy(eased[part]), torch.from_numpy(strength[part]))
         last = start + CHUNK_FRAMES >= len(features)
         speech_now, posterior, intensity = (c[None].to(device) for c in columns)
         parts.append(stream.push(speech_now, posterior, intensity, last)[0])

@@ -18,6 +18,7 @@ from sedtalker.export.formats import SUFFIXES, ExportOptions, export, parse_form
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
+    from sedtalker.animation.conditioning import Style
     from sedtalker.animation.gains import Gains
     from sedtalker.audio import Audio
     from sedtalker.cli.progress import Stages
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 Device = Literal["auto", "cpu", "cuda"]
 GAIN_HELP = (
     "Scales the emotion of a region: brows, eyes, cheeks, nose, jaw, mouth, smile or frown; brows=1.3. Repeatable."
+)
+STYLE_HELP = (
+    "How the talker speaks: natural, clear, mumbled, broad, lively or even; articulation, rounding, dynamics and "
+    "crispness from -1 to 1, as dynamics=0.5,crispness=1; or a .json file of sedtalker style."
 )
 ENROLL_HELP = "Another recording of the same speaker and microphone, to know their usual voice; may be repeated."
 
@@ -44,6 +49,9 @@ def animate(
         str | None, typer.Option(help="A track file to use instead of the diarized one, or LABEL:INTENSITY.")
     ] = None,
     enroll: Annotated[list[Path] | None, typer.Option(help=ENROLL_HELP)] = None,
+    decoder: Annotated[
+        Path | None, typer.Option(help="Checkpoint folder of another decoder than the built-in.")
+    ] = None,
     intensity: Annotated[float, typer.Option(min=0.0, max=3.0, help="Scales the strength of emotion.")] = 1.0,
     expressivity: Annotated[
         float, typer.Option(min=0.0, max=2.0, help="Scales what emotion adds to the motion.")
@@ -52,6 +60,7 @@ def animate(
         float, typer.Option(min=0.0, max=2.0, help="Scales how far speech moves jaw and lips; closures stay.")
     ] = 1.0,
     gain: Annotated[list[str] | None, typer.Option(metavar="REGION=FACTOR", help=GAIN_HELP)] = None,
+    style: Annotated[str, typer.Option(help=STYLE_HELP)] = "natural",
     fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 30.0,
     size: Annotated[int, typer.Option(min=64, max=2160, help="Width and height of the video, pixels.")] = 512,
     seed: Annotated[int, typer.Option(min=0, help="Of blinks, gaze and head motion.")] = 0,
@@ -79,12 +88,14 @@ def animate(
     with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], force) as results:
         from sedtalker.animation.animate import IdleMotion
         from sedtalker.animation.gains import Gains, parse_region_gains
+        from sedtalker.animation.style import parse_style
         from sedtalker.audio import load_audio
         from sedtalker.cli.progress import Stages
         from sedtalker.render.light import load_lighting
 
         lighting = load_lighting(light)
         gains = Gains(expressivity, articulation, parse_region_gains(gain or []))
+        spoken_as = parse_style(style)
         stages = Stages(quiet=quiet)
         with stages.stage("reading the audio"):
             sound = load_audio(audio, max_seconds)
@@ -93,7 +104,8 @@ def animate(
         target = choose_device(device)  # first of all: the fit of a mesh must not depend on the number of threads
         chosen, source = _face(mesh, face, stages)
         animation = _animation(
-            *(sound, chosen, emotion, enroll or [], intensity, gains, fps, seed, target, stages),
+            *(sound, chosen, emotion, enroll or [], decoder, intensity, gains, fps, seed, target, stages),
+            style=spoken_as,
             idle=IdleMotion(blinks, gaze, head),
             provenance=source,
         )
@@ -141,17 +153,21 @@ def _animation(
     face: Face,
     emotion: str | None,
     enrolled: Sequence[Path],
+    weights: Path | None,
     intensity: float,
     gains: Gains,
     fps: float,
     seed: int,
     target: str,
     stages: Stages,
+    *,
+    style: Style,
     **options: Any,
 ) -> Animation:
     from sedtalker.animation.animate import assemble
     from sedtalker.animation.decoder import load_decoder, predict
     from sedtalker.animation.gains import apply_gains
+    from sedtalker.checkpoint import weights_sha256
     from sedtalker.speech.encoder import encode, load_encoder
 
     with stages.stage("listening"):
@@ -159,10 +175,10 @@ def _animation(
     with stages.stage("hearing emotion" if emotion is None else "reading the emotion track"):
         track = read_emotion(emotion, sound, features, target, enrolled).scaled(intensity)
     with stages.stage("moving the face"):
-        decoder = load_decoder().to(target)
-        spoken = predict(decoder, features, track)
+        decoder = load_decoder(weights).to(target)
+        spoken = predict(decoder, features, track, style)
         if not gains.leaves_motion_as_is:
-            spoken = apply_gains(spoken, predict(decoder, features, track.scaled(0.0)), gains, face)
+            spoken = apply_gains(spoken, predict(decoder, features, track.scaled(0.0), style), gains, face)
     provenance = options.pop("provenance") | {
         "sedtalker": __version__,
         "audio_sha256": sound.sha256,
@@ -170,8 +186,12 @@ def _animation(
         "emotion": "diarized" if emotion is None else "given",
         "intensity": intensity,
     }
+    if weights is not None:
+        provenance["decoder_sha256"] = weights_sha256(weights)
     if not gains.leaves_motion_as_is:
         provenance["gains"] = asdict(gains)
+    if any(asdict(style).values()):
+        provenance["style"] = asdict(style)
     return assemble(
         *(spoken, features, track, face),
         duration=sound.duration,

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.animation.blocks import AttentionBlock, MambaBlock
 from sedtalker.animation.conditioning import AdaptiveNorm
-from sedtalker.animation.decoder import AttentionBlock, DecoderConfig, MambaBlock
+from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.checkpoint import read_checkpoint
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import PROSODY_CHANNELS

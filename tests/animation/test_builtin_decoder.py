@@ -15,7 +15,8 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.builtin import load_builtin
 from sedtalker.metrics.motion import correlation, lip_aperture
 from sedtalker.speech.encoder import encode, load_encoder
-from sedtalker.training.evaluate_decoder import EXPECTED, constant_track, landmark_measures
+from sedtalker.training.evaluate_control import constant_track
+from sedtalker.training.evaluate_expressions import EXPECTED, landmark_measures
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,136 @@
+"""Talking styles: by name, by value, from a file, or fitted to a clip of somebody."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from sedtalker.animation.conditioning import STYLE_CODES, Style
+from sedtalker.animation.decoder import AnyDecoder, predict
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.face.face import Face
+from sedtalker.metrics.motion import lip_aperture, lip_width
+from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.whole_file import whole_file
+
+Floats = NDArray[np.float32]
+
+STYLES: dict[str, Style] = {
+    "natural": Style(),
+    "clear": Style(articulation=0.6, crispness=0.6),
+    "mumbled": Style(articulation=-0.8, crispness=-0.8),
+    "broad": Style(articulation=1.0, rounding=0.6, crispness=0.3),
+    "lively": Style(articulation=0.2, dynamics=0.9, crispness=0.2),
+    "even": Style(articulation=-0.2, dynamics=-0.8),
+}
+"""Styles by name; ours."""
+FORMAT = "sedtalker-style"
+
+
+def parse_style(text: str) -> Style:
+    """A style from its name, from values (``articulation=0.5,dynamics=1``) or from a file that ``write_style`` wrote.
+
+    Raises:
+        InputError: none of these.
+    """
+    if text in STYLES:
+        return STYLES[text]
+    if text.endswith(".json"):
+        return read_style(Path(text))
+    if "=" not in text:
+        raise InputError(f"--style {text}: give {', '.join(STYLES)}, values such as articulation=0.5, or a .json file")
+    values: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        try:
+            values[name.strip()] = float(value)
+        except ValueError:
+            raise InputError(f"--style {part}: '{value}' is no number") from None
+    return _checked(values, "--style")
+
+
+def _checked(values: dict[str, float], where: str) -> Style:
+    for name, value in values.items():
+        if name not in STYLE_CODES:
+            raise InputError(f"{where}: there is no '{name}'; there are {', '.join(STYLE_CODES)}")
+        if not (math.isfinite(value) and -1.0 <= value <= 1.0):
+            raise InputError(f"{where}: {name} is {value:g}, and goes from -1 to 1")
+    return Style(**values)
+
+
+def read_style(path: Path) -> Style:
+    """A style from its file.
+
+    Raises:
+        InputError: not such a file.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise InputError(f"{path}: no style file; sedtalker style writes one") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("style"), dict):
+        raise InputError(f"{path}: no style file; sedtalker style writes one")
+    try:
+        return _checked({str(k): float(v) for k, v in found["style"].items()}, str(path))
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: a value of the style is no number") from None
+
+
+def write_style(path: Path, style: Style) -> None:
+    """Write a style as JSON."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps({"format": FORMAT, "version": 1, "style": asdict(style)}, indent=2) + "\n")
+
+
+def fit_style(decoder: AnyDecoder, features: SpeechFeatures, motion: Floats, face: Face) -> tuple[Style, float]:
+    """The style under which the decoder moves the lips most like a clip, and the error left over.
+
+    Args:
+        decoder: from ``load_decoder``.
+        features: what the encoder hears of the clip.
+        motion: (T, 52) ARKit weights of the clip on ``features.clock``, without much emotion.
+        face: whose lips are compared, ``ARKIT_52`` first.
+
+    Returns:
+        The style, and the RMS of the lips' height and width that it leaves, over that which ``Style()`` leaves.
+
+    Raises:
+        InputError: the decoder knows no styles, or the clip holds no speech.
+    """
+    known = decoder.config.styles
+    speech = features.speech
+    if not known or speech.sum() < 25:
+        raise InputError("a style needs half a second of speech" if known else "this decoder knows no styles")
+    wanted = _lips(face, motion)[speech]
+    scale = wanted.std(0) + 1e-6
+    zero = np.zeros((2, len(CATEGORIES)), np.float32)
+    zero[:, 0] = 1.0
+    flat = zero[:, 0] * 0.0
+    end = float(features.clock.times(len(features))[-1]) + 0.01
+    neutral = EmotionTrack(np.array([0.0, end]), zero, flat, flat, flat, CATEGORIES, end)
+
+    def error(values: NDArray[np.floating]) -> float:
+        style = Style(**{n: float(v) for n, v in zip(known, np.clip(values, -1.0, 1.0), strict=True)})
+        made = _lips(face, predict(decoder, features, neutral, style))[speech]
+        beyond = np.square(np.abs(values) - np.clip(np.abs(values), 0.0, 1.0)).sum()
+        return (
+            float(np.sqrt(np.mean(np.square((made - wanted) / scale)))) + 0.02 * float(np.square(values).sum()) + beyond
+        )
+
+    start = np.zeros(len(known))
+    simplex = np.concatenate([start[None], 0.5 * np.eye(len(known))])
+    found = minimize(error, start, method="Nelder-Mead", options={"maxfev": 80, "initial_simplex": simplex})
+    best = np.clip(found.x, -1.0, 1.0) if found.fun < error(start) else start
+    style = Style(**{n: round(float(v), 3) for n, v in zip(known, best, strict=True)})
+    return style, float(min(found.fun, error(start)) / error(start))
+
+
+def _lips(face: Face, coefficients: Floats) -> Floats:
+    return np.stack([lip_aperture(face, coefficients), lip_width(face, coefficients)], 1)
