@@ -140,12 +140,21 @@ def registration(
     json: AsJson = False,
     identities: Annotated[int, typer.Option(min=1, help="Random people of the reference rig.")] = 27,
     seed: Annotated[int, typer.Option(min=0, help="Of people, rotations and units.")] = 0,
+    cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Time and memory of a large mesh.")] = True,
+    judge: Annotated[bool, typer.Option("--judge/--no-judge", help="What MediaPipe sees, where installed.")] = True,
 ) -> None:
     """Figures of bringing your own mesh: heads with known truth, hard cases, and things that are no heads."""
     from sedtalker.datasets.manifest import find_data
     from sedtalker.training.evaluate_registration import evaluate_registration
+    from sedtalker.training.evaluate_registration_cost import evaluate_registration_cost
+    from sedtalker.training.evaluate_registration_judged import evaluate_registration_judged
 
-    figures = evaluate_registration(find_data(data), identities, seed, report=say)
+    folder = find_data(data)
+    figures = evaluate_registration(folder, identities, seed, report=say)
+    if judge:
+        figures |= evaluate_registration_judged(folder, seed, report=say)
+    if cost:
+        figures |= evaluate_registration_cost(folder, report=say)
     if json:
         write_json(figures)
     else:

@@ -8,7 +8,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from sedtalker.datasets.reference_rig import read_coloured_rig, with_turning_eyes
 from sedtalker.errors import InputError
+from sedtalker.training.shape_judge import JUDGED, _row, open_judge
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "judge_face.py"
 
@@ -24,29 +26,29 @@ def script() -> ModuleType:
     return module
 
 
-def test_thirty_three_shapes_are_judged(script: ModuleType) -> None:
-    assert len(script.JUDGED) == 33
+def test_thirty_three_shapes_are_judged() -> None:
+    assert len(JUDGED) == 33
 
 
-def test_a_rise_is_the_mean_of_both_sides(script: ModuleType) -> None:
+def test_a_rise_is_the_mean_of_both_sides() -> None:
     rest = {"mouthSmileLeft": 0.1, "mouthSmileRight": 0.1, "jawOpen": 0.0}
     seen = {"mouthSmileLeft": 0.5, "mouthSmileRight": 0.3, "jawOpen": 0.2}
-    row = script._row(("mouthSmileLeft", "mouthSmileRight"), rest, seen)
+    row = _row(("mouthSmileLeft", "mouthSmileRight"), rest, seen)
     assert row["score"] == pytest.approx(0.4)
     assert row["rise"] == pytest.approx(0.3)
     assert row["others"] == {"jawOpen": pytest.approx(0.2)}
-    assert script._row(("jawOpen",), rest, None)["rise"] == 0.0
+    assert _row(("jawOpen",), rest, None)["rise"] == 0.0
 
 
-def test_a_missing_model_is_one_clear_line(script: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="face landmarker is missing"), script.open_judge(tmp_path):
+def test_a_missing_model_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="face landmarker is missing"), open_judge(tmp_path):
         pass
 
 
 @pytest.mark.data
-def test_the_eyes_of_the_reference_turn(script: ModuleType, data_dir: Path) -> None:
-    rig = script.reference_face(data_dir)
-    turned = script.with_turning_eyes(rig)
+def test_the_eyes_of_the_reference_turn(data_dir: Path) -> None:
+    rig = read_coloured_rig(data_dir)
+    turned = with_turning_eyes(rig)
     moved = np.abs(turned.basis - rig.basis).max(axis=2)
     assert not moved[:, ~rig.regions["eyes"]].any()
     assert moved[rig.shape_index["eyeLookUpLeft"], rig.regions["eyes"]].max() > 0.003

@@ -12,12 +12,13 @@ from scipy.sparse.linalg import splu
 
 from sedtalker.face.mesh import Ints, Mask
 from sedtalker.face.registration.features import SAMPLES, Features
-from sedtalker.face.registration.surface import Points, laplacian, point_normals, triangle_normals
+from sedtalker.face.registration.surface import Points, border_points, laplacian, point_normals, triangle_normals
 
 ROUNDS = 14
 STIFFNESS = (10.0, 0.3)
 REACH = (0.018, 0.006)  # metres at rig scale
 NORMAL_GATE = 0.5
+HIDDEN = 0.3  # weight of what lies inside mouth, nose and sockets
 # Landmarks on the lip contact line and on the right and left lids, without the corners.
 ON_LINES = ((61, 62, 63, 65, 66, 67), (37, 38, 40, 41), (43, 44, 46, 47))
 
@@ -27,7 +28,8 @@ class Skin:
     """One skin surface with its features, upright, at rig scale in metres.
 
     Attributes:
-        points: (N, 3); triangles: (T, 3); seen: (T,) visible from outside.
+        points: (N, 3); triangles: (T, 3).
+        seen: (T,) of which something is visible from outside; bare: (N,) points that are.
         landmarks: (68, 3); landmark_weights: (68,).
         features: lip and lid lines.
     """
@@ -35,6 +37,7 @@ class Skin:
     points: Points
     triangles: Ints
     seen: Mask
+    bare: Mask
     landmarks: Points
     landmark_weights: NDArray[np.float64]
     features: Features
@@ -59,14 +62,17 @@ def align(source: Skin, target: Skin) -> Points:
     lines = line_pins(source, target)
     seen = np.zeros(n, bool)
     seen[source.triangles[source.seen]] = True
-    search = TargetSearch(target)
+    search, within = TargetSearch(target, target.seen), TargetSearch(target, ~target.seen)
     points = solve(source.points, bending, STIFFNESS[0] * 3, [marks, lines], None)
     for k in range(ROUNDS):
         part = k / (ROUNDS - 1)
         stiffness = STIFFNESS[0] * (STIFFNESS[1] / STIFFNESS[0]) ** part
         reach = REACH[0] * (REACH[1] / REACH[0]) ** part
-        goal, weight = search.goals(points, point_normals(points, source.triangles), source.features.lip_side, reach)
-        weight[~seen] = 0.0
+        normals, sides = point_normals(points, source.triangles), source.features.lip_side
+        goal, weight = search.goals(points, normals, sides, reach)
+        hidden_goal, hidden_weight = within.goals(points, normals, sides, REACH[1])
+        goal[~seen] = hidden_goal[~seen]
+        weight[~seen] = HIDDEN * part * hidden_weight[~seen]
         faded = Pins(marks.corners, marks.weights, marks.targets, marks.strength * 0.75**k)
         points = solve(source.points, bending, stiffness, [faded, lines], (goal, weight))
     return points
@@ -98,15 +104,15 @@ def solve(
 
 
 class TargetSearch:
-    """Closest points on the visible target skin, each lip only to its own lip."""
+    """Closest points on the usable (T,) triangles of the target skin, each lip only to its own lip."""
 
-    def __init__(self, target: Skin) -> None:
-        triangles = target.triangles[target.seen]
+    def __init__(self, target: Skin, usable: Mask) -> None:
+        triangles = target.triangles[usable]
         side = target.features.lip_side[triangles]
         self.points = target.points
         self.triangles = triangles
         self.normals = triangle_normals(target.points, triangles)
-        self.border = border_points(target.points, triangles)
+        self.border = border_points(len(target.points), triangles)
         self.allowed = {0: np.ones(len(triangles), bool), 1: ~(side < 0).any(axis=1), -1: ~(side > 0).any(axis=1)}
 
     def goals(
@@ -146,15 +152,6 @@ class TargetSearch:
             gap = np.linalg.norm(corners[:, a] + np.clip(t, 0, 1)[:, None] * edge - closest, axis=1)
             near |= flags[:, a] & flags[:, b] & (gap < 1e-3 * size)
         return near
-
-
-def border_points(points: Points, triangles: Ints) -> Mask:
-    """Points (N,) on edges that only one triangle uses."""
-    edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    unique, count = np.unique(edges, axis=0, return_counts=True)
-    flags = np.zeros(len(points), bool)
-    flags[unique[count == 1]] = True
-    return flags
 
 
 def landmark_pins(source: Skin, target: Skin) -> Pins:

@@ -109,9 +109,7 @@ def clear_eyeball(offset: Offsets, skin: Skin, ball: Eyeball, share: NDArray[np.
     """Push the closed lid (``share`` (M,) of each point in it) out of the eyeball, by 2.5 mm at most; in place."""
     away = skin.points + offset - ball.centre
     distance = np.linalg.norm(away, axis=1)
-    seen = np.zeros(len(skin.points), bool)
-    seen[skin.triangles[skin.seen]] = True
-    depth = np.clip(ball.radius + CLEARANCE - distance, 0.0, 0.0025) * seen * np.clip(3.0 * share, 0.0, 1.0)
+    depth = np.clip(ball.radius + CLEARANCE - distance, 0.0, 0.0025) * skin.bare * np.clip(3.0 * share, 0.0, 1.0)
     offset += away / (distance[:, None] + 1e-12) * depth[:, None]
 
 

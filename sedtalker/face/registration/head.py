@@ -8,13 +8,16 @@ import numpy as np
 
 from sedtalker.face.face import Face
 from sedtalker.face.landmarks.detector import LandmarkDetector
+from sedtalker.face.landmarks.samples import grid_triangles
 from sedtalker.face.landmarks.views import View, turn
 from sedtalker.face.mesh import Ints, Mask
 from sedtalker.face.registration.alignment import Skin
-from sedtalker.face.registration.features import find_features
+from sedtalker.face.registration.features import SAMPLES, Features, find_features
 from sedtalker.face.registration.parts import Eyeball, find_eyes, skin_components, triangle_mask
 from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate, snap
 from sedtalker.face.registration.surface import Points, Surface, face_outwards, weld
+
+CURTAIN_DEPTH = 0.001  # metres at rig scale behind the rims
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +44,7 @@ class Head:
     @property
     def skin_seen(self) -> Mask:
         """Skin points (S,) visible from outside."""
-        seen = np.zeros(len(self.skin.points), bool)
-        seen[self.skin.triangles[self.skin.seen]] = True
-        return seen
+        return self.skin.bare
 
 
 def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triangles: Ints, confidence: Points) -> Head:
@@ -61,16 +62,26 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
     )
     centre = landmarks[[36, 45, 48, 54]].mean(0)
     solid = skin_triangle | triangle_mask(balls, surface.triangles)
-    seen, outwards = face_outwards(points, surface.triangles[solid], centre, 1.45 * outer)
-    is_mine = skin_triangle[solid]
+    closed = with_curtains(points, surface.triangles[solid], features)
+    bare, seen, outwards = face_outwards(*closed, centre, 1.45 * outer)
+    is_mine = np.nonzero(skin_triangle[solid])[0]
     skin_points = np.nonzero(is_skin)[0].astype(np.int32)
     index = np.full(len(points), -1, np.int32)
     index[skin_points] = np.arange(len(skin_points))
     local = index[outwards[is_mine]]
     weights = np.asarray(confidence, np.float64) * np.where(np.arange(68) < 17, 0.15, 1.0)
     features = type(features)(features.lip_side[skin_points], features.lips, features.lids)
-    skin = Skin(points[skin_points], local, seen[is_mine], landmarks, weights, features)
+    skin = Skin(points[skin_points], local, seen[is_mine], bare[skin_points], landmarks, weights, features)
     return Head(points, surface.component, surface.vertex_point, skin, skin_points, landmarks, outer, roles, eyes)
+
+
+def with_curtains(points: Points, triangles: Ints, features: Features) -> tuple[Points, Ints]:
+    """The surface with a strip drawn across each open eye, so that an empty socket counts as unseen."""
+    lines = [line for line in features.lids if line.found]
+    strip = grid_triangles(2, SAMPLES)
+    rims = [np.concatenate([line.upper, line.lower]) - (0, 0, CURTAIN_DEPTH) for line in lines]
+    starts = len(points) + 2 * SAMPLES * np.arange(len(lines))
+    return np.concatenate([points, *rims]), np.concatenate([triangles, *(strip + start for start in starts)])
 
 
 def prepare_source(face: Face, detector: LandmarkDetector) -> tuple[Head, Ints]:

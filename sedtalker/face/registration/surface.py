@@ -10,9 +10,11 @@ from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from sedtalker.face.landmarks.views import View, rasterise, turn
-from sedtalker.face.mesh import Ints, Mask, Mesh
+from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
 
 Points = NDArray[np.float64]
+
+COVER = 0.01  # what hides a point lies this much before it, in half widths of the close views (about 1 mm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +35,18 @@ class Surface:
 
 
 def weld(mesh: Mesh) -> Surface:
-    """Join vertices at the same place (seams of UVs and normals) and drop degenerate triangles."""
+    """Join borders that lie on each other (seams of UVs and normals) and drop degenerate triangles.
+
+    What touches inside a surface stays apart: lips that are closed exactly, lashes that grow out of a lid.
+    """
     vertices = mesh.vertices.astype(np.float64)
     used = np.unique(mesh.triangles)
     used = used[np.isfinite(vertices[used]).all(axis=1)]
     extent = max(float(np.ptp(vertices[used], axis=0).max()), 1e-30) if len(used) else 1.0
     grid = np.round((vertices[used] - vertices[used].min(0, initial=np.inf)) / (extent * 1e-6)).astype(np.int64)
-    _, first, inverse = np.unique(grid, axis=0, return_index=True, return_inverse=True)
+    inside = ~border_points(len(vertices), mesh.triangles)[used]
+    apart = np.where(inside, used + 1, 0)
+    _, first, inverse = np.unique(np.column_stack([grid, apart]), axis=0, return_index=True, return_inverse=True)
     vertex_point = np.full(len(vertices), -1, np.int32)
     vertex_point[used] = inverse.reshape(-1)
     points = vertices[used][first]
@@ -47,6 +54,16 @@ def weld(mesh: Mesh) -> Surface:
     a, b, c = triangles.T
     triangles = triangles[(triangles >= 0).all(axis=1) & (a != b) & (b != c) & (a != c)]
     return Surface(points, triangles, vertex_point, label_components(len(points), triangles))
+
+
+def border_points(count: int, triangles: Ints) -> Mask:
+    """Points (count,) on edges that only one triangle uses."""
+    edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64), axis=1)
+    keys, uses = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
+    flags = np.zeros(count, bool)
+    flags[keys[uses == 1] // count] = True
+    flags[keys[uses == 1] % count] = True
+    return flags
 
 
 def label_components(count: int, triangles: Ints) -> Ints:
@@ -92,23 +109,37 @@ def point_normals(points: Points, triangles: Ints) -> Points:
 
 def face_outwards(
     points: Points, triangles: Ints, centre: Points, half_width: float, size: int = 384
-) -> tuple[Mask, Ints]:
+) -> tuple[Mask, Mask, Ints]:
     """What is seen from outside in 21 views of the face and the head around it.
 
     Returns:
-        triangles (T,) that are seen; the triangles (T, 3) wound so that they face those who see them. Those nobody
-        sees are turned over if most others were.
+        points (N,) that are seen; triangles (T,) of which something is seen; the triangles (T, 3) wound so that they
+        face those who see them. Those nobody sees are turned over if most others were.
     """
-    votes = np.zeros(len(triangles))
+    votes, bare = np.zeros(len(triangles)), np.zeros(len(points), bool)
     close = [(yaw, pitch) for yaw in (-50, -25, 0, 25, 50) for pitch in (-25, 0, 25)]
     around = [(90, 0), (-90, 0), (180, 0), (0, 80), (-35, -50), (35, -50)]
     normals = triangle_normals(points, triangles)
     for views, width in ((close, half_width), (around, 2.2 * half_width)):
         for yaw, pitch in views:
-            rotation = turn(yaw, pitch)
-            ids, _ = rasterise(View(rotation, centre, width).project(points), triangles, size)
+            view = View(turn(yaw, pitch), centre, width)
+            flat = view.project(points)
+            ids, depth = rasterise(flat, triangles, size)
             found = np.unique(ids[ids >= 0])
-            votes[found] += normals[found] @ rotation[2]
+            votes[found] += normals[found] @ view.rotation[2]
+            bare |= in_front(flat, depth, COVER * half_width / width)
     seen = votes != 0
     over = np.where(seen, votes < 0, (votes < 0).sum() > (votes > 0).sum())
-    return seen, np.where(over[:, None], triangles[:, ::-1], triangles).astype(np.int32)
+    return bare, seen, np.where(over[:, None], triangles[:, ::-1], triangles).astype(np.int32)
+
+
+def in_front(flat: Floats, depth: Floats, tolerance: float) -> Mask:
+    """Points (N,) in picture coordinates (N, 3) that nothing in the depth buffer covers by more than ``tolerance``."""
+    size = len(depth)
+    column = np.floor((flat[:, 0] + 1) * size / 2).astype(np.int64)
+    row = np.floor((1 - flat[:, 1]) * size / 2).astype(np.int64)
+    inside = (column >= 0) & (column < size) & (row >= 0) & (row < size)
+    out = np.zeros(len(flat), bool)
+    covering = depth[row[inside], column[inside]]
+    out[inside] = np.isfinite(covering) & (flat[inside, 2] > covering - tolerance)
+    return out

@@ -13,10 +13,12 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.mesh import Floats, Ints
 from sedtalker.face.registration.alignment import Skin, barycentric
-from sedtalker.face.registration.surface import Points, adjacency, laplacian, point_normals, triangle_normals
+from sedtalker.face.registration.surface import Points, laplacian, point_normals, triangle_normals
 
 TRUSTED = 0.002  # metres at rig scale between the registered source and the target
 FILL = 0.02
+UNSEEN = 0.5  # trust in a place that nobody sees
+SURE = 0.2  # confidence of a neighbour that is worth agreeing with
 FAR = 0.06
 
 
@@ -46,9 +48,7 @@ def transfer_skin(source: Skin, registered: Points, offsets: Floats, target: Ski
     """
     corners, weights, distance, facing = closest_on_source(source, registered, target)
     confidence = np.where(facing > 0.3, 1.0, 0.05) / (1.0 + (distance / TRUSTED) ** 2) ** 2
-    seen = np.zeros(len(target.points), bool)
-    seen[target.triangles[target.seen]] = True
-    confidence = np.where(seen, confidence, 0.05 * confidence)
+    confidence = np.where(target.bare, confidence, UNSEEN * confidence)
     direct = sum(offsets[:, corners[:, k]] * weights[None, :, k, None] for k in range(3))
     direct = np.asarray(direct, dtype=np.float64)
     confidence *= agreement(direct, target.triangles, confidence)
@@ -65,8 +65,6 @@ def closest_on_source(
 ) -> tuple[Ints, Points, NDArray[np.float64], NDArray[np.float64]]:
     """Source triangle corners and weights under each target point, the distance, and the cosine of the normals."""
     count = len(target.points)
-    seen = np.zeros(count, bool)
-    seen[target.triangles[target.seen]] = True
     normals = point_normals(target.points, target.triangles)
     side = source.features.lip_side[source.triangles]
     allowed = {0: np.ones(len(side), bool), 1: ~(side < 0).any(axis=1), -1: ~(side > 0).any(axis=1)}
@@ -75,7 +73,7 @@ def closest_on_source(
     weights = np.zeros((count, 3))
     distance, facing = np.full(count, np.inf), np.zeros(count)
     for lip, outside in cases:
-        mine = np.nonzero((target.features.lip_side == lip) & (seen == outside))[0]
+        mine = np.nonzero((target.features.lip_side == lip) & (target.bare == outside))[0]
         triangles = source.triangles[allowed[lip] & (source.seen | (not outside))]
         if not len(mine) or not len(triangles):
             continue
@@ -122,14 +120,21 @@ def better(
 
 
 def agreement(direct: NDArray[np.float64], triangles: Ints, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 for points (M,) whose offsets resemble their neighbours', near 0 for outliers."""
-    edges = adjacency(direct.shape[1], triangles)
-    total = np.maximum(np.asarray(edges @ confidence).reshape(-1), 1e-9)
-    flat = direct.transpose(1, 0, 2).reshape(direct.shape[1], -1)
-    mean = (edges @ (flat * confidence[:, None])) / total[:, None]
-    gap = np.linalg.norm(flat - mean, axis=1)
-    size = np.maximum(np.linalg.norm(mean, axis=1), 0.25 * np.median(np.linalg.norm(flat, axis=1)) + 1e-9)
-    return 1.0 / (1.0 + (gap / (0.5 * size)) ** 4)
+    """1 for points (M,) whose offsets resemble those of a neighbour, near 0 for outliers, which resemble none.
+
+    The least distant neighbour counts, not their mean: at the rim of a lid of few polygons most neighbours lie still.
+    """
+    flat = direct.transpose(1, 0, 2).reshape(direct.shape[1], -1).astype(np.float32)
+    edges = np.unique(np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+    size = np.linalg.norm(flat, axis=1)
+    floor = 0.25 * float(np.median(size)) + 1e-9
+    closest = np.full(len(flat), np.inf)
+    for part in np.array_split(edges, max(1, len(edges) // 20_000)):
+        i, j = part.T
+        gap = np.linalg.norm(flat[i] - flat[j], axis=1) / np.maximum(np.maximum(size[i], size[j]), floor)
+        for a, b in ((i, j), (j, i)):
+            np.minimum.at(closest, a, np.where(confidence[b] > SURE, gap, np.inf))
+    return np.where(np.isfinite(closest), 1.0 / (1.0 + (closest / 0.5) ** 4), 1.0)
 
 
 def fill(
