@@ -19,6 +19,7 @@ app = typer.Typer(help="Training data: check a folder, list corpora, make a smal
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 SHOWN = 20
+SHOWN_FIELDS = ("name", "title", "language", "licence", "obtain", "layout", "splits", "split_note")
 
 
 @app.command()
@@ -54,6 +55,64 @@ def _show(found: CorpusCheck) -> None:
     if len(found.problems) > SHOWN:
         say(f"… and {len(found.problems) - SHOWN} more (--json lists all)")
     print(f"{'problems':<11}{len(found.problems)}")
+
+
+@app.command("list")
+@fail_clearly
+def list_corpora(
+    name: Annotated[str | None, typer.Argument(help="Tell all about one of them.")] = None, json: AsJson = False
+) -> None:
+    """List the corpora whose published layouts are known: languages, licences, splits, where to get them."""
+    from sedtalker.datasets.corpora import corpora, find_corpus
+
+    chosen = [find_corpus(name)] if name else list(corpora().values())
+    shown = [{field: getattr(corpus, field) for field in SHOWN_FIELDS} for corpus in chosen]
+    if json:
+        write_json(shown)
+    elif name:
+        for field, value in shown[0].items():
+            print(f"{field:<12}{value}")
+    else:
+        for row in shown:
+            print(f"{row['name']:<13}{row['language']:<8}{row['splits']:<10}{row['licence']}")
+        say("sedtalker data list NAME tells where to get one and how its files are named")
+
+
+@app.command()
+@fail_clearly
+def index(
+    folder: Annotated[Path, typer.Argument(help="Training data; corpora lie unpacked in its audio/NAME.")],
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Read corpora in their published layouts and write audio/manifest.csv, which every training reads."""
+    from collections import Counter
+
+    from sedtalker.cli.output import check_writable
+    from sedtalker.datasets.index_corpora import index_corpora, write_manifest
+
+    check_writable(folder / "audio" / "manifest.csv", force)
+    indexed = index_corpora(folder)
+    write_manifest(folder, indexed)
+    told = {
+        name: {
+            "clips": len(clips),
+            "hours": round(sum(clip.duration for clip in clips) / 3600, 3),
+            "speakers": len({clip.speaker for clip in clips}),
+            "emotions": dict(Counter(clip.emotion for clip in clips)),
+            "splits": dict(Counter(clip.split for clip in clips)),
+            "unknown": unknown,
+        }
+        for name, (clips, unknown) in indexed.items()
+    }
+    for name, (_, unknown) in indexed.items():
+        for path in unknown[:SHOWN]:
+            say(f"note: {name}: {path}: not of its layout, left out")
+    if json:
+        write_json(told)
+    else:
+        for name, row in told.items():
+            print(f"{name:<13}{row['clips']} clips, {row['hours']} h, {row['speakers']} speakers, {row['splits']}")
 
 
 @app.command()
