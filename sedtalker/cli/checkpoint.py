@@ -1,4 +1,4 @@
-"""``sedtalker checkpoint``: what a set of weights is and may be used for."""
+"""``sedtalker checkpoint``: what a set of weights is and may be used for, and how it comes in and goes out."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from typing import Annotated
 
 import typer
 
-from sedtalker.cli.console import fail_clearly, write_json
+from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.errors import InputError
 
-app = typer.Typer(help="Look at weights.", no_args_is_help=True)
+app = typer.Typer(help="Look at weights, convert them, make them ready to publish.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 
 @app.callback()
 def checkpoint() -> None:
-    """Look at weights."""
+    """Look at weights, convert them, make them ready to publish."""
 
 
 @app.command()
 @fail_clearly
 def inspect(
     folder: Annotated[str, typer.Argument(help="A checkpoint folder, or the name of built-in weights.")],
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Print kind, licence, training data and held-out figures of a checkpoint."""
     from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
@@ -36,3 +40,56 @@ def inspect(
     print(f"{'trained on':<12}{('; '.join(config.trained_on))}\n{'sha256':<12}{described['weights_sha256']}")
     for name, value in config.metrics.items():
         print(f"  {name:<26}{value:.4g}")
+
+
+@app.command()
+@fail_clearly
+def export(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run (trainer.run_dir).")],
+    folder: Annotated[Path, typer.Argument(help="The checkpoint folder to make.")],
+) -> None:
+    """Copy a run's weights into a folder of their own; the card tells how they were made."""
+    from sedtalker.checkpoint_files import export_run
+
+    export_run(run, folder)
+    print(folder)
+
+
+@app.command()
+@fail_clearly
+def convert(
+    source: Annotated[Path, typer.Argument(help="A .pth, .pt or .ckpt file of another program.")],
+    target: Annotated[Path, typer.Argument(help="The .safetensors file to write, or with --like a checkpoint folder.")],
+    like: Annotated[Path | None, typer.Option(help="A checkpoint folder whose names and shapes it must have.")] = None,
+    json: AsJson = False,
+    force: Force = False,
+) -> None:
+    """Convert foreign weights to safetensors. Only tensors are read: a file that wants to run code is refused."""
+    from sedtalker.checkpoint_files import convert_weights
+    from sedtalker.cli.output import check_writable
+
+    if like is None and target.suffix != ".safetensors":
+        raise InputError(f"{target}: the file to write ends in .safetensors (or give --like FOLDER)")
+    check_writable(target, force)
+    shapes = convert_weights(source, target, like)
+    if json:
+        write_json(shapes)
+    else:
+        say(f"{len(shapes)} tensors")
+        print(target)
+
+
+@app.command()
+@fail_clearly
+def table(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    json: AsJson = False,
+) -> None:
+    """Compare runs: what they differ in and the figures of their best validation, best score first."""
+    from sedtalker.training.sweep import results_table
+
+    made = results_table(runs)
+    if json:
+        write_json(made.rows)
+    else:
+        print(made.markdown(), end="")
