@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedtalker.cli import data_build
 from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sedtalker.datasets.check_sequences import CorpusCheck
 
 app = typer.Typer(help="Training data: check a folder, list corpora, make a small example.", no_args_is_help=True)
+app.add_typer(data_build.app, name="build")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
