@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.decoder import speech_input
 from sedtalker.audio import FrameClock, resample_frames
+from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.datasets.sequences import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.errors import InputError
 from sedtalker.metrics.motion import (
@@ -21,6 +22,7 @@ from sedtalker.metrics.motion import (
     region_vertex_error,
     upper_face_dynamics_deviation,
 )
+from sedtalker.speech.backbone import unpack_backbone
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.vertex_decoder_network import VertexDecoder, load_vertex_decoder, one_hot
 from sedtalker.training.vertex_speech import Hearing, open_hearing
@@ -117,7 +119,9 @@ def evaluate_vertex_decoder(data: Path, checkpoint: Path, split: str, cache: Pat
     strange = {s.emotion for s in sequences if s.emotion} - set(model.config.labels)
     if strange:
         raise InputError(f"{checkpoint}: not taught {', '.join(sorted(strange))}")
-    backbone = model.config.backbone
-    hearing = open_hearing(backbone.model_dump() if backbone else None, cache)
+    backbone, described = model.config.backbone, read_config(checkpoint)
+    hearing = open_hearing(unpack_backbone(backbone, checkpoint).model_dump() if backbone else None, cache)
+    if hearing.folder and described.encoder_sha256 != weights_sha256(hearing.folder):
+        raise InputError(f"{checkpoint}: trained on another speech encoder than the built-in one")
     figures = score_sequences(predictor(model, hearing, corpus.fps), corpus, sequences).figures
     return figures | {"sequences": float(len(sequences))}

@@ -18,6 +18,7 @@ from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.datasets.sequences import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.errors import InputError
+from sedtalker.speech.backbone import pack_backbone
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.evaluate_vertex_decoder import Score, predictor, score_sequences
 from sedtalker.training.loop import Batch
@@ -183,7 +184,10 @@ class VertexDecoderTask:
         show_attention(writer, model, tuple(x.to(device) for x in inputs), step)
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint folder."""
+        """Write the checkpoint folder; a backbone that is a local folder is copied into it."""
+        if self.hearing.backbone:
+            packed = pack_backbone(self.hearing.backbone, folder)
+            self.model_config = self.model_config.model_copy(update={"backbone": packed})
         config = CheckpointConfig(
             kind="vertex_decoder",
             licence=licence_of(self.corpus),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from sedtalker.training.pictures import attention_maps
 from sedtalker.training.run_folder import read_log
 from sedtalker.training.vertex_decoder import VertexDecoderTask, blended
 from sedtalker.training.vertex_decoder_network import principal_components
+from tests.speech.tiny_backbones import save_tiny
 
 SMALL = {"coefficients": 8, "blocks": {"width": 32, "condition": 8, "heads": 2, "layout": "MA"}, "valid": 2}
 OVERRIDES = [
@@ -100,6 +102,16 @@ def test_it_trains_and_its_checkpoint_is_scored(miniature_emovoca: Path, tmp_pat
     tags = (tmp_path / "run").glob("events*")
     written = b"".join(path.read_bytes() for path in tags)
     assert all(tag in written for tag in (b"predicted_over_recorded", b"attention/blocks.1", b"audio"))
+
+
+def test_a_backbone_of_the_hub_takes_the_encoders_place(miniature_emovoca: Path, tmp_path: Path) -> None:
+    folder = save_tiny("Hubert", tmp_path / "backbone")
+    task = VertexDecoderTask({**SMALL, "encoder": {"name": str(folder)}}, miniature_emovoca, tmp_path / "cache")
+    assert task.batch(np.random.default_rng(0))["speech"].shape == (8, 100, 16 + 4)
+    task.export(task.build(), tmp_path / "export", {"score": 0.0})
+    shutil.rmtree(folder)
+    figures = evaluate_vertex_decoder(miniature_emovoca, tmp_path / "export", "test", tmp_path / "cache")
+    assert figures["mve_mm"] > 0
 
 
 def test_another_topology_is_refused(miniature_emovoca: Path, tmp_path: Path) -> None:

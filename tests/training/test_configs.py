@@ -1,0 +1,92 @@
+"""Every config of the project is composed and accepted by what it configures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from sedtalker.errors import InputError
+from sedtalker.training.backbone import BackboneTraining
+from sedtalker.training.decoder import DecoderTaskConfig
+from sedtalker.training.diarizer import DiarizerTraining
+from sedtalker.training.frame_network import FrameNetworkTraining
+from sedtalker.training.frame_pretraining import FramePretraining
+from sedtalker.training.loop import TrainerConfig, learning_rate
+from sedtalker.training.personal_decoder import PersonalDecoderConfig
+from sedtalker.training.published_decoder import PublishedDecoderConfig
+from sedtalker.training.published_diarizer import PublishedDiarizerConfig
+from sedtalker.training.run import compose, config_folder, experiments
+from sedtalker.training.speech_encoder import SpeechEncoderTaskConfig
+from sedtalker.training.tasks import make_task
+from sedtalker.training.vertex_decoder import VertexDecoderTaskConfig
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "backbone": BackboneTraining,
+    "decoder": DecoderTaskConfig,
+    "diarizer": DiarizerTraining,
+    "frame_network": FrameNetworkTraining,
+    "frame_pretraining": FramePretraining,
+    "personal_decoder": PersonalDecoderConfig,
+    "published_decoder": PublishedDecoderConfig,
+    "published_diarizer": PublishedDiarizerConfig,
+    "speech_encoder": SpeechEncoderTaskConfig,
+    "vertex_decoder": VertexDecoderTaskConfig,
+}
+NEEDS_ENCODER = {"backbone": "wavlm_base_plus"}
+
+
+def names(group: str) -> list[str]:
+    return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+
+
+@pytest.mark.parametrize("debug", [None, *names("debug")])
+@pytest.mark.parametrize("experiment", experiments())
+def test_every_experiment_is_accepted(experiment: str, debug: str | None) -> None:
+    overrides = [
+        f"experiment={experiment}",
+        "trainer.run_dir=unused",
+        f"encoder={NEEDS_ENCODER.get(experiment, 'builtin')}",
+    ]
+    config = compose(overrides + ([f"debug={debug}"] if debug else []))
+    task = dict(config["task"])
+    schema = SCHEMAS[task.pop("name")]
+    accepted = schema.model_validate(task)
+    assert set(task) <= set(schema.model_fields)
+    assert accepted.model_dump()
+    trainer = TrainerConfig(**config["trainer"])
+    assert learning_rate(trainer.warmup, trainer) == pytest.approx(trainer.lr)
+    if debug == "fast":
+        assert trainer.steps == 2
+    if debug == "overfit":
+        assert trainer.overfit
+
+
+@pytest.mark.parametrize("encoder", names("encoder"))
+@pytest.mark.parametrize("experiment", ["diarizer", "vertex_decoder"])
+def test_every_encoder_goes_under_what_takes_one(experiment: str, encoder: str) -> None:
+    config = compose([f"experiment={experiment}", "trainer.run_dir=unused", f"encoder={encoder}"])
+    task = dict(config["task"])
+    assert SCHEMAS[task.pop("name")].model_validate(task)
+
+
+def test_every_trainer_setting_is_in_the_config() -> None:
+    config = compose(["experiment=decoder", "trainer.run_dir=unused"])
+    assert set(config["trainer"]) == set(TrainerConfig.__dataclass_fields__)
+
+
+def test_every_task_has_its_experiment(tmp_path: Path) -> None:
+    used = {compose([f"experiment={name}", "trainer.run_dir=x"])["task"]["name"] for name in experiments()}
+    assert used == set(SCHEMAS)
+    with pytest.raises(InputError, match="there are"):
+        make_task("nothing", {}, tmp_path, tmp_path)
+    for name in used:
+        with pytest.raises(InputError) as told:
+            make_task("nothing", {}, tmp_path, tmp_path)
+        assert name in str(told.value)
+
+
+def test_an_unknown_experiment_names_those_that_are() -> None:
+    with pytest.raises(InputError, match="sedtalker_paper/decoder"):
+        compose(["experiment=nothing", "trainer.run_dir=x"])
