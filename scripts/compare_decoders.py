@@ -14,8 +14,18 @@ from typing import Any
 
 import torch
 
+from sedtalker.animation.decoder import load_decoder, predict
+from sedtalker.datasets.expressive_motion import fit_gap, fit_width, measure_lips
+from sedtalker.datasets.grid import read_grid
+from sedtalker.datasets.visemes import AXES, pull, rule_coefficients
+from sedtalker.face.builtin import load_builtin
+from sedtalker.speech.encoder import load_encoder
 from sedtalker.training.decoder import DecoderTask
+from sedtalker.training.evaluate_control import Spoken, constant_track, evaluate_control
+from sedtalker.training.evaluate_lips import hear_test, lip_figures
+from sedtalker.training.evaluate_open4d import evaluate_open4d, hear_takes
 from sedtalker.training.loop import TrainerConfig, fit
+from sedtalker.training.open4d import read_parts
 from sedtalker.training.run import cache_folder, compose
 
 NO_LIPS = {"gap": 0.0, "width": 0.0, "closure": 0.0, "contact": 0.0, "swapped": 0.0}
@@ -30,6 +40,27 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "no_lip_losses": ("ours without lip losses", {"loss": NO_LIPS}),
     "no_voices": ("ours without other voices", {"other_voices": 0.0}),
 }
+BASELINES = ("convolution", "window", "autoregressive")
+COLUMNS = (
+    "lip_r",
+    "lip_width_r",
+    "closure_rate",
+    "false_closure_rate",
+    "lve_mm2",
+    "mve_mm",
+    "eve_mm2",
+    "control_accuracy",
+    "lip_leak",
+)
+CONTROL_CLIPS = 4
+PAGE = """# Forms of the decoder
+
+Written by `python scripts/compare_decoders.py --data DIR --runs DIR`. Every form has about the same number of
+parameters, the same inputs and conditioning, the same data, and {steps} steps of half the crops that the built-in
+decoder is trained with: compare the rows with each other, not with [results](results.md). One seed each: differences of
+a few hundredths of a ratio mean little. Lips: GRID test sentences, neutral. Errors: test takes of the open 4D set.
+Control: four sentences under every emotion. Known phones, by rule: no network, no emotion.
+"""
 SMALL = {"tracked_crops": 5, "swapped_crops": 4, "taught_crops": 3, "pause_crops": 1}
 """Half the crops a step of the built-in decoder's training."""
 
@@ -42,17 +73,8 @@ def specialised(task: DecoderTask, change: dict[str, Any]) -> DecoderTask:
     return task
 
 
-def main() -> None:
+def train(arguments: argparse.Namespace, config: dict[str, Any]) -> None:
     """Train what is not trained yet."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache")
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the trainings; they resume")
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--only", nargs="*", choices=FORMS, default=list(FORMS))
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    config = compose(["experiment=decoder", "trainer.run_dir=."])
     settings = {k: v for k, v in config["task"].items() if k != "name"}
     task = DecoderTask({**settings, **SMALL}, arguments.data, cache_folder(arguments.cache))
     plain = task.config
@@ -62,8 +84,82 @@ def main() -> None:
             continue
         task.config = plain
         trainer = {**config["trainer"], "steps": arguments.steps, "validate_every": arguments.steps, "ema": 0.998}
-        figures = fit(specialised(task, FORMS[name][1]), TrainerConfig(**{**trainer, "run_dir": str(run)}), print)
-        (run / "figures.json").write_text(json.dumps(figures, indent=1))
+        fit(specialised(task, FORMS[name][1]), TrainerConfig(**{**trainer, "run_dir": str(run)}), print)
+
+
+class Tests:
+    """Everything that is heard once and measured for each form."""
+
+    def __init__(self, data: Path, cache: Path):
+        self.net, self.face = load_encoder(), load_builtin()
+        self.gauge, self.parts = measure_lips(self.face), read_parts(data)
+        clips = read_grid(data)
+        self.heard = hear_test(self.net, clips, self.gauge, cache)
+        self.takes = hear_takes(self.net, data, cache, self.parts)
+
+    def measure(self, folder: Path) -> dict[str, float]:
+        """The figures of a trained form."""
+        decoder = load_decoder(folder)
+        neutral = [predict(decoder, h.features, constant_track("neutral", 0.0)) for h in self.heard]
+        spoken = [Spoken(h.features, h.spoken) for h in self.heard]
+        figures = lip_figures(self.face, self.gauge, self.heard, neutral)
+        figures |= evaluate_open4d(decoder, self.face, self.takes, controls=False)
+        figures |= evaluate_control(decoder, self.face, self.parts, spoken[20:], spoken[:CONTROL_CLIPS])
+        return figures | {"parameters": float(sum(p.numel() for p in decoder.parameters()))}
+
+    def rule(self) -> dict[str, float]:
+        """Dominance functions on the known phones of the test sentences."""
+        made = []
+        for h in self.heard:
+            axes = pull(h.spans, h.times)
+            wide = fit_width(rule_coefficients(axes), axes[:, AXES.index("width")], self.gauge)
+            made.append(fit_gap(wide, axes[:, 0], self.gauge))
+        return lip_figures(self.face, self.gauge, self.heard, made)
+
+
+def page(rows: dict[str, dict[str, float]], steps: int) -> str:
+    """The table, each column as its key in ``sedtalker evaluate decoder --json``."""
+    lines = [PAGE.format(steps=steps), "| form | parameters | " + " | ".join(f"`{c}`" for c in COLUMNS) + " |"]
+    lines.append("|---" * (len(COLUMNS) + 2) + "|")
+    for name, row in rows.items():
+        title = "known phones, by rule" if name == "rule" else FORMS[name][0]
+        size = f"{row['parameters'] / 1e6:.2f} M" if "parameters" in row else "–"
+        values = [f"{row[c]:.3f}" if c in row else "–" for c in COLUMNS]
+        lines.append(f"| {title} | {size} | " + " | ".join(values) + " |")
+    return "\n".join(lines) + "\n\n" + ratios(rows)
+
+
+def ratios(rows: dict[str, dict[str, float]]) -> str:
+    """Our errors over those of the baselines."""
+    said = []
+    for key in ("lve_mm2", "mve_mm"):
+        theirs = {n: rows["hybrid"][key] / rows[n][key] for n in BASELINES if n in rows}
+        name = max(theirs, key=lambda n: theirs[n])
+        each = ", ".join(f"{FORMS[n][0]} {v:.2f}" for n, v in theirs.items())
+        said.append(f"`{key.split('_')[0]}_vs_best_baseline` {theirs[name]:.2f} ({each}).")
+    return "\n".join(said) + "\n"
+
+
+def main() -> None:
+    """Train, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the trainings; they resume")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--only", nargs="*", choices=FORMS, default=list(FORMS))
+    parser.add_argument("--page", type=Path, default=Path("docs/decoders.md"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    train(arguments, compose(["experiment=decoder", "trainer.run_dir=."]))
+    tests, rows = Tests(arguments.data, cache_folder(arguments.cache)), {}
+    for name in arguments.only:
+        record = arguments.runs / name / "test.json"
+        if not record.is_file():
+            record.write_text(json.dumps(tests.measure(record.parent / "export"), indent=1))
+        rows[name] = json.loads(record.read_text())
+    rows["rule"] = tests.rule()
+    arguments.page.write_text(page(rows, arguments.steps))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
-from sedtalker.animation.decoder import PROSODY_MEAN, PROSODY_SCALE, DecoderConfig, build_decoder, speech_input
+from sedtalker.animation.decoder import Decoder, DecoderConfig, build_decoder, load_decoder, speech_input
 from sedtalker.animation.losses import DecoderLoss, LossWeights, weighted_sum
-from sedtalker.animation.shapes import INDEX
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.datasets.expressive_motion import (
     Prominence,
@@ -25,69 +24,21 @@ from sedtalker.datasets.expressive_motion import (
     even_voice,
     measure_lips,
     measured_poses,
-    pause,
     prominence_of,
     random_emotion,
 )
-from sedtalker.datasets.feature_store import Copy, FeatureStore
 from sedtalker.datasets.reference_rig import read_reference_rig
 from sedtalker.datasets.surroundings import read_surroundings
 from sedtalker.datasets.talking import ReadSpeech, emphasised, read_noise, read_tracked
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
-from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width
 from sedtalker.speech.encoder import load_encoder
-from sedtalker.speech.features import MEL_BANDS
-from sedtalker.speech.phones import BILABIAL, VOWELS
-from sedtalker.training.decoder_card import CARD
+from sedtalker.training.decoder_card import CARD, CAUSAL, LOOK_AHEAD
+from sedtalker.training.decoder_crops import RATE, CropLimits, HeardCrop, Scene, hear_crop
+from sedtalker.training.decoder_validation import validate_tracked
 from sedtalker.training.loop import Batch
 from sedtalker.training.phone_motion import speak_phones, teach
 from sedtalker.training.read_speech import read_speech, read_speech_phones
-from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
-
-RATE = 50.0
-SILENT_PROSODY = np.array([-16.1, 0.0, 0.0, 0.0], np.float32)
-"""Prosody of digital silence: the floor of the log energy, nothing voiced."""
-FLOOR_PROFILE = ([0, 20, 40, 79], [-8.0, -6.5, -4.5, -1.2])
-"""Bands and centred log-mels of digital silence beside speech: what centring makes of the floor."""
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """How a crop is acted: the mixture of categories (T, 7), the intensity (T,) and the style."""
-
-    posterior: NDArray[np.float32]
-    intensity: NDArray[np.float32]
-    style: Style
-
-
-@dataclass(frozen=True, eq=False)
-class HeardCrop:
-    """A crop as it sounds, with the encoder's context around, and what speech does in it."""
-
-    mel: NDArray[np.float32]
-    prosody: NDArray[np.float32]
-    motion: SpokenMotion
-
-
-def _inside(times: NDArray[np.floating], spans: list[tuple[float, float]]) -> NDArray[np.bool_]:
-    """(T,) within any of the spans."""
-    return np.any([(times >= start) & (times <= end) for start, end in spans] or [np.zeros(len(times), bool)], axis=0)
-
-
-def gate_pauses(
-    mel: NDArray[np.float32],
-    prosody: NDArray[np.float32],
-    log_energy: NDArray[np.float32],
-    margin: int,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Digital silence where the sound is quiet, as synthesis and noise gates leave it."""
-    quiet = log_energy < np.quantile(log_energy, 0.95) - rng.uniform(5.5, 8.0)
-    pairs = quiet.reshape(-1, 2).min(1)[margin:-margin]
-    floor = np.interp(np.arange(MEL_BANDS), *FLOOR_PROFILE) + rng.uniform(-0.7, 0.7)
-    mel = np.where(quiet[:, None], floor.clip(-8.0), mel).astype(np.float32)
-    return mel, np.where(pairs[:, None], SILENT_PROSODY, prosody).astype(np.float32)
 
 
 class DecoderTaskConfig(BaseModel):
@@ -96,6 +47,8 @@ class DecoderTaskConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: DecoderConfig = DecoderConfig(styles=STYLE_CODES)
+    start: str | None = None
+    """Folder of a decoder whose weights training starts from; it keeps its sizes and styles, not its look-ahead."""
     encoder: str | None = None
     """Folder of the frozen encoder; the built-in one if None."""
     face: Literal["builtin", "reference"] = "builtin"
@@ -153,11 +106,11 @@ class DecoderTask:
         made = []
         for _ in range(200):
             spoken = self.tracked.spoken[rng.choice(names)]
-            scene = self._scene(len(spoken.gap), rng)
-            made.append(self._target(spoken, scene, even_voice(len(spoken.gap))))
+            scene = self.scene(len(spoken.gap), rng)
+            made.append(self.target(spoken, scene, even_voice(len(spoken.gap))))
         return np.concatenate(made)
 
-    def _scene(self, frames: int, rng: np.random.Generator) -> Scene:
+    def scene(self, frames: int, rng: np.random.Generator) -> Scene:
         """A random track and style."""
         posterior, intensity = random_emotion(rng, np.arange(frames) / RATE)
         if rng.random() < self.config.neutral:
@@ -165,7 +118,8 @@ class DecoderTask:
         code = rng.uniform(-1, 1, len(STYLE_CODES)) * (rng.random(len(STYLE_CODES)) < 0.5) * (rng.random() < 0.5)
         return Scene(posterior, intensity, Style(*map(float, code)))
 
-    def _target(self, spoken: SpokenMotion, scene: Scene, voice: Prominence) -> NDArray[np.float32]:
+    def target(self, spoken: SpokenMotion, scene: Scene, voice: Prominence) -> NDArray[np.float32]:
+        """(T, 52) the motion of a crop in a scene."""
         return compose(spoken, scene.posterior, scene.intensity, scene.style, self.gauge, self.poses, voice)
 
     def build(self) -> nn.Module:
@@ -174,6 +128,9 @@ class DecoderTask:
         shapes = tuple(name for name, top in zip(ARKIT_52, targets.max(0), strict=True) if top > 0.02)
         self.model_config = self.config.model.model_copy(update={"shapes": shapes})
         decoder = build_decoder(self.model_config)
+        if self.config.start:
+            decoder.load_state_dict(load_decoder(Path(self.config.start)).state_dict())
+            return decoder
         with torch.no_grad():  # start from the mean face
             decoder.coefficients.weight.mul_(0.1)
             decoder.coefficients.bias.copy_(torch.from_numpy(targets.mean(0)))
@@ -185,50 +142,30 @@ class DecoderTask:
         The first ``swapped_crops`` are the chain of ``DecoderLoss``.
         """
         c, rows = self.config, list[dict[str, NDArray[Any]]]()
-        frames = int(c.seconds * RATE)
-        heard, scene = None, self._scene(frames, rng)
+        frames, limits = int(c.seconds * RATE), CropLimits(c.seconds, self.encoder.context, c.tempo, c.warp)
+        heard, scene = None, self.scene(frames, rng)
         for i in range(c.tracked_crops):
             chained = i < c.swapped_crops
             if not (chained and i % 2):  # new speech
                 store, copies = self.pools[int(rng.random() < c.other_voices)]
                 copy = copies[int(rng.integers(len(copies)))]
-                heard = self._hear_crop(store, copy, rng, self.tracked.spoken[copy.key])
+                heard = hear_crop(store, copy, rng, self.tracked.spoken[copy.key], limits)
             if not chained or i % 2:  # new emotion; the style goes with the speech
-                new = self._scene(frames, rng)
+                new = self.scene(frames, rng)
                 scene = replace(new, style=scene.style) if chained else new
             elif i:
-                scene = replace(scene, style=self._scene(frames, rng).style)
+                scene = replace(scene, style=self.scene(frames, rng).style)
             assert heard is not None
             rows.append(self._row(heard, scene, 1.0))
         for _ in range(c.taught_crops):
             copy = self.taught[int(rng.integers(len(self.taught)))]
-            crop = self._hear_crop(self.read.store, copy, rng, self.read.spoken[copy.key])
+            crop = hear_crop(self.read.store, copy, rng, self.read.spoken[copy.key], limits)
             crop = replace(crop, motion=emphasised(crop.motion, crop.prosody[:, 0]))
-            rows.append(self._row(crop, self._scene(frames, rng), c.taught_weight))
+            rows.append(self._row(crop, self.scene(frames, rng), c.taught_weight))
         for _ in range(c.pause_crops):
             copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
-            rows.append(self._row(self._hear_crop(self.noise, copy, rng, None), self._scene(frames, rng), 1.0))
+            rows.append(self._row(hear_crop(self.noise, copy, rng, None, limits), self.scene(frames, rng), 1.0))
         return {k: torch.from_numpy(np.stack([row[k] for row in rows]).astype(np.float32)) for k in rows[0]}
-
-    def _hear_crop(
-        self, store: FeatureStore, copy: Copy, rng: np.random.Generator, spoken: SpokenMotion | None
-    ) -> HeardCrop:
-        frames, margin = int(self.config.seconds * RATE), self.encoder.context
-        tempo = float(np.exp(rng.uniform(-self.config.tempo, self.config.tempo)))
-        slack = copy.duration - self.config.seconds * tempo
-        start = float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
-        crop = store.crop(copy, start - margin / RATE * tempo, 2 * (frames + 2 * margin), tempo)
-        mel = warp_bands(crop.mel, float(np.exp(rng.uniform(-self.config.warp, self.config.warp))))
-        prosody = crop.prosody.reshape(-1, 2, 4).mean(1)[margin:-margin]
-        if spoken is None:
-            if rng.random() < 0.3:  # digital silence, centred
-                mel, prosody = np.zeros_like(mel), np.tile(SILENT_PROSODY, (frames, 1))
-            return HeardCrop(mel, prosody, pause(frames))
-        mel = mask_spectrum(mel, rng) if rng.random() < 0.4 else mel
-        if rng.random() < 0.2:
-            mel, prosody = gate_pauses(mel, prosody, crop.prosody[:, 0], margin, rng)
-        motion = spoken.at(crop.times.reshape(-1, 2).mean(1)[margin:-margin] * RATE - 0.5)
-        return HeardCrop(mel, prosody, motion)
 
     def _row(self, crop: HeardCrop, scene: Scene, weight: float) -> dict[str, NDArray[Any]]:
         return {
@@ -237,7 +174,7 @@ class DecoderTask:
             "posterior": scene.posterior,
             "intensity": scene.intensity,
             "style": np.array(scene.style.code(self.config.model.styles)),
-            "target": self._target(crop.motion, scene, prominence_of(crop.prosody)),
+            "target": self.target(crop.motion, scene, prominence_of(crop.prosody)),
             "closure": crop.motion.closure,
             "contact": crop.motion.contact,
             "weight": np.array(weight),
@@ -257,74 +194,8 @@ class DecoderTask:
         return losses
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """On the validation sentences: neutral lips against the tracker, and emotional coefficients against theirs."""
-        figures: dict[str, list[float]] = {"lip_r": [], "width_r": [], "upper_rmse": [], "emotional_rmse": []}
-        counts, rng = ClosureCounts(), np.random.default_rng(1)
-        upper = [i for n, i in INDEX.items() if n.startswith(("brow", "eyeWide", "eyeSquint", "cheekSquint"))]
-        own = self.tracked.own
-        for copy in (c for c in self.tracked.copies(own, "valid") if c.copy == 0):
-            clip = self.tracked.clips[copy.key]
-            speech, talking = self._hear(own, copy)
-            times = (np.arange(speech.shape[1]) + 0.5) / RATE
-            spoken = self.tracked.spoken[copy.key].at(times * RATE - 0.5)
-            prosody = speech[0, :, -4:].cpu().numpy() * np.array(PROSODY_SCALE, np.float32) + np.array(PROSODY_MEAN, np.float32)
-            scene = self._scene(len(times), rng)
-            target = self._target(spoken, scene, prominence_of(prosody))
-            posterior, intensity = (
-                torch.from_numpy(v)[None].to(speech.device) for v in (scene.posterior, scene.intensity)
-            )
-            style = speech.new_tensor([scene.style.code(self.config.model.styles)])
-            neutral = model(speech, posterior, intensity * 0, style * 0)[0].clamp(0, 1).cpu().numpy()
-            emotional = model(speech, posterior, intensity, style)[0].clamp(0, 1).cpu().numpy()
-            gap = lip_aperture(self.face, neutral) - self.gauge.rest
-            width = np.interp(times, clip.times, clip.feature("inner_lip_width"))
-            figures["lip_r"].append(correlation(gap[talking], spoken.gap[talking]))
-            figures["width_r"].append(correlation(lip_width(self.face, neutral)[talking], width[talking]))
-            figures["upper_rmse"].append(float(np.sqrt(np.mean((emotional - target)[:, upper] ** 2))))
-            figures["emotional_rmse"].append(float(np.sqrt(np.mean((emotional - target) ** 2))))
-            spans = self.tracked.spans[copy.key]
-            stops = [(s.start, s.end) for s in spans if s.phone in BILABIAL]
-            vowels = [(s.start, s.end) for s in spans if s.phone in VOWELS]
-            count_closures(counts, times, gap, spoken.gap, stops, vowels)
-        means = {name: float(np.mean(values)) for name, values in figures.items()}
-        means |= self._validate_unseen(model)
-        means |= {"closure_recall": counts.recall, "closure_false": counts.false_rate, "closure_f1": counts.f1}
-        score = means["lip_r"] + 0.3 * means["width_r"] + 0.3 * counts.f1 - 2 * means["emotional_rmse"]
-        score += 0.3 * means["unseen_closure_f1"]
-        return means | {"score": score}
-
-    def _validate_unseen(self, model: nn.Module) -> dict[str, float]:
-        """Closures on p, b, m and open vowels of new speakers, whose phones are aligned and lips untracked."""
-        counts, open_gap = ClosureCounts(), []
-        for copy in self.read.unseen[:40]:
-            speech, _ = self._hear(self.read.store, copy)
-            zero = speech.new_zeros(1, speech.shape[1])
-            style = zero[:, : len(self.config.model.styles)]
-            coefficients = model(speech, zero[..., None].expand(-1, -1, 7), zero, style)[0]
-            gap = lip_aperture(self.face, coefficients.clamp(0, 1).cpu().numpy()) - self.gauge.rest
-            times = (np.arange(len(gap)) + 0.5) / RATE
-            spans = self.read.spans[copy.key]
-            stops = [(s.start, s.end) for s in spans if s.phone in BILABIAL]
-            vowels = [(s.start, s.end) for s in spans if s.phone in ("AA", "AE", "AY", "AW", "EH", "EY")]
-            # no tracker here: bilabials count as closed and these vowels as open
-            assumed = np.where(_inside(times, vowels), 1.0, 0.0)
-            count_closures(counts, times, gap, assumed, stops, vowels)
-            open_gap.append(float(gap[_inside(times, vowels)].mean()) if _inside(times, vowels).any() else np.nan)
-        return {
-            "unseen_closure": counts.recall,
-            "unseen_false": counts.false_rate,
-            "unseen_closure_f1": counts.f1,
-            "unseen_open": float(np.nanmean(open_gap)),
-        }
-
-    def _hear(self, store: FeatureStore, copy: Copy) -> tuple[Tensor, NDArray[np.bool_]]:
-        """The decoder's input (1, T, 196) for an unchanged recording, and its speech frames (T,)."""
-        rows = torch.from_numpy(np.asarray(store.values[copy.start : copy.start + copy.frames], np.float32))
-        device = self.criterion.scale.device
-        hidden = self.encoder.to(device)(rows[None, :, :MEL_BANDS].to(device))
-        prosody = rows[:, MEL_BANDS : MEL_BANDS + 4].unflatten(0, (-1, 2)).mean(1)
-        talking = rows[:, -1].unflatten(0, (-1, 2)).amax(1).bool().numpy()
-        return speech_input(hidden, prosody[None].to(device)), talking
+        """See ``decoder_validation``."""
+        return validate_tracked(self, model)
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder."""
@@ -341,5 +212,7 @@ class DecoderTask:
             model=self.model_config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = CARD.format(**{k: f"{v:.3f}" for k, v in metrics.items()})
+        ahead = model.look_ahead if isinstance(model, Decoder) else None
+        told = LOOK_AHEAD.format(seconds=ahead / RATE) if ahead else CAUSAL if ahead == 0 else ""
+        card = CARD.format(look_ahead=told, **{k: f"{v:.3f}" for k, v in metrics.items()})
         write_checkpoint(folder, config, model.state_dict(), card)

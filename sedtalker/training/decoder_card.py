@@ -4,17 +4,23 @@ CARD = """# Built-in decoder
 
 Speech features and a dense emotion track in, coefficients of the 52 ARKit shapes out, 50 frames a second.
 Mamba blocks and local attention (MMAMMA, width 128), adaptive norms driven frame by frame by the mixture of category
-embeddings × intensity and by a style code (articulation, rounding). It reads the built-in speech encoder, frozen.
+embeddings × intensity and by a style code (articulation, rounding, dynamics, crispness). It reads the built-in speech
+encoder, frozen. {look_ahead}
 
 ## Training
 One run of `sedtalker train experiment=decoder`. The mouth is learned from real motion: 780 sentences of GRID talker s1,
 tracked on video (both sides averaged, the rest pose removed, lip gap and width restored exactly as tracked). So that
 other voices move the lips as far, a small network taught by that talker turns the aligned phones of read speech
 (speechocean762, LJ Speech) into motion, opened a little more where the voice is louder: learned habits of one talker on
-many voices, not measurements of those speakers. There is no free recording of emotional talking faces, so the
+many voices, not measurements of those speakers; their lip width is averaged with a rule of dominance functions. Half of
+the tracked crops are heard in another voice (WORLD: pitch and formants changed apart). There is no free recording of
+emotional talking faces, so the
 expressions are **constructed**: action-unit prototypes with strengths of our own, plus the published average
 differences of 24 actors (RAVDESS), composed with the talking mouth under random tracks whose emotion changes inside
-the clip. Where the talker closes the lips (p, b, m), touches the teeth (f, v) or rounds, the expression gives way.
+the clip; loud voices get another variant of an expression than soft ones, brows follow pitch accents, the tongue tip
+shows in "th". Crops are swapped: the same speech under two emotions must differ in the lips as its targets do, the same
+emotion over two sentences in the upper face. Where the talker closes the lips (p, b, m), touches the teeth (f, v) or
+rounds, the expression gives way.
 Noise and silence are trained to a resting mouth. Blinks, gaze and head motion are not learned here.
 
 ## Held-out figures (validation sentences, the built-in face)
@@ -43,3 +49,6 @@ taught all mouth motion: other talkers' habits, other languages, shouting, singi
 on unseen voices the amplitude tends to be cautious. Expressions are conventional and even on both sides; they show what
 the track says is *expressed*, never what a person feels. Not for judging people.
 """
+
+LOOK_AHEAD = "A frame depends on the {seconds:.2f} s after it."
+CAUSAL = "It looks at nothing that comes later: `sedtalker stream` runs it while somebody speaks."

@@ -6,16 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sedtalker.animation.decoder import load_decoder, predict
-from sedtalker.audio import load_audio
-from sedtalker.datasets.alignment import Utterance, align_corpus
-from sedtalker.datasets.expressive_motion import LipGauge, measure_lips, rest_pose
+from sedtalker.datasets.expressive_motion import LipGauge, measure_lips
 from sedtalker.datasets.grid import read_grid
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
-from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.speech.encoder import load_encoder
 from sedtalker.training.evaluate_control import Spoken, constant_track, evaluate_control
 from sedtalker.training.evaluate_expressions import expression_figures
-from sedtalker.training.evaluate_lips import HeardClip, hear, lip_figures, unseen_figures
+from sedtalker.training.evaluate_lips import HeardClip, hear_test, lip_figures, unseen_figures
 from sedtalker.training.evaluate_open4d import HeardTake, evaluate_open4d, hear_takes
 from sedtalker.training.evaluate_voices import evaluate_voices
 from sedtalker.training.open4d import read_parts
@@ -49,15 +47,11 @@ def evaluate_decoder(
     """
     decoder, net, face = load_decoder(checkpoint), load_encoder(encoder), load_builtin()
     gauge = measure_lips(face)
-    clips = read_grid(data)
-    rest = rest_pose([c for c in clips if c.split == "train"])
-    test = [c for c in clips if c.split == "test"]
-    spans = align_corpus("grid_test", [Utterance(c.name, c.audio, c.text) for c in test], cache_folder())
-    heard = [hear(c, encode(net, load_audio(c.audio)), spans[c.name], rest, gauge) for c in test]
+    heard = hear_test(net, read_grid(data), gauge, cache_folder())
     neutral = [predict(decoder, h.features, constant_track("neutral", 0.0)) for h in heard]
     figures = lip_figures(face, gauge, heard, neutral)
     report("lips measured")
-    figures |= evaluate_voices(decoder, face, net, [(c, heard[i].features) for i, c in enumerate(test)], report)
+    figures |= evaluate_voices(decoder, face, net, [(h.clip, h.features) for h in heard], report)
     figures |= unseen_figures(decoder, face, net, data)
     figures |= expression_figures(decoder, face, gauge, heard[:EMOTIONAL_CLIPS])
     parts = read_parts(data)

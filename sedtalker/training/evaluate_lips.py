@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.decoder import AnyDecoder, predict
 from sedtalker.audio import load_audio, resample_frames
-from sedtalker.datasets.alignment import PhoneSpan
-from sedtalker.datasets.expressive_motion import TRACKED_REST_GAP, LipGauge, Rest, SpokenMotion, speak
+from sedtalker.datasets.alignment import PhoneSpan, Utterance, align_corpus
+from sedtalker.datasets.expressive_motion import TRACKED_REST_GAP, LipGauge, Rest, SpokenMotion, rest_pose, speak
 from sedtalker.datasets.facegood import read_facegood
 from sedtalker.datasets.grid import TrackedClip
 from sedtalker.face.arkit import ARKIT_52
@@ -42,6 +42,14 @@ def hear(clip: TrackedClip, features: SpeechFeatures, spans: list[PhoneSpan], re
     times = features.clock.times(len(features))
     width = resample_frames(clip.feature("inner_lip_width")[:, None], clip.times, times)[:, 0]
     return HeardClip(clip, features, times, speak(clip, spans, rest, gauge, times), width, spans)
+
+
+def hear_test(net: SpeechEncoder, clips: list[TrackedClip], gauge: LipGauge, cache: Path) -> list[HeardClip]:
+    """The test sentences among the tracked clips."""
+    rest = rest_pose([c for c in clips if c.split == "train"])
+    test = [c for c in clips if c.split == "test"]
+    spans = align_corpus("grid_test", [Utterance(c.name, c.audio, c.text) for c in test], cache)
+    return [hear(c, encode(net, load_audio(c.audio)), spans[c.name], rest, gauge) for c in test]
 
 
 def tracked_height(heard: HeardClip) -> NDArray[np.float32]:
