@@ -1,8 +1,9 @@
 """Template, triangles and masks of a head, from the user's own copy of FLAME, VOCASET or another head.
 
-Next to the sequences, any of: ``templates.npz`` (one array a subject), ``template.obj`` or ``.ply``,
-``FLAME_sample.ply`` (or ``.obj``), ``masks.json`` (name → vertex numbers), ``regions/lve.txt`` and ``fdd.txt``. The
-pickles that FLAME and VOCASET publish become ``templates.npz`` and ``masks.json`` by ``sedtalker data convert``.
+Next to the sequences, any of: ``templates.npz`` (one array a subject), ``template.obj`` or ``.ply`` (one face for all),
+``FLAME_sample.ply`` or ``.obj`` (its triangles alone), ``masks.json`` (name → vertex numbers), ``regions/lve.txt`` and
+``fdd.txt``. The pickles that FLAME and VOCASET publish become ``templates.npz`` and ``masks.json`` by
+``sedtalker data convert``.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def read_head_files(root: Path) -> HeadFiles:
             from sedtalker.face.files import read_mesh
 
             mesh = read_mesh(path)
-            templates[""], triangles = mesh.vertices, mesh.triangles
+            triangles = mesh.triangles
+            if not path.name.startswith("FLAME"):  # that one is nobody's face
+                templates[""] = mesh.vertices
             break
     if (root / "templates.npz").is_file():
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +50,24 @@ class WaveformStore:
         data, index = cache / f"waveforms-{key}.npy", cache / f"waveforms-{key}-starts.npy"
         if not index.is_file():
             cache.mkdir(parents=True, exist_ok=True)
-            clips = [np.round(load_audio(path).samples * INT16_SCALE).astype(np.int16) for path in files]
-            save_array(data, np.concatenate(clips))
-            save_array(index, np.cumsum([0] + [len(clip) for clip in clips], dtype=np.int64))
+            save_array(index, _decode(files, data))
         return WaveformStore(np.load(data, mmap_mode="r"), np.load(index))
+
+
+def _decode(files: Sequence[Path], target: Path) -> NDArray[np.int64]:
+    """Write the samples of all files into one ``.npy``, a file in memory at a time; returns the offsets."""
+    starts = [0]
+    with whole_file(target) as temporary, tempfile.TemporaryFile(dir=target.parent) as raw:
+        for path in files:
+            samples = np.round(load_audio(path).samples * INT16_SCALE).astype("<i2")
+            raw.write(samples.tobytes())
+            starts.append(starts[-1] + len(samples))
+        raw.seek(0)
+        with temporary.open("wb") as stream:
+            header = {"descr": "<i2", "fortran_order": False, "shape": (starts[-1],)}
+            np.lib.format.write_array_header_1_0(stream, header)
+            shutil.copyfileobj(raw, stream)
+    return np.array(starts, np.int64)
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:

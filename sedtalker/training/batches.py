@@ -6,7 +6,7 @@ micro-batches each uses the indices 0 … P·A − 1, so two processes see what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +41,7 @@ def generator(config: TrainerConfig, step: int, rank: int, number: int) -> tuple
     return rng, dropout
 
 
-def batches(task: Task, config: TrainerConfig, rank: int, first: int) -> Iterator[Batch]:
+def batches(task: Task, config: TrainerConfig, rank: int, first: int) -> Generator[Batch]:
     """Micro-batches from step ``first`` on, in order."""
     ahead = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if config.workers else {}
     items = range(first * config.accumulate, config.steps * config.accumulate)

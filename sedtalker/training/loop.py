@@ -251,6 +251,7 @@ def fit(task: Task, config: TrainerConfig, report: Report = lambda line: None) -
         if due or last or run.stopped:
             run.save()
             saved = time.monotonic()
+    stream.close()  # ends the workers
     if run.log is not None:
         run.log.close()
     run.export()

@@ -138,6 +138,15 @@ def test_check_of_a_folder_without_sequences(tmp_path: Path) -> None:
     assert "no folder 'sequences'" in result.stderr
 
 
+def test_flame_sample_gives_triangles_and_nobodys_face(miniature_emovoca: Path, tmp_path: Path) -> None:
+    root = own_folder(tmp_path / "mine", ["a"], vertices=5023)
+    (root / "FLAME_sample.ply").write_bytes((miniature_emovoca / "template.ply").read_bytes())
+    corpus = open_sequences(root)
+    assert corpus.head.triangles is not None
+    first = np.load(root / "sequences" / "a.npy")[0]
+    assert corpus.template("subject") == pytest.approx(first)
+
+
 def test_published_pickles_are_converted(tmp_path: Path) -> None:
     templates = {"FaceTalk_a": np.ones((4, 3)), "FaceTalk_b": np.zeros((4, 3))}
     (tmp_path / "templates.pkl").write_bytes(pickle.dumps(templates, protocol=2))
