@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,15 @@ from sedtalker.face.mesh import Floats, Ints, Mesh
 from sedtalker.face.scene import Scene
 
 _SKIPPED = ("guide", "proxy")
+OPENING = 45  # seconds
+_OPEN = """
+import sys
+from pxr import Usd
+stage = Usd.Stage.Open(sys.argv[1])
+for prim in stage.Traverse():
+    for attribute in prim.GetAttributes():
+        attribute.Get()
+"""
 
 
 @dataclass
@@ -44,6 +55,7 @@ def read_usd_scene(path: Path) -> Scene:
         from pxr import Tf, Usd, UsdUtils
     except ImportError:
         raise InputError(f"{path}: USD needs the package usd-core: pip install 'sedtalker[usd]'") from None
+    check_openable(path)
     quiet = UsdUtils.CoalescingDiagnosticDelegate()  # its warnings are no lines for our user
     try:
         stage = Usd.Stage.Open(str(path))
@@ -57,6 +69,22 @@ def read_usd_scene(path: Path) -> Scene:
         raise InputError(f"{path}: not a USD file, or a broken one") from None
     finally:
         del quiet
+
+
+def check_openable(path: Path) -> None:
+    """Open a file in a process of its own first: on broken ones the library may crash or never come back.
+
+    Raises:
+        InputError: it does not open, or not within three quarters of a minute.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _OPEN, str(path)], capture_output=True, timeout=OPENING, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{path}: a broken USD file: it does not open within {OPENING} seconds") from None
+    if done.returncode != 0:
+        raise InputError(f"{path}: not a USD file, or a broken one")
 
 
 def _parts(stage: Any) -> list[_Part]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.errors import InputError
 from sedtalker.export.glb import write_glb
 from sedtalker.face.arkit import ARKIT_52
@@ -219,3 +220,24 @@ def test_a_person_of_the_reference_rig_takes_the_rigs_own_shapes(
     for name, shape in (("jawOpen", "jawOpen"), ("mouthSmile_L", "mouthSmileLeft"), ("eyeBlink_R", "eyeBlinkRight")):
         got = face.basis[face.shape_index[shape]][skin]
         np.testing.assert_allclose(got, 0.01 * deltas[names.index(name)][skin], atol=1e-5)
+
+
+def test_gains_tame_shapes_that_are_too_strong(source: Face) -> None:
+    """A face whose own brow shapes move twice as far: at half the gain it shows what a tame one shows at a whole."""
+    wild = [shape for shape in ARKIT_52 if shape.startswith("brow")]
+    offsets = 2.0 * np.stack([source.basis[source.shape_index[shape]] for shape in wild])
+    scene = Scene(source.mesh, tuple(wild), offsets)
+    face, _ = with_own_shapes(source, report_of(source), BlendShapes(tuple(wild), offsets), scene, "blend shapes")
+    rng = np.random.default_rng(2)
+    neutral = rng.uniform(0.0, 0.3, (12, 52)).astype(np.float32)
+    neutral[:, [shape in wild for shape in ARKIT_52]] = 0.0
+    expressive = np.clip(neutral + rng.uniform(0.0, 0.5, (12, 52)), 0.0, 1.0).astype(np.float32)
+    tamed = apply_gains(expressive, neutral, Gains(regions={"brows": 0.5}), face)
+    brows = source.regions["brows"]
+    got, wanted = (
+        (coefficients @ f.flat_basis[:52]).reshape(12, -1, 3)[:, brows]
+        for f, coefficients in ((face, tamed), (source, expressive))
+    )
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+    others = [not shape.startswith("brow") for shape in ARKIT_52]
+    np.testing.assert_array_equal(tamed[:, others], expressive[:, others])
