@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sedtalker.errors import InputError
 from sedtalker.training.batches import Batch, batches, generator
 from sedtalker.training.run_folder import BEST, LAST, RunLog, save_whole
 
@@ -88,6 +89,13 @@ class TrainerConfig:
     precision: str = "32-true"
     threads: int = 0
     workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("cosine", "constant"):
+            raise InputError(f"trainer.schedule={self.schedule}: use cosine or constant")
+        for name in ("steps", "accumulate", "validate_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"trainer.{name}={getattr(self, name)}: at least 1 is needed")
 
 
 def learning_rate(step: int, config: TrainerConfig) -> float:
@@ -240,6 +248,8 @@ def fit(task: Task, config: TrainerConfig, report: Report = lambda line: None) -
         last = run.step == config.steps
         if (run.step - 1) % config.log_every == 0 or last:
             values = {name: float(run.fabric.all_reduce(value, reduce_op="mean")) for name, value in losses.items()}
+            if not all(map(math.isfinite, values.values())):
+                raise InputError(f"the loss is no number at step {run.step}: lower trainer.lr or set trainer.clip")
             if run.log is not None:
                 run.log.add("loss", run.step, values)
             pace = (time.monotonic() - started) / (run.step - first)

@@ -68,6 +68,7 @@ class VertexDecoderTask:
         held_out = self.corpus.split("valid") or self.training
         self.valid = held_out[:: max(1, math.ceil(len(held_out) / c.valid))]
         self.hearing: Hearing = open_hearing(c.encoder, cache)
+        self.blocks = DecoderConfig.model_validate({**c.blocks, "hidden": self.hearing.channels})
         self.templates = {s.subject: self.corpus.template(s.subject) for s in (*self.training, *self.valid)}
         self.takes: dict[tuple[str, str], list[MeshSequence]] = defaultdict(list)
         for sequence in self.training:
@@ -100,7 +101,7 @@ class VertexDecoderTask:
         """A decoder whose basis is the data's principal components."""
         c = self.config
         self.model_config = VertexDecoderConfig(
-            blocks=DecoderConfig(hidden=self.hearing.channels, **c.blocks),
+            blocks=self.blocks,
             coefficients=c.coefficients,
             vertices=self.components.shape[1],
             labels=self.labels,

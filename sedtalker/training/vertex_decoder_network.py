@@ -16,10 +16,12 @@ from sedtalker.animation.blocks import AttentionBlock, MambaBlock
 from sedtalker.animation.conditioning import AdaptiveNorm
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.checkpoint import read_checkpoint
+from sedtalker.errors import InputError
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 MILLIMETRES = 1000.0
+BLOCKS: dict[str, type[MambaBlock] | type[AttentionBlock]] = {"M": MambaBlock, "A": AttentionBlock}
 
 
 class VertexDecoderConfig(BaseModel):
@@ -44,8 +46,9 @@ class VertexDecoder(nn.Module):
         self.speech = nn.Linear(blocks.hidden + len(PROSODY_CHANNELS), blocks.width)
         self.emotions = nn.Parameter(torch.randn(len(config.labels), blocks.condition) * blocks.condition**-0.5)
         self.mix = nn.Linear(blocks.condition, blocks.condition)
-        kinds = [MambaBlock(blocks) if kind == "M" else AttentionBlock(blocks) for kind in blocks.layout]
-        self.blocks = nn.ModuleList(kinds)
+        if not set(blocks.layout) <= set(BLOCKS):
+            raise InputError(f"task.blocks.layout: {blocks.layout} has other blocks than {', '.join(BLOCKS)}")
+        self.blocks = nn.ModuleList(BLOCKS[kind](blocks) for kind in blocks.layout)
         self.norm = AdaptiveNorm(blocks.width, blocks.condition)
         self.coefficients = nn.Linear(blocks.width, config.coefficients)
         self.basis = nn.Linear(config.coefficients, 3 * config.vertices)

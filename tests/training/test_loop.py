@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sedtalker.errors import InputError
 from sedtalker.training import loop
 from sedtalker.training.batches import Batch, generator
 from sedtalker.training.loop import TrainerConfig, fit, learning_rate
@@ -124,6 +125,23 @@ def test_overfitting_sees_one_batch(tmp_path: Path) -> None:
     fit(Still(), config)
     losses = [row["total"] for row in read_log(tmp_path) if row["kind"] == "loss"]
     assert losses[-1] < 1e-3 * losses[0]
+
+
+class Diverging(Still):
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"total": super().losses(model, batch)["total"] / 0.0}
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no number at step 1: lower trainer\.lr"):
+        fit(Diverging(), TrainerConfig(steps=5, run_dir=str(tmp_path), accelerator="cpu"))
+
+
+def test_settings_that_cannot_be() -> None:
+    with pytest.raises(InputError, match=r"trainer\.accumulate=0"):
+        TrainerConfig(steps=1, run_dir="", accumulate=0)
+    with pytest.raises(InputError, match="cosine or constant"):
+        TrainerConfig(steps=1, run_dir="", schedule="linear")  # type: ignore[arg-type]
 
 
 def test_mixed_precision_runs(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from sedtalker.errors import InputError
 from sedtalker.training.evaluate_vertex_decoder import evaluate_vertex_decoder
 from sedtalker.training.loop import TrainerConfig, fit
 from sedtalker.training.pictures import attention_maps
+from sedtalker.training.run import train
 from sedtalker.training.run_folder import read_log
 from sedtalker.training.vertex_decoder import VertexDecoderTask, blended
 from sedtalker.training.vertex_decoder_network import principal_components
@@ -112,6 +113,18 @@ def test_a_backbone_of_the_hub_takes_the_encoders_place(miniature_emovoca: Path,
     shutil.rmtree(folder)
     figures = evaluate_vertex_decoder(miniature_emovoca, tmp_path / "export", "test", tmp_path / "cache")
     assert figures["mve_mm"] > 0
+
+
+def test_blocks_that_are_none(miniature_emovoca: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"task\.layout: String should match"):
+        train(
+            {
+                "data": str(miniature_emovoca),
+                "cache": str(tmp_path),
+                "task": {"name": "vertex_decoder", "blocks": {"layout": "MZ"}},
+                "trainer": {"steps": 1, "run_dir": str(tmp_path / "run")},
+            }
+        )
 
 
 def test_another_topology_is_refused(miniature_emovoca: Path, tmp_path: Path) -> None:
