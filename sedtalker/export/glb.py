@@ -23,7 +23,7 @@ from sedtalker.export.surface import Normals, surface_of
 from sedtalker.export.targets import MorphTargets, Targets, choose_targets
 from sedtalker.face.face import Face
 from sedtalker.face.head import head_weights
-from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.face.mesh import Floats, Ints, Mask, Material, Mesh
 from sedtalker.render.light import default_colours
 from sedtalker.render.shading import to_linear
 
@@ -246,9 +246,30 @@ def _primitives(
         if index:
             primitive["extras"] = {"firstVertex": first}
         primitives.append(primitive)
-        look = {"metallicFactor": 0.0, "roughnessFactor": roughness}
-        materials.append({"name": name, "pbrMetallicRoughness": look, "doubleSided": True})
+        material = surface.materials[index]
+        if material is not None and material.texture is not None and "TEXCOORD_0" in own:
+            # The texture has the colours; ours by vertex, read from it, would darken it.
+            primitive["attributes"] = {key: accessor for key, accessor in own.items() if key != "COLOR_0"}
+        materials.append(_look(builder, name, roughness, material, "TEXCOORD_0" in own))
     return primitives, materials
+
+
+def _look(
+    builder: GltfBuilder, name: str, roughness: float, material: Material | None, has_uvs: bool
+) -> dict[str, Any]:
+    """A glTF material: the user's own with its texture, or one of ours that takes its colours from the vertices."""
+    look: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": roughness}
+    made: dict[str, Any] = {"name": name, "pbrMetallicRoughness": look, "doubleSided": True}
+    if material is None:
+        return made
+    look |= {"metallicFactor": material.metallic, "roughnessFactor": material.roughness}
+    if material.alpha != "OPAQUE":
+        made["alphaMode"] = material.alpha
+        look["baseColorFactor"] = [1.0, 1.0, 1.0, material.colour[3]]
+    if material.texture is not None and has_uvs:
+        look["baseColorTexture"] = {"index": builder.texture(material.texture)}
+        look["baseColorFactor"] = [float(x) for x in material.colour]
+    return made
 
 
 def _skin_attributes(builder: GltfBuilder, followers: Floats) -> dict[str, int]:

@@ -24,6 +24,8 @@ class GltfBuilder:
         self._binary = bytearray()
         self._views: list[dict[str, Any]] = []
         self._accessors: list[dict[str, Any]] = []
+        self._pictures: list[bytes] = []
+        self._images: list[dict[str, Any]] = []
 
     def accessor(
         self,
@@ -63,6 +65,15 @@ class GltfBuilder:
         }
         return self._add(values, {"sparse": sparse}, bounds)
 
+    def texture(self, picture: bytes) -> int:
+        """Index of a texture with an encoded PNG or JPEG; the same picture is kept once."""
+        if picture not in self._pictures:
+            kind = "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"
+            view = self._view(np.frombuffer(picture, np.uint8), None)
+            self._pictures.append(picture)
+            self._images.append({"bufferView": view, "mimeType": kind})
+        return self._pictures.index(picture)
+
     def count(self, index: int) -> int:
         """Number of rows of an accessor."""
         return int(self._accessors[index]["count"])
@@ -89,6 +100,8 @@ class GltfBuilder:
             "bufferViews": self._views,
             "buffers": [{"byteLength": len(binary)}],
         }
+        if self._images:
+            complete |= {"images": self._images, "textures": [{"source": k} for k in range(len(self._images))]}
         text = json.dumps(complete, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         text += b" " * (-len(text) % 4)
         path = Path(path)

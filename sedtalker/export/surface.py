@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.face import Face
-from sedtalker.face.mesh import Floats, Ints
+from sedtalker.face.mesh import Floats, Ints, Material
 from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
 from sedtalker.render.renderer import weld_map
 from sedtalker.render.shading import welded_normals
@@ -18,10 +18,11 @@ _ROUGHNESS = {"eye": 0.12, "teeth": 0.3, "tongue": 0.4, "lips": 0.45, "hair": 0.
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """Materials of a mesh: ``names`` (M,), their ``roughness`` (M,) and the material of each triangle (T,)."""
+    """Materials of a mesh: ``names`` (M,), ``roughness`` (M,), the user's own (M,) and that of each triangle (T,)."""
 
     names: tuple[str, ...]
     roughness: tuple[float, ...]
+    materials: tuple[Material | None, ...]
     triangles: Ints
 
 
@@ -35,10 +36,12 @@ def surface_of(face: Face) -> Surface:
     else:
         names = parts = list(MATERIALS)
         groups = triangle_parts(mesh, face.regions)
+    own: list[Material | None] = [*mesh.materials] if len(mesh.materials) == len(names) else [None] * len(names)
     used, which = np.unique(groups, return_inverse=True)
     return Surface(
         tuple(names[k] for k in used),
         tuple(_ROUGHNESS.get(parts[k], 0.55) for k in used),
+        tuple(own[k] for k in used),
         which.reshape(-1).astype(np.int32),
     )
 

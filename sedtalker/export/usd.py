@@ -156,8 +156,11 @@ def _materials(stage: Any, face: Face, mesh: Any) -> None:
         material = UsdShade.Material.Define(stage, place)
         shader = UsdShade.Shader.Define(stage, f"{place}/Surface")
         shader.CreateIdAttr("UsdPreviewSurface")
-        shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(roughness)
-        shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(0.0)
+        own = surface.materials[index]
+        shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(own.roughness if own else roughness)
+        shader.CreateInput("metallic", Sdf.ValueTypeNames.Float).Set(own.metallic if own else 0.0)
+        if own and own.alpha == "BLEND":
+            shader.CreateInput("opacity", Sdf.ValueTypeNames.Float).Set(own.colour[3])
         colour = UsdShade.Shader.Define(stage, f"{place}/Colour")
         colour.CreateIdAttr("UsdPrimvarReader_float3")
         colour.CreateInput("varname", Sdf.ValueTypeNames.String).Set("displayColor")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.face import Corrective, Face
-from sedtalker.face.mesh import Mesh
+from sedtalker.face.mesh import Material, Mesh
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -36,8 +37,12 @@ def face_arrays(face: Face) -> Arrays:
     arrays |= {name: array for name, array in optional.items() if array is not None}
     if face.regions:
         arrays["face_regions"] = np.stack(list(face.regions.values()))
+    for k, material in enumerate(mesh.materials):
+        if material is not None and material.texture is not None:
+            arrays[f"face_texture_{k}"] = np.frombuffer(material.texture, np.uint8)
     described = {
         "name": face.name,
+        "materials": [None if m is None else {**asdict(m), "texture": None} for m in mesh.materials],
         "groups": list(mesh.group_names),
         "regions": list(face.regions),
         "correctives": [[c.name, list(c.sources), c.gain, c.beyond] for c in face.correctives],
@@ -59,6 +64,7 @@ def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
         polygon_sizes=arrays["face_polygon_sizes"],
         polygon_vertices=arrays["face_polygon_vertices"],
         group_names=tuple(described["groups"]),
+        materials=tuple(_material(arrays, k, told) for k, told in enumerate(described.get("materials", ()))),
         **optional,
     )
     return Face(
@@ -71,3 +77,11 @@ def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
         landmarks=arrays.get("face_landmarks"),
         pivot=arrays["face_pivot"],
     )
+
+
+def _material(arrays: Mapping[str, NDArray[Any]], k: int, told: dict[str, Any] | None) -> Material | None:
+    if told is None:
+        return None
+    texture = arrays.get(f"face_texture_{k}")
+    data = None if texture is None else texture.astype(np.uint8).tobytes()
+    return Material(**{**told, "colour": tuple(told["colour"]), "texture": data})

@@ -6,6 +6,7 @@ split at texture seams stay split.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.gltf_file import GltfFile
-from sedtalker.face.mesh import Floats, Ints, Mesh
+from sedtalker.face.mesh import Floats, Ints, Material, Mesh
 from sedtalker.face.scene import Scene
-from sedtalker.face.textures import sample_image
+from sedtalker.face.textures import kept_picture, sample_image
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 
@@ -33,6 +34,7 @@ class _Block:
     targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     triangles: list[Ints] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
+    materials: list[Material | None] = field(default_factory=list)
     start: int = 0
 
 
@@ -145,7 +147,28 @@ def _add_node(
         block.triangles.append(triangles)
         label = [document.nodes[node].name or mesh.name, material.name if material is not None else None]
         block.groups.append("/".join(dict.fromkeys(part for part in label if part)) or "default")
+        block.materials.append(_material(file, material))
         _paint(file, block, triangles, attributes.COLOR_0, material)
+
+
+def _material(file: GltfFile, source: Any) -> Material | None:
+    """A material with its base colour texture, as far as that can be had."""
+    if source is None:
+        return None
+    pbr = source.pbrMetallicRoughness
+    texture = None
+    if pbr is not None and pbr.baseColorTexture is not None and not pbr.baseColorTexture.texCoord:
+        with suppress(InputError, OSError, ValueError, IndexError, TypeError, AttributeError):
+            texture = kept_picture(file.texture(pbr.baseColorTexture.index))
+    red, green, blue, opacity = (*((pbr.baseColorFactor if pbr is not None else None) or (1.0,) * 4), 1.0)[:4]
+    return Material(
+        name=source.name or "",
+        colour=(float(red), float(green), float(blue), float(opacity)),
+        metallic=1.0 if pbr is None or pbr.metallicFactor is None else float(pbr.metallicFactor),
+        roughness=1.0 if pbr is None or pbr.roughnessFactor is None else float(pbr.roughnessFactor),
+        alpha=source.alphaMode if source.alphaMode in ("MASK", "BLEND") else "OPAQUE",
+        texture=texture,
+    )
 
 
 def _first_vertex(primitive: Any) -> int | None:
@@ -213,14 +236,20 @@ def _join(blocks: list[_Block]) -> Scene:
     names = list(dict.fromkeys(name for block in blocks for name in block.targets))
     targets = np.zeros((len(names), total, 3), dtype=np.float32)
     order: dict[str, int] = {}
+    materials: list[Material | None] = []
     triangles, groups = [], []
     for block, start in zip(blocks, starts, strict=False):
         rows = slice(start, start + len(block.vertices))
         for name, offsets in block.targets.items():
             targets[names.index(name), rows] = offsets
-        for part, label in zip(block.triangles, block.groups, strict=True):
+        for part, label, material in zip(block.triangles, block.groups, block.materials, strict=True):
+            unlike = label in order and materials[order[label]] != material  # two of one name, or of none
+            name = f"{label} {len(order)}" if unlike else label
+            if name not in order:
+                order[name] = len(order)
+                materials.append(material)
             triangles.append(part + start)
-            groups.append(np.full(len(part), order.setdefault(label, len(order))))
+            groups.append(np.full(len(part), order[name]))
     corners = np.concatenate(triangles).astype(np.int32).reshape(-1)
     uvs = None
     if any(block.uvs is not None for block in blocks):
@@ -240,5 +269,6 @@ def _join(blocks: list[_Block]) -> Scene:
         colours=colours,
         group_names=tuple(order),
         polygon_groups=np.concatenate(groups).astype(np.int32),
+        materials=tuple(materials) if any(materials) else (),
     )
     return Scene(mesh, tuple(names), targets)

@@ -13,6 +13,26 @@ Ints = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Material:
+    """How a polygon group looks in the user's file, for the formats that can say it again.
+
+    Attributes:
+        name: of the material.
+        colour: linear RGBA that multiplies the texture.
+        metallic, roughness: of the metallic-roughness model, in [0, 1].
+        alpha: ``OPAQUE``, ``MASK`` or ``BLEND``, as in glTF.
+        texture: PNG or JPEG file of the base colour, or None.
+    """
+
+    name: str
+    colour: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    metallic: float = 0.0
+    roughness: float = 1.0
+    alpha: str = "OPAQUE"
+    texture: bytes | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Mesh:
     """A polygon mesh: vertex count, order, n-gons, UVs and groups are those of the source.
@@ -26,6 +46,7 @@ class Mesh:
         colours: (V, 3) float32 sRGB in [0, 1], or None.
         group_names: names of the polygon groups (objects, groups or materials of the file).
         polygon_groups: (F,) int32 into ``group_names``, or None.
+        materials: the material of each group, None where it has none; empty where the file has none.
     """
 
     vertices: Floats
@@ -36,6 +57,7 @@ class Mesh:
     colours: Floats | None = None
     group_names: tuple[str, ...] = field(default=())
     polygon_groups: Ints | None = None
+    materials: tuple[Material | None, ...] = field(default=())
 
     @cached_property
     def corner_triangles(self) -> Ints:

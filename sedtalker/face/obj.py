@@ -14,7 +14,7 @@ import numpy as np
 
 from sedtalker.errors import InputError
 from sedtalker.face.mesh import Ints, Mesh
-from sedtalker.face.mtl import vertex_colours
+from sedtalker.face.mtl import read_libraries, vertex_colours
 from sedtalker.whole_file import whole_file
 
 _NO_UV = -1
@@ -145,10 +145,13 @@ def _to_mesh(contents: _Contents, path: Path) -> Mesh:
         polygon_groups=groups,
     )
     usable = len(mesh.polygon_vertices) and int(mesh.polygon_vertices.max()) < len(vertices)
-    if colours is None and contents.libraries and usable:
-        materials = [label[2] for label in contents.groups]
-        mesh = replace(mesh, colours=vertex_colours(mesh, path, contents.libraries, materials))
-    return mesh
+    if not contents.libraries or not usable:
+        return mesh
+    known, used = read_libraries(path, contents.libraries), [label[2] for label in contents.groups]
+    if groups is not None and any(name in known for name in used):
+        _, first = np.unique(groups, return_index=True)
+        mesh = replace(mesh, materials=tuple(known.get(used[k]) for k in first))
+    return mesh if colours is not None else replace(mesh, colours=vertex_colours(mesh, known, used))
 
 
 def _groups(labels: list[tuple[str, str, str]]) -> tuple[tuple[str, ...], Ints | None]:

@@ -7,8 +7,28 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
+"""How the files begin that textures are kept in: PNG and JPEG."""
 _MAX_SIDE = 8192
 _USED_SIDE = 512  # about as fine as vertices lie; a finer picture would alias
+
+
+def kept_picture(data: bytes) -> bytes | None:
+    """A texture's file as it is if it is PNG or JPEG, made PNG if it is another kind; None if it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if max(image.size) > _MAX_SIDE:
+                return None
+            if data.startswith(PICTURES):
+                image.verify()
+                return data
+            made = io.BytesIO()
+            image.convert("RGBA" if image.has_transparency_data else "RGB").save(made, "PNG")
+            return made.getvalue()
+    except Exception:  # Pillow raises whatever its decoders meet
+        return None
 
 
 def sample_image(data: bytes, uvs: NDArray[np.floating]) -> NDArray[np.float64]:

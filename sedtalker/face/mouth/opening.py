@@ -84,6 +84,7 @@ def with_inside(face: Face, inside: Inside) -> Face:
         colours=None if mesh.colours is None else np.concatenate([mesh.colours, inside.colours]),
         group_names=(*names, *new_names),
         polygon_groups=np.concatenate([groups, len(names) + inside.groups]).astype(np.int32),
+        materials=(*mesh.materials, *[None] * len(new_names)) if mesh.materials else (),
     )
     none = np.zeros(count, bool)
     regions = {

@@ -1,0 +1,115 @@
+"""Contact sheets of the test meshes in six emotions, for docs/mesh.md.
+
+    python scripts/make_mesh_sheets.py --data ../shared/data [--only people|stylised|hard]
+
+Writes ``docs/images/mesh_people.jpg`` (persons of the reference rig, each in a topology, unit and turn of its own),
+``mesh_stylised.jpg`` and ``mesh_hard.jpg`` (a head of another hand, one with blend shapes of its own, few and many
+vertices, a scan shut and opened). Every row is what ``mesh register`` makes of a file; the columns are the expressions
+at full intensity.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sedtalker.animation.expressions import poses
+from sedtalker.datasets.manifest import find_data
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.face.catalogue import load_face
+from sedtalker.face.face import Face
+from sedtalker.face.files import read_scene
+from sedtalker.face.fitting import FitOptions, fit
+from sedtalker.face.mesh import Mesh
+from sedtalker.face.scene import Scene
+from sedtalker.render.camera import frame_head
+from sedtalker.render.contact_sheet import tile
+from sedtalker.render.renderer import make_renderer
+from sedtalker.training.registration_targets import KINDS, other_heads, random_identities
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SAMPLE = Path(__file__).parents[1] / "data" / "samples" / "head.obj"
+SIZE = 128
+Row = tuple[str, Scene, FitOptions]
+
+
+def plain(mesh: Mesh) -> Scene:
+    """A mesh as a file without blend shapes has it."""
+    return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), np.float32))
+
+
+def people(data: Path) -> Iterator[Row]:
+    """Persons of the reference rig, one of each way to cut them into triangles."""
+    for head in random_identities(data, len(KINDS), seed=0):
+        yield head.name, plain(head.mesh), FitOptions()
+
+
+def stylised(data: Path) -> Iterator[Row]:
+    """Persons with other proportions."""
+    for head in other_heads(data, seed=0):
+        if head.name.startswith("stylised"):
+            yield head.name, plain(head.mesh), FitOptions()
+
+
+def hard(data: Path) -> Iterator[Row]:
+    """What is hard about files."""
+    yield "sample head", read_scene(SAMPLE), FitOptions()
+    yield "own blend shapes", read_scene(data / "face" / "test_meshes" / "mh_head_arkit52.glb"), FitOptions()
+    for head in other_heads(data, seed=0):
+        if head.name in ("mh_head", "mh_head, mirrored", "low-poly", "scan", "dense"):
+            yield head.name, plain(head.mesh), FitOptions()
+        if head.name == "scan":
+            yield "scan, --open-mouth", plain(head.mesh), FitOptions(open_mouth=True)
+
+
+PAGES = {"people": people, "stylised": stylised, "hard": hard}
+
+
+def expressions(face: Face) -> list[np.ndarray]:
+    """Pictures of a face at rest and in each emotion."""
+    table = np.zeros((len(CATEGORIES), len(face.shapes)), np.float32)
+    table[:, :52] = poses()
+    with make_renderer(face, frame_head(face, zoom=1.1), SIZE) as view:
+        return [view.render(vertices) for vertices in face.deform(table)]
+
+
+def make_page(name: str, data: Path) -> Path:
+    """One page: a row for each mesh, named under its face at rest."""
+    source = load_face()
+    pictures, labels = [], []
+    for label, scene, options in PAGES[name](data):
+        print(f"{name}: {label}", file=sys.stderr)
+        face, _ = fit(scene, source, label, options)
+        pictures += expressions(face)
+        labels += [label, *CATEGORIES[1:]]
+    path = IMAGES / f"mesh_{name}.jpg"
+    Image.fromarray(tile(pictures, labels, len(CATEGORIES))).save(path, quality=82, optimize=True)
+    return path
+
+
+def main() -> None:
+    """Make the pages and say how large they are."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--only", choices=[*PAGES])
+    chosen = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(1)
+    try:
+        data = find_data(chosen.data)
+        for name in [chosen.only] if chosen.only else PAGES:
+            path = make_page(name, data)
+            print(f"{path}  {path.stat().st_size // 1000} kB")
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
