@@ -14,15 +14,16 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
 from sedtalker.face.files import read_mesh
-from sedtalker.face.landmarks.samples import random_rotation, sphere, torus
+from sedtalker.face.landmarks.samples import grid_triangles, random_rotation, sphere, torus
 from sedtalker.face.landmarks.views import View, rasterise
 from sedtalker.face.mesh import Mesh, from_triangles
-from sedtalker.face.registration import RegistrationReport, register, register_cached
+from sedtalker.face.registration import RegistrationReport, parts, register, register_cached
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.face.registration.pose import similarity
 from sedtalker.face.registration.report import report_from_json
 from sedtalker.face.registration.rigid import affine_offsets, eye_offsets
-from sedtalker.face.registration.surface import weld
+from sedtalker.face.registration.surface import face_outwards, weld
+from sedtalker.face.registration.transfer import agreement
 
 Registered = tuple[Mesh, Face, RegistrationReport]
 
@@ -215,6 +216,69 @@ def test_weld_joins_seams_and_skips_unused_vertices() -> None:
     assert surface.vertex_point[6] == -1
     assert surface.vertex_point[0] == surface.vertex_point[3]
     assert surface.component.max() == 0
+
+
+def test_weld_keeps_apart_what_touches_inside_a_surface() -> None:
+    """A flap grows out of the middle of a plate, on a vertex of its own."""
+    points, triangles = plate(5)
+    flap = np.array([points[12], points[12] + (0, 0, 1), points[12] + (0.1, 0, 1)])
+    vertices = np.concatenate([points, flap]).astype(np.float32)
+    surface = weld(from_triangles(vertices, np.concatenate([triangles, [[25, 26, 27]]]).astype(np.int32)))
+    assert len(surface.points) == 28
+    assert surface.component.max() == 1
+
+
+def plate(side: int) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.meshgrid(np.linspace(-1, 1, side), np.linspace(-1, 1, side))
+    return np.stack([x.ravel(), y.ravel(), 0 * x.ravel()], axis=1), grid_triangles(side, side)
+
+
+def test_what_lies_behind_a_plate_is_not_seen() -> None:
+    near, triangles = plate(9)
+    behind = 0.5 * near - (0, 0, 0.5)
+    both = np.concatenate([near, behind])
+    bare, seen, outwards = face_outwards(
+        both, np.concatenate([triangles, triangles + len(near)]).astype(np.int32), np.zeros(3), 1.5
+    )
+    assert bare[: len(near)].all()
+    centre = len(near) + len(near) // 2
+    assert not bare[centre] or seen[len(triangles) :].any()
+    facing = np.cross(both[outwards[0, 1]] - both[outwards[0, 0]], both[outwards[0, 2]] - both[outwards[0, 0]])
+    assert facing[2] > 0 or not seen[0]
+
+
+def test_outliers_are_those_that_resemble_no_neighbour() -> None:
+    points, triangles = plate(7)
+    offsets = np.zeros((2, len(points), 3))
+    offsets[:, points[:, 0] > 0.1] = 0.004  # a lid: half of the plate moves, its rim beside what lies still
+    offsets[:, 8] = 0.03
+    agree = agreement(offsets, triangles, np.ones(len(points)))
+    assert agree[8] < 0.1
+    assert np.delete(agree, 8).min() > 0.9
+
+
+def test_gums_and_tongue_in_one_piece_are_shared_out() -> None:
+    rng = np.random.default_rng(0)
+    row = np.stack([np.linspace(-0.03, 0.03, 40), np.zeros(40), 0.1 - 20 * np.linspace(-0.03, 0.03, 40) ** 2], axis=1)
+    upper, lower = row + (0, -0.02, 0), row + (0, -0.035, 0)
+    tongue = rng.uniform((-0.015, -0.04, 0.05), (0.015, -0.033, 0.08), (30, 3))
+    piece = np.concatenate([1.1 * upper + (0, 0.006, -0.005), 1.1 * lower - (0, 0.006, 0.005), tongue])
+    chain = np.stack([np.arange(len(piece) - 2), np.arange(1, len(piece) - 1), np.arange(2, len(piece))], axis=1)
+    expected = {parts.UPPER_TEETH: upper, parts.LOWER_TEETH: lower, parts.TONGUE: tongue}
+    found = parts.split_mouths(piece, chain.astype(np.int32), np.zeros(len(piece), int), {0: parts.WORN}, expected)
+    assert (found[0][5:35] == parts.UPPER_TEETH).all()
+    assert (found[0][45:75] == parts.LOWER_TEETH).mean() > 0.9
+    assert parts.split_mouths(upper, chain[:38].astype(np.int32), np.zeros(40, int), {0: parts.WORN}, expected) == {}
+
+
+def test_an_eye_reaches_further_at_the_cornea() -> None:
+    ball = sphere(16)[0]
+    ball = ball * (1 + 0.2 * np.exp(-8 * (1 - ball[:, 2:])))
+    eye = Eyeball(np.zeros(3), 1.0, ball)
+    front, side = eye.reach(np.array([[0, 0, 5.0], [3.0, 0, 0]]))
+    assert front > 1.12
+    assert side == pytest.approx(1.0, abs=0.02)
+    assert Eyeball(np.zeros(3), 2.0).reach(np.ones((1, 3)))[0] == 2.0
 
 
 @settings(max_examples=30, deadline=None)

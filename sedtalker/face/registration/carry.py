@@ -74,14 +74,11 @@ def expected_mouth(source: Source) -> dict[int, tuple[Ints, Points]]:
 def move_points(source: Source, target: Head) -> tuple[NDArray[np.float64], Ints, Transfer]:
     """Offsets (K + C, N, 3) and roles (N,) of all the target's points, and how the skin got its own."""
     mouth = expected_mouth(source)
-    roles = parts.name_inner_parts(
-        target.points,
-        target.component,
-        target.roles,
-        {role: places for role, (_, places) in mouth.items()},
-        target.outer,
-    )
+    expected = {role: places for role, (_, places) in mouth.items()}
+    roles = parts.name_inner_parts(target.points, target.component, target.roles, expected, target.outer)
     role = parts.point_roles(target.component, roles)
+    for c, of_points in parts.split_mouths(target.points, target.triangles, target.component, roles, expected).items():
+        role[target.component == c] = of_points
     out = np.zeros((len(source.face.basis), len(target.points), 3))
     turned = source.turn().T.astype(np.float32)
     skin = transfer_skin(

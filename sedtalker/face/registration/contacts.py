@@ -13,6 +13,7 @@ from sedtalker.face.registration.parts import LEFT_EYE, RIGHT_EYE, Eyeball
 Offsets = NDArray[np.float64]
 EYES = ((RIGHT_EYE, "eyeBlinkRight"), (LEFT_EYE, "eyeBlinkLeft"))
 OVERLAP = 0.0003  # metres at rig scale by which closed lids overlap
+CLOSING_ROUNDS = 4  # lids and lips of few polygons do not follow their rim at once
 CLEARANCE = 0.0003  # of the closed lid over the eyeball
 LIP_REACH = 0.006  # how far from the contact line lips are corrected
 LIP_TOLERANCE = 0.0001
@@ -29,8 +30,9 @@ def meet(offsets: Offsets, index: dict[str, int], skin: Skin, eyes: dict[int, Ey
         seal(offsets, skin, line)
         return
     if {"jawOpen", "mouthClose"} <= set(index):
-        half = 0.5 * (offsets[index["jawOpen"]] + offsets[index["mouthClose"]])
-        offsets[index["mouthClose"]] += 2.0 * lip_correction(half, skin, line)
+        for _ in range(CLOSING_ROUNDS):
+            half = 0.5 * (offsets[index["jawOpen"]] + offsets[index["mouthClose"]])
+            offsets[index["mouthClose"]] += 2.0 * lip_correction(half, skin, line)
     if {"mouthPressLeft", "mouthPressRight"} <= set(index):
         left, right = index["mouthPressLeft"], index["mouthPressRight"]
         change = lip_correction(offsets[left] + offsets[right], skin, line)
@@ -92,24 +94,30 @@ def close_lids(offset: Offsets, skin: Skin, line: Line, ball: Eyeball | None) ->
     width = rim_x[-1] - rim_x[0]
     near = (x > rim_x[0] - 0.3 * width) & (x < rim_x[-1] + 0.3 * width)
     near &= (skin.points[:, 1] > middle) & (np.abs(skin.points[:, 1] - middle) < 0.8 * width)
-    upper, lower = border_offsets(offset, skin, line, lip=False)
-    missing = (line.lower + lower) - (line.upper + upper) + (0.0, -OVERLAP, OVERLAP)
-    missing[:, 0] = 0.0
-    # Borders are read off a picture: what is not smooth along them is noise.
-    missing = gaussian_filter1d(missing * taper()[:, None], 1.2, axis=0, mode="nearest")
+    upper, _ = border_offsets(offset, skin, line, lip=False)
     fall = np.minimum(gaussian_filter1d(upper[:, 1], 1.2), -1e-5)
     share = np.clip(offset[:, 1] / np.interp(x, rim_x, fall[order]), 0.0, 1.0) * near
-    for axis in (1, 2):
-        offset[:, axis] += share * np.interp(x, rim_x, missing[order, axis])
-    if ball is not None:
-        clear_eyeball(offset, skin, ball, share)
+    for k in range(CLOSING_ROUNDS):
+        last = k + 1 == CLOSING_ROUNDS
+        if last and ball is not None:
+            clear_eyeball(offset, skin, ball, share)
+        upper, lower = border_offsets(offset, skin, line, lip=False)
+        missing = (line.lower + lower) - (line.upper + upper) + (0.0, -OVERLAP, OVERLAP)
+        # Borders are read off a picture: what is not smooth along them is noise.
+        missing = gaussian_filter1d(missing * taper()[:, None], 1.2, axis=0, mode="nearest")
+        for axis in (1,) if last else (1, 2):
+            offset[:, axis] += share * np.interp(x, rim_x, missing[order, axis])
 
 
 def clear_eyeball(offset: Offsets, skin: Skin, ball: Eyeball, share: NDArray[np.float64]) -> None:
-    """Push the closed lid (``share`` (M,) of each point in it) out of the eyeball, by 2.5 mm at most; in place."""
+    """Push the closed lid (``share`` (M,) of each point in it) out of the eyeball, by 4 mm at most; in place."""
     away = skin.points + offset - ball.centre
     distance = np.linalg.norm(away, axis=1)
-    depth = np.clip(ball.radius + CLEARANCE - distance, 0.0, 0.0025) * skin.bare * np.clip(3.0 * share, 0.0, 1.0)
+    depth = (
+        np.clip(ball.reach(skin.points + offset) + CLEARANCE - distance, 0.0, 0.004)
+        * skin.bare
+        * np.clip(3.0 * share, 0.0, 1.0)
+    )
     offset += away / (distance[:, None] + 1e-12) * depth[:, None]
 
 

@@ -25,13 +25,15 @@ class Head:
     """A welded head in rig coordinates (metres, +Y up, +Z front).
 
     Attributes:
-        points: (N, 3); component: (N,); vertex_point: (V,) point of each mesh vertex, −1 where unused.
+        points: (N, 3); triangles: (T, 3); component: (N,).
+        vertex_point: (V,) point of each mesh vertex, −1 where unused.
         skin: the skin alone; skin_points: (S,) which points it is made of.
         landmarks: (68, 3); outer: outer-eye-corner distance.
         roles: role of each component known so far (skin and eyes); eyes: eyeballs found, by role.
     """
 
     points: Points
+    triangles: Ints
     component: Ints
     vertex_point: Ints
     skin: Skin
@@ -72,7 +74,18 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
     weights = np.asarray(confidence, np.float64) * np.where(np.arange(68) < 17, 0.15, 1.0)
     features = type(features)(features.lip_side[skin_points], features.lips, features.lids)
     skin = Skin(points[skin_points], local, seen[is_mine], bare[skin_points], landmarks, weights, features)
-    return Head(points, surface.component, surface.vertex_point, skin, skin_points, landmarks, outer, roles, eyes)
+    return Head(
+        points=points,
+        triangles=surface.triangles,
+        component=surface.component,
+        vertex_point=surface.vertex_point,
+        skin=skin,
+        skin_points=skin_points,
+        landmarks=landmarks,
+        outer=outer,
+        roles=roles,
+        eyes=eyes,
+    )
 
 
 def with_curtains(points: Points, triangles: Ints, features: Features) -> tuple[Points, Ints]:

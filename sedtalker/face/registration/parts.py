@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from sedtalker.face.mesh import Ints, Mask
-from sedtalker.face.registration.surface import Points
+from sedtalker.face.registration.surface import Points, adjacency
 
 SKIN, RIGHT_EYE, LEFT_EYE, UPPER_TEETH, LOWER_TEETH, TONGUE, WORN = range(7)
+MOUTH = (UPPER_TEETH, LOWER_TEETH, TONGUE)
+EVENING_ROUNDS = 20
+NEAR_MOUTH = 0.012  # metres at rig scale from where teeth and tongue are expected
 ROLES = ("skin", "right eye", "left eye", "upper teeth", "lower teeth", "tongue", "worn")
 
 
 @dataclass(frozen=True, eq=False)
 class Eyeball:
-    """A found eye: centre (3,) and radius in the coordinates of the points."""
+    """A found eye: centre (3,), radius and surface (M, 3) in the coordinates of the points."""
 
     centre: Points
     radius: float
+    points: Points = field(default_factory=lambda: np.zeros((0, 3)))
+
+    def reach(self, places: Points) -> NDArray[np.float64]:
+        """How far (N,) the surface lies from the centre in the direction of places (N, 3): further at the cornea."""
+        if len(self.points) < 12:
+            return np.full(len(places), self.radius)
+        away = self.points - self.centre
+        far = np.linalg.norm(away, axis=1)
+        tree = cKDTree(away / (far[:, None] + 1e-12))
+        towards = places - self.centre
+        distance, nearest = tree.query(towards / (np.linalg.norm(towards, axis=1, keepdims=True) + 1e-12), k=6)
+        weight = 1.0 / (distance + 0.05) ** 2
+        return np.asarray((weight * far[nearest]).sum(axis=1) / weight.sum(axis=1))
 
 
 def skin_components(component: Ints, triangles: Ints, landmark_triangles: Ints) -> NDArray[np.int64]:
@@ -57,7 +73,7 @@ def find_eyes(
             continue
         biggest = max(round_ones, key=lambda c: float(np.ptp(bounds[c], axis=0).max()))
         centre, radius = fit_sphere(points[component == biggest])
-        balls[role] = Eyeball(centre, radius)
+        balls[role] = Eyeball(centre, radius, points[component == biggest])
         for c in near:
             away = np.linalg.norm(points[component == c] - centre, axis=1)
             if c == biggest or away.max() < 1.12 * radius:
@@ -120,6 +136,39 @@ def name_inner_parts(
         roles[c] = min(distance, key=lambda role: distance[role] + misfit(bounds[c], references[role]))
     part_teeth(roles, bounds)
     return roles
+
+
+def split_mouths(
+    points: Points, triangles: Ints, component: Ints, roles: dict[int, int], references: dict[int, Points]
+) -> dict[int, Ints]:
+    """Components that hold both jaws, such as gums with a tongue: the nearest part's role for each of their points."""
+    both = (UPPER_TEETH, LOWER_TEETH)
+    if not all(role in references for role in both):
+        return {}
+    trees = {role: cKDTree(reference) for role, reference in references.items()}
+    known = np.array(list(trees))
+    upper, lower = (references[role] for role in both)
+    top, bottom, width = upper[:, 1].max(), lower[:, 1].min(), 0.95 * np.ptp(upper[:, 0])
+    found = {}
+    for c, role in roles.items():
+        if role not in (*MOUTH, WORN):
+            continue
+        mine = points[component == c]
+        if mine[:, 1].max() < top or mine[:, 1].min() > bottom or np.ptp(mine[:, 0]) < width:
+            continue
+        distance = np.stack([tree.query(mine)[0] for tree in trees.values()])
+        if np.median(distance.min(axis=0)) > NEAR_MOUTH:
+            continue
+        index = np.cumsum(component == c) - 1
+        edges = adjacency(len(mine), index[triangles[component[triangles[:, 0]] == c]])
+        degree = np.maximum(np.asarray(edges.sum(axis=1)).reshape(-1), 1.0)
+        for _ in range(EVENING_ROUNDS):  # the gums of both jaws reach between each other's teeth
+            distance = 0.5 * (distance + (edges @ distance.T).T / degree)
+        nearest = known[distance.argmin(axis=0)].astype(np.int32)
+        share = [float((nearest == part).mean()) for part in both]
+        if min(share) > 0.15:
+            found[c] = nearest
+    return found
 
 
 def misfit(bounds: Points, reference: Points) -> float:

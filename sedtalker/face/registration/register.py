@@ -17,9 +17,10 @@ from sedtalker.face.registration.head import Head, prepare_source, prepare_targe
 from sedtalker.face.registration.placement import Placement, place
 from sedtalker.face.registration.pose import FaceFix, Similarity, find_face
 from sedtalker.face.registration.report import RegistrationReport
-from sedtalker.face.registration.surface import weld
+from sedtalker.face.registration.surface import Surface, weld
 
 FEWEST_TRIANGLES = 100
+LOOSE = "the face is in loose pieces, its triangles share no vertices: merge vertices by distance"
 
 
 def register(
@@ -57,6 +58,8 @@ def register(
             f"{name}: no face found on this mesh; give a head with eyes, nose and mouth, or say with "
             "--landmarks where they are"
         )
+    if skin_triangles(surface, fix) < FEWEST_TRIANGLES:
+        raise InputError(f"{name}: {LOOSE}")
     head = prepare_target(surface, fix, known.landmarks)
     moving = Source(source, known, vertex, align(known.skin, head.skin))
     offsets, roles, skin = move_points(moving, head)
@@ -74,6 +77,12 @@ def register(
     return face, describe(
         fix, head, roles, placement, fit_residual(moving, head), gaps(skin.offsets, source.shape_index, head.skin)
     )
+
+
+def skin_triangles(surface: Surface, fix: FaceFix) -> int:
+    """How many triangles hang together with those under the landmarks."""
+    skins = parts.skin_components(surface.component, surface.triangles, fix.triangles)
+    return int(np.isin(surface.component[surface.triangles[:, 0]], skins).sum())
 
 
 def upright(mesh: Mesh, to_metres: Similarity) -> Floats:

@@ -17,7 +17,6 @@ from sedtalker.face.registration.surface import Points, laplacian, point_normals
 
 TRUSTED = 0.002  # metres at rig scale between the registered source and the target
 FILL = 0.02
-UNSEEN = 0.5  # trust in a place that nobody sees
 SURE = 0.2  # confidence of a neighbour that is worth agreeing with
 FAR = 0.06
 
@@ -48,7 +47,6 @@ def transfer_skin(source: Skin, registered: Points, offsets: Floats, target: Ski
     """
     corners, weights, distance, facing = closest_on_source(source, registered, target)
     confidence = np.where(facing > 0.3, 1.0, 0.05) / (1.0 + (distance / TRUSTED) ** 2) ** 2
-    confidence = np.where(target.bare, confidence, UNSEEN * confidence)
     direct = sum(offsets[:, corners[:, k]] * weights[None, :, k, None] for k in range(3))
     direct = np.asarray(direct, dtype=np.float64)
     confidence *= agreement(direct, target.triangles, confidence)
