@@ -139,7 +139,8 @@ def page(results: Mapping[str, Any]) -> str:
         if part in results:
             command = f"`sedtalker evaluate {part} --data DIR --json`"
             shown = described or dict.fromkeys(results[part], "")
-            sections.append(f"\n## {title}\n{command}\n\n{table(shown, results[part])}")
+            more = "[Other forms of the decoder](decoders.md) at equal size.\n\n" if part == "decoder" else ""
+            sections.append(f"\n## {title}\n{command}\n\n{more}{table(shown, results[part])}")
     return "".join(sections)
 
 
@@ -165,7 +166,7 @@ def measure(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
         "diarizer": diarizer,
         "enrolment": lambda: evaluate_enrolment(data, report=say),
         "speed": lambda: evaluate_speed(data, report=say),
-        "decoder": lambda: evaluate_decoder(data),
+        "decoder": lambda: evaluate_decoder(data, report=say),
     }
     for part in arguments.parts:
         results[part] = _rounded(runs[part]())

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from sedtalker.animation.baselines import AutoregressiveDecoder, WindowDecoder
 from sedtalker.animation.blocks import make_block
-from sedtalker.animation.conditioning import AdaptiveNorm, Conditioning, Style
+from sedtalker.animation.conditioning import STYLE_CODES, AdaptiveNorm, Conditioning, Style
 from sedtalker.animation.decoder_stream import DecoderStream
 from sedtalker.animation.onsets import ease_cuts
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
@@ -51,7 +51,7 @@ class DecoderConfig(BaseModel):
     radius: int = Field(12, description="attention window on either side, frames of 20 ms")
     future: int | None = Field(None, ge=0, description="frames after a frame that attention sees; the radius if None")
     dropout: float = 0.05
-    styles: tuple[str, ...] = Field(("articulation", "rounding"), description="values of ``Style`` it was taught")
+    styles: tuple[str, ...] = Field(STYLE_CODES, description="values of ``Style`` it was taught")
     constant_emotion: bool = Field(False, description="conditioned by the recording's mean emotion (for comparison)")
     shapes: tuple[str, ...] = Field(ARKIT_52, description="the shapes that ever move; the others stay at zero")
 

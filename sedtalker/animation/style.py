@@ -78,9 +78,10 @@ def read_style(path: Path) -> Style:
     if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("style"), dict):
         raise InputError(f"{path}: no style file; sedtalker style writes one")
     try:
-        return _checked({str(k): float(v) for k, v in found["style"].items()}, str(path))
+        values = {str(name): float(value) for name, value in found["style"].items()}
     except (TypeError, ValueError):
         raise InputError(f"{path}: a value of the style is no number") from None
+    return _checked(values, str(path))
 
 
 def write_style(path: Path, style: Style) -> None:

@@ -43,7 +43,7 @@ def diarize_stream(
     encoder = load_encoder().to(device)
     voice = enrol(diarizer, (encode(encoder, load_audio(path)) for path in enrolled)) if enrolled else None
     stream = DiarizerStream(diarizer, encoder, look_ahead, voice=voice)
-    frames = _final_frames(stream, _sound(source, longest))
+    frames = _final_frames(stream, sound_pieces(source, longest))
     lines = _json_lines(frames, diarizer.config.labels) if as_json else _segment_lines(frames, diarizer.config.labels)
     try:
         for line in lines:
@@ -53,7 +53,7 @@ def diarize_stream(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _sound(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
+def sound_pieces(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
     """A file at once, a pipe as it comes."""
     from sedtalker.audio import load_audio
     from sedtalker.audio.pipe import pipe_samples

@@ -109,12 +109,19 @@ def cross_corpus(
 
 @app.command()
 @fail_clearly
-def decoder(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
+def decoder(
+    data: Data = None,
+    checkpoint: Checkpoint = None,
+    baselines: Annotated[
+        Path | None, typer.Option(help="A folder of other decoders' checkpoints, trained alike, to compare with.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
     """Motion figures on held-out sentences, with the static and shuffled controls."""
     from sedtalker.datasets.manifest import find_data
     from sedtalker.training.evaluate_decoder import evaluate_decoder
 
-    _show(evaluate_decoder(find_data(data), checkpoint), json)
+    _show(evaluate_decoder(find_data(data), checkpoint, baselines=baselines, report=say), json)
 
 
 @app.command("vertex-decoder")

@@ -85,6 +85,8 @@ class DiarizerStream:
         context = max(diarizer.context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
         self.listener = Listener(encoder, context + self.delay + self.hop)
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
+        self.heard: Heard | None = None
+        """What the listener said last: the features behind the newest frames."""
         self.waiting: list[NDArray[np.float32]] = []
         self.final = 0
         self.ended = False
@@ -120,7 +122,7 @@ class DiarizerStream:
 
     def _hear(self, samples: NDArray[np.float32]) -> StreamFrames:
         """What becomes final with these samples; everything at the end."""
-        heard = self.listener.hear(samples)
+        self.heard = heard = self.listener.hear(samples)
         begin = self.final
         self.final = max(begin, heard.total - (0 if self.ended else self.delay))
         if begin == self.final:

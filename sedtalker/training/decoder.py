@@ -46,7 +46,7 @@ class DecoderTaskConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: DecoderConfig = DecoderConfig(styles=STYLE_CODES)
+    model: DecoderConfig = DecoderConfig()
     start: str | None = None
     """Folder of a decoder whose weights training starts from; it keeps its sizes and styles, not its look-ahead."""
     encoder: str | None = None
@@ -127,13 +127,20 @@ class DecoderTask:
         targets = self._target_sample()
         shapes = tuple(name for name, top in zip(ARKIT_52, targets.max(0), strict=True) if top > 0.02)
         self.model_config = self.config.model.model_copy(update={"shapes": shapes})
-        decoder = build_decoder(self.model_config)
         if self.config.start:
-            decoder.load_state_dict(load_decoder(Path(self.config.start)).state_dict())
-            return decoder
+            return self._go_on(Path(self.config.start))
+        decoder = build_decoder(self.model_config)
         with torch.no_grad():  # start from the mean face
             decoder.coefficients.weight.mul_(0.1)
             decoder.coefficients.bias.copy_(torch.from_numpy(targets.mean(0)))
+        return decoder
+
+    def _go_on(self, folder: Path) -> nn.Module:
+        """The decoder in a folder, with this task's look-ahead and dropout."""
+        start, wanted = load_decoder(folder), self.config.model
+        self.model_config = start.config.model_copy(update={"future": wanted.future, "dropout": wanted.dropout})
+        decoder = build_decoder(self.model_config)
+        decoder.load_state_dict(start.state_dict())
         return decoder
 
     def batch(self, rng: np.random.Generator) -> Batch:

@@ -53,7 +53,7 @@ def evaluate_decoder(
     report("lips measured")
     figures |= evaluate_voices(decoder, face, net, [(h.clip, h.features) for h in heard], report)
     figures |= unseen_figures(decoder, face, net, data)
-    figures |= expression_figures(decoder, face, gauge, heard[:EMOTIONAL_CLIPS])
+    figures |= expression_figures(decoder, face, gauge, heard)
     parts = read_parts(data)
     spoken = [Spoken(h.features, h.spoken) for h in heard]
     figures |= evaluate_control(decoder, face, parts, spoken[EMOTIONAL_CLIPS:], spoken[:EMOTIONAL_CLIPS])

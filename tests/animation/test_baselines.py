@@ -10,7 +10,7 @@ from sedtalker.animation.decoder import DecoderConfig, build_decoder
 def _inputs(frames=30):
     torch.manual_seed(0)
     posterior = torch.softmax(torch.randn(2, frames, 7), -1)
-    return torch.randn(2, frames, 8), posterior, torch.rand(2, frames), torch.zeros(2, 2)
+    return torch.randn(2, frames, 8), posterior, torch.rand(2, frames), torch.zeros(2, 4)
 
 
 def _config(architecture):

@@ -49,7 +49,7 @@ def test_stream_equals_one_pass(lengths, layout):
     decoder = _decoder(layout=layout)
     speech, posterior, intensity = _inputs(sum(lengths))
     with torch.no_grad():
-        whole = decoder(speech, posterior, intensity, torch.zeros(1, 2))
+        whole = decoder(speech, posterior, intensity, torch.zeros(1, 4))
     stream, parts, start = DecoderStream(decoder, Style()), [], 0
     for i, length in enumerate(lengths):
         part = slice(start, start + length)
@@ -68,7 +68,7 @@ def test_long_recording_equals_one_pass():
     posterior = torch.zeros(1, 1700, 7)
     posterior[..., CATEGORIES.index("happy")] = 1
     with torch.no_grad():
-        whole = decoder(speech, posterior, torch.full((1, 1700), 0.7), torch.zeros(1, 2))[0].clamp(0, 1).numpy()
+        whole = decoder(speech, posterior, torch.full((1, 1700), 0.7), torch.zeros(1, 4))[0].clamp(0, 1).numpy()
     assert np.abs(got - whole).max() < TOLERANCE
     assert got.shape == (1700, 52)
 

@@ -71,7 +71,7 @@ def test_losses_are_zero_for_the_target_and_learnable():
     batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20), "weight": torch.ones(2)}
     assert max(float(v) for v in loss(target, batch).values()) < 1e-8
     decoder = Decoder(DecoderConfig(hidden=4, width=32, condition=8, heads=2, layout="MA"))
-    inputs = (torch.randn(2, 20, 8), torch.softmax(torch.randn(2, 20, 7), -1), torch.rand(2, 20), torch.zeros(2, 2))
+    inputs = (torch.randn(2, 20, 8), torch.softmax(torch.randn(2, 20, 7), -1), torch.rand(2, 20), torch.zeros(2, 4))
     optimizer = torch.optim.Adam(decoder.parameters(), 1e-2)
     history = []
     for _ in range(25):
