@@ -18,7 +18,7 @@ from sedtalker.face.registration.given import GivenLandmarks
 from sedtalker.face.registration.head import Head, prepare_source, prepare_target
 from sedtalker.face.registration.placement import Placement, place
 from sedtalker.face.registration.pose import FaceFix, find_face
-from sedtalker.face.registration.register import FEWEST_TRIANGLES, upright
+from sedtalker.face.registration.register import FEWEST_TRIANGLES, LOOSE, skin_triangles, upright
 from sedtalker.face.registration.surface import Points, Surface, weld
 from sedtalker.face.scene import Scene
 from sedtalker.face.soundness import Contents, complaints, count
@@ -144,6 +144,8 @@ def inspect(scene: Scene, source: Face, given: GivenLandmarks | None = None, num
         return Inspection(
             contents, None, ("not a face: no eyes, nose and mouth were found from any side", *problems), targets
         )
+    if skin_triangles(surface, fix) < FEWEST_TRIANGLES:
+        return Inspection(contents, None, (f"not a face that can be fitted: {LOOSE}", *problems), targets)
     head = prepare_target(surface, fix, known.landmarks)
     placed = place(fix, known.landmarks)
     roles = name_pieces(head, known, source, vertex)

@@ -17,6 +17,8 @@ from sedtalker.face.files import read_mesh, read_scene
 from sedtalker.face.fitting import fit
 from sedtalker.face.landmarks.samples import sphere
 from sedtalker.face.mesh import from_triangles
+from sedtalker.face.registration import register
+from sedtalker.face.registration.given import GivenLandmarks
 from sedtalker.face.scene import Scene
 from tests.face.bodies import scan
 
@@ -76,3 +78,14 @@ def test_a_damaged_head_is_fitted_or_refused(
     except InputError as error:
         whole, complaint = False, str(error)
     assert whole or (complaint and "\n" not in complaint)
+
+
+def test_a_head_in_loose_triangles_is_refused(source: Face) -> None:
+    """It looks like a face from outside, and has no surface."""
+    mesh = scan(source, 60)
+    triangles = mesh.vertices[mesh.triangles] + np.random.default_rng(0).normal(0, 3e-5, (len(mesh.triangles), 1, 3))
+    corners = np.arange(3 * len(triangles), dtype=np.int32).reshape(-1, 3)
+    loose = from_triangles(triangles.reshape(-1, 3).astype(np.float32), corners)
+    points = (source.mesh.vertices[source.landmarks]).astype(np.float64)
+    with pytest.raises(InputError, match="merge vertices"):
+        register(loose, source, "loose", GivenLandmarks(points, np.ones(68)))
