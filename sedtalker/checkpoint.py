@@ -39,13 +39,14 @@ class CheckpointConfig(BaseModel):
 
 
 def builtin_checkpoint(name: str) -> Path:
-    """Folder of weights that ship with the package (``speech_encoder``, ``diarizer``, ``decoder``, ``landmarks``)."""
+    """Folder of weights that ship with the package: speech_encoder, diarizer, decoder, decoder_streaming, landmarks."""
     package = Path(__file__).parent
     for root in (package / "checkpoints", package.parent / "checkpoints"):
         if (root / name / "config.json").is_file():
             return root / name
     raise InputError(
-        f"'{name}' is neither a checkpoint folder nor built-in weights (speech_encoder, diarizer, decoder, landmarks)"
+        f"'{name}' is neither a checkpoint folder nor built-in weights (speech_encoder, diarizer, decoder, "
+        "decoder_streaming, landmarks)"
     )
 
 

@@ -33,7 +33,7 @@ from sedtalker.datasets.talking import ReadSpeech, emphasised, read_noise, read_
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
 from sedtalker.speech.encoder import load_encoder
-from sedtalker.training.decoder_card import CARD, CAUSAL, LOOK_AHEAD
+from sedtalker.training.decoder_card import decoder_card
 from sedtalker.training.decoder_crops import RATE, CropLimits, HeardCrop, Scene, hear_crop
 from sedtalker.training.decoder_validation import validate_tracked
 from sedtalker.training.loop import Batch
@@ -219,7 +219,5 @@ class DecoderTask:
             model=self.model_config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        ahead = model.look_ahead if isinstance(model, Decoder) else None
-        told = LOOK_AHEAD.format(seconds=ahead / RATE) if ahead else CAUSAL if ahead == 0 else ""
-        card = CARD.format(look_ahead=told, **{k: f"{v:.3f}" for k, v in metrics.items()})
-        write_checkpoint(folder, config, model.state_dict(), card)
+        ahead = model.look_ahead / RATE if isinstance(model, Decoder) else None
+        write_checkpoint(folder, config, model.state_dict(), decoder_card(ahead, metrics))

@@ -1,6 +1,10 @@
 """The model card that is written beside the decoder's weights."""
 
-CARD = """# Built-in decoder
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CARD = """# {title}
 
 Speech features and a dense emotion track in, coefficients of the 52 ARKit shapes out, 50 frames a second.
 Mamba blocks and local attention (MMAMMA, width 128), adaptive norms driven frame by frame by the mixture of category
@@ -14,9 +18,8 @@ other voices move the lips as far, a small network taught by that talker turns t
 (speechocean762, LJ Speech) into motion, opened a little more where the voice is louder: learned habits of one talker on
 many voices, not measurements of those speakers; their lip width is averaged with a rule of dominance functions. Half of
 the tracked crops are heard in another voice (WORLD: pitch and formants changed apart). There is no free recording of
-emotional talking faces, so the
-expressions are **constructed**: action-unit prototypes with strengths of our own, plus the published average
-differences of 24 actors (RAVDESS), composed with the talking mouth under random tracks whose emotion changes inside
+emotional talking faces, so the expressions are **constructed**: action-unit prototypes with strengths of our own, plus
+the published average differences of 24 actors (RAVDESS), composed with the talking mouth under random tracks whose emotion changes inside
 the clip; loud voices get another variant of an expression than soft ones, brows follow pitch accents, the tongue tip
 shows in "th". Crops are swapped: the same speech under two emotions must differ in the lips as its targets do, the same
 emotion over two sentences in the upper face. Where the talker closes the lips (p, b, m), touches the teeth (f, v) or
@@ -51,4 +54,14 @@ the track says is *expressed*, never what a person feels. Not for judging people
 """
 
 LOOK_AHEAD = "A frame depends on the {seconds:.2f} s after it."
-CAUSAL = "It looks at nothing that comes later: `sedtalker stream` runs it while somebody speaks."
+CAUSAL = """It looks at nothing that comes later: `sedtalker stream` runs it while somebody speaks. It
+was trained on from the built-in decoder (`task.start=DIR task.model.future=0`)."""
+TITLES = ("Built-in streaming decoder", "Built-in decoder")
+"""Without and with a look-ahead."""
+
+
+def decoder_card(look_ahead: float | None, metrics: Mapping[str, float]) -> str:
+    """The card of a decoder that looks so many seconds ahead (None: at the whole recording)."""
+    told = "" if look_ahead is None else LOOK_AHEAD.format(seconds=look_ahead) if look_ahead else CAUSAL
+    title = TITLES[look_ahead is None or look_ahead > 0]
+    return CARD.format(title=title, look_ahead=told, **{k: f"{v:.3f}" for k, v in metrics.items()})
