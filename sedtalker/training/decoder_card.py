@@ -12,19 +12,19 @@ embeddings × intensity and by a style code (articulation, rounding, dynamics, c
 encoder, frozen. {look_ahead}
 
 ## Training
-One run of `sedtalker train experiment=decoder`. The mouth is learned from real motion: 780 sentences of GRID talker s1,
-tracked on video (both sides averaged, the rest pose removed, lip gap and width restored exactly as tracked). So that
-other voices move the lips as far, a small network taught by that talker turns the aligned phones of read speech
-(speechocean762, LJ Speech) into motion, opened a little more where the voice is louder: learned habits of one talker on
-many voices, not measurements of those speakers; their lip width is averaged with a rule of dominance functions. Half of
-the tracked crops are heard in another voice (WORLD: pitch and formants changed apart). There is no free recording of
-emotional talking faces, so the expressions are **constructed**: action-unit prototypes with strengths of our own, plus
-the published average differences of 24 actors (RAVDESS), composed with the talking mouth under random tracks whose emotion changes inside
-the clip; loud voices get another variant of an expression than soft ones, brows follow pitch accents, the tongue tip
-shows in "th". Crops are swapped: the same speech under two emotions must differ in the lips as its targets do, the same
-emotion over two sentences in the upper face. Where the talker closes the lips (p, b, m), touches the teeth (f, v) or
-rounds, the expression gives way.
-Noise and silence are trained to a resting mouth. Blinks, gaze and head motion are not learned here.
+One run of `sedtalker train experiment=decoder`. The mouth is learned from real motion: 780 sentences of GRID talker
+s1, tracked on video (both sides averaged, the rest pose removed, lip gap and width restored exactly as tracked). So
+that other voices move the lips as far, a small network taught by that talker turns the aligned phones of read speech
+(speechocean762, LJ Speech) into motion, opened a little more where the voice is louder: learned habits of one talker
+on many voices, not measurements of those speakers; their lip width is averaged with a rule of dominance functions.
+Half of the tracked crops are heard in another voice (WORLD: pitch and formants changed apart). There is no free
+recording of emotional talking faces, so the expressions are **constructed**: action-unit prototypes with strengths of
+our own, plus the published average differences of 24 actors (RAVDESS), composed with the talking mouth under random
+tracks whose emotion changes inside the clip; loud voices get another variant of an expression than soft ones, brows
+follow pitch accents, the tongue tip shows in "th". Crops are swapped: the same speech under two emotions must differ
+in the lips as its targets do, the same emotion over two sentences in the upper face. Where the talker closes the lips
+(p, b, m), touches the teeth (f, v) or rounds, the expression gives way. Noise and silence are trained to a resting
+mouth. Blinks, gaze and head motion are not learned here.
 
 ## Held-out figures (validation sentences, the built-in face)
 | figure | value |
