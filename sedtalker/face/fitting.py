@@ -23,6 +23,7 @@ from sedtalker.face.registration.given import GivenLandmarks
 from sedtalker.face.registration.pose import Similarity
 from sedtalker.face.rig import read_rig
 from sedtalker.face.scene import Scene
+from sedtalker.face.shape_landmarks import shape_landmarks
 from sedtalker.face.topology import Known, other_topology, recognise
 
 EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
@@ -73,7 +74,14 @@ def fit(scene: Scene, source: Face, name: str, options: FitOptions | None = None
         given, way = read_rig(options.rig, scene.mesh, source.shapes), EXACT
     heads = [options.given] if options.given else heads_of(scene.mesh, source)
     chosen = choose_head(heads, options.head, name)
-    face, report = register_cached(scene.mesh, source, name, given=chosen)
+    try:
+        face, report = register_cached(scene.mesh, source, name, given=chosen)
+    except InputError:  # no face is seen: where there are shapes, they may tell
+        told = None if chosen else told_by_shapes(scene, given, source)
+        if told is None:
+            raise
+        face, report = register_cached(scene.mesh, source, name, given=told)
+        report = replace(report, warnings=(TOLD, *report.warnings))
     face = replace(face, regions=near_head(face))
     if len(heads) > 1 and options.head is None:
         said = f"there are {len(heads)} heads: the largest figure's is taken; `mesh register --head` takes another"
@@ -114,6 +122,17 @@ def fitted_basis(scene: Scene) -> str:
     """What a registered face's shapes are; a known topology is named."""
     topology = other_topology(scene.mesh)
     return "fitted to this mesh" + (f"; it has {topology}'s topology, {HINTS[topology]}" if topology else "")
+
+
+TOLD = "no face was seen: its blend shapes tell where eyes and mouth are"
+
+
+def told_by_shapes(scene: Scene, given: BlendShapes, source: Face) -> GivenLandmarks | None:
+    """Landmarks by what a file's blend shapes move; None where they do not tell."""
+    size = float(np.ptp(scene.mesh.vertices, axis=0).max())
+    half = np.full(len(scene.mesh.vertices), 0.5)
+    own = own_shapes(given, source.shapes, size, lambda: half)
+    return shape_landmarks(scene.mesh.vertices, own.offsets, source)
 
 
 def near_head(face: Face) -> dict[str, Mask]:

@@ -1,0 +1,77 @@
+"""A face that is not seen can still be told by its blend shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.face import fitting
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin import load_builtin
+from sedtalker.face.face import Face
+from sedtalker.face.fitting import TOLD, fit
+from sedtalker.face.landmarks.samples import random_rotation
+from sedtalker.face.measure import measured
+from sedtalker.face.mesh import Floats, from_triangles
+from sedtalker.face.registration.given import GivenLandmarks
+from sedtalker.face.registration.pose import Similarity
+from sedtalker.face.scene import Scene
+from sedtalker.face.shape_landmarks import TELLING, shape_landmarks
+
+
+@pytest.fixture(scope="module")
+def source() -> Face:
+    return load_builtin()
+
+
+@pytest.fixture(scope="module")
+def stranger() -> tuple[Floats, Floats, np.ndarray]:
+    """Vertices, 52 offsets and landmarks of another person, turned, in millimetres."""
+    face, turn = Face.random(4), random_rotation(np.random.default_rng(0)).astype(np.float32)
+    vertices = 1000.0 * face.mesh.vertices @ turn.T + np.float32(70)
+    return vertices, 1000.0 * face.basis[:52] @ turn.T, vertices[face.landmarks]
+
+
+def test_shapes_tell_where_the_face_is(source: Face, stranger: tuple[Floats, Floats, np.ndarray]) -> None:
+    vertices, offsets, truth = stranger
+    given = shape_landmarks(vertices, dict(zip(ARKIT_52, offsets, strict=True)), source)
+    assert given is not None
+    outer = np.linalg.norm(truth[45] - truth[36])
+    off = np.linalg.norm(given.points - truth, axis=1) / outer
+    assert off[17:].mean() < 0.06
+    assert off.max() < 0.2
+
+
+def test_few_or_senseless_shapes_tell_nothing(source: Face, stranger: tuple[Floats, Floats, np.ndarray]) -> None:
+    vertices, offsets, _ = stranger
+    named = dict(zip(ARKIT_52, offsets, strict=True))
+    assert shape_landmarks(vertices, {name: named[name] for name in TELLING[:5]}, source) is None
+    rng = np.random.default_rng(1)
+    scattered = {name: np.eye(1, len(vertices), rng.integers(len(vertices))).T * [1, 0, 0] for name in TELLING}
+    assert shape_landmarks(vertices, scattered, source) is None
+
+
+def test_what_no_detector_sees_is_fitted_by_them(
+    source: Face, stranger: tuple[Floats, Floats, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vertices, offsets, truth = stranger
+    asked: list[GivenLandmarks | None] = []
+
+    def register(*_: object, given: GivenLandmarks | None = None) -> object:
+        asked.append(given)
+        if given is None:
+            raise InputError("no face found")
+        return source, measured(source, source.mesh, Similarity(1.0, np.eye(3), np.zeros(3)), 0.0)
+
+    monkeypatch.setattr(fitting, "register_cached", register)
+    monkeypatch.setattr(fitting, "recognise", lambda *_: None)
+    monkeypatch.setattr(fitting, "with_own_shapes", lambda face, report, *_: (face, report))
+    mesh = from_triangles(vertices, Face.random(4).mesh.triangles)
+    _, report = fit(Scene(mesh, ARKIT_52, offsets), source, "unseen")
+    assert report.warnings[0] == TOLD
+    assert [given is None for given in asked] == [True, False]
+    assert asked[1] is not None
+    assert np.linalg.norm(asked[1].points[30] - truth[30]) < 20.0
+    with pytest.raises(InputError, match="no face"):
+        fit(Scene(mesh, ("Angry",), offsets[:1]), source, "unseen")
