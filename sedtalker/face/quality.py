@@ -27,7 +27,7 @@ ADVICE = {
     "blink": "the lids do not meet: model the neutral face with open eyes and lids that lie on the eyeballs",
     "inverted": "shapes fold the surface: give lips and lids more and evener polygons, without overlaps",
 }
-NO_LIPS = "the lips are one surface: cut them apart along the mouth and give the mouth an inside, or it cannot open"
+NO_LIPS = "the lips are one surface and cannot open: use --open-mouth, or cut them apart and give the mouth an inside"
 NO_LIDS = "no open lids: cut out the eyes and put eyeballs there, or it cannot blink"
 
 
