@@ -20,7 +20,7 @@ from sedtalker.face.obj import write_obj
 from sedtalker.training.evaluate_speed import run_measured, write_speech
 from sedtalker.training.registration_targets import dense_head
 
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 @contextmanager
