@@ -13,7 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sedtalker.animation.animate import assemble
+from sedtalker.animation.decoder import load_decoder, predict
 from sedtalker.animation.expressions import poses
+from sedtalker.audio import load_audio
+from sedtalker.emotion.files import parse_emotion
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.catalogue import FACES, load_face
@@ -21,6 +25,7 @@ from sedtalker.face.face import Face
 from sedtalker.face.pose import pose
 from sedtalker.render import frame_head, load_lighting, make_renderer
 from sedtalker.render.contact_sheet import contact_sheet, every_shape, tile
+from sedtalker.speech.encoder import encode, load_encoder
 
 Picture = NDArray[np.uint8]
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
@@ -38,6 +43,9 @@ SOUNDS: dict[str, dict[str, float]] = {
     "oo": {"mouthPucker": 0.8, "jawOpen": 0.06},
 }
 """Mouth shapes of some sounds, set by hand."""
+SAMPLE = Path(__file__).parents[1] / "data/samples/four_moods.wav"
+CLIPS = {"builtin": "happy:0.9", "amara": "angry:1", "walter": "sad:1"}
+SPAN, STILLS = (0.5, 2.3), 6
 
 
 def look(face: Face, weights: Mapping[str, float], size: int, light: str = "studio", **camera: float) -> Picture:
@@ -81,6 +89,21 @@ def lights(face: Face) -> Picture:
     return tile([look(face, smile, 340, name, yaw=25.0) for name in names], names, 3)
 
 
+def clips(size: int = 170) -> Picture:
+    """Stills of three clips: the sample's first sentence on three people, each with a track of its own."""
+    sound = load_audio(SAMPLE)
+    features, decoder, rows = encode(load_encoder(), sound), load_decoder(), []
+    for name, emotion in CLIPS.items():
+        track, face = parse_emotion(emotion, sound.duration), load_face(name)
+        spoken = predict(decoder, features, track)
+        animation = assemble(spoken, features, track, face, duration=sound.duration, fps=30.0, seed=3)
+        chosen = np.round(np.linspace(*SPAN, STILLS) * 30).astype(int)
+        with make_renderer(face, frame_head(face, zoom=1.3), size) as view:
+            rows += [view.render(animation.vertices(k, k + 1)[0]) for k in chosen.tolist()]
+    labels = [f"{emotion}, {t:.2f} s" for emotion in CLIPS.values() for t in np.linspace(*SPAN, STILLS)]
+    return tile(rows, labels, STILLS)
+
+
 def gallery() -> Iterator[tuple[str, Picture]]:
     """Name and picture of everything in the gallery."""
     face = load_face()
@@ -90,6 +113,7 @@ def gallery() -> Iterator[tuple[str, Picture]]:
     yield "emotions", emotions([default], 280)
     yield "emotions_of_others", emotions(others, 140)
     yield "sounds", sounds(face)
+    yield "clips", clips()
     yield "lights", lights(face)
     yield "shapes", contact_sheet(face, every_shape(face), size=150, columns=8)
 
@@ -110,9 +134,12 @@ def main() -> None:
     """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder of the pictures")
+    parser.add_argument("--only", nargs="*", help="names of pictures; the others stay as they are")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     for name, picture in gallery():
+        if args.only and name not in args.only:
+            continue
         path = args.out / f"{name}.png"
         print(f"{path}  {save_small(picture, path) / 1000:.0f} kB")
 
