@@ -75,7 +75,7 @@ def expressions(face: Face) -> list[np.ndarray]:
     """Pictures of a face at rest and in each emotion."""
     table = np.zeros((len(CATEGORIES), len(face.shapes)), np.float32)
     table[:, :52] = poses()
-    with make_renderer(face, frame_head(face, zoom=1.1), SIZE) as view:
+    with make_renderer(face, frame_head(face, zoom=1.5), SIZE) as view:
         return [view.render(vertices) for vertices in face.deform(table)]
 
 
