@@ -18,6 +18,7 @@ from sedtalker.animation.shapes import INDEX, speech_only
 from sedtalker.audio import resample_frames
 from sedtalker.datasets.alignment import PhoneSpan
 from sedtalker.datasets.grid import TrackedClip
+from sedtalker.datasets.prominence import RATE, Prominence
 from sedtalker.datasets.visemes import TONGUE, tongue_curve
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
@@ -39,11 +40,7 @@ DYNAMICS = 0.25
 """Relative change of the lip opening by a unit of log energy, at dynamics 1."""
 SLUR = 0.045
 """Seconds over which the lips slur at crispness -1 (standard deviation)."""
-VOICED = 0.45
-ACCENT_RANGE = 0.25
-"""Natural-log pitch above the surroundings that counts as a full accent."""
 ACCENTED_BROWS, ACCENTED_LIDS = 0.16, 0.05
-RATE = 50.0
 
 
 def _columns(*names: str) -> list[int]:
@@ -161,42 +158,6 @@ class SpokenMotion:
         columns = np.maximum(columns + crispness * (columns - slow), 0.0).astype(np.float32)
         gap = columns[:, -1] * (1.0 - self.closure * min(1.0, -2.0 * min(crispness, 0.0)))
         return replace(self, coefficients=columns[:, :-1].clip(0.0, 1.0), gap=gap)
-
-
-@dataclass(frozen=True, eq=False)
-class Prominence:
-    """What the voice does that the face follows, whatever is said.
-
-    Attributes:
-        liveliness: (T,) in [0, 1], loudness smoothed over 0.3 s.
-        loudness: (T,) log energy smoothed over 0.06 s, 0 on loud syllables.
-        accent: (T,) in [0, 1], how far the pitch stands above its surroundings.
-    """
-
-    liveliness: Floats
-    loudness: Floats
-    accent: Floats
-
-
-def prominence_of(prosody: Floats) -> Prominence:
-    """From (T, 4) prosody at 50 frames a second (``PROSODY_CHANNELS``)."""
-    energy, pitch, voicing = prosody[:, 0], prosody[:, 1], prosody[:, 2]
-    smooth = gaussian_filter1d(energy, 0.06 * RATE)
-    weight = ((voicing > VOICED) & (pitch != 0.0)).astype(np.float32)
-    near, around = (
-        gaussian_filter1d(pitch * weight, s * RATE) / (gaussian_filter1d(weight, s * RATE) + 0.05) for s in (0.08, 0.8)
-    )
-    voiced = gaussian_filter1d(weight, 0.08 * RATE)
-    accent = np.clip((near - around - 0.04) / ACCENT_RANGE, 0.0, 1.0) * voiced
-    return Prominence(
-        liveliness_of(energy), (smooth - np.quantile(smooth, 0.8)).astype(np.float32), accent.astype(np.float32)
-    )
-
-
-def even_voice(frames: int) -> Prominence:
-    """A voice of middling loudness without accents."""
-    zero = np.zeros(frames, np.float32)
-    return Prominence(zero + 0.5, zero - 1.0, zero)
 
 
 @dataclass(frozen=True, eq=False)
@@ -324,11 +285,6 @@ def pause(frames: int) -> SpokenMotion:
     """A closed, resting mouth: the target for silence and noise."""
     zero = np.zeros(frames, np.float32)
     return SpokenMotion(np.zeros((frames, len(ARKIT_52)), np.float32), zero, zero, zero, zero, zero, zero)
-
-
-def liveliness_of(log_energy: Floats, rate: float = RATE) -> Floats:
-    """(T,) in [0, 1]: loudness of level-fixed speech smoothed over 0.3 s (log energy as ``prosody`` gives it)."""
-    return gaussian_filter1d(1.0 / (1.0 + np.exp(-(log_energy + 6.5) / 1.2)), 0.3 * rate).astype(np.float32)
 
 
 def random_emotion(rng: np.random.Generator, times: NDArray[np.floating]) -> tuple[Floats, Floats]:

@@ -20,9 +20,9 @@ from sedtalker.datasets.expressive_motion import (
     LipGauge,
     SpokenMotion,
     compose,
-    prominence_of,
     random_emotion,
 )
+from sedtalker.datasets.prominence import prominence_of
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 
 VERSION = "1"

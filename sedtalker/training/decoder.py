@@ -18,15 +18,13 @@ from sedtalker.animation.decoder import Decoder, DecoderConfig, build_decoder, l
 from sedtalker.animation.losses import DecoderLoss, LossWeights, weighted_sum
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.datasets.expressive_motion import (
-    Prominence,
     SpokenMotion,
     compose,
-    even_voice,
     measure_lips,
     measured_poses,
-    prominence_of,
     random_emotion,
 )
+from sedtalker.datasets.prominence import Prominence, even_voice, prominence_of
 from sedtalker.datasets.reference_rig import read_reference_rig
 from sedtalker.datasets.surroundings import read_surroundings
 from sedtalker.datasets.talking import ReadSpeech, emphasised, read_noise, read_tracked

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from sedtalker.animation.decoder import PROSODY_MEAN, PROSODY_SCALE, speech_input
 from sedtalker.animation.shapes import INDEX
-from sedtalker.datasets.expressive_motion import prominence_of
 from sedtalker.datasets.feature_store import Copy, FeatureStore
+from sedtalker.datasets.prominence import prominence_of
 from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.speech.phones import BILABIAL, VOWELS

@@ -10,7 +10,8 @@ from scipy.stats import spearmanr
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import AnyDecoder, predict
-from sedtalker.datasets.expressive_motion import Prominence, SpokenMotion, compose, prominence_of
+from sedtalker.datasets.expressive_motion import SpokenMotion, compose
+from sedtalker.datasets.prominence import Prominence, prominence_of
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width

@@ -11,11 +11,11 @@ from sedtalker.datasets.expressive_motion import (
     LipGauge,
     SpokenMotion,
     compose,
-    even_voice,
     fit_gap,
     pause,
     random_emotion,
 )
+from sedtalker.datasets.prominence import even_voice
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 
@@ -60,9 +60,7 @@ def test_lip_gap_is_fitted(seed):
 def test_closed_lips_stay_closed_under_every_emotion():
     table, gauge = poses(), _gauge()
     for emotion in CATEGORIES:
-        out = compose(
-            _closed(4), _one_hot(emotion, 4), np.ones(4, np.float32), Style(), gauge, table, even_voice(4)
-        )
+        out = compose(_closed(4), _one_hot(emotion, 4), np.ones(4, np.float32), Style(), gauge, table, even_voice(4))
         assert gauge.gap(out).max() < 0.01, emotion
 
 
