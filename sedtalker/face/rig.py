@@ -63,12 +63,12 @@ def settled(fit: Similarity) -> Similarity:
 
 
 def _read(path: Path, shapes: tuple[str, ...]) -> tuple[NDArray[np.float64], BlendShapes]:
+    if not path.exists():
+        raise InputError(f"{path}: no such rig: give a folder of OBJ files, a .npz, or a .glb or USD file with shapes")
     if path.is_dir():
         return _read_folder(path, shapes)
     if path.suffix.lower() == ".npz":
         return _read_arrays(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such rig: give a folder of OBJ files, a .npz, or a .glb or USD file with shapes")
     scene = read_scene(path)
     return scene.mesh.vertices.astype(np.float64), BlendShapes(scene.target_names, scene.targets)
 

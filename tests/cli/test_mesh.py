@@ -160,6 +160,12 @@ def test_a_ball_is_no_face_from_any_side(tmp_path: Path) -> None:
         (["inspect", "{}/broken.obj", "--picture", "{}/a.jpg"], "ends in .png"),
         (["register", "{}/broken.obj", "-o", "{}/a.npz"], "ends in .sedface"),
         (["register", "{}/none.obj", "-o", "{}/a.sedface", "-q"], "no such mesh file"),
+        (["register", str(HEAD), "--rig", "{}/none.npz", "-o", "{}/a.sedface", "-q"], "no such rig"),
+        (
+            ["register", str(HEAD), "--landmarks", "{}/none.json", "-o", "{}/a.sedface", "-q"],
+            "no such file of landmarks",
+        ),
+        (["register", str(HEAD), "--head", "2", "-o", "{}/a.sedface", "-q"], "there is no head 2"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path: Path, arguments: list[str], complaint: str) -> None:
