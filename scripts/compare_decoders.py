@@ -39,7 +39,6 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "mamba": ("Mamba alone", {"model": {"layout": "MMMMMM", "width": 136}}),
     "constant": ("ours, one emotion a recording", {"model": {"constant_emotion": True}}),
     "no_lip_losses": ("ours without lip losses", {"loss": NO_LIPS}),
-    "no_voices": ("ours without other voices", {"other_voices": 0.0}),
 }
 BASELINES = ("convolution", "window", "autoregressive")
 COLUMNS = (
