@@ -22,7 +22,7 @@ from sedtalker.face.registration import register
 from sedtalker.render.contact_sheet import contact_sheet
 from sedtalker.training.registration_targets import KINDS, other_heads, random_identities
 
-HEADS = ("identity 2 ", "identity 5 ", "identity 8 ", "stylised 0", "stylised 1", "stylised 5", "mh_head", "low-poly")
+HEADS = ("identity 3 ", "identity 5 ", "identity 8 ", "stylised 0", "stylised 1", "stylised 5", "mh_head", "low-poly")
 """How the names of the heads begin that are shown."""
 SHAPES: dict[str, dict[str, float]] = {
     "jawOpen": {"jawOpen": 0.7},

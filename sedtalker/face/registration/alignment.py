@@ -42,6 +42,13 @@ class Skin:
     landmark_weights: NDArray[np.float64]
     features: Features
 
+    @property
+    def outside(self) -> Mask:
+        """Points (N,) of triangles of which something is seen, those in folds and on rims too."""
+        points = np.zeros(len(self.points), bool)
+        points[self.triangles[self.seen]] = True
+        return points
+
 
 @dataclass(frozen=True, eq=False)
 class Pins:
@@ -60,8 +67,7 @@ def align(source: Skin, target: Skin) -> Points:
     bending = (operator.T @ operator).tocsr()
     marks = landmark_pins(source, target)
     lines = line_pins(source, target)
-    seen = np.zeros(n, bool)
-    seen[source.triangles[source.seen]] = True
+    seen = source.outside
     search, within = TargetSearch(target, target.seen), TargetSearch(target, ~target.seen)
     points = solve(source.points, bending, STIFFNESS[0] * 3, [marks, lines], None)
     for k in range(ROUNDS):

@@ -14,6 +14,7 @@ Offsets = NDArray[np.float64]
 EYES = ((RIGHT_EYE, "eyeBlinkRight"), (LEFT_EYE, "eyeBlinkLeft"))
 OVERLAP = 0.0003  # metres at rig scale by which closed lids overlap
 CLOSING_ROUNDS = 4  # lids and lips of few polygons do not follow their rim at once
+FURTHEST_PUSH = 0.005  # of a closed lid out of the eyeball
 CLEARANCE = 0.0003  # of the closed lid over the eyeball
 LIP_REACH = 0.006  # how far from the contact line lips are corrected
 LIP_TOLERANCE = 0.0001
@@ -110,14 +111,11 @@ def close_lids(offset: Offsets, skin: Skin, line: Line, ball: Eyeball | None) ->
 
 
 def clear_eyeball(offset: Offsets, skin: Skin, ball: Eyeball, share: NDArray[np.float64]) -> None:
-    """Push the closed lid (``share`` (M,) of each point in it) out of the eyeball, by 4 mm at most; in place."""
+    """Push the closed lid (``share`` (M,) of each point in it) out of the eyeball; in place."""
     away = skin.points + offset - ball.centre
     distance = np.linalg.norm(away, axis=1)
-    depth = (
-        np.clip(ball.reach(skin.points + offset) + CLEARANCE - distance, 0.0, 0.004)
-        * skin.bare
-        * np.clip(3.0 * share, 0.0, 1.0)
-    )
+    inside = np.clip(ball.reach(skin.points + offset) + CLEARANCE - distance, 0.0, FURTHEST_PUSH)
+    depth = inside * skin.outside * np.clip(3.0 * share, 0.0, 1.0)
     offset += away / (distance[:, None] + 1e-12) * depth[:, None]
 
 

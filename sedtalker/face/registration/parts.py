@@ -34,9 +34,8 @@ class Eyeball:
         far = np.linalg.norm(away, axis=1)
         tree = cKDTree(away / (far[:, None] + 1e-12))
         towards = places - self.centre
-        distance, nearest = tree.query(towards / (np.linalg.norm(towards, axis=1, keepdims=True) + 1e-12), k=6)
-        weight = 1.0 / (distance + 0.05) ** 2
-        return np.asarray((weight * far[nearest]).sum(axis=1) / weight.sum(axis=1))
+        _, nearest = tree.query(towards / (np.linalg.norm(towards, axis=1, keepdims=True) + 1e-12), k=6)
+        return np.asarray(far[nearest].max(axis=1))
 
 
 def skin_components(component: Ints, triangles: Ints, landmark_triangles: Ints) -> NDArray[np.int64]:
