@@ -135,7 +135,7 @@ def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Fa
     """``scaled``, moved towards ``expressive`` where it opens a mouth that is closed in both motions."""
     rest = lip_aperture(face, np.zeros((1, len(ARKIT_52)), np.float32))[0]
     widest = np.maximum(lip_aperture(face, expressive), lip_aperture(face, neutral))
-    limit = np.minimum(np.maximum(widest, rest) + SLACK, rest + 0.99 * CLOSED_GAP)
+    limit = np.maximum(np.minimum(np.maximum(widest, rest) + SLACK, rest + 0.99 * CLOSED_GAP), widest)
     opened = np.flatnonzero((widest < rest + CLOSED_GAP) & (lip_aperture(face, scaled) > limit))
     if not len(opened):
         return scaled
