@@ -3,7 +3,7 @@
     python scripts/make_mesh_sheets.py --data ../shared/data [--only people|stylised|hard]
 
 Writes ``docs/images/mesh_people.jpg`` (persons of the reference rig, each in a topology, unit and turn of its own),
-``mesh_stylised.jpg`` and ``mesh_hard.jpg`` (a head of another hand, one with blend shapes of its own, few and many
+``mesh_stylised.jpg`` and ``mesh_hard.jpg`` (a head of another hand, one with blend shapes of its own, few
 vertices, a scan shut and opened). Every row is what ``mesh register`` makes of a file; the columns are the expressions
 at full intensity.
 """
@@ -62,7 +62,7 @@ def hard(data: Path) -> Iterator[Row]:
     yield "sample head", read_scene(SAMPLE), FitOptions()
     yield "own blend shapes", read_scene(data / "face" / "test_meshes" / "mh_head_arkit52.glb"), FitOptions()
     for head in other_heads(data, seed=0):
-        if head.name in ("mh_head", "mh_head, mirrored", "low-poly", "scan", "dense"):
+        if head.name in ("mh_head", "mh_head, mirrored", "low-poly", "scan"):
             yield head.name, plain(head.mesh), FitOptions()
         if head.name == "scan":
             yield "scan, --open-mouth", plain(head.mesh), FitOptions(open_mouth=True)

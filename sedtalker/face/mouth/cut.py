@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import minimum_filter
 
 from sedtalker.errors import InputError
 from sedtalker.face.landmarks.views import View, rasterise
@@ -15,7 +16,9 @@ from sedtalker.face.mouth.line import LipLine
 
 SNAP = 0.12  # of an edge: where the line passes a vertex so near, the cut goes through it
 DEPTH = 0.006  # metres behind what is seen: the skin, not the inside of a head
+STEEP = 7  # pixels (of a third of a millimetre) round a vertex in which the deepest counts: walls of a valley are steep
 FEWEST = 3  # points of a cut between its ends
+WHOLE = 0.8  # share of the line that a cut must cover
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +81,9 @@ def cut_lips(mesh: Mesh, vertices: NDArray[np.floating], line: LipLine) -> Cut:
     made = {edge: growing.between(*edge, share) for edge, share in crossings.items()}
     polygons, segments = _split(growing, side, crossings, made, on_line)
     chain = _chain(segments)
-    if len(chain) < FEWEST + 2:
-        raise InputError("the mouth cannot be cut open: no line of skin was found between its corners")
+    x = np.concatenate([vertices[:, 0], np.array([_along(vertices[:, 0], e, s) for e, s in crossings.items()])])
+    if len(chain) < FEWEST + 2 or np.ptp(x[chain]) < WHOLE * (line.x[-1] - line.x[0]):
+        raise InputError("the mouth cannot be cut open: no line of skin was found from corner to corner")
     doubled = {old: growing.count + k for k, old in enumerate(chain[1:-1])}
     height = np.concatenate([side, np.zeros(len(made))])
     height[list(on_line)] = 0.0
@@ -87,7 +91,6 @@ def cut_lips(mesh: Mesh, vertices: NDArray[np.floating], line: LipLine) -> Cut:
         if _is_lower(height[polygon.corners]):
             polygon.corners = [doubled.get(corner, corner) for corner in polygon.corners]
     final = _assembled(growing, polygons, list(doubled))
-    x = np.concatenate([vertices[:, 0], np.array([_along(vertices[:, 0], e, s) for e, s in crossings.items()])])
     upper = np.array(chain if x[chain[0]] < x[chain[-1]] else chain[::-1])
     return Cut(final, upper, np.array([doubled.get(int(v), int(v)) for v in upper]))
 
@@ -134,11 +137,12 @@ def _in_front(mesh: Mesh, vertices: NDArray[np.float64], line: LipLine) -> NDArr
     centre = np.array([line.x.mean(), line.y.mean(), line.z.mean()])
     size = 256
     _, depth = rasterise(View(np.eye(3), centre, half).project(vertices), mesh.triangles, size)
+    deepest = minimum_filter(np.where(np.isfinite(depth), depth, np.inf), STEEP)
     at = (vertices - centre) / half
     near = (np.abs(at[:, :2]) < 0.98).all(axis=1)
     column = np.clip(((at[:, 0] + 1.0) * size / 2).astype(int), 0, size - 1)
     row = np.clip(((1.0 - at[:, 1]) * size / 2).astype(int), 0, size - 1)
-    return np.asarray(near & (vertices[:, 2] > depth[row, column] * half + centre[2] - DEPTH))
+    return np.asarray(near & (vertices[:, 2] > deepest[row, column] * half + centre[2] - DEPTH))
 
 
 def _split(
