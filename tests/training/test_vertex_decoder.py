@@ -91,7 +91,9 @@ def test_the_untrained_decoder_is_a_still_face(miniature_emovoca: Path, tmp_path
 
 def test_it_trains_and_its_checkpoint_is_scored(miniature_emovoca: Path, tmp_path: Path) -> None:
     task = VertexDecoderTask({**SMALL, "crops": 2, "seconds": 0.8}, miniature_emovoca, tmp_path / "cache")
-    config = TrainerConfig(steps=40, run_dir=str(tmp_path / "run"), warmup=5, validate_every=20, accelerator="cpu")
+    config = TrainerConfig(
+        steps=120, threads=1, run_dir=str(tmp_path / "run"), warmup=5, validate_every=20, accelerator="cpu"
+    )
     metrics = fit(task, config)
     figures = evaluate_vertex_decoder(miniature_emovoca, tmp_path / "run" / "export", "test", tmp_path / "cache")
     for name in ("mve_mm", "lve_mm2", "eve_mm2", "fdd_mm"):
