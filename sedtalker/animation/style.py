@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import AnyDecoder, predict
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.files import parse_emotion
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width
@@ -111,11 +111,7 @@ def fit_style(decoder: AnyDecoder, features: SpeechFeatures, motion: Floats, fac
         raise InputError("a style needs half a second of speech" if known else "this decoder knows no styles")
     wanted = _lips(face, motion)[speech]
     scale = wanted.std(0) + 1e-6
-    zero = np.zeros((2, len(CATEGORIES)), np.float32)
-    zero[:, 0] = 1.0
-    flat = zero[:, 0] * 0.0
-    end = float(features.clock.times(len(features))[-1]) + 0.01
-    neutral = EmotionTrack(np.array([0.0, end]), zero, flat, flat, flat, CATEGORIES, end)
+    neutral = parse_emotion("neutral:0", float(features.clock.times(len(features))[-1]))
 
     def error(values: NDArray[np.floating]) -> float:
         style = Style(**{n: float(v) for n, v in zip(known, np.clip(values, -1.0, 1.0), strict=True)})
