@@ -11,16 +11,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.datasets.alignment import PhoneSpan, Utterance, align_corpus
 from sedtalker.datasets.expressive_motion import LipGauge, Rest, SpokenMotion, rest_pose, speak
 from sedtalker.datasets.feature_store import Copy, FeatureStore, open_features
 from sedtalker.datasets.grid import TrackedClip, read_grid
-from sedtalker.datasets.surroundings import Surroundings, read_surroundings
+from sedtalker.datasets.prominence import RATE, loudness_of
+from sedtalker.datasets.surroundings import Surroundings
 from sedtalker.datasets.voices import revoice
 
-RATE = 50.0
 EMPHASIS = 0.15
 """Relative change of the lip opening by a unit of log energy."""
 SpeakPhones = Callable[[list[PhoneSpan], int], SpokenMotion]
@@ -109,23 +108,9 @@ def read_noise(data: Path, cache: Path, surroundings: Surroundings, workers: int
 
 def emphasis(log_energy: NDArray[np.float32]) -> NDArray[np.float32]:
     """(T,) factor of the lip opening: louder syllables open wider, which phones alone do not tell."""
-    smooth = gaussian_filter1d(log_energy, 0.06 * RATE)
-    loud = float(np.quantile(smooth, 0.8))
-    return np.exp(EMPHASIS * (smooth - loud + 1.0)).clip(0.6, 1.35).astype(np.float32)
+    return np.exp(EMPHASIS * (loudness_of(log_energy) + 1.0)).clip(0.6, 1.35).astype(np.float32)
 
 
 def emphasised(motion: SpokenMotion, log_energy: NDArray[np.float32]) -> SpokenMotion:
     """The motion with its lip opening following the loudness."""
     return replace(motion, gap=motion.gap * emphasis(log_energy))
-
-
-__all__ = [
-    "ReadSpeech",
-    "TrackedSpeech",
-    "emphasis",
-    "emphasised",
-    "read_noise",
-    "read_surroundings",
-    "read_tracked",
-    "spoken_motion",
-]
