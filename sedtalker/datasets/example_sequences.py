@@ -109,7 +109,7 @@ def _at_60(spoken: NDArray[np.float32], heard: SpeechFeatures, duration: float, 
     """Coefficients (T, K) of the face's shapes at 60 frames a second."""
     clock = FrameClock(FPS)
     moved = resample_frames(spoken, heard.clock.times(len(spoken)), clock.times(clock.frames(duration)))
-    return np.pad(moved, ((0, 0), (0, len(face.shapes) - moved.shape[1])))
+    return face.with_rest(moved)
 
 
 def _write_template(path: Path, vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> None:

@@ -66,6 +66,11 @@ class Face:
         """(K + C, 3V) view of the basis: one matrix product makes a frame."""
         return self.basis.reshape(len(self.basis), -1)
 
+    def with_rest(self, coefficients: NDArray[np.floating]) -> Floats:
+        """Coefficients (T, k) of the first k shapes, the other shapes at zero: (T, K)."""
+        missing = len(self.shapes) - coefficients.shape[1]
+        return np.pad(np.asarray(coefficients, np.float32), ((0, 0), (0, missing)))
+
     def expand(self, coefficients: NDArray[np.floating]) -> Floats:
         """Coefficients (T, K) with the correctives' values appended: (T, K + C)."""
         named = np.asarray(coefficients, dtype=np.float32)

@@ -40,9 +40,9 @@ def landmark_distance(face: Face, coefficients: Floats, pair: tuple[int, int]) -
     """
     if face.landmarks is None:
         raise ValueError("the face has no landmarks")
-    coefficients = np.pad(coefficients, ((0, 0), (0, len(face.shapes) - coefficients.shape[1])))
     ends = face.landmarks[list(pair)]
-    points = face.mesh.vertices[ends] + np.einsum("tk,kvd->tvd", face.expand(coefficients), face.basis[:, ends])
+    weights = face.expand(face.with_rest(coefficients))
+    points = face.mesh.vertices[ends] + np.einsum("tk,kvd->tvd", weights, face.basis[:, ends])
     left, right = face.mesh.vertices[face.landmarks[list(OUTER_EYE_CORNERS)]]
     return np.asarray(np.linalg.norm(points[:, 0] - points[:, 1], axis=1) / np.linalg.norm(left - right), np.float32)
 

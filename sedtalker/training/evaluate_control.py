@@ -59,7 +59,7 @@ def landmarks(face: Face, coefficients: Floats) -> Floats:
     """(136,) mean displacement of the 68 landmarks in x and y over the frames, outer-eye distances."""
     assert face.landmarks is not None
     rest = face.mesh.vertices[face.landmarks]
-    mean = np.pad(coefficients.mean(0, keepdims=True), ((0, 0), (0, len(face.shapes) - coefficients.shape[1])))
+    mean = face.with_rest(coefficients.mean(0, keepdims=True))
     moved = face.deform(mean)[0][face.landmarks] - rest
     return np.asarray(moved[:, :2].ravel() / np.linalg.norm(rest[36] - rest[45]), np.float32)
 

@@ -34,7 +34,7 @@ def landmark_measures(face: Face, coefficients: NDArray[np.float32]) -> dict[str
     assert face.landmarks is not None
     rest = face.mesh.vertices[face.landmarks]
     scale = float(np.linalg.norm(rest[36] - rest[45]))
-    mean = np.pad(coefficients.mean(0, keepdims=True), ((0, 0), (0, len(face.shapes) - coefficients.shape[1])))
+    mean = face.with_rest(coefficients.mean(0, keepdims=True))
     points = (face.deform(mean)[0][face.landmarks])[:, 1] / scale
     still = rest[:, 1] / scale
     return {

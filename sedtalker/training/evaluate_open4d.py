@@ -51,7 +51,7 @@ def hear_takes(net: SpeechEncoder, data: Path, cache: Path, parts: Parts) -> lis
 
 
 def _deformed(face: Face, coefficients: Floats) -> Floats:
-    return face.deform(np.pad(coefficients, ((0, 0), (0, len(face.shapes) - coefficients.shape[1]))))
+    return face.deform(face.with_rest(coefficients))
 
 
 def errors(face: Face, made: Floats, reference: Floats) -> dict[str, float]:
