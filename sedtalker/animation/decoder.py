@@ -19,6 +19,7 @@ from sedtalker.animation.baselines import AutoregressiveDecoder, WindowDecoder
 from sedtalker.animation.blocks import make_block
 from sedtalker.animation.conditioning import STYLE_CODES, AdaptiveNorm, Conditioning, Style
 from sedtalker.animation.decoder_stream import DecoderStream
+from sedtalker.animation.front_end import FrontEnd, FrontEndConfig
 from sedtalker.animation.onsets import ease_cuts
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -28,6 +29,7 @@ from sedtalker.speech.encoder import SpeechFeatures
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 CHUNK_FRAMES = 512
+PROSODY = len(PROSODY_CHANNELS)
 PROSODY_MEAN = (-6.0, 0.0, 0.6, -3.0)
 PROSODY_SCALE = (3.0, 0.5, 0.3, 3.0)
 
@@ -40,7 +42,10 @@ class DecoderConfig(BaseModel):
     architecture: Literal["hybrid", "window", "autoregressive"] = Field(
         "hybrid", description="hybrid: Decoder; the others are published forms to compare with"
     )
-    hidden: int = 192
+    front_end: FrontEndConfig | None = Field(
+        None, description="hears log-mels itself; None: reads the encoder's frames"
+    )
+    hidden: int = Field(192, description="width of the encoder's frames; not used with a front end")
     width: int = 128
     condition: int = 64
     layout: str = Field(
@@ -57,14 +62,20 @@ class DecoderConfig(BaseModel):
 
 
 class Decoder(nn.Module):
-    """Encoder frames (B, T, 192 + 4) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1]."""
+    """Speech (B, T, C) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1].
+
+    Speech is what ``sound_of`` makes: with a front end 80 centred log-mels and 4 prosody channels a frame, without one
+    the encoder's 192 hidden values and 4 prosody channels.
+    """
 
     active: Tensor
 
     def __init__(self, config: DecoderConfig | None = None):
         super().__init__()
         self.config = config = config or DecoderConfig()
-        self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS), config.width)
+        self.front_end = FrontEnd(config.front_end) if config.front_end else None
+        heard = config.front_end.channels if config.front_end else config.hidden
+        self.speech = nn.Linear(heard + PROSODY, config.width)
         self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
         self.blocks = nn.ModuleList(make_block(config, i) for i in range(len(config.layout)))
         self.norm = AdaptiveNorm(config.width, config.condition)
@@ -73,11 +84,45 @@ class Decoder(nn.Module):
         self.register_buffer("active", active, persistent=False)
 
     def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
-        """Coefficients (B, T, 52) of ``speech`` (B, T, 196), posterior (B, T, 7), intensity (B, T), style (B, S)."""
-        x, condition = self.speech(speech), self.conditioning(posterior, intensity, style)
+        """Coefficients (B, T, 52) of ``speech`` (B, T, C), posterior (B, T, 7), intensity (B, T), style (B, S).
+
+        Speech may go on beyond both ends, by as many frames as the front end is to see there.
+        """
+        return self.with_phones(speech, posterior, intensity, style)[0]
+
+    def with_phones(
+        self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """As ``forward``, and a front end's logits (B, T, 40) over ``PHONES``."""
+        frames = posterior.shape[1]
+        margin = (speech.shape[1] - frames) // 2
+        hidden = self.listen(speech)[:, margin : margin + frames]
+        x = self.take_in(hidden, speech[:, margin : margin + frames])
+        condition = self.conditioning(posterior, intensity, style)
         for block in self.blocks:
             x = block(x, condition)
-        return self.read_out(x, condition)
+        return self.read_out(x, condition), None if self.front_end is None else self.front_end.phone_head(hidden)
+
+    def listen(self, speech: Tensor) -> Tensor:
+        """Hidden vectors (B, T, D) of speech; a front end sees ``context`` frames on either side of each."""
+        return speech[..., :-PROSODY] if self.front_end is None else self.front_end(speech[..., :-PROSODY])
+
+    def take_in(self, hidden: Tensor, speech: Tensor) -> Tensor:
+        """What the first block reads, (B, T, width)."""
+        taken: Tensor = self.speech(torch.cat([hidden, speech[..., -PROSODY:]], dim=-1))
+        return taken
+
+    @torch.no_grad()
+    def hear(self, speech: Tensor, first: int, last: int) -> Tensor:
+        """What the first block reads of frames ``first`` to ``last - 1`` of speech (B, T, C), context included."""
+        begin = max(0, first - self.context)
+        hidden = self.listen(speech[:, begin : last + self.context])[:, first - begin : last - begin]
+        return self.take_in(hidden, speech[:, first:last])
+
+    @property
+    def context(self) -> int:
+        """Frames of speech on either side that a frame of ``hear`` depends on."""
+        return self.front_end.context if self.front_end is not None else 0
 
     def read_out(self, x: Tensor, condition: Tensor) -> Tensor:
         """Coefficients (B, T, 52) of the last block's output (B, T, D)."""
@@ -119,8 +164,23 @@ def load_decoder(folder: Path | None = None) -> AnyDecoder:
     return decoder.eval().requires_grad_(False)
 
 
+def sound_of(config: DecoderConfig, features: SpeechFeatures) -> Tensor:
+    """What a decoder reads of a recording, (T, D + 4).
+
+    Raises:
+        InputError: the features are not of the encoder it was trained on.
+    """
+    if config.front_end is None and features.hidden.shape[1] != config.hidden:
+        raise InputError(
+            f"the decoder needs {config.hidden} features a frame and the encoder gives "
+            f"{features.hidden.shape[1]}: use the encoder it was trained on"
+        )
+    heard = features.mel if config.front_end else features.hidden
+    return speech_input(torch.from_numpy(heard), torch.from_numpy(features.prosody))
+
+
 def speech_input(hidden: Tensor, prosody: Tensor) -> Tensor:
-    """(…, D) hidden vectors and (…, 4) prosody to the decoder's input (…, D + 4)."""
+    """(…, D) hidden vectors or log-mels and (…, 4) prosody to the decoder's input (…, D + 4)."""
     mean, scale = hidden.new_tensor(PROSODY_MEAN), hidden.new_tensor(PROSODY_SCALE)
     return torch.cat([hidden, (prosody - mean) / scale], dim=-1)
 
@@ -136,26 +196,21 @@ def predict(
     Raises:
         InputError: the features are not of the encoder this decoder was trained on, or the track has other categories.
     """
-    if features.hidden.shape[1] != decoder.config.hidden:
-        raise InputError(
-            f"the decoder needs {decoder.config.hidden} features a frame and the encoder gives "
-            f"{features.hidden.shape[1]}: use the encoder it was trained on"
-        )
+    speech = sound_of(decoder.config, features)
     if track.labels != CATEGORIES:
         raise InputError(f"the decoder needs the categories {', '.join(CATEGORIES)}")
     device = decoder.coefficients.weight.device
-    speech = speech_input(torch.from_numpy(features.hidden), torch.from_numpy(features.prosody))
     sampled = track.at(features.clock.times(len(features)))
     eased, strength = ease_cuts(sampled.posterior, sampled.intensity)
     if not (isinstance(decoder, Decoder) and decoder.streams):
         return _predict_whole(decoder, speech, eased, strength, style or Style())
     stream, parts = DecoderStream(decoder, style or Style()), []
+    speech = speech[None].to(device)
     for start in range(0, len(features), CHUNK_FRAMES):
-        part = slice(start, start + CHUNK_FRAMES)
-        columns = (speech[part], torch.from_numpy(eased[part]), torch.from_numpy(strength[part]))
-        last = start + CHUNK_FRAMES >= len(features)
-        speech_now, posterior, intensity = (c[None].to(device) for c in columns)
-        parts.append(stream.push(speech_now, posterior, intensity, last)[0])
+        stop = min(start + CHUNK_FRAMES, len(features))
+        posterior, intensity = (torch.from_numpy(c[None, start:stop]).to(device) for c in (eased, strength))
+        heard = decoder.hear(speech, start, stop)
+        parts.append(stream.push(heard, posterior, intensity, stop == len(features))[0])
     return torch.cat(parts).clamp(0.0, 1.0).float().cpu().numpy()
 
 
@@ -183,5 +238,6 @@ __all__ = [
     "build_decoder",
     "load_decoder",
     "predict",
+    "sound_of",
     "speech_input",
 ]

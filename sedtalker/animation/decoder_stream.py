@@ -52,9 +52,9 @@ class DecoderStream:
         ]
 
     @torch.no_grad()
-    def push(self, speech: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Tensor:
-        """Next frames (1, t, 196), (1, t, 7), (1, t) → the coefficients (1, n, 52) that have become certain."""
-        x = self.decoder.speech(speech)
+    def push(self, heard: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Tensor:
+        """Next frames (1, t, width) of ``Decoder.hear``, (1, t, 7), (1, t) → coefficients (1, n, 52) now certain."""
+        x = heard
         condition = self.decoder.conditioning(posterior, intensity, self.style)
         for block, stage in zip(self.decoder.blocks, self.stages, strict=True):
             if isinstance(stage, AttentionStretch):

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import Decoder, speech_input
+from sedtalker.animation.decoder import Decoder, sound_of
 from sedtalker.animation.decoder_stream import DecoderStream
 from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, StreamFrames
 from sedtalker.errors import InputError
@@ -50,7 +50,7 @@ class FaceStream:
     def __init__(self, emotions: DiarizerStream, decoder: object, style: Style | None = None):
         if not isinstance(decoder, Decoder) or not decoder.streams:
             raise InputError("this decoder needs the whole recording: it cannot stream")
-        if decoder.config.hidden != emotions.listener.encoder.config.channels:
+        if not decoder.config.front_end and decoder.config.hidden != emotions.listener.encoder.config.channels:
             raise InputError("the decoder was trained on another encoder than the one that listens")
         self.emotions, self.decoder = emotions, DecoderStream(decoder, style or Style())
         self.times = np.zeros(0)
@@ -72,15 +72,11 @@ class FaceStream:
         heard = self.emotions.heard
         assert heard is not None
         first = heard.features.clock.index(float(frames.times[0])) if len(frames.times) else 0
-        part = slice(first, first + len(frames.times))
-        hidden, prosody = (torch.from_numpy(v[part]) for v in (heard.features.hidden, heard.features.prosody))
-        device = self.decoder.decoder.coefficients.weight.device
-        columns = (
-            speech_input(hidden, prosody),
-            torch.from_numpy(frames.posterior),
-            torch.from_numpy(frames.intensity),
-        )
-        speech, posterior, intensity = (c[None].to(device) for c in columns)
-        made = self.decoder.push(speech, posterior, intensity, last)[0].clamp(0.0, 1.0).cpu().numpy()
+        decoder = self.decoder.decoder
+        device = decoder.coefficients.weight.device
+        sound = sound_of(decoder.config, heard.features)[None].to(device)
+        posterior, intensity = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, frames.intensity))
+        moved = self.decoder.push(decoder.hear(sound, first, first + len(frames.times)), posterior, intensity, last)
+        made = moved[0].clamp(0.0, 1.0).cpu().numpy()
         times, self.times = self.times[: len(made)], self.times[len(made) :]
         return MovedFrames(times, made, frames)

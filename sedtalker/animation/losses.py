@@ -51,6 +51,7 @@ class LossWeights(BaseModel):
     contact: float = 0.5
     emotion: float = 0.5
     swapped: float = 1.0
+    phones: float = 0.0
 
 
 def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:

@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import Decoder, DecoderConfig, build_decoder, load_decoder, speech_input
 from sedtalker.animation.losses import DecoderLoss, LossWeights, weighted_sum
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.datasets.alignment import IGNORED
 from sedtalker.datasets.expressive_motion import (
     SpokenMotion,
     compose,
@@ -62,6 +64,8 @@ class DecoderTaskConfig(BaseModel):
     """Share of tracked crops that are heard in another voice."""
     seconds: float = 2.9
     loss: LossWeights = LossWeights()
+    masked: float = 0.4
+    """Share of crops of which bands and moments are dropped."""
     warp: float = 0.12
     tempo: float = 0.12
     neutral: float = 0.25
@@ -147,14 +151,15 @@ class DecoderTask:
         The first ``swapped_crops`` are the chain of ``DecoderLoss``.
         """
         c, rows = self.config, list[dict[str, NDArray[Any]]]()
-        frames, limits = int(c.seconds * RATE), CropLimits(c.seconds, self.encoder.context, c.tempo, c.warp)
+        frames, limits = int(c.seconds * RATE), CropLimits(c.seconds, self.encoder.context, c.tempo, c.warp, c.masked)
         heard, scene = None, self.scene(frames, rng)
         for i in range(c.tracked_crops):
             chained = i < c.swapped_crops
             if not (chained and i % 2):  # new speech
                 store, copies = self.pools[int(rng.random() < c.other_voices)]
                 copy = copies[int(rng.integers(len(copies)))]
-                heard = hear_crop(store, copy, rng, self.tracked.spoken[copy.key], limits)
+                said = self.tracked.spoken[copy.key], self.tracked.spans[copy.key]
+                heard = hear_crop(store, copy, rng, said, limits)
             if not chained or i % 2:  # new emotion; the style goes with the speech
                 new = self.scene(frames, rng)
                 scene = replace(new, style=scene.style) if chained else new
@@ -164,7 +169,8 @@ class DecoderTask:
             rows.append(self._row(heard, scene, 1.0))
         for _ in range(c.taught_crops):
             copy = self.taught[int(rng.integers(len(self.taught)))]
-            crop = hear_crop(self.read.store, copy, rng, self.read.spoken[copy.key], limits)
+            said = self.read.spoken[copy.key], self.read.spans[copy.key]
+            crop = hear_crop(self.read.store, copy, rng, said, limits)
             crop = replace(crop, motion=emphasised(crop.motion, crop.prosody[:, 0]))
             rows.append(self._row(crop, self.scene(frames, rng), c.taught_weight))
         for _ in range(c.pause_crops):
@@ -182,21 +188,38 @@ class DecoderTask:
             "target": self.target(crop.motion, scene, prominence_of(crop.prosody)),
             "closure": crop.motion.closure,
             "contact": crop.motion.contact,
+            "phones": crop.phones,
             "weight": np.array(weight),
         }
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """See ``DecoderLoss``; the encoder runs here so that it shares the model's device."""
+        """See ``DecoderLoss``; ``phones`` is the cross-entropy of a front end's phones."""
+        inputs = (self.sound(batch), batch["posterior"], batch["intensity"], batch["style"])
+        logits = None
+        if self.model_config.architecture == "autoregressive":
+            predicted = model.taught(*inputs, batch["target"])  # type: ignore[operator]
+        elif self.model_config.front_end:
+            predicted, logits = model.with_phones(*inputs)  # type: ignore[operator]
+        else:
+            predicted = model(*inputs)
+        losses = self.criterion(predicted.float(), batch, self.config.swapped_crops)
+        if logits is not None:
+            losses["phones"] = F.cross_entropy(
+                logits.flatten(0, 1), batch["phones"].long().flatten(), ignore_index=IGNORED, label_smoothing=0.05
+            )
+        losses["total"] = weighted_sum(losses, self.config.loss)
+        return losses
+
+    def sound(self, batch: Batch) -> Tensor:
+        """What the decoder reads: log-mels with what surrounds the crops, or the frozen encoder's frames."""
         margin = self.encoder.context
+        if self.model_config.front_end:
+            mel = batch["mel"].unflatten(1, (-1, 2)).mean(2)
+            return speech_input(mel, F.pad(batch["prosody"], (0, 0, margin, margin)))
         device = batch["mel"].device
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
             hidden = self.encoder.to(device)(batch["mel"])[:, margin:-margin].float()
-        inputs = (speech_input(hidden, batch["prosody"]), batch["posterior"], batch["intensity"], batch["style"])
-        taught = getattr(model, "taught", None)
-        predicted = (taught(*inputs, batch["target"]) if taught else model(*inputs)).float()
-        losses = self.criterion(predicted, batch, self.config.swapped_crops)
-        losses["total"] = weighted_sum(losses, self.config.loss)
-        return losses
+        return speech_input(hidden, batch["prosody"])
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """See ``decoder_validation``."""
@@ -213,7 +236,7 @@ class DecoderTask:
                 "expression poses from action-unit prototypes, calibrated on published averages of RAVDESS",
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
-            encoder_sha256=weights_sha256(self.encoder_folder),
+            encoder_sha256=None if self.model_config.front_end else weights_sha256(self.encoder_folder),
             model=self.model_config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import Style
+from sedtalker.datasets.alignment import IGNORED, PhoneSpan, phone_frames
 from sedtalker.datasets.expressive_motion import SpokenMotion, pause
 from sedtalker.datasets.feature_store import Copy, FeatureStore
 from sedtalker.speech.features import MEL_BANDS
@@ -36,16 +37,22 @@ class HeardCrop:
     mel: NDArray[np.float32]
     prosody: NDArray[np.float32]
     motion: SpokenMotion
+    phones: NDArray[np.int64]
+    """(T,) indices of ``PHONES``, ``IGNORED`` where nobody knows."""
 
 
 @dataclass(frozen=True)
 class CropLimits:
-    """Seconds of a crop, frames of the encoder's context on either side, and largest changes (natural log)."""
+    """Seconds of a crop, frames of the encoder's context on either side, and largest changes (natural log).
+
+    ``masked`` is the share of crops that lose bands and moments (``mask_spectrum``).
+    """
 
     seconds: float
     margin: int
     tempo: float
     warp: float
+    masked: float
 
 
 def gate_pauses(
@@ -64,9 +71,16 @@ def gate_pauses(
 
 
 def hear_crop(
-    store: FeatureStore, copy: Copy, rng: np.random.Generator, spoken: SpokenMotion | None, limits: CropLimits
+    store: FeatureStore,
+    copy: Copy,
+    rng: np.random.Generator,
+    said: tuple[SpokenMotion, list[PhoneSpan]] | None,
+    limits: CropLimits,
 ) -> HeardCrop:
-    """A random stretch of a recording at another tempo and vocal-tract length; a pause without ``spoken``."""
+    """A random stretch of a recording at another tempo and vocal-tract length.
+
+    ``said`` is the recording's motion and phones; None: nobody speaks.
+    """
     frames, margin = int(limits.seconds * RATE), limits.margin
     tempo = float(np.exp(rng.uniform(-limits.tempo, limits.tempo)))
     slack = copy.duration - limits.seconds * tempo
@@ -74,12 +88,15 @@ def hear_crop(
     crop = store.crop(copy, start - margin / RATE * tempo, 2 * (frames + 2 * margin), tempo)
     mel = warp_bands(crop.mel, float(np.exp(rng.uniform(-limits.warp, limits.warp))))
     prosody = crop.prosody.reshape(-1, 2, 4).mean(1)[margin:-margin]
-    if spoken is None:
+    if said is None:
         if rng.random() < 0.3:  # digital silence, centred
             mel, prosody = np.zeros_like(mel), np.tile(SILENT_PROSODY, (frames, 1))
-        return HeardCrop(mel, prosody, pause(frames))
-    mel = mask_spectrum(mel, rng) if rng.random() < 0.4 else mel
+        return HeardCrop(mel, prosody, pause(frames), np.full(frames, IGNORED))
+    mel = mask_spectrum(mel, rng) if rng.random() < limits.masked else mel
     if rng.random() < 0.2:
         mel, prosody = gate_pauses(mel, prosody, crop.prosody[:, 0], margin, rng)
-    motion = spoken.at(crop.times.reshape(-1, 2).mean(1)[margin:-margin] * RATE - 0.5)
-    return HeardCrop(mel, prosody, motion)
+    motion, spans = said
+    times = crop.times.reshape(-1, 2).mean(1)[margin:-margin]
+    inside = crop.inside.reshape(-1, 2).min(1)[margin:-margin]
+    phones = np.where(inside, phone_frames(spans, times), IGNORED)
+    return HeardCrop(mel, prosody, motion.at(times * RATE - 0.5), phones)

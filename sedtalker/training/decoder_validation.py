@@ -91,10 +91,12 @@ def validate_unseen(task: DecoderTask, model: nn.Module) -> dict[str, float]:
 
 
 def hear(task: DecoderTask, store: FeatureStore, copy: Copy) -> tuple[Tensor, NDArray[np.bool_]]:
-    """The decoder's input (1, T, 196) for an unchanged recording, and its speech frames (T,)."""
+    """The decoder's input (1, T, C) for an unchanged recording, and its speech frames (T,)."""
     rows = torch.from_numpy(np.asarray(store.values[copy.start : copy.start + copy.frames], np.float32))
     device = task.criterion.scale.device
-    hidden = task.encoder.to(device)(rows[None, :, :MEL_BANDS].to(device))
+    mel = rows[None, :, :MEL_BANDS].to(device)
+    ear = task.model_config.front_end
+    hidden = mel.unflatten(1, (-1, 2)).mean(2) if ear else task.encoder.to(device)(mel)
     prosody = rows[:, MEL_BANDS : MEL_BANDS + 4].unflatten(0, (-1, 2)).mean(1)
     talking = rows[:, -1].unflatten(0, (-1, 2)).amax(1).bool().numpy()
     return speech_input(hidden, prosody[None].to(device)), talking

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from sedtalker.animation.decoder import Decoder, load_decoder, predict, speech_input
+from sedtalker.animation.decoder import Decoder, load_decoder, predict, sound_of
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.datasets.expressive_motion import random_emotion
@@ -73,6 +73,8 @@ class _Heard:
 
     def __init__(self, take: Take, features: SpeechFeatures, start: Decoder):
         self.take, self.features = take, features
+        margin = start.context
+        self.sound = np.pad(sound_of(start.config, features).numpy(), ((margin, margin), (0, 0)))
         self.times = features.clock.times(len(features))
         self.track = take.track.at(self.times)
         self.before = predict(start, features, take.track)
@@ -113,13 +115,15 @@ class PersonalDecoderTask:
         return round(self.config.seconds * FRAME_CLOCK.rate)
 
     def build(self) -> nn.Module:
-        """The starting decoder, free to move."""
+        """The starting decoder, free to move; a front end stays as it is: a few takes would only blunt it."""
         decoder = Decoder(self.start.config)
         decoder.load_state_dict(self.start.state_dict())
+        if decoder.front_end is not None:
+            decoder.front_end.requires_grad_(False)
         return decoder
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """``speech`` (B, T, D + 4), ``posterior``, ``intensity`` and ``target`` (B, T, 52)."""
+        """``speech`` (B, T, C) and what surrounds it, ``posterior``, ``intensity`` and ``target`` (B, T, 52)."""
         rows = [self._crop(rng) for _ in range(self.config.crops)]
         names = ("speech", "posterior", "intensity", "target")
         return {n: torch.from_numpy(np.stack(column)) for n, column in zip(names, zip(*rows, strict=True), strict=True)}
@@ -128,8 +132,7 @@ class PersonalDecoderTask:
         heard = self.training[int(rng.choice(len(self.training), p=self.share))]
         first = int(rng.integers(0, len(heard.times) - self._frames + 1))
         part = slice(first, first + self._frames)
-        features = heard.features
-        speech = np.concatenate([features.hidden[part], features.prosody[part]], axis=1)
+        speech = heard.sound[first : part.stop + 2 * self.start.context]
         if rng.random() >= self.config.rehearsed:
             return speech, heard.track.posterior[part], heard.track.intensity[part], heard.target[part]
         posterior, intensity = random_emotion(rng, np.arange(self._frames) / FRAME_CLOCK.rate)
@@ -143,13 +146,13 @@ class PersonalDecoderTask:
     @torch.no_grad()
     def _predict(self, decoder: Decoder, speech: Any, posterior: Any, intensity: Any) -> NDArray[np.float32]:
         inputs = [torch.from_numpy(x)[None] for x in (speech, posterior, intensity)]
-        out = decoder(_scaled(inputs[0]), inputs[1], inputs[2], _no_style(decoder, 1))
+        out = decoder(*inputs, _no_style(decoder, 1))
         return out[0].clamp(0, 1).numpy()
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Squared error and that of the frame differences, in standard deviations of each shape."""
         style = _no_style(self.start, len(batch["speech"])).to(batch["speech"].device)
-        predicted = model(_scaled(batch["speech"]), batch["posterior"], batch["intensity"], style).float()
+        predicted = model(batch["speech"], batch["posterior"], batch["intensity"], style).float()
         moving = self.start.active.to(predicted.device)
         error = moving * (predicted - batch["target"]) / self.scale.to(predicted.device)
         shapes, velocity = error.square().mean(), error.diff(dim=1).square().mean()
@@ -187,7 +190,7 @@ class PersonalDecoderTask:
             kind="decoder",
             licence="LicenseRef-own-recordings",
             trained_on=[f"{len(self.training)} takes of one actor, tracked", "started from a CC BY 4.0 decoder"],
-            encoder_sha256=weights_sha256(self.encoder_folder),
+            encoder_sha256=None if self.start.config.front_end else weights_sha256(self.encoder_folder),
             model=self.start.config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
@@ -199,11 +202,6 @@ class PersonalDecoderTask:
             **metrics,
         )
         write_checkpoint(folder, config, model.state_dict(), card)
-
-
-def _scaled(speech: Tensor) -> Tensor:
-    """(B, T, D + 4) hidden vectors and prosody to the decoder's input."""
-    return speech_input(speech[..., :-4], speech[..., -4:])
 
 
 def _no_style(decoder: Decoder, count: int) -> Tensor:

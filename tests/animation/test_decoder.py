@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.animation.decoder import Decoder, DecoderConfig, DecoderStream, Style, predict
+from sedtalker.animation.decoder import Decoder, DecoderConfig, DecoderStream, Style, predict, sound_of
+from sedtalker.animation.front_end import FrontEndConfig
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -24,10 +25,10 @@ def _decoder(seed: int = 0, **config) -> Decoder:
     return decoder
 
 
-def _inputs(frames: int, seed: int = 0):
+def _inputs(frames: int, seed: int = 0, width: int = 16):
     g = torch.Generator().manual_seed(seed)
     posterior = torch.softmax(torch.randn(1, frames, 7, generator=g), -1)
-    return torch.randn(1, frames, 16, generator=g), posterior, torch.rand(1, frames, generator=g)
+    return torch.randn(1, frames, width, generator=g), posterior, torch.rand(1, frames, generator=g)
 
 
 def _features(frames: int, hidden: int = 12) -> SpeechFeatures:
@@ -53,7 +54,8 @@ def test_stream_equals_one_pass(lengths, layout):
     stream, parts, start = DecoderStream(decoder, Style()), [], 0
     for i, length in enumerate(lengths):
         part = slice(start, start + length)
-        parts.append(stream.push(speech[:, part], posterior[:, part], intensity[:, part], i == len(lengths) - 1))
+        heard = decoder.hear(speech, start, start + length)
+        parts.append(stream.push(heard, posterior[:, part], intensity[:, part], i == len(lengths) - 1))
         start += length
     assert torch.allclose(torch.cat(parts, 1), whole, atol=TOLERANCE)
 
@@ -104,3 +106,51 @@ def test_wrong_encoder_and_wrong_categories_are_told():
 
 def test_one_frame():
     assert predict(_decoder(), _features(1), _track("sad", 1.0)).shape == (1, 52)
+
+
+def _listening(dilations: tuple[int, ...] = (1, 2, 4)) -> Decoder:
+    return _decoder(front_end=FrontEndConfig(channels=16, dilations=dilations))
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    st.lists(st.sampled_from([1, 2, 4]), min_size=1, max_size=3).map(tuple),
+)
+def test_a_front_end_hears_piece_by_piece_what_it_hears_at_once(lengths, dilations):
+    decoder, frames = _listening(dilations), sum(lengths)
+    speech, _, _ = _inputs(frames, width=84)
+    with torch.no_grad():
+        whole = decoder.take_in(decoder.listen(speech), speech)
+    ends = np.cumsum(lengths)
+    pieces = [decoder.hear(speech, int(end) - n, int(end)) for n, end in zip(lengths, ends, strict=True)]
+    assert torch.allclose(torch.cat(pieces, 1), whole, atol=TOLERANCE)
+
+
+def test_a_long_recording_through_a_front_end_equals_one_pass():
+    decoder, features = _listening(), _features(1300)
+    got = predict(decoder, features, _track("happy", 0.7))
+    posterior = torch.zeros(1, 1300, 7)
+    posterior[..., CATEGORIES.index("happy")] = 1
+    speech = sound_of(decoder.config, features)[None]
+    with torch.no_grad():
+        whole = decoder(speech, posterior, torch.full((1, 1300), 0.7), torch.zeros(1, 4))[0].clamp(0, 1).numpy()
+    assert np.abs(got - whole).max() < TOLERANCE
+
+
+def test_a_crop_with_its_surroundings_is_heard_as_within_the_recording():
+    decoder, margin = _listening(), 20
+    assert decoder.context <= margin
+    speech, posterior, intensity = _inputs(100, width=84)
+    crop = slice(30, 60)
+    with torch.no_grad():
+        hidden = decoder.listen(speech)[:, crop]
+        inputs = (speech[:, 30 - margin : 60 + margin], posterior[:, crop], intensity[:, crop], torch.zeros(1, 4))
+        moved, phones = decoder.with_phones(*inputs)
+    assert moved.shape == (1, 30, 52)
+    assert decoder.front_end is not None
+    assert torch.allclose(phones, decoder.front_end.phone_head(hidden), atol=TOLERANCE)
+
+
+def test_a_front_end_takes_any_encoder():
+    assert predict(_listening(), _features(10, hidden=5), _track("sad", 1.0)).shape == (10, 52)
