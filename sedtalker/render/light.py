@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -187,10 +188,10 @@ def default_colours(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Float
         for part in np.unique(parts):
             colours[mesh.triangles[parts == part]] = palette[part]
     eyes = np.unique(mesh.triangles[parts == list(MATERIALS).index("eye")])
-    if len(eyes) and np.ptp(colours[eyes], axis=0).max() < 0.02:
+    if _plain(colours, eyes):
         _paint_irises(mesh.vertices, eyes, colours)
     teeth = np.unique(mesh.triangles[parts == list(MATERIALS).index("teeth")])
-    if len(teeth) and np.ptp(colours[teeth], axis=0).max() < 0.02:
+    if _plain(colours, teeth):
         _darken_back_teeth(mesh.vertices, teeth, colours)
     return colours
 
@@ -202,14 +203,58 @@ def _darken_back_teeth(vertices: Floats, teeth: Ints, colours: Floats) -> None:
     colours[teeth] *= (1.0 - 0.8 * share * share * (3.0 - 2.0 * share))[:, None].astype(np.float32)
 
 
+IRIS, PUPIL = 28.0, 11.0
+"""Where they end: degrees from the front of the eyeball."""
+LARGEST_IRIS = 0.11
+"""Radius of the iris in distances of the eyes."""
+IRIS_COLOUR, PUPIL_COLOUR = (0.36, 0.44, 0.50), (0.05, 0.05, 0.06)
+
+
+def blank_eyes(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Floats:
+    """(V, 3) unit directions from the middle of the eyeballs, where these are of one plain colour; else zeros.
+
+    Their irises can be drawn more finely than vertex colours show them.
+    """
+    directions = np.zeros((len(mesh.vertices), 3), np.float32)
+    is_eye = triangle_parts(mesh, regions) == list(MATERIALS).index("eye")
+    eyes = np.unique(mesh.triangles[is_eye])
+    apart = not np.isin(mesh.triangles[~is_eye], eyes).any()
+    if apart and (mesh.colours is None or _plain(mesh.colours, eyes)):
+        for ball, outward in _eyeballs(mesh.vertices, eyes):
+            directions[ball] = outward
+    return directions
+
+
+def _plain(colours: Floats, vertices: Ints) -> bool:
+    """Whether some vertices are all of one colour."""
+    return len(vertices) > 0 and bool(np.ptp(colours[vertices], axis=0).max() < 0.02)
+
+
+def _eyeballs(vertices: Floats, eyes: Ints) -> Iterator[tuple[Ints, Floats]]:
+    """Vertices of the right and of the left eyeball, and their unit directions (N, 3) from its middle.
+
+    Balls that are large for the distance of the eyes have irises of a usual size: directions are drawn off the front.
+    """
+    middle = float(np.median(vertices[eyes, 0])) if len(eyes) else 0.0
+    balls = [eyes[vertices[eyes, 0] < middle], eyes[vertices[eyes, 0] >= middle]]
+    if min(len(ball) for ball in balls) < 12:
+        return
+    centres = [(vertices[ball].min(axis=0) + vertices[ball].max(axis=0)) / 2 for ball in balls]
+    apart = float(np.linalg.norm(centres[1] - centres[0]))
+    for ball, centre in zip(balls, centres, strict=True):
+        outward = vertices[ball] - centre
+        far = np.linalg.norm(outward, axis=1, keepdims=True) + 1e-12
+        angle = np.arccos(np.clip(outward[:, 2:] / far, -1, 1))
+        usual = np.degrees(np.arcsin(min(LARGEST_IRIS * apart / float(np.median(far)), 1.0)))
+        angle = np.minimum(angle * max(IRIS / usual, 1.0), np.pi)
+        aside = outward * (1, 1, 0)
+        aside /= np.linalg.norm(aside, axis=1, keepdims=True) + 1e-12
+        yield ball, (np.sin(angle) * aside + np.cos(angle) * (0, 0, 1)).astype(np.float32)
+
+
 def _paint_irises(vertices: Floats, eyes: Ints, colours: Floats) -> None:
     """Irises and pupils on the front (+Z) of the left and the right eyeball, in place."""
-    middle = float(np.median(vertices[eyes, 0]))
-    for ball in (eyes[vertices[eyes, 0] < middle], eyes[vertices[eyes, 0] >= middle]):
-        if len(ball) < 12:
-            continue
-        low, high = vertices[ball].min(axis=0), vertices[ball].max(axis=0)
-        outward = vertices[ball] - (low + high) / 2
-        angle = np.degrees(np.arccos(np.clip(outward[:, 2] / (np.linalg.norm(outward, axis=1) + 1e-12), -1, 1)))
-        colours[ball[angle < 28]] = (0.36, 0.44, 0.50)
-        colours[ball[angle < 13]] = (0.05, 0.05, 0.06)
+    for ball, outward in _eyeballs(vertices, eyes):
+        angle = np.degrees(np.arccos(np.clip(outward[:, 2], -1, 1)))
+        colours[ball[angle < IRIS]] = IRIS_COLOUR
+        colours[ball[angle < PUPIL]] = PUPIL_COLOUR

@@ -14,7 +14,15 @@ from sedtalker.face.face import Face
 from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
 from sedtalker.face.rasteriser import fill, fill_samples, orthographic_matrix, to_screen
 from sedtalker.render.camera import Camera, Matrix
-from sedtalker.render.light import Colour, Lighting, default_colours, load_lighting, triangle_parts
+from sedtalker.render.light import (
+    MATERIALS,
+    Colour,
+    Lighting,
+    blank_eyes,
+    default_colours,
+    load_lighting,
+    triangle_parts,
+)
 from sedtalker.render.shading import (
     SAMPLES,
     encode_table,
@@ -133,6 +141,10 @@ class NumbaRenderer:
         self._weld = weld_map(mesh)
         self._parts = triangle_parts(mesh, regions)
         self._colours = np.ascontiguousarray(to_linear(default_colours(mesh, regions)))
+        directions = blank_eyes(mesh, regions)
+        blank = np.asarray(directions.any(axis=1))
+        self._colours[blank] = directions[blank]
+        self._own_parts = np.where(blank[mesh.triangles].all(axis=1), len(MATERIALS), self._parts).astype(np.int32)
         self._view = camera.view()
         self._projection = camera.projection(width / height)
         self._background = backdrop(background, width, height)
@@ -167,6 +179,7 @@ class NumbaRenderer:
         points: Floats = np.ascontiguousarray(in_camera, dtype=np.float32)
         screen = to_screen(points, self._projection, width, height)
         light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours))
+        parts = self._own_parts if colours is None else self._parts
         normals = welded_normals(points, self._triangles, self._weld)
         corners = pack(screen, points, normals, light)
         image = np.empty((height, width, 3), dtype=np.uint8)
@@ -185,7 +198,7 @@ class NumbaRenderer:
 
         def shade_band(first: int, last: int) -> None:
             shade(
-                image, self._background, self._ids, SAMPLES, self._depth, corners, self._triangles, self._parts,
+                image, self._background, self._ids, SAMPLES, self._depth, corners, self._triangles, parts,
                 materials, self._lights, self._ambient, self._shadow, self._shadow_matrix, taps, self._optics, encode,
                 first, last,
             )  # fmt: skip

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sedtalker.face.kernels import kernel
 from sedtalker.face.mesh import Floats, Ints
-from sedtalker.render.light import MATERIALS, Lighting
+from sedtalker.render.light import IRIS, IRIS_COLOUR, MATERIALS, PUPIL, PUPIL_COLOUR, Lighting
 
 SAMPLES = np.array([[0.375, 0.125], [0.875, 0.375], [0.125, 0.625], [0.625, 0.875]], dtype=np.float32)
 """Where a pixel is sampled: a rotated grid, no two in one row or column, smooths nearly upright edges too."""
@@ -34,8 +34,12 @@ def encode_table() -> NDArray[np.uint8]:
 
 
 def material_table() -> Floats:
-    """(M, 6): specular strength, log2 of its exponent, wrap per channel and share of shade of each material."""
-    rows = [(m.specular, m.sharpness, *m.wrap, m.shade) for m in MATERIALS.values()]
+    """(M + 1, 6): specular strength, log2 of its exponent, wrap per channel and share of shade of each material.
+
+    The last is the eye's again, for eyeballs that have directions (``blank_eyes``) in place of colours.
+    """
+    materials = [*MATERIALS.values(), MATERIALS["eye"]]
+    rows = [(m.specular, m.sharpness, *m.wrap, m.shade) for m in materials]
     return np.array(rows, dtype=np.float32)
 
 
@@ -60,6 +64,24 @@ def tap_table() -> Floats:
     angle = np.arange(half) * np.pi * (3 - np.sqrt(5))
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return np.stack([points, -points], axis=1).reshape(TAPS, 2).astype(np.float32)
+
+
+_EYE_COLOURS = to_linear(np.array([MATERIALS["eye"].colour, IRIS_COLOUR, PUPIL_COLOUR]))
+_SOFT = 2.0  # degrees over which one becomes the other
+_EDGES = np.cos(np.radians([[IRIS + _SOFT / 2, IRIS - _SOFT / 2], [PUPIL + _SOFT / 2, PUPIL - _SOFT / 2]])).astype(
+    np.float32
+)
+
+
+@kernel
+def _eye_colour(x: np.float32, y: np.float32, z: np.float32, channel: int) -> np.float32:
+    """Linear colour of white, iris or pupil of an eyeball in a direction from its middle; +Z is its front."""
+    cosine = z / np.sqrt(x * x + y * y + z * z + np.float32(1e-20))
+    colour = _EYE_COLOURS[0, channel]
+    for k in range(2):
+        share = (cosine - _EDGES[k, 0]) / (_EDGES[k, 1] - _EDGES[k, 0])
+        colour += min(max(share, np.float32(0.0)), np.float32(1.0)) * (_EYE_COLOURS[k + 1, channel] - colour)
+    return colour
 
 
 @kernel
@@ -212,7 +234,7 @@ def shade(
         depth: (4, H, W) normalised depth of each sample.
         corners: (V, 12) what ``pack`` gives.
         triangles: (T, 3).
-        parts: (T,) row of ``materials`` for each triangle.
+        parts: (T,) row of ``materials`` for each triangle; the last row's have directions in place of colours.
         materials: see ``material_table``.
         lights: see ``light_table``; the first casts the shadow.
         ambient: (2, 3) linear light from above and from below.
@@ -302,9 +324,14 @@ def shade(
                         sr += lights[i, 3] * shine
                         sg += lights[i, 4] * shine
                         sb += lights[i, 5] * shine
-                red += count * _shoulder(lr * (u * a[9] + v * b[9] + w * c[9]) + sr)
-                green += count * _shoulder(lg * (u * a[10] + v * b[10] + w * c[10]) + sg)
-                blue += count * _shoulder(lb * (u * a[11] + v * b[11] + w * c[11]) + sb)
+                cr = u * a[9] + v * b[9] + w * c[9]
+                cg = u * a[10] + v * b[10] + w * c[10]
+                cb = u * a[11] + v * b[11] + w * c[11]
+                if part + 1 == len(materials):
+                    cr, cg, cb = _eye_colour(cr, cg, cb, 0), _eye_colour(cr, cg, cb, 1), _eye_colour(cr, cg, cb, 2)
+                red += count * _shoulder(lr * cr + sr)
+                green += count * _shoulder(lg * cg + sg)
+                blue += count * _shoulder(lb * cb + sb)
             red = (red + empty * background[row, column, 0]) * part_of_pixel
             green = (green + empty * background[row, column, 1]) * part_of_pixel
             blue = (blue + empty * background[row, column, 2]) * part_of_pixel

@@ -14,8 +14,10 @@ from sedtalker.face.mesh import Ints, Mask
 from sedtalker.face.registration.features import SAMPLES, Features
 from sedtalker.face.registration.surface import Points, border_points, laplacian, point_normals, triangle_normals
 
-ROUNDS = 14
-STIFFNESS = (10.0, 0.3)
+ROUNDS = 18
+STIFFNESS = (30.0, 2.0)  # first and last, of a source with edges of EDGE
+EDGE = 0.0063  # metres
+FACE = 0.11  # metres at rig scale round the middle of the landmarks
 REACH = (0.018, 0.006)  # metres at rig scale
 NORMAL_GATE = 0.5
 HIDDEN = 0.3  # weight of what lies inside mouth, nose and sockets
@@ -69,10 +71,11 @@ def align(source: Skin, target: Skin) -> Points:
     lines = line_pins(source, target)
     seen = source.outside
     search, within = TargetSearch(target, target.seen), TargetSearch(target, ~target.seen)
-    points = solve(source.points, bending, STIFFNESS[0] * 3, [marks, lines], None)
+    first, last = (value * resolution(source) for value in STIFFNESS)
+    points = solve(source.points, bending, first * 3, [marks, lines], None)
     for k in range(ROUNDS):
         part = k / (ROUNDS - 1)
-        stiffness = STIFFNESS[0] * (STIFFNESS[1] / STIFFNESS[0]) ** part
+        stiffness = first * (last / first) ** part
         reach = REACH[0] * (REACH[1] / REACH[0]) ** part
         normals, sides = point_normals(points, source.triangles), source.features.lip_side
         goal, weight = search.goals(points, normals, sides, reach)
@@ -82,6 +85,14 @@ def align(source: Skin, target: Skin) -> Points:
         faded = Pins(marks.corners, marks.weights, marks.targets, marks.strength * 0.75**k)
         points = solve(source.points, bending, stiffness, [faded, lines], (goal, weight))
     return points
+
+
+def resolution(source: Skin) -> float:
+    """By what stiffness grows so that a source of any fineness bends alike: the bi-Laplacian falls with the edges."""
+    face = source.triangles[source.seen]
+    near = np.linalg.norm(source.points[face].mean(axis=1) - source.landmarks[17:].mean(0), axis=1) < FACE
+    corners = source.points[face[near]]
+    return float((EDGE / np.median(np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1))) ** 4)
 
 
 def solve(
@@ -196,11 +207,14 @@ def attach(source: Skin, places: Points, lip_side: int = 0) -> tuple[Ints, Point
     triangles = source.triangles[source.seen]
     if lip_side:
         triangles = triangles[~(source.features.lip_side[triangles] == -lip_side).any(axis=1)]
-    _, hit, closest = igl.point_mesh_squared_distance(
-        np.ascontiguousarray(places), source.points, triangles.astype(np.int64)
-    )
+    return attach_to(source.points, triangles, places)
+
+
+def attach_to(points: Points, triangles: Ints, places: Points) -> tuple[Ints, Points]:
+    """Triangle corners (P, 3) and barycentric weights (P, 3) of the nearest spots to given places."""
+    _, hit, closest = igl.point_mesh_squared_distance(np.ascontiguousarray(places), points, triangles.astype(np.int64))
     corners = triangles[np.asarray(hit)]
-    return corners, barycentric(np.asarray(closest), source.points, corners)
+    return corners, barycentric(np.asarray(closest), points, corners)
 
 
 def barycentric(places: Points, points: Points, corners: Ints) -> Points:

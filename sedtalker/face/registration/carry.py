@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sedtalker.face.face import Face
 from sedtalker.face.mesh import Floats, Ints, Mask
 from sedtalker.face.registration import parts
-from sedtalker.face.registration.contacts import meet, still_eye_shapes
+from sedtalker.face.registration.contacts import meet
 from sedtalker.face.registration.head import Head
+from sedtalker.face.registration.lids import still_eye_shapes
 from sedtalker.face.registration.pose import robust_similarity
 from sedtalker.face.registration.rigid import affine_offsets, eye_offsets, nearby_offsets, worn_offsets
 from sedtalker.face.registration.surface import Points

@@ -34,8 +34,9 @@ class Eyeball:
         far = np.linalg.norm(away, axis=1)
         tree = cKDTree(away / (far[:, None] + 1e-12))
         towards = places - self.centre
-        _, nearest = tree.query(towards / (np.linalg.norm(towards, axis=1, keepdims=True) + 1e-12), k=6)
-        return np.asarray(far[nearest].max(axis=1))
+        apart, nearest = tree.query(towards / (np.linalg.norm(towards, axis=1, keepdims=True) + 1e-12), k=4)
+        weight = 1.0 / (apart + 1e-6)
+        return np.asarray((far[nearest] * weight).sum(axis=1) / weight.sum(axis=1))
 
 
 def skin_components(component: Ints, triangles: Ints, landmark_triangles: Ints) -> NDArray[np.int64]:

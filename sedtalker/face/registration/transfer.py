@@ -19,6 +19,9 @@ TRUSTED = 0.002  # metres at rig scale between the registered source and the tar
 FILL = 0.02
 SURE = 0.2  # confidence of a neighbour that is worth agreeing with
 FAR = 0.06
+SURE_ENOUGH = 0.5  # confidence from which a point needs no neighbours to tell where it goes
+RINGS = 4
+SWEEPS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,17 +141,33 @@ def agreement(direct: NDArray[np.float64], triangles: Ints, confidence: NDArray[
 def fill(
     direct: NDArray[np.float64], confidence: NDArray[np.float64], active: NDArray[np.bool_], target: Skin
 ) -> NDArray[np.float64]:
-    """Offsets close to ``direct`` where confident and as smooth as possible elsewhere; zero where inactive."""
+    """Offsets close to ``direct`` where confident and as smooth as possible elsewhere; zero where inactive.
+
+    One linear system for all points. Only the unsure ones and some rings round them are solved for directly; where all
+    are sure, it is so near to diagonal that a few sweeps do.
+    """
     out = np.zeros_like(direct)
     index = np.full(len(active), -1)
     index[active] = np.arange(active.sum())
     triangles = index[target.triangles]
     triangles = triangles[(triangles >= 0).all(axis=1)].astype(np.int32)
-    count = int(active.sum())
-    operator = laplacian(count, triangles)
-    weight = confidence[active]
-    matrix = FILL * (operator.T @ operator) + diags(weight + 1e-5)
-    right = (direct[:, active] * weight[:, None]).transpose(1, 0, 2).reshape(count, -1)
-    solved = splu(matrix.tocsc()).solve(right)
-    out[:, active] = solved.reshape(count, len(direct), 3).transpose(1, 0, 2)
+    operator = laplacian(int(active.sum()), triangles)
+    weight = confidence[active] + 1e-5
+    matrix = (FILL * (operator.T @ operator) + diags(weight)).tocsr()
+    unsure = weight < SURE_ENOUGH
+    for _ in range(RINGS):
+        unsure |= operator.astype(bool) @ unsure
+    among = matrix[unsure]
+    factor = splu(among[:, unsure].tocsc()) if unsure.any() else None
+    diagonal = matrix.diagonal()[:, None]
+    for k in range(len(direct)):
+        start = direct[k, active]
+        right, solved = confidence[active, None] * start, start.copy()
+        if factor is not None:
+            solved[unsure] = 0.0
+            solved[unsure] = factor.solve(right[unsure] - among @ solved)
+        for _ in range(SWEEPS):
+            swept = solved + (right - matrix @ solved) / diagonal
+            solved[~unsure] = swept[~unsure]
+        out[k, active] = solved
     return out
