@@ -39,3 +39,8 @@ def speech_only(coefficients: NDArray[np.floating]) -> NDArray[np.float32]:
     keep = np.zeros(len(ARKIT_52), np.float32)
     keep[[INDEX[name] for name in SPEECH_SHAPES]] = 1.0
     return even * keep
+
+
+def both_sides(*names: str) -> list[int]:
+    """Indices of the named shapes, of both halves where a shape has two."""
+    return [INDEX[name + side] for name in names for side in ("", "Left", "Right") if name + side in INDEX]

@@ -16,13 +16,10 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.datasets.alignment import PhoneSpan
-from sedtalker.datasets.expressive_motion import (
-    LipGauge,
-    SpokenMotion,
-    compose,
-    random_emotion,
-)
+from sedtalker.datasets.expressive_motion import compose, random_emotion
+from sedtalker.datasets.lip_gauge import LipGauge
 from sedtalker.datasets.prominence import prominence_of
+from sedtalker.datasets.spoken_motion import SpokenMotion
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 
 VERSION = "1"

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.datasets.alignment import PhoneSpan, Utterance, align_corpus
-from sedtalker.datasets.expressive_motion import LipGauge, Rest, SpokenMotion, rest_pose, speak
 from sedtalker.datasets.feature_store import Copy, FeatureStore, open_features
 from sedtalker.datasets.grid import TrackedClip, read_grid
+from sedtalker.datasets.lip_gauge import LipGauge
 from sedtalker.datasets.prominence import RATE, loudness_of
+from sedtalker.datasets.spoken_motion import Rest, SpokenMotion, rest_pose, speak
 from sedtalker.datasets.surroundings import Surroundings
 from sedtalker.datasets.voices import revoice
 

@@ -19,15 +19,11 @@ from sedtalker.animation.decoder import Decoder, DecoderConfig, build_decoder, l
 from sedtalker.animation.losses import DecoderLoss, LossWeights, weighted_sum
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.datasets.alignment import IGNORED
-from sedtalker.datasets.expressive_motion import (
-    SpokenMotion,
-    compose,
-    measure_lips,
-    measured_poses,
-    random_emotion,
-)
+from sedtalker.datasets.expressive_motion import compose, measured_poses, random_emotion
+from sedtalker.datasets.lip_gauge import measure_lips
 from sedtalker.datasets.prominence import Prominence, even_voice, prominence_of
 from sedtalker.datasets.reference_rig import read_reference_rig
+from sedtalker.datasets.spoken_motion import SpokenMotion
 from sedtalker.datasets.surroundings import read_surroundings
 from sedtalker.datasets.talking import ReadSpeech, emphasised, read_noise, read_tracked
 from sedtalker.face.arkit import ARKIT_52

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.datasets.alignment import IGNORED, PhoneSpan, phone_frames
-from sedtalker.datasets.expressive_motion import SpokenMotion, pause
 from sedtalker.datasets.feature_store import Copy, FeatureStore
+from sedtalker.datasets.spoken_motion import SpokenMotion, pause
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
 

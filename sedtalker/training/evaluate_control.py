@@ -10,8 +10,9 @@ from scipy.stats import spearmanr
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import AnyDecoder, predict
-from sedtalker.datasets.expressive_motion import SpokenMotion, compose
+from sedtalker.datasets.expressive_motion import compose
 from sedtalker.datasets.prominence import Prominence, prominence_of
+from sedtalker.datasets.spoken_motion import SpokenMotion
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width

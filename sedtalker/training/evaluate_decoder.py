@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sedtalker.animation.decoder import load_decoder, predict
-from sedtalker.datasets.expressive_motion import LipGauge, measure_lips
 from sedtalker.datasets.grid import read_grid
+from sedtalker.datasets.lip_gauge import LipGauge, measure_lips
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
 from sedtalker.speech.encoder import load_encoder

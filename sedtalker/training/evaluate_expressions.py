@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.decoder import AnyDecoder, predict
-from sedtalker.datasets.expressive_motion import TRACKED_REST_GAP, LipGauge
+from sedtalker.datasets.lip_gauge import LipGauge
+from sedtalker.datasets.spoken_motion import TRACKED_REST_GAP
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import ClosureCounts, count_closures, lip_aperture
 from sedtalker.speech.phones import BILABIAL

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from sedtalker.animation.decoder import AnyDecoder, predict
 from sedtalker.audio import load_audio, resample_frames
 from sedtalker.datasets.alignment import PhoneSpan, Utterance, align_corpus
-from sedtalker.datasets.expressive_motion import TRACKED_REST_GAP, LipGauge, Rest, SpokenMotion, rest_pose, speak
 from sedtalker.datasets.facegood import read_facegood
 from sedtalker.datasets.grid import TrackedClip
+from sedtalker.datasets.lip_gauge import LipGauge
+from sedtalker.datasets.spoken_motion import TRACKED_REST_GAP, Rest, SpokenMotion, rest_pose, speak
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width

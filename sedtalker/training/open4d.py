@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
 from sedtalker.datasets.alignment import PhoneSpan, Utterance, align_corpus
-from sedtalker.datasets.expressive_motion import LipGauge, measure_lips, measured_poses, rest_pose
+from sedtalker.datasets.expressive_motion import measured_poses
 from sedtalker.datasets.grid import read_grid
+from sedtalker.datasets.lip_gauge import LipGauge, measure_lips
 from sedtalker.datasets.manifest import Clip, read_manifest
 from sedtalker.datasets.open4d import RATE, VERSION, Recording, Take, changes, takes
+from sedtalker.datasets.spoken_motion import rest_pose
 from sedtalker.datasets.talking import emphasised, spoken_motion
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin

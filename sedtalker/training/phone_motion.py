@@ -15,16 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.datasets.alignment import IGNORED, PhoneSpan, phone_frames
-from sedtalker.datasets.expressive_motion import (
-    LipGauge,
-    SpokenMotion,
-    fit_gap,
-    fit_width,
-    phone_curve,
-    rounding_of,
-    speaking_curve,
-    talking_curve,
-)
+from sedtalker.datasets.lip_gauge import LipGauge, fit_gap, fit_width
+from sedtalker.datasets.spoken_motion import SpokenMotion, phone_curve, rounding_of, speaking_curve, talking_curve
 from sedtalker.datasets.visemes import AXES, pull, tongue_curve
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.phones import BILABIAL, LABIODENTAL, PHONE_INDEX, PHONES

@@ -8,8 +8,9 @@ from sedtalker.animation.decoder import Decoder, DecoderConfig
 from sedtalker.animation.losses import DecoderLoss, LossWeights, vertex_factor, weighted_sum
 from sedtalker.animation.shapes import INDEX
 from sedtalker.datasets.alignment import PhoneSpan
-from sedtalker.datasets.expressive_motion import LipGauge, measure_lips, pause
 from sedtalker.datasets.grid import ict_matrix, read_grid, split_of
+from sedtalker.datasets.lip_gauge import measure_lips
+from sedtalker.datasets.spoken_motion import pause
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
 from sedtalker.training.phone_motion import PhoneMotion, speak_phones
@@ -111,7 +112,7 @@ def test_swapped_crops_must_differ_as_their_targets_do():
 def test_bilabials_always_close_from_phones():
     torch.manual_seed(0)
     network = PhoneMotion(np.random.default_rng(0).random((50, 53)).astype(np.float32))
-    gauge = LipGauge(0.0, np.eye(52, dtype=np.float32)[17] * 0.4 - 0.4 * np.eye(52, dtype=np.float32)[18], np.zeros(52))
+    gauge = measure_lips(load_builtin())
     spans = [PhoneSpan("AA", 0.0, 0.2), PhoneSpan("M", 0.2, 0.3), PhoneSpan("AA", 0.3, 0.5)]
     motion = speak_phones(network, spans, 25, gauge)
     assert motion.gap[11:14].max() < 1e-6
