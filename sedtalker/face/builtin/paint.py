@@ -169,11 +169,12 @@ def paint_eyeball(degrees: NDArray[np.float64], palette: Palette) -> Points:
 
 
 def paint_teeth(vertices: Points, arch_edge: float, direction: float, front: float) -> Points:
-    """Colours (V, 3): ivory, yellower at the root, darker towards the molars."""
+    """Colours (V, 3): ivory, yellower at the root, darker towards the molars, sooner below, where lips shade them."""
     root = np.clip(direction * (vertices[:, 1] - arch_edge), 0, 1.2) / 1.2
     colours = TOOTH - root[:, None] * (0.05, 0.08, 0.13)
-    depth = smoothstep(front - 0.8, front - 3.6, vertices[:, 2])
-    return colours * (1 - 0.62 * depth)[:, None]
+    first, last = (front - 0.8, front - 3.6) if direction > 0 else (front - 0.3, front - 2.6)
+    depth = smoothstep(first, last, vertices[:, 2])
+    return colours * (1 - depth[:, None] * (0.55, 0.66, 0.70)) * (1.0 if direction > 0 else 0.94)
 
 
 def paint_soft(vertices: Points, colour: Points, front: float) -> Points:

@@ -111,10 +111,7 @@ def solve(
         matrix = matrix + diags(weight)
         right += weight[:, None] * np.where(weight[:, None] > 0, goal - rest, 0.0)
     for pin in pins:
-        rows = np.repeat(np.arange(len(pin.corners)), 3)
-        pick = coo_matrix(
-            (pin.weights.reshape(-1), (rows, pin.corners.reshape(-1))), shape=(len(pin.corners), n)
-        ).tocsr()
+        pick = picks(pin.corners, pin.weights, n)
         matrix = matrix + pick.T @ diags(pin.strength) @ pick
         right += pick.T @ (pin.strength[:, None] * (pin.targets - pick @ rest))
     return rest + splu(matrix.tocsc()).solve(right)
@@ -130,7 +127,15 @@ class TargetSearch:
         self.triangles = triangles
         self.normals = triangle_normals(target.points, triangles)
         self.border = border_points(len(target.points), triangles)
-        self.allowed = {0: np.ones(len(triangles), bool), 1: ~(side < 0).any(axis=1), -1: ~(side > 0).any(axis=1)}
+        upper, lower = (np.asarray((side == sign).any(axis=1)) for sign in (1, -1))
+        self.allowed = {0: np.ones(len(triangles), bool), 1: ~lower, -1: ~upper}
+        self.trees = {lip: self.tree(allowed) for lip, allowed in self.allowed.items()}
+
+    def tree(self, allowed: Mask) -> igl.AABB:
+        """A tree over some of the triangles (T,), to search again and again."""
+        tree = igl.AABB()
+        tree.init(self.points, self.triangles[allowed].astype(np.int64))
+        return tree
 
     def goals(
         self, points: Points, normals: Points, lip_side: NDArray[np.int8], reach: float
@@ -143,8 +148,8 @@ class TargetSearch:
             if not len(mine) or not allowed.any():
                 continue
             triangles = self.triangles[allowed]
-            squared, hit, closest = igl.point_mesh_squared_distance(
-                np.ascontiguousarray(points[mine]), self.points, triangles.astype(np.int64)
+            squared, hit, closest = self.trees[side].squared_distance(
+                self.points, triangles.astype(np.int64), np.ascontiguousarray(points[mine])
             )
             hit, closest, normal = np.asarray(hit), np.asarray(closest), self.normals[allowed]
             distance = np.sqrt(np.asarray(squared))
@@ -215,6 +220,12 @@ def attach_to(points: Points, triangles: Ints, places: Points) -> tuple[Ints, Po
     _, hit, closest = igl.point_mesh_squared_distance(np.ascontiguousarray(places), points, triangles.astype(np.int64))
     corners = triangles[np.asarray(hit)]
     return corners, barycentric(np.asarray(closest), points, corners)
+
+
+def picks(corners: NDArray[np.int32], weights: Points, count: int) -> csr_matrix:
+    """The matrix (P, count) that takes the weighted mean of some corners (P, 3) of ``count`` points."""
+    rows = np.repeat(np.arange(len(corners)), 3)
+    return coo_matrix((weights.ravel(), (rows, corners.ravel())), shape=(len(corners), count)).tocsr()
 
 
 def barycentric(places: Points, points: Points, corners: Ints) -> Points:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import csr_matrix
 
-from sedtalker.face.registration.alignment import Skin, attach
+from sedtalker.face.registration.alignment import Skin, attach, picks
 from sedtalker.face.registration.features import SAMPLES, Line
 from sedtalker.face.registration.surface import Points
 
@@ -54,12 +54,6 @@ def bind(skin: Skin, line: Line, lip: bool) -> Borders:
         for places, side in ((line.upper, 1), (line.lower, -1))
     )
     return Borders(line, upper, lower)
-
-
-def picks(corners: NDArray[np.int32], weights: Values, count: int) -> csr_matrix:
-    """The matrix (P, count) that takes the weighted mean of some corners (P, 3) of ``count`` points."""
-    rows = np.repeat(np.arange(len(corners)), 3)
-    return coo_matrix((weights.ravel(), (rows, corners.ravel())), shape=(len(corners), count)).tocsr()
 
 
 def taper() -> Values:

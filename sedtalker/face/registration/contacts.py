@@ -15,11 +15,13 @@ EYES = ((RIGHT_EYE, "eyeBlinkRight"), (LEFT_EYE, "eyeBlinkLeft"))
 CLOSING_ROUNDS = 4  # lips of few polygons do not follow their rim at once
 LIP_REACH = 0.006  # how far from the contact line lips are corrected
 LIP_TOLERANCE = 0.0001
+PRESSED = {"mouthRollUpper": 0.0, "mouthRollLower": 1.0}
+"""Shapes that press the lips together, also where they are a little open at rest: the lower lip's share in it."""
 SEAL_REACH = 0.016  # how far from the line of sealed lips they move together
 
 
 def meet(offsets: Values, index: dict[str, int], skin: Skin, eyes: dict[int, Eyeball]) -> None:
-    """Correct blinks, ``mouthClose`` and ``mouthPress`` of a target's skin offsets (K, M, 3), in place."""
+    """Correct the blinks and what closes the lips of a target's skin offsets (K, M, 3), in place."""
     for (role, shape), line in zip(EYES, skin.features.lids, strict=True):
         if shape in index and line.found:
             close_lids(offsets[index[shape]], skin, bind(skin, line, lip=False), eyes.get(role))
@@ -35,6 +37,9 @@ def meet(offsets: Values, index: dict[str, int], skin: Skin, eyes: dict[int, Eye
             closed += lip_correction(closed, skin, lips)
         tighten(closed, lips, 0.0, 1.0)
         offsets[close] = 2.0 * closed - offsets[jaw]
+    for shape, lower in PRESSED.items():
+        if shape in index:
+            offsets[index[shape]] += lip_correction(offsets[index[shape]], skin, lips, lower)
     if {"mouthPressLeft", "mouthPressRight"} <= set(index):
         left, right = index["mouthPressLeft"], index["mouthPressRight"]
         change = lip_correction(offsets[left] + offsets[right], skin, lips)
@@ -60,20 +65,20 @@ def seal(offsets: Values, skin: Skin, lips: Borders) -> None:
             offset[:, axis] += share * (np.interp(x, rim_x, mean[order, axis]) - offset[:, axis])
 
 
-def lip_correction(offset: Values, skin: Skin, lips: Borders) -> Values:
-    """What must be added (M, 3) to a closed mouth's offsets so that upper and lower lip just touch."""
+def lip_correction(offset: Values, skin: Skin, lips: Borders, lower: float = 0.5) -> Values:
+    """What must be added (M, 3) so that a closed mouth's lips just touch; ``lower`` is the share of the lower lip."""
     gap = lips.gap(offset)
     gap = np.where(np.abs(gap) > LIP_TOLERANCE, gap, 0.0)
     gap = gaussian_filter1d(gap * taper(), 1.0, mode="nearest")
     change = np.zeros_like(offset)
     side = skin.features.lip_side
-    for sign, border in ((1, lips.line.upper), (-1, lips.line.lower)):
+    for sign, border, share in ((1, lips.line.upper, 1.0 - lower), (-1, lips.line.lower, lower)):
         order = np.argsort(border[:, 0])
         x = skin.points[:, 0]
         rim = np.stack([np.interp(x, border[order, 0], border[order, k]) for k in (1, 2)], axis=1)
         distance = np.linalg.norm(skin.points[:, 1:] - rim, axis=1)
         inside = np.interp(x, border[order, 0], gap[order], left=0.0, right=0.0)
-        change[:, 1] -= np.where(side == sign, 0.5 * sign * inside * np.exp(-((distance / LIP_REACH) ** 2)), 0.0)
+        change[:, 1] -= np.where(side == sign, share * sign * inside * np.exp(-((distance / LIP_REACH) ** 2)), 0.0)
     return change
 
 

@@ -12,7 +12,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from sedtalker.face.mesh import Floats, Ints
-from sedtalker.face.registration.alignment import Skin, barycentric
+from sedtalker.face.registration.alignment import Skin, barycentric, picks
 from sedtalker.face.registration.surface import Points, laplacian, point_normals, triangle_normals
 
 TRUSTED = 0.002  # metres at rig scale between the registered source and the target
@@ -21,7 +21,7 @@ SURE = 0.2  # confidence of a neighbour that is worth agreeing with
 FAR = 0.06
 SURE_ENOUGH = 0.5  # confidence from which a point needs no neighbours to tell where it goes
 RINGS = 4
-SWEEPS = 3
+SWEEPS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +50,8 @@ def transfer_skin(source: Skin, registered: Points, offsets: Floats, target: Ski
     """
     corners, weights, distance, facing = closest_on_source(source, registered, target)
     confidence = np.where(facing > 0.3, 1.0, 0.05) / (1.0 + (distance / TRUSTED) ** 2) ** 2
-    direct = sum(offsets[:, corners[:, k]] * weights[None, :, k, None] for k in range(3))
-    direct = np.asarray(direct, dtype=np.float64)
+    places = picks(corners, weights, len(registered))
+    direct = np.stack([places @ offset for offset in offsets])
     confidence *= agreement(direct, target.triangles, confidence)
     near = distance < FAR
     anchored = near & (distance > 0.5 * FAR)
