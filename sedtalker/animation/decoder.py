@@ -19,13 +19,12 @@ from sedtalker.animation.baselines import AutoregressiveDecoder, WindowDecoder
 from sedtalker.animation.blocks import make_block
 from sedtalker.animation.conditioning import STYLE_CODES, AdaptiveNorm, Conditioning, Style
 from sedtalker.animation.decoder_stream import DecoderStream
-from sedtalker.animation.front_end import FrontEnd, FrontEndConfig
 from sedtalker.animation.onsets import ease_cuts
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, SpeechFeatures
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 CHUNK_FRAMES = 512
@@ -42,8 +41,8 @@ class DecoderConfig(BaseModel):
     architecture: Literal["hybrid", "window", "autoregressive"] = Field(
         "hybrid", description="hybrid: Decoder; the others are published forms to compare with"
     )
-    front_end: FrontEndConfig | None = Field(
-        None, description="hears log-mels itself; None: reads the encoder's frames"
+    front_end: SpeechEncoderConfig | None = Field(
+        None, description="an ear of its own, hop 20, that learns with the decoder; None: reads the frozen encoder"
     )
     hidden: int = Field(192, description="width of the encoder's frames; not used with a front end")
     width: int = 128
@@ -73,7 +72,7 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig | None = None):
         super().__init__()
         self.config = config = config or DecoderConfig()
-        self.front_end = FrontEnd(config.front_end) if config.front_end else None
+        self.front_end = SpeechEncoder(config.front_end) if config.front_end else None
         heard = config.front_end.channels if config.front_end else config.hidden
         self.speech = nn.Linear(heard + PROSODY, config.width)
         self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
@@ -101,7 +100,7 @@ class Decoder(nn.Module):
         condition = self.conditioning(posterior, intensity, style)
         for block in self.blocks:
             x = block(x, condition)
-        return self.read_out(x, condition), None if self.front_end is None else self.front_end.phone_head(hidden)
+        return self.read_out(x, condition), None if self.front_end is None else self.front_end.phones(hidden)
 
     def listen(self, speech: Tensor) -> Tensor:
         """Hidden vectors (B, T, D) of speech; a front end sees ``context`` frames on either side of each."""

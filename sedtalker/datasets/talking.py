@@ -93,12 +93,22 @@ def read_tracked(
     rest = rest_pose([clip for clip in clips if clip.split == "train"])
     recordings = [(clip.name, clip.audio) for clip in clips]
     own = open_features("grid", recordings, copies, surroundings, cache, workers=workers)
-    other = None
-    if voices:
-        revoiced = revoice("grid", recordings, voices, cache, workers=workers)
-        other = open_features("grid_voices", revoiced, 2, surroundings, cache, workers=workers)
+    other = open_voices("grid", recordings, voices, surroundings, cache, workers) if voices else None
     spoken = {clip.name: spoken_motion(clip, spans[clip.name], rest, gauge) for clip in clips}
     return TrackedSpeech({clip.name: clip for clip in clips}, spans, spoken, rest, own, other)
+
+
+def open_voices(
+    corpus: str,
+    recordings: list[tuple[str, Path]],
+    voices: int,
+    surroundings: Surroundings,
+    cache: Path,
+    workers: int,
+) -> FeatureStore:
+    """Features of (key, file) recordings in ``voices`` other voices each, two copies of each."""
+    revoiced = revoice(corpus, recordings, voices, cache, workers=workers)
+    return open_features(f"{corpus}_voices", revoiced, 2, surroundings, cache, workers=workers)
 
 
 def read_noise(data: Path, cache: Path, surroundings: Surroundings, workers: int) -> FeatureStore:

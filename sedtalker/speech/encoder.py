@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 
 from sedtalker.audio import Audio, FrameClock
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
+from sedtalker.errors import InputError
 from sedtalker.speech.features import (
     FRAME_CLOCK,
     HOP_LENGTH,
@@ -41,6 +43,8 @@ class SpeechEncoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    hop: Literal[10, 20] = 10
+    """Milliseconds between the log-mels that it reads; the stem brings 10 to the 20 of the frames."""
     channels: int = 192
     kernel: int = 5
     dilations: tuple[int, ...] = (1, 2, 4, 8, 2, 1)
@@ -100,12 +104,16 @@ class ChannelNorm(nn.Module):
 
 
 class SpeechEncoder(nn.Module):
-    """Centred log-mels (B, 2T, 80) to hidden vectors (B, T, D); heads for phones, mouth motion and prosody."""
+    """Centred log-mels (B, T, 80), or twice as many frames, to hidden vectors (B, T, D).
+
+    Heads for phones, mouth motion and prosody serve training.
+    """
 
     def __init__(self, config: SpeechEncoderConfig | None = None):
         super().__init__()
         self.config = config = config or SpeechEncoderConfig()
-        self.stem = nn.Conv1d(MEL_BANDS, config.channels, 6, stride=2, padding=2)
+        kernel, stride, padding = (6, 2, 2) if config.hop == 10 else (3, 1, 1)
+        self.stem = nn.Conv1d(MEL_BANDS, config.channels, kernel, stride=stride, padding=padding)
         self.blocks = nn.ModuleList(
             ResidualConvolution(config.channels, config.kernel, d, config.dropout) for d in config.dilations
         )
@@ -120,7 +128,7 @@ class SpeechEncoder(nn.Module):
         return 2 + sum(d * (self.config.kernel // 2) for d in self.config.dilations)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Hidden vectors (B, T, D) of centred log-mels (B, 2T, 80)."""
+        """Hidden vectors (B, T, D) of centred log-mels, (B, 2T, 80) at a hop of 10 ms or (B, T, 80) of 20."""
         x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
         for block in self.blocks:
             x = block(x)
@@ -135,6 +143,8 @@ def load_encoder(folder: Path | None = None) -> SpeechEncoder:
     """The built-in encoder, or the one in a checkpoint folder, ready for inference."""
     folder = folder or builtin_checkpoint("speech_encoder")
     _, config, state = read_checkpoint(folder, "speech_encoder", SpeechEncoderConfig)
+    if config.hop != 10:
+        raise InputError(f"{folder}: this is a front end for a decoder, not an encoder")
     encoder = SpeechEncoder(config)
     encoder.load_state_dict(state)
     return encoder.eval().requires_grad_(False)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import Decoder, DecoderConfig, build_decoder, load_decoder, speech_input
 from sedtalker.animation.losses import DecoderLoss, LossWeights, weighted_sum
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.datasets.alignment import IGNORED
 from sedtalker.datasets.expressive_motion import compose, measured_poses, random_emotion
 from sedtalker.datasets.lip_gauge import measure_lips
@@ -28,7 +28,7 @@ from sedtalker.datasets.surroundings import read_surroundings
 from sedtalker.datasets.talking import ReadSpeech, emphasised, read_noise, read_tracked
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
-from sedtalker.speech.encoder import load_encoder
+from sedtalker.speech.encoder import SpeechEncoderConfig, load_encoder
 from sedtalker.training.decoder_card import decoder_card
 from sedtalker.training.decoder_crops import RATE, CropLimits, HeardCrop, Scene, hear_crop
 from sedtalker.training.decoder_validation import validate_tracked
@@ -45,6 +45,8 @@ class DecoderTaskConfig(BaseModel):
     model: DecoderConfig = DecoderConfig()
     start: str | None = None
     """Folder of a decoder whose weights training starts from; it keeps its sizes and styles, not its look-ahead."""
+    front_end: str | None = None
+    """Folder of ``experiment=front_end`` that the decoder's own ear starts from; its sizes are taken over."""
     encoder: str | None = None
     """Folder of the frozen encoder; the built-in one if None."""
     face: Literal["builtin", "reference"] = "builtin"
@@ -77,6 +79,10 @@ class DecoderTask:
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = c = DecoderTaskConfig.model_validate(config)
+        self.ear: dict[str, Any] | None = None
+        if c.front_end:
+            _, sizes, self.ear = read_checkpoint(Path(c.front_end), "speech_encoder", SpeechEncoderConfig)
+            self.config = c = c.model_copy(update={"model": c.model.model_copy(update={"front_end": sizes})})
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         self.encoder = load_encoder(self.encoder_folder)
         self.face = load_builtin() if c.face == "builtin" else read_reference_rig(data)
@@ -131,6 +137,8 @@ class DecoderTask:
         with torch.no_grad():  # start from the mean face
             decoder.coefficients.weight.mul_(0.1)
             decoder.coefficients.bias.copy_(torch.from_numpy(targets.mean(0)))
+        if self.ear and isinstance(decoder, Decoder) and decoder.front_end is not None:
+            decoder.front_end.load_state_dict(self.ear)
         return decoder
 
     def _go_on(self, folder: Path) -> nn.Module:

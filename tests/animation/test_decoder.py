@@ -7,11 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.decoder import Decoder, DecoderConfig, DecoderStream, Style, predict, sound_of
-from sedtalker.animation.front_end import FrontEndConfig
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.speech.encoder import SpeechEncoderConfig, SpeechFeatures
 from sedtalker.speech.features import FRAME_CLOCK
 
 TOLERANCE = 1e-4
@@ -109,7 +108,7 @@ def test_one_frame():
 
 
 def _listening(dilations: tuple[int, ...] = (1, 2, 4)) -> Decoder:
-    return _decoder(front_end=FrontEndConfig(channels=16, dilations=dilations))
+    return _decoder(front_end=SpeechEncoderConfig(hop=20, channels=16, dilations=dilations))
 
 
 @settings(max_examples=10, deadline=None)
@@ -149,7 +148,7 @@ def test_a_crop_with_its_surroundings_is_heard_as_within_the_recording():
         moved, phones = decoder.with_phones(*inputs)
     assert moved.shape == (1, 30, 52)
     assert decoder.front_end is not None
-    assert torch.allclose(phones, decoder.front_end.phone_head(hidden), atol=TOLERANCE)
+    assert torch.allclose(phones, decoder.front_end.phones(hidden), atol=TOLERANCE)
 
 
 def test_a_front_end_takes_any_encoder():
