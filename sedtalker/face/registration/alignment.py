@@ -15,7 +15,7 @@ from sedtalker.face.registration.features import SAMPLES, Features
 from sedtalker.face.registration.surface import Points, border_points, laplacian, point_normals, triangle_normals
 
 ROUNDS = 18
-STIFFNESS = (30.0, 2.0)  # first and last, of a source with edges of EDGE
+STIFFNESS = (60.0, 3.0)  # first and last, of a source with edges of EDGE
 EDGE = 0.0063  # metres
 FACE = 0.11  # metres at rig scale round the middle of the landmarks
 REACH = (0.018, 0.006)  # metres at rig scale
