@@ -95,18 +95,18 @@ class DecoderLoss(nn.Module):
         """Losses of coefficients (B, T, 52) against ``batch["target"]``.
 
         ``closure`` and ``contact`` (B, T) in [0, 1] are 1 where the lips must close or touch the teeth; ``weight``
-        (B,) says how much a crop counts. Of the first ``chained`` crops, those at 0 and 1, 2 and 3 … share the speech
-        and those at 1 and 2, 3 and 4 … the emotion.
+        (B, T) says how much the target of a frame counts, closures apart. Of the first ``chained`` crops, those at 0
+        and 1, 2 and 3 … share the speech and those at 1 and 2, 3 and 4 … the emotion.
         """
         self.to(predicted.device)
         target, weight = batch["target"], batch["weight"]
-        root = weight.sqrt()[:, None, None]
+        root = weight.sqrt()[..., None]
         error = root * (predicted - target)
         scaled = error / self.scale
         clamped = predicted.clamp(0.0, 1.0)
         gap, width = (root[..., 0] * ((clamped - target) @ gain) for gain in (self.gain, self.width))
         opened = (clamped @ self.gain - self.closed).clamp_min(0.0)
-        shut, touching = batch["closure"] * weight[:, None], batch["contact"] * weight[:, None]
+        shut, touching = batch["closure"], batch["contact"] * weight
         return {
             "coefficients": scaled.square().mean(),
             "vertices": (error @ self.factor).square().sum(-1).mean() / self.vertex_scale,

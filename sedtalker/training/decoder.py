@@ -58,6 +58,10 @@ class DecoderTaskConfig(BaseModel):
     """Read speech of other voices, with motion from its phones (see ``phone_motion``)."""
     pause_crops: int = 2
     taught_weight: float = 0.6
+    """How much their closures count, and their motion in pauses."""
+    taught_motion: float = 0.6
+    """How much their motion counts where they speak: it is no measurement, only what their phones would do to one
+    talker's mouth."""
     other_voices: float = 0.6
     """Share of tracked crops that are heard in another voice."""
     seconds: float = 2.9
@@ -170,19 +174,22 @@ class DecoderTask:
             elif i:
                 scene = replace(scene, style=self.scene(frames, rng).style)
             assert heard is not None
-            rows.append(self._row(heard, scene, 1.0))
+            rows.append(self._row(heard, scene, np.ones(frames)))
         for _ in range(c.taught_crops):
             copy = self.taught[int(rng.integers(len(self.taught)))]
             said = self.read.spoken[copy.key], self.read.spans[copy.key]
             crop = hear_crop(self.read.store, copy, rng, said, limits)
             crop = replace(crop, motion=emphasised(crop.motion, crop.prosody[:, 0]))
-            rows.append(self._row(crop, self.scene(frames, rng), c.taught_weight))
+            crop = replace(crop, motion=replace(crop.motion, closure=c.taught_weight * crop.motion.closure))
+            weight = c.taught_weight + (c.taught_motion - c.taught_weight) * crop.motion.talking
+            rows.append(self._row(crop, self.scene(frames, rng), weight))
         for _ in range(c.pause_crops):
             copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
-            rows.append(self._row(hear_crop(self.noise, copy, rng, None, limits), self.scene(frames, rng), 1.0))
+            crop = hear_crop(self.noise, copy, rng, None, limits)
+            rows.append(self._row(crop, self.scene(frames, rng), np.ones(frames)))
         return {k: torch.from_numpy(np.stack([row[k] for row in rows]).astype(np.float32)) for k in rows[0]}
 
-    def _row(self, crop: HeardCrop, scene: Scene, weight: float) -> dict[str, NDArray[Any]]:
+    def _row(self, crop: HeardCrop, scene: Scene, weight: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
         return {
             "mel": crop.mel,
             "prosody": crop.prosody,
@@ -193,7 +200,7 @@ class DecoderTask:
             "closure": crop.motion.closure,
             "contact": crop.motion.contact,
             "phones": crop.phones,
-            "weight": np.array(weight),
+            "weight": weight,
         }
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -245,4 +252,5 @@ class DecoderTask:
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
         ahead = model.look_ahead / RATE if isinstance(model, Decoder) else None
-        write_checkpoint(folder, config, model.state_dict(), decoder_card(ahead, metrics))
+        ear = model.context / RATE if isinstance(model, Decoder) and model.front_end is not None else None
+        write_checkpoint(folder, config, model.state_dict(), decoder_card(ahead, ear, metrics))

@@ -69,7 +69,7 @@ def test_losses_are_zero_for_the_target_and_learnable():
     targets = rng.random((40, 52)).astype(np.float32)
     loss = DecoderLoss(face, targets, gauge.gain, gauge.width)
     target = torch.from_numpy(targets).reshape(2, 20, 52)
-    batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20), "weight": torch.ones(2)}
+    batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20), "weight": torch.ones(2, 20)}
     assert max(float(v) for v in loss(target, batch).values()) < 1e-8
     decoder = Decoder(DecoderConfig(hidden=4, width=32, condition=8, heads=2, layout="MA"))
     inputs = (torch.randn(2, 20, 8), torch.softmax(torch.randn(2, 20, 7), -1), torch.rand(2, 20), torch.zeros(2, 4))
@@ -91,7 +91,7 @@ def test_swapped_crops_must_differ_as_their_targets_do():
     loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), gauge.gain, gauge.width)
     target = torch.from_numpy(rng.uniform(0.2, 0.6, (4, 10, 52)).astype(np.float32))
     zero = torch.zeros(4, 10)
-    batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4)}
+    batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4, 10)}
     jaw, brow = INDEX["jawOpen"], INDEX["browInnerUp"]
 
     def swapped(change: torch.Tensor) -> float:
