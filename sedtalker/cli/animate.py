@@ -43,6 +43,9 @@ def animate(
     mesh: Annotated[
         Path | None, typer.Option(help="Your head mesh, or the .sedface of it; default: the built-in face.")
     ] = None,
+    mesh_head: Annotated[
+        int | None, typer.Option(min=1, help="Which head of the mesh, where the file has several [the largest].")
+    ] = None,
     face: Annotated[str | None, typer.Option(help="A built-in face (sedtalker face list), or random-SEED.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the results [AUDIO's name].")] = None,
     emotion: Annotated[
@@ -102,7 +105,7 @@ def animate(
         for note in sound.notes:
             say(f"note: {note}")
         target = choose_device(device)  # first of all: the fit of a mesh must not depend on the number of threads
-        chosen, source = _face(mesh, face, stages)
+        chosen, source = _face(mesh, mesh_head, face, stages)
         animation = _animation(
             *(sound, chosen, emotion, enroll or [], decoder, intensity, gains, fps, seed, target, stages),
             style=spoken_as,
@@ -121,12 +124,14 @@ def animate(
         print("\n".join(paths.values()))
 
 
-def _face(mesh: Path | None, name: str | None, stages: Stages) -> tuple[Face, dict[str, Any]]:
+def _face(mesh: Path | None, head: int | None, name: str | None, stages: Stages) -> tuple[Face, dict[str, Any]]:
     """The face to animate and where it came from."""
     from sedtalker.face.catalogue import DEFAULT, load_face
 
     if mesh is not None and name is not None:
         raise InputError("choose one of --mesh and --face")
+    if head is not None and (mesh is None or mesh.suffix.lower() == ".sedface"):
+        raise InputError("--mesh-head chooses a head of a --mesh file; a .sedface or a built-in face has one")
     if mesh is not None and mesh.suffix.lower() == ".sedface":
         from sedtalker.face.sedface import read_sedface
 
@@ -138,10 +143,10 @@ def _face(mesh: Path | None, name: str | None, stages: Stages) -> tuple[Face, di
     if mesh is None:
         return source, {"face": source.name}
     from sedtalker.face.files import read_scene
-    from sedtalker.face.fitting import fit
+    from sedtalker.face.fitting import FitOptions, fit
 
     with stages.stage(f"fitting {mesh.name}"):
-        face, report = fit(read_scene(mesh), source, mesh.stem)
+        face, report = fit(read_scene(mesh), source, mesh.stem, FitOptions(head=head))
     say(f"{mesh.name}: {report.way}: {report.basis}")
     for warning in report.warnings:
         say(f"note: {mesh.name}: {warning}")

@@ -84,7 +84,7 @@ def fit(scene: Scene, source: Face, name: str, options: FitOptions | None = None
         report = replace(report, warnings=(TOLD, *report.warnings))
     face = replace(face, regions=near_head(face))
     if len(heads) > 1 and options.head is None:
-        said = f"there are {len(heads)} heads: the largest figure's is taken; `mesh register --head` takes another"
+        said = f"there are {len(heads)} heads: the largest figure's is taken, unless --head (animate: --mesh-head) says"
         report = replace(report, warnings=(said, *report.warnings))
     if is_basis(given.names, source.shapes):
         if options.open_mouth:

@@ -13,7 +13,9 @@ import soundfile
 
 from sedtalker.animation.animation import read_animation
 from sedtalker.face.files import read_mesh
+from sedtalker.face.obj import write_obj
 from tests.e2e.conftest import SAMPLE_HEAD, Result
+from tests.face.bodies import side_by_side
 
 Run = Callable[..., Result]
 
@@ -121,6 +123,19 @@ def test_bad_audio_is_one_line_and_leaves_nothing(sedtalker: Run, tmp_path: Path
     (tmp_path / "cut.mp3").write_bytes(b"ID3\x04\x00\x00\x00\x00\x00\x00\xff\xfb\x90")
     for name in ("text.wav", "none.wav", "short.wav", "cut.mp3", "missing.wav"):
         _refused(sedtalker("animate", tmp_path / name, "-o", tmp_path / "out"), tmp_path)
+
+
+def test_one_of_two_heads_in_a_file_can_be_chosen(sedtalker: Run, clip: Path, tmp_path: Path) -> None:
+    head = read_mesh(SAMPLE_HEAD)
+    write_obj(side_by_side(head, head, apart=2.0 * float(np.ptp(head.vertices, axis=0).max())), tmp_path / "two.obj")
+    chosen = ["--mesh", tmp_path / "two.obj", "--mesh-head", 2]
+    done = sedtalker("animate", clip, *chosen, "--no-video", "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    moved = np.abs(read_animation(tmp_path / "out" / "clip.npz").face.basis).max(axis=(0, 2)) > 1e-3
+    first, second = np.split(moved, [len(head.vertices)])
+    assert not first.any()
+    assert second.mean() > 0.2
+    _refused(sedtalker("animate", clip, "--mesh-head", 2, "-o", tmp_path / "none"), tmp_path / "none")
 
 
 HEADER = "v 0 0 0\nv 1 0 0\nv 0 1 0\n"
