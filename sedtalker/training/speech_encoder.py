@@ -28,7 +28,7 @@ from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.training.loop import Batch
 from sedtalker.training.read_speech import read_speech, read_speech_phones
-from sedtalker.training.speech_encoder_card import CARD
+from sedtalker.training.speech_encoder_card import CARD, FRONT_END_CARD
 
 LIP_FEATURES = ("inner_lip_height", "inner_lip_width", "outer_lip_height", "outer_lip_width", "nose_to_chin")
 MOTION_SHAPES = tuple(n for n in SPEECH_SHAPES if not n.endswith("Right"))
@@ -270,5 +270,5 @@ class SpeechEncoderTask:
             model=shipped.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = CARD.format(**{k: f"{v:.3f}" for k, v in metrics.items()})
+        card = (CARD if self.model_config.hop == 10 else FRONT_END_CARD).format(**{k: f"{v:.3f}" for k, v in metrics.items()})
         write_checkpoint(folder, config, state, card)
