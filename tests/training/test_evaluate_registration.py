@@ -15,12 +15,12 @@ from sedtalker.training.evaluate_registration import compare, summary, turn_erro
 from sedtalker.training.registration_targets import (
     KINDS,
     Head,
-    cut,
     dense_head,
     no_heads,
     other_heads,
     random_identities,
 )
+from sedtalker.training.remeshing import cut
 from tests.face.test_quality import GOOD
 
 
