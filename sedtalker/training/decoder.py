@@ -182,7 +182,8 @@ class DecoderTask:
             crop = replace(crop, motion=emphasised(crop.motion, crop.prosody[:, 0]))
             crop = replace(crop, motion=replace(crop.motion, closure=c.taught_weight * crop.motion.closure))
             weight = c.taught_weight + (c.taught_motion - c.taught_weight) * crop.motion.talking
-            rows.append(self._row(crop, self.scene(frames, rng), weight))
+            row = self._row(crop, self.scene(frames, rng), weight)
+            rows.append(row | {"ajar": c.taught_weight * crop.motion.talking})
         for _ in range(c.pause_crops):
             copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
             crop = hear_crop(self.noise, copy, rng, None, limits)
@@ -200,6 +201,7 @@ class DecoderTask:
             "closure": crop.motion.closure,
             "contact": crop.motion.contact,
             "phones": crop.phones,
+            "ajar": np.zeros(len(weight)),
             "weight": weight,
         }
 

@@ -270,5 +270,5 @@ class SpeechEncoderTask:
             model=shipped.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = (CARD if self.model_config.hop == 10 else FRONT_END_CARD).format(**{k: f"{v:.3f}" for k, v in metrics.items()})
-        write_checkpoint(folder, config, state, card)
+        card = CARD if self.model_config.hop == 10 else FRONT_END_CARD
+        write_checkpoint(folder, config, state, card.format(**{k: f"{v:.3f}" for k, v in metrics.items()}))

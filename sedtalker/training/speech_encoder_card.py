@@ -3,8 +3,8 @@
 CARD = """# Built-in speech encoder
 
 Log-mels in, a 192-dimensional vector every 20 ms out; phone posteriors as a by-product. The diarizer is a head on it;
-a decoder without an ear of its own may be another. 1.2 M parameters: a stride-2 convolution and six residual dilated convolutions, receptive field
-±0.8 s, non-causal.
+a decoder without an ear of its own may be another. 1.2 M parameters: a stride-2 convolution and six residual dilated
+convolutions, receptive field ±0.8 s, non-causal.
 
 ## Training
 One run of `sedtalker train experiment=speech_encoder`, three objectives at once:

@@ -69,7 +69,8 @@ def test_losses_are_zero_for_the_target_and_learnable():
     targets = rng.random((40, 52)).astype(np.float32)
     loss = DecoderLoss(face, targets, gauge.gain, gauge.width)
     target = torch.from_numpy(targets).reshape(2, 20, 52)
-    batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20), "weight": torch.ones(2, 20)}
+    batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20)}
+    batch |= {"weight": torch.ones(2, 20), "ajar": torch.zeros(2, 20)}
     assert max(float(v) for v in loss(target, batch).values()) < 1e-8
     decoder = Decoder(DecoderConfig(hidden=4, width=32, condition=8, heads=2, layout="MA"))
     inputs = (torch.randn(2, 20, 8), torch.softmax(torch.randn(2, 20, 7), -1), torch.rand(2, 20), torch.zeros(2, 4))
@@ -84,6 +85,20 @@ def test_losses_are_zero_for_the_target_and_learnable():
     assert history[-1] < 0.7 * history[0]
 
 
+def test_a_mouth_ajar_may_open_as_it_likes_but_not_close():
+    face = load_builtin()
+    gauge = measure_lips(face)
+    loss = DecoderLoss(face, np.random.default_rng(0).random((40, 52)).astype(np.float32), gauge.gain, gauge.width)
+    target = torch.zeros(1, 10, 52)
+    target[..., INDEX["jawOpen"]] = 0.4
+    none, all_frames = torch.zeros(1, 10), torch.ones(1, 10)
+    batch = {"target": target, "closure": none, "contact": none, "ajar": all_frames, "weight": none}
+    assert float(loss(0.0 * target, batch)["ajar"]) > 0.01
+    assert float(loss(0.7 * target, batch)["ajar"]) == 0
+    assert float(loss(1.5 * target, batch)["ajar"]) == 0
+    assert float(loss(0.0 * target, batch | {"ajar": none})["ajar"]) == 0
+
+
 def test_swapped_crops_must_differ_as_their_targets_do():
     face = load_builtin()
     gauge = measure_lips(face)
@@ -91,7 +106,7 @@ def test_swapped_crops_must_differ_as_their_targets_do():
     loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), gauge.gain, gauge.width)
     target = torch.from_numpy(rng.uniform(0.2, 0.6, (4, 10, 52)).astype(np.float32))
     zero = torch.zeros(4, 10)
-    batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4, 10)}
+    batch = {"target": target, "closure": zero, "contact": zero, "ajar": zero, "weight": torch.ones(4, 10)}
     jaw, brow = INDEX["jawOpen"], INDEX["browInnerUp"]
 
     def swapped(change: torch.Tensor) -> float:
