@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
+from sedtalker.face.landmarks.samples import sphere
+from sedtalker.face.mesh import Mesh, from_triangles
 from sedtalker.render import frame_head, load_lighting, make_renderer
-from sedtalker.render.light import default_colours, light_names, lights_folder
+from sedtalker.render.light import IRIS, blank_eyes, default_colours, light_names, lights_folder
 from tests.render.ball import ball
 
 
@@ -85,3 +87,20 @@ def test_plain_teeth_fade_towards_the_back() -> None:
     front, back = np.argmax(mesh.vertices[:, 2]), np.argmin(mesh.vertices[:, 2])
     assert colours[front].mean() > 0.85
     assert colours[back].mean() < 0.3
+
+
+def test_blank_eyeballs_get_irises_of_a_usual_size() -> None:
+    def eyes(radius: float) -> Mesh:
+        points, triangles = sphere(24)
+        both = np.concatenate([radius * points - (0.03, 0, 0), radius * points + (0.03, 0, 0)]).astype(np.float32)
+        mesh = from_triangles(both, np.concatenate([triangles, triangles + len(points)]).astype(np.int32))
+        return replace(mesh, group_names=("eyes",), polygon_groups=np.zeros(len(mesh.polygon_sizes), np.int32))
+
+    for radius in (0.012, 0.025):
+        mesh = eyes(radius)
+        directions = blank_eyes(mesh)
+        assert np.linalg.norm(directions, axis=1) == pytest.approx(1, abs=1e-5)
+        iris = mesh.vertices[(directions[:, 2] > np.cos(np.radians(IRIS))) & (mesh.vertices[:, 0] > 0)]
+        assert 0.004 < np.ptp(iris[:, 1]) / 2 < 0.0075
+    painted = replace(mesh, colours=np.random.default_rng(0).random(mesh.vertices.shape).astype(np.float32))
+    assert not blank_eyes(painted).any()  # what has colours keeps them

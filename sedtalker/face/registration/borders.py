@@ -63,9 +63,10 @@ def taper() -> Values:
 
 
 def tighten(offset: Values, borders: Borders, overlap: float, lower_effort: float) -> None:
-    """Move the borders' own points up and down by the least that leaves nothing open between them; in place.
+    """Move the borders' own points up and down so that nothing stays open between them; in place.
 
-    Borders of few points cannot follow each other: what lies between the points counts, and they may overlap.
+    Borders of few points cannot follow each other: what lies between the points counts, openings must close, and where
+    that takes an overlap elsewhere, it may be.
 
     Args:
         offset: (M, 3) of the skin's points.
