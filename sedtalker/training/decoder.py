@@ -30,7 +30,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
 from sedtalker.speech.encoder import SpeechEncoderConfig, load_encoder
 from sedtalker.training.decoder_card import decoder_card
-from sedtalker.training.decoder_crops import RATE, CropLimits, HeardCrop, Scene, hear_crop
+from sedtalker.training.decoder_crops import RATE, CropLimits, HeardCrop, Scene, hear_crop, vowels_apart
 from sedtalker.training.decoder_validation import validate_tracked
 from sedtalker.training.loop import Batch
 from sedtalker.training.phone_motion import speak_phones, teach
@@ -183,7 +183,7 @@ class DecoderTask:
             crop = replace(crop, motion=replace(crop.motion, closure=c.taught_weight * crop.motion.closure))
             weight = c.taught_weight + (c.taught_motion - c.taught_weight) * crop.motion.talking
             row = self._row(crop, self.scene(frames, rng), weight)
-            rows.append(row | {"ajar": c.taught_weight * crop.motion.talking})
+            rows.append(row | {"ajar": c.taught_weight * vowels_apart(crop)})
         for _ in range(c.pause_crops):
             copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
             crop = hear_crop(self.noise, copy, rng, None, limits)

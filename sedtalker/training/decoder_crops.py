@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.datasets.alignment import IGNORED, PhoneSpan, phone_frames
 from sedtalker.datasets.feature_store import Copy, FeatureStore
 from sedtalker.datasets.spoken_motion import SpokenMotion, pause
 from sedtalker.speech.features import MEL_BANDS
+from sedtalker.speech.phones import PHONE_INDEX, VOWELS
 from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
 
 RATE = 50.0
@@ -53,6 +55,12 @@ class CropLimits:
     tempo: float
     warp: float
     masked: float
+
+
+def vowels_apart(crop: HeardCrop) -> NDArray[np.float32]:
+    """(T,) 1 in vowels, but for the frames within 80 ms of lips that must close."""
+    vowel = np.isin(crop.phones, [PHONE_INDEX[name] for name in VOWELS])
+    return (vowel & (maximum_filter1d(crop.motion.closure, 9) == 0.0)).astype(np.float32)
 
 
 def gate_pauses(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,8 @@ from sedtalker.datasets.lip_gauge import measure_lips
 from sedtalker.datasets.spoken_motion import pause
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
+from sedtalker.speech.phones import PHONE_INDEX
+from sedtalker.training.decoder_crops import HeardCrop, vowels_apart
 from sedtalker.training.phone_motion import PhoneMotion, speak_phones
 from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
 
@@ -133,6 +137,13 @@ def test_bilabials_always_close_from_phones():
     assert motion.gap[11:14].max() < 1e-6
     assert motion.closure[12] == 1
     assert motion.coefficients.shape == (25, 52)
+
+
+def test_vowels_beside_a_closure_are_left_alone():
+    motion = replace(pause(30), closure=np.eye(30, dtype=np.float32)[15])
+    phones = np.where(np.arange(30) < 25, PHONE_INDEX["AA"], PHONE_INDEX["S"])
+    apart = vowels_apart(HeardCrop(np.zeros((60, 80)), np.zeros((30, 4)), motion, phones))
+    assert np.flatnonzero(apart).tolist() == [*range(11), *range(20, 25)]
 
 
 def test_a_pause_is_still():
