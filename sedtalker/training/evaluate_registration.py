@@ -15,6 +15,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.catalogue import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.files import read_mesh
+from sedtalker.face.landmarks.views import View, rasterise
 from sedtalker.face.quality import inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.training.registration_targets import Head, no_heads, other_heads, random_identities, reference_source
@@ -42,7 +43,8 @@ def evaluate_registration(
     offsets' RMS over the skin, inside of mouth and eye sockets included, mean over the shapes and the identities;
     ``transfer_cosine`` their cosine; ``transfer_cosine_foreign`` the cosine with another artist's shapes for the same
     head. ``lip_gap``, ``blink_gap``: millimetres that closed lips and lids leave open, the mean and (``_worst``) the
-    worst head; ``inverted``: share of skin triangles that a shape turns over.
+    worst head; ``eyeball_seen``: of what is seen of the eyeballs from the front, the share that a blink leaves,
+    likewise; ``inverted``: share of skin triangles that a shape turns over.
 
     Args:
         data: the training data folder.
@@ -80,7 +82,7 @@ def summary(rows: list[Row]) -> dict[str, float]:
     found: dict[str, float] = {}
     for key in ("transfer_error", "transfer_error_after_gain", "transfer_cosine", "landmark_error", "score"):
         found[key] = _mean(row[key] for row in rows if row.get(key) is not None)
-    for key in ("lip_gap", "blink_gap"):
+    for key in ("lip_gap", "blink_gap", "eyeball_seen"):
         values = [row[key] for row in rows if row.get(key) is not None]
         found |= {key: _mean(values), f"{key}_worst": max(values, default=float("nan"))}
     found["inverted"] = _mean(row["inverted"] for row in rows if "inverted" in row)
@@ -109,6 +111,7 @@ def measure(head: Head, source: Face, report: Callable[[str], None] = lambda lin
         "eyes_found": all(found.eyes_found),
         "lip_gap": found.lip_gap,
         "blink_gap": found.blink_gap,
+        "eyeball_seen": eyeball_seen(face),
         "inverted": inverted_share(face),
     }
     if head.offsets is not None:
@@ -116,6 +119,21 @@ def measure(head: Head, source: Face, report: Callable[[str], None] = lambda lin
     graded = f", error {row['transfer_error']:.3f}" if "transfer_error" in row else ""
     report(f"{head.name}: {'found' if row['success'] else 'WRONG'}, score {row['score']:.2f}{graded}")
     return row
+
+
+def eyeball_seen(face: Face, size: int = 300) -> float | None:
+    """Of what is seen of the eyeballs from the front, the share that a full blink leaves; None without open eyes."""
+    assert face.landmarks is not None
+    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    is_eye = np.asarray(face.regions["eyes"][face.mesh.triangles].all(axis=1))
+    closed = face.basis[face.shape_index["eyeBlinkRight"]] + face.basis[face.shape_index["eyeBlinkLeft"]]
+    seen = np.zeros(2)
+    for inner, outer in ((39, 36), (42, 45)):
+        view = View(np.eye(3), marks[[inner, outer]].mean(0), 0.6 * float(np.linalg.norm(marks[inner] - marks[outer])))
+        for k, vertices in enumerate((face.mesh.vertices, face.mesh.vertices + closed)):
+            ids, _ = rasterise(view.project(vertices), face.mesh.triangles, size)
+            seen[k] += float((is_eye[ids] & (ids >= 0)).sum())
+    return float(seen[1] / seen[0]) if seen[0] > 0.001 * size**2 else None
 
 
 def turn_error(head: Head, found: RegistrationReport) -> float:

@@ -20,7 +20,7 @@ from sedtalker.face.registration.given import GivenLandmarks
 from sedtalker.face.registration.report import RegistrationReport, report_from_json
 from sedtalker.whole_file import whole_file
 
-VERSION = 8  # raise when registration gives other results
+VERSION = 9  # raise when registration gives other results
 
 
 def register_cached(

@@ -13,7 +13,7 @@ from sedtalker.face.registration.borders import Borders, Values, taper, tighten
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.face.registration.surface import Points, triangle_normals
 
-OVERLAP = 0.0003  # metres at rig scale by which closed lids overlap
+OVERLAP = 0.0005  # metres at rig scale by which closed lids overlap
 CLOSING_ROUNDS = 4  # lids of few polygons do not follow their rim at once
 CLEARING_ROUNDS = 4
 FURTHEST_PUSH = 0.005  # of a closed lid out of the eyeball
