@@ -16,7 +16,7 @@ LIP_WEIGHT = 4.0
 SMALLEST_SCALE = 0.03
 CLOSED = 0.012
 UPPER = ("brow", "eyeWide", "eyeSquint", "cheekSquint")
-AJAR = 0.6
+AJAR = 0.4
 """Share of its target's lip gap that a mouth of untracked speech opens at least."""
 TEETH = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthRollLower", "mouthClose")
 

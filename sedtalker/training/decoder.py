@@ -47,6 +47,8 @@ class DecoderTaskConfig(BaseModel):
     """Folder of a decoder whose weights training starts from; it keeps its sizes and styles, not its look-ahead."""
     front_end: str | None = None
     """Folder of ``experiment=front_end`` that the decoder's own ear starts from; its sizes are taken over."""
+    hold_front_end: bool = True
+    """Whether the ear stays as it was taught, without dropout; otherwise it learns on with the decoder."""
     encoder: str | None = None
     """Folder of the frozen encoder; the built-in one if None."""
     face: Literal["builtin", "reference"] = "builtin"
@@ -86,6 +88,7 @@ class DecoderTask:
         self.ear: dict[str, Any] | None = None
         if c.front_end:
             _, sizes, self.ear = read_checkpoint(Path(c.front_end), "speech_encoder", SpeechEncoderConfig)
+            sizes = sizes.model_copy(update={"dropout": 0.0}) if c.hold_front_end else sizes
             self.config = c = c.model_copy(update={"model": c.model.model_copy(update={"front_end": sizes})})
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         self.encoder = load_encoder(self.encoder_folder)
@@ -143,6 +146,7 @@ class DecoderTask:
             decoder.coefficients.bias.copy_(torch.from_numpy(targets.mean(0)))
         if self.ear and isinstance(decoder, Decoder) and decoder.front_end is not None:
             decoder.front_end.load_state_dict(self.ear)
+            decoder.front_end.requires_grad_(not self.config.hold_front_end)
         return decoder
 
     def _go_on(self, folder: Path) -> nn.Module:
@@ -151,6 +155,8 @@ class DecoderTask:
         self.model_config = start.config.model_copy(update={"future": wanted.future, "dropout": wanted.dropout})
         decoder = build_decoder(self.model_config)
         decoder.load_state_dict(start.state_dict())
+        if isinstance(decoder, Decoder) and decoder.front_end is not None:
+            decoder.front_end.requires_grad_(not self.config.hold_front_end)
         return decoder
 
     def batch(self, rng: np.random.Generator) -> Batch:
