@@ -29,6 +29,8 @@ from sedtalker.face.builtin.parameters import PATH, Parameters, write_parameters
 
 FOOT = {0: (0.88, 0.8), 1: (0.94, 0.35)}
 """Row of the neck → factor on its width, centimetres downwards."""
+STRONGER = {"mouthShrugLower": 1.2}
+"""Shapes that the fit leaves smaller than the reference has them, and by how much."""
 
 
 def main() -> None:
@@ -64,7 +66,7 @@ def fit(data: Path) -> Parameters:
     return Parameters(
         cage=neutral.astype(np.float32),
         shapes=names,
-        offsets=np.stack([offsets[n] for n in names]).astype(np.float16),
+        offsets=np.stack([STRONGER.get(n, 1.0) * offsets[n] for n in names]).astype(np.float16),
         jaws=np.stack([jaws[n].matrix for n in names]).astype(np.float32),
         correctives=tuple("*".join(k) for k in fixes),
         corrective_offsets=np.stack(list(fixes.values())).astype(np.float16),

@@ -7,7 +7,7 @@ emotion. Non-autoregressive.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -38,9 +38,10 @@ class DecoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    architecture: Literal["hybrid", "window", "autoregressive"] = Field(
-        "hybrid", description="hybrid: Decoder; the others are published forms to compare with"
+    architecture: Literal["hybrid", "averaged", "window", "autoregressive"] = Field(
+        "hybrid", description="hybrid: Decoder; averaged: several; the others are published forms to compare with"
     )
+    members: tuple[DecoderConfig, ...] = Field((), description="what an averaged decoder is the mean of")
     front_end: SpeechEncoderConfig | None = Field(
         None, description="an ear of its own, hop 20, that learns with the decoder; None: reads the frozen encoder"
     )
@@ -144,12 +145,32 @@ class Decoder(nn.Module):
         return "C" not in self.config.layout and not self.config.constant_emotion
 
 
-AnyDecoder = Decoder | WindowDecoder | AutoregressiveDecoder
+class AveragedDecoder(nn.Module):
+    """The mean of decoders that hear differently: one reads the shared encoder, another has an ear of its own.
+
+    Raises:
+        InputError: there is none, or they were taught other styles.
+    """
+
+    def __init__(self, config: DecoderConfig):
+        super().__init__()
+        self.config = config
+        if not config.members or {m.styles for m in config.members} != {config.styles}:
+            raise InputError("an averaged decoder needs members that know its styles")
+        self.members = nn.ModuleList(Decoder(member) for member in config.members)
+
+
+AnyDecoder = Decoder | AveragedDecoder | WindowDecoder | AutoregressiveDecoder
 
 
 def build_decoder(config: DecoderConfig) -> AnyDecoder:
     """A freshly initialised decoder of the configured architecture."""
-    forms = {"hybrid": Decoder, "window": WindowDecoder, "autoregressive": AutoregressiveDecoder}
+    forms = {
+        "hybrid": Decoder,
+        "averaged": AveragedDecoder,
+        "window": WindowDecoder,
+        "autoregressive": AutoregressiveDecoder,
+    }
     made: AnyDecoder = forms[config.architecture](config)
     return made
 
@@ -195,6 +216,9 @@ def predict(
     Raises:
         InputError: the features are not of the encoder this decoder was trained on, or the track has other categories.
     """
+    if isinstance(decoder, AveragedDecoder):
+        made = [predict(cast(Decoder, member), features, track, style) for member in decoder.members]
+        return np.mean(made, axis=0, dtype=np.float32)
     speech = sound_of(decoder.config, features)
     if track.labels != CATEGORIES:
         raise InputError(f"the decoder needs the categories {', '.join(CATEGORIES)}")
@@ -215,7 +239,7 @@ def predict(
 
 @torch.no_grad()
 def _predict_whole(
-    decoder: AnyDecoder,
+    decoder: Decoder | WindowDecoder | AutoregressiveDecoder,
     speech: Tensor,
     posterior: NDArray[np.floating],
     intensity: NDArray[np.floating],
@@ -230,6 +254,7 @@ def _predict_whole(
 
 __all__ = [
     "AnyDecoder",
+    "AveragedDecoder",
     "Decoder",
     "DecoderConfig",
     "DecoderStream",

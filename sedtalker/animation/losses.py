@@ -50,7 +50,7 @@ class LossWeights(BaseModel):
     gap: float = 1.0
     width: float = 0.5
     closure: float = 1.0
-    ajar: float = 1.0
+    ajar: float = 0.0
     contact: float = 0.5
     emotion: float = 0.5
     swapped: float = 1.0

@@ -81,6 +81,21 @@ def convert(
 
 @app.command()
 @fail_clearly
+def average(
+    target: Annotated[Path, typer.Argument(help="The checkpoint folder to write.")],
+    decoders: Annotated[list[Path], typer.Argument(help="Checkpoint folders of decoders, two or more.")],
+) -> None:
+    """Put decoders together into one whose output is their mean: those that hear differently err less together."""
+    from sedtalker.training.averaging import average_decoders
+
+    if target.exists():
+        raise InputError(f"{target} exists; choose another folder")
+    average_decoders(decoders, target)
+    print(target)
+
+
+@app.command()
+@fail_clearly
 def table(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     json: AsJson = False,

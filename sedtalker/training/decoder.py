@@ -15,7 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
-from sedtalker.animation.decoder import Decoder, DecoderConfig, build_decoder, load_decoder, speech_input
+from sedtalker.animation.decoder import (
+    AveragedDecoder,
+    Decoder,
+    DecoderConfig,
+    build_decoder,
+    load_decoder,
+    speech_input,
+)
 from sedtalker.animation.losses import DecoderLoss, LossWeights, weighted_sum
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.datasets.alignment import IGNORED
@@ -26,6 +33,7 @@ from sedtalker.datasets.reference_rig import read_reference_rig
 from sedtalker.datasets.spoken_motion import SpokenMotion
 from sedtalker.datasets.surroundings import read_surroundings
 from sedtalker.datasets.talking import ReadSpeech, emphasised, read_noise, read_tracked
+from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
 from sedtalker.speech.encoder import SpeechEncoderConfig, load_encoder
@@ -141,6 +149,8 @@ class DecoderTask:
         if self.config.start:
             return self._go_on(Path(self.config.start))
         decoder = build_decoder(self.model_config)
+        if isinstance(decoder, AveragedDecoder):
+            raise InputError("an averaged decoder is put together, not trained: sedtalker checkpoint average")
         with torch.no_grad():  # start from the mean face
             decoder.coefficients.weight.mul_(0.1)
             decoder.coefficients.bias.copy_(torch.from_numpy(targets.mean(0)))
@@ -152,6 +162,8 @@ class DecoderTask:
     def _go_on(self, folder: Path) -> nn.Module:
         """The decoder in a folder, with this task's look-ahead and dropout."""
         start, wanted = load_decoder(folder), self.config.model
+        if isinstance(start, AveragedDecoder):
+            raise InputError(f"{folder}: an averaged decoder; go on from one of its members")
         self.model_config = start.config.model_copy(update={"future": wanted.future, "dropout": wanted.dropout})
         decoder = build_decoder(self.model_config)
         decoder.load_state_dict(start.state_dict())

@@ -7,7 +7,7 @@ emotion, whose target is the actor's own motion plus what the starting decoder a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from sedtalker.animation.decoder import Decoder, load_decoder, predict, sound_of
+from sedtalker.animation.decoder import AveragedDecoder, Decoder, load_decoder, predict, sound_of
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.datasets.expressive_motion import random_emotion
@@ -54,7 +54,7 @@ class PersonalDecoderConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     start: str | None = None
-    """Checkpoint folder of the decoder to start from; None: the built-in one."""
+    """Checkpoint folder of the decoder to start from; None: the built-in one. Of an averaged one, its first member."""
     encoder: str | None = None
     """Checkpoint folder of the encoder it was trained on; None: the built-in one."""
     held_out: list[str] = []
@@ -91,6 +91,8 @@ class PersonalDecoderTask:
         self.start_folder = Path(c.start) if c.start else builtin_checkpoint("decoder")
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         start, encoder = load_decoder(self.start_folder), load_encoder(self.encoder_folder)
+        if isinstance(start, AveragedDecoder):
+            start = cast(Decoder, start.members[0])
         if not isinstance(start, Decoder):
             raise InputError(f"{self.start_folder}: this kind of decoder cannot be fine-tuned")
         self.start = start
