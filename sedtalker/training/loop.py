@@ -265,6 +265,8 @@ def fit(task: Task, config: TrainerConfig, report: Report = lambda line: None) -
     if run.log is not None:
         run.log.close()
     run.export()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()  # a process that ends first would abort the others
     return dict(run.metrics)
 
 
