@@ -69,11 +69,7 @@ def assemble(
     if idle.gaze:
         weights |= idle_motion.eye_look(idle_motion.gaze(times, gaze_rng))
     if idle.blinks:
-        closure = idle_motion.blinks(times, blink_rng, speech)
-        for side in ("Left", "Right"):
-            weights[f"eyeBlink{side}"] = np.maximum(weights[f"eyeBlink{side}"], closure)
-            weights[f"eyeWide{side}"] = weights[f"eyeWide{side}"] * (1 - closure)
-            weights[f"eyeSquint{side}"] = weights[f"eyeSquint{side}"] * (1 - closure)
+        weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech))
     head = np.zeros((len(times), 3), np.float32)
     if idle.head:
         energy = resample_frames(_loudness(features), heard, times)

@@ -16,6 +16,9 @@ from sedtalker.emotion.track import EmotionTrack
 Floats = NDArray[np.float32]
 
 BLINK_CLOSE, BLINK_HOLD, BLINK_OPEN = 0.085, 0.03, 0.17
+BLINK_SECONDS = BLINK_CLOSE + BLINK_HOLD + BLINK_OPEN
+SACCADE = 0.04
+"""Seconds between two fixations."""
 POSTURE = {
     "neutral": (0.0, 0.0, 0.0),
     "happy": (-1.5, 0.0, 2.0),
@@ -33,14 +36,28 @@ def blinks(times: NDArray[np.floating], rng: np.random.Generator, speech: NDArra
     duration = float(times[-1]) if len(times) else 0.0
     pauses = _pause_starts(times, speech)
     closure = np.zeros(len(times), np.float32)
-    due = float(rng.uniform(0.8, 2.2))
+    due = first_blink(rng)
     while due < duration:
         near = pauses[(pauses > due - 0.1) & (pauses < due + 0.8)]
         start = float(near[0]) if len(near) else due
-        depth = float(rng.uniform(0.92, 1.0))
-        closure = np.maximum(closure, depth * _blink(times - start))
-        due = start + 0.6 + float(rng.gamma(2.2, 1.25))
+        closure = np.maximum(closure, blink_depth(rng) * blink_closure(times - start))
+        due = next_blink(start, rng)
     return closure
+
+
+def first_blink(rng: np.random.Generator) -> float:
+    """Seconds until the first blink."""
+    return float(rng.uniform(0.8, 2.2))
+
+
+def next_blink(start: float, rng: np.random.Generator) -> float:
+    """When the blink after the one at ``start`` is due."""
+    return start + 0.6 + float(rng.gamma(2.2, 1.25))
+
+
+def blink_depth(rng: np.random.Generator) -> float:
+    """How far a blink closes the lids."""
+    return float(rng.uniform(0.92, 1.0))
 
 
 def _pause_starts(times: NDArray[np.floating], speech: NDArray[np.bool_] | None) -> NDArray[np.float64]:
@@ -50,8 +67,8 @@ def _pause_starts(times: NDArray[np.floating], speech: NDArray[np.bool_] | None)
     return np.asarray(times, np.float64)[ends]
 
 
-def _blink(t: NDArray[np.floating]) -> Floats:
-    """One blink's closure at ``t`` seconds after its start."""
+def blink_closure(t: NDArray[np.floating]) -> Floats:
+    """One full blink's closure at ``t`` seconds after its start."""
     closing = np.clip(t / BLINK_CLOSE, 0.0, 1.0)
     opening = np.clip((t - BLINK_CLOSE - BLINK_HOLD) / BLINK_OPEN, 0.0, 1.0)
     ease = closing * closing * (3 - 2 * closing) * (1 - opening * opening * (3 - 2 * opening))
@@ -66,13 +83,20 @@ def gaze(times: NDArray[np.floating], rng: np.random.Generator) -> Floats:
     duration = float(times[-1]) if len(times) else 0.0
     onsets, targets = [0.0], [np.zeros(2)]
     while onsets[-1] <= duration:
-        onsets.append(onsets[-1] + 0.5 + float(rng.gamma(2.0, 0.6)))
-        away = rng.random() < 0.3
-        targets.append(rng.normal(0.0, (4.0, 2.0) if away else (1.2, 0.8)))
-    knots = np.ravel([[onset - 0.02, onset + 0.02] for onset in onsets[1:]])
+        onset, target = next_fixation(onsets[-1], rng)
+        onsets.append(onset)
+        targets.append(target)
+    knots = np.ravel([[onset - SACCADE / 2, onset + SACCADE / 2] for onset in onsets[1:]])
     values = np.repeat(np.asarray(targets), 2, axis=0)[1:-1]
     path = np.stack([np.interp(times, knots, values[:, axis]) for axis in range(2)], axis=1)
     return path.astype(np.float32)
+
+
+def next_fixation(onset: float, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
+    """When the fixation after the one from ``onset`` begins, and where it looks, (2,) degrees."""
+    begins = onset + 0.5 + float(rng.gamma(2.0, 0.6))
+    away = rng.random() < 0.3
+    return begins, rng.normal(0.0, (4.0, 2.0) if away else (1.2, 0.8))
 
 
 def eye_look(degrees: Floats, full: float = 30.0) -> dict[str, Floats]:
@@ -86,6 +110,16 @@ def eye_look(degrees: Floats, full: float = 30.0) -> dict[str, Floats]:
         weights[f"eyeLookUp{side}"] = np.clip(up, 0.0, 1.0)
         weights[f"eyeLookDown{side}"] = np.clip(-up, 0.0, 1.0)
     return weights
+
+
+def close_lids(weights: dict[str, Floats], closure: Floats) -> dict[str, Floats]:
+    """ARKit weights with the lids closed so far (T,): a closing lid is neither wide nor squinting."""
+    lids: dict[str, Floats] = {}
+    for side in ("Left", "Right"):
+        lids[f"eyeBlink{side}"] = np.maximum(weights[f"eyeBlink{side}"], closure)
+        lids[f"eyeWide{side}"] = weights[f"eyeWide{side}"] * (1 - closure)
+        lids[f"eyeSquint{side}"] = weights[f"eyeSquint{side}"] * (1 - closure)
+    return weights | lids
 
 
 def head_rotation(

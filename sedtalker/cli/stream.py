@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sedtalker.animation.face_stream import FaceStream, MovedFrames
+    from sedtalker.animation.idle_stream import IdleStream
 
 
 @fail_clearly
@@ -28,6 +29,9 @@ def stream(
     hop: Annotated[float, typer.Option(min=0.02, max=2.0, help="Seconds between results.")] = 0.16,
     fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 60.0,
     style: Annotated[str, typer.Option(help=STYLE_HELP)] = "natural",
+    seed: Annotated[int, typer.Option(min=0, help="Of blinks and gaze.")] = 0,
+    blinks: Annotated[bool, typer.Option("--blinks/--no-blinks", help="Add blinks.")] = True,
+    gaze: Annotated[bool, typer.Option("--gaze/--no-gaze", help="Let the eyes wander.")] = True,
     decoder: Annotated[
         Path | None, typer.Option(help="A decoder's folder; default: the built-in streaming one.")
     ] = None,
@@ -37,6 +41,7 @@ def stream(
     """Print the face as JSON lines: first the names of the 52 shapes, then a line a frame as soon as it is final."""
     from sedtalker.animation.decoder import load_decoder
     from sedtalker.animation.face_stream import FaceStream
+    from sedtalker.animation.idle_stream import IdleStream
     from sedtalker.animation.style import parse_style
     from sedtalker.checkpoint import builtin_checkpoint
     from sedtalker.cli.diarize_stream import sound_pieces
@@ -49,9 +54,10 @@ def stream(
     diarizer, encoder = load_diarizer().to(target), load_encoder().to(target)
     mover = load_decoder(decoder or builtin_checkpoint("decoder_streaming")).to(target)
     face = FaceStream(DiarizerStream(diarizer, encoder, look_ahead, hop), mover, spoken_as)
+    idle = IdleStream(seed, blinks, gaze)
     try:
         print(json.dumps({"shapes": ARKIT_52, "fps": fps}), flush=True)
-        for line in _lines(_moved(face, sound_pieces(audio, max_seconds)), fps, diarizer.config.labels):
+        for line in _lines(_moved(face, sound_pieces(audio, max_seconds)), fps, diarizer.config.labels, idle):
             print(json.dumps(line), flush=True)
     except BrokenPipeError:
         # the reader has gone; keep Python from failing again when it closes stdout
@@ -68,8 +74,10 @@ def _moved(face: FaceStream, sound: Iterable[NDArray[np.float32]]) -> Iterator[M
     yield face.flush()
 
 
-def _lines(moved: Iterable[MovedFrames], fps: float, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """A line a video frame, interpolated between the decoder's."""
+def _lines(
+    moved: Iterable[MovedFrames], fps: float, labels: tuple[str, ...], idle: IdleStream
+) -> Iterator[dict[str, Any]]:
+    """A line a video frame, interpolated between the decoder's, with idle motion."""
     import numpy as np
 
     number, label, intensity = 0, "neutral", 0.0
@@ -80,10 +88,10 @@ def _lines(moved: Iterable[MovedFrames], fps: float, labels: tuple[str, ...]) ->
             label, intensity = labels[int(now.emotion.label[-1])], float(now.emotion.intensity[-1])
         while len(times) > 1 and number / fps <= times[-1]:
             at = number / fps
-            row = [float(np.interp(at, times, column)) for column in weights.T]
+            row = idle.add(at, np.array([np.interp(at, times, column) for column in weights.T]))
             yield {
                 "time": round(at, 4),
-                "weights": [round(v, 4) for v in row],
+                "weights": [round(float(v), 4) for v in row],
                 "emotion": label,
                 "intensity": round(intensity, 3),
             }

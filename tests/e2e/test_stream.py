@@ -33,6 +33,23 @@ def test_lines_are_video_frames(sedtalker: Run, clip: Path) -> None:
     assert all(line["emotion"] in CATEGORIES for line in lines)
 
 
+def test_eyes_blink_and_wander_unless_they_are_told_not_to(sedtalker: Run, clip: Path) -> None:
+    def eyes(*options: str) -> tuple[float, float]:
+        done = sedtalker("stream", clip, "--fps", "30", "--seed", "2", *options)
+        assert done.code == 0, done.err
+        head, *lines = [json.loads(line) for line in done.out.splitlines()]
+        weights = np.array([line["weights"] for line in lines])
+        looks = [i for i, name in enumerate(head["shapes"]) if name.startswith("eyeLook")]
+        return weights[:, head["shapes"].index("eyeBlinkLeft")].max(), weights[:, looks].max()
+
+    closed, looking = eyes()
+    assert closed > 0.8
+    assert looking > 0
+    closed, looking = eyes("--no-blinks", "--no-gaze")
+    assert closed < 0.3
+    assert looking == 0
+
+
 def test_a_pipe_answers_while_it_is_open(clip: Path) -> None:
     command = [sys.executable, "-m", "sedtalker", "stream", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as live:
