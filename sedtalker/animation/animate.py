@@ -64,7 +64,7 @@ def assemble(
     heard = features.clock.times(len(spoken))
     weights = dict(zip(ARKIT_52, resample_frames(spoken, heard, times).T, strict=True))
     on_frames = track.at(times)
-    blink_rng, gaze_rng, head_rng = (np.random.default_rng((seed, stream)) for stream in range(3))
+    blink_rng, gaze_rng, head_rng = idle_motion.idle_generators(seed)
     speech = resample_frames(features.speech.astype(np.float32), heard, times) > 0.5
     if idle.gaze:
         weights |= idle_motion.eye_look(idle_motion.gaze(times, gaze_rng))

@@ -31,6 +31,12 @@ POSTURE = {
 """Mean head pose of each category at intensity 1: pitch (down positive), yaw and roll in degrees."""
 
 
+def idle_generators(seed: int) -> tuple[np.random.Generator, np.random.Generator, np.random.Generator]:
+    """Of blinks, gaze and head motion: one stream each, so that leaving one out leaves the others."""
+    blink_rng, gaze_rng, head_rng = (np.random.default_rng((seed, stream)) for stream in range(3))
+    return blink_rng, gaze_rng, head_rng
+
+
 def blinks(times: NDArray[np.floating], rng: np.random.Generator, speech: NDArray[np.bool_] | None = None) -> Floats:
     """Lid closure (T,) in [0, 1]. A blink due up to 0.8 s before the start of a pause waits for it."""
     duration = float(times[-1]) if len(times) else 0.0

@@ -49,7 +49,7 @@ class IdleStream:
     """Adds blinks and gaze to ARKit weights, drawn from the same seed as those of ``assemble``."""
 
     def __init__(self, seed: int = 0, blinks: bool = True, gaze: bool = True):
-        blink_rng, gaze_rng = (np.random.default_rng((seed, stream)) for stream in range(2))
+        blink_rng, gaze_rng, _ = idle_motion.idle_generators(seed)
         self.blinks = BlinkStream(blink_rng) if blinks else None
         self.gaze = GazeStream(gaze_rng) if gaze else None
 
