@@ -2,7 +2,7 @@
 
 Trains what is not trained yet, measures all on the test split of the open 4D set and writes docs/decoders.md.
 
-    python scripts/compare_decoders.py --data DIR --runs DIR [--cache DIR] [--steps 1500]
+    python scripts/compare_decoders.py --data DIR --runs DIR [--ears DIR…] [--cache DIR] [--steps 1500]
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from sedtalker.training.decoder import DecoderTask
 from sedtalker.training.evaluate_control import Spoken, constant_track, evaluate_control
 from sedtalker.training.evaluate_lips import hear_test, lip_figures
 from sedtalker.training.evaluate_open4d import evaluate_open4d, hear_takes
+from sedtalker.training.give_ears import give_ears
 from sedtalker.training.loop import TrainerConfig, fit
 from sedtalker.training.open4d import read_parts
 from sedtalker.training.run import cache_folder, compose
 
 NO_LIPS = {"gap": 0.0, "width": 0.0, "closure": 0.0, "contact": 0.0, "swapped": 0.0}
+EVERY_LIP_LOSS = {"gap": 1.0, "width": 0.8, "closure": 1.0, "contact": 0.5, "swapped": 1.0}
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "hybrid": ("Mamba and attention, ours", {}),
+    "led": ("ours, led by ears", {}),
     "convolution": ("dilated convolutions", {"model": {"layout": "CCCC"}}),
     "window": ("a window a frame, as VOCA", {"model": {"architecture": "window", "width": 320}}),
     "autoregressive": ("autoregressive, as FaceFormer", {"model": {"architecture": "autoregressive", "width": 160}}),
@@ -39,6 +42,7 @@ FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "mamba": ("Mamba alone", {"model": {"layout": "MMMMMM", "width": 136}}),
     "constant": ("ours, one emotion a recording", {"model": {"constant_emotion": True}}),
     "no_lip_losses": ("ours without lip losses", {"loss": NO_LIPS}),
+    "every_lip_loss": ("ours with every lip loss", {"loss": EVERY_LIP_LOSS}),
 }
 BASELINES = ("convolution", "window", "autoregressive")
 COLUMNS = (
@@ -56,10 +60,11 @@ CONTROL_CLIPS = 4
 PAGE = """# Forms of the decoder
 
 Written by `python scripts/compare_decoders.py --data DIR --runs DIR`. Every form has about the same number of
-parameters, the same inputs and conditioning, the same data, and {steps} steps of half the crops that the built-in
-decoder is trained with: compare the rows with each other, not with [results](results.md). One seed each: differences of
-a few hundredths of a ratio mean little. Lips: GRID test sentences, neutral. Errors: test takes of the open 4D set.
-Control: four sentences under every emotion. Known phones, by rule: no network, no emotion.
+parameters, the same inputs and conditioning, the same data and losses, and {steps} steps of half the crops that the
+built-in decoder is trained with: compare the rows with each other, not with [results](results.md). One seed each:
+differences of a few hundredths of a ratio mean little. Ears (`--ears`) were trained before and lead the decoder of the
+first row: that is the product's form, and hears more than the others. Lips: GRID test sentences, neutral. Errors: test
+takes of the open 4D set. Control: four sentences under every emotion. Known phones, by rule: no network, no emotion.
 """
 SMALL = {"tracked_crops": 5, "swapped_crops": 4, "taught_crops": 3, "pause_crops": 1}
 """Half the crops a step of the built-in decoder's training."""
@@ -80,7 +85,7 @@ def train(arguments: argparse.Namespace, config: dict[str, Any]) -> None:
     plain = task.config
     for name in arguments.only:
         run = arguments.runs / name
-        if (run / "export/config.json").is_file():
+        if name == "led" or (run / "export/config.json").is_file():
             continue
         task.config = plain
         trainer = {**config["trainer"], "steps": arguments.steps, "validate_every": arguments.steps, "ema": 0.998}
@@ -132,9 +137,11 @@ def page(rows: dict[str, dict[str, float]], steps: int) -> str:
 
 def ratios(rows: dict[str, dict[str, float]]) -> str:
     """Our errors over those of the baselines."""
-    said = []
+    said, ours = [], "led" if "led" in rows else "hybrid"
     for key in ("lve_mm2", "mve_mm"):
-        theirs = {n: rows["hybrid"][key] / rows[n][key] for n in BASELINES if n in rows}
+        theirs = {n: rows[ours][key] / rows[n][key] for n in BASELINES if n in rows and ours in rows}
+        if not theirs:
+            continue
         name = max(theirs, key=lambda n: theirs[n])
         each = ", ".join(f"{FORMS[n][0]} {v:.2f}" for n, v in theirs.items())
         said.append(f"`{key.split('_')[0]}_vs_best_baseline` {theirs[name]:.2f} ({each}).")
@@ -147,12 +154,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the trainings; they resume")
+    parser.add_argument("--ears", type=Path, nargs="*", default=[], help="export folders of experiment=ear")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--only", nargs="*", choices=FORMS, default=list(FORMS))
     parser.add_argument("--page", type=Path, default=Path("docs/decoders.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if not arguments.ears:
+        arguments.only = [name for name in arguments.only if name != "led"]
     train(arguments, compose(["experiment=decoder", "trainer.run_dir=."]))
+    if "led" in arguments.only and not (arguments.runs / "led/export").is_dir():
+        give_ears(arguments.runs / "hybrid/export", arguments.ears, arguments.runs / "led/export")
     tests, rows = Tests(arguments.data, cache_folder(arguments.cache)), {}
     for name in arguments.only:
         record = arguments.runs / name / "test.json"

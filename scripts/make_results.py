@@ -97,7 +97,7 @@ DECODER = {
 }
 INTRODUCTION = (
     "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were never "
-    "trained on;\nchoices were made on validation speakers, but for one: [the mean of two decoders](listening.md). The "
+    "trained on;\nchoices were made on validation speakers, but for one: [what leads the lips](listening.md). The "
     "docstrings of the evaluation functions define every key;\n"
     "[results.json](results.json) holds all of them, with groups, controls and variants that the tables leave out.\n"
 )

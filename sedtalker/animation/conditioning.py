@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -33,7 +34,17 @@ class Style:
         return [float(getattr(self, name)) for name in names]
 
 
+NEUTRAL = CATEGORIES.index("neutral")
+ACTING = 4.0
+"""Slope at nothing: an intensity of a quarter is three quarters of the way."""
 STYLE_CODES: tuple[str, ...] = tuple(f.name for f in fields(Style))
+
+
+def acting(posterior: Tensor, intensity: Tensor, style: Style) -> Tensor:
+    """(B, T, 1) from 0, where nothing is felt (B, T, 7), (B, T) without a style, to 1."""
+    felt = torch.tanh(ACTING * intensity * (1.0 - posterior[..., NEUTRAL]))
+    styled = math.tanh(ACTING * max(map(abs, style.code(STYLE_CODES))))
+    return (felt + styled - felt * styled)[..., None]
 
 
 class Conditioning(nn.Module):

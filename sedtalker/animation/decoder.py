@@ -7,7 +7,7 @@ emotion. Non-autoregressive.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,14 +17,15 @@ from torch import Tensor, nn
 
 from sedtalker.animation.baselines import AutoregressiveDecoder, WindowDecoder
 from sedtalker.animation.blocks import make_block
-from sedtalker.animation.conditioning import STYLE_CODES, AdaptiveNorm, Conditioning, Style
+from sedtalker.animation.conditioning import STYLE_CODES, AdaptiveNorm, Conditioning, Style, acting
 from sedtalker.animation.decoder_stream import DecoderStream
+from sedtalker.animation.ears import Ears
 from sedtalker.animation.onsets import ease_cuts
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, SpeechFeatures
+from sedtalker.speech.encoder import SpeechEncoderConfig, SpeechFeatures
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 CHUNK_FRAMES = 512
@@ -38,14 +39,12 @@ class DecoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    architecture: Literal["hybrid", "averaged", "window", "autoregressive"] = Field(
-        "hybrid", description="hybrid: Decoder; averaged: several; the others are published forms to compare with"
+    architecture: Literal["hybrid", "with_ears", "window", "autoregressive"] = Field(
+        "hybrid", description="hybrid: Decoder; with_ears: DecoderWithEars; the others are published forms to compare"
     )
-    members: tuple[DecoderConfig, ...] = Field((), description="what an averaged decoder is the mean of")
-    front_end: SpeechEncoderConfig | None = Field(
-        None, description="an ear of its own, hop 20, that learns with the decoder; None: reads the frozen encoder"
-    )
-    hidden: int = Field(192, description="width of the encoder's frames; not used with a front end")
+    decoder: DecoderConfig | None = Field(None, description="what ears lead")
+    ears: tuple[SpeechEncoderConfig, ...] = Field((), description="that lead a decoder, hop 20")
+    hidden: int = Field(192, description="width of the encoder's frames")
     width: int = 128
     condition: int = 64
     layout: str = Field(
@@ -64,8 +63,7 @@ class DecoderConfig(BaseModel):
 class Decoder(nn.Module):
     """Speech (B, T, C) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1].
 
-    Speech is what ``sound_of`` makes: with a front end 80 centred log-mels and 4 prosody channels a frame, without one
-    the encoder's 192 hidden values and 4 prosody channels.
+    Speech is what ``speech_input`` makes of the encoder's 192 hidden values and 4 prosody channels a frame.
     """
 
     active: Tensor
@@ -73,9 +71,7 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig | None = None):
         super().__init__()
         self.config = config = config or DecoderConfig()
-        self.front_end = SpeechEncoder(config.front_end) if config.front_end else None
-        heard = config.front_end.channels if config.front_end else config.hidden
-        self.speech = nn.Linear(heard + PROSODY, config.width)
+        self.speech = nn.Linear(config.hidden + PROSODY, config.width)
         self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
         self.blocks = nn.ModuleList(make_block(config, i) for i in range(len(config.layout)))
         self.norm = AdaptiveNorm(config.width, config.condition)
@@ -84,45 +80,11 @@ class Decoder(nn.Module):
         self.register_buffer("active", active, persistent=False)
 
     def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
-        """Coefficients (B, T, 52) of ``speech`` (B, T, C), posterior (B, T, 7), intensity (B, T), style (B, S).
-
-        Speech may go on beyond both ends, by as many frames as the front end is to see there.
-        """
-        return self.with_phones(speech, posterior, intensity, style)[0]
-
-    def with_phones(
-        self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """As ``forward``, and a front end's logits (B, T, 40) over ``PHONES``."""
-        frames = posterior.shape[1]
-        margin = (speech.shape[1] - frames) // 2
-        hidden = self.listen(speech)[:, margin : margin + frames]
-        x = self.take_in(hidden, speech[:, margin : margin + frames])
-        condition = self.conditioning(posterior, intensity, style)
+        """Coefficients (B, T, 52) of ``speech`` (B, T, C), posterior (B, T, 7), intensity (B, T), style (B, S)."""
+        x, condition = self.speech(speech), self.conditioning(posterior, intensity, style)
         for block in self.blocks:
             x = block(x, condition)
-        return self.read_out(x, condition), None if self.front_end is None else self.front_end.phones(hidden)
-
-    def listen(self, speech: Tensor) -> Tensor:
-        """Hidden vectors (B, T, D) of speech; a front end sees ``context`` frames on either side of each."""
-        return speech[..., :-PROSODY] if self.front_end is None else self.front_end(speech[..., :-PROSODY])
-
-    def take_in(self, hidden: Tensor, speech: Tensor) -> Tensor:
-        """What the first block reads, (B, T, width)."""
-        taken: Tensor = self.speech(torch.cat([hidden, speech[..., -PROSODY:]], dim=-1))
-        return taken
-
-    @torch.no_grad()
-    def hear(self, speech: Tensor, first: int, last: int) -> Tensor:
-        """What the first block reads of frames ``first`` to ``last - 1`` of speech (B, T, C), context included."""
-        begin = max(0, first - self.context)
-        hidden = self.listen(speech[:, begin : last + self.context])[:, first - begin : last - begin]
-        return self.take_in(hidden, speech[:, first:last])
-
-    @property
-    def context(self) -> int:
-        """Frames of speech on either side that a frame of ``hear`` depends on."""
-        return self.front_end.context if self.front_end is not None else 0
+        return self.read_out(x, condition)
 
     def read_out(self, x: Tensor, condition: Tensor) -> Tensor:
         """Coefficients (B, T, 52) of the last block's output (B, T, D)."""
@@ -145,29 +107,32 @@ class Decoder(nn.Module):
         return "C" not in self.config.layout and not self.config.constant_emotion
 
 
-class AveragedDecoder(nn.Module):
-    """The mean of decoders that hear differently: one reads the shared encoder, another has an ear of its own.
+class DecoderWithEars(nn.Module):
+    """A decoder on the shared encoder, led by ears that hear the talking mouth for themselves (see ``Ears``).
+
+    Only ``predict`` runs it: the decoder alone is trained and streamed.
 
     Raises:
-        InputError: there is none, or they were taught other styles.
+        InputError: the decoder or the ears are missing.
     """
 
     def __init__(self, config: DecoderConfig):
         super().__init__()
         self.config = config
-        if not config.members or {m.styles for m in config.members} != {config.styles}:
-            raise InputError("an averaged decoder needs members that know its styles")
-        self.members = nn.ModuleList(Decoder(member) for member in config.members)
+        if config.decoder is None or config.decoder.architecture != "hybrid" or not config.ears:
+            raise InputError("ears, one or more, lead a decoder of the hybrid architecture")
+        self.decoder = Decoder(config.decoder)
+        self.ears = Ears(config.ears)
 
 
-AnyDecoder = Decoder | AveragedDecoder | WindowDecoder | AutoregressiveDecoder
+AnyDecoder = Decoder | DecoderWithEars | WindowDecoder | AutoregressiveDecoder
 
 
 def build_decoder(config: DecoderConfig) -> AnyDecoder:
     """A freshly initialised decoder of the configured architecture."""
     forms = {
         "hybrid": Decoder,
-        "averaged": AveragedDecoder,
+        "with_ears": DecoderWithEars,
         "window": WindowDecoder,
         "autoregressive": AutoregressiveDecoder,
     }
@@ -190,17 +155,16 @@ def sound_of(config: DecoderConfig, features: SpeechFeatures) -> Tensor:
     Raises:
         InputError: the features are not of the encoder it was trained on.
     """
-    if config.front_end is None and features.hidden.shape[1] != config.hidden:
+    if features.hidden.shape[1] != config.hidden:
         raise InputError(
             f"the decoder needs {config.hidden} features a frame and the encoder gives "
             f"{features.hidden.shape[1]}: use the encoder it was trained on"
         )
-    heard = features.mel if config.front_end else features.hidden
-    return speech_input(torch.from_numpy(heard), torch.from_numpy(features.prosody))
+    return speech_input(torch.from_numpy(features.hidden), torch.from_numpy(features.prosody))
 
 
 def speech_input(hidden: Tensor, prosody: Tensor) -> Tensor:
-    """(…, D) hidden vectors or log-mels and (…, 4) prosody to the decoder's input (…, D + 4)."""
+    """(…, D) hidden vectors and (…, 4) prosody to the decoder's input (…, D + 4)."""
     mean, scale = hidden.new_tensor(PROSODY_MEAN), hidden.new_tensor(PROSODY_SCALE)
     return torch.cat([hidden, (prosody - mean) / scale], dim=-1)
 
@@ -216,15 +180,13 @@ def predict(
     Raises:
         InputError: the features are not of the encoder this decoder was trained on, or the track has other categories.
     """
-    if isinstance(decoder, AveragedDecoder):
-        made = [predict(cast(Decoder, member), features, track, style) for member in decoder.members]
-        return np.mean(made, axis=0, dtype=np.float32)
+    if isinstance(decoder, DecoderWithEars):
+        return _predict_with_ears(decoder, features, track, style or Style())
     speech = sound_of(decoder.config, features)
     if track.labels != CATEGORIES:
         raise InputError(f"the decoder needs the categories {', '.join(CATEGORIES)}")
     device = decoder.coefficients.weight.device
-    sampled = track.at(features.clock.times(len(features)))
-    eased, strength = ease_cuts(sampled.posterior, sampled.intensity)
+    eased, strength = _eased(features, track)
     if not (isinstance(decoder, Decoder) and decoder.streams):
         return _predict_whole(decoder, speech, eased, strength, style or Style())
     stream, parts = DecoderStream(decoder, style or Style()), []
@@ -232,9 +194,25 @@ def predict(
     for start in range(0, len(features), CHUNK_FRAMES):
         stop = min(start + CHUNK_FRAMES, len(features))
         posterior, intensity = (torch.from_numpy(c[None, start:stop]).to(device) for c in (eased, strength))
-        heard = decoder.hear(speech, start, stop)
-        parts.append(stream.push(heard, posterior, intensity, stop == len(features))[0])
+        parts.append(stream.push(speech[:, start:stop], posterior, intensity, stop == len(features))[0])
     return torch.cat(parts).clamp(0.0, 1.0).float().cpu().numpy()
+
+
+def _eased(features: SpeechFeatures, track: EmotionTrack) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    sampled = track.at(features.clock.times(len(features)))
+    return ease_cuts(sampled.posterior, sampled.intensity)
+
+
+@torch.no_grad()
+def _predict_with_ears(
+    decoder: DecoderWithEars, features: SpeechFeatures, track: EmotionTrack, style: Style
+) -> NDArray[np.float32]:
+    moved = torch.from_numpy(predict(decoder.decoder, features, track, style))[None]
+    posterior, intensity = (torch.from_numpy(column).float()[None] for column in _eased(features, track))
+    device = decoder.ears.sides.device
+    told = decoder.ears.hear(torch.from_numpy(features.mel)[None].to(device))
+    led = decoder.ears.lead(moved.to(device), told, acting(posterior, intensity, style).to(device))
+    return led[0].clamp(0.0, 1.0).float().cpu().numpy()
 
 
 @torch.no_grad()
@@ -254,10 +232,10 @@ def _predict_whole(
 
 __all__ = [
     "AnyDecoder",
-    "AveragedDecoder",
     "Decoder",
     "DecoderConfig",
     "DecoderStream",
+    "DecoderWithEars",
     "Style",
     "build_decoder",
     "load_decoder",

@@ -52,9 +52,9 @@ class DecoderStream:
         ]
 
     @torch.no_grad()
-    def push(self, heard: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Tensor:
-        """Next frames (1, t, width) of ``Decoder.hear``, (1, t, 7), (1, t) → coefficients (1, n, 52) now certain."""
-        x = heard
+    def push(self, speech: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Tensor:
+        """Next frames of speech (1, t, C), (1, t, 7), (1, t) → coefficients (1, n, 52) now certain."""
+        x = self.decoder.speech(speech)
         condition = self.decoder.conditioning(posterior, intensity, self.style)
         for block, stage in zip(self.decoder.blocks, self.stages, strict=True):
             if isinstance(stage, AttentionStretch):

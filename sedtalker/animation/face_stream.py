@@ -50,7 +50,7 @@ class FaceStream:
     def __init__(self, emotions: DiarizerStream, decoder: object, style: Style | None = None):
         if not isinstance(decoder, Decoder) or not decoder.streams:
             raise InputError("this decoder needs the whole recording: it cannot stream")
-        if not decoder.config.front_end and decoder.config.hidden != emotions.listener.encoder.config.channels:
+        if decoder.config.hidden != emotions.listener.encoder.config.channels:
             raise InputError("the decoder was trained on another encoder than the one that listens")
         self.emotions, self.decoder = emotions, DecoderStream(decoder, style or Style())
         self.times = np.zeros(0)
@@ -76,7 +76,7 @@ class FaceStream:
         device = decoder.coefficients.weight.device
         sound = sound_of(decoder.config, heard.features)[None].to(device)
         posterior, intensity = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, frames.intensity))
-        moved = self.decoder.push(decoder.hear(sound, first, first + len(frames.times)), posterior, intensity, last)
+        moved = self.decoder.push(sound[:, first : first + len(frames.times)], posterior, intensity, last)
         made = moved[0].clamp(0.0, 1.0).cpu().numpy()
         times, self.times = self.times[: len(made)], self.times[len(made) :]
         return MovedFrames(times, made, frames)

@@ -34,6 +34,8 @@ REGIONS: dict[str, tuple[str, ...]] = {
 }
 """Regions of the face by the beginnings of ARKit names; a smile and a frown are also of the mouth."""
 ARTICULATORS = ("jaw", "mouth", "tongue")
+AROUND_THE_MOUTH = (*ARTICULATORS, "noseSneer", "cheek")
+"""Shapes that move the lips at all."""
 PARTING = (
     "jaw", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthShrug", "mouthPress", "mouthLowerDown",
     "mouthUpperUp",
@@ -146,13 +148,27 @@ def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Fa
         kept, tried = np.where(shut, middle, kept), np.where(shut, tried, middle)
     share = np.ones(len(scaled), np.float32)
     share[opened] = kept
-    window = 2 * EASE_FRAMES + 1  # the mean of minima over the same window is never above the share itself
-    return _give_way(scaled, expressive, uniform_filter1d(minimum_filter1d(share, window), window))
+    closed = np.flatnonzero(widest < rest + CLOSED_GAP)
+    for _ in range(4):
+        made = _give_way(scaled, expressive, _eased(share))
+        open_still = closed[lip_aperture(face, made[closed]) > limit[closed]]  # giving way may also open a little
+        if not len(open_still):
+            return made
+        share[open_still] = 0.0
+    mouth = _columns(AROUND_THE_MOUTH)
+    made[np.ix_(open_still, mouth)] = expressive[np.ix_(open_still, mouth)]
+    return made
+
+
+def _eased(share: Floats) -> Floats:
+    """(T,) the mean of minima over the same window: never above the share itself."""
+    window = 2 * EASE_FRAMES + 1
+    return uniform_filter1d(minimum_filter1d(share, window), window)
 
 
 def _give_way(scaled: Floats, expressive: Floats, share: Floats) -> Floats:
     """From ``scaled`` at share 1 to the ``expressive`` mouth at 0: first what parts the lips, from 1/2 on the rest."""
-    mouth = _columns(("jaw", "mouth"))
+    mouth = _columns(AROUND_THE_MOUTH)
     parting = _columns(PARTING)
     back = np.where(parting, np.clip(2 - 2 * share, 0, 1)[:, None], np.clip(1 - 2 * share, 0, 1)[:, None]) * mouth
     return (scaled + back * (expressive - scaled)).astype(np.float32)

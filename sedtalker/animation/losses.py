@@ -16,8 +16,6 @@ LIP_WEIGHT = 4.0
 SMALLEST_SCALE = 0.03
 CLOSED = 0.012
 UPPER = ("brow", "eyeWide", "eyeSquint", "cheekSquint")
-AJAR = 0.4
-"""Share of its target's lip gap that a mouth of untracked speech opens at least."""
 TEETH = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthRollLower", "mouthClose")
 
 
@@ -50,11 +48,9 @@ class LossWeights(BaseModel):
     gap: float = 1.0
     width: float = 0.5
     closure: float = 1.0
-    ajar: float = 0.0
     contact: float = 0.5
     emotion: float = 0.5
     swapped: float = 1.0
-    phones: float = 0.0
 
 
 def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
@@ -68,8 +64,6 @@ class DecoderLoss(nn.Module):
     ``coefficients``: squared error in standard deviations of each shape; ``vertices``: squared vertex error, lips
     weighted; ``velocity``: squared error of the frame differences; ``gap``: squared error of the lip gap and its
     velocity; ``width``: the same of the lip width; ``closure``: squared gap beyond closed where the lips must close;
-    ``ajar``: squared gap missing to ``AJAR`` of the target's, in speech whose lips nobody tracked, so that closures do
-    not close the vowels too;
     ``contact``: squared error of the shapes that bring the lower lip to the teeth, in f and v; ``emotion``: squared
     error of brows, lids and cheeks; ``swapped``: squared error of what changes in the lips when only the emotion
     changes, and in the upper face when only the speech does.
@@ -99,8 +93,8 @@ class DecoderLoss(nn.Module):
     def forward(self, predicted: Tensor, batch: dict[str, Tensor], chained: int = 0) -> dict[str, Tensor]:
         """Losses of coefficients (B, T, 52) against ``batch["target"]``.
 
-        ``closure``, ``contact`` and ``ajar`` (B, T) in [0, 1] are 1 where the lips must close, touch the teeth, or open
-        at least a part of the way; ``weight`` (B, T) says how much the target of a frame counts otherwise. Of the first
+        ``closure`` and ``contact`` (B, T) in [0, 1] are 1 where the lips must close or touch the teeth;
+        ``weight`` (B, T) says how much the target of a frame counts otherwise. Of the first
         ``chained`` crops, those at 0 and 1, 2 and 3 … share the speech and those at 1 and 2, 3 and 4 … the emotion.
         """
         self.to(predicted.device)
@@ -111,7 +105,6 @@ class DecoderLoss(nn.Module):
         clamped = predicted.clamp(0.0, 1.0)
         gap, width = (root[..., 0] * ((clamped - target) @ gain) for gain in (self.gain, self.width))
         opened = (clamped @ self.gain - self.closed).clamp_min(0.0)
-        short = (AJAR * (target @ self.gain) - clamped @ self.gain).clamp_min(0.0)
         shut, touching = batch["closure"], batch["contact"] * weight
         return {
             "coefficients": scaled.square().mean(),
@@ -120,7 +113,6 @@ class DecoderLoss(nn.Module):
             "gap": gap.square().mean() + 2.0 * gap.diff(dim=1).square().mean(),
             "width": width.square().mean() + 2.0 * width.diff(dim=1).square().mean(),
             "closure": (opened.square() * shut).sum() / shut.sum().clamp_min(1.0),
-            "ajar": (short.square() * batch["ajar"]).sum() / batch["ajar"].sum().clamp_min(1.0),
             "contact": (scaled[..., self.teeth].square().mean(-1) * touching).sum() / touching.sum().clamp_min(1.0),
             "emotion": scaled[..., self.upper].square().mean(),
             "swapped": self._swapped(scaled[:chained], gap[:chained], width[:chained]),

@@ -81,16 +81,17 @@ def convert(
 
 @app.command()
 @fail_clearly
-def average(
+def ears(
     target: Annotated[Path, typer.Argument(help="The checkpoint folder to write.")],
-    decoders: Annotated[list[Path], typer.Argument(help="Checkpoint folders of decoders, two or more.")],
+    decoder: Annotated[Path, typer.Argument(help="The checkpoint folder of a decoder.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="EARS...", help="Folders of experiment=ear, one or more.")],
 ) -> None:
-    """Put decoders together into one whose output is their mean: those that hear differently err less together."""
-    from sedtalker.training.averaging import average_decoders
+    """Give a decoder ears, which lead its mouth where nothing is acted."""
+    from sedtalker.training.give_ears import give_ears
 
     if target.exists():
         raise InputError(f"{target} exists; choose another folder")
-    average_decoders(decoders, target)
+    give_ears(decoder, folders, target)
     print(target)
 
 

@@ -72,6 +72,10 @@ class FeatureStore:
         """All copies of one recording, the unchanged one first."""
         return [c for c in self.copies if c.key == key]
 
+    def rows(self, copy: Copy) -> NDArray[np.float32]:
+        """Features (n, 85) of a whole copy, 100 frames a second."""
+        return np.asarray(self.values[copy.start : copy.start + copy.frames], np.float32)
+
     def crop(self, copy: Copy, start: float, frames: int, tempo: float = 1.0) -> Crop:
         """``frames`` analysis frames from ``start`` seconds of the recording on, spoken ``tempo`` times faster.
 

@@ -78,6 +78,14 @@ class ReadSpeech:
                 self.spoken[copy.key] = network(self.spans[copy.key], frames)
 
 
+@dataclass(frozen=True, eq=False)
+class Stranger:
+    """A tracked talker that nothing is trained on: takes by name and their features."""
+
+    takes: dict[str, TrackedClip]
+    store: FeatureStore
+
+
 def spoken_motion(clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, gauge: LipGauge) -> SpokenMotion:
     """A tracked clip's motion at 50 frames a second."""
     times = (np.arange(len(clip.times) * 2) + 0.5) / RATE

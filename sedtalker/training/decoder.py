@@ -10,82 +10,57 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import (
-    AveragedDecoder,
     Decoder,
     DecoderConfig,
+    DecoderWithEars,
     build_decoder,
     load_decoder,
     speech_input,
 )
 from sedtalker.animation.losses import DecoderLoss, LossWeights, weighted_sum
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
-from sedtalker.datasets.alignment import IGNORED
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.datasets.expressive_motion import compose, measured_poses, random_emotion
 from sedtalker.datasets.lip_gauge import measure_lips
 from sedtalker.datasets.prominence import Prominence, even_voice, prominence_of
 from sedtalker.datasets.reference_rig import read_reference_rig
 from sedtalker.datasets.spoken_motion import SpokenMotion
-from sedtalker.datasets.surroundings import read_surroundings
-from sedtalker.datasets.talking import ReadSpeech, emphasised, read_noise, read_tracked
+from sedtalker.datasets.talking import emphasised
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
-from sedtalker.speech.encoder import SpeechEncoderConfig, load_encoder
+from sedtalker.speech.encoder import load_encoder
 from sedtalker.training.decoder_card import decoder_card
-from sedtalker.training.decoder_crops import RATE, CropLimits, HeardCrop, Scene, hear_crop, vowels_apart
-from sedtalker.training.decoder_validation import validate_tracked
+from sedtalker.training.decoder_crops import RATE, HeardCrop, Scene
+from sedtalker.training.decoder_validation import validate_decoder
 from sedtalker.training.loop import Batch
 from sedtalker.training.phone_motion import speak_phones, teach
-from sedtalker.training.read_speech import read_speech, read_speech_phones
+from sedtalker.training.talking_crops import CropConfig, TalkingCrops
 
 
-class DecoderTaskConfig(BaseModel):
+class DecoderTaskConfig(CropConfig):
     """Hyper-parameters of the training."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: DecoderConfig = DecoderConfig()
     start: str | None = None
     """Folder of a decoder whose weights training starts from; it keeps its sizes and styles, not its look-ahead."""
-    front_end: str | None = None
-    """Folder of ``experiment=front_end`` that the decoder's own ear starts from; its sizes are taken over."""
-    hold_front_end: bool = True
-    """Whether the ear stays as it was taught, without dropout; otherwise it learns on with the decoder."""
     encoder: str | None = None
     """Folder of the frozen encoder; the built-in one if None."""
     face: Literal["builtin", "reference"] = "builtin"
     """The face whose lips must close and whose vertices weigh the errors."""
-    tracked_crops: int = 10
     swapped_crops: int = 6
-    """Of the tracked crops, those in a chain: each two share the speech or the emotion, by turns (see ``chain``)."""
-    taught_crops: int = 5
-    """Read speech of other voices, with motion from its phones (see ``phone_motion``)."""
-    pause_crops: int = 2
+    """Of the tracked crops, those in a chain: each two share the speech or the emotion, by turns (see ``batch``)."""
     taught_weight: float = 0.6
-    """How much their closures count, and their motion in pauses."""
+    """How much read speech counts, with motion from its phones (see ``phone_motion``): its closures and its pauses."""
     taught_motion: float = 0.6
-    """How much their motion counts where they speak: it is no measurement, only what their phones would do to one
-    talker's mouth."""
-    other_voices: float = 0.6
-    """Share of tracked crops that are heard in another voice."""
-    seconds: float = 2.9
+    """How much its motion counts where it speaks: that is no measurement, only what its phones would do to one talker's
+    mouth."""
     loss: LossWeights = LossWeights()
-    masked: float = 0.4
-    """Share of crops of which bands and moments are dropped."""
-    warp: float = 0.12
-    tempo: float = 0.12
     neutral: float = 0.25
     """Share of crops without any emotion."""
-    copies: int = 4
-    voices: int = 2
-    read_speech_copies: int = 3
-    workers: int = 1
 
 
 class DecoderTask:
@@ -93,29 +68,16 @@ class DecoderTask:
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = c = DecoderTaskConfig.model_validate(config)
-        self.ear: dict[str, Any] | None = None
-        if c.front_end:
-            _, sizes, self.ear = read_checkpoint(Path(c.front_end), "speech_encoder", SpeechEncoderConfig)
-            sizes = sizes.model_copy(update={"dropout": 0.0}) if c.hold_front_end else sizes
-            self.config = c = c.model_copy(update={"model": c.model.model_copy(update={"front_end": sizes})})
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         self.encoder = load_encoder(self.encoder_folder)
         self.face = load_builtin() if c.face == "builtin" else read_reference_rig(data)
         self.gauge = measure_lips(self.face)
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])
-        surroundings = read_surroundings(data)
-        self.tracked = read_tracked(data, cache, self.gauge, surroundings, c.copies, c.voices, c.workers)
-        self.noise = read_noise(data, cache, surroundings, c.workers)
-        store, held_out = read_speech(data, surroundings, cache, c.read_speech_copies, c.workers)
-        self.read = ReadSpeech(store, read_speech_phones(data, cache, c.workers), held_out)
-        t = self.tracked
+        self.crops = TalkingCrops(c, data, cache, self.face, self.gauge, self.encoder.context)
+        self.tracked = t = self.crops.tracked
         network = teach([(t.spans[n], t.spoken[n]) for n, clip in t.clips.items() if clip.split == "train"])
-        self.read.speak(lambda spans, frames: speak_phones(network, spans, frames, self.gauge))
-        self.pools = [(t.own, t.copies(t.own, "train")), (t.own, t.copies(t.own, "train"))]
-        if t.voices is not None:
-            self.pools[1] = (t.voices, t.copies(t.voices, "train"))
-        self.taught = self.read.taught
+        self.crops.read.speak(lambda spans, frames: speak_phones(network, spans, frames, self.gauge))
         self.criterion = DecoderLoss(self.face, self._target_sample(), self.gauge.gain, self.gauge.width)
 
     def _target_sample(self) -> NDArray[np.float32]:
@@ -149,26 +111,20 @@ class DecoderTask:
         if self.config.start:
             return self._go_on(Path(self.config.start))
         decoder = build_decoder(self.model_config)
-        if isinstance(decoder, AveragedDecoder):
-            raise InputError("an averaged decoder is put together, not trained: sedtalker checkpoint average")
+        if isinstance(decoder, DecoderWithEars):
+            raise InputError("a decoder is trained alone and then given its ears: sedtalker checkpoint ears")
         with torch.no_grad():  # start from the mean face
             decoder.coefficients.weight.mul_(0.1)
             decoder.coefficients.bias.copy_(torch.from_numpy(targets.mean(0)))
-        if self.ear and isinstance(decoder, Decoder) and decoder.front_end is not None:
-            decoder.front_end.load_state_dict(self.ear)
-            decoder.front_end.requires_grad_(not self.config.hold_front_end)
         return decoder
 
     def _go_on(self, folder: Path) -> nn.Module:
-        """The decoder in a folder, with this task's look-ahead and dropout."""
+        """The decoder in a folder, without its ears, with this task's look-ahead and dropout."""
         start, wanted = load_decoder(folder), self.config.model
-        if isinstance(start, AveragedDecoder):
-            raise InputError(f"{folder}: an averaged decoder; go on from one of its members")
+        start = start.decoder if isinstance(start, DecoderWithEars) else start
         self.model_config = start.config.model_copy(update={"future": wanted.future, "dropout": wanted.dropout})
         decoder = build_decoder(self.model_config)
         decoder.load_state_dict(start.state_dict())
-        if isinstance(decoder, Decoder) and decoder.front_end is not None:
-            decoder.front_end.requires_grad_(not self.config.hold_front_end)
         return decoder
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -177,15 +133,12 @@ class DecoderTask:
         The first ``swapped_crops`` are the chain of ``DecoderLoss``.
         """
         c, rows = self.config, list[dict[str, NDArray[Any]]]()
-        frames, limits = int(c.seconds * RATE), CropLimits(c.seconds, self.encoder.context, c.tempo, c.warp, c.masked)
+        frames = int(c.seconds * RATE)
         heard, scene = None, self.scene(frames, rng)
         for i in range(c.tracked_crops):
             chained = i < c.swapped_crops
             if not (chained and i % 2):  # new speech
-                store, copies = self.pools[int(rng.random() < c.other_voices)]
-                copy = copies[int(rng.integers(len(copies)))]
-                said = self.tracked.spoken[copy.key], self.tracked.spans[copy.key]
-                heard = hear_crop(store, copy, rng, said, limits)
+                heard = self.crops.tracked_crop(rng)
             if not chained or i % 2:  # new emotion; the style goes with the speech
                 new = self.scene(frames, rng)
                 scene = replace(new, style=scene.style) if chained else new
@@ -194,18 +147,13 @@ class DecoderTask:
             assert heard is not None
             rows.append(self._row(heard, scene, np.ones(frames)))
         for _ in range(c.taught_crops):
-            copy = self.taught[int(rng.integers(len(self.taught)))]
-            said = self.read.spoken[copy.key], self.read.spans[copy.key]
-            crop = hear_crop(self.read.store, copy, rng, said, limits)
+            crop = self.crops.read_crop(rng)
             crop = replace(crop, motion=emphasised(crop.motion, crop.prosody[:, 0]))
             crop = replace(crop, motion=replace(crop.motion, closure=c.taught_weight * crop.motion.closure))
             weight = c.taught_weight + (c.taught_motion - c.taught_weight) * crop.motion.talking
-            row = self._row(crop, self.scene(frames, rng), weight)
-            rows.append(row | {"ajar": c.taught_weight * vowels_apart(crop)})
+            rows.append(self._row(crop, self.scene(frames, rng), weight))
         for _ in range(c.pause_crops):
-            copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
-            crop = hear_crop(self.noise, copy, rng, None, limits)
-            rows.append(self._row(crop, self.scene(frames, rng), np.ones(frames)))
+            rows.append(self._row(self.crops.pause_crop(rng), self.scene(frames, rng), np.ones(frames)))
         return {k: torch.from_numpy(np.stack([row[k] for row in rows]).astype(np.float32)) for k in rows[0]}
 
     def _row(self, crop: HeardCrop, scene: Scene, weight: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
@@ -218,43 +166,30 @@ class DecoderTask:
             "target": self.target(crop.motion, scene, prominence_of(crop.prosody)),
             "closure": crop.motion.closure,
             "contact": crop.motion.contact,
-            "phones": crop.phones,
-            "ajar": np.zeros(len(weight)),
             "weight": weight,
         }
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """See ``DecoderLoss``; ``phones`` is the cross-entropy of a front end's phones."""
-        inputs = (self.sound(batch), batch["posterior"], batch["intensity"], batch["style"])
-        logits = None
+        """See ``DecoderLoss``."""
+        inputs = (self.sound(batch["mel"], batch["prosody"]), batch["posterior"], batch["intensity"], batch["style"])
         if self.model_config.architecture == "autoregressive":
             predicted = model.taught(*inputs, batch["target"])  # type: ignore[operator]
-        elif self.model_config.front_end:
-            predicted, logits = model.with_phones(*inputs)  # type: ignore[operator]
         else:
             predicted = model(*inputs)
         losses = self.criterion(predicted.float(), batch, self.config.swapped_crops)
-        if logits is not None:
-            losses["phones"] = F.cross_entropy(
-                logits.flatten(0, 1), batch["phones"].long().flatten(), ignore_index=IGNORED, label_smoothing=0.05
-            )
         losses["total"] = weighted_sum(losses, self.config.loss)
         return losses
 
-    def sound(self, batch: Batch) -> Tensor:
-        """What the decoder reads: log-mels with what surrounds the crops, or the frozen encoder's frames."""
-        margin = self.encoder.context
-        if self.model_config.front_end:
-            mel = batch["mel"].unflatten(1, (-1, 2)).mean(2)
-            return speech_input(mel, F.pad(batch["prosody"], (0, 0, margin, margin)))
-        device = batch["mel"].device
-        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-            hidden = self.encoder.to(device)(batch["mel"])[:, margin:-margin].float()
-        return speech_input(hidden, batch["prosody"])
+    def sound(self, mel: Tensor, prosody: Tensor) -> Tensor:
+        """What the decoder reads of log-mels (B, 2(T + 2 · margin), 80) and prosody (B, T, 4)."""
+        margin = (mel.shape[1] // 2 - prosody.shape[1]) // 2
+        with torch.no_grad(), torch.autocast(mel.device.type, torch.bfloat16):
+            hidden = self.encoder.to(mel.device)(mel)[:, margin : margin + prosody.shape[1]].float()
+        return speech_input(hidden, prosody)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """See ``decoder_validation``."""
-        return validate_tracked(self, model)
+        """See ``validate_decoder``."""
+        return validate_decoder(self, model)
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder."""
@@ -267,10 +202,10 @@ class DecoderTask:
                 "expression poses from action-unit prototypes, calibrated on published averages of RAVDESS",
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
-            encoder_sha256=None if self.model_config.front_end else weights_sha256(self.encoder_folder),
+            encoder_sha256=weights_sha256(self.encoder_folder),
             model=self.model_config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
         ahead = model.look_ahead / RATE if isinstance(model, Decoder) else None
-        ear = model.context / RATE if isinstance(model, Decoder) and model.front_end is not None else None
-        write_checkpoint(folder, config, model.state_dict(), decoder_card(ahead, ear, metrics))
+        closures = self.config.start is not None and self.config.loss.closure > 0.0
+        write_checkpoint(folder, config, model.state_dict(), decoder_card(ahead, closures, metrics))

@@ -8,11 +8,12 @@ CARD = """# {title}
 
 Speech features and a dense emotion track in, coefficients of the 52 ARKit shapes out, 50 frames a second.
 Mamba blocks and local attention (MMAMMA, width 128), adaptive norms driven frame by frame by the mixture of category
-embeddings × intensity and by a style code (articulation, rounding, dynamics, crispness). {ear}
-{look_ahead}
+embeddings × intensity and by a style code (articulation, rounding, dynamics, crispness). It reads the built-in speech
+encoder, frozen. {look_ahead}
 
 ## Training
-{runs} The mouth is learned from real motion: 780 sentences of GRID talker
+{runs}
+The mouth is learned from real motion: 780 sentences of GRID talker
 s1, tracked on video (both sides averaged, the rest pose removed, lip gap and width restored exactly as tracked). So
 that other voices move the lips as far, a small network taught by that talker turns the aligned phones of read speech
 (speechocean762, LJ Speech) into motion, opened a little more where the voice is louder: learned habits of one talker
@@ -53,12 +54,10 @@ on unseen voices the amplitude tends to be cautious. Expressions are conventiona
 the track says is *expressed*, never what a person feels. Not for judging people.
 """
 
-EAR = """It hears log-mels through
-an ear of its own, a stem and six residual dilated convolutions (1.2 M parameters, ±{seconds:.2f} s)."""
-NO_EAR = "It reads the built-in speech\nencoder, frozen."
-RUNS = """A run of `sedtalker train experiment=front_end` teaches the ear the tracked mouth and phones of many speakers,
-one of `experiment=decoder` then teaches all of it."""
-NO_EAR_RUNS = "One run of `sedtalker train experiment=decoder`."
+RUNS = (
+    "One run of `sedtalker train experiment=decoder`.",
+    "A run of `sedtalker train experiment=decoder`, then a short one of `experiment=decoder_closures`.",
+)
 LOOK_AHEAD = "Its attention sees {seconds:.2f} s beyond a frame."
 CAUSAL = """Its blocks look at nothing that comes later: `sedtalker stream` runs it while somebody
 speaks. It was trained on from the built-in decoder (`task.start=DIR task.model.future=0`)."""
@@ -66,16 +65,11 @@ TITLES = ("Built-in streaming decoder", "Built-in decoder")
 """Without and with a look-ahead."""
 
 
-def decoder_card(look_ahead: float | None, ear: float | None, metrics: Mapping[str, float]) -> str:
+def decoder_card(look_ahead: float | None, closures: bool, metrics: Mapping[str, float]) -> str:
     """The card of a decoder whose blocks look so many seconds ahead (None: at the whole recording).
 
-    ``ear`` is how many seconds its front end hears on either side of a frame; None: it has none.
+    ``closures``: it went on from another, to learn to close lips.
     """
     told = "" if look_ahead is None else LOOK_AHEAD.format(seconds=look_ahead) if look_ahead else CAUSAL
-    words = {
-        "title": TITLES[look_ahead is None or look_ahead > 0],
-        "ear": NO_EAR if ear is None else EAR.format(seconds=ear),
-        "runs": NO_EAR_RUNS if ear is None else RUNS,
-        "look_ahead": told,
-    }
+    words = {"title": TITLES[look_ahead is None or look_ahead > 0], "look_ahead": told, "runs": RUNS[closures]}
     return CARD.format(**words, **{name: f"{value:.3f}" for name, value in metrics.items()})

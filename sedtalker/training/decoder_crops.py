@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.datasets.alignment import IGNORED, PhoneSpan, phone_frames
 from sedtalker.datasets.feature_store import Copy, FeatureStore
 from sedtalker.datasets.spoken_motion import SpokenMotion, pause
 from sedtalker.speech.features import MEL_BANDS
-from sedtalker.speech.phones import PHONE_INDEX, VOWELS
 from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
 
 RATE = 50.0
@@ -57,12 +55,6 @@ class CropLimits:
     masked: float
 
 
-def vowels_apart(crop: HeardCrop) -> NDArray[np.float32]:
-    """(T,) 1 in vowels, but for the frames within 80 ms of lips that must close."""
-    vowel = np.isin(crop.phones, [PHONE_INDEX[name] for name in VOWELS])
-    return (vowel & (maximum_filter1d(crop.motion.closure, 9) == 0.0)).astype(np.float32)
-
-
 def gate_pauses(
     mel: NDArray[np.float32],
     prosody: NDArray[np.float32],
@@ -72,7 +64,7 @@ def gate_pauses(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Digital silence where the sound is quiet, as synthesis and noise gates leave it."""
     quiet = log_energy < np.quantile(log_energy, 0.95) - rng.uniform(5.5, 8.0)
-    pairs = quiet.reshape(-1, 2).min(1)[margin:-margin]
+    pairs = quiet.reshape(-1, 2).min(1)[margin : margin + len(prosody)]
     floor = np.interp(np.arange(MEL_BANDS), *FLOOR_PROFILE) + rng.uniform(-0.7, 0.7)
     mel = np.where(quiet[:, None], floor.clip(-8.0), mel).astype(np.float32)
     return mel, np.where(pairs[:, None], SILENT_PROSODY, prosody).astype(np.float32)
@@ -95,7 +87,7 @@ def hear_crop(
     start = float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
     crop = store.crop(copy, start - margin / RATE * tempo, 2 * (frames + 2 * margin), tempo)
     mel = warp_bands(crop.mel, float(np.exp(rng.uniform(-limits.warp, limits.warp))))
-    prosody = crop.prosody.reshape(-1, 2, 4).mean(1)[margin:-margin]
+    prosody = crop.prosody.reshape(-1, 2, 4).mean(1)[margin : margin + frames]
     if said is None:
         if rng.random() < 0.3:  # digital silence, centred
             mel, prosody = np.zeros_like(mel), np.tile(SILENT_PROSODY, (frames, 1))
@@ -104,7 +96,7 @@ def hear_crop(
     if rng.random() < 0.2:
         mel, prosody = gate_pauses(mel, prosody, crop.prosody[:, 0], margin, rng)
     motion, spans = said
-    times = crop.times.reshape(-1, 2).mean(1)[margin:-margin]
-    inside = crop.inside.reshape(-1, 2).min(1)[margin:-margin]
+    times = crop.times.reshape(-1, 2).mean(1)[margin : margin + frames]
+    inside = crop.inside.reshape(-1, 2).min(1)[margin : margin + frames]
     phones = np.where(inside, phone_frames(spans, times), IGNORED)
     return HeardCrop(mel, prosody, motion.at(times * RATE - 0.5), phones)

@@ -7,7 +7,7 @@ emotion, whose target is the actor's own motion plus what the starting decoder a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from sedtalker.animation.decoder import AveragedDecoder, Decoder, load_decoder, predict, sound_of
+from sedtalker.animation.decoder import Decoder, DecoderWithEars, load_decoder, predict, sound_of
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.datasets.expressive_motion import random_emotion
@@ -73,8 +73,7 @@ class _Heard:
 
     def __init__(self, take: Take, features: SpeechFeatures, start: Decoder):
         self.take, self.features = take, features
-        margin = start.context
-        self.sound = np.pad(sound_of(start.config, features).numpy(), ((margin, margin), (0, 0)))
+        self.sound = sound_of(start.config, features).numpy()
         self.times = features.clock.times(len(features))
         self.track = take.track.at(self.times)
         self.before = predict(start, features, take.track)
@@ -91,8 +90,7 @@ class PersonalDecoderTask:
         self.start_folder = Path(c.start) if c.start else builtin_checkpoint("decoder")
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         start, encoder = load_decoder(self.start_folder), load_encoder(self.encoder_folder)
-        if isinstance(start, AveragedDecoder):
-            start = cast(Decoder, start.members[0])
+        start = start.decoder if isinstance(start, DecoderWithEars) else start
         if not isinstance(start, Decoder):
             raise InputError(f"{self.start_folder}: this kind of decoder cannot be fine-tuned")
         self.start = start
@@ -117,11 +115,9 @@ class PersonalDecoderTask:
         return round(self.config.seconds * FRAME_CLOCK.rate)
 
     def build(self) -> nn.Module:
-        """The starting decoder, free to move; a front end stays as it is: a few takes would only blunt it."""
+        """The starting decoder, free to move."""
         decoder = Decoder(self.start.config)
         decoder.load_state_dict(self.start.state_dict())
-        if decoder.front_end is not None:
-            decoder.front_end.requires_grad_(False)
         return decoder
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -134,7 +130,7 @@ class PersonalDecoderTask:
         heard = self.training[int(rng.choice(len(self.training), p=self.share))]
         first = int(rng.integers(0, len(heard.times) - self._frames + 1))
         part = slice(first, first + self._frames)
-        speech = heard.sound[first : part.stop + 2 * self.start.context]
+        speech = heard.sound[part]
         if rng.random() >= self.config.rehearsed:
             return speech, heard.track.posterior[part], heard.track.intensity[part], heard.target[part]
         posterior, intensity = random_emotion(rng, np.arange(self._frames) / FRAME_CLOCK.rate)
@@ -192,7 +188,7 @@ class PersonalDecoderTask:
             kind="decoder",
             licence="LicenseRef-own-recordings",
             trained_on=[f"{len(self.training)} takes of one actor, tracked", "started from a CC BY 4.0 decoder"],
-            encoder_sha256=None if self.start.config.front_end else weights_sha256(self.encoder_folder),
+            encoder_sha256=weights_sha256(self.encoder_folder),
             model=self.start.config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )

@@ -22,13 +22,12 @@ from sedtalker.datasets.feature_store import Copy, FeatureStore, open_features
 from sedtalker.datasets.grid import TrackedClip, read_grid
 from sedtalker.datasets.manifest import read_manifest
 from sedtalker.datasets.surroundings import read_surroundings
-from sedtalker.datasets.talking import open_voices
 from sedtalker.metrics.motion import correlation
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.training.loop import Batch
 from sedtalker.training.read_speech import read_speech, read_speech_phones
-from sedtalker.training.speech_encoder_card import CARD, FRONT_END_CARD
+from sedtalker.training.speech_encoder_card import CARD
 
 LIP_FEATURES = ("inner_lip_height", "inner_lip_width", "outer_lip_height", "outer_lip_width", "nose_to_chin")
 MOTION_SHAPES = tuple(n for n in SPEECH_SHAPES if not n.endswith("Right"))
@@ -44,15 +43,9 @@ class SpeechEncoderTaskConfig(BaseModel):
 
     model: SpeechEncoderConfig = SpeechEncoderConfig()
     tracked_crops: int = 16
-    voices: int = 0
-    """Other voices of every tracked clip (WORLD)."""
-    other_voices: float = 0.0
-    """Share of the tracked crops that are heard in another voice."""
     phone_crops: int = 12
     unlabelled_crops: int = 4
     seconds: float = 2.9
-    lip_weight: float = 0.0
-    """Of the inner lips' height and width, besides their part in the motion."""
     velocity_weight: float = 2.0
     phone_weight: float = 0.25
     prosody_weight: float = 0.3
@@ -121,19 +114,14 @@ class SpeechEncoderTask:
         training = np.concatenate([motion[n][1] for n, c in self.clips.items() if c.split == "train"])
         self.mean, self.scale = training.mean(0), training.std(0) + 1e-3
         self.labels = _Labels(motion, phones)
-        revoiced = round(config_.other_voices * config_.tracked_crops)
         spoken = [c for c in self.read.copies if c.key not in self.valid_speech and phones[c.key]]
         self.pools: list[tuple[FeatureStore, list[Copy], int]] = [
-            (self.grid, self._training(self.grid), config_.tracked_crops - revoiced),
+            (self.grid, self._training(self.grid), config_.tracked_crops),
             (self.read, spoken, config_.phone_crops),
         ]
-        if revoiced:
-            voices = open_voices("grid", tracked, config_.voices, surroundings, cache, config_.workers)
-            self.pools.insert(1, (voices, self._training(voices), revoiced))
-        if config_.unlabelled_crops:
-            unlabelled = [c for c in read_manifest(data) if c.corpus in UNLABELLED and c.split == "train"]
-            others = store("unlabelled", [(c.path.stem, c.path) for c in unlabelled[::2]], 1)
-            self.pools.append((others, list(others.copies), config_.unlabelled_crops))
+        unlabelled = [c for c in read_manifest(data) if c.corpus in UNLABELLED and c.split == "train"]
+        others = store("unlabelled", [(c.path.stem, c.path) for c in unlabelled[::2]], 1)
+        self.pools.append((others, list(others.copies), config_.unlabelled_crops))
 
     def _training(self, store: FeatureStore) -> list[Copy]:
         return [c for c in store.copies if self.clips[c.key].split == "train"]
@@ -143,7 +131,7 @@ class SpeechEncoderTask:
         return SpeechEncoder(self.model_config)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Crops of all pools: ``mel`` at the encoder's hop, and targets at T frames; tracked crops come first."""
+        """Crops of all pools: ``mel`` (2T frames) and targets (T frames); tracked crops come first."""
         frames = int(self.config.seconds * 50)
         columns: dict[str, list[NDArray[Any]]] = {k: [] for k in ("mel", "prosody", "phones", "motion", "weight")}
         for store, copies, count in self.pools:
@@ -166,7 +154,7 @@ class SpeechEncoderTask:
         start = float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
         crop = store.crop(copy, start, 2 * frames, tempo)
         warp = float(np.exp(rng.uniform(-self.config.warp, self.config.warp)))
-        columns["mel"].append(self._hop(mask_spectrum(warp_bands(crop.mel, warp), rng)))
+        columns["mel"].append(mask_spectrum(warp_bands(crop.mel, warp), rng))
         times = crop.times.reshape(-1, 2).mean(1)
         inside = crop.inside.reshape(-1, 2).all(1)
         prosody = crop.prosody.reshape(-1, 2, 4).mean(1)
@@ -181,10 +169,6 @@ class SpeechEncoderTask:
             columns["motion"].append(np.zeros((frames, len(self.mean)), np.float32))
         columns["weight"].append(np.asarray(inside, np.float32))
 
-    def _hop(self, mel: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Log-mels (2T, 80) at the hop of the encoder."""
-        return mel if self.model_config.hop == 10 else mel.reshape(-1, 2, MEL_BANDS).mean(1)
-
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Motion and its velocity on tracked crops, phones where aligned, prosody everywhere."""
         tracked, weight = self.config.tracked_crops, batch["weight"][..., None]
@@ -194,7 +178,6 @@ class SpeechEncoderTask:
         logits = model.phone_head(hidden).flatten(0, 1)  # type: ignore[operator]
         losses = {
             "motion": error.square().mean(),
-            "lips": error[..., :2].square().mean(),
             "velocity": (error[:, 1:] - error[:, :-1]).square().mean(),
             "phones": F.cross_entropy(logits, batch["phones"].flatten(), ignore_index=IGNORED, label_smoothing=0.05),
             "prosody": ((model.prosody_head(hidden) - batch["prosody"]) * weight).square().mean(),  # type: ignore[operator]
@@ -202,7 +185,6 @@ class SpeechEncoderTask:
         c = self.config
         losses["total"] = (
             losses["motion"]
-            + c.lip_weight * losses["lips"]
             + c.velocity_weight * losses["velocity"]
             + c.phone_weight * losses["phones"]
             + c.prosody_weight * losses["prosody"]
@@ -239,8 +221,7 @@ class SpeechEncoderTask:
     ) -> tuple[Tensor, NDArray[np.floating], NDArray[np.bool_]]:
         rows = torch.from_numpy(np.asarray(store.values[copy.start : copy.start + copy.frames], np.float32))
         device = model.norm.weight.device
-        mel = torch.from_numpy(self._hop(rows[:, :MEL_BANDS].numpy()))
-        hidden = model(mel[None].to(device))[0]
+        hidden = model(rows[None, :, :MEL_BANDS].to(device))[0]
         speech = rows[:, -1].reshape(-1, 2).amax(1).bool().numpy()
         return hidden, (np.arange(len(hidden)) + 0.5) / 50.0, speech
 
@@ -263,12 +244,12 @@ class SpeechEncoderTask:
                 "GRID talker s1 (CC BY 4.0)",
                 "speechocean762 (CC BY 4.0)",
                 "LJ Speech (public domain)",
-                *(["LibriSpeech (CC BY 4.0)", "EmoGator (Apache-2.0)"] if self.config.unlabelled_crops else []),
+                "LibriSpeech (CC BY 4.0)",
+                "EmoGator (Apache-2.0)",
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
             encoder_sha256=None,
             model=shipped.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = CARD if self.model_config.hop == 10 else FRONT_END_CARD
-        write_checkpoint(folder, config, state, card.format(**{k: f"{v:.3f}" for k, v in metrics.items()}))
+        write_checkpoint(folder, config, state, CARD.format(**{k: f"{v:.3f}" for k, v in metrics.items()}))

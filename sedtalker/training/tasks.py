@@ -15,6 +15,7 @@ TASKS: dict[str, str] = {
     "frame_pretraining": "FramePretrainingTask",
     "frame_network": "FrameNetworkTask",
     "diarizer": "DiarizerTask",
+    "ear": "EarTask",
     "decoder": "DecoderTask",
     "vertex_decoder": "VertexDecoderTask",
     "personal_decoder": "PersonalDecoderTask",

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.animation.decoder import Decoder, DecoderConfig, DecoderStream, Style, predict, sound_of
+from sedtalker.animation.decoder import Decoder, DecoderConfig, DecoderStream, DecoderWithEars, Style, predict
+from sedtalker.animation.ears import TALKING_SHAPES
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -53,8 +54,7 @@ def test_stream_equals_one_pass(lengths, layout):
     stream, parts, start = DecoderStream(decoder, Style()), [], 0
     for i, length in enumerate(lengths):
         part = slice(start, start + length)
-        heard = decoder.hear(speech, start, start + length)
-        parts.append(stream.push(heard, posterior[:, part], intensity[:, part], i == len(lengths) - 1))
+        parts.append(stream.push(speech[:, part], posterior[:, part], intensity[:, part], i == len(lengths) - 1))
         start += length
     assert torch.allclose(torch.cat(parts, 1), whole, atol=TOLERANCE)
 
@@ -107,49 +107,43 @@ def test_one_frame():
     assert predict(_decoder(), _features(1), _track("sad", 1.0)).shape == (1, 52)
 
 
-def _listening(dilations: tuple[int, ...] = (1, 2, 4)) -> Decoder:
-    return _decoder(front_end=SpeechEncoderConfig(hop=20, channels=16, dilations=dilations))
+def _with_ears(seed: int = 0, ears: int = 2) -> DecoderWithEars:
+    sizes = SpeechEncoderConfig(hop=20, channels=16, dilations=(1, 2, 4), motion_channels=len(TALKING_SHAPES))
+    alone = _decoder(seed)
+    made = DecoderWithEars(
+        DecoderConfig(architecture="with_ears", decoder=alone.config, ears=(sizes,) * ears, hidden=12)
+    )
+    made.decoder.load_state_dict(alone.state_dict())
+    return made.eval().requires_grad_(False)
 
 
-@settings(max_examples=10, deadline=None)
-@given(
-    st.lists(st.integers(1, 40), min_size=1, max_size=6),
-    st.lists(st.sampled_from([1, 2, 4]), min_size=1, max_size=3).map(tuple),
-)
-def test_a_front_end_hears_piece_by_piece_what_it_hears_at_once(lengths, dilations):
-    decoder, frames = _listening(dilations), sum(lengths)
-    speech, _, _ = _inputs(frames, width=84)
-    with torch.no_grad():
-        whole = decoder.take_in(decoder.listen(speech), speech)
-    ends = np.cumsum(lengths)
-    pieces = [decoder.hear(speech, int(end) - n, int(end)) for n, end in zip(lengths, ends, strict=True)]
-    assert torch.allclose(torch.cat(pieces, 1), whole, atol=TOLERANCE)
+def test_ears_move_nothing_but_closures_where_something_is_acted():
+    led, features = _with_ears(), _features(80)
+    torch.nn.init.constant_(led.ears.ears[0].phone_head.bias[0], 99.0)  # no lips that meet
+    torch.nn.init.constant_(led.ears.ears[1].phone_head.bias[0], 99.0)
+    alone = predict(led.decoder, features, _track("angry", 5.0))
+    assert np.allclose(predict(led, features, _track("angry", 5.0)), alone, atol=1e-6)
+    assert np.abs(predict(led, features, _track("angry", 0.0)) - alone).max() > 0.01
 
 
-def test_a_long_recording_through_a_front_end_equals_one_pass():
-    decoder, features = _listening(), _features(1300)
-    got = predict(decoder, features, _track("happy", 0.7))
-    posterior = torch.zeros(1, 1300, 7)
-    posterior[..., CATEGORIES.index("happy")] = 1
-    speech = sound_of(decoder.config, features)[None]
-    with torch.no_grad():
-        whole = decoder(speech, posterior, torch.full((1, 1300), 0.7), torch.zeros(1, 4))[0].clamp(0, 1).numpy()
-    assert np.abs(got - whole).max() < TOLERANCE
+def test_a_talking_mouth_is_the_mean_of_ears_and_decoder():
+    led, features = _with_ears(ears=2), _features(80)
+    alone = predict(led.decoder, features, _track("neutral", 0.0))
+    told = led.ears.hear(torch.from_numpy(features.mel)[None])
+    mixed = alone + led.ears.heard.numpy() * 2 / 3 * (told.talking[0].numpy() - alone)
+    got = predict(led, features, _track("neutral", 0.0))
+    unmet = told.meet[0, :, 0].numpy() == 0
+    assert unmet.sum() > 20
+    assert np.allclose(got[unmet], mixed[unmet].clip(0, 1), atol=1e-5)
 
 
-def test_a_crop_with_its_surroundings_is_heard_as_within_the_recording():
-    decoder, margin = _listening(), 20
-    assert decoder.context <= margin
-    speech, posterior, intensity = _inputs(100, width=84)
-    crop = slice(30, 60)
-    with torch.no_grad():
-        hidden = decoder.listen(speech)[:, crop]
-        inputs = (speech[:, 30 - margin : 60 + margin], posterior[:, crop], intensity[:, crop], torch.zeros(1, 4))
-        moved, phones = decoder.with_phones(*inputs)
-    assert moved.shape == (1, 30, 52)
-    assert decoder.front_end is not None
-    assert torch.allclose(phones, decoder.front_end.phones(hidden), atol=TOLERANCE)
+def test_a_style_is_acted():
+    led, features = _with_ears(), _features(60)
+    plain, styled = (predict(led, features, _track("neutral", 0.0), Style(a)) for a in (0.0, 1.0))
+    alone = predict(led.decoder, features, _track("neutral", 0.0), Style(1.0))
+    assert np.abs(styled - alone).mean() < 0.3 * np.abs(plain - alone).mean()
 
 
-def test_a_front_end_takes_any_encoder():
-    assert predict(_listening(), _features(10, hidden=5), _track("sad", 1.0)).shape == (10, 52)
+def test_only_ears_that_lead_something_are_built():
+    with pytest.raises(InputError, match="ears"):
+        DecoderWithEars(DecoderConfig(architecture="with_ears", decoder=DecoderConfig()))

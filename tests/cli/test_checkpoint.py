@@ -47,6 +47,15 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pyte
     assert not Path("out.safetensors").exists()
 
 
+def test_ears_are_not_put_where_something_is(tmp_path: Path) -> None:
+    decoder, encoder = builtin_checkpoint("decoder_streaming"), builtin_checkpoint("speech_encoder")
+    taken = run("ears", tmp_path, decoder, encoder)
+    assert (taken.exit_code, "exists" in taken.stderr) == (2, True)
+    strange = run("ears", tmp_path / "led", decoder, encoder)
+    assert (strange.exit_code, "not an ear" in strange.stderr) == (2, True)
+    assert not (tmp_path / "led").exists()
+
+
 def test_converted_weights_have_to_fit_the_folder_they_are_like(tmp_path: Path) -> None:
     decoder = builtin_checkpoint("decoder")
     state = {name: value + 1 for name, value in load_file(decoder / "model.safetensors").items()}

@@ -11,6 +11,7 @@ from sedtalker.errors import InputError
 from sedtalker.training.backbone import BackboneTraining
 from sedtalker.training.decoder import DecoderTaskConfig
 from sedtalker.training.diarizer import DiarizerTraining
+from sedtalker.training.ear import EarTaskConfig
 from sedtalker.training.frame_network import FrameNetworkTraining
 from sedtalker.training.frame_pretraining import FramePretraining
 from sedtalker.training.loop import TrainerConfig, learning_rate
@@ -26,6 +27,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "backbone": BackboneTraining,
     "decoder": DecoderTaskConfig,
     "diarizer": DiarizerTraining,
+    "ear": EarTaskConfig,
     "frame_network": FrameNetworkTraining,
     "frame_pretraining": FramePretraining,
     "personal_decoder": PersonalDecoderConfig,

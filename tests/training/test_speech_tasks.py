@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.animation.ears import TALKING_SHAPES, Ears
 from sedtalker.animation.losses import DecoderLoss, LossWeights, vertex_factor, weighted_sum
 from sedtalker.animation.shapes import INDEX
 from sedtalker.datasets.alignment import PhoneSpan
@@ -15,8 +14,9 @@ from sedtalker.datasets.lip_gauge import measure_lips
 from sedtalker.datasets.spoken_motion import pause
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
-from sedtalker.speech.phones import PHONE_INDEX
-from sedtalker.training.decoder_crops import HeardCrop, vowels_apart
+from sedtalker.speech.encoder import SpeechEncoderConfig
+from sedtalker.training.ear import EarInTraining
+from sedtalker.training.ear_card import ear_card
 from sedtalker.training.phone_motion import PhoneMotion, speak_phones
 from sedtalker.training.speech_encoder import mask_spectrum, warp_bands
 
@@ -74,7 +74,7 @@ def test_losses_are_zero_for_the_target_and_learnable():
     loss = DecoderLoss(face, targets, gauge.gain, gauge.width)
     target = torch.from_numpy(targets).reshape(2, 20, 52)
     batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20)}
-    batch |= {"weight": torch.ones(2, 20), "ajar": torch.zeros(2, 20)}
+    batch |= {"weight": torch.ones(2, 20)}
     assert max(float(v) for v in loss(target, batch).values()) < 1e-8
     decoder = Decoder(DecoderConfig(hidden=4, width=32, condition=8, heads=2, layout="MA"))
     inputs = (torch.randn(2, 20, 8), torch.softmax(torch.randn(2, 20, 7), -1), torch.rand(2, 20), torch.zeros(2, 4))
@@ -89,20 +89,6 @@ def test_losses_are_zero_for_the_target_and_learnable():
     assert history[-1] < 0.7 * history[0]
 
 
-def test_a_mouth_ajar_may_open_as_it_likes_but_not_close():
-    face = load_builtin()
-    gauge = measure_lips(face)
-    loss = DecoderLoss(face, np.random.default_rng(0).random((40, 52)).astype(np.float32), gauge.gain, gauge.width)
-    target = torch.zeros(1, 10, 52)
-    target[..., INDEX["jawOpen"]] = 0.4
-    none, all_frames = torch.zeros(1, 10), torch.ones(1, 10)
-    batch = {"target": target, "closure": none, "contact": none, "ajar": all_frames, "weight": none}
-    assert float(loss(0.0 * target, batch)["ajar"]) > 0.01
-    assert float(loss(0.7 * target, batch)["ajar"]) == 0
-    assert float(loss(1.5 * target, batch)["ajar"]) == 0
-    assert float(loss(0.0 * target, batch | {"ajar": none})["ajar"]) == 0
-
-
 def test_swapped_crops_must_differ_as_their_targets_do():
     face = load_builtin()
     gauge = measure_lips(face)
@@ -110,7 +96,7 @@ def test_swapped_crops_must_differ_as_their_targets_do():
     loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), gauge.gain, gauge.width)
     target = torch.from_numpy(rng.uniform(0.2, 0.6, (4, 10, 52)).astype(np.float32))
     zero = torch.zeros(4, 10)
-    batch = {"target": target, "closure": zero, "contact": zero, "ajar": zero, "weight": torch.ones(4, 10)}
+    batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4, 10)}
     jaw, brow = INDEX["jawOpen"], INDEX["browInnerUp"]
 
     def swapped(change: torch.Tensor) -> float:
@@ -139,11 +125,14 @@ def test_bilabials_always_close_from_phones():
     assert motion.coefficients.shape == (25, 52)
 
 
-def test_vowels_beside_a_closure_are_left_alone():
-    motion = replace(pause(30), closure=np.eye(30, dtype=np.float32)[15])
-    phones = np.where(np.arange(30) < 25, PHONE_INDEX["AA"], PHONE_INDEX["S"])
-    apart = vowels_apart(HeardCrop(np.zeros((60, 80)), np.zeros((30, 4)), motion, phones))
-    assert np.flatnonzero(apart).tolist() == [*range(11), *range(20, 25)]
+def test_an_ear_is_finished_with_its_scale_inside():
+    sizes = SpeechEncoderConfig(hop=20, channels=8, dilations=(1,), motion_channels=len(TALKING_SHAPES))
+    rng = np.random.default_rng(0)
+    mean, scale = (rng.random(len(TALKING_SHAPES)).astype(np.float32) for _ in range(2))
+    training, ears, mel = EarInTraining(sizes, mean, scale).eval(), Ears([sizes]).eval(), torch.randn(1, 20, 80)
+    ears.ears[0].load_state_dict(training.finished())
+    with torch.no_grad():
+        assert torch.allclose(ears(mel).talking, training(mel)[0], atol=1e-5)
 
 
 def test_a_pause_is_still():
@@ -160,3 +149,10 @@ def test_tracked_clips_are_read(data_dir):
     assert clip.coefficients.min() >= 0
     assert clip.coefficients.max() <= 1
     assert sum(c.split == "test" for c in clips) == 60
+
+
+def test_the_card_of_an_ear_tells_its_figures():
+    names = ("lip_r", "width_r", "closure_recall", "closure_false", "unseen_closure", "unseen_false", "stranger_r")
+    card = ear_card({name: 0.1 + i / 100 for i, name in enumerate((*names, "stranger_r_all", "phones"))})
+    assert "| phone frame accuracy, unseen speakers | 0.180 |" in card
+    assert "{" not in card

@@ -1,0 +1,80 @@
+"""Held-out figures of a talking mouth while it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.audio import resample_frames
+from sedtalker.datasets.feature_store import Copy, FeatureStore
+from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width
+from sedtalker.speech.phones import BILABIAL, VOWELS
+from sedtalker.training.decoder_crops import RATE
+from sedtalker.training.talking_crops import TalkingCrops
+
+Move = Callable[[FeatureStore, Copy], NDArray[np.float32]]
+"""A recording to the coefficients (T, 52) of its talking mouth, clamped."""
+OPEN_VOWELS = ("AA", "AE", "AY", "AW", "EH", "EY")
+
+
+def speech_frames(store: FeatureStore, copy: Copy) -> NDArray[np.bool_]:
+    """(T,) loud enough to be speech, 50 frames a second."""
+    return store.rows(copy)[:, -1].reshape(-1, 2).max(1) > 0.5
+
+
+def frame_times(frames: int) -> NDArray[np.float64]:
+    """(T,) seconds."""
+    return np.asarray((np.arange(frames) + 0.5) / RATE, np.float64)
+
+
+def validate_talking(crops: TalkingCrops, move: Move) -> dict[str, float]:
+    """Of the tracked talker's validation sentences, of new speakers whose phones are known, and of a stranger."""
+    return _tracked(crops, move) | _unseen(crops, move) | _stranger(crops, move)
+
+
+def _tracked(crops: TalkingCrops, move: Move) -> dict[str, float]:
+    figures: dict[str, list[float]] = {"lip_r": [], "width_r": []}
+    counts, own = ClosureCounts(), crops.tracked.own
+    for copy in (c for c in crops.tracked.copies(own, "valid") if c.copy == 0):
+        clip, spans, moved = crops.tracked.clips[copy.key], crops.tracked.spans[copy.key], move(own, copy)
+        times, speech = frame_times(len(moved)), speech_frames(own, copy)
+        spoken = crops.tracked.spoken[copy.key].at(times * RATE - 0.5)
+        gap = lip_aperture(crops.face, moved) - crops.gauge.rest
+        width = np.interp(times, clip.times, clip.feature("inner_lip_width"))
+        figures["lip_r"].append(correlation(gap[speech], spoken.gap[speech]))
+        figures["width_r"].append(correlation(lip_width(crops.face, moved)[speech], width[speech]))
+        stops = [(s.start, s.end) for s in spans if s.phone in BILABIAL]
+        vowels = [(s.start, s.end) for s in spans if s.phone in VOWELS]
+        count_closures(counts, times, gap, spoken.gap, stops, vowels)
+    means = {name: float(np.mean(values)) for name, values in figures.items()}
+    return means | {"closure_recall": counts.recall, "closure_false": counts.false_rate, "closure_f1": counts.f1}
+
+
+def _unseen(crops: TalkingCrops, move: Move) -> dict[str, float]:
+    """Closures on p, b, m and open vowels of new speakers, whose phones are aligned and lips untracked."""
+    counts = ClosureCounts()
+    for copy in crops.read.unseen[:40]:
+        gap = lip_aperture(crops.face, move(crops.read.store, copy)) - crops.gauge.rest
+        times, spans = frame_times(len(gap)), crops.read.spans[copy.key]
+        stops = [(s.start, s.end) for s in spans if s.phone in BILABIAL]
+        vowels = [(s.start, s.end) for s in spans if s.phone in OPEN_VOWELS]
+        # no tracker here: bilabials count as closed and these vowels as open
+        assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
+        count_closures(counts, times, gap, assumed.astype(np.float32), stops, vowels)
+    return {"unseen_closure": counts.recall, "unseen_false": counts.false_rate, "unseen_closure_f1": counts.f1}
+
+
+def _stranger(crops: TalkingCrops, move: Move) -> dict[str, float]:
+    """The lips of a tracked talker never trained on: correlation of their height, on speech frames and on all."""
+    figures: dict[str, list[float]] = {"stranger_r": [], "stranger_r_all": []}
+    store = crops.stranger.store
+    for copy in (c for c in store.copies if c.key in crops.stranger.takes):
+        take, moved, speech = crops.stranger.takes[copy.key], move(store, copy), speech_frames(store, copy)
+        lips = lip_aperture(crops.face, moved)
+        tracked = resample_frames(take.coefficients, take.times, frame_times(len(moved)))
+        reference = lip_aperture(crops.face, tracked)
+        figures["stranger_r"].append(correlation(lips[speech], reference[speech]))
+        figures["stranger_r_all"].append(correlation(lips, reference))
+    return {name: float(np.mean(values)) for name, values in figures.items()}
