@@ -27,8 +27,6 @@ TALKING_SHAPES: tuple[str, ...] = (
     "tongueOut",
 )
 """What an ear reads off, both sides alike."""
-HEARD_SHAPES: tuple[str, ...] = (*SPEECH_SHAPES, "tongueOut")
-"""What the ears move."""
 STRETCH_FRAMES = 1500
 LIPS_MEET = (0.05, 0.2)
 """Posteriors of p, b, m at which lips begin to meet, and have met."""
@@ -78,9 +76,9 @@ class Ears(nn.Module):
         super().__init__()
         self.configs = tuple(configs)
         self.ears = nn.ModuleList(SpeechEncoder(config) for config in configs)
-        moved = torch.tensor([float(name in HEARD_SHAPES) for name in ARKIT_52])
+        sides = spread_sides()
         parted = torch.tensor([GAP.get(name, 0.0) for name in ARKIT_52])
-        for name, values in (("sides", spread_sides()), ("heard", moved), ("gap", parted)):
+        for name, values in (("sides", sides), ("heard", sides.sum(0)), ("gap", parted)):
             self.register_buffer(name, values, persistent=False)
 
     @property

@@ -219,7 +219,7 @@ class SpeechEncoderTask:
     def _run(
         self, model: SpeechEncoder, store: FeatureStore, copy: Copy
     ) -> tuple[Tensor, NDArray[np.floating], NDArray[np.bool_]]:
-        rows = torch.from_numpy(np.asarray(store.values[copy.start : copy.start + copy.frames], np.float32))
+        rows = torch.from_numpy(store.rows(copy))
         device = model.norm.weight.device
         hidden = model(rows[None, :, :MEL_BANDS].to(device))[0]
         speech = rows[:, -1].reshape(-1, 2).amax(1).bool().numpy()
