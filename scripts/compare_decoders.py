@@ -98,7 +98,7 @@ class Tests:
     def __init__(self, data: Path, cache: Path):
         self.net, self.face = load_encoder(), load_builtin()
         self.gauge, self.parts = measure_lips(self.face), read_parts(data)
-        clips = read_grid(data)
+        clips = [clip.as_recorded() for clip in read_grid(data)]
         self.heard = hear_test(self.net, clips, self.gauge, cache)
         self.takes = hear_takes(self.net, data, cache, self.parts)
 

@@ -22,7 +22,10 @@ from sedtalker.datasets.prominence import prominence_of
 from sedtalker.datasets.spoken_motion import SpokenMotion
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 
-VERSION = "1"
+VERSION = "2"
+"""1: sound and picture as recorded; 2: in step."""
+DRAWN = "1"
+"""Changed when all scenes are to be drawn anew."""
 RATE = 50.0
 INTENSITIES = (0.33, 0.67, 1.0)
 SCENES = ("neutral", "constant", "changing")
@@ -94,7 +97,7 @@ def changes(posterior: Floats, intensity: Floats) -> int:
 
 def scene(kind: str, key: str, times: NDArray[np.floating], seed: int = 0) -> tuple[Floats, Floats]:
     """Posterior (T, 7) and intensity (T,) of a recording's scene, always the same for the same key."""
-    digest = hashlib.sha256(f"{VERSION} {kind} {key} {seed}".encode()).digest()
+    digest = hashlib.sha256(f"{DRAWN} {kind} {key} {seed}".encode()).digest()
     rng = np.random.default_rng(np.frombuffer(digest, np.uint32))
     if kind == "neutral":
         neutral = np.zeros((len(times), len(CATEGORIES)), np.float32)

@@ -31,8 +31,9 @@ def evaluate_decoder(
 ) -> dict[str, float]:
     """All figures on held-out sentences, with a neutral track where nothing else is said.
 
-    ``lip_…``, ``closure_…``, ``contact_rate``: ``lip_figures``; ``…_unseen``: ``unseen_figures``; ``…_voice_changed``
-    (needs pyworld) and ``…_5db``: ``evaluate_voices``; ``shift_…``, ``controllability``,
+    ``lip_…``, ``closure_…``, ``contact_rate``: ``lip_figures`` of the clips as they were recorded; ``…_in_step``: with
+    sound and picture in step (``synchrony``), as all motion of the open 4D set is; ``…_unseen``: ``unseen_figures``;
+    ``…_voice_changed`` (needs pyworld) and ``…_5db``: ``evaluate_voices``; ``shift_…``, ``controllability``,
     ``closure_rate_worst_emotion``: ``expression_figures``; ``control_accuracy``, ``intensity_rho``, ``lip_leak``:
     ``evaluate_control``; ``mve_mm``, ``lve_mm2``, ``eve_mm2``, ``fdd_mm``, ``jerk_ratio`` with ``static_`` and
     ``shuffled_``: ``evaluate_open4d``.
@@ -47,9 +48,12 @@ def evaluate_decoder(
     """
     decoder, net, face = load_decoder(checkpoint), load_encoder(encoder), load_builtin()
     gauge = measure_lips(face)
-    heard = hear_test(net, read_grid(data), gauge, cache_folder())
+    clips = read_grid(data)
+    heard = hear_test(net, [clip.as_recorded() for clip in clips], gauge, cache_folder())
     neutral = [predict(decoder, h.features, constant_track("neutral", 0.0)) for h in heard]
     figures = lip_figures(face, gauge, heard, neutral)
+    in_step = lip_figures(face, gauge, hear_test(net, clips, gauge, cache_folder()), neutral)
+    figures |= {f"{name}_in_step": in_step[name] for name in ("lip_r", "lip_width_r")}
     report("lips measured")
     figures |= evaluate_voices(decoder, face, net, [(h.clip, h.features) for h in heard], report)
     figures |= unseen_figures(decoder, face, net, data)

@@ -24,6 +24,8 @@ constant emotion a clip; here the emotion changes inside the clip, and all parts
 
 ## How it was made
 - *tracked*: lips and jaw of GRID talker s1 (Cooke et al. 2006), fitted shape weights, lip gap and width as tracked.
+  Sound and picture of each clip are brought in step (since version 2): as recorded they are 20 ms apart (standard
+  deviation), measured against motion made from phones aligned to the sound (`sedtalker/training/synchrony.py`).
 - *phones*: speechocean762 and LJ Speech, phones by forced alignment, motion by a network taught by the tracked
   talker; lip
   width averaged with a co-articulation model of dominance functions (Cohen and Massaro 1993); the tongue tip in "th".

@@ -88,10 +88,15 @@ def teach(examples: Sequence[Example], steps: int = 700, seed: int = 0) -> Phone
 
 
 @torch.no_grad()
+def expected_motion(network: PhoneMotion, spans: list[PhoneSpan], times: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(T, 53) what the network expects of aligned phones at 50 Hz ``times``: 52 coefficients and the lip gap."""
+    return np.asarray(network(torch.from_numpy(_classes(spans, times))[None])[0].numpy(), np.float32)
+
+
 def speak_phones(network: PhoneMotion, spans: list[PhoneSpan], frames: int, gauge: LipGauge) -> SpokenMotion:
     """Motion (T = ``frames`` at 50 Hz) of aligned phones; p, b, m always close."""
     times = (np.arange(frames) + 0.5) / RATE
-    values = network(torch.from_numpy(_classes(spans, times))[None])[0].numpy()
+    values = expected_motion(network, spans, times)
     bilabial = phone_curve(spans, BILABIAL, times, 0.03)
     speaking = speaking_curve(spans, times)
     gap = np.maximum(values[:, -1], 0.0) * (1.0 - bilabial) * speaking

@@ -94,7 +94,7 @@ def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
         assert {f"{s}_coefficients" for s in SCENES} <= set(arrays)
         assert arrays["changing_coefficients"].shape[1] == 52
         assert arrays["changing_coefficients"].max() <= 1
-    assert "Open 4D set, version 1" in (tmp_path / "a/README.md").read_text()
+    assert "Open 4D set, version 2" in (tmp_path / "a/README.md").read_text()
     again = CliRunner().invoke(app, ["data", "build", "open4d", str(tmp_path / "a"), "--data", str(data)])
     assert again.exit_code == 2
 

@@ -145,7 +145,7 @@ def test_tracked_clips_are_read(data_dir):
     assert len(clips) == 896
     clip = clips[0]
     assert clip.coefficients.shape == (75, 52)
-    assert clip.times[0] == pytest.approx(0.02)
+    assert clip.as_recorded().times[0] == pytest.approx(0.02)
     assert clip.coefficients.min() >= 0
     assert clip.coefficients.max() <= 1
     assert sum(c.split == "test" for c in clips) == 60

@@ -1,0 +1,41 @@
+"""Measures how far sound and picture of the tracked clips are apart, and writes sedtalker/datasets/grid_lags.csv.
+
+python scripts/measure_lags.py --data DIR [--cache DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sedtalker.datasets.alignment import Utterance, align_corpus
+from sedtalker.datasets.grid import read_grid
+from sedtalker.datasets.lip_gauge import measure_lips
+from sedtalker.face.builtin import load_builtin
+from sedtalker.training.run import cache_folder
+from sedtalker.training.synchrony import measure_lags
+
+
+def main() -> None:
+    """Align, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--cache")
+    parser.add_argument("--table", type=Path, default=Path("sedtalker/datasets/grid_lags.csv"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    clips = read_grid(arguments.data)
+    spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache_folder(arguments.cache))
+    lags = measure_lags(clips, spans, measure_lips(load_builtin()))
+    rows = "".join(f"{name},{1000.0 * lag:.0f}\n" for name, lag in lags.items())
+    arguments.table.write_text("name,milliseconds\n" + rows, encoding="utf-8")
+    values = 1000.0 * np.array(list(lags.values()))
+    beyond = float(np.mean(np.abs(values) > 40.0))
+    print(f"{len(values)} clips, standard deviation {values.std():.0f} ms, {beyond:.2f} beyond 40 ms")
+
+
+if __name__ == "__main__":
+    main()
