@@ -30,7 +30,7 @@ from sedtalker.training.loop import TrainerConfig, fit
 from sedtalker.training.open4d import read_parts
 from sedtalker.training.run import cache_folder, compose
 
-NO_LIPS = {"gap": 0.0, "width": 0.0, "closure": 0.0, "contact": 0.0, "swapped": 0.0}
+NO_LIPS = {"gap": 0.0, "width": 0.0, "closure": 0.0, "contact": 0.0, "swapped": 0.0, "follow": 0.0}
 EVERY_LIP_LOSS = {"gap": 1.0, "width": 0.8, "closure": 1.0, "contact": 0.5, "swapped": 1.0}
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "hybrid": ("Mamba and attention, ours", {}),

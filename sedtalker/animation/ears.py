@@ -28,7 +28,7 @@ TALKING_SHAPES: tuple[str, ...] = (
 )
 """What an ear reads off, both sides alike."""
 STRETCH_FRAMES = 1500
-LIPS_MEET = (0.05, 0.2)
+LIPS_MEET = (0.1, 0.3)
 """Posteriors of p, b, m at which lips begin to meet, and have met."""
 PEAK_FRAMES = 2
 SEALED, BESIDE = 0.85, 0.3

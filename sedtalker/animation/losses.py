@@ -16,6 +16,8 @@ LIP_WEIGHT = 4.0
 SMALLEST_SCALE = 0.03
 CLOSED = 0.012
 UPPER = ("brow", "eyeWide", "eyeSquint", "cheekSquint")
+FOLLOWED_FRAMES = 25.0
+STILL = 0.02
 TEETH = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthRollLower", "mouthClose")
 
 
@@ -51,6 +53,7 @@ class LossWeights(BaseModel):
     contact: float = 0.5
     emotion: float = 0.5
     swapped: float = 1.0
+    follow: float = 0.0
 
 
 def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:
@@ -66,7 +69,8 @@ class DecoderLoss(nn.Module):
     velocity; ``width``: the same of the lip width; ``closure``: squared gap beyond closed where the lips must close;
     ``contact``: squared error of the shapes that bring the lower lip to the teeth, in f and v; ``emotion``: squared
     error of brows, lids and cheeks; ``swapped``: squared error of what changes in the lips when only the emotion
-    changes, and in the upper face when only the speech does.
+    changes, and in the upper face when only the speech does; ``follow``: 1 - correlation of each crop's lip gap and,
+    half as much, of its lip width while there is talking, whatever their size.
     """
 
     scale: Tensor
@@ -94,8 +98,9 @@ class DecoderLoss(nn.Module):
         """Losses of coefficients (B, T, 52) against ``batch["target"]``.
 
         ``closure`` and ``contact`` (B, T) in [0, 1] are 1 where the lips must close or touch the teeth;
-        ``weight`` (B, T) says how much the target of a frame counts otherwise. Of the first
-        ``chained`` crops, those at 0 and 1, 2 and 3 … share the speech and those at 1 and 2, 3 and 4 … the emotion.
+        ``weight`` (B, T) says how much the target of a frame counts otherwise, ``talking`` (B, T) is 0 in pauses.
+        Of the first ``chained`` crops, those at 0 and 1, 2 and 3 … share the speech and those at 1 and 2, 3 and 4 …
+        the emotion.
         """
         self.to(predicted.device)
         target, weight = batch["target"], batch["weight"]
@@ -116,7 +121,17 @@ class DecoderLoss(nn.Module):
             "contact": (scaled[..., self.teeth].square().mean(-1) * touching).sum() / touching.sum().clamp_min(1.0),
             "emotion": scaled[..., self.upper].square().mean(),
             "swapped": self._swapped(scaled[:chained], gap[:chained], width[:chained]),
+            "follow": self._follow(clamped, target, batch["talking"] * weight),
         }
+
+    def _follow(self, moved: Tensor, target: Tensor, talking: Tensor) -> Tensor:
+        talks = talking.sum(1) > FOLLOWED_FRAMES
+        if not talks.any():
+            return moved.new_zeros(())
+        share = talking[talks] / talking[talks].sum(1, keepdim=True)
+        moved, target = moved[talks], target[talks]
+        height, width = (1.0 - _correlation(moved @ axis, target @ axis, share) for axis in (self.gain, self.width))
+        return (height + 0.5 * width).mean()
 
     def _swapped(self, scaled: Tensor, gap: Tensor, width: Tensor) -> Tensor:
         if len(scaled) < 3:
@@ -124,3 +139,10 @@ class DecoderLoss(nn.Module):
         lips = sum(((x[1::2] - x[0::2]).square().mean() for x in (gap, width)), scaled.new_zeros(()))
         upper = scaled[..., self.upper]
         return lips + (upper[2::2] - upper[1:-1:2]).square().mean()
+
+
+def _correlation(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    """(B,) of curves (B, T) whose frames count as ``share`` (B, T), which adds up to 1; what hardly moves, follows."""
+    a, b = (x - (x * share).sum(1, keepdim=True) for x in (a, b))
+    power = ((a * a * share).sum(1) + STILL) * ((b * b * share).sum(1) + STILL)
+    return ((a * b * share).sum(1) + STILL) / power.sqrt()

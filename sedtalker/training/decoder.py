@@ -164,6 +164,7 @@ class DecoderTask:
             "intensity": scene.intensity,
             "style": np.array(scene.style.code(self.config.model.styles)),
             "target": self.target(crop.motion, scene, prominence_of(crop.prosody)),
+            "talking": crop.motion.talking,
             "closure": crop.motion.closure,
             "contact": crop.motion.contact,
             "weight": weight,

@@ -114,6 +114,7 @@ class EarTask:
         return {
             "mel": heard.mel.reshape(-1, 2, MEL_BANDS).mean(1),
             "target": talking(heard.motion),
+            "talking": heard.motion.talking,
             "closure": heard.motion.closure,
             "contact": heard.motion.contact,
             "phones": heard.phones,

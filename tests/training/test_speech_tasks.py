@@ -74,7 +74,7 @@ def test_losses_are_zero_for_the_target_and_learnable():
     loss = DecoderLoss(face, targets, gauge.gain, gauge.width)
     target = torch.from_numpy(targets).reshape(2, 20, 52)
     batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20)}
-    batch |= {"weight": torch.ones(2, 20)}
+    batch |= {"weight": torch.ones(2, 20), "talking": torch.ones(2, 20)}
     assert max(float(v) for v in loss(target, batch).values()) < 1e-8
     decoder = Decoder(DecoderConfig(hidden=4, width=32, condition=8, heads=2, layout="MA"))
     inputs = (torch.randn(2, 20, 8), torch.softmax(torch.randn(2, 20, 7), -1), torch.rand(2, 20), torch.zeros(2, 4))
@@ -96,7 +96,7 @@ def test_swapped_crops_must_differ_as_their_targets_do():
     loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), gauge.gain, gauge.width)
     target = torch.from_numpy(rng.uniform(0.2, 0.6, (4, 10, 52)).astype(np.float32))
     zero = torch.zeros(4, 10)
-    batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4, 10)}
+    batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4, 10), "talking": zero}
     jaw, brow = INDEX["jawOpen"], INDEX["browInnerUp"]
 
     def swapped(change: torch.Tensor) -> float:
@@ -112,6 +112,29 @@ def test_swapped_crops_must_differ_as_their_targets_do():
     upper = torch.zeros(4, 10, 52)
     upper[2, :, brow] = 0.1
     assert swapped(upper) > 0.01
+
+
+def test_following_asks_for_the_shape_of_the_curve_and_not_its_size():
+    face = load_builtin()
+    gauge = measure_lips(face)
+    opening = torch.sin(torch.linspace(0, 25, 60)) * 0.2 + 0.3
+    target = torch.zeros(2, 60, 52)
+    target[..., INDEX["jawOpen"]] = opening
+    loss = DecoderLoss(face, target[0].numpy(), gauge.gain, gauge.width)
+    talking = torch.ones(2, 60)
+    batch = {"target": target, "closure": 0 * talking, "contact": 0 * talking, "weight": talking, "talking": talking}
+
+    def follow(moved: torch.Tensor, talking: torch.Tensor = talking) -> float:
+        return float(loss(moved, batch | {"talking": talking})["follow"])
+
+    assert follow(0.6 * target) < 0.1
+    assert follow(target.flip(1)) > 0.3
+    assert follow(target.flip(1), 0 * talking) == 0.0, "nobody talks"
+    half = talking.clone()
+    half[:, 30:] = 0.0
+    spoilt = target.clone()
+    spoilt[:, 30:] = 0.9
+    assert follow(spoilt, half) < 1e-4, "pauses do not count"
 
 
 def test_bilabials_always_close_from_phones():
