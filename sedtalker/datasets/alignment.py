@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +137,11 @@ def align_corpus(
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(dict(sorted(known.items()))))
     return {u.key: [PhoneSpan(*s) for s in known[u.key]] for u in todo}
+
+
+def phone_intervals(spans: list[PhoneSpan], phones: Collection[str]) -> list[tuple[float, float]]:
+    """Start and end in seconds of each of the given phones."""
+    return [(s.start, s.end) for s in spans if s.phone in phones]
 
 
 def phone_frames(spans: list[PhoneSpan], times: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -14,7 +14,8 @@ encoder, frozen. {look_ahead}
 ## Training
 {runs}
 The mouth is learned from real motion: 780 sentences of GRID talker
-s1, tracked on video (both sides averaged, the rest pose removed, lip gap and width restored exactly as tracked). So
+s1, tracked on video (sound and picture brought in step, both sides averaged, the rest pose removed, lip gap and width
+restored exactly as tracked). So
 that other voices move the lips as far, a small network taught by that talker turns the aligned phones of read speech
 (speechocean762, LJ Speech) into motion, opened a little more where the voice is louder: learned habits of one talker
 on many voices, not measurements of those speakers; their lip width is averaged with a rule of dominance functions.
@@ -40,7 +41,7 @@ mouth. Blinks, gaze and head motion are not learned here.
 | coefficient error under random emotion tracks, RMS | {emotional_rmse} |
 
 `sedtalker evaluate decoder` measures the test sentences, an unseen Mandarin talker, and the controls. On that unseen
-talker loudness alone predicts the jaw better than this decoder does: its rig moves with loudness.
+talker, pauses included, loudness alone predicts the lips better than this decoder does: his rig moves with loudness.
 
 ## Licence
 CC BY 4.0, as GRID (Cooke, Barker, Cunningham and Shao 2006; the licence was read from derivative data sets) and

@@ -49,7 +49,7 @@ class EarTaskConfig(CropConfig):
     warp: float = 0.15
     model: SpeechEncoderConfig = SpeechEncoderConfig(hop=20, dropout=0.2)
     loss: LossWeights = LossWeights(
-        vertices=0, velocity=2, gap=1, width=0.5, closure=0, contact=0.1, emotion=0, swapped=0
+        vertices=0, velocity=2, gap=1, width=0.5, closure=0, contact=0.1, emotion=0, swapped=0, follow=0.1
     )
     phone_weight: float = 0.6
 

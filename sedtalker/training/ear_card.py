@@ -10,11 +10,11 @@ Log-mels in, 50 frames a second; the coefficients of the talking mouth and phone
 `sedtalker checkpoint ears` gives it to a decoder.
 
 ## Training
-One run of `sedtalker train experiment=ear`: the mouth of GRID talker s1, 780 sentences tracked on video (both sides
-averaged, the rest pose removed, lip gap and width restored as tracked), in other voices for a share of the time (WORLD:
-pitch and formants changed apart); 40 phone classes from forced alignment (pocketsphinx) on GRID, speechocean762 and
-LJ Speech. Augmented by speed, band-axis warp, tempo, SpecAugment, room responses, equalisation and environmental noise
-(ESC-10).
+One run of `sedtalker train experiment=ear`: the mouth of GRID talker s1, 780 sentences tracked on video (sound and
+picture brought in step, both sides averaged, the rest pose removed, lip gap and width restored as tracked), in other
+voices for a share of the time (WORLD: pitch and formants changed apart); 40 phone classes from forced alignment
+(pocketsphinx) on GRID, speechocean762 and LJ Speech. Augmented by speed, band-axis warp, tempo, SpecAugment, room
+responses, equalisation and environmental noise (ESC-10).
 
 ## Held-out figures
 | figure | value |

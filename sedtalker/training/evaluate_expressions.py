@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.decoder import AnyDecoder, predict
+from sedtalker.datasets.alignment import phone_intervals
 from sedtalker.datasets.lip_gauge import LipGauge
 from sedtalker.datasets.spoken_motion import TRACKED_REST_GAP
 from sedtalker.face.face import Face
@@ -59,7 +60,7 @@ def expression_figures(decoder: AnyDecoder, face: Face, gauge: LipGauge, heard: 
                 coefficients = predict(decoder, h.features, constant_track(emotion, intensity))
                 values.append(landmark_measures(face, coefficients)[measure])
                 if intensity == 1.0:
-                    stops = [(s.start, s.end) for s in h.spans if s.phone in BILABIAL]
+                    stops = phone_intervals(h.spans, BILABIAL)
                     gap = lip_aperture(face, coefficients) - gauge.rest
                     count_closures(counts, h.times, gap, tracked_height(h) - TRACKED_REST_GAP, stops, [])
             moved.append(direction * float(np.mean(values)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.decoder import AnyDecoder, predict
 from sedtalker.audio import load_audio, resample_frames
-from sedtalker.datasets.alignment import PhoneSpan, Utterance, align_corpus
+from sedtalker.datasets.alignment import PhoneSpan, Utterance, align_corpus, phone_intervals
 from sedtalker.datasets.facegood import read_facegood
 from sedtalker.datasets.grid import TrackedClip
 from sedtalker.datasets.lip_gauge import LipGauge
@@ -89,11 +89,11 @@ def lip_figures(
         both = min(len(other), len(height))
         mask = speech[:both]
         rows["lip_r_shuffled"].append(correlation(other[:both][mask], height[:both][mask]))
-        stops = [(s.start, s.end) for s in h.spans if s.phone in BILABIAL]
-        vowels = [(s.start, s.end) for s in h.spans if s.phone in VOWELS]
+        stops = phone_intervals(h.spans, BILABIAL)
+        vowels = phone_intervals(h.spans, VOWELS)
         reference = height - TRACKED_REST_GAP
         count_closures(counts, h.times, aperture - gauge.rest, reference, stops, vowels)
-        teeth = [(s.start, s.end) for s in h.spans if s.phone in LABIODENTAL]
+        teeth = phone_intervals(h.spans, LABIODENTAL)
         near = np.maximum(aperture - gauge.rest - np.maximum(reference, NEAR_TEETH), 0.0)
         count_closures(contacts, h.times, near, 0.0 * near, teeth, [])
         count_closures(static, h.times, 0.0 * aperture, reference, stops, vowels)

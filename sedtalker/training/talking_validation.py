@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import resample_frames
+from sedtalker.datasets.alignment import phone_intervals
 from sedtalker.datasets.feature_store import Copy, FeatureStore
 from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width
 from sedtalker.speech.phones import BILABIAL, VOWELS
@@ -45,8 +46,8 @@ def _tracked(crops: TalkingCrops, move: Move) -> dict[str, float]:
         width = np.interp(times, clip.times, clip.feature("inner_lip_width"))
         figures["lip_r"].append(correlation(gap[speech], spoken.gap[speech]))
         figures["width_r"].append(correlation(lip_width(crops.face, moved)[speech], width[speech]))
-        stops = [(s.start, s.end) for s in spans if s.phone in BILABIAL]
-        vowels = [(s.start, s.end) for s in spans if s.phone in VOWELS]
+        stops = phone_intervals(spans, BILABIAL)
+        vowels = phone_intervals(spans, VOWELS)
         count_closures(counts, times, gap, spoken.gap, stops, vowels)
     means = {name: float(np.mean(values)) for name, values in figures.items()}
     return means | {"closure_recall": counts.recall, "closure_false": counts.false_rate, "closure_f1": counts.f1}
@@ -58,8 +59,8 @@ def _unseen(crops: TalkingCrops, move: Move) -> dict[str, float]:
     for copy in crops.read.unseen[:40]:
         gap = lip_aperture(crops.face, move(crops.read.store, copy)) - crops.gauge.rest
         times, spans = frame_times(len(gap)), crops.read.spans[copy.key]
-        stops = [(s.start, s.end) for s in spans if s.phone in BILABIAL]
-        vowels = [(s.start, s.end) for s in spans if s.phone in OPEN_VOWELS]
+        stops = phone_intervals(spans, BILABIAL)
+        vowels = phone_intervals(spans, OPEN_VOWELS)
         # no tracker here: bilabials count as closed and these vowels as open
         assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
         count_closures(counts, times, gap, assumed.astype(np.float32), stops, vowels)
