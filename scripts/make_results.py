@@ -66,6 +66,8 @@ DECODER = {
     "lip_r_shuffled": "control: the motion of another sentence",
     "lip_r_energy": "control: log energy in the place of the lips",
     "lip_width_r": "inner-lip width, same sentences",
+    "lip_r_in_step": "height, each recording's sound and picture first brought in step (20 ms apart as recorded)",
+    "lip_width_r_in_step": "width, likewise",
     "lip_r_voice_changed": "height, the same sentences in other voices (formants × 0.86 to 1.28, pitch 85 to 260 Hz)",
     "lip_width_r_voice_changed": "width, likewise",
     "lip_r_5db": "height, under pink noise 5 dB below the speech",
