@@ -28,13 +28,15 @@ TALKING_SHAPES: tuple[str, ...] = (
 )
 """What an ear reads off, both sides alike."""
 STRETCH_FRAMES = 1500
-LIPS_MEET = (0.1, 0.3)
+LIPS_MEET = (0.05, 0.2)
 """Posteriors of p, b, m at which lips begin to meet, and have met."""
 PEAK_FRAMES = 2
 SEALED, BESIDE = 0.85, 0.3
 """How far they close at the peak, and in the frames beside it."""
 NEAR, APART = 0.03, 0.05
 """Lip gaps of lips that close there anyway, and of lips that must be told to, outer-eye distances."""
+ACTED_NEARER = 0.6
+"""By how much nearer lips must come where something is acted: expressions hold them apart for longer."""
 JAW_GIVES, JAW_SEALED = 0.3, 0.9
 """Shares of the jaw's opening: what it gives up for a closure, and what ``mouthClose`` makes up for of the rest."""
 PARTING = both_sides("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
@@ -118,13 +120,14 @@ class Ears(nn.Module):
         """
         share = len(self.ears) / (len(self.ears) + 1.0)
         mixed = (moved + share * self.heard * (1.0 - acting) * (told.talking - moved)).clamp(0.0, 1.0)
-        return seal(mixed, told.meet * self.apart(mixed))
+        return seal(mixed, told.meet * self.apart(mixed, acting))
 
-    def apart(self, mouth: Tensor) -> Tensor:
+    def apart(self, mouth: Tensor, acting: Tensor) -> Tensor:
         """(B, T, 1) from 0, where lips (B, T, 52) close within ``PEAK_FRAMES`` anyway, to 1."""
         gap = (mouth @ self.gap)[:, None]
         nearest = -F.max_pool1d(-gap, 2 * PEAK_FRAMES + 1, 1, PEAK_FRAMES)
-        return ((nearest - NEAR) / (APART - NEAR)).clamp(0.0, 1.0).transpose(1, 2)
+        nearer = 1.0 - ACTED_NEARER * acting
+        return ((nearest.transpose(1, 2) - nearer * NEAR) / (nearer * (APART - NEAR))).clamp(0.0, 1.0)
 
 
 def lips_meet(bilabial: Tensor) -> Tensor:

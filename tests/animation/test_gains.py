@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import minimum_filter1d
 from typer.testing import CliRunner
 
 from sedtalker.animation.animate import assemble
 from sedtalker.animation.decoder import load_decoder, predict
-from sedtalker.animation.gains import REGIONS, SLACK, Gains, apply_gains, parse_region_gains
+from sedtalker.animation.gains import (
+    AROUND_THE_MOUTH,
+    EASE_FRAMES,
+    REGIONS,
+    SLACK,
+    Gains,
+    apply_gains,
+    parse_region_gains,
+)
 from sedtalker.animation.shapes import INDEX
 from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
@@ -71,8 +80,13 @@ def test_without_expressivity_it_is_the_neutral_animation(clip, motions, face):
 def test_more_expressivity_shows_more(motions, face):
     steps = [apply_gains(*motions, Gains(expressivity=x), face) for x in (0.0, 0.5, 1.0, 1.5, 2.0)]
     away = np.abs(np.stack(steps) - motions[1])
-    upper = [i for i, name in enumerate(ARKIT_52) if not name.startswith(("jaw", "mouth"))]
+    upper = [i for i, name in enumerate(ARKIT_52) if not name.startswith(AROUND_THE_MOUTH)]
     assert (np.diff(away[:, :, upper], axis=0) >= -1e-6).all()
+    beside = [i for i, name in enumerate(ARKIT_52) if name.startswith(("noseSneer", "cheek"))]
+    widest = np.maximum(*(beyond_rest(face, motion) for motion in motions))
+    far_from_closures = minimum_filter1d(widest, 4 * EASE_FRAMES + 1) > CLOSED_GAP
+    assert far_from_closures.sum() > 100
+    assert (np.diff(away[:, far_from_closures][:, :, beside], axis=0) >= -1e-6).all()
     assert (np.diff(away.mean((1, 2))) > 0.001).all()
 
 
