@@ -86,6 +86,17 @@ def test_lips_that_close_anyway_are_left_alone():
     assert torch.equal(ears.lead(mouth, told, acted), mouth)
 
 
+def test_acted_lips_are_told_to_meet_sooner():
+    ears, mouth = _ears(SIZES), torch.zeros(1, 9, 52)
+    gap = ears.gap[INDEX["jawOpen"]]
+    mouth[..., INDEX["jawOpen"]] = 0.02 / gap
+    still, acted = torch.zeros(1, 9, 1), torch.ones(1, 9, 1)
+    assert ears.apart(mouth, still).max() == 0.0, "so near, a calm mouth closes by itself"
+    assert ears.apart(mouth, acted).min() > 0.9
+    mouth[..., INDEX["jawOpen"]] = 0.01 / gap
+    assert ears.apart(mouth, acted).max() == 0.0
+
+
 def test_lips_meet_at_the_peak_of_a_bilabial_and_nowhere_else():
     mouth = torch.zeros(1, 9, 52)
     for name, value in (("jawOpen", 0.4), ("mouthFunnel", 0.2), ("mouthLowerDownLeft", 0.1), ("mouthPucker", 0.3)):
