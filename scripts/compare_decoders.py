@@ -62,10 +62,10 @@ PAGE = """# Forms of the decoder
 Written by `python scripts/compare_decoders.py --data DIR --runs DIR`. Every form has about the same number of
 parameters, the same inputs and conditioning, the same data and losses, and {steps} steps of half the crops that the
 built-in decoder is trained with: compare the rows with each other, not with [results](results.md). One seed each:
-differences of a few hundredths of a ratio mean little. Led by ears (`--ears`, trained before): the product's form,
-which hears more than the others. Lips: GRID test sentences as recorded, neutral. Errors: test takes of the open 4D set.
-Control: four sentences under every emotion. Known phones, by rule: no network, no emotion.
+differences of a few hundredths of a ratio mean little. Lips: GRID test sentences as recorded, neutral. Errors: test
+takes of the open 4D set. Control: four sentences under every emotion. Known phones, by rule: no network, no emotion.
 """
+LED = "Led by ears (`--ears`, trained before): the product's form, which hears more than the others.\n"
 SMALL = {"tracked_crops": 5, "swapped_crops": 4, "taught_crops": 3, "pause_crops": 1}
 """Half the crops a step of the built-in decoder's training."""
 
@@ -125,7 +125,8 @@ class Tests:
 
 def page(rows: dict[str, dict[str, float]], steps: int) -> str:
     """The table, each column as its key in ``sedtalker evaluate decoder --json``."""
-    lines = [PAGE.format(steps=steps), "| form | parameters | " + " | ".join(f"`{c}`" for c in COLUMNS) + " |"]
+    introduction = PAGE.format(steps=steps) + (LED if "led" in rows else "")
+    lines = [introduction, "| form | parameters | " + " | ".join(f"`{c}`" for c in COLUMNS) + " |"]
     lines.append("|---" * (len(COLUMNS) + 2) + "|")
     for name, row in rows.items():
         title = "known phones, by rule" if name == "rule" else FORMS[name][0]

@@ -30,7 +30,7 @@ def main() -> None:
     clips = read_grid(arguments.data)
     spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache_folder(arguments.cache))
     lags = measure_lags(clips, spans, measure_lips(load_builtin()))
-    rows = "".join(f"{name},{1000.0 * lag:.0f}\n" for name, lag in lags.items())
+    rows = "".join(f"{name},{round(1000.0 * lag)}\n" for name, lag in lags.items())
     arguments.table.write_text("name,milliseconds\n" + rows, encoding="utf-8")
     values = 1000.0 * np.array(list(lags.values()))
     beyond = float(np.mean(np.abs(values) > 40.0))

@@ -17,7 +17,9 @@ SMALLEST_SCALE = 0.03
 CLOSED = 0.012
 UPPER = ("brow", "eyeWide", "eyeSquint", "cheekSquint")
 FOLLOWED_FRAMES = 25.0
+"""Talking frames that a crop needs for its correlation to tell anything."""
 STILL = 0.02
+"""Variance, of that of all targets, that is as good as none."""
 TEETH = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthRollLower", "mouthClose")
 
 

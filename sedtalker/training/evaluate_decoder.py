@@ -13,7 +13,7 @@ from sedtalker.face.face import Face
 from sedtalker.speech.encoder import load_encoder
 from sedtalker.training.evaluate_control import Spoken, constant_track, evaluate_control
 from sedtalker.training.evaluate_expressions import expression_figures
-from sedtalker.training.evaluate_lips import HeardClip, hear_test, lip_figures, unseen_figures
+from sedtalker.training.evaluate_lips import HeardClip, hear_test, lip_figures, unseen_figures, with_pictures
 from sedtalker.training.evaluate_open4d import HeardTake, evaluate_open4d, hear_takes
 from sedtalker.training.evaluate_voices import evaluate_voices
 from sedtalker.training.open4d import read_parts
@@ -52,7 +52,7 @@ def evaluate_decoder(
     heard = hear_test(net, [clip.as_recorded() for clip in clips], gauge, cache_folder())
     neutral = [predict(decoder, h.features, constant_track("neutral", 0.0)) for h in heard]
     figures = lip_figures(face, gauge, heard, neutral)
-    in_step = lip_figures(face, gauge, hear_test(net, clips, gauge, cache_folder()), neutral)
+    in_step = lip_figures(face, gauge, with_pictures(heard, clips, gauge), neutral)
     figures |= {f"{name}_in_step": in_step[name] for name in ("lip_r", "lip_width_r")}
     report("lips measured")
     figures |= evaluate_voices(decoder, face, net, [(h.clip, h.features) for h in heard], report)

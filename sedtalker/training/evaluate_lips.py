@@ -53,6 +53,13 @@ def hear_test(net: SpeechEncoder, clips: list[TrackedClip], gauge: LipGauge, cac
     return [hear(c, encode(net, load_audio(c.audio)), spans[c.name], rest, gauge) for c in test]
 
 
+def with_pictures(heard: list[HeardClip], clips: list[TrackedClip], gauge: LipGauge) -> list[HeardClip]:
+    """The same sounds, heard once, with their pictures as in ``clips``: at other times, for instance."""
+    rest = rest_pose([c for c in clips if c.split == "train"])
+    named = {clip.name: clip for clip in clips}
+    return [hear(named[h.clip.name], h.features, h.spans, rest, gauge) for h in heard]
+
+
 def tracked_height(heard: HeardClip) -> NDArray[np.float32]:
     """(T,) the tracker's inner-lip height, outer-eye distances."""
     clip = heard.clip
