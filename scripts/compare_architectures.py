@@ -17,8 +17,7 @@ import numpy as np
 import torch
 
 from sedtalker.training.loop import TrainerConfig, fit
-from sedtalker.training.run import cache_folder, compose
-from sedtalker.training.tasks import make_task
+from sedtalker.training.run import cache_folder, compose, make_task
 
 LAYOUTS = {
     "convolution": (192, "CCCCCC"),

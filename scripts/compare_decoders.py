@@ -14,21 +14,21 @@ from typing import Any
 
 import torch
 
-from sedtalker.animation.baselines import AutoregressiveDecoder
 from sedtalker.animation.decoder import load_decoder, predict
-from sedtalker.datasets.grid import read_grid
-from sedtalker.datasets.lip_gauge import fit_gap, fit_width, measure_lips
-from sedtalker.datasets.visemes import AXES, pull, rule_coefficients
 from sedtalker.face.builtin import load_builtin
 from sedtalker.speech.encoder import load_encoder
-from sedtalker.training.decoder import DecoderTask
-from sedtalker.training.evaluate_control import Spoken, constant_track, evaluate_control
-from sedtalker.training.evaluate_lips import hear_test, lip_figures
-from sedtalker.training.evaluate_open4d import evaluate_open4d, hear_takes
-from sedtalker.training.give_ears import give_ears
+from sedtalker.training.corpora.tracked_motion import read_grid
+from sedtalker.training.evaluation.control import Spoken, constant_track, evaluate_control
+from sedtalker.training.evaluation.lips import hear_test, lip_figures
+from sedtalker.training.evaluation.open4d import evaluate_open4d, hear_takes
 from sedtalker.training.loop import TrainerConfig, fit
-from sedtalker.training.open4d import read_parts
+from sedtalker.training.motion.lip_gauge import fit_gap, fit_width, measure_lips
+from sedtalker.training.motion.open4d_build import read_parts
+from sedtalker.training.motion.visemes import AXES, pull, rule_coefficients
+from sedtalker.training.published.decoder_forms import AutoregressiveDecoder
 from sedtalker.training.run import cache_folder, compose
+from sedtalker.training.tasks.decoder import DecoderTask
+from sedtalker.training.tasks.mouth_model import give_ears
 
 NO_LIPS = {"gap": 0.0, "width": 0.0, "closure": 0.0, "contact": 0.0, "swapped": 0.0, "follow": 0.0}
 EVERY_LIP_LOSS = {"gap": 1.0, "width": 0.8, "closure": 1.0, "contact": 0.5, "swapped": 1.0}

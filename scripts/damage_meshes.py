@@ -29,8 +29,8 @@ import numpy as np
 from sedtalker.animation.animation import Animation
 from sedtalker.export.glb import write_glb
 from sedtalker.face.face import Face
-from sedtalker.face.files import read_mesh, write_obj
-from sedtalker.face.mesh import Floats, Ints, Mesh, from_triangles
+from sedtalker.mesh.files import read_mesh, write_obj
+from sedtalker.mesh.mesh import Floats, Ints, Mesh, from_triangles
 
 SECONDS = 60  # of processor time, lest a busy machine counts
 WAIT = 600.0

@@ -25,7 +25,7 @@ from face_fit.target import Points, load_target
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin.cage import Cage, build_cage
-from sedtalker.face.builtin.parameters import PATH, Parameters, write_parameters
+from sedtalker.face.builtin.identity import PATH, Parameters, write_parameters
 
 FOOT = {0: (0.88, 0.8), 1: (0.94, 0.35)}
 """Row of the neck → factor on its width, centimetres downwards."""

@@ -16,11 +16,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sedtalker.datasets.manifest import find_data
-from sedtalker.datasets.reference_rig import read_coloured_rig, with_turning_eyes
 from sedtalker.errors import InputError
-from sedtalker.face.catalogue import load_face
-from sedtalker.training.shape_judge import JUDGED, RISE, measure, open_judge
+from sedtalker.face.builtin.load import load_face
+from sedtalker.training.corpora.manifest import find_data
+from sedtalker.training.corpora.tracked_motion import read_coloured_rig, with_turning_eyes
+from sedtalker.training.evaluation.shape_judge import JUDGED, RISE, measure, open_judge
 
 
 def judge_face(data: Path, name: str, size: int) -> dict[str, Any]:

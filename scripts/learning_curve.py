@@ -21,12 +21,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sedtalker.datasets.emotion_speech import clip_labels
-from sedtalker.datasets.manifest import Clip, find_data, read_manifest
 from sedtalker.emotion.diarizer import load_diarizer
 from sedtalker.emotion.plot import write_figure
 from sedtalker.speech.encoder import encode, load_encoder
-from sedtalker.training.evaluate_diarizer import TestSet, measure_diarizer, open_test_set
+from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.manifest import Clip, find_data, read_manifest
+from sedtalker.training.evaluation.diarizer import TestSet, measure_diarizer, open_test_set
 from sedtalker.training.run import compose, train
 
 DOCS = Path(__file__).parents[1] / "docs"

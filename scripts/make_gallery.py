@@ -13,19 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sedtalker.animation.animate import assemble
+from sedtalker.animation.animator import assemble
 from sedtalker.animation.decoder import load_decoder, predict
-from sedtalker.animation.expressions import poses
 from sedtalker.audio import load_audio
-from sedtalker.emotion.files import parse_emotion
+from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.catalogue import FACES, load_face
-from sedtalker.face.face import Face
-from sedtalker.face.pose import pose
+from sedtalker.face.builtin.load import FACES, load_face
+from sedtalker.face.face import Face, pose
 from sedtalker.render import frame_head, load_lighting, make_renderer
 from sedtalker.render.contact_sheet import contact_sheet, every_shape, tile
 from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.training.motion.expressive_motion import poses
 
 Picture = NDArray[np.uint8]
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

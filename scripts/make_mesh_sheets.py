@@ -18,20 +18,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sedtalker.animation.expressions import poses
-from sedtalker.datasets.manifest import find_data
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.face.catalogue import load_face
+from sedtalker.face.builtin.load import load_face
 from sedtalker.face.face import Face
-from sedtalker.face.files import read_scene
 from sedtalker.face.fitting import FitOptions, fit
-from sedtalker.face.mesh import Mesh
-from sedtalker.face.scene import Scene
+from sedtalker.mesh.files import read_scene
+from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.render.camera import frame_head
 from sedtalker.render.contact_sheet import tile
 from sedtalker.render.renderer import make_renderer
-from sedtalker.training.registration_targets import KINDS, other_heads, random_identities
+from sedtalker.training.corpora.manifest import find_data
+from sedtalker.training.evaluation.registration_targets import KINDS, other_heads, random_identities
+from sedtalker.training.motion.expressive_motion import poses
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SAMPLE = Path(__file__).parents[1] / "data" / "samples" / "head.obj"

@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
-from sedtalker.datasets.manifest import find_data
-from sedtalker.training.diarizer_card import diarizer_card
-from sedtalker.training.evaluate_decoder import evaluate_decoder
-from sedtalker.training.evaluate_diarizer import evaluate_diarizer
-from sedtalker.training.evaluate_enrolment import evaluate_enrolment
-from sedtalker.training.evaluate_speed import evaluate_speed
+from sedtalker.training.cards.diarizer import diarizer_card
+from sedtalker.training.corpora.manifest import find_data
+from sedtalker.training.evaluation.decoder import evaluate_decoder, evaluate_speed
+from sedtalker.training.evaluation.diarizer import evaluate_diarizer
+from sedtalker.training.evaluation.enrolment import evaluate_enrolment
 
 DOCS = Path(__file__).parents[1] / "docs"
 PARTS = ("diarizer", "enrolment", "speed", "decoder")

@@ -17,8 +17,8 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
-from sedtalker.face.files import write_obj
-from sedtalker.face.mesh import Mesh
+from sedtalker.mesh.files import write_obj
+from sedtalker.mesh.mesh import Mesh
 
 OUTPUT = Path(__file__).parents[1] / "data" / "samples" / "head.obj"
 SKIN_TRIANGLES = 13_000

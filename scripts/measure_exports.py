@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from sedtalker.animation.animation import Animation, read_animation
 from sedtalker.export.formats import SUFFIXES, ExportOptions, export
 from sedtalker.export.glb_reader import read_glb_animation
-from sedtalker.export.mdd import read_mdd
-from sedtalker.export.npy import read_npy
-from sedtalker.export.pc2 import read_pc2
+from sedtalker.export.point_caches import read_mdd, read_npy, read_pc2
 from sedtalker.export.usd_reader import read_usd
 
 Read = Callable[[Path, NDArray[np.float64], int], NDArray[np.float32]]

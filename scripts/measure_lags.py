@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sedtalker.datasets.alignment import Utterance, align_corpus
-from sedtalker.datasets.grid import read_grid
-from sedtalker.datasets.lip_gauge import measure_lips
 from sedtalker.face.builtin import load_builtin
+from sedtalker.training.corpora.tracked_motion import read_grid
+from sedtalker.training.motion.alignment import Utterance, align_corpus
+from sedtalker.training.motion.lip_gauge import measure_lips
+from sedtalker.training.motion.synchrony import measure_lags
 from sedtalker.training.run import cache_folder
-from sedtalker.training.synchrony import measure_lags
 
 
 def main() -> None:

@@ -16,9 +16,8 @@ import tempfile
 from pathlib import Path
 
 from sedtalker.audio import FrameClock, load_audio, resample_frames
-from sedtalker.datasets.facegood import TEST_TAKE, read_facegood
-from sedtalker.datasets.grid import TrackedClip
-from sedtalker.export.arkit_csv import COLUMNS, RATE, timecode
+from sedtalker.export.arkit import COLUMNS, RATE, timecode
+from sedtalker.training.corpora.tracked_motion import TEST_TAKE, TrackedClip, read_facegood
 from sedtalker.training.run import compose, train
 
 

@@ -16,8 +16,7 @@ import time
 from pathlib import Path
 
 from sedtalker.training.loop import TrainerConfig, fit
-from sedtalker.training.run import compose
-from sedtalker.training.tasks import make_task
+from sedtalker.training.run import compose, make_task
 
 RANDOM = {"decoder": ["task.encoder=random", "task.recogniser=random"], "diarizer": ["task.encoder=random"]}
 

@@ -14,9 +14,8 @@ from pathlib import Path
 import torch
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.face.landmarks.network import LandmarkConfig, LandmarkNet
-from sedtalker.face.landmarks.rigs import load_reference_rig
-from sedtalker.face.landmarks.training import LandmarkTraining, train
+from sedtalker.face.landmarks.detector import LandmarkConfig, LandmarkNet
+from sedtalker.training.tasks.landmarks import LandmarkTraining, load_reference_rig, train
 
 CARD = """# Facial landmarks on plain geometry
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sedtalker import __version__
 from sedtalker.errors import InputError
+from sedtalker.storage import whole_file
 
 Kind = Literal[
     "speech_encoder",
@@ -101,3 +105,122 @@ def write_checkpoint(folder: Path, config: CheckpointConfig, state: dict[str, An
     text = json.dumps(config.model_dump(), indent=2, ensure_ascii=False) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")
     (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+# --- Weights brought in from other programs, and runs made ready to be given away.
+
+WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "weights")
+"""Keys under which other programs put the weights."""
+PREFIXES = ("module.", "_orig_mod.", "_forward_module.")
+"""What wrappers of models put before every name."""
+
+
+def read_foreign_weights(path: Path) -> dict[str, Any]:
+    """Named tensors of a ``.pth``, ``.pt`` or ``.ckpt`` file, wrappers taken off.
+
+    Only tensors and plain containers are read (``torch.load(weights_only=True)``): a file that wants to run code fails.
+
+    Raises:
+        InputError: not such a file, or there is more in it than weights.
+    """
+    import torch
+
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except Exception as error:  # pickles fail in any way there is
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: not weights alone, and nothing else is read: {reason}") from None
+    while isinstance(held, Mapping):
+        inner = next((held[key] for key in WRAPPERS if isinstance(held.get(key), Mapping)), None)
+        if inner is None:
+            break
+        held = inner
+    tensors = {str(k): v for k, v in held.items() if isinstance(v, torch.Tensor)} if isinstance(held, Mapping) else {}
+    if not tensors:
+        raise InputError(f"{path}: there are no named tensors in it")
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    return tensors
+
+
+def convert_weights(source: Path, target: Path, like: Path | None = None) -> dict[str, list[int]]:
+    """Write a foreign file's tensors as safetensors; returns their shapes by name.
+
+    Args:
+        source: ``.pth``, ``.pt`` or ``.ckpt``.
+        target: the ``.safetensors`` file; with ``like``, the checkpoint folder.
+        like: a checkpoint folder whose names and shapes the tensors must have; config and card are taken from it.
+
+    Raises:
+        InputError: not weights, or not those of ``like``.
+    """
+    from safetensors.torch import load_file, save_file
+
+    tensors = {name: value.contiguous().clone() for name, value in read_foreign_weights(source).items()}
+    shapes = {name: list(value.shape) for name, value in tensors.items()}
+    if like is None:
+        with whole_file(target) as temporary:
+            save_file(tensors, str(temporary))
+        return shapes
+    config = read_config(like)
+    expected = {name: list(value.shape) for name, value in load_file(str(like / "model.safetensors")).items()}
+    wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
+    if wrong:
+        name = wrong[0]
+        raise InputError(
+            f"{source}: not the weights of {like}: {name} is {shapes.get(name, 'missing')} and should be "
+            f"{expected.get(name, 'absent')} ({len(wrong)} such)"
+        )
+    pass
+
+    note = f"\n## Origin\nWeights converted from `{source.name}`. The figures above are not theirs.\n"
+    card = (like / "README.md").read_text(encoding="utf-8") + note
+    changed = config.model_copy(update={"metrics": {}, "trained_on": [f"unknown: converted from {source.name}"]})
+    write_checkpoint(target, changed, tensors, card)
+    return shapes
+
+
+def export_run(run: Path, folder: Path) -> None:
+    """Copy the weights of a finished run, and add to their card how they were made.
+
+    Raises:
+        InputError: the run is not finished, or the folder exists.
+    """
+    source = run / "export"
+    if not (source / "README.md").is_file():
+        raise InputError(f"{run}: no finished run (there is no export/ in it)")
+    if folder.exists():
+        raise InputError(f"{folder} exists; choose another folder")
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(source, temporary)
+    card = (source / "README.md").read_text(encoding="utf-8")
+    (temporary / "README.md").write_text(card.rstrip() + "\n\n" + run_section(run), encoding="utf-8")
+    temporary.replace(folder)
+
+
+def run_section(run: Path) -> str:
+    """The part of a card that tells how a run was made: its configuration and its validations."""
+    import torch
+
+    try:
+        config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        raise InputError(f"{run}: config.json or log.jsonl of the run is missing") from None
+    rows = [row for row in map(json.loads, lines) if row["kind"] == "valid"]
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in ("kind", "step")))
+    shown = {part: value for part, value in config.items() if part in ("task", "trainer")}
+    shown["trainer"] = {k: v for k, v in shown["trainer"].items() if k != "run_dir"}
+    table = ["| step | " + " | ".join(names) + " |", "|" + "---|" * (len(names) + 1)]
+    table += [
+        f"| {row['step']} | " + " | ".join(f"{row.get(n, float('nan')):.4g}" for n in names) + " |" for row in rows
+    ]
+    return (
+        f"## How it was made\nsedtalker {__version__}, torch {torch.__version__}; the best of these validations.\n\n"
+        + "\n".join(table)
+        + f"\n\n```json\n{json.dumps(shown, indent=2)}\n```\n"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from face_fit.target import Target
-from sedtalker.face.builtin.eyes import Eyeball
+from sedtalker.face.builtin.parts import Eyeball
 
 
 def fit_eyeball(target: Target) -> Eyeball:

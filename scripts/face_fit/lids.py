@@ -12,7 +12,7 @@ from scipy.sparse.linalg import splu
 from face_fit.expressions import Expressions
 from face_fit.target import Points
 from sedtalker.face.builtin.cage import EYE_SOCKET
-from sedtalker.face.builtin.eyes import GAZE_ANGLES, cornea_profile, gaze_axis
+from sedtalker.face.builtin.parts import GAZE_ANGLES, cornea_profile, gaze_axis
 
 Sources = tuple[str, ...]
 Pose = dict[str, float]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 from face_fit.target import Points, Target, along
-from sedtalker.face.builtin.cage import (
+from sedtalker.face.builtin.cage import (  # fmt: skip
     EYE_EDGE,
     EYE_RIM,
     EYE_SOCKET,
@@ -22,7 +22,7 @@ from sedtalker.face.builtin.cage import (
     Cage,
     Patch,
     patch,
-)  # fmt: skip
+)
 
 Index = NDArray[np.int64]
 LIP_OVERLAP = 0.006

@@ -15,10 +15,8 @@ from scipy.spatial.transform import Rotation
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.face.archive import face_arrays, face_from_arrays
-from sedtalker.face.face import Face
-from sedtalker.face.head import head_weights, turn_head
-from sedtalker.whole_file import whole_file
+from sedtalker.face.face import Face, face_arrays, face_from_arrays, head_weights, turn_head
+from sedtalker.storage import whole_file
 
 FORMAT_VERSION = 1
 TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")

@@ -13,12 +13,12 @@ from scipy.optimize import minimize
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import AnyDecoder, predict
-from sedtalker.emotion.files import parse_emotion
+from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width
 from sedtalker.speech.encoder import SpeechFeatures
-from sedtalker.whole_file import whole_file
+from sedtalker.storage import whole_file
 
 Floats = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ import typer
 
 from sedtalker import __version__
 from sedtalker.cli.console import fail_clearly, say, write_json
-from sedtalker.cli.video import Backend, render_video
+from sedtalker.cli.render import Backend, render_video
 from sedtalker.errors import InputError
 from sedtalker.export.formats import SUFFIXES, ExportOptions, export, parse_formats
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sedtalker.animation.conditioning import Style
     from sedtalker.animation.gains import Gains
     from sedtalker.audio import Audio
-    from sedtalker.cli.progress import Stages
+    from sedtalker.cli.console import Stages
     from sedtalker.emotion.track import EmotionTrack
     from sedtalker.face.face import Face
     from sedtalker.speech.encoder import SpeechFeatures
@@ -81,7 +81,7 @@ def animate(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
-    from sedtalker.cli.output import OutputFolder
+    from sedtalker.storage import OutputFolder
 
     if enroll and emotion is not None:
         raise InputError("--enroll is for the diarizer; it does nothing with --emotion")
@@ -89,11 +89,11 @@ def animate(
     formats = list(dict.fromkeys(["glb", "npz", *(parse_formats(to) if to else [])]))
     suffixes = ([".mp4"] if video else []) + [".emotion.json", *(SUFFIXES[name] for name in formats)]
     with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], force) as results:
-        from sedtalker.animation.animate import IdleMotion
+        from sedtalker.animation.animator import IdleMotion
         from sedtalker.animation.gains import Gains, parse_region_gains
         from sedtalker.animation.style import parse_style
         from sedtalker.audio import load_audio
-        from sedtalker.cli.progress import Stages
+        from sedtalker.cli.console import Stages
         from sedtalker.render.light import load_lighting
 
         lighting = load_lighting(light)
@@ -126,7 +126,7 @@ def animate(
 
 def _face(mesh: Path | None, head: int | None, name: str | None, stages: Stages) -> tuple[Face, dict[str, Any]]:
     """The face to animate and where it came from."""
-    from sedtalker.face.catalogue import DEFAULT, load_face
+    from sedtalker.face.builtin.load import DEFAULT, load_face
 
     if mesh is not None and name is not None:
         raise InputError("choose one of --mesh and --face")
@@ -142,8 +142,8 @@ def _face(mesh: Path | None, head: int | None, name: str | None, stages: Stages)
         source = load_face(name or DEFAULT)
     if mesh is None:
         return source, {"face": source.name}
-    from sedtalker.face.files import read_scene
     from sedtalker.face.fitting import FitOptions, fit
+    from sedtalker.mesh.files import read_scene
 
     with stages.stage(f"fitting {mesh.name}"):
         face, report = fit(read_scene(mesh), source, mesh.stem, FitOptions(head=head))
@@ -169,7 +169,7 @@ def _animation(
     style: Style,
     **options: Any,
 ) -> Animation:
-    from sedtalker.animation.animate import assemble
+    from sedtalker.animation.animator import assemble
     from sedtalker.animation.decoder import load_decoder, predict
     from sedtalker.animation.gains import apply_gains
     from sedtalker.checkpoint import weights_sha256
@@ -225,7 +225,7 @@ def read_emotion(
             encoder = load_encoder().to(device)
             voice = enrol(diarizer, (encode(encoder, load_audio(path)) for path in enrolled))
         return diarize(diarizer, features, sound.duration, voice=voice)
-    from sedtalker.emotion.files import parse_emotion
+    from sedtalker.emotion.formats.files import parse_emotion
 
     return parse_emotion(emotion, sound.duration)
 
@@ -248,7 +248,7 @@ def choose_device(device: Device) -> str:
 
 def _write(animation: Animation, audio: Path, folder: Path, place: Path, formats: Sequence[str]) -> None:
     """The track and the exports of an animation into ``folder``, from where they will be moved to ``place``."""
-    from sedtalker.emotion.files import write_track
+    from sedtalker.emotion.formats.files import write_track
 
     assert animation.track is not None
     write_track(folder / f"{audio.stem}.emotion.json", animation.track)

@@ -49,7 +49,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="The checkpoint folder to make.")],
 ) -> None:
     """Copy a run's weights into a folder of their own; the card tells how they were made."""
-    from sedtalker.checkpoint_files import export_run
+    from sedtalker.checkpoint import export_run
 
     export_run(run, folder)
     print(folder)
@@ -65,8 +65,8 @@ def convert(
     force: Force = False,
 ) -> None:
     """Convert foreign weights to safetensors. Only tensors are read: a file that wants to run code is refused."""
-    from sedtalker.checkpoint_files import convert_weights
-    from sedtalker.cli.output import check_writable
+    from sedtalker.checkpoint import convert_weights
+    from sedtalker.storage import check_writable
 
     if like is None and target.suffix != ".safetensors":
         raise InputError(f"{target}: the file to write ends in .safetensors (or give --like FOLDER)")
@@ -87,7 +87,7 @@ def ears(
     folders: Annotated[list[Path], typer.Argument(metavar="EARS...", help="Folders of experiment=ear, one or more.")],
 ) -> None:
     """Give a decoder ears, which lead its mouth where nothing is acted."""
-    from sedtalker.training.give_ears import give_ears
+    from sedtalker.training.tasks.mouth_model import give_ears
 
     if target.exists():
         raise InputError(f"{target} exists; choose another folder")

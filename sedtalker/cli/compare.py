@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli.console import fail_clearly, say, write_json
-from sedtalker.cli.video import Backend
+from sedtalker.cli.render import Backend
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Show two animations of one face and their difference in colour; print how far their vertices are apart."""
-    from sedtalker.cli.output import OutputFolder
+    from sedtalker.storage import OutputFolder
 
     for path in (first, second):
         if not path.is_file():
@@ -53,7 +53,7 @@ def compare(
     if target.suffix.lower() not in (".mp4", ".mov", ".mkv"):
         raise InputError(f"{target}: give a file that ends in .mp4, .mov or .mkv")
     from sedtalker.animation.animation import read_animation
-    from sedtalker.cli.progress import Stages
+    from sedtalker.cli.console import Stages
 
     stages = Stages(quiet=quiet)
     with stages.stage("opening the animations"):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sedtalker.cli import data_build
 from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
-    from sedtalker.datasets.check_sequences import CorpusCheck
+    from sedtalker.training.corpora.check_sequences import CorpusCheck
+
 
 app = typer.Typer(help="Training data: check a folder, list corpora, make a small example.", no_args_is_help=True)
-app.add_typer(data_build.app, name="build")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
@@ -31,8 +31,8 @@ def check(
     json: AsJson = False,
 ) -> None:
     """Look at every mesh sequence: shapes, rate, length against sound, names, labels; exit code 1 if some are wrong."""
-    from sedtalker.datasets.check_sequences import check_sequences
-    from sedtalker.datasets.sequences import open_sequences
+    from sedtalker.training.corpora.check_sequences import check_sequences
+    from sedtalker.training.corpora.sequences import open_sequences
 
     found = check_sequences(open_sequences(folder))
     if json:
@@ -65,7 +65,7 @@ def list_corpora(
     name: Annotated[str | None, typer.Argument(help="Tell all about one of them.")] = None, json: AsJson = False
 ) -> None:
     """List the corpora whose published layouts are known: languages, licences, splits, where to get them."""
-    from sedtalker.datasets.corpora import corpora, find_corpus
+    from sedtalker.training.corpora.layouts import corpora, find_corpus
 
     chosen = [find_corpus(name)] if name else list(corpora().values())
     shown = [{field: getattr(corpus, field) for field in SHOWN_FIELDS} for corpus in chosen]
@@ -90,8 +90,8 @@ def index(
     """Read corpora in their published layouts and write audio/manifest.csv, which every training reads."""
     from collections import Counter
 
-    from sedtalker.cli.output import check_writable
-    from sedtalker.datasets.index_corpora import index_corpora, write_manifest
+    from sedtalker.storage import check_writable
+    from sedtalker.training.corpora.registry import index_corpora, write_manifest
 
     check_writable(folder / "audio" / "manifest.csv", force)
     indexed = index_corpora(folder)
@@ -124,7 +124,7 @@ def convert(
     force: Force = False,
 ) -> None:
     """Turn the pickles of VOCASET and FLAME into templates.npz and masks.json. Reads arrays only: no code is run."""
-    from sedtalker.datasets.head_files import convert_head_pickles
+    from sedtalker.training.corpora.head_files import convert_head_pickles
 
     for path in convert_head_pickles(folder, force):
         print(path)
@@ -139,9 +139,55 @@ def example(
     force: Force = False,
 ) -> None:
     """Make a small corpus in EmoVOCA's layout with the built-in decoder, to try the training with."""
-    from sedtalker.datasets.example_sequences import ExampleSize, write_example
+    from sedtalker.training.corpora.check_sequences import ExampleSize, write_example
 
     if folder.exists() and any(folder.iterdir()) and not force:
         raise InputError(f"{folder} is not empty; use --force to write into it")
     say(f"{write_example(folder, audio, ExampleSize(takes=takes))} sequences")
     print(folder)
+
+
+# --- ``sedtalker data build``: sets that this project makes from the training data.
+
+build_app = typer.Typer(help="Build a set from the training data.", no_args_is_help=True)
+
+
+@build_app.callback()
+def build() -> None:
+    """Build a set from the training data."""
+
+
+@build_app.command()
+@fail_clearly
+def open4d(
+    output: Annotated[Path, typer.Argument(help="A folder that will be made.")],
+    data: Annotated[Path | None, typer.Option(help="Training data folder [SEDTALKER_DATA or ../shared/data].")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Phone alignments [~/.cache/sedtalker].")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that align.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier build.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Speech motion under changing emotion, on the 52 shapes: motion, emotion, splits and a datasheet."""
+    if output.exists() and not (force and (output / "takes.csv").is_file()):
+        raise InputError(f"{output} exists; --force replaces it if it is an earlier build")
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.motion.open4d_build import build_open4d
+    from sedtalker.training.run import cache_folder
+
+    root = find_data(data)
+    partial = output.with_name(f".{output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        counts = build_open4d(root, partial, cache_folder(str(cache) if cache else None), workers, say)
+        if output.exists():
+            shutil.rmtree(output)
+        partial.replace(output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    if json:
+        write_json({"folder": str(output), "takes": counts})
+    else:
+        print(f"{output}: " + ", ".join(f"{count} takes to {split}" for split, count in counts.items()))
+
+
+app.add_typer(build_app, name="build")

@@ -1,11 +1,14 @@
-"""``sedtalker diarize``: what is expressed, how strongly and when."""
+"""``sedtalker diarize --stream``: the track while it is being spoken, from a file or a pipe."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +17,122 @@ from sedtalker.cli.console import fail_clearly, say
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sedtalker.audio import Audio
+    from sedtalker.emotion.stream import DiarizerStream, StreamFrames
     from sedtalker.emotion.track import EmotionTrack
+
+
+PIPE = Path("-")
+
+
+def diarize_stream(
+    source: Path,
+    as_json: bool,
+    look_ahead: float,
+    model: str | None,
+    enrolled: Sequence[Path],
+    device: str,
+    longest: float,
+) -> None:
+    """Print what the stream says as soon as it is final: segments as they end, or a JSON line every 0.32 s."""
+    from sedtalker.audio import load_audio
+    from sedtalker.emotion.diarizer import enrol, load_diarizer
+    from sedtalker.emotion.stream import DiarizerStream
+    from sedtalker.speech.encoder import encode, load_encoder
+
+    if model is not None and not Path(model).is_dir():
+        raise InputError(f"--model {model}: a checkpoint folder is needed with --stream")
+    diarizer = load_diarizer(None if model is None else Path(model)).to(device)
+    if diarizer.config.backbone is not None:
+        raise InputError(f"--model {model} hears through {diarizer.config.backbone.name}, which cannot stream")
+    encoder = load_encoder().to(device)
+    voice = enrol(diarizer, (encode(encoder, load_audio(path)) for path in enrolled)) if enrolled else None
+    stream = DiarizerStream(diarizer, encoder, look_ahead, voice=voice)
+    frames = _final_frames(stream, sound_pieces(source, longest))
+    lines = _json_lines(frames, diarizer.config.labels) if as_json else _segment_lines(frames, diarizer.config.labels)
+    try:
+        for line in lines:
+            print(line, flush=True)
+    except BrokenPipeError:
+        # the reader has gone; keep Python from failing again when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def sound_pieces(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
+    """A file at once, a pipe as it comes."""
+    from sedtalker.audio import load_audio
+    from sedtalker.audio.pipe import pipe_samples
+
+    if source == PIPE:
+        yield from pipe_samples(sys.stdin.buffer)
+    else:
+        yield load_audio(source, longest).samples
+
+
+def _final_frames(stream: DiarizerStream, sound: Iterable[NDArray[np.float32]]) -> Iterator[StreamFrames]:
+    """Frames as they become final, a hop at a time; Ctrl-C ends the sound."""
+    from sedtalker.emotion.stream import FRAME_LENGTH
+
+    step = stream.hop * FRAME_LENGTH
+    try:
+        for samples in sound:
+            for start in range(0, len(samples), step):
+                yield stream.push(samples[start : start + step])
+    except KeyboardInterrupt:
+        pass
+    yield stream.flush()
+
+
+def _segment_lines(frames: Iterable[StreamFrames], labels: tuple[str, ...]) -> Iterator[str]:
+    from sedtalker.emotion.segmentation import EndedSegments
+    from sedtalker.speech.features import FRAME_CLOCK
+
+    ended = EndedSegments(labels, FRAME_CLOCK.rate)
+    yield f"{'start':>8}{'end':>9}  {'emotion':<9}{'intensity':>10}{'confidence':>12}"
+    for now in frames:
+        for s in ended.push(now.label, now.posterior, now.intensity, now.speech):
+            yield f"{s.start:8.2f}{s.end:9.2f}  {s.label:<9}{s.intensity:10.2f}{s.confidence:12.2f}"
+    for s in ended.end():
+        yield f"{s.start:8.2f}{s.end:9.2f}  {s.label:<9}{s.intensity:10.2f}{s.confidence:12.2f}"
+
+
+def _json_lines(frames: Iterable[StreamFrames], labels: tuple[str, ...]) -> Iterator[str]:
+    """One line for each stretch of a hop or less."""
+    from sedtalker.emotion.stream import HOP_SECONDS
+    from sedtalker.speech.features import FRAME_CLOCK
+
+    step = round(HOP_SECONDS * FRAME_CLOCK.rate)
+    for now in frames:
+        for first in range(0, len(now.times), step):
+            yield json.dumps(_summary(now.part(slice(first, first + step)), labels), ensure_ascii=False)
+
+
+def _summary(now: StreamFrames, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Means over the stretch: over its speech where there is some."""
+    import numpy as np
+
+    from sedtalker.emotion.taxonomy import valence_arousal
+
+    heard = now.speech if now.speech.any() else np.ones_like(now.speech)
+    posterior, intensity = now.posterior[heard].mean(0), now.intensity[heard].mean()
+    valence, arousal = valence_arousal(posterior[None], np.array([intensity]), labels)
+    counts = np.bincount(now.label, minlength=len(labels))
+    return {
+        "start": round(float(now.times[0]) - 0.01, 2),
+        "end": round(float(now.times[-1]) + 0.01, 2),
+        "speech": bool(now.speech.mean() >= 0.5),
+        "emotion": labels[int(counts.argmax())],
+        "intensity": round(float(intensity), 3),
+        "valence": round(float(valence[0]), 3),
+        "arousal": round(float(arousal[0]), 3),
+        "posterior": {label: round(float(p), 3) for label, p in zip(labels, posterior, strict=True)},
+    }
+
+
+# --- ``sedtalker diarize``: what is expressed, how strongly and when.
 
 HUB = "hf:"
 
@@ -52,12 +169,12 @@ def diarize(
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
     """Hear emotion in speech: the segments as a table, the dense track as a file."""
-    from sedtalker.cli.output import check_writable
+    from sedtalker.storage import check_writable
 
     if json and rttm:
         raise InputError("choose one of --json and --rttm")
     if stream or str(audio) == "-":
-        from sedtalker.cli.diarize_stream import diarize_stream
+        pass
 
         if output or plot or rttm or min_confidence or coordinates:
             raise InputError("a stream takes only --json, --look-ahead, --model, --enroll and --device")
@@ -66,10 +183,10 @@ def diarize(
         if path is not None:
             check_writable(path, force)
     from sedtalker.audio import load_audio
-    from sedtalker.emotion.files import check_track_name, write_track
+    from sedtalker.emotion.formats.files import check_track_name, write_track
+    from sedtalker.emotion.formats.json import track_to_json
+    from sedtalker.emotion.formats.labels import segments_to_rttm
     from sedtalker.emotion.plot import check_plot_name
-    from sedtalker.emotion.rttm import segments_to_rttm
-    from sedtalker.emotion.track_json import track_to_json
 
     if output is not None:
         check_track_name(output)
@@ -81,7 +198,7 @@ def diarize(
     hear = _classify if model is not None and model.startswith(HUB) else _diarize
     track = replace(hear(model, sound, enroll or [], choose_device(device)), min_confidence=min_confidence)
     if coordinates is not None:
-        from sedtalker.emotion.circumplex import project, read_coordinates
+        from sedtalker.emotion.taxonomy import project, read_coordinates
 
         track = project(track, read_coordinates(coordinates))
     if plot is not None:
@@ -103,8 +220,7 @@ def diarize(
 def _diarize(model: str | None, sound: Audio, enrolled: Sequence[Path], device: str) -> EmotionTrack:
     """By the built-in diarizer, or one from a checkpoint folder with the encoder it was trained on."""
     from sedtalker.audio import load_audio
-    from sedtalker.emotion.diarizer import diarize, enrol, load_diarizer
-    from sedtalker.emotion.encoder import encoder_of
+    from sedtalker.emotion.diarizer import diarize, encoder_of, enrol, load_diarizer
 
     folder = None if model is None else Path(model)
     if folder is not None and not folder.is_dir():

@@ -33,12 +33,12 @@ def diarizer(
     force: Force = False,
 ) -> None:
     """Emotion figures on speakers never heard in training."""
-    from sedtalker.cli.output import check_writable
-    from sedtalker.datasets.manifest import find_data
+    from sedtalker.storage import check_writable
+    from sedtalker.training.corpora.manifest import find_data
 
     if plot is not None:
         check_writable(plot, force)
-    from sedtalker.training.evaluate_diarizer import evaluate_diarizer
+    from sedtalker.training.evaluation.diarizer import evaluate_diarizer
 
     figures = evaluate_diarizer(find_data(data), checkpoint, plot=plot, baselines=baselines, cache=cache, report=say)
     if plot is not None:
@@ -50,8 +50,8 @@ def diarizer(
 @fail_clearly
 def enrolment(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
     """Emotion figures with 0, 1, 3 and 10 other clips of the speaker enrolled."""
-    from sedtalker.datasets.manifest import find_data
-    from sedtalker.training.evaluate_enrolment import evaluate_enrolment
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.enrolment import evaluate_enrolment
 
     _show(evaluate_enrolment(find_data(data), checkpoint, report=say), json)
 
@@ -64,8 +64,8 @@ def speed(
     hours: Annotated[float, typer.Option(min=0.001, help="Length of the recording.")] = 1.0,
 ) -> None:
     """Speed on one core and peak memory of the diarizer on a long recording."""
-    from sedtalker.datasets.manifest import find_data
-    from sedtalker.training.evaluate_speed import evaluate_speed
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.decoder import evaluate_speed
 
     _show(evaluate_speed(find_data(data), hours, report=say), json)
 
@@ -74,8 +74,8 @@ def speed(
 @fail_clearly
 def streaming(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
     """Emotion figures with a look-ahead of 0.25, 0.5, 1 and 2 s, and offline."""
-    from sedtalker.datasets.manifest import find_data
-    from sedtalker.training.evaluate_streaming import evaluate_streaming
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.streaming import evaluate_streaming
 
     _show(evaluate_streaming(find_data(data), checkpoint, report=say), json)
 
@@ -89,12 +89,12 @@ def cross_corpus(
     force: Force = False,
 ) -> None:
     """Train on one corpus, test on another: a matrix of macro-F1, with and without logit adjustment."""
-    from sedtalker.cli.output import check_writable
-    from sedtalker.datasets.manifest import find_data
+    from sedtalker.storage import check_writable
+    from sedtalker.training.corpora.manifest import find_data
 
     if plot is not None:
         check_writable(plot, force)
-    from sedtalker.training.cross_corpus import evaluate_cross_corpus, figures, markdown_table, plot_heat_map
+    from sedtalker.training.evaluation.cross_corpus import evaluate_cross_corpus, figures, markdown_table, plot_heat_map
 
     result = evaluate_cross_corpus(find_data(data), report=say)
     if plot is not None:
@@ -118,8 +118,8 @@ def decoder(
     json: AsJson = False,
 ) -> None:
     """Motion figures on held-out sentences, with the static and shuffled controls."""
-    from sedtalker.datasets.manifest import find_data
-    from sedtalker.training.evaluate_decoder import evaluate_decoder
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.decoder import evaluate_decoder
 
     _show(evaluate_decoder(find_data(data), checkpoint, baselines=baselines, report=say), json)
 
@@ -134,7 +134,7 @@ def vertex_decoder(
     json: AsJson = False,
 ) -> None:
     """MVE, LVE, EVE and FDD on held-out sequences, with the static and shuffled controls."""
-    from sedtalker.training.evaluate_vertex_decoder import evaluate_vertex_decoder
+    from sedtalker.training.evaluation.vertex_decoder import evaluate_vertex_decoder
     from sedtalker.training.run import cache_folder
 
     _show(evaluate_vertex_decoder(data, checkpoint, split, cache_folder(str(cache) if cache else None)), json)
@@ -151,10 +151,12 @@ def registration(
     judge: Annotated[bool, typer.Option("--judge/--no-judge", help="What MediaPipe sees, where installed.")] = True,
 ) -> None:
     """Figures of bringing your own mesh: heads with known truth, hard cases, and things that are no heads."""
-    from sedtalker.datasets.manifest import find_data
-    from sedtalker.training.evaluate_registration import evaluate_registration
-    from sedtalker.training.evaluate_registration_cost import evaluate_registration_cost
-    from sedtalker.training.evaluate_registration_judged import evaluate_registration_judged
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.registration import (
+        evaluate_registration,
+        evaluate_registration_cost,
+        evaluate_registration_judged,
+    )
 
     folder = find_data(data)
     figures = evaluate_registration(folder, identities, seed, report=say)

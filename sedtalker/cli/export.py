@@ -40,7 +40,7 @@ def export(
 ) -> None:
     """Write an animation for Blender, Unreal, Maya, the web; it needs neither the audio nor the models."""
     formats = parse_formats(to)
-    from sedtalker.cli.output import OutputFolder
+    from sedtalker.storage import OutputFolder
 
     if not animation.is_file():
         raise InputError(f"{animation}: no such file; give the .npz that sedtalker animate wrote")
@@ -49,7 +49,7 @@ def export(
     written: list[dict[str, Any]] = []
     with OutputFolder(folder, list(names.values()), force) as results:
         from sedtalker.animation.animation import read_animation
-        from sedtalker.cli.progress import Stages
+        from sedtalker.cli.console import Stages
         from sedtalker.export.sound import find_sound
 
         stages = Stages(quiet=quiet)

@@ -23,7 +23,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file
 @fail_clearly
 def list_faces(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Name the built-in faces."""
-    from sedtalker.face.catalogue import FACES, load_face
+    from sedtalker.face.builtin.load import FACES, load_face
 
     rows: list[dict[str, Any]] = []
     for name, about in FACES.items():
@@ -63,12 +63,12 @@ def show(
 ) -> None:
     """Draw a contact sheet of all shapes, or one picture where --shape is given."""
     _check_name(output, (".png",))
-    from sedtalker.cli.output import OutputFolder
+    from sedtalker.storage import OutputFolder
 
     with OutputFolder(output.parent, [output.name], force) as results:
         from PIL import Image
 
-        from sedtalker.face.pose import parse_weights, pose
+        from sedtalker.face.face import parse_weights, pose
         from sedtalker.render import frame_head, load_lighting, make_renderer
         from sedtalker.render.contact_sheet import contact_sheet, every_shape
 
@@ -92,12 +92,12 @@ def export(
 ) -> None:
     """Write a built-in face for other programs, in metres: OBJ, or GLB with every shape as a named morph target."""
     _check_name(output, (".obj", ".glb"))
-    from sedtalker.cli.output import OutputFolder
+    from sedtalker.storage import OutputFolder
 
     with OutputFolder(output.parent, [output.name], force) as results:
         face = _open(name)
         if output.suffix.lower() == ".obj":
-            from sedtalker.face.files import write_obj
+            from sedtalker.mesh.files import write_obj
 
             write_obj(face.mesh, results.path / output.name)
         else:
@@ -113,7 +113,7 @@ def _open(name: str) -> Face:
         from sedtalker.face.sedface import read_sedface
 
         return read_sedface(Path(name))[0]
-    from sedtalker.face.catalogue import load_face
+    from sedtalker.face.builtin.load import load_face
 
     return load_face(name)
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from sedtalker.face.face import Face
     from sedtalker.face.inspection import Found, Inspection
     from sedtalker.face.quality import Quality
-    from sedtalker.face.registration.given import GivenLandmarks
-    from sedtalker.face.registration.report import RegistrationReport
-    from sedtalker.face.scene import Scene
+    from sedtalker.face.registration.pose import GivenLandmarks
+    from sedtalker.face.registration.register import RegistrationReport
+    from sedtalker.mesh.mesh import Scene
 
 app = typer.Typer(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
 
@@ -62,14 +62,14 @@ def inspect(
     force: Force = False,
 ) -> None:
     """Say what is in a mesh file, whether it is a face, which way it looks, and what is wrong with it."""
-    from sedtalker.cli.output import OutputFolder, check_writable
+    from sedtalker.storage import OutputFolder, check_writable
 
     _check_suffix(picture, ".png")
     if picture is not None:
         check_writable(picture, force)
-    from sedtalker.face.catalogue import load_face
-    from sedtalker.face.files import read_scene
+    from sedtalker.face.builtin.load import load_face
     from sedtalker.face.inspection import inspect as look
+    from sedtalker.mesh.files import read_scene
 
     scene = read_scene(file)
     _one_thread()
@@ -79,7 +79,7 @@ def inspect(
         with OutputFolder(picture.parent, [picture.name], force) as results:
             from PIL import Image
 
-            from sedtalker.render.landmark_picture import landmark_picture
+            from sedtalker.render.contact_sheet import landmark_picture
 
             face = result.face
             drawn = landmark_picture(*((face.upright, face.upright_landmarks) if face else (scene.mesh, None)))
@@ -107,19 +107,19 @@ def register(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
-    from sedtalker.cli.output import OutputFolder, check_writable
+    from sedtalker.storage import OutputFolder, check_writable
 
     _check_suffix(output, ".sedface")
     _check_suffix(picture, ".png")
     if picture is not None:
         check_writable(picture, force)
     with OutputFolder(output.parent, [output.name], force) as results:
-        from sedtalker.cli.progress import Stages
-        from sedtalker.face.catalogue import load_face
-        from sedtalker.face.files import read_scene
+        from sedtalker.cli.console import Stages
+        from sedtalker.face.builtin.load import load_face
         from sedtalker.face.fitting import FitOptions, fit
         from sedtalker.face.quality import judge
         from sedtalker.face.sedface import write_sedface
+        from sedtalker.mesh.files import read_scene
 
         scene, source = read_scene(file), load_face()
         stages = Stages(quiet=quiet)

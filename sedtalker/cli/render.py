@@ -1,15 +1,48 @@
-"""``sedtalker render``: an animation file as a video."""
+"""The video of an animation, for the commands that make one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from sedtalker.cli.console import fail_clearly, say, write_json
-from sedtalker.cli.video import Backend
 from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from sedtalker.animation.animation import Animation
+    from sedtalker.audio import Audio
+    from sedtalker.cli.console import Stages
+    from sedtalker.render.light import Lighting
+
+
+Backend = Literal["auto", "numba", "pyrender"]
+
+
+def render_video(
+    path: Path,
+    animation: Animation,
+    sound: Audio | None,
+    size: int,
+    backend: Backend,
+    lighting: Lighting,
+    stages: Stages,
+) -> None:
+    """Render every frame of an animation into a video with its sound, ``size`` pixels a side."""
+    from sedtalker.render import frame_head, make_renderer
+    from sedtalker.render.video import write_video
+
+    face = animation.face
+    with (
+        make_renderer(face, frame_head(face), size, backend, lighting=lighting) as picture,
+        stages.bar("rendering", len(animation)) as count,
+    ):
+        frames = (count(picture.render(vertices)) for vertices in animation.frames())
+        write_video(path, frames, animation.fps, None if sound is None else (sound.samples, sound.rate))
+
+
+# --- ``sedtalker render``: an animation file as a video.
 
 
 @fail_clearly
@@ -26,7 +59,7 @@ def render(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Render an animation; it needs neither the models nor the audio, whose sound is added where it is found."""
-    from sedtalker.cli.output import OutputFolder
+    from sedtalker.storage import OutputFolder
 
     if not animation.is_file():
         raise InputError(f"{animation}: no such file; give the .npz that sedtalker animate wrote")
@@ -36,8 +69,9 @@ def render(
     with OutputFolder(video.parent, [video.name], force) as results:
         from sedtalker.animation.animation import read_animation
         from sedtalker.audio import load_audio
-        from sedtalker.cli.progress import Stages
-        from sedtalker.cli.video import render_video
+        from sedtalker.cli.console import Stages
+
+        pass
         from sedtalker.export.sound import find_sound
         from sedtalker.render.light import load_lighting
 

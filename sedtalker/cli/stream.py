@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sedtalker.animation.face_stream import FaceStream, MovedFrames
-    from sedtalker.animation.idle_stream import IdleStream
+    from sedtalker.animation.animator import FaceStream, MovedFrames
+    from sedtalker.animation.idle_motion import IdleStream
 
 
 @fail_clearly
@@ -39,12 +39,12 @@ def stream(
     max_seconds: Annotated[float, typer.Option(min=1.0, help="Refuse longer files.")] = 3600.0,
 ) -> None:
     """Print the face as JSON lines: first the names of the 52 shapes, then a line a frame as soon as it is final."""
+    from sedtalker.animation.animator import FaceStream
     from sedtalker.animation.decoder import load_decoder
-    from sedtalker.animation.face_stream import FaceStream
-    from sedtalker.animation.idle_stream import IdleStream
+    from sedtalker.animation.idle_motion import IdleStream
     from sedtalker.animation.style import parse_style
     from sedtalker.checkpoint import builtin_checkpoint
-    from sedtalker.cli.diarize_stream import sound_pieces
+    from sedtalker.cli.diarize import sound_pieces
     from sedtalker.emotion.diarizer import load_diarizer
     from sedtalker.emotion.stream import DiarizerStream
     from sedtalker.face.arkit import ARKIT_52

@@ -29,7 +29,7 @@ def style(
     as_json: Annotated[bool, typer.Option("--json", help="Print the values as JSON.")] = False,
 ) -> None:
     """Fit a talking style to a clip; sedtalker animate --style uses it."""
-    from sedtalker.cli.output import check_writable
+    from sedtalker.storage import check_writable
 
     target = output or motion.with_name(f"{motion.stem}.style.json")
     if target.suffix.lower() != ".json":
@@ -60,14 +60,14 @@ def _weights(path: Path, clock: FrameClock, frames: int) -> NDArray[np.float32]:
 
     times = clock.times(frames)
     if path.suffix.lower() == ".csv":
-        from sedtalker.export.arkit_csv import read_arkit_csv
+        from sedtalker.export.arkit import read_arkit_csv
 
         taken = read_arkit_csv(path)
         return resample_frames(taken.weights, taken.times, times)
     import numpy as np
 
     from sedtalker.animation.animation import read_animation
-    from sedtalker.export.arkit_solve import solve_arkit
+    from sedtalker.export.arkit import solve_arkit
 
     animation = read_animation(path)
     solved = solve_arkit(animation.face, animation.coefficients, animation.fps)

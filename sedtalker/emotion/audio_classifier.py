@@ -20,7 +20,7 @@ from sedtalker.emotion.diarizer import FrameEmotions
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.speech.hub import load_pretrained
+from sedtalker.speech.backbone import load_pretrained
 
 WINDOW_SECONDS, HOP_SECONDS = 2.0, 0.5
 SHORTEST_SECONDS = 0.5

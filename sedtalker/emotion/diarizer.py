@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,17 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sedtalker.audio import FrameClock
+from sedtalker.audio import Audio, FrameClock
 from sedtalker.audio.activity import speech_activity
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
-from sedtalker.emotion.circumplex import valence_arousal
-from sedtalker.emotion.enrolment import Voice, pool_voices
-from sedtalker.emotion.network import (
-    ROW,
-    DiarizerConfig,
-    DiarizerNetwork,
-    FrameBatch,
-)
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, read_config, weights_sha256
+from sedtalker.emotion.functionals import Voice, pool_voices
+from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
+from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.speech.backbone import encode_with_backbone, load_backbone, unpack_backbone
+from sedtalker.speech.encoder import SpeechFeatures, encode, load_encoder
 
 WINDOW_SECONDS = 60.0
 
@@ -241,3 +238,33 @@ def _presence(speech: NDArray[np.bool_], rate: float, rule: TrackRule) -> NDArra
     after = np.clip((since - rule.hold) / rule.release, 0.0, 1.0)
     before = np.clip(until / rule.anticipation, 0.0, 1.0)
     return np.maximum(0.5 + 0.5 * np.cos(np.pi * after), 0.5 + 0.5 * np.cos(np.pi * before))
+
+
+# --- The encoder that a diarizer was trained on.
+
+Encode = Callable[[Audio], SpeechFeatures]
+
+
+def encoder_of(diarizer: DiarizerNetwork, checkpoint: Path | None = None, device: str = "cpu") -> Encode:
+    """What turns a recording into the features that a diarizer reads: its backbone, or the built-in encoder.
+
+    Args:
+        diarizer: from ``load_diarizer``.
+        checkpoint: the folder it came from; default the built-in one.
+        device: where the encoder runs.
+
+    Raises:
+        InputError: the encoder cannot be had, or its weights are not those the diarizer was trained on.
+    """
+    folder = checkpoint or builtin_checkpoint("diarizer")
+    needed = read_config(folder).encoder_sha256
+    config = diarizer.config.backbone
+    if config is not None:
+        backbone = load_backbone(unpack_backbone(config, folder))
+        if needed not in (None, backbone.sha256()):
+            raise InputError(f"{config.name}: these are not the weights that the diarizer in {folder} was trained on")
+        backbone.model.to(device)
+        return partial(encode_with_backbone, backbone)
+    if needed not in (None, weights_sha256(builtin_checkpoint("speech_encoder"))):
+        raise InputError(f"{folder}: trained on another speech encoder than the built-in one")
+    return partial(encode, load_encoder().to(device))

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.emotion.frame_blocks import BLOCKS
 from sedtalker.emotion.functionals import PITCH_CHANNELS, SPEECH_CHANNELS, prosody_channels
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.nn.frame_blocks import BLOCKS
 from sedtalker.speech.encoder import MEL_SCALE
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
 

@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.emotion.enrolment import Voice, centre_on_voice
 from sedtalker.emotion.frame_network import FrameNetwork, FrameNetworkConfig, frame_inputs
 from sedtalker.emotion.functionals import (
     SPOKEN,
     VOICED,
+    Voice,
+    centre_on_voice,
     functionals,
     prosody_channels,
     voice_channels,

@@ -10,7 +10,7 @@ import numpy as np
 from sedtalker.audio import Audio
 from sedtalker.emotion.track import UNCERTAIN, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.whole_file import whole_file
+from sedtalker.storage import whole_file
 
 COLOURS: dict[str, str] = {
     "neutral": "#BBBBBB",

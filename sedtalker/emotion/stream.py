@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.diarizer import FrameEmotions, frame_emotions
-from sedtalker.emotion.enrolment import Voice
-from sedtalker.emotion.live_segmentation import LiveSegmentation
+from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.segmentation import SegmentRule
+from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import SpeechEncoder
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.speech.listener import Heard, Listener
+from sedtalker.speech.stream import Heard, Listener
 
 FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32

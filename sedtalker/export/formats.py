@@ -88,9 +88,7 @@ def export(animation: Animation, name: str, path: Path, options: ExportOptions, 
 
         said |= write_animation_glb(path, animation, options.targets, audio=options.audio, place=place)
     elif name in ("mdd", "pc2"):
-        from sedtalker.export.mdd import write_mdd
-        from sedtalker.export.pc2 import write_pc2
-        from sedtalker.export.point_cache import mesh_file_frames
+        from sedtalker.export.point_caches import mesh_file_frames, write_mdd, write_pc2
 
         frames = mesh_file_frames(animation, options.metres)
         if name == "mdd":
@@ -98,7 +96,7 @@ def export(animation: Animation, name: str, path: Path, options: ExportOptions, 
         else:
             write_pc2(path, frames, shape)
     elif name == "npy":
-        from sedtalker.export.npy import write_npy
+        from sedtalker.export.point_caches import write_npy
 
         write_npy(path, animation.frames(), shape)
     elif name == "npz":
@@ -106,12 +104,12 @@ def export(animation: Animation, name: str, path: Path, options: ExportOptions, 
 
         write_animation(path, animation)
     elif name == "arkit":
-        from sedtalker.export.arkit_csv import write_arkit_csv
+        from sedtalker.export.arkit import write_arkit_csv
 
         solved = write_arkit_csv(path, animation)
         said |= {"residual_mm": round(1e3 * solved.residual, 4), "residual_share": round(solved.share, 5)}
     else:
-        from sedtalker.emotion.files import write_track
+        from sedtalker.emotion.formats.files import write_track
 
         if animation.track is None:
             raise InputError("the animation has no emotion track: keys cannot be written")

@@ -19,11 +19,9 @@ from sedtalker import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
 from sedtalker.export.gltf_builder import GltfBuilder
-from sedtalker.export.surface import Normals, surface_of
-from sedtalker.export.targets import MorphTargets, Targets, choose_targets
-from sedtalker.face.face import Face
-from sedtalker.face.head import head_weights
-from sedtalker.face.mesh import Floats, Ints, Mask, Material, Mesh
+from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
+from sedtalker.face.face import Face, head_weights
+from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
 from sedtalker.render.light import default_colours
 from sedtalker.render.shading import to_linear
 

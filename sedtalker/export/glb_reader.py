@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from sedtalker.errors import InputError
-from sedtalker.face.gltf import read_gltf
-from sedtalker.face.gltf_file import GltfFile
-from sedtalker.face.head import turn_head
-from sedtalker.face.mesh import Floats
-from sedtalker.face.scene import Scene
+from sedtalker.face.face import turn_head
+from sedtalker.mesh.gltf import GltfFile, read_gltf
+from sedtalker.mesh.mesh import Floats, Scene
 
 
 @dataclass(frozen=True, eq=False)

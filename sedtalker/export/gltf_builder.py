@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.whole_file import whole_file
+from sedtalker.storage import whole_file
 
 _COMPONENT = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}
 _TYPE = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}

@@ -14,15 +14,13 @@ from scipy.spatial.transform import Rotation
 from sedtalker import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
-from sedtalker.export.point_cache import MAX_BYTES
-from sedtalker.export.surface import Normals, surface_of
-from sedtalker.export.targets import MorphTargets, Targets, choose_targets
-from sedtalker.face.face import Face
-from sedtalker.face.head import head_weights
-from sedtalker.face.mesh import Floats
+from sedtalker.export.point_caches import MAX_BYTES
+from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
+from sedtalker.face.face import Face, head_weights
+from sedtalker.mesh.mesh import Floats
 from sedtalker.render.light import default_colours
 from sedtalker.render.shading import to_linear
-from sedtalker.whole_file import whole_file
+from sedtalker.storage import whole_file
 
 ROOT = "/Face"
 JOINTS = ("body", "body/head")

@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from sedtalker.errors import InputError
 from sedtalker.export.usd import JOINTS
-from sedtalker.face.head import turn_head
-from sedtalker.face.mesh import Floats, Mesh
+from sedtalker.face.face import turn_head
+from sedtalker.mesh.mesh import Floats, Mesh
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 ARKIT_52: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
     "eyeWideLeft", "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight",
@@ -21,3 +24,44 @@ def ict_to_arkit(name: str) -> str:
     if stem in ("browInnerUp", "cheekPuff") or not side:
         return stem
     return stem + {"L": "Left", "R": "Right"}[side]
+
+
+# --- Which of the 52 shapes speech moves, which the emotion, and which neither.
+
+INDEX: dict[str, int] = {name: i for i, name in enumerate(ARKIT_52)}
+
+SPEECH_SHAPES: tuple[str, ...] = tuple(
+    name
+    for name in ARKIT_52
+    if name.startswith(("jaw", "mouth", "cheek", "noseSneer"))
+    and name not in ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
+)
+"""Mouth, jaw, cheek and nose; sideways motion is a talker's own habit and is left out."""
+
+PAIRS: tuple[tuple[int, int], ...] = tuple(
+    (INDEX[name], INDEX[name.removesuffix("Left") + "Right"])
+    for name in ARKIT_52
+    if name.endswith("Left") and name.removesuffix("Left") not in ("jaw", "mouth")
+)
+"""Left and right halves of one shape."""
+
+
+def symmetrise(coefficients: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(T, 52) with both halves of each pair at their mean."""
+    even = np.array(coefficients, np.float32)
+    for left, right in PAIRS:
+        even[:, left] = even[:, right] = 0.5 * (even[:, left] + even[:, right])
+    return even
+
+
+def speech_only(coefficients: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(T, 52) with both sides even and everything that speech does not move at zero: no eyes, no brows."""
+    even = symmetrise(coefficients)
+    keep = np.zeros(len(ARKIT_52), np.float32)
+    keep[[INDEX[name] for name in SPEECH_SHAPES]] = 1.0
+    return even * keep
+
+
+def both_sides(*names: str) -> list[int]:
+    """Indices of the named shapes, of both halves where a shape has two."""
+    return [INDEX[name + side] for name in names for side in ("", "Left", "Right") if name + side in INDEX]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import difflib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.errors import InputError
+from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
 
 
 @dataclass(frozen=True)
@@ -97,3 +102,177 @@ class Face:
         from sedtalker.face.builtin import random_face
 
         return random_face(seed)
+
+
+# --- Which vertices follow the head when it turns.
+
+_FULL, _NONE = 0.05, 0.85  # below the chin, in units of the eyes' height over it: where the neck begins and ends
+_NEAR, _AWAY = 3.5, 4.5  # beside and behind the eyes, in the same units: where the widest hair ends and others begin
+
+
+def head_weights(face: Face) -> Floats:
+    """(V,) how far each vertex follows the head: 1 for the head, smoothly down to 0 along the neck.
+
+    So shoulders, bodies and other people stay where they are. A face without landmarks follows as a whole.
+    """
+    whole = np.ones(len(face.mesh.vertices), dtype=np.float32)
+    if face.landmarks is None or len(face.landmarks) != 68:
+        return whole
+    height = face.mesh.vertices[:, 1]
+    chin = float(height[face.landmarks[8]])
+    drop = float(height[face.landmarks[36:48]].mean()) - chin
+    if drop <= 0.0:
+        return whole
+    eyes = face.mesh.vertices[face.landmarks[36:48]].mean(axis=0)
+    aside = np.hypot(*(face.mesh.vertices - eyes)[:, [0, 2]].T)
+    share = np.clip((height - (chin - _NONE * drop)) / ((_NONE - _FULL) * drop), 0.0, 1.0)
+    share = np.minimum(share, np.clip((_AWAY * drop - aside) / ((_AWAY - _NEAR) * drop), 0.0, 1.0))
+    return (share * share * (3.0 - 2.0 * share)).astype(np.float32)
+
+
+def turn_head(vertices: NDArray[np.floating], turns: NDArray[np.floating], pivot: Floats, weights: Floats) -> Floats:
+    """Vertices (T, V, 3) with the head turned by rotation matrices (T, 3, 3) about ``pivot``: linear blend skinning."""
+    still = np.asarray(vertices, dtype=np.float32)
+    centred = still - pivot
+    change = np.einsum("tij,tvj->tvi", np.asarray(turns, dtype=np.float32) - np.eye(3, dtype=np.float32), centred)
+    return still + weights[:, None] * change
+
+
+# --- Coefficients from shape names, as a person writes them.
+
+SIDES = ("Left", "Right")
+LARGEST = 3.0
+
+
+def sides(face: Face, name: str) -> tuple[str, ...]:
+    """Shapes of ``face`` that a name stands for: itself, or its left and right half (``mouthSmile``).
+
+    Raises:
+        InputError: there is no such shape.
+    """
+    if name in face.shape_index:
+        return (name,)
+    if name in paired_names(face.shapes):
+        return tuple(name + side for side in SIDES)
+    known = [*paired_names(face.shapes), *face.shapes]
+    near = difflib.get_close_matches(name, known, 3, 0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`sedtalker face list --json` names them"
+    raise InputError(f"{face.name} has no shape '{name}': {hint}")
+
+
+def paired_names(shapes: Sequence[str]) -> list[str]:
+    """Names of shapes, left and right halves as one; a jaw or a mouth going left or right is no half of anything."""
+    names = []
+    for shape in shapes:
+        stem = shape.removesuffix("Left").removesuffix("Right")
+        paired = stem not in ("jaw", "mouth") and all(stem + side in shapes for side in SIDES)
+        names.append(stem if paired else shape)
+    return list(dict.fromkeys(names))
+
+
+def pose(face: Face, weights: Mapping[str, float]) -> Floats:
+    """(K,) coefficients; a name without a side sets both sides.
+
+    Raises:
+        InputError: there is no such shape.
+    """
+    row = np.zeros(len(face.shapes), np.float32)
+    for name, weight in weights.items():
+        for shape in sides(face, name):
+            row[face.shape_index[shape]] = weight
+    return row
+
+
+def parse_weights(words: Iterable[str]) -> dict[str, float]:
+    """``jawOpen:0.5`` or ``jawOpen`` (1) each, as weights by name.
+
+    Raises:
+        InputError: not a number, or one beyond ±3.
+    """
+    weights = {}
+    for word in words:
+        name, colon, text = word.partition(":")
+        try:
+            weight = float(text) if colon else 1.0
+        except ValueError:
+            raise InputError(f"'{word}' is not SHAPE:WEIGHT, such as jawOpen:0.5") from None
+        if not -LARGEST <= weight <= LARGEST:
+            raise InputError(f"'{word}': a weight lies between {-LARGEST:g} and {LARGEST:g}; 1 is the full shape")
+        weights[name] = weight
+    return weights
+
+
+# --- A face as plain arrays, for animation files and the registration cache.
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def face_arrays(face: Face) -> Arrays:
+    """Everything of a face as arrays without objects: nothing needs pickling."""
+    mesh = face.mesh
+    arrays: Arrays = {
+        "face_vertices": mesh.vertices,
+        "face_polygon_sizes": mesh.polygon_sizes,
+        "face_polygon_vertices": mesh.polygon_vertices,
+        "face_basis": face.basis,
+        "face_pivot": face.pivot,
+        "face_shapes": np.array(face.shapes, dtype=np.str_),
+    }
+    optional = {
+        "face_uvs": mesh.uvs,
+        "face_polygon_uvs": mesh.polygon_uvs,
+        "face_colours": mesh.colours,
+        "face_polygon_groups": mesh.polygon_groups,
+        "face_landmarks": face.landmarks,
+    }
+    arrays |= {name: array for name, array in optional.items() if array is not None}
+    if face.regions:
+        arrays["face_regions"] = np.stack(list(face.regions.values()))
+    for k, material in enumerate(mesh.materials):
+        if material is not None and material.texture is not None:
+            arrays[f"face_texture_{k}"] = np.frombuffer(material.texture, np.uint8)
+    described = {
+        "name": face.name,
+        "materials": [None if m is None else {**asdict(m), "texture": None} for m in mesh.materials],
+        "groups": list(mesh.group_names),
+        "regions": list(face.regions),
+        "correctives": [[c.name, list(c.sources), c.gain, c.beyond] for c in face.correctives],
+    }
+    arrays["face_json"] = np.array(json.dumps(described, ensure_ascii=False), dtype=np.str_)
+    return arrays
+
+
+def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
+    """The face that ``face_arrays`` took apart.
+
+    Raises:
+        KeyError, ValueError: the arrays are not those of a face.
+    """
+    described = json.loads(str(arrays["face_json"]))
+    optional = {key: arrays.get(f"face_{key}") for key in ("uvs", "polygon_uvs", "colours", "polygon_groups")}
+    mesh = Mesh(
+        vertices=arrays["face_vertices"],
+        polygon_sizes=arrays["face_polygon_sizes"],
+        polygon_vertices=arrays["face_polygon_vertices"],
+        group_names=tuple(described["groups"]),
+        materials=tuple(_material(arrays, k, told) for k, told in enumerate(described.get("materials", ()))),
+        **optional,
+    )
+    return Face(
+        name=described["name"],
+        mesh=mesh,
+        shapes=tuple(str(name) for name in arrays["face_shapes"]),
+        basis=arrays["face_basis"],
+        correctives=tuple(Corrective(name, tuple(sources), *how) for name, sources, *how in described["correctives"]),
+        regions=dict(zip(described["regions"], arrays.get("face_regions", ()), strict=True)),
+        landmarks=arrays.get("face_landmarks"),
+        pivot=arrays["face_pivot"],
+    )
+
+
+def _material(arrays: Mapping[str, NDArray[Any]], k: int, told: dict[str, Any] | None) -> Material | None:
+    if told is None:
+        return None
+    texture = arrays.get(f"face_texture_{k}")
+    data = None if texture is None else texture.astype(np.uint8).tobytes()
+    return Material(**{**told, "colour": tuple(told["colour"]), "texture": data})

@@ -1,8 +1,8 @@
-"""A mesh file becomes a face: by its known topology, by blend shapes it has, or by registration."""
+"""Meshes that are known by how their vertices are connected."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,19 +12,128 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes
-from sedtalker.face.face import Face
-from sedtalker.face.head import head_weights
+from sedtalker.face.builtin.load import load_face
+from sedtalker.face.face import Face, head_weights
 from sedtalker.face.heads import choose_head, heads_of
-from sedtalker.face.measure import measured
-from sedtalker.face.mesh import Floats, Mask
 from sedtalker.face.mouth import open_mouth
 from sedtalker.face.registration import RegistrationReport, register_cached
-from sedtalker.face.registration.given import GivenLandmarks
-from sedtalker.face.registration.pose import Similarity
+from sedtalker.face.registration.measure import measured
+from sedtalker.face.registration.pose import OUTER_EYE_CORNERS, GivenLandmarks, Similarity, robust_similarity
 from sedtalker.face.rig import read_rig
-from sedtalker.face.scene import Scene
-from sedtalker.face.shape_landmarks import shape_landmarks
-from sedtalker.face.topology import Known, other_topology, recognise
+from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh, Scene
+
+BUILTIN_COUNTS = {19740: ("builtin",), 23124: ("amara", "pip"), 19866: ("walter",), 20802: ("mei",)}
+"""Vertices of the built-in faces, as their hair styles differ. Building every face to count them would take seconds."""
+FLAME, ICT = "FLAME", "ICT-FaceKit"
+_OTHERS = {(5023, 9976): FLAME, (26719, 52220): ICT}  # vertices and triangles
+_ALIKE = 0.999  # share of a topology's edges that a mesh must have: exporters triangulate, and drop a degenerate one
+SAME = 1e-4  # RMS distance, in the mesh's size, below which two faces of one topology are the same
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A mesh of a built-in topology.
+
+    Attributes:
+        face: the built-in face nearest to it; shown: (V,) its vertex at each of the mesh.
+        to_face: similarity from the file's coordinates to the face's.
+        distance: RMS distance of the two after that, metres; reshaped: they are not the same person.
+    """
+
+    face: Face
+    shown: Ints
+    to_face: Similarity
+    distance: float
+    reshaped: bool
+
+
+def recognise(scene: Scene, source: Face) -> Known | None:
+    """The built-in face whose topology a file has, ``source`` before others; None if there is none."""
+    mesh = scene.mesh
+    shown = np.arange(len(mesh.vertices), dtype=np.int32) if scene.shown is None else scene.shown
+    count = int(shown.max(initial=-1)) + 1
+    candidates = [source] if len(source.mesh.vertices) == count else []
+    candidates += [load_face(name) for name in BUILTIN_COUNTS.get(count, ()) if name != source.name]
+    found: list[Known] = []
+    edges = edge_keys(mesh, shown)
+    for face in candidates:
+        if not same_edges(edge_keys(face.mesh), edges):
+            continue
+        there = face.mesh.vertices.astype(np.float64)[shown]
+        fit, _ = robust_similarity(mesh.vertices.astype(np.float64), there)
+        distance = float(np.sqrt(((fit.apply(mesh.vertices) - there) ** 2).sum(1).mean()))
+        found.append(Known(face, shown, fit, distance, distance > SAME * float(np.ptp(there, axis=0).max())))
+    return min(found, key=lambda known: known.distance, default=None)
+
+
+def edge_keys(mesh: Mesh, shown: Ints | None = None) -> NDArray[np.int64]:
+    """The edges of a mesh's polygons, each as one number; ``shown`` (V,) renames its vertices."""
+    polygon = np.repeat(np.arange(len(mesh.polygon_sizes)), mesh.polygon_sizes)
+    ends = np.cumsum(mesh.polygon_sizes)
+    following = np.arange(len(polygon)) + 1
+    following[ends - 1] = ends - mesh.polygon_sizes
+    names = mesh.polygon_vertices if shown is None else shown[mesh.polygon_vertices]
+    a, b = names.astype(np.int64), names[following].astype(np.int64)
+    return np.unique(np.minimum(a, b) * 2**31 + np.maximum(a, b))
+
+
+def same_edges(wanted: NDArray[np.int64], given: NDArray[np.int64]) -> bool:
+    """Whether a mesh has a topology's edges, besides those that cut its polygons into triangles."""
+    return len(wanted) > 0 and len(given) <= 2 * len(wanted) and float(np.isin(wanted, given).mean()) > _ALIKE
+
+
+def other_topology(mesh: Mesh) -> str | None:
+    """``FLAME`` or ``ICT-FaceKit`` by the numbers of vertices and triangles: their meshes are not ours to compare."""
+    return _OTHERS.get((len(mesh.vertices), len(mesh.triangles)))
+
+
+# --- Where eyes, nose and mouth are, told by what a mesh's own blend shapes move.
+
+TELLING = tuple(
+    [f"{stem}{side}" for stem in ("eyeBlink", "eyeSquint", "browOuterUp", "noseSneer", "mouthSmile", "mouthFrown")
+     for side in ("Left", "Right")] + ["browInnerUp", "mouthPucker", "mouthFunnel", "jawOpen"]
+)  # fmt: skip
+FEWEST = 6
+SURE = 0.5  # confidence of such landmarks
+UNLIKE = 0.35  # RMS distance between the middles, in outer-eye-corner distances: the shapes are not those of a face
+
+
+def shape_landmarks(
+    vertices: Floats, offsets: Mapping[str, NDArray[np.floating]], source: Face
+) -> GivenLandmarks | None:
+    """Landmarks of a mesh by the middles of what its shapes move, compared with those of a known face.
+
+    Args:
+        vertices: (V, 3) in the file's coordinates; offsets: (V, 3) of shapes by our names.
+        source: a face with landmarks and the same shapes.
+
+    Returns:
+        None where fewer than six telling shapes are there, or they lie unlike a face's.
+    """
+    shared = [name for name in TELLING if name in offsets and name in source.shape_index]
+    if len(shared) < FEWEST or source.landmarks is None:
+        return None
+    here = np.stack([_middle(vertices, offsets[name]) for name in shared])
+    there = np.stack([_middle(source.mesh.vertices, source.basis[source.shape_index[name]]) for name in shared])
+    marks = source.mesh.vertices[source.landmarks].astype(np.float64)
+    fit, _ = robust_similarity(there, here)
+    size = fit.scale * float(np.linalg.norm(np.subtract(*marks[list(OUTER_EYE_CORNERS)])))
+    if not np.isfinite(here).all() or float(np.std(fit.apply(there) - here)) > UNLIKE * size:
+        return None
+    placed = fit.apply(marks)
+    error = here - fit.apply(there)
+    weight = np.exp(-((np.linalg.norm(placed[:, None] - fit.apply(there)[None], axis=2) / (0.5 * size)) ** 2))
+    bent = placed + (weight @ error) / np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
+    return GivenLandmarks(bent, np.full(68, SURE), SURE)
+
+
+def _middle(vertices: Floats, offsets: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Middle (3,) of the vertices, each as heavy as the square of its way."""
+    weight = (np.asarray(offsets, dtype=np.float64) ** 2).sum(axis=1)
+    return np.asarray(weight @ vertices.astype(np.float64) / max(float(weight.sum()), 1e-300))
+
+
+# --- A mesh file becomes a face: by its known topology, by blend shapes it has, or by registration.
 
 EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
 SIDE_BLEND = 0.12  # of the outer-eye-corner distance: how softly a two-sided target is parted

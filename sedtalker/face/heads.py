@@ -8,13 +8,12 @@ from scipy.sparse.csgraph import connected_components
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
-from sedtalker.face.mesh import Ints, Mesh
-from sedtalker.face.registration.given import GivenLandmarks
-from sedtalker.face.registration.head import prepare_source
 from sedtalker.face.registration.parts import component_bounds
-from sedtalker.face.registration.pose import find_face
+from sedtalker.face.registration.pose import GivenLandmarks, find_face
+from sedtalker.face.registration.prepare import prepare_source
 from sedtalker.face.registration.register import FEWEST_TRIANGLES
-from sedtalker.face.registration.surface import Surface, weld
+from sedtalker.mesh.mesh import Ints, Mesh
+from sedtalker.mesh.surface import Surface, weld
 
 MOST = 8
 """Figures that are looked at, the largest first."""

@@ -11,17 +11,13 @@ from scipy.spatial import cKDTree
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import foresee
 from sedtalker.face.heads import choose_head, heads_of
-from sedtalker.face.mesh import Ints, Mesh
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.carry import LIPS, MOUTH_PARTS, hair
-from sedtalker.face.registration.given import GivenLandmarks
-from sedtalker.face.registration.head import Head, prepare_source, prepare_target
-from sedtalker.face.registration.placement import Placement, place
-from sedtalker.face.registration.pose import FaceFix, find_face
+from sedtalker.face.registration.pose import FaceFix, GivenLandmarks, Placement, find_face, place
+from sedtalker.face.registration.prepare import Head, prepare_source, prepare_target
 from sedtalker.face.registration.register import FEWEST_TRIANGLES, LOOSE, skin_triangles, upright
-from sedtalker.face.registration.surface import Points, Surface, weld
-from sedtalker.face.scene import Scene
-from sedtalker.face.soundness import Contents, complaints, count
+from sedtalker.mesh.mesh import Ints, Mesh, Scene
+from sedtalker.mesh.surface import Contents, Points, Surface, complaints, count, weld
 
 Vector = tuple[float, float, float]
 MIDLINE = (27, 28, 29, 30, 33, 51, 57, 8)

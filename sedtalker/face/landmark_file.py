@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.face.mesh import Mesh
-from sedtalker.face.registration.given import GivenLandmarks
-from sedtalker.face.registration.pose import OUTER_EYE_CORNERS, Similarity, similarity
-from sedtalker.face.registration.surface import Points
+from sedtalker.face.registration.pose import OUTER_EYE_CORNERS, GivenLandmarks, Similarity, similarity
+from sedtalker.mesh.mesh import Mesh
+from sedtalker.mesh.surface import Points
 
 NAMES: dict[str, int] = {
     "right_temple": 0, "chin": 8, "left_temple": 16, "right_brow_outer": 17, "right_brow_inner": 21,

@@ -9,7 +9,7 @@ import numpy as np
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
-from sedtalker.face.registration.report import RegistrationReport
+from sedtalker.face.registration.register import RegistrationReport
 
 GOOD, USABLE = 0.8, 0.6
 # (weight in the score, value that is perfect, value that is useless)

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.face.blend_shapes import BlendShapes, is_basis
-from sedtalker.face.files import MAX_BYTES, MAX_VERTICES, read_mesh, read_scene
-from sedtalker.face.mesh import Mesh
-from sedtalker.face.registration.placement import UNIT_TOLERANCE
-from sedtalker.face.registration.pose import Similarity, axis_rotations, robust_similarity
-from sedtalker.face.shape_names import understand
+from sedtalker.face.blend_shapes import BlendShapes, is_basis, understand
+from sedtalker.face.registration.pose import UNIT_TOLERANCE, Similarity, axis_rotations, robust_similarity
+from sedtalker.mesh.files import MAX_BYTES, MAX_VERTICES, read_mesh, read_scene
+from sedtalker.mesh.mesh import Mesh
 
 NEUTRALS = ("generic_neutral_mesh", "neutral", "base", "basis", "rest")
 MAX_SHAPES = 400

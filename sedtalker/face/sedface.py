@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from sedtalker.errors import InputError
-from sedtalker.face.archive import face_arrays, face_from_arrays
-from sedtalker.face.face import Face
-from sedtalker.face.files import MAX_BYTES, check_mesh
+from sedtalker.face.face import Face, face_arrays, face_from_arrays
 from sedtalker.face.quality import Quality
-from sedtalker.face.registration.report import RegistrationReport, report_from_json
+from sedtalker.face.registration.register import RegistrationReport, report_from_json
+from sedtalker.mesh.files import MAX_BYTES, check_mesh
 
 SUFFIX = ".sedface"
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.face import Face
-from sedtalker.face.mesh import Floats, Mesh
+from sedtalker.mesh.mesh import Floats, Mesh
 
 Matrix = NDArray[np.float64]
 Point = tuple[float, float, float]

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sedtalker.errors import InputError
-from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
 
 Colour = tuple[float, float, float]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.face.mesh import Floats, Mask, Mesh
+from sedtalker.mesh.mesh import Floats, Mask, Mesh
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import MATERIALS, Lighting, default_colours, triangle_parts
 from sedtalker.render.shading import to_linear, welded_normals

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
-from sedtalker.face.mesh import Floats, Ints, Mask, Mesh
-from sedtalker.face.rasteriser import fill, fill_samples, orthographic_matrix, to_screen
+from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.mesh.rasteriser import fill, fill_samples, orthographic_matrix, to_screen
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.light import (
     MATERIALS,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.kernels import kernel
-from sedtalker.face.mesh import Floats, Ints
+from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.mesh.rasteriser import kernel
 from sedtalker.render.light import IRIS, IRIS_COLOUR, MATERIALS, PUPIL, PUPIL_COLOUR, Lighting
 
 SAMPLES = np.array([[0.375, 0.125], [0.875, 0.375], [0.125, 0.625], [0.625, 0.875]], dtype=np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.whole_file import whole_file
+from sedtalker.storage import whole_file
 
 _AUDIO_BLOCK = 1024
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)

@@ -24,6 +24,7 @@ from sedtalker.speech.features import (
     FRAME_CLOCK,
     HOP_LENGTH,
     MEL_BANDS,
+    PHONES,
     PITCH_WINDOW,
     centre_bands,
     level_gain,
@@ -31,7 +32,6 @@ from sedtalker.speech.features import (
     prosody,
     speech_mask,
 )
-from sedtalker.speech.phones import PHONES
 
 WINDOW_SECONDS = 30.0
 MEL_SCALE = 0.4

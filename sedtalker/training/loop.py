@@ -1,16 +1,15 @@
-"""The training loop, on Lightning Fabric.
+"""What a run leaves in its folder: checkpoints, a log, TensorBoard events, the exported weights.
 
-Fabric rather than Accelerate: the loop stays our own plain code, and one object sets device, precision and processes.
-Each micro-batch is drawn from a generator seeded by (seed, step, index) and re-seeds torch (see ``batches``), so a
-resumed run continues exactly as if it had never stopped.
+``last.ckpt`` and ``best.ckpt`` appear whole or not at all, so a run may be killed at any moment.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -20,10 +19,92 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from sedtalker.errors import InputError
-from sedtalker.training.batches import Batch, batches, generator
-from sedtalker.training.run_folder import BEST, LAST, RunLog, save_whole
+
+LAST, BEST, LOG, CONFIG = "last.ckpt", "best.ckpt", "log.jsonl", "config.json"
+
+
+class RunLog:
+    """Losses and held-out figures by step: ``log.jsonl`` and TensorBoard."""
+
+    def __init__(self, folder: Path, step: int):
+        """Lines and events after ``step``, where the run goes on, are of a run that was killed: they are dropped."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.path = folder / LOG
+        kept = [row for row in read_log(folder) if row["step"] <= step]
+        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def add(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """``kind`` is ``loss`` or ``valid``; ``step`` counts the steps that were made."""
+        for name, value in values.items():
+            self.writer.add_scalar(f"{kind}/{name}", value, step)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+
+    def close(self) -> None:
+        """Flush and close."""
+        self.writer.close()
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a run's log; a line that a kill cut short is left out."""
+    path = folder / LOG
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
+
+
+def save_whole(value: Any, path: Path) -> None:
+    """``torch.save`` that never leaves half a file."""
+    temporary = path.with_name(f".{path.name}")
+    torch.save(value, temporary)
+    temporary.replace(path)
+
+
+# --- The same batches however a run is cut: by interruption, by accumulation or over processes.
+
+Batch = dict[str, Tensor]
+
+
+class _Batches(Dataset[Batch]):
+    """Micro-batches of one process, item ``step · accumulate + number``."""
+
+    def __init__(self, task: Task, config: TrainerConfig, rank: int):
+        self.task, self.config, self.rank = task, config, rank
+
+    def __len__(self) -> int:
+        return self.config.steps * self.config.accumulate
+
+    def __getitem__(self, item: int) -> Batch:
+        step, number = divmod(item, self.config.accumulate)
+        return self.task.batch(generator(self.config, step, self.rank, number)[0])
+
+
+def generator(config: TrainerConfig, step: int, rank: int, number: int) -> tuple[np.random.Generator, int]:
+    """The generator of a micro-batch and the seed of its dropout; with ``overfit`` every step is the first."""
+    index = rank * config.accumulate + number
+    rng = np.random.default_rng((config.seed, 0 if config.overfit else step, index))
+    dropout = int(rng.integers(2**62))
+    return rng, dropout
+
+
+def batches(task: Task, config: TrainerConfig, rank: int, first: int) -> Generator[Batch]:
+    """Micro-batches from step ``first`` on, in order."""
+    ahead = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if config.workers else {}
+    items = range(first * config.accumulate, config.steps * config.accumulate)
+    data = _Batches(task, config, rank)
+    yield from DataLoader(data, batch_size=None, sampler=items, num_workers=config.workers, **ahead)  # type: ignore[arg-type]
+
+
+# --- The training loop, on Lightning Fabric.
 
 Report = Callable[[str], None]
 

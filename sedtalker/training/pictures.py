@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sedtalker.animation.attention import LocalAttention, rotate
 from sedtalker.audio import SAMPLE_RATE, load_audio
+from sedtalker.nn.attention import LocalAttention, rotate
 
 FACES, SIZE = 4, 192
 """Frames in a picture, and the side of each, pixels."""
@@ -37,7 +37,7 @@ def show_faces(
 
 def face_rows(motions: list[NDArray[np.float32]], triangles: NDArray[np.int32]) -> NDArray[np.uint8]:
     """(rows · SIZE, FACES · SIZE, 3) pictures of evenly spaced frames, a row for each motion (T, V, 3)."""
-    from sedtalker.face.mesh import from_triangles
+    from sedtalker.mesh.mesh import from_triangles
     from sedtalker.render.camera import Camera
     from sedtalker.render.renderer import make_renderer
 

@@ -1,21 +1,50 @@
-"""From composed configuration to a finished run."""
+"""The tasks that can be trained, by the name a config gives."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from sedtalker.datasets.manifest import find_data
 from sedtalker.errors import InputError
-from sedtalker.training.loop import TrainerConfig, fit
-from sedtalker.training.run_folder import CONFIG
-from sedtalker.training.tasks import make_task
-from sedtalker.whole_file import whole_file
+from sedtalker.storage import whole_file
+from sedtalker.training.corpora.manifest import find_data
+from sedtalker.training.loop import CONFIG, Task, TrainerConfig, fit
+
+TASKS: dict[str, str] = {
+    "speech_encoder": "tasks.speech_encoder.SpeechEncoderTask",
+    "backbone": "tasks.backbone.BackboneTask",
+    "frame_network": "tasks.frame_network.FrameNetworkTask",
+    "diarizer": "tasks.diarizer.DiarizerTask",
+    "ear": "tasks.mouth_model.EarTask",
+    "decoder": "tasks.decoder.DecoderTask",
+    "vertex_decoder": "tasks.vertex_decoder.VertexDecoderTask",
+    "personal_decoder": "tasks.personal_decoder.PersonalDecoderTask",
+    "published_diarizer": "published.diarizer.PublishedDiarizerTask",
+    "published_decoder": "published.decoder.PublishedDecoderTask",
+}
+"""The class of each task within ``sedtalker.training``; its module is imported when it is asked for."""
+
+
+def make_task(name: str, config: dict[str, Any], data: Path, cache: Path) -> Task:
+    """The task ``name`` with its hyper-parameters, reading training data from ``data`` and caching under ``cache``.
+
+    Raises:
+        InputError: unknown task.
+    """
+    if name not in TASKS:
+        raise InputError(f"unknown task '{name}'; there are {', '.join(TASKS)}")
+    module, task = TASKS[name].rsplit(".", 1)
+    made: Task = getattr(import_module(f"sedtalker.training.{module}"), task)(config, data, cache)
+    return made
+
+
+# --- From composed configuration to a finished run.
 
 
 def config_folder() -> Path:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sedtalker.errors import InputError
+from sedtalker.storage import whole_file
+from sedtalker.training.loop import CONFIG, read_log
 from sedtalker.training.run import compose, leads, train
-from sedtalker.training.run_folder import CONFIG, read_log
-from sedtalker.whole_file import whole_file
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from sedtalker.animation.animation import Animation, read_animation, write_animation
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
-from tests.face.cube import cube_face
+from tests.support.cube import cube_face
 
 
 def small_track(frames: int) -> EmotionTrack:

@@ -7,16 +7,16 @@ import pytest
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import load_decoder, predict
-from sedtalker.animation.shapes import INDEX
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.datasets.grid import read_grid
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_builtin
 from sedtalker.metrics.motion import correlation, lip_aperture
 from sedtalker.speech.encoder import encode, load_encoder
-from sedtalker.training.evaluate_control import constant_track
-from sedtalker.training.evaluate_expressions import EXPECTED, landmark_measures
+from sedtalker.training.corpora.tracked_motion import read_grid
+from sedtalker.training.evaluation.control import constant_track
+from sedtalker.training.evaluation.expressions import EXPECTED, landmark_measures
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.decoder import Decoder, DecoderConfig, DecoderStream, DecoderWithEars, Style, predict
-from sedtalker.animation.ears import TALKING_SHAPES
+from sedtalker.animation.mouth_model import TALKING_SHAPES
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import minimum_filter1d
 from typer.testing import CliRunner
 
-from sedtalker.animation.animate import assemble
+from sedtalker.animation.animator import assemble
 from sedtalker.animation.decoder import load_decoder, predict
 from sedtalker.animation.gains import (
     AROUND_THE_MOUTH,
@@ -22,12 +22,11 @@ from sedtalker.animation.gains import (
     apply_gains,
     parse_region_gains,
 )
-from sedtalker.animation.shapes import INDEX
 from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
-from sedtalker.emotion.files import parse_emotion
+from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_builtin
 from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
 from sedtalker.speech.encoder import encode, load_encoder

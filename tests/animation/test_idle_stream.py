@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation import idle_motion
-from sedtalker.animation.idle_stream import BlinkStream, GazeStream, IdleStream
-from sedtalker.animation.shapes import INDEX
+from sedtalker.animation.idle_motion import BlinkStream, GazeStream, IdleStream
+from sedtalker.face.arkit import INDEX
 
 TIMES = np.arange(0, 40, 1 / 60)
 EYES = [i for name, i in INDEX.items() if name.startswith("eye")]

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.animation.onsets import HALF_ONSET, ease_cuts
+from sedtalker.animation.conditioning import HALF_ONSET, ease_cuts
 
 
 def _cut(at=50, frames=120):

@@ -81,7 +81,7 @@ def test_the_command_writes_a_style_that_animate_takes(tmp_path, heard):
     import soundfile
 
     from sedtalker.animation.animation import Animation
-    from sedtalker.export.arkit_csv import write_arkit_csv
+    from sedtalker.export.arkit import write_arkit_csv
 
     face = load_builtin()
     made = predict(load_decoder(), heard, _neutral(), Style(articulation=-0.8))

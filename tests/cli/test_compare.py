@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 from sedtalker.animation.animation import Animation, write_animation
 from sedtalker.cli.compare import RAMP, _caption, _frames, differences
 from sedtalker.cli.main import app
-from tests.face.cube import cube_face
-from tests.face.standing import standing
+from tests.support.cube import cube_face
+from tests.support.standing import standing
 
 
 def run(*arguments: object) -> Result:

@@ -13,14 +13,12 @@ from typer.testing import CliRunner, Result
 from sedtalker.animation.animation import read_animation, write_animation
 from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
-from sedtalker.emotion.files import read_track
-from sedtalker.export.arkit_csv import read_arkit_csv
+from sedtalker.emotion.formats.files import read_track
+from sedtalker.export.arkit import read_arkit_csv
 from sedtalker.export.glb_reader import read_glb_animation
-from sedtalker.export.mdd import read_mdd
-from sedtalker.export.npy import read_npy
-from sedtalker.export.pc2 import read_pc2
-from tests.export.moving import moving_cube
-from tests.face.standing import standing
+from sedtalker.export.point_caches import read_mdd, read_npy, read_pc2
+from tests.support.moving import moving_cube
+from tests.support.standing import standing
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
 

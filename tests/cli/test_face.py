@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from sedtalker.cli.main import app
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.catalogue import FACES, load_face
-from sedtalker.face.files import read_mesh
+from sedtalker.face.builtin.load import FACES, load_face
+from sedtalker.mesh.files import read_mesh
 
 
 def run(*arguments: object) -> Result:

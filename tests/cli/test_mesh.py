@@ -12,13 +12,13 @@ from typer.testing import CliRunner, Result
 
 from sedtalker.cli.main import app
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.catalogue import load_face
-from sedtalker.face.files import read_mesh, write_obj
-from sedtalker.face.landmarks.samples import sphere
-from sedtalker.face.mesh import Mesh, from_triangles
+from sedtalker.face.builtin.load import load_face
 from sedtalker.face.registration import register_cached
 from sedtalker.face.sedface import read_sedface
-from tests.face.cube import cube_mesh
+from sedtalker.mesh.files import read_mesh, write_obj
+from sedtalker.mesh.mesh import Mesh, from_triangles
+from sedtalker.training.corpora.landmark_samples import sphere
+from tests.support.cube import cube_mesh
 
 HEAD = Path(__file__).parents[2] / "data" / "samples" / "head.obj"
 

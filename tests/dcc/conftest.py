@@ -21,11 +21,11 @@ from typer.testing import CliRunner
 from scripts.build_blender_addon import build_addon
 from sedtalker.animation.animation import Animation, read_animation, write_animation
 from sedtalker.cli.main import app
-from sedtalker.emotion.files import parse_emotion
+from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.face.face import Face
-from sedtalker.face.obj import write_obj
-from tests.face.cube import cube_face
-from tests.face.standing import standing
+from sedtalker.mesh.obj import write_obj
+from tests.support.cube import cube_face
+from tests.support.standing import standing
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "in_blender"

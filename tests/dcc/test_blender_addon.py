@@ -16,12 +16,12 @@ import pytest
 from scripts.build_blender_addon import SOURCES, build_addon
 from sedtalker import __version__
 from sedtalker.animation.animation import Animation
-from sedtalker.emotion.densify import densify
-from sedtalker.emotion.files import read_track, write_track
+from sedtalker.emotion.formats.files import read_track, write_track
+from sedtalker.emotion.formats.json import densify
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.export.formats import ExportOptions, export
-from sedtalker.face.files import read_mesh
+from sedtalker.mesh.files import read_mesh
 from tests.dcc.conftest import SAMPLES, Blender, Example, some_frames, vertices_at
 from tests.dcc.test_blender_imports import METRES_RMS, RELATIVE, rms, size
 

@@ -11,8 +11,8 @@ import pytest
 from sedtalker.animation.animation import Animation
 from sedtalker.export.formats import SUFFIXES, ExportOptions, export
 from sedtalker.export.glb import split_at_seams
-from sedtalker.export.point_cache import mesh_file_frames
-from sedtalker.export.surface import surface_of
+from sedtalker.export.point_caches import mesh_file_frames
+from sedtalker.export.targets import surface_of
 from tests.dcc.conftest import Blender, Example, some_frames, vertices_at
 
 METRES_RMS = 5e-5

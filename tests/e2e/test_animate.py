@@ -12,10 +12,10 @@ import pytest
 import soundfile
 
 from sedtalker.animation.animation import read_animation
-from sedtalker.face.files import read_mesh
-from sedtalker.face.obj import write_obj
+from sedtalker.mesh.files import read_mesh
+from sedtalker.mesh.obj import write_obj
 from tests.e2e.conftest import SAMPLE_HEAD, Result
-from tests.face.bodies import side_by_side
+from tests.support.bodies import side_by_side
 
 Run = Callable[..., Result]
 

@@ -14,7 +14,7 @@ from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.backbone import BackboneConfig, load_backbone, pack_backbone
 from tests.e2e.conftest import Result
-from tests.speech.tiny_backbones import save_tiny, save_tiny_classifier
+from tests.support.tiny_backbones import save_tiny, save_tiny_classifier
 
 Run = Callable[..., Result]
 

@@ -17,7 +17,7 @@ from sedtalker.emotion.diarizer import FrameEmotions, emotion_track
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK
-from tests.speech.tiny_backbones import save_tiny, save_tiny_classifier, tiny_extractor
+from tests.support.tiny_backbones import save_tiny, save_tiny_classifier, tiny_extractor
 
 RAVDESS = ["angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised"]
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from sedtalker.emotion.diarizer import diarize, enrol
-from sedtalker.emotion.enrolment import Voice, centre_on_voice, moments, pool_voices
-from sedtalker.emotion.functionals import VOICED, functionals
+from sedtalker.emotion.functionals import VOICED, Voice, centre_on_voice, functionals, moments, pool_voices
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import SpeechFeatures

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from sedtalker.emotion.frame_blocks import BLOCKS
 from sedtalker.emotion.frame_network import INPUTS, FrameNetwork, FrameNetworkConfig
 from sedtalker.emotion.functionals import SPOKEN
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, FrameBatch, functional_count
+from sedtalker.nn.frame_blocks import BLOCKS
 
 
 @pytest.mark.parametrize("kind", BLOCKS)

@@ -17,7 +17,7 @@ from sedtalker.emotion.stream import DiarizerStream, StreamFrames
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, encode, load_encoder
 from sedtalker.speech.features import FRAME_CLOCK
-from tests.speech.test_listener import voice_like
+from tests.speech.test_stream import voice_like
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sedtalker.emotion.circumplex import valence_arousal
-from sedtalker.emotion.densify import densify
-from sedtalker.emotion.files import read_track, write_track
+from sedtalker.emotion.formats.files import read_track, write_track
+from sedtalker.emotion.formats.json import densify, track_from_json, track_to_json
+from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Segment
-from sedtalker.emotion.track_json import track_from_json, track_to_json
 
 
 def stepped(confidences: list[float], speech: np.ndarray | None = None) -> EmotionTrack:

@@ -17,16 +17,15 @@ from scipy.spatial.transform import Rotation
 from sedtalker.errors import InputError
 from sedtalker.export.glb import split_at_seams, write_animation_glb, write_glb
 from sedtalker.export.glb_reader import read_glb_animation
-from sedtalker.face.face import Face
-from sedtalker.face.files import read_mesh
-from sedtalker.face.gltf_file import GltfFile
-from sedtalker.face.head import head_weights, turn_head
-from sedtalker.face.mesh import Mesh
+from sedtalker.face.face import Face, head_weights, turn_head
+from sedtalker.mesh.files import read_mesh
+from sedtalker.mesh.gltf import GltfFile
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.render.renderer import weld_map
 from sedtalker.render.shading import welded_normals
-from tests.export.moving import speaking_face
-from tests.face.cube import CORNERS, cube_face, cube_mesh
-from tests.face.standing import standing
+from tests.support.cube import CORNERS, cube_face, cube_mesh
+from tests.support.moving import speaking_face
+from tests.support.standing import standing
 
 FPS = 30.0
 

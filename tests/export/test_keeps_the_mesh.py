@@ -10,13 +10,11 @@ import pytest
 from sedtalker.animation.animation import Animation, read_animation
 from sedtalker.export.formats import SUFFIXES, ExportOptions, export
 from sedtalker.export.glb import write_glb
-from sedtalker.export.mdd import read_mdd
-from sedtalker.export.npy import read_npy
-from sedtalker.export.pc2 import read_pc2
-from sedtalker.face.catalogue import load_face
+from sedtalker.export.point_caches import read_mdd, read_npy, read_pc2
+from sedtalker.face.builtin.load import load_face
 from sedtalker.face.face import Face
-from sedtalker.face.files import read_mesh, read_scene, write_obj
-from sedtalker.face.mesh import Mesh
+from sedtalker.mesh.files import read_mesh, read_scene, write_obj
+from sedtalker.mesh.mesh import Mesh
 
 SCALE, TURN, SHIFT = 0.01, np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]), np.array([0.1, 0.2, 0.3])
 INPUTS = ("obj", "glb", "usda", "ply")

@@ -12,11 +12,16 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
 from sedtalker.errors import InputError
-from sedtalker.export.mdd import read_mdd, write_mdd
-from sedtalker.export.npy import read_npy, write_npy
-from sedtalker.export.pc2 import read_pc2, write_pc2
-from sedtalker.export.point_cache import mesh_file_frames
-from tests.export.moving import moving_cube
+from sedtalker.export.point_caches import (
+    mesh_file_frames,
+    read_mdd,
+    read_npy,
+    read_pc2,
+    write_mdd,
+    write_npy,
+    write_pc2,
+)
+from tests.support.moving import moving_cube
 
 POINTS = arrays(
     np.float32,

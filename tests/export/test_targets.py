@@ -5,7 +5,7 @@ import pytest
 
 from sedtalker.export.targets import FEWEST, choose_targets
 from sedtalker.face.arkit import ARKIT_52
-from tests.export.moving import moving_cube, speaking_face
+from tests.support.moving import moving_cube, speaking_face
 
 
 def test_all_targets_are_the_face_itself() -> None:

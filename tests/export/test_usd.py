@@ -10,9 +10,9 @@ from sedtalker.errors import InputError
 from sedtalker.export.usd import write_usd
 from sedtalker.export.usd_reader import read_usd
 from sedtalker.face.face import Face
-from tests.export.moving import moving_cube, speaking_face
-from tests.face.cube import cube_face
-from tests.face.standing import standing
+from tests.support.cube import cube_face
+from tests.support.moving import moving_cube, speaking_face
+from tests.support.standing import standing
 
 pxr = pytest.importorskip("pxr", reason="usd-core is not installed")
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
 from sedtalker.face.face import Corrective, Face
-from sedtalker.face.mesh import Mesh, vertex_normals
-from tests.face.cube import cube_face, cube_mesh
+from sedtalker.mesh.mesh import Mesh, vertex_normals
+from tests.support.cube import cube_face, cube_mesh
 
 
 def test_polygons_are_fanned_in_order() -> None:

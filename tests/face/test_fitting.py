@@ -14,18 +14,27 @@ from sedtalker.export.glb import write_glb
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes
 from sedtalker.face.builtin import load_builtin
-from sedtalker.face.catalogue import FACES, load_face
+from sedtalker.face.builtin.load import FACES, load_face
 from sedtalker.face.face import Face
-from sedtalker.face.files import read_scene, write_obj
-from sedtalker.face.fitting import FitOptions, fit, foresee, left_share, unmoved_parts, with_own_shapes
-from sedtalker.face.landmarks.samples import random_rotation
-from sedtalker.face.measure import measured
-from sedtalker.face.mesh import Mesh, from_triangles
+from sedtalker.face.fitting import (
+    BUILTIN_COUNTS,
+    FLAME,
+    FitOptions,
+    fit,
+    foresee,
+    left_share,
+    other_topology,
+    recognise,
+    unmoved_parts,
+    with_own_shapes,
+)
 from sedtalker.face.registration import RegistrationReport
+from sedtalker.face.registration.measure import measured
 from sedtalker.face.registration.pose import Similarity
 from sedtalker.face.rig import read_rig
-from sedtalker.face.scene import Scene
-from sedtalker.face.topology import BUILTIN_COUNTS, FLAME, other_topology, recognise
+from sedtalker.mesh.files import read_scene, write_obj
+from sedtalker.mesh.mesh import Mesh, Scene, from_triangles
+from sedtalker.training.corpora.landmark_samples import random_rotation
 
 STILL = Similarity(1.0, np.eye(3), np.zeros(3))
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from sedtalker.face.head import head_weights, turn_head
-from tests.face.cube import cube_face
-from tests.face.standing import PIVOT, standing
+from sedtalker.face.face import head_weights, turn_head
+from tests.support.cube import cube_face
+from tests.support.standing import PIVOT, standing
 
 
 def test_the_head_follows_the_shoulders_do_not_and_the_neck_is_smooth() -> None:

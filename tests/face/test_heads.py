@@ -7,18 +7,16 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
-from sedtalker.face.catalogue import load_face
-from sedtalker.face.face import Face
+from sedtalker.face.builtin.load import load_face
+from sedtalker.face.face import Face, head_weights
 from sedtalker.face.fitting import fit
-from sedtalker.face.head import head_weights
 from sedtalker.face.heads import alone, choose_head, figures, heads_of
-from sedtalker.face.landmarks.samples import sphere, torus
-from sedtalker.face.mesh import Mesh, from_triangles
 from sedtalker.face.registration import RegistrationReport
-from sedtalker.face.registration.rigid import worn_offsets
-from sedtalker.face.registration.surface import adjacency, weld
-from sedtalker.face.scene import Scene
-from tests.face.bodies import on_body, parts_of, side_by_side
+from sedtalker.face.registration.carry import worn_offsets
+from sedtalker.mesh.mesh import Mesh, Scene, from_triangles
+from sedtalker.mesh.surface import adjacency, weld
+from sedtalker.training.corpora.landmark_samples import sphere, torus
+from tests.support.bodies import on_body, parts_of, side_by_side
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
 from sedtalker.face.landmark_file import NAMES, read_landmarks
-from sedtalker.face.landmarks.samples import random_rotation
-from sedtalker.face.mesh import Mesh
+from sedtalker.mesh.mesh import Mesh
+from sedtalker.training.corpora.landmark_samples import random_rotation
 
 FEW = ("right_eye_outer", "left_eye_outer", "nose_tip", "mouth_right", "mouth_left", "chin", "nose_bridge")
 

@@ -11,11 +11,10 @@ import torch
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.landmarks import load_detector
-from sedtalker.face.landmarks.network import LandmarkConfig, LandmarkNet, expected_points
-from sedtalker.face.landmarks.rigs import load_reference_rig, rig_of_face
-from sedtalker.face.landmarks.samples import draw, random_solids
-from sedtalker.face.landmarks.training import LandmarkTraining, train
-from sedtalker.face.landmarks.views import View, geometry_channels, rasterise, turn
+from sedtalker.face.landmarks.detector import LandmarkConfig, LandmarkNet, expected_points
+from sedtalker.mesh.views import View, geometry_channels, rasterise, turn
+from sedtalker.training.corpora.landmark_samples import draw, random_solids
+from sedtalker.training.tasks.landmarks import LandmarkTraining, load_reference_rig, rig_of_face, train
 
 
 def front_view(points: np.ndarray, yaw: float = 0.0, pitch: float = 0.0) -> View:

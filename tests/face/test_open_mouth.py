@@ -10,18 +10,16 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
-from sedtalker.face.catalogue import load_face
+from sedtalker.face.builtin.load import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import FitOptions, fit
-from sedtalker.face.mesh import Mesh
-from sedtalker.face.mouth.cut import cut_lips
+from sedtalker.face.mouth.cut import LipLine, cut_lips, find_lip_line
 from sedtalker.face.mouth.inside import PARTS
-from sedtalker.face.mouth.line import LipLine, find_lip_line
 from sedtalker.face.mouth.opening import OPEN_ALREADY, open_mouth
 from sedtalker.face.quality import judge
 from sedtalker.face.registration import RegistrationReport
-from sedtalker.face.scene import Scene
-from tests.face.bodies import scan, sealed
+from sedtalker.mesh.mesh import Mesh, Scene
+from tests.support.bodies import scan, sealed
 
 
 def plate(columns: int = 9, rows: int = 8) -> Mesh:

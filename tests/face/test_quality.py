@@ -9,7 +9,7 @@ import numpy as np
 from sedtalker.face.face import Face
 from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, inverted_share, judge
 from sedtalker.face.registration import RegistrationReport
-from tests.face.cube import cube_face
+from tests.support.cube import cube_face
 
 GOOD = RegistrationReport(
     score=1.0,

@@ -10,14 +10,11 @@ from sedtalker.face import fitting
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
-from sedtalker.face.fitting import TOLD, fit
-from sedtalker.face.landmarks.samples import random_rotation
-from sedtalker.face.measure import measured
-from sedtalker.face.mesh import Floats, from_triangles
-from sedtalker.face.registration.given import GivenLandmarks
-from sedtalker.face.registration.pose import Similarity
-from sedtalker.face.scene import Scene
-from sedtalker.face.shape_landmarks import TELLING, shape_landmarks
+from sedtalker.face.fitting import TELLING, TOLD, fit, shape_landmarks
+from sedtalker.face.registration.measure import measured
+from sedtalker.face.registration.pose import GivenLandmarks, Similarity
+from sedtalker.mesh.mesh import Floats, Scene, from_triangles
+from sedtalker.training.corpora.landmark_samples import random_rotation
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.blend_shapes import is_basis
-from sedtalker.face.shape_names import understand
+from sedtalker.face.blend_shapes import is_basis, understand
 
 
 @pytest.mark.parametrize("shape", ARKIT_52)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sedtalker.face.face import Face
-from sedtalker.face.mesh import from_triangles
+from sedtalker.mesh.mesh import from_triangles
 from sedtalker.metrics.motion import (
     ClosureCounts,
     correlation,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sedtalker.render.camera import Camera, frame_head
-from tests.render.ball import ball, figure
+from tests.support.ball import ball, figure
 
 
 def test_a_point_at_the_target_is_in_the_middle_and_up_is_up() -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.landmarks.samples import sphere
-from sedtalker.face.mesh import Mesh, from_triangles
+from sedtalker.mesh.mesh import Mesh, from_triangles
 from sedtalker.render import frame_head, load_lighting, make_renderer
 from sedtalker.render.light import IRIS, blank_eyes, default_colours, light_names, lights_folder
-from tests.render.ball import ball
+from sedtalker.training.corpora.landmark_samples import sphere
+from tests.support.ball import ball
 
 
 def test_every_preset_loads_and_describes_itself() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.render import frame_head, make_renderer
-from tests.render.ball import figure
+from tests.support.ball import figure
 
 pytestmark = pytest.mark.gl
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.mesh import Mesh, from_triangles
+from sedtalker.mesh.mesh import Mesh, from_triangles
 from sedtalker.render import frame_head, make_renderer
 from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
 from sedtalker.render.renderer import weld_map
-from tests.render.ball import ball
+from tests.support.ball import ball
 
 GREEN = (0.0, 1.0, 0.0)
 

@@ -13,14 +13,13 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
-from sedtalker.face.files import read_mesh, read_scene
 from sedtalker.face.fitting import fit
-from sedtalker.face.landmarks.samples import sphere
-from sedtalker.face.mesh import from_triangles
 from sedtalker.face.registration import register
-from sedtalker.face.registration.given import GivenLandmarks
-from sedtalker.face.scene import Scene
-from tests.face.bodies import scan
+from sedtalker.face.registration.pose import GivenLandmarks
+from sedtalker.mesh.files import read_mesh, read_scene
+from sedtalker.mesh.mesh import Scene, from_triangles
+from sedtalker.training.corpora.landmark_samples import sphere
+from tests.support.bodies import scan
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "damage_meshes.py"
 

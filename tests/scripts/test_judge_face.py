@@ -8,9 +8,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from sedtalker.datasets.reference_rig import read_coloured_rig, with_turning_eyes
 from sedtalker.errors import InputError
-from sedtalker.training.shape_judge import JUDGED, _row, open_judge
+from sedtalker.training.corpora.tracked_motion import read_coloured_rig, with_turning_eyes
+from sedtalker.training.evaluation.shape_judge import JUDGED, _row, open_judge
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "judge_face.py"
 

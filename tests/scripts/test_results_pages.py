@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from sedtalker.datasets.manifest import Clip
+from sedtalker.training.corpora.manifest import Clip
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

@@ -23,7 +23,7 @@ from sedtalker.speech.backbone import (
     unpack_backbone,
 )
 from sedtalker.speech.features import FRAME_CLOCK
-from tests.speech.tiny_backbones import SIZES, save_tiny, tiny_extractor, tiny_model
+from tests.support.tiny_backbones import SIZES, save_tiny, tiny_extractor, tiny_model
 
 
 def backbone(kind: str, weights: tuple[float, ...] | None = None) -> Backbone:

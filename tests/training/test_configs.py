@@ -8,20 +8,18 @@ import pytest
 from pydantic import BaseModel
 
 from sedtalker.errors import InputError
-from sedtalker.training.backbone import BackboneTraining
-from sedtalker.training.decoder import DecoderTaskConfig
-from sedtalker.training.diarizer import DiarizerTraining
-from sedtalker.training.ear import EarTaskConfig
-from sedtalker.training.frame_network import FrameNetworkTraining
-from sedtalker.training.frame_pretraining import FramePretraining
 from sedtalker.training.loop import TrainerConfig, learning_rate
-from sedtalker.training.personal_decoder import PersonalDecoderConfig
-from sedtalker.training.published_decoder import PublishedDecoderConfig
-from sedtalker.training.published_diarizer import PublishedDiarizerConfig
-from sedtalker.training.run import compose, config_folder, experiments
-from sedtalker.training.speech_encoder import SpeechEncoderTaskConfig
-from sedtalker.training.tasks import make_task
-from sedtalker.training.vertex_decoder import VertexDecoderTaskConfig
+from sedtalker.training.published.decoder import PublishedDecoderConfig
+from sedtalker.training.published.diarizer import PublishedDiarizerConfig
+from sedtalker.training.run import compose, config_folder, experiments, make_task
+from sedtalker.training.tasks.backbone import BackboneTraining
+from sedtalker.training.tasks.decoder import DecoderTaskConfig
+from sedtalker.training.tasks.diarizer import DiarizerTraining
+from sedtalker.training.tasks.frame_network import FrameNetworkTraining
+from sedtalker.training.tasks.mouth_model import EarTaskConfig
+from sedtalker.training.tasks.personal_decoder import PersonalDecoderConfig
+from sedtalker.training.tasks.speech_encoder import SpeechEncoderTaskConfig
+from sedtalker.training.tasks.vertex_decoder import VertexDecoderTaskConfig
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "backbone": BackboneTraining,
@@ -29,7 +27,6 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "diarizer": DiarizerTraining,
     "ear": EarTaskConfig,
     "frame_network": FrameNetworkTraining,
-    "frame_pretraining": FramePretraining,
     "personal_decoder": PersonalDecoderConfig,
     "published_decoder": PublishedDecoderConfig,
     "published_diarizer": PublishedDiarizerConfig,

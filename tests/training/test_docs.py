@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
 from sedtalker.training.run import compose
-from tests.training.test_personal_decoder import takes  # noqa: F401
-from tests.training.test_vertex_decoder import environment
+from tests.training.tasks.test_personal_decoder import takes  # noqa: F401
+from tests.training.tasks.test_vertex_decoder import environment
 
 ROOT = Path(__file__).parents[2]
 BEGINNING = "From nothing"

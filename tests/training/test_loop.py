@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 from sedtalker.errors import InputError
 from sedtalker.training import loop
-from sedtalker.training.batches import Batch, generator
-from sedtalker.training.loop import TrainerConfig, fit, learning_rate
-from sedtalker.training.run_folder import RunLog, read_log
+from sedtalker.training.loop import Batch, RunLog, TrainerConfig, fit, generator, learning_rate, read_log
 
 
 class Sum:

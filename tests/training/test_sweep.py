@@ -10,7 +10,7 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.training.run import write_config
 from sedtalker.training.sweep import combinations, results_table, sweep
-from tests.training.test_vertex_decoder import OVERRIDES
+from tests.training.tasks.test_vertex_decoder import OVERRIDES
 
 
 def test_every_combination_of_the_listed_values() -> None:

@@ -7,8 +7,8 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 
 from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, Cage, patch
-from sedtalker.face.builtin.character import Brows, Character
-from sedtalker.face.builtin.glue import flipped, glue_front, reflected, ride
+from sedtalker.face.builtin.characters import Brows, Character
+from sedtalker.face.builtin.creases import flipped, glue_front, reflected, ride
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 
 BROW_DROP = 0.88

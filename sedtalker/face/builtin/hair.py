@@ -7,10 +7,20 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.builtin.character import HairStyle, Palette
-from sedtalker.face.builtin.locks import CAP_ROWS, Strands, cap, curls, join, ribbons, streaks
+from sedtalker.face.builtin.characters import HairStyle, Palette
+from sedtalker.face.builtin.locks import (
+    CAP_ROWS,
+    Scalp,
+    Strands,
+    above_hairline,
+    arc,
+    cap,
+    curls,
+    join,
+    ribbons,
+    streaks,
+)
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
-from sedtalker.face.builtin.scalp import Scalp, above_hairline, arc
 
 PARTING = -34.0
 """Azimuth (degrees, positive to the subject's left) at which swept hair divides."""

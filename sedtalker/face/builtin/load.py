@@ -12,24 +12,40 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.face.builtin.brows import build_brows, build_lashes
 from sedtalker.face.builtin.cage import Cage, build_cage
-from sedtalker.face.builtin.character import Character
-from sedtalker.face.builtin.characters import DEFAULT, KNOWN, random_character
-from sedtalker.face.builtin.clothes import build_collar
+from sedtalker.face.builtin.characters import DEFAULT, KNOWN, Character, random_character
 from sedtalker.face.builtin.creases import build_creases
-from sedtalker.face.builtin.eyes import Eyeball, build_eyeball
 from sedtalker.face.builtin.hair import build_hair
-from sedtalker.face.builtin.identity import Fitted, apply_identity
-from sedtalker.face.builtin.mouth import LOWER_SCALE, TEETH_BEHIND, Arch, build_gum, build_teeth, build_tongue
-from sedtalker.face.builtin.paint import GUM, TONGUE, paint_eyeball, paint_skin, paint_soft, paint_teeth
-from sedtalker.face.builtin.parameters import Parameters, read_parameters
-from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
-from sedtalker.face.builtin.regions import part_regions, skin_regions
-from sedtalker.face.builtin.scalp import Scalp, above_hairline, still_scalp
-from sedtalker.face.builtin.shapes import SHAPES, correctives, eye_offsets, jaw_offsets, refine_skin, tongue_offsets
+from sedtalker.face.builtin.identity import Fitted, Parameters, apply_identity, read_parameters
+from sedtalker.face.builtin.locks import Scalp, above_hairline, still_scalp
+from sedtalker.face.builtin.paint import GUM, TONGUE, paint_eyeball, paint_skin, paint_soft, paint_teeth, skin_uvs
+from sedtalker.face.builtin.parts import (
+    LOWER_SCALE,
+    TEETH_BEHIND,
+    Arch,
+    Eyeball,
+    Part,
+    Points,
+    Skin,
+    build_collar,
+    build_eyeball,
+    build_gum,
+    build_teeth,
+    build_tongue,
+    flat_uvs,
+)
+from sedtalker.face.builtin.shapes import (
+    SHAPES,
+    correctives,
+    eye_offsets,
+    jaw_offsets,
+    part_regions,
+    refine_skin,
+    skin_regions,
+    tongue_offsets,
+)
 from sedtalker.face.builtin.unfold import Surroundings, surroundings, unfold
-from sedtalker.face.builtin.uv import skin_uvs
 from sedtalker.face.face import Face
-from sedtalker.face.mesh import Mesh
+from sedtalker.mesh.mesh import Mesh
 
 METRES = 0.01
 PIVOT = (0.0, -4.0, -0.5)
@@ -219,3 +235,28 @@ def assemble(base: _Base, skin: Skin, parts: list[Part], parameters: Parameters,
         landmarks=parameters.landmarks.astype(np.int32),
         pivot=np.array(PIVOT, np.float32) * np.float32(METRES),
     )
+
+
+# --- The faces in the box, by name, and strangers by number.
+
+__all__ = ["DEFAULT", "FACES", "load_face"]
+
+FACES: dict[str, str] = {name: KNOWN[name].about for name in CHARACTERS}
+"""What the faces are, by name; the first is the default."""
+_STRANGER = "random-"
+
+
+def load_face(name: str = DEFAULT) -> Face:
+    """The face of that name; ``random-7`` is the stranger drawn from seed 7.
+
+    Raises:
+        InputError: there is none; the message lists those there are.
+    """
+    seed = name.removeprefix(_STRANGER)
+    if name.startswith(_STRANGER) and seed.isascii() and seed.isdigit() and len(seed) < 10:
+        return random_face(int(seed))
+    if name not in FACES:
+        raise InputError(
+            f"there is no built-in face '{name}': use {', '.join(FACES)}, or {_STRANGER}SEED for a stranger"
+        )
+    return load_character(name)

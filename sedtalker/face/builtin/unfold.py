@@ -12,7 +12,7 @@ from sedtalker.face.builtin.cage import Cage, patch
 from sedtalker.face.builtin.parts import Index, Points, Skin
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.face.face import Corrective
-from sedtalker.face.mesh import Mask
+from sedtalker.mesh.mesh import Mask
 
 LIP, LID = 3.9, 1.9
 """Rings from which mouth and eye count as lip and lid."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.face import Face
-from sedtalker.face.mesh import Floats, Ints
+from sedtalker.face.registration.carry import affine_offsets
 from sedtalker.face.registration.pose import Similarity, similarity
-from sedtalker.face.registration.rigid import affine_offsets
-from sedtalker.face.registration.surface import Points
+from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.mesh.surface import Points
 
 # Depth behind the lips, height over the line and how far the lip's own motion reaches: the back of the lip, the
 # vestibule before the gums, the palate, the throat. Metres on a mouth of WIDTH.

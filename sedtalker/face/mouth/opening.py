@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
-from sedtalker.face.mesh import Mesh
-from sedtalker.face.mouth.cut import Cut, cut_lips
+from sedtalker.face.mouth.cut import Cut, cut_lips, find_lip_line
 from sedtalker.face.mouth.inside import Inside, build_inside
-from sedtalker.face.mouth.line import find_lip_line
 from sedtalker.face.registration import RegistrationReport, register_cached
-from sedtalker.face.registration.given import GivenLandmarks
+from sedtalker.face.registration.pose import GivenLandmarks
+from sedtalker.mesh.mesh import Mesh
 
 PARTED = 3e-5  # metres between the lips of a cut
 OPEN_ALREADY = "the lips are apart already: --open-mouth added nothing"

@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.archive import face_arrays, face_from_arrays
-from sedtalker.face.face import Face
-from sedtalker.face.mesh import Mesh
-from sedtalker.face.registration.given import GivenLandmarks
-from sedtalker.face.registration.report import RegistrationReport, report_from_json
-from sedtalker.whole_file import whole_file
+from sedtalker.face.face import Face, face_arrays, face_from_arrays
+from sedtalker.face.registration.pose import GivenLandmarks
+from sedtalker.face.registration.register import RegistrationReport, report_from_json
+from sedtalker.mesh.mesh import Mesh
+from sedtalker.storage import whole_file
 
 VERSION = 9  # raise when registration gives other results
 

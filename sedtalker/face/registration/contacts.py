@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from sedtalker.face.registration.alignment import Skin
-from sedtalker.face.registration.borders import Borders, Values, bind, taper, tighten
+from sedtalker.face.registration.alignment import Borders, Skin, Values, bind, taper, tighten
 from sedtalker.face.registration.features import SAMPLES
 from sedtalker.face.registration.lids import close_lids
 from sedtalker.face.registration.parts import LEFT_EYE, RIGHT_EYE, Eyeball

@@ -11,9 +11,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from sedtalker.face.landmarks.views import View, rasterise
-from sedtalker.face.mesh import Ints, Mask
-from sedtalker.face.registration.surface import Points
+from sedtalker.mesh.mesh import Ints, Mask
+from sedtalker.mesh.surface import Points
+from sedtalker.mesh.views import View, rasterise
 
 PICTURE = 512
 SAMPLES = 25

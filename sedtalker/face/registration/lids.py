@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from sedtalker.face.mesh import Ints
-from sedtalker.face.registration.alignment import Skin, attach_to
-from sedtalker.face.registration.borders import Borders, Values, taper, tighten
+from sedtalker.face.registration.alignment import Borders, Skin, Values, attach_to, taper, tighten
 from sedtalker.face.registration.parts import Eyeball
-from sedtalker.face.registration.surface import Points, triangle_normals
+from sedtalker.mesh.mesh import Ints
+from sedtalker.mesh.surface import Points, triangle_normals
 
 OVERLAP = 0.0005  # metres at rig scale by which closed lids overlap
 CLOSING_ROUNDS = 4  # lids of few polygons do not follow their rim at once

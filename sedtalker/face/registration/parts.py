@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from sedtalker.face.mesh import Ints, Mask
-from sedtalker.face.registration.surface import Points, adjacency
+from sedtalker.mesh.mesh import Ints, Mask
+from sedtalker.mesh.surface import Points, adjacency
 
 SKIN, RIGHT_EYE, LEFT_EYE, UPPER_TEETH, LOWER_TEETH, TONGUE, WORN = range(7)
 MOUTH = (UPPER_TEETH, LOWER_TEETH, TONGUE)

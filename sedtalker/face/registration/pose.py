@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.landmarks.detector import LandmarkDetector
-from sedtalker.face.landmarks.views import View, geometry_channels, rasterise, turn
-from sedtalker.face.mesh import Ints
-from sedtalker.face.registration.surface import Points, Surface
+from sedtalker.mesh.mesh import Ints
+from sedtalker.mesh.surface import Points, Surface
+from sedtalker.mesh.views import View, geometry_channels, rasterise, turn
 
 JAW = slice(0, 17)
 INNER_LIPS = slice(60, 68)  # in an open mouth they may be lifted to the tongue or teeth
@@ -256,3 +256,61 @@ def similarity(points: Points, reference: Points, weights: NDArray[np.floating])
     rotation = u @ sign @ vt
     scale = float((s * np.diag(sign)).sum() / max(float((w * (a**2).sum(1)).sum()), 1e-300))
     return Similarity(scale, rotation, q - scale * rotation @ p)
+
+
+# --- Landmarks that somebody gives, instead of those that the detector sees.
+
+
+@dataclass(frozen=True, eq=False)
+class GivenLandmarks:
+    """Where the face is: points (68, 3) in the file's coordinates, confidence (68,) and score in [0, 1]."""
+
+    points: Points
+    confidence: NDArray[np.float64]
+    score: float = 1.0
+
+    def on(self, surface: Surface, reference: Points) -> FaceFix:
+        """The face they make on a welded mesh; ``reference`` are the landmarks (68, 3) of a known upright face."""
+        alignment, residual = robust_similarity(self.points, reference)
+        size = float(np.linalg.norm(np.subtract(*reference[list(OUTER_EYE_CORNERS)])))
+        points, triangles = snap(surface, self.points)
+        return FaceFix(points, triangles, self.confidence, self.score, residual / size, alignment)
+
+
+# --- From the file's coordinates to metres, upright.
+
+UNITS = (1.0, 0.1, 0.01, 0.001)
+UNIT_TOLERANCE = 0.22
+AXIS_TOLERANCE = 12.0  # degrees
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Similarities between the file's, the metric and the rig's coordinates, and the guessed unit in metres or None."""
+
+    to_metres: Similarity
+    from_rig: Similarity
+    unit: float | None
+
+
+def place(fix: FaceFix, reference: Points) -> Placement:
+    """Upright metric coordinates of a found face.
+
+    A head that stands nearly along the file's axes keeps its small tilt, and one of nearly human size in a usual unit
+    keeps its size, so that a file in metres, Y up, Z front is only shifted.
+    """
+    unit = next((u for u in UNITS if abs(fix.alignment.scale / u - 1) < UNIT_TOLERANCE), None)
+    scale = unit or fix.alignment.scale
+    rotation = fix.alignment.rotation
+    for axes in axis_rotations():
+        cosine = (np.trace(axes.T @ rotation) - 1) / 2
+        if np.degrees(np.arccos(np.clip(cosine, -1, 1))) < AXIS_TOLERANCE:
+            rotation = axes
+            break
+    inner = fix.landmarks[17:].mean(0)
+    to_metres = Similarity(scale, rotation, reference[17:].mean(0) - scale * rotation @ inner)
+    back = fix.alignment.inverse()
+    from_rig = Similarity(
+        to_metres.scale * back.scale, to_metres.rotation @ back.rotation, to_metres.apply(back.translation[None])[0]
+    )
+    return Placement(to_metres, from_rig, unit)

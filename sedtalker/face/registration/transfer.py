@@ -11,9 +11,9 @@ from scipy.sparse import diags
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
-from sedtalker.face.mesh import Floats, Ints
 from sedtalker.face.registration.alignment import Skin, barycentric, picks
-from sedtalker.face.registration.surface import Points, laplacian, point_normals, triangle_normals
+from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.mesh.surface import Points, laplacian, point_normals, triangle_normals
 
 TRUSTED = 0.002  # metres at rig scale between the registered source and the target
 FILL = 0.02

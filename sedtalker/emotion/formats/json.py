@@ -1,0 +1,266 @@
+"""A few segments, or one constant, made into a dense track with eased transitions."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence, Sized
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from sedtalker.emotion.formats.keys import are_keys, track_from_keys
+from sedtalker.emotion.taxonomy import category, known_category, known_label, valence_arousal
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Segment
+from sedtalker.errors import InputError
+from sedtalker.speech.features import FRAME_CLOCK
+
+EASE_SECONDS = 0.3
+"""An expression takes about a third of a second to change."""
+ADJOINING = 0.02
+"""Segments no further apart than this (seconds) pass into each other, not through neutral."""
+
+
+def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SECONDS) -> EmotionTrack:
+    """A dense track of ``duration`` seconds from segments; neutral where there is none, or an uncertain one.
+
+    Values ease over ``ease`` seconds across each boundary (raised cosine, less where a segment is shorter), from one
+    segment into the next where they adjoin. A segment's confidence becomes its label's probability, the rest goes to
+    neutral. Of overlapping segments the one that begins later wins.
+
+    Raises:
+        InputError: a segment is empty, outside the recording, or its label is unknown.
+    """
+    times = FRAME_CLOCK.times(FRAME_CLOCK.frames(duration))
+    values = np.zeros((len(times), len(CATEGORIES) + 1))
+    values[:, 0] = 1.0
+    for segment in segments:
+        _check(segment, duration)
+    known = sorted((s for s in segments if s.label.strip().lower() != UNCERTAIN), key=lambda s: s.start)
+    for number, segment in enumerate(known):
+        follower = known[number + 1] if number + 1 < len(known) else None
+        covered = None
+        if follower is not None and abs(follower.start - segment.end) <= ADJOINING:
+            covered = follower.start + 0.5 * min(ease, follower.end - follower.start)
+        weight = _window(times, segment, ease, duration, covered)[:, None]
+        values = (1 - weight) * values + weight * _target(segment)
+    posterior = (values[:, :-1] / values[:, :-1].sum(1, keepdims=True)).astype(np.float32)
+    intensity = values[:, -1].astype(np.float32)
+    return EmotionTrack(times, posterior, intensity, *valence_arousal(posterior, intensity), duration=duration)
+
+
+def constant_track(text: str, duration: float) -> EmotionTrack:
+    """One emotion throughout, from ``happy`` or ``happy:0.8`` (label and intensity).
+
+    Raises:
+        InputError: unknown label, or an intensity that is not a number in [0, 1].
+    """
+    label, _, number = text.partition(":")
+    try:
+        intensity = float(number) if number.strip() else (0.0 if category(label) == "neutral" else 1.0)
+    except ValueError as error:
+        raise InputError(str(error) if isinstance(error, InputError) else f"{text}: '{number}' is no number") from None
+    if not 0.0 <= intensity <= 1.0:
+        raise InputError(f"{text}: the intensity must lie between 0 and 1")
+    return densify([Segment(0.0, duration, category(label), intensity, 1.0)], duration, ease=0.0)
+
+
+def _target(segment: Segment) -> NDArray[np.float64]:
+    target = np.zeros(len(CATEGORIES) + 1)
+    target[CATEGORIES.index(category(segment.label))] = segment.confidence
+    target[0] += 1.0 - segment.confidence
+    target[-1] = segment.intensity
+    return target
+
+
+def _check(segment: Segment, duration: float) -> None:
+    """Raise an ``InputError`` for a segment that cannot be."""
+    numbers = (segment.start, segment.end, segment.intensity, segment.confidence)
+    if not all(math.isfinite(n) for n in numbers) or segment.end <= segment.start or segment.start < 0:
+        raise InputError(f"segment {segment.start} to {segment.end} s: its end must come after its start")
+    if segment.start >= duration:
+        raise InputError(f"segment {segment.start} to {segment.end} s begins after the recording ({duration:.2f} s)")
+    if not (0 <= segment.intensity <= 1 and 0 <= segment.confidence <= 1):
+        raise InputError(f"segment {segment.start} to {segment.end} s: intensity must lie between 0 and 1")
+
+
+def _window(
+    times: NDArray[np.float64], segment: Segment, ease: float, duration: float, covered: float | None
+) -> NDArray[np.float64]:
+    """Weight (T,) of a segment: 1 inside, a raised cosine across its ends; no easing at the ends of the recording.
+
+    One that passes into the next stays at 1 until the next has ``covered`` it (seconds).
+    """
+    width = max(min(ease, segment.end - segment.start), 1e-9)
+    rise = np.ones_like(times) if segment.start <= 1e-6 else _step((times - segment.start) / width)
+    if covered is not None:
+        return rise * (times < covered)
+    fall = np.zeros_like(times) if segment.end >= duration - 1e-6 else _step((times - segment.end) / width)
+    return rise * (1 - fall)
+
+
+def _step(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0 below -1/2, 1 above 1/2, a raised cosine between."""
+    return 0.5 - 0.5 * np.cos(np.pi * np.clip(x + 0.5, 0.0, 1.0))
+
+
+# --- EmotionTrack as JSON: the dense track without loss, or a short list of segments written by hand.
+
+FORMAT, VERSION = "sedtalker-emotion-track", 1
+
+
+class HandSegment(BaseModel):
+    """One entry of a hand-written list, seconds; ``confidence`` is optional."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    start: float = Field(ge=0)
+    end: float
+    label: str
+    intensity: float = Field(0.7, ge=0, le=1)
+    confidence: float = Field(1.0, ge=0, le=1)
+
+    @field_validator("label")
+    @classmethod
+    def _known(cls, label: str) -> str:
+        if not known_label(label):
+            raise ValueError(f"unknown emotion '{label}'")
+        return label
+
+
+class DenseTrack(BaseModel):
+    """The lossless schema. ``segments`` is a summary for readers; the frames decide."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    format: str
+    version: int
+    duration: float = Field(ge=0)
+    labels: list[str] = Field(min_length=1)
+    segments: list[dict[str, Any]] = []
+    times: list[float] = Field(min_length=1)
+    posterior: list[list[float]]
+    intensity: list[float]
+    valence: list[float]
+    arousal: list[float]
+    speech: list[int] | None = None
+    min_confidence: float = Field(0.0, ge=0, le=1)
+
+
+def track_to_json(track: EmotionTrack) -> str:
+    """The track as JSON text, one row of frames a line; reading it back gives the same arrays bit for bit."""
+    head: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "duration": track.duration,
+        "labels": list(track.labels),
+    }
+    if track.min_confidence:
+        head["min_confidence"] = track.min_confidence
+    lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
+    segments = [json.dumps(_rounded(segment)) for segment in track.segments()]
+    lines.append('  "segments": [\n    ' + ",\n    ".join(segments) + "\n  ]")
+    lines.append(f'  "times": {json.dumps([float(t) for t in track.times])}')
+    rows = ["[" + ", ".join(_shortest(row)) + "]" for row in track.posterior]
+    lines.append('  "posterior": [\n    ' + ",\n    ".join(rows) + "\n  ]")
+    for name in ("intensity", "valence", "arousal"):
+        lines.append(f'  "{name}": [' + ", ".join(_shortest(getattr(track, name))) + "]")
+    if track.speech is not None:
+        lines.append(f'  "speech": {json.dumps([int(s) for s in track.speech])}')
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def track_from_json(text: str, duration: float | None = None, name: str = "track") -> EmotionTrack:
+    """A track from the lossless schema, a list of segments (bare, or under ``"segments"``), or emotion keys.
+
+    Args:
+        text: JSON.
+        duration: seconds of the recording; needed for lists of segments, else their last end is taken.
+        name: what to call the input in messages.
+
+    Raises:
+        InputError: not JSON, or not a track.
+    """
+    try:
+        data = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        raise InputError(f"{name}: not valid JSON ({where})") from None
+    if isinstance(data, dict) and "posterior" in data:
+        return _dense(data, name)
+    if are_keys(data):
+        return track_from_keys(data, duration, name)
+    if isinstance(data, dict) and isinstance(data.get("duration"), int | float):
+        duration = duration or float(data["duration"])
+    return _from_list(data.get("segments") if isinstance(data, dict) else data, duration, name)
+
+
+def _from_list(entries: object, duration: float | None, name: str) -> EmotionTrack:
+    try:
+        segments = TypeAdapter(list[HandSegment]).validate_python(entries)
+    except ValidationError as error:
+        raise InputError(f"{name}: {_first(error)}") from None
+    if not segments:
+        raise InputError(f"{name}: the list of segments is empty")
+    made = [Segment(s.start, s.end, s.label, s.intensity, s.confidence) for s in segments]
+    try:
+        return densify(made, duration or max(s.end for s in segments))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
+    try:
+        dense = DenseTrack.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{name}: {_first(error)}") from None
+    if dense.format != FORMAT or dense.version != VERSION:
+        raise InputError(f"{name}: this version reads {FORMAT} version {VERSION}, not {dense.format} {dense.version}")
+    count, classes = len(dense.times), len(dense.labels)
+    columns: list[Sized] = [dense.posterior, dense.intensity, dense.valence, dense.arousal, dense.speech or dense.times]
+    if any(len(column) != count for column in columns) or any(len(row) != classes for row in dense.posterior):
+        raise InputError(f"{name}: times, posterior, intensity, valence and arousal must have one row a frame")
+    times, posterior = np.array(dense.times), np.array(dense.posterior, np.float32)
+    if (np.diff(times) <= 0).any() or (posterior < 0).any() or (np.abs(posterior.sum(1) - 1) > 1e-3).any():
+        raise InputError(f"{name}: times must increase and each row of the posterior must sum to 1")
+    ranges = (("intensity", dense.intensity, 0.0), ("valence", dense.valence, -1.0), ("arousal", dense.arousal, -1.0))
+    for key, values, lowest in ranges:
+        if not all(lowest <= value <= 1.0 for value in values):
+            raise InputError(f"{name}: {key} must lie between {lowest:g} and 1")
+    unknown = [label for label in dense.labels if known_category(label) is None]
+    if unknown:
+        raise InputError(f"{name}: unknown emotion '{unknown[0]}'")
+    return EmotionTrack(
+        times=times,
+        posterior=posterior,
+        intensity=np.array(dense.intensity, np.float32),
+        valence=np.array(dense.valence, np.float32),
+        arousal=np.array(dense.arousal, np.float32),
+        labels=tuple(dense.labels),
+        duration=dense.duration,
+        speech=None if dense.speech is None else np.array(dense.speech, bool),
+        min_confidence=dense.min_confidence,
+    )
+
+
+def _rounded(segment: Segment) -> dict[str, Any]:
+    return {
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "label": segment.label,
+        "intensity": round(segment.intensity, 3),
+        "confidence": round(segment.confidence, 3),
+    }
+
+
+def _shortest(values: NDArray[np.float32]) -> list[str]:
+    """Shortest decimals that read back as the same float32."""
+    return [repr(float(str(value))) for value in values.astype(np.float32)]
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = " ".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]

@@ -1,0 +1,114 @@
+"""Timestamped emotion keys, as NVIDIA's Audio2Face-3D takes them: strengths of emotions at moments, interpolated.
+
+``{"emotion_with_timecode_list": [{"time_code": 0.0, "emotion": {"joy": 0.8}}, …]}``: the JSON form of its
+``EmotionWithTimeCode`` messages. Its words are mapped to the categories and back.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from sedtalker.emotion.taxonomy import category, valence_arousal
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.speech.features import FRAME_CLOCK
+
+LIST = "emotion_with_timecode_list"
+WORDS: dict[str, str] = {
+    "happy": "joy",
+    "sad": "sadness",
+    "angry": "anger",
+    "fear": "fear",
+    "disgust": "disgust",
+    "surprise": "amazement",
+}
+"""Audio2Face's word for each category; it has none for neutral, which is where nothing else is."""
+READ: dict[str, str | None] = {
+    **{word: name for name, word in WORDS.items()},
+    "grief": "sad",
+    "cheekiness": "happy",
+    "outofbreath": None,
+    "pain": None,
+}
+"""Category of each of its words; ``None``: none of ours, left out."""
+KEY_FRAMES = 5
+"""A key is written every so many frames of 20 ms, at the frame's own time."""
+
+
+class Key(BaseModel):
+    """One moment: seconds, and the strength in [0, 1] of each emotion that is there."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    time_code: float = Field(ge=0)
+    emotion: dict[str, float]
+
+
+def are_keys(data: object) -> bool:
+    """Whether JSON data is a list of keys, bare or under its name."""
+    entries = data.get(LIST) if isinstance(data, dict) else data
+    return isinstance(entries, list) and bool(entries) and isinstance(entries[0], dict) and "time_code" in entries[0]
+
+
+def track_to_keys(track: EmotionTrack) -> str:
+    """Keys of a track as JSON text: the strength of an emotion is its posterior times the intensity."""
+    count = FRAME_CLOCK.frames(max(track.duration, float(track.times[-1])))
+    sampled = track.at(FRAME_CLOCK.times(count)[::KEY_FRAMES])
+    keys = []
+    for time, posterior, intensity in zip(sampled.times, sampled.posterior, sampled.intensity, strict=True):
+        strength = {name: float(p * intensity) for name, p in zip(track.labels, posterior, strict=True)}
+        emotion = {word: round(strength[name], 4) for name, word in WORDS.items() if strength.get(name, 0.0) >= 5e-5}
+        keys.append(json.dumps({"time_code": round(float(time), 4), "emotion": emotion}))
+    return f'{{"{LIST}": [\n  ' + ",\n  ".join(keys) + "\n]}\n"
+
+
+def track_from_keys(data: Any, duration: float | None = None, name: str = "keys") -> EmotionTrack:
+    """A track of 50 frames a second from keys, in any order, linear between them and held beyond both ends.
+
+    The intensity is the sum of the strengths, at most 1; the posterior their shares; neutral where all are zero.
+
+    Args:
+        data: parsed JSON, see ``are_keys``.
+        duration: seconds of the recording; default: the last key's time.
+        name: what to call the input in messages.
+
+    Raises:
+        InputError: an entry is no key, an unknown emotion, a strength outside [0, 1], or two keys at one time.
+    """
+    try:
+        keys = TypeAdapter(list[Key]).validate_python(data[LIST] if isinstance(data, dict) else data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{name}: {' '.join(map(str, first['loc']))}: {first['msg']}") from None
+    keys.sort(key=lambda key: key.time_code)
+    times = np.array([key.time_code for key in keys])
+    if (np.diff(times) <= 0).any():
+        raise InputError(f"{name}: two keys have the same time_code")
+    strengths = np.array([_strengths(key, name) for key in keys])
+    length = duration or float(times[-1]) or 1 / FRAME_CLOCK.rate
+    frames = FRAME_CLOCK.times(FRAME_CLOCK.frames(length))
+    values = np.column_stack([np.interp(frames, times, column) for column in strengths.T])
+    total = values.sum(1)
+    posterior = np.where(total[:, None] > 0, values / np.maximum(total, 1e-12)[:, None], np.eye(len(CATEGORIES))[0])
+    posterior, intensity = posterior.astype(np.float32), np.minimum(total, 1.0).astype(np.float32)
+    return EmotionTrack(frames, posterior, intensity, *valence_arousal(posterior, intensity), duration=length)
+
+
+def _strengths(key: Key, name: str) -> list[float]:
+    """Strength of every category."""
+    out = [0.0] * len(CATEGORIES)
+    for word, strength in key.emotion.items():
+        if not 0.0 <= strength <= 1.0:
+            raise InputError(f"{name}: at {key.time_code:g} s: the strength of {word} must lie between 0 and 1")
+        plain = word.strip().lower()
+        try:
+            known = READ[plain] if plain in READ else category(plain)
+        except InputError as error:
+            raise InputError(f"{name}: at {key.time_code:g} s: {error}") from None
+        if known is not None and known != CATEGORIES[0]:
+            out[CATEGORIES.index(known)] += strength
+    return out

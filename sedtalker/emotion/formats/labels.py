@@ -1,0 +1,202 @@
+"""Segments in the label formats of editors: Audacity (.txt), Praat (.TextGrid) and spreadsheets (.csv).
+
+Audacity and Praat have room for one text a span: it reads ``happy:0.80``, label and intensity, like ``--emotion``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
+
+from sedtalker.emotion.taxonomy import known_label
+from sedtalker.emotion.track import Segment
+from sedtalker.errors import InputError
+
+CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
+DEFAULT_INTENSITY = 0.7
+
+
+def segments_to_audacity(segments: Sequence[Segment]) -> str:
+    """Audacity's label track: start, end (seconds) and text, separated by tabs."""
+    return "".join(f"{s.start:.6f}\t{s.end:.6f}\t{_text(s)}\n" for s in segments)
+
+
+def segments_from_audacity(text: str, name: str = "labels") -> list[Segment]:
+    """Segments of an Audacity label track; spans without text and frequency lines (``\\``) are skipped.
+
+    Raises:
+        InputError: a line is not a label, or its text is no emotion.
+    """
+    segments = []
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split("\t")
+        if not line.strip() or line.startswith("\\") or (len(fields) > 2 and not fields[2].strip()):
+            continue
+        if len(fields) < 3:
+            raise InputError(f"{name}: line {number} is not 'start<TAB>end<TAB>label'")
+        segments.append(_segment(fields[0], fields[1], fields[2], f"{name}: line {number}"))
+    return _sorted(segments, name)
+
+
+def segments_to_csv(segments: Sequence[Segment]) -> str:
+    """A table with a header, see ``CSV_COLUMNS``."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for s in segments:
+        writer.writerow([f"{s.start:.3f}", f"{s.end:.3f}", s.label, f"{s.intensity:.3f}", f"{s.confidence:.3f}"])
+    return stream.getvalue()
+
+
+def segments_from_csv(text: str, name: str = "table") -> list[Segment]:
+    """Segments of a table with at least start, end and label; commas or semicolons.
+
+    Raises:
+        InputError: a column is missing, or a row is no segment.
+    """
+    first = text.splitlines()[0] if text.strip() else ""
+    reader = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first else ",", skipinitialspace=True)
+    missing = [column for column in CSV_COLUMNS[:3] if column not in (reader.fieldnames or [])]
+    if missing:
+        raise InputError(f"{name}: no column '{missing[0]}' in its first line")
+    segments = []
+    for number, row in enumerate(reader, 2):
+        where = f"{name}: line {number}"
+        label = f"{row['label']}:{row['intensity']}" if row.get("intensity") else row["label"]
+        segments.append(_segment(row["start"], row["end"], label or "", where, row.get("confidence") or "1"))
+    return _sorted(segments, name)
+
+
+def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
+    """A Praat TextGrid (long form) with one interval tier, ``emotion``; gaps become empty intervals."""
+    spans: list[tuple[float, float, str]] = []
+    time = 0.0
+    for s in segments:
+        if s.start > time:
+            spans.append((time, s.start, ""))
+        spans.append((s.start, s.end, _text(s)))
+        time = s.end
+    if duration > time:
+        spans.append((time, duration, ""))
+    end = max(duration, time)
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.6f}"]
+    lines += ["tiers? <exists>", "size = 1", "item []:", "    item [1]:", '        class = "IntervalTier"']
+    lines += ['        name = "emotion"', "        xmin = 0", f"        xmax = {end:.6f}"]
+    lines.append(f"        intervals: size = {len(spans)}")
+    for number, (start, stop, label) in enumerate(spans, 1):
+        lines += [f"        intervals [{number}]:", f"            xmin = {start:.6f}", f"            xmax = {stop:.6f}"]
+        lines.append(f'            text = "{label}"')
+    return "\n".join(lines) + "\n"
+
+
+def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
+    """Segments of the tier ``emotion``, or of the first interval tier; long and short form.
+
+    Raises:
+        InputError: not a TextGrid, no interval tier, or an interval's text is no emotion.
+    """
+    if "TextGrid" not in text[:200]:
+        raise InputError(f"{name}: not a Praat TextGrid")
+    body = text[text.index("TextGrid") + len("TextGrid") + 1 :]
+    # the short form is the long form without its names: numbers and quoted strings in the same order
+    body = re.sub(r'("(?:[^"]|"")*")|\[\d*\]|[A-Za-z_?]+ *=?', lambda m: m.group(1) or " ", body)
+    tokens = re.findall(r'"(?:[^"]|"")*"|[-+]?\d[\d.eE+-]*', body)
+    tiers: dict[str, list[Segment]] = {}
+    starts = [i for i, token in enumerate(tokens) if token == '"IntervalTier"']
+    for at in starts:
+        try:
+            tier, count = tokens[at + 1].strip('"'), int(tokens[at + 4])
+            spans = [tokens[at + 5 + 3 * i : at + 8 + 3 * i] for i in range(count)]
+            tiers.setdefault(tier, []).extend(
+                _segment(a, b, c[1:-1], f"{name}: tier {tier}") for a, b, c in spans if c.strip('" ')
+            )
+        except (IndexError, ValueError) as error:
+            if isinstance(error, InputError):
+                if tier != "emotion" and len(starts) > 1:
+                    continue
+                raise
+            raise InputError(f"{name}: its tiers cannot be read") from None
+    if not tiers:
+        raise InputError(f"{name}: no interval tier with emotions in it")
+    return _sorted(tiers.get("emotion") or next(iter(tiers.values())), name)
+
+
+def _text(segment: Segment) -> str:
+    return f"{segment.label}:{segment.intensity:.3f}"
+
+
+def _segment(start: str, end: str, text: str, where: str, confidence: str = "1") -> Segment:
+    label, _, strength = text.strip().partition(":")
+    if not known_label(label):
+        raise InputError(f"{where}: unknown emotion '{label}'")
+    try:
+        intensity = _number(strength) if strength.strip() else DEFAULT_INTENSITY
+        return Segment(_number(start), _number(end), label.strip(), intensity, _number(confidence))
+    except (AttributeError, ValueError):
+        raise InputError(f"{where}: a time or the intensity is no number") from None
+
+
+def _number(text: str) -> float:
+    """A number, with a decimal comma where the program's language has one."""
+    value = float(text.replace(",", "."))
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _sorted(segments: list[Segment], name: str) -> list[Segment]:
+    if not segments:
+        raise InputError(f"{name}: no segments in it")
+    return sorted(segments, key=lambda s: (s.start, s.end))
+
+
+# --- RTTM: one line a segment, as diarization tools read and write it (NIST Rich Transcription 2009).
+
+
+def segments_to_rttm(segments: Sequence[Segment], uri: str) -> str:
+    """RTTM text: ``SPEAKER <uri> 1 <start> <duration> <NA> <intensity> <label> <confidence> <NA>``.
+
+    The label stands in the name field and the confidence in its own. The sixth field (subtype) stays ``<NA>``; the
+    intensity is written to the seventh as ``intensity=0.61``. Times to the millisecond; blanks in the uri become
+    underscores.
+    """
+    name = "_".join(uri.split()) or "audio"
+    return "".join(
+        f"SPEAKER {name} 1 {s.start:.3f} {round(s.end, 3) - round(s.start, 3):.3f} <NA> intensity={s.intensity:.3f} "
+        f"{s.label} {s.confidence:.3f} <NA>\n"
+        for s in segments
+    )
+
+
+def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
+    """Segments of RTTM text, in order of time; the type field may be any (``SPEAKER`` is usual), ``;;`` is a comment.
+
+    Missing intensity reads as 0.7, missing confidence as 1.
+
+    Raises:
+        InputError: a line is not RTTM, or its label is no emotion.
+    """
+    segments = []
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if not fields or line.startswith(";;"):
+            continue
+        if len(fields) < 8:
+            raise InputError(f"{name}: line {number} has {len(fields)} fields, RTTM has 9 or 10")
+        try:
+            start, length = float(fields[3]), float(fields[4])
+            intensity = float(fields[6].removeprefix("intensity=")) if fields[6] != "<NA>" else 0.7
+            confidence = float(fields[8]) if len(fields) > 8 and fields[8] != "<NA>" else 1.0
+            if not all(map(math.isfinite, (start, length, intensity, confidence))):
+                raise ValueError
+        except ValueError:
+            raise InputError(f"{name}: line {number}: start, duration or confidence is no number") from None
+        if not known_label(fields[7]):
+            raise InputError(f"{name}: line {number}: unknown emotion '{fields[7]}'")
+        segments.append(Segment(start, start + length, fields[7], intensity, confidence))
+    if not segments:
+        raise InputError(f"{name}: no segments in it")
+    return sorted(segments, key=lambda s: (s.start, s.end))

@@ -1,0 +1,225 @@
+"""ARKit weights of an animation: bounded, temporally smooth least squares on its vertices."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.spatial.transform import Rotation
+
+from sedtalker.animation.animation import Animation
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.face import Face
+from sedtalker.mesh.mesh import Floats
+from sedtalker.storage import whole_file
+
+SMOOTHNESS = 2e-3
+"""Cost of acceleration at 30 frames a second, against that of a vertex error of the same size."""
+
+WINDOW, OVERLAP = 3600, 120
+"""Frames solved at once, so that memory does not grow with the recording, and those two neighbours share."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArkitWeights:
+    """Weights (T, 52) in [0, 1] in the order of ``ARKIT_52``.
+
+    Attributes:
+        weights: the weights.
+        residual: RMS over vertices and frames of what they miss, metres.
+        share: ``residual`` over the RMS of the motion; 0 where nothing moves.
+    """
+
+    weights: Floats
+    residual: float
+    share: float
+
+
+def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> ArkitWeights:
+    """Weights x that minimise Σ_t |B x_t − d_t|² + s Σ_t |x_{t+1} − 2 x_t + x_{t−1}|² with 0 ≤ x ≤ 1.
+
+    B are the ARKit shapes of the face and d the offsets of its vertices, head at rest. The 52 are nearly its own
+    coefficients; what correctives and further shapes add is spread over them as well as it goes. Shapes that the face
+    does not have stay 0. ``s`` weighs each shape by the size of its motion. Solved by L-BFGS-B over windows of 3600
+    frames, which overlap by 120: beyond a second nothing is felt of an end.
+
+    Raises:
+        InputError: the face has none of the shapes.
+    """
+    known = [k for k, name in enumerate(ARKIT_52) if name in face.shape_index]
+    own = [face.shape_index[ARKIT_52[k]] for k in known]
+    if not own:
+        raise InputError(f"the face '{face.name}' has no ARKit shapes: its weights cannot be solved")
+    flat = face.flat_basis.astype(np.float64)
+    gram = flat @ flat.T
+    motion = face.expand(coefficients).astype(np.float64)
+    size = np.sqrt(np.maximum(np.diag(gram)[own], 1e-18))
+    inner = gram[np.ix_(own, own)] / np.outer(size, size)
+    pull = motion @ gram[:, own] / size
+    start = np.clip(np.asarray(coefficients, dtype=np.float64)[:, own], 0.0, 1.0) * size
+    smooth = SMOOTHNESS * (fps / 30.0) ** 3  # the same motion has (30 / fps)² the acceleration, in fps / 30 the frames
+
+    for first in range(0, len(start), WINDOW - OVERLAP):
+        window = slice(first, first + WINDOW)
+        solved = _solve(start[window], pull[window], inner, size, smooth)
+        settled = OVERLAP // 2 if first else 0  # the window before knows better
+        start[first + settled : first + WINDOW] = solved[settled:]
+    weights = np.zeros((len(start), len(ARKIT_52)), dtype=np.float32)
+    weights[:, known] = np.clip(start / size, 0.0, 1.0)
+    lost = motion.copy()
+    lost[:, own] -= weights[:, known]
+    error, whole = (motion_rms(face, values) for values in (lost, motion))
+    return ArkitWeights(weights, error, error / whole if whole > 0 else 0.0)
+
+
+def motion_rms(face: Face, values: NDArray[np.floating]) -> float:
+    """RMS over vertices and frames, metres, of offsets by values (T, shapes + correctives) of the face's own basis."""
+    flat = face.flat_basis.astype(np.float64)
+    square = float(((values @ (flat @ flat.T)) * values).sum())
+    return float(np.sqrt(max(square, 0.0) / max(len(values) * len(face.mesh.vertices), 1)))
+
+
+def _solve(
+    start: NDArray[np.float64],
+    pull: NDArray[np.float64],
+    inner: NDArray[np.float64],
+    size: NDArray[np.float64],
+    smooth: float,
+) -> NDArray[np.float64]:
+    """Scaled weights (T, K) in [0, size] of one window; ``inner`` (K, K), ``pull`` (T, K): the normal equations."""
+
+    def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        scaled = flat.reshape(start.shape)
+        image = scaled @ inner
+        slope = image - pull
+        value = 0.5 * (scaled * image).sum() - (scaled * pull).sum()
+        if len(scaled) > 2:
+            bend = np.diff(scaled, 2, axis=0)
+            value += 0.5 * smooth * (bend * bend).sum()
+            slope[:-2] += smooth * bend
+            slope[1:-1] -= 2.0 * smooth * bend
+            slope[2:] += smooth * bend
+        return float(value), slope.reshape(-1)
+
+    bounds = np.stack([np.zeros(start.size), np.broadcast_to(size, start.shape).reshape(-1)], axis=1)
+    solved = minimize(cost, start.reshape(-1), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300})
+    return np.asarray(solved.x).reshape(start.shape)
+
+
+# --- ARKit weights as Epic's Live Link Face app writes them: CSV, 60 frames a second.
+
+RATE = 60
+ANGLES = tuple(part + angle for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll"))
+COLUMNS = ("Timecode", "BlendShapeCount", *(name[0].upper() + name[1:] for name in ARKIT_52), *ANGLES)
+EYE_TURN = np.radians(30.0)
+"""Radians that an eye turns at weight 1 of a look shape."""
+_TIMECODE = re.compile(r"(\d+):(\d\d):(\d\d):(\d+(?:\.\d+)?)$")
+
+
+@dataclass(frozen=True, eq=False)
+class ArkitMotion:
+    """What such a file holds.
+
+    Attributes:
+        times: (T,) seconds from the first row.
+        weights: (T, 52) in the order of ``ARKIT_52``.
+        head_rotation: (T, 3) rotation vectors, radians.
+        eyes: (T, 2, 3) yaw, pitch and roll of the left and the right eye, radians.
+    """
+
+    times: NDArray[np.float64]
+    weights: Floats
+    head_rotation: Floats
+    eyes: Floats
+
+
+def write_arkit_csv(path: Path, animation: Animation) -> ArkitWeights:
+    """Solve the weights at 60 frames a second and write them; the file appears whole or not at all.
+
+    Raises:
+        InputError: no frames, or the face has no ARKit shapes.
+    """
+    if not len(animation):
+        raise InputError(f"{path}: the animation has no frames")
+    timed = animation.resampled(float(RATE))
+    solved = solve_arkit(timed.face, timed.coefficients, timed.fps)
+    turns = Rotation.from_rotvec(timed.head_rotation.astype(np.float64)).as_euler("YXZ")
+    angles = np.concatenate([turns * (-1.0, 1.0, -1.0), eye_angles(solved.weights).reshape(-1, 6)], axis=1)
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for frame, values in enumerate(np.concatenate([solved.weights, angles], axis=1).tolist()):
+            writer.writerow([timecode(frame), len(values), *(f"{value:.10f}" for value in values)])
+    return solved
+
+
+def timecode(frame: int) -> str:
+    """``HH:MM:SS:FF.mmm`` of a frame at 60 frames a second."""
+    seconds, rest = divmod(frame, RATE)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest:02d}.000"
+
+
+def eye_angles(weights: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Yaw, pitch and roll (T, 2, 3) of the left and the right eye from ARKit weights (T, 52), radians."""
+    at = {name: np.asarray(weights[:, k], dtype=np.float64) for k, name in enumerate(ARKIT_52)}
+    zero = np.zeros(len(weights))
+    left = np.stack([at["eyeLookInLeft"] - at["eyeLookOutLeft"], at["eyeLookDownLeft"] - at["eyeLookUpLeft"], zero])
+    right = np.stack(
+        [at["eyeLookOutRight"] - at["eyeLookInRight"], at["eyeLookDownRight"] - at["eyeLookUpRight"], zero]
+    )
+    return EYE_TURN * np.stack([left, right]).transpose(2, 0, 1)
+
+
+def read_arkit_csv(path: Path, rate: float = RATE) -> ArkitMotion:
+    """A CSV of Live Link Face or of ours; columns are found by name, rows without values are skipped.
+
+    Args:
+        path: the file.
+        rate: frames a second that its timecodes count.
+
+    Raises:
+        InputError: not such a file.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.reader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise InputError(f"{path}: cannot be read as CSV") from None
+    header = [name.strip().lower() for name in rows[0]] if rows else []
+    missing = [name for name in (COLUMNS[0], *COLUMNS[2:]) if name.lower() not in header]
+    if missing:
+        raise InputError(f"{path}: not a Live Link Face CSV: there is no column {missing[0]}")
+    columns = [header.index(name.lower()) for name in COLUMNS[2:]]
+    times, values = [], []
+    for number, row in enumerate(rows[1:], 2):
+        if len(row) <= max(columns):
+            continue
+        try:
+            times.append(_seconds(row[header.index("timecode")], rate))
+            values.append([float(row[k]) for k in columns])
+        except ValueError:
+            raise InputError(f"{path}: line {number} is no frame") from None
+    if not times:
+        raise InputError(f"{path}: there are no frames in it")
+    table = np.asarray(values, dtype=np.float64)
+    head = Rotation.from_euler("YXZ", table[:, 52:55] * (-1.0, 1.0, -1.0)).as_rotvec()
+    return ArkitMotion(
+        np.asarray(times) - times[0],
+        table[:, :52].astype(np.float32),
+        head.astype(np.float32),
+        table[:, 55:].reshape(-1, 2, 3).astype(np.float32),
+    )
+
+
+def _seconds(text: str, rate: float) -> float:
+    found = _TIMECODE.match(text.strip())
+    if found is None:
+        raise ValueError(text)
+    hours, minutes, seconds, frames = found.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(frames) / rate

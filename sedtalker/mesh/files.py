@@ -1,0 +1,91 @@
+"""Reading and writing meshes without touching their vertices, their order or their polygons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sedtalker.errors import InputError
+from sedtalker.mesh.mesh import Mesh, Scene
+from sedtalker.mesh.obj import read_obj, write_obj
+from sedtalker.mesh.ply import read_ply, read_stl
+
+MAX_VERTICES = 500_000
+MAX_BYTES = 512 * 2**20
+
+__all__ = ["MAX_BYTES", "MAX_VERTICES", "read_mesh", "read_scene", "write_obj"]
+
+
+def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Mesh:
+    """The mesh in a file, see ``read_scene``."""
+    return read_scene(path, max_vertices=max_vertices, max_bytes=max_bytes).mesh
+
+
+def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Scene:
+    """The mesh in an OBJ, GLB, glTF, USD, PLY or STL file, with the morph targets of a GLB, glTF or USD file.
+
+    Vertex count, order and polygons are the file's (STL has no shared vertices: equal corners become one vertex).
+    Coordinates are the file's too, so they are not metres unless the file's are; registration finds the scale.
+    A glTF or USD file gives all its meshes in scene coordinates, skins at rest; in glTF there is one vertex for each
+    entry of a vertex buffer.
+
+    Args:
+        path: the file.
+        max_vertices: more than that is refused.
+        max_bytes: a larger file is refused.
+
+    Raises:
+        InputError: the file is missing, empty, too large, no mesh, has broken numbers or indices, or no polygons.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such mesh file")
+    size = path.stat().st_size
+    if size == 0:
+        raise InputError(f"{path}: the file is empty")
+    if size > max_bytes:
+        raise InputError(f"{path}: {size / 2**20:.0f} MiB is over the limit of {max_bytes / 2**20:.0f} MiB for a mesh")
+    scene = _read(path)
+    check_mesh(scene.mesh, path, max_vertices)
+    return scene
+
+
+def _read(path: Path) -> Scene:
+    """The scene by the file's ending."""
+    suffix = path.suffix.lower()
+    if suffix in (".glb", ".gltf"):
+        from sedtalker.mesh.gltf import read_gltf
+
+        return read_gltf(path)
+    if suffix in (".usd", ".usda", ".usdc", ".usdz"):
+        from sedtalker.mesh.usd import read_usd_scene
+
+        return read_usd_scene(path)
+    plain = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl}
+    if suffix not in plain:
+        raise InputError(f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .usd, .ply or .stl")
+    mesh = plain[suffix](path)
+    return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), dtype=np.float32))
+
+
+def check_mesh(mesh: Mesh, path: Path, max_vertices: int = MAX_VERTICES) -> None:
+    """Raise InputError where the mesh of file ``path`` cannot be animated."""
+    count = len(mesh.vertices)
+    if count == 0:
+        raise InputError(f"{path}: there is no vertex in it; is it a mesh?")
+    if count > max_vertices:
+        raise InputError(f"{path}: {count} vertices are over the limit of {max_vertices}: decimate the mesh first")
+    if len(mesh.polygon_sizes) == 0:
+        raise InputError(f"{path}: a point cloud, no polygons: give a surface mesh")
+    broken = ~np.isfinite(mesh.vertices).all(axis=1)
+    if broken.any():
+        which = int(np.flatnonzero(broken)[0]) + 1
+        raise InputError(
+            f"{path}: {broken.sum()} vertices are not finite (the first is vertex {which}): repair the mesh"
+        )
+    corners = mesh.polygon_vertices
+    if corners.min() < 0 or corners.max() >= count:
+        raise InputError(f"{path}: a polygon refers to vertex {int(corners.max()) + 1}, but there are only {count}")
+    if float(np.ptp(mesh.vertices, axis=0).max()) == 0.0:
+        raise InputError(f"{path}: all vertices are at one point: nothing to animate")

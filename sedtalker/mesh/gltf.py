@@ -1,0 +1,392 @@
+"""The parts of a glTF 2.0 file: numbers, images, node transforms (Khronos glTF 2.0 specification)."""
+
+from __future__ import annotations
+
+import base64
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.mesh.mesh import Floats, Ints, Material, Mesh, Scene
+from sedtalker.mesh.textures import kept_picture, sample_image
+
+_COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+_READABLE = {"KHR_mesh_quantization", "KHR_texture_transform", "EXT_texture_webp", "KHR_texture_basisu"}
+
+
+class GltfFile:
+    """A parsed glTF file and the numbers of its accessors."""
+
+    def __init__(self, path: Path) -> None:
+        import pygltflib
+
+        self.path = path
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                loader = pygltflib.GLTF2()
+                document = (
+                    loader.load_binary(str(path)) if path.suffix.lower() == ".glb" else loader.load_json(str(path))
+                )
+        except Exception:  # pygltflib raises whatever its parser meets
+            document = None
+        if document is None:
+            raise InputError(f"{path}: not a glTF file, or a broken one")
+        unknown = sorted(
+            name
+            for name in document.extensionsRequired or []
+            if name not in _READABLE and not name.startswith("KHR_materials")
+        )
+        if unknown:
+            raise InputError(f"{path}: needs {', '.join(unknown)}, which is not read: export it without compression")
+        self.document: Any = document
+        self._buffers: dict[int, bytes] = {}
+
+    def accessor(self, index: int) -> NDArray[np.float64]:
+        """(N, width) numbers of an accessor, normalised integers and sparse entries resolved."""
+        accessor = self.document.accessors[index]
+        kind, width = np.dtype(_COMPONENT[accessor.componentType]), _WIDTH[accessor.type]
+        if accessor.bufferView is None:
+            values = np.zeros((accessor.count, width))
+        else:
+            values = self._view(accessor.bufferView, accessor.byteOffset or 0, kind, accessor.count, width)
+        if accessor.sparse is not None:
+            sparse = accessor.sparse
+            index_kind = np.dtype(_COMPONENT[sparse.indices.componentType])
+            rows = self._view(sparse.indices.bufferView, sparse.indices.byteOffset or 0, index_kind, sparse.count, 1)
+            values[rows[:, 0].astype(int)] = self._view(
+                sparse.values.bufferView, sparse.values.byteOffset or 0, kind, sparse.count, width
+            )
+        if accessor.normalized and kind.kind in "iu":
+            values = np.maximum(values / np.iinfo(kind).max, -1.0)
+        return values
+
+    def _view(self, index: int, offset: int, kind: np.dtype[Any], count: int, width: int) -> NDArray[np.float64]:
+        view = self.document.bufferViews[index]
+        start, row = (view.byteOffset or 0) + offset, kind.itemsize * width
+        shape, strides = (count, width), (view.byteStride or row, kind.itemsize)
+        data = self._buffer(view.buffer)
+        if start < 0 or count < 1 or start + (count - 1) * strides[0] + row > len(data):
+            raise ValueError("an accessor leaves its buffer")
+        return np.ndarray(shape, kind, data, start, strides).astype(np.float64)
+
+    def _buffer(self, index: int) -> bytes:
+        if index not in self._buffers:
+            uri = self.document.buffers[index].uri
+            self._buffers[index] = (self.document.binary_blob() or b"") if uri is None else self._resource(uri)
+        return self._buffers[index]
+
+    def _resource(self, uri: str) -> bytes:
+        if uri.startswith("data:"):
+            return base64.b64decode(uri.partition(",")[2])
+        file = (self.path.parent / unquote(uri)).resolve()
+        if not file.is_relative_to(self.path.parent.resolve()) or not file.is_file():
+            raise InputError(f"{self.path}: it needs '{uri}', which is not a file beside it")
+        return file.read_bytes()
+
+    def texture(self, index: int) -> bytes:
+        """The encoded image (PNG, JPEG …) of a texture."""
+        texture = self.document.textures[index]
+        image = self.document.images[texture.source]
+        if image.bufferView is None:
+            return self._resource(image.uri)
+        view = self.document.bufferViews[image.bufferView]
+        start = view.byteOffset or 0
+        return self._buffer(view.buffer)[start : start + view.byteLength]
+
+    def node_matrices(self) -> dict[int, NDArray[np.float64]]:
+        """(4, 4) node to scene transform of every node of the scene."""
+        nodes = self.document.nodes or []
+        if self.document.scenes:
+            roots = self.document.scenes[self.document.scene or 0].nodes or []
+        else:
+            children = {c for node in nodes for c in node.children or []}
+            roots = [i for i in range(len(nodes)) if i not in children]
+        matrices: dict[int, NDArray[np.float64]] = {}
+        waiting = [(root, np.eye(4)) for root in reversed(roots)]
+        while waiting:
+            index, parent = waiting.pop()
+            if index in matrices:
+                raise ValueError("the nodes are not a tree")
+            matrices[index] = parent @ _local_matrix(nodes[index])
+            waiting.extend((child, matrices[index]) for child in reversed(nodes[index].children or []))
+        return matrices
+
+
+def _local_matrix(node: Any) -> NDArray[np.float64]:
+    if node.matrix:
+        return np.array(node.matrix, dtype=np.float64).reshape(4, 4).T
+    x, y, z, w = node.rotation or (0.0, 0.0, 0.0, 1.0)
+    matrix = np.eye(4)
+    matrix[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    matrix[:3, :3] *= node.scale or (1.0, 1.0, 1.0)
+    matrix[:3, 3] = node.translation or (0.0, 0.0, 0.0)
+    return matrix
+
+
+# --- Reading glTF 2.0: meshes in scene coordinates, and their morph targets.
+
+_TRIANGLES, _STRIP, _FAN = 4, 5, 6
+
+
+@dataclass
+class _Block:
+    """One vertex buffer as one node shows it."""
+
+    vertices: NDArray[np.float64]
+    uvs: NDArray[np.float64] | None
+    colours: NDArray[np.float64]
+    place: NDArray[np.float64]
+    targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    triangles: list[Ints] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    materials: list[Material | None] = field(default_factory=list)
+    start: int = 0
+
+
+def read_gltf(path: Path) -> Scene:
+    """All meshes of a .glb or .gltf file, skins at rest, in scene order; polygon groups are called ``node/material``.
+
+    Vertex colours (sRGB) are ``COLOR_0`` times the materials' base colours; textures are read at the vertices.
+
+    Raises:
+        InputError: the file is broken, compressed, or has no triangles.
+    """
+    file = GltfFile(path)
+    try:
+        blocks: dict[tuple[int, int], _Block] = {}
+        matrices = file.node_matrices()
+        for node, matrix in matrices.items():
+            if file.document.nodes[node].mesh is not None:
+                _add_node(file, node, matrix, matrices, blocks)
+        if not blocks:
+            raise InputError(f"{path}: there is no mesh in it")
+        scene = _join(list(blocks.values()))
+        return replace(scene, shown=_shown(file, len(scene.mesh.vertices)))
+    except InputError:
+        raise
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError):
+        raise InputError(f"{path}: a broken glTF file: an index or a size in it is out of range") from None
+
+
+def read_morph_targets(path: Path) -> tuple[tuple[str, ...], Floats]:
+    """Names and (K, V, 3) offsets of a file's morph targets, vertices as in ``read_mesh``; the names come from
+    ``mesh.extras.targetNames`` where given."""
+    scene = read_gltf(path)
+    return scene.target_names, scene.targets
+
+
+def _shown(file: GltfFile, count: int) -> Ints | None:
+    """(V,) which vertex each one shows, of a file with one mesh that says which ones its last vertices double."""
+    meshes = file.document.meshes
+    extras = meshes[0].extras if len(meshes) == 1 and isinstance(meshes[0].extras, dict) else {}
+    doubled = extras.get("splitVertices")
+    if not isinstance(doubled, list) or not all(isinstance(v, int) and 0 <= v < count - len(doubled) for v in doubled):
+        return None
+    return np.concatenate([np.arange(count - len(doubled)), doubled]).astype(np.int32)
+
+
+def _vertex_matrices(
+    file: GltfFile, node: int, matrix: NDArray[np.float64], matrices: dict[int, NDArray[np.float64]], attributes: Any
+) -> NDArray[np.float64]:
+    """(4, 4), or (V, 4, 4) for a skinned mesh at rest: mesh to scene."""
+    skin_index = file.document.nodes[node].skin
+    if skin_index is None or attributes.JOINTS_0 is None or attributes.WEIGHTS_0 is None:
+        return matrix
+    skin = file.document.skins[skin_index]
+    joints = np.stack([matrices.get(joint, np.eye(4)) for joint in skin.joints])
+    if skin.inverseBindMatrices is not None:
+        joints = joints @ file.accessor(skin.inverseBindMatrices).reshape(-1, 4, 4).transpose(0, 2, 1)
+    weights = file.accessor(attributes.WEIGHTS_0)
+    weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    mixed = np.zeros((len(weights), 4, 4))
+    which = file.accessor(attributes.JOINTS_0).astype(int)
+    for k in range(4):
+        mixed += weights[:, k, None, None] * joints[which[:, k]]
+    return mixed
+
+
+def _move(matrix: NDArray[np.float64], points: NDArray[np.float64], offset: bool = False) -> NDArray[np.float64]:
+    """Points (V, 3), or offsets, through (4, 4) or (V, 4, 4)."""
+    turned = np.einsum("...ij,...j->...i", matrix[..., :3, :3], points)
+    return turned if offset else turned + matrix[..., :3, 3]
+
+
+def _add_node(
+    file: GltfFile,
+    node: int,
+    matrix: NDArray[np.float64],
+    matrices: dict[int, NDArray[np.float64]],
+    blocks: dict[tuple[int, int], _Block],
+) -> None:
+    document = file.document
+    mesh = document.meshes[document.nodes[node].mesh]
+    names = (mesh.extras or {}).get("targetNames") if isinstance(mesh.extras, dict) else None
+    for primitive in mesh.primitives:
+        mode = _TRIANGLES if primitive.mode is None else primitive.mode
+        first = _first_vertex(primitive)
+        attributes = primitive.attributes if first is None else mesh.primitives[0].attributes
+        if mode not in (_TRIANGLES, _STRIP, _FAN) or attributes.POSITION is None:
+            continue
+        material = document.materials[primitive.material] if primitive.material is not None else None
+        key = (node, attributes.POSITION)
+        if key not in blocks:
+            place = _vertex_matrices(file, node, matrix, matrices, attributes)
+            positions = file.accessor(attributes.POSITION)
+            blocks[key] = _Block(
+                vertices=_move(place, positions),
+                uvs=file.accessor(attributes.TEXCOORD_0) if attributes.TEXCOORD_0 is not None else None,
+                colours=np.full((len(positions), 3), np.nan),
+                place=place,
+            )
+        block = blocks[key]
+        if first is not None or not block.targets:
+            _add_targets(file, primitive, names, block, first or 0)
+        count = len(block.vertices)
+        indices = np.arange(count) if primitive.indices is None else file.accessor(primitive.indices)[:, 0].astype(int)
+        indices = indices + (first or 0)
+        triangles = _triangles(indices, mode)
+        if triangles.size and triangles.max() >= count:
+            raise ValueError("an index leaves its vertex buffer")
+        if np.linalg.det(matrix[:3, :3]) < 0:
+            triangles = triangles[:, ::-1]
+        block.triangles.append(triangles)
+        label = [document.nodes[node].name or mesh.name, material.name if material is not None else None]
+        block.groups.append("/".join(dict.fromkeys(part for part in label if part)) or "default")
+        block.materials.append(_material(file, material))
+        _paint(file, block, triangles, attributes.COLOR_0, material)
+
+
+def _material(file: GltfFile, source: Any) -> Material | None:
+    """A material with its base colour texture, as far as that can be had."""
+    if source is None:
+        return None
+    pbr = source.pbrMetallicRoughness
+    texture = None
+    if pbr is not None and pbr.baseColorTexture is not None and not pbr.baseColorTexture.texCoord:
+        with suppress(InputError, OSError, ValueError, IndexError, TypeError, AttributeError):
+            texture = kept_picture(file.texture(pbr.baseColorTexture.index))
+    red, green, blue, opacity = (*((pbr.baseColorFactor if pbr is not None else None) or (1.0,) * 4), 1.0)[:4]
+    return Material(
+        name=source.name or "",
+        colour=(float(red), float(green), float(blue), float(opacity)),
+        metallic=1.0 if pbr is None or pbr.metallicFactor is None else float(pbr.metallicFactor),
+        roughness=1.0 if pbr is None or pbr.roughnessFactor is None else float(pbr.roughnessFactor),
+        alpha=source.alphaMode if source.alphaMode in ("MASK", "BLEND") else "OPAQUE",
+        texture=texture,
+    )
+
+
+def _first_vertex(primitive: Any) -> int | None:
+    """Where the vertices of a primitive begin among those of its mesh's first one, as our own export says."""
+    extras = primitive.extras if isinstance(primitive.extras, dict) else {}
+    return int(extras["firstVertex"]) if "firstVertex" in extras else None
+
+
+def _add_targets(file: GltfFile, primitive: Any, names: Any, block: _Block, first: int) -> None:
+    """Morph targets of the block's vertices from ``first`` on; what another primitive moves there stays."""
+    for k, target in enumerate(primitive.targets or []):
+        source = target.get("POSITION") if isinstance(target, dict) else target.POSITION
+        if source is None:
+            continue
+        offsets = file.accessor(source)
+        rows = slice(first, first + len(offsets))
+        moved = _move(block.place[rows] if block.place.ndim == 3 else block.place, offsets, offset=True)
+        name = str(names[k]) if names is not None and k < len(names) else f"target_{k}"
+        whole = block.targets.setdefault(name, np.zeros_like(block.vertices))
+        whole[rows] = np.where(np.any(offsets != 0.0, axis=1, keepdims=True), moved, whole[rows])
+
+
+def _triangles(indices: NDArray[np.int64], mode: int) -> Ints:
+    if mode == _TRIANGLES:
+        triangles = indices[: len(indices) // 3 * 3].reshape(-1, 3)
+    elif mode == _FAN:
+        triangles = np.stack([np.full(len(indices) - 2, indices[0]), indices[1:-1], indices[2:]], axis=1)
+    else:
+        triangles = np.stack([indices[:-2], indices[1:-1], indices[2:]], axis=1)
+        triangles[1::2] = triangles[1::2, [1, 0, 2]]
+    return triangles.astype(np.int32)
+
+
+def _paint(file: GltfFile, block: _Block, triangles: Ints, colour: int | None, material: Any) -> None:
+    """Linear colours of the vertices that ``triangles`` use, left NaN where neither vertex nor material has one."""
+    pbr = material.pbrMetallicRoughness if material is not None else None
+    factor = np.array((pbr.baseColorFactor if pbr is not None else None) or (1.0, 1.0, 1.0), dtype=np.float64)[:3]
+    used = np.unique(triangles)
+    texture = _texture_colours(file, pbr.baseColorTexture, block.uvs, used) if pbr is not None else None
+    if colour is None and texture is None and (factor == 1.0).all():
+        return
+    painted = np.tile(factor, (len(used), 1))
+    if colour is not None:
+        painted *= file.accessor(colour)[used, :3]
+    if texture is not None:
+        painted *= texture
+    block.colours[used] = painted
+
+
+def _texture_colours(
+    file: GltfFile, texture: Any, uvs: NDArray[np.float64] | None, used: NDArray[np.integer]
+) -> NDArray[np.float64] | None:
+    """Linear colours of a base colour texture at the vertices ``used``; None where it cannot be had."""
+    if texture is None or uvs is None or texture.texCoord:
+        return None
+    try:
+        return sample_image(file.texture(texture.index), uvs[used])
+    except (InputError, OSError, ValueError, IndexError, TypeError, AttributeError):
+        return None  # a picture that cannot be read is no reason to refuse the mesh
+
+
+def _join(blocks: list[_Block]) -> Scene:
+    starts = np.cumsum([0, *(len(block.vertices) for block in blocks)])
+    total = int(starts[-1])
+    names = list(dict.fromkeys(name for block in blocks for name in block.targets))
+    targets = np.zeros((len(names), total, 3), dtype=np.float32)
+    order: dict[str, int] = {}
+    materials: list[Material | None] = []
+    triangles, groups = [], []
+    for block, start in zip(blocks, starts, strict=False):
+        rows = slice(start, start + len(block.vertices))
+        for name, offsets in block.targets.items():
+            targets[names.index(name), rows] = offsets
+        for part, label, material in zip(block.triangles, block.groups, block.materials, strict=True):
+            unlike = label in order and materials[order[label]] != material  # two of one name, or of none
+            name = f"{label} {len(order)}" if unlike else label
+            if name not in order:
+                order[name] = len(order)
+                materials.append(material)
+            triangles.append(part + start)
+            groups.append(np.full(len(part), order[name]))
+    corners = np.concatenate(triangles).astype(np.int32).reshape(-1)
+    uvs = None
+    if any(block.uvs is not None for block in blocks):
+        uvs = np.concatenate([np.zeros((len(b.vertices), 2)) if b.uvs is None else b.uvs for b in blocks])
+        uvs = np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1).astype(np.float32)
+    linear = np.concatenate([block.colours for block in blocks])
+    colours = None
+    if np.isfinite(linear).any():
+        linear = np.clip(np.nan_to_num(linear, nan=0.6), 0.0, 1.0)
+        colours = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+    mesh = Mesh(
+        vertices=np.concatenate([block.vertices for block in blocks]).astype(np.float32),
+        polygon_sizes=np.full(len(corners) // 3, 3, dtype=np.int32),
+        polygon_vertices=corners,
+        uvs=uvs,
+        polygon_uvs=None if uvs is None else corners,
+        colours=colours,
+        group_names=tuple(order),
+        polygon_groups=np.concatenate(groups).astype(np.int32),
+        materials=tuple(materials) if any(materials) else (),
+    )
+    return Scene(mesh, tuple(names), targets)

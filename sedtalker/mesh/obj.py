@@ -1,0 +1,297 @@
+"""Wavefront MTL: the plain colours and colour textures of an OBJ's materials, as colours of its vertices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from sedtalker.errors import InputError
+from sedtalker.mesh.mesh import Floats, Ints, Material, Mesh
+from sedtalker.mesh.textures import kept_picture, sample_image
+from sedtalker.storage import whole_file
+
+_MAX_BYTES = 64 * 2**20
+
+
+@dataclass
+class _Material:
+    diffuse: tuple[float, ...] = (0.8, 0.8, 0.8)
+    texture: str | None = None
+    opacity: float = 1.0
+
+
+def read_libraries(path: Path, libraries: Iterable[str]) -> dict[str, Material]:
+    """The materials of an OBJ's libraries by name, with their PNG and JPEG pictures.
+
+    Args:
+        path: the OBJ; libraries and pictures are looked for beside it and below, nowhere else.
+        libraries: names after ``mtllib``.
+    """
+    found: dict[str, Material] = {}
+    pictures: dict[Path, bytes | None] = {}
+    for name in libraries:
+        file = _beside(path, name)
+        for key, read in (_read_library(file) if file is not None else {}).items():
+            picture = _beside(path, read.texture) if read.texture else None
+            if picture is not None and picture not in pictures:
+                pictures[picture] = kept_picture(picture.read_bytes())
+            data = pictures.get(picture) if picture is not None else None
+            linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in read.diffuse]
+            found[key] = Material(
+                name=key,
+                colour=(1.0, 1.0, 1.0, read.opacity) if data else (linear[0], linear[1], linear[2], read.opacity),
+                alpha="BLEND" if read.opacity < 1.0 else "OPAQUE",
+                texture=data,
+            )
+    return found
+
+
+def vertex_colours(mesh: Mesh, known: dict[str, Material], materials: list[str]) -> Floats | None:
+    """(V, 3) sRGB from the materials of a mesh's polygons, pictures read at the vertices; None where none is known.
+
+    Args:
+        mesh: the mesh of the file.
+        known: materials by name.
+        materials: (F,) material name of each polygon.
+    """
+    if not any(name in known for name in materials):
+        return None
+    colours = np.full((len(mesh.vertices), 3), 0.8, dtype=np.float32)
+    corner_materials = np.repeat(np.arange(len(materials)), mesh.polygon_sizes)
+    for name in dict.fromkeys(materials):
+        material = known.get(name)
+        if material is None:
+            continue
+        chosen = np.isin(corner_materials, [i for i, other in enumerate(materials) if other == name])
+        linear = np.array(material.colour[:3])
+        srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+        colours[mesh.polygon_vertices[chosen]] = srgb
+        if material.texture is not None and mesh.uvs is not None and mesh.polygon_uvs is not None:
+            _paint(colours, mesh, chosen & (mesh.polygon_uvs >= 0), material.texture)
+    return colours
+
+
+def _paint(colours: Floats, mesh: Mesh, corners: np.ndarray, picture: bytes) -> None:
+    """Colours of the vertices of ``corners`` from a picture, in place; an unreadable picture changes nothing."""
+    assert mesh.uvs is not None
+    assert mesh.polygon_uvs is not None
+    uvs = mesh.uvs[mesh.polygon_uvs[corners]]
+    try:
+        linear = sample_image(picture, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1))
+    except (OSError, ValueError):
+        return
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    colours[mesh.polygon_vertices[corners]] = srgb
+
+
+def _beside(path: Path, name: str) -> Path | None:
+    """The file ``name`` in the folder of ``path`` or below it, if it is there and not huge."""
+    folder = path.parent.resolve()
+    file = (folder / name.replace("\\", "/")).resolve()
+    usable = file.is_relative_to(folder) and file.is_file() and file.stat().st_size <= _MAX_BYTES
+    return file if usable else None
+
+
+def _read_library(file: Path) -> dict[str, _Material]:
+    materials: dict[str, _Material] = {}
+    current = _Material()
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        keyword, _, rest = line.strip().partition(" ")
+        values = rest.split()
+        if keyword == "newmtl":
+            current = materials.setdefault(rest.strip(), _Material())
+        elif keyword == "map_Kd" and values:
+            # Options such as "-s 1 1 1" come first; a name may hold spaces.
+            current.texture = rest.strip() if not rest.strip().startswith("-") else values[-1]
+        elif keyword == "d" and values:
+            with suppress(ValueError):
+                current.opacity = min(max(float(values[-1]), 0.0), 1.0)
+        elif keyword == "Kd" and len(values) >= 3:
+            try:
+                red, green, blue = (min(max(float(value), 0.0), 1.0) for value in values[:3])
+            except ValueError:
+                continue
+            current.diffuse = (red, green, blue)
+    return materials
+
+
+# --- Wavefront OBJ, vertex for vertex and polygon for polygon.
+
+_NO_UV = -1
+
+
+@dataclass
+class _Contents:
+    """What the lines read so far hold; indices count from 0."""
+
+    vertices: list[tuple[float, ...]] = field(default_factory=list)
+    colours: list[tuple[float, ...]] = field(default_factory=list)
+    uvs: list[tuple[float, float]] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    corners: list[int] = field(default_factory=list)
+    corner_uvs: list[int] = field(default_factory=list)
+    groups: list[tuple[str, str, str]] = field(default_factory=list)
+    libraries: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=lambda: {"o": "", "g": "", "usemtl": ""})
+
+
+def read_obj(path: Path) -> Mesh:
+    """The mesh of an OBJ file; lines that are no ``v vt f o g usemtl mtllib`` are skipped.
+
+    Reads quads, n-gons, negative indices, several objects, vertex colours (``v x y z r g b``) and vertices that no
+    polygon uses. A corner without a texture coordinate in a file that has some gets −1 in ``polygon_uvs``.
+
+    Without vertex colours, those of the materials in a library beside the file are used, textures read at the vertices.
+
+    Raises:
+        InputError: a line that cannot be understood, or an index out of range, with its line number.
+    """
+    contents = _Contents()
+    for number, line in _lines(path):
+        keyword, _, rest = line.partition(" ")
+        try:
+            if keyword == "v":
+                _add_vertex(contents, rest.split())
+            elif keyword == "vt":
+                values = rest.split()
+                contents.uvs.append((float(values[0]), float(values[1]) if len(values) > 1 else 0.0))
+            elif keyword == "f":
+                _add_polygon(contents, rest.split())
+            elif keyword == "mtllib":
+                contents.libraries.append(rest.strip())
+            elif keyword in contents.names:
+                contents.names[keyword] = rest.strip()
+        except (ValueError, IndexError) as error:
+            detail = f": {error}" if isinstance(error, _BadIndexError) else ""
+            raise InputError(f"{path}: line {number} cannot be understood ({line[:60]!r}){detail}") from None
+    return _to_mesh(contents, path)
+
+
+class _BadIndexError(ValueError):
+    """An index that points at nothing."""
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of the lines that are not empty, comments removed, continued lines joined."""
+    pending = ""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, raw in enumerate(file, start=1):
+            line = pending + raw.split("#", 1)[0].replace("\t", " ").strip()
+            if line.endswith("\\"):
+                pending = line[:-1] + " "
+                continue
+            pending = ""
+            if line:
+                yield number, line
+
+
+def _add_vertex(contents: _Contents, values: list[str]) -> None:
+    x, y, z = float(values[0]), float(values[1]), float(values[2])
+    contents.vertices.append((x, y, z))
+    if len(values) >= 6:
+        contents.colours.append((float(values[3]), float(values[4]), float(values[5])))
+
+
+def _add_polygon(contents: _Contents, corners: list[str]) -> None:
+    if len(corners) < 3:
+        raise _BadIndexError("a polygon needs three corners")
+    for corner in corners:
+        fields = corner.split("/")
+        contents.corners.append(_index(fields[0], len(contents.vertices), "vertex"))
+        has_uv = len(fields) > 1 and fields[1]
+        contents.corner_uvs.append(_index(fields[1], len(contents.uvs), "texture coordinate") if has_uv else _NO_UV)
+    contents.sizes.append(len(corners))
+    contents.groups.append((contents.names["o"], contents.names["g"], contents.names["usemtl"]))
+
+
+def _index(text: str, count: int, what: str) -> int:
+    """Zero-based index; negative ones count back from the last element read so far.
+
+    A positive index may run ahead of what has been read: files exist with all faces first.
+    """
+    index = int(text)
+    if index > 0:
+        return index - 1
+    if index == 0 or -index > count:
+        raise _BadIndexError(f"there is no {what} {index}")
+    return count + index
+
+
+def _to_mesh(contents: _Contents, path: Path) -> Mesh:
+    with np.errstate(over="ignore"):
+        vertices = np.array(contents.vertices, dtype=np.float32).reshape(-1, 3)
+    corner_uvs = np.array(contents.corner_uvs, dtype=np.int64)
+    if len(corner_uvs) and corner_uvs.max() >= len(contents.uvs):
+        last = corner_uvs.max() + 1
+        raise InputError(
+            f"{path}: a polygon refers to texture coordinate {last}, but there are only {len(contents.uvs)}"
+        )
+    has_uvs = bool(contents.uvs) and bool((corner_uvs >= 0).any())
+    colours = None
+    if contents.colours and len(contents.colours) == len(vertices):
+        colours = np.array(contents.colours, dtype=np.float32)
+        if colours.max() > 1.0:
+            colours /= 255.0
+        colours = np.clip(np.nan_to_num(colours), 0.0, 1.0)
+    names, groups = _groups(contents.groups)
+    mesh = Mesh(
+        vertices=vertices,
+        polygon_sizes=np.array(contents.sizes, dtype=np.int32),
+        polygon_vertices=np.clip(np.array(contents.corners, dtype=np.int64), 0, 2**31 - 1).astype(np.int32),
+        uvs=np.array(contents.uvs, dtype=np.float32) if has_uvs else None,
+        polygon_uvs=corner_uvs.astype(np.int32) if has_uvs else None,
+        colours=colours,
+        group_names=names,
+        polygon_groups=groups,
+    )
+    usable = len(mesh.polygon_vertices) and int(mesh.polygon_vertices.max()) < len(vertices)
+    if not contents.libraries or not usable:
+        return mesh
+    known, used = read_libraries(path, contents.libraries), [label[2] for label in contents.groups]
+    if groups is not None and any(name in known for name in used):
+        _, first = np.unique(groups, return_index=True)
+        mesh = replace(mesh, materials=tuple(known.get(used[k]) for k in first))
+    return mesh if colours is not None else replace(mesh, colours=vertex_colours(mesh, known, used))
+
+
+def _groups(labels: list[tuple[str, str, str]]) -> tuple[tuple[str, ...], Ints | None]:
+    """Names and the group of each polygon: of object, group and material name, those that tell polygons apart."""
+    telling = [k for k in range(3) if len({label[k] for label in labels}) > 1]
+    if not telling:
+        telling = [k for k in (1, 0, 2) if labels and labels[0][k]][:1]
+    if not telling:
+        return (), None
+    order: dict[str, int] = {}
+    groups = np.empty(len(labels), dtype=np.int32)
+    for i, label in enumerate(labels):
+        name = "/".join(label[k] for k in telling if label[k]) or "default"
+        groups[i] = order.setdefault(name, len(order))
+    return tuple(order), groups
+
+
+def write_obj(mesh: Mesh, path: Path) -> None:
+    """Write ``mesh`` as OBJ, every float32 exactly; the file appears whole or not at all."""
+    path = Path(path)
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(_obj_lines(mesh))
+
+
+def _obj_lines(mesh: Mesh) -> Iterator[str]:
+    rows = mesh.vertices if mesh.colours is None else np.concatenate([mesh.vertices, mesh.colours], axis=1)
+    for row in rows:
+        yield "v " + " ".join(f"{value:.9g}" for value in row) + "\n"
+    for u, v in mesh.uvs if mesh.uvs is not None else ():
+        yield f"vt {u:.9g} {v:.9g}\n"
+    group, start = -1, 0
+    for polygon, size in enumerate(mesh.polygon_sizes):
+        if mesh.polygon_groups is not None and mesh.polygon_groups[polygon] != group:
+            group = mesh.polygon_groups[polygon]
+            yield f"g {mesh.group_names[group]}\n"
+        corners = mesh.polygon_vertices[start : start + size] + 1
+        uvs = mesh.polygon_uvs[start : start + size] + 1 if mesh.polygon_uvs is not None else np.zeros(size, np.int32)
+        yield "f " + " ".join(f"{c}/{t}" if t > 0 else f"{c}" for c, t in zip(corners, uvs, strict=True)) + "\n"
+        start += size

@@ -1,0 +1,192 @@
+"""PLY, with its quads and n-gons (trimesh triangulates them, and refuses binary files that mix polygon sizes)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.mesh.mesh import Floats, Ints, Mesh, from_triangles
+
+_TYPES = {
+    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
+    "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
+    "double": "f8", "float64": "f8",
+}  # fmt: skip
+_MAX_HEADER = 65536
+
+
+@dataclass
+class _Property:
+    name: str
+    type: str
+    count_type: str | None = None
+
+
+@dataclass
+class _Element:
+    name: str
+    count: int
+    properties: list[_Property]
+
+
+def read_ply(path: Path) -> Mesh:
+    """The mesh of an ASCII or binary PLY file (http://paulbourke.net/dataformats/ply), vertex for vertex.
+
+    Raises:
+        InputError: the file is broken or shorter than its header says.
+    """
+    data = path.read_bytes()
+    end = data.find(b"end_header", 0, _MAX_HEADER)
+    if not data.startswith(b"ply") or end < 0:
+        raise InputError(f"{path}: not a PLY file")
+    body = data.find(b"\n", end) + 1
+    try:
+        order, elements = _header(data[:end].decode("ascii", errors="replace"))
+        reader = _AsciiReader(data[body:]) if order == "" else _BinaryReader(data, body, order)
+        tables = {element.name: _read_element(element, reader) for element in elements}
+        return _to_mesh(tables)
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError):
+        raise InputError(f"{path}: a broken PLY file, or shorter than its header says") from None
+
+
+def _header(text: str) -> tuple[str, list[_Element]]:
+    """Byte order ('' for ASCII) and the elements."""
+    order, elements = None, []
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["format"]:
+            order = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}[words[1]]
+        elif words[:1] == ["element"]:
+            elements.append(_Element(words[1], int(words[2]), []))
+        elif words[:2] == ["property", "list"]:
+            elements[-1].properties.append(_Property(words[4], _TYPES[words[3]], _TYPES[words[2]]))
+        elif words[:1] == ["property"]:
+            elements[-1].properties.append(_Property(words[2], _TYPES[words[1]]))
+    if order is None:
+        raise ValueError("no format line")
+    return order, elements
+
+
+class _AsciiReader:
+    """Numbers one after another."""
+
+    def __init__(self, body: bytes) -> None:
+        self._numbers = np.array(body.split(), dtype=np.float64)
+        self._at = 0
+
+    def take(self, kinds: list[str]) -> NDArray[np.float64]:
+        """The next numbers, one for each of ``kinds``."""
+        taken = self._numbers[self._at : self._at + len(kinds)]
+        if len(taken) < len(kinds):
+            raise ValueError("too short")
+        self._at += len(kinds)
+        return taken
+
+    def table(self, kinds: list[str], rows: int) -> NDArray[np.float64]:
+        """(rows, len(kinds)) numbers."""
+        values = self._numbers[self._at : self._at + rows * len(kinds)].reshape(rows, len(kinds))
+        self._at += values.size
+        return values
+
+
+class _BinaryReader:
+    """Packed numbers in one byte order."""
+
+    def __init__(self, data: bytes, at: int, order: str) -> None:
+        self._data, self._at, self._order = data, at, order
+
+    def take(self, kinds: list[str]) -> NDArray[np.float64]:
+        """The next numbers, one for each of ``kinds``."""
+        return self.table(kinds, 1)[0]
+
+    def table(self, kinds: list[str], rows: int) -> NDArray[np.float64]:
+        """(rows, len(kinds)) numbers."""
+        if len(set(kinds)) == 1:
+            kind = np.dtype(self._order + kinds[0])
+            values = np.frombuffer(self._data, kind, rows * len(kinds), self._at).reshape(rows, len(kinds))
+            self._at += values.nbytes
+            return values.astype(np.float64)
+        record = np.dtype([(str(i), self._order + kind) for i, kind in enumerate(kinds)])
+        records = np.frombuffer(self._data, record, rows, self._at)
+        self._at += records.nbytes
+        return np.stack([records[str(i)].astype(np.float64) for i in range(len(kinds))], axis=1)
+
+
+def _read_element(element: _Element, reader: _AsciiReader | _BinaryReader) -> dict[str, list[NDArray[np.float64]]]:
+    """The columns of an element: an (N,) array in a list for a plain property, a list of rows for a list property."""
+    properties = element.properties
+    if element.count == 0 or not properties:
+        return {p.name: [] for p in properties}
+    if all(p.count_type is None for p in properties):
+        table = reader.table([p.type for p in properties], element.count)
+        return {p.name: [table[:, i]] for i, p in enumerate(properties)}
+    columns: dict[str, list[NDArray[np.float64]]] = {p.name: [] for p in properties}
+    for _ in range(element.count):
+        for p in properties:
+            length = 1 if p.count_type is None else int(reader.take([p.count_type])[0])
+            columns[p.name].append(reader.take([p.type] * length) if length else np.empty(0))
+    return columns
+
+
+def _to_mesh(tables: dict[str, dict[str, list[NDArray[np.float64]]]]) -> Mesh:
+    vertex, face = tables["vertex"], tables.get("face", {})
+    position = np.stack([np.concatenate(vertex[axis]) for axis in "xyz"], axis=1) if vertex["x"] else np.empty((0, 3))
+    every = face.get("vertex_indices") or face.get("vertex_index") or []
+    kept = [k for k, row in enumerate(every) if len(row) >= 3]
+    rows = [every[k] for k in kept]
+    wedges = face.get("texcoord") or []
+    colours = None
+    if all(vertex.get(channel) for channel in ("red", "green", "blue")):
+        values = np.stack([np.concatenate(vertex[channel]) for channel in ("red", "green", "blue")], axis=1)
+        colours = (values / 255.0 if values.max() > 1.0 else values).astype(np.float32)
+    corners = (np.concatenate(rows) if rows else np.empty(0)).astype(np.int32)
+    uvs, corner_uvs = _uvs(vertex, corners, [wedges[k] for k in kept] if len(wedges) == len(every) else [])
+    return Mesh(
+        vertices=position.astype(np.float32),
+        polygon_sizes=np.array([len(row) for row in rows], dtype=np.int32),
+        polygon_vertices=corners,
+        uvs=uvs,
+        polygon_uvs=corner_uvs,
+        colours=colours,
+    )
+
+
+def _uvs(
+    vertex: dict[str, list[NDArray[np.float64]]], corners: Ints, wedges: list[NDArray[np.float64]]
+) -> tuple[Floats | None, Ints | None]:
+    """Texture coordinates by corner (MeshLab's ``texcoord`` lists) or by vertex (``s t``, ``u v``, ``texture_u …``)."""
+    table = np.concatenate(wedges) if wedges else np.empty(0)
+    if len(table) and len(table) == 2 * len(corners):
+        return table.reshape(-1, 2).astype(np.float32), np.arange(len(corners), dtype=np.int32)
+    for u, v in (("s", "t"), ("u", "v"), ("texture_u", "texture_v")):
+        if vertex.get(u) and vertex.get(v):
+            return np.stack([np.concatenate(vertex[u]), np.concatenate(vertex[v])], axis=1).astype(np.float32), corners
+    return None, None
+
+
+# --- STL: triangles without shared vertices.
+
+
+def read_stl(path: Path) -> Mesh:
+    """The mesh of an STL file; corners at exactly the same place become one vertex, in order of first appearance.
+
+    Raises:
+        InputError: the file is no STL.
+    """
+    import trimesh
+
+    try:
+        loaded = trimesh.load_mesh(str(path), file_type="stl", process=False, maintain_order=True)
+        corners = np.asarray(loaded.vertices, dtype=np.float32)[np.asarray(loaded.faces).reshape(-1)]
+    except Exception:  # trimesh raises whatever its parser meets
+        raise InputError(f"{path}: not an STL file, or a broken one") from None
+    if len(corners) == 0:
+        raise InputError(f"{path}: not an STL file, or one without triangles")
+    _, first, place = np.unique(corners, axis=0, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int32)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return from_triangles(corners[np.sort(first)], rank[place.reshape(-1)].reshape(-1, 3))

@@ -1,0 +1,240 @@
+"""How the GL-free renderer's loops are compiled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.mesh.mesh import Floats, Ints
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+# Not "nnan"/"ninf": broken vertices must still compare false and be dropped.
+_FAST = {"contract", "reassoc", "arcp", "nsz", "afn"}
+
+
+def _cache_possible() -> bool:
+    """Whether numba finds a folder to keep compiled code in; it raises where it does not."""
+    here = Path(__file__).parent
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    parents = [here, home, home.parent]
+    return "NUMBA_CACHE_DIR" in os.environ or any(p.is_dir() and os.access(p, os.W_OK) for p in parents)
+
+
+def kernel(function: Function) -> Function:
+    """Compile without the interpreter lock, so that threads share the bands of a picture."""
+    compile_it = numba.njit(cache=_cache_possible(), nogil=True, fastmath=_FAST, error_model="numpy")
+    return cast(Function, compile_it(function))
+
+
+# --- Z-buffer rasterisation of triangles without a graphics library.
+
+Matrix = NDArray[np.float64]
+
+_CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
+_OVERLAP = 1e-7  # of a pixel: neighbours may both claim a sample on their edge, so that none is missed
+
+
+class IdBuffer(NamedTuple):
+    """What each sample of a picture sees.
+
+    Attributes:
+        triangle: (H, W) int32, −1 where nothing is seen.
+        barycentric: (H, W, 3) float32, perspective-correct weights of the triangle's corners.
+        depth: (H, W) float32, distance along the view axis for perspective, normalised depth for orthographic matrices;
+            +inf where nothing is seen.
+    """
+
+    triangle: Ints
+    barycentric: Floats
+    depth: Floats
+
+
+def rasterise_ids(
+    vertices: Floats, triangles: Ints, matrix: NDArray[np.floating], size: int | tuple[int, int]
+) -> IdBuffer:
+    """Which triangle each pixel centre sees.
+
+    Args:
+        vertices: (V, 3).
+        triangles: (T, 3) vertex indices, either winding.
+        matrix: (4, 4) world to clip space, perspective (``camera.projection() @ camera.view()``) or
+            ``orthographic_matrix``.
+        size: side of the square picture, or (width, height), pixels. Row 0 is the top.
+    """
+    width, height = (size, size) if isinstance(size, int) else size
+    screen = to_screen(np.ascontiguousarray(vertices, dtype=np.float32), np.asarray(matrix, np.float64), width, height)
+    ids = np.full((height, width), -1, dtype=np.int32)
+    depth = np.full((height, width), np.inf, dtype=np.float32)
+    corners = np.ascontiguousarray(triangles, dtype=np.int32)
+    fill(screen, corners, ids, depth, 0, height)
+    barycentric = np.zeros((height, width, 3), dtype=np.float32)
+    distance = np.full((height, width), np.inf, dtype=np.float32)
+    _weights(screen, corners, ids, depth, barycentric, distance, bool(np.asarray(matrix)[3, :3].any()))
+    return IdBuffer(ids, barycentric, distance)
+
+
+def orthographic_matrix(
+    centre: tuple[float, float, float] | NDArray[np.floating],
+    half_size: float,
+    depth: float,
+    rotation: NDArray[np.floating] | None = None,
+) -> Matrix:
+    """(4, 4) world to clip: looks along −Z at ``centre`` after ``rotation`` (3, 3), showing ``± half_size`` both ways.
+
+    ``depth`` is how far before and behind the centre is visible.
+    """
+    turn = np.eye(3) if rotation is None else np.asarray(rotation, dtype=np.float64)
+    scale = np.array([1 / half_size, 1 / half_size, -1 / depth])
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale[:, None] * turn
+    matrix[:3, 3] = -matrix[:3, :3] @ np.asarray(centre, dtype=np.float64)
+    return matrix
+
+
+@kernel
+def to_screen(vertices: Floats, matrix: Matrix, width: int, height: int) -> NDArray[np.float64]:
+    """(V, 4): x and y in samples from the top left corner, normalised depth, 1 / w (0 for points behind the camera)."""
+    screen = np.empty((len(vertices), 4), dtype=np.float64)
+    for i in range(len(vertices)):
+        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        w = matrix[3, 0] * x + matrix[3, 1] * y + matrix[3, 2] * z + matrix[3, 3]
+        if not w > 1e-12:
+            screen[i, :] = 0.0
+            continue
+        inverse = 1.0 / w
+        cx = (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]) * inverse
+        cy = (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]) * inverse
+        cz = (matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]) * inverse
+        if not (cz >= -1.0 and cz <= 1.0 and abs(cx) < 1e6 and abs(cy) < 1e6):
+            screen[i, :] = 0.0
+            continue
+        screen[i, 0] = (0.5 + 0.5 * cx) * width
+        screen[i, 1] = (0.5 - 0.5 * cy) * height
+        screen[i, 2] = cz
+        screen[i, 3] = inverse
+    return screen
+
+
+def fill(screen: NDArray[np.float64], triangles: Ints, ids: Ints, depth: Floats, first_row: int, last_row: int) -> None:
+    """``fill_samples`` with one sample in the middle of each pixel of ``ids`` and ``depth`` (H, W)."""
+    fill_samples(screen, triangles, ids[None], depth[None], _CENTRE, first_row, last_row)
+
+
+@kernel
+def fill_samples(
+    screen: NDArray[np.float64],
+    triangles: Ints,
+    ids: Ints,
+    depth: Floats,
+    samples: Floats,
+    first_row: int,
+    last_row: int,
+) -> None:
+    """Rasterise into rows [first_row, last_row) of ``ids`` and ``depth`` (S, H, W), which hold −1 and +inf where empty.
+
+    Each pixel is sampled at ``samples`` (S, 2), measured in pixels rightwards and down from its top left corner.
+    """
+    width = ids.shape[2]
+    for t in range(len(triangles)):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        if screen[a, 3] == 0.0 or screen[b, 3] == 0.0 or screen[c, 3] == 0.0:
+            continue
+        ay, by, cy = screen[a, 1], screen[b, 1], screen[c, 1]
+        highest, lowest = min(ay, by, cy), max(ay, by, cy)
+        if lowest < first_row or highest > last_row:
+            continue
+        ax, bx, cx = screen[a, 0], screen[b, 0], screen[c, 0]
+        leftmost, rightmost = min(ax, bx, cx), max(ax, bx, cx)
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if rightmost < 0.0 or leftmost > width or abs(area) < 1e-12:
+            continue
+        inverse = 1.0 / area
+        bdx, bdy = (cy - ay) * inverse, (ax - cx) * inverse
+        cdx, cdy = (ay - by) * inverse, (bx - ax) * inverse
+        adx = -bdx - cdx
+        b_cross = -1.0 / bdx if bdx != 0.0 else 0.0
+        c_cross = -1.0 / cdx if cdx != 0.0 else 0.0
+        a_cross = -1.0 / adx if adx != 0.0 else 0.0
+        az = screen[a, 2]
+        bz, cz = screen[b, 2] - az, screen[c, 2] - az
+        zdx = bdx * bz + cdx * cz
+        for s in range(len(samples)):
+            across, down = samples[s, 0], samples[s, 1]
+            top = max(first_row, int(np.ceil(highest - down)))
+            bottom = min(last_row - 1, int(np.floor(lowest - down)))
+            left = max(0, int(np.ceil(leftmost - across)))
+            right = min(width - 1, int(np.floor(rightmost - across)))
+            if left > right:
+                continue
+            x = left + across - ax
+            for row in range(top, bottom + 1):
+                y = row + down - ay
+                # Weights of the corners at the left end of the row; each is linear in the column and limits its span.
+                v, w = x * bdx + y * bdy, x * cdx + y * cdy
+                u = 1.0 - v - w
+                first, last = 0.0, float(right - left)
+                if bdx > 0.0:
+                    first = max(first, v * b_cross)
+                elif bdx < 0.0:
+                    last = min(last, v * b_cross)
+                elif v < 0.0:
+                    continue
+                if cdx > 0.0:
+                    first = max(first, w * c_cross)
+                elif cdx < 0.0:
+                    last = min(last, w * c_cross)
+                elif w < 0.0:
+                    continue
+                if adx > 0.0:
+                    first = max(first, u * a_cross)
+                elif adx < 0.0:
+                    last = min(last, u * a_cross)
+                elif u < 0.0:
+                    continue
+                begin, end = int(np.ceil(first - _OVERLAP)), int(np.floor(last + _OVERLAP))
+                z = az + v * bz + w * cz
+                depth_row, ids_row = depth[s, row], ids[s, row]
+                for k in range(begin, end + 1):
+                    near = np.float32(z + k * zdx)
+                    if near < depth_row[left + k]:
+                        depth_row[left + k] = near
+                        ids_row[left + k] = t
+
+
+@kernel
+def _weights(
+    screen: NDArray[np.float64],
+    triangles: Ints,
+    ids: Ints,
+    depth: Floats,
+    barycentric: Floats,
+    distance: Floats,
+    perspective: bool,
+) -> None:
+    """Perspective-correct barycentric weights and distances of the samples that see a triangle."""
+    for row in range(ids.shape[0]):
+        for column in range(ids.shape[1]):
+            t = ids[row, column]
+            if t < 0:
+                continue
+            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            ax, ay = screen[a, 0], screen[a, 1]
+            bx, by = screen[b, 0] - ax, screen[b, 1] - ay
+            cx, cy = screen[c, 0] - ax, screen[c, 1] - ay
+            x, y = column + 0.5 - ax, row + 0.5 - ay
+            inverse = 1.0 / (bx * cy - cx * by)
+            v = min(max((x * cy - cx * y) * inverse, 0.0), 1.0)
+            w = min(max((bx * y - x * by) * inverse, 0.0), 1.0 - v)
+            pa, pb, pc = (1.0 - v - w) * screen[a, 3], v * screen[b, 3], w * screen[c, 3]
+            total = pa + pb + pc
+            barycentric[row, column, 0] = pa / total
+            barycentric[row, column, 1] = pb / total
+            barycentric[row, column, 2] = pc / total
+            distance[row, column] = 1.0 / total if perspective else depth[row, column]

@@ -1,0 +1,233 @@
+"""The user's mesh as a surface to work on: welded, split into components, seen from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.mesh.views import View, rasterise, turn
+
+Points = NDArray[np.float64]
+
+COVER = 0.01  # what hides a point lies this much before it, in half widths of the close views (about 1 mm)
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A welded triangle surface.
+
+    Attributes:
+        points: (N, 3) positions, each once.
+        triangles: (T, 3) into ``points``, none degenerate.
+        vertex_point: (V,) point of each mesh vertex, −1 for vertices that no polygon uses.
+        component: (N,) connected component of each point.
+    """
+
+    points: Points
+    triangles: Ints
+    vertex_point: Ints
+    component: Ints
+
+
+def weld(mesh: Mesh) -> Surface:
+    """Join borders that lie on each other (seams of UVs and normals) and drop degenerate triangles.
+
+    What touches inside a surface stays apart: lips that are closed exactly, lashes that grow out of a lid.
+    """
+    vertices = mesh.vertices.astype(np.float64)
+    used = np.unique(mesh.triangles)
+    used = used[np.isfinite(vertices[used]).all(axis=1)]
+    extent = max(float(np.ptp(vertices[used], axis=0).max()), 1e-30) if len(used) else 1.0
+    grid = np.round((vertices[used] - vertices[used].min(0, initial=np.inf)) / (extent * 1e-6)).astype(np.int64)
+    inside = ~border_points(len(vertices), mesh.triangles)[used]
+    apart = np.where(inside, used + 1, 0)
+    _, first, inverse = np.unique(np.column_stack([grid, apart]), axis=0, return_index=True, return_inverse=True)
+    vertex_point = np.full(len(vertices), -1, np.int32)
+    vertex_point[used] = inverse.reshape(-1)
+    points = vertices[used][first]
+    triangles = vertex_point[mesh.triangles]
+    a, b, c = triangles.T
+    triangles = triangles[(triangles >= 0).all(axis=1) & (a != b) & (b != c) & (a != c)]
+    return Surface(points, triangles, vertex_point, label_components(len(points), triangles))
+
+
+def border_points(count: int, triangles: Ints) -> Mask:
+    """Points (count,) on edges that only one triangle uses."""
+    edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64), axis=1)
+    keys, uses = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
+    flags = np.zeros(count, bool)
+    flags[keys[uses == 1] // count] = True
+    flags[keys[uses == 1] % count] = True
+    return flags
+
+
+def label_components(count: int, triangles: Ints) -> Ints:
+    """Connected component (count,) of each point."""
+    return connected_components(adjacency(count, triangles), directed=False)[1].astype(np.int32)
+
+
+def adjacency(count: int, triangles: Ints) -> csr_matrix:
+    """Symmetric 0/1 matrix of edges (count, count)."""
+    i = triangles[:, [0, 1, 2, 1, 2, 0]].reshape(-1)
+    j = triangles[:, [1, 2, 0, 0, 1, 2]].reshape(-1)
+    matrix = coo_matrix((np.ones(len(i)), (i, j)), shape=(count, count)).tocsr()
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def laplacian(count: int, triangles: Ints) -> csr_matrix:
+    """Uniform random-walk Laplacian I − D⁻¹A (count, count); zero rows for points without edges."""
+    edges = adjacency(count, triangles)
+    degree = np.asarray(edges.sum(axis=1)).reshape(-1)
+    inverse = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
+    identity = coo_matrix(((degree > 0).astype(float), (np.arange(count), np.arange(count))), shape=(count, count))
+    return (identity - edges.multiply(inverse[:, None])).tocsr()
+
+
+def triangle_normals(points: Points, triangles: Ints) -> Points:
+    """Unit normals (T, 3)."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    return normal / (np.linalg.norm(normal, axis=1, keepdims=True) + 1e-30)
+
+
+def point_normals(points: Points, triangles: Ints) -> Points:
+    """Area-weighted unit normals (N, 3)."""
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    face = np.cross(b - a, c - a)
+    total = np.zeros_like(points)
+    for k in range(3):
+        for axis in range(3):
+            total[:, axis] += np.bincount(triangles[:, k], face[:, axis], len(points))
+    return total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-30)
+
+
+def face_outwards(
+    points: Points, triangles: Ints, centre: Points, half_width: float, size: int = 384
+) -> tuple[Mask, Mask, Ints]:
+    """What is seen from outside in 21 views of the face and the head around it.
+
+    Returns:
+        points (N,) that are seen; triangles (T,) of which something is seen; the triangles (T, 3) wound so that they
+        face those who see them. Those nobody sees are turned over if most others were.
+    """
+    votes, bare = np.zeros(len(triangles)), np.zeros(len(points), bool)
+    close = [(yaw, pitch) for yaw in (-50, -25, 0, 25, 50) for pitch in (-25, 0, 25)]
+    around = [(90, 0), (-90, 0), (180, 0), (0, 80), (-35, -50), (35, -50)]
+    normals = triangle_normals(points, triangles)
+    for views, width in ((close, half_width), (around, 2.2 * half_width)):
+        for yaw, pitch in views:
+            view = View(turn(yaw, pitch), centre, width)
+            flat = view.project(points)
+            ids, depth = rasterise(flat, triangles, size)
+            found = np.unique(ids[ids >= 0])
+            votes[found] += normals[found] @ view.rotation[2]
+            bare |= in_front(flat, depth, COVER * half_width / width)
+    seen = votes != 0
+    over = np.where(seen, votes < 0, (votes < 0).sum() > (votes > 0).sum())
+    return bare, seen, np.where(over[:, None], triangles[:, ::-1], triangles).astype(np.int32)
+
+
+def in_front(flat: Floats, depth: Floats, tolerance: float) -> Mask:
+    """Points (N,) in picture coordinates (N, 3) that nothing in the depth buffer covers by more than ``tolerance``."""
+    size = len(depth)
+    column = np.floor((flat[:, 0] + 1) * size / 2).astype(np.int64)
+    row = np.floor((1 - flat[:, 1]) * size / 2).astype(np.int64)
+    inside = (column >= 0) & (column < size) & (row >= 0) & (row < size)
+    out = np.zeros(len(flat), bool)
+    covering = depth[row[inside], column[inside]]
+    out[inside] = np.isfinite(covering) & (flat[inside, 2] > covering - tolerance)
+    return out
+
+
+# --- What a mesh file holds and what is wrong with it, before anybody asks whether it is a face.
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Counts of a mesh.
+
+    Attributes:
+        vertices, polygons, triangles: how many; polygon_sizes: polygons by number of corners.
+        components: connected pieces, after joining vertices at one place.
+        groups: polygons by name of object, group or material.
+        uvs: texture coordinates, 0 where there are none; colours: whether vertices are coloured.
+        size: (3,) extent in the file's unit.
+        unused, duplicate: vertices that no polygon uses, and that lie where another does.
+        degenerate: polygons that repeat a corner or have no area.
+    """
+
+    vertices: int
+    polygons: int
+    triangles: int
+    polygon_sizes: dict[int, int]
+    components: int
+    groups: dict[str, int]
+    uvs: int
+    colours: bool
+    size: tuple[float, float, float]
+    unused: int
+    duplicate: int
+    degenerate: int
+
+
+def count(mesh: Mesh, surface: Surface) -> Contents:
+    """What ``mesh`` holds; ``surface`` is its welded form."""
+    sizes, numbers = np.unique(mesh.polygon_sizes, return_counts=True)
+    groups: dict[str, int] = {}
+    if mesh.polygon_groups is not None:
+        counts = np.bincount(mesh.polygon_groups, minlength=len(mesh.group_names))
+        groups = {name: int(n) for name, n in zip(mesh.group_names, counts, strict=True)}
+    used = int((surface.vertex_point >= 0).sum())
+    extent = np.ptp(mesh.vertices.astype(np.float64), axis=0)
+    return Contents(
+        vertices=len(mesh.vertices),
+        polygons=len(mesh.polygon_sizes),
+        triangles=len(mesh.triangles),
+        polygon_sizes={int(size): int(n) for size, n in zip(sizes, numbers, strict=True)},
+        components=int(surface.component.max(initial=-1)) + 1,
+        groups=groups,
+        uvs=0 if mesh.uvs is None else len(mesh.uvs),
+        colours=mesh.colours is not None,
+        size=(float(extent[0]), float(extent[1]), float(extent[2])),
+        unused=len(mesh.vertices) - used,
+        duplicate=used - len(surface.points),
+        degenerate=degenerate_polygons(mesh),
+    )
+
+
+def degenerate_polygons(mesh: Mesh) -> int:
+    """Polygons with fewer than three corners, a repeated corner or no area."""
+    points = mesh.vertices.astype(np.float64)
+    a, b, c = (points[mesh.triangles[:, k]] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    longest = np.max([((b - a) ** 2).sum(1), ((c - b) ** 2).sum(1), ((a - c) ** 2).sum(1)], axis=0)
+    whole = np.bincount(mesh.triangle_polygons, area > 1e-7 * longest, len(mesh.polygon_sizes)) > 0
+    polygon = np.repeat(np.arange(len(mesh.polygon_sizes)), mesh.polygon_sizes)
+    order = np.lexsort((mesh.polygon_vertices, polygon))
+    twice = (np.diff(polygon[order]) == 0) & (np.diff(mesh.polygon_vertices[order]) == 0)
+    repeated = np.zeros(len(mesh.polygon_sizes), bool)
+    repeated[polygon[order][1:][twice]] = True
+    return int((~whole | repeated).sum())
+
+
+def complaints(contents: Contents) -> list[str]:
+    """What a person should know about the mesh itself, one line each."""
+    found = []
+    if contents.degenerate:
+        found.append(f"{contents.degenerate} degenerate polygons (a corner twice, or no area): clean the mesh")
+    if contents.duplicate:
+        found.append(
+            f"{contents.duplicate} duplicate vertices lie where others do; harmless at UV seams: "
+            "they are fitted as one and stay in the file"
+        )
+    if contents.unused:
+        found.append(f"{contents.unused} vertices belong to no polygon: they come along with the head")
+    if contents.vertices > 200_000:
+        found.append(f"{contents.vertices} vertices are many: fitting takes minutes; decimate the mesh")
+    return found

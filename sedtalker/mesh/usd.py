@@ -1,0 +1,265 @@
+"""Reading meshes and their blend shapes from USD (UsdGeom, UsdSkel), by Pixar's own library (``usd-core``)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.mesh.mesh import Floats, Ints, Mesh, Scene
+
+_SKIPPED = ("guide", "proxy")
+OPENING = 45  # seconds
+_OPEN = """
+import sys
+from pxr import Usd
+stage = Usd.Stage.Open(sys.argv[1])
+for prim in stage.Traverse():
+    for attribute in prim.GetAttributes():
+        attribute.Get()
+"""
+
+
+@dataclass
+class _Part:
+    """One mesh prim, in scene coordinates."""
+
+    vertices: NDArray[np.float64]
+    sizes: Ints
+    corners: Ints
+    uvs: Floats | None
+    corner_uvs: Ints | None
+    colours: NDArray[np.float64] | None
+    groups: Ints
+    names: list[str]
+    targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+def read_usd_scene(path: Path) -> Scene:
+    """All meshes of a USD stage as one, at rest, with their polygons, UVs and blend shapes.
+
+    Polygon groups are called by the prim, and by its material subsets where there are any. Vertex i of the result is
+    point i of the first mesh, and so on through the stage. The skeleton's pose is not applied: points are in bind pose.
+
+    Raises:
+        InputError: not a USD file, a broken one, without meshes, or ``usd-core`` is not installed.
+    """
+    try:
+        from pxr import Tf, Usd, UsdUtils
+    except ImportError:
+        raise InputError(f"{path}: USD needs the package usd-core: pip install 'sedtalker[usd]'") from None
+    check_openable(path)
+    quiet = UsdUtils.CoalescingDiagnosticDelegate()  # its warnings are no lines for our user
+    try:
+        stage = Usd.Stage.Open(str(path))
+        parts = _parts(stage)
+        if not parts:
+            raise InputError(f"{path}: there is no mesh in it")
+        return _join(parts)
+    except InputError:
+        raise
+    except (Tf.ErrorException, ValueError, IndexError, TypeError, AttributeError, RuntimeError, OverflowError):
+        raise InputError(f"{path}: not a USD file, or a broken one") from None
+    finally:
+        del quiet
+
+
+def check_openable(path: Path) -> None:
+    """Open a file in a process of its own first: on broken ones the library may crash or never come back.
+
+    Raises:
+        InputError: it does not open, or not within three quarters of a minute.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _OPEN, str(path)], capture_output=True, timeout=OPENING, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{path}: a broken USD file: it does not open within {OPENING} seconds") from None
+    if done.returncode != 0:
+        raise InputError(f"{path}: not a USD file, or a broken one")
+
+
+def _parts(stage: Any) -> list[_Part]:
+    from pxr import Usd, UsdGeom
+
+    transforms = UsdGeom.XformCache(Usd.TimeCode.EarliestTime())
+    parts = []
+    for prim in stage.Traverse(Usd.TraverseInstanceProxies()):
+        if not prim.IsA(UsdGeom.Mesh) or UsdGeom.Imageable(prim).ComputePurpose() in _SKIPPED:
+            continue
+        mesh = UsdGeom.Mesh(prim)
+        points = mesh.GetPointsAttr().Get(Usd.TimeCode.EarliestTime())
+        if points is None or not len(points):
+            continue
+        parts.append(_part(mesh, np.array(points, dtype=np.float64), _matrix(transforms, prim)))
+    return parts
+
+
+def _matrix(transforms: Any, prim: Any) -> NDArray[np.float64]:
+    return np.array(transforms.GetLocalToWorldTransform(prim), dtype=np.float64).T
+
+
+def _part(mesh: Any, points: NDArray[np.float64], matrix: NDArray[np.float64]) -> _Part:
+    from pxr import Usd, UsdGeom
+
+    first = Usd.TimeCode.EarliestTime()
+    sizes = np.array(mesh.GetFaceVertexCountsAttr().Get(first) or (), dtype=np.int32)
+    corners = np.array(mesh.GetFaceVertexIndicesAttr().Get(first) or (), dtype=np.int32)
+    if (sizes < 0).any() or sizes.sum() != len(corners) or (len(corners) and not 0 <= corners.max() < len(points)):
+        raise ValueError("polygons do not fit the points")
+    order = np.arange(len(corners))
+    flipped = mesh.GetOrientationAttr().Get() == UsdGeom.Tokens.leftHanded
+    if flipped != (np.linalg.det(matrix[:3, :3]) < 0):
+        order = _turned(sizes)
+    uvs, corner_uvs = _uvs(mesh, corners)
+    groups, names = _groups(mesh, len(sizes))
+    return _Part(
+        vertices=points @ matrix[:3, :3].T + matrix[:3, 3],
+        sizes=sizes,
+        corners=corners[order],
+        uvs=uvs,
+        corner_uvs=None if corner_uvs is None else corner_uvs[order],
+        colours=_colours(mesh, len(points)),
+        groups=groups,
+        names=names,
+        targets={name: offsets @ matrix[:3, :3].T for name, offsets in _targets(mesh, len(points)).items()},
+    )
+
+
+def _turned(sizes: Ints) -> NDArray[np.int64]:
+    """Order of corners that winds every polygon the other way, from the same first corner."""
+    start = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    size = np.repeat(sizes, sizes)
+    return start + (size - (np.arange(len(size)) - start)) % np.maximum(size, 1)
+
+
+def _uvs(mesh: Any, corners: Ints) -> tuple[Floats | None, Ints | None]:
+    """Texture coordinates (N, 2) and one of them for each corner; by preference those called ``st``."""
+    from pxr import Usd, UsdGeom
+
+    found = [
+        p for p in UsdGeom.PrimvarsAPI(mesh).GetPrimvars() if str(p.GetTypeName()).startswith(("texCoord2", "float2"))
+    ]
+    found.sort(key=lambda p: p.GetPrimvarName() != "st")
+    if not found:
+        return None, None
+    values = found[0].Get(Usd.TimeCode.EarliestTime())
+    if values is None or not len(values):
+        return None, None
+    uvs = np.array(values, dtype=np.float32)
+    how, chosen = found[0].GetInterpolation(), found[0].GetIndices(Usd.TimeCode.EarliestTime())
+    index = np.arange(len(uvs), dtype=np.int32) if not chosen else np.array(chosen, dtype=np.int32)
+    if how == UsdGeom.Tokens.faceVarying and len(index) == len(corners):
+        corner_uvs = index
+    elif how in (UsdGeom.Tokens.vertex, UsdGeom.Tokens.varying) and len(corners) and corners.max() < len(index):
+        corner_uvs = index[corners]
+    else:
+        return None, None
+    return uvs, np.where((corner_uvs >= 0) & (corner_uvs < len(uvs)), corner_uvs, -1).astype(np.int32)
+
+
+def _colours(mesh: Any, count: int) -> NDArray[np.float64] | None:
+    """Linear display colours (V, 3) by vertex."""
+    from pxr import Usd
+
+    primvar = mesh.GetDisplayColorPrimvar()
+    values = primvar.ComputeFlattened(Usd.TimeCode.EarliestTime()) if primvar and primvar.HasValue() else None
+    if values is None or len(values) not in (1, count):
+        return None
+    return np.broadcast_to(np.array(values, dtype=np.float64), (count, 3))
+
+
+def _groups(mesh: Any, count: int) -> tuple[Ints, list[str]]:
+    """Group of each polygon: its material subset, else the prim."""
+    from pxr import UsdGeom
+
+    prim = mesh.GetPrim()
+    groups, names = np.zeros(count, np.int32), [prim.GetName()]
+    for subset in UsdGeom.Subset.GetAllGeomSubsets(mesh):
+        chosen = np.array(subset.GetIndicesAttr().Get() or (), dtype=np.int64)
+        chosen = chosen[(chosen >= 0) & (chosen < count)]
+        if subset.GetElementTypeAttr().Get() == UsdGeom.Tokens.face and len(chosen):
+            groups[chosen] = len(names)
+            names.append(subset.GetPrim().GetName())
+    return groups, names
+
+
+def _targets(mesh: Any, count: int) -> dict[str, NDArray[np.float64]]:
+    """Blend shapes (V, 3) by the names that the mesh gives them."""
+    from pxr import UsdSkel
+
+    binding = UsdSkel.BindingAPI(mesh.GetPrim())
+    names = list(binding.GetBlendShapesAttr().Get() or ())
+    places = binding.GetBlendShapeTargetsRel().GetTargets()
+    targets: dict[str, NDArray[np.float64]] = {}
+    for name, place in zip(names, places, strict=False):
+        shape = UsdSkel.BlendShape(mesh.GetPrim().GetStage().GetPrimAtPath(place))
+        offsets = np.array(shape.GetOffsetsAttr().Get() or (), dtype=np.float64).reshape(-1, 3)
+        rows = shape.GetPointIndicesAttr().Get()
+        rows = np.arange(count) if rows is None or not len(rows) else np.array(rows, dtype=np.int64)
+        if len(rows) != len(offsets) or (len(rows) and not 0 <= rows.min() <= rows.max() < count):
+            raise ValueError("a blend shape does not fit the points")
+        whole = targets.setdefault(str(name), np.zeros((count, 3)))
+        whole[rows] += offsets
+    return targets
+
+
+def _join(parts: list[_Part]) -> Scene:
+    starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    names = list(dict.fromkeys(name for part in parts for name in part.targets))
+    targets = np.zeros((len(names), int(starts[-1]), 3), dtype=np.float32)
+    order: dict[str, int] = {}
+    groups: list[Ints] = []
+    for part, start in zip(parts, starts, strict=False):
+        for name, offsets in part.targets.items():
+            targets[names.index(name), start : start + len(part.vertices)] = offsets
+        numbers = np.array(
+            [
+                order.setdefault(name, len(order)) if (part.groups == k).any() else -1
+                for k, name in enumerate(part.names)
+            ],
+            dtype=np.int32,
+        )
+        groups.append(numbers[part.groups])
+    uvs, corner_uvs = _joined_uvs(parts)
+    mesh = Mesh(
+        vertices=np.concatenate([part.vertices for part in parts]).astype(np.float32),
+        polygon_sizes=np.concatenate([part.sizes for part in parts]),
+        polygon_vertices=np.concatenate([p.corners + s for p, s in zip(parts, starts, strict=False)]).astype(np.int32),
+        uvs=uvs,
+        polygon_uvs=corner_uvs,
+        colours=_joined_colours(parts),
+        group_names=tuple(order),
+        polygon_groups=np.concatenate(groups) if order else None,
+    )
+    return Scene(mesh, tuple(names), targets)
+
+
+def _joined_uvs(parts: list[_Part]) -> tuple[Floats | None, Ints | None]:
+    if all(part.uvs is None for part in parts):
+        return None, None
+    tables, corners, start = [], [], 0
+    for part in parts:
+        if part.uvs is None or part.corner_uvs is None:
+            corners.append(np.full(len(part.corners), -1, np.int32))
+            continue
+        tables.append(part.uvs)
+        corners.append(np.where(part.corner_uvs < 0, -1, part.corner_uvs + start).astype(np.int32))
+        start += len(part.uvs)
+    return np.concatenate(tables), np.concatenate(corners)
+
+
+def _joined_colours(parts: list[_Part]) -> Floats | None:
+    """sRGB by vertex; grey where only other meshes have colours."""
+    if all(part.colours is None for part in parts):
+        return None
+    grey = [np.full((len(part.vertices), 3), 0.6) if part.colours is None else part.colours for part in parts]
+    linear = np.clip(np.nan_to_num(np.concatenate(grey)), 0.0, 1.0)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)

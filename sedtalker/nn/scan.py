@@ -1,0 +1,239 @@
+"""The selective scan and its gradient in one pass each over memory, compiled for the CPU, to train with.
+
+Exponentials are taken by a polynomial and repeated squaring, which the compiler turns into vector code; their relative
+error is 2e-6 in the range that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+from torch.nn import functional as F
+
+LOWEST = np.float32(-24.0)
+
+
+@numba.njit(fastmath=True, inline="always")
+def _exp(x: Any) -> Any:
+    """e^x of x ≤ 0, by e^(x/16) to the 16th power."""
+    y = max(x, LOWEST) * np.float32(1 / 16)
+    p = np.float32(1 / 5040)
+    for factor in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
+        p = p * y + np.float32(factor)
+    p = p * p
+    p = p * p
+    p = p * p
+    return p * p
+
+
+@numba.njit(fastmath=True, cache=True)
+def _forward(u: Any, delta: Any, A: Any, B: Any, C: Any, first: Any, states: Any, y: Any) -> None:
+    batch, channels, length = u.shape
+    size = A.shape[1]
+    h = np.empty(size, np.float32)
+    for b in range(batch):
+        for e in range(channels):
+            for n in range(size):
+                h[n] = first[b, e, n]
+            for t in range(length):
+                step = delta[b, e, t]
+                drive, total = step * u[b, e, t], np.float32(0.0)
+                for n in range(size):
+                    h[n] = _exp(step * A[e, n]) * h[n] + drive * B[b, t, n]
+                    states[b, e, t, n] = h[n]
+                    total += h[n] * C[b, t, n]
+                y[b, e, t] = total
+
+
+@numba.njit(fastmath=True, cache=True)
+def _backward(
+    gy: Any, u: Any, delta: Any, A: Any, B: Any, C: Any, first: Any, states: Any, flow: Any,
+    du: Any, ddelta: Any, dA: Any, dB: Any, dC: Any,
+) -> None:  # fmt: skip
+    """``flow`` (B, E, N) is the gradient at the last state and becomes that at the first."""
+    batch, channels, length = u.shape
+    size = A.shape[1]
+    before = np.empty(size, np.float32)
+    for b in range(batch):
+        for e in range(channels):
+            for t in range(length - 1, -1, -1):
+                step, x, g = delta[b, e, t], u[b, e, t], gy[b, e, t]
+                for n in range(size):
+                    before[n] = states[b, e, t - 1, n] if t else first[b, e, n]
+                into_drive, into_step = np.float32(0.0), np.float32(0.0)
+                for n in range(size):
+                    f = flow[b, e, n] + C[b, t, n] * g
+                    dC[b, t, n] += states[b, e, t, n] * g
+                    dB[b, t, n] += f * step * x
+                    into_drive += f * B[b, t, n]
+                    f *= _exp(step * A[e, n])
+                    into_step += f * before[n] * A[e, n]
+                    dA[e, n] += f * before[n] * step
+                    flow[b, e, n] = f
+                du[b, e, t] = step * into_drive
+                ddelta[b, e, t] = x * into_drive + into_step
+
+
+def _arrays(*tensors: Tensor) -> list[np.ndarray[Any, Any]]:
+    return [t.detach().float().contiguous().numpy() for t in tensors]
+
+
+class FusedScan(torch.autograd.Function):
+    """y[t] = C[t] · h[t] of ``selective_scan``'s recurrence and the last state; arguments as there, on the CPU."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, first: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        kept = _arrays(u, delta, A, B.transpose(1, 2), C.transpose(1, 2), first)
+        states = np.empty((*u.shape, A.shape[1]), np.float32)
+        y = np.empty(u.shape, np.float32)
+        _forward(*kept, states, y)  # type: ignore[call-arg]
+        ctx.kept, ctx.states = kept, states
+        return torch.from_numpy(y), torch.from_numpy(states[:, :, -1].copy())
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Any) -> tuple[Tensor, ...]:
+        kept, states = ctx.kept, ctx.states  # type: ignore[attr-defined]
+        gy, last = _arrays(*gradients)
+        flow = last.copy()
+        made = [np.empty_like(kept[0]), np.empty_like(kept[1]), *(np.zeros_like(k) for k in kept[2:5])]
+        _backward(gy, *kept, states, flow, *made)  # type: ignore[call-arg]
+        du, ddelta, dA, dB, dC = (torch.from_numpy(m) for m in made)
+        return du, ddelta, dA, dB.transpose(1, 2), dC.transpose(1, 2), torch.from_numpy(flow)
+
+
+# --- The selective scan of Mamba (Gu and Dao 2023, arXiv 2312.00752), in plain torch.
+
+INFERENCE_CHUNK = 256
+
+
+def doubled(decay: Tensor, drive: Tensor) -> Tensor:
+    """h[t] = decay[t] h[t-1] + drive[t] from h[-1] = 0, (L, …), in log₂ L steps over all of it."""
+    stride = 1
+    while stride < len(drive):
+        drive = torch.cat([drive[:stride], torch.addcmul(drive[stride:], decay[stride:], drive[:-stride])])
+        decay = torch.cat([decay[:stride], decay[stride:] * decay[:-stride]])
+        stride *= 2
+    return drive
+
+
+def _forwards(decay: Tensor, drive: Tensor, first: Tensor) -> Tensor:
+    states = drive.clone()
+    states[0].addcmul_(decay[0], first)
+    if states.is_cuda:
+        return doubled(decay, states)
+    for t in range(1, len(states)):
+        states[t].addcmul_(decay[t], states[t - 1])
+    return states
+
+
+def _backwards(decay: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient at h[t] of everything after it: flow[t] = gradient[t] + decay[t+1] flow[t+1]."""
+    if gradient.is_cuda:
+        return doubled(torch.cat([decay[:1], decay[1:].flip(0)]), gradient.flip(0)).flip(0)
+    flow = gradient.clone(memory_format=torch.contiguous_format)
+    for t in range(len(flow) - 2, -1, -1):
+        flow[t].addcmul_(decay[t + 1], flow[t + 1])
+    return flow
+
+
+class _Recurrence(torch.autograd.Function):
+    """(L, B, E, N) decays and inputs to the states h[t] = a[t] h[t-1] + b[t]; ``first`` is h[-1], (B, E, N)."""
+
+    @staticmethod
+    def forward(ctx: Any, decay: Tensor, drive: Tensor, first: Tensor) -> Tensor:
+        states = _forwards(decay, drive, first)
+        ctx.save_for_backward(decay, states, first)
+        return states
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Any) -> tuple[Tensor, Tensor, Tensor]:
+        decay, states, first = ctx.saved_tensors  # type: ignore[attr-defined]
+        flow = _backwards(decay, gradients[0])
+        into_decay = torch.empty_like(flow)
+        torch.mul(flow[0], first, out=into_decay[0])
+        torch.mul(flow[1:], states[:-1], out=into_decay[1:])
+        return into_decay, flow, flow[0] * decay[0]
+
+
+@lru_cache(maxsize=1)
+def cuda_kernel() -> Callable[..., Any] | None:
+    """``mamba_ssm``'s fused scan, or None where it cannot be imported (it fails in many ways, so all are caught)."""
+    try:
+        from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+    except Exception:
+        return None
+    kernel: Callable[..., Any] = selective_scan_fn
+    return kernel
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    z: Tensor,
+    state: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Gated selective scan: (B, E, L) outputs and the last state (B, E, N).
+
+    Args:
+        u: (B, E, L) inputs.
+        delta: (B, E, L) step sizes, positive.
+        A: (E, N) negative.
+        B: (B, N, L) input gates.
+        C: (B, N, L) output gates.
+        D: (E,) skip.
+        z: (B, E, L) the output is multiplied by silu(z).
+        state: (B, E, N) state before the first step; zero if None.
+    """
+    kernel = cuda_kernel() if u.is_cuda and state is None else None
+    if kernel is not None:
+        y, last = kernel(u, delta, A, B, C, D, z=z, delta_bias=None, delta_softplus=False, return_last_state=True)
+        return y, last
+    if torch.is_grad_enabled() or u.shape[-1] <= INFERENCE_CHUNK:
+        y, last = _scan(u, delta, A, B, C, state)
+    else:
+        parts, last = [], state
+        for start in range(0, u.shape[-1], INFERENCE_CHUNK):
+            part = slice(start, start + INFERENCE_CHUNK)
+            y, last = _scan(u[..., part], delta[..., part], A, B[..., part], C[..., part], last)
+            parts.append(y)
+        y = torch.cat(parts, dim=-1)
+    assert last is not None
+    return (y + D[:, None] * u) * F.silu(z), last
+
+
+def _scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    if torch.is_grad_enabled() and not u.is_cuda and u.dtype != torch.float64:
+        pass
+
+        zero = u.new_zeros(*u.shape[:2], A.shape[1]) if state is None else state
+        y, last = FusedScan.apply(u, delta, A, B, C, zero)
+        return y, last
+    step = delta.permute(2, 0, 1)[..., None]
+    decay = torch.exp(step * A)
+    drive = (delta * u).permute(2, 0, 1)[..., None] * B.permute(2, 0, 1)[:, :, None]
+    first = torch.zeros_like(decay[0]) if state is None else state
+    states = _Recurrence.apply(decay, drive, first)
+    y = torch.einsum("lben,bnl->bel", states, C)
+    return y, states[-1]
+
+
+def scan_step(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step: u, delta, z (B, E), B and C (B, N), state (B, E, N) → output (B, E) and the next state."""
+    state = torch.exp(delta[..., None] * A) * state + (delta * u)[..., None] * B[:, None]
+    y = torch.einsum("ben,bn->be", state, C) + D * u
+    return y * F.silu(z), state

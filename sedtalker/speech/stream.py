@@ -1,0 +1,300 @@
+"""What a listener remembers of sound that has left its buffer: distributions of levels and mean spectra, not frames.
+
+Levels are natural logs and are kept as they would be without any gain, so that a later gain is an addition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from sedtalker.audio import FrameClock
+from sedtalker.audio.activity import activity_level
+from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures
+from sedtalker.speech.features import (
+    ENERGY_FLOOR,
+    FRAME_CLOCK,
+    HOP_LENGTH,
+    LARGEST_GAIN,
+    LOG_FLOOR,
+    LOUD,
+    MEL_BANDS,
+    PITCH_WINDOW,
+    QUIET,
+    WINDOW_LENGTH,
+    PitchFrames,
+    frame_rms,
+    gain_of,
+    mel_power,
+    pitch_frames,
+    prosody_tracks,
+    smooth_level,
+    speech_threshold,
+)
+
+LOWEST, HIGHEST = -40.0, 40.0
+
+
+class LevelHistogram:
+    """Quantiles of any number of levels in memory that does not grow, to within half of ``WIDTH``."""
+
+    WIDTH = 5e-5
+    BLOCK = 1024
+
+    def __init__(self) -> None:
+        bins = round((HIGHEST - LOWEST) / self.WIDTH / self.BLOCK) * self.BLOCK
+        self.counts = np.zeros(bins, np.int64)
+        self.blocks = np.zeros(bins // self.BLOCK, np.int64)
+
+    def __len__(self) -> int:
+        return int(self.blocks.sum())
+
+    def add(self, levels: NDArray[np.floating], times: int = 1) -> None:
+        """Count levels (N,) so many times; minus once takes them out again."""
+        index = ((np.asarray(levels, np.float64) - LOWEST) / self.WIDTH).astype(np.int64).clip(0, len(self.counts) - 1)
+        np.add.at(self.counts, index, times)
+        np.add.at(self.blocks, index // self.BLOCK, times)
+
+    def neighbours(self, share: float) -> tuple[float, float, float]:
+        """The levels on either side of a quantile, and how far it is from the first to the second."""
+        rank = share * (len(self) - 1)
+        return self._level(int(rank)), self._level(int(np.ceil(rank))), rank - int(rank)
+
+    def _level(self, rank: int) -> float:
+        """The level with so many below it."""
+        ends = self.blocks.cumsum()
+        block = int(np.searchsorted(ends, rank, side="right"))
+        inside = self.counts[block * self.BLOCK : (block + 1) * self.BLOCK].cumsum() + ends[block] - self.blocks[block]
+        bin_ = block * self.BLOCK + int(np.searchsorted(inside, rank, side="right"))
+        return LOWEST + (bin_ + 0.5) * self.WIDTH
+
+
+def quantile_with(
+    history: LevelHistogram, recent: NDArray[np.floating], share: float, scale: Callable = np.asarray
+) -> float:
+    """Quantile of a history and recent levels (N,) together, exact while there is no history.
+
+    As ``torch.quantile`` does, it interpolates between neighbouring values: ``scale`` makes them of the levels.
+    """
+    if not len(history):
+        return float(np.quantile(scale(np.asarray(recent, np.float64)), share))
+    history.add(recent)
+    low, high, weight = history.neighbours(share)
+    history.add(recent, -1)
+    return float((1 - weight) * scale(low) + weight * scale(high))
+
+
+def without_gain(level: NDArray[np.floating], floor: float, gain: float) -> NDArray[np.float64]:
+    """Levels ``log(g² P + floor)`` as ``log P``; on the floor, far below it."""
+    power = np.exp(np.asarray(level, np.float64)) - floor
+    return np.log(np.maximum(power, 1e-6 * floor)) - 2 * np.log(gain)
+
+
+def with_gain(level: NDArray[np.floating] | float, floor: float, gain: float) -> NDArray[np.float64]:
+    """Levels ``log P`` as ``log(g² P + floor)``."""
+    return np.log(gain**2 * np.exp(np.asarray(level, np.float64)) + floor)
+
+
+class BandHistory:
+    """Sums of log-mels by the level of their frames, so that the mean over all frames above any level is at hand.
+
+    How a log-mel moves with the gain depends on its distance from the floor: sums are kept for a grid of gains, and
+    interpolated between four of them.
+    """
+
+    LEVEL_WIDTH = 0.01
+    GAIN_STEP = 0.75
+
+    def __init__(self, bands: int, floor: float, largest_gain: float) -> None:
+        reach = int(np.ceil(2 * np.log(largest_gain) / self.GAIN_STEP)) + 2
+        self.grid = self.GAIN_STEP * np.arange(-reach, reach + 1)
+        bins = round((HIGHEST - LOWEST) / self.LEVEL_WIDTH)
+        self.floor = floor
+        self.counts = np.zeros(bins)
+        self.sums = np.zeros((bins, len(self.grid), bands))
+        self.low, self.high = bins, 0
+
+    def add(self, power: NDArray[np.floating], level: NDArray[np.floating]) -> None:
+        """Add mel powers (N, B) and levels (N,) of frames, both without gain."""
+        index = ((level - LOWEST) / self.LEVEL_WIDTH).astype(np.int64).clip(0, len(self.counts) - 1)
+        np.add.at(self.counts, index, 1.0)
+        mel = np.log(np.exp(self.grid)[:, None] * np.asarray(power, np.float64)[:, None] + self.floor)
+        np.add.at(self.sums, index, mel)
+        self.low, self.high = min(self.low, int(index.min())), max(self.high, int(index.max()) + 1)
+
+    def above(self, level: float, gain: float) -> tuple[float, NDArray[np.float64]]:
+        """Number of frames above a level (without gain), and the sum (B,) of their log-mels under a gain."""
+        position = float(np.clip((level - LOWEST) / self.LEVEL_WIDTH, self.low, max(self.high, self.low)))
+        whole = int(np.ceil(position))
+        at = (2 * np.log(gain) - self.grid[0]) / self.GAIN_STEP
+        first = int(at) - 1
+        counts, sums = self.counts[: self.high], self.sums[: self.high, first : first + 4]
+        count, total = counts[whole:].sum(), sums[whole:].sum(0)
+        if whole > position:
+            count, total = count + (whole - position) * counts[whole - 1], total + (whole - position) * sums[whole - 1]
+        return float(count), _cubic(at - first) @ total
+
+
+def _cubic(at: float) -> NDArray[np.float64]:
+    """Weights (4,) of Lagrange's interpolation between values at 0, 1, 2 and 3."""
+    nodes = np.arange(4.0)
+    return np.array([np.prod([(at - m) / (n - m) for m in nodes if m != n]) for n in nodes])
+
+
+# --- Speech features of sound that is still going on: what ``encode`` would say of the recording so far.
+
+ALIGNMENT = 40
+"""The kept part begins at a multiple of so many frames (20 ms), so that coarser grids laid over it stay in place."""
+BEFORE = PITCH_WINDOW // 2 - HOP_LENGTH // 2
+"""Samples that the widest analysis frame sees before its own hop."""
+SILENT = 1e-12
+STALE = 0.005
+"""Hidden vectors are computed anew once the centre of any band has moved by this much (natural log) since."""
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """The end of what was heard.
+
+    Attributes:
+        features: of the kept frames, normalised by all that was heard; their clock says when they were.
+        first: number of the first kept frame.
+        total: frames heard so far, the kept ones being ``first … total - 1``.
+        loud: level of loud frames in all that was heard, for ``speech_activity``.
+    """
+
+    features: SpeechFeatures
+    first: int
+    total: int
+    loud: float
+
+
+class Listener:
+    """Hears sound piece by piece and remembers the features of its last seconds.
+
+    Args:
+        encoder: from ``load_encoder``.
+        keep: frames of 20 ms that are kept at least, before the newest piece.
+    """
+
+    def __init__(self, encoder: SpeechEncoder, keep: int):
+        self.encoder, self.keep = encoder, keep
+        self.heard = 0
+        self.tail = torch.zeros(BEFORE)
+        self.whole = 0
+        """Analysis frames (10 ms) that no later sample can change; the buffer holds those after ``first`` of them."""
+        self.first = self.counted = 0
+        """Analysis frames before ``first`` are gone; those before ``counted`` are in the history."""
+        self.rms, self.mel = torch.zeros(0), torch.zeros(0, MEL_BANDS)
+        self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(torch.zeros(1, PITCH_WINDOW))))
+        self.hidden = torch.zeros(0, encoder.config.channels)
+        self.centre = torch.zeros(MEL_BANDS)
+        self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
+        self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
+
+    @torch.no_grad()
+    def hear(self, samples: NDArray[np.float32]) -> Heard:
+        """The next samples (N,), a multiple of 320 unless they are the last.
+
+        Returns:
+            What ``encode`` says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
+            has left the buffer and the hidden vectors are fresh; see ``STALE`` and ``history`` for the rest.
+        """
+        known = self.whole
+        self._analyse(torch.from_numpy(np.array(samples, np.float32)))
+        recent = torch.log(self.rms[self.counted - self.first :] + SILENT).double().numpy()
+        loud = quantile_with(self.rms_history, recent, LOUD, np.exp)
+        gain = float(gain_of(torch.tensor(loud)))
+        mel = torch.log(gain**2 * self.mel + LOG_FLOOR)
+        tracks = _pairs(prosody_tracks(self.pitch, gain)).mean(1)
+        loudness = smooth_level(torch.logsumexp(mel, -1)[None])[0]
+        level = without_gain(loudness.numpy(), MEL_BANDS * LOG_FLOOR, gain)
+        speech, centre = self._speech(mel, level, gain)
+        energy = without_gain(activity_level(tracks[:, 0].numpy(), FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
+        since = (self.counted - self.first) // 2
+        features = SpeechFeatures(
+            clock=FrameClock(FRAME_CLOCK.rate, FRAME_CLOCK.offset + self.first / 2 / FRAME_CLOCK.rate),
+            hidden=self._encode((mel - centre).clamp(-8.0, 8.0), centre - 2 * np.log(gain), known).numpy(),
+            mel=_pairs((mel - centre).clamp(-8.0, 8.0)).mean(1).numpy(),
+            prosody=tracks.numpy(),
+            speech=_pairs(speech).any(1).numpy(),
+        )
+        overall = quantile_with(
+            self.energy_history, energy[since:], LOUD, partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
+        )
+        heard = Heard(features, self.first // 2, self.first // 2 + len(features), overall)
+        self._forget(level, energy)
+        return heard
+
+    def _analyse(self, samples: Tensor) -> None:
+        """Frames of the new samples; those that saw the end of the old ones are computed again."""
+        self.heard += len(samples)
+        self.tail = torch.cat([self.tail, samples])
+        total = 2 * -(-self.heard // (2 * HOP_LENGTH))
+        new = slice(0, total - self.whole)
+        padded = F.pad(self.tail, (0, PITCH_WINDOW + 2 * HOP_LENGTH))
+        keep = self.whole - self.first
+        narrow = padded[BEFORE - WINDOW_LENGTH // 2 + HOP_LENGTH // 2 :].unfold(0, WINDOW_LENGTH, HOP_LENGTH)[new]
+        self.rms = torch.cat([self.rms[:keep], frame_rms(narrow)])
+        self.mel = torch.cat([self.mel[:keep], mel_power(narrow)])
+        pitch = pitch_frames(padded.unfold(0, PITCH_WINDOW, HOP_LENGTH)[new])
+        self.pitch = PitchFrames(*(torch.cat([a[:keep], b]) for a, b in zip(self.pitch, pitch, strict=True)))
+        whole = max(0, (self.heard - BEFORE) // HOP_LENGTH)
+        self.tail = self.tail[(whole - self.whole) * HOP_LENGTH :]
+        self.whole = whole
+
+    def _speech(self, mel: Tensor, level: NDArray[np.float64], gain: float) -> tuple[Tensor, Tensor]:
+        """Speech mask (T,) of the kept frames and the mean log-mel (80,) of all speech so far."""
+        new, floor = self.counted - self.first, MEL_BANDS * LOG_FLOOR
+        scale = partial(with_gain, floor=floor, gain=gain)
+        quiet, loud = (quantile_with(self.level_history, level[new:], share, scale) for share in (QUIET, LOUD))
+        threshold = speech_threshold(torch.tensor(quiet), torch.tensor(loud)).double().numpy()
+        limit = float(without_gain(threshold, floor, gain))
+        speech = torch.from_numpy(level > limit)
+        count, total = self.band_history.above(limit, gain)
+        chosen = speech[new:]
+        if not count and not chosen.any():
+            count, total = self.band_history.above(-np.inf, gain)
+            chosen = torch.ones_like(chosen)
+        mean = (torch.from_numpy(total) + mel[new:][chosen].double().sum(0)) / (count + int(chosen.sum()))
+        return speech, mean.to(mel.dtype)
+
+    def _encode(self, mel: Tensor, centre: Tensor, known: int) -> Tensor:
+        """Hidden vectors of the kept frames; ``known`` analysis frames were certain before."""
+        context = self.encoder.context
+        done = max(0, (known - self.first) // 2 - context)
+        if not done or float((centre - self.centre).abs().max()) > STALE:
+            self.centre, done = centre, 0
+        start = max(0, done - context)
+        fresh = self.encoder(mel[None, 2 * start :])[0, done - start :]
+        self.hidden = torch.cat([self.hidden[:done], fresh])
+        return self.hidden
+
+    def _forget(self, level: NDArray[np.float64], energy: NDArray[np.float64]) -> None:
+        """Move old frames to the history; ``ALIGNMENT`` of them stay in the buffer for what smooths over them."""
+        spare = (self.whole - self.first) // 2 - self.keep - ALIGNMENT
+        drop = max(0, spare // ALIGNMENT * ALIGNMENT)
+        if not drop:
+            return
+        counted = self.first + 2 * (drop + ALIGNMENT)
+        old = slice(self.counted - self.first, counted - self.first)
+        self.rms_history.add(torch.log(self.rms[old] + SILENT).numpy())
+        self.level_history.add(level[old])
+        self.energy_history.add(energy[old.start // 2 : old.stop // 2])
+        self.band_history.add(self.mel[old].numpy(), level[old])
+        self.first, self.counted = self.first + 2 * drop, counted
+        self.rms, self.mel = self.rms[2 * drop :], self.mel[2 * drop :]
+        self.pitch = PitchFrames(*(part[2 * drop :] for part in self.pitch))
+        self.hidden = self.hidden[drop:]
+
+
+def _pairs(values: Tensor) -> Tensor:
+    """(2T, …) → (T, 2, …): two analysis frames for one of the encoder's."""
+    return values.unflatten(0, (-1, 2))

@@ -1,0 +1,186 @@
+"""Sequences of one's own: ``sequences/*.npy`` and ``wav/*`` of the same names, any topology.
+
+Beside them, if wanted, ``sequences.csv`` (name, subject, emotion, intensity, split), ``corpus.json`` (fps, licence) and
+the head files. Without a table everything is neutral talk of one subject.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from sedtalker.emotion.taxonomy import EMOVOCA
+from sedtalker.errors import InputError
+from sedtalker.training.corpora.head_files import HeadFiles
+from sedtalker.training.corpora.sequences import MeshSequence, SequenceCorpus, find_audio
+
+RATES = (24.0, 25.0, 29.97, 30.0, 48.0, 50.0, 60.0, 100.0, 120.0)
+
+
+def read_own_sequences(root: Path, head: HeadFiles) -> SequenceCorpus:
+    """The corpus of a folder.
+
+    Raises:
+        InputError: the table or ``corpus.json`` cannot be read, or the rate is unknown.
+    """
+    table = _table(root)
+    paths = {path.stem: path for path in sorted((root / "sequences").glob("*.npy"))}
+    found, labels = [], set()
+    for name, path in paths.items():
+        row = table.get(name, {})
+        subject = row.get("subject") or "subject"
+        emotion = row.get("emotion") or None
+        if emotion in ("neutral", "none"):
+            emotion = None
+        if emotion:
+            labels.add(emotion)
+        try:
+            intensity = float(row.get("intensity") or (1.0 if emotion else 0.0))
+        except ValueError:
+            raise InputError(f"{root / 'sequences.csv'}: {name}: the intensity is not a number") from None
+        split = row.get("split") or split_by_name(name)
+        audio = find_audio(root / "wav", [name]) or find_audio(root / "sequences", [name])
+        found.append(MeshSequence(name, subject, path, audio, emotion, intensity, split, row.get("take") or name))
+    missing = sorted(set(table) - set(paths))
+    described = _described(root)
+    fps = float(described.get("fps") or _measured_rate(root, found))
+    licence = str(described.get("licence") or "the licence of your own recordings (say it in corpus.json)")
+    unknown = tuple(f"{name} (in sequences.csv, no such file)" for name in missing)
+    return SequenceCorpus(root.name, root, fps, tuple(found), tuple(sorted(labels)), head, licence, unknown)
+
+
+def split_by_name(name: str) -> str:
+    """A tenth of the names for validation, a tenth for the test, by hash: adding files moves none."""
+    digit = int(hashlib.md5(name.encode(), usedforsecurity=False).hexdigest(), 16) % 10
+    return {0: "test", 1: "valid"}.get(digit, "train")
+
+
+def _table(root: Path) -> dict[str, dict[str, str]]:
+    path = root / "sequences.csv"
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        return {row["name"].strip(): {k: (v or "").strip() for k, v in row.items() if k} for row in rows}
+    except (OSError, KeyError, AttributeError, UnicodeDecodeError):
+        raise InputError(f"{path}: not a table with a column 'name'") from None
+
+
+def _described(root: Path) -> dict[str, Any]:
+    path = root / "corpus.json"
+    if not path.is_file():
+        return {}
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        described = None
+    if not isinstance(described, dict):
+        raise InputError(f"{path}: not a JSON object")
+    return described
+
+
+def _measured_rate(root: Path, sequences: list[MeshSequence]) -> float:
+    """The usual rate nearest to frames by seconds of sound."""
+    ratios = []
+    for sequence in sequences[:50]:
+        if sequence.audio is not None:
+            try:
+                ratios.append(len(sequence.open()) / soundfile.info(str(sequence.audio)).duration)
+            except (InputError, soundfile.LibsndfileError, ZeroDivisionError):
+                continue
+    if not ratios:
+        raise InputError(f'{root}: frames a second are unknown: add corpus.json with {{"fps": 30}}')
+    measured = float(np.median(ratios))
+    return min(RATES, key=lambda rate: abs(np.log(rate / measured)))
+
+
+# --- VOCASET (Cudeiro et al. 2019): twelve subjects, forty sentences each, neutral talking on the FLAME head.
+
+FPS = 60.0
+VERTICES = 5023
+VOCASET_LICENCE = (
+    "VOCASET: non-commercial scientific research only, after registration at voca.is.tue.mpg.de; do not pass it on"
+)
+VOCASET_NAME = re.compile(r"(?P<subject>FaceTalk_\w+?)_sentence(?P<sentence>\d+)")
+VALID, TEST = ("03275", "03277"), ("00138", "00024")
+"""Numbers inside the held-out subjects' names; the other eight are trained on."""
+HELD_OUT_SENTENCES = range(21, 41)
+"""Held-out subjects are scored on these; the first twenty sentences are those that training subjects say as well."""
+
+
+def split_of(subject: str, sentence: int) -> str:
+    """``train``, ``valid`` or ``test`` as VOCA published it; ``unused`` for a held-out subject's other sentences."""
+    for split, numbers in (("valid", VALID), ("test", TEST)):
+        if any(f"_{number}_" in f"{subject}_" for number in numbers):
+            return split if sentence in HELD_OUT_SENTENCES else "unused"
+    return "train"
+
+
+def read_vocaset(root: Path, folder: Path, head: HeadFiles) -> SequenceCorpus:
+    """The corpus; files whose names do not follow the layout are listed as unknown."""
+    found, unknown = [], []
+    for path in sorted(folder.glob("*.npy")):
+        match = VOCASET_NAME.fullmatch(path.stem)
+        if match is None:
+            unknown.append(path.name)
+            continue
+        split = split_of(match["subject"], int(match["sentence"]))
+        audio = find_audio(root / "wav", [path.stem])
+        found.append(MeshSequence(path.stem, match["subject"], path, audio, None, 0.0, split, path.stem))
+    return SequenceCorpus("vocaset", root, FPS, tuple(found), (), head, VOCASET_LICENCE, tuple(unknown))
+
+
+# --- EmoVOCA (Nocentini et al. 2024): VOCASET's talking combined with eleven expressions at three intensities.
+
+EMOVOCA_LICENCE = (
+    "EmoVOCA: CC BY-NC 4.0, and VOCASET's and FLAME's own licences besides; weights trained on it: no commerce"
+)
+EMOVOCA_NAME = re.compile(
+    r"(?P<take>(?P<subject>.+)_sentence(?P<sentence>\d+))_(?P<emotion>[A-Za-z]+\d?)_(?P<intensity>[1-3])"
+)
+LABELS: tuple[str, ...] = tuple(EMOVOCA)
+STEPS = 3
+
+
+def read_emovoca(root: Path, head: HeadFiles) -> SequenceCorpus:
+    """The corpus; files whose names do not follow the layout are listed as unknown.
+
+    The speech of a take is the same under every emotion: where a file has no sound of its own, another one's is taken.
+    """
+    words = {word.lower(): word for word in LABELS}
+    matched, unknown = [], []
+    for path in sorted((root / "sequences").glob("*.npy")):
+        match = EMOVOCA_NAME.fullmatch(path.stem)
+        if match is None or match["emotion"].lower() not in words:
+            unknown.append(path.name)
+        else:
+            matched.append((path, match))
+    spoken: dict[str, str] = {}
+    for path in sorted((root / "wav").glob("*")):
+        other = EMOVOCA_NAME.fullmatch(path.stem)
+        if other is not None:
+            spoken.setdefault(other["take"], path.stem)
+    found = []
+    for path, match in matched:
+        audio = find_audio(root / "wav", [path.stem, match["take"], spoken.get(match["take"], "")])
+        split = split_of(match["subject"], int(match["sentence"]))
+        emotion, intensity = words[match["emotion"].lower()], int(match["intensity"]) / STEPS
+        found.append(MeshSequence(path.stem, match["subject"], path, audio, emotion, intensity, split, match["take"]))
+    return SequenceCorpus("emovoca", root, FPS, tuple(found), LABELS, head, EMOVOCA_LICENCE, tuple(unknown))
+
+
+def stored_label(root: Path, sequence: MeshSequence) -> tuple[int | None, int | None]:
+    """Emotion id and intensity step that ``label/`` and ``intensity/`` hold for a sequence, where they do."""
+    values: list[int | None] = []
+    for folder in ("label", "intensity"):
+        path = root / folder / f"{sequence.name}.npy"
+        values.append(int(np.load(path, allow_pickle=False).reshape(-1)[0]) if path.is_file() else None)
+    return values[0], values[1]

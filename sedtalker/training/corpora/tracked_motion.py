@@ -1,0 +1,184 @@
+"""GRID: tracked mouth motion of one English talker (Cooke, Barker, Cunningham and Shao 2006; CC BY 4.0)."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
+from sedtalker.face.builtin.parts import GAZE_ANGLES, gaze_rotation
+from sedtalker.face.face import Face
+from sedtalker.mesh.mesh import from_triangles
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedClip:
+    """A recording and the face that was tracked in it.
+
+    Attributes:
+        name: file stem.
+        split: train, valid or test.
+        audio: the recording.
+        text: what is said; empty where unknown.
+        times: (T,) seconds of the video frames' centres, in step with the sound.
+        coefficients: (T, 52) float32, the fitted weights under their ARKit names, as tracked (both sides, eyes too).
+        features: (T, F) float32 lip features by ``feature_names``, in outer-eye distances.
+        feature_names: their names.
+        lag: seconds by which the picture came late in the recording (``grid_lags``); ``times`` make up for it.
+    """
+
+    name: str
+    split: str
+    audio: Path
+    text: str
+    times: NDArray[np.floating]
+    coefficients: NDArray[np.float32]
+    features: NDArray[np.float32]
+    feature_names: tuple[str, ...] = ()
+    lag: float = 0.0
+
+    def feature(self, name: str) -> NDArray[np.float32]:
+        """(T,) one feature."""
+        return self.features[:, self.feature_names.index(name)]
+
+    def as_recorded(self) -> TrackedClip:
+        """The clip with sound and picture as far apart as they came."""
+        return replace(self, times=self.times + self.lag, lag=0.0)
+
+
+def split_of(name: str) -> str:
+    """Test where the MD5 (hex) of the clip's name ends in 0, valid where it ends in 1, else train."""
+    last = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[-1]
+    return {"0": "test", "1": "valid"}.get(last, "train")
+
+
+@lru_cache(maxsize=1)
+def ict_matrix(names: tuple[str, ...]) -> NDArray[np.float32]:
+    """(K, 52) matrix from ICT-FaceKit weights to ARKit's shapes; shapes that ICT splits in two are averaged."""
+    matrix = np.zeros((len(names), len(ARKIT_52)), np.float32)
+    for row, name in enumerate(names):
+        matrix[row, ARKIT_52.index(ict_to_arkit(name))] = 1.0
+    return matrix / np.maximum(matrix.sum(0), 1.0)
+
+
+@lru_cache(maxsize=1)
+def grid_lags() -> dict[str, float]:
+    """Seconds by which the picture of each clip comes late, as ``scripts/measure_lags.py`` found them."""
+    table = files("sedtalker.training.corpora").joinpath("grid_lags.csv").read_text(encoding="utf-8")
+    return {row["name"]: float(row["milliseconds"]) / 1e3 for row in csv.DictReader(table.splitlines())}
+
+
+def read_grid(data_dir: Path) -> list[TrackedClip]:
+    """All tracked clips, in order of their names, each with its sound and its picture in step.
+
+    Raises:
+        InputError: the folder holds no tracked clips.
+    """
+    folder = data_dir / "motion/grid"
+    try:
+        names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
+    except OSError:
+        raise InputError(f"{folder}: no GRID motion here (names.json is missing); see docs/training.md") from None
+    matrix = ict_matrix(tuple(names["ict_names"]))
+    clips = []
+    for path in sorted(folder.glob("*.npz")):
+        lag = grid_lags().get(path.stem, 0.0)
+        with np.load(path, allow_pickle=False) as data:
+            weights = data["ict"].astype(np.float32) / 255.0
+            clips.append(
+                TrackedClip(
+                    name=path.stem,
+                    split=split_of(path.stem),
+                    audio=path.with_suffix(".opus"),
+                    text=str(data["text"]),
+                    times=(np.arange(len(weights)) + 0.5) / float(data["fps"]) - lag,
+                    coefficients=weights @ matrix,
+                    features=data["features"].astype(np.float32),
+                    feature_names=tuple(names["feature_names"]),
+                    lag=lag,
+                )
+            )
+    return clips
+
+
+# --- FACEGOOD Audio2Face: cleaned mouth motion of one Mandarin speaker (MIT). Never trained on: the unseen talker.
+
+TEST_TAKE = "1114_3_15"
+
+
+def read_facegood(data_dir: Path) -> list[TrackedClip]:
+    """All takes; ``1114_3_15`` is the test take. The only feature is ``jaw_open``, the rig's jaw channel."""
+    takes = []
+    for path in sorted((data_dir / "motion/facegood").glob("*.npz")):
+        with np.load(path, allow_pickle=False) as data:
+            names = [str(n) for n in data["arkit_names"]]
+            weights = data["arkit"].astype(np.float32)[:, [names.index(n) for n in ARKIT_52]]
+            takes.append(
+                TrackedClip(
+                    name=path.stem,
+                    split="test" if path.stem == TEST_TAKE else "train",
+                    audio=path.with_suffix(".opus"),
+                    text="",
+                    times=(np.arange(len(weights)) + 0.5) / float(data["fps"]),
+                    coefficients=weights,
+                    features=weights[:, [ARKIT_52.index("jawOpen")]],
+                    feature_names=("jaw_open",),
+                )
+            )
+    return takes
+
+
+# --- The ICT-FaceKit light rig as a face: for training and measuring only, never part of the package.
+
+CENTIMETRE = 0.01
+
+
+def read_reference_rig(data: Path) -> Face:
+    """``face/ict_lite.npz`` (MIT, USC Institute for Creative Technologies) in metres; it has no tongueOut.
+
+    Raises:
+        InputError: the file is missing.
+    """
+    path = data / "face/ict_lite.npz"
+    if not path.is_file():
+        raise InputError(f"{path}: the reference rig is missing")
+    with np.load(path, allow_pickle=False) as rig:
+        vertices = rig["neutral"].astype(np.float32) * CENTIMETRE
+        basis = np.zeros((len(ARKIT_52), *vertices.shape), np.float32)
+        for name, delta in zip(rig["arkit_names"], rig["expression_deltas"], strict=True):
+            basis[ARKIT_52.index(str(name))] += delta.astype(np.float32) * CENTIMETRE
+        mesh = from_triangles(vertices, rig["triangles"].astype(np.int32))
+        regions = {k.removeprefix("mask_"): rig[k].astype(bool) for k in rig.files if k.startswith("mask_")}
+        landmarks = rig["landmarks68"].astype(np.int32)
+    return Face("ICT-FaceKit light", mesh, ARKIT_52, basis, (), regions, landmarks)
+
+
+def read_coloured_rig(data: Path) -> Face:
+    """The reference rig in its own colours, its eyeballs as the region ``eyes``.
+
+    Raises:
+        InputError: the file is missing.
+    """
+    rig = read_reference_rig(data)
+    with np.load(data / "face/ict_lite.npz", allow_pickle=False) as file:
+        colours = file["colors"].astype(np.float32) / 255
+    return replace(rig, mesh=replace(rig.mesh, colours=colours), regions=rig.regions | {"eyes": rig.regions["eyeball"]})
+
+
+def with_turning_eyes(rig: Face) -> Face:
+    """The reference rig with eyeballs that follow its eyeLook shapes, which in its file move only the lids."""
+    basis, vertices = rig.basis.copy(), rig.mesh.vertices
+    for name in GAZE_ANGLES:
+        eye = rig.regions["eyeball"] & ((vertices[:, 0] > 0) == name.endswith("Left"))
+        centre = (vertices[eye].min(axis=0) + vertices[eye].max(axis=0)) / 2
+        basis[rig.shape_index[name], eye] = (vertices[eye] - centre) @ (gaze_rotation(name).T - np.eye(3))
+    return replace(rig, basis=basis)

@@ -1,0 +1,298 @@
+"""Test clips encoded once, and the voices of their speakers: what every figure of single clips is taken from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.audio import Audio, load_audio
+from sedtalker.emotion.diarizer import Encode, FrameEmotions, enrol, frame_emotions
+from sedtalker.emotion.functionals import Voice, pool_voices
+from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.metrics.emotion import (
+    Labels,
+    Reliability,
+    expected_calibration_error,
+    macro_f1,
+    mean_absolute_error,
+    pearson,
+    ranking_auc,
+    reliability,
+    spearman,
+    unweighted_average_recall,
+)
+from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.training.corpora.emotion_speech import NORMAL_LEVEL, STRONG_LEVEL, UNKNOWN, clip_labels
+from sedtalker.training.corpora.manifest import Clip
+
+JOINED = {"ravdess": 0.45, "nemo": 0.3, "emotiontts_ko": 0.25}
+"""Corpora of whole sentences that were trained on, with their shares among the joined recordings."""
+UNSEEN_CORPORA = {"tess": 5}
+"""Corpora no part of which is trained on, and every how many of their clips are scored."""
+BAVED_LEVELS = {"low": 0, "medium": 1, "high": 2}
+"""baved's steps of emotion: low or tired, neutral, high."""
+LOUD = 0.1
+"""RMS of the loud frames of a clip whose level is equalised."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeardClip:
+    """A test clip: features, category, labelled strength and what it says of its speaker (``None``: no speech)."""
+
+    clip: Clip
+    features: SpeechFeatures
+    category: int
+    level: int
+    voice: Voice | None = None
+
+
+def test_clips(every: list[Clip], corpora: Iterable[str], split: str) -> list[Clip]:
+    """The labelled clips of the split in the given corpora, and a part of the unseen corpora."""
+    names = set(corpora)
+    known = [c for c in every if c.corpus in names and c.split == split]
+    unseen = [c for name, step in UNSEEN_CORPORA.items() for c in [c for c in every if c.corpus == name][::step]]
+    return [c for c in (*known, *unseen) if clip_labels(c) is not None and c.path.is_file()]
+
+
+def hear_clips(
+    encode: Encode, clips: Iterable[Clip], report: Callable[[str], None] = lambda line: None
+) -> list[HeardClip]:
+    """Labelled clips, encoded; voices are left to ``with_voices``."""
+    return _hear(encode, ((clip, *_labels(clip)) for clip in clips), lambda audio: audio, report)
+
+
+def hear_level_equalised(encode: Encode, clips: Iterable[Clip]) -> list[HeardClip]:
+    """Those of the clips whose strength is labelled, brought to one level before any analysis."""
+    rows = [(clip, *_labels(clip)) for clip in clips]
+    rows = [row for row in rows if row[2] in (NORMAL_LEVEL, STRONG_LEVEL)]
+    return _hear(encode, rows, level_equalised)
+
+
+def hear_baved(encode: Encode, every: Iterable[Clip]) -> list[HeardClip]:
+    """Every clip of baved, no label of which was ever trained on; ``level`` is its step, see ``BAVED_LEVELS``."""
+    clips = [c for c in every if c.corpus == "baved" and c.intensity in BAVED_LEVELS and c.path.is_file()]
+    return _hear(encode, ((c, UNKNOWN, BAVED_LEVELS[c.intensity]) for c in clips), lambda audio: audio)
+
+
+def _hear(
+    encode: Encode,
+    rows: Iterable[tuple[Clip, int, int]],
+    change: Callable[[Audio], Audio],
+    report: Callable[[str], None] = lambda line: None,
+) -> list[HeardClip]:
+    heard = []
+    for clip, category, level in rows:
+        heard.append(HeardClip(clip, encode(change(load_audio(clip.path))), category, level))
+        if len(heard) % 200 == 0:
+            report(f"{len(heard)} clips encoded")
+    return heard
+
+
+def _labels(clip: Clip) -> tuple[int, int]:
+    labels = clip_labels(clip)
+    assert labels is not None
+    return labels
+
+
+def with_voices(diarizer: DiarizerNetwork, heard: Iterable[HeardClip]) -> list[HeardClip]:
+    """The same clips with what each says of its speaker to this diarizer."""
+    out = []
+    for h in heard:
+        try:
+            voice = enrol(diarizer, [h.features])
+        except InputError:
+            voice = None
+        out.append(replace(h, voice=voice))
+    return out
+
+
+def enrolled_voice(
+    heard: list[HeardClip], speaker: str, count: int, neutral: bool, rng: np.random.Generator, scored: int = -1
+) -> Voice | None:
+    """The pooled voice of up to ``count`` random clips of a speaker, without the one that is scored."""
+    others = [h for i, h in enumerate(heard) if h.clip.speaker == speaker and i != scored and h.voice is not None]
+    calm = [h for h in others if h.category == 0]
+    others = calm if neutral and calm else others
+    if not count or not others:
+        return None
+    chosen = rng.choice(len(others), min(count, len(others)), replace=False)
+    return pool_voices([v for i in chosen if (v := others[i].voice) is not None])
+
+
+def clip_posterior(frames: FrameEmotions) -> NDArray[np.float64]:
+    """Posterior (C,) of a whole clip: the normalised geometric mean over its speech frames."""
+    mean = speech_mean(np.log(np.maximum(frames.posterior, 1e-8).astype(np.float64)), frames)
+    weights = np.exp(mean - mean.max())
+    return weights / weights.sum()
+
+
+def speech_mean(values: NDArray[np.floating], frames: FrameEmotions) -> NDArray[np.float64]:
+    """Mean over speech frames, over all where there is none."""
+    return np.asarray(values[frames.speech] if frames.speech.any() else values, np.float64).mean(0)
+
+
+def recall_by_corpus(heard: list[HeardClip], guess: Labels, classes: int) -> dict[str, float]:
+    """Unweighted average recall of the clips of each corpus."""
+    truth, corpus = np.array([h.category for h in heard]), np.array([h.clip.corpus for h in heard])
+    return {
+        str(name): unweighted_average_recall(truth[corpus == name], guess[corpus == name], classes)
+        for name in np.unique(corpus)
+    }
+
+
+def level_equalised(audio: Audio) -> Audio:
+    """The same sound with its loud frames (95th percentile of the RMS of 20 ms) at one level for all clips."""
+    frames = audio.samples[: len(audio.samples) // 320 * 320].reshape(-1, 320)
+    loud = float(np.quantile(np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1)), 0.95))
+    samples = audio.samples * np.float32(LOUD / max(loud, 1e-6))
+    return Audio(np.clip(samples, -1.0, 1.0), audio.rate, audio.notes)
+
+
+# --- Figures of a diarizer on single clips of speakers it never heard.
+
+CLASSES = len(CATEGORIES)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipResult:
+    """A scored clip: truth, posterior (C,) over the clip, mean intensity and labelled strength."""
+
+    clip: Clip
+    truth: int
+    level: int
+    posterior: NDArray[np.float64]
+    intensity: float
+
+
+def score_clips(diarizer: DiarizerNetwork, heard: Iterable[HeardClip]) -> list[ClipResult]:
+    """Each clip alone, as in use."""
+    results = []
+    for h in heard:
+        frames = frame_emotions(diarizer, h.features)
+        intensity = float(speech_mean(frames.intensity, frames))
+        results.append(ClipResult(h.clip, h.category, h.level, clip_posterior(frames), intensity))
+    return results
+
+
+def clip_figures(results: list[ClipResult]) -> dict[str, float]:
+    """Recognition, calibration, groups and intensity of single clips, see ``evaluate_diarizer``."""
+    figures: dict[str, float] = {}
+    for corpus in sorted({r.clip.corpus for r in results}):
+        rows = [r for r in results if r.clip.corpus == corpus]
+        figures[f"uar_{corpus}"] = _recall(rows)
+        truth, posterior = _stacked(rows)
+        present = np.unique(truth)
+        if len(present) < CLASSES:
+            among = present[posterior[:, present].argmax(1)]
+            figures[f"uar_{corpus}_own_classes"] = unweighted_average_recall(truth, among, CLASSES)
+    if "uar_emotiontts_ko" in figures:
+        figures["uar_ko"] = figures["uar_emotiontts_ko"]
+    core = [r for r in results if r.clip.corpus in JOINED]
+    if core:
+        truth, posterior = _stacked(core)
+        figures["macro_f1"] = macro_f1(truth, posterior.argmax(1), CLASSES)
+        figures["ece"] = expected_calibration_error(truth, posterior)
+    return figures | group_figures(results) | intensity_figures([r for r in results if r.clip.corpus == "ravdess"])
+
+
+def group_figures(results: list[ClipResult]) -> dict[str, float]:
+    """``uar_<corpus>_<women|men|normal|strong|worst_speaker|best_speaker>``, ``uar_language_<code>``; ``n_…`` clips.
+
+    Normal and strong each with the neutral clips, which have no strength. Languages over corpora of whole speech.
+    """
+    groups: dict[str, list[ClipResult]] = {}
+    for r in results:
+        name = r.clip.corpus
+        groups.setdefault(name, []).append(r)
+        if r.clip.gender in ("f", "m"):
+            groups.setdefault(f"{name}_{'women' if r.clip.gender == 'f' else 'men'}", []).append(r)
+        for strength, level in (("normal", NORMAL_LEVEL), ("strong", STRONG_LEVEL)):
+            if name == "ravdess" and (r.level == level or r.truth == 0):
+                groups.setdefault(f"{name}_{strength}", []).append(r)
+        if r.clip.language not in ("nonverbal", "und") and name not in UNSEEN_CORPORA:
+            groups.setdefault(f"language_{r.clip.language}", []).append(r)
+    figures = {f"uar_{name}": _recall(rows) for name, rows in groups.items()}
+    figures |= {f"n_{name}": float(len(rows)) for name, rows in groups.items()}
+    for corpus in JOINED:
+        speakers: dict[str, list[ClipResult]] = {}
+        for r in groups.get(corpus, []):
+            speakers.setdefault(r.clip.speaker, []).append(r)
+        if len(speakers) > 1:
+            each = [_recall(rows) for rows in speakers.values()]
+            figures |= {f"uar_{corpus}_worst_speaker": min(each), f"uar_{corpus}_best_speaker": max(each)}
+            figures[f"speakers_{corpus}"] = float(len(speakers))
+    return figures
+
+
+def intensity_figures(results: list[ClipResult]) -> dict[str, float]:
+    """Intensity against ravdess's labelled strength, and what the confidence would say instead."""
+    if not results:
+        return {}
+    level = np.array([r.level for r in results])
+    intensity = np.array([r.intensity for r in results])
+    target = 0.5 * level
+    return {
+        "intensity_auc": strength_auc(results, intensity),
+        "confidence_auc": strength_auc(results, np.array([r.posterior.max() for r in results])),
+        "intensity_pearson": pearson(intensity, target),
+        "intensity_mae": mean_absolute_error(intensity, target),
+    }
+
+
+def strength_auc(results: list[ClipResult], values: NDArray[np.floating]) -> float:
+    """AUC of strong against normal clips within each emotion, averaged over emotions; NaN without such pairs."""
+    truth, level = np.array([r.truth for r in results]), np.array([r.level for r in results])
+    each = []
+    for c in range(1, CLASSES):
+        strong, normal = ((truth == c) & (level == step) for step in (STRONG_LEVEL, NORMAL_LEVEL))
+        if strong.any() and normal.any():
+            each.append(ranking_auc(values[strong], values[normal]))
+    return float(np.mean(each)) if each else float("nan")
+
+
+def baved_figures(diarizer: DiarizerNetwork, heard: list[HeardClip]) -> dict[str, float]:
+    """Rank correlation of the intensity with the three levels of baved, see ``evaluate_diarizer``."""
+    if not heard:
+        return {}
+    intensity = np.array([r.intensity for r in score_clips(diarizer, heard)])
+    level = np.array([h.level for h in heard], np.float64)
+    _, speaker = np.unique([h.clip.speaker for h in heard], return_inverse=True)
+    count = np.bincount(speaker)
+    own = [values - (np.bincount(speaker, values) / count)[speaker] for values in (intensity, level)]
+    mixed = (np.bincount(speaker, own[1] ** 2) > 0)[speaker]
+    figures = {"intensity_baved_spearman": spearman(intensity, level), "n_baved": float(len(heard))}
+    if mixed.any():
+        figures["intensity_baved_spearman_within_speaker"] = spearman(own[0][mixed], own[1][mixed])
+    return figures
+
+
+def enrolled_figures(diarizer: DiarizerNetwork, heard: list[HeardClip]) -> dict[str, float]:
+    """``uar_<corpus>_enrolled5`` and ``_enrolled_all``, see ``evaluate_diarizer``."""
+    core = with_voices(diarizer, [h for h in heard if h.clip.corpus in JOINED])
+    figures: dict[str, float] = {}
+    for name, count in (("enrolled5", 5), ("enrolled_all", len(core))):
+        guess = np.zeros(len(core), np.int64)
+        for i, h in enumerate(core):
+            voice = enrolled_voice(core, h.clip.speaker, count, False, np.random.default_rng((count, i)), i)
+            guess[i] = clip_posterior(frame_emotions(diarizer, h.features, voice)).argmax()
+        figures |= {f"uar_{corpus}_{name}": v for corpus, v in recall_by_corpus(core, guess, CLASSES).items()}
+    return figures
+
+
+def clip_reliability(results: list[ClipResult]) -> Reliability:
+    """The reliability diagram that ``ece`` sums up."""
+    return reliability(*_stacked([r for r in results if r.clip.corpus in JOINED]), bins=10)
+
+
+def _stacked(rows: list[ClipResult]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    return np.array([r.truth for r in rows]), np.stack([r.posterior for r in rows])
+
+
+def _recall(rows: list[ClipResult]) -> float:
+    truth, posterior = _stacked(rows)
+    return unweighted_average_recall(truth, posterior.argmax(1), CLASSES)

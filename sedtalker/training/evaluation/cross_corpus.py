@@ -1,0 +1,281 @@
+"""Emotion recognition across corpora: train on one, test on another, after SER Evals (arXiv 2408.07851).
+
+A quick head, multinomial logistic regression, on the frozen encoder's clip functionals; so the matrix speaks of the
+features and the corpora, not of a network tuned to some of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from sedtalker.audio import load_audio
+from sedtalker.emotion.diarizer import enrol
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.plot import write_figure
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.metrics.emotion import macro_f1
+from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.manifest import Clip, read_manifest
+
+FEWEST_CATEGORIES = 3
+"""Corpora with fewer categories of ours are left out: a macro-F1 over one or two says little."""
+PENALTY = 3e-3
+
+
+@dataclass(frozen=True, eq=False)
+class ClipVectors:
+    """Functionals (N, F) of a corpus's clips, their categories (N,) and whether each is for testing (N,)."""
+
+    values: NDArray[np.float32]
+    category: NDArray[np.int64]
+    test: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A linear classifier: weights (C, F + 1) with the bias last, standardisation (F,), log prior (C,) in training."""
+
+    weights: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    log_prior: NDArray[np.float64]
+
+    def logits(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N, C), minus infinity for categories never seen."""
+        scaled = np.clip((values - self.mean) / self.scale, -5.0, 5.0)
+        out = scaled @ self.weights[:, :-1].T + self.weights[:, -1]
+        return np.where(np.isfinite(self.log_prior), out, -np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Macro-F1 in [0, 1] of tests; NaN where fewer than two categories are shared.
+
+    Attributes:
+        plain: (…) with the head as it is.
+        adjusted: (…) with z - log p_train + log p_target.
+        chance: (…) of the constant answer that scores best.
+        shared: (…) number of categories that both have.
+    """
+
+    plain: NDArray[np.float64]
+    adjusted: NDArray[np.float64]
+    chance: NDArray[np.float64]
+    shared: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class CrossCorpus:
+    """Every corpus against every other.
+
+    Attributes:
+        corpora: (K,) names.
+        pairs: (K, K): row, the corpus trained on; column, the corpus tested on.
+        left_out: (K,) trained on all corpora but the one tested on.
+        words: what each corpus's words were taken for; words that are none of the categories are absent.
+    """
+
+    corpora: tuple[str, ...]
+    pairs: Scores
+    left_out: Scores
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def evaluate_cross_corpus(data: Path, report: Callable[[str], None] = lambda line: None) -> CrossCorpus:
+    """The matrix over all corpora of ``data`` with at least three of the seven categories.
+
+    Labels: each corpus's words through ``sedtalker.emotion.taxonomy`` (calm is neutral; words that are none of the
+    seven drop their clips). A cell scores the categories that both corpora have; other test clips are left out and
+    other categories cannot be answered. ``left_out`` is trained on all other corpora together. Trained on the clips
+    whose split is not test, tested on the test split, so the speakers differ in the diagonal too; a corpus without a
+    test split is tested on the later half of its speakers (by name). p_train and p_target are the shares of the shared
+    categories among the clips trained and tested on: the adjustment knows how often each emotion occurs in the target,
+    not which clip is which.
+
+    Raises:
+        InputError: fewer than two such corpora.
+    """
+    clips: dict[str, list[Clip]] = {}
+    for clip in read_manifest(data):
+        if clip_labels(clip) is not None and clip.path.is_file():
+            clips.setdefault(clip.corpus, []).append(clip)
+    kept = {name: c for name, c in clips.items() if len({_category(x) for x in c}) >= FEWEST_CATEGORIES}
+    if len(kept) < 2:
+        raise InputError(f"{data}: fewer than two corpora with {FEWEST_CATEGORIES} or more emotions")
+    vectors = {}
+    for name, members in kept.items():
+        vectors[name] = clip_vectors(members)
+        report(f"{name}: {len(vectors[name].category)} clips")
+    words = {name: {c.emotion: CATEGORIES[_category(c)] for c in members} for name, members in kept.items()}
+    return replace(cross_corpus(vectors), words=words)
+
+
+def cross_corpus(vectors: dict[str, ClipVectors]) -> CrossCorpus:
+    """The matrix and the corpora left out, from clip vectors; see ``evaluate_cross_corpus``."""
+    names = tuple(vectors)
+    heads = [fit_head(v.values[~v.test], v.category[~v.test]) for v in vectors.values()]
+    pairs = [[score_head(head, wanted) for wanted in vectors.values()] for head in heads]
+    left_out = []
+    for name in names:
+        others = [v for other, v in vectors.items() if other != name]
+        values = np.concatenate([v.values[~v.test] for v in others])
+        category = np.concatenate([v.category[~v.test] for v in others])
+        left_out.append(score_head(fit_head(values, category), vectors[name]))
+    return CrossCorpus(names, _scores(pairs), _scores(left_out))
+
+
+def score_head(head: Head, wanted: ClipVectors) -> tuple[float, float, float, int]:
+    """Plain, adjusted and constant macro-F1 on a corpus's test clips, and the number of categories shared."""
+    known = np.isfinite(head.log_prior)
+    common = np.flatnonzero(known & np.isin(np.arange(len(known)), wanted.category[wanted.test]))
+    if len(common) < 2:
+        return np.nan, np.nan, np.nan, len(common)
+    rows = wanted.test & np.isin(wanted.category, common)
+    truth, logits = wanted.category[rows], head.logits(wanted.values[rows])[:, common]
+    share = np.array([np.mean(truth == c) for c in common])
+    shift = np.log(share) - head.log_prior[common]
+    guesses = [logits.argmax(1), (logits + shift).argmax(1)]
+    plain, adjusted = (macro_f1(truth, common[guess], len(CATEGORIES)) for guess in guesses)
+    constant = max(macro_f1(truth, np.full(len(truth), c), len(CATEGORIES)) for c in common)
+    return plain, adjusted, constant, len(common)
+
+
+def _scores(cells: Sequence[object]) -> Scores:
+    table = np.array(cells, np.float64)
+    return Scores(table[..., 0], table[..., 1], table[..., 2], table[..., 3].astype(np.int64))
+
+
+def clip_vectors(clips: Iterable[Clip]) -> ClipVectors:
+    """Mean and deviation of the diarizer's channels over each clip's speech, the encoder's among them."""
+    clips = list(clips)
+    encoder = load_encoder()
+    describer = DiarizerNetwork(DiarizerConfig(hidden_channels=encoder.config.channels, members=1, width=1)).eval()
+    values, kept = [], []
+    for clip in clips:
+        try:
+            voice = enrol(describer, [encode(encoder, load_audio(clip.path))])
+        except InputError:
+            continue  # no speech in it
+        deviation = (voice.square - voice.mean.square()).clamp_min(0.0).sqrt()
+        values.append(torch.cat([voice.mean, deviation], -1)[0].numpy())
+        kept.append(clip)
+    test = np.array([clip.split == "test" for clip in kept])
+    if not test.any():
+        speakers = sorted({clip.speaker for clip in kept})
+        test = np.isin([clip.speaker for clip in kept], speakers[len(speakers) // 2 :])
+    return ClipVectors(np.stack(values), np.array([_category(clip) for clip in kept]), test)
+
+
+def fit_head(values: NDArray[np.floating], category: NDArray[np.integer]) -> Head:
+    """Ridge-penalised maximum likelihood by L-BFGS; deterministic."""
+    x = np.asarray(values, np.float64)
+    mean, scale = x.mean(0), x.std(0).clip(1e-3)
+    inputs = torch.from_numpy(np.clip((x - mean) / scale, -5.0, 5.0))
+    wanted = torch.from_numpy(np.asarray(category, np.int64))
+    count = torch.bincount(wanted, minlength=len(CATEGORIES)).double()
+    weights = torch.zeros(len(CATEGORIES), x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    absent = torch.where(count > 0, 0.0, -1e9)
+    optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        logits = inputs @ weights[:, :-1].T + weights[:, -1] + absent
+        loss = F.cross_entropy(logits, wanted) + PENALTY * weights[:, :-1].square().sum()
+        loss.backward()
+        return float(loss.detach())
+
+    optimizer.step(closure)
+    with np.errstate(divide="ignore"):
+        log_prior = np.log((count / count.sum()).numpy())
+    return Head(weights.detach().numpy(), mean, scale, log_prior)
+
+
+def figures(result: CrossCorpus) -> dict[str, object]:
+    """The matrices and their means as plain data for JSON; cells without a value are null."""
+
+    def rounded(values: NDArray[np.float64]) -> object:
+        if values.ndim:
+            return [rounded(row) for row in values]
+        return None if np.isnan(values) else round(float(values), 4)
+
+    same = np.eye(len(result.corpora), dtype=bool)
+    pairs, left_out = result.pairs, result.left_out
+    out: dict[str, object] = {
+        "corpora": list(result.corpora),
+        "shared_categories": pairs.shared.tolist(),
+        "words": result.words,
+    }
+    for name, key in (("macro_f1", "plain"), ("macro_f1_adjusted", "adjusted"), ("chance", "chance")):
+        matrix, alone = getattr(pairs, key), getattr(left_out, key)
+        out[name] = rounded(matrix)
+        out[f"{name}_within"] = round(float(np.nanmean(matrix[same])), 4)
+        out[f"{name}_across"] = round(float(np.nanmean(matrix[~same])), 4)
+        out[f"{name}_left_out"] = rounded(alone)
+        out[f"{name}_left_out_mean"] = round(float(np.nanmean(alone)), 4)
+    return out
+
+
+def markdown_table(result: CrossCorpus) -> str:
+    """One table: each cell plain / adjusted; rows are trained on, columns tested on, the last two rows say what all
+    other corpora together give and what the best constant answer does.
+    """
+    pairs, left_out = result.pairs, result.left_out
+    lines = [
+        "| trained on ↓, tested on → | " + " | ".join(result.corpora) + " |",
+        "|---" * (len(result.corpora) + 1) + "|",
+    ]
+    rows = [*zip(result.corpora, pairs.plain, pairs.adjusted, strict=True)]
+    for name, plain, adjusted in [*rows, ("all others", left_out.plain, left_out.adjusted)]:
+        cells = [f"{_short(p)} / {_short(a)}" if p == p else "-" for p, a in zip(plain, adjusted, strict=True)]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines.append("| best constant answer | " + " | ".join(map(_short, left_out.chance)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _short(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}".removeprefix("0")
+
+
+def plot_heat_map(result: CrossCorpus, path: Path) -> None:
+    """Both matrices side by side, the corpora left out below, as a PNG; written whole or not at all."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    count = len(result.corpora)
+    pairs, left_out = result.pairs, result.left_out
+    figure = Figure(figsize=(3.4 + 1.9 * count, 2.6 + 0.75 * count), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, matrix, title in zip(
+        axes,
+        (np.vstack([pairs.plain, left_out.plain]), np.vstack([pairs.adjusted, left_out.adjusted])),
+        ("as trained", "logits adjusted to the target's label shares"),
+        strict=True,
+    ):
+        image = axis.imshow(matrix, vmin=0.0, vmax=1.0, cmap="viridis")
+        axis.set_title(title)
+        axis.set_xticks(range(count), result.corpora, rotation=30, ha="right")
+        axis.set_yticks(range(count + 1), [*result.corpora, "all others"])
+        axis.set_xlabel("tested on")
+        for i, j in np.ndindex(matrix.shape):
+            if not np.isnan(matrix[i, j]):
+                colour = "white" if matrix[i, j] < 0.6 else "black"
+                axis.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", color=colour)
+    axes[0].set_ylabel("trained on")
+    figure.colorbar(image, ax=axes, label="macro-F1 over shared categories")
+    write_figure(figure, path)
+
+
+def _category(clip: Clip) -> int:
+    labels = clip_labels(clip)
+    assert labels is not None
+    return labels[0]

@@ -1,0 +1,324 @@
+"""What registration costs: processor time and memory for a large mesh, again from the cache, and animating it after."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.audio import load_audio
+from sedtalker.errors import InputError
+from sedtalker.face.builtin.load import load_face
+from sedtalker.face.face import Face
+from sedtalker.face.fitting import fit
+from sedtalker.face.quality import inverted_share, judge
+from sedtalker.face.registration import RegistrationReport, register
+from sedtalker.mesh.files import read_mesh, read_scene
+from sedtalker.mesh.obj import write_obj
+from sedtalker.mesh.views import View, rasterise
+from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.evaluation.decoder import run_measured, write_speech
+from sedtalker.training.evaluation.registration_targets import (
+    Head,
+    dense_head,
+    no_heads,
+    other_heads,
+    random_identities,
+    reference_source,
+)
+from sedtalker.training.evaluation.shape_judge import RISE, Judge, measure, open_judge
+
+SECONDS = 120.0
+
+
+@contextmanager
+def cache_in(folder: Path) -> Iterator[None]:
+    """Let this process and those it starts keep registered faces in ``folder``."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_CACHE_HOME"]
+        else:
+            os.environ["XDG_CACHE_HOME"] = before
+
+
+def evaluate_registration_cost(data: Path, report: Callable[[str], None] = lambda line: None) -> dict[str, float]:
+    """Figures of a head of 50,000 vertices or more as an OBJ file, in commands of their own with one thread.
+
+    ``large_seconds``, ``large_peak_gb``: processor time and greatest memory (10^9 bytes) of `sedtalker mesh register`,
+    start and reading included; ``again_seconds``: processor time to read the mesh and find it in the cache;
+    ``animate_real_time``: seconds of speech for each second of processor time of `sedtalker animate --mesh` on the
+    registered mesh, files written, no video.
+
+    Raises:
+        InputError: a command failed, or the data is missing.
+    """
+    mesh = dense_head(data, 50_000)
+    with tempfile.TemporaryDirectory() as name, cache_in(Path(name) / "cache"):
+        folder = Path(name)
+        path, face, speech = folder / "head.obj", folder / "head.sedface", folder / "speech.wav"
+        write_obj(mesh, path)
+        command = [sys.executable, "-m", "sedtalker"]
+        spent, peak = run_measured([*command, "mesh", "register", str(path), "-o", str(face)])
+        report(f"{len(mesh.vertices)} vertices: {spent:.1f} s, {peak / 1e9:.2f} GB")
+        source, scene = load_face(), read_scene(path)
+        started = time.process_time()
+        fit(scene, source, "head")
+        again = time.process_time() - started
+        clips = [c for c in read_manifest(data) if c.corpus == "ravdess" and c.split == "test"]
+        write_speech((load_audio(c.path).samples for c in cycle(clips)), speech, SECONDS, 16_000, 1)
+        animate = ["animate", str(speech), "--mesh", str(path), "--no-video", "-o", str(folder / "out")]
+        moving, _ = run_measured([*command, *animate])
+        report(f"again {again:.2f} s; animating {SECONDS / moving:.1f} times real time")
+    return {
+        "large_vertices": len(mesh.vertices),
+        "large_seconds": spent,
+        "large_peak_gb": peak / 1e9,
+        "again_seconds": again,
+        "animate_real_time": SECONDS / moving,
+    }
+
+
+# --- What MediaPipe's face landmarker sees in the shapes of registered heads, beside the built-in face.
+
+JUDGED_KINDS = ("stylised", "other hand")
+JUDGED_IDENTITIES = 3
+SIZE = 480
+
+
+def evaluate_registration_judged(
+    data: Path, seed: int = 0, report: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Of the shapes that the judge sees on the built-in face, the share that it sees on each head that got them.
+
+    ``judged_worst`` and ``judged_mean`` over the heads; each head's own under ``judged``, with the shapes it lacks. A
+    shape is seen where its own score rises by 0.25 or more over rest. Empty where MediaPipe or its model is missing.
+
+    Raises:
+        InputError: the reference rig or the test meshes are missing.
+    """
+    heads = [*islice(random_identities(data, JUDGED_IDENTITIES, seed), JUDGED_IDENTITIES)]
+    heads += [head for head in other_heads(data, seed) if head.kind in JUDGED_KINDS and "turned" not in head.name]
+    try:
+        with open_judge(data) as judge:
+            return _judged(heads, judge, report)
+    except InputError as error:
+        report(f"not judged: {error}")
+        return {}
+
+
+def _judged(heads: list[Head], judge: Judge, report: Callable[[str], None]) -> dict[str, Any]:
+    source = load_face()
+    wanted = seen_shapes(measure(source, judge, SIZE))
+    rows: dict[str, Any] = {}
+    for head in heads:
+        face, _ = register(head.mesh, source, head.name)
+        result = measure(face, judge, SIZE)
+        lacking = sorted(wanted - seen_shapes(result))
+        rows[head.name] = {"share": 1 - len(lacking) / len(wanted), "found": result["found"], "lacking": lacking}
+        report(f"{head.name}: {len(wanted) - len(lacking)} of the {len(wanted)} shapes seen on the built-in face")
+    shares = [row["share"] for row in rows.values()]
+    return {"judged_worst": min(shares), "judged_mean": sum(shares) / len(shares), "judged": rows}
+
+
+def seen_shapes(result: dict[str, Any]) -> set[str]:
+    """Names of the shapes whose score rises enough."""
+    return {name for name, row in result["shapes"].items() if row["rise"] >= RISE}
+
+
+# --- How well registration finds faces and carries shapes: heads with known truth, another artist's shapes, no heads.
+
+Values = NDArray[np.floating]
+Row = dict[str, Any]
+
+IDENTITIES = 27
+LARGEST_LANDMARK_ERROR = 0.1
+"""Of the outer-eye-corner distance: mean over the 51 inner landmarks. Above, the face was not found rightly."""
+LARGEST_TURN = 15.0
+"""Degrees between the found and the true upright position."""
+UNGRADED = ("tongueOut",)
+"""Shapes that the reference rig does not have."""
+
+
+def evaluate_registration(
+    data: Path, identities: int = IDENTITIES, seed: int = 0, report: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """All figures that need no more than the data; each target's own under ``heads``.
+
+    ``auto_success``: share of the targets that are registered with the face in its true place, without any help;
+    ``refused``: share of the things without a face that are refused. Identities take their shapes from the mean head of
+    their own rig, other heads from the built-in face. ``transfer_error``: RMS error of the offsets relative to the true
+    offsets' RMS over the skin, inside of mouth and eye sockets included, mean over the shapes and the identities;
+    ``transfer_cosine`` their cosine; ``transfer_cosine_foreign`` the cosine with another artist's shapes for the same
+    head. ``lip_gap``, ``blink_gap``: millimetres that closed lips and lids leave open, the mean and (``_worst``) the
+    worst head; ``eyeball_seen``: of what is seen of the eyeballs from the front, the share that a blink leaves,
+    likewise; ``inverted``: share of skin triangles that a shape turns over.
+
+    Args:
+        data: the training data folder.
+        identities: how many random people of the reference rig.
+        seed: of people, rotations and units.
+        report: gets a line for each target.
+
+    Raises:
+        InputError: the reference rig or the test meshes are missing.
+    """
+    builtin, reference = load_face(), reference_source(data)
+    rows = [
+        measure_head(head, source, report)
+        for head, source in chain(
+            ((head, reference) for head in random_identities(data, identities, seed)),
+            ((head, builtin) for head in other_heads(data, seed)),
+        )
+    ]
+    refused = {name: refuses(mesh, builtin, name) for name, mesh in no_heads(data).items()}
+    report(f"refused {sum(refused.values())} of {len(refused)}")
+    return {
+        "targets": len(rows),
+        "auto_success": _mean(float(row["success"]) for row in rows),
+        "no_faces": len(refused),
+        "refused": _mean(float(value) for value in refused.values()),
+        **summary(rows),
+        **foreign(data, builtin),
+        "heads": rows,
+        "not_refused": [name for name, value in refused.items() if not value],
+    }
+
+
+def summary(rows: list[Row]) -> dict[str, float]:
+    """Means over the registered heads, and the worst gaps."""
+    found: dict[str, float] = {}
+    for key in ("transfer_error", "transfer_error_after_gain", "transfer_cosine", "landmark_error", "score"):
+        found[key] = _mean(row[key] for row in rows if row.get(key) is not None)
+    for key in ("lip_gap", "blink_gap", "eyeball_seen"):
+        values = [row[key] for row in rows if row.get(key) is not None]
+        found |= {key: _mean(values), f"{key}_worst": max(values, default=float("nan"))}
+    found["inverted"] = _mean(row["inverted"] for row in rows if "inverted" in row)
+    found["inverted_worst"] = max((row["inverted"] for row in rows if "inverted" in row), default=float("nan"))
+    found["seconds"] = _mean(row["seconds"] for row in rows)
+    return found
+
+
+def measure_head(head: Head, source: Face, report: Callable[[str], None] = lambda line: None) -> Row:
+    """Register one head: did it succeed, how good is it, how long did it take."""
+    row: Row = {"name": head.name, "kind": head.kind, "vertices": len(head.mesh.vertices), "success": False}
+    started = time.monotonic()
+    try:
+        face, found = register(head.mesh, source, head.name)
+    except InputError as error:
+        report(f"{head.name}: {error}")
+        return {**row, "error": str(error), "seconds": time.monotonic() - started}
+    row["seconds"] = time.monotonic() - started
+    row["turn"] = turn_error(head, found)
+    row["landmark_error"] = None if head.landmarks is None else landmark_error(head, face, found)
+    row["success"] = row["turn"] < LARGEST_TURN and (row["landmark_error"] or 0.0) < LARGEST_LANDMARK_ERROR
+    row |= {
+        "score": judge(face, found).score,
+        "fit_residual": found.fit_residual,
+        "mouth_opens": found.mouth_opens,
+        "eyes_found": all(found.eyes_found),
+        "lip_gap": found.lip_gap,
+        "blink_gap": found.blink_gap,
+        "eyeball_seen": eyeball_seen(face),
+        "inverted": inverted_share(face),
+    }
+    if head.offsets is not None:
+        row |= transfer(head, face, found)
+    graded = f", error {row['transfer_error']:.3f}" if "transfer_error" in row else ""
+    report(f"{head.name}: {'found' if row['success'] else 'WRONG'}, score {row['score']:.2f}{graded}")
+    return row
+
+
+def eyeball_seen(face: Face, size: int = 300) -> float | None:
+    """Of what is seen of the eyeballs from the front, the share that a full blink leaves; None without open eyes."""
+    assert face.landmarks is not None
+    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    is_eye = np.asarray(face.regions["eyes"][face.mesh.triangles].all(axis=1))
+    closed = face.basis[face.shape_index["eyeBlinkRight"]] + face.basis[face.shape_index["eyeBlinkLeft"]]
+    seen = np.zeros(2)
+    for inner, outer in ((39, 36), (42, 45)):
+        view = View(np.eye(3), marks[[inner, outer]].mean(0), 0.6 * float(np.linalg.norm(marks[inner] - marks[outer])))
+        for k, vertices in enumerate((face.mesh.vertices, face.mesh.vertices + closed)):
+            ids, _ = rasterise(view.project(vertices), face.mesh.triangles, size)
+            seen[k] += float((is_eye[ids] & (ids >= 0)).sum())
+    return float(seen[1] / seen[0]) if seen[0] > 0.001 * size**2 else None
+
+
+def turn_error(head: Head, found: RegistrationReport) -> float:
+    """Degrees between the found and the true upright position."""
+    rest = np.asarray(found.rotation) @ head.rotation
+    return float(np.degrees(np.arccos(np.clip((np.trace(rest) - 1) / 2, -1, 1))))
+
+
+def landmark_error(head: Head, face: Face, found: RegistrationReport) -> float:
+    """Mean distance of the 51 inner landmarks from the true ones, in outer-eye-corner distances."""
+    assert head.landmarks is not None
+    assert face.landmarks is not None
+    true = found.scale * head.landmarks @ np.asarray(found.rotation).T + found.translation
+    distance = np.linalg.norm(face.mesh.vertices[face.landmarks] - true, axis=1)[17:]
+    return float(distance.mean() / np.linalg.norm(true[45] - true[36]))
+
+
+def transfer(head: Head, face: Face, found: RegistrationReport) -> dict[str, float]:
+    """Figures of all shapes' offsets against the true ones, means over the shapes."""
+    assert head.offsets is not None
+    turn = (found.scale * np.asarray(found.rotation)).astype(np.float32)
+    rows = [
+        compare(face.basis[k][head.skin], head.offsets[k][head.skin] @ turn.T)
+        for name, k in face.shape_index.items()
+        if name not in UNGRADED
+    ]
+    return {key: _mean(row[key] for row in rows) for key in rows[0]}
+
+
+def compare(offset: Values, truth: Values) -> dict[str, float]:
+    """Relative RMS error, the same after the best gain, and cosine of one shape's offsets (V, 3)."""
+    size, dot = float(np.linalg.norm(truth)) + 1e-12, float((offset * truth).sum())
+    gain = dot / (float((offset**2).sum()) + 1e-24)
+    return {
+        "transfer_error": float(np.linalg.norm(offset - truth)) / size,
+        "transfer_error_after_gain": float(np.linalg.norm(gain * offset - truth)) / size,
+        "transfer_cosine": dot / (size * float(np.linalg.norm(offset)) + 1e-24),
+    }
+
+
+def foreign(data: Path, source: Face) -> dict[str, Any]:
+    """Cosine with another artist's ARKit shapes for the same head; each shape's under ``foreign_shapes``."""
+    from sedtalker.training.evaluation.shape_judge import read_morph_targets
+
+    folder = data / "face" / "test_meshes"
+    face, found = register(read_mesh(folder / "mh_head.obj"), source, "mh_head")
+    names, offsets = read_morph_targets(folder / "mh_head_arkit52.glb")
+    turn = found.scale * np.asarray(found.rotation)
+    cosines = {
+        name: compare(face.basis[face.shape_index[name]], offset @ turn.T)["transfer_cosine"]
+        for name, offset in zip(names, offsets, strict=True)
+        if name in face.shape_index and np.abs(offset).max() > 0
+    }
+    return {"transfer_cosine_foreign": _mean(cosines.values()), "foreign_shapes": cosines}
+
+
+def refuses(mesh: Any, source: Face, name: str) -> bool:
+    """Whether registration says that there is no face."""
+    try:
+        register(mesh, source, name)
+    except InputError:
+        return True
+    return False
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return float(np.mean(found)) if found else float("nan")

@@ -1,0 +1,207 @@
+"""Expression poses: what each emotion does to the 52 shapes.
+
+Two sources are added: prototypes in action units, after the emotional facial action coding system (EMFACS; Ekman and
+Friesen 1983), with strengths of our own so that each reads at a glance, and, where the measured table is at hand, what
+24 actors' faces did on average (differences to their own neutral, RAVDESS, Livingstone and Russo 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation.conditioning import Style
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
+from sedtalker.training.motion.lip_gauge import LipGauge, fit_gap
+from sedtalker.training.motion.spoken_motion import ROUNDING, SpokenMotion
+from sedtalker.training.motion.visemes import TONGUE, Prominence
+
+ACTION_UNITS: dict[str, dict[str, float]] = {
+    "AU01": {"browInnerUp": 1.0},
+    "AU02": {"browOuterUpLeft": 1.0, "browOuterUpRight": 1.0},
+    "AU04": {"browDownLeft": 1.0, "browDownRight": 1.0},
+    "AU05": {"eyeWideLeft": 1.0, "eyeWideRight": 1.0},
+    "AU06": {"cheekSquintLeft": 1.0, "cheekSquintRight": 1.0, "eyeSquintLeft": 0.4, "eyeSquintRight": 0.4},
+    "AU07": {"eyeSquintLeft": 0.8, "eyeSquintRight": 0.8},
+    "AU09": {"noseSneerLeft": 1.0, "noseSneerRight": 1.0},
+    "AU10": {"mouthUpperUpLeft": 1.0, "mouthUpperUpRight": 1.0},
+    "AU12": {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
+    "AU14": {"mouthDimpleLeft": 1.0, "mouthDimpleRight": 1.0},
+    "AU15": {"mouthFrownLeft": 1.0, "mouthFrownRight": 1.0},
+    "AU17": {"mouthShrugLower": 1.0},
+    "AU20": {"mouthStretchLeft": 1.0, "mouthStretchRight": 1.0},
+    "AU22": {"mouthFunnel": 1.0},
+    "AU23": {"mouthPressLeft": 0.6, "mouthPressRight": 0.6, "mouthRollLower": 0.3},
+    "AU24": {"mouthPressLeft": 1.0, "mouthPressRight": 1.0},
+    "AU25": {"mouthLowerDownLeft": 0.5, "mouthLowerDownRight": 0.5},
+    "AU26": {"jawOpen": 0.4},
+    "AU43": {"eyeBlinkLeft": 0.5, "eyeBlinkRight": 0.5},
+}
+"""Action units (Ekman and Friesen 1978) in shapes, at full strength."""
+
+PROTOTYPES: dict[str, dict[str, float]] = {
+    "neutral": {},
+    "happy": {"AU06": 0.55, "AU12": 0.70, "AU25": 0.15, "AU02": 0.10},
+    "sad": {"AU01": 0.85, "AU04": 0.12, "AU15": 0.70, "AU17": 0.30, "AU43": 0.25, "AU07": 0.10},
+    "angry": {"AU04": 0.95, "AU05": 0.20, "AU07": 0.45, "AU09": 0.25, "AU10": 0.05, "AU23": 0.55, "AU15": 0.30},
+    "fear": {"AU01": 0.90, "AU02": 0.40, "AU04": 0.35, "AU05": 0.80, "AU20": 0.55, "AU25": 0.25, "AU26": 0.15},
+    "disgust": {"AU04": 0.40, "AU07": 0.45, "AU09": 0.75, "AU10": 0.40, "AU15": 0.40, "AU17": 0.35},
+    "surprise": {"AU01": 0.95, "AU02": 0.95, "AU05": 0.85, "AU26": 0.60, "AU22": 0.25},
+}
+"""Strength of the action units at intensity 1, beside the measured part."""
+
+MEASURED_GAIN = 0.35
+"""Weight of the measured differences: actors' averages are weaker than any one clear expression."""
+UNRELIABLE: dict[str, float] = {"AU07": 0.3, "AU11": 0.0, "AU20": 0.5}
+"""Detectors that vote on or off; their measured differences count less."""
+NOT_MEASURED: dict[str, tuple[str, ...]] = {"surprise": ("AU12", "AU14", "AU20", "AU10")}
+"""Units that a detector sees because the mouth talks; they would make the pose smile."""
+MEASURED_NAMES: dict[str, str] = {"fear": "fearful_2", "surprise": "surprised_2"}
+
+ARTICULATION: dict[str, float] = {
+    "neutral": 0.0, "happy": 0.12, "sad": -0.22, "angry": 0.25, "fear": 0.05, "disgust": 0.0, "surprise": 0.18,
+}  # fmt: skip
+"""Relative change of the speaking amplitude at intensity 1."""
+
+
+LOUD: dict[str, dict[str, float]] = {
+    "happy": {"AU25": 0.25, "AU06": 0.15, "AU12": 0.10},
+    "sad": {"AU43": -0.20, "AU04": 0.15, "AU20": 0.25, "AU25": 0.15, "AU06": 0.20},
+    "angry": {"AU10": 0.25, "AU25": 0.35, "AU23": -0.45, "AU09": 0.15, "AU05": 0.10},
+    "fear": {"AU20": 0.15, "AU25": 0.15, "AU26": 0.10, "AU05": 0.10},
+    "disgust": {"AU10": 0.15, "AU25": 0.20, "AU17": -0.20},
+    "surprise": {"AU26": 0.10, "AU05": 0.10},
+}
+"""What changes from the softest to the loudest voice: quiet anger presses the lips, loud anger bares the teeth."""
+
+
+def loud_change() -> NDArray[np.float32]:
+    """(7, 52) coefficients at intensity 1 of the loudest voice minus those of the softest."""
+    table = np.zeros((len(CATEGORIES), len(ARKIT_52)), np.float32)
+    for row, emotion in enumerate(CATEGORIES):
+        for unit, strength in LOUD.get(emotion, {}).items():
+            for shape, weight in ACTION_UNITS[unit].items():
+                table[row, INDEX[shape]] += strength * weight
+    return table
+
+
+def poses(measured: Mapping[str, Mapping[str, float]] | None = None) -> NDArray[np.float32]:
+    """(7, 52) coefficients of each category at intensity 1, in the order of ``CATEGORIES``; neutral is zero.
+
+    Args:
+        measured: mean differences by ``<emotion>_2`` and action unit (``emotion_au_table.json``'s ``mean_delta``).
+    """
+    table = np.zeros((len(CATEGORIES), len(ARKIT_52)), np.float32)
+    for row, emotion in enumerate(CATEGORIES):
+        strengths = dict(PROTOTYPES[emotion])
+        if measured is not None and emotion != "neutral":
+            for unit, delta in measured[MEASURED_NAMES.get(emotion, f"{emotion}_2")].items():
+                if unit in ACTION_UNITS and unit not in NOT_MEASURED.get(emotion, ()):
+                    gain = MEASURED_GAIN * UNRELIABLE.get(unit, 1.0)
+                    strengths[unit] = max(0.0, strengths.get(unit, 0.0) + gain * delta)
+        for unit, strength in strengths.items():
+            for shape, weight in ACTION_UNITS[unit].items():
+                table[row, INDEX[shape]] += strength * weight
+    return table.clip(0.0, 1.0)
+
+
+def articulation() -> NDArray[np.float32]:
+    """(7,) relative change of the speaking amplitude by category."""
+    return np.array([ARTICULATION[name] for name in CATEGORIES], np.float32)
+
+
+# --- Expressive talking: tracked speech motion composed with expressions, the emotion changing inside a clip.
+
+Floats = NDArray[np.float32]
+
+STYLE_RANGE = 0.4
+"""A style of ±1 is a factor of 2^±0.4."""
+DYNAMICS = 0.25
+"""Relative change of the lip opening by a unit of log energy, at dynamics 1."""
+ACCENTED_BROWS, ACCENTED_LIDS = 0.16, 0.05
+OPENING = both_sides("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper", "noseSneer")
+WIDENING = both_sides("mouthSmile", "mouthStretch", "mouthDimple", "mouthFrown")
+BROWS = both_sides("browInnerUp", "browOuterUp")
+LIDS = both_sides("eyeWide")
+PRESSING = both_sides("mouthPress", "mouthRollLower", "mouthRollUpper", "mouthShrugLower")
+
+
+def compose(
+    spoken: SpokenMotion,
+    posterior: Floats,
+    intensity: Floats,
+    style: Style,
+    gauge: LipGauge,
+    pose_table: Floats,
+    voice: Prominence,
+) -> Floats:
+    """(T, 52) expressive talking.
+
+    Args:
+        spoken: what speech does.
+        posterior: (T, 7) mixture of the categories.
+        intensity: (T,) in [0, 1].
+        style: of speaking.
+        gauge: of the face the lips must close on.
+        pose_table: (7, 52) from ``poses``.
+        voice: expressions breathe with its loudness and brows rise with its accents.
+    """
+    expression = express(posterior, intensity, pose_table, voice)
+    spoken = spoken.spoken_with(style.crispness)
+    speaking = 1.0 + intensity * (posterior @ articulation())
+    louder = np.exp(DYNAMICS * style.dynamics * (voice.loudness + 1.0)).clip(0.4, 1.6)
+    amplitude = speaking * louder * 2.0 ** (STYLE_RANGE * style.articulation)
+    speech = spoken.coefficients.copy()
+    speech[:, INDEX["tongueOut"]] = TONGUE * spoken.tongue
+    speech[:, ROUNDING] *= 2.0 ** (STYLE_RANGE * style.rounding)
+    speech = fit_gap(speech, spoken.gap * amplitude, gauge)
+    closed, contact, rounding = (v[:, None] for v in (spoken.closure, spoken.contact, spoken.rounding))
+    talking, opened = spoken.talking[:, None], np.clip(spoken.gap[:, None] / 0.08, 0.0, 1.0)
+    expression[:, OPENING] *= (1.0 - closed) * (1.0 - 0.6 * contact) * (1.0 - 0.25 * talking)
+    expression[:, WIDENING] *= (1.0 - 0.55 * rounding * talking) * (1.0 - 0.2 * closed)
+    expression[:, PRESSING] *= 1.0 - opened
+    combined = speech + expression - 0.5 * speech * expression * talking
+    leak = np.maximum(gauge.gap(expression), 0.0) * spoken.closure
+    combined[:, INDEX["mouthClose"]] += leak / -gauge.gain[INDEX["mouthClose"]]
+    return np.asarray(combined.clip(0.0, 1.0), np.float32)
+
+
+def express(posterior: Floats, intensity: Floats, pose_table: Floats, voice: Prominence) -> Floats:
+    """(T, 52) what the emotion and the voice's prominence do to a face that says nothing."""
+    lively = voice.liveliness[:, None] - 0.5
+    pose = posterior @ pose_table + lively * (posterior @ loud_change())
+    expression = intensity[:, None] * (0.9 + 0.2 * lively) * np.maximum(pose, 0.0)
+    frown = intensity * posterior[:, CATEGORIES.index("angry")]
+    accent = (voice.accent * (1.0 - 0.8 * frown))[:, None]
+    expression[:, BROWS] += ACCENTED_BROWS * accent
+    expression[:, LIDS] += ACCENTED_LIDS * accent
+    return np.asarray(expression.clip(0.0, 1.0), np.float32)
+
+
+def random_emotion(rng: np.random.Generator, times: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """Posterior (T, 7) and intensity (T,) of a random track: spans of 0.8 to 5 s with eased changes of 0.3 to 1 s."""
+    posterior = np.zeros((len(times), len(CATEGORIES)))
+    intensity = np.zeros(len(times))
+    edge, first = times[0] - rng.uniform(0.0, 3.0), True
+    while edge < times[-1]:
+        probabilities = np.zeros(len(CATEGORIES))
+        probabilities[rng.integers(len(CATEGORIES)) if rng.random() < 0.85 else 0] = 1.0
+        if rng.random() < 0.4:
+            soft = rng.uniform(0.0, 0.6)
+            probabilities = (1 - soft) * probabilities + soft * rng.dirichlet(np.full(len(CATEGORIES), 0.4))
+        strength = float(rng.choice([rng.random(), 1.0, 0.0], p=[0.8, 0.15, 0.05]))
+        phase = np.clip((times - edge) / rng.uniform(0.3, 1.0), 0.0, 1.0)
+        after = np.ones(len(times)) if first else 0.5 - 0.5 * np.cos(np.pi * phase)
+        posterior = posterior * (1 - after[:, None]) + after[:, None] * probabilities
+        intensity = intensity * (1 - after) + after * strength
+        first = False
+        edge += rng.uniform(0.8, 5.0)
+    return posterior.astype(np.float32), intensity.astype(np.float32)
+
+
+def measured_poses(table: dict[str, dict[str, dict[str, float]]] | None) -> Floats:
+    """``poses`` from the ``table`` of ``emotion_au_table.json``, or from the prototypes alone."""
+    return poses({name: row["mean_delta"] for name, row in table.items()} if table else None)

@@ -1,0 +1,235 @@
+"""Which layers of a frozen backbone hear emotion: a softmax-weighted sum of them under a linear classifier.
+
+The emotion recognition probe of SUPERB (Yang et al. 2021). It pools by the mean over time, and the mean of a weighted
+sum is the weighted sum of the means: learning from one vector a clip and layer is exact, and takes seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.audio import SAMPLE_RATE
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.speech.backbone import (
+    Backbone,
+    BackboneConfig,
+    load_backbone,
+    model_input,
+    normalised_states,
+    save_backbone,
+)
+from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.training.cards.diarizer import LICENCES
+from sedtalker.training.corpora.augmentation import Acoustics, degrade
+from sedtalker.training.corpora.emotion_features import Corpus, labelled_clips, open_acoustics, open_corpus
+from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.loop import Batch
+
+STEPS, LEARNING_RATE, WEIGHT_DECAY = 300, 0.02, 0.01
+
+
+class LayerProbe(nn.Module):
+    """Logits of a weighted sum of layer vectors."""
+
+    def __init__(self, layers: int, channels: int, classes: int):
+        super().__init__()
+        self.mixture = nn.Parameter(torch.zeros(layers))
+        self.head = nn.Linear(channels, classes)
+
+    @property
+    def weights(self) -> Tensor:
+        """Shares of the layers (L,), sum 1."""
+        return torch.softmax(self.mixture, 0)
+
+    def forward(self, means: Tensor) -> Tensor:
+        """Logits (B, C) of time means (B, L, D)."""
+        logits: Tensor = self.head(torch.einsum("bld,l->bd", means, self.weights.to(means)))
+        return logits
+
+
+def learn_layer_weights(
+    means: NDArray[np.floating], label: NDArray[np.integer], weight: NDArray[np.floating], seed: int = 0
+) -> tuple[float, ...]:
+    """Shares of the layers that serve a linear classifier best.
+
+    Args:
+        means: (N, L, D) of clips.
+        label: (N,) category of each.
+        weight: (N,) of each in the loss.
+        seed: of the classifier's initial weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        probe = LayerProbe(means.shape[1], means.shape[2], int(label.max()) + 1)
+    values = torch.from_numpy(np.asarray(means, np.float32))
+    wanted, share = torch.from_numpy(label.astype(np.int64)), torch.from_numpy(np.asarray(weight, np.float32))
+    optimizer = torch.optim.AdamW(probe.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    for _ in range(STEPS):
+        loss = (F.cross_entropy(probe(values), wanted, reduction="none") * share).sum() / share.sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return tuple(round(float(w), 4) for w in probe.weights.detach())
+
+
+# --- Fine-tuning of a backbone's top layers on emotional clips; the diarizer is then trained on the result, frozen.
+
+LONGEST_VALID = 10.0
+"""Seconds of a validation clip that are heard."""
+CARD = """# Speech backbone fine-tuned on acted emotion
+
+`{name}`{revision}, the top {layers} layers fine-tuned by `sedtalker train experiment=backbone`. An encoder for
+`sedtalker train experiment=diarizer task.encoder.name=THIS_FOLDER`; `transformers` reads it as any other.
+
+Trained on: {corpora}. Its licence is the strictest of these and of the backbone's own.
+
+| figure on validation speakers | value |
+|---|---|
+{figures}
+"""
+
+
+class BackboneTraining(BaseModel):
+    """What ``configs/experiment/backbone.yaml`` says about the task."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    encoder: BackboneConfig
+    corpora: dict[str, float]
+    """Corpora and their shares; categories, then clips, are drawn evenly within each."""
+    trainable_layers: int = Field(2, ge=0)
+    """Transformer layers that move, counted from the top; the rest stays frozen."""
+    seconds: float = 3.0
+    """Length of a crop; shorter clips are repeated."""
+    clips_per_batch: int = 16
+    degraded: float = 0.5
+    """Share of the crops that another room, device or background has spoiled."""
+    smoothing: float = 0.05
+
+
+class TunedBackbone(nn.Module):
+    """A backbone whose top layers move, under a probe."""
+
+    def __init__(self, backbone: Backbone, trainable_layers: int):
+        super().__init__()
+        layers = list(backbone.layers)
+        if trainable_layers > len(layers):
+            raise InputError(f"the backbone has {len(layers)} layers, fewer than trainable_layers={trainable_layers}")
+        self.model = backbone.model.requires_grad_(False)
+        self.model.config.layerdrop = 0.0  # a dropped layer would leave its hidden state out
+        if hasattr(self.model, "freeze_feature_encoder"):
+            self.model.freeze_feature_encoder()
+        for layer in layers[len(layers) - trainable_layers :]:
+            layer.requires_grad_(True)
+        self.probe = LayerProbe(len(layers) + 1, backbone.channels, len(CATEGORIES))
+
+    def forward(self, inputs: Tensor, frames: int) -> Tensor:
+        """Logits (B, 7) of what ``model_input`` gives; the first ``frames`` hidden vectors count."""
+        states = normalised_states(self.model(inputs, output_hidden_states=True))
+        logits: Tensor = self.probe(states[:, :, :frames].mean(2).transpose(0, 1))
+        return logits
+
+
+class BackboneTask:
+    """See ``sedtalker.training.loop.Task``."""
+
+    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
+        if not config.get("encoder"):
+            raise InputError("the built-in encoder is not fine-tuned: choose encoder=wavlm_base_plus or another one")
+        self.config = c = BackboneTraining.model_validate(config)
+        every = read_manifest(data)
+        self.corpora = {name: open_corpus(every, name, cache) for name in c.corpora}
+        self.acoustics = open_acoustics(every, cache) if c.degraded else Acoustics()
+        self.cells = {name: _by_category(corpus) for name, corpus in self.corpora.items()}
+        self.backbone = load_backbone(c.encoder)
+
+    def build(self) -> nn.Module:
+        """The pre-trained backbone under a fresh probe."""
+        return TunedBackbone(self.backbone, self.config.trainable_layers)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """``inputs`` of the backbone for random crops, and their ``label`` (B,)."""
+        c = self.config
+        names, shares = list(c.corpora), np.array(list(c.corpora.values()))
+        crops, labels = [], []
+        for name in rng.choice(names, c.clips_per_batch, p=shares / shares.sum()):
+            cells = self.cells[str(name)]
+            label = list(cells)[int(rng.integers(len(cells)))]
+            samples = self.corpora[str(name)].read(int(rng.choice(cells[label])))
+            crop = random_crop(samples, round(c.seconds * SAMPLE_RATE), rng)
+            crops.append(degrade(crop, self.acoustics, rng) if rng.random() < c.degraded else crop)
+            labels.append(label)
+        return {"inputs": model_input(self.backbone, crops), "label": torch.tensor(labels)}
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the category."""
+        logits = model(batch["inputs"], _frames(self.config.seconds))
+        entropy = F.cross_entropy(logits, batch["label"], label_smoothing=self.config.smoothing)
+        return {"category": entropy, "total": entropy}
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """``uar_<corpus>``: unweighted average recall of the validation speakers' clips."""
+        device = next(model.parameters()).device
+        figures = {}
+        for name, corpus in self.corpora.items():
+            truth, guess = [], []
+            for index in labelled_clips(corpus, "valid"):
+                samples = corpus.read(index)[: round(LONGEST_VALID * SAMPLE_RATE)]
+                inputs = model_input(self.backbone, [samples]).to(device)
+                truth.append(_category(corpus, index))
+                guess.append(int(model(inputs, _frames(len(samples) / SAMPLE_RATE)).argmax()))
+            if truth:
+                figures[f"uar_{name}"] = unweighted_average_recall(np.array(truth), np.array(guess), len(CATEGORIES))
+        return figures | {"score": float(np.mean(list(figures.values())))}
+
+    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+        """Write a folder that ``transformers`` reads, with a card."""
+        assert isinstance(model, TunedBackbone)
+        c = self.config
+        save_backbone(Backbone(model.model, self.backbone.extractor), c.encoder, folder)
+        card = CARD.format(
+            name=c.encoder.name,
+            revision=f" ({c.encoder.revision})" if c.encoder.revision else "",
+            layers=c.trainable_layers,
+            corpora=", ".join(f"{name} ({LICENCES.get(name, 'see the data')})" for name in c.corpora),
+            figures="\n".join(f"| `{name}` | {value:.3f} |" for name, value in metrics.items()),
+        )
+        (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def random_crop(samples: NDArray[np.float32], length: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """``length`` samples from a random place; a shorter clip is repeated."""
+    if len(samples) <= length:
+        return np.resize(samples, length)
+    first = int(rng.integers(0, len(samples) - length + 1))
+    return samples[first : first + length]
+
+
+def _frames(seconds: float) -> int:
+    """Hidden vectors of so many seconds; Whisper gives more, of the silence it is padded with."""
+    return max(1, round(seconds * FRAME_CLOCK.rate))
+
+
+def _category(corpus: Corpus, index: int) -> int:
+    labels = clip_labels(corpus.clips[index])
+    assert labels is not None
+    return labels[0]
+
+
+def _by_category(corpus: Corpus) -> dict[int, list[int]]:
+    """Training clips of each category."""
+    cells: dict[int, list[int]] = {}
+    for index in labelled_clips(corpus, "train"):
+        cells.setdefault(_category(corpus, index), []).append(index)
+    return cells

@@ -1,0 +1,300 @@
+"""Training of the frame network on single clips and on recordings joined from clips, with true boundaries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.checkpoint import CheckpointConfig, read_checkpoint, write_checkpoint
+from sedtalker.emotion.frame_network import INPUTS, STRIDE, FrameNetwork, FrameNetworkConfig, FrameScores
+from sedtalker.emotion.taxonomy import valence_arousal
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.speech.encoder import MEL_SCALE
+from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
+from sedtalker.training.cards.diarizer import LICENCES
+from sedtalker.training.corpora.emotion_features import EmotionFeatures, Pool, open_features
+from sedtalker.training.corpora.emotion_speech import SILENCE
+from sedtalker.training.corpora.window_statistics import open_inputs
+from sedtalker.training.loop import Batch
+from sedtalker.training.tasks.diarizer import (
+    CORE_FIGURES,
+    clip_chances,
+    clip_figures,
+    ordinal_loss,
+    ranking_loss,
+    unaltered_recordings,
+)
+from sedtalker.training.tasks.speech_encoder import mask_spectrum, warp_bands
+
+NEAR = 0.12
+"""Seconds on either side of a change that count as the boundary."""
+LEVEL_VALUE = (0.0, 0.5, 1.0, 0.65)
+"""Intensity that stands for each step (the last: emotional, strength unknown) in the affect targets."""
+CARD = """# Frame network
+
+One of the two parts of the diarizer, see its card. Trained on {corpora}.
+"""
+
+
+class FrameNetworkTraining(BaseModel):
+    """What ``configs/experiment/frame_network.yaml`` says about the task."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pretrained: str | None = None
+    """Checkpoint folder of a pre-trained network to start from; null: from scratch."""
+    corpora: dict[str, float]
+    """Corpora and their shares among single clips; speakers and categories are drawn evenly within each."""
+    joined_corpora: dict[str, float]
+    quality: dict[str, float] = {}
+    copies: int = 2
+    joined: int = 3000
+    singles_per_batch: int = 40
+    joined_per_batch: int = 14
+    seconds: float = 5.0
+    """Longest crop."""
+    smoothing: float = 0.05
+    warp: float = 0.1
+    frame_loss: float = 0.3
+    intensity_loss: float = 0.4
+    ranking_loss: float = 0.2
+    affect_loss: float = 0.3
+    boundary_loss: float = 0.3
+    corpus_loss: float = 0.2
+    held_out: tuple[str, ...] = ()
+    """Training speakers kept out and validated on as well, to choose hyper-parameters."""
+    model: dict[str, Any] = {}
+
+
+class FrameNetworkTask:
+    """See ``sedtalker.training.loop.Task``."""
+
+    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
+        self.config = c = FrameNetworkTraining.model_validate(config)
+        self.names = tuple(c.corpora)
+        self.state: dict[str, Tensor] = {}
+        model = FrameNetworkConfig.model_validate({**c.model, "corpora": self.names})
+        if c.pretrained:
+            _, found, state = read_checkpoint(Path(c.pretrained), "frame_network", FrameNetworkConfig)
+            model = found.model_copy(update={"corpora": self.names, "dropout": model.dropout})
+            self.state = {k: v for k, v in state.items() if not k.startswith("head.")}
+        self.model = model
+        pool = Pool(self.names, c.joined_corpora, "train", c.copies, c.joined)
+        held = replace(pool, split="valid", copies=0, joined=min(150, c.joined))
+        self.train, self.valid = open_features(data, cache, pool), open_features(data, cache, held)
+        self.inputs, self.valid_inputs = open_inputs(self.train), open_inputs(self.valid)
+        self.corpus = np.array([self.names.index(str(name)) for name in self.train.corpus])
+        lengths = np.diff(self.train.starts)
+        usable = (lengths > 25) & ~np.isin(self.train.speaker, c.held_out)
+        self.singles = np.flatnonzero(usable & (self.train.category >= 0))
+        self.joined = np.flatnonzero(usable & (self.train.category < 0))
+        unaltered = unaltered_recordings(self.train, c.copies, c.joined)
+        self.held = np.flatnonzero(np.isin(self.train.speaker, c.held_out) & unaltered)
+        self.chance = clip_chances(self.train, self.singles, c.corpora)
+
+    def build(self) -> nn.Module:
+        """A network with a fresh head on the pre-trained trunk, if there is one."""
+        network = FrameNetwork(self.model)
+        network.load_state_dict({**network.state_dict(), **self.state})
+        return network
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Crops: ``inputs`` (B, T, 91) at 50 Hz, ``label`` and ``level`` (B, T) with -1 outside, ``corpus`` (B,)."""
+        c = self.config
+        chosen = np.concatenate(
+            [
+                rng.choice(self.singles, c.singles_per_batch, p=self.chance),
+                rng.choice(self.joined, c.joined_per_batch if len(self.joined) else 0),
+            ]
+        )
+        longest = round(c.seconds * FRAME_CLOCK.rate)
+        crops = [self._crop(int(index), longest, rng) for index in chosen]
+        size = -(-max(len(labels) for _, labels, _ in crops) // STRIDE) * STRIDE
+        inputs = np.zeros((len(crops), size, INPUTS), np.float32)
+        label, level = np.full((2, len(crops), size), -1, np.int64)
+        for row, (values, labels, levels) in enumerate(crops):
+            inputs[row, : len(values)], label[row, : len(values)], level[row, : len(values)] = values, labels, levels
+            inputs[row, len(values) :, :MEL_BANDS] = values[-1, :MEL_BANDS]
+        corpus = self.corpus[chosen]
+        quality = np.array([c.quality.get(name, 1.0) for name in self.names], np.float32)[corpus]
+        named = {"inputs": inputs, "label": label, "level": level, "corpus": corpus, "quality": quality}
+        return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in named.items()}
+
+    def _crop(
+        self, index: int, longest: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.int8]]:
+        """A stretch of a recording with another vocal tract and parts of the spectrum hidden."""
+        first, last = int(self.train.starts[index]), int(self.train.starts[index + 1])
+        count = min(last - first, int(longest * rng.uniform(0.4, 1.0)))
+        start = first + int(rng.integers(0, last - first - count + 1))
+        part = slice(start, start + count)
+        values = np.asarray(self.inputs[part], np.float32)
+        factor = float(np.exp(rng.uniform(-self.config.warp, self.config.warp)))
+        mel = warp_bands(values[:, :MEL_BANDS], factor)
+        values[:, :MEL_BANDS] = MEL_SCALE * mask_spectrum(1 / MEL_SCALE * mel, rng) if count > 24 else mel
+        return values, np.asarray(self.train.labels[part]), np.asarray(self.train.levels[part])
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Category of spans and of frames, intensity, valence and arousal, boundaries, corpus."""
+        c = self.config
+        scores: FrameScores = model(batch["inputs"])
+        label, level = batch["label"][:, ::STRIDE], batch["level"][:, ::STRIDE]
+        spans = label_spans(label)
+        pool = SpanPool(spans)
+        of = pool.first
+        span_label, span_level = label.flatten()[of], level.flatten()[of]
+        row = of // label.shape[1]
+        weight = batch["quality"][row]
+        weight = weight / weight.sum()
+        logits, intensity = pool.mean(scores.logits), pool.mean(scores.intensity[..., None])[:, 0]
+        spoken = spans >= 0
+        frame_weight = batch["quality"][:, None].expand(label.shape)[spoken]
+
+        def entropy(values: Tensor, wanted: Tensor) -> Tensor:
+            return F.cross_entropy(values, wanted, reduction="none", label_smoothing=c.smoothing)
+
+        frame = entropy(scores.logits[spoken], label[spoken]) * frame_weight
+        known = (span_level >= 0).to(logits.dtype)
+        affect = (pool.mean(scores.affect) - affect_targets(span_label, span_level)).square().mean(-1)
+        out = {
+            "category": (entropy(logits, span_label) * weight).sum(),
+            "frames": c.frame_loss * frame.sum() / frame_weight.sum(),
+            "intensity": c.intensity_loss * (ordinal_loss(intensity, span_level) * known * weight).sum(),
+            "ranking": c.ranking_loss * ranking_loss(intensity[None], span_level, span_label),
+            "affect": c.affect_loss * (affect * weight).sum(),
+            "boundary": c.boundary_loss * boundary_loss(scores.boundary, label),
+            "corpus": c.corpus_loss * F.cross_entropy(pool.mean(scores.corpus), batch["corpus"][row]),
+        }
+        out["total"] = torch.stack(list(out.values())).sum()
+        return out
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Recall of held-out clips by corpus, intensity, and accuracy on joined recordings."""
+        assert isinstance(model, FrameNetwork)
+        figures = frame_figures(model, self.valid, self.valid_inputs, np.arange(len(self.valid)), self.names)
+        if len(self.held):
+            held = frame_figures(model, self.train, self.inputs, self.held, self.names)
+            figures |= {f"held_{name}": value for name, value in held.items()}
+        core = [v for k, v in figures.items() if k.endswith(CORE_FIGURES)]
+        return figures | {"score": float(np.mean(core))}
+
+    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+        """Write the network; ``experiment=diarizer`` takes it up."""
+        assert isinstance(model, FrameNetwork)
+        config = CheckpointConfig(
+            kind="frame_network",
+            licence="CC-BY-NC-SA-4.0",
+            trained_on=[f"{name} ({LICENCES.get(name, 'see the data')})" for name in self.names],
+            encoder_sha256=None,
+            model=model.config.model_dump(mode="json"),
+            metrics={k: round(v, 4) for k, v in metrics.items()},
+        )
+        write_checkpoint(folder, config, model.state_dict(), CARD.format(corpora=", ".join(self.names)))
+
+
+class SpanPool:
+    """Means over spans of frames."""
+
+    def __init__(self, spans: Tensor):
+        """``spans`` (B, T): number of the span of each frame, counted over the batch, -1 for none."""
+        flat = spans.flatten()
+        self.where = torch.nonzero(flat >= 0)[:, 0]
+        self.owner = flat[self.where]
+        self.count = torch.bincount(self.owner)
+        order = torch.flip(torch.arange(len(self.where), device=flat.device), (0,))
+        self.first = torch.zeros(len(self.count), dtype=torch.long, device=flat.device)
+        self.first[self.owner[order]] = self.where[order]
+
+    def mean(self, values: Tensor) -> Tensor:
+        """(B, T, C) → (spans, C)."""
+        rows = values.flatten(0, 1)[self.where]
+        total = torch.zeros(len(self.count), rows.shape[1], dtype=rows.dtype, device=rows.device)
+        return total.index_add(0, self.owner, rows) / self.count[:, None]
+
+
+def label_spans(label: Tensor) -> Tensor:
+    """Number of the span of each frame (B, T): frames of one recording between changes of label; -1 without speech."""
+    spoken = (label >= 0) & (label < SILENCE)
+    held = torch.zeros_like(label)
+    last = torch.full_like(label[:, 0], -1)
+    changes = torch.zeros_like(label, dtype=torch.bool)
+    for t in range(label.shape[1]):
+        here = torch.where(spoken[:, t], label[:, t], last)
+        changes[:, t] = here != last
+        held[:, t] = here
+        last = here
+    number = changes.flatten().cumsum(0).view_as(label) - 1
+    return torch.where(spoken, number, -1)
+
+
+def affect_targets(label: Tensor, level: Tensor) -> Tensor:
+    """Valence and arousal (S, 2) that the circumplex gives to labels of these strengths."""
+    posterior = F.one_hot(label, len(CATEGORIES)).cpu().numpy().astype(np.float32)
+    strength = np.array(LEVEL_VALUE, np.float32)[level.clamp_min(0).cpu().numpy()]
+    valence, arousal = valence_arousal(posterior, strength, CATEGORIES)
+    return torch.from_numpy(np.stack([valence, arousal], -1)).to(label.device)
+
+
+def boundary_loss(logit: Tensor, label: Tensor) -> Tensor:
+    """Cross-entropy (…) of "the emotion changes within 120 ms" over frames of recordings that have a change."""
+    spans = label_spans(label)
+    reach = round(NEAR * FRAME_CLOCK.rate / STRIDE)
+    filled = label.clone()
+    for t in range(1, label.shape[1]):
+        silent = spans[:, t] < 0
+        filled[:, t] = torch.where(silent, filled[:, t - 1], label[:, t])
+    first = (filled[:, 1:] != filled[:, :-1]) & (filled[:, :-1] >= 0) & (filled[:, :-1] < SILENCE)
+    change = F.pad(first.float(), (1, 0))
+    near = F.max_pool1d(change[:, None], 2 * reach + 1, 1, reach)[:, 0]
+    rows = change.any(1)
+    if not rows.any():
+        return logit.sum() * 0.0
+    inside = (label >= 0)[rows].float()
+    each = F.binary_cross_entropy_with_logits(
+        logit[rows], near[rows], reduction="none", pos_weight=logit.new_tensor(4.0)
+    )
+    return (each * inside).sum() / inside.sum()
+
+
+@torch.no_grad()
+def frame_outputs(
+    model: FrameNetwork, features: EmotionFeatures, inputs: NDArray[np.float16], index: int
+) -> FrameScores:
+    """Scores of a whole recording, leading dimension 1."""
+    first, last = int(features.starts[index]), int(features.starts[index + 1])
+    values = torch.from_numpy(np.asarray(inputs[first:last], np.float32))[None]
+    return model(F.pad(values, (0, 0, 0, (last - first) % STRIDE)))
+
+
+def frame_figures(
+    model: FrameNetwork,
+    features: EmotionFeatures,
+    inputs: NDArray[np.float16],
+    recordings: NDArray[np.integer],
+    names: tuple[str, ...],
+) -> dict[str, float]:
+    """``uar_<corpus>`` of clips by their mean log-posterior, ``intensity_auc``, ``frame_accuracy`` when joined."""
+    clips, strength, right = [], [], []
+    single = recordings[features.category[recordings] >= 0]
+    for index in map(int, recordings):
+        first, last = int(features.starts[index]), int(features.starts[index + 1])
+        label = np.asarray(features.labels[first:last:STRIDE]).astype(np.int64)
+        spoken = (label >= 0) & (label < SILENCE)
+        scores = frame_outputs(model, features, inputs, index)
+        logs = F.log_softmax(scores.logits[0], -1).numpy()[: len(label)]
+        if features.category[index] >= 0:
+            spoken = spoken if spoken.any() else np.ones_like(spoken)
+            clips.append(logs[spoken].mean(0))
+            strength.append(float(scores.intensity[0].numpy()[: len(label)][spoken].mean()))
+        elif spoken.any():
+            right.append(logs[spoken].argmax(1) == label[spoken])
+    figures = {"frame_accuracy": float(np.mean(np.concatenate(right)))} if right else {}
+    return figures | clip_figures(features, single, np.stack(clips).argmax(1), np.array(strength), names)

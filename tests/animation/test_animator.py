@@ -1,0 +1,83 @@
+"""Putting the decoder's motion on the video clock, with stand-ins for what was heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sedtalker.animation.animation import Animation
+from sedtalker.animation.animator import IdleMotion, assemble
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.face import Face
+from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.speech.features import FRAME_CLOCK
+from tests.animation.test_animation import small_track
+from tests.support.cube import cube_face
+
+SECONDS = 4.0
+FRAMES = int(SECONDS * 50)
+STILL = IdleMotion(blinks=False, gaze=False, head=False)
+
+
+def features() -> SpeechFeatures:
+    rng = np.random.default_rng(0)
+    return SpeechFeatures(
+        clock=FRAME_CLOCK,
+        hidden=np.zeros((FRAMES, 4), np.float32),
+        mel=np.zeros((FRAMES, 80), np.float32),
+        prosody=rng.normal(-8, 2, (FRAMES, 4)).astype(np.float32),
+        speech=np.arange(FRAMES) % 100 < 70,
+    )
+
+
+def full_face() -> Face:
+    """A face with all ARKit shapes, none of which moves anything."""
+    cube = cube_face()
+    return Face("full", cube.mesh, ARKIT_52, np.zeros((52, 8, 3), np.float32), pivot=cube.pivot)
+
+
+def animated(spoken: np.ndarray, face: Face | None = None, **options: object) -> Animation:
+    return assemble(spoken, features(), small_track(120), face or full_face(), duration=SECONDS, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fps", [24.0, 25.0, 30.0, 60.0])
+def test_motion_is_read_at_the_time_of_the_video_frame(fps: float) -> None:
+    spoken = np.zeros((FRAMES, 52), np.float32)
+    spoken[:, ARKIT_52.index("jawOpen")] = FRAME_CLOCK.times(FRAMES) / SECONDS  # a ramp: value = time
+    animation = animated(spoken, fps=fps, idle=STILL)
+    assert len(animation) == SECONDS * fps
+    jaw = animation.coefficients[:, animation.face.shape_index["jawOpen"]]
+    inside = slice(1, -1)
+    np.testing.assert_allclose(jaw[inside], animation.clock.times(len(animation))[inside] / SECONDS, atol=1e-5)
+
+
+def test_coefficients_follow_the_shapes_of_the_face() -> None:
+    spoken = np.zeros((FRAMES, 52), np.float32)
+    spoken[:, ARKIT_52.index("mouthClose")] = 0.25
+    animation = animated(spoken, cube_face(), idle=STILL)
+    np.testing.assert_allclose(animation.coefficients, np.tile([0.0, 0.25], (120, 1)), atol=1e-6)
+
+
+def test_switching_one_idle_motion_off_leaves_the_others_as_they_were() -> None:
+    spoken = np.zeros((FRAMES, 52), np.float32)
+    whole = animated(spoken, seed=3)
+    no_gaze = animated(spoken, seed=3, idle=IdleMotion(gaze=False))
+    blink, look = whole.face.shape_index["eyeBlinkLeft"], whole.face.shape_index["eyeLookOutLeft"]
+    assert whole.coefficients[:, blink].max() > 0.8
+    assert whole.coefficients[:, look].any()
+    assert not no_gaze.coefficients[:, look].any()
+    np.testing.assert_array_equal(no_gaze.coefficients[:, blink], whole.coefficients[:, blink])
+    np.testing.assert_array_equal(no_gaze.head_rotation, whole.head_rotation)
+
+
+def test_a_blink_closes_lids_that_emotion_holds_wide_or_narrow() -> None:
+    spoken = np.zeros((FRAMES, 52), np.float32)
+    for name in ("eyeWideLeft", "eyeSquintLeft", "eyeBlinkLeft"):
+        spoken[:, ARKIT_52.index(name)] = 0.4
+    animation = animated(spoken)
+    blink, wide, squint = (
+        animation.coefficients[:, animation.face.shape_index[f"eye{k}Left"]] for k in ("Blink", "Wide", "Squint")
+    )
+    assert blink.min() == pytest.approx(0.4)
+    assert wide[np.argmax(blink)] < 0.05
+    assert squint[np.argmax(blink)] < 0.05

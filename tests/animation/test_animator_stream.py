@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.animation.animator import FaceStream
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.decoder import Decoder, DecoderConfig, build_decoder, load_decoder
+from sedtalker.checkpoint import builtin_checkpoint
+from sedtalker.emotion.diarizer import load_diarizer
+from sedtalker.emotion.stream import DiarizerStream
+from sedtalker.errors import InputError
+from sedtalker.face.builtin import load_builtin
+from sedtalker.speech.encoder import load_encoder
+
+
+@pytest.fixture(scope="module")
+def networks():
+    decoder = load_decoder(builtin_checkpoint("decoder_streaming"))
+    assert isinstance(decoder, Decoder)
+    return load_diarizer(), load_encoder(), decoder
+
+
+@pytest.fixture(scope="module")
+def sound():
+    rng = np.random.default_rng(0)
+    t = np.arange(int(16000 * 1.7)) / 16000
+    voice = sum(np.sin(2 * np.pi * 120 * k * t) / k for k in range(1, 20))
+    return (0.05 * voice * (1 + np.sin(2 * np.pi * 3 * t)) + 0.001 * rng.standard_normal(len(t))).astype(np.float32)
+
+
+def _run(networks, pieces):
+    diarizer, encoder, decoder = networks
+    face = FaceStream(DiarizerStream(diarizer, encoder, 0.2, 0.32), decoder, Style())
+    moved = [m for piece in pieces for m in face.push(piece)]
+    moved.append(face.flush())
+    return np.concatenate([m.times for m in moved]), np.concatenate([m.weights for m in moved])
+
+
+def test_every_frame_comes_once_and_in_order(networks, sound):
+    times, weights = _run(networks, [sound])
+    assert np.allclose(np.diff(times), 0.02)
+    assert times[0] == pytest.approx(0.01)
+    assert len(times) == -(-len(sound) // 320)
+    assert weights.shape == (len(times), 52)
+    assert weights.min() >= 0
+    assert weights.max() <= 1
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.integers(100, 9000))
+def test_how_the_sound_is_cut_does_not_matter(networks, sound, length):
+    _, whole = _run(networks, [sound])
+    _, cut = _run(networks, [sound[i : i + length] for i in range(0, len(sound), length)])
+    assert np.array_equal(whole, cut)
+
+
+def test_the_streaming_decoder_equals_its_offline_run(networks):
+    import torch
+
+    from sedtalker.animation.decoder import DecoderStream
+
+    decoder, face = networks[2], load_builtin()
+    assert decoder.look_ahead == 0
+    torch.manual_seed(0)
+    speech, posterior = torch.randn(1, 200, 196), torch.softmax(3 * torch.randn(1, 200, 7), -1)
+    intensity, style = torch.rand(1, 200), torch.zeros(1, len(decoder.config.styles))
+    with torch.no_grad():
+        offline = decoder(speech, posterior, intensity, style)[0].clamp(0, 1)
+    stream, parts = DecoderStream(decoder, Style()), []
+    for start in range(0, 200, 7):
+        part = slice(start, start + 7)
+        parts.append(stream.push(speech[:, part], posterior[:, part], intensity[:, part], start + 7 >= 200)[0])
+        assert parts[-1].shape[0] == min(7, 200 - start)
+    streamed = torch.cat(parts).clamp(0, 1)
+    pad = ((0, 0), (0, len(face.shapes) - 52))
+    a, b = (face.deform(np.pad(c.numpy(), pad)) for c in (offline, streamed))
+    assert np.linalg.norm(a - b, axis=-1).max() < 1e-4
+
+
+def test_what_cannot_stream_is_refused(networks):
+    diarizer, encoder, _ = networks
+    with pytest.raises(InputError, match="cannot stream"):
+        FaceStream(DiarizerStream(diarizer, encoder), build_decoder(DecoderConfig(architecture="window", width=16)))
+    with pytest.raises(InputError, match="another encoder"):
+        FaceStream(DiarizerStream(diarizer, encoder), build_decoder(DecoderConfig(hidden=8, width=16)))

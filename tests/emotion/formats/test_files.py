@@ -1,0 +1,179 @@
+"""Tracks written and read back, short lists by hand, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.emotion.formats.files import parse_emotion, read_track, write_track
+from sedtalker.emotion.formats.json import constant_track, densify, track_from_json, track_to_json
+from sedtalker.emotion.formats.labels import segments_from_rttm, segments_to_rttm
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
+from sedtalker.errors import InputError
+
+HAND = [
+    {"start": 0.0, "end": 2.0, "label": "happy", "intensity": 0.8},
+    {"start": 2.0, "end": 4.0, "label": "angry", "intensity": 0.4},
+]
+
+
+def random_track(seed: int, frames: int, speech: bool) -> EmotionTrack:
+    rng = np.random.default_rng(seed)
+    return EmotionTrack(
+        times=np.cumsum(rng.uniform(1e-3, 0.1, frames)),
+        posterior=rng.dirichlet([0.5] * 7, frames).astype(np.float32),
+        intensity=rng.random(frames, np.float32),
+        valence=rng.uniform(-1, 1, frames).astype(np.float32),
+        arousal=rng.uniform(-1, 1, frames).astype(np.float32),
+        duration=float(rng.uniform(0, 100)),
+        speech=rng.random(frames) < 0.5 if speech else None,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 60), st.booleans())
+def test_json_is_lossless(seed, frames, speech):
+    track = random_track(seed, frames, speech)
+    text = track_to_json(track)
+    back = track_from_json(text)
+    for name in ("times", "posterior", "intensity", "valence", "arousal"):
+        assert np.array_equal(getattr(track, name), getattr(back, name))
+        assert getattr(track, name).dtype == getattr(back, name).dtype
+    assert (back.labels, back.duration) == (track.labels, track.duration)
+    assert (back.speech is None) == (track.speech is None)
+    assert track_to_json(back) == text
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_a_hand_written_list_becomes_dense(wrap):
+    text = json.dumps({"segments": HAND} if wrap else HAND)
+    track = track_from_json(text, duration=5.0)
+    assert len(track) == 250
+    assert np.allclose(track.posterior.sum(1), 1.0, atol=1e-6)
+    at = track.at(np.array([1.0, 2.0, 3.0, 4.8]))
+    assert [CATEGORIES[i] for i in at.posterior.argmax(1)[[0, 2, 3]]] == ["happy", "angry", "neutral"]
+    assert at.intensity[[0, 2, 3]] == pytest.approx([0.8, 0.4, 0.0], abs=1e-3)
+    assert np.abs(np.diff(track.intensity)).max() < 0.1, "transitions are eased"
+    assert track.valence[40] > 0 > track.valence[150]
+
+
+def test_adjoining_segments_pass_into_each_other_and_then_fade():
+    listed = [Segment(2.0, 3.0, "happy", 0.8, 1.0), Segment(1.0, 2.0, "sad", 0.8, 1.0)]
+    track = densify(listed, 5.0)
+    inside = (track.times > 1.2) & (track.times < 2.8)
+    assert np.allclose(track.intensity[inside], 0.8, atol=0.01), "no dip on the way"
+    assert track.posterior[inside, 0].max() < 0.01
+    after = track.at(np.array([1.95, 2.05, 3.5]))
+    assert [CATEGORIES[i] for i in after.posterior.argmax(1)] == ["sad", "happy", "neutral"]
+    assert np.abs(np.diff(track.posterior, axis=0)).max() < 0.15
+
+
+def test_segments_come_back_from_a_dense_track():
+    segments = densify([Segment(0.0, 2.0, "sad", 0.6, 0.9), Segment(2.0, 5.0, "fear", 0.7, 0.8)], 5.0).segments()
+    assert [s.label for s in segments] == ["sad", "fear"]
+    assert segments[0].start == 0.0
+    assert segments[0].end == segments[1].start == pytest.approx(2.0, abs=0.02)
+    assert segments[1].end == 5.0
+    assert segments[0].intensity == pytest.approx(0.6, abs=0.03)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 5000), st.sampled_from(CATEGORIES), st.integers(0, 1000), st.integers(0, 1000)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_rttm_keeps_milliseconds(parts):
+    segments, time = [], 0.0
+    for length, label, intensity, confidence in parts:
+        segments.append(Segment(time, time + length / 1000, label, intensity / 1000, confidence / 1000))
+        time += length / 1000
+    back = segments_from_rttm(segments_to_rttm(segments, "a file"))
+    for a, b in zip(segments, back, strict=True):
+        assert a.label == b.label
+        assert [a.start, a.end, a.intensity, a.confidence] == pytest.approx(
+            [b.start, b.end, b.intensity, b.confidence], abs=1.1e-3
+        )
+
+
+def test_rttm_of_other_tools_is_read():
+    text = ";; a comment\nSPEAKER call 1 0.50 1.25 <NA> <NA> happiness <NA> <NA>\n"
+    assert segments_from_rttm(text) == [Segment(0.5, 1.75, "happiness", 0.7, 1.0)]
+
+
+@pytest.mark.parametrize("field", ["nan", "inf", "x", "1e999"])
+def test_rttm_times_are_numbers(field):
+    with pytest.raises(InputError):
+        segments_from_rttm(f"SPEAKER a 1 {field} 1.0 <NA> <NA> happy 1.0 <NA>\n")
+
+
+def test_files_round_trip(tmp_path):
+    track = random_track(3, 20, True)
+    write_track(tmp_path / "t.json", track)
+    assert np.array_equal(read_track(tmp_path / "t.json").posterior, track.posterior)
+    write_track(tmp_path / "t.rttm", densify([Segment(0.0, 3.0, "happy", 0.5, 1.0)], 3.0))
+    assert read_track(tmp_path / "t.rttm").segments()[0].label == "happy"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["t.json", "t.rttm"]
+
+
+def test_constants():
+    track = constant_track("happy:0.8", 2.0)
+    assert np.allclose(track.posterior[:, CATEGORIES.index("happy")], 1.0)
+    assert np.allclose(track.intensity, 0.8)
+    assert parse_emotion("calm", 1.0).intensity.max() == 0.0
+    assert track.at(np.array([0.5])).posterior.shape == (1, 7)
+
+
+@pytest.mark.parametrize(
+    "text", ["happy:1.5", "happy:-1", "happy:nan", "happy:x", "bored:0.5", "nothing.json", "a.wav"]
+)
+def test_bad_constants_are_refused(text):
+    with pytest.raises(InputError):
+        parse_emotion(text, 2.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "[1, 2]",
+        "{}",
+        '"x"',
+        "null",
+        '[{"start": 1, "end": 1, "label": "happy"}]',
+        '[{"start": -1, "end": 1, "label": "happy"}]',
+        '[{"start": 0, "end": 1, "label": "bored"}]',
+        '[{"start": 0, "end": 1, "label": "happy", "intensity": 7}]',
+        '[{"start": 0, "end": NaN, "label": "happy"}]',
+        '[{"start": 90, "end": 99, "label": "happy"}]',
+        "[" * 100_000,
+    ],
+)
+def test_bad_json_is_refused(text):
+    with pytest.raises(InputError):
+        track_from_json(text, duration=5.0)
+
+
+@pytest.mark.parametrize("change", ["version", "rows", "sum", "times", "labels", "intensity", "valence"])
+def test_damaged_dense_tracks_are_refused(change):
+    data = json.loads(track_to_json(random_track(0, 5, False)))
+    if change == "version":
+        data["version"] = 99
+    elif change == "rows":
+        data["intensity"].pop()
+    elif change == "sum":
+        data["posterior"][0][0] += 0.5
+    elif change == "times":
+        data["times"][1] = data["times"][0]
+    elif change in ("intensity", "valence"):
+        data[change][0] = 1.5
+    else:
+        data["labels"][0] = "bored"
+    with pytest.raises(InputError):
+        track_from_json(json.dumps(data))

@@ -1,0 +1,74 @@
+"""Timestamped emotion keys, read and written as Audio2Face takes them."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.emotion.formats.files import read_track, write_track
+from sedtalker.emotion.formats.json import densify, track_from_json
+from sedtalker.emotion.formats.keys import KEY_FRAMES, LIST, WORDS, track_from_keys, track_to_keys
+from sedtalker.emotion.track import CATEGORIES, Segment
+from sedtalker.errors import InputError
+
+STRENGTHS = st.dictionaries(st.sampled_from(sorted(WORDS.values())), st.integers(1, 1600).map(lambda n: n / 1e4))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(STRENGTHS, min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_keys_come_back_in_any_order(strengths, random):
+    keys = [
+        {"time_code": round(0.01 + 0.02 * KEY_FRAMES * i, 2), "emotion": strength}
+        for i, strength in enumerate(strengths)
+    ]
+    shuffled = random.sample(keys, len(keys))
+    back = json.loads(track_to_keys(track_from_keys(shuffled, keys[-1]["time_code"] + 0.01)))[LIST]
+    assert [key["time_code"] for key in back] == [key["time_code"] for key in keys]
+    for a, b in zip(keys, back, strict=True):
+        assert a["emotion"] == pytest.approx(b["emotion"], abs=2e-4)
+
+
+def test_strengths_between_keys_are_linear():
+    keys = [{"time_code": 0.0, "emotion": {"joy": 0.0}}, {"time_code": 1.0, "emotion": {"grief": 0.5, "joy": 0.5}}]
+    track = track_from_json(json.dumps({LIST: keys}), 2.0)
+    at = track.at(np.array([0.0, 0.5, 1.5]))
+    assert at.intensity == pytest.approx([0.01, 0.5, 1.0], abs=1e-2)
+    assert at.posterior[1, [CATEGORIES.index("happy"), CATEGORIES.index("sad")]] == pytest.approx([0.5, 0.5], abs=1e-3)
+    assert len(track) == 100
+
+
+def test_no_emotion_is_neutral_and_foreign_words_are_left_out():
+    track = track_from_json('[{"time_code": 0.5, "emotion": {"pain": 1.0, "outofbreath": 0.5}}]', 1.0)
+    assert np.allclose(track.posterior[:, 0], 1.0)
+    assert not track.intensity.any()
+    assert track_from_json('[{"time_code": 0, "emotion": {"happiness": 0.5}}]', 1.0).intensity[0] == pytest.approx(0.5)
+
+
+def test_a_track_file_of_keys(tmp_path):
+    track = densify([Segment(0.0, 1.5, "angry", 0.6, 1.0), Segment(1.5, 3.0, "sad", 0.3, 1.0)], 3.0)
+    path = tmp_path / "t.keys.json"
+    write_track(path, track)
+    back = read_track(path, 3.0)
+    assert len(back) == len(track)
+    assert (back.posterior.argmax(1) == track.posterior.argmax(1)).mean() > 0.95
+    assert np.abs(back.intensity - track.intensity).mean() < 0.02
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"time_code": 0}]',
+        '[{"time_code": -1, "emotion": {}}]',
+        '[{"time_code": NaN, "emotion": {}}]',
+        '[{"time_code": 0, "emotion": {"bored": 1}}]',
+        '[{"time_code": 0, "emotion": {"joy": 2}}]',
+        '[{"time_code": 0, "emotion": {"joy": "x"}}]',
+        '[{"time_code": 0, "emotion": {}}, {"time_code": 0, "emotion": {}}]',
+        '[{"time_code": 0, "emotion": {}}, 3]',
+    ],
+)
+def test_damaged_keys_are_refused(text):
+    with pytest.raises(InputError):
+        track_from_json(text, 1.0)

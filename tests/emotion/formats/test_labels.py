@@ -1,0 +1,155 @@
+"""Segments through the formats of audio editors and spreadsheets."""
+
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.emotion.formats import labels as f
+from sedtalker.emotion.formats.files import read_track, write_track
+from sedtalker.emotion.formats.json import densify
+from sedtalker.emotion.formats.labels import segments_from_rttm, segments_to_rttm
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, Segment
+from sedtalker.errors import InputError
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 900), st.integers(1, 5000), st.sampled_from(CATEGORIES), st.integers(0, 1000)),
+    min_size=1,
+    max_size=8,
+)
+
+
+def made(parts) -> list[Segment]:
+    segments, time = [], 0.0
+    for gap, length, label, intensity in parts:
+        start = time + gap / 1000
+        time = start + length / 1000
+        segments.append(Segment(start, time, label, intensity / 1000, 1.0))
+    return segments
+
+
+@settings(max_examples=40, deadline=None)
+@given(SPANS)
+def test_every_format_keeps_segments(parts):
+    segments = made(parts)
+    for back in (
+        f.segments_from_csv(f.segments_to_csv(segments)),
+        f.segments_from_audacity(f.segments_to_audacity(segments)),
+        f.segments_from_textgrid(f.segments_to_textgrid(segments, segments[-1].end + 1.0)),
+    ):
+        assert [s.label for s in back] == [s.label for s in segments]
+        for a, b in zip(segments, back, strict=True):
+            assert [a.start, a.end, a.intensity] == pytest.approx([b.start, b.end, b.intensity], abs=6e-4)
+
+
+def test_the_short_textgrid_form_is_read():
+    head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2.5\n<exists>\n1\n'
+    text = head + '"IntervalTier"\n"emotion"\n0\n2.5\n2\n0\n1.5\n"sad:0.4"\n1.5\n2.5\n""\n'
+    assert f.segments_from_textgrid(text) == [Segment(0.0, 1.5, "sad", 0.4, 1.0)]
+
+
+def test_words_beside_an_emotion_tier_are_no_error():
+    segments = [Segment(0.0, 1.0, "fear", 0.5, 1.0)]
+    text = f.segments_to_textgrid(segments, 1.0).replace("size = 1\nitem", "size = 2\nitem")
+    words = text[text.index("    item [1]") :].replace('"emotion"', '"words"').replace("fear:0.500", "hello 2 you")
+    assert f.segments_from_textgrid(text + words) == segments
+
+
+def short_form(long: str) -> str:
+    """Praat's short text form: the long one without its names, a value a line."""
+    lines = [re.sub(r"^(\s*[a-z]+:? ?[a-z]* = |tiers\? )", "", line).strip() for line in long.splitlines()]
+    return "\n".join(line for line in lines if not re.match(r"(item|intervals) \[", line)) + "\n"
+
+
+@settings(max_examples=30, deadline=None)
+@given(SPANS)
+def test_the_short_form_says_the_same_as_the_long_one(parts):
+    segments = made(parts)
+    long = f.segments_to_textgrid(segments, segments[-1].end)
+    short = short_form(long)
+    assert "xmin" not in short
+    assert f.segments_from_textgrid(short) == f.segments_from_textgrid(long)
+
+
+@settings(max_examples=30, deadline=None)
+@given(SPANS, st.randoms(use_true_random=False), st.sampled_from(["\n", "\r\n"]))
+def test_lines_in_any_order_and_of_any_system(parts, random, ending):
+    segments = made(parts)
+    for write, read, header in (
+        (f.segments_to_csv, f.segments_from_csv, 1),
+        (f.segments_to_audacity, f.segments_from_audacity, 0),
+        (partial(segments_to_rttm, uri="a"), segments_from_rttm, 0),
+    ):
+        lines = write(segments).splitlines()
+        shuffled = lines[:header] + random.sample(lines[header:], len(lines) - header)
+        back = read(ending.join(shuffled) + ending)
+        assert [s.label for s in back] == [s.label for s in segments]
+        assert [s.start for s in back] == pytest.approx([s.start for s in segments], abs=1e-3)
+
+
+def test_decimal_commas_of_other_languages():
+    expected = [Segment(0.5, 1.25, "happy", 0.8, 1.0)]
+    assert f.segments_from_csv("start;end;label;intensity\n0,5;1,25;happy;0,8\n") == expected
+    assert f.segments_from_audacity("0,500000\t1,250000\thappy:0,8\n") == expected
+
+
+def test_praat_writes_utf_16_when_a_tier_is_not_in_ascii(tmp_path):
+    text = f.segments_to_textgrid([Segment(0.0, 1.0, "fear", 0.5, 1.0)], 1.0)
+    words = text[text.index("    item [1]") :].replace('"emotion"', '"mots"').replace("fear:0.500", 'été ""2""')
+    (tmp_path / "a.TextGrid").write_text(text.replace("size = 1\nitem", "size = 2\nitem") + words, encoding="utf-16")
+    assert read_track(tmp_path / "a.TextGrid", 1.0).posterior[25].argmax() == CATEGORIES.index("fear")
+
+
+@pytest.mark.parametrize("label", [UNCERTAIN, *CATEGORIES])
+def test_every_label_of_a_segment_is_kept(label):
+    segment = [Segment(0.0, 1.0, label, 0.25, 0.5)]
+    assert f.segments_from_csv(f.segments_to_csv(segment)) == segment
+    assert segments_from_rttm(segments_to_rttm(segment, "x")) == segment
+    assert f.segments_from_textgrid(f.segments_to_textgrid(segment, 1.0))[0].label == label
+
+
+def test_labels_without_intensity_and_semicolons():
+    assert f.segments_from_audacity("0.0\t1.0\thappy\n\\\t100\t200\n")[0].intensity == f.DEFAULT_INTENSITY
+    assert f.segments_from_csv("start;end;label\n0;1;angry\n")[0].label == "angry"
+
+
+@pytest.mark.parametrize("suffix", ["json", "rttm", "csv", "txt", "TextGrid"])
+def test_files_of_every_format(tmp_path, suffix):
+    track = densify([Segment(0.0, 1.5, "angry", 0.6, 1.0), Segment(1.5, 3.0, "sad", 0.3, 1.0)], 3.0)
+    path = tmp_path / f"t.{suffix}"
+    write_track(path, track)
+    back = read_track(path, 3.0)
+    assert len(back) == len(track)
+    assert (back.posterior.argmax(1) == track.posterior.argmax(1)).mean() > 0.97
+    assert np.abs(back.intensity - track.intensity).mean() < 0.03
+
+
+@pytest.mark.parametrize(
+    ("reader", "text"),
+    [
+        (f.segments_from_csv, ""),
+        (f.segments_from_csv, "a,b\n1,2\n"),
+        (f.segments_from_csv, "start,end,label\n0,x,happy\n"),
+        (f.segments_from_csv, "start,end,label\n0,1\n"),
+        (f.segments_from_csv, "start,end,label\nnan,1,happy\n"),
+        (f.segments_from_csv, "start,end,label,intensity\n0,inf,happy,0.5\n"),
+        (f.segments_from_audacity, "hello"),
+        (f.segments_from_audacity, "0\t1\tbored\n"),
+        (f.segments_from_textgrid, "hello"),
+        (f.segments_from_textgrid, 'File type = "ooTextFile"\nObject class = "TextGrid"\n'),
+        (f.segments_from_textgrid, 'Object class = "TextGrid"\n"IntervalTier"\n"emotion"\n0\n1\n9\n0\n1\n"sad"\n'),
+    ],
+)
+def test_damaged_text_is_refused(reader, text):
+    with pytest.raises(InputError):
+        reader(text)
+
+
+def test_unreadable_files_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00\x81")
+    for name in ("a.csv", "b.json", "c.xml"):
+        with pytest.raises(InputError):
+            read_track(tmp_path / name)

@@ -1,0 +1,234 @@
+"""Characters and random heads: other people, but lips still meet, lids still close, eyes still fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.face.builtin import CHARACTERS, load_builtin, load_character, random_face
+from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, build_cage, patch
+from sedtalker.face.builtin.characters import Character
+from sedtalker.face.builtin.identity import apply_identity, read_parameters
+from sedtalker.face.builtin.load import build_face
+from sedtalker.face.builtin.locks import above_hairline
+from sedtalker.face.builtin.parts import SPOKES, cornea_profile
+from sedtalker.face.face import Face
+from sedtalker.mesh.rasteriser import orthographic_matrix, rasterise_ids
+
+MM = 1e3
+SEEDS = range(10)
+PEOPLE = (*CHARACTERS, *SEEDS)
+
+
+@pytest.fixture(scope="module", params=PEOPLE, ids=str)
+def person(request: pytest.FixtureRequest) -> Face:
+    return load_character(request.param) if isinstance(request.param, str) else random_face(request.param)
+
+
+def posed(face: Face, **weights: float) -> np.ndarray:
+    """Vertices (V, 3) in metres; a name without side sets both sides."""
+    row = np.zeros((1, len(face.shapes)), np.float32)
+    for name, weight in weights.items():
+        for shape in [name] if name in face.shape_index else [name + "Left", name + "Right"]:
+            row[0, face.shape_index[shape]] = weight
+    return face.deform(row)[0]
+
+
+def facing(name: str, ring: int) -> tuple[np.ndarray, np.ndarray]:
+    """Refined vertices of the upper and of the lower half of a ring, facing each other."""
+    cage, p = build_cage(), patch(name)
+    loop = cage.subdivision.loop(cage.ring(p, ring))
+    loop = np.roll(loop, -2 * p.lattice.index((p.width, p.height // 2)))
+    half = len(loop) // 2
+    return loop[1:half], loop[half + 1 :][::-1]
+
+
+def lip_gaps(vertices: np.ndarray) -> np.ndarray:
+    upper, lower = facing("mouth", MOUTH_CONTACT)
+    return MM * np.linalg.norm(vertices[upper] - vertices[lower], axis=1)
+
+
+def test_same_skin_shapes_and_landmarks(person: Face) -> None:
+    default = load_builtin()
+    skin = int(default.regions["skin"].sum())
+    assert person.shapes == default.shapes
+    assert person.correctives == default.correctives
+    assert (person.landmarks == default.landmarks).all()
+    assert int(person.regions["skin"].sum()) == skin
+    assert np.isfinite(person.basis).all()
+    assert len(person.mesh.vertices) < 24_000
+
+
+def test_lips_meet(person: Face) -> None:
+    assert lip_gaps(person.mesh.vertices).max() < 0.15
+    for weight in (0.3, 1.0):
+        assert lip_gaps(posed(person, jawOpen=weight, mouthClose=weight)).max() < 0.4
+
+
+def test_lips_do_not_cross_in_random_mixtures(person: Face) -> None:
+    upper, lower = facing("mouth", MOUTH_CONTACT)
+    rng = np.random.default_rng(0)
+    names = [i for i, n in enumerate(person.shapes) if n.startswith(("mouth", "jaw", "cheek", "nose"))]
+    rows = np.zeros((60, len(person.shapes)), np.float32)
+    for row in rows:
+        row[rng.choice(names, 5, replace=False)] = rng.uniform(0, 1, 5)
+    close, jaw = person.shape_index["mouthClose"], person.shape_index["jawOpen"]
+    rows[:, close] = np.minimum(rows[:, close], rows[:, jaw])
+    vertices = MM * person.deform(rows)
+    assert (vertices[:, upper, 1] - vertices[:, lower, 1] < -0.5).mean() < 0.01
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_blink_closes_the_eye(person: Face, side: str) -> None:
+    upper, lower = facing(f"eye_{side}", EYE_EDGE)
+
+    def gap(vertices: np.ndarray) -> float:
+        return float((MM * (vertices[upper, 1] - vertices[lower, 1])).max())
+
+    assert gap(person.mesh.vertices) > 4.0
+    for extra in ({}, {"eyeLookDown": 1.0}, {"eyeSquint": 1.0}, {"eyeWide": 1.0}):
+        assert gap(posed(person, eyeBlink=1.0, **extra)) < 0.7
+
+
+def lid_poses() -> list[dict[str, float]]:
+    """Blinks by quarters, each with straight and diagonal looks, and with a squint or wide eyes."""
+    up_down, aside = ("eyeLookDown", "eyeLookUp"), ("eyeLookIn", "eyeLookOut")
+    looks: list[dict[str, float]] = [{}, *({name: 1.0} for name in (*up_down, *aside))]
+    looks += [{a: 0.7, b: 0.7} for a in up_down for b in aside]
+    lids: list[dict[str, float]] = [{}, {"eyeSquint": 0.5}, {"eyeSquint": 1.0}, {"eyeWide": 1.0}]
+    blinks = (0.0, 0.25, 0.5, 0.75, 1.0)
+    return [{"eyeBlink": blink} | look | lid for blink in blinks for look in looks for lid in lids]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_lids_stay_outside_the_eyeball(person: Face, side: str) -> None:
+    ring, _ = build_cage().place(patch(f"eye_{side}"))
+    inner = np.flatnonzero((ring >= 3) & (ring <= 6))
+    part = _part(person, f"eye_{side}")
+    back = person.mesh.vertices[part[-5 * SPOKES :]].astype(np.float64)
+    rows = np.concatenate([2 * back, np.ones((len(back), 1))], axis=1)
+    solution = np.linalg.lstsq(rows, (back**2).sum(1), rcond=None)[0]
+    centre = solution[:3]
+    radius = np.sqrt(solution[3] + centre @ centre)
+    size = radius / (0.01 * read_parameters().eye_radius)
+    for weights in lid_poses():
+        vertices = posed(person, **weights)
+        axis = (vertices[part[0]] - centre) / np.linalg.norm(vertices[part[0]] - centre)
+        ray = vertices[inner] - centre
+        distance = np.linalg.norm(ray, axis=1)
+        ball = radius + 0.01 * size * cornea_profile(ray / distance[:, None] @ axis)
+        assert MM * (ball - distance).max() < 0.3, weights
+
+
+def _part(face: Face, name: str) -> np.ndarray:
+    quads = face.mesh.polygon_vertices.reshape(-1, 4)
+    assert face.mesh.polygon_groups is not None
+    return np.unique(quads[face.mesh.polygon_groups == face.mesh.group_names.index(name)])
+
+
+def test_teeth_stay_behind_closed_lips(person: Face) -> None:
+    assert person.landmarks is not None
+    lips = person.mesh.vertices[person.landmarks[[51, 57]], 2].min()
+    assert person.mesh.vertices[person.regions["teeth"], 2].max() < lips
+
+
+def test_brows_and_hair_stay_on_the_head(person: Face) -> None:
+    from scipy.spatial import cKDTree
+
+    skin = cKDTree(person.mesh.vertices[person.regions["skin"]])
+    assert MM * skin.query(person.mesh.vertices[person.regions["brows"]])[0].max() < 6.0
+    assert MM * skin.query(person.mesh.vertices[person.regions["hair"]])[0].max() < 70.0
+
+
+def test_hair_and_scalp_move_with_the_skull_alone(person: Face) -> None:
+    reach = MM * np.linalg.norm(person.basis, axis=2).max(axis=0)
+    assert reach[person.regions["hair"]].max() < 0.3
+    rest = read_parameters().cage.astype(float)
+    grown = above_hairline(build_cage().subdivision.matrix @ rest) > 0.3
+    assert reach[: len(grown)][grown].max() < 0.3
+
+
+def seen(face: Face, vertices: np.ndarray, size: int) -> dict[str, int]:
+    """Pixels of each group from the front."""
+    mesh = face.mesh
+    assert mesh.polygon_groups is not None
+    matrix = orthographic_matrix((0.0, 0.02, 0.0), 0.16, 0.4)
+    triangles = rasterise_ids(vertices, mesh.triangles, matrix, size).triangle
+    groups = mesh.polygon_groups[mesh.triangle_polygons[triangles[triangles >= 0]]]
+    counts = np.bincount(groups, minlength=len(mesh.group_names))
+    return dict(zip(mesh.group_names, map(int, counts), strict=True))
+
+
+@pytest.mark.parametrize("weights", [{"browDown": 1.0}, {"browDown": 0.5}, {"browDown": 1.0, "noseSneer": 0.6}])
+def test_lowered_brows_keep_their_thickness(person: Face, weights: dict[str, float]) -> None:
+    rest, down = (seen(person, vertices, 512)["brows"] for vertices in (person.mesh.vertices, posed(person, **weights)))
+    assert down >= 0.75 * rest
+
+
+def test_no_tooth_glints_through_closed_lips(person: Face) -> None:
+    for weights in ({}, {"mouthSmile": 0.6, "cheekSquint": 0.5}, {"jawOpen": 0.03}):
+        counts = seen(person, posed(person, **weights), 1024)
+        assert counts["teeth_upper"] + counts["teeth_lower"] == 0, weights
+
+
+def test_colours_are_in_range(person: Face) -> None:
+    colours = person.mesh.colours
+    assert colours is not None
+    assert colours.min() >= 0
+    assert colours.max() <= 1
+
+
+def test_characters_look_different() -> None:
+    faces = [load_character(name) for name in CHARACTERS]
+    skin = int(faces[0].regions["skin"].sum())
+    for i, a in enumerate(faces):
+        for b in faces[:i]:
+            apart = np.linalg.norm(a.mesh.vertices[:skin] - b.mesh.vertices[:skin], axis=1)
+            assert MM * apart.mean() > 1.5, (a.name, b.name)
+
+
+def test_random_faces_are_deterministic_and_differ() -> None:
+    a, again, b = random_face(3), Face.random(3), random_face(4)
+    assert a.mesh.vertices.tobytes() == again.mesh.vertices.tobytes()
+    assert a.basis.tobytes() == again.basis.tobytes()
+    skin = int(a.regions["skin"].sum())
+    assert MM * np.linalg.norm(a.mesh.vertices[:skin] - b.mesh.vertices[:skin], axis=1).mean() > 1.0
+
+
+def test_there_are_enough_directions_and_each_moves_the_head() -> None:
+    parameters = read_parameters()
+    assert len(parameters.identity) >= 12
+    reach = 10 * np.linalg.norm(parameters.identity_offsets.astype(np.float32), axis=2).max(axis=1)
+    assert (reach > 0.8).all()
+
+
+def test_no_identity_is_the_fitted_head() -> None:
+    parameters = read_parameters()
+    fitted = apply_identity(build_cage(), parameters, {})
+    assert np.abs(fitted.parameters.cage - parameters.cage).max() < 1e-5
+    assert np.abs(fitted.parameters.offsets - parameters.offsets.astype(np.float32)).max() < 1e-3
+
+
+def test_offsets_grow_with_the_eyes() -> None:
+    small, large = (build_face(Character("x", "", {"largeEyes": w})) for w in (0.0, 2.0))
+    reach = [np.abs(f.basis[f.shape_index["eyeBlinkLeft"]]).max() for f in (small, large)]
+    assert reach[1] > 1.1 * reach[0]
+
+
+def test_strength_multiplies_a_shape_and_nothing_else() -> None:
+    plain, strong = (build_face(Character("x", "", strength=s)) for s in ({}, {"browDown": 1.5}))
+    row = plain.shape_index["browDownLeft"]
+    skin = plain.regions["skin"]
+    assert np.abs(strong.basis[row, skin] - 1.5 * plain.basis[row, skin]).max() < 3e-4
+    others = np.setdiff1d(np.arange(len(plain.basis)), [row, plain.shape_index["browDownRight"]])
+    assert np.array_equal(strong.basis[others], plain.basis[others])
+
+
+def test_unknown_names_are_user_errors() -> None:
+    with pytest.raises(InputError, match="no character"):
+        load_character("nobody")
+    with pytest.raises(InputError, match="unknown identity direction"):
+        build_face(Character("x", "", {"earSize": 1.0}))
+    with pytest.raises(InputError, match="unknown shape"):
+        build_face(Character("x", "", resting={"earWiggle": 1.0}))

@@ -1,0 +1,58 @@
+"""No quad of a built-in head is turned over, at rest or in any single shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sedtalker.face.builtin import CHARACTERS, load_character, random_face
+from sedtalker.face.builtin.cage import build_cage
+from sedtalker.face.builtin.identity import read_parameters
+from sedtalker.face.builtin.shapes import refine_skin
+from sedtalker.face.builtin.unfold import Surroundings, find_folds, quad_normals, relaxed, surroundings
+
+CM = 100.0
+
+
+@pytest.fixture(scope="module")
+def around() -> Surroundings:
+    return surroundings(build_cage())
+
+
+@pytest.fixture(scope="module")
+def neutral() -> np.ndarray:
+    return refine_skin(build_cage(), read_parameters()).vertices
+
+
+@pytest.mark.parametrize("who", [*CHARACTERS, *range(1, 5)])
+def test_no_quad_is_turned_over_in_any_shape(around: Surroundings, neutral: np.ndarray, who: str | int) -> None:
+    face = load_character(who) if isinstance(who, str) else random_face(who)
+    rest = CM * face.mesh.vertices[: len(neutral)].astype(np.float64)
+    assert len(find_folds(around, neutral, rest).quads) == 0
+    weights = face.expand(np.eye(len(face.shapes), dtype=np.float32))
+    moved = CM * np.tensordot(weights, face.basis[:, : len(neutral)], 1).astype(np.float64)
+    for name, posed in zip(face.shapes, rest + moved, strict=True):
+        assert len(find_folds(around, rest, posed).quads) == 0, name
+        turned = (quad_normals(rest, around.quads) * quad_normals(posed, around.quads)).sum(1)
+        assert (turned[around.plain] > 0).all(), name
+
+
+def test_lips_and_lids_are_the_only_skin_that_may_roll(around: Surroundings) -> None:
+    assert around.plain.mean() > 0.6
+
+
+def test_a_turned_head_is_not_folded(around: Surroundings, neutral: np.ndarray) -> None:
+    turn = np.array([[0, 0, 1.0], [0, 1, 0], [-1, 0, 0]])
+    folds = find_folds(around, neutral, neutral @ turn.T)
+    assert set(folds.quads.tolist()) <= set(np.flatnonzero(around.plain).tolist())
+
+
+def test_a_quad_turned_over_is_found_and_laid_out(around: Surroundings, neutral: np.ndarray) -> None:
+    quad = int(np.flatnonzero(around.plain & (neutral[around.quads][..., 2].mean(1) > 8))[0])
+    corners = around.quads[quad]
+    offset = np.zeros_like(neutral)
+    offset[corners] = neutral[corners[[1, 0, 3, 2]]] - neutral[corners]
+    assert quad in find_folds(around, neutral, neutral + offset).quads
+    laid = relaxed(around, neutral, offset)
+    assert len(find_folds(around, neutral, neutral + laid).quads) == 0
+    assert np.abs(laid).max() < np.abs(offset).max()

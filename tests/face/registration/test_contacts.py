@@ -1,0 +1,95 @@
+"""Lids and lips of few polygons still meet, closed lids lie outside the eyeball, and filling is one linear system."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import diags
+from scipy.sparse.linalg import spsolve
+
+from sedtalker.face.registration.alignment import Borders, Skin, picks, resolution, tighten
+from sedtalker.face.registration.features import SAMPLES, Features, Line
+from sedtalker.face.registration.lids import along_rim, clear_eyeball, dips
+from sedtalker.face.registration.parts import Eyeball
+from sedtalker.face.registration.transfer import FILL, fill
+from sedtalker.mesh.surface import laplacian
+from sedtalker.training.corpora.landmark_samples import grid_triangles, sphere
+
+
+def sheet(side: int, width: float, depth: float) -> Skin:
+    """A flat square of ``side`` × ``side`` points that faces +Z, without a line or a landmark that matters."""
+    x, y = np.meshgrid(np.linspace(-width, width, side), np.linspace(width, -width, side))
+    points = np.stack([x.ravel(), y.ravel(), np.full(side * side, depth)], axis=1)
+    triangles = grid_triangles(side, side)
+    a, b, c = (points[triangles[0, k]] for k in range(3))
+    if np.cross(b - a, c - a)[2] < 0:
+        triangles = triangles[:, ::-1]
+    line = Line(np.zeros((SAMPLES, 3)), np.zeros((SAMPLES, 3)), False)
+    features = Features(np.zeros(len(points), np.int8), line, (line, line))
+    seen, bare = np.ones(len(triangles), bool), np.ones(len(points), bool)
+    return Skin(points, np.ascontiguousarray(triangles), seen, bare, np.zeros((68, 3)), np.ones(68), features)
+
+
+def coarse_borders(upper: int, lower: int) -> Borders:
+    """Two straight borders, 3 cm long, whose samples hang on few points: ``upper`` and then ``lower`` ones."""
+    at = np.linspace(0, 1, SAMPLES)
+    line = np.stack([0.03 * at, np.zeros(SAMPLES), np.zeros(SAMPLES)], axis=1)
+    matrices = []
+    for count, start in ((upper, 0), (lower, upper)):
+        first = np.minimum((at * (count - 1)).astype(int), count - 2)
+        share = at * (count - 1) - first
+        corners = start + np.stack([first, first + 1, first], axis=1)
+        weights = np.stack([1 - share, share, np.zeros(SAMPLES)], axis=1)
+        matrices.append(picks(corners.astype(np.int32), weights, upper + lower))
+    return Borders(Line(line, line, True), *matrices)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 6), st.integers(2, 6), st.integers(0, 10_000))
+def test_borders_of_few_points_meet(upper: int, lower: int, seed: int) -> None:
+    borders = coarse_borders(upper, lower)
+    offset = np.random.default_rng(seed).normal(size=(upper + lower, 3)) * 0.003
+    before = offset.copy()
+    tighten(offset, borders, overlap=0.0, lower_effort=4.0)
+    assert borders.opening(offset) < 0.0003
+    assert np.array_equal(offset[:, [0, 2]], before[:, [0, 2]])  # up and down alone
+    assert np.abs(offset - before).max() < 2.5 * np.abs(before[:, 1]).max()
+
+
+@pytest.mark.parametrize("side", [4, 12])
+def test_a_closed_lid_comes_to_lie_outside_the_eyeball(side: int) -> None:
+    radius = 0.012
+    ball = Eyeball(np.zeros(3), radius, radius * sphere(24)[0])
+    skin = sheet(side, 0.009, 0.010)  # 2 mm of the ball stand through it
+    offset = np.zeros_like(skin.points)
+    clear_eyeball(offset, skin, ball, np.ones(len(offset)))
+    assert dips(skin.points, skin.triangles, ball)[2].max() > 0.002
+    assert dips(skin.points + offset, skin.triangles, ball)[2].max() < 0.0006
+    assert np.linalg.norm(offset, axis=1).max() < 0.004
+
+
+def test_places_at_a_corner_that_runs_back_follow_the_rim_in_depth() -> None:
+    rim = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [2, 0, -1], [2, 0, -2]], float)
+    found = along_rim(rim, np.array([[0.5, 3, 0], [2.0, 1, 0.2], [2.1, 0, -1.5]]))
+    assert found == pytest.approx([0.125, 0.5, 0.875], abs=0.01)
+
+
+def test_filling_is_what_the_whole_system_says() -> None:
+    skin, rng = sheet(30, 0.05, 0.0), np.random.default_rng(2)
+    count = len(skin.points)
+    smooth = np.stack([np.sin(40 * skin.points[:, :1] * (k + 1)) * (0.001, 0.002, 0.003) for k in range(3)])
+    confidence = np.where(rng.random(count) < 0.9, 0.98, 0.01)
+    confidence[np.linalg.norm(skin.points, axis=1) < 0.02] = 0.0
+    operator = laplacian(count, skin.triangles)
+    matrix = (FILL * (operator.T @ operator) + diags(confidence + 1e-5)).tocsc()
+    filled = fill(smooth, confidence, np.ones(count, bool), skin)
+    for k in range(3):
+        whole = np.stack([spsolve(matrix, confidence * smooth[k, :, axis]) for axis in range(3)], axis=1)
+        assert np.abs(filled[k] - whole).max() < 2e-5
+
+
+def test_a_finer_source_bends_alike() -> None:
+    coarse, fine = sheet(11, 0.05, 0.0), sheet(21, 0.05, 0.0)
+    assert resolution(fine) == pytest.approx(16 * resolution(coarse), rel=0.01)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.mesh.files import read_mesh
+from sedtalker.mesh.gltf import read_morph_targets
+from sedtalker.mesh.obj import write_obj
+from tests.support.cube import CORNERS, QUADS, cube_mesh
+
+PLY_HEADER = (
+    "ply\nformat {} 1.0\ncomment a cube\nelement vertex 8\nproperty float x\nproperty float y\nproperty float z\n"
+    "{}element face {}\nproperty list uchar int vertex_indices\nend_header\n"
+)
+MIXED = [[0, 1, 3, 2], [4, 6, 7], [0, 4, 5, 1, 3]]
+
+
+def test_ascii_ply_keeps_vertices_polygons_and_colours(tmp_path: Path) -> None:
+    path = tmp_path / "cube.ply"
+    colours = "property uchar red\nproperty uchar green\nproperty uchar blue\n"
+    rows = "".join(f"{x:g} {y:g} {z:g} 255 0 {i}\n" for i, (x, y, z) in enumerate(CORNERS))
+    faces = "".join(f"{len(f)} {' '.join(map(str, f))}\n" for f in MIXED)
+    path.write_text(PLY_HEADER.format("ascii", colours, 3) + rows + faces)
+    mesh = read_mesh(path)
+    np.testing.assert_array_equal(mesh.vertices, CORNERS)
+    assert mesh.polygon_sizes.tolist() == [4, 3, 5]
+    assert mesh.polygon_vertices.tolist() == [v for polygon in MIXED for v in polygon]
+    assert mesh.colours is not None
+    np.testing.assert_allclose(mesh.colours[7], [1, 0, 7 / 255])
+
+
+@pytest.mark.parametrize(("order", "name"), [("<", "little"), (">", "big")])
+def test_binary_ply_with_mixed_polygons(tmp_path: Path, order: str, name: str) -> None:
+    path = tmp_path / "cube.ply"
+    body = b"".join(struct.pack(f"{order}3f", *corner) for corner in CORNERS.tolist())
+    body += b"".join(struct.pack(f"{order}B{len(f)}i", len(f), *f) for f in MIXED)
+    path.write_bytes(PLY_HEADER.format(f"binary_{name}_endian", "", 3).encode() + body)
+    mesh = read_mesh(path)
+    np.testing.assert_array_equal(mesh.vertices, CORNERS)
+    assert mesh.polygon_vertices.tolist() == [v for polygon in MIXED for v in polygon]
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(InputError, match="shorter"):
+        read_mesh(path)
+
+
+def test_a_ply_point_cloud_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cloud.ply"
+    path.write_text(PLY_HEADER.format("ascii", "", 0) + "".join(f"{x} {y} {z}\n" for x, y, z in CORNERS))
+    with pytest.raises(InputError, match="point cloud"):
+        read_mesh(path)
+
+
+def test_stl_corners_at_one_place_become_one_vertex(tmp_path: Path) -> None:
+    path = tmp_path / "cube.stl"
+    triangles = cube_mesh().triangles
+    body = b"".join(struct.pack("<12fH", 0, 0, 0, *CORNERS[t].reshape(-1).tolist(), 0) for t in triangles)
+    path.write_bytes(b"\0" * 80 + struct.pack("<I", len(triangles)) + body)
+    mesh = read_mesh(path)
+    assert mesh.vertices.shape == (8, 3)
+    np.testing.assert_array_equal(mesh.vertices[mesh.triangles], CORNERS[triangles])
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".glb", ".gltf", ".ply", ".stl"])
+@pytest.mark.parametrize("content", [b"", b"just some text\n", bytes(range(256)) * 3, b"glTF\x02\0\0\0\xff\0\0\0"])
+def test_files_that_are_no_mesh_give_one_line(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"mesh{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_mesh(path)
+    assert "\n" not in str(caught.value)
+    assert path.name in str(caught.value)
+
+
+def test_limits_and_unknown_formats(tmp_path: Path) -> None:
+    path = tmp_path / "cube.obj"
+    write_obj(cube_mesh(), path)
+    assert len(read_mesh(path, max_vertices=8).vertices) == 8
+    with pytest.raises(InputError, match="limit of 7"):
+        read_mesh(path, max_vertices=7)
+    with pytest.raises(InputError, match="over the limit"):
+        read_mesh(path, max_bytes=10)
+    with pytest.raises(InputError, match="no such"):
+        read_mesh(tmp_path / "absent.obj")
+    other = tmp_path / "head.fbx"
+    other.write_bytes(b"Kaydara")
+    with pytest.raises(InputError, match="unknown mesh format"):
+        read_mesh(other)
+
+
+@pytest.mark.data
+def test_the_same_head_as_obj_and_as_gltf(data_dir: Path) -> None:
+    folder = data_dir / "face" / "test_meshes"
+    quads, triangles = read_mesh(folder / "mh_head.obj"), read_mesh(folder / "mh_head_arkit52.glb")
+    assert (len(quads.polygon_sizes), len(triangles.polygon_sizes)) == (4832, 9664)
+    np.testing.assert_allclose(quads.vertices, triangles.vertices, atol=1e-5)
+    names, offsets = read_morph_targets(folder / "mh_head_arkit52.glb")
+    assert offsets.shape == (52, 4903, 3)
+    assert np.abs(offsets[names.index("jawOpen")]).max() > 0.01
+
+
+@pytest.mark.data
+def test_a_skinned_figure_stands_upright_at_rest(data_dir: Path) -> None:
+    mesh = read_mesh(data_dir / "face" / "test_meshes" / "robot_expressive.glb")
+    height = np.ptp(mesh.vertices, axis=0)
+    assert height[1] > height[0]
+    assert "Head/Main" in mesh.group_names
+
+
+def test_quads_are_quads() -> None:
+    assert cube_mesh().polygon_vertices.reshape(6, 4).tolist() == QUADS.tolist()

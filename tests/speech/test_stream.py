@@ -1,0 +1,116 @@
+"""Features of sound that is still going on equal those of the recording so far."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.audio import from_samples
+from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, encode
+from sedtalker.speech.stream import (
+    ALIGNMENT,
+    BandHistory,
+    LevelHistogram,
+    Listener,
+    quantile_with,
+    with_gain,
+    without_gain,
+)
+
+HOP = 5120
+
+
+def voice_like(seconds: float, seed: int) -> np.ndarray:
+    """Harmonics with a moving pitch, level and pauses, over faint noise."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(16_000 * seconds)) / 16_000
+    pitch = rng.uniform(90, 220) * (1 + 0.2 * np.sin(rng.uniform(1, 4) * time))
+    phase = 2 * np.pi * np.cumsum(pitch) / 16_000
+    wave = sum(np.sin(k * phase + rng.uniform(0, 6)) / k for k in range(1, 25))
+    knots = np.arange(0.0, seconds + 1.0, 0.7)
+    level = np.interp(time, knots, 10 ** rng.uniform(-2.2, -0.5, len(knots)))
+    talks = np.sin(2 * np.pi * rng.uniform(0.3, 0.8) * time) > -0.6
+    return (0.2 * level * talks * wave + 1e-4 * rng.normal(size=len(time))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SpeechEncoder:
+    torch.manual_seed(0)
+    config = SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))
+    return SpeechEncoder(config).eval().requires_grad_(False)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 30), st.integers(0, HOP - 1))
+def test_while_everything_is_kept_it_equals_encode(encoder, seed, hops, rest):
+    sound = voice_like((hops * HOP + rest) / 16_000, seed)
+    listener = Listener(encoder, 10_000)
+    for start in range(0, len(sound), HOP):
+        heard = listener.hear(sound[start : start + HOP])
+    whole = encode(encoder, from_samples(sound, 16_000))
+    assert (heard.first, heard.total, len(heard.features)) == (0, len(whole), len(whole))
+    assert heard.features.clock == whole.clock
+    for name in ("mel", "prosody", "hidden"):
+        assert np.abs(getattr(heard.features, name) - getattr(whole, name)).max() < 2e-2, name
+    assert np.array_equal(heard.features.speech, whole.speech)
+
+
+def test_what_has_left_the_buffer_still_counts(encoder):
+    sound = np.concatenate([0.05 * voice_like(12, 3), voice_like(12, 4)])
+    listener, kept = Listener(encoder, 150), []
+    for start in range(0, len(sound), HOP):
+        heard = listener.hear(sound[start : start + HOP])
+        kept.append(len(heard.features))
+        if start % (10 * HOP) == 0 and heard.first:
+            whole = encode(encoder, from_samples(sound[: start + HOP], 16_000))
+            now, since = slice(ALIGNMENT, None), slice(heard.first + ALIGNMENT, None)
+            assert np.abs(heard.features.mel[now] - whole.mel[since]).max() < 0.02
+            assert np.abs(heard.features.prosody[now] - whole.prosody[since]).max() < 2e-3
+            assert np.mean(heard.features.speech[now] != whole.speech[since]) < 0.01
+    assert max(kept) < 150 + 4 * ALIGNMENT, "the buffer does not grow"
+    assert heard.features.clock.offset == pytest.approx(0.01 + heard.first / 50)
+
+
+def test_silence_is_heard_without_a_warning(encoder):
+    listener = Listener(encoder, 100)
+    for _ in range(20):
+        heard = listener.hear(np.zeros(HOP, np.float32))
+    assert np.isfinite(heard.features.mel).all()
+    assert np.isfinite(heard.features.hidden).all()
+    assert not heard.features.prosody[:, 2].any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.floats(-35, 35), min_size=1, max_size=50), st.lists(st.floats(-35, 35), max_size=50), st.floats(0, 1)
+)
+def test_quantiles_of_history_and_present(old, recent, share):
+    history = LevelHistogram()
+    history.add(np.array(old))
+    expected = np.quantile([*old, *recent], share)
+    for _ in range(2):
+        assert quantile_with(history, np.array(recent), share) == pytest.approx(expected, abs=1e-4)
+    assert len(history) == len(old)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 100), st.floats(1e-3, 1e3), st.floats(-12, 2))
+def test_mean_spectrum_above_a_level_under_any_gain(seed, gain, level):
+    rng = np.random.default_rng(seed)
+    power, levels = np.exp(rng.uniform(-25, 5, (60, 4))), np.round(rng.uniform(-15, 5, 60), 2) + 0.005
+    history = BandHistory(4, 1e-6, 1e3)
+    history.add(power[:30], levels[:30])
+    history.add(power[30:], levels[30:])
+    above = levels > np.round(level, 2)
+    count, total = history.above(np.round(level, 2), gain)
+    assert count == pytest.approx(above.sum(), abs=1e-3)
+    assert np.allclose(total, np.log(gain**2 * power[above] + 1e-6).sum(0), atol=0.01 * max(1, above.sum()))
+
+
+def test_levels_without_gain_and_back():
+    power = np.array([1e-8, 1e-3, 2.0])
+    level = np.log(9.0 * power + 1e-5)
+    back = with_gain(without_gain(level, 1e-5, 3.0), 1e-5, 3.0)
+    assert np.allclose(back, level)
+    assert np.allclose(with_gain(without_gain(level, 1e-5, 3.0), 1e-5, 6.0), np.log(36.0 * power + 1e-5))

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.storage import OutputFolder
+
+
+def test_results_appear_together_and_leave_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    with OutputFolder(folder, ["a", "b"], force=False) as results:
+        (results.path / "a").write_text("1")
+        (results.path / "b").write_text("2")
+        assert not (folder / "a").exists()
+    assert sorted(p.name for p in folder.iterdir()) == ["a", "b"]
+
+
+def test_a_failure_leaves_the_disk_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    with pytest.raises(InputError), OutputFolder(folder, ["a"], force=False) as results:
+        (results.path / "a").write_text("1")
+        raise InputError("no")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_results_are_kept_without_force(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("mine")
+    with pytest.raises(InputError, match="--force"), OutputFolder(tmp_path, ["a"], force=False):
+        pass
+    with OutputFolder(tmp_path, ["a"], force=True) as results:
+        (results.path / "a").write_text("new")
+    assert (tmp_path / "a").read_text() == "new"
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InputError, match="cannot write there"),
+        OutputFolder(tmp_path / "file" / "x", ["a"], force=False),
+    ):
+        pass
+    with pytest.raises(InputError, match="is a file"), OutputFolder(tmp_path / "file", ["a"], force=False):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_in_the_place_of_a_result_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match="is a folder"), OutputFolder(tmp_path, ["a"], force=True):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_that_somebody_else_put_there_stays(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no"), OutputFolder(tmp_path / "new", ["a"], force=False):
+        (tmp_path / "new" / "theirs").touch()
+        raise InputError("no")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["theirs"]

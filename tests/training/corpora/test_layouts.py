@@ -1,0 +1,165 @@
+"""Corpora of emotional speech, small ones made here in their published layouts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from sedtalker.cli.main import app
+from sedtalker.errors import InputError
+from sedtalker.training.corpora.layouts import corpora, find_corpus, split_by_speaker
+from sedtalker.training.corpora.manifest import read_manifest
+
+runner = CliRunner()
+
+FILES: dict[str, dict[str, tuple[str, str, str, str]]] = {
+    "crema_d": {
+        "AudioWAV/1001_DFA_ANG_XX.wav": ("1001", "", "angry", ""),
+        "AudioWAV/1091_IEO_HAP_HI.wav": ("1091", "", "happy", "strong"),
+    },
+    "ravdess": {
+        "Actor_12/03-01-06-02-02-01-12.wav": ("12", "f", "fearful", "strong"),
+        "Actor_01/03-01-02-01-02-01-01.wav": ("01", "m", "calm", "normal"),
+    },
+    "emodb": {"wav/03a01Fa.wav": ("03", "m", "happiness", ""), "wav/08b10Lb.wav": ("08", "f", "other:boredom", "")},
+    "esd": {
+        "0011/Angry/0011_000351.wav": ("0011", "", "angry", ""),
+        "0001/Surprise/evaluation/0001_001401.wav": ("0001", "", "surprise", ""),
+    },
+    "jl": {
+        "JL/female1_angry_10a_1.wav": ("female1", "f", "angry", ""),
+        "JL/male2_anxious_3b_2.wav": ("male2", "m", "other:anxiety", ""),
+    },
+    "emovo": {"f1/gio-f1-b1.wav": ("f1", "f", "joy", ""), "m3/rab-m3-d2.wav": ("m3", "m", "anger", "")},
+    "subesco": {"F_01_OISHI_S_10_ANGRY_1.wav": ("01_OISHI", "f", "angry", "")},
+    "savee": {"DC/sa01.wav": ("DC", "m", "sadness", ""), "JE_su11.wav": ("JE", "m", "surprise", "")},
+    "tess": {"OAF_ps/OAF_back_ps.wav": ("OAF", "f", "pleasant surprise", "")},
+    "aesdd": {"anger/a01 (1).wav": ("1", "", "anger", "")},
+    "emov_db": {"bea_Amused/amused_1-15_0001.wav": ("bea", "f", "amusement", "")},
+}
+
+
+def sound(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(1600), 16_000)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_names_say_speaker_emotion_and_strength(tmp_path: Path, name: str) -> None:
+    for file in FILES[name]:
+        sound(tmp_path / file)
+    sound(tmp_path / "else" / "what.wav")
+    clips, unknown = find_corpus(name).clips(tmp_path)
+    found = {
+        clip.path.relative_to(tmp_path).as_posix(): (clip.speaker, clip.gender, clip.emotion, clip.intensity)
+        for clip in clips
+    }
+    assert found == FILES[name]
+    assert unknown == ["else/what.wav"]
+    assert {clip.corpus for clip in clips} == {name}
+
+
+def test_esd_knows_its_languages(tmp_path: Path) -> None:
+    for file in FILES["esd"]:
+        sound(tmp_path / file)
+    assert {c.speaker: c.language for c in find_corpus("esd").clips(tmp_path)[0]} == {"0001": "zh", "0011": "en"}
+
+
+def test_songs_of_ravdess_are_left_out(tmp_path: Path) -> None:
+    sound(tmp_path / "Actor_01/03-01-03-01-01-01-01.wav")
+    sound(tmp_path / "Actor_01/03-02-03-01-01-01-01.wav")
+    clips, unknown = find_corpus("ravdess").clips(tmp_path)
+    assert len(clips) == len(unknown) == 1
+
+
+def test_meld_keeps_its_own_splits(tmp_path: Path) -> None:
+    for part, folder in (("train", "train_splits"), ("dev", "dev_splits_complete"), ("test", "test")):
+        (tmp_path / f"{part}_sent_emo.csv").write_text(
+            "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
+            '1,"Oh, no",Ross,joy,positive,0,3\n2,Hm,Joey,anger,negative,0,4\n'
+        )
+        sound(tmp_path / folder / "dia0_utt3.wav")
+    clips, unknown = find_corpus("meld").clips(tmp_path)
+    assert {(c.split, c.speaker, c.emotion, c.transcript) for c in clips} == {
+        (split, "Ross", "joy", "Oh, no") for split in ("train", "valid", "test")
+    }
+    assert len(unknown) == 3
+
+
+def test_iemocap_splits_by_session(tmp_path: Path) -> None:
+    for session in (1, 4, 5):
+        dialogue = f"Ses0{session}F_impro01"
+        table = tmp_path / f"Session{session}/dialog/EmoEvaluation/{dialogue}.txt"
+        table.parent.mkdir(parents=True)
+        table.write_text(
+            "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
+            f"[6.2901 - 8.2357]\t{dialogue}_F000\tneu\t[2.5000, 2.5000, 2.5000]\nC-E2:\tNeutral;\t()\n"
+            f"[10.0100 - 11.3925]\t{dialogue}_M001\tfru\t[2.0, 2.5, 2.5]\n"
+        )
+        for turn in ("F000", "M001"):
+            sound(tmp_path / f"Session{session}/sentences/wav/{dialogue}/{dialogue}_{turn}.wav")
+    clips, _ = find_corpus("iemocap").clips(tmp_path)
+    assert [(c.speaker, c.emotion, c.split) for c in clips] == [
+        (f"Ses0{session}{gender}", word, split)
+        for session, split in ((1, "train"), (4, "valid"), (5, "test"))
+        for gender, word in (("F", "neutral"), ("M", "other:frustration"))
+    ]
+
+
+def test_msp_podcast_reads_its_table(tmp_path: Path) -> None:
+    (tmp_path / "Labels").mkdir()
+    (tmp_path / "Labels" / "labels_consensus.csv").write_text(
+        "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
+        "MSP-PODCAST_0001_0008.wav,H,5,5,5,127,Female,Development\nMSP-PODCAST_0001_0019.wav,C,3,3,3,7,Male,Test2\n"
+    )
+    for number in ("0008", "0019"):
+        sound(tmp_path / "Audios" / f"MSP-PODCAST_0001_{number}.wav")
+    clips, _ = find_corpus("msp_podcast").clips(tmp_path)
+    assert [(c.speaker, c.gender, c.emotion, c.split) for c in clips] == [
+        ("127", "f", "happy", "valid"),
+        ("7", "m", "other:contempt", "test"),
+    ]
+
+
+def test_speakers_are_divided_once_and_for_all() -> None:
+    split = split_by_speaker({f"s{i}" for i in range(40)})
+    assert split == split_by_speaker({f"s{i}" for i in reversed(range(40))})
+    counts = [list(split.values()).count(name) for name in ("train", "valid", "test")]
+    assert counts == [30, 4, 6]
+    assert set(split_by_speaker({"a", "b", "c"}).values()) == {"train", "valid", "test"}
+    assert set(split_by_speaker({"a", "b"}).values()) == {"train"}
+
+
+def test_every_corpus_is_described() -> None:
+    for corpus in corpora().values():
+        assert corpus.licence
+        assert corpus.obtain.startswith("http")
+        assert corpus.layout
+    with pytest.raises(InputError, match="there are crema_d"):
+        find_corpus("nothing")
+
+
+def test_list_and_index(tmp_path: Path) -> None:
+    listed = json.loads(runner.invoke(app, ["data", "list", "--json"]).stdout)
+    assert {row["name"] for row in listed} == set(corpora())
+    assert "CC0" in runner.invoke(app, ["data", "list", "jl"]).stdout
+    for actor in range(1, 9):
+        sound(tmp_path / f"audio/ravdess/Actor_{actor:02d}/03-01-03-01-01-01-{actor:02d}.wav")
+    (tmp_path / "audio" / "manifest.csv").write_text(
+        "corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split\nmine,a.wav,en,x,f,sad,,,1.0,test\n"
+    )
+    refused = runner.invoke(app, ["data", "index", str(tmp_path)])
+    assert refused.exit_code == 2
+    result = runner.invoke(app, ["data", "index", str(tmp_path), "--force", "--json"])
+    assert json.loads(result.stdout)["ravdess"]["clips"] == 8
+    clips = read_manifest(tmp_path)
+    assert len(clips) == 9
+    assert clips[0].corpus == "mine"
+    assert clips[1].path.is_file()
+    assert clips[1].duration == pytest.approx(0.1)
+    assert {clip.split for clip in clips if clip.corpus == "ravdess"} == {"train", "valid", "test"}

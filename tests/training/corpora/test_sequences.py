@@ -1,0 +1,171 @@
+"""EmoVOCA, VOCASET and folders of one's own, in their layouts, made here."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from sedtalker.cli.main import app
+from sedtalker.errors import InputError
+from sedtalker.training.corpora.check_sequences import check_sequences
+from sedtalker.training.corpora.head_files import convert_head_pickles, read_array_pickle
+from sedtalker.training.corpora.sequence_layouts import split_by_name, split_of
+from sedtalker.training.corpora.sequences import open_sequences
+
+runner = CliRunner()
+
+
+def own_folder(root: Path, names: list[str], frames: int = 30, fps: float = 30.0, vertices: int = 12) -> Path:
+    for folder in ("sequences", "wav"):
+        (root / folder).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in names:
+        positions = rng.uniform(-0.1, 0.1, (frames, vertices, 3)).astype(np.float32)
+        positions[:, 0, 1], positions[:, 1, 1] = -0.12, 0.12
+        np.save(root / "sequences" / f"{name}.npy", positions)
+        soundfile.write(root / "wav" / f"{name}.wav", np.zeros(round(frames / fps * 16_000)), 16_000)
+    return root
+
+
+def test_emovoca_is_read_as_published(miniature_emovoca: Path) -> None:
+    corpus = open_sequences(miniature_emovoca)
+    assert corpus.name == "emovoca"
+    assert corpus.fps == 60
+    assert len(corpus.labels) == 11
+    assert [len(corpus.split(s)) for s in ("train", "valid", "test")] == [12, 4, 4]
+    first = corpus.split("train")[0]
+    assert first.open().shape[1:] == (5023, 3)
+    assert (first.emotion, first.intensity) == ("Sad1", 1.0)
+    assert first.take == "FaceTalk_170725_00137_TA_sentence01"
+    assert corpus.template(first.subject).shape == (5023, 3)
+    lips = corpus.mask("lips")
+    assert lips is not None
+    assert 100 < lips.sum() < 1000
+    assert not {s.subject for s in corpus.split("train")} & {s.subject for s in corpus.split("test")}
+
+
+def test_a_sound_of_the_same_take_stands_in(miniature_emovoca: Path, tmp_path: Path) -> None:
+    for folder in ("sequences", "wav"):
+        (tmp_path / folder).mkdir()
+    name = "FaceTalk_170725_00137_TA_sentence01"
+    for emotion in ("Sad1", "Smile2"):
+        os.link(miniature_emovoca / f"sequences/{name}_{emotion}_3.npy", tmp_path / f"sequences/{name}_{emotion}_3.npy")
+    os.link(miniature_emovoca / f"wav/{name}_Smile2_3.wav", tmp_path / f"wav/{name}_Smile2_3.wav")
+    assert [s.audio.name for s in open_sequences(tmp_path).split("train") if s.audio] == [f"{name}_Smile2_3.wav"] * 2
+
+
+def test_held_out_subjects_are_scored_on_sentences_that_training_lacks() -> None:
+    assert split_of("FaceTalk_170809_00138_TA", 20) == "unused"
+    assert split_of("FaceTalk_170809_00138_TA", 21) == "test"
+    assert split_of("FaceTalk_170811_03275_TA", 40) == "valid"
+    assert split_of("FaceTalk_170725_00137_TA", 30) == "train"
+
+
+def test_vocaset_with_flat_vertices(tmp_path: Path) -> None:
+    root = own_folder(tmp_path, ["FaceTalk_170725_00137_TA_sentence01", "odd"], frames=60, fps=60.0, vertices=5023)
+    path = root / "sequences" / "FaceTalk_170725_00137_TA_sentence01.npy"
+    np.save(path, np.load(path).reshape(60, -1))
+    (root / "sequences").rename(root / "vertices_npy")
+    corpus = open_sequences(root)
+    assert corpus.name == "vocaset"
+    assert corpus.sequences[0].open().shape == (60, 5023, 3)
+    assert corpus.unknown == ("odd.npy",)
+    assert check_sequences(corpus).problems == ("odd.npy: the name does not follow the layout",)
+
+
+def test_a_folder_of_ones_own(tmp_path: Path) -> None:
+    root = own_folder(tmp_path / "mine", ["a1", "a2", "b1"])
+    (root / "sequences.csv").write_text(
+        "name,subject,emotion,intensity,split\na1,ann,happy,0.5,train\na2,ann,,,valid\nb1,bo,neutral,,test\nc9,,,,\n"
+    )
+    corpus = open_sequences(root)
+    assert (corpus.name, corpus.fps, corpus.labels) == ("mine", 30.0, ("happy",))
+    assert [(s.subject, s.emotion, s.intensity, s.split) for s in corpus.sequences] == [
+        ("ann", "happy", 0.5, "train"),
+        ("ann", None, 0.0, "valid"),
+        ("bo", None, 0.0, "test"),
+    ]
+    assert corpus.unknown == ("c9 (in sequences.csv, no such file)",)
+
+
+def test_names_keep_their_split_when_files_are_added() -> None:
+    splits = [split_by_name(f"take{i}") for i in range(3000)]
+    assert 0.07 < splits.count("test") / 3000 < 0.13
+    assert 0.07 < splits.count("valid") / 3000 < 0.13
+
+
+def test_check_finds_nothing_wrong_with_the_miniature(miniature_emovoca: Path) -> None:
+    result = runner.invoke(app, ["data", "check", str(miniature_emovoca), "--json"])
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert found["problems"] == []
+    assert (found["sequences"], found["vertices"], found["fps"]) == (20, 5023, 60.0)
+    assert found["emotions"] == {"Sad1": 10, "Smile2": 10}
+    assert "BY-NC" in found["licence"]
+
+
+def test_check_finds_what_is_wrong(tmp_path: Path) -> None:
+    root = own_folder(tmp_path / "mine", ["good", "short", "mute", "nan", "big"])
+    soundfile.write(root / "wav" / "short.wav", np.zeros(32_000), 16_000)
+    (root / "wav" / "mute.wav").unlink()
+    for name, change in (("nan", np.nan), ("big", 1000.0)):
+        np.save(root / "sequences" / f"{name}.npy", change * np.load(root / "sequences" / f"{name}.npy"))
+    np.save(root / "sequences" / "flat.npy", np.zeros(7))
+    (root / "masks.json").write_text('{"lips": [1, 99]}')
+    result = runner.invoke(app, ["data", "check", str(root)])
+    assert result.exit_code == 1
+    told = result.stderr
+    assert "short: 1.00 s of motion but 2.00 s of sound" in told
+    assert "mute: no sound" in told
+    assert "nan: there are numbers that are not finite" in told
+    assert "big: the head is" in told
+    assert "flat.npy: its shape is (7,)" in told
+    assert "mask lips: names vertices beyond 12" in told
+    assert "good" not in told
+
+
+def test_check_of_a_folder_without_sequences(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["data", "check", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "no folder 'sequences'" in result.stderr
+
+
+def test_flame_sample_gives_triangles_and_nobodys_face(miniature_emovoca: Path, tmp_path: Path) -> None:
+    root = own_folder(tmp_path / "mine", ["a"], vertices=5023)
+    (root / "FLAME_sample.ply").write_bytes((miniature_emovoca / "template.ply").read_bytes())
+    corpus = open_sequences(root)
+    assert corpus.head.triangles is not None
+    first = np.load(root / "sequences" / "a.npy")[0]
+    assert corpus.template("subject") == pytest.approx(first)
+
+
+def test_published_pickles_are_converted(tmp_path: Path) -> None:
+    templates = {"FaceTalk_a": np.ones((4, 3)), "FaceTalk_b": np.zeros((4, 3))}
+    (tmp_path / "templates.pkl").write_bytes(pickle.dumps(templates, protocol=2))
+    (tmp_path / "FLAME_masks.pkl").write_bytes(pickle.dumps({"lips": np.arange(3)}, protocol=2))
+    assert [p.name for p in convert_head_pickles(tmp_path)] == ["templates.npz", "masks.json"]
+    with np.load(tmp_path / "templates.npz") as stored:
+        assert stored["FaceTalk_a"].tolist() == np.ones((4, 3)).tolist()
+    assert json.loads((tmp_path / "masks.json").read_text()) == {"lips": [0, 1, 2]}
+    with pytest.raises(InputError, match="--force"):
+        convert_head_pickles(tmp_path)
+
+
+class Runs:
+    def __reduce__(self):
+        return (os.system, ("touch ran",))
+
+
+def test_a_pickle_cannot_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "templates.pkl").write_bytes(pickle.dumps({"a": Runs()}))
+    with pytest.raises(InputError, match=r"asks for (posix|nt|os)\.system"):
+        read_array_pickle(tmp_path / "templates.pkl")
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,48 @@
+"""Errors of joined recordings on made-up frames."""
+
+import numpy as np
+import pytest
+
+from sedtalker.emotion.diarizer import FrameEmotions
+from sedtalker.training.corpora.emotion_speech import SILENCE
+from sedtalker.training.evaluation.joined import FOUR, among, changes, recording_figures
+
+LABELS = np.array([1] * 50 + [SILENCE] * 20 + [3] * 50)
+
+
+def frames(guess: np.ndarray, speech: np.ndarray) -> FrameEmotions:
+    posterior = np.full((len(guess), 7), 0.05)
+    posterior[np.arange(len(guess)), guess] = 0.7
+    return FrameEmotions(posterior, np.zeros(len(guess)), speech, np.ones(len(guess)))
+
+
+def test_a_perfect_track_has_no_error():
+    guess = np.where(np.arange(120) < 60, 1, 3)
+    figures = recording_figures(LABELS, guess, frames(guess, LABELS != SILENCE))
+    assert figures[""] == figures["_speech"] == figures["_activity"] == 0.0
+    assert figures["boundary_f1"] == 1.0
+    assert figures["_frames_everywhere"] == pytest.approx(20 / 120)
+    assert figures["_neutral"] == pytest.approx(100 / 120)
+
+
+def test_wrong_segments_wrong_frames_and_wrong_silence_are_told_apart():
+    best, decoded = np.full(120, 1), np.where(np.arange(120) < 80, 1, 3)
+    figures = recording_figures(LABELS, decoded, frames(best, np.ones(120, bool)))
+    assert figures[""] == pytest.approx(30 / 120)
+    assert figures["_speech"] == pytest.approx(10 / 100)
+    assert figures["_frames_speech"] == pytest.approx(50 / 100)
+    assert figures["boundary_f1"] == 0.0, "0.4 s late"
+
+
+def test_emotions_change_in_the_middle_of_a_pause():
+    assert changes(LABELS) == [pytest.approx(60 / 50)]
+    assert changes(np.array([SILENCE, 2, 2, SILENCE, 2])) == []
+
+
+def test_other_categories_are_never_answered():
+    some = frames(np.array([4, 4, 1]), np.ones(3, bool))
+    only = among(some, FOUR)
+    assert only.posterior.sum(1) == pytest.approx(1.0)
+    assert (only.posterior[:, [4, 5, 6]] == 0).all()
+    assert only.boundary is some.boundary
+    assert among(some, None) is some

@@ -1,0 +1,54 @@
+"""Scoring by look-ahead takes the frames that the stream itself gives."""
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.emotion.diarizer import frame_emotions
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.stream import DiarizerStream
+from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, encode
+from sedtalker.training.evaluation.streaming import stream_speed, streamed
+from tests.speech.test_stream import voice_like
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[DiarizerNetwork, SpeechEncoder]:
+    torch.manual_seed(2)
+    encoder = SpeechEncoder(SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))).eval().requires_grad_(False)
+    config = DiarizerConfig(hidden_channels=16, windows=(0.4, 1.0), width=8, members=2)
+    return DiarizerNetwork(config).eval().requires_grad_(False), encoder
+
+
+def test_every_look_ahead_is_what_the_stream_says(small):
+    sound = voice_like(3.1, 1)
+    scored = {name: (frames, label) for name, frames, label in streamed(*small, sound)}
+    for seconds in (0.5, 1.0):
+        stream = DiarizerStream(*small, look_ahead=seconds)
+        first, rest = stream.push(sound), stream.flush()
+        frames, label = scored[f"{seconds:g}"]
+        # the two keep different lengths of sound: equal up to rounding
+        assert np.allclose(frames.posterior, np.concatenate([first.posterior, rest.posterior]), atol=1e-5)
+        assert np.array_equal(frames.speech, np.concatenate([first.speech, rest.speech]))
+        assert np.array_equal(label, np.concatenate([first.label, rest.label]))
+
+
+def test_offline_is_offline(small):
+    from sedtalker.audio import from_samples
+
+    sound = voice_like(2.0, 3)
+    *_, (name, frames, _) = streamed(*small, sound)
+    whole = frame_emotions(small[0], encode(small[1], from_samples(sound, 16_000)))
+    assert name == "offline"
+    assert np.abs(frames.posterior - whole.posterior).max() < 1e-3
+
+
+def test_speed_is_a_ratio_and_leaves_the_threads_alone(small):
+    threads = torch.get_num_threads()
+    assert stream_speed(*small, voice_like(2.0, 4)) > 0
+    assert torch.get_num_threads() == threads
+
+
+def test_long_recordings_are_not_scored(small):
+    with pytest.raises(ValueError, match="a minute"):
+        next(iter(streamed(*small, np.zeros(61 * 16_000, np.float32))))

@@ -1,0 +1,113 @@
+"""The published recipes with the real Hugging Face classes: tiny with random weights, and once at their real size."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.checkpoint import read_config
+from sedtalker.emotion.taxonomy import SEDTALKER_PAPER
+from sedtalker.training.loop import TrainerConfig, fit
+from sedtalker.training.published.decoder import PublishedDecoder, PublishedDecoderTask, collapse
+from sedtalker.training.published.diarizer import PublishedDiarizerTask, published_label
+from sedtalker.training.run import compose
+from tests.support.tiny_backbones import save_tiny
+
+GIB = 2**30
+
+
+def task_config(name: str, **changes: object) -> dict[str, object]:
+    config = compose([f"experiment=sedtalker_paper/{name}", "trainer.run_dir=unused"])
+    task = dict(config["task"]) | changes
+    assert task.pop("name") == f"published_{name}"
+    return task
+
+
+def test_the_settings_are_the_published_ones() -> None:
+    decoder = compose(["experiment=sedtalker_paper/decoder", "trainer.run_dir=x"])
+    diarizer = compose(["experiment=sedtalker_paper/diarizer", "trainer.run_dir=x"])
+    task, trainer = decoder["task"], decoder["trainer"]
+    assert [task[k] for k in ("width", "heads", "experts")] == [512, 8, 2]
+    weights = ("vertex_weight", "velocity_weight", "lip_weight", "text_weight")
+    assert [task[k] for k in weights] == [1000, 1000, 0.001, 0.0001]
+    assert (trainer["lr"], trainer["betas"], trainer["weight_decay"]) == (1e-4, [0.9, 0.999], 0.0)
+    assert diarizer["task"]["encoder"] == "microsoft/wavlm-base-plus"
+    assert diarizer["task"]["clips"] * diarizer["trainer"]["accumulate"] == 32
+
+
+def test_the_published_seven_classes() -> None:
+    words = {"Anger": "angry", "calm": "neutral", "frustration": "upset", "fearful": "fear", "surprise": None}
+    named = {w: None if (k := published_label(w)) is None else SEDTALKER_PAPER[k] for w in words}
+    assert named == words
+
+
+def test_ctc_collapses_repetitions_and_drops_blanks() -> None:
+    assert collapse(torch.tensor([0, 5, 5, 0, 5, 7, 7, 0])).tolist() == [5, 5, 7]
+
+
+def test_the_decoder_trains_with_every_published_loss(miniature_emovoca: Path, tmp_path: Path) -> None:
+    tiny = str(save_tiny("Wav2Vec2", tmp_path / "tiny"))
+    config = task_config(
+        "decoder", encoder=tiny, recogniser=tiny, width=32, heads=2, lip_layers=1, valid=1, emotions=["Smile2", "Sad1"]
+    )
+    task = PublishedDecoderTask(config, miniature_emovoca, tmp_path / "cache")
+    model = task.build()
+    assert isinstance(model, PublishedDecoder)
+    batch = task.batch(np.random.default_rng(0))
+    assert batch["vertices"].shape[1] == pytest.approx(1.6 * 30, rel=0.2)
+    losses = task.losses(model, batch)
+    assert {"vertices", "velocity", "lips", "text", "total"} == set(losses)
+    still = (batch["vertices"] - batch["template"][:, None]).square().mean()
+    assert losses["vertices"].item() == pytest.approx(still.item(), rel=1e-4), "it starts as a still face"
+    config2 = TrainerConfig(steps=3, run_dir=str(tmp_path / "run"), lr=1e-3, warmup=0, clip=0.0, accelerator="cpu")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    metrics = fit(task, config2)
+    assert {"mve_mm", "static_mve_mm", "lve_mm2", "eve_mm2", "fdd_mm"} <= set(metrics)
+    described = read_config(tmp_path / "run" / "export")
+    assert described.kind == "published_decoder"
+    assert described.licence == "CC-BY-NC-4.0"
+    after = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("encoder.encoder.layers") for name in moved)
+    assert not any(name.startswith("encoder.feature_extractor") for name in moved)
+
+
+def test_the_diarizer_trains_on_utterance_labels(buzzing_voices: Path, tmp_path: Path) -> None:
+    tiny = str(save_tiny("WavLM", tmp_path / "tiny"))
+    config = task_config("diarizer", encoder=tiny, frozen_layers=1, seconds=1.0)
+    task = PublishedDiarizerTask(config, buzzing_voices, tmp_path / "cache")
+    batch = task.batch(np.random.default_rng(0))
+    assert task.build()(batch["audio"]).shape == (4, 49, 7)
+    assert task.weight[SEDTALKER_PAPER.index("happy")] == pytest.approx(1.0)
+    assert task.weight[SEDTALKER_PAPER.index("fear")] == 0.0
+    trainer = TrainerConfig(
+        steps=160, threads=1, run_dir=str(tmp_path / "run"), lr=3e-3, warmup=0, validate_every=30, accelerator="cpu"
+    )
+    metrics = fit(task, trainer)
+    assert metrics["frame_accuracy"] > 0.6
+    assert read_config(tmp_path / "run" / "export").kind == "published_diarizer"
+
+
+@pytest.mark.training
+@pytest.mark.skipif("SEDTALKER_REAL_SIZE" not in os.environ, reason="minutes and 8 GiB: set SEDTALKER_REAL_SIZE=1")
+@pytest.mark.parametrize(("recipe", "millions"), [("diarizer", 94), ("decoder", 461)])
+def test_a_step_at_real_size_fits_in_eight_gigabytes(
+    recipe: str, millions: int, miniature_emovoca: Path, buzzing_voices: Path
+) -> None:
+    data = miniature_emovoca if recipe == "decoder" else buzzing_voices
+    script = Path(__file__).parents[3] / "scripts" / "measure_published_step.py"
+    # the allocator has to give back what was freed
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "262144"}
+    command = [sys.executable, str(script), recipe, "--data", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    cost = json.loads(done.stdout)
+    assert cost["parameters"] // 1_000_000 == millions
+    assert cost["peak_memory_gb"] * 1e9 < 8 * GIB

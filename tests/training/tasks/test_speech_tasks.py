@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.animation.mouth_model import TALKING_SHAPES, Ears
+from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.face.builtin import load_builtin
+from sedtalker.speech.encoder import SpeechEncoderConfig
+from sedtalker.training.cards.decoder import ear_card
+from sedtalker.training.corpora.tracked_motion import ict_matrix, read_grid, split_of
+from sedtalker.training.motion.alignment import PhoneSpan
+from sedtalker.training.motion.lip_gauge import measure_lips
+from sedtalker.training.motion.losses import DecoderLoss, LossWeights, vertex_factor, weighted_sum
+from sedtalker.training.motion.phone_motion import PhoneMotion, speak_phones
+from sedtalker.training.motion.spoken_motion import pause
+from sedtalker.training.tasks.mouth_model import EarInTraining
+from sedtalker.training.tasks.speech_encoder import mask_spectrum, warp_bands
+
+
+def test_warp_moves_a_formant():
+    mel = np.zeros((3, 80), np.float32)
+    mel[:, 40] = 1.0
+    assert warp_bands(mel, 1.0).argmax(1).tolist() == [40] * 3
+    assert abs(int(warp_bands(mel, 1.1)[0].argmax()) - 44) <= 1
+    assert abs(int(warp_bands(mel, 0.9)[0].argmax()) - 36) <= 1
+
+
+def test_masks_leave_most_of_the_spectrum():
+    mel = np.ones((290, 80), np.float32)
+    masked = mask_spectrum(mel, np.random.default_rng(0))
+    assert masked.shape == mel.shape
+    assert np.isfinite(masked).all()
+
+
+def test_split_follows_the_hash():
+    splits = [split_of(f"s1_clip{i}") for i in range(2000)]
+    assert 0.04 < splits.count("test") / 2000 < 0.09
+    assert 0.04 < splits.count("valid") / 2000 < 0.09
+
+
+def test_ict_weights_keep_their_size():
+    names = ("browInnerUp_L", "browInnerUp_R", "jawOpen", "mouthSmile_L")
+    out = np.array([[0.2, 0.4, 0.5, 0.7]]) @ ict_matrix(names)
+    by_name = dict(zip(ARKIT_52, out[0], strict=True))
+    assert by_name["browInnerUp"] == pytest.approx(0.3)
+    assert by_name["jawOpen"] == pytest.approx(0.5)
+    assert by_name["mouthSmileLeft"] == pytest.approx(0.7)
+    assert by_name["mouthSmileRight"] == 0
+
+
+def test_vertex_factor_measures_vertices():
+    face = load_builtin()
+    factor, error = vertex_factor(face), np.zeros(52, np.float32)
+    error[ARKIT_52.index("jawOpen")] = 0.1
+    weight = np.ones(len(face.mesh.vertices))
+    for name in ("neck", "hair"):
+        if name in face.regions:
+            weight[face.regions[name]] = 0
+    weight[face.regions["lips"]] = 4.0
+    moved = 1000 * 0.1 * face.basis[ARKIT_52.index("jawOpen")]
+    expected = ((moved**2).sum(1) * weight / weight.sum()).sum()
+    assert ((error @ factor) ** 2).sum() == pytest.approx(expected, rel=1e-3)
+
+
+def test_losses_are_zero_for_the_target_and_learnable():
+    face = load_builtin()
+    gauge = measure_lips(face)
+    rng = np.random.default_rng(0)
+    targets = rng.random((40, 52)).astype(np.float32)
+    loss = DecoderLoss(face, targets, gauge.gain, gauge.width)
+    target = torch.from_numpy(targets).reshape(2, 20, 52)
+    batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20)}
+    batch |= {"weight": torch.ones(2, 20), "talking": torch.ones(2, 20)}
+    assert max(float(v) for v in loss(target, batch).values()) < 1e-8
+    decoder = Decoder(DecoderConfig(hidden=4, width=32, condition=8, heads=2, layout="MA"))
+    inputs = (torch.randn(2, 20, 8), torch.softmax(torch.randn(2, 20, 7), -1), torch.rand(2, 20), torch.zeros(2, 4))
+    optimizer = torch.optim.Adam(decoder.parameters(), 1e-2)
+    history = []
+    for _ in range(25):
+        total = weighted_sum(loss(decoder(*inputs), batch), LossWeights(velocity=1.0))
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        history.append(float(total.detach()))
+    assert history[-1] < 0.7 * history[0]
+
+
+def test_swapped_crops_must_differ_as_their_targets_do():
+    face = load_builtin()
+    gauge = measure_lips(face)
+    rng = np.random.default_rng(0)
+    loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), gauge.gain, gauge.width)
+    target = torch.from_numpy(rng.uniform(0.2, 0.6, (4, 10, 52)).astype(np.float32))
+    zero = torch.zeros(4, 10)
+    batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4, 10), "talking": zero}
+    jaw, brow = INDEX["jawOpen"], INDEX["browInnerUp"]
+
+    def swapped(change: torch.Tensor) -> float:
+        return float(loss(target + change, batch, chained=4)["swapped"])
+
+    same = torch.zeros(4, 10, 52)
+    same[..., jaw] = 0.1
+    same[..., brow] = 0.1
+    assert swapped(same) < 1e-8
+    lips = torch.zeros(4, 10, 52)
+    lips[1::2, :, jaw] = 0.1
+    assert swapped(lips) > 0.01
+    upper = torch.zeros(4, 10, 52)
+    upper[2, :, brow] = 0.1
+    assert swapped(upper) > 0.01
+
+
+def test_following_asks_for_the_shape_of_the_curve_and_not_its_size():
+    face = load_builtin()
+    gauge = measure_lips(face)
+    opening = torch.sin(torch.linspace(0, 25, 60)) * 0.2 + 0.3
+    target = torch.zeros(2, 60, 52)
+    target[..., INDEX["jawOpen"]] = opening
+    loss = DecoderLoss(face, target[0].numpy(), gauge.gain, gauge.width)
+    talking = torch.ones(2, 60)
+    batch = {"target": target, "closure": 0 * talking, "contact": 0 * talking, "weight": talking, "talking": talking}
+
+    def follow(moved: torch.Tensor, talking: torch.Tensor = talking) -> float:
+        return float(loss(moved, batch | {"talking": talking})["follow"])
+
+    assert follow(0.6 * target) < 0.1
+    assert follow(target.flip(1)) > 0.3
+    assert follow(target.flip(1), 0 * talking) == 0.0, "nobody talks"
+    half = talking.clone()
+    half[:, 30:] = 0.0
+    spoilt = target.clone()
+    spoilt[:, 30:] = 0.9
+    assert follow(spoilt, half) < 1e-4, "pauses do not count"
+
+
+def test_bilabials_always_close_from_phones():
+    torch.manual_seed(0)
+    network = PhoneMotion(np.random.default_rng(0).random((50, 53)).astype(np.float32))
+    gauge = measure_lips(load_builtin())
+    spans = [PhoneSpan("AA", 0.0, 0.2), PhoneSpan("M", 0.2, 0.3), PhoneSpan("AA", 0.3, 0.5)]
+    motion = speak_phones(network, spans, 25, gauge)
+    assert motion.gap[11:14].max() < 1e-6
+    assert motion.closure[12] == 1
+    assert motion.coefficients.shape == (25, 52)
+
+
+def test_an_ear_is_finished_with_its_scale_inside():
+    sizes = SpeechEncoderConfig(hop=20, channels=8, dilations=(1,), motion_channels=len(TALKING_SHAPES))
+    rng = np.random.default_rng(0)
+    mean, scale = (rng.random(len(TALKING_SHAPES)).astype(np.float32) for _ in range(2))
+    training, ears, mel = EarInTraining(sizes, mean, scale).eval(), Ears([sizes]).eval(), torch.randn(1, 20, 80)
+    ears.ears[0].load_state_dict(training.finished())
+    with torch.no_grad():
+        assert torch.allclose(ears(mel).talking, training(mel)[0], atol=1e-5)
+
+
+def test_a_pause_is_still():
+    assert not pause(5).coefficients.any()
+
+
+@pytest.mark.data
+def test_tracked_clips_are_read(data_dir):
+    clips = read_grid(data_dir)
+    assert len(clips) == 896
+    clip = clips[0]
+    assert clip.coefficients.shape == (75, 52)
+    assert clip.as_recorded().times[0] == pytest.approx(0.02)
+    assert clip.coefficients.min() >= 0
+    assert clip.coefficients.max() <= 1
+    assert sum(c.split == "test" for c in clips) == 60
+
+
+def test_the_card_of_an_ear_tells_its_figures():
+    names = ("lip_r", "width_r", "closure_recall", "closure_false", "unseen_closure", "unseen_false", "stranger_r")
+    card = ear_card({name: 0.1 + i / 100 for i, name in enumerate((*names, "stranger_r_all", "phones"))})
+    assert "| phone frame accuracy, unseen speakers | 0.180 |" in card
+    assert "{" not in card
