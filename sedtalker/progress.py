@@ -1,17 +1,41 @@
 """How long work says how far it is.
 
 Everything that takes more than a second accepts a hook and calls it as ``hook(step, done, total)``: the name of the
-step, how much of it is done, and how much there is (0 where nobody knows). The command line draws bars from it, the
-Blender add-on and other programs read it as JSON lines (``--progress json``). Messages go to ``logging``, not here.
+step, how much of it is done, and how much there is (0 where nobody knows). A step is finished when ``done`` reaches
+``total``. The command line draws bars from it; the Blender add-on and other programs read it as JSON lines
+(``--progress json``). Messages go to ``logging``, not here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 Hook = Callable[[str, int, int], None]
 """``hook(step, done, total)``."""
 
+Item = TypeVar("Item")
+
 
 def no_progress(step: str, done: int, total: int) -> None:
-    """The hook that tells nobody."""
+    """The hook that does nothing: the default everywhere."""
+
+
+@contextmanager
+def one_step(hook: Hook, step: str) -> Iterator[None]:
+    """Report the block as a step that cannot be divided: 0 of 1 when it begins, 1 of 1 when it ends well."""
+    hook(step, 0, 1)
+    yield
+    hook(step, 1, 1)
+
+
+def counted(items: Iterable[Item], hook: Hook, step: str, total: int) -> Iterator[Item]:
+    """Pass the items on and report each; the step ends with the items, also where they are fewer than ``total``."""
+    hook(step, 0, total)
+    count = 0
+    for count, item in enumerate(items, 1):
+        yield item
+        if count < total:
+            hook(step, count, total)
+    hook(step, max(count, total, 1), max(count, total, 1))

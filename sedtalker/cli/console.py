@@ -1,31 +1,45 @@
-"""Results on stdout, progress on stderr, one clear line and exit code 2 for bad input."""
+"""What a command prints and where: results on stdout; messages, progress and errors on stderr.
+
+Library code never prints. Its messages come through ``logging`` (logger ``sedtalker``), its progress through a hook
+(``sedtalker.progress``), bad input as ``InputError``; this module turns each of them into lines for a person or, with
+``--progress json``, for a program.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
+import logging
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from sedtalker.errors import InputError
+from sedtalker.progress import one_step
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
+# --- Messages and results.
+
+
 def say(line: str) -> None:
-    """A message or progress line for a person, on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """A message for a person, on stderr."""
+    with suppress(OSError):  # nobody reads it any more
+        if sys.stderr is not None:
+            print(line, file=sys.stderr, flush=True)
 
 
 def write_json(value: Any) -> None:
@@ -33,8 +47,38 @@ def write_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+class _MessageLines(logging.Handler):
+    """Writes records of the library as lines on stderr: INFO as it is, anything above with ``note: `` before it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(("note: " if record.levelno > logging.INFO else "") + record.getMessage())
+
+
+@contextmanager
+def messages_shown(quiet: bool = False) -> Iterator[None]:
+    """Show what the library logs while the block runs; with ``quiet`` only what the user should know of the input."""
+    logger, handler = logging.getLogger("sedtalker"), _MessageLines()
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False  # other libraries put handlers on the root logger, which would print it twice
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
+
+# --- Errors: one line and an exit code.
+
+
 def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn an ``InputError`` of a command into one line on stderr and exit code 2."""
+    """Wrap a command: messages of the library are shown, and whatever ends it early is one line on stderr.
+
+    Exit codes: 2 for bad input, 1 for a disk or pipe that cannot be written, 130 for Ctrl-C and for a polite kill. A
+    command with an option ``quiet`` shows notes alone when it is set.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -42,73 +86,192 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            return command(*args, **kwargs)
+            with messages_shown(quiet=bool(kwargs.get("quiet", False))):
+                result = command(*args, **kwargs)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a full disk or a closed pipe can still be reported
+            return result
         except InputError as error:
             say(f"error: {error}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             say("interrupted; nothing was written")
             raise typer.Exit(130) from None
+        except OSError as error:
+            _drop_stdout()
+            what = "the results could not be printed" if error.filename is None else str(error.filename)
+            say(f"error: {what} ({error.strerror or error})")
+            raise typer.Exit(1) from None
 
     return wrapped
 
 
-# --- Stages of a long command on stderr, with how they compare to real time.
+def _drop_stdout() -> None:
+    """Send what is left in the buffer of stdout nowhere, so that Python does not fail again when it exits."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-Item = TypeVar("Item")
+
+# --- Progress: the hook of a long command.
+
+ProgressStyle = Literal["bar", "json", "none"]
+"""What ``--progress`` takes."""
+
+PROGRESS_HELP = "On stderr: bars and a line a step for a person, a JSON object a line for a program, or nothing."
+"""Help text of ``--progress``."""
+
+JSON_PAUSE = 0.1
+"""Seconds between two JSON lines of one step, besides its first and its last."""
 
 
 @dataclass
-class Stages:
-    """Shows one line a stage while it runs and remembers how long each took."""
+class _Step:
+    """A step that has begun.
 
-    quiet: bool = False
-    seconds: dict[str, float] = field(default_factory=dict)
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    Attributes:
+        total: how much there is, 0 where nobody knows.
+        began: ``time.perf_counter()`` at its first report.
+        written: the same at its last JSON line.
+        bar: its bar on the terminal.
+    """
+
+    total: int
+    began: float
+    written: float = 0.0
+    bar: TaskID | None = None
+
+
+class ShownProgress:
+    """Shows what a hook reports, and remembers how long each step took; a context manager round the whole work.
+
+    ``bar``: a bar on a terminal while a step runs, and a line ``✓ step  1.2 s`` when it is done. ``json``: on stderr,
+    an object a line, ``{"step": …, "done": n, "total": m, "seconds": since it began}``; ``done`` equals ``total`` when
+    the step is finished. A step of unknown length (total 0) is finished when another begins.
+
+    Args:
+        style: how it is shown.
+        quiet: no bars and no lines for a person; JSON lines are written all the same.
+    """
+
+    def __init__(self, style: ProgressStyle = "bar", quiet: bool = False) -> None:
+        self.style: ProgressStyle = "none" if quiet and style == "bar" else style
+        self.seconds: dict[str, float] = {}
+        self._steps: dict[str, _Step] = {}
+        self._bars: Progress | None = None
+        self._began = time.perf_counter()
+
+    def __enter__(self) -> ShownProgress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:
+            for name in list(self._steps):
+                self._finish(name)
+        self._steps.clear()
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    def hook(self, step: str, done: int, total: int) -> None:
+        """The hook to hand to the library."""
+        if step not in self._steps:
+            for name in [name for name, other in self._steps.items() if other.total <= 0]:
+                self._finish(name)
+            self._begin(step, total)
+        self._steps[step].total = total
+        if 0 < total <= done:
+            self._finish(step)
+        else:
+            self._advance(step, done)
+
+    def summary(self, speech: float) -> None:
+        """Say how long everything took, beside ``speech`` seconds of audio."""
+        if self.style == "bar":
+            say(f"  {compared_to_speech(speech, time.perf_counter() - self._began)}")
+
+    def _begin(self, name: str, total: int) -> None:
+        self._steps[name] = step = _Step(total, time.perf_counter())
+        if self.style == "bar" and sys.stderr.isatty():
+            if self._bars is None:
+                self._bars = _bars()
+                self._bars.start()
+            step.bar = self._bars.add_task(name, total=total if total > 1 else None)
+
+    def _advance(self, name: str, done: int) -> None:
+        step, now = self._steps[name], time.perf_counter()
+        if self.style == "json" and now - step.written >= JSON_PAUSE:
+            self._write(name, done, max(step.total, 0), now - step.began)
+            step.written = now
+        if self._bars is not None and step.bar is not None:
+            self._bars.update(step.bar, completed=done, total=step.total if step.total > 1 else None)
+
+    def _finish(self, name: str) -> None:
+        step = self._steps.pop(name)
+        took = time.perf_counter() - step.began
+        self.seconds[name] = self.seconds.get(name, 0.0) + took
+        if self._bars is not None and step.bar is not None:
+            self._bars.remove_task(step.bar)
+        if self.style == "json":
+            self._write(name, max(step.total, 1), max(step.total, 1), took)
+        elif self.style == "bar":
+            mark, reset, dim = ("\033[32m", "\033[0m", "\033[2m") if sys.stderr.isatty() else ("", "", "")
+            say(f"  {mark}✓{reset} {name:<28}{dim}{took:6.1f} s{reset}")
+
+    def _write(self, name: str, done: int, total: int, seconds: float) -> None:
+        say(json.dumps({"step": name, "done": done, "total": total, "seconds": round(seconds, 3)}, ensure_ascii=False))
+
+
+def _bars() -> Progress:
+    """Bars on stderr that vanish when their step is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<28}", markup=False),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+    )
+
+
+def compared_to_speech(speech: float, took: float) -> str:
+    """``18.4 s of speech in 11.8 s: 1.6 x faster than real time``, or so many times slower."""
+    text = f"{speech:.1f} s of speech in {took:.1f} s"
+    if min(speech, took) <= 0.0:
+        return text
+    factor, word = (speech / took, "faster") if speech >= took else (took / speech, "slower")
+    return f"{text}: as fast as real time" if factor < 1.05 else f"{text}: {factor:.1f} x {word} than real time"
+
+
+class Stages:
+    """What ``ShownProgress`` replaces; here until the last command has moved."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.shown = ShownProgress("bar", quiet)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Show ``name`` while the block runs."""
-        started = time.perf_counter()
-        with self._progress() as progress:
-            progress.add_task(name, total=None)
+        with self.shown, one_step(self.shown.hook, name):
             yield
-        self._done(name, started)
 
     @contextmanager
-    def bar(self, name: str, total: int) -> Iterator[Callable[[Item], Item]]:
+    def bar(self, name: str, total: int) -> Iterator[Callable[[Any], Any]]:
         """Show a bar while the block runs; the function it gives passes an item on and counts it."""
-        started = time.perf_counter()
-        with self._progress() as progress:
-            task = progress.add_task(name, total=total)
+        done = 0
 
-            def count(item: Item) -> Item:
-                progress.advance(task)
-                return item
+        def count(item: Any) -> Any:
+            nonlocal done
+            done += 1
+            self.shown.hook(name, min(done, total - 1), total)
+            return item
 
+        with self.shown:
+            self.shown.hook(name, 0, total)
             yield count
-        self._done(name, started)
-
-    def _progress(self) -> Progress:
-        return Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description:<28}"),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
-            console=self.console,
-            transient=True,
-            disable=self.quiet or not self.console.is_terminal,
-        )
-
-    def _done(self, name: str, started: float) -> None:
-        self.seconds[name] = time.perf_counter() - started
-        if not self.quiet:
-            self.console.print(f"  [green]✓[/green] {name:<28}[dim]{self.seconds[name]:6.1f} s[/dim]")
 
     def summary(self, audio_seconds: float) -> None:
         """How the whole compares to the length of the audio."""
-        if not self.quiet:
-            total = sum(self.seconds.values())
-            self.console.print(
-                f"  {audio_seconds:.1f} s of speech in {total:.1f} s: {audio_seconds / total:.2f} x real time"
-            )
+        self.shown.summary(audio_seconds)

@@ -1,0 +1,110 @@
+"""Messages, progress and errors of a command."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly
+from sedtalker.errors import InputError
+from sedtalker.progress import counted, one_step
+
+
+def test_steps_are_lines_with_their_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    with ShownProgress() as shown:
+        with one_step(shown.hook, "reading"):
+            pass
+        assert list(counted(range(3), shown.hook, "rendering", 3)) == [0, 1, 2]
+        shown.hook("searching", 4, 0)
+    assert list(shown.seconds) == ["reading", "rendering", "searching"]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[:2] for line in lines] == [["✓", "reading"], ["✓", "rendering"], ["✓", "searching"]]
+    assert all(line.endswith(" s") for line in lines)
+
+
+def test_progress_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    with ShownProgress("json", quiet=True) as shown:
+        for done in range(1000):
+            shown.hook("rendering", done, 1000)
+        shown.hook("rendering", 1000, 1000)
+        shown.hook("searching", 0, 0)
+        with one_step(shown.hook, "writing"):
+            pass
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert all(set(line) == {"step", "done", "total", "seconds"} for line in lines)
+    assert [(line["step"], line["done"], line["total"]) for line in lines if line["done"] == line["total"] > 0] == [
+        ("rendering", 1000, 1000),
+        ("searching", 1, 1),
+        ("writing", 1, 1),
+    ]
+    assert lines[0]["done"] == 0
+    assert len(lines) < 50
+
+
+def test_a_step_that_fails_is_not_finished(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="broken"), ShownProgress() as shown, one_step(shown.hook, "reading"):
+        raise ValueError("broken")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("style", "quiet"), [("none", False), ("bar", True)])
+def test_nothing_is_shown(style: str, quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with ShownProgress(style, quiet) as shown, one_step(shown.hook, "reading"):  # type: ignore[arg-type]
+        pass
+    shown.summary(3.0)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_factor_is_said_as_people_say_it() -> None:
+    assert compared_to_speech(18.4, 11.8) == "18.4 s of speech in 11.8 s: 1.6 x faster than real time"
+    assert compared_to_speech(2.0, 14.2) == "2.0 s of speech in 14.2 s: 7.1 x slower than real time"
+    assert compared_to_speech(2.0, 2.01) == "2.0 s of speech in 2.0 s: as fast as real time"
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_messages_of_the_library(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    @fail_clearly
+    def command(quiet: bool) -> None:
+        logging.getLogger("sedtalker.anything").info("head.obj: fitted")
+        logging.getLogger("sedtalker.anything").warning("the recording is clipped")
+
+    command(quiet=quiet)
+    assert capsys.readouterr().err == "head.obj: fitted\n" * (not quiet) + "note: the recording is clipped\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (InputError("a.wav: no such file"), 2, "error: a.wav: no such file"),
+        (KeyboardInterrupt(), 130, "interrupted; nothing was written"),
+        (PermissionError(13, "Permission denied", "a.npz"), 1, "error: a.npz (Permission denied)"),
+    ],
+)
+def test_an_early_end_is_one_line(
+    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @fail_clearly
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as left:
+        command()
+    assert left.value.exit_code == code
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="/dev/full is of Linux")
+@pytest.mark.parametrize("stdout", ["/dev/full", "closed pipe"])
+def test_results_that_cannot_be_printed_are_one_line(stdout: str) -> None:
+    code = "from sedtalker.cli.console import fail_clearly, write_json\nfail_clearly(write_json)(['x' * 100] * 5000)"
+    redirect = "> /dev/full" if stdout == "/dev/full" else "| true"
+    done = subprocess.run(
+        ["bash", "-c", f'"$1" -c "$2" {redirect}', "bash", sys.executable, code], capture_output=True, text=True
+    )
+    assert "error: the results could not be printed (" in done.stderr
+    assert "OSError" not in done.stderr
