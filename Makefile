@@ -1,5 +1,7 @@
 # make demo   sets up and animates the sample clip on the sample head
-# make test   sets up and runs the tests
+# make test   sets up and runs every fast test (a few minutes)
+# make test-all   runs the slow ones and those that train something, too
+# make docs   builds the documentation, with an API reference, as a static site: build/docs
 # make addon  builds the Blender add-on: dist/sedtalker_blender-VERSION.zip
 # make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
 VENV ?= .venv
@@ -11,7 +13,7 @@ BLENDER_VERSION := 4.5.15
 NODE := build/dcc
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test test-dcc addon lint clean
+.PHONY: setup demo test test-all test-dcc addon docs lint clean
 
 setup: $(VENV)/.ready
 
@@ -29,8 +31,18 @@ demo: setup
 	$(BIN)/sedtalker animate data/samples/four_moods.wav --mesh data/samples/head.obj \
 	  --emotion data/samples/four_moods.emotion.json --output demo --force
 
+# Two processes, each with one thread: the same figures as on one core, in less time.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: setup
-	$(BIN)/python -m pytest
+	$(TEST) -m "not slow and not training"
+
+test-all: setup
+	$(TEST)
+
+docs: setup
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/docs
+	@echo "build/docs/index.html"
 
 addon:
 	@$(PYTHON) scripts/build_blender_addon.py

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.errors import extra
 
 
 @fail_clearly
@@ -18,6 +19,9 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Print the final figures as JSON.")] = False,
 ) -> None:
     """Train a model: [bold]sedtalker train experiment=NAME trainer.run_dir=DIR[/bold]."""
+    with extra("train"):
+        import hydra  # noqa: F401
+        import lightning_fabric  # noqa: F401
     from sedtalker.training.run import compose, leads
     from sedtalker.training.run import train as run
 

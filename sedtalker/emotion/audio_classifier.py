@@ -19,7 +19,7 @@ from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.emotion.diarizer import FrameEmotions
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.speech.backbone import load_pretrained
 
 WINDOW_SECONDS, HOP_SECONDS = 2.0, 0.5
@@ -63,7 +63,8 @@ def load_classifier(name: str) -> AudioClassifier:
     Raises:
         InputError: it cannot be loaded, its answers are no categories of emotion, or part of it was never trained.
     """
-    from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
+    with extra("hub"):
+        from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
     extractor = load_pretrained(AutoFeatureExtractor, name)
     model, loaded = load_pretrained(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Floats, Mask, Mesh
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import MATERIALS, Lighting, default_colours, triangle_parts
@@ -31,18 +31,21 @@ def import_pyrender() -> Any:
     """The pyrender module, set up for EGL.
 
     Raises:
-        InputError: EGL cannot be loaded.
+        InputError: the extra ``gl`` is not installed, or EGL cannot be loaded.
     """
     if os.environ.setdefault("PYOPENGL_PLATFORM", "egl") != "egl":
         raise InputError(
             f"PYOPENGL_PLATFORM is {os.environ['PYOPENGL_PLATFORM']!r}: unset it to use the pyrender backend"
         )
     try:
-        import pyglet
+        with extra("gl"):
+            import pyglet
 
-        pyglet.options["headless"] = True
-        import pyrender
-        import pyrender.platforms.egl
+            pyglet.options["headless"] = True
+            import pyrender
+            import pyrender.platforms.egl
+    except InputError:
+        raise
     except Exception:  # a missing library shows as ImportError, OSError or AttributeError
         raise InputError(_NO_GL) from None
     return pyrender

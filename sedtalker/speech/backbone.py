@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.speech.encoder import SpeechFeatures, analyse
 from sedtalker.speech.features import FRAME_CLOCK
 
@@ -154,7 +154,8 @@ def load_backbone(config: BackboneConfig) -> Backbone:
     Raises:
         InputError: it cannot be found, is not a speech encoder, or has another number of layers than was weighted.
     """
-    from transformers import AutoFeatureExtractor, AutoModel
+    with extra("hub"):
+        from transformers import AutoFeatureExtractor, AutoModel
 
     extractor = load_pretrained(AutoFeatureExtractor, config.name, config.revision)
     model = load_pretrained(AutoModel, config.name, config.revision, use_safetensors=True, dtype=torch.float32)
