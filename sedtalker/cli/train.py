@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 import typer
 
-from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
 from sedtalker.errors import extra
+
+logger = logging.getLogger(__name__)
 
 
 @fail_clearly
@@ -16,29 +19,33 @@ def train(
     multirun: Annotated[
         bool, typer.Option("--multirun", "-m", help="One run for each combination of values: trainer.lr=1e-3,3e-3.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the final figures as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the validation metrics as JSON.")] = False,
+    progress: Annotated[ProgressStyle, typer.Option(help=PROGRESS_HELP)] = "bar",
 ) -> None:
-    """Train a model: [bold]sedtalker train experiment=NAME trainer.run_dir=DIR[/bold]."""
+    """Train a network: [bold]sedtalker train experiment=NAME data=DIR[/bold].
+
+    The run's folder is trainer.run_dir, by default runs/EXPERIMENT/DATE-TIME; the same command with the same
+    trainer.run_dir goes on where a run was interrupted. debug=fast makes two steps, to see that everything works.
+    """
+    logger.info("sedtalker train %s", " ".join(overrides))
     with extra("train"):
         import hydra  # noqa: F401
         import lightning_fabric  # noqa: F401
-    from sedtalker.training.run import compose, leads
+    from sedtalker.training.loop import is_main_process
+    from sedtalker.training.run import compose, sweep
     from sedtalker.training.run import train as run
 
-    if multirun:
-        from sedtalker.training.sweep import sweep
-
-        table = sweep(overrides, report=say)
-        if json:
-            write_json(table.rows)
-        else:
-            print(table.markdown(), end="")
-        return
-    config = compose(overrides)
-    metrics = run(config, report=say)
-    if not leads():
-        return
-    if json:
+    with ShownProgress(progress) as shown:
+        if multirun:
+            table = sweep(overrides, shown.hook)
+            if json:
+                write_json(table.rows)
+            else:
+                print(table.markdown(), end="")
+            return
+        config = compose(overrides)
+        metrics = run(config, shown.hook)
+    if json and is_main_process():
         write_json(metrics)
-    else:
+    elif is_main_process():
         say(f"the checkpoint folder is {config['trainer']['run_dir']}/export")

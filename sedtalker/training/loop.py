@@ -1,20 +1,22 @@
-"""What a run leaves in its folder: checkpoints, a log, TensorBoard events, the exported weights.
+"""The training loop, on Lightning Fabric: a ``Task`` and a ``TrainerConfig`` in, a folder of a run out.
 
-``last.ckpt`` and ``best.ckpt`` appear whole or not at all, so a run may be killed at any moment.
+A run's folder holds ``config.json`` (its settings), ``last.ckpt`` and ``best.ckpt``, ``log.jsonl``, TensorBoard events
+and, at the end, ``export/`` with the best weights and their model card. Files appear whole or not at all, so a run may
+be killed at any moment; started again, it goes on where it was, and on a CPU ends with the same bits.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,20 +24,42 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from sedtalker.errors import InputError
+from sedtalker.progress import Hook, no_progress
+from sedtalker.storage import whole_file
+from sedtalker.training.task import Batch, Shows, Task, TrainerConfig, learning_rate
 
-LAST, BEST, LOG, CONFIG = "last.ckpt", "best.ckpt", "log.jsonl", "config.json"
+logger = logging.getLogger(__name__)
+
+LAST = "last.ckpt"
+"""The state of a run: weights, their average, the optimiser, the step."""
+BEST = "best.ckpt"
+"""The weights of the best validation."""
+LOG = "log.jsonl"
+"""Losses and validations, one JSON object a line."""
+CONFIG = "config.json"
+"""The settings that a run was started with."""
+
+
+# --- What a run leaves in its folder.
+
+
+def write_config(run: Path, config: Mapping[str, Any]) -> None:
+    """Keep the composed configuration beside the run; what a resumed run began with is overwritten."""
+    run.mkdir(parents=True, exist_ok=True)
+    with whole_file(run / CONFIG) as temporary:
+        temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 class RunLog:
-    """Losses and held-out figures by step: ``log.jsonl`` and TensorBoard."""
+    """Losses and validation metrics by step: ``log.jsonl`` and TensorBoard."""
 
     def __init__(self, folder: Path, step: int):
         """Lines and events after ``step``, where the run goes on, are of a run that was killed: they are dropped."""
         from torch.utils.tensorboard import SummaryWriter
 
         self.path = folder / LOG
-        kept = [row for row in read_log(folder) if row["step"] <= step]
-        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        kept = [line for line in read_log(folder) if line["step"] <= step]
+        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         self.writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def add(self, kind: str, step: int, values: dict[str, float]) -> None:
@@ -51,15 +75,15 @@ class RunLog:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a run's log; a line that a kill cut short is left out."""
+    """The lines of a run's log; one that a kill cut short is left out."""
     path = folder / LOG
-    rows = []
+    found = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
-            rows.append(json.loads(line))
+            found.append(json.loads(line))
         except ValueError:
             continue
-    return rows
+    return found
 
 
 def save_whole(value: Any, path: Path) -> None:
@@ -70,8 +94,6 @@ def save_whole(value: Any, path: Path) -> None:
 
 
 # --- The same batches however a run is cut: by interruption, by accumulation or over processes.
-
-Batch = dict[str, Tensor]
 
 
 class _Batches(Dataset[Batch]):
@@ -104,89 +126,7 @@ def batches(task: Task, config: TrainerConfig, rank: int, first: int) -> Generat
     yield from DataLoader(data, batch_size=None, sampler=items, num_workers=config.workers, **ahead)  # type: ignore[arg-type]
 
 
-# --- The training loop, on Lightning Fabric.
-
-Report = Callable[[str], None]
-
-
-class Task(Protocol):
-    """What is trained: the model, its data and its objective."""
-
-    def build(self) -> nn.Module:
-        """A freshly initialised model."""
-
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """One training batch; all randomness comes from ``rng``."""
-
-    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Scalar losses; ``total`` is minimised."""
-
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Held-out figures; ``score`` (higher is better) chooses the best weights."""
-
-    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint folder with its model card."""
-
-
-@runtime_checkable
-class Shows(Protocol):
-    """A task that also puts sound and pictures into TensorBoard."""
-
-    def show(self, model: nn.Module, writer: Any, step: int) -> None:
-        """Write them; called after each validation."""
-
-
-@dataclass(frozen=True)
-class TrainerConfig:
-    """How long and how fast.
-
-    Attributes:
-        accumulate: micro-batches of each process that make a step.
-        ema: decay of the averaged weights that are validated and exported (0: none).
-        patience: validations without a better score after which the run ends (0: never).
-        overfit: every step sees the first step's batch.
-        workers: processes that make the next batches meanwhile; 0: in the training process. The batches are the same.
-    """
-
-    steps: int
-    run_dir: str
-    lr: float = 1e-3
-    weight_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.98)
-    schedule: Literal["cosine", "constant"] = "cosine"
-    warmup: int = 100
-    accumulate: int = 1
-    clip: float = 1.0
-    ema: float = 0.0
-    patience: int = 0
-    overfit: bool = False
-    seed: int = 0
-    minutes_between_checkpoints: float = 3.0
-    validate_every: int = 500
-    log_every: int = 20
-    pictures: bool = True
-    accelerator: str = "auto"
-    devices: int = 1
-    precision: str = "32-true"
-    threads: int = 0
-    workers: int = 0
-
-    def __post_init__(self) -> None:
-        if self.schedule not in ("cosine", "constant"):
-            raise InputError(f"trainer.schedule={self.schedule}: use cosine or constant")
-        for name in ("steps", "accumulate", "validate_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"trainer.{name}={getattr(self, name)}: at least 1 is needed")
-
-
-def learning_rate(step: int, config: TrainerConfig) -> float:
-    """Linear warm-up, then a cosine to zero, or constant."""
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    if config.schedule == "constant":
-        return config.lr
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.lr * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+# --- The loop.
 
 
 @contextmanager
@@ -223,13 +163,12 @@ def _make_fabric(config: TrainerConfig) -> Any:
 class _Run:
     """One run: what is trained, how far it is, and its folder."""
 
-    def __init__(self, task: Task, config: TrainerConfig, report: Report):
+    def __init__(self, task: Task, config: TrainerConfig):
         self.task, self.config = task, config
         self.folder = Path(config.run_dir)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.fabric = _make_fabric(config)
-        self.leads = self.fabric.is_global_zero
-        self.report: Report = report if self.leads else lambda line: None
+        self.is_main_process = self.fabric.is_global_zero
         torch.manual_seed(config.seed)
         model = task.build()
         optimizer = torch.optim.AdamW(
@@ -243,16 +182,21 @@ class _Run:
         self.metrics: dict[str, float] = {}
         if (self.folder / LAST).is_file():
             self._resume()
-        self.log = RunLog(self.folder, self.step) if self.leads else None
+        self.log = RunLog(self.folder, self.step) if self.is_main_process else None
+
+    def say(self, text: str, *values: object) -> None:
+        """Log a line, once for all processes."""
+        if self.is_main_process:
+            logger.info(text, *values)
 
     @property
     def shown(self) -> nn.Module:
-        """The weights that are validated and exported."""
+        """The weights that are validated and exported: the average, if there is one."""
         return self.average if self.average is not None else self.model.module
 
     def save(self) -> None:
         """Write ``last.ckpt``, streamed to the disk: ``fabric.save`` would first make it in memory."""
-        if self.leads:
+        if self.is_main_process:
             state = {
                 "model": self.model.module.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -277,18 +221,18 @@ class _Run:
             self.fabric.strategy.precision.load_state_dict(stored["precision"])
         self.step, self.best, self.metrics = stored["step"], stored["best"], stored["metrics"]
         self.stale, self.stopped = stored.get("stale", 0), stored.get("stopped", False)
-        self.report(f"resumed at step {self.step}")
+        self.say("resumed at step %d", self.step)
 
     def validate(self) -> None:
         """Score the (averaged) weights; keep them as ``best.ckpt`` when they are the best so far."""
-        if self.leads:
+        if self.is_main_process:
             assert self.log is not None
             model = self.shown.eval()
             with torch.no_grad():
                 metrics = {name: float(value) for name, value in self.task.validate(model).items()}
                 if self.config.pictures and isinstance(self.task, Shows):
                     self.task.show(model, self.log.writer, self.step)
-            self.report("valid " + "  ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
+            self.say("valid %s", "  ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
             self.log.add("valid", self.step, metrics)
             self.stale += 1
             if metrics["score"] > self.best:
@@ -300,7 +244,7 @@ class _Run:
     def export(self) -> None:
         """Write ``export/`` from the best weights; the optimiser's memory is let go, training is over."""
         self.optimizer.optimizer.state.clear()
-        if self.leads:
+        if self.is_main_process:
             best = self.shown
             stored = torch.load(self.folder / BEST, map_location=self.fabric.device, weights_only=True, mmap=True)
             best.load_state_dict(stored)
@@ -308,34 +252,51 @@ class _Run:
         self.fabric.barrier()
 
 
-@_flushed_denormals()
-def fit(task: Task, config: TrainerConfig, report: Report = lambda line: None) -> dict[str, float]:
-    """Train a task, resuming by itself from ``run_dir/last.ckpt``; returns the best held-out figures.
+def fit(
+    task: Task, config: TrainerConfig, hook: Hook = no_progress, settings: Mapping[str, Any] | None = None
+) -> dict[str, float]:
+    """Train a task, resuming by itself from ``run_dir/last.ckpt``; returns the metrics of the best validation.
 
-    Writes ``last.ckpt``, ``best.ckpt``, ``log.jsonl``, TensorBoard events and, at the end, ``export/``, the checkpoint
-    folder of the best weights.
+    Args:
+        task: is prepared first, with torch's own number of threads.
+        config: of the loop; ``run_dir`` is where everything is written.
+        hook: progress of the preparation and of the steps.
+        settings: the composed configuration, which is kept beside the run as ``config.json``.
+
+    Raises:
+        InputError: the data are missing, or the loss is no number.
     """
+    logger.info("preparing the data")
+    task.prepare(hook)
+    if settings is not None and is_main_process():
+        write_config(Path(config.run_dir), settings)
     if config.threads:
         torch.set_num_threads(config.threads)
-    run = _Run(task, config, report)
+    with _flushed_denormals():
+        return _fit(task, config, hook)
+
+
+def is_main_process() -> bool:
+    """Whether this process speaks for all that ``torchrun`` may have started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _fit(task: Task, config: TrainerConfig, hook: Hook) -> dict[str, float]:
+    run = _Run(task, config)
     saved, started, first = time.monotonic(), time.monotonic(), run.step
     stream = batches(task, config, run.fabric.global_rank, first)
     while run.step < config.steps and not run.stopped:
+        # One step: its micro-batches, the optimiser, the average of the weights.
         micro = [next(stream) for _ in range(config.accumulate)]
         losses = _step(run.fabric, task, run.model, run.optimizer, config, run.step, micro)
         if run.average is not None:
             _update_average(run.average, run.model.module, config.ema, run.step)
         run.step += 1
+        hook("training", run.step, config.steps)
         last = run.step == config.steps
         if (run.step - 1) % config.log_every == 0 or last:
-            values = {name: float(run.fabric.all_reduce(value, reduce_op="mean")) for name, value in losses.items()}
-            if not all(map(math.isfinite, values.values())):
-                raise InputError(f"the loss is no number at step {run.step}: lower trainer.lr or set trainer.clip")
-            if run.log is not None:
-                run.log.add("loss", run.step, values)
             pace = (time.monotonic() - started) / (run.step - first)
-            text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
-            run.report(f"step {run.step}/{config.steps}  {pace:.2f} s/step  {text}")
+            _log_losses(run, config, losses, pace)
         if run.step % config.validate_every == 0 or last:
             run.validate()
         due = run.fabric.broadcast(time.monotonic() - saved > 60 * config.minutes_between_checkpoints)
@@ -349,6 +310,17 @@ def fit(task: Task, config: TrainerConfig, report: Report = lambda line: None) -
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()  # a process that ends first would abort the others
     return dict(run.metrics)
+
+
+def _log_losses(run: _Run, config: TrainerConfig, losses: dict[str, Tensor], pace: float) -> None:
+    """The mean losses of all processes, to the log and to TensorBoard; ``pace``: seconds a step."""
+    values = {name: float(run.fabric.all_reduce(value, reduce_op="mean")) for name, value in losses.items()}
+    if not all(map(math.isfinite, values.values())):
+        raise InputError(f"the loss is no number at step {run.step}: lower trainer.lr or set trainer.clip")
+    if run.log is not None:
+        run.log.add("loss", run.step, values)
+    text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+    run.say("step %d/%d  %.2f s/step  %s", run.step, config.steps, pace, text)
 
 
 def _step(

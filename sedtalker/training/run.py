@@ -1,27 +1,39 @@
-"""The tasks that can be trained, by the name a config gives."""
+"""From the words of a command to finished runs: Hydra configs composed and checked, tasks by name, sweeps, their table.
+
+``compose`` makes the configuration of ``sedtalker train`` (``configs/train.yaml``), ``train`` runs it, ``sweep`` runs
+every combination of listed values and ``results_table`` compares runs.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sedtalker.errors import InputError
+from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
 from sedtalker.training.corpora.manifest import find_data
-from sedtalker.training.loop import CONFIG, Task, TrainerConfig, fit
+from sedtalker.training.loop import CONFIG, fit, is_main_process, read_log
+from sedtalker.training.task import Task, TrainerConfig
+
+logger = logging.getLogger(__name__)
 
 TASKS: dict[str, str] = {
     "speech_encoder": "tasks.speech_encoder.SpeechEncoderTask",
     "backbone": "tasks.backbone.BackboneTask",
     "frame_network": "tasks.frame_network.FrameNetworkTask",
     "diarizer": "tasks.diarizer.DiarizerTask",
-    "ear": "tasks.mouth_model.EarTask",
+    "mouth_model": "tasks.mouth_model.MouthModelTask",
     "decoder": "tasks.decoder.DecoderTask",
     "vertex_decoder": "tasks.vertex_decoder.VertexDecoderTask",
     "personal_decoder": "tasks.personal_decoder.PersonalDecoderTask",
@@ -31,20 +43,44 @@ TASKS: dict[str, str] = {
 """The class of each task within ``sedtalker.training``; its module is imported when it is asked for."""
 
 
-def make_task(name: str, config: dict[str, Any], data: Path, cache: Path) -> Task:
-    """The task ``name`` with its hyper-parameters, reading training data from ``data`` and caching under ``cache``.
+# --- Configurations.
+
+
+class RunConfig(BaseModel):
+    """A composed configuration: what ``configs/train.yaml`` and the experiment say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: dict[str, Any]
+    """``name``, one of ``TASKS``, and the task's own settings, which it checks itself."""
+    trainer: TrainerConfig
+    """How long and how fast."""
+    data: str | None = None
+    """Folder of the training data; None: see ``find_data``."""
+    cache: str | None = None
+    """Where decoded audio and features are kept; None: see ``cache_folder``."""
+
+
+@contextmanager
+def naming_settings(where: str = "") -> Iterator[None]:
+    """Turn the errors of a config class into one line that names the setting.
+
+    Args:
+        where: what stands before the name, with its dot.
 
     Raises:
-        InputError: unknown task.
+        InputError: inside, a setting was missing, unknown or of another type.
     """
-    if name not in TASKS:
-        raise InputError(f"unknown task '{name}'; there are {', '.join(TASKS)}")
-    module, task = TASKS[name].rsplit(".", 1)
-    made: Task = getattr(import_module(f"sedtalker.training.{module}"), task)(config, data, cache)
-    return made
-
-
-# --- From composed configuration to a finished run.
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = where + ".".join(map(str, first["loc"]))
+        given = first["input"]
+        shown = (
+            f"={'null' if given is None else given}" if given is None or isinstance(given, str | int | float) else ""
+        )
+        raise InputError(f"{name}{shown}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def config_folder() -> Path:
@@ -57,13 +93,13 @@ def config_folder() -> Path:
 
 
 def cache_folder(cache: str | None = None) -> Path:
-    """Where decoded audio and features are kept."""
+    """Where decoded audio and features are kept: ``cache``, else ``sedtalker`` in the user's cache folder."""
     root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return Path(cache).expanduser() if cache else root / "sedtalker"
 
 
-def compose(overrides: list[str]) -> dict[str, Any]:
-    """The training configuration as plain data.
+def compose(overrides: Sequence[str]) -> dict[str, Any]:
+    """The training configuration as plain data; without ``trainer.run_dir`` the run gets a folder of its own.
 
     Raises:
         InputError: an override does not fit the configuration.
@@ -71,17 +107,35 @@ def compose(overrides: list[str]) -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf, open_dict
     from omegaconf.errors import OmegaConfBaseException
 
     try:
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            config = hydra_compose("train", overrides)
+            config = hydra_compose("train", list(overrides), return_hydra_config=True)
+            experiment = str(config.hydra.runtime.choices.experiment)
+            with open_dict(config):
+                del config["hydra"]
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        for group in ("trainer", "experiment", "encoder", "debug"):
+            if f"{group}=null" in overrides:
+                raise InputError(f"{group}=null: this takes the name of a config; leave it out") from None
         raise InputError(_clear(str(error).strip().splitlines()[0])) from None
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    made = {str(key): value for key, value in plain.items()}
+    if isinstance(made.get("trainer"), dict) and made["trainer"].get("run_dir") is None:
+        made["trainer"]["run_dir"] = str(_new_folder(experiment))
+    with naming_settings():
+        RunConfig.model_validate(made)
+    return made
+
+
+def _new_folder(experiment: str) -> Path:
+    """``runs/<experiment>/<date-time>`` of a run that was given no folder."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        raise InputError("no folder for the run: with torchrun, add trainer.run_dir=DIR")
+    return Path("runs") / experiment / time.strftime("%Y-%m-%d-%H-%M-%S")
 
 
 def experiments() -> list[str]:
@@ -92,37 +146,140 @@ def experiments() -> list[str]:
 
 def _clear(message: str) -> str:
     """The first line of a Hydra error, with what to do about the commonest ones."""
-    if "Missing mandatory value: run_dir" in message:
-        return "no folder for the run: add trainer.run_dir=DIR"
-    if "Could not find 'experiment/" in message:
-        names = ", ".join(experiments())
-        return f"{message}; there are {names}"
+    if "Could not find 'experiment/" in message or "You must specify 'experiment'" in message:
+        return f"{message.rstrip('.')}; there are {', '.join(experiments())}"
     return message
 
 
-def train(config: dict[str, Any], report: Callable[[str], None] = lambda line: None) -> dict[str, float]:
-    """Run one experiment; returns its held-out figures."""
-    data = find_data(Path(config["data"]) if config.get("data") else None)
-    task_config = dict(config["task"])
-    name = task_config.pop("name")
+# --- One run.
+
+
+def make_task(name: str, config: Mapping[str, Any], data: Path, cache: Path) -> Task:
+    """The task ``name`` with its settings, which will read training data from ``data`` and cache under ``cache``.
+
+    Raises:
+        InputError: unknown task, or settings that do not fit it.
+    """
+    if name not in TASKS:
+        raise InputError(f"unknown task '{name}'; there are {', '.join(TASKS)}")
+    module, task = TASKS[name].rsplit(".", 1)
+    kind = getattr(import_module(f"sedtalker.training.{module}"), task)
+    with naming_settings("task."):
+        made: Task = kind(dict(config), data, cache)
+    return made
+
+
+def train(config: Mapping[str, Any], hook: Hook = no_progress) -> dict[str, float]:
+    """Run one experiment; returns the metrics of its best validation.
+
+    Args:
+        config: from ``compose``.
+        hook: progress of preparing the data and of training.
+
+    Raises:
+        InputError: a setting is wrong, or the data are missing.
+    """
+    with naming_settings():
+        settings = RunConfig.model_validate(config)
+    task_config = dict(settings.task)
+    name = str(task_config.pop("name", ""))
+    data = find_data(Path(settings.data) if settings.data else None)
+    cache = cache_folder(settings.cache)
+    task = make_task(name, task_config, data, cache)
+    logger.info("%s: run %s, data %s, cache %s", name, settings.trainer.run_dir, data, cache)
+    return fit(task, settings.trainer, hook, config)
+
+
+# --- Many runs from one command, and a table of what came of them.
+
+
+@dataclass(frozen=True)
+class ResultsTable:
+    """One line a run: ``run``, the settings that differ, ``step`` of the best validation and its metrics."""
+
+    rows: list[dict[str, Any]]
+
+    def markdown(self) -> str:
+        """The table as Markdown, best score first."""
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        for row in self.rows:
+            lines.append("| " + " | ".join(_shown(row.get(name)) for name in columns) + " |")
+        return "\n".join(lines) + "\n"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def combinations(overrides: Sequence[str]) -> list[list[str]]:
+    """Every combination of the values that overrides list (``a=1,2``, ``a=range(0,3)``), as Hydra's own sweeper has it.
+
+    Raises:
+        InputError: an override is not Hydra's grammar.
+    """
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
     try:
-        task = make_task(name, task_config, data, cache_folder(config.get("cache")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"task.{'.'.join(map(str, first['loc']))}: {first['msg']} (experiment {name})") from None
-    trainer = TrainerConfig(**config["trainer"])
-    if leads():
-        write_config(Path(trainer.run_dir), config)
-    return fit(task, trainer, report)
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise InputError(str(error).splitlines()[0]) from None
+    (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    return [list(one) for one in batch]
 
 
-def leads() -> bool:
-    """Whether this process speaks for all that ``torchrun`` may have started."""
-    return int(os.environ.get("RANK", "0")) == 0
+def sweep(overrides: Sequence[str], hook: Hook = no_progress) -> ResultsTable:
+    """Train every combination in ``trainer.run_dir/0``, ``1`` …; writes ``results.md`` and ``results.json`` there.
+
+    Started again, it goes on where it was: finished runs are not repeated.
+    """
+    every = [(one, compose(one)) for one in combinations(overrides)]
+    root = Path(every[0][1]["trainer"]["run_dir"])
+    for number, (one, config) in enumerate(every):
+        config["trainer"]["run_dir"] = str(root / str(number))
+        logger.info("run %d of %d: %s", number + 1, len(every), " ".join(one))
+        train(config, hook)
+    table = results_table([root / str(number) for number in range(len(every))])
+    if is_main_process():
+        for name, text in (("results.md", table.markdown()), ("results.json", json.dumps(table.rows, indent=2) + "\n")):
+            with whole_file(root / name) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+    return table
 
 
-def write_config(run: Path, config: dict[str, Any]) -> None:
-    """Keep the composed configuration beside the run; what a resumed run began with is overwritten."""
-    run.mkdir(parents=True, exist_ok=True)
-    with whole_file(run / CONFIG) as temporary:
-        temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+def results_table(runs: Sequence[Path]) -> ResultsTable:
+    """The runs, best score first, with the settings in which they differ.
+
+    Raises:
+        InputError: a folder is no run, or was never validated.
+    """
+    settings, best_lines = [], []
+    for run in runs:
+        try:
+            settings.append(_flat(json.loads((run / CONFIG).read_text(encoding="utf-8"))))
+        except (OSError, ValueError):
+            raise InputError(f"{run}: not the folder of a run (no {CONFIG})") from None
+        valid = [line for line in read_log(run) if line["kind"] == "valid"]
+        if not valid:
+            raise InputError(f"{run}: was never validated")
+        best = max(valid, key=lambda line: line["score"])
+        best_lines.append({name: value for name, value in best.items() if name != "kind"})
+    names = sorted({name for one in settings for name in one} - {"trainer.run_dir"})
+    differ = [name for name in names if len({json.dumps(one.get(name)) for one in settings}) > 1]
+    made = [
+        {"run": run.name} | {name: one.get(name) for name in differ} | line
+        for run, one, line in zip(runs, settings, best_lines, strict=True)
+    ]
+    return ResultsTable(sorted(made, key=lambda row: -row["score"]))
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            out |= _flat(inner, f"{prefix}{name}.")
+        else:
+            out[f"{prefix}{name}"] = inner
+    return out

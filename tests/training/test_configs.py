@@ -8,10 +8,10 @@ import pytest
 from pydantic import BaseModel
 
 from sedtalker.errors import InputError
-from sedtalker.training.loop import TrainerConfig, learning_rate
 from sedtalker.training.published.decoder import PublishedDecoderConfig
 from sedtalker.training.published.diarizer import PublishedDiarizerConfig
 from sedtalker.training.run import compose, config_folder, experiments, make_task
+from sedtalker.training.task import TrainerConfig, learning_rate
 from sedtalker.training.tasks.backbone import BackboneTraining
 from sedtalker.training.tasks.decoder import DecoderTaskConfig
 from sedtalker.training.tasks.diarizer import DiarizerTraining
@@ -72,7 +72,7 @@ def test_every_encoder_goes_under_what_takes_one(experiment: str, encoder: str) 
 
 def test_every_trainer_setting_is_in_the_config() -> None:
     config = compose(["experiment=decoder", "trainer.run_dir=unused"])
-    assert set(config["trainer"]) == set(TrainerConfig.__dataclass_fields__)
+    assert set(config["trainer"]) == set(TrainerConfig.model_fields)
 
 
 def test_every_task_has_its_experiment(tmp_path: Path) -> None:
@@ -89,3 +89,29 @@ def test_every_task_has_its_experiment(tmp_path: Path) -> None:
 def test_an_unknown_experiment_names_those_that_are() -> None:
     with pytest.raises(InputError, match="sedtalker_paper/decoder"):
         compose(["experiment=nothing", "trainer.run_dir=x"])
+
+
+def test_a_run_gets_a_folder_of_its_own() -> None:
+    assert compose(["experiment=sedtalker_paper/decoder"])["trainer"]["run_dir"].startswith(
+        "runs/sedtalker_paper/decoder/20"
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("trainer=null", "trainer=null: this takes"),
+        ("trainer.steps=abc", "trainer.steps=abc: Input should be a valid integer"),
+        ("trainer.steps=0", "trainer.steps=0: Input should be greater"),
+        ("trainer.schedule=linear", "trainer.schedule=linear: Input should be 'cosine' or 'constant'"),
+        ("task=null", "task=null: Input should be a valid dictionary"),
+        ("data=5", "data=5: Input should be a valid string"),
+        ("+odd=1", "odd=1: Extra inputs are not permitted"),
+        ("trainer.odd=1", "Could not override 'trainer.odd'"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_before_any_data_are_read(override: str, said: str) -> None:
+    with pytest.raises(InputError) as error:
+        compose(["experiment=diarizer", override])
+    assert str(error.value).startswith(said)
+    assert "\n" not in str(error.value)

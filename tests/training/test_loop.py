@@ -1,17 +1,24 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from sedtalker.errors import InputError
+from sedtalker.progress import Hook, no_progress
 from sedtalker.training import loop
-from sedtalker.training.loop import Batch, RunLog, TrainerConfig, fit, generator, learning_rate, read_log
+from sedtalker.training.loop import RunLog, fit, generator, read_log
+from sedtalker.training.task import Batch, TrainerConfig, learning_rate
 
 
 class Sum:
     """Learns the sum of three numbers; dropout makes torch's random state matter."""
+
+    def prepare(self, hook: Hook = no_progress) -> None:
+        hook("numbers", 1, 1)
 
     def build(self) -> nn.Module:
         return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.2), nn.Linear(8, 1))
@@ -42,7 +49,7 @@ def weights(run: Path) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ema: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, ema: float
 ) -> None:
     whole = TrainerConfig(steps=40, run_dir=str(tmp_path / "whole"), validate_every=10, ema=ema, accelerator="cpu")
     fit(Sum(), whole)
@@ -58,9 +65,9 @@ def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(
     with pytest.raises(Stop):
         fit(Sum(), broken)
     monkeypatch.setattr(loop, "_step", real_step)
-    lines: list[str] = []
-    fit(Sum(), broken, lines.append)
-    assert lines[0] == "resumed at step 23"
+    caplog.set_level("INFO")
+    fit(Sum(), broken)
+    assert "resumed at step 23" in caplog.messages
     first, second = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert first.keys() == second.keys()
     assert all(torch.equal(first[key], second[key]) for key in first)
@@ -102,18 +109,19 @@ def test_two_accumulated_batches_are_one_doubled(tmp_path: Path) -> None:
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
-def test_patience_ends_a_run_and_it_stays_ended(tmp_path: Path) -> None:
+def test_patience_ends_a_run_and_it_stays_ended(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = TrainerConfig(
         steps=100, run_dir=str(tmp_path), lr=0.0, validate_every=5, patience=3, pictures=False, accelerator="cpu"
     )
     fit(Still(), config)
     steps = [row["step"] for row in read_log(tmp_path) if row["kind"] == "valid"]
     assert steps == [5, 10, 15, 20]
-    lines: list[str] = []
+    caplog.clear()
+    caplog.set_level("INFO")
     (tmp_path / "export" / "model.pt").unlink()
     (tmp_path / "export").rmdir()
-    fit(Still(), config, lines.append)
-    assert lines == ["resumed at step 20"]
+    fit(Still(), config)
+    assert [m for m in caplog.messages if "step" in m] == ["resumed at step 20"]
 
 
 def test_overfitting_sees_one_batch(tmp_path: Path) -> None:
@@ -136,10 +144,18 @@ def test_a_loss_that_is_no_number_ends_the_run_in_words(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be() -> None:
-    with pytest.raises(InputError, match=r"trainer\.accumulate=0"):
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
         TrainerConfig(steps=1, run_dir="", accumulate=0)
-    with pytest.raises(InputError, match="cosine or constant"):
+    with pytest.raises(ValidationError, match="'cosine' or 'constant'"):
         TrainerConfig(steps=1, run_dir="", schedule="linear")  # type: ignore[arg-type]
+
+
+def test_the_preparation_and_every_step_are_reported_and_the_settings_kept(tmp_path: Path) -> None:
+    reported: list[tuple[str, int, int]] = []
+    config = TrainerConfig(steps=3, run_dir=str(tmp_path), accelerator="cpu")
+    fit(Sum(), config, lambda *progress: reported.append(progress), {"task": {"name": "sum"}})
+    assert reported == [("numbers", 1, 1), *(("training", step, 3) for step in (1, 2, 3))]
+    assert json.loads((tmp_path / "config.json").read_text()) == {"task": {"name": "sum"}}
 
 
 def test_mixed_precision_runs(tmp_path: Path) -> None:
@@ -153,7 +169,7 @@ def test_mixed_precision_runs(tmp_path: Path) -> None:
     assert all(value.dtype == torch.float32 for value in stored["model"].values())
 
 
-def test_a_checkpoint_from_before_there_was_patience_resumes(tmp_path: Path) -> None:
+def test_a_checkpoint_from_before_there_was_patience_resumes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = TrainerConfig(steps=10, run_dir=str(tmp_path), validate_every=5, accelerator="cpu")
     fit(Sum(), config)
     stored = torch.load(tmp_path / "last.ckpt", weights_only=True)
@@ -162,9 +178,9 @@ def test_a_checkpoint_from_before_there_was_patience_resumes(tmp_path: Path) -> 
     torch.save(stored, tmp_path / "last.ckpt")
     (tmp_path / "export" / "model.pt").unlink()
     (tmp_path / "export").rmdir()
-    lines: list[str] = []
-    fit(Sum(), TrainerConfig(**{**vars(config), "steps": 12}), lines.append)
-    assert lines[0] == "resumed at step 10"
+    caplog.set_level("INFO")
+    fit(Sum(), TrainerConfig(**{**vars(config), "steps": 12}))
+    assert "resumed at step 10" in caplog.messages
 
 
 def test_what_a_killed_run_logged_after_its_checkpoint_is_dropped(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.training.run import write_config
-from sedtalker.training.sweep import combinations, results_table, sweep
+from sedtalker.training.loop import write_config
+from sedtalker.training.run import combinations, results_table, sweep
 from tests.training.tasks.test_vertex_decoder import OVERRIDES
 
 
@@ -41,7 +41,7 @@ def test_the_table_shows_what_differs_and_the_best_first(tmp_path: Path) -> None
 
 
 @pytest.mark.training
-def test_a_sweep_trains_and_tells(miniature_emovoca: Path, tmp_path: Path) -> None:
+def test_a_sweep_trains_and_tells(miniature_emovoca: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     overrides = [
         *("experiment=vertex_decoder", f"data={miniature_emovoca}", f"cache={tmp_path / 'cache'}", *OVERRIDES),
         *(
@@ -55,6 +55,6 @@ def test_a_sweep_trains_and_tells(miniature_emovoca: Path, tmp_path: Path) -> No
     assert {row["trainer.lr"] for row in table.rows} == {1e-3, 1e-2}
     assert (tmp_path / "runs" / "results.md").read_text() == table.markdown()
     assert (tmp_path / "runs" / "1" / "export" / "model.safetensors").is_file()
-    lines: list[str] = []
-    assert sweep(overrides, lines.append).rows == table.rows
-    assert lines.count("resumed at step 4") == 2
+    caplog.set_level("INFO")
+    assert sweep(overrides).rows == table.rows
+    assert caplog.messages.count("resumed at step 4") == 2

@@ -1,0 +1,111 @@
+"""What can be trained: the contract between a task and the training loop, and the loop's settings."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from sedtalker.progress import Hook, no_progress
+
+Batch = dict[str, Tensor]
+"""Named tensors of one micro-batch."""
+
+
+class Task(Protocol):
+    """What is trained: the model, its data and its objective.
+
+    Making a task checks its settings and takes no time; ``prepare`` reads and computes its data. Nothing else of it may
+    be called before.
+    """
+
+    def prepare(self, hook: Hook = no_progress) -> None:
+        """Read the data, compute and cache features: everything that takes time."""
+
+    def build(self) -> nn.Module:
+        """A freshly initialised model."""
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """One training batch; all randomness comes from ``rng``."""
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Scalar losses; ``total`` is minimised."""
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Metrics on held-out data; ``score`` (higher is better) chooses the best weights."""
+
+    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+        """Write the checkpoint folder with its model card."""
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A task that also puts sound and pictures into TensorBoard."""
+
+    def show(self, model: nn.Module, writer: Any, step: int) -> None:
+        """Write them; called after each validation."""
+
+
+class TrainerConfig(BaseModel):
+    """How long and how fast; ``configs/trainer/default.yaml`` holds the defaults of the command line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(ge=1)
+    """Optimiser steps."""
+    run_dir: str
+    """The folder of the run; null on the command line: ``runs/<experiment>/<date-time>``."""
+    lr: float = 1e-3
+    """Peak learning rate of AdamW."""
+    weight_decay: float = 0.01
+    """Weight decay of AdamW."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Decay of AdamW's moments."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """The learning rate after the linear warm-up: a cosine to zero, or constant."""
+    warmup: int = Field(100, ge=0)
+    """Steps of the linear warm-up."""
+    accumulate: int = Field(1, ge=1)
+    """Micro-batches of each process that make a step."""
+    clip: float = 1.0
+    """Largest norm of the gradient; 0: not clipped."""
+    ema: float = Field(0.0, ge=0.0, lt=1.0)
+    """Decay of the averaged weights that are validated and exported; 0: none."""
+    patience: int = Field(0, ge=0)
+    """Validations without a better score after which the run ends; 0: never."""
+    overfit: bool = False
+    """Every step sees the first step's batch."""
+    seed: int = Field(0, ge=0)
+    """Of initial weights, batches and dropout."""
+    minutes_between_checkpoints: float = Field(3.0, ge=0.0)
+    """How often ``last.ckpt`` is written."""
+    validate_every: int = Field(500, ge=1)
+    """Steps between validations; the last step is always validated."""
+    log_every: int = Field(20, ge=1)
+    """Steps between lines of the log."""
+    pictures: bool = True
+    """Sound, faces and attention in TensorBoard, where the task has them."""
+    accelerator: str = "auto"
+    """``cpu``, ``cuda``, ``mps`` or ``auto``."""
+    devices: int = Field(1, ge=1)
+    """Devices of this machine; under ``torchrun`` as it started them."""
+    precision: str = "32-true"
+    """Numbers of the forward pass, as Lightning Fabric names them: ``32-true``, ``bf16-mixed`` …"""
+    threads: int = Field(0, ge=0)
+    """Threads of torch; 0: as torch chooses."""
+    workers: int = Field(0, ge=0)
+    """Processes that make the next batches meanwhile; 0: in the training process. The batches are the same."""
+
+
+def learning_rate(step: int, config: TrainerConfig) -> float:
+    """Linear warm-up, then a cosine to zero, or constant."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    if config.schedule == "constant":
+        return config.lr
+    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.lr * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
