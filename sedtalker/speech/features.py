@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-import librosa
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -55,8 +55,24 @@ PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
 
 
 @lru_cache(maxsize=1)
-def _mel_filters() -> Tensor:
-    return torch.from_numpy(librosa.filters.mel(sr=SAMPLE_RATE, n_fft=FFT_LENGTH, n_mels=MEL_BANDS, fmax=8000.0))
+def mel_filters() -> Tensor:
+    """(M, F) triangular filters of Slaney's Auditory Toolbox (1998), of equal area: mel bands over FFT bins, 0 to 8 kHz.
+
+    The scale is linear below 1 kHz (3 mels are 200 Hz) and logarithmic above (27 mels are a factor of 6.4). The shipped
+    weights depend on every bit: these are the values of ``librosa.filters.mel``, without its dependencies.
+    """
+    hertz_a_mel, corner, log_step = 200.0 / 3, 1000.0, np.log(6.4) / 27.0
+    corner_mel = corner / hertz_a_mel
+    highest = corner_mel + np.log(SAMPLE_RATE / 2 / corner) / log_step
+    mels = np.linspace(0.0, highest, MEL_BANDS + 2)
+    edges = hertz_a_mel * mels
+    above = mels >= corner_mel
+    edges[above] = corner * np.exp(log_step * (mels[above] - corner_mel))
+    ramps = np.subtract.outer(edges, np.fft.rfftfreq(FFT_LENGTH, 1.0 / SAMPLE_RATE))
+    width = np.diff(edges)[:, None]
+    weights = np.maximum(0.0, np.minimum(-ramps[:-2] / width[:-1], ramps[2:] / width[1:])).astype(np.float32)
+    weights *= 2.0 / (edges[2:, None] - edges[:-2, None])
+    return torch.from_numpy(weights)
 
 
 def _frames(samples: Tensor, length: int) -> Tensor:
@@ -104,7 +120,7 @@ def mel_power(frames: Tensor) -> Tensor:
     """Power (…, 80) in each mel band of frames (…, 400)."""
     window = torch.hann_window(WINDOW_LENGTH, device=frames.device)
     spectrum = torch.fft.rfft(frames * window, FFT_LENGTH).abs().square()
-    return spectrum @ _mel_filters().to(frames).T
+    return spectrum @ mel_filters().to(frames).T
 
 
 class PitchFrames(NamedTuple):
