@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from sedtalker.animation.decoder import load_decoder, predict
+from sedtalker.animation.pretrained import load_decoder
 from sedtalker.face.builtin import load_builtin
 from sedtalker.speech.encoder import load_encoder
 from sedtalker.training.corpora.tracked_motion import read_grid
@@ -105,7 +105,7 @@ class Tests:
     def measure(self, folder: Path) -> dict[str, float]:
         """The figures of a trained form."""
         decoder = load_decoder(folder)
-        neutral = [predict(decoder, h.features, constant_track("neutral", 0.0)) for h in self.heard]
+        neutral = [decoder.predict(h.features, constant_track("neutral", 0.0)) for h in self.heard]
         figures = lip_figures(self.face, self.gauge, self.heard, neutral)
         figures |= evaluate_open4d(decoder, self.face, self.takes, controls=False)
         if not isinstance(decoder, AutoregressiveDecoder):  # frame after frame: half an hour

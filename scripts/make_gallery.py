@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sedtalker.animation.animator import assemble
-from sedtalker.animation.decoder import load_decoder, predict
+from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.track import CATEGORIES
@@ -94,7 +94,7 @@ def clips(size: int = 170) -> Picture:
     features, decoder, rows = encode(load_encoder(), sound), load_decoder(), []
     for name, emotion in CLIPS.items():
         track, face = parse_emotion(emotion, sound.duration), load_face(name)
-        spoken = predict(decoder, features, track)
+        spoken = decoder.predict(features, track)
         animation = assemble(spoken, features, track, face, duration=sound.duration, fps=30.0, seed=3)
         chosen = np.round(np.linspace(*SPAN, STILLS) * 30).astype(int)
         with make_renderer(face, frame_head(face, zoom=1.3), size) as view:

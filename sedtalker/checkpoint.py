@@ -20,6 +20,8 @@ Kind = Literal[
     "frame_network",
     "diarizer",
     "decoder",
+    "corrected_decoder",
+    "decoder_form",
     "vertex_decoder",
     "published_diarizer",
     "published_decoder",

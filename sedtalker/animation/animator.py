@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import Decoder, DecoderStream, sound_of
+from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, StreamFrames
 from sedtalker.emotion.track import EmotionTrack
@@ -151,7 +151,7 @@ class FaceStream:
         first = heard.features.clock.index(float(frames.times[0])) if len(frames.times) else 0
         decoder = self.decoder.decoder
         device = decoder.coefficients.weight.device
-        sound = sound_of(decoder.config, heard.features)[None].to(device)
+        sound = decoder_speech(decoder.config.hidden, heard.features)[None].to(device)
         posterior, intensity = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, frames.intensity))
         moved = self.decoder.push(sound[:, first : first + len(frames.times)], posterior, intensity, last)
         made = moved[0].clamp(0.0, 1.0).cpu().numpy()

@@ -37,16 +37,24 @@ class Style:
 
 
 NEUTRAL = CATEGORIES.index("neutral")
-ACTING = 4.0
-"""Slope at nothing: an intensity of a quarter is three quarters of the way."""
+"""Index of the neutral category."""
+EMOTIONAL_SLOPE = 4.0
+"""Slope of ``emotional`` at intensity 0: an intensity of a quarter is three quarters of the way."""
 STYLE_CODES: tuple[str, ...] = tuple(f.name for f in fields(Style))
+"""Names of the values of a style, in order."""
 
 
-def acting(posterior: Tensor, intensity: Tensor, style: Style) -> Tensor:
-    """(B, T, 1) from 0, where nothing is felt (B, T, 7), (B, T) without a style, to 1."""
-    felt = torch.tanh(ACTING * intensity * (1.0 - posterior[..., NEUTRAL]))
-    styled = math.tanh(ACTING * max(map(abs, style.code(STYLE_CODES))))
-    return (felt + styled - felt * styled)[..., None]
+def emotional(posterior: Tensor, intensity: Tensor, style: Style) -> Tensor:
+    """(B, T, 1) from 0, for neutral speech in the usual style, to 1: how far the face departs from plain talking.
+
+    Args:
+        posterior: (B, T, 7).
+        intensity: (B, T).
+        style: of talking.
+    """
+    expressed = torch.tanh(EMOTIONAL_SLOPE * intensity * (1.0 - posterior[..., NEUTRAL]))
+    styled = math.tanh(EMOTIONAL_SLOPE * max(map(abs, style.code(STYLE_CODES))))
+    return (expressed + styled - expressed * styled)[..., None]
 
 
 class Conditioning(nn.Module):
@@ -56,10 +64,9 @@ class Conditioning(nn.Module):
     special case, and intensity 0 of any category is the same as neutral.
     """
 
-    def __init__(self, width: int, styles: int, constant: bool = False):
-        """``styles``: values of a style; ``constant``: every frame sees the mean emotion of its recording."""
+    def __init__(self, width: int, styles: int):
+        """``styles``: how many values a style has."""
         super().__init__()
-        self.constant = constant
         self.categories = nn.Parameter(torch.randn(len(CATEGORIES), width) * width**-0.5)
         self.style = nn.Linear(styles, width)
         self.mix = nn.Linear(width, width)
@@ -67,26 +74,8 @@ class Conditioning(nn.Module):
     def forward(self, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
         """(B, T, 7), (B, T) and (B, S) → (B, T, width)."""
         emotion = (posterior @ self.categories) * intensity[..., None]
-        if self.constant:
-            emotion = emotion.mean(1, keepdim=True).expand_as(emotion)
         joined = emotion + self.style(style)[:, None]
         return joined + F.silu(self.mix(joined))
-
-
-class AdaptiveNorm(nn.Module):
-    """Layer norm whose scale and shift follow the condition, and a gate for its branch (Peebles and Xie 2023)."""
-
-    def __init__(self, width: int, condition: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.modulation = nn.Linear(condition, 3 * width)
-        nn.init.zeros_(self.modulation.weight)
-        nn.init.zeros_(self.modulation.bias)
-
-    def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, D) → the normalised (B, T, D) and the gate (B, T, D)."""
-        scale, shift, gate = self.modulation(condition).chunk(3, dim=-1)
-        return self.norm(x) * (1 + scale) + shift, 1 + gate
 
 
 # --- Cuts in an emotion track become onsets as faces have them.

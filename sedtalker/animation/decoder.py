@@ -1,13 +1,12 @@
 """Speech features and a dense emotion track to the coefficients of the 52 ARKit shapes.
 
 Mamba blocks carry the stream, local attention ties it to the frames around; both are modulated frame by frame by the
-emotion. Non-autoregressive.
+emotion. Non-autoregressive. ``CorrectedDecoder`` adds a mouth model; ``load_decoder`` opens any kind of decoder.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -15,22 +14,41 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from sedtalker.animation.conditioning import STYLE_CODES, AdaptiveNorm, Conditioning, Style, acting, ease_cuts
-from sedtalker.animation.mouth_model import Ears
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
+from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
+from sedtalker.animation.mouth_model import MouthModel
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.nn.blocks import AttentionBlock, MambaBlock, make_block
-from sedtalker.nn.mamba import MambaState
+from sedtalker.nn.blocks import DILATIONS, AdaptiveNorm, AttentionBlock, ConvolutionBlock, MambaBlock, Streamable
 from sedtalker.speech.encoder import SpeechEncoderConfig, SpeechFeatures
 from sedtalker.speech.features import PROSODY_CHANNELS
-from sedtalker.training.published.decoder_forms import AutoregressiveDecoder, WindowDecoder
 
 CHUNK_FRAMES = 512
-PROSODY = len(PROSODY_CHANNELS)
+"""Frames that go through a decoder at once: ten seconds."""
 PROSODY_MEAN = (-6.0, 0.0, 0.6, -3.0)
+"""Usual mean of each of ``PROSODY_CHANNELS``, taken out before a decoder reads them."""
 PROSODY_SCALE = (3.0, 0.5, 0.3, 3.0)
+"""Usual deviation of each of ``PROSODY_CHANNELS``."""
+
+
+class MotionDecoder(Protocol):
+    """What an ``Animator`` drives: speech features and a track in, coefficients of named shapes out."""
+
+    @property
+    def shapes(self) -> tuple[str, ...]:
+        """Names of the coefficients; ``ARKIT_52`` for decoders that move any face."""
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Values of ``Style`` it was trained on."""
+
+    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
+        """Coefficients (T, K) on ``features.clock``.
+
+        Raises:
+            InputError: the features are not of the encoder the decoder was trained on, or the track has other
+                categories than ``CATEGORIES``.
+        """
 
 
 class DecoderConfig(BaseModel):
@@ -38,28 +56,67 @@ class DecoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    architecture: Literal["hybrid", "with_ears", "window", "autoregressive"] = Field(
-        "hybrid", description="hybrid: Decoder; with_ears: DecoderWithEars; the others are published forms to compare"
-    )
-    decoder: DecoderConfig | None = Field(None, description="what ears lead")
-    ears: tuple[SpeechEncoderConfig, ...] = Field((), description="that lead a decoder, hop 20")
-    hidden: int = Field(192, description="width of the encoder's frames")
+    hidden: int = 192
+    """Channels of the encoder's frames."""
     width: int = 128
+    """Channels of the blocks."""
     condition: int = 64
-    layout: str = Field(
-        "MMAMMA", pattern="^[MAC]+$", description="M: Mamba block, A: local attention block, C: dilated convolution"
-    )
+    """Channels of the condition."""
+    layout: str = Field("MMAMMA", pattern="^[MAC]+$")
+    """The blocks, in order; M: Mamba, A: local attention, C: dilated convolution."""
     d_state: int = 8
+    """States of each Mamba channel."""
     heads: int = 4
-    radius: int = Field(12, description="attention window on either side, frames of 20 ms")
-    future: int | None = Field(None, ge=0, description="frames after a frame that attention sees; the radius if None")
+    """Attention heads."""
+    radius: int = 12
+    """Frames of 20 ms on either side that attention sees."""
+    future: int | None = Field(None, ge=0)
+    """Frames after a frame that attention sees; the radius if None."""
     dropout: float = 0.05
-    styles: tuple[str, ...] = Field(STYLE_CODES, description="values of ``Style`` it was taught")
-    constant_emotion: bool = Field(False, description="conditioned by the recording's mean emotion (for comparison)")
-    shapes: tuple[str, ...] = Field(ARKIT_52, description="the shapes that ever move; the others stay at zero")
+    """Of the blocks, in training."""
+    styles: tuple[str, ...] = STYLE_CODES
+    """Values of ``Style`` it was trained on."""
+    shapes: tuple[str, ...] = ARKIT_52
+    """The shapes that ever move; the others stay at zero."""
 
 
-class Decoder(nn.Module):
+class ShapeDecoder(nn.Module):
+    """Base of decoders whose output is the 52 ARKit coefficients of whole recordings.
+
+    A subclass has ``config``, a module ``coefficients`` and ``forward(speech, posterior, intensity, style)``.
+    """
+
+    config: DecoderConfig
+    shapes = ARKIT_52
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Values of ``Style`` it was trained on."""
+        return self.config.styles
+
+    @property
+    def streams(self) -> bool:
+        """Whether ``DecoderStream`` can run it."""
+        return False
+
+    @torch.no_grad()
+    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
+        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]. Cuts in the track become onsets (``ease_cuts``)."""
+        inputs = self._inputs(features, track, style or Style())
+        return cast("NDArray[np.float32]", self(*inputs)[0].clamp(0.0, 1.0).float().cpu().numpy())
+
+    def _inputs(
+        self, features: SpeechFeatures, track: EmotionTrack, style: Style
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Speech (1, T, D + 4), posterior (1, T, 7), intensity (1, T) and style (1, S) on the weights' device."""
+        device = next(self.parameters()).device
+        speech = decoder_speech(self.config.hidden, features)
+        posterior, intensity = (torch.from_numpy(c).float() for c in eased_emotion(features, track))
+        code = torch.tensor([style.code(self.config.styles)], dtype=speech.dtype, device=device)
+        return speech[None].to(device), posterior[None].to(device), intensity[None].to(device), code
+
+
+class Decoder(ShapeDecoder):
     """Speech (B, T, C) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1].
 
     Speech is what ``speech_input`` makes of the encoder's 192 hidden values and 4 prosody channels a frame.
@@ -70,8 +127,8 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig | None = None):
         super().__init__()
         self.config = config = config or DecoderConfig()
-        self.speech = nn.Linear(config.hidden + PROSODY, config.width)
-        self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
+        self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS), config.width)
+        self.conditioning = Conditioning(config.condition, len(config.styles))
         self.blocks = nn.ModuleList(make_block(config, i) for i in range(len(config.layout)))
         self.norm = AdaptiveNorm(config.width, config.condition)
         self.coefficients = nn.Linear(config.width, len(ARKIT_52))
@@ -102,61 +159,109 @@ class Decoder(nn.Module):
 
     @property
     def streams(self) -> bool:
-        """Whether ``DecoderStream`` can run it: every block is causal but for a bounded look-ahead."""
-        return "C" not in self.config.layout and not self.config.constant_emotion
+        """Whether every block is causal but for a bounded look-ahead, so that ``DecoderStream`` can run it."""
+        return "C" not in self.config.layout
+
+    @torch.no_grad()
+    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
+        """See ``ShapeDecoder.predict``; recordings of any length, ten seconds at a time in bounded memory."""
+        if not self.streams:
+            return super().predict(features, track, style)
+        speech, posterior, intensity, _ = self._inputs(features, track, style or Style())
+        stream, parts = DecoderStream(self, style or Style()), []
+        for start in range(0, len(features), CHUNK_FRAMES):
+            part = slice(start, min(start + CHUNK_FRAMES, len(features)))
+            last = part.stop == len(features)
+            parts.append(stream.push(speech[:, part], posterior[:, part], intensity[:, part], last)[0])
+        return torch.cat(parts).clamp(0.0, 1.0).float().cpu().numpy()
 
 
-class DecoderWithEars(nn.Module):
-    """A decoder on the shared encoder, led by ears that hear the talking mouth for themselves (see ``Ears``).
+def make_block(config: DecoderConfig, index: int) -> nn.Module:
+    """The block at a place of ``config.layout``."""
+    sizes = config.width, config.condition
+    match config.layout[index]:
+        case "M":
+            return MambaBlock(*sizes, config.d_state, config.dropout)
+        case "A":
+            return AttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)
+        case _:
+            return ConvolutionBlock(*sizes, DILATIONS[index % len(DILATIONS)], config.dropout)
 
-    Only ``predict`` runs it: the decoder alone is trained and streamed.
 
-    Raises:
-        InputError: the decoder or the ears are missing.
+class DecoderStream:
+    """The decoder over a stream of stretches of any length, in memory that does not grow.
+
+    Mamba blocks carry their state over; attention blocks delay by their look-ahead. The concatenated output equals one
+    pass (tested to 1e-4); frames come out ``decoder.look_ahead`` later than they go in.
     """
 
-    def __init__(self, config: DecoderConfig):
+    def __init__(self, decoder: Decoder, style: Style):
+        self.decoder = decoder
+        self.style = decoder.coefficients.weight.new_tensor([style.code(decoder.config.styles)])
+        self.blocks = [cast(Streamable, block) for block in decoder.blocks]
+        self.states = [block.start() for block in self.blocks]
+
+    @torch.no_grad()
+    def push(self, speech: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Tensor:
+        """Next frames of speech (1, t, C), (1, t, 7), (1, t) → coefficients (1, n, 52) now certain."""
+        x = self.decoder.speech(speech)
+        condition = self.decoder.conditioning(posterior, intensity, self.style)
+        for block, state in zip(self.blocks, self.states, strict=True):
+            x, condition = block.push(x, condition, state, last)
+        return self.decoder.read_out(x, condition)
+
+
+class CorrectedDecoderConfig(BaseModel):
+    """Hyper-parameters of ``CorrectedDecoder``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decoder: DecoderConfig
+    """The decoder whose mouth is corrected."""
+    mouth_model: SpeechEncoderConfig
+    """The network that predicts the mouth from log-mels."""
+
+
+class CorrectedDecoder(nn.Module):
+    """A decoder whose mouth a second network corrects on neutral speech (see ``MouthModel``).
+
+    Only ``predict`` runs it: the decoder alone is trained and streamed.
+    """
+
+    shapes = ARKIT_52
+
+    def __init__(self, config: CorrectedDecoderConfig):
         super().__init__()
         self.config = config
-        if config.decoder is None or config.decoder.architecture != "hybrid" or not config.ears:
-            raise InputError("ears, one or more, lead a decoder of the hybrid architecture")
         self.decoder = Decoder(config.decoder)
-        self.ears = Ears(config.ears)
+        self.mouth_model = MouthModel(config.mouth_model)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Values of ``Style`` it was trained on."""
+        return self.config.decoder.styles
+
+    @torch.no_grad()
+    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
+        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]."""
+        device = self.mouth_model.sides.device
+        motion = torch.from_numpy(self.decoder.predict(features, track, style))[None].to(device)
+        posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
+        mouth = self.mouth_model.predict(torch.from_numpy(features.mel)[None].to(device))
+        share = emotional(posterior, intensity, style or Style()).to(device)
+        corrected = self.mouth_model.correct(motion, mouth, share)
+        return cast("NDArray[np.float32]", corrected[0].clamp(0.0, 1.0).float().cpu().numpy())
 
 
-AnyDecoder = Decoder | DecoderWithEars | WindowDecoder | AutoregressiveDecoder
-
-
-def build_decoder(config: DecoderConfig) -> AnyDecoder:
-    """A freshly initialised decoder of the configured architecture."""
-    forms = {
-        "hybrid": Decoder,
-        "with_ears": DecoderWithEars,
-        "window": WindowDecoder,
-        "autoregressive": AutoregressiveDecoder,
-    }
-    made: AnyDecoder = forms[config.architecture](config)
-    return made
-
-
-def load_decoder(folder: Path | None = None) -> AnyDecoder:
-    """The built-in decoder, or the one in a checkpoint folder, ready for inference."""
-    folder = folder or builtin_checkpoint("decoder")
-    _, config, state = read_checkpoint(folder, "decoder", DecoderConfig)
-    decoder = build_decoder(config)
-    decoder.load_state_dict(state)
-    return decoder.eval().requires_grad_(False)
-
-
-def sound_of(config: DecoderConfig, features: SpeechFeatures) -> Tensor:
-    """What a decoder reads of a recording, (T, D + 4).
+def decoder_speech(hidden: int, features: SpeechFeatures) -> Tensor:
+    """What a decoder of ``hidden`` encoder channels reads of a recording, (T, D + 4).
 
     Raises:
         InputError: the features are not of the encoder it was trained on.
     """
-    if features.hidden.shape[1] != config.hidden:
+    if features.hidden.shape[1] != hidden:
         raise InputError(
-            f"the decoder needs {config.hidden} features a frame and the encoder gives "
+            f"the decoder needs {hidden} features a frame and the encoder gives "
             f"{features.hidden.shape[1]}: use the encoder it was trained on"
         )
     return speech_input(torch.from_numpy(features.hidden), torch.from_numpy(features.prosody))
@@ -168,129 +273,13 @@ def speech_input(hidden: Tensor, prosody: Tensor) -> Tensor:
     return torch.cat([hidden, (prosody - mean) / scale], dim=-1)
 
 
-def predict(
-    decoder: AnyDecoder, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None
-) -> NDArray[np.float32]:
-    """Coefficients (T, 52) in [0, 1] on ``features.clock``, in the order of ``ARKIT_52``.
-
-    Cuts in the track become onsets (``ease_cuts``). Any length: stretches of ten seconds go through ``DecoderStream``
-    where the decoder streams.
+def eased_emotion(features: SpeechFeatures, track: EmotionTrack) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Posterior (T, 7) and intensity (T,) of a track at the features' times, cuts spread into onsets.
 
     Raises:
-        InputError: the features are not of the encoder this decoder was trained on, or the track has other categories.
+        InputError: the track has other categories.
     """
-    if isinstance(decoder, DecoderWithEars):
-        return _predict_with_ears(decoder, features, track, style or Style())
-    speech = sound_of(decoder.config, features)
     if track.labels != CATEGORIES:
         raise InputError(f"the decoder needs the categories {', '.join(CATEGORIES)}")
-    device = decoder.coefficients.weight.device
-    eased, strength = _eased(features, track)
-    if not (isinstance(decoder, Decoder) and decoder.streams):
-        return _predict_whole(decoder, speech, eased, strength, style or Style())
-    stream, parts = DecoderStream(decoder, style or Style()), []
-    speech = speech[None].to(device)
-    for start in range(0, len(features), CHUNK_FRAMES):
-        stop = min(start + CHUNK_FRAMES, len(features))
-        posterior, intensity = (torch.from_numpy(c[None, start:stop]).to(device) for c in (eased, strength))
-        parts.append(stream.push(speech[:, start:stop], posterior, intensity, stop == len(features))[0])
-    return torch.cat(parts).clamp(0.0, 1.0).float().cpu().numpy()
-
-
-def _eased(features: SpeechFeatures, track: EmotionTrack) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     sampled = track.at(features.clock.times(len(features)))
     return ease_cuts(sampled.posterior, sampled.intensity)
-
-
-@torch.no_grad()
-def _predict_with_ears(
-    decoder: DecoderWithEars, features: SpeechFeatures, track: EmotionTrack, style: Style
-) -> NDArray[np.float32]:
-    moved = torch.from_numpy(predict(decoder.decoder, features, track, style))[None]
-    posterior, intensity = (torch.from_numpy(column).float()[None] for column in _eased(features, track))
-    device = decoder.ears.sides.device
-    told = decoder.ears.hear(torch.from_numpy(features.mel)[None].to(device))
-    led = decoder.ears.lead(moved.to(device), told, acting(posterior, intensity, style).to(device))
-    return led[0].clamp(0.0, 1.0).float().cpu().numpy()
-
-
-@torch.no_grad()
-def _predict_whole(
-    decoder: Decoder | WindowDecoder | AutoregressiveDecoder,
-    speech: Tensor,
-    posterior: NDArray[np.floating],
-    intensity: NDArray[np.floating],
-    style: Style,
-) -> NDArray[np.float32]:
-    device = decoder.coefficients.weight.device
-    columns = (speech, torch.from_numpy(posterior).float(), torch.from_numpy(intensity).float())
-    heard, posterior_now, intensity_now = (c[None].to(device) for c in columns)
-    code = heard.new_tensor([style.code(decoder.config.styles)])
-    return decoder(heard, posterior_now, intensity_now, code)[0].clamp(0.0, 1.0).float().cpu().numpy()
-
-
-__all__ = [
-    "AnyDecoder",
-    "Decoder",
-    "DecoderConfig",
-    "DecoderStream",
-    "DecoderWithEars",
-    "Style",
-    "build_decoder",
-    "load_decoder",
-    "predict",
-    "sound_of",
-    "speech_input",
-]
-
-
-# --- The decoder over a stream: states are carried over, attention waits for the frames it may look ahead at.
-
-
-class AttentionStretch:
-    """Runs an attention block over a stream: holds frames back until their future context is there."""
-
-    def __init__(self, block: AttentionBlock, radius: int, future: int):
-        self.block, self.radius, self.future = block, radius, future
-        self.held: tuple[Tensor, Tensor] | None = None
-        self.done = 0
-
-    def push(self, x: Tensor, condition: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-        if self.held is not None:
-            x, condition = torch.cat([self.held[0], x], 1), torch.cat([self.held[1], condition], 1)
-        ready = x.shape[1] if last else max(self.done, x.shape[1] - self.future)
-        out = self.block(x, condition)[:, self.done : ready] if ready > self.done else x[:, :0]
-        emitted = condition[:, self.done : ready]
-        keep = max(0, ready - self.radius)
-        self.held, self.done = (x[:, keep:], condition[:, keep:]), ready - keep
-        return out, emitted
-
-
-class DecoderStream:
-    """The decoder over a stream of stretches of any length, in memory that does not grow.
-
-    Mamba blocks carry their state over; attention blocks delay by their radius. The concatenated output equals one
-    pass (tested to 1e-4); frames come out ``decoder.look_ahead`` later than they go in.
-    """
-
-    def __init__(self, decoder: Decoder, style: Style):
-        self.decoder = decoder
-        self.style = decoder.coefficients.weight.new_tensor([style.code(decoder.config.styles)])
-        self.stages: list[MambaState | AttentionStretch] = [
-            block.mamba.start(1)
-            if isinstance(block, MambaBlock)
-            else AttentionStretch(block, decoder.config.radius, decoder.future)  # type: ignore[arg-type]
-            for block in decoder.blocks
-        ]
-
-    @torch.no_grad()
-    def push(self, speech: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Tensor:
-        """Next frames of speech (1, t, C), (1, t, 7), (1, t) → coefficients (1, n, 52) now certain."""
-        x = self.decoder.speech(speech)
-        condition = self.decoder.conditioning(posterior, intensity, self.style)
-        for block, stage in zip(self.decoder.blocks, self.stages, strict=True):
-            if isinstance(stage, AttentionStretch):
-                x, condition = stage.push(x, condition, last)
-            elif x.shape[1]:
-                x = block(x, condition, stage)
-        return self.decoder.read_out(x, condition)

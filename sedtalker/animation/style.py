@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
-from sedtalker.animation.decoder import AnyDecoder, predict
+from sedtalker.animation.decoder import MotionDecoder
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
@@ -90,7 +90,7 @@ def write_style(path: Path, style: Style) -> None:
         temporary.write_text(json.dumps({"format": FORMAT, "version": 1, "style": asdict(style)}, indent=2) + "\n")
 
 
-def fit_style(decoder: AnyDecoder, features: SpeechFeatures, motion: Floats, face: Face) -> tuple[Style, float]:
+def fit_style(decoder: MotionDecoder, features: SpeechFeatures, motion: Floats, face: Face) -> tuple[Style, float]:
     """The style under which the decoder moves the lips most like a clip, and the error left over.
 
     Args:
@@ -105,7 +105,7 @@ def fit_style(decoder: AnyDecoder, features: SpeechFeatures, motion: Floats, fac
     Raises:
         InputError: the decoder knows no styles, or the clip holds no speech.
     """
-    known = decoder.config.styles
+    known = decoder.styles
     speech = features.speech
     if not known or speech.sum() < 25:
         raise InputError("a style needs half a second of speech" if known else "this decoder knows no styles")
@@ -115,7 +115,7 @@ def fit_style(decoder: AnyDecoder, features: SpeechFeatures, motion: Floats, fac
 
     def error(values: NDArray[np.floating]) -> float:
         style = Style(**{n: float(v) for n, v in zip(known, np.clip(values, -1.0, 1.0), strict=True)})
-        made = _lips(face, predict(decoder, features, neutral, style))[speech]
+        made = _lips(face, decoder.predict(features, neutral, style))[speech]
         beyond = np.square(np.abs(values) - np.clip(np.abs(values), 0.0, 1.0)).sum()
         return (
             float(np.sqrt(np.mean(np.square((made - wanted) / scale)))) + 0.02 * float(np.square(values).sum()) + beyond

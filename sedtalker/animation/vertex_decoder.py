@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.conditioning import AdaptiveNorm
-from sedtalker.animation.decoder import DecoderConfig
-from sedtalker.checkpoint import read_checkpoint
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.decoder import DecoderConfig, decoder_speech, eased_emotion, make_block
+from sedtalker.emotion.taxonomy import EMOVOCA, known_category
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.nn.blocks import AttentionBlock, MambaBlock
+from sedtalker.face.face import Face
+from sedtalker.mesh.mesh import Mesh
+from sedtalker.nn.blocks import AdaptiveNorm
 from sedtalker.speech.backbone import BackboneConfig
+from sedtalker.speech.encoder import SpeechFeatures
 from sedtalker.speech.features import PROSODY_CHANNELS
 
 MILLIMETRES = 1000.0
-BLOCKS: dict[str, type[MambaBlock] | type[AttentionBlock]] = {"M": MambaBlock, "A": AttentionBlock}
+"""The basis is kept in millimetres: half precision would lose metres."""
+MEAN_SHAPE = "mean"
+"""Name of the coefficient of the mean offset, which is always 1."""
 
 
 class VertexDecoderConfig(BaseModel):
@@ -30,10 +35,15 @@ class VertexDecoderConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     blocks: DecoderConfig = DecoderConfig()
-    coefficients: int = Field(48, ge=1, description="size of the basis")
+    """The network before the basis; its ``shapes`` and ``styles`` are not used."""
+    coefficients: int = Field(48, ge=1)
+    """Size of the basis."""
     vertices: int = Field(5023, ge=1)
-    labels: tuple[str, ...] = Field(("neutral",), description="words for emotions, in the order of the posterior")
-    backbone: BackboneConfig | None = Field(None, description="speech backbone; None: the built-in encoder")
+    """Of the one topology it moves."""
+    labels: tuple[str, ...] = ("neutral",)
+    """The corpus's words for emotions, in the order of the posterior."""
+    backbone: BackboneConfig | None = None
+    """Speech backbone; null: the built-in encoder."""
 
 
 class VertexDecoder(nn.Module):
@@ -46,22 +56,64 @@ class VertexDecoder(nn.Module):
         self.speech = nn.Linear(blocks.hidden + len(PROSODY_CHANNELS), blocks.width)
         self.emotions = nn.Parameter(torch.randn(len(config.labels), blocks.condition) * blocks.condition**-0.5)
         self.mix = nn.Linear(blocks.condition, blocks.condition)
-        if not set(blocks.layout) <= set(BLOCKS):
-            raise InputError(f"task.blocks.layout: {blocks.layout} has other blocks than {', '.join(BLOCKS)}")
-        self.blocks = nn.ModuleList(BLOCKS[kind](blocks) for kind in blocks.layout)
+        if not set(blocks.layout) <= set("MA"):
+            raise InputError(f"task.blocks.layout: {blocks.layout} has other blocks than M and A")
+        self.blocks = nn.ModuleList(make_block(blocks, i) for i in range(len(blocks.layout)))
         self.norm = AdaptiveNorm(blocks.width, blocks.condition)
         self.coefficients = nn.Linear(blocks.width, config.coefficients)
         self.basis = nn.Linear(config.coefficients, 3 * config.vertices)
 
     def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor) -> Tensor:
+        offsets = self.basis(self.read_out(speech, posterior, intensity)) / MILLIMETRES
+        return offsets.unflatten(-1, (-1, 3))
+
+    def read_out(self, speech: Tensor, posterior: Tensor, intensity: Tensor) -> Tensor:
+        """Coefficients (B, T, K) of the basis."""
         emotion = (posterior @ self.emotions) * intensity[..., None]
         condition = emotion + F.silu(self.mix(emotion))
         x = self.speech(speech)
         for block in self.blocks:
             x = block(x, condition)
         y, _ = self.norm(x, condition)
-        offsets = self.basis(self.coefficients(y)) / MILLIMETRES
-        return offsets.unflatten(-1, (-1, 3))
+        return self.coefficients(y)
+
+    @property
+    def shapes(self) -> tuple[str, ...]:
+        """Names of what ``predict`` gives: the mean offset and the components of the basis."""
+        return (MEAN_SHAPE, *(f"component_{i + 1}" for i in range(self.config.coefficients)))
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """None: corpora of vertices say nothing of styles."""
+        return ()
+
+    @torch.no_grad()
+    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
+        """See ``MotionDecoder``: coefficients (T, 1 + K), the first of them 1 (the mean offset).
+
+        The track's seven categories become the corpus's own words by ``emotion_words``.
+        """
+        device = self.emotions.device
+        speech = decoder_speech(self.config.blocks.hidden, features)[None].to(device)
+        posterior, intensity = emotion_words(self.config.labels, *eased_emotion(features, track))
+        columns = (torch.from_numpy(c)[None].to(device) for c in (posterior, intensity))
+        made = self.read_out(speech, *columns)[0].float().cpu().numpy()
+        return np.concatenate([np.ones((len(made), 1), np.float32), made], axis=1)
+
+    def face(self, mesh: Mesh, name: str) -> Face:
+        """A head of the topology it was trained on, as a face with this decoder's basis.
+
+        Raises:
+            InputError: the mesh has another number of vertices.
+        """
+        if len(mesh.vertices) != self.config.vertices:
+            raise InputError(
+                f"{name}: the mesh has {len(mesh.vertices)} vertices and the decoder moves heads of "
+                f"{self.config.vertices}: give --mesh a head of the topology it was trained on"
+            )
+        weight, bias = self.basis.weight.detach().cpu().numpy(), self.basis.bias.detach().cpu().numpy()
+        basis = np.concatenate([bias[None], weight.T]) / MILLIMETRES
+        return Face(name, mesh, self.shapes, basis.reshape(len(basis), -1, 3).astype(np.float32))
 
     @torch.no_grad()
     def start_from(self, mean: NDArray[np.floating], components: NDArray[np.floating]) -> None:
@@ -96,12 +148,21 @@ def principal_components(
     return mean.reshape(shape), components.reshape(-1, *shape).astype(np.float32), share
 
 
-def load_vertex_decoder(folder: Path) -> VertexDecoder:
-    """The decoder in a checkpoint folder, ready for inference."""
-    _, config, state = read_checkpoint(folder, "vertex_decoder", VertexDecoderConfig)
-    decoder = VertexDecoder(config)
-    decoder.load_state_dict(state)
-    return decoder.eval().requires_grad_(False)
+def emotion_words(
+    labels: tuple[str, ...], posterior: NDArray[np.floating], intensity: NDArray[np.floating]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A track's posterior (T, 7) and intensity (T,) in a corpus's own words: posterior (T, C) and intensity (T,).
+
+    Words that stand for one category share it evenly; what no word stands for is left out. Neutral has no strength.
+    """
+    meaning = [EMOVOCA.get(label, known_category(label)) for label in labels]
+    strength = np.zeros((len(posterior), len(labels)), np.float32)
+    for i, category in enumerate(meaning):
+        if category is not None and category != "neutral":
+            strength[:, i] = posterior[:, CATEGORIES.index(category)] * intensity / meaning.count(category)
+    total = strength.sum(1)
+    words = np.where(total[:, None] > 0, strength / np.maximum(total, 1e-9)[:, None], one_hot(labels, None, 1))
+    return words.astype(np.float32), total
 
 
 def one_hot(labels: tuple[str, ...], emotion: str | None, frames: int) -> NDArray[Any]:

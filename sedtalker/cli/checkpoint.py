@@ -81,17 +81,17 @@ def convert(
 
 @app.command()
 @fail_clearly
-def ears(
+def correct(
     target: Annotated[Path, typer.Argument(help="The checkpoint folder to write.")],
     decoder: Annotated[Path, typer.Argument(help="The checkpoint folder of a decoder.")],
-    folders: Annotated[list[Path], typer.Argument(metavar="EARS...", help="Folders of experiment=ear, one or more.")],
+    mouth_model: Annotated[Path, typer.Argument(help="The folder of a mouth model (experiment=mouth_model).")],
 ) -> None:
-    """Give a decoder ears, which lead its mouth where nothing is acted."""
-    from sedtalker.training.tasks.mouth_model import give_ears
+    """Join a decoder with a mouth model, which corrects its mouth on neutral speech."""
+    from sedtalker.training.tasks.mouth_model import correct_decoder
 
     if target.exists():
         raise InputError(f"{target} exists; choose another folder")
-    give_ears(decoder, folders, target)
+    correct_decoder(decoder, mouth_model, target)
     print(target)
 
 
@@ -102,7 +102,7 @@ def table(
     json: AsJson = False,
 ) -> None:
     """Compare runs: what they differ in and the figures of their best validation, best score first."""
-    from sedtalker.training.sweep import results_table
+    from sedtalker.training.run import results_table
 
     made = results_table(runs)
     if json:

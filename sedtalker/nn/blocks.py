@@ -1,48 +1,93 @@
-"""The blocks of the decoder: each modulated frame by frame by the emotion, with a gated residual path."""
+"""Blocks of a decoder, modulated frame by frame by a condition, each with a gated residual path.
+
+Every block maps (B, T, D) and a condition (B, T, C) to (B, T, D). For streams each block has ``start()``, which gives
+its state before the first frame, and ``push()``, which takes the next frames and gives those that have become final.
+The pushed frames, put together, equal one ``forward`` over the whole.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.conditioning import AdaptiveNorm
 from sedtalker.nn.attention import LocalAttention
 from sedtalker.nn.mamba import Mamba, MambaState
 
-if TYPE_CHECKING:
-    from sedtalker.animation.decoder import DecoderConfig
-
 DILATIONS = (1, 2, 4, 8, 2, 1)
+"""Dilations of successive convolution blocks, in turn."""
+
+
+class AdaptiveNorm(nn.Module):
+    """Layer norm whose scale and shift follow the condition, and a gate for its branch (Peebles and Xie 2023)."""
+
+    def __init__(self, width: int, condition: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = nn.Linear(condition, 3 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, D) → the normalised (B, T, D) and the gate (B, T, D)."""
+        scale, shift, gate = self.modulation(condition).chunk(3, dim=-1)
+        return self.norm(x) * (1 + scale) + shift, 1 + gate
+
+
+class Streamable(Protocol):
+    """A block that can also run over a stream."""
+
+    def start(self) -> Any:
+        """The state before the first frame, for one stream."""
+
+    def push(self, x: Tensor, condition: Tensor, state: Any, last: bool) -> tuple[Tensor, Tensor]:
+        """Next frames (1, t, D) and conditions → the frames (1, n, D) now final, and their conditions."""
 
 
 class MambaBlock(nn.Module):
-    """Adaptive norm and Mamba with a gated residual path."""
+    """Adaptive norm and Mamba with a gated residual path; causal."""
 
-    def __init__(self, config: DecoderConfig):
+    def __init__(self, width: int, condition: int, d_state: int, dropout: float):
         super().__init__()
-        self.norm = AdaptiveNorm(config.width, config.condition)
-        self.mamba = Mamba(config.width, config.d_state)
-        self.dropout = nn.Dropout(config.dropout)
+        self.norm = AdaptiveNorm(width, condition)
+        self.mamba = Mamba(width, d_state)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, condition: Tensor, state: MambaState | None = None) -> Tensor:
         y, gate = self.norm(x, condition)
         return x + gate * self.dropout(self.mamba(y, state))
 
+    def start(self) -> MambaState:
+        """See ``Streamable``."""
+        return self.mamba.start(1)
+
+    def push(self, x: Tensor, condition: Tensor, state: MambaState, last: bool) -> tuple[Tensor, Tensor]:
+        """See ``Streamable``: every frame is final at once."""
+        return (self(x, condition, state) if x.shape[1] else x), condition
+
+
+@dataclass
+class AttentionState:
+    """Frames and conditions that an attention block still needs, and how many of the frames are final already."""
+
+    x: Tensor | None = None
+    condition: Tensor | None = None
+    done: int = 0
+
 
 class AttentionBlock(nn.Module):
     """Adaptive norm, local attention and a feed-forward layer, each with a gated residual path."""
 
-    def __init__(self, config: DecoderConfig):
+    def __init__(self, width: int, condition: int, heads: int, radius: int, future: int | None, dropout: float):
         super().__init__()
-        self.norm = AdaptiveNorm(config.width, config.condition)
-        self.attention = LocalAttention(config.width, config.heads, config.radius, config.future)
-        self.mlp_norm = AdaptiveNorm(config.width, config.condition)
-        self.mlp = nn.Sequential(
-            nn.Linear(config.width, 2 * config.width), nn.GELU(), nn.Linear(2 * config.width, config.width)
-        )
-        self.dropout = nn.Dropout(config.dropout)
+        self.norm = AdaptiveNorm(width, condition)
+        self.attention = LocalAttention(width, heads, radius, future)
+        self.mlp_norm = AdaptiveNorm(width, condition)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         y, gate = self.norm(x, condition)
@@ -50,26 +95,34 @@ class AttentionBlock(nn.Module):
         y, gate = self.mlp_norm(x, condition)
         return x + gate * self.dropout(self.mlp(y))
 
+    def start(self) -> AttentionState:
+        """See ``Streamable``."""
+        return AttentionState()
+
+    def push(self, x: Tensor, condition: Tensor, state: AttentionState, last: bool) -> tuple[Tensor, Tensor]:
+        """See ``Streamable``: a frame is final once the frames it attends to have come."""
+        if state.x is not None and state.condition is not None:
+            x, condition = torch.cat([state.x, x], 1), torch.cat([state.condition, condition], 1)
+        ready = x.shape[1] if last else max(state.done, x.shape[1] - self.attention.future)
+        out = self(x, condition)[:, state.done : ready] if ready > state.done else x[:, :0]
+        final = condition[:, state.done : ready]
+        # frames that are final are kept for as long as later ones attend to them
+        keep = max(0, ready - self.attention.radius)
+        state.x, state.condition, state.done = x[:, keep:], condition[:, keep:], ready - keep
+        return out, final
+
 
 class ConvolutionBlock(nn.Module):
     """Adaptive norm and a dilated convolution over the frames on either side, with a gated residual path."""
 
-    def __init__(self, config: DecoderConfig, dilation: int):
+    def __init__(self, width: int, condition: int, dilation: int, dropout: float):
         super().__init__()
-        self.norm = AdaptiveNorm(config.width, config.condition)
-        self.conv = nn.Conv1d(config.width, 2 * config.width, 5, dilation=dilation, padding=2 * dilation)
-        self.out = nn.Linear(2 * config.width, config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.norm = AdaptiveNorm(width, condition)
+        self.conv = nn.Conv1d(width, 2 * width, 5, dilation=dilation, padding=2 * dilation)
+        self.out = nn.Linear(2 * width, width)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         y, gate = self.norm(x, condition)
         y = F.gelu(self.conv(y.transpose(1, 2)).transpose(1, 2))
         return x + gate * self.dropout(self.out(y))
-
-
-def make_block(config: DecoderConfig, index: int) -> nn.Module:
-    """The block at a place of ``config.layout``."""
-    kind = config.layout[index]
-    if kind == "C":
-        return ConvolutionBlock(config, DILATIONS[index % len(DILATIONS)])
-    return MambaBlock(config) if kind == "M" else AttentionBlock(config)

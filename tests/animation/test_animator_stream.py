@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.animator import FaceStream
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import Decoder, DecoderConfig, build_decoder, load_decoder
+from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.animation.pretrained import load_decoder
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.diarizer import load_diarizer
 from sedtalker.emotion.stream import DiarizerStream
@@ -83,6 +84,6 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
 def test_what_cannot_stream_is_refused(networks):
     diarizer, encoder, _ = networks
     with pytest.raises(InputError, match="cannot stream"):
-        FaceStream(DiarizerStream(diarizer, encoder), build_decoder(DecoderConfig(architecture="window", width=16)))
+        FaceStream(DiarizerStream(diarizer, encoder), Decoder(DecoderConfig(layout="C", width=16)))
     with pytest.raises(InputError, match="another encoder"):
-        FaceStream(DiarizerStream(diarizer, encoder), build_decoder(DecoderConfig(hidden=8, width=16)))
+        FaceStream(DiarizerStream(diarizer, encoder), Decoder(DecoderConfig(hidden=8, width=16)))

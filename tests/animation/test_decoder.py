@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.animation.decoder import Decoder, DecoderConfig, DecoderStream, DecoderWithEars, Style, predict
-from sedtalker.animation.mouth_model import TALKING_SHAPES
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.decoder import CorrectedDecoder, CorrectedDecoderConfig, Decoder, DecoderConfig, DecoderStream
+from sedtalker.animation.mouth_model import MOUTH_SHAPES
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -61,7 +62,7 @@ def test_stream_equals_one_pass(lengths, layout):
 
 def test_long_recording_equals_one_pass():
     decoder, features = _decoder(), _features(1700)
-    got = predict(decoder, features, _track("happy", 0.7))
+    got = decoder.predict(features, _track("happy", 0.7))
     speech = torch.cat([torch.from_numpy(features.hidden), torch.from_numpy(features.prosody)], 1)
     from sedtalker.animation.decoder import speech_input
 
@@ -76,7 +77,7 @@ def test_long_recording_equals_one_pass():
 
 def test_shapes_that_never_move_stay_at_zero():
     decoder = _decoder(shapes=("jawOpen", "mouthClose"))
-    got = predict(decoder, _features(40), _track("sad", 1.0))
+    got = decoder.predict(_features(40), _track("sad", 1.0))
     moving = {ARKIT_52[i] for i in np.flatnonzero(got.any(0))}
     assert moving <= {"jawOpen", "mouthClose"}
 
@@ -84,66 +85,58 @@ def test_shapes_that_never_move_stay_at_zero():
 def test_zero_intensity_of_any_emotion_is_neutral():
     decoder, features = _decoder(), _features(30)
     assert np.array_equal(
-        predict(decoder, features, _track("angry", 0.0)), predict(decoder, features, _track("neutral", 0.0))
+        decoder.predict(features, _track("angry", 0.0)), decoder.predict(features, _track("neutral", 0.0))
     )
 
 
 def test_same_input_gives_the_same_bytes():
     decoder, features = _decoder(), _features(90)
     assert (
-        predict(decoder, features, _track("fear", 0.4)).tobytes()
-        == predict(decoder, features, _track("fear", 0.4)).tobytes()
+        decoder.predict(features, _track("fear", 0.4)).tobytes()
+        == decoder.predict(features, _track("fear", 0.4)).tobytes()
     )
 
 
 def test_wrong_encoder_and_wrong_categories_are_told():
     with pytest.raises(InputError, match="12 features"):
-        predict(_decoder(), _features(10, hidden=5), _track("sad", 1.0))
+        _decoder().predict(_features(10, hidden=5), _track("sad", 1.0))
     with pytest.raises(InputError, match="categories"):
-        predict(_decoder(), _features(10), _track("joy", 1.0, ("joy", "grief")))
+        _decoder().predict(_features(10), _track("joy", 1.0, ("joy", "grief")))
 
 
 def test_one_frame():
-    assert predict(_decoder(), _features(1), _track("sad", 1.0)).shape == (1, 52)
+    assert _decoder().predict(_features(1), _track("sad", 1.0)).shape == (1, 52)
 
 
-def _with_ears(seed: int = 0, ears: int = 2) -> DecoderWithEars:
-    sizes = SpeechEncoderConfig(hop=20, channels=16, dilations=(1, 2, 4), motion_channels=len(TALKING_SHAPES))
+def _corrected(seed: int = 0) -> CorrectedDecoder:
+    sizes = SpeechEncoderConfig(hop=20, channels=16, dilations=(1, 2, 4), motion_channels=len(MOUTH_SHAPES))
     alone = _decoder(seed)
-    made = DecoderWithEars(
-        DecoderConfig(architecture="with_ears", decoder=alone.config, ears=(sizes,) * ears, hidden=12)
-    )
+    made = CorrectedDecoder(CorrectedDecoderConfig(decoder=alone.config, mouth_model=sizes))
     made.decoder.load_state_dict(alone.state_dict())
     return made.eval().requires_grad_(False)
 
 
-def test_ears_move_nothing_but_closures_where_something_is_acted():
-    led, features = _with_ears(), _features(80)
-    torch.nn.init.constant_(led.ears.ears[0].phone_head.bias[0], 99.0)  # no lips that meet
-    torch.nn.init.constant_(led.ears.ears[1].phone_head.bias[0], 99.0)
-    alone = predict(led.decoder, features, _track("angry", 5.0))
-    assert np.allclose(predict(led, features, _track("angry", 5.0)), alone, atol=1e-6)
-    assert np.abs(predict(led, features, _track("angry", 0.0)) - alone).max() > 0.01
+def test_a_mouth_model_moves_nothing_but_closures_under_emotion():
+    corrected, features = _corrected(), _features(80)
+    torch.nn.init.constant_(corrected.mouth_model.encoder.phone_head.bias[0], 99.0)  # silence: no lips that close
+    alone = corrected.decoder.predict(features, _track("angry", 5.0))
+    assert np.allclose(corrected.predict(features, _track("angry", 5.0)), alone, atol=1e-6)
+    assert np.abs(corrected.predict(features, _track("angry", 0.0)) - alone).max() > 0.01
 
 
-def test_a_talking_mouth_is_the_mean_of_ears_and_decoder():
-    led, features = _with_ears(ears=2), _features(80)
-    alone = predict(led.decoder, features, _track("neutral", 0.0))
-    told = led.ears.hear(torch.from_numpy(features.mel)[None])
-    mixed = alone + led.ears.heard.numpy() * 2 / 3 * (told.talking[0].numpy() - alone)
-    got = predict(led, features, _track("neutral", 0.0))
-    unmet = told.meet[0, :, 0].numpy() == 0
-    assert unmet.sum() > 20
-    assert np.allclose(got[unmet], mixed[unmet].clip(0, 1), atol=1e-5)
+def test_a_neutral_mouth_is_the_mean_of_both_networks():
+    corrected, features = _corrected(), _features(80)
+    alone = corrected.decoder.predict(features, _track("neutral", 0.0))
+    mouth = corrected.mouth_model.predict(torch.from_numpy(features.mel)[None])
+    mixed = alone + corrected.mouth_model.moved.numpy() / 2 * (mouth.motion[0].numpy() - alone)
+    got = corrected.predict(features, _track("neutral", 0.0))
+    unclosed = mouth.closure[0, :, 0].numpy() == 0
+    assert unclosed.sum() > 20
+    assert np.allclose(got[unclosed], mixed[unclosed].clip(0, 1), atol=1e-5)
 
 
-def test_a_style_is_acted():
-    led, features = _with_ears(), _features(60)
-    plain, styled = (predict(led, features, _track("neutral", 0.0), Style(a)) for a in (0.0, 1.0))
-    alone = predict(led.decoder, features, _track("neutral", 0.0), Style(1.0))
+def test_a_style_fades_the_mouth_model_out():
+    corrected, features = _corrected(), _features(60)
+    plain, styled = (corrected.predict(features, _track("neutral", 0.0), Style(a)) for a in (0.0, 1.0))
+    alone = corrected.decoder.predict(features, _track("neutral", 0.0), Style(1.0))
     assert np.abs(styled - alone).mean() < 0.3 * np.abs(plain - alone).mean()
-
-
-def test_only_ears_that_lead_something_are_built():
-    with pytest.raises(InputError, match="ears"):
-        DecoderWithEars(DecoderConfig(architecture="with_ears", decoder=DecoderConfig()))

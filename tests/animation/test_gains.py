@@ -12,7 +12,6 @@ from scipy.ndimage import minimum_filter1d
 from typer.testing import CliRunner
 
 from sedtalker.animation.animator import assemble
-from sedtalker.animation.decoder import load_decoder, predict
 from sedtalker.animation.gains import (
     AROUND_THE_MOUTH,
     EASE_FRAMES,
@@ -22,6 +21,7 @@ from sedtalker.animation.gains import (
     apply_gains,
     parse_region_gains,
 )
+from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import parse_emotion
@@ -53,7 +53,7 @@ def motions(clip):
     """The sample clip under its track and under neutral."""
     features, track = clip
     decoder = load_decoder()
-    return predict(decoder, features, track), predict(decoder, features, track.scaled(0.0))
+    return decoder.predict(features, track), decoder.predict(features, track.scaled(0.0))
 
 
 def beyond_rest(face, coefficients):
@@ -104,7 +104,7 @@ def test_more_articulation_opens_wider(motions, face):
 def test_closed_lips_stay_closed(clip, motions, face, gains, emotion):
     expressive, neutral = motions
     if emotion != "own":
-        expressive = predict(load_decoder(), clip[0], parse_emotion(emotion, 18.4))
+        expressive = load_decoder().predict(clip[0], parse_emotion(emotion, 18.4))
     widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
     closed = widest < 0.98 * CLOSED_GAP
     assert closed.sum() > 40

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.mouth_model import (
-    TALKING_SHAPES,
-    Ears,
-    Told,
-    lips_meet,
-    load_ears,
+    MOUTH_SHAPES,
+    Mouth,
+    MouthModel,
+    close_lips,
+    closures,
+    load_mouth_model,
     mouth_indices,
-    seal,
-    spread_sides,
+    side_matrix,
 )
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, write_checkpoint
 from sedtalker.errors import InputError
@@ -23,18 +23,18 @@ from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX
 from sedtalker.training.motion.lip_gauge import measure_lips
 
-SIZES = SpeechEncoderConfig(hop=20, channels=8, dilations=(1, 2), motion_channels=len(TALKING_SHAPES))
+SIZES = SpeechEncoderConfig(hop=20, channels=8, dilations=(1, 2), motion_channels=len(MOUTH_SHAPES))
 
 
-def _ears(*sizes: SpeechEncoderConfig) -> Ears:
+def _model() -> MouthModel:
     torch.manual_seed(0)
-    return Ears(sizes).eval().requires_grad_(False)
+    return MouthModel(SIZES).eval().requires_grad_(False)
 
 
 def test_both_sides_of_the_mouth_move_alike():
-    matrix = spread_sides()
-    assert matrix[TALKING_SHAPES.index("mouthSmile"), INDEX["mouthSmileLeft"]] == 1
-    assert matrix[TALKING_SHAPES.index("mouthSmile"), INDEX["mouthSmileRight"]] == 1
+    matrix = side_matrix()
+    assert matrix[MOUTH_SHAPES.index("mouthSmile"), INDEX["mouthSmileLeft"]] == 1
+    assert matrix[MOUTH_SHAPES.index("mouthSmile"), INDEX["mouthSmileRight"]] == 1
     assert matrix.sum(0).max() == 1
     still = {name for name, column in zip(ARKIT_52, matrix.T, strict=True) if not column.any()}
     assert {"browInnerUp", "eyeBlinkLeft", "jawLeft"} <= still
@@ -42,92 +42,78 @@ def test_both_sides_of_the_mouth_move_alike():
 
 
 def test_indices_are_of_the_named_shapes():
-    for row, index in zip(spread_sides(), mouth_indices(), strict=True):
+    for row, index in zip(side_matrix(), mouth_indices(), strict=True):
         assert row[index] == 1
-
-
-def _told(ears: Ears, frames: int = 40) -> Told:
-    return ears(torch.randn(1, frames, 80, generator=torch.Generator().manual_seed(3)))
-
-
-def test_several_ears_are_averaged():
-    both = _ears(SIZES, SIZES.model_copy(update={"channels": 12}))
-    alone = []
-    for ear in both.ears:
-        one = _ears(ear.config)
-        one.ears[0].load_state_dict(ear.state_dict())
-        alone.append(_told(one).talking)
-    assert torch.allclose(_told(both).talking, (alone[0] + alone[1]) / 2, atol=1e-5)
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(1, 200), st.integers(1, 80))
-def test_stretches_are_heard_as_one_recording(frames, stretch):
-    ears = _ears(SIZES)
-    heard = torch.randn(1, frames, 80, generator=torch.Generator().manual_seed(frames))
+def test_chunks_equal_one_pass(frames, chunk):
+    model = _model()
+    mel = torch.randn(1, frames, 80, generator=torch.Generator().manual_seed(frames))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sedtalker.animation.mouth_model.STRETCH_FRAMES", stretch)
-        pieces = ears.hear(heard)
-    for piece, whole in zip(pieces, ears(heard), strict=True):
+        patch.setattr("sedtalker.animation.mouth_model.CHUNK_FRAMES", chunk)
+        pieces = model.predict(mel)
+    for piece, whole in zip(pieces, model(mel), strict=True):
         assert torch.allclose(piece, whole, atol=1e-4)
 
 
 def test_lips_that_close_anyway_are_left_alone():
-    ears = _ears(SIZES)
+    model = _model()
     mouth, bilabial = torch.zeros(1, 15, 52), torch.zeros(1, 15, 1)
     mouth[..., INDEX["jawOpen"]] = 0.4
     bilabial[0, 7] = 0.9
-    told = Told(mouth, lips_meet(bilabial))
-    acted = torch.ones(1, 15, 1)
-    closed = ears.lead(mouth, told, acted)
-    assert (closed @ ears.gap)[0, 7] < 0.3 * (mouth @ ears.gap)[0, 7]
+    predicted = Mouth(mouth, closures(bilabial))
+    emotional = torch.ones(1, 15, 1)
+    closed = model.correct(mouth, predicted, emotional)
+    assert (closed @ model.gap)[0, 7] < 0.3 * (mouth @ model.gap)[0, 7]
     mouth[0, 6, INDEX["mouthClose"]] = 0.4
-    assert torch.equal(ears.lead(mouth, told, acted), mouth)
+    assert torch.equal(model.correct(mouth, predicted, emotional), mouth)
 
 
-def test_acted_lips_are_told_to_meet_sooner():
-    ears, mouth = _ears(SIZES), torch.zeros(1, 9, 52)
-    gap = ears.gap[INDEX["jawOpen"]]
+def test_emotional_lips_close_sooner():
+    model, mouth = _model(), torch.zeros(1, 9, 52)
+    gap = model.gap[INDEX["jawOpen"]]
     mouth[..., INDEX["jawOpen"]] = 0.02 / gap
-    still, acted = torch.zeros(1, 9, 1), torch.ones(1, 9, 1)
-    assert ears.apart(mouth, still).max() == 0.0, "so near, a calm mouth closes by itself"
-    assert ears.apart(mouth, acted).min() > 0.9
+    still, emotional = torch.zeros(1, 9, 1), torch.ones(1, 9, 1)
+    assert model.apart(mouth, still).max() == 0.0, "so near, a calm mouth closes by itself"
+    assert model.apart(mouth, emotional).min() > 0.9
     mouth[..., INDEX["jawOpen"]] = 0.01 / gap
-    assert ears.apart(mouth, acted).max() == 0.0
+    assert model.apart(mouth, emotional).max() == 0.0
 
 
-def test_lips_meet_at_the_peak_of_a_bilabial_and_nowhere_else():
+def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
     mouth = torch.zeros(1, 9, 52)
     for name, value in (("jawOpen", 0.4), ("mouthFunnel", 0.2), ("mouthLowerDownLeft", 0.1), ("mouthPucker", 0.3)):
         mouth[..., INDEX[name]] = value
     posterior = torch.tensor([0, 0, 0.1, 0.3, 0.6, 0.3, 0.1, 0, 0])[None, :, None]
-    sealed = seal(mouth, lips_meet(posterior))
+    sealed = close_lips(mouth, closures(posterior))
     gap = torch.from_numpy(measure_lips(load_builtin()).gain)
     opened, closed = (mouth @ gap)[0], (sealed @ gap)[0]
     assert closed[4] < 0.25 * opened[4]
     assert closed[3] < opened[3]
     assert torch.equal(sealed[0, :2], mouth[0, :2])
     assert torch.equal(sealed[..., INDEX["mouthPucker"]], mouth[..., INDEX["mouthPucker"]])
-    assert torch.equal(seal(mouth, lips_meet(0 * posterior)), mouth)
+    assert torch.equal(close_lips(mouth, closures(0 * posterior)), mouth)
 
 
-def test_ears_come_back_from_their_folders(tmp_path):
+def test_a_mouth_model_comes_back_from_its_folder(tmp_path):
     torch.manual_seed(1)
     net = SpeechEncoder(SIZES).eval()
     described = CheckpointConfig(
         kind="speech_encoder", licence="CC-BY-4.0", trained_on=["none"], model=SIZES.model_dump(mode="json")
     )
-    write_checkpoint(tmp_path / "ear", described, net.state_dict(), "# Ear\n")
-    ears, mel = load_ears([tmp_path / "ear"] * 2), torch.randn(1, 30, 80)
+    write_checkpoint(tmp_path / "mouth", described, net.state_dict(), "# Mouth model\n")
+    model, mel = load_mouth_model(tmp_path / "mouth"), torch.randn(1, 30, 80)
     with torch.no_grad():
         hidden = net(mel)
-        mouth = net.motion_head(hidden) @ spread_sides()
+        mouth = net.motion_head(hidden) @ side_matrix()
         bilabial = net.phones(hidden).softmax(-1)[..., [PHONE_INDEX[name] for name in BILABIAL]].sum(-1, keepdim=True)
-    told = ears(mel)
-    assert told.talking.sub(mouth).abs().max() < 1e-2
-    assert told.meet.sub(lips_meet(bilabial)).abs().max() < 0.1
+    predicted = model(mel)
+    assert predicted.motion.sub(mouth).abs().max() < 1e-2
+    assert predicted.closure.sub(closures(bilabial)).abs().max() < 0.1
 
 
-def test_an_encoder_is_no_ear():
-    with pytest.raises(InputError, match="not an ear"):
-        load_ears([builtin_checkpoint("speech_encoder")])
+def test_an_encoder_is_no_mouth_model():
+    with pytest.raises(InputError, match="not a mouth model"):
+        load_mouth_model(builtin_checkpoint("speech_encoder"))

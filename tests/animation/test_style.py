@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import load_decoder, predict
+from sedtalker.animation.pretrained import load_decoder
 from sedtalker.animation.style import STYLES, fit_style, parse_style, read_style, write_style
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.cli.main import app
@@ -59,19 +59,19 @@ def test_styles_do_what_they_are_called(heard):
     decoder, face, speech = load_decoder(), load_builtin(), heard.speech
 
     def lips(**values):
-        return lip_aperture(face, predict(decoder, heard, _neutral(), Style(**values)))
+        return lip_aperture(face, decoder.predict(heard, _neutral(), Style(**values)))
 
     assert lips(articulation=1.0)[speech].max() > 1.2 * lips(articulation=-1.0)[speech].max()
     jumps = [np.abs(np.diff(lips(crispness=c))).mean() for c in (-1.0, 0.0, 1.0)]
     assert jumps[0] < jumps[1] < jumps[2]
-    pucker = [predict(decoder, heard, _neutral(), Style(rounding=r))[:, [19, 20]].max() for r in (-1.0, 1.0)]
+    pucker = [decoder.predict(heard, _neutral(), Style(rounding=r))[:, [19, 20]].max() for r in (-1.0, 1.0)]
     assert pucker[1] > pucker[0]
 
 
 def test_the_style_of_a_clip_is_found(heard):
     decoder, face = load_decoder(), load_builtin()
     true = Style(articulation=0.8, crispness=-0.7)
-    found, left = fit_style(decoder, heard, predict(decoder, heard, _neutral(), true), face)
+    found, left = fit_style(decoder, heard, decoder.predict(heard, _neutral(), true), face)
     assert left < 0.35
     assert found.articulation > 0.4
     assert found.crispness < -0.3
@@ -84,7 +84,7 @@ def test_the_command_writes_a_style_that_animate_takes(tmp_path, heard):
     from sedtalker.export.arkit import write_arkit_csv
 
     face = load_builtin()
-    made = predict(load_decoder(), heard, _neutral(), Style(articulation=-0.8))
+    made = load_decoder().predict(heard, _neutral(), Style(articulation=-0.8))
     coefficients = np.pad(made, ((0, 0), (0, len(face.shapes) - 52)))
     write_arkit_csv(
         tmp_path / "take.csv", Animation(coefficients, 50.0, face, np.zeros((len(made), 3), np.float32), None, {})

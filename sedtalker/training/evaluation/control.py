@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import AnyDecoder, predict
+from sedtalker.animation.pretrained import AnyDecoder
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width
@@ -120,12 +120,12 @@ def evaluate_control(
     right, total, rhos = 0, 0, []
     beyond, apart = [], []
     for clip in clips:
-        neutral = predict(decoder, clip.features, constant_track("neutral", 0.0))
+        neutral = decoder.predict(clip.features, constant_track("neutral", 0.0))
         rest = landmarks(face, neutral)
         still, told = _lips(face, neutral), _lips(face, reference(clip, parts, "neutral", 0.0))
         scale = _rms(told - told.mean(0))
         for k, label in enumerate(emotions):
-            made = {x: predict(decoder, clip.features, constant_track(label, x)) for x in sorted({*LEVELS, *TOLD})}
+            made = {x: decoder.predict(clip.features, constant_track(label, x)) for x in sorted({*LEVELS, *TOLD})}
             seen = {x: landmarks(face, c) for x, c in made.items()}
             right += int((reader.read(np.stack([seen[x] for x in TOLD])) == k).sum())
             total += len(TOLD)

@@ -15,7 +15,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from sedtalker.animation.decoder import load_decoder, predict
+from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
@@ -134,7 +134,7 @@ def evaluate_decoder(
     gauge = measure_lips(face)
     clips = read_grid(data)
     heard = hear_test(net, [clip.as_recorded() for clip in clips], gauge, cache_folder())
-    neutral = [predict(decoder, h.features, constant_track("neutral", 0.0)) for h in heard]
+    neutral = [decoder.predict(h.features, constant_track("neutral", 0.0)) for h in heard]
     figures = lip_figures(face, gauge, heard, neutral)
     in_step = lip_figures(face, gauge, with_pictures(heard, clips, gauge), neutral)
     figures |= {f"{name}_in_step": in_step[name] for name in ("lip_r", "lip_width_r")}
@@ -166,7 +166,7 @@ def _baselines(
     figures: dict[str, float] = {}
     for path in sorted(p for p in folder.iterdir() if (p / "config.json").is_file()):
         decoder = load_decoder(path)
-        neutral = [predict(decoder, h.features, constant_track("neutral", 0.0)) for h in heard]
+        neutral = [decoder.predict(h.features, constant_track("neutral", 0.0)) for h in heard]
         found = lip_figures(face, gauge, heard, neutral) | evaluate_open4d(decoder, face, heard_takes, controls=False)
         figures |= {f"baseline_{path.name}_{k}": v for k, v in found.items() if not k.startswith("static")}
         report(f"baseline {path.name} measured")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.decoder import AnyDecoder, predict
+from sedtalker.animation.pretrained import AnyDecoder
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import ClosureCounts, count_closures, lip_aperture
 from sedtalker.speech.features import BILABIAL
@@ -50,14 +50,14 @@ def expression_figures(decoder: AnyDecoder, face: Face, gauge: LipGauge, heard: 
     """What each emotion does to its telling landmark, step by step of intensity, and to the closures."""
     figures: dict[str, float] = {}
     right, total, worst = 0, 0, 1.0
-    still = [landmark_measures(face, predict(decoder, h.features, constant_track("neutral", 0.0))) for h in heard]
+    still = [landmark_measures(face, decoder.predict(h.features, constant_track("neutral", 0.0))) for h in heard]
     for emotion, (measure, direction) in EXPECTED.items():
         counts = ClosureCounts()
         moved = [direction * float(np.mean([m[measure] for m in still]))]
         for intensity in INTENSITIES:
             values = []
             for h in heard:
-                coefficients = predict(decoder, h.features, constant_track(emotion, intensity))
+                coefficients = decoder.predict(h.features, constant_track(emotion, intensity))
                 values.append(landmark_measures(face, coefficients)[measure])
                 if intensity == 1.0:
                     stops = phone_intervals(h.spans, BILABIAL)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.decoder import AnyDecoder, predict
+from sedtalker.animation.pretrained import AnyDecoder
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio, resample_frames
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -120,7 +120,7 @@ def unseen_figures(decoder: AnyDecoder, face: Face, net: SpeechEncoder, data: Pa
     """
     take = next(t for t in read_facegood(data) if t.split == "test")
     features = encode(net, load_audio(take.audio))
-    predicted = predict(decoder, features, constant_track("neutral", 0.0))
+    predicted = decoder.predict(features, constant_track("neutral", 0.0))
     tracked = resample_frames(take.coefficients, take.times, features.clock.times(len(features)))
     speech, jaw = features.speech, ARKIT_52.index("jawOpen")
     lips, reference = lip_aperture(face, predicted), lip_aperture(face, tracked)
@@ -172,7 +172,7 @@ def evaluate_voices(
             break
         for name, sound in made.items():
             features = encode(net, from_samples(sound, SAMPLE_RATE))
-            coefficients = predict(decoder, features, constant_track("neutral", 0.0))
+            coefficients = decoder.predict(features, constant_track("neutral", 0.0))
             times, speech = features.clock.times(len(features)), clean.speech
             height, width = (
                 resample_frames(clip.feature(f)[:, None], clip.times, times)[:, 0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.animation.decoder import AnyDecoder, predict
+from sedtalker.animation.pretrained import AnyDecoder
 from sedtalker.audio import load_audio
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import (
@@ -77,14 +77,14 @@ def evaluate_open4d(decoder: AnyDecoder, face: Face, heard: list[HeardTake], con
     lips = face.regions["lips"]
     for i, h in enumerate(heard):
         frames = len(h.motion)
-        made = predict(decoder, h.features, h.take.track)[:frames]
+        made = decoder.predict(h.features, h.take.track)[:frames]
         found = errors(face, made, h.motion[: len(made)])
         kind = "tracked" if h.take.kind == "tracked" else "read"
         found |= {f"{name}_{kind}": found[name] for name in ("mve_mm", "lve_mm2")}
         if controls:
             rest = errors(face, 0.0 * h.motion, h.motion)
             found |= {f"static_{name}": value for name, value in rest.items()}
-            other = predict(decoder, heard[(i + 1) % len(heard)].features, h.take.track)
+            other = decoder.predict(heard[(i + 1) % len(heard)].features, h.take.track)
             both = min(len(other), frames)
             swapped = errors(face, other[:both], h.motion[:both])
             found |= {f"shuffled_{name}": value for name, value in swapped.items()}

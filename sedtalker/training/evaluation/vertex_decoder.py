@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.animation.decoder import speech_input
-from sedtalker.animation.vertex_decoder import VertexDecoder, load_vertex_decoder, one_hot
+from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.vertex_decoder import VertexDecoder, one_hot
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
@@ -109,7 +110,9 @@ def evaluate_vertex_decoder(data: Path, checkpoint: Path, split: str, cache: Pat
     Raises:
         InputError: the corpus has other vertices or words than the checkpoint, or no such split.
     """
-    model, corpus = load_vertex_decoder(checkpoint), open_sequences(data)
+    model, corpus = load_decoder(checkpoint), open_sequences(data)
+    if not isinstance(model, VertexDecoder):
+        raise InputError(f"{checkpoint}: not a vertex decoder")
     sequences = corpus.split(split)
     if not sequences:
         raise InputError(f"{data}: no {split} sequences with sound")

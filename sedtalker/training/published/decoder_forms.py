@@ -1,40 +1,82 @@
-"""Two published forms of a decoder, to compare with: neither streams, both take the emotion frame by frame.
+"""Other forms of the decoder, to compare with: two published ones, and one conditioned by a constant emotion.
 
-They have the inputs, outputs and conditioning of ``Decoder``, so that only the form differs.
+They have the inputs, outputs and conditioning of ``Decoder``, so that only the form differs. None of them streams.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.animation.conditioning import Conditioning
+from sedtalker.animation.decoder import Decoder, DecoderConfig, ShapeDecoder
+from sedtalker.animation.pretrained import AnyDecoder, load_decoder
+from sedtalker.checkpoint import read_checkpoint, read_config
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.features import PROSODY_CHANNELS
 
-if TYPE_CHECKING:
-    from sedtalker.animation.decoder import DecoderConfig
-
 WINDOW = 16
+"""Frames of speech that a window decoder sees."""
 PERIOD = 25
+"""Frames after which the positions of the autoregressive decoder repeat."""
 LAYERS = 3
-TAUGHT_FRAMES = 0.5
+"""Transformer layers of the autoregressive decoder."""
+TRUE_FRAMES = 0.5
 """Share of the past that is the truth in the second pass of training; the rest is what the first pass made."""
 
 
-class WindowDecoder(nn.Module):
+class DecoderFormConfig(DecoderConfig):
+    """``DecoderConfig`` of a decoder of any form."""
+
+    architecture: Literal["hybrid", "window", "autoregressive"] = "hybrid"
+    """hybrid: ``Decoder``; the others are published forms."""
+    constant_emotion: bool = False
+    """Condition every frame by the mean emotion of its recording."""
+
+    def product_config(self) -> DecoderConfig | None:
+        """The config of a decoder that the product runs, or None where the form is only for comparison."""
+        if self.architecture != "hybrid" or self.constant_emotion:
+            return None
+        return DecoderConfig.model_validate(self.model_dump(exclude={"architecture", "constant_emotion"}))
+
+
+class ConstantConditioning(Conditioning):
+    """Conditioning by the mean emotion of a recording, as talking faces with one label a clip have it."""
+
+    def forward(self, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
+        """As ``Conditioning.forward``."""
+        emotion = ((posterior @ self.categories) * intensity[..., None]).mean(1, keepdim=True)
+        joined = emotion.expand(-1, intensity.shape[1], -1) + self.style(style)[:, None]
+        return joined + F.silu(self.mix(joined))
+
+
+class ConstantEmotionDecoder(Decoder):
+    """The decoder, conditioned by a constant emotion."""
+
+    def __init__(self, config: DecoderFormConfig):
+        super().__init__(config)
+        self.conditioning = ConstantConditioning(config.condition, len(config.styles))
+
+    @property
+    def streams(self) -> bool:
+        """False: the mean emotion is known at the end."""
+        return False
+
+
+class WindowDecoder(ShapeDecoder):
     """Each frame on its own from the 16 frames of speech around it (the form of VOCA, Cudeiro et al. 2019).
 
     Four layers that halve the window are computed for all frames at once, as dilated convolutions.
     """
 
-    def __init__(self, config: DecoderConfig):
+    def __init__(self, config: DecoderFormConfig):
         super().__init__()
         self.config, width = config, config.width
-        self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
+        self.conditioning = _conditioning(config)
         self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS) + config.condition, width)
         self.layers = nn.ModuleList(nn.Conv1d(width, width, 2, dilation=2**i) for i in range(4))
         self.hidden = nn.Linear(width + config.condition, config.width // 2)
@@ -49,6 +91,11 @@ class WindowDecoder(nn.Module):
             x = F.gelu(layer(x))
         x = torch.cat([x.transpose(1, 2), condition], -1)
         return self.coefficients(torch.tanh(self.hidden(x)))
+
+
+def _conditioning(config: DecoderFormConfig) -> Conditioning:
+    kind = ConstantConditioning if config.constant_emotion else Conditioning
+    return kind(config.condition, len(config.styles))
 
 
 def _periodic_positions(length: int, width: int, device: torch.device) -> Tensor:
@@ -67,17 +114,17 @@ def _past_bias(length: int, heads: int, device: torch.device) -> Tensor:
     return bias.masked_fill(at[None, :, None] < at[None, None], -torch.inf)
 
 
-class AutoregressiveDecoder(nn.Module):
+class AutoregressiveDecoder(ShapeDecoder):
     """Frame after frame from its own past and the speech of the frame (the form of FaceFormer, Fan et al. 2022).
 
     Training runs twice over a crop: once with the true past, once with a past half of which the first run made
     (scheduled sampling for transformers, Mihaylova and Martins 2019).
     """
 
-    def __init__(self, config: DecoderConfig):
+    def __init__(self, config: DecoderFormConfig):
         super().__init__()
         self.config, width = config, config.width
-        self.conditioning = Conditioning(config.condition, len(config.styles), config.constant_emotion)
+        self.conditioning = _conditioning(config)
         self.speech = nn.Linear(config.hidden + len(PROSODY_CHANNELS), width)
         self.past = nn.Linear(len(ARKIT_52), width)
         self.condition = nn.Linear(config.condition, width)
@@ -93,13 +140,15 @@ class AutoregressiveDecoder(nn.Module):
         aligned = ~torch.eye(length, dtype=torch.bool, device=device)
         return self.coefficients(self.layers(x, memory, tgt_mask=bias, memory_mask=aligned))
 
-    def taught(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor, target: Tensor) -> Tensor:
+    def forward_teacher_forced(
+        self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor, target: Tensor
+    ) -> Tensor:
         """The second pass of training, (B, T, 52), with the true motion ``target`` (B, T, 52)."""
         memory, condition = self.speech(speech), self.conditioning(posterior, intensity, style)
         before = F.pad(target, (0, 0, 1, 0))[:, :-1]
         with torch.no_grad():
             first = F.pad(self._run(before, memory, condition), (0, 0, 1, 0))[:, :-1]
-        true = torch.rand(before.shape[:2], device=before.device)[..., None] < TAUGHT_FRAMES
+        true = torch.rand(before.shape[:2], device=before.device)[..., None] < TRUE_FRAMES
         return self._run(torch.where(true, before, first), memory, condition)
 
     def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
@@ -109,3 +158,22 @@ class AutoregressiveDecoder(nn.Module):
         for t in range(1, speech.shape[1] + 1):
             made = torch.cat([made, self._run(made, memory[:, :t], condition[:, :t])[:, -1:]], 1)
         return made[:, 1:]
+
+
+def build_form(config: DecoderFormConfig) -> ShapeDecoder:
+    """A freshly initialised decoder of the configured form."""
+    if config.architecture == "window":
+        return WindowDecoder(config)
+    if config.architecture == "autoregressive":
+        return AutoregressiveDecoder(config)
+    return ConstantEmotionDecoder(config) if config.constant_emotion else Decoder(config)
+
+
+def load_any_form(folder: Path | None = None) -> AnyDecoder | ShapeDecoder:
+    """As ``load_decoder``, of forms for comparison too (checkpoints of the kind ``decoder_form``)."""
+    if folder is None or read_config(folder).kind != "decoder_form":
+        return load_decoder(folder)
+    _, config, state = read_checkpoint(folder, "decoder_form", DecoderFormConfig)
+    decoder = build_form(config)
+    decoder.load_state_dict(state)
+    return decoder.eval().requires_grad_(False)

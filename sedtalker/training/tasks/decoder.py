@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -13,14 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
-from sedtalker.animation.decoder import (
-    Decoder,
-    DecoderConfig,
-    DecoderWithEars,
-    build_decoder,
-    load_decoder,
-    speech_input,
-)
+from sedtalker.animation.decoder import CorrectedDecoder, Decoder, speech_input
+from sedtalker.animation.pretrained import load_decoder
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -37,13 +31,14 @@ from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_
 from sedtalker.training.motion.phone_motion import speak_phones, teach
 from sedtalker.training.motion.spoken_motion import SpokenMotion
 from sedtalker.training.motion.visemes import Prominence, even_voice, prominence_of
+from sedtalker.training.published.decoder_forms import DecoderFormConfig, build_form
 from sedtalker.training.tasks.decoder_validation import validate_decoder
 
 
 class DecoderTaskConfig(CropConfig):
     """Hyper-parameters of the training."""
 
-    model: DecoderConfig = DecoderConfig()
+    model: DecoderFormConfig = DecoderFormConfig()
     start: str | None = None
     """Folder of a decoder whose weights training starts from; it keeps its sizes and styles, not its look-ahead."""
     encoder: str | None = None
@@ -109,20 +104,22 @@ class DecoderTask:
         self.model_config = self.config.model.model_copy(update={"shapes": shapes})
         if self.config.start:
             return self._go_on(Path(self.config.start))
-        decoder = build_decoder(self.model_config)
-        if isinstance(decoder, DecoderWithEars):
-            raise InputError("a decoder is trained alone and then given its ears: sedtalker checkpoint ears")
+        decoder = build_form(self.model_config)
+        readout = cast(nn.Linear, decoder.coefficients)
         with torch.no_grad():  # start from the mean face
-            decoder.coefficients.weight.mul_(0.1)
-            decoder.coefficients.bias.copy_(torch.from_numpy(targets.mean(0)))
+            readout.weight.mul_(0.1)
+            readout.bias.copy_(torch.from_numpy(targets.mean(0)))
         return decoder
 
     def _go_on(self, folder: Path) -> nn.Module:
         """The decoder in a folder, without its ears, with this task's look-ahead and dropout."""
         start, wanted = load_decoder(folder), self.config.model
-        start = start.decoder if isinstance(start, DecoderWithEars) else start
-        self.model_config = start.config.model_copy(update={"future": wanted.future, "dropout": wanted.dropout})
-        decoder = build_decoder(self.model_config)
+        start = start.decoder if isinstance(start, CorrectedDecoder) else start
+        if not isinstance(start, Decoder):
+            raise InputError(f"task.start={folder}: training starts from a decoder of ARKit shapes")
+        changed = {**start.config.model_dump(), "future": wanted.future, "dropout": wanted.dropout}
+        self.model_config = DecoderFormConfig.model_validate(changed)
+        decoder = build_form(self.model_config)
         decoder.load_state_dict(start.state_dict())
         return decoder
 
@@ -173,7 +170,7 @@ class DecoderTask:
         """See ``DecoderLoss``."""
         inputs = (self.sound(batch["mel"], batch["prosody"]), batch["posterior"], batch["intensity"], batch["style"])
         if self.model_config.architecture == "autoregressive":
-            predicted = model.taught(*inputs, batch["target"])  # type: ignore[operator]
+            predicted = model.forward_teacher_forced(*inputs, batch["target"])  # type: ignore[operator]
         else:
             predicted = model(*inputs)
         losses = self.criterion(predicted.float(), batch, self.config.swapped_crops)
@@ -193,8 +190,9 @@ class DecoderTask:
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder."""
+        product = self.model_config.product_config()
         config = CheckpointConfig(
-            kind="decoder",
+            kind="decoder" if product else "decoder_form",
             licence="CC-BY-4.0",
             trained_on=[
                 "GRID talker s1, tracked (CC BY 4.0)",
@@ -203,7 +201,7 @@ class DecoderTask:
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
             encoder_sha256=weights_sha256(self.encoder_folder),
-            model=self.model_config.model_dump(mode="json"),
+            model=(product or self.model_config).model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
         ahead = model.look_ahead / RATE if isinstance(model, Decoder) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.decoder import DecoderConfig, DecoderWithEars
-from sedtalker.animation.mouth_model import TALKING_SHAPES, load_ears, mouth_indices, spread_sides
+from sedtalker.animation.decoder import CorrectedDecoder, CorrectedDecoderConfig, DecoderConfig
+from sedtalker.animation.mouth_model import MOUTH_SHAPES, load_mouth_model, mouth_indices, side_matrix
 from sedtalker.checkpoint import CheckpointConfig, read_checkpoint, read_config, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import INDEX
@@ -22,13 +21,13 @@ from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.training.cards.decoder import ear_card
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
-from sedtalker.training.loop import Batch
 from sedtalker.training.motion.alignment import IGNORED, phone_frames
 from sedtalker.training.motion.crops import CropConfig, HeardCrop, TalkingCrops
 from sedtalker.training.motion.lip_gauge import measure_lips
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
 from sedtalker.training.motion.spoken_motion import SpokenMotion
 from sedtalker.training.motion.visemes import TONGUE
+from sedtalker.training.task import Batch
 from sedtalker.training.tasks.decoder_validation import frame_times, validate_talking
 
 TRAINED_ON = [
@@ -39,7 +38,7 @@ TRAINED_ON = [
 ]
 
 
-class EarTaskConfig(CropConfig):
+class MouthModelTaskConfig(CropConfig):
     """Hyper-parameters of the training."""
 
     tracked_crops: int = 18
@@ -56,7 +55,7 @@ class EarTaskConfig(CropConfig):
     phone_weight: float = 0.6
 
 
-class EarInTraining(nn.Module):
+class MouthModelInTraining(nn.Module):
     """An ear whose motion head speaks in standard deviations of its targets."""
 
     mean: Tensor
@@ -65,32 +64,32 @@ class EarInTraining(nn.Module):
 
     def __init__(self, config: SpeechEncoderConfig, mean: NDArray[np.float32], scale: NDArray[np.float32]):
         super().__init__()
-        self.ear = SpeechEncoder(config)
+        self.encoder = SpeechEncoder(config)
         for name, values in (("mean", torch.from_numpy(mean)), ("scale", torch.from_numpy(scale))):
             self.register_buffer(name, values)
-        self.register_buffer("sides", spread_sides())
+        self.register_buffer("sides", side_matrix())
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mels (B, T, 80) to coefficients (B, T, 52) and logits (B, T, 40)."""
-        hidden = self.ear(mel).float()
-        assert self.ear.motion_head is not None
-        mouth = self.ear.motion_head(hidden).float() * self.scale + self.mean
-        return mouth @ self.sides, self.ear.phones(hidden).float()
+        hidden = self.encoder(mel).float()
+        assert self.encoder.motion_head is not None
+        mouth = self.encoder.motion_head(hidden).float() * self.scale + self.mean
+        return mouth @ self.sides, self.encoder.phones(hidden).float()
 
     def finished(self) -> dict[str, Tensor]:
         """The ear's weights, with the scale within its motion head."""
-        state = {name: value.detach().clone() for name, value in self.ear.state_dict().items()}
+        state = {name: value.detach().clone() for name, value in self.encoder.state_dict().items()}
         state["motion_head.weight"] = state["motion_head.weight"] * self.scale[:, None]
         state["motion_head.bias"] = state["motion_head.bias"] * self.scale + self.mean
         return state
 
 
-class EarTask:
+class MouthModelTask:
     """Builds, feeds, scores and exports an ear (see ``Task``)."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = EarTaskConfig.model_validate(config)
-        self.model_config = c.model.model_copy(update={"motion_channels": len(TALKING_SHAPES)})
+        self.config = c = MouthModelTaskConfig.model_validate(config)
+        self.model_config = c.model.model_copy(update={"motion_channels": len(MOUTH_SHAPES)})
         face = load_builtin()
         gauge = measure_lips(face)
         self.crops = TalkingCrops(c, data, cache, face, gauge, margin=0)
@@ -102,7 +101,7 @@ class EarTask:
     def build(self) -> nn.Module:
         """A freshly initialised ear."""
         mouth = self.targets[:, mouth_indices()]
-        return EarInTraining(self.model_config, mouth.mean(0), mouth.std(0) + 1e-3)
+        return MouthModelInTraining(self.model_config, mouth.mean(0), mouth.std(0) + 1e-3)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops: ``mel`` at 50 frames a second, ``target`` coefficients, ``phones``, and how much each counts."""
@@ -152,7 +151,7 @@ class EarTask:
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder."""
-        assert isinstance(model, EarInTraining)
+        assert isinstance(model, MouthModelInTraining)
         config = CheckpointConfig(
             kind="speech_encoder",
             licence="CC-BY-4.0",
@@ -171,46 +170,43 @@ def talking(spoken: SpokenMotion) -> NDArray[np.float32]:
     return mouth
 
 
-# --- A decoder and the ears that lead it, in one checkpoint folder.
+# --- A decoder and the mouth model that corrects it, in one checkpoint folder.
 
-CARD = """# Decoder with ears
+CARD = """# Decoder with a mouth model
 
 Speech features and a dense emotion track in, coefficients of the 52 ARKit shapes out, 50 frames a second: a decoder and
-{count} that lead its mouth where nothing is acted. `sedtalker checkpoint ears` made it of these, whose own cards
-follow.
+a second network that predicts the mouth from log-mels and corrects the decoder on neutral speech.
+`sedtalker checkpoint correct` made it of these two, whose own cards follow.
 
 {parts}"""
 
 
-def give_ears(decoder: Path, ears: Sequence[Path], target: Path) -> None:
-    """Write the checkpoint folder of a ``DecoderWithEars``.
+def correct_decoder(decoder: Path, mouth_model: Path, target: Path) -> None:
+    """Write the checkpoint folder of a ``CorrectedDecoder``.
 
     Its licence is theirs; what they were trained on is put together.
 
     Raises:
-        InputError: no ears, another kind of checkpoint, or other licences.
+        InputError: another kind of checkpoint, or other licences.
     """
-    if not ears:
-        raise InputError("give one ear or more")
     described, config, weights = read_checkpoint(decoder, "decoder", DecoderConfig)
-    heard = load_ears(ears)
-    model = DecoderConfig(
-        architecture="with_ears", decoder=config, ears=heard.configs, hidden=config.hidden, styles=config.styles
-    )
+    mouth = load_mouth_model(mouth_model)
+    model = CorrectedDecoderConfig(decoder=config, mouth_model=mouth.config)
     state = {f"decoder.{name}": value for name, value in weights.items()}
-    state |= {f"ears.{name}": value for name, value in heard.state_dict().items()}
-    DecoderWithEars(model).load_state_dict(state)
-    configs = [described, *(read_config(folder) for folder in ears)]
+    state |= {f"mouth_model.{name}": value for name, value in mouth.state_dict().items()}
+    CorrectedDecoder(model).load_state_dict(state)
+    configs = [described, read_config(mouth_model)]
     licences = {c.licence for c in configs}
     if len(licences) > 1:
         raise InputError(f"their licences differ: {', '.join(sorted(licences))}")
-    cards = [(folder / "README.md").read_text(encoding="utf-8").replace("\n#", "\n##") for folder in (decoder, *ears)]
+    folders = (decoder, mouth_model)
+    cards = [(folder / "README.md").read_text(encoding="utf-8").replace("\n#", "\n##") for folder in folders]
     made = described.model_copy(
         update={
+            "kind": "corrected_decoder",
             "trained_on": list(dict.fromkeys(source for c in configs for source in c.trained_on)),
             "model": model.model_dump(mode="json"),
             "metrics": {},
         }
     )
-    count = "an ear" if len(ears) == 1 else f"{len(ears)} ears"
-    write_checkpoint(target, made, state, CARD.format(count=count, parts="\n".join(f"#{card}" for card in cards)))
+    write_checkpoint(target, made, state, CARD.format(parts="\n".join(f"#{card}" for card in cards)))

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from sedtalker.animation.decoder import Decoder, DecoderWithEars, load_decoder, predict, sound_of
+from sedtalker.animation.decoder import CorrectedDecoder, Decoder, decoder_speech
+from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.track import EmotionTrack
@@ -25,8 +26,8 @@ from sedtalker.metrics.motion import correlation
 from sedtalker.speech.encoder import SpeechFeatures, encode, load_encoder
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.takes import Take, find_lag, read_takes
-from sedtalker.training.loop import Batch
 from sedtalker.training.motion.expressive_motion import random_emotion
+from sedtalker.training.task import Batch
 
 JAW = ARKIT_52.index("jawOpen")
 SMALLEST_SCALE = 0.03
@@ -73,11 +74,11 @@ class _Heard:
 
     def __init__(self, take: Take, features: SpeechFeatures, start: Decoder):
         self.take, self.features = take, features
-        self.sound = sound_of(start.config, features).numpy()
+        self.sound = decoder_speech(start.config.hidden, features).numpy()
         self.times = features.clock.times(len(features))
         self.track = take.track.at(self.times)
-        self.before = predict(start, features, take.track)
-        self.neutral = predict(start, features, take.track.scaled(0.0))
+        self.before = start.predict(features, take.track)
+        self.neutral = start.predict(features, take.track.scaled(0.0))
         self.lag = find_lag(take.at(self.times)[:, JAW], self.before[:, JAW], FRAME_CLOCK.rate)
         self.target = take.at(self.times, self.lag)
 
@@ -90,7 +91,7 @@ class PersonalDecoderTask:
         self.start_folder = Path(c.start) if c.start else builtin_checkpoint("decoder")
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
         start, encoder = load_decoder(self.start_folder), load_encoder(self.encoder_folder)
-        start = start.decoder if isinstance(start, DecoderWithEars) else start
+        start = start.decoder if isinstance(start, CorrectedDecoder) else start
         if not isinstance(start, Decoder):
             raise InputError(f"{self.start_folder}: this kind of decoder cannot be fine-tuned")
         self.start = start
@@ -162,9 +163,9 @@ class PersonalDecoderTask:
         moving = self.start.active.bool().cpu().numpy()
         rows: dict[str, list[float]] = {k: [] for k in ("mse", "start", "static", "shuffled", "jaw", "start_jaw")}
         for index, heard in enumerate(self.held_out):
-            now = predict(model, heard.features, heard.take.track)
+            now = model.predict(heard.features, heard.take.track)
             other = (self.held_out * 2 + self.training)[index + 1] if len(self.held_out) > 1 else self.training[0]
-            elsewhere = predict(model, other.features, _stretched(heard.track, other.times))
+            elsewhere = model.predict(other.features, _stretched(heard.track, other.times))
             elsewhere = np.resize(elsewhere, now.shape)
             candidates = {"mse": now, "start": heard.before, "static": self.mean[None], "shuffled": elsewhere}
             for name, motion in candidates.items():

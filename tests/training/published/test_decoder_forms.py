@@ -3,8 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sedtalker.animation.decoder import DecoderConfig, build_decoder
-from sedtalker.training.published.decoder_forms import AutoregressiveDecoder, WindowDecoder
+from sedtalker.training.published.decoder_forms import (
+    AutoregressiveDecoder,
+    DecoderFormConfig,
+    WindowDecoder,
+    build_form,
+)
 
 
 def _inputs(frames=30):
@@ -14,7 +18,7 @@ def _inputs(frames=30):
 
 
 def _config(architecture):
-    return DecoderConfig(architecture=architecture, hidden=4, width=16, condition=8, heads=2, dropout=0.0)
+    return DecoderFormConfig(architecture=architecture, hidden=4, width=16, condition=8, heads=2, dropout=0.0)
 
 
 FORMS = [("window", WindowDecoder), ("autoregressive", AutoregressiveDecoder)]
@@ -22,13 +26,13 @@ FORMS = [("window", WindowDecoder), ("autoregressive", AutoregressiveDecoder)]
 
 @pytest.mark.parametrize(("architecture", "kind"), FORMS)
 def test_a_form_is_built_and_moves(architecture, kind):
-    decoder = build_decoder(_config(architecture)).eval()
+    decoder = build_form(_config(architecture)).eval()
     assert isinstance(decoder, kind)
     assert decoder(*_inputs()).shape == (2, 30, 52)
 
 
 def test_a_window_sees_eight_frames_on_either_side():
-    decoder = build_decoder(_config("window")).eval()
+    decoder = build_form(_config("window")).eval()
     speech, *rest = _inputs(60)
     changed = speech.clone()
     changed[:, 30] += 1.0
@@ -39,7 +43,7 @@ def test_a_window_sees_eight_frames_on_either_side():
 
 
 def test_autoregression_equals_one_pass_over_its_own_output():
-    decoder = build_decoder(_config("autoregressive")).eval()
+    decoder = build_form(_config("autoregressive")).eval()
     assert isinstance(decoder, AutoregressiveDecoder)
     speech, posterior, intensity, style = _inputs(20)
     made = decoder(speech, posterior, intensity, style)
@@ -49,7 +53,7 @@ def test_autoregression_equals_one_pass_over_its_own_output():
 
 
 def test_teaching_gives_gradients():
-    decoder = build_decoder(_config("autoregressive")).train()
+    decoder = build_form(_config("autoregressive")).train()
     inputs = _inputs(20)
-    decoder.taught(*inputs, torch.rand(2, 20, 52)).square().mean().backward()
+    decoder.forward_teacher_forced(*inputs, torch.rand(2, 20, 52)).square().mean().backward()
     assert decoder.past.weight.grad.abs().sum() > 0

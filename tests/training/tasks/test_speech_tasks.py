@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sedtalker.animation.decoder import Decoder, DecoderConfig
-from sedtalker.animation.mouth_model import TALKING_SHAPES, Ears
+from sedtalker.animation.mouth_model import MOUTH_SHAPES, MouthModel
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_builtin
 from sedtalker.speech.encoder import SpeechEncoderConfig
@@ -16,7 +16,7 @@ from sedtalker.training.motion.lip_gauge import measure_lips
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, vertex_factor, weighted_sum
 from sedtalker.training.motion.phone_motion import PhoneMotion, speak_phones
 from sedtalker.training.motion.spoken_motion import pause
-from sedtalker.training.tasks.mouth_model import EarInTraining
+from sedtalker.training.tasks.mouth_model import MouthModelInTraining
 from sedtalker.training.tasks.speech_encoder import mask_spectrum, warp_bands
 
 
@@ -147,14 +147,15 @@ def test_bilabials_always_close_from_phones():
     assert motion.coefficients.shape == (25, 52)
 
 
-def test_an_ear_is_finished_with_its_scale_inside():
-    sizes = SpeechEncoderConfig(hop=20, channels=8, dilations=(1,), motion_channels=len(TALKING_SHAPES))
+def test_a_mouth_model_is_finished_with_its_scale_inside():
+    sizes = SpeechEncoderConfig(hop=20, channels=8, dilations=(1,), motion_channels=len(MOUTH_SHAPES))
     rng = np.random.default_rng(0)
-    mean, scale = (rng.random(len(TALKING_SHAPES)).astype(np.float32) for _ in range(2))
-    training, ears, mel = EarInTraining(sizes, mean, scale).eval(), Ears([sizes]).eval(), torch.randn(1, 20, 80)
-    ears.ears[0].load_state_dict(training.finished())
+    mean, scale = (rng.random(len(MOUTH_SHAPES)).astype(np.float32) for _ in range(2))
+    training, model = MouthModelInTraining(sizes, mean, scale).eval(), MouthModel(sizes).eval()
+    mel = torch.randn(1, 20, 80)
+    model.encoder.load_state_dict(training.finished())
     with torch.no_grad():
-        assert torch.allclose(ears(mel).talking, training(mel)[0], atol=1e-5)
+        assert torch.allclose(model(mel).motion, training(mel)[0], atol=1e-5)
 
 
 def test_a_pause_is_still():
