@@ -22,30 +22,31 @@ COLOURS: dict[str, str] = {
     "surprise": "#CC79A7",
     UNCERTAIN: "#FFFFFF",
 }
-"""Okabe & Ito's palette (2008), told apart with any colour vision; grey for neutral, none for uncertain."""
+"""Okabe & Ito's palette (2008), distinct with any colour vision; grey for neutral, none for uncertain."""
 
 
-def plot_track(audio: Audio, track: EmotionTrack, path: Path) -> None:
+def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
     """Draw a track to a PNG file: segments over the waveform, posteriors as ribbons, intensity and valence/arousal.
 
     Args:
-        audio: the recording.
+        audio: the recording, whose waveform stands on top; None: no waveform.
         track: its track.
         path: where to write; written whole or not at all.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    width = float(np.clip(audio.duration * 1.2, 10.0, 40.0))
+    duration = track.duration if audio is None else audio.duration
+    width = float(np.clip(duration * 1.2, 10.0, 40.0))
     figure = Figure(figsize=(width, 7.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(4, 1, sharex=True, height_ratios=[1.5, 1.6, 1.0, 1.0])
-    _draw_waveform(axes[0], audio, track)
+    _draw_waveform(axes[0], audio, duration, track)
     _draw_ribbons(axes[1], track)
     _draw_intensity(axes[2], track)
     _draw_plane(axes[3], track)
     axes[3].set_xlabel("time (s)")
-    axes[3].set_xlim(0.0, max(audio.duration, 0.1))
+    axes[3].set_xlim(0.0, max(duration, 0.1))
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     write_figure(figure, path)
@@ -71,21 +72,22 @@ def write_figure(figure: Any, path: Path) -> None:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _draw_waveform(axis: Any, audio: Audio, track: EmotionTrack) -> None:
+def _draw_waveform(axis: Any, audio: Audio | None, duration: float, track: EmotionTrack) -> None:
     """Envelope of the sound over the segments' colours; labels where there is room."""
-    columns = min(4000, len(audio.samples))
-    edges = np.linspace(0, len(audio.samples), columns + 1).astype(np.int64)[:-1]
-    high, low = np.maximum.reduceat(audio.samples, edges), np.minimum.reduceat(audio.samples, edges)
-    scale = max(float(np.abs(audio.samples).max()), 1e-4)
     for segment in track.segments():
         axis.axvspan(segment.start, segment.end, color=COLOURS.get(segment.label, "#888888"), alpha=0.45, lw=0)
         if segment.label == UNCERTAIN:
             axis.axvspan(segment.start, segment.end, fill=False, hatch="///", edgecolor="#CCCCCC", lw=0, zorder=0)
-        if segment.end - segment.start > 0.04 * audio.duration:
+        if segment.end - segment.start > 0.04 * duration:
             middle = 0.5 * (segment.start + segment.end)
             text = f"{segment.label}\n{segment.intensity:.2f}"
             axis.text(middle, 1.08, text, ha="center", va="bottom", fontsize=9)
-    axis.fill_between(edges / audio.rate, low / scale, high / scale, color="#222222", lw=0, step="post")
+    if audio is not None:
+        columns = min(4000, len(audio.samples))
+        edges = np.linspace(0, len(audio.samples), columns + 1).astype(np.int64)[:-1]
+        high, low = np.maximum.reduceat(audio.samples, edges), np.minimum.reduceat(audio.samples, edges)
+        scale = max(float(np.abs(audio.samples).max()), 1e-4)
+        axis.fill_between(edges / audio.rate, low / scale, high / scale, color="#222222", lw=0, step="post")
     axis.set_ylim(-1.05, 1.65)
     axis.set_yticks([])
     axis.set_ylabel("sound\nand segments")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.audio import resample_frames
+from sedtalker.audio import Audio, resample_frames
+from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
+from sedtalker.errors import InputError
+from sedtalker.plugins import plugin
 
 CATEGORIES: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise")
+"""The categories of emotion, in the order of every posterior."""
 UNCERTAIN = "uncertain"
 """Label of a segment whose confidence is below what the user asked for; never a category of the dense track."""
 
@@ -38,7 +44,7 @@ class EmotionTrack:
         arousal: (T,) float32 in [-1, 1].
         labels: (C,) category names.
         duration: seconds of the recording the track belongs to.
-        speech: (T,) bool, where somebody speaks, or ``None`` where nobody looked.
+        speech: (T,) bool, where somebody speaks, or ``None`` where it is not known.
         min_confidence: segments below it are labelled ``UNCERTAIN``; the frames do not change.
     """
 
@@ -77,6 +83,66 @@ class EmotionTrack:
         """The same track with its intensity multiplied (clipped to [0, 1])."""
         return replace(self, intensity=np.clip(self.intensity * gain, 0.0, 1.0).astype(np.float32))
 
+    @staticmethod
+    def load(path: str | Path, duration: float | None = None) -> EmotionTrack:
+        """A track from a file: JSON (dense, a list of segments, keys), RTTM, CSV, TextGrid or Audacity labels.
+
+        Args:
+            path: the file.
+            duration: seconds of the recording; default: what the file says.
+
+        Raises:
+            InputError: no such file, another format, or damaged.
+        """
+        return cast(EmotionTrack, plugin("track files").read_track(Path(path), duration))
+
+    def save(self, path: str | Path) -> None:
+        """Write the track; the suffix chooses the format, ``.json`` is lossless.
+
+        Raises:
+            InputError: no format has such a suffix, or it cannot be written there.
+        """
+        plugin("track files").write_track(Path(path), self)
+
+    def plot(self, path: str | Path, audio: Audio | None = None) -> None:
+        """Draw the track to a PNG file: categories, intensity, valence and arousal, the waveform where given.
+
+        Raises:
+            InputError: its name does not end in ``.png``, or it cannot be written there.
+        """
+        plugin("track plot").plot_track(audio, self, Path(path))
+
+    def to_dataframe(self) -> Any:
+        """A ``pandas.DataFrame``, one frame a line: time, a column a category, intensity, valence, arousal.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise InputError("to_dataframe needs pandas: pip install pandas") from None
+        columns = {"time": self.times, **dict(zip(self.labels, self.posterior.T, strict=True))}
+        columns |= {"intensity": self.intensity, "valence": self.valence, "arousal": self.arousal}
+        return pandas.DataFrame(columns)
+
+    def summary(self) -> str:
+        """The track in one line: ``happy 0.7 (confidence 0.62) 0.0-4.2 s, …``."""
+        return ", ".join(
+            f"{s.label} {s.intensity:.1f} (confidence {s.confidence:.2f}) {s.start:.1f}-{s.end:.1f} s"
+            for s in self.segments()
+        )
+
+    def without_uncertain(self) -> EmotionTrack:
+        """The same track, neutral in its ``UNCERTAIN`` segments (see ``min_confidence``); what drives a face."""
+        doubtful = np.zeros(len(self), bool)
+        for segment in self.segments():
+            if segment.label == UNCERTAIN:
+                doubtful |= (self.times >= segment.start) & (self.times < segment.end)
+        if not doubtful.any():
+            return self
+        return replace(self, intensity=np.where(doubtful, 0.0, self.intensity).astype(np.float32))
+
     def segments(self, shortest: float = 0.3) -> list[Segment]:
         """Spans of one label, one after another over the whole duration, none shorter than ``shortest`` seconds.
 
@@ -84,8 +150,6 @@ class EmotionTrack:
         the label's posterior over its speech (over all of it where there is none). Spans less confident than
         ``min_confidence`` are ``UNCERTAIN``; neighbours of that label become one.
         """
-        from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
-
         count = len(self)
         if not count:
             return []

@@ -17,10 +17,10 @@ from scripts.build_blender_addon import SOURCES, build_addon
 from sedtalker import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.emotion.formats.files import read_track, write_track
-from sedtalker.emotion.formats.json import densify
+from sedtalker.emotion.densify import densify
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.emotion.track import EmotionTrack, Segment
-from sedtalker.export.formats import ExportOptions, export
+from sedtalker.export.formats import export
 from sedtalker.mesh.files import read_mesh
 from tests.dcc.conftest import SAMPLES, Blender, Example, some_frames, vertices_at
 from tests.dcc.test_blender_imports import METRES_RMS, RELATIVE, rms, size
@@ -54,7 +54,7 @@ def test_shape_keys_land_on_the_selected_mesh(
     blender: Blender, addon: Path, small: dict[str, Example], tmp_path: Path, kind: str, name: str
 ) -> None:
     example, path = small[name], tmp_path / f"a.{kind}"
-    export(example.animation, kind, path, ExportOptions())
+    export(example.animation, path, kind)
     frames = some_frames(example.animation)
     request = {"addon": addon, "mesh": example.mesh, "file": path, "form": "SHAPE_KEYS", "frames": frames}
     seen = blender("with_addon.py", **request, start=11, times=2)
@@ -71,7 +71,7 @@ def test_mesh_caches_land_on_the_selected_mesh(
     blender: Blender, addon: Path, small: dict[str, Example], tmp_path: Path, kind: str
 ) -> None:
     example, path = small["standing"], tmp_path / f"a.{kind}"
-    export(example.animation, kind, path, ExportOptions())
+    export(example.animation, path, kind)
     frames = some_frames(example.animation)
     request = {"addon": addon, "mesh": example.mesh, "file": path, "form": "MESH_CACHE", "frames": frames}
     seen = blender("with_addon.py", **request)
@@ -118,7 +118,7 @@ def test_markers_moved_in_blender_come_back_less_than_a_frame_off(
     track = densify(given, duration)
     wild = np.random.default_rng(3).uniform(0, 1, (int(fps * duration), 2)).astype(np.float32)
     animation = Animation(wild, fps, face, np.zeros((len(wild), 3), np.float32), track)
-    export(animation, "glb", tmp_path / "wild.glb", ExportOptions())
+    export(animation, tmp_path / "wild.glb", "glb")
     write_track(tmp_path / "wild.emotion.json", track)
     before = track.segments()
     assert [s.label for s in before] == words

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from sedtalker.emotion.formats.track_format import TrackFormat
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK
 
 LIST = "emotion_with_timecode_list"
+"""The name its keys stand under."""
 WORDS: dict[str, str] = {
     "happy": "joy",
     "sad": "sadness",
@@ -98,6 +100,13 @@ def track_from_keys(data: Any, duration: float | None = None, name: str = "keys"
     return EmotionTrack(frames, posterior, intensity, *valence_arousal(posterior, intensity), duration=length)
 
 
+def _loaded(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InputError(f"{name}: not valid JSON") from None
+
+
 def _strengths(key: Key, name: str) -> list[float]:
     """Strength of every category."""
     out = [0.0] * len(CATEGORIES)
@@ -112,3 +121,14 @@ def _strengths(key: Key, name: str) -> list[float]:
         if known is not None and known != CATEGORIES[0]:
             out[CATEGORIES.index(known)] += strength
     return out
+
+
+FORMATS = (
+    TrackFormat(
+        ".keys.json",
+        "emotion keys, ten a second, as Audio2Face-3D takes them",
+        lambda text, duration, name: track_from_keys(_loaded(text, name), duration, name),
+        lambda track, stem: track_to_keys(track),
+    ),
+)
+"""See ``sedtalker.emotion.formats.files``."""

@@ -11,12 +11,15 @@ import math
 import re
 from collections.abc import Sequence
 
+from sedtalker.emotion.formats.track_format import segment_format
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
 
 CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
+"""Header of the table; the first three are needed."""
 DEFAULT_INTENSITY = 0.7
+"""Of a label without a number."""
 
 
 def segments_to_audacity(segments: Sequence[Segment]) -> str:
@@ -200,3 +203,24 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
     if not segments:
         raise InputError(f"{name}: no segments in it")
     return sorted(segments, key=lambda s: (s.start, s.end))
+
+
+FORMATS = (
+    segment_format(
+        ".txt", "Audacity's label track", segments_from_audacity, lambda found, *_: segments_to_audacity(found)
+    ),
+    segment_format(".csv", "a table", segments_from_csv, lambda found, *_: segments_to_csv(found)),
+    segment_format(
+        ".textgrid",
+        "Praat's TextGrid",
+        segments_from_textgrid,
+        lambda found, stem, duration: segments_to_textgrid(found, duration),
+    ),
+    segment_format(
+        ".rttm",
+        "RTTM, as speaker diarizers write it",
+        segments_from_rttm,
+        lambda found, stem, _: segments_to_rttm(found, stem),
+    ),
+)
+"""See ``sedtalker.emotion.formats.files``."""

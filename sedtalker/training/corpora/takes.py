@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio, resample_frames
 from sedtalker.emotion.formats.files import parse_emotion
-from sedtalker.emotion.formats.json import constant_track
+from sedtalker.emotion.densify import constant_track
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.export.arkit import RATE, read_arkit_csv

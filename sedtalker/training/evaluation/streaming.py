@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.emotion.diarizer import FrameEmotions, TrackRule, load_diarizer
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.segmentation import LiveSegmentation, decode_labels
-from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, emotions_heard
+from sedtalker.emotion.segmentation import decode_labels
+from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, LiveSegmentation, emotions_heard
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.speech.encoder import SpeechEncoder, load_encoder

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.emotion.densify import densify
 from sedtalker.emotion.formats import labels as f
 from sedtalker.emotion.formats.files import read_track, write_track
-from sedtalker.emotion.formats.json import densify
 from sedtalker.emotion.formats.labels import segments_from_rttm, segments_to_rttm
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, Segment
 from sedtalker.errors import InputError

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from sedtalker.animation.decoder import load_decoder, predict
+from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, load_audio, resample_frames
-from sedtalker.emotion.formats.json import constant_track
+from sedtalker.emotion.densify import constant_track
 from sedtalker.errors import InputError
 from sedtalker.export.arkit import COLUMNS, timecode
 from sedtalker.face.arkit import ARKIT_52
@@ -43,7 +43,7 @@ def takes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(6):
         sound = Audio(speech[number * 3 * SAMPLE_RATE : (number + 1) * 3 * SAMPLE_RATE])
         features = encode(encoder, sound)
-        weights = predict(decoder, features, constant_track("neutral", sound.duration))
+        weights = decoder.predict(features, constant_track("neutral", sound.duration))
         weights[:, JAW] = np.clip(1.7 * weights[:, JAW], 0, 1)
         weights[:, SMILE] = np.clip(weights[:, SMILE] + 0.3, 0, 1)
         write_take(folder, f"take{number}", sound, weights, features.clock.times(len(features)), 0.06)
@@ -93,7 +93,7 @@ def test_it_takes_on_the_habit_and_keeps_obeying(takes: Path, tmp_path: Path) ->
     duration = heard.take.duration
     happy, neutral = (constant_track(text, duration) for text in ("happy:1.0", "neutral"))
     change = [
-        float((predict(d, heard.features, happy) - predict(d, heard.features, neutral))[:, SMILE].mean())
+        float((d.predict(heard.features, happy) - d.predict(heard.features, neutral))[:, SMILE].mean())
         for d in (personal, start)
     ]
     assert change[1] > 0.1
