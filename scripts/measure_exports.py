@@ -8,19 +8,21 @@ Prints the table of docs/export.md.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation, read_animation
-from sedtalker.export.formats import SUFFIXES, ExportOptions, export
-from sedtalker.export.glb_reader import read_glb_animation
-from sedtalker.export.point_caches import read_mdd, read_npy, read_pc2
-from sedtalker.export.usd_reader import read_usd
+from sedtalker.export.formats import export, export_formats
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.support.exports import read_glb_animation, read_mdd, read_npy, read_pc2, read_usd  # noqa: E402
 
 Read = Callable[[Path, NDArray[np.float64], int], NDArray[np.float32]]
 """Vertices (t, V, 3) at seconds (t,), of a file and the number of vertices of the mesh."""
@@ -38,19 +40,19 @@ def _frames(points: NDArray[np.float32], seconds: NDArray[np.float64], fps: floa
     return points[np.round(seconds * fps).astype(int)]
 
 
-CASES: tuple[tuple[str, str, ExportOptions], ...] = (
-    ("GLB", "glb", ExportOptions()),
-    ("GLB `--targets arkit`", "glb", ExportOptions(targets="arkit")),
-    ("GLB `--targets all`", "glb", ExportOptions(targets="all")),
-    ("USD", "usd", ExportOptions()),
-    ("USD `--targets arkit`", "usd", ExportOptions(targets="arkit")),
-    ("USD `--points`", "usd", ExportOptions(points=True)),
-    ("MDD", "mdd", ExportOptions(metres=True)),
-    ("PC2", "pc2", ExportOptions(metres=True)),
-    ("npy", "npy", ExportOptions()),
-    ("npz", "npz", ExportOptions()),
-    ("ARKit CSV", "arkit", ExportOptions()),
-    ("emotion keys", "keys", ExportOptions()),
+CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("GLB", "glb", {}),
+    ("GLB `--targets arkit`", "glb", {"targets": "arkit"}),
+    ("GLB `--targets all`", "glb", {"targets": "all"}),
+    ("USD", "usd", {}),
+    ("USD `--targets arkit`", "usd", {"targets": "arkit"}),
+    ("USD `--points`", "usd", {"points": True}),
+    ("MDD", "mdd", {"metres": True}),
+    ("PC2", "pc2", {"metres": True}),
+    ("npy", "npy", {}),
+    ("npz", "npz", {}),
+    ("ARKit CSV", "arkit", {}),
+    ("emotion keys", "keys", {}),
 )
 
 
@@ -68,8 +70,8 @@ def measure(animation: Animation, folder: Path) -> list[str]:
     }
     rows = []
     for title, name, options in CASES:
-        path = folder / f"a{SUFFIXES[name]}"
-        said = export(animation, name, path, options)
+        path = folder / f"a{export_formats()[name].suffix}"
+        said = export(animation, path, name, **options)
         row = [title, f"{path.stat().st_size / 1e6:.2f}", str(said.get("targets", "–"))]
         row.append(f"{100 * said['residual_share']:.2f} %" if "residual_share" in said else "–")
         if name in readers:

@@ -8,7 +8,7 @@ step, how much of it is done, and how much there is (0 where nobody knows). A st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -30,7 +30,7 @@ def one_step(hook: Hook, step: str) -> Iterator[None]:
     hook(step, 1, 1)
 
 
-def counted(items: Iterable[Item], hook: Hook, step: str, total: int) -> Iterator[Item]:
+def counted(items: Iterable[Item], hook: Hook, step: str, total: int) -> Generator[Item, None, None]:
     """Pass the items on and report each; the step ends with the items, also where they are fewer than ``total``."""
     hook(step, 0, total)
     count = 0

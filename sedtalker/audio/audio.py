@@ -17,9 +17,15 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 
 SAMPLE_RATE = 16_000
+"""Samples per second of all sound inside the package, Hz."""
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+"""Hz that are read: below, there is no speech, and resampling asks for much memory; above, nothing records."""
 SHORTEST_SECONDS = 0.1
+"""Less has no syllable in it."""
 LONGEST_SECONDS = 3600.0
+"""What ``load_audio`` reads unless asked for more: an hour takes 1.5 GB to animate."""
 LARGEST_BYTES = 2 * 1024**3
+"""Larger files are not opened."""
 FAR_BEYOND_FULL_SCALE = 2.0
 """Peaks up to this are the overshoot of lossy codecs and are clipped; beyond it the scale itself is off."""
 CANCELLED = 1e-3
@@ -27,7 +33,9 @@ CANCELLED = 1e-3
 PART_SECONDS = 10
 """How much of a recording is mixed and resampled at a time."""
 SUPPORTED = "wav, flac, ogg, opus, mp3, m4a, mp4 or webm"
-
+"""What error messages ask for."""
+SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".mp4", ".webm")
+"""Of the files among which ``find_recording`` looks, in this order."""
 
 Channels = NDArray[np.float32]
 """Samples (n, channels)."""
@@ -65,8 +73,9 @@ def from_samples(samples: NDArray[np.floating], rate: int) -> Audio:
     zero, and sound far beyond full scale is brought down; both are reported in ``notes``.
 
     Raises:
-        InputError: no samples, or shorter than 0.1 s.
+        InputError: no samples, shorter than 0.1 s, or a rate that no recording has.
     """
+    check_rate(rate)
     channels = np.asarray(samples, dtype=np.float32)
     channels = channels if channels.ndim == 2 else channels[:, None]
     step = PART_SECONDS * rate
@@ -105,8 +114,56 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
     return audio
 
 
+def as_audio(
+    source: Audio | Path | str | NDArray[np.floating], rate: int | None = None, longest: float = LONGEST_SECONDS
+) -> Audio:
+    """Whatever somebody has of a recording: a file's path, an array of samples with its rate, or an ``Audio``.
+
+    Args:
+        source: the recording; arrays are (n,) or (n, channels).
+        rate: samples per second of an array.
+        longest: seconds; longer files are refused.
+
+    Raises:
+        InputError: an array without a rate, or sound that cannot be read.
+    """
+    if isinstance(source, Audio):
+        return source
+    if isinstance(source, str | Path):
+        return load_audio(source, longest)
+    if rate is None:
+        raise InputError("samples need their rate: give rate=16000, or the path of a file")
+    return from_samples(np.asarray(source), rate)
+
+
+def check_rate(rate: int) -> None:
+    """Raise ``InputError`` for samples per second that no recording of speech has."""
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise InputError(f"sound of {rate} Hz cannot be read: give {LOWEST_RATE} to {HIGHEST_RATE} Hz")
+
+
+def find_recording(result: Path, sha256: str | None) -> Path | None:
+    """The recording that a result was made from: a sound of its name, beside it or a folder up, of the same hash.
+
+    Args:
+        result: a file such as ``speech/speech.npz``.
+        sha256: ``Audio.sha256`` of the recording; None where it is not known, and nothing is found.
+    """
+    stem = result.name.removesuffix(result.suffix)
+    beside = [folder / f"{stem}{suffix}" for folder in (result.parent, result.parent.parent) for suffix in SUFFIXES]
+    return next((path for path in beside if sha256 and path.is_file() and _sha256(path) == sha256), None)
+
+
+def _sha256(path: Path) -> str | None:
+    """Hash of the decoded sound; None where it cannot be read."""
+    try:
+        return load_audio(path).sha256
+    except InputError:
+        return None
+
+
 class _TooShort(InputError):
-    """Not enough samples to be heard."""
+    """Too few samples for a syllable."""
 
     def __init__(self, seconds: float):
         self.seconds = seconds
@@ -183,7 +240,12 @@ class _Decoder:
     def rate(self) -> int:
         """Samples per second of the first audio stream."""
         with self._open() as (_, stream):
-            return int(stream.rate)
+            rate = int(stream.rate)
+        try:
+            check_rate(rate)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from None
+        return rate
 
     def parts(self) -> Iterator[Channels]:
         """Parts (n, channels) of about ``PART_SECONDS`` at the file's own rate."""
@@ -202,16 +264,17 @@ class _Decoder:
         """What the decoder gives, packet by packet."""
         import av
 
-        resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+        # Packed samples: planes of eight and more channels crash PyAV's to_ndarray.
+        resampler = av.AudioResampler(format="flt", layout=stream.layout, rate=stream.rate)
         total, self.truncated = 0, False
         frames = iter(container.decode(stream))
         while not self.truncated:
             try:
                 frame = next(frames, None)
-                made = [piece.to_ndarray().T.astype(np.float32) for piece in resampler.resample(frame)]
+                made = [_channels(piece) for piece in resampler.resample(frame)]
             except av.error.FFmpegError:
                 self.truncated = True
-                frame, made = None, [piece.to_ndarray().T.astype(np.float32) for piece in resampler.resample(None)]
+                frame, made = None, [_channels(piece) for piece in resampler.resample(None)]
             total += sum(map(len, made))
             if total > self.longest * stream.rate:
                 raise InputError(f"{self.path}: longer than {self.longest:.0f} s; cut it or raise --max-seconds")
@@ -224,14 +287,23 @@ class _Decoder:
         import av
 
         try:
-            with av.open(str(self.path), metadata_errors="ignore") as container:
+            # "file:", or FFmpeg takes what stands before a colon in the name for a protocol, and may connect to it.
+            with av.open(f"file:{self.path}", metadata_errors="ignore") as container:
                 if not container.streams.audio:
                     raise InputError(f"{self.path}: no audio in this file; give {SUPPORTED}")
-                yield container, container.streams.audio[0]
+                stream = container.streams.audio[0]
+                if stream.codec_context is None:
+                    raise InputError(f"{self.path}: its sound is coded in a way that is not known; give {SUPPORTED}")
+                yield container, stream
         except (av.error.FFmpegError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{self.path}: not a readable audio file; give {SUPPORTED}") from None
+
+
+def _channels(piece: Any) -> Channels:
+    """Samples (n, channels) of a packed frame."""
+    return np.asarray(piece.to_ndarray().reshape(-1, piece.layout.nb_channels), dtype=np.float32)
 
 
 def _within(pieces: Iterable[Channels], limit: int | None, slack: int) -> Iterator[Channels]:

@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.audio.audio import SAMPLE_RATE, check_rate
 from sedtalker.errors import InputError
 
 AT_MOST = 8192
@@ -49,11 +49,11 @@ def pipe_samples(pipe: BinaryIO) -> Iterator[NDArray[np.float32]]:
     else:
         layout, held = SampleFormat(), start
     resample = soxr.ResampleStream(layout.rate, SAMPLE_RATE, 1, dtype="float32") if layout.rate != SAMPLE_RATE else None
-    heard = False
+    empty = True
     for piece in _pieces(pipe, layout, held):
-        heard = True
+        empty = False
         yield resample.resample_chunk(piece) if resample else piece
-    if not heard:
+    if empty:
         raise InputError("no sound came through the pipe")
     if resample:
         yield resample.resample_chunk(np.zeros(0, np.float32), last=True)
@@ -99,6 +99,7 @@ def _wav_header(pipe: BinaryIO) -> SampleFormat:
             tag = struct.unpack("<H", body[24:26])[0] if tag == 0xFFFE and len(body) >= 26 else tag
             if (tag, bits) not in SAMPLE_TYPES or not channels or not rate:
                 raise InputError("the WAV in the pipe is of a kind that is not read: give 16-bit samples")
+            check_rate(rate)
             layout = SampleFormat(SAMPLE_TYPES[tag, bits], channels, rate)
 
 

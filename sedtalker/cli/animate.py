@@ -12,9 +12,9 @@ import typer
 
 from sedtalker import __version__
 from sedtalker.cli.console import fail_clearly, say, write_json
-from sedtalker.cli.render import Backend, render_video
+from sedtalker.cli.render import Backend
 from sedtalker.errors import InputError
-from sedtalker.export.formats import SUFFIXES, ExportOptions, export, parse_formats
+from sedtalker.export.formats import export, export_formats, parse_formats
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
@@ -71,7 +71,7 @@ def animate(
     renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
     light: Annotated[str, typer.Option(help="Of the video: studio, soft, dramatic or a .json file.")] = "studio",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video.")] = True,
-    to: Annotated[list[str] | None, typer.Option(help=f"Also write: {', '.join(SUFFIXES)}, by comma.")] = None,
+    to: Annotated[list[str] | None, typer.Option(help=f"Also write: {', '.join(export_formats())}, by comma.")] = None,
     blinks: Annotated[bool, typer.Option("--blinks/--no-blinks", help="Add blinks.")] = True,
     gaze: Annotated[bool, typer.Option("--gaze/--no-gaze", help="Add eye motion.")] = True,
     head: Annotated[bool, typer.Option("--head/--no-head", help="Add head motion.")] = True,
@@ -87,7 +87,7 @@ def animate(
         raise InputError("--enroll is for the diarizer; it does nothing with --emotion")
     folder = output or Path(audio.stem)
     formats = list(dict.fromkeys(["glb", "npz", *(parse_formats(to) if to else [])]))
-    suffixes = ([".mp4"] if video else []) + [".emotion.json", *(SUFFIXES[name] for name in formats)]
+    suffixes = ([".mp4"] if video else []) + [".emotion.json", *(export_formats()[name].suffix for name in formats)]
     with OutputFolder(folder, [audio.stem + suffix for suffix in suffixes], force) as results:
         from sedtalker.animation.animator import IdleMotion
         from sedtalker.animation.gains import Gains, parse_region_gains
@@ -113,7 +113,11 @@ def animate(
             provenance=source,
         )
         if video:
-            render_video(results.path / f"{audio.stem}.mp4", animation, sound, size, renderer, lighting, stages)
+            from sedtalker.render.video import render_video
+
+            video_file = results.path / f"{audio.stem}.mp4"
+            with stages.shown as shown:
+                render_video(animation, video_file, sound, size, renderer, lighting, shown.hook)
         with stages.stage("writing the files"):
             _write(animation, audio, results.path, folder, formats)
         stages.summary(sound.duration)
@@ -170,8 +174,8 @@ def _animation(
     **options: Any,
 ) -> Animation:
     from sedtalker.animation.animator import assemble
-    from sedtalker.animation.decoder import load_decoder, predict
     from sedtalker.animation.gains import apply_gains
+    from sedtalker.animation.pretrained import load_decoder
     from sedtalker.checkpoint import weights_sha256
     from sedtalker.speech.encoder import encode, load_encoder
 
@@ -181,9 +185,9 @@ def _animation(
         track = read_emotion(emotion, sound, features, target, enrolled).scaled(intensity)
     with stages.stage("moving the face"):
         decoder = load_decoder(weights).to(target)
-        spoken = predict(decoder, features, track, style)
+        spoken = decoder.predict(features, track, style)
         if not gains.leaves_motion_as_is:
-            spoken = apply_gains(spoken, predict(decoder, features, track.scaled(0.0), style), gains, face)
+            spoken = apply_gains(spoken, decoder.predict(features, track.scaled(0.0), style), gains, face)
     provenance = options.pop("provenance") | {
         "sedtalker": __version__,
         "audio_sha256": sound.sha256,
@@ -217,7 +221,7 @@ def read_emotion(
     """
     if emotion is None:
         from sedtalker.audio import load_audio
-        from sedtalker.emotion.diarizer import diarize, enrol, load_diarizer
+        from sedtalker.emotion.inference import diarize, enrol, load_diarizer
         from sedtalker.speech.encoder import encode, load_encoder
 
         diarizer, voice = load_diarizer().to(device), None
@@ -253,5 +257,5 @@ def _write(animation: Animation, audio: Path, folder: Path, place: Path, formats
     assert animation.track is not None
     write_track(folder / f"{audio.stem}.emotion.json", animation.track)
     for name in formats:
-        file = audio.stem + SUFFIXES[name]
-        export(animation, name, folder / file, ExportOptions(audio=audio), place / file)
+        file = audio.stem + export_formats()[name].suffix
+        export(animation, folder / file, name, audio, place=place / file)

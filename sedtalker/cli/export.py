@@ -2,25 +2,69 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.console import (
+    ForceOption,
+    JsonOption,
+    ProgressOption,
+    QuietOption,
+    ShownProgress,
+    fail_clearly,
+    say,
+    write_json,
+)
 from sedtalker.errors import InputError
-from sedtalker.export.formats import SUFFIXES, ExportOptions, parse_formats
 from sedtalker.export.formats import export as write
+from sedtalker.export.formats import export_formats, parse_formats
+from sedtalker.progress import one_step
+from sedtalker.storage import OutputFolder
 
 Targets = Literal["few", "arkit", "all"]
+"""What ``--targets`` takes, see ``sedtalker.export.targets.choose_targets``."""
+
+ANIMATION_HELP = "The .npz that sedtalker animate wrote, or the folder it is in."
+"""Help text of an argument that ``find_animation`` takes."""
+
+TO_HELP = "; ".join(f"{row.name}: {row.about}" for row in export_formats().values())
+"""Every format and what it holds."""
+
+log = logging.getLogger(__name__)
+
+
+def find_animation(given: Path) -> Path:
+    """The animation file that a person means: the file, the only one of a folder, or that of ``sedtalker animate``.
+
+    ``speech.npz``, ``speech`` and ``speech/`` all lead to ``speech/speech.npz`` where nothing else is there.
+
+    Raises:
+        InputError: there is none, or there are several to choose from.
+    """
+    stem = given.with_suffix("") if given.suffix.lower() == ".npz" else given
+    candidates = [given, given.with_name(f"{given.name}.npz"), stem / f"{stem.name}.npz"]
+    found = next((path for path in candidates if path.name and path.is_file()), None)
+    if found is None and given.is_dir():
+        inside = sorted(given.glob("*.npz"))
+        if len(inside) > 1:
+            raise InputError(f"{given}: there are {len(inside)} animations in it; name one, such as {inside[0]}")
+        found = inside[0] if inside else None
+    if found is None:
+        raise InputError(f"{given}: no such file; give the .npz that sedtalker animate wrote")
+    if found != given:
+        log.info(f"reading {found}")
+    return found
 
 
 @fail_clearly
 def export(
-    animation: Annotated[Path, typer.Argument(help="The .npz that sedtalker animate wrote.")],
-    to: Annotated[list[str], typer.Option(help=f"Formats, by comma: {', '.join(SUFFIXES)}.")],
+    animation: Annotated[Path, typer.Argument(help=ANIMATION_HELP)],
+    to: Annotated[list[str], typer.Option(help=f"Formats, by comma. {TO_HELP}.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the results [where the animation is].")
+        Path | None, typer.Option("--output", "-o", help="Folder of the results; default: where the animation is.")
     ] = None,
     targets: Annotated[
         Targets,
@@ -33,40 +77,46 @@ def export(
         bool, typer.Option("--metres", help="MDD, PC2: metres, +Y up, not the unit and axes of your mesh file.")
     ] = False,
     fps: Annotated[float | None, typer.Option(min=1.0, max=240.0, help="Resample to these frames a second.")] = None,
-    audio: Annotated[Path | None, typer.Option(help="The speech; GLB and USD name it [found beside].")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+    audio: Annotated[
+        Path | None, typer.Option(help="The speech, which GLB and USD name; default: found beside the animation.")
+    ] = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    progress: ProgressOption = "bar",
+    as_json: JsonOption = False,
 ) -> None:
     """Write an animation for Blender, Unreal, Maya, the web; it needs neither the audio nor the models."""
-    formats = parse_formats(to)
-    from sedtalker.storage import OutputFolder
-
-    if not animation.is_file():
-        raise InputError(f"{animation}: no such file; give the .npz that sedtalker animate wrote")
+    rows = [export_formats()[name] for name in parse_formats(to)]
+    animation = find_animation(animation)
+    check_sound(audio)
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
-    names = {name: stem + SUFFIXES[name] for name in formats}
+    options: dict[str, Any] = {"targets": targets, "points": points, "metres": metres}
     written: list[dict[str, Any]] = []
-    with OutputFolder(folder, list(names.values()), force) as results:
+    files = [stem + row.suffix for row in rows]
+    with OutputFolder(folder, files, force) as results, ShownProgress(progress, quiet) as shown:
         from sedtalker.animation.animation import read_animation
-        from sedtalker.cli.console import Stages
-        from sedtalker.export.sound import find_sound
+        from sedtalker.audio import find_recording
 
-        stages = Stages(quiet=quiet)
-        with stages.stage("opening the animation"):
+        with one_step(shown.hook, "opening the animation"):
             opened = read_animation(animation)
             opened = opened if fps is None else opened.resampled(fps)
-            sound = find_sound(opened, animation, audio)
-        options = ExportOptions(targets, points, metres, sound)
-        for name, file in names.items():
-            with stages.stage(f"writing {name}"):
-                said = write(opened, name, results.path / file, options, folder / file)
+            sound = audio or find_recording(animation, opened.provenance.get("audio_sha256"))
+        for row, file in zip(rows, files, strict=True):
+            chosen = {name: options[name] for name in row.options if name in options}
+            with one_step(shown.hook, f"writing {row.name}"):
+                said = write(opened, results.path / file, row.name, sound, place=folder / file, **chosen)
             size = (results.path / file).stat().st_size
-            written.append({"format": name, "file": str(folder / file), "bytes": size, **said})
+            written.append({"format": row.name, "file": str(folder / file), "bytes": size, **said})
     if as_json:
         write_json({"files": written, "frames": len(opened), "fps": opened.fps, "audio": sound and str(sound)})
         return
-    for row in written:
-        notes = ", ".join(f"{key} {value}" for key, value in row.items() if key not in ("format", "file"))
-        say(f"  {row['format']}: {notes}")
-        print(row["file"])
+    for made in written:
+        notes = ", ".join(f"{key} {value}" for key, value in made.items() if key not in ("format", "file"))
+        say(f"  {made['format']}: {notes}")
+        print(made["file"])
+
+
+def check_sound(audio: Path | None) -> None:
+    """Raise ``InputError`` where ``--audio`` names no file."""
+    if audio is not None and not audio.is_file():
+        raise InputError(f"{audio}: no such file")

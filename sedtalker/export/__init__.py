@@ -1,1 +1,1 @@
-"""Writing animations in the formats of other programs, one module a format."""
+"""Writing animations in the formats of other programs, a module a format: see ``sedtalker.export.formats``."""

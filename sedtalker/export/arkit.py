@@ -6,6 +6,7 @@ import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
+from sedtalker.export.formats import ExportFormat
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Floats
@@ -139,8 +141,11 @@ class ArkitMotion:
     eyes: Floats
 
 
-def write_arkit_csv(path: Path, animation: Animation) -> ArkitWeights:
+def write_arkit_csv(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
     """Solve the weights at 60 frames a second and write them; the file appears whole or not at all.
+
+    Returns:
+        What the weights miss: ``residual_mm``, RMS over vertices and frames, and ``residual_share`` of the motion.
 
     Raises:
         InputError: no frames, or the face has no ARKit shapes.
@@ -156,7 +161,7 @@ def write_arkit_csv(path: Path, animation: Animation) -> ArkitWeights:
         writer.writerow(COLUMNS)
         for frame, values in enumerate(np.concatenate([solved.weights, angles], axis=1).tolist()):
             writer.writerow([timecode(frame), len(values), *(f"{value:.10f}" for value in values)])
-    return solved
+    return {"residual_mm": round(1e3 * solved.residual, 4), "residual_share": round(solved.share, 5)}
 
 
 def timecode(frame: int) -> str:
@@ -223,3 +228,10 @@ def _seconds(text: str, rate: float) -> float:
         raise ValueError(text)
     hours, minutes, seconds, frames = found.groups()
     return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(frames) / rate
+
+
+FORMATS = (
+    ExportFormat(
+        name="arkit", suffix=".arkit.csv", about="the 52 ARKit weights as Live Link Face's CSV", write=write_arkit_csv
+    ),
+)

@@ -6,7 +6,6 @@ the size, and stay editable in Blender, Unreal and on the web. Follows the Khron
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
+from sedtalker.export.formats import ExportFormat
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
@@ -30,24 +30,21 @@ _LEAST_NORMAL = 3e-2  # smaller changes of a unit normal, at the peak weight, ar
 
 
 def write_animation_glb(
-    path: Path, animation: Animation, targets: Targets = "few", audio: Path | None = None, place: Path | None = None
+    path: Path, animation: Animation, audio: str | None = None, targets: Targets = "few"
 ) -> dict[str, Any]:
     """Write an animation with its provenance, and the name of its sound, in ``asset.extras``.
 
     Args:
         path: the file.
         animation: what is written.
+        audio: the sound, as ``asset.extras.audio`` should name it.
         targets: which morph targets, see ``choose_targets``.
-        audio: the sound that belongs to it; its path relative to ``place`` is kept.
-        place: where the file will be moved, if not ``path``.
 
     Returns:
         How many targets there are and what they lose, see ``MorphTargets.describe``.
     """
     chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps)
-    extras = dict(animation.provenance)
-    if audio is not None:
-        extras["audio"] = Path(os.path.relpath(audio.resolve(), (place or path).resolve().parent)).as_posix()
+    extras = dict(animation.provenance) | ({} if audio is None else {"audio": audio})
     write_glb(
         path,
         animation.face,
@@ -327,3 +324,14 @@ def _animation(
         flips = np.cumprod(np.concatenate([[1.0], np.where((quaternions[1:] * quaternions[:-1]).sum(1) < 0, -1, 1)]))
         add(0, "rotation", (quaternions * flips[:, None]).astype(np.float32))
     return {"name": "speech", "channels": channels, "samplers": samplers}
+
+
+FORMATS = (
+    ExportFormat(
+        name="glb",
+        suffix=".glb",
+        about="glTF 2.0: mesh, blend shapes and their weights",
+        write=write_animation_glb,
+        options=("targets",),
+    ),
+)

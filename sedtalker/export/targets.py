@@ -13,8 +13,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Floats, Ints, Material
 from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
-from sedtalker.render.renderer import weld_map
-from sedtalker.render.shading import welded_normals
+from sedtalker.render.shading import weld_map, welded_normals
 
 Targets = Literal["few", "arkit", "all"]
 FEWEST = 32

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
-from sedtalker.export.point_caches import MAX_BYTES
+from sedtalker.export.formats import ExportFormat
 from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.mesh.mesh import Floats
@@ -24,18 +24,21 @@ from sedtalker.storage import whole_file
 
 ROOT = "/Face"
 JOINTS = ("body", "body/head")
-_LEAST_OFFSET = 1e-6  # metres: smaller offsets are left out
+"""Prim of the face and the joints of its skeleton."""
+MOST_BYTES = 2 << 30
+"""Of time-sampled points: the library keeps them in memory until the file is written."""
+_LEAST_OFFSET = 1e-6
+"""Metres: smaller offsets of blend shapes are left out."""
 _LEAST_NORMAL = 1e-3
+"""Smaller changes of a unit normal are left out."""
 
 
 def write_usd(
     path: Path,
     animation: Animation,
-    *,
+    audio: str | None = None,
     targets: Targets = "few",
     points: bool = False,
-    audio: Path | None = None,
-    place: Path | None = None,
 ) -> dict[str, Any]:
     """Write a face as ``.usdc``, ``.usda`` or ``.usd``; the file appears whole or not at all.
 
@@ -46,10 +49,9 @@ def write_usd(
     Args:
         path: the file.
         animation: what is written.
+        audio: the sound to refer to, its path relative to the file.
         targets: which blend shapes, see ``choose_targets``.
         points: time-sampled vertices instead of blend shapes.
-        audio: a sound file to refer to, by its path relative to ``place``.
-        place: where the file will be moved, if not ``path``.
 
     Returns:
         How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
@@ -64,8 +66,8 @@ def write_usd(
     if not len(animation):
         raise InputError(f"{path}: the animation has no frames")
     face = animation.face
-    if points and 12 * len(animation) * len(face.mesh.vertices) > MAX_BYTES:
-        raise InputError(f"{path}: more than {MAX_BYTES >> 30} GiB of points; write mdd, or usd without --points")
+    if points and 12 * len(animation) * len(face.mesh.vertices) > MOST_BYTES:
+        raise InputError(f"{path}: more than {MOST_BYTES >> 30} GiB of points; write mdd, or usd without --points")
     stage = Usd.Stage.CreateInMemory(path.name)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
@@ -94,7 +96,7 @@ def write_usd(
         extent = np.stack([face.mesh.vertices.min(axis=0) - reach, face.mesh.vertices.max(axis=0) + reach])
         UsdGeom.ModelAPI.Apply(root.GetPrim()).SetExtentsHint(_vectors(extent))
     if audio is not None:
-        _audio(stage, audio, place or path)
+        _audio(stage, audio)
     with whole_file(path) as temporary:
         stage.GetRootLayer().Export(str(temporary))
     return said
@@ -222,14 +224,23 @@ def _skeleton(stage: Any, animation: Animation, mesh: Any, targets: MorphTargets
         weights.Set(Vt.FloatArray.FromNumpy(np.ascontiguousarray(targets.weights[i], dtype=np.float32)), i)
 
 
-def _audio(stage: Any, audio: Path, path: Path) -> None:
+def _audio(stage: Any, audio: str) -> None:
     """A reference to the sound, played from the first frame on without a place in space."""
-    import os
-
     from pxr import Sdf, UsdMedia
 
     sound = UsdMedia.SpatialAudio.Define(stage, f"{ROOT}/Audio")
-    relative = os.path.relpath(audio.resolve(), path.resolve().parent)
-    sound.CreateFilePathAttr(Sdf.AssetPath(f"./{relative}" if not relative.startswith("..") else relative))
+    sound.CreateFilePathAttr(Sdf.AssetPath(audio if audio.startswith("..") else f"./{audio}"))
     sound.CreateAuralModeAttr(UsdMedia.Tokens.nonSpatial)
     sound.CreatePlaybackModeAttr(UsdMedia.Tokens.onceFromStartToEnd)
+
+
+FORMATS = (
+    ExportFormat(
+        name="usd",
+        suffix=".usdc",
+        about="OpenUSD, binary: mesh, blend shapes on a skeleton, or every vertex",
+        write=write_usd,
+        options=("targets", "points"),
+    ),
+    ExportFormat(name="usda", suffix=".usda", about="the same as text", write=write_usd, options=("targets", "points")),
+)

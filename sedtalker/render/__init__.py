@@ -1,8 +1,45 @@
-"""Offscreen rendering of faces, and video writing."""
+"""Offscreen rendering of faces, and video files.
 
-from sedtalker.render.camera import Camera, frame_head
-from sedtalker.render.light import Light, Lighting, load_lighting
-from sedtalker.render.renderer import Renderer, make_renderer
-from sedtalker.render.video import write_video
+``render_video`` and ``render_frames`` show an animation; ``make_renderer`` takes a mesh and a camera. A name is
+imported when it is first used.
+"""
 
-__all__ = ["Camera", "Light", "Lighting", "Renderer", "frame_head", "load_lighting", "make_renderer", "write_video"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sedtalker.render.camera import Camera, frame_head
+    from sedtalker.render.light import Light, Lighting, load_lighting
+    from sedtalker.render.renderer import Backend, Renderer, make_renderer
+    from sedtalker.render.video import render_frames, render_video, write_video
+
+_WHERE = {
+    "camera": ("Camera", "frame_head"),
+    "light": ("Light", "Lighting", "load_lighting"),
+    "renderer": ("Backend", "Renderer", "make_renderer"),
+    "video": ("render_frames", "render_video", "write_video"),
+}
+"""The module of each name."""
+
+__all__ = [
+    "Backend",
+    "Camera",
+    "Light",
+    "Lighting",
+    "Renderer",
+    "frame_head",
+    "load_lighting",
+    "make_renderer",
+    "render_frames",
+    "render_video",
+    "write_video",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _WHERE.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

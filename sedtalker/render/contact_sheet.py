@@ -12,7 +12,8 @@ from sedtalker.face.face import Face, paired_names, pose
 from sedtalker.mesh.mesh import Floats, Mesh
 from sedtalker.render.camera import Camera, frame_head
 from sedtalker.render.light import Lighting
-from sedtalker.render.renderer import Image, make_renderer
+from sedtalker.render.renderer import make_renderer
+from sedtalker.render.shading import Image
 
 _PAPER, _INK = (250, 250, 250), (34, 38, 46)
 

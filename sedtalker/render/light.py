@@ -16,6 +16,8 @@ from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
 
 Colour = tuple[float, float, float]
+Background = Colour | tuple[Colour, Colour]
+"""One sRGB colour, or those of the top and of the bottom of the picture."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
 

@@ -7,7 +7,7 @@ it asks for X libraries, and a background of floats (integers would be divided b
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Floats, Mask, Mesh
 from sedtalker.render.camera import Camera
-from sedtalker.render.light import MATERIALS, Lighting, default_colours, triangle_parts
-from sedtalker.render.shading import to_linear, welded_normals
-
-if TYPE_CHECKING:
-    from sedtalker.render.renderer import Background, Image
+from sedtalker.render.light import MATERIALS, Background, Lighting, default_colours, triangle_parts
+from sedtalker.render.shading import Image, backdrop, to_linear, weld_map, welded_normals
 
 _NO_GL = (
     "the pyrender backend needs EGL, which was not found: on Debian or Ubuntu install the packages libegl1 and libgl1, "
@@ -63,8 +60,6 @@ class PyrenderRenderer:
         lighting: Lighting,
         regions: dict[str, Mask] | None = None,
     ) -> None:
-        from sedtalker.render.renderer import backdrop, weld_map
-
         pyrender = import_pyrender()
         width, height = size
         self._vertex_count = len(mesh.vertices)

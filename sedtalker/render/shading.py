@@ -9,21 +9,34 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.mesh.mesh import Floats, Ints, Mesh
 from sedtalker.mesh.rasteriser import kernel
-from sedtalker.render.light import IRIS, IRIS_COLOUR, MATERIALS, PUPIL, PUPIL_COLOUR, Lighting
+from sedtalker.render.light import IRIS, IRIS_COLOUR, MATERIALS, PUPIL, PUPIL_COLOUR, Background, Lighting
 
+Image = NDArray[np.uint8]
+"""(H, W, 3) sRGB."""
 SAMPLES = np.array([[0.375, 0.125], [0.875, 0.375], [0.125, 0.625], [0.625, 0.875]], dtype=np.float32)
 """Where a pixel is sampled: a rotated grid, no two in one row or column, smooths nearly upright edges too."""
 TAPS = 24
-_FAR = np.float32(2.5)  # in radii of the hollow test
+"""How many places around a pixel the hollow test looks at."""
+_FAR = np.float32(2.5)
+"""What is nearer than the pixel by more than this, in radii of the hollow test, does not darken it."""
 _LEVELS = 4095
+"""Steps of linear light in the table of sRGB bytes."""
 
 
 def to_linear(colours: NDArray[np.floating]) -> Floats:
     """SRGB in [0, 1] to linear light (IEC 61966-2-1)."""
     clipped = np.clip(np.asarray(colours, dtype=np.float32), 0.0, 1.0)
     return np.where(clipped <= 0.04045, clipped / 12.92, ((clipped + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def backdrop(background: Background, width: int, height: int) -> Floats:
+    """(H, W, 3) linear background."""
+    top, bottom = background if isinstance(background[0], tuple) else (background, background)
+    share = (np.arange(height, dtype=np.float32) / max(height - 1, 1))[:, None]
+    column = (1 - share) * np.asarray(top, np.float32) + share * np.asarray(bottom, np.float32)
+    return np.ascontiguousarray(np.broadcast_to(to_linear(column)[:, None], (height, width, 3)))
 
 
 def encode_table() -> NDArray[np.uint8]:
@@ -108,6 +121,22 @@ def welded_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
         else:
             normals[i, 0], normals[i, 1], normals[i, 2] = 0.0, 0.0, 1.0
     return normals
+
+
+def weld_map(mesh: Mesh) -> Ints:
+    """(V,) first vertex at the same place with much the same normal, so that split vertices shade smoothly."""
+    vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float32)
+    own = np.arange(len(vertices), dtype=np.int32)
+    if len(vertices) == 0:
+        return own
+    normals = welded_normals(vertices, np.ascontiguousarray(mesh.triangles), own)
+    grain = max(float(np.ptp(vertices, axis=0).max()), 1e-12) * 1e-5
+    _, first, place = np.unique(
+        np.round(vertices / grain).astype(np.int64), axis=0, return_index=True, return_inverse=True
+    )
+    twin = first[place.reshape(-1)].astype(np.int32)
+    alike = (normals * normals[twin]).sum(axis=1) > 0.5
+    return np.where(alike, twin, own).astype(np.int32)
 
 
 @kernel

@@ -1,9 +1,10 @@
-"""Video files: H.264 pictures and AAC sound, as long as each other."""
+"""Animations as pictures and as video files: H.264 and AAC, as long as each other."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,93 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.animation.animation import Animation
+from sedtalker.audio import Audio, load_audio
 from sedtalker.errors import InputError
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.render.camera import frame_head
+from sedtalker.render.light import Lighting, load_lighting
+from sedtalker.render.renderer import Backend, make_renderer
+from sedtalker.render.shading import Image
 from sedtalker.storage import whole_file
 
+SUFFIXES = (".mp4", ".mov", ".mkv")
+"""Of the video files that are written."""
 _AUDIO_BLOCK = 1024
+"""Samples of an AAC packet."""
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-_THREADS = 4  # fixed: how x264 splits its work changes its bytes
+"""Samples per second that AAC knows (ISO/IEC 14496-3); others are resampled."""
+_THREADS = 4
+"""Of x264; fixed, because how it splits its work changes its bytes."""
+
+
+def render_frames(
+    animation: Animation,
+    size: int = 512,
+    backend: Backend = "auto",
+    light: str | Lighting = "studio",
+    hook: Hook = no_progress,
+) -> Generator[Image, None, None]:
+    """Pictures (H, W, 3) uint8 sRGB of an animation, one a frame, its head framed as a portrait.
+
+    Args:
+        animation: what is shown.
+        size: width and height, pixels.
+        backend: see ``make_renderer``.
+        light: a preset, a ``.json`` file, or a lighting.
+        hook: of progress.
+
+    Raises:
+        InputError: an unusable size, backend or light.
+    """
+    lighting = load_lighting(light) if isinstance(light, str) else light
+    face = animation.face
+    with make_renderer(face, frame_head(face), size, backend, lighting=lighting) as picture:
+        for vertices in counted(animation.frames(), hook, "rendering", len(animation)):
+            yield picture.render(vertices)
+
+
+def render_video(
+    animation: Animation,
+    path: Path | str,
+    audio: Audio | Path | None = None,
+    size: int = 512,
+    backend: Backend = "auto",
+    light: str | Lighting = "studio",
+    hook: Hook = no_progress,
+) -> None:
+    """Render every frame of an animation into a video; the file appears whole or not at all.
+
+    Args:
+        animation: what is shown.
+        path: the file: .mp4, .mov or .mkv.
+        audio: its sound, or the file that has it; None: a silent video.
+        size: width and height, pixels.
+        backend: see ``make_renderer``.
+        light: a preset, a ``.json`` file, or a lighting.
+        hook: of progress.
+
+    Raises:
+        InputError: an unusable path, size, backend, light or sound, or an animation without frames.
+    """
+    path = check_video_name(Path(path))
+    sound = load_audio(audio) if isinstance(audio, Path) else audio
+    with closing(render_frames(animation, size, backend, light, hook)) as frames:
+        write_video(path, frames, animation.fps, None if sound is None else (sound.samples, sound.rate))
+
+
+def check_video_name(path: Path) -> Path:
+    """The path, if its suffix is that of a video.
+
+    Raises:
+        InputError: it is not.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: give a file that ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    return path
+
+
+# --- Files.
 
 
 def write_video(
@@ -63,8 +145,8 @@ def write_video(
     options = {"fflags": "+bitexact", "movflags": "+faststart"}
     container_format = None if path.suffix else "mp4"
     with (
-        whole_file(path) as temporary,
-        av.open(str(temporary), "w", format=container_format, options=options) as container,
+        whole_file(path) as temporary,  # "file:", or FFmpeg takes what stands before a colon for a protocol
+        av.open(f"file:{temporary}", "w", format=container_format, options=options) as container,
     ):
         written = _write_streams(container, iter(frames), Fraction(fps).limit_denominator(1001), audio, crf, preset)
     return written

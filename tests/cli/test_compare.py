@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sedtalker.animation.animation import Animation, write_animation
-from sedtalker.cli.compare import RAMP, _caption, _frames, differences
 from sedtalker.cli.main import app
+from sedtalker.render.comparison import RAMP, _caption, _frames, differences
 from tests.support.cube import cube_face
 from tests.support.standing import standing
 

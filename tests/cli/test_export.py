@@ -15,8 +15,7 @@ from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.export.arkit import read_arkit_csv
-from sedtalker.export.glb_reader import read_glb_animation
-from sedtalker.export.point_caches import read_mdd, read_npy, read_pc2
+from tests.support.exports import read_glb_animation, read_mdd, read_npy, read_pc2
 from tests.support.moving import moving_cube
 from tests.support.standing import standing
 
@@ -36,7 +35,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
     pytest.importorskip("pxr", reason="usd-core is not installed")
-    from sedtalker.export.usd_reader import read_usd
+    from tests.support.exports import read_usd
 
     done = run(
         "export", file, "--to", "glb,usd,mdd,pc2", "--to", "arkit,keys,npy,npz,usda", "-o", tmp_path / "out", "--json"
@@ -63,7 +62,7 @@ def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
 
 def test_options_reach_the_formats(file: Path, tmp_path: Path) -> None:
     pytest.importorskip("pxr", reason="usd-core is not installed")
-    from sedtalker.export.usd_reader import read_usd
+    from tests.support.exports import read_usd
 
     arguments = ["--to", "glb,usd,mdd", "--targets", "arkit", "--points", "--fps", 60, "--json"]
     done = run("export", file, *arguments)
@@ -98,7 +97,7 @@ def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
     ("arguments", "complaint"),
     [
         (["none.npz", "--to", "glb"], "no such file"),
-        (["clip.npz", "--to", "fbx"], "no format 'fbx': use glb"),
+        (["clip.npz", "--to", "fbx"], "no format 'fbx': use arkit, glb"),
         (["clip.npz", "--to", "abc"], "Alembic is not written"),
         (["clip.npz", "--to", ","], "name at least one format"),
         (["clip.npz", "--to", "npz"], "exists; use --force"),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from scripts.build_blender_addon import SOURCES
-from sedtalker.export.formats import ExportOptions, export
+from sedtalker.export.formats import export
 from tests.dcc.conftest import Example
 
 PACKAGE = "sedtalker_blender_addon"
@@ -33,7 +33,7 @@ def part(name: str) -> Any:
 @pytest.mark.parametrize("name", ["cube", "standing"])
 def test_both_readers_give_the_vertices_of_every_frame(small: dict[str, Example], tmp_path: Path, name: str) -> None:
     animation = small[name].animation
-    export(animation, "glb", tmp_path / "a.glb", ExportOptions(targets="all"))
+    export(animation, tmp_path / "a.glb", "glb", targets="all")
     wanted = animation.vertices()
     for read, tolerance in (
         (part("animation_file").read_animation_file(small[name].path), 2e-6),

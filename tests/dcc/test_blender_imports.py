@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sedtalker.animation.animation import Animation
-from sedtalker.export.formats import SUFFIXES, ExportOptions, export
+from sedtalker.export.formats import export, export_formats
 from sedtalker.export.glb import split_at_seams
 from sedtalker.export.point_caches import mesh_file_frames
 from sedtalker.export.targets import surface_of
@@ -46,7 +46,7 @@ def in_blenders_order(animation: Animation) -> np.ndarray:
 @pytest.mark.parametrize("targets", ["few", "all"])
 def test_glb(blender: Blender, example: Example, tmp_path: Path, targets: str) -> None:
     animation, frames = example.animation, some_frames(example.animation)
-    export(animation, "glb", tmp_path / "a.glb", ExportOptions(targets=targets))
+    export(animation, tmp_path / "a.glb", "glb", targets=targets)
     seen = blender("own_importers.py", file=tmp_path / "a.glb", frames=frames, fps=animation.fps)
     wanted = vertices_at(animation, frames)[:, in_blenders_order(animation)]
     assert seen["vertices"].shape == wanted.shape
@@ -59,8 +59,8 @@ def test_glb(blender: Blender, example: Example, tmp_path: Path, targets: str) -
 def test_usd(blender: Blender, example: Example, tmp_path: Path, points: bool) -> None:
     animation, frames = example.animation, some_frames(example.animation)
     kind = "usda" if animation.face.name == "cube" else "usd"  # one writer; text is slow for a whole head
-    path = tmp_path / f"a{SUFFIXES[kind]}"
-    export(animation, kind, path, ExportOptions(points=points))
+    path = tmp_path / f"a{export_formats()[kind].suffix}"
+    export(animation, path, kind, points=points)
     seen = blender("own_importers.py", file=path, frames=frames, fps=animation.fps)["vertices"]
     wanted = vertices_at(animation, frames)
     assert seen.shape == wanted.shape
@@ -86,7 +86,7 @@ def test_point_caches_on_a_users_mesh_in_its_own_unit(
 
 def _check_cache(blender: Blender, example: Example, path: Path) -> None:
     animation, frames = example.animation, some_frames(example.animation)
-    export(animation, path.suffix[1:], path, ExportOptions())
+    export(animation, path, path.suffix[1:])
     request = {"file": path, "mesh": example.mesh, "frames": frames, "fps": animation.fps}
     seen = blender("own_importers.py", **request)["vertices"]
     wanted = np.stack(list(mesh_file_frames(animation)))[frames]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sedtalker.export.formats import ExportOptions, export
+from sedtalker.export.formats import export
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import INNER_LIP_MIDDLES
 from sedtalker.render.camera import Camera
@@ -72,7 +72,7 @@ def test_a_frame_is_the_same_in_three_js_and_in_our_render(browser: Browser, bui
     lips = face.landmarks[list(INNER_LIP_MIDDLES)]
     middle = ours[lips].mean(axis=0).astype(float)
     camera = Camera(tuple(middle + (0, 0, 0.5)), tuple(middle), fov=FOV, near=0.1, far=2.0)
-    export(animation, "glb", tmp_path / "face.glb", ExportOptions())
+    export(animation, tmp_path / "face.glb", "glb")
     request = {"position": camera.position, "target": camera.target, "fov": camera.fov, "near": 0.1, "far": 2.0}
     seen = browser.play(tmp_path / "face.glb", tmp_path, seconds=SECONDS, size=SIZE, **request)
     assert json.loads(seen["done"])["clips"] == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.export.formats import ExportOptions, export
+from sedtalker.export.formats import export
 from tests.dcc.conftest import Example, missing
 
 LIVE_LINK = """Timecode BlendShapeCount EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft
@@ -29,7 +29,7 @@ def test_khronos_finds_no_error_and_no_warning(builtin: Example, tmp_path: Path,
     packages = Path(os.environ.get("SEDTALKER_NODE", ""))
     if not (packages / "node_modules" / "gltf-validator").is_dir():
         missing("no gltf-validator: set SEDTALKER_NODE to a folder with node_modules, or use make test-dcc")
-    export(builtin.animation, "glb", tmp_path / "a.glb", ExportOptions(targets=targets))
+    export(builtin.animation, tmp_path / "a.glb", "glb", targets=targets)
     script = (
         "const v=require('gltf-validator'),f=require('fs');"
         "v.validateBytes(new Uint8Array(f.readFileSync(process.argv[1])))"
@@ -46,7 +46,7 @@ def test_khronos_finds_no_error_and_no_warning(builtin: Example, tmp_path: Path,
 def test_pixars_validators_find_nothing(builtin: Example, tmp_path: Path, points: bool) -> None:
     from pxr import Usd, UsdValidation
 
-    export(builtin.animation, "usd", tmp_path / "a.usdc", ExportOptions(points=points))
+    export(builtin.animation, tmp_path / "a.usdc", "usd", points=points)
     validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
     assert validators
     errors = UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(str(tmp_path / "a.usdc")))
@@ -56,7 +56,7 @@ def test_pixars_validators_find_nothing(builtin: Example, tmp_path: Path, points
 def test_the_csv_has_the_columns_of_live_link_face_and_weights_between_0_and_1(
     builtin: Example, tmp_path: Path
 ) -> None:
-    export(builtin.animation, "arkit", tmp_path / "a.csv", ExportOptions())
+    export(builtin.animation, tmp_path / "a.csv", "arkit")
     with (tmp_path / "a.csv").open(newline="") as stream:
         header, *rows = csv.reader(stream)
     assert header == LIVE_LINK

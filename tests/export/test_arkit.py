@@ -53,7 +53,9 @@ def test_timecodes_count_hours_minutes_seconds_and_frames(frame: int) -> None:
 
 def test_reading_back_gives_weights_times_and_head(tmp_path: Path) -> None:
     animation = moving_cube(20, fps=60.0)
-    solved = write_arkit_csv(tmp_path / "a.csv", animation)
+    said = write_arkit_csv(tmp_path / "a.csv", animation)
+    solved = solve_arkit(animation.face, animation.coefficients, animation.fps)
+    assert said == {"residual_mm": round(1e3 * solved.residual, 4), "residual_share": round(solved.share, 5)}
     read = read_arkit_csv(tmp_path / "a.csv")
     np.testing.assert_allclose(read.weights, solved.weights, atol=1e-7)
     np.testing.assert_allclose(read.times, np.arange(20) / 60.0, atol=1e-9)

@@ -16,14 +16,13 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.errors import InputError
 from sedtalker.export.glb import split_at_seams, write_animation_glb, write_glb
-from sedtalker.export.glb_reader import read_glb_animation
 from sedtalker.face.face import Face, head_weights, turn_head
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.gltf import GltfFile
 from sedtalker.mesh.mesh import Mesh
-from sedtalker.render.renderer import weld_map
-from sedtalker.render.shading import welded_normals
+from sedtalker.render.shading import weld_map, welded_normals
 from tests.support.cube import CORNERS, cube_face, cube_mesh
+from tests.support.exports import read_glb_animation
 from tests.support.moving import speaking_face
 from tests.support.standing import standing
 
@@ -203,7 +202,7 @@ def test_the_built_in_face_is_small_valid_and_true(
 ) -> None:
     animation = speaking_face(frames)
     path = tmp_path / "a.glb"
-    said = write_animation_glb(path, animation, targets)
+    said = write_animation_glb(path, animation, targets=targets)
     issues = _issues(validator, path)
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues
     assert path.stat().st_size <= most

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from sedtalker.animation.animation import Animation, read_animation
-from sedtalker.export.formats import SUFFIXES, ExportOptions, export
+from sedtalker.export.formats import export, export_formats
 from sedtalker.export.glb import write_glb
-from sedtalker.export.point_caches import read_mdd, read_npy, read_pc2
 from sedtalker.face.builtin.load import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.files import read_mesh, read_scene, write_obj
 from sedtalker.mesh.mesh import Mesh
+from tests.support.exports import read_mdd, read_npy, read_pc2
 
 SCALE, TURN, SHIFT = 0.01, np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]), np.array([0.1, 0.2, 0.3])
 INPUTS = ("obj", "glb", "usda", "ply")
@@ -145,8 +145,8 @@ def test_every_export_has_the_vertices_polygons_uvs_and_groups(tmp_path: Path, k
         write_obj(face.mesh, tmp_path / "out.obj")
         assert_same_mesh(read_mesh(tmp_path / "out.obj"), face.mesh, groups)
         return
-    path = tmp_path / f"out{SUFFIXES[format]}"
-    export(animation, format, path, ExportOptions(targets="all"))
+    path = tmp_path / f"out{export_formats()[format].suffix}"
+    export(animation, path, format, **({"targets": "all"} if "targets" in export_formats()[format].options else {}))
     if format in ("mdd", "pc2", "npy"):
         read = {"npy": read_npy, "mdd": lambda p: read_mdd(p).points, "pc2": lambda p: read_pc2(p, 30.0).points}
         points = read[format](path)
@@ -173,7 +173,7 @@ def test_a_whole_head_goes_through_glb_and_usd_and_back(tmp_path: Path) -> None:
     pytest.importorskip("pxr", reason="usd-core is not installed")
     face = load_face("walter")
     still = Animation(np.zeros((1, len(face.shapes)), np.float32), 30.0, face, np.zeros((1, 3), np.float32))
-    export(still, "usd", tmp_path / "a.usdc", ExportOptions(targets="all"))
+    export(still, tmp_path / "a.usdc", "usd", targets="all")
     assert_same_mesh(read_mesh(tmp_path / "a.usdc"), face.mesh, groups=True)
     write_glb(tmp_path / "a.glb", face)
     mesh = read_mesh(tmp_path / "a.glb")

@@ -8,9 +8,9 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.export.usd import write_usd
-from sedtalker.export.usd_reader import read_usd
 from sedtalker.face.face import Face
 from tests.support.cube import cube_face
+from tests.support.exports import read_usd
 from tests.support.moving import moving_cube, speaking_face
 from tests.support.standing import standing
 
@@ -49,7 +49,7 @@ def test_every_validator_of_openusd_is_content(tmp_path: Path, points: bool) -> 
     from pxr import Usd, UsdValidation
 
     (tmp_path / "speech.wav").write_bytes(b"RIFF")
-    write_usd(tmp_path / "a.usdc", moving_cube(3), points=points, audio=tmp_path / "speech.wav")
+    write_usd(tmp_path / "a.usdc", moving_cube(3), points=points, audio="speech.wav")
     validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
     assert len(validators) > 20
     errors = UsdValidation.ValidationContext(validators).Validate(Usd.Stage.Open(str(tmp_path / "a.usdc")))
@@ -68,11 +68,10 @@ def test_units_axes_time_and_materials_are_stated(tmp_path: Path) -> None:
     assert {s.GetPrim().GetName(): len(s.GetIndicesAttr().Get()) for s in subsets} == {"skin": 5, "eyes": 1}
 
 
-def test_sound_is_found_from_where_the_file_will_be(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "speech.wav").touch()
-    write_usd(tmp_path / "a.usdc", moving_cube(2), audio=tmp_path / "speech.wav", place=tmp_path / "out" / "a.usdc")
-    assert read_usd(tmp_path / "a.usdc").audio == "../speech.wav"
+def test_the_sound_is_named_relative_to_the_file(tmp_path: Path) -> None:
+    for audio in ("../speech.wav", "./speech.wav"):
+        write_usd(tmp_path / "a.usdc", moving_cube(2), audio=audio.removeprefix("./"))
+        assert read_usd(tmp_path / "a.usdc").audio == audio
 
 
 def test_the_built_in_face_is_within_a_twentieth_of_a_millimetre(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh, from_triangles
 from sedtalker.render import frame_head, make_renderer
 from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
-from sedtalker.render.renderer import weld_map
+from sedtalker.render.shading import weld_map
 from tests.support.ball import ball
 
 GREEN = (0.0, 1.0, 0.0)

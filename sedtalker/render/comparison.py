@@ -1,0 +1,175 @@
+"""Two animations of one face: how far their vertices are apart, as figures and as a video."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pictures
+from PIL import ImageDraw, ImageFont
+
+from sedtalker.animation.animation import Animation
+from sedtalker.audio import Audio
+from sedtalker.errors import InputError
+from sedtalker.mesh.mesh import Floats
+from sedtalker.metrics.motion import lip_vertex_error, mean_vertex_error, upper_face_dynamics_deviation
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.render.camera import frame_head
+from sedtalker.render.light import Lighting, load_lighting
+from sedtalker.render.renderer import Backend, Renderer, make_renderer
+from sedtalker.render.shading import Image
+from sedtalker.render.video import write_video
+
+log = logging.getLogger(__name__)
+
+CHUNK = 64
+"""Frames whose vertices are in memory at once."""
+RAMP = ((0.80, 0.80, 0.80), (0.98, 0.88, 0.45), (0.95, 0.55, 0.20), (0.80, 0.15, 0.15), (0.30, 0.02, 0.25))
+"""sRGB from no difference to the top of the scale; its lightness falls throughout."""
+
+
+def align(a: Animation, b: Animation) -> tuple[Animation, Animation]:
+    """Both at the frames a second of ``a``, as long as the shorter.
+
+    Raises:
+        InputError: they are not of the same face.
+    """
+    one, other = a.face.mesh, b.face.mesh
+    if not np.array_equal(one.polygon_sizes, other.polygon_sizes) or not np.array_equal(
+        one.polygon_vertices, other.polygon_vertices
+    ):
+        counts = f"{len(one.vertices)} and {len(other.vertices)} vertices"
+        raise InputError(f"the animations are on different meshes ({counts}): compare two of one face")
+    if one.vertices.shape != other.vertices.shape or not np.allclose(one.vertices, other.vertices, atol=1e-6):
+        raise InputError(f"the animations are of different faces ({a.face.name}, {b.face.name}): compare two of one")
+    b = b.resampled(a.fps)
+    frames = min(len(a), len(b))
+    if frames == 0:
+        raise InputError("an animation is empty: there is nothing to compare")
+    if len(a) != len(b):
+        log.info(f"the animations last {a.duration:.2f} and {b.duration:.2f} s; the shorter decides")
+    a, b = (
+        replace(x, coefficients=x.coefficients[:frames], head_rotation=x.head_rotation[:frames], track=None)
+        for x in (a, b)
+    )
+    return a, b
+
+
+def differences(a: Animation, b: Animation) -> dict[str, Any]:
+    """How far the vertices of two animations of one face, equally long, are apart, head motion left out.
+
+    ``mean_mm`` and ``max_mm`` are vertex distances over all frames and vertices, the largest at ``max_at`` seconds;
+    ``lve_mm2`` and ``fdd_mm`` as in ``sedtalker.metrics.motion`` with ``b`` as the reference: a positive ``fdd_mm``
+    means that ``a``'s upper face moves less. None where the face has no such region.
+    """
+    lips, upper = a.face.regions.get("lips"), a.face.regions.get("upper_face")
+    mean, lve, largest, at = 0.0, 0.0, -1.0, 0
+    foreheads: list[tuple[Floats, Floats]] = []
+    for start in range(0, len(a), CHUNK):
+        made, reference = (x.face.deform(x.coefficients[start : start + CHUNK]) for x in (a, b))
+        mean += mean_vertex_error(made, reference) * len(made)
+        lve += 0.0 if lips is None else lip_vertex_error(made, reference, lips) * len(made)
+        furthest = np.linalg.norm(made - reference, axis=-1).max(1)
+        if furthest.max() > largest:
+            largest, at = float(furthest.max()), start + int(furthest.argmax())
+        if upper is not None:
+            foreheads.append((made[:, upper], reference[:, upper]))
+    fdd = None
+    if upper is not None and upper.any():
+        moved = [np.concatenate(parts) for parts in zip(*foreheads, strict=True)]
+        whole = np.ones(int(upper.sum()), bool)
+        fdd = 1e3 * upper_face_dynamics_deviation(moved[0], moved[1], a.face.mesh.vertices[upper], whole)
+    return {
+        "frames": len(a),
+        "fps": a.fps,
+        "mean_mm": 1e3 * mean / len(a),
+        "max_mm": 1e3 * largest,
+        "max_at": at / a.fps,
+        "lve_mm2": None if lips is None else 1e6 * lve / len(a),
+        "fdd_mm": fdd,
+    }
+
+
+# --- The video.
+
+
+def render_comparison(
+    a: Animation,
+    b: Animation,
+    path: Path,
+    audio: Audio | None = None,
+    *,
+    names: tuple[str, str] = ("A", "B"),
+    scale: float = 5.0,
+    size: int = 384,
+    backend: Backend = "auto",
+    light: str | Lighting = "studio",
+    hook: Hook = no_progress,
+) -> None:
+    """A video of both side by side, and of the first coloured by its distance to the second.
+
+    Args:
+        a: an animation, from ``align``.
+        b: the reference, from ``align``.
+        path: the file.
+        audio: the sound; it is cut where the animations end.
+        names: printed over the pictures.
+        scale: top of the colour scale, millimetres.
+        size: side of each of the three pictures, pixels.
+        backend: see ``make_renderer``.
+        light: a preset, a ``.json`` file, or a lighting.
+        hook: of progress.
+    """
+    lighting = load_lighting(light) if isinstance(light, str) else light
+    sound = None if audio is None else (audio.samples[: int(a.duration * audio.rate)], audio.rate)
+    with (
+        make_renderer(a.face, frame_head(a.face), size, backend, lighting=lighting) as picture,
+        closing(counted(_frames(a, b, picture, names, scale), hook, "rendering", len(a))) as frames,
+    ):
+        write_video(path, frames, a.fps, sound)
+
+
+def _frames(a: Animation, b: Animation, picture: Renderer, labels: tuple[str, str], scale: float) -> Iterator[Image]:
+    """Pictures (S, 3 S, 3) of ``a``, ``b`` and ``a`` coloured by the distance to ``b``."""
+    stops, caption = np.linspace(0.0, scale, len(RAMP)), None
+    for start in range(0, len(a), CHUNK):
+        stop = min(start + CHUNK, len(a))
+        still = [x.face.deform(x.coefficients[start:stop]) for x in (a, b)]
+        apart = 1e3 * np.linalg.norm(still[0] - still[1], axis=-1)
+        for one, other, distance in zip(a.vertices(start, stop), b.vertices(start, stop), apart, strict=True):
+            colours = np.stack([np.interp(distance, stops, channel) for channel in zip(*RAMP, strict=True)], axis=1)
+            shown = [picture.render(one), picture.render(other), picture.render(one, colours.astype(np.float32))]
+            frame = np.concatenate(shown, axis=1)
+            caption = _caption(frame.shape[0], labels, scale) if caption is None else caption
+            ink, cover = caption
+            yield np.round(frame * (1 - cover) + ink * cover).astype(np.uint8)
+
+
+def _caption(size: int, labels: tuple[str, str], scale: float) -> tuple[Image, Floats]:
+    """What is printed over every frame: colours (S, 3 S, 3) and cover (S, 3 S, 1): the names and the colour scale."""
+    sheet = Pictures.new("RGBA", (3 * size, size), (0, 0, 0, 0))
+    draw, line = ImageDraw.Draw(sheet), max(10, size // 24)
+    font = ImageFont.load_default(line)
+    ink, paper = (20, 24, 32, 255), (255, 255, 255, 255)
+    for i, text in enumerate((f"A  {labels[0]}", f"B  {labels[1]}", "|A - B|")):
+        draw.text((i * size + line // 2, line // 2), text, ink, font, stroke_width=1, stroke_fill=paper)
+    left, right, top = 2 * size + size // 8, 3 * size - size // 8, size - 3 * line
+    stops = np.linspace(0.0, 1.0, len(RAMP))
+    for x in range(left, right):
+        share = (x - left) / max(right - left - 1, 1)
+        fill = tuple(round(255 * float(np.interp(share, stops, channel))) for channel in zip(*RAMP, strict=True))
+        draw.line([(x, top), (x, top + line)], fill=(*fill, 255))
+    draw.rectangle([left - 1, top - 1, right, top + line + 1], outline=ink)
+    for x, anchor, text in (
+        (left, "la", "0"),
+        ((left + right) // 2, "ma", f"{scale / 2:g}"),
+        (right, "ra", f"{scale:g} mm"),
+    ):
+        draw.text((x, top + line + 3), text, ink, font, anchor=anchor, stroke_width=1, stroke_fill=paper)
+    pixels = np.asarray(sheet)
+    return pixels[..., :3].astype(np.uint8), np.asarray(pixels[..., 3:] / 255, np.float32)
