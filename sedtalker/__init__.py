@@ -1,3 +1,77 @@
-"""SEDTalker: speech in, an emotional talking 3D face out."""
+"""SEDTalker: speech in, an emotional talking 3D face out.
+
+```python
+from sedtalker import Animator, Diarizer, Face
+
+track = Diarizer.from_pretrained()("speech.wav")
+animation = Animator.from_pretrained()("speech.wav", face=Face.from_mesh("head.obj"), emotion=track)
+animation.export("speech.glb")
+```
+
+Each noun is imported when it is first touched, so ``import sedtalker`` costs nothing (PEP 562).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sedtalker.animation.animation import Animation
+    from sedtalker.animation.animator import Animator
+    from sedtalker.animation.conditioning import Style
+    from sedtalker.animation.gains import Gains
+    from sedtalker.animation.idle_motion import IdleMotion
+    from sedtalker.animation.stream import StreamSettings
+    from sedtalker.audio import Audio
+    from sedtalker.emotion.diarizer import Diarizer
+    from sedtalker.emotion.track import EmotionTrack, Segment
+    from sedtalker.errors import InputError
+    from sedtalker.face import Face
+    from sedtalker.mesh.mesh import Mesh
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Animation": "sedtalker.animation.animation",
+    "Animator": "sedtalker.animation.animator",
+    "Audio": "sedtalker.audio",
+    "Diarizer": "sedtalker.emotion.diarizer",
+    "EmotionTrack": "sedtalker.emotion.track",
+    "Face": "sedtalker.face",
+    "Gains": "sedtalker.animation.gains",
+    "IdleMotion": "sedtalker.animation.idle_motion",
+    "InputError": "sedtalker.errors",
+    "Mesh": "sedtalker.mesh.mesh",
+    "Segment": "sedtalker.emotion.track",
+    "StreamSettings": "sedtalker.animation.stream",
+    "Style": "sedtalker.animation.conditioning",
+}
+"""The module of each noun."""
+
+__all__ = [
+    "Animation",
+    "Animator",
+    "Audio",
+    "Diarizer",
+    "EmotionTrack",
+    "Face",
+    "Gains",
+    "IdleMotion",
+    "InputError",
+    "Mesh",
+    "Segment",
+    "StreamSettings",
+    "Style",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sedtalker' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -16,10 +16,13 @@ from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, face_arrays, face_from_arrays, head_weights, turn_head
+from sedtalker.plugins import plugin
 from sedtalker.storage import whole_file
 
 FORMAT_VERSION = 1
+"""Of the ``.npz`` file."""
 TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")
+"""Arrays of the track in the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +71,53 @@ class Animation:
         still = self.face.deform(self.coefficients[start:stop])
         turns = Rotation.from_rotvec(self.head_rotation[start:stop]).as_matrix()
         return turn_head(still, turns, self.face.pivot, head_weights(self.face))
+
+    def save(self, path: str | Path) -> None:
+        """Write one ``.npz`` that re-opens without audio, models or the mesh file.
+
+        Raises:
+            InputError: it cannot be written there.
+        """
+        write_animation(Path(path), self)
+
+    @staticmethod
+    def load(path: str | Path) -> Animation:
+        """The animation in a file that ``save`` wrote.
+
+        Raises:
+            InputError: not such a file.
+        """
+        return read_animation(Path(path))
+
+    def export(self, path: str | Path, format: str | None = None, **options: Any) -> dict[str, Any]:
+        """Write it for another program; the suffix chooses the format (glb, usd, mdd, pc2, csv, npy …).
+
+        Args:
+            path: the file.
+            format: a name of ``sedtalker export --help``; default: by the suffix.
+            options: ``audio``, and what the format takes, such as ``targets``; see ``sedtalker.export``.
+
+        Returns:
+            What there is to say about the result, as plain data.
+
+        Raises:
+            InputError: no format of that name, or it cannot be written.
+        """
+        written: dict[str, Any] = plugin("export").export(self, Path(path), format, **options)
+        return written
+
+    def render(self, path: str | Path, audio: Any = None, **options: Any) -> None:
+        """Render a video with its sound.
+
+        Args:
+            path: the ``.mp4`` file.
+            audio: path of the recording, or an ``Audio``; default: a silent video.
+            options: ``size``, ``backend``, ``light``, ``hook``; see ``sedtalker.render``.
+
+        Raises:
+            InputError: it cannot be rendered or written.
+        """
+        plugin("render").render_video(self, Path(path), audio, **options)
 
     def resampled(self, fps: float) -> Animation:
         """The same motion at ``fps`` frames a second, linear between frames, as long to a frame."""

@@ -1,44 +1,262 @@
-"""From speech features and an emotion track to an animation of a face."""
+"""The front door: speech in, an animation of a face out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from sedtalker import __version__
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
-from sedtalker.audio import FrameClock, resample_frames
-from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, StreamFrames
+from sedtalker.animation.decoder import MotionDecoder
+from sedtalker.animation.gains import Gains, apply_gains
+from sedtalker.animation.idle_motion import IdleMotion
+from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings
+from sedtalker.animation.vertex_decoder import VertexDecoder
+from sedtalker.audio import Audio, FrameClock, as_audio, resample_frames
+from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+from sedtalker.emotion.diarizer import Diarizer, Recording
+from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
-
-if TYPE_CHECKING:
-    from sedtalker.speech.encoder import SpeechFeatures
-
+from sedtalker.mesh.mesh import Mesh
+from sedtalker.nn.device import find_device, torch_threads
+from sedtalker.progress import Hook, no_progress, one_step
+from sedtalker.speech.encoder import open_trained_encoder
+from sedtalker.speech.features import SpeechFeatures
 
 Floats = NDArray[np.float32]
 
+Emotion = EmotionTrack | Path | str | None
+"""What an emotion may be given as: a track, its file, ``LABEL:INTENSITY``, or None (the diarizer's)."""
 
-@dataclass(frozen=True)
-class IdleMotion:
-    """Which procedural motions are added."""
+BUILTIN = {"decoder": "decoder", "streaming": "decoder_streaming"}
+"""Names of the built-in decoders, and their checkpoint folders."""
 
-    blinks: bool = True
-    gaze: bool = True
-    head: bool = True
+
+class Animator:
+    """Speech-driven emotional facial animation.
+
+    ```python
+    animation = Animator.from_pretrained()("speech.wav", face=Face.from_mesh("head.obj"))
+    animation.export("speech.glb")
+    animation.render("speech.mp4")
+    ```
+
+    Attributes:
+        decoder: gives the motion; any ``MotionDecoder``.
+        folder: the checkpoint folder of the decoder.
+        builtin: whether it is a built-in one.
+        licence: SPDX identifier of the licence of the decoder's weights.
+        device: where the networks run.
+    """
+
+    def __init__(
+        self, decoder: MotionDecoder, folder: Path, diarizer: Diarizer | str | Path = "diarizer", device: str = "cpu"
+    ):
+        """Use ``from_pretrained``; this takes its parts."""
+        self.decoder, self.folder, self.device = decoder, folder, device
+        self._diarizer = diarizer
+        self.builtin = folder in [builtin_checkpoint(name) for name in BUILTIN.values()]
+        described = read_config(folder)
+        self.licence, self._encoder_sha256 = described.licence, described.encoder_sha256
+        backbone = decoder.config.backbone if isinstance(decoder, VertexDecoder) else None
+        self.encode = open_trained_encoder(folder, backbone, device)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path = "decoder", *, diarizer: Diarizer | str | Path = "diarizer", device: str = "cpu"
+    ) -> Animator:
+        """Open weights.
+
+        Args:
+            name: ``"decoder"`` or ``"streaming"`` (built in), or the checkpoint folder of a decoder: one of your own
+                actor, or one trained on the vertices of a corpus, which then animates heads of that topology.
+            diarizer: gives the emotion where none is given; what ``Diarizer.from_pretrained`` takes. It is opened at
+                its first use.
+            device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
+
+        Raises:
+            InputError: there are no such weights, or their encoder cannot be had.
+        """
+        device = find_device(device)
+        if str(name) not in BUILTIN and not Path(name).is_dir():
+            raise InputError(f"{name}: no such checkpoint folder; the built-in decoders are {', '.join(BUILTIN)}")
+        folder = builtin_checkpoint(BUILTIN[str(name)]) if str(name) in BUILTIN else Path(name)
+        return cls(load_decoder(folder).to(device), folder, diarizer, device)
+
+    def to(self, device: str) -> Animator:
+        """The same animator on another device."""
+        device = find_device(device)
+        if device == self.device:
+            return self
+        diarizer = self._diarizer.to(device) if isinstance(self._diarizer, Diarizer) else self._diarizer
+        return Animator(load_decoder(self.folder).to(device), self.folder, diarizer, device)
+
+    @property
+    def diarizer(self) -> Diarizer:
+        """Gives the emotion where none is given."""
+        if not isinstance(self._diarizer, Diarizer):
+            self._diarizer = Diarizer.from_pretrained(self._diarizer, self.device)
+        return self._diarizer
+
+    def __call__(
+        self,
+        audio: Recording,
+        rate: int | None = None,
+        *,
+        face: Face | Mesh | None = None,
+        emotion: Emotion = None,
+        enroll: Sequence[Recording] = (),
+        min_confidence: float = 0.0,
+        intensity: float = 1.0,
+        gains: Gains = Gains(),
+        style: Style = Style(),
+        fps: float = 30.0,
+        seed: int = 0,
+        idle: IdleMotion = IdleMotion(),
+        provenance: Mapping[str, Any] | None = None,
+        max_seconds: float = 3600.0,
+        hook: Hook = no_progress,
+    ) -> Animation:
+        """Animate a face from speech.
+
+        Args:
+            audio: path of a sound file, ``Audio``, or samples (n,) in [-1, 1].
+            rate: samples per second of an array.
+            face: what is animated; default the built-in face. Decoders of vertices take a head of their topology.
+            emotion: a track, its file or ``LABEL:INTENSITY``; default: what the diarizer says.
+            enroll: other recordings of the speaker, for the diarizer.
+            min_confidence: where the track is less confident the face stays neutral.
+            intensity: scales the strength of emotion.
+            gains: scale the motion, see ``Gains``.
+            style: of talking.
+            fps: frames a second.
+            seed: of blinks, gaze and head motion.
+            idle: which of them are added.
+            provenance: stored with the animation, beside what is stored anyway.
+            max_seconds: longer files are refused.
+            hook: see ``sedtalker.progress``.
+
+        Raises:
+            InputError: bad sound, track or face; the message is the line that the command line prints.
+        """
+        if enroll and emotion is not None:
+            raise InputError("enroll is for the diarizer; it does nothing with an emotion that is given")
+        sound = as_audio(audio, rate, max_seconds)
+        face = self._face(face)
+        with torch_threads(1):
+            with one_step(hook, "encoding the speech"):
+                features = self.encode(sound)
+            with one_step(hook, "recognising the emotion" if emotion is None else "reading the emotion track"):
+                track = self.track(sound, features, emotion, enroll, min_confidence).scaled(intensity)
+            with one_step(hook, "moving the face"):
+                shown = track.without_uncertain() if track.min_confidence else track
+                motion = self.decoder.predict(features, shown, style)
+                if not gains.leaves_motion_as_is:
+                    self._check_gains()
+                    neutral = self.decoder.predict(features, track.scaled(0.0), style)
+                    motion = apply_gains(motion, neutral, gains, face)
+        source = {
+            "face": face.name,
+            "sedtalker": __version__,
+            "audio_sha256": sound.sha256,
+            "seed": seed,
+            "emotion": "diarized" if emotion is None else "given",
+            "intensity": intensity,
+            **({} if self.builtin else {"decoder_sha256": weights_sha256(self.folder)}),
+            **({} if gains.leaves_motion_as_is else {"gains": asdict(gains)}),
+            **({"style": asdict(style)} if any(asdict(style).values()) else {}),
+            **(provenance or {}),
+        }
+        return assemble(
+            *(motion, self.decoder.shapes, features, track, face),
+            duration=sound.duration,
+            fps=fps,
+            seed=seed,
+            idle=idle,
+            expressivity=gains.expressivity,
+            provenance=source,
+        )
+
+    def track(
+        self,
+        audio: Audio,
+        features: SpeechFeatures,
+        emotion: Emotion = None,
+        enroll: Sequence[Recording] = (),
+        min_confidence: float = 0.0,
+    ) -> EmotionTrack:
+        """The track that conditions the motion of a recording: given, or the diarizer's.
+
+        Args:
+            audio: the recording.
+            features: what ``encode`` gives of it, so that a diarizer on the same encoder need not encode again.
+            emotion: see ``__call__``.
+            enroll: see ``__call__``.
+            min_confidence: see ``__call__``.
+        """
+        if isinstance(emotion, EmotionTrack):
+            return emotion
+        if emotion is not None:
+            return parse_emotion(str(emotion), audio.duration)
+        diarizer = self.diarizer
+        shared = diarizer.encoder_sha256 is not None and diarizer.encoder_sha256 == self._encoder_sha256
+        own = features if shared else diarizer.encode(audio)
+        track = diarizer.track(audio, own, diarizer.voice(enroll) if enroll else None)
+        return track.confident(min_confidence)
+
+    def stream(
+        self, samples: Iterable[NDArray[np.floating]], settings: StreamSettings = StreamSettings()
+    ) -> Iterator[StreamedFrame]:
+        """The face while somebody speaks.
+
+        Args:
+            samples: pieces of sound as they come, mono at 16 kHz.
+            settings: look-ahead, frames a second, emotion, gains, style and idle motion.
+
+        Yields:
+            Video frames, each as soon as it is final.
+
+        Raises:
+            InputError: the decoder or the diarizer cannot stream.
+        """
+        with torch_threads(1):
+            stream = AnimationStream(self.diarizer, self.decoder, settings)
+            for piece in samples:
+                yield from stream.push(piece)
+            yield from stream.flush()
+
+    def _face(self, face: Face | Mesh | None) -> Face:
+        if isinstance(self.decoder, VertexDecoder):
+            if face is None:
+                raise InputError("this decoder moves heads of one topology: give it a mesh of that topology")
+            if isinstance(face, Face) and face.shapes == self.decoder.shapes:
+                return face
+            mesh = face.mesh if isinstance(face, Face) else face
+            return self.decoder.face(mesh, face.name if isinstance(face, Face) else "head")
+        if isinstance(face, Mesh):
+            raise InputError("give a Face: Face.from_mesh fits the shapes to a mesh")
+        return load_builtin() if face is None else face
+
+    def _check_gains(self) -> None:
+        if self.decoder.shapes != ARKIT_52:
+            raise InputError("gains work on the ARKit shapes; a decoder of vertices has none")
 
 
 def assemble(
-    spoken: Floats,
+    motion: Floats,
+    shapes: Sequence[str],
     features: SpeechFeatures,
     track: EmotionTrack,
     face: Face,
@@ -53,32 +271,34 @@ def assemble(
     """Put the decoder's motion on the video clock, add idle motion and bind both to a face.
 
     Args:
-        spoken: (T, 52) ARKit coefficients on the clock of ``features``.
-        features: what the encoder heard.
-        track: the emotion that conditioned ``spoken``.
+        motion: (T, K) coefficients on the clock of ``features``.
+        shapes: (K,) their names.
+        features: speech features of the recording.
+        track: the emotion that conditioned ``motion``.
         face: the face to animate; coefficients are matched to its shapes by name.
         duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
         fps: frames a second.
         seed: of the idle motion; one independent stream for each kind, so switching one off leaves the others.
         idle: which idle motions to add; all by default.
-        expressivity: of the head's posture and liveliness; what ``spoken`` was made with.
+        expressivity: of the head's posture and liveliness; what ``motion`` was made with.
         provenance: stored with the animation.
     """
     idle = idle or IdleMotion()
     clock = FrameClock(fps)
     times = clock.times(clock.frames(duration))
-    heard = features.clock.times(len(spoken))
-    weights = dict(zip(ARKIT_52, resample_frames(spoken, heard, times).T, strict=True))
+    own = features.clock.times(len(motion))
+    weights = dict(zip(shapes, resample_frames(motion, own, times).T, strict=True))
     on_frames = track.at(times)
     blink_rng, gaze_rng, head_rng = idle_motion.idle_generators(seed)
-    speech = resample_frames(features.speech.astype(np.float32), heard, times) > 0.5
-    if idle.gaze:
+    speech = resample_frames(features.speech.astype(np.float32), own, times) > 0.5
+    arkit = "eyeBlinkLeft" in weights
+    if idle.gaze and arkit:
         weights |= idle_motion.eye_look(idle_motion.gaze(times, gaze_rng))
-    if idle.blinks:
+    if idle.blinks and arkit:
         weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech))
     head = np.zeros((len(times), 3), np.float32)
     if idle.head:
-        energy = resample_frames(_loudness(features), heard, times)
+        energy = resample_frames(_loudness(features), own, times)
         shown = on_frames if expressivity == 1.0 else on_frames.scaled(expressivity)
         head = idle_motion.head_rotation(times, fps, head_rng, energy, shown)
     zeros = np.zeros(len(times), np.float32)
@@ -90,70 +310,3 @@ def _loudness(features: SpeechFeatures) -> Floats:
     """Loudness (T,) in [0, 1]: 0 is 20 dB below the loud frames of the recording, or silence."""
     level = features.prosody[:, 0]
     return np.asarray(np.clip((level - np.percentile(level, 95)) / 4.6 + 1.0, 0.0, 1.0) * features.speech, np.float32)
-
-
-# --- The moving face while somebody is still speaking: ARKit weights a stated time after the sound.
-
-
-class MovedFrames(NamedTuple):
-    """Frames that have become final, 20 ms apart.
-
-    Attributes:
-        times: (T,) float64 seconds since the beginning.
-        weights: (T, 52) in [0, 1], in the order of ``ARKIT_52``: mouth, jaw, cheeks, nose, brows and lids, no blinks.
-        emotion: what was heard, for the same frames or fewer by the decoder's look-ahead.
-    """
-
-    times: NDArray[np.float64]
-    weights: Floats
-    emotion: StreamFrames
-
-
-class FaceStream:
-    """A decoder over sound that comes in pieces of any length, in memory that does not grow.
-
-    A frame comes out ``emotions.delay + emotions.hop`` frames after it was said, and the decoder's own look-ahead later
-    still (none for the built-in streaming decoder). Its features are what ``DiarizerStream`` heard until then.
-
-    Args:
-        emotions: a fresh stream; it listens for both.
-        decoder: one that streams.
-        style: of talking.
-
-    Raises:
-        InputError: the decoder cannot stream, or was trained on another encoder.
-    """
-
-    def __init__(self, emotions: DiarizerStream, decoder: object, style: Style | None = None):
-        if not isinstance(decoder, Decoder) or not decoder.streams:
-            raise InputError("this decoder needs the whole recording: it cannot stream")
-        if decoder.config.hidden != emotions.listener.encoder.config.channels:
-            raise InputError("the decoder was trained on another encoder than the one that listens")
-        self.emotions, self.decoder = emotions, DecoderStream(decoder, style or Style())
-        self.times = np.zeros(0)
-
-    def push(self, samples: NDArray[np.floating]) -> list[MovedFrames]:
-        """The next samples (N,), mono at 16 kHz; what has become final, hop by hop."""
-        step = self.emotions.hop * FRAME_LENGTH
-        pieces = [samples[start : start + step] for start in range(0, len(samples), step)]
-        return [moved for piece in pieces if len((moved := self._move(self.emotions.push(piece), False)).times)]
-
-    def flush(self) -> MovedFrames:
-        """The sound has ended: all frames that are left."""
-        return self._move(self.emotions.flush(), True)
-
-    def _move(self, frames: StreamFrames, last: bool) -> MovedFrames:
-        self.times = np.concatenate([self.times, frames.times])
-        if not len(frames.times) and not (last and len(self.times)):
-            return MovedFrames(np.zeros(0), np.zeros((0, len(ARKIT_52)), np.float32), frames)
-        heard = self.emotions.heard
-        assert heard is not None
-        first = heard.features.clock.index(float(frames.times[0])) if len(frames.times) else 0
-        decoder = self.decoder.decoder
-        device = decoder.coefficients.weight.device
-        sound = decoder_speech(decoder.config.hidden, heard.features)[None].to(device)
-        posterior, intensity = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, frames.intensity))
-        moved = self.decoder.push(sound[:, first : first + len(frames.times)], posterior, intensity, last)
-        made = moved[0].clamp(0.0, 1.0).cpu().numpy()
-        times, self.times = self.times[: len(made)], self.times[len(made) :]
-        return MovedFrames(times, made, frames)

@@ -20,8 +20,8 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn.blocks import DILATIONS, AdaptiveNorm, AttentionBlock, ConvolutionBlock, MambaBlock, Streamable
-from sedtalker.speech.encoder import SpeechEncoderConfig, SpeechFeatures
-from sedtalker.speech.features import PROSODY_CHANNELS
+from sedtalker.speech.encoder import SpeechEncoderConfig
+from sedtalker.speech.features import PROSODY_CHANNELS, SpeechFeatures
 
 CHUNK_FRAMES = 512
 """Frames that go through a decoder at once: ten seconds."""

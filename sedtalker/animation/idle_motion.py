@@ -1,4 +1,4 @@
-"""Blinks, gaze and head motion: what a listener would miss if the face only spoke.
+"""Blinks, gaze and head motion, of whole recordings and of streams.
 
 All three are procedural and drawn from a seeded generator; none is learned. Rates follow published means: spontaneous
 blinks every 3-4 s while talking (Bentivoglio et al. 1997), closing faster than opening (VanderWerf et al. 2003), gaze
@@ -6,6 +6,8 @@ fixations of 0.3-3 s, head motion that nods with the energy of speech (Munhall e
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,9 @@ from sedtalker.face.arkit import ARKIT_52
 Floats = NDArray[np.float32]
 
 BLINK_CLOSE, BLINK_HOLD, BLINK_OPEN = 0.085, 0.03, 0.17
+"""Seconds in which lids close, stay closed and open."""
 BLINK_SECONDS = BLINK_CLOSE + BLINK_HOLD + BLINK_OPEN
+"""Seconds of a blink."""
 SACCADE = 0.04
 """Seconds between two fixations."""
 POSTURE = {
@@ -30,6 +34,15 @@ POSTURE = {
     "surprise": (-3.5, 0.0, 0.0),
 }
 """Mean head pose of each category at intensity 1: pitch (down positive), yaw and roll in degrees."""
+
+
+@dataclass(frozen=True)
+class IdleMotion:
+    """Which procedural motions are added."""
+
+    blinks: bool = True
+    gaze: bool = True
+    head: bool = True
 
 
 def idle_generators(seed: int) -> tuple[np.random.Generator, np.random.Generator, np.random.Generator]:
@@ -156,7 +169,7 @@ def head_rotation(
     return np.radians(degrees).astype(np.float32)
 
 
-# --- Blinks and gaze while somebody is still speaking: the idle motion of a recording, moment after moment.
+# --- The same while somebody is still speaking, one moment after the other.
 
 
 class BlinkStream:
@@ -208,3 +221,41 @@ class IdleStream:
         if self.blinks is not None:
             named = close_lids(named, self.blinks.at(time))
         return np.concatenate([named[name] for name in ARKIT_52])
+
+
+class HeadStream:
+    """Head motion frame after frame: the drift of ``head_rotation`` and, a moment later, its nods and postures.
+
+    Smoothing looks back only, so nods come about a tenth of a second later than in a finished recording.
+
+    Args:
+        seed: of the drift.
+        fps: frames a second.
+    """
+
+    def __init__(self, seed: int, fps: float):
+        self.rng, self.fps = idle_generators(seed)[2], fps
+        width = int(4 * 0.7 * fps) + 1
+        kernel = np.exp(-0.5 * (np.arange(-width, width + 1) / (0.7 * fps)) ** 2)
+        self.kernel = kernel / kernel.sum()
+        self.noise = self.rng.standard_normal((len(self.kernel), 3))
+        self.energy = np.zeros(2)
+        self.posture = np.zeros(3)
+
+    def at(self, loudness: float, label: str, intensity: float) -> Floats:
+        """The next frame's rotation vector (3,), radians.
+
+        Args:
+            loudness: of the speech, in [0, 1].
+            label: category of the emotion.
+            intensity: its strength.
+        """
+        drift = (self.kernel @ self.noise) * np.sqrt(2 * np.sqrt(np.pi) * 0.7 * self.fps)
+        self.noise = np.concatenate([self.noise[1:], self.rng.standard_normal((1, 3))])
+        rates = 1 - np.exp(-1 / (self.fps * np.array([0.08, 0.8])))
+        self.energy = self.energy + rates * (loudness - self.energy)
+        wanted = intensity * np.array(POSTURE.get(label, (0.0, 0.0, 0.0)))
+        self.posture = self.posture + (1 - np.exp(-1 / (self.fps * 0.25))) * (wanted - self.posture)
+        nod = self.energy[0] - self.energy[1]
+        degrees = self.posture + (0.7 + 0.5 * intensity) * (drift * (0.9, 1.3, 0.7) + nod * np.array([4.0, 0.0, 0.0]))
+        return np.radians(degrees).astype(np.float32)

@@ -13,11 +13,12 @@ from scipy.optimize import minimize
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import MotionDecoder
-from sedtalker.emotion.formats.files import parse_emotion
+from sedtalker.emotion.densify import constant_track
+from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width
-from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.speech.features import SpeechFeatures
 from sedtalker.storage import whole_file
 
 Floats = NDArray[np.float32]
@@ -90,14 +91,17 @@ def write_style(path: Path, style: Style) -> None:
         temporary.write_text(json.dumps({"format": FORMAT, "version": 1, "style": asdict(style)}, indent=2) + "\n")
 
 
-def fit_style(decoder: MotionDecoder, features: SpeechFeatures, motion: Floats, face: Face) -> tuple[Style, float]:
+def fit_style(
+    decoder: MotionDecoder, features: SpeechFeatures, motion: Floats, face: Face, track: EmotionTrack | None = None
+) -> tuple[Style, float]:
     """The style under which the decoder moves the lips most like a clip, and the error left over.
 
     Args:
         decoder: from ``load_decoder``.
-        features: what the encoder hears of the clip.
+        features: speech features of the clip.
         motion: (T, 52) ARKit weights of the clip on ``features.clock``, without much emotion.
         face: whose lips are compared, ``ARKIT_52`` first.
+        track: the emotion of the clip; default: neutral.
 
     Returns:
         The style, and the RMS of the lips' height and width that it leaves, over that which ``Style()`` leaves.
@@ -111,11 +115,12 @@ def fit_style(decoder: MotionDecoder, features: SpeechFeatures, motion: Floats, 
         raise InputError("a style needs half a second of speech" if known else "this decoder knows no styles")
     wanted = _lips(face, motion)[speech]
     scale = wanted.std(0) + 1e-6
-    neutral = parse_emotion("neutral:0", float(features.clock.times(len(features))[-1]))
+    if track is None:
+        track = constant_track("neutral:0", float(features.clock.times(len(features))[-1]))
 
     def error(values: NDArray[np.floating]) -> float:
         style = Style(**{n: float(v) for n, v in zip(known, np.clip(values, -1.0, 1.0), strict=True)})
-        made = _lips(face, decoder.predict(features, neutral, style))[speech]
+        made = _lips(face, decoder.predict(features, track, style))[speech]
         beyond = np.square(np.abs(values) - np.clip(np.abs(values), 0.0, 1.0)).sum()
         return (
             float(np.sqrt(np.mean(np.square((made - wanted) / scale)))) + 0.02 * float(np.square(values).sum()) + beyond

@@ -20,8 +20,7 @@ from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.nn.blocks import AdaptiveNorm
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.encoder import SpeechFeatures
-from sedtalker.speech.features import PROSODY_CHANNELS
+from sedtalker.speech.features import PROSODY_CHANNELS, SpeechFeatures
 
 MILLIMETRES = 1000.0
 """The basis is kept in millimetres: half precision would lose metres."""

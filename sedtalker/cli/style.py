@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from sedtalker.cli.animate import check_files
 from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from sedtalker.audio import FrameClock
 
 
 @fail_clearly
@@ -23,7 +18,7 @@ def style(
     motion: Annotated[Path, typer.Argument(help="Their face: a Live Link CSV, or an .npz of sedtalker animate.")],
     audio: Annotated[Path, typer.Argument(help="Their speech, from the same moment on.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The style [NAME.style.json beside it].")
+        Path | None, typer.Option("--output", "-o", help="The style; default: NAME.style.json beside it.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing style.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the values as JSON.")] = False,
@@ -35,15 +30,17 @@ def style(
     if target.suffix.lower() != ".json":
         raise InputError(f"{target}: give a file that ends in .json")
     check_writable(target, force)
-    from sedtalker.animation.decoder import load_decoder
+    from sedtalker.animation.pretrained import load_decoder
     from sedtalker.animation.style import fit_style, write_style
     from sedtalker.audio import load_audio
+    from sedtalker.export.arkit import read_motion
     from sedtalker.face.builtin import load_builtin
     from sedtalker.speech.encoder import encode, load_encoder
 
+    check_files(motion, audio)
     features = encode(load_encoder(), load_audio(audio))
-    weights = _weights(motion, features.clock, len(features))
-    found, left = fit_style(load_decoder(), features, weights, load_builtin())
+    weights, track = read_motion(motion, features.clock.times(len(features)))
+    found, left = fit_style(load_decoder(), features, weights, load_builtin(), track)
     write_style(target, found)
     say(f"the lips differ from the clip's {100 * left:.0f} % as much as in the natural style")
     if as_json:
@@ -52,23 +49,3 @@ def style(
         for name, value in asdict(found).items():
             print(f"{name:<14}{value:+.2f}")
         print(target)
-
-
-def _weights(path: Path, clock: FrameClock, frames: int) -> NDArray[np.float32]:
-    """(T, 52) ARKit weights at the encoder's frames."""
-    from sedtalker.audio import resample_frames
-
-    times = clock.times(frames)
-    if path.suffix.lower() == ".csv":
-        from sedtalker.export.arkit import read_arkit_csv
-
-        taken = read_arkit_csv(path)
-        return resample_frames(taken.weights, taken.times, times)
-    import numpy as np
-
-    from sedtalker.animation.animation import read_animation
-    from sedtalker.export.arkit import solve_arkit
-
-    animation = read_animation(path)
-    solved = solve_arkit(animation.face, animation.coefficients, animation.fps)
-    return resample_frames(solved.weights, (np.arange(len(animation)) + 0.0) / animation.fps, times)

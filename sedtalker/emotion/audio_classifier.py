@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE, Audio
-from sedtalker.emotion.diarizer import FrameEmotions
+from sedtalker.emotion.inference import FrameEmotions
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError, extra

@@ -1,270 +1,224 @@
-"""Speech features in, an emotion track out."""
+"""The front door of emotion recognition: speech in, an emotion track out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import partial
+import logging
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from sedtalker.audio import Audio, FrameClock
-from sedtalker.audio.activity import speech_activity
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, read_config, weights_sha256
-from sedtalker.emotion.functionals import Voice, pool_voices
-from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch
-from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
-from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.audio import Audio, as_audio
+from sedtalker.checkpoint import builtin_checkpoint, read_config
+from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
+from sedtalker.emotion.functionals import Voice
+from sedtalker.emotion.inference import (
+    TrackRule,
+    diarize,
+    emotion_track,
+    encoder_of,
+    enrol,
+    frame_emotions,
+    load_diarizer,
+)
+from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
+from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.speech.backbone import encode_with_backbone, load_backbone, unpack_backbone
-from sedtalker.speech.encoder import SpeechFeatures, encode, load_encoder
+from sedtalker.nn.device import find_device, torch_threads
+from sedtalker.progress import Hook, no_progress, one_step
+from sedtalker.speech.encoder import Encoder, MelEncoder
+from sedtalker.speech.features import SpeechFeatures
 
-WINDOW_SECONDS = 60.0
+log = logging.getLogger(__name__)
 
+HUB = "hf:"
+"""Before the name of a classifier on the Hugging Face hub."""
 
-@dataclass(frozen=True, eq=False)
-class FrameEmotions:
-    """What the network says about every frame, before any decision.
-
-    Attributes:
-        posterior: (T, C) float32 calibrated, rows sum to 1.
-        intensity: (T,) float32 in [0, 1].
-        speech: (T,) bool.
-        boundary: (T,) float32 probability that the emotion changes about here, or ``None``.
-    """
-
-    posterior: NDArray[np.float32]
-    intensity: NDArray[np.float32]
-    speech: NDArray[np.bool_]
-    boundary: NDArray[np.float32] | None = None
+Recording = Audio | Path | str | NDArray[np.floating]
+"""What a recording may be given as; an array needs its rate."""
 
 
-@dataclass(frozen=True)
-class TrackRule:
-    """How frame emotions become the track an animator wants; seconds.
+class Diarizer:
+    """Speech emotion diarizer: what is expressed, how strongly, and when.
+
+    ```python
+    track = Diarizer.from_pretrained()("speech.wav")
+    for segment in track.segments():
+        print(segment.start, segment.end, segment.label, segment.intensity, segment.confidence)
+    ```
+
+    Emotion is meant as *expressed* in the voice, as the training corpora label it, never as what a person feels.
 
     Attributes:
-        segments: how the sequence of emotions is decoded.
-        steadiness: share of a segment's mean in the track, the rest being the frame's own value.
-        ease: duration of the change between two segments.
-        hold: how long an expression stays after speech ends; shorter pauses do not show.
-        release: how long it then takes to fade to neutral.
-        anticipation: how long before speech begins the face starts to move, as faces do.
+        name: of the weights.
+        licence: SPDX identifier of the licence of the weights.
+        encoder_sha256: hash of the weights of the encoder it reads, or None.
+        labels: the categories, in the order of the posterior.
+        classifier: a classifier of the hub that gives the categories, or None.
     """
 
-    segments: SegmentRule = field(default_factory=SegmentRule)
-    steadiness: float = 0.7
-    ease: float = 0.3
-    hold: float = 0.6
-    release: float = 0.8
-    anticipation: float = 0.25
+    def __init__(
+        self,
+        network: DiarizerNetwork,
+        encode: Encoder,
+        *,
+        name: str = "diarizer",
+        licence: str = "unknown",
+        encoder_sha256: str | None = None,
+        rule: TrackRule = TrackRule(),
+        classifier: AudioClassifier | None = None,
+    ):
+        """Use ``from_pretrained``; this takes its parts.
 
+        Args:
+            network: gives the emotion of every frame.
+            encode: gives the speech features it was trained on.
+            name: see above.
+            licence: see above.
+            encoder_sha256: see above.
+            rule: how the emotions of frames become a track.
+            classifier: see above.
+        """
+        self.network, self.encode, self.rule, self.classifier = network, encode, rule, classifier
+        self.name, self.licence, self.encoder_sha256 = name, licence, encoder_sha256
+        self.labels = network.config.labels
+        self.device = str(next(network.parameters()).device)
 
-def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
-    """The built-in diarizer, or the one in a checkpoint folder, ready for inference.
+    @classmethod
+    def from_pretrained(cls, name: str | Path = "diarizer", device: str = "cpu") -> Diarizer:
+        """Open weights.
 
-    Raises:
-        InputError: not a diarizer checkpoint, or its weights do not fit.
-    """
-    folder = folder or builtin_checkpoint("diarizer")
-    _, config, state = read_checkpoint(folder, "diarizer", DiarizerConfig)
-    network = DiarizerNetwork(config)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError:
-        raise InputError(f"{folder}: the weights do not fit config.json") from None
-    return network.eval().requires_grad_(False)
+        Args:
+            name: ``"diarizer"`` (built in), a checkpoint folder, or ``"hf:OWNER/NAME"``: any emotion classifier of the
+                Hugging Face hub, whose categories are then combined with the built-in intensity.
+            device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
 
+        Raises:
+            InputError: there are no such weights, or their encoder cannot be had.
+        """
+        device = find_device(device)
+        if str(name).startswith(HUB):
+            return cls._from_classifier(str(name).removeprefix(HUB), device)
+        folder = Path(name) if Path(name).is_dir() else _builtin(str(name))
+        network = load_diarizer(folder).to(device)
+        encode = encoder_of(network, folder, device)
+        described = read_config(folder)
+        return cls(network, encode, name=str(name), licence=described.licence, encoder_sha256=described.encoder_sha256)
 
-def diarize(
-    diarizer: DiarizerNetwork,
-    features: SpeechFeatures,
-    duration: float,
-    rule: TrackRule = TrackRule(),
-    voice: Voice | None = None,
-) -> EmotionTrack:
-    """The emotion track of a recording, 50 frames a second.
+    @classmethod
+    def _from_classifier(cls, name: str, device: str) -> Diarizer:
+        classifier = load_classifier(name)
+        classifier.model.to(device)
+        if classifier.unknown:
+            log.warning("labels without a category, left out: %s", ", ".join(classifier.unknown))
+        if classifier.missing:
+            log.warning("%s never answers %s", classifier.name, ", ".join(classifier.missing))
+        log.warning("intensity is the built-in diarizer's")
+        folder = builtin_checkpoint("diarizer")
+        network = load_diarizer(folder).to(device)
+        encode = encoder_of(network, folder, device)
+        return cls(network, encode, name=HUB + name, licence=read_config(folder).licence, classifier=classifier)
 
-    Args:
-        diarizer: from ``load_diarizer``.
-        features: from ``encode``, at 50 Hz.
-        duration: seconds of the recording.
-        rule: how frames become a track.
-        voice: of the speaker, from ``enrol``; default: only what the recording itself says.
-    """
-    frames = frame_emotions(diarizer, features, voice)
-    return emotion_track(frames, features.clock, duration, diarizer.config.labels, rule)
+    def to(self, device: str) -> Diarizer:
+        """The same diarizer on another device."""
+        if self.classifier is not None:
+            return Diarizer.from_pretrained(self.name, device)
+        return Diarizer.from_pretrained(self.name, device) if find_device(device) != self.device else self
 
+    def __call__(
+        self,
+        audio: Recording,
+        rate: int | None = None,
+        *,
+        enroll: Sequence[Recording] = (),
+        min_confidence: float = 0.0,
+        max_seconds: float = 3600.0,
+        hook: Hook = no_progress,
+    ) -> EmotionTrack:
+        """The emotion track of a recording, 50 frames a second.
 
-def emotion_track(
-    frames: FrameEmotions,
-    clock: FrameClock,
-    duration: float,
-    labels: tuple[str, ...] = CATEGORIES,
-    rule: TrackRule = TrackRule(),
-) -> EmotionTrack:
-    """The track of frames on a clock: segmented and eased by ``shape_track``, with valence and arousal."""
-    posterior, intensity = shape_track(frames, clock.rate, rule)
-    valence, arousal = valence_arousal(posterior, intensity, labels)
-    times = clock.times(len(posterior))
-    return EmotionTrack(times, posterior, intensity, valence, arousal, labels, duration, frames.speech)
+        Args:
+            audio: path of a sound file, ``Audio``, or samples (n,) in [-1, 1].
+            rate: samples per second of an array.
+            enroll: other recordings of the same speaker and microphone, to know their usual voice.
+            min_confidence: segments below it are labelled ``uncertain``.
+            max_seconds: longer files are refused.
+            hook: see ``sedtalker.progress``.
 
+        Raises:
+            InputError: the sound cannot be read, or enrolment is asked of a classifier of the hub.
+        """
+        sound = as_audio(audio, rate, max_seconds)
+        if self.classifier is not None and enroll:
+            raise InputError("enroll is for SEDTalker's own diarizers; a classifier of the hub cannot use it")
+        with torch_threads(self._threads):
+            with one_step(hook, "encoding the speech"):
+                features = self.encode(sound)
+                voice = self.voice(enroll) if enroll else None
+            with one_step(hook, "recognising the emotion"):
+                track = self.track(sound, features, voice)
+        return track.confident(min_confidence)
 
-@torch.no_grad()
-def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Voice:
-    """The voice of a speaker from other recordings of them; the first minute of each counts.
-
-    Args:
-        diarizer: from ``load_diarizer``.
-        recordings: features from ``encode``, at 50 Hz, at least one.
-
-    Raises:
-        InputError: nobody speaks in any of them.
-    """
-    voices = []
-    for features in recordings:
-        _check_encoder(diarizer, features)
-        part = slice(0, round(WINDOW_SECONDS * features.clock.rate))
-        voices.append(diarizer.voice(_window(diarizer, features, part)))
-    voice = pool_voices(voices)
-    if not voice.weight[..., 0].any():
-        raise InputError("no speech was found in the enrolled clips; give clips in which the speaker talks")
-    return voice
-
-
-@torch.no_grad()
-def frame_emotions(
-    diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
-) -> FrameEmotions:
-    """What is heard from frame ``since`` on.
-
-    The network runs in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4.
-    """
-    _check_encoder(diarizer, features)
-    step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
-    margin = -(-diarizer.context // ROW) * ROW
-    posteriors, intensities, boundaries = [], [], []
-    for start in range(since // step * step, len(features), step):
-        first, begin = max(0, start - margin), max(start, since)
-        part = slice(first, start + step + margin)
-        heard = diarizer.frames(_window(diarizer, features, part), voice, begin - first)
-        keep = slice(0, min(start + step, len(features)) - begin)
-        posteriors.append(heard.log_posterior[0, keep].exp().cpu())
-        intensities.append(heard.intensity[0, keep].cpu())
-        boundaries.append(heard.boundary[0, keep].cpu())
-    speech = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
-    posterior, intensity, boundary = (torch.cat(parts).numpy() for parts in (posteriors, intensities, boundaries))
-    return FrameEmotions(posterior, intensity, speech[since:], boundary)
-
-
-def _check_encoder(diarizer: DiarizerNetwork, features: SpeechFeatures) -> None:
-    given, needed = features.hidden.shape[1], diarizer.config.hidden_channels
-    if needed not in (0, given):
-        raise InputError(f"the diarizer was trained on an encoder with {needed} channels, this one gives {given}")
-
-
-def _window(diarizer: DiarizerNetwork, features: SpeechFeatures, part: slice) -> FrameBatch:
-    device = next(diarizer.parameters()).device
-
-    def tensor(values: NDArray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values[part]))[None].to(device)
-
-    speech = tensor(features.speech)
-    return FrameBatch(
-        mel=tensor(features.mel),
-        prosody=tensor(features.prosody),
-        speech=speech,
-        valid=torch.ones_like(speech),
-        hidden=tensor(features.hidden) if diarizer.config.hidden_channels else None,
-    )
-
-
-def shape_track(
-    frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule()
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Posterior (T, C) and intensity (T,) fit to drive a face.
-
-    Segments are decoded with a minimum duration; inside one the values stay near the segment's mean, between two they
-    ease. Short pauses hold the expression, long ones let it fade to neutral (the first category).
-    """
-    posterior = np.array(frames.posterior, np.float64)
-    intensity = np.array(frames.intensity, np.float64)
-    neutral = np.eye(posterior.shape[1])[0]
-    if not frames.speech.any():
-        return np.tile(neutral, (len(posterior), 1)).astype(np.float32), np.zeros(len(posterior), np.float32)
-    values = _bridge_pauses(np.column_stack([posterior, intensity]), frames.speech)
-    steady = np.empty_like(values)
-    for first, last, _ in runs(decode_labels(posterior, rate, rule.segments, frames.speech, frames.boundary)):
-        spoken = frames.speech[first:last]
-        rows = values[first:last]
-        steady[first:last] = (rows[spoken] if spoken.any() else rows).mean(0)
-    values = rule.steadiness * _ease(steady, rule.ease * rate) + (1 - rule.steadiness) * values
-    presence = _presence(frames.speech, rate, rule)[:, None]
-    posterior = presence * values[:, :-1] + (1 - presence) * neutral
-    posterior = posterior / posterior.sum(1, keepdims=True)
-    return posterior.astype(np.float32), np.clip(presence[:, 0] * values[:, -1], 0.0, 1.0).astype(np.float32)
-
-
-def _bridge_pauses(values: NDArray[np.float64], speech: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Values (T, K) of speech frames, interpolated linearly across silence and held at the ends."""
-    where = np.flatnonzero(speech)
-    index = np.arange(len(values))
-    return np.column_stack([np.interp(index, where, column) for column in values[where].T])
-
-
-def _ease(steps: NDArray[np.float64], frames: float) -> NDArray[np.float64]:
-    """A piecewise constant signal (T, K) with raised-cosine transitions about ``frames`` long."""
-    window = np.hanning(max(3, 2 * round(frames / 2) + 3))[1:-1]
-    return ndimage.convolve1d(steps, window / window.sum(), axis=0, mode="nearest")
-
-
-def _presence(speech: NDArray[np.bool_], rate: float, rule: TrackRule) -> NDArray[np.float64]:
-    """How much of the expression shows (T,) in [0, 1]: 1 in speech, fading after it and rising before it."""
-    index = np.arange(len(speech))
-    where = np.flatnonzero(speech)
-    position = np.searchsorted(where, index, side="right")
-    since = np.where(position > 0, index - where[np.maximum(position - 1, 0)], np.inf) / rate
-    until = (
-        np.where(
-            speech, 0, np.where(position < len(where), where[np.minimum(position, len(where) - 1)] - index, np.inf)
+    def track(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> EmotionTrack:
+        """The emotion track of a recording that ``encode`` has encoded already."""
+        if self.classifier is None:
+            return diarize(self.network, features, audio.duration, self.rule, voice)
+        frames = classified_emotions(
+            self.classifier, audio, frame_emotions(self.network, features), features.clock.times(len(features))
         )
-        / rate
-    )
-    after = np.clip((since - rule.hold) / rule.release, 0.0, 1.0)
-    before = np.clip(until / rule.anticipation, 0.0, 1.0)
-    return np.maximum(0.5 + 0.5 * np.cos(np.pi * after), 0.5 + 0.5 * np.cos(np.pi * before))
+        return emotion_track(frames, features.clock, audio.duration, rule=self.rule)
+
+    def voice(self, recordings: Iterable[Recording]) -> Voice:
+        """The usual voice of a speaker, from other recordings; the first minute of each counts.
+
+        Raises:
+            InputError: nobody speaks in any of them.
+        """
+        return enrol(self.network, (self.encode(as_audio(recording)) for recording in recordings))
+
+    def stream(
+        self,
+        look_ahead: float = LOOK_AHEAD_SECONDS,
+        hop: float = HOP_SECONDS,
+        enroll: Sequence[Recording] = (),
+    ) -> DiarizerStream:
+        """Begin a stream: ``push`` samples as they come, mono at 16 kHz, and get the frames that have become final.
+
+        Args:
+            look_ahead: seconds of sound that a frame waits for.
+            hop: seconds of sound between results.
+            enroll: other recordings of the speaker.
+
+        Raises:
+            InputError: these weights cannot stream, or look-ahead or hop is no multiple of 20 ms.
+        """
+        if self.classifier is not None or self.network.config.backbone is not None:
+            raise InputError(f"{self.name}: it needs whole recordings and cannot stream; use the built-in diarizer")
+        voice = self.voice(enroll) if enroll else None
+        return DiarizerStream(self.network, self._stream_encoder(), look_ahead, hop, voice=voice)
+
+    def _stream_encoder(self) -> MelEncoder:
+        return MelEncoder.open(device=self.device)
+
+    @property
+    def _threads(self) -> int:
+        """Threads that pay: transformers of a hundred million weights use all cores, the built-in networks one."""
+        large = self.classifier is not None or self.network.config.backbone is not None
+        return (os.cpu_count() or 1) if large else 1
 
 
-# --- The encoder that a diarizer was trained on.
-
-Encode = Callable[[Audio], SpeechFeatures]
-
-
-def encoder_of(diarizer: DiarizerNetwork, checkpoint: Path | None = None, device: str = "cpu") -> Encode:
-    """What turns a recording into the features that a diarizer reads: its backbone, or the built-in encoder.
-
-    Args:
-        diarizer: from ``load_diarizer``.
-        checkpoint: the folder it came from; default the built-in one.
-        device: where the encoder runs.
+def _builtin(name: str) -> Path:
+    """Folder of built-in weights.
 
     Raises:
-        InputError: the encoder cannot be had, or its weights are not those the diarizer was trained on.
+        InputError: there are none of that name.
     """
-    folder = checkpoint or builtin_checkpoint("diarizer")
-    needed = read_config(folder).encoder_sha256
-    config = diarizer.config.backbone
-    if config is not None:
-        backbone = load_backbone(unpack_backbone(config, folder))
-        if needed not in (None, backbone.sha256()):
-            raise InputError(f"{config.name}: these are not the weights that the diarizer in {folder} was trained on")
-        backbone.model.to(device)
-        return partial(encode_with_backbone, backbone)
-    if needed not in (None, weights_sha256(builtin_checkpoint("speech_encoder"))):
-        raise InputError(f"{folder}: trained on another speech encoder than the built-in one")
-    return partial(encode, load_encoder().to(device))
+    if name.startswith("diarizer"):
+        return builtin_checkpoint(name)
+    raise InputError(
+        f"{name}: no such checkpoint folder; the built-in weights are called diarizer, and a classifier of the hub is "
+        f"given as {HUB}{name}"
+    )

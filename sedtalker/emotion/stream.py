@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
-from sedtalker.emotion.diarizer import FrameEmotions, frame_emotions
 from sedtalker.emotion.functionals import Voice
+from sedtalker.emotion.inference import FrameEmotions, frame_emotions
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
+from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import SpeechEncoder
-from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.speech.stream import Heard, Listener
+from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.speech.stream import EncoderStream, StreamedFeatures
 
 FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
@@ -74,7 +76,7 @@ class DiarizerStream:
     def __init__(
         self,
         diarizer: DiarizerNetwork,
-        encoder: SpeechEncoder,
+        encoder: MelEncoder,
         look_ahead: float = LOOK_AHEAD_SECONDS,
         hop: float = HOP_SECONDS,
         voice: Voice | None = None,
@@ -83,13 +85,29 @@ class DiarizerStream:
         self.diarizer, self.voice = diarizer, voice
         self.delay, self.hop = _frames(look_ahead, "look-ahead", 0), _frames(hop, "hop", 1)
         context = max(diarizer.context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
-        self.listener = Listener(encoder, context + self.delay + self.hop)
+        self.encoder_stream = EncoderStream(encoder, context + self.delay + self.hop)
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
-        self.heard: Heard | None = None
+        self.heard: StreamedFeatures | None = None
         """What the listener said last: the features behind the newest frames."""
         self.waiting: list[NDArray[np.float32]] = []
         self.final = 0
         self.ended = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The categories."""
+        return self.diarizer.config.labels
+
+    @property
+    def features(self) -> SpeechFeatures:
+        """The features behind the newest frames; those of earlier frames are dropped after a while."""
+        assert self.heard is not None
+        return self.heard.features
+
+    @property
+    def encoder_channels(self) -> int:
+        """Channels of the features' hidden vectors."""
+        return self.encoder_stream.encoder.channels
 
     def push(self, samples: NDArray[np.floating]) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz in [-1, 1], any number of them.
@@ -118,16 +136,16 @@ class DiarizerStream:
         """The sound has ended: all frames that are left."""
         rest = np.concatenate([np.zeros(0, np.float32), *self.waiting])
         self.ended, self.waiting = True, []
-        return self._hear(rest) if self.listener.heard or len(rest) else self._nothing()
+        return self._hear(rest) if self.encoder_stream.samples or len(rest) else self._nothing()
 
     def _hear(self, samples: NDArray[np.float32]) -> StreamFrames:
         """What becomes final with these samples; everything at the end."""
-        self.heard = heard = self.listener.hear(samples)
+        self.heard = heard = self.encoder_stream.push(samples)
         begin = self.final
         self.final = max(begin, heard.total - (0 if self.ended else self.delay))
         if begin == self.final:
             return self._nothing()
-        frames = emotions_heard(self.diarizer, heard, self.voice, begin - heard.first)
+        frames = streamed_emotions(self.diarizer, heard, self.voice, begin - heard.first)
         new = slice(0, self.final - begin)
         label = self.segmentation.decide(
             frames.posterior, frames.speech, self.final - begin, self.ended, frames.boundary
@@ -141,8 +159,8 @@ class DiarizerStream:
         return StreamFrames(np.zeros(0), np.zeros((0, classes), np.float32), none, none > 0, np.zeros(0, np.int64))
 
 
-def emotions_heard(
-    diarizer: DiarizerNetwork, heard: Heard, voice: Voice | None = None, since: int = 0
+def streamed_emotions(
+    diarizer: DiarizerNetwork, heard: StreamedFeatures, voice: Voice | None = None, since: int = 0
 ) -> FrameEmotions:
     """Frame emotions of what a listener keeps, from its frame ``since`` on.
 
@@ -162,6 +180,37 @@ def _frames(seconds: float, name: str, fewest: int) -> int:
             f"a {name} of {seconds:g} s does not work: give a multiple of 0.02 s, at least {0.02 * fewest:g}"
         )
     return count
+
+
+def frames_of(stream: DiarizerStream, sound: Iterable[NDArray[np.floating]]) -> Iterator[StreamFrames]:
+    """Frames as they become final, hop by hop, of pieces of sound (N,) of any length."""
+    step = stream.hop * FRAME_LENGTH
+    for samples in sound:
+        for start in range(0, len(samples), step):
+            yield stream.push(samples[start : start + step])
+    yield stream.flush()
+
+
+def summaries(frames: Iterable[StreamFrames], labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Plain data for each 0.32 s or less: means over its speech where there is some, and the commonest category."""
+    step = round(HOP_SECONDS * FRAME_CLOCK.rate)
+    for found in frames:
+        for first in range(0, len(found.times), step):
+            part = found.part(slice(first, first + step))
+            spoken = part.speech if part.speech.any() else np.ones_like(part.speech)
+            posterior, intensity = part.posterior[spoken].mean(0), part.intensity[spoken].mean()
+            valence, arousal = valence_arousal(posterior[None], np.array([intensity]), labels)
+            counts = np.bincount(part.label, minlength=len(labels))
+            yield {
+                "start": round(float(part.times[0]) - 0.01, 2),
+                "end": round(float(part.times[-1]) + 0.01, 2),
+                "speech": bool(part.speech.mean() >= 0.5),
+                "emotion": labels[int(counts.argmax())],
+                "intensity": round(float(intensity), 3),
+                "valence": round(float(valence[0]), 3),
+                "arousal": round(float(arousal[0]), 3),
+                "posterior": {label: round(float(p), 3) for label, p in zip(labels, posterior, strict=True)},
+            }
 
 
 # --- Segments while the sound goes on: labels that never change once said and keep to the minimum duration.

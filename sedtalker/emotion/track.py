@@ -133,6 +133,10 @@ class EmotionTrack:
             for s in self.segments()
         )
 
+    def confident(self, min_confidence: float) -> EmotionTrack:
+        """The same track whose segments below ``min_confidence`` are ``UNCERTAIN``; the frames do not change."""
+        return replace(self, min_confidence=min_confidence)
+
     def without_uncertain(self) -> EmotionTrack:
         """The same track, neutral in its ``UNCERTAIN`` segments (see ``min_confidence``); what drives a face."""
         doubtful = np.zeros(len(self), bool)

@@ -9,8 +9,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import IdleMotion, assemble
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
-from sedtalker.speech.encoder import SpeechFeatures
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 from tests.animation.test_animation import small_track
 from tests.support.cube import cube_face
 

@@ -10,18 +10,18 @@ from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import Decoder, DecoderConfig
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.checkpoint import builtin_checkpoint
-from sedtalker.emotion.diarizer import load_diarizer
+from sedtalker.emotion.inference import load_diarizer
 from sedtalker.emotion.stream import DiarizerStream
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
-from sedtalker.speech.encoder import load_encoder
+from sedtalker.speech.encoder import open_encoder
 
 
 @pytest.fixture(scope="module")
 def networks():
     decoder = load_decoder(builtin_checkpoint("decoder_streaming"))
     assert isinstance(decoder, Decoder)
-    return load_diarizer(), load_encoder(), decoder
+    return load_diarizer(), open_encoder(), decoder
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sedtalker.training.evaluation.expressions import EXPECTED, landmark_measures
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.pretrained import load_decoder
@@ -13,15 +14,14 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_builtin
 from sedtalker.metrics.motion import correlation, lip_aperture
-from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.control import constant_track
-from sedtalker.training.evaluation.expressions import EXPECTED, landmark_measures
 
 
 @pytest.fixture(scope="module")
 def pair():
-    return load_encoder(), load_decoder()
+    return open_encoder(), load_decoder()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def babble(pair):
     t = np.arange(16000 * 3) / 16000
     buzz = sum(np.sin(2 * np.pi * 120 * k * t) * np.exp(-(((120 * k - 700) / 400) ** 2)) for k in range(1, 30))
     spoken = 0.2 * buzz * (np.sin(2 * np.pi * 3 * t) > 0) * (t > 0.8) * (t < 2.2)
-    return encode(pair[0], from_samples(spoken.astype(np.float32), 16000))
+    return pair[0](from_samples(spoken.astype(np.float32), 16000))
 
 
 def test_weights_belong_together():
@@ -49,7 +49,7 @@ def test_size(pair):
 
 
 def test_silence_rests(pair, face):
-    features = encode(pair[0], from_samples(np.zeros(32000, np.float32), 16000))
+    features = pair[0](from_samples(np.zeros(32000, np.float32), 16000))
     coefficients = pair[1].predict(features, constant_track("neutral", 0.0))
     assert coefficients.max() < 0.15
     rest = lip_aperture(face, np.zeros((1, 52), np.float32))[0]
@@ -92,7 +92,7 @@ def test_articulation_style_opens_the_mouth(pair, face, babble):
 def test_lips_follow_the_tracked_talker(pair, face, data_dir):
     scores, shuffled, previous = [], [], None
     for clip in [c for c in read_grid(data_dir) if c.split == "test"][:12]:
-        features = encode(pair[0], load_audio(clip.audio))
+        features = pair[0](load_audio(clip.audio))
         gap = lip_aperture(face, pair[1].predict(features, constant_track("neutral", 0.0)))
         height = np.interp(features.clock.times(len(gap)), clip.times, clip.feature("inner_lip_height"))
         scores.append(correlation(gap[features.speech], height[features.speech]))

@@ -12,8 +12,8 @@ from sedtalker.animation.mouth_model import MOUTH_SHAPES
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.encoder import SpeechEncoderConfig, SpeechFeatures
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.encoder import SpeechEncoderConfig
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 TOLERANCE = 1e-4
 

@@ -29,7 +29,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_builtin
 from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
-from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.speech.encoder import open_encoder
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
 FACTOR = st.floats(0.0, 2.0)
@@ -45,7 +45,7 @@ def face():
 def clip():
     """Features and the emotion track of the sample clip."""
     sound = load_audio(SAMPLE)
-    return encode(load_encoder(), sound), parse_emotion(str(SAMPLE.with_suffix(".emotion.json")), sound.duration)
+    return open_encoder()(sound), parse_emotion(str(SAMPLE.with_suffix(".emotion.json")), sound.duration)
 
 
 @pytest.fixture(scope="module")

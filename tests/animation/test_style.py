@@ -16,7 +16,7 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
 from sedtalker.metrics.motion import lip_aperture
-from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.speech.encoder import open_encoder
 
 SAMPLE = Path(__file__).parents[2] / "data/samples/four_moods.wav"
 
@@ -24,7 +24,7 @@ SAMPLE = Path(__file__).parents[2] / "data/samples/four_moods.wav"
 @pytest.fixture(scope="module")
 def heard():
     samples = load_audio(SAMPLE).samples[: 4 * 16000]
-    return encode(load_encoder(), from_samples(samples, 16000))
+    return open_encoder()(from_samples(samples, 16000))
 
 
 def _neutral():

@@ -13,7 +13,7 @@ import transformers
 from sedtalker.audio import from_samples
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, classify, load_classifier
 from sedtalker.emotion.audio_classifier import label_category as of
-from sedtalker.emotion.diarizer import FrameEmotions, emotion_track
+from sedtalker.emotion.inference import FrameEmotions, emotion_track
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK

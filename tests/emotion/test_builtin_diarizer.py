@@ -6,9 +6,9 @@ import numpy as np
 
 from sedtalker.audio import from_samples
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.emotion.diarizer import diarize, load_diarizer
+from sedtalker.emotion.inference import diarize, load_diarizer
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.speech.encoder import open_encoder
 
 
 def test_belongs_to_the_builtin_encoder():
@@ -29,8 +29,8 @@ def test_runs_and_repeats_itself():
     time = np.arange(48_000) / 16_000
     wave = sum(np.sin(2 * np.pi * 140 * k * time + np.sin(3 * time)) / k for k in range(1, 20))
     audio = from_samples(0.1 * wave * (np.sin(2 * np.pi * 3 * time) > -0.5) + 1e-3 * rng.normal(size=48_000), 16_000)
-    encoder, diarizer = load_encoder(), load_diarizer()
-    first, second = (diarize(diarizer, encode(encoder, audio), audio.duration) for _ in range(2))
+    encoder, diarizer = open_encoder(), load_diarizer()
+    first, second = (diarize(diarizer, encoder(audio), audio.duration) for _ in range(2))
     assert len(first) == 150
     assert first.posterior.tobytes() == second.posterior.tobytes()
     assert first.speech is not None

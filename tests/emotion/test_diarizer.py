@@ -6,12 +6,11 @@ import torch
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion import diarizer as module
-from sedtalker.emotion.diarizer import FrameEmotions, TrackRule, diarize, frame_emotions, load_diarizer, shape_track
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, diarize, frame_emotions, load_diarizer, shape_track
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import SpeechFeatures
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 
 @pytest.fixture(scope="module")

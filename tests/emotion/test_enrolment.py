@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.emotion.diarizer import diarize, enrol
 from sedtalker.emotion.functionals import VOICED, Voice, centre_on_voice, functionals, moments, pool_voices
+from sedtalker.emotion.inference import diarize, enrol
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import SpeechFeatures
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 
 def last_window(values: torch.Tensor, pitch: torch.Tensor) -> torch.Tensor:

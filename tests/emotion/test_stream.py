@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
-from sedtalker.emotion.diarizer import enrol, frame_emotions, load_diarizer
+from sedtalker.emotion.inference import enrol, frame_emotions, load_diarizer
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.stream import DiarizerStream, StreamFrames
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, encode, load_encoder
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import FRAME_CLOCK
 from tests.speech.test_stream import voice_like
 
@@ -30,17 +30,17 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def small() -> tuple[DiarizerNetwork, SpeechEncoder]:
+def small() -> tuple[DiarizerNetwork, MelEncoder]:
     """Random weights and short windows: quick to run."""
     torch.manual_seed(1)
-    encoder = SpeechEncoder(SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))).eval().requires_grad_(False)
+    encoder = MelEncoder(SpeechEncoder(SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))).eval().requires_grad_(False))
     config = DiarizerConfig(hidden_channels=16, windows=(0.4, 1.0, 2.0), width=8, members=2)
     return DiarizerNetwork(config).eval().requires_grad_(False), encoder
 
 
 @pytest.fixture(scope="module")
-def builtin() -> tuple[DiarizerNetwork, SpeechEncoder]:
-    return load_diarizer(), load_encoder()
+def builtin() -> tuple[DiarizerNetwork, MelEncoder]:
+    return load_diarizer(), MelEncoder.open()
 
 
 def run(stream: DiarizerStream, pieces: list[np.ndarray]) -> StreamFrames:
@@ -55,7 +55,7 @@ def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> No
     for frame in range(0, len(got.times), every):
         hops = -(-(frame + 1 + round(50 * look_ahead)) // round(50 * hop))
         prefix = sound[: round(hops * hop * 16_000)]
-        offline = frame_emotions(network, encode(encoder, from_samples(prefix, 16_000)), voice)
+        offline = frame_emotions(network, encoder(from_samples(prefix, 16_000)), voice)
         assert np.abs(offline.posterior[frame] - got.posterior[frame]).max() < DiarizerStream.TOLERANCE, frame
         assert abs(offline.intensity[frame] - got.intensity[frame]) < DiarizerStream.TOLERANCE, frame
         assert offline.speech[frame] == got.speech[frame], frame
@@ -78,7 +78,7 @@ def test_the_built_in_weights_obey_the_law_beyond_their_context(builtin):
 
 def test_an_enrolled_voice_counts(builtin):
     network, encoder = builtin
-    voice = enrol(network, [encode(encoder, from_samples(voice_like(3.0, 8), 16_000))])
+    voice = enrol(network, [encoder(from_samples(voice_like(3.0, 8), 16_000))])
     law_holds(network, encoder, voice_like(3.0, 9), 0.5, 0.32, every=37, voice=voice)
 
 
@@ -108,7 +108,7 @@ def test_memory_does_not_grow(small):
     sizes = []
     for number in range(27):
         stream.push(voice_like(1.0, number % 3))
-        listener = stream.listener
+        listener = stream.encoder_stream
         sizes.append(len(listener.mel) + len(listener.hidden) + len(listener.tail) + sum(map(len, stream.waiting)))
     assert max(sizes[23:]) <= max(sizes[19:23])
 

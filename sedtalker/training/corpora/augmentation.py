@@ -1,4 +1,10 @@
-"""Waveform augmentation: voice, room, device and background, all drawn from one generator."""
+"""Augmentation of speech: another speed, voice, room, device, background and spectrum, all drawn from one generator.
+
+``Augmenter`` degrades waveforms by a recipe, with recorded noises and room impulse responses. There are two recipes,
+because the shipped weights were trained on two; each draws its numbers in its own order, which must stay as it is:
+``DIARIZER_RECIPE`` for the networks of emotion and ``SPEECH_RECIPE`` for the speech encoder and the mouth. Other voices
+come from WORLD; log-mels are warped and masked at the end of the file.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 import soundfile
@@ -18,60 +25,147 @@ from scipy.signal import fftconvolve
 
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.errors import InputError
+from sedtalker.speech.features import MEL_BANDS
 from sedtalker.storage import whole_file
 
 Samples = NDArray[np.float32]
+Floats = NDArray[np.floating]
+
+
+class Recipe(Protocol):
+    """How an ``Augmenter`` changes a recording."""
+
+    resampling: str
+    """Quality of the resampler (soxr) when the speed is changed."""
+
+    def draw_speed(self, rng: np.random.Generator) -> float:
+        """A factor of the speed."""
+        ...
+
+    def degrade(
+        self, samples: Samples, noises: Sequence[Samples], responses: Sequence[Samples], rng: np.random.Generator
+    ) -> Samples:
+        """The recording (N,) in another room, through another device, with another background."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Augmenter:
+    """A recipe and its material; safe to send to other processes.
+
+    Attributes:
+        recipe: what is changed, how far and how often.
+        noises: background recordings, each (N,) at 16 kHz.
+        responses: room impulse responses, each (N,) at 16 kHz.
+    """
+
+    recipe: Recipe
+    noises: Sequence[Samples] = ()
+    responses: Sequence[Samples] = ()
+
+    def draw_speed(self, rng: np.random.Generator) -> float:
+        """A factor of the speed, for ``change_speed``."""
+        return self.recipe.draw_speed(rng)
+
+    def change_speed(self, samples: Samples, factor: float) -> Samples:
+        """Play ``factor`` times as fast: shorter, higher and with a smaller vocal tract."""
+        return change_speed(samples, factor, self.recipe.resampling)
+
+    def degrade(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        """The recording as another room, device and background would have given it; same length, similar level."""
+        return self.recipe.degrade(samples, self.noises, self.responses, rng)
+
+
+def change_speed(samples: Samples, factor: float, quality: str = "MQ") -> Samples:
+    """Play ``factor`` times as fast: tempo, pitch and formants all change by it. ``quality`` is soxr's."""
+    return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, quality=quality).astype(np.float32)
+
+
+def read_augmenter(data: Path, hold_out_noises: bool = True) -> Augmenter:
+    """``SPEECH_RECIPE`` with ESC-10 and the small set of noises and impulse responses of the training data.
+
+    Every fifth noise is held out (for tests) unless asked otherwise.
+    """
+    noises = sorted((data / "audio/esc10").glob("*.opus")) + sorted((data / "audio/noise_rir").glob("noise*"))
+    responses = sorted((data / "audio/noise_rir").glob("*.flac"))
+    kept = [p for i, p in enumerate(noises) if not hold_out_noises or i % 5]
+    return Augmenter(SPEECH_RECIPE, [load_audio(p).samples for p in kept], [load_audio(p).samples for p in responses])
+
+
+def _random_background(noises: Sequence[Samples], length: int, rng: np.random.Generator) -> Samples:
+    """A recorded noise, repeated to ``length`` samples from a random place on."""
+    noise = noises[int(rng.integers(len(noises)))]
+    return np.roll(np.resize(noise, length), int(rng.integers(length)))
+
+
+# --- The recipe of the emotion networks: one chance for each of room, tilt, band limit and noise.
 
 
 @dataclass(frozen=True)
-class Acoustics:
-    """Material and ranges of the augmentation.
+class DiarizerRecipe:
+    """All chances are drawn first; sound stays in double precision until the end."""
 
-    Attributes:
-        noises: background recordings at 16 kHz.
-        rooms: room impulse responses at 16 kHz.
-        speed: lowest and highest factor of tempo and voice together (a shift of all frequencies).
-        snr: lowest and highest signal-to-noise ratio, dB.
-        likelihood: chance of each of room, tilt, band limit and noise.
-    """
-
-    noises: Sequence[Samples] = ()
-    rooms: Sequence[Samples] = ()
-    speed: tuple[float, float] = (0.87, 1.15)
-    snr: tuple[float, float] = (8.0, 35.0)
     likelihood: float = 0.4
+    """Chance of each of room, tilt, band limit and noise."""
+    speed: tuple[float, float] = (0.87, 1.15)
+    """Lowest and highest factor of the speed."""
+    wet: tuple[float, float] = (0.3, 1.0)
+    """Range of the gain of a room's reverberation."""
+    tilt: float = 6.0
+    """Largest spectral tilt, dB a decade around 1 kHz."""
+    cutoff: tuple[float, float] = (3400.0, 7500.0)
+    """Range of the soft upper band limit, Hz."""
+    snr: tuple[float, float] = (8.0, 35.0)
+    """Range of the signal-to-noise ratio, dB."""
+    recorded: float = 0.6
+    """Share of recorded noises; the others are coloured noise."""
+    resampling: str = "MQ"
+    """See ``Recipe``."""
+
+    def draw_speed(self, rng: np.random.Generator) -> float:
+        """Even over ``speed``."""
+        return float(rng.uniform(*self.speed))
+
+    def degrade(
+        self, samples: Samples, noises: Sequence[Samples], responses: Sequence[Samples], rng: np.random.Generator
+    ) -> Samples:
+        """See ``Augmenter.degrade``."""
+        room, tilted, limited, noisy = rng.random(4) < self.likelihood
+        out: Floats = samples
+        if room and responses:
+            out = _reverberate(out, responses[int(rng.integers(len(responses)))], float(rng.uniform(*self.wet)))
+        if tilted or limited:
+            tilt = float(rng.uniform(-self.tilt, self.tilt)) if tilted else 0.0
+            cutoff = float(rng.uniform(*self.cutoff)) if limited else SAMPLE_RATE / 2
+            out = _colour(out, tilt, cutoff)
+        if noisy:
+            out = self._add_noise(out, noises, rng)
+        return out.astype(np.float32)
+
+    def _add_noise(self, samples: Floats, noises: Sequence[Samples], rng: np.random.Generator) -> Floats:
+        """Add a recorded background, or coloured noise, at a random ratio to the speech."""
+        noise: Floats
+        if noises and rng.random() < self.recorded:
+            noise = _random_background(noises, len(samples), rng)
+        else:
+            spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
+            slope = rng.uniform(0.0, 1.2)
+            noise = np.fft.irfft(spectrum / np.maximum(np.arange(len(spectrum)), 1.0) ** slope, len(samples))
+        loud = np.sqrt(np.mean(samples**2)) + 1e-6
+        gain = loud / (np.sqrt(np.mean(noise**2)) + 1e-9) * 10 ** (-rng.uniform(*self.snr) / 20)
+        return samples + gain * noise
 
 
-def change_speed(samples: Samples, factor: float) -> Samples:
-    """Play ``factor`` times as fast: shorter, higher and with a smaller vocal tract."""
-    return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, quality="MQ").astype(np.float32)
-
-
-def degrade(samples: Samples, acoustics: Acoustics, rng: np.random.Generator) -> Samples:
-    """The recording as another room, device and background would have given it; same length and similar level."""
-    chances = rng.random(4) < acoustics.likelihood
-    out: NDArray[np.floating] = samples
-    if chances[0] and acoustics.rooms:
-        out = _reverberate(out, acoustics.rooms[int(rng.integers(len(acoustics.rooms)))], float(rng.uniform(0.3, 1.0)))
-    if chances[1] or chances[2]:
-        tilt = float(rng.uniform(-6.0, 6.0)) if chances[1] else 0.0
-        cutoff = float(rng.uniform(3400.0, 7500.0)) if chances[2] else 8000.0
-        out = _colour(out, tilt, cutoff)
-    if chances[3]:
-        out = _add_noise(out, acoustics, rng)
-    return out.astype(np.float32)
-
-
-def _reverberate(samples: Samples, room: Samples, wet: float) -> NDArray[np.floating]:
+def _reverberate(samples: Floats, response: Samples, wet: float) -> Floats:
     """Convolve with an impulse response whose direct sound is kept in place."""
-    onset = int(np.argmax(np.abs(room)))
-    tail = room[onset : onset + SAMPLE_RATE] / (np.abs(room).max() + 1e-9)
+    onset = int(np.argmax(np.abs(response)))
+    tail = response[onset : onset + SAMPLE_RATE] / (np.abs(response).max() + 1e-9)
     tail = np.concatenate([[1.0], wet * tail[1:]])
     return fftconvolve(samples, tail)[: len(samples)] / np.sqrt(np.sum(tail**2))
 
 
-def _colour(samples: NDArray[np.floating], tilt: float, cutoff: float) -> NDArray[np.floating]:
-    """Tilt the spectrum by ``tilt`` dB an octave-decade around 1 kHz and cut softly above ``cutoff`` Hz."""
+def _colour(samples: Floats, tilt: float, cutoff: float) -> Floats:
+    """Tilt the spectrum by ``tilt`` dB a decade around 1 kHz and cut softly above ``cutoff`` Hz."""
     spectrum = np.fft.rfft(samples)
     hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
     gain = 10 ** (tilt * np.log10(np.maximum(hertz, 50.0) / 1000.0) / 20)
@@ -79,103 +173,104 @@ def _colour(samples: NDArray[np.floating], tilt: float, cutoff: float) -> NDArra
     return np.fft.irfft(spectrum * gain, len(samples))
 
 
-def _add_noise(samples: NDArray[np.floating], acoustics: Acoustics, rng: np.random.Generator) -> NDArray[np.floating]:
-    """Add a recorded background, or coloured noise, at a random ratio to the loud part of the speech."""
-    noise: NDArray[np.floating]
-    if acoustics.noises and rng.random() < 0.6:
-        noise = np.asarray(acoustics.noises[int(rng.integers(len(acoustics.noises)))])
-        noise = np.roll(np.resize(noise, len(samples)), int(rng.integers(len(samples))))
-    else:
-        spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
-        slope = rng.uniform(0.0, 1.2)
-        noise = np.fft.irfft(spectrum / np.maximum(np.arange(len(spectrum)), 1.0) ** slope, len(samples))
-    loud = np.sqrt(np.mean(samples**2)) + 1e-6
-    gain = loud / (np.sqrt(np.mean(noise**2)) + 1e-9) * 10 ** (-rng.uniform(*acoustics.snr) / 20)
-    return samples + gain * noise
+DIARIZER_RECIPE = DiarizerRecipe()
+"""What the diarizer, its frame networks and fine-tuned backbones are trained with."""
 
 
-# --- Other voices and other rooms: augmentation of recordings at 16 kHz.
+# --- The recipe of the speech encoder and the mouth: a room, a random equaliser and a noise, one after the other.
 
 
-@dataclass(frozen=True, eq=False)
-class Surroundings:
-    """Noises and measured room impulse responses, each (N,) at 16 kHz."""
+@dataclass(frozen=True)
+class SpeechRecipe:
+    """Each chance is drawn when its turn comes; every step gives single precision."""
 
-    noises: tuple[Samples, ...]
-    responses: tuple[Samples, ...]
+    room: float = 0.4
+    """Chance of another room."""
+    measured: float = 0.5
+    """Share of measured impulse responses; the others are decaying noise."""
+    reverberation: tuple[float, float] = (0.1, 0.6)
+    """Range of the reverberation time of decaying noise, seconds."""
+    equaliser: float = 0.7
+    """Chance of another microphone."""
+    telephone: float = 0.2
+    """Share of microphones with a telephone's band limits."""
+    noise: float = 0.6
+    """Chance of a background."""
+    recorded: float = 0.7
+    """Share of recorded noises; the others are coloured noise."""
+    snr: tuple[float, float] = (3.0, 30.0)
+    """Range of the signal-to-noise ratio, dB."""
+    speed: tuple[float, float] = (0.8, 1.25)
+    """Lowest and highest factor of the speed."""
+    resampling: str = "HQ"
+    """See ``Recipe``."""
+
+    def draw_speed(self, rng: np.random.Generator) -> float:
+        """Even over the logarithm of ``speed``."""
+        return float(np.exp(rng.uniform(*np.log(self.speed))))
+
+    def degrade(
+        self, samples: Samples, noises: Sequence[Samples], responses: Sequence[Samples], rng: np.random.Generator
+    ) -> Samples:
+        """See ``Augmenter.degrade``."""
+        if rng.random() < self.room:
+            samples = self._reverberate(samples, responses, rng)
+        if rng.random() < self.equaliser:
+            samples = self._equalise(samples, rng)
+        if rng.random() < self.noise:
+            samples = self._add_noise(samples, noises, rng)
+        return samples
+
+    def _reverberate(self, samples: Samples, responses: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        """A measured response or decaying noise; the direct sound stays in place."""
+        if responses and rng.random() < self.measured:
+            response = responses[int(rng.integers(len(responses)))]
+            response = response[np.argmax(np.abs(response)) :][: SAMPLE_RATE // 2]
+            response = response / (np.abs(response[0]) + 1e-9)
+        else:
+            seconds = rng.uniform(*self.reverberation)
+            t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+            decay = np.exp(-6.9 * t / seconds) * rng.uniform(0.01, 0.06)
+            response = (rng.standard_normal(len(t)) * decay).astype(np.float32)
+            response[0] = 1.0
+        return fftconvolve(samples, response)[: len(samples)].astype(np.float32)
+
+    def _equalise(self, samples: Samples, rng: np.random.Generator) -> Samples:
+        """A smooth random gain of up to ±12 dB over frequency, sometimes with a telephone's band limits."""
+        spectrum = np.fft.rfft(samples)
+        octave = np.log2(np.linspace(0, SAMPLE_RATE / 2, len(spectrum)) / 50 + 1e-3)
+        decibels = np.interp(octave, np.linspace(0, 7.5, 6), rng.normal(0, 4.0, 6).clip(-12, 12))
+        if rng.random() < self.telephone:
+            low, high = rng.uniform(80, 350), rng.uniform(3200, 7000)
+            frequency = np.linspace(0, SAMPLE_RATE / 2, len(spectrum))
+            decibels = decibels - 30 * (frequency < low) - 30 * (frequency > high)
+        return np.fft.irfft(spectrum * 10 ** (decibels / 20), len(samples)).astype(np.float32)
+
+    def _add_noise(self, samples: Samples, noises: Sequence[Samples], rng: np.random.Generator) -> Samples:
+        """A recorded background, or coloured noise, at a random ratio to the speech."""
+        if noises and rng.random() < self.recorded:
+            noise = _random_background(noises, len(samples), rng)
+        else:
+            noise = self._equalise(rng.standard_normal(len(samples)).astype(np.float32), rng)
+        decibels = rng.uniform(*self.snr)
+        power = np.mean(samples**2) / (np.mean(noise**2) + 1e-12)
+        return (samples + noise * np.sqrt(power) * 10 ** (-decibels / 20)).astype(np.float32)
 
 
-def read_surroundings(data_dir: Path, split_test_noises: bool = True) -> Surroundings:
-    """ESC-10 and the small noise and impulse-response set. Every fifth noise is left out (for tests) if asked."""
-    noises = sorted((data_dir / "audio/esc10").glob("*.opus")) + sorted((data_dir / "audio/noise_rir").glob("noise*"))
-    responses = [p for p in sorted((data_dir / "audio/noise_rir").glob("*.flac"))]
-    kept = [p for i, p in enumerate(noises) if not split_test_noises or i % 5]
-    return Surroundings(tuple(load_audio(p).samples for p in kept), tuple(load_audio(p).samples for p in responses))
+SPEECH_RECIPE = SpeechRecipe()
+"""What the speech encoder, the decoder and the mouth model are trained with."""
 
 
-def resample_speed(samples: Samples, factor: float) -> Samples:
-    """Play ``factor`` times faster: pitch, formants and tempo all change by it."""
-    return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE, quality="HQ").astype(np.float32)
-
-
-def _random_reverberation(samples: Samples, rng: np.random.Generator, surroundings: Surroundings) -> Samples:
-    """A measured response, or decaying noise with a reverberation time of 0.1 to 0.6 s; the direct sound stays put."""
-    if surroundings.responses and rng.random() < 0.5:
-        response = surroundings.responses[rng.integers(len(surroundings.responses))]
-        response = response[np.argmax(np.abs(response)) :][: SAMPLE_RATE // 2]
-        response = response / (np.abs(response[0]) + 1e-9)
-    else:
-        seconds = rng.uniform(0.1, 0.6)
-        t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-        decay = np.exp(-6.9 * t / seconds) * rng.uniform(0.01, 0.06)
-        response = (rng.standard_normal(len(t)) * decay).astype(np.float32)
-        response[0] = 1.0
-    return fftconvolve(samples, response)[: len(samples)].astype(np.float32)
-
-
-def _equalise(samples: Samples, rng: np.random.Generator) -> Samples:
-    """A smooth random gain of up to ±12 dB over frequency, sometimes with a telephone's band limits."""
-    spectrum = np.fft.rfft(samples)
-    octave = np.log2(np.linspace(0, SAMPLE_RATE / 2, len(spectrum)) / 50 + 1e-3)
-    decibels = np.interp(octave, np.linspace(0, 7.5, 6), rng.normal(0, 4.0, 6).clip(-12, 12))
-    if rng.random() < 0.2:
-        low, high = rng.uniform(80, 350), rng.uniform(3200, 7000)
-        frequency = np.linspace(0, SAMPLE_RATE / 2, len(spectrum))
-        decibels = decibels - 30 * (frequency < low) - 30 * (frequency > high)
-    return np.fft.irfft(spectrum * 10 ** (decibels / 20), len(samples)).astype(np.float32)
-
-
-def _random_noise(samples: Samples, rng: np.random.Generator, surroundings: Surroundings) -> Samples:
-    """An environmental noise or coloured noise at 3 to 30 dB below the speech."""
-    if surroundings.noises and rng.random() < 0.7:
-        noise = surroundings.noises[rng.integers(len(surroundings.noises))]
-        noise = np.roll(np.resize(noise, len(samples)), int(rng.integers(len(samples))))
-    else:
-        noise = _equalise(rng.standard_normal(len(samples)).astype(np.float32), rng)
-    decibels = rng.uniform(3.0, 30.0)
-    power = np.mean(samples**2) / (np.mean(noise**2) + 1e-12)
-    return (samples + noise * np.sqrt(power) * 10 ** (-decibels / 20)).astype(np.float32)
-
-
-def place(samples: Samples, rng: np.random.Generator, surroundings: Surroundings) -> Samples:
-    """The same speech in another room, through another microphone, with other noise; each with its own chance."""
-    if rng.random() < 0.4:
-        samples = _random_reverberation(samples, rng, surroundings)
-    if rng.random() < 0.7:
-        samples = _equalise(samples, rng)
-    if rng.random() < 0.6:
-        samples = _random_noise(samples, rng, surroundings)
-    return samples
-
-
-# --- Other voices for a recording: pitch and formants changed apart, the timing kept (WORLD, Morise et al. 2016).
+# --- Other voices: pitch and formants changed apart, the timing kept (WORLD, Morise et al. 2016).
 
 FORMANTS = (0.86, 1.28)
 """Factors of the formants: from a large man to a child."""
 PITCH = (85.0, 260.0)
 """Median fundamental frequency, Hz."""
 LOWEST_F0, HIGHEST_F0 = 60.0, 500.0
+"""Range in which WORLD looks for the fundamental frequency, Hz."""
 FRAME_MS = 5.0
+"""Distance of WORLD's frames, milliseconds (its default)."""
 
 
 def _world() -> ModuleType:
@@ -187,18 +282,20 @@ def _world() -> ModuleType:
     return module
 
 
-def change_voice(samples: NDArray[np.float32], formants: float, pitch: float) -> NDArray[np.float32]:
+def change_voice(samples: Samples, formants: float, pitch: float) -> Samples:
     """The same words in the same time (N,) with formants ``formants`` times as high and a median pitch of ``pitch`` Hz.
 
     Raises:
         InputError: pyworld is not installed.
     """
     world = _world()
+    # analyse: fundamental frequency, spectral envelope, aperiodicity
     sound = samples.astype(np.float64)
     f0, times = world.dio(sound, SAMPLE_RATE, f0_floor=LOWEST_F0, f0_ceil=HIGHEST_F0, frame_period=FRAME_MS)
     f0 = world.stonemask(sound, f0, times, SAMPLE_RATE)
     envelope = world.cheaptrick(sound, f0, times, SAMPLE_RATE)
     aperiodicity = world.d4c(sound, f0, times, SAMPLE_RATE)
+    # stretch both spectra along frequency
     bins = np.arange(envelope.shape[1], dtype=np.float64)
     low = (bins / formants).clip(0, len(bins) - 1)
     whole, part = low.astype(np.int64), low % 1.0
@@ -206,6 +303,7 @@ def change_voice(samples: NDArray[np.float32], formants: float, pitch: float) ->
     envelope, aperiodicity = (
         np.ascontiguousarray(v[:, whole] * (1 - part) + v[:, above] * part) for v in (envelope, aperiodicity)
     )
+    # synthesise at the wanted pitch
     voiced = f0[f0 > 0]
     ratio = pitch / float(np.median(voiced)) if len(voiced) else 1.0
     made = world.synthesize(f0 * ratio, envelope, aperiodicity, SAMPLE_RATE, FRAME_MS)
@@ -231,14 +329,41 @@ def revoice(
 ) -> list[tuple[str, Path]]:
     """``count`` other voices of every (key, file) recording, made once in ``cache/voices_<name>_<seed>``.
 
-    About 20 times real time a process.
+    About 20 times faster than real time a process.
     """
     folder = cache / f"voices_{name}_{seed}"
     done = folder / f"done_{count}_{len(recordings)}.json"
     if not done.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         items = [(i, key, path) for i, (key, path) in enumerate(recordings)]
+        make = partial(_revoice, folder=folder, count=count, seed=seed)
         with ProcessPoolExecutor(workers) as pool:
-            list(pool.map(partial(_revoice, folder=folder, count=count, seed=seed), items, chunksize=8))
+            list(pool.map(make, items, chunksize=8))
         done.write_text(json.dumps({"formants": FORMANTS, "pitch": PITCH}))
     return [(key, folder / f"{key}.{n}.opus") for key, _ in recordings for n in range(count)]
+
+
+# --- Spectra: log-mels of another vocal tract, and with parts missing.
+
+
+def warp_bands(mel: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+    """Log-mels (n, 80) of a vocal tract shorter by ``factor`` (about): the band axis is stretched."""
+    position = (np.arange(MEL_BANDS) / factor).clip(0, MEL_BANDS - 1)
+    low = np.minimum(position.astype(np.int64), MEL_BANDS - 2)
+    weight = (position - low).astype(np.float32)
+    return mel[:, low] * (1 - weight) + mel[:, low + 1] * weight
+
+
+def mask_spectrum(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """SpecAugment (Park et al. 2019) on log-mels (n, 80), and a random smooth tilt.
+
+    Two bands up to 10 wide and two stretches up to 80 ms are set to the mean.
+    """
+    mel = mel.copy()
+    for _ in range(2):
+        width, first = rng.integers(0, 11), rng.integers(0, MEL_BANDS - 10)
+        mel[:, first : first + width] = 0.0
+        length, start = rng.integers(0, 9), rng.integers(0, len(mel) - 8)
+        mel[start : start + length] = 0.0
+    tilt = np.interp(np.arange(MEL_BANDS), np.linspace(0, MEL_BANDS - 1, 5), rng.normal(0, 0.25, 5))
+    return (mel + tilt.astype(np.float32) * 1.5).astype(np.float32)

@@ -1,33 +1,43 @@
-"""Analysis features of many recordings in several augmented copies, computed once and read through a memory map."""
+"""Features of recordings that decoders and encoders train on, computed once and read through memory maps.
+
+``FeatureStore`` holds log-mels and prosody of many recordings in several augmented copies; ``SpeechSource`` holds what
+a frozen encoder makes of single sound files, for vertex decoders.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sedtalker.audio import load_audio
-from sedtalker.speech.encoder import analyse
+from sedtalker.audio import Audio, load_audio
+from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.progress import Hook, no_progress
+from sedtalker.speech.backbone import Backbone, BackboneConfig, encode_with_backbone, load_backbone
+from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures, analyse, encode, load_encoder
 from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, PROSODY_CHANNELS
 from sedtalker.storage import whole_file
-from sedtalker.training.corpora.augmentation import Surroundings, place, resample_speed
-from sedtalker.training.corpora.waveforms import save_array
+from sedtalker.training.corpora.augmentation import Augmenter
+from sedtalker.training.corpora.cache import Item, open_array, open_arrays, save_array
 
 FORMAT = 2
+"""Version of the cached arrays; another one makes them anew."""
 COLUMNS = MEL_BANDS + len(PROSODY_CHANNELS) + 1
-SLOWEST, FASTEST = 0.8, 1.25
+"""Centred log-mel 80, prosody 4, speech 1."""
 
 
 @dataclass(frozen=True)
 class Copy:
-    """One augmented copy of a recording: rows ``start : start + frames`` of the store.
+    """One augmented copy of a recording: frames ``start : start + frames`` of the store.
 
     Time in the recording = time in the copy × ``speed``.
     """
@@ -63,7 +73,7 @@ class Crop:
 
 @dataclass(frozen=True, eq=False)
 class FeatureStore:
-    """Copies and their features (rows, 85) float16: centred log-mel 80, prosody 4, speech 1."""
+    """Copies and their features (frames, 85) float16: centred log-mel 80, prosody 4, speech 1."""
 
     copies: tuple[Copy, ...]
     values: NDArray[np.float16]
@@ -87,58 +97,127 @@ class FeatureStore:
         position = position.clip(0, copy.frames - 1)
         low = np.minimum(position.astype(np.int64), max(copy.frames - 2, 0))
         first, last = int(low[0]), int(low[-1]) + 2
-        rows = np.asarray(self.values[copy.start + first : copy.start + last, : COLUMNS - 1], np.float32)
+        part = np.asarray(self.values[copy.start + first : copy.start + last, : COLUMNS - 1], np.float32)
         weight = (position - low)[:, None].astype(np.float32)
-        values = rows[low - first] * (1 - weight) + rows[np.minimum(low - first + 1, len(rows) - 1)] * weight
+        values = part[low - first] * (1 - weight) + part[np.minimum(low - first + 1, len(part) - 1)] * weight
         return Crop(values[:, :MEL_BANDS], values[:, MEL_BANDS:], times, inside)
-
-
-def _features(
-    item: tuple[int, str, Path], copies: int, seed: int, surroundings: Surroundings
-) -> list[tuple[str, int, float, NDArray[np.float16]]]:
-    torch.set_num_threads(1)
-    index, key, path = item
-    samples = load_audio(path).samples
-    made = []
-    for copy in range(copies):
-        rng = np.random.default_rng((seed, index, copy))
-        speed = 1.0 if copy == 0 else float(np.exp(rng.uniform(np.log(SLOWEST), np.log(FASTEST))))
-        sound = samples if copy == 0 else place(resample_speed(samples, speed), rng, surroundings)
-        mel, track, speech = analyse(torch.from_numpy(np.ascontiguousarray(sound, np.float32)))
-        rows = torch.cat([mel, track, speech[:, None].float()], dim=1).numpy().astype(np.float16)
-        made.append((key, copy, speed, rows))
-    return made
 
 
 def open_features(
     name: str,
     recordings: Sequence[tuple[str, Path]],
     copies: int,
-    surroundings: Surroundings,
+    augmenter: Augmenter,
     cache: Path,
     seed: int = 0,
     workers: int = 1,
+    hook: Hook = no_progress,
 ) -> FeatureStore:
     """The store of (key, file) recordings, computed if the cache lacks it.
 
-    Copy 0 is the recording as it is; the others have another speed (0.8 to 1.25, so pitch and formants change) and
-    other surroundings, drawn from (seed, recording, copy).
+    Copy 0 is the recording as it is; the others have another speed (so pitch and formants change) and are degraded,
+    drawn from (seed, recording, copy).
     """
     stem = cache / f"features_{name}_{copies}_{seed}_v{FORMAT}_{len(recordings)}"
-    index_path, values_path = stem.with_suffix(".json"), stem.with_suffix(".npy")
-    if not index_path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        work = partial(_features, copies=copies, seed=seed, surroundings=surroundings)
-        items = [(i, key, path) for i, (key, path) in enumerate(recordings)]
-        index, parts, start = [], [], 0
-        with ProcessPoolExecutor(workers) as pool:
-            for made in pool.map(work, items, chunksize=16):
-                for key, copy, speed, rows in made:
-                    index.append(Copy(key, copy, start, len(rows), speed))
-                    parts.append(rows)
-                    start += len(rows)
-        save_array(values_path, np.concatenate(parts))
-        with whole_file(index_path) as temporary:
-            temporary.write_text(json.dumps([asdict(c) for c in index]))
-    copies_made = tuple(Copy(**c) for c in json.loads(index_path.read_text()))
-    return FeatureStore(copies_made, np.load(values_path, mmap_mode="r"))
+    index = stem.with_suffix(".json")
+    if not index.is_file():
+        paths = {"values": stem.with_suffix(".npy")}
+        paths |= {part: stem.with_name(f"{stem.name}-{part}.npy") for part in ("speeds", "frames")}
+        make = partial(_items, recordings, copies, seed, augmenter, workers)
+        made = open_arrays(paths, make, f"features of {name}", len(recordings), hook)
+        listed, start = [], 0
+        for number, (speed, count) in enumerate(zip(made["speeds"], made["frames"], strict=True)):
+            listed.append(Copy(recordings[number // copies][0], number % copies, start, int(count), float(speed)))
+            start += int(count)
+        with whole_file(index) as temporary:
+            temporary.write_text(json.dumps([asdict(c) for c in listed]))
+    copies_made = tuple(Copy(**c) for c in json.loads(index.read_text()))
+    return FeatureStore(copies_made, open_array(stem.with_suffix(".npy")))
+
+
+def _items(
+    recordings: Sequence[tuple[str, Path]], copies: int, seed: int, augmenter: Augmenter, workers: int, first: int
+) -> Iterator[Item]:
+    """The copies of each recording from the one numbered ``first`` on, computed by several processes."""
+    work = partial(_features, copies=copies, seed=seed, augmenter=augmenter)
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(work, [(i, path) for i, (_, path) in enumerate(recordings)][first:], chunksize=16)
+
+
+def _features(item: tuple[int, Path], copies: int, seed: int, augmenter: Augmenter) -> Item:
+    """Features of all copies of a recording, with speed and frames of each."""
+    torch.set_num_threads(1)
+    index, path = item
+    samples = load_audio(path).samples
+    speeds, values = [], []
+    for copy in range(copies):
+        rng = np.random.default_rng((seed, index, copy))
+        speed = 1.0 if copy == 0 else augmenter.draw_speed(rng)
+        sound = samples if copy == 0 else augmenter.degrade(augmenter.change_speed(samples, speed), rng)
+        mel, track, speech = analyse(torch.from_numpy(np.ascontiguousarray(sound, np.float32)))
+        values.append(torch.cat([mel, track, speech[:, None].float()], dim=1).numpy().astype(np.float16))
+        speeds.append(speed)
+    frames = np.array([len(v) for v in values], np.int64)
+    return {"values": np.concatenate(values), "speeds": np.array(speeds), "frames": frames}
+
+
+# --- What a frozen encoder makes of single sound files, cached by the hash of the sound.
+
+
+class SpeechCache:
+    """Arrays (T, D) float16 by sound file: computed once for each model and sound, memory-mapped, safe to share."""
+
+    def __init__(self, folder: Path, model: str, encode: Callable[[Audio], NDArray[np.floating]]):
+        """``model`` is a hash of the weights behind ``encode``."""
+        self.model, self.encode = model, encode
+        self.folder = folder / f"speech-{model[:16]}"
+        self._hashes: dict[Path, str] = {}
+
+    def get(self, path: Path) -> NDArray[np.float16]:
+        """What ``encode`` makes of a sound file, memory-mapped."""
+        if path not in self._hashes:
+            self._hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+        stored = self.folder / f"{self._hashes[path]}.npy"
+        if not stored.is_file():
+            save_array(stored, np.asarray(self.encode(load_audio(path)), np.float16))
+        return open_array(stored)
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechSource:
+    """A frozen source of speech features, 50 frames a second.
+
+    Attributes:
+        channels: size D of a hidden vector; the cache's frames are D + 4 of prosody.
+        cache: features by sound file.
+        folder: checkpoint of the built-in encoder, or None.
+        backbone: the hub model, or None.
+    """
+
+    channels: int
+    cache: SpeechCache
+    folder: Path | None = None
+    backbone: BackboneConfig | None = None
+
+
+def open_speech_source(source: str | dict[str, Any] | None, cache: Path) -> SpeechSource:
+    """The built-in encoder (None), its checkpoint folder (a name) or a backbone (``BackboneConfig`` as plain data)."""
+    if isinstance(source, dict):
+        config = BackboneConfig.model_validate(source)
+        backbone = load_backbone(config)
+        hidden = SpeechCache(cache, backbone.sha256(), partial(_hidden_and_prosody, backbone))
+        return SpeechSource(backbone.channels, hidden, backbone=config)
+    folder = Path(source) if source else builtin_checkpoint("speech_encoder")
+    encoder = load_encoder(folder)
+    hidden = SpeechCache(cache, weights_sha256(folder), partial(_hidden_and_prosody, encoder))
+    return SpeechSource(encoder.config.channels, hidden, folder=folder)
+
+
+def _hidden_and_prosody(model: SpeechEncoder | Backbone, audio: Audio) -> NDArray[np.float32]:
+    """Hidden vectors and prosody (T, D + 4) of a recording."""
+    features: SpeechFeatures
+    if isinstance(model, Backbone):
+        features = encode_with_backbone(model, audio)
+    else:
+        features = encode(model, audio)
+    return np.concatenate([features.hidden, features.prosody], axis=1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.training.corpora.augmentation import Surroundings, revoice
+from sedtalker.training.corpora.augmentation import Augmenter, revoice
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_grid
 from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus
@@ -92,15 +92,15 @@ def spoken_motion(clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, gauge: 
 
 
 def read_tracked(
-    data: Path, cache: Path, gauge: LipGauge, surroundings: Surroundings, copies: int, voices: int, workers: int
+    data: Path, cache: Path, gauge: LipGauge, augmenter: Augmenter, copies: int, voices: int, workers: int
 ) -> TrackedSpeech:
     """GRID with ``copies`` of each clip in its own voice and two copies of each of ``voices`` other voices."""
     clips = read_grid(data)
     spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, workers)
     rest = rest_pose([clip for clip in clips if clip.split == "train"])
     recordings = [(clip.name, clip.audio) for clip in clips]
-    own = open_features("grid", recordings, copies, surroundings, cache, workers=workers)
-    other = open_voices("grid", recordings, voices, surroundings, cache, workers) if voices else None
+    own = open_features("grid", recordings, copies, augmenter, cache, workers=workers)
+    other = open_voices("grid", recordings, voices, augmenter, cache, workers) if voices else None
     spoken = {clip.name: spoken_motion(clip, spans[clip.name], rest, gauge) for clip in clips}
     return TrackedSpeech({clip.name: clip for clip in clips}, spans, spoken, rest, own, other)
 
@@ -109,19 +109,19 @@ def open_voices(
     corpus: str,
     recordings: list[tuple[str, Path]],
     voices: int,
-    surroundings: Surroundings,
+    augmenter: Augmenter,
     cache: Path,
     workers: int,
 ) -> FeatureStore:
     """Features of (key, file) recordings in ``voices`` other voices each, two copies of each."""
     revoiced = revoice(corpus, recordings, voices, cache, workers=workers)
-    return open_features(f"{corpus}_voices", revoiced, 2, surroundings, cache, workers=workers)
+    return open_features(f"{corpus}_voices", revoiced, 2, augmenter, cache, workers=workers)
 
 
-def read_noise(data: Path, cache: Path, surroundings: Surroundings, workers: int) -> FeatureStore:
+def read_noise(data: Path, cache: Path, augmenter: Augmenter, workers: int) -> FeatureStore:
     """Environmental sounds, to which the mouth does not move."""
     noises = sorted((data / "audio/esc10").glob("*.opus"))[::4]
-    return open_features("noise", [(p.stem, p) for p in noises], 1, surroundings, cache, workers=workers)
+    return open_features("noise", [(p.stem, p) for p in noises], 1, augmenter, cache, workers=workers)
 
 
 def emphasis(log_energy: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,34 +1,40 @@
-"""Rows of functionals of every labelled recording, computed once: the diarizer trains on these alone."""
+"""Window statistics of every labelled recording, computed once: the diarizer's perceptrons train on these alone.
+
+One vector of functionals (means and deviations over several windows) is kept for every 160 ms of speech. Beside them:
+the voices that speakers are enrolled by, and the inputs of the frame network.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sedtalker.emotion.frame_network import INPUTS, frame_inputs
+from sedtalker.emotion.frame_network import frame_inputs
 from sedtalker.emotion.functionals import SPOKEN, VOICED, VOICED_ABOVE, Voice, moments
 from sedtalker.emotion.network import ROW, DiarizerNetwork, FrameBatch
+from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import MEL_BANDS
-from sedtalker.storage import whole_file
+from sedtalker.training.corpora.cache import Item, open_arrays
 from sedtalker.training.corpora.emotion_features import EmotionFeatures
 from sedtalker.training.corpora.emotion_speech import SILENCE
-from sedtalker.training.corpora.waveforms import save_array
 
 ARRAYS = ("values", "recording", "label", "level")
+"""Arrays of ``WindowStatistics`` that are kept on disk; the last one marks the end of a build."""
+TOGETHER = 24
+"""Recordings that are computed as one batch."""
+INPUTS_FORMAT = 1
+"""Version of the cached inputs of the frame network; another one makes them anew."""
 
 
 @dataclass(frozen=True, eq=False)
-class EmotionRows:
-    """Speech rows of a pool of recordings, one every 160 ms, labelled by what is spoken in their middle.
+class WindowStatistics:
+    """Statistics of the speech of many recordings, every 160 ms, labelled by what is spoken in the middle.
 
     Attributes:
         values: (N, F) float16 functionals.
@@ -48,42 +54,39 @@ class EmotionRows:
         return len(self.label)
 
 
-def open_rows(
-    features: EmotionFeatures, network: DiarizerNetwork, report: Callable[[str], None] = lambda line: None
-) -> EmotionRows:
-    """The rows of these features for a network's windows, computed on first use beside them."""
+def open_window_statistics(
+    features: EmotionFeatures, network: DiarizerNetwork, hook: Hook = no_progress
+) -> WindowStatistics:
+    """The statistics of these features over a network's windows, computed on first use beside them."""
     hidden = "" if features.hidden_name is None else features.hidden_name
     key = hashlib.sha256(repr((2, network.config.windows, hidden)).encode()).hexdigest()[:12]
     paths = {name: features.folder / f"rows-{key}-{name}.npy" for name in ARRAYS}
-    if not paths["level"].is_file():
-        report("computing functionals")
-        _build(features, network, paths)
-    return EmotionRows(**{name: np.load(path, mmap_mode="r") for name, path in paths.items()}, features=features)
+    batches = -(-len(features) // TOGETHER)
+    made = open_arrays(paths, lambda first: _statistics(features, network, first), "window statistics", batches, hook)
+    return WindowStatistics(**made, features=features)
+
+
+def _batches(count: int, first: int) -> Iterator[NDArray[np.intp]]:
+    """Indices of ``TOGETHER`` recordings each, from batch ``first`` on."""
+    for start in range(first * TOGETHER, count, TOGETHER):
+        yield np.arange(start, min(start + TOGETHER, count))
 
 
 @torch.no_grad()
-def _build(features: EmotionFeatures, network: DiarizerNetwork, paths: dict[str, Path]) -> None:
-    """Rows go straight to disk, in order of recordings; ``level`` comes last and marks the end."""
-    temporary = paths["values"].with_name(f".parts-{os.getpid()}")
-    recording, label, level, width = [], [], [], 0
-    with temporary.open("wb") as stream:
-        for first in range(0, len(features), 24):
-            chosen = np.arange(first, min(first + 24, len(features)))
-            batch, labels, levels = collate(features, chosen)
-            rows, _ = network.describe(batch)
-            middle = np.minimum(np.arange(rows.shape[1]) * ROW + ROW // 2, labels.shape[1] - 1)
-            label_rows = labels[:, middle]
-            keep = (label_rows >= 0) & (label_rows < SILENCE)
-            stream.write(rows[torch.from_numpy(keep)].half().numpy().tobytes())
-            width = rows.shape[-1]
-            recording.append(np.repeat(chosen, keep.sum(1)).astype(np.int32))
-            label.append(label_rows[keep].astype(np.int8))
-            level.append(levels[:, middle][keep].astype(np.int8))
-    save_array(paths["values"], np.memmap(temporary, np.float16, "r").reshape(-1, width))
-    temporary.unlink()
-    save_array(paths["recording"], np.concatenate(recording))
-    save_array(paths["label"], np.concatenate(label))
-    save_array(paths["level"], np.concatenate(level))
+def _statistics(features: EmotionFeatures, network: DiarizerNetwork, first: int) -> Iterator[Item]:
+    """Batches of statistics where somebody speaks, in order of recordings."""
+    for chosen in _batches(len(features), first):
+        batch, labels, levels = collate(features, chosen)
+        values, _ = network.describe(batch)
+        middle = np.minimum(np.arange(values.shape[1]) * ROW + ROW // 2, labels.shape[1] - 1)
+        label = labels[:, middle]
+        keep = (label >= 0) & (label < SILENCE)
+        yield {
+            "values": values[torch.from_numpy(keep)].half().numpy(),
+            "recording": np.repeat(chosen, keep.sum(1)).astype(np.int32),
+            "label": label[keep].astype(np.int8),
+            "level": levels[:, middle][keep].astype(np.int8),
+        }
 
 
 def collate(
@@ -119,7 +122,7 @@ def collate(
     return batch, labels, levels
 
 
-# --- The voices of the clips of a pool, to enrol a speaker by other clips than the one at hand.
+# --- The voices of single clips, to enrol a speaker by other clips than the one at hand.
 
 
 class SpeakerVoices:
@@ -129,11 +132,11 @@ class SpeakerVoices:
         weight: (R, 2) float32 frames of speech and of voiced speech of every recording.
     """
 
-    def __init__(self, rows: EmotionRows, recordings: NDArray[np.integer]):
+    def __init__(self, statistics: WindowStatistics, recordings: NDArray[np.integer]):
         """Statistics of the single clips among ``recordings``."""
-        features = rows.features
-        self.weight = _counts(rows)
-        owner = np.asarray(rows.recording)
+        features = statistics.features
+        self.weight = _counts(statistics)
+        owner = np.asarray(statistics.recording)
         hidden = 0 if features.hidden is None else features.hidden.shape[1]
         size = 2 * (SPOKEN + hidden + VOICED)
         starts = np.searchsorted(owner, np.arange(len(features) + 1))
@@ -141,7 +144,7 @@ class SpeakerVoices:
         self.mean = np.zeros((len(features), size // 2), np.float32)
         self.square = np.zeros_like(self.mean)
         for r in singles:
-            last = np.asarray(rows.values[starts[r] : starts[r + 1], -size:], np.float32)
+            last = np.asarray(statistics.values[starts[r] : starts[r + 1], -size:], np.float32)
             mean, square = moments(torch.from_numpy(last))
             self.mean[r], self.square[r] = mean.mean(0), square.mean(0)
         self.speaker = list(zip(features.corpus.tolist(), features.speaker.tolist(), strict=True))
@@ -156,8 +159,8 @@ class SpeakerVoices:
         others = self.clips.get(self.speaker[recording], np.zeros(0, np.int64))
         others = others[others != recording]
         calm = others[self.neutral[others]]
-        pool = calm if neutral and len(calm) else others
-        return rng.choice(pool, min(count, len(pool)), replace=False) if len(pool) else pool
+        choice = calm if neutral and len(calm) else others
+        return rng.choice(choice, min(count, len(choice)), replace=False) if len(choice) else choice
 
     def pool(self, chosen: Sequence[NDArray[np.integer]]) -> Voice:
         """The pooled voice of each choice of clips, leading dimension N."""
@@ -176,38 +179,29 @@ def _stacked(parts: list[NDArray[np.floating]], width: int) -> Tensor:
     return torch.from_numpy(np.array(parts, np.float32).reshape(-1, width))
 
 
-def _counts(rows: EmotionRows) -> NDArray[np.float32]:
+def _counts(statistics: WindowStatistics) -> NDArray[np.float32]:
     """Frames of speech and of voiced speech (R, 2) of every recording."""
-    features = rows.features
+    features = statistics.features
     speech = np.asarray(features.speech)
     voiced = speech & (np.asarray(features.prosody[:, 2], np.float32) > VOICED_ABOVE)
     total = np.concatenate([np.zeros((1, 2)), np.cumsum(np.stack([speech, voiced], 1), 0)])
     return np.diff(total[features.starts], axis=0).astype(np.float32)
 
 
-# --- Inputs of the frame network for every recording of a pool, computed once, memory-mapped.
-
-FORMAT = 1
+# --- Inputs of the frame network for every recording, computed once.
 
 
-def open_inputs(features: EmotionFeatures, report: Callable[[str], None] = lambda line: None) -> NDArray[np.float16]:
-    """(frames, 91) float16 at 50 Hz; recording i owns rows ``features.starts[i]:features.starts[i + 1]``."""
-    path = features.folder / f"inputs-{FORMAT}.npy"
-    if not path.is_file():
-        report("computing the frame network's inputs")
-        with whole_file(path) as temporary:
-            _build_inputs(features, temporary)
-    return np.asarray(np.load(path, mmap_mode="r"))
+def open_inputs(features: EmotionFeatures, hook: Hook = no_progress) -> NDArray[np.float16]:
+    """(frames, 91) float16 at 50 Hz; recording i owns frames ``features.starts[i]:features.starts[i + 1]``."""
+    paths = {"inputs": features.folder / f"inputs-{INPUTS_FORMAT}.npy"}
+    batches = -(-len(features) // TOGETHER)
+    made = open_arrays(paths, lambda first: _inputs(features, first), "inputs of the frame network", batches, hook)
+    return made["inputs"]
 
 
-def _build_inputs(features: EmotionFeatures, path: Path) -> None:
-    """Written recording by recording, so that memory does not grow with the pool."""
-    rows = open_memmap(path, "w+", np.float16, (int(features.starts[-1]), INPUTS))
-    for first in range(0, len(features), 24):
-        chosen = np.arange(first, min(first + 24, len(features)))
+def _inputs(features: EmotionFeatures, first: int) -> Iterator[Item]:
+    for chosen in _batches(len(features), first):
         batch, _, _ = collate(features, chosen)
         made = frame_inputs(batch.mel, batch.prosody, batch.speech, batch.valid).half().numpy()
-        for row, index in enumerate(chosen):
-            start, end = int(features.starts[index]), int(features.starts[index + 1])
-            rows[start:end] = made[row, : end - start]
-    rows.flush()
+        lengths = np.diff(features.starts)[chosen]
+        yield {"inputs": np.concatenate([values[:length] for values, length in zip(made, lengths, strict=True)])}

@@ -1,12 +1,79 @@
+"""Augmentation: the recipes that shipped weights were trained with, and other voices."""
+
 from __future__ import annotations
+
+import hashlib
 
 import numpy as np
 import pytest
 
 from sedtalker.audio import load_audio
-from sedtalker.training.corpora.augmentation import change_voice, revoice
+from sedtalker.training.corpora.augmentation import (
+    DIARIZER_RECIPE,
+    SPEECH_RECIPE,
+    Augmenter,
+    change_voice,
+    revoice,
+)
 
-pytest.importorskip("pyworld", reason="pyworld (sedtalker[voices]) is not installed")
+needs_world = pytest.mark.skipif(
+    __import__("importlib.util").util.find_spec("pyworld") is None,
+    reason="pyworld (sedtalker[voices]) is not installed",
+)
+
+
+def _material():
+    rng = np.random.default_rng(7)
+    noises = [rng.standard_normal(n).astype(np.float32) for n in (9000, 30000)]
+    rooms = [(rng.standard_normal(n) * np.exp(-np.arange(n) / 800)).astype(np.float32) for n in (6000, 20000)]
+    return noises, rooms
+
+
+def _speech():
+    t = np.arange(16000) / 16000
+    return (0.2 * np.sin(2 * np.pi * 150 * t) * (t > 0.3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "material", "total", "after"),
+    [
+        (DIARIZER_RECIPE, True, 14654.030212402344, 0.30128268525675805),
+        (SPEECH_RECIPE, True, 26577.404052734375, 0.1685847064840461),
+        (DIARIZER_RECIPE, False, 17524.64093017578, 0.38810693987652667),
+        (SPEECH_RECIPE, False, 22603.26974105835, 0.32919091002652057),
+    ],
+)
+def test_recipes_draw_and_compute_as_the_shipped_weights_were_trained(recipe, material, total, after):
+    augmenter = Augmenter(recipe, *_material()) if material else Augmenter(recipe)
+    rng = np.random.default_rng(1)
+    degraded = [augmenter.degrade(_speech(), rng) for _ in range(12)]
+    assert {d.shape for d in degraded} == {(16000,)}
+    assert {d.dtype for d in degraded} == {np.dtype(np.float32)}
+    assert sum(float(np.abs(d).sum()) for d in degraded) == pytest.approx(total, rel=1e-6)
+    assert rng.random() == after, "the order of the draws has changed"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "wanted"), [(DIARIZER_RECIPE, "8e9a7431d05a46ab"), (SPEECH_RECIPE, "1dc31e972b7c3b3e")]
+)
+def test_samples_are_the_same_to_the_byte(recipe, wanted):
+    augmenter, rng = Augmenter(recipe, *_material()), np.random.default_rng(3)
+    samples = b"".join(augmenter.degrade(_speech(), rng).tobytes() for _ in range(12))
+    if hashlib.sha256(samples).hexdigest()[:16] != wanted:
+        pytest.skip("another processor or version of the Fourier transform rounds otherwise")
+
+
+def test_speeds_are_drawn_as_ever():
+    assert DIARIZER_RECIPE.draw_speed(np.random.default_rng(5)) == 1.0954008186487063
+    rng = np.random.default_rng(5)
+    rng.random()
+    assert SPEECH_RECIPE.draw_speed(rng) == pytest.approx(1.1473213939136335, rel=1e-12)
+
+
+@pytest.mark.parametrize("recipe", [DIARIZER_RECIPE, SPEECH_RECIPE])
+def test_speed_changes_length(recipe):
+    sound = np.sin(np.arange(16000) / 10).astype(np.float32)
+    assert abs(len(Augmenter(recipe).change_speed(sound, 1.25)) - 12800) < 3
 
 
 def _vowel(f0=120.0, seconds=0.8):
@@ -20,6 +87,7 @@ def _centre(sound):
     return float((power * np.arange(len(power))).sum() / power.sum() * 16000 / len(sound))
 
 
+@needs_world
 def test_formants_move_and_time_does_not():
     vowel = _vowel()
     higher = change_voice(vowel, 1.25, 120.0)
@@ -27,6 +95,7 @@ def test_formants_move_and_time_does_not():
     assert 1.12 < _centre(higher) / _centre(vowel) < 1.38
 
 
+@needs_world
 def test_pitch_moves_alone():
     vowel = _vowel()
     higher = change_voice(vowel, 1.0, 200.0)
@@ -35,6 +104,7 @@ def test_pitch_moves_alone():
     assert spectrum[580:620].max() > 3 * spectrum[480:520].max()
 
 
+@needs_world
 def test_voices_are_made_once(tmp_path):
     import soundfile
 

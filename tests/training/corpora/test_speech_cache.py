@@ -11,10 +11,10 @@ import numpy as np
 import soundfile
 
 from sedtalker.audio import Audio
-from sedtalker.training.corpora.waveforms import SpeechCache
+from sedtalker.training.corpora.feature_store import SpeechCache
 
 
-class Listener:
+class Encoder:
     def __init__(self) -> None:
         self.calls = 0
 
@@ -29,24 +29,24 @@ def sound(path: Path, seed: int) -> Path:
 
 
 def test_computed_once_for_each_sound_and_model(tmp_path: Path) -> None:
-    first, second, listener = sound(tmp_path / "a.wav", 0), sound(tmp_path / "b.wav", 1), Listener()
+    first, second, encoder = sound(tmp_path / "a.wav", 0), sound(tmp_path / "b.wav", 1), Encoder()
     copy = Path(shutil.copy(first, tmp_path / "copy.wav"))
-    cache = SpeechCache(tmp_path / "cache", "model one", listener)
+    cache = SpeechCache(tmp_path / "cache", "model one", encoder)
     values = cache.get(first)
     assert (values.shape, values.dtype) == ((100, 16), np.float16)
     assert isinstance(values, np.memmap)
     assert np.array_equal(cache.get(copy), values)
     assert not np.array_equal(cache.get(second), values)
-    assert listener.calls == 2
-    SpeechCache(tmp_path / "cache", "model one", listener).get(first)
-    assert listener.calls == 2
-    SpeechCache(tmp_path / "cache", "model two", listener).get(first)
-    assert listener.calls == 3
+    assert encoder.calls == 2
+    SpeechCache(tmp_path / "cache", "model one", encoder).get(first)
+    assert encoder.calls == 2
+    SpeechCache(tmp_path / "cache", "model two", encoder).get(first)
+    assert encoder.calls == 3
 
 
 def test_many_writers_leave_whole_files_and_no_open_ones(tmp_path: Path) -> None:
     files = [sound(tmp_path / f"{i}.wav", i) for i in range(6)]
-    caches = [SpeechCache(tmp_path / "cache", "model", Listener()) for _ in range(8)]
+    caches = [SpeechCache(tmp_path / "cache", "model", Encoder()) for _ in range(8)]
     before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda cache: [np.array(cache.get(path)) for path in files], caches))

@@ -8,12 +8,12 @@ import torch
 
 from sedtalker.emotion.functionals import SPOKEN, VOICED
 from sedtalker.training.corpora.emotion_features import EmotionFeatures
-from sedtalker.training.corpora.window_statistics import EmotionRows, SpeakerVoices
+from sedtalker.training.corpora.window_statistics import SpeakerVoices, WindowStatistics
 from sedtalker.training.tasks.diarizer import unaltered_recordings
 
 
 @pytest.fixture(scope="module")
-def rows() -> EmotionRows:
+def rows() -> WindowStatistics:
     speakers, category = np.array(list("aaaab")), np.array([0, 1, 2, -1, 0], np.int8)
     count, starts = 5, np.arange(6) * 10
     rng = np.random.default_rng(0)
@@ -32,7 +32,7 @@ def rows() -> EmotionRows:
     )
     values = rng.random((10, 2 * 2 * (SPOKEN + VOICED))).astype(np.float16) + 1
     owner = np.repeat(np.arange(5), 2).astype(np.int32)
-    return EmotionRows(values, owner, category[owner], category[owner], features)
+    return WindowStatistics(values, owner, category[owner], category[owner], features)
 
 
 def test_only_other_single_clips_of_the_speaker(rows):

@@ -1,0 +1,241 @@
+"""The moving face while somebody is still speaking: ARKit weights a stated time after the sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
+from sedtalker.animation.gains import EASE_FRAMES, Gains, apply_gains
+from sedtalker.animation.idle_motion import HeadStream, IdleMotion, IdleStream
+from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.formats.files import parse_emotion
+from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, StreamFrames
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin import load_builtin
+
+Floats = NDArray[np.float32]
+
+GAIN_MARGIN = 2 * EASE_FRAMES
+"""Frames on either side that a gain at closed lips looks at."""
+LONGEST = 36_000.0
+"""Seconds of a stream for which a constant emotion is laid out."""
+
+
+class MotionFrames(NamedTuple):
+    """Frames that have become final, 20 ms apart.
+
+    Attributes:
+        times: (T,) float64 seconds since the beginning.
+        weights: (T, 52) in [0, 1], in the order of ``ARKIT_52``: mouth, jaw, cheeks, nose, brows and lids, no blinks.
+        emotion: the predicted emotion of the same frames, or of fewer by the decoder's look-ahead.
+    """
+
+    times: NDArray[np.float64]
+    weights: Floats
+    emotion: StreamFrames
+
+
+class FaceStream:
+    """A decoder over sound that comes in pieces of any length, in memory that does not grow.
+
+    A frame comes out ``emotions.delay + emotions.hop`` frames after it was said, and the decoder's own look-ahead later
+    still (none for the built-in streaming decoder). Its features are those of ``DiarizerStream``.
+
+    Args:
+        emotions: a fresh stream, whose features the decoder shares.
+        decoder: one that streams.
+        style: of talking.
+        track: conditions the motion instead of the predicted emotion.
+        intensity: scales the strength of emotion.
+
+    Raises:
+        InputError: the decoder cannot stream, or was trained on another encoder.
+    """
+
+    def __init__(
+        self,
+        emotions: DiarizerStream,
+        decoder: object,
+        style: Style = Style(),
+        track: EmotionTrack | None = None,
+        intensity: float = 1.0,
+    ):
+        if not isinstance(decoder, Decoder) or not decoder.streams:
+            raise InputError("this decoder needs the whole recording: it cannot stream")
+        if decoder.config.hidden != emotions.encoder_channels:
+            raise InputError("the decoder was trained on another encoder than the one of the stream")
+        self.emotions, self.decoder = emotions, DecoderStream(decoder, style)
+        self.track, self.intensity = track, intensity
+        self.times = np.zeros(0)
+
+    def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
+        """The next samples (N,), mono at 16 kHz; what has become final, hop by hop."""
+        step = self.emotions.hop * FRAME_LENGTH
+        pieces = [samples[start : start + step] for start in range(0, len(samples), step)]
+        return [made for piece in pieces if len((made := self._decode(self.emotions.push(piece), False)).times)]
+
+    def flush(self) -> MotionFrames:
+        """The sound has ended: all frames that are left."""
+        return self._decode(self.emotions.flush(), True)
+
+    def _decode(self, frames: StreamFrames, last: bool) -> MotionFrames:
+        self.times = np.concatenate([self.times, frames.times])
+        frames = self._conditioned(frames)
+        if not len(frames.times) and not (last and len(self.times)):
+            return MotionFrames(np.zeros(0), np.zeros((0, len(ARKIT_52)), np.float32), frames)
+        features = self.emotions.features
+        first = features.clock.index(float(frames.times[0])) if len(frames.times) else 0
+        decoder = self.decoder.decoder
+        device = decoder.coefficients.weight.device
+        sound = decoder_speech(decoder.config.hidden, features)[None].to(device)
+        posterior, intensity = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, frames.intensity))
+        decoded = self.decoder.push(sound[:, first : first + len(frames.times)], posterior, intensity, last)
+        weights = decoded[0].clamp(0.0, 1.0).cpu().numpy()
+        times, self.times = self.times[: len(weights)], self.times[len(weights) :]
+        return MotionFrames(times, weights, frames)
+
+    def _conditioned(self, frames: StreamFrames) -> StreamFrames:
+        """The frames with the emotion that conditions the motion."""
+        if self.track is not None and len(frames.times):
+            given = self.track.at(frames.times)
+            label = (given.posterior * given.intensity[:, None]).argmax(1)
+            frames = frames._replace(posterior=given.posterior, intensity=given.intensity, label=label)
+        if self.intensity != 1.0:
+            scaled = np.clip(frames.intensity * self.intensity, 0.0, 1.0).astype(np.float32)
+            frames = frames._replace(intensity=scaled)
+        return frames
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """How a face moves while somebody speaks.
+
+    Attributes:
+        look_ahead: seconds of sound that a frame waits for.
+        hop: seconds of sound between results.
+        fps: video frames a second.
+        emotion: ``LABEL:INTENSITY`` or a track file; default: what the diarizer says.
+        intensity: scales the strength of emotion.
+        gains: scale the motion; at closed lips they look 80 ms ahead, so other gains than 1 add that to the delay.
+        style: of talking.
+        seed: of blinks, gaze and head motion.
+        idle: which of them are added.
+        enroll: other recordings of the speaker, for the diarizer.
+    """
+
+    look_ahead: float = 0.3
+    hop: float = 0.16
+    fps: float = 60.0
+    emotion: str | Path | None = None
+    intensity: float = 1.0
+    gains: Gains = field(default_factory=Gains)
+    style: Style = field(default_factory=Style)
+    seed: int = 0
+    idle: IdleMotion = field(default_factory=IdleMotion)
+    enroll: tuple[str | Path, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedFrame:
+    """A video frame of a stream.
+
+    Attributes:
+        time: seconds since the beginning.
+        weights: (52,) in [0, 1], in the order of ``ARKIT_52``, blinks and gaze included.
+        head: (3,) rotation vector of the head, radians.
+        emotion: the category.
+        intensity: its strength in [0, 1].
+    """
+
+    time: float
+    weights: Floats
+    head: Floats
+    emotion: str
+    intensity: float
+
+
+class AnimationStream:
+    """Sound in pieces to video frames: ``FaceStream`` with gains, idle motion and the video clock."""
+
+    def __init__(self, diarizer: Diarizer, decoder: object, settings: StreamSettings = StreamSettings()):
+        self.settings = s = settings
+        track = None if s.emotion is None else parse_emotion(str(s.emotion), LONGEST if _is_label(s.emotion) else None)
+        streams = [diarizer.stream(s.look_ahead, s.hop, s.enroll)]
+        self.face = FaceStream(streams[0], decoder, s.style, track, s.intensity)
+        # gains split the motion: the same speech is decoded once more under a neutral track
+        self.neutral: FaceStream | None = None
+        if not s.gains.leaves_motion_as_is:
+            self.neutral = FaceStream(diarizer.stream(s.look_ahead, s.hop, s.enroll), decoder, s.style, track, 0.0)
+        self.mesh = load_builtin() if self.neutral is not None else None
+        self.idle = IdleStream(s.seed, s.idle.blinks, s.idle.gaze)
+        self.head = HeadStream(s.seed, s.fps) if s.idle.head else None
+        empty = np.zeros((0, len(ARKIT_52)), np.float32)
+        self.times, self.weights = np.zeros(0), empty
+        self.held = (np.zeros(0), empty, empty)
+        self.given = 0
+        self.number = 0
+        self.label, self.intensity, self.loudness = CATEGORIES[0], 0.0, 0.0
+
+    def push(self, samples: NDArray[np.floating]) -> Iterator[StreamedFrame]:
+        """The next samples (N,), mono at 16 kHz; the video frames that have become final."""
+        neutral = self.neutral.push(samples) if self.neutral is not None else None
+        for i, made in enumerate(self.face.push(samples)):
+            yield from self._frames(made, None if neutral is None else neutral[i], False)
+
+    def flush(self) -> Iterator[StreamedFrame]:
+        """The sound has ended: all frames that are left."""
+        neutral = self.neutral.flush() if self.neutral is not None else None
+        yield from self._frames(self.face.flush(), neutral, True)
+
+    def _frames(self, made: MotionFrames, neutral: MotionFrames | None, last: bool) -> Iterator[StreamedFrame]:
+        times, weights = made.times, made.weights
+        if neutral is not None:
+            times, weights = self._with_gains(made, neutral, last)
+        self.times, self.weights = np.concatenate([self.times, times]), np.concatenate([self.weights, weights])
+        if len(made.emotion.label):
+            self.label = CATEGORIES[int(made.emotion.label[-1])]
+            self.intensity = float(made.emotion.intensity[-1])
+            self.loudness = float(made.emotion.speech.mean())
+        fps = self.settings.fps
+        while len(self.times) > 1 and self.number / fps <= self.times[-1]:
+            at = self.number / fps
+            now = np.array([np.interp(at, self.times, column) for column in self.weights.T])
+            head = np.zeros(3, np.float32)
+            if self.head is not None:
+                head = self.head.at(self.loudness, self.label, self.intensity * self.settings.gains.expressivity)
+            yield StreamedFrame(round(at, 4), self.idle.add(at, now), head, self.label, self.intensity)
+            self.number += 1
+        kept = max(0, int(np.searchsorted(self.times, self.number / fps)) - 1)
+        self.times, self.weights = self.times[kept:], self.weights[kept:]
+
+    def _with_gains(self, made: MotionFrames, neutral: MotionFrames, last: bool) -> tuple[NDArray[np.float64], Floats]:
+        """Frames with gains that are final: ``GAIN_MARGIN`` frames are held back, as many before them are kept."""
+        assert self.mesh is not None
+        times = np.concatenate([self.held[0], made.times])
+        expressive, plain = (
+            np.concatenate([self.held[1], made.weights]),
+            np.concatenate([self.held[2], neutral.weights]),
+        )
+        ready = len(times) if last else max(self.given, len(times) - GAIN_MARGIN)
+        if ready == self.given:
+            self.held = (times, expressive, plain)
+            return times[:0], expressive[:0]
+        scaled = apply_gains(expressive, plain, self.settings.gains, self.mesh)[self.given : ready]
+        final = times[self.given : ready]
+        keep = max(0, ready - GAIN_MARGIN)
+        self.held, self.given = (times[keep:], expressive[keep:], plain[keep:]), ready - keep
+        return final, scaled
+
+
+def _is_label(emotion: str | Path) -> bool:
+    return not Path(emotion).is_file()

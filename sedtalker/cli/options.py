@@ -1,0 +1,135 @@
+"""Options that several commands share, and presets: options saved to a file and read back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import click
+import typer
+
+from sedtalker.cli.console import say
+from sedtalker.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda"]
+"""What ``--device`` takes."""
+
+LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
+"""The categories, for help texts; the same as ``emotion.track.CATEGORIES`` (a test)."""
+
+GAIN_HELP = (
+    "Scales the emotion of a region: brows, eyes, cheeks, nose, jaw, mouth, smile or frown; brows=1.3. Repeatable."
+)
+STYLE_HELP = (
+    "How the talker speaks: natural, clear, mumbled, broad, lively or even; articulation, rounding, dynamics and "
+    "crispness from -1 to 1, as dynamics=0.5,crispness=1; or a .json file of sedtalker style."
+)
+
+AudioArgument = Annotated[
+    Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4 or webm.")
+]
+"""A recording."""
+PipeArgument = Annotated[Path, typer.Argument(help="Speech; - reads 16-bit mono PCM at 16 kHz, or a wav, from stdin.")]
+"""A recording or a pipe."""
+EmotionOption = Annotated[
+    str | None,
+    typer.Option(help=f"A track file instead of the diarizer, or LABEL or LABEL:INTENSITY; labels: {LABELS}."),
+]
+"""Of a given emotion."""
+EnrollOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="Another recording of the same speaker and microphone, to know their usual voice; repeatable."),
+]
+"""Of a speaker's other recordings."""
+MinConfidenceOption = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, help="Segments below this confidence are 'uncertain', and a face stays neutral."),
+]
+"""Of doubtful segments."""
+IntensityOption = Annotated[float, typer.Option(min=0.0, max=3.0, help="Scales the strength of emotion.")]
+"""Of the track."""
+ExpressivityOption = Annotated[float, typer.Option(min=0.0, max=2.0, help="Scales what emotion adds to the motion.")]
+"""Of the emotional part of the motion."""
+ArticulationOption = Annotated[
+    float, typer.Option(min=0.0, max=2.0, help="Scales how far speech moves jaw and lips; closures stay.")
+]
+"""Of the speech part of the motion."""
+GainOption = Annotated[list[str] | None, typer.Option(metavar="REGION=FACTOR", help=GAIN_HELP)]
+"""Of a region's emotional part."""
+StyleOption = Annotated[str, typer.Option(help=STYLE_HELP)]
+"""Of the talker."""
+SeedOption = Annotated[int, typer.Option(min=0, help="Of blinks, gaze and head motion.")]
+"""Of the idle motion."""
+BlinksOption = Annotated[bool, typer.Option("--blinks/--no-blinks", help="Add blinks.")]
+"""Of the idle motion."""
+GazeOption = Annotated[bool, typer.Option("--gaze/--no-gaze", help="Add eye motion.")]
+"""Of the idle motion."""
+HeadOption = Annotated[bool, typer.Option("--head/--no-head", help="Add head motion.")]
+"""Of the idle motion."""
+DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
+"""Of the networks."""
+MaxSecondsOption = Annotated[float, typer.Option(min=1.0, help="Refuse longer audio.")]
+"""Of the recording."""
+
+
+# --- Presets.
+
+NOT_SAVED = {"preset", "save_preset", "audio", "output", "force", "quiet", "progress", "as_json"}
+"""Options that say what is done now, not how a face looks."""
+
+
+def read_preset(context: typer.Context, path: Path | None) -> Path | None:
+    """Callback of ``--preset``: its options are the command's defaults.
+
+    Raises:
+        typer.BadParameter: no such file, or an option that the command does not have.
+    """
+    if path is None:
+        return None
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        known = {name for parameter in context.command.params if (name := parameter.name)}
+        strange = sorted(set(held) - known)
+    except (OSError, ValueError, TypeError):
+        raise typer.BadParameter(f"{path}: not a preset; --save-preset writes one") from None
+    if strange:
+        raise typer.BadParameter(f"{path}: this command has no option {strange[0]}")
+    context.default_map = {**(context.default_map or {}), **held}
+    return path
+
+
+PresetOption = Annotated[
+    Path | None,
+    typer.Option("--preset", is_eager=True, callback=read_preset, help="Read options from a file of --save-preset."),
+]
+"""Reads options back."""
+SavePresetOption = Annotated[Path | None, typer.Option(help="Write these options to a .json file, for --preset.")]
+"""Saves options."""
+
+
+def save_preset(path: Path | None) -> None:
+    """Write the options of the running command that are not at their defaults.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    if path is None:
+        return
+    context = click.get_current_context()
+    kept: dict[str, Any] = {}
+    for parameter in context.command.params:
+        name, value = parameter.name or "", context.params.get(parameter.name or "")
+        if name not in NOT_SAVED and value not in (None, parameter.default):
+            kept[name] = _plain(value)
+    try:
+        path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    say(f"preset: {path}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

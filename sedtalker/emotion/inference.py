@@ -1,0 +1,255 @@
+"""Speech features in, an emotion track out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sedtalker.audio import FrameClock
+from sedtalker.audio.activity import speech_activity
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
+from sedtalker.emotion.functionals import Voice, pool_voices
+from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch
+from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
+from sedtalker.emotion.taxonomy import valence_arousal
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.speech.encoder import Encoder, open_trained_encoder
+from sedtalker.speech.features import SpeechFeatures
+
+WINDOW_SECONDS = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class FrameEmotions:
+    """What the network says about every frame, before any decision.
+
+    Attributes:
+        posterior: (T, C) float32 calibrated, rows sum to 1.
+        intensity: (T,) float32 in [0, 1].
+        speech: (T,) bool.
+        boundary: (T,) float32 probability that the emotion changes about here, or ``None``.
+    """
+
+    posterior: NDArray[np.float32]
+    intensity: NDArray[np.float32]
+    speech: NDArray[np.bool_]
+    boundary: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class TrackRule:
+    """How frame emotions become the track an animator wants; seconds.
+
+    Attributes:
+        segments: how the sequence of emotions is decoded.
+        steadiness: share of a segment's mean in the track, the rest being the frame's own value.
+        ease: duration of the change between two segments.
+        hold: how long an expression stays after speech ends; shorter pauses do not show.
+        release: how long it then takes to fade to neutral.
+        anticipation: how long before speech begins the face starts to move, as faces do.
+    """
+
+    segments: SegmentRule = field(default_factory=SegmentRule)
+    steadiness: float = 0.7
+    ease: float = 0.3
+    hold: float = 0.6
+    release: float = 0.8
+    anticipation: float = 0.25
+
+
+def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
+    """The built-in diarizer, or the one in a checkpoint folder, ready for inference.
+
+    Raises:
+        InputError: not a diarizer checkpoint, or its weights do not fit.
+    """
+    folder = folder or builtin_checkpoint("diarizer")
+    _, config, state = read_checkpoint(folder, "diarizer", DiarizerConfig)
+    network = DiarizerNetwork(config)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError:
+        raise InputError(f"{folder}: the weights do not fit config.json") from None
+    return network.eval().requires_grad_(False)
+
+
+def diarize(
+    diarizer: DiarizerNetwork,
+    features: SpeechFeatures,
+    duration: float,
+    rule: TrackRule = TrackRule(),
+    voice: Voice | None = None,
+) -> EmotionTrack:
+    """The emotion track of a recording, 50 frames a second.
+
+    Args:
+        diarizer: from ``load_diarizer``.
+        features: from ``encode``, at 50 Hz.
+        duration: seconds of the recording.
+        rule: how frames become a track.
+        voice: of the speaker, from ``enrol``; default: only what the recording itself says.
+    """
+    frames = frame_emotions(diarizer, features, voice)
+    return emotion_track(frames, features.clock, duration, diarizer.config.labels, rule)
+
+
+def emotion_track(
+    frames: FrameEmotions,
+    clock: FrameClock,
+    duration: float,
+    labels: tuple[str, ...] = CATEGORIES,
+    rule: TrackRule = TrackRule(),
+) -> EmotionTrack:
+    """The track of frames on a clock: segmented and eased by ``shape_track``, with valence and arousal."""
+    posterior, intensity = shape_track(frames, clock.rate, rule)
+    valence, arousal = valence_arousal(posterior, intensity, labels)
+    times = clock.times(len(posterior))
+    return EmotionTrack(times, posterior, intensity, valence, arousal, labels, duration, frames.speech)
+
+
+@torch.no_grad()
+def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Voice:
+    """The voice of a speaker from other recordings of them; the first minute of each counts.
+
+    Args:
+        diarizer: from ``load_diarizer``.
+        recordings: features from ``encode``, at 50 Hz, at least one.
+
+    Raises:
+        InputError: nobody speaks in any of them.
+    """
+    voices = []
+    for features in recordings:
+        _check_encoder(diarizer, features)
+        part = slice(0, round(WINDOW_SECONDS * features.clock.rate))
+        voices.append(diarizer.voice(_window(diarizer, features, part)))
+    voice = pool_voices(voices)
+    if not voice.weight[..., 0].any():
+        raise InputError("no speech was found in the enrolled clips; give clips in which the speaker talks")
+    return voice
+
+
+@torch.no_grad()
+def frame_emotions(
+    diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
+) -> FrameEmotions:
+    """What is heard from frame ``since`` on.
+
+    The network runs in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4.
+    """
+    _check_encoder(diarizer, features)
+    step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
+    margin = -(-diarizer.context // ROW) * ROW
+    posteriors, intensities, boundaries = [], [], []
+    for start in range(since // step * step, len(features), step):
+        first, begin = max(0, start - margin), max(start, since)
+        part = slice(first, start + step + margin)
+        heard = diarizer.frames(_window(diarizer, features, part), voice, begin - first)
+        keep = slice(0, min(start + step, len(features)) - begin)
+        posteriors.append(heard.log_posterior[0, keep].exp().cpu())
+        intensities.append(heard.intensity[0, keep].cpu())
+        boundaries.append(heard.boundary[0, keep].cpu())
+    speech = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
+    posterior, intensity, boundary = (torch.cat(parts).numpy() for parts in (posteriors, intensities, boundaries))
+    return FrameEmotions(posterior, intensity, speech[since:], boundary)
+
+
+def _check_encoder(diarizer: DiarizerNetwork, features: SpeechFeatures) -> None:
+    given, needed = features.hidden.shape[1], diarizer.config.hidden_channels
+    if needed not in (0, given):
+        raise InputError(f"the diarizer was trained on an encoder with {needed} channels, this one gives {given}")
+
+
+def _window(diarizer: DiarizerNetwork, features: SpeechFeatures, part: slice) -> FrameBatch:
+    device = next(diarizer.parameters()).device
+
+    def tensor(values: NDArray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values[part]))[None].to(device)
+
+    speech = tensor(features.speech)
+    return FrameBatch(
+        mel=tensor(features.mel),
+        prosody=tensor(features.prosody),
+        speech=speech,
+        valid=torch.ones_like(speech),
+        hidden=tensor(features.hidden) if diarizer.config.hidden_channels else None,
+    )
+
+
+def shape_track(
+    frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule()
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Posterior (T, C) and intensity (T,) fit to drive a face.
+
+    Segments are decoded with a minimum duration; inside one the values stay near the segment's mean, between two they
+    ease. Short pauses hold the expression, long ones let it fade to neutral (the first category).
+    """
+    posterior = np.array(frames.posterior, np.float64)
+    intensity = np.array(frames.intensity, np.float64)
+    neutral = np.eye(posterior.shape[1])[0]
+    if not frames.speech.any():
+        return np.tile(neutral, (len(posterior), 1)).astype(np.float32), np.zeros(len(posterior), np.float32)
+    values = _bridge_pauses(np.column_stack([posterior, intensity]), frames.speech)
+    steady = np.empty_like(values)
+    for first, last, _ in runs(decode_labels(posterior, rate, rule.segments, frames.speech, frames.boundary)):
+        spoken = frames.speech[first:last]
+        rows = values[first:last]
+        steady[first:last] = (rows[spoken] if spoken.any() else rows).mean(0)
+    values = rule.steadiness * _ease(steady, rule.ease * rate) + (1 - rule.steadiness) * values
+    presence = _presence(frames.speech, rate, rule)[:, None]
+    posterior = presence * values[:, :-1] + (1 - presence) * neutral
+    posterior = posterior / posterior.sum(1, keepdims=True)
+    return posterior.astype(np.float32), np.clip(presence[:, 0] * values[:, -1], 0.0, 1.0).astype(np.float32)
+
+
+def _bridge_pauses(values: NDArray[np.float64], speech: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Values (T, K) of speech frames, interpolated linearly across silence and held at the ends."""
+    where = np.flatnonzero(speech)
+    index = np.arange(len(values))
+    return np.column_stack([np.interp(index, where, column) for column in values[where].T])
+
+
+def _ease(steps: NDArray[np.float64], frames: float) -> NDArray[np.float64]:
+    """A piecewise constant signal (T, K) with raised-cosine transitions about ``frames`` long."""
+    window = np.hanning(max(3, 2 * round(frames / 2) + 3))[1:-1]
+    return ndimage.convolve1d(steps, window / window.sum(), axis=0, mode="nearest")
+
+
+def _presence(speech: NDArray[np.bool_], rate: float, rule: TrackRule) -> NDArray[np.float64]:
+    """How much of the expression shows (T,) in [0, 1]: 1 in speech, fading after it and rising before it."""
+    index = np.arange(len(speech))
+    where = np.flatnonzero(speech)
+    position = np.searchsorted(where, index, side="right")
+    since = np.where(position > 0, index - where[np.maximum(position - 1, 0)], np.inf) / rate
+    until = (
+        np.where(
+            speech, 0, np.where(position < len(where), where[np.minimum(position, len(where) - 1)] - index, np.inf)
+        )
+        / rate
+    )
+    after = np.clip((since - rule.hold) / rule.release, 0.0, 1.0)
+    before = np.clip(until / rule.anticipation, 0.0, 1.0)
+    return np.maximum(0.5 + 0.5 * np.cos(np.pi * after), 0.5 + 0.5 * np.cos(np.pi * before))
+
+
+# --- The encoder that a diarizer was trained on.
+
+def encoder_of(diarizer: DiarizerNetwork, checkpoint: Path | None = None, device: str = "cpu") -> Encoder:
+    """What turns a recording into the features that a diarizer reads: its backbone, or the built-in encoder.
+
+    Args:
+        diarizer: from ``load_diarizer``.
+        checkpoint: the folder it came from; default the built-in one.
+        device: where the encoder runs.
+
+    Raises:
+        InputError: the encoder cannot be had, or its weights are not those the diarizer was trained on.
+    """
+    return open_trained_encoder(checkpoint or builtin_checkpoint("diarizer"), diarizer.config.backbone, device)

@@ -1,0 +1,242 @@
+"""The cache of training: what is slow to compute is written once to disk and read through memory maps afterwards.
+
+A key (a hash of everything a result depends on) names a folder or the files of one result. ``open_arrays`` builds
+several ``.npy`` files item by item, so memory does not grow with the data; a build that was interrupted goes on where
+it stopped; other processes that want the same wait for none and see whole files or nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import get_ident
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.audio import load_audio
+from sedtalker.progress import Hook, no_progress
+from sedtalker.storage import whole_file
+
+Array = NDArray[Any]
+Item = Mapping[str, Array]
+"""What one recording adds to each array of a result, along the first axis."""
+MakeItems = Callable[[int], Iterable[Item]]
+"""``make(first)``: the items from the one numbered ``first`` on."""
+
+JOURNAL_EVERY = 64
+"""Items between two entries of the journal: at most so many are computed again after an interruption."""
+STARTS = "starts"
+"""The array of offsets, see ``open_arrays``."""
+INT16_SCALE = 32767.0
+"""Full scale of 16-bit samples."""
+
+
+def cache_key(*parts: object, digits: int = 16) -> str:
+    """A hash of JSON data, ``digits`` hex digits long."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:digits]
+
+
+def open_array(path: Path) -> Array:
+    """A ``.npy`` file, memory-mapped."""
+    return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def save_array(path: Path, array: Array) -> None:
+    """Write a ``.npy`` file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def open_arrays(
+    paths: Mapping[str, Path], make: MakeItems, step: str, total: int = 0, hook: Hook = no_progress
+) -> dict[str, Array]:
+    """The arrays of a result by name, memory-mapped; built first if the last of its files is missing.
+
+    Args:
+        paths: one ``.npy`` file an array, all in one folder; the last one marks the end of the build.
+        make: gives the items; each has all the names of ``paths``. The array ``starts`` becomes the offsets (items + 1,)
+            of the items' parts in the others, and an item gives the length (1,) of its part.
+        step: name of the work, for the hook.
+        total: how many items there are, 0 if unknown.
+        hook: progress.
+    """
+    last = list(paths.values())[-1]
+    if not last.is_file():
+        last.parent.mkdir(parents=True, exist_ok=True)
+        _build(paths, make, partial(hook, step), total)
+    return {name: open_array(path) for name, path in paths.items()}
+
+
+def _build(paths: Mapping[str, Path], make: MakeItems, progress: Callable[[int, int], None], total: int) -> None:
+    """Append the items of all arrays to raw files, then turn those into ``.npy`` files."""
+    last = list(paths.values())[-1]
+    with _PartialBuild(last.with_name(f".{last.stem}.partial"), tuple(paths)) as build:
+        progress(build.items, total)
+        for item in make(build.items):
+            build.append(item)
+            if build.items < total:
+                progress(build.items, total)
+        build.flush()
+        for name, path in paths.items():
+            with whole_file(path) as temporary:
+                build.write(name, temporary)
+        progress(max(build.items, 1), max(build.items, 1))
+
+
+@dataclass
+class _PartialBuild:
+    """A folder with one raw file an array and a journal of what they hold; a context manager.
+
+    The folder is kept when the build is interrupted and removed when it ends. A second process that builds the same
+    at the same time uses a folder of its own.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    items: int = 0
+    shapes: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
+    """Type and shape beyond the first axis of each array."""
+    streams: dict[str, BinaryIO] = field(default_factory=dict)
+
+    def __enter__(self) -> _PartialBuild:
+        if not self._lock():
+            self.folder = self.folder.with_name(f"{self.folder.name}-{os.getpid()}-{get_ident()}")
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir()
+        sizes = self._read_journal()
+        for name in self.names:
+            stream = (self.folder / name).open("r+b" if sizes else "w+b")
+            stream.truncate(sizes.get(name, 0))
+            stream.seek(0, os.SEEK_END)
+            self.streams[name] = stream
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for stream in self.streams.values():
+            stream.close()
+        (self.folder / "owner").unlink(missing_ok=True)
+        if kind is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _lock(self) -> bool:
+        """Take the folder unless a living process has it (on Windows, where nobody can ask: never)."""
+        if os.name == "nt":
+            return False
+        self.folder.mkdir(exist_ok=True)
+        owner = self.folder / "owner"
+        try:
+            os.kill(int(owner.read_text()), 0)  # asks whether the process lives, and does it no harm
+            return False
+        except PermissionError:
+            return False
+        except (OSError, ValueError, OverflowError):
+            owner.unlink(missing_ok=True)
+        try:
+            with owner.open("x") as stream:
+                stream.write(str(os.getpid()))
+        except FileExistsError:
+            return False
+        return True
+
+    def _read_journal(self) -> dict[str, int]:
+        """Sizes in bytes of the raw files when the journal was written; empty where there is none to go on from."""
+        try:
+            entry = json.loads((self.folder / "journal.json").read_text())
+            sizes = {name: int(entry["sizes"][name]) for name in self.names}
+            shapes = {name: (str(entry["shapes"][name][0]), list(entry["shapes"][name][1])) for name in self.names}
+            if any((self.folder / name).stat().st_size < size for name, size in sizes.items()):
+                return {}
+            self.items, self.shapes = int(entry["items"]), shapes
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            return {}
+        return sizes
+
+    def append(self, item: Item) -> None:
+        """Add one item; all items agree in type and in shape beyond the first axis. Texts have up to 64 letters."""
+        for name in self.names:
+            array = np.asarray(item[name])
+            array = array.astype("<U64") if array.dtype.kind == "U" else array
+            self.shapes.setdefault(name, (array.dtype.str, list(array.shape[1:])))
+            self.streams[name].write(np.ascontiguousarray(array).tobytes())
+        self.items += 1
+        if self.items % JOURNAL_EVERY == 0:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring everything to disk, then say so in the journal."""
+        for stream in self.streams.values():
+            stream.flush()
+        sizes = {name: stream.tell() for name, stream in self.streams.items()}
+        with whole_file(self.folder / "journal.json") as temporary:
+            temporary.write_text(json.dumps({"items": self.items, "sizes": sizes, "shapes": self.shapes}))
+
+    def write(self, name: str, path: Path) -> None:
+        """Write one array as a ``.npy`` file."""
+        if name not in self.shapes:  # no items at all
+            save_array(path, np.zeros(1, np.int64) if name == STARTS else np.zeros(0, np.float32))
+            return
+        kind, shape = np.dtype(self.shapes[name][0]), self.shapes[name][1]
+        stream = self.streams[name]
+        count = stream.tell() // max(1, kind.itemsize * int(np.prod(shape)))
+        stream.seek(0)
+        with path.open("wb") as out:
+            if name == STARTS:
+                np.save(out, starts_of(np.frombuffer(stream.read(), kind)), allow_pickle=False)
+                return
+            if kind.kind == "U":  # as wide as the longest text
+                np.save(out, np.array(np.frombuffer(stream.read(), kind).tolist()), allow_pickle=False)
+                return
+            header = {"descr": kind.str, "fortran_order": False, "shape": (count, *shape)}
+            np.lib.format.write_array_header_1_0(out, header)
+            shutil.copyfileobj(stream, out)
+
+
+# --- Decoded waveforms of many files in one array, so that training never decodes twice.
+
+
+@dataclass(frozen=True, eq=False)
+class WaveformStore:
+    """16 kHz mono waveforms.
+
+    Attributes:
+        samples: (total,) int16, memory-mapped; all clips one after another.
+        starts: (clips + 1,) int64 offsets into ``samples``.
+    """
+
+    samples: NDArray[np.int16]
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, index: int) -> NDArray[np.float32]:
+        """Clip ``index`` as float32 (N,) in [-1, 1]."""
+        return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / INT16_SCALE
+
+    @staticmethod
+    def open(files: Sequence[Path], cache: Path, hook: Hook = no_progress) -> WaveformStore:
+        """The store of these files, decoded on first use; the key is the list of names and sizes."""
+        names = json.dumps([[path.name, path.stat().st_size] for path in files])
+        key = hashlib.sha256(names.encode()).hexdigest()[:16]
+        paths = {"samples": cache / f"waveforms-{key}.npy", STARTS: cache / f"waveforms-{key}-starts.npy"}
+        made = open_arrays(paths, lambda first: map(_decoded, files[first:]), "decoding recordings", len(files), hook)
+        return WaveformStore(made["samples"], made[STARTS])
+
+
+def _decoded(path: Path) -> dict[str, Array]:
+    samples = np.round(load_audio(path).samples * INT16_SCALE).astype("<i2")
+    return {"samples": samples, STARTS: np.array([len(samples)], np.int64)}
+
+
+def starts_of(lengths: Array) -> NDArray[np.int64]:
+    """(N + 1,) offsets of N parts that lie one after another."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

@@ -1,0 +1,89 @@
+"""The cache of training data: arrays built once, resumed, shared; decoded waveforms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from sedtalker.training.corpora.cache import Item, WaveformStore, open_arrays
+
+
+def test_clips_come_back_and_are_not_decoded_again(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    clips = [0.5 * rng.uniform(-1, 1, n) for n in (3000, 1700, 12000)]
+    files = [tmp_path / f"{i}.wav" for i in range(3)]
+    for path, clip in zip(files, clips, strict=True):
+        soundfile.write(path, clip, 16_000)
+    store = WaveformStore.open(files, tmp_path / "cache")
+    assert len(store) == 3
+    assert isinstance(store.samples, np.memmap)
+    for number, clip in enumerate(clips):
+        np.testing.assert_allclose(store[number], clip, atol=1e-4)
+    sizes = [(p, p.stat().st_mtime_ns) for p in sorted((tmp_path / "cache").iterdir())]
+    assert len(sizes) == 2
+    WaveformStore.open(files, tmp_path / "cache")
+    assert sizes == [(p, p.stat().st_mtime_ns) for p in sorted((tmp_path / "cache").iterdir())]
+
+
+def _paths(folder: Path) -> dict[str, Path]:
+    return {name: folder / f"{name}.npy" for name in ("values", "name", "starts")}
+
+
+def _items(first: int, count: int = 200) -> Iterator[Item]:
+    for number in range(first, count):
+        values = np.full((number % 3, 2), number, np.float16)
+        yield {"values": values, "name": np.array(["a" * (number % 5 + 1)]), "starts": np.array([len(values)])}
+
+
+def _check(made: dict[str, np.ndarray]) -> None:
+    every = list(_items(0))
+    assert np.array_equal(made["values"], np.concatenate([item["values"] for item in every]))
+    assert made["name"].tolist() == [str(item["name"][0]) for item in every]
+    assert made["name"].dtype == np.dtype("<U5")
+    assert made["starts"].tolist() == [0, *np.cumsum([len(item["values"]) for item in every])]
+
+
+def test_arrays_are_built_once_with_progress(tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    _check(open_arrays(_paths(tmp_path / "cache"), _items, "work", 200, lambda *step: seen.append(step)))
+    assert seen[0] == ("work", 0, 200)
+    assert seen[-1] == ("work", 200, 200)
+
+    def again(first: int) -> Iterator[Item]:
+        raise AssertionError("built twice")
+
+    _check(open_arrays(_paths(tmp_path / "cache"), again, "work"))
+    assert sorted(path.suffix for path in (tmp_path / "cache").iterdir()) == [".npy"] * 3
+
+
+def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    starts = []
+
+    def stops(first: int) -> Iterator[Item]:
+        starts.append(first)
+        for number, item in enumerate(_items(first), first):
+            if number == 150 and len(starts) == 1:
+                raise KeyboardInterrupt
+            yield item
+
+    with pytest.raises(KeyboardInterrupt):
+        open_arrays(_paths(tmp_path), stops, "work")
+    assert not list(tmp_path.glob("*.npy"))
+    _check(open_arrays(_paths(tmp_path), stops, "work"))
+    assert starts == [0, 128]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_two_builders_of_the_same_do_not_disturb_each_other(tmp_path: Path) -> None:
+    def nested(first: int) -> Iterator[Item]:
+        for number, item in enumerate(_items(first)):
+            if number == 100:
+                _check(open_arrays(_paths(tmp_path), _items, "inner"))
+            yield item
+
+    _check(open_arrays(_paths(tmp_path), nested, "outer"))
+    assert len(list(tmp_path.iterdir())) == 3
