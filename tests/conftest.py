@@ -20,7 +20,7 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def miniature_emovoca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small corpus in EmoVOCA's published layout, made by us; to be read only."""
-    from sedtalker.training.corpora.check_sequences import ExampleSize, write_example
+    from sedtalker.training.corpora.meshes.check import ExampleSize, write_example
 
     root = tmp_path_factory.mktemp("emovoca")
     sample = Path(__file__).parents[1] / "data" / "samples" / "four_moods.wav"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,15 +13,138 @@ from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
-    from sedtalker.training.corpora.check_sequences import CorpusCheck
+    from sedtalker.training.corpora.meshes import SequenceLayout
+    from sedtalker.training.corpora.meshes.check import CorpusCheck
+    from sedtalker.training.corpora.speech import SpeechCorpus
 
 
-app = typer.Typer(help="Training data: check a folder, list corpora, make a small example.", no_args_is_help=True)
+app = typer.Typer(help="Training data: list known corpora, index, check and build datasets.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+
 SHOWN = 20
-SHOWN_FIELDS = ("name", "title", "language", "licence", "obtain", "layout", "splits", "split_note")
+"""How many problems or unknown files are printed."""
+
+
+# --- Corpora of speech.
+
+
+@app.command("list")
+@fail_clearly
+def list_corpora(
+    name: Annotated[str | None, typer.Argument(help="Print everything about this corpus.")] = None,
+    json: AsJson = False,
+) -> None:
+    """List the known corpora of speech and of mesh sequences: languages, what weights may be used for, licences.
+
+    With a NAME: also emotions, speakers, splits, where to get the corpus and how its files are named.
+    """
+    from sedtalker.training.corpora.meshes import layouts
+    from sedtalker.training.corpora.speech import corpora, find_corpus
+
+    meshes = {layout.name: layout for layout in layouts().values() if layout.obtain}
+    if name in meshes:
+        described = [_mesh_facts(meshes[name])]
+    elif name:
+        described = [_facts(find_corpus(name))]
+    else:
+        described = [*map(_facts, corpora().values()), *map(_mesh_facts, meshes.values())]
+    if json:
+        write_json(described)
+    elif name:
+        for field, value in described[0].items():
+            if value not in ("", None, [], {}):
+                print(f"{field:<14}{', '.join(map(str, value)) if isinstance(value, list) else value}")
+    else:
+        print(f"{'name':<18}{'languages':<11}{'weights':<16}licence")
+        for facts in described:
+            print(f"{facts['name']:<18}{facts['language']:<11}{facts['weights']:<16}{facts['licence']}")
+        say("weights: what a model trained on the corpus may be used for, by a cautious reading of the licence")
+        say("sedtalker data list NAME says where to get a corpus and how its files are named")
+
+
+def _facts(corpus: SpeechCorpus) -> dict[str, Any]:
+    """What is printed of a corpus."""
+    trained = corpus.training
+    return {
+        "name": corpus.name,
+        "kind": "speech",
+        "title": f"{corpus.title} ({corpus.paper})",
+        "language": corpus.language,
+        "licence": corpus.licence,
+        "weights": corpus.use,
+        "obtain": corpus.obtain,
+        "layout": corpus.layout,
+        "indexed": "yes" if corpus.read else "no: list its clips in audio/manifest.csv",
+        "emotions": list(corpus.categories),
+        "speakers": corpus.speakers,
+        "hours": corpus.hours,
+        "splits": corpus.splits,
+        "split_note": corpus.split_note,
+        "label_weight": corpus.label_weight,
+        "trained_on": f"{trained.content}; {trained.speakers} speakers, {trained.hours} h" if trained else "",
+        "note": corpus.note,
+    }
+
+
+def _mesh_facts(layout: SequenceLayout) -> dict[str, Any]:
+    """What is printed of a corpus of mesh sequences."""
+    return {
+        "name": layout.name,
+        "kind": "meshes",
+        "title": layout.title,
+        "language": layout.language,
+        "licence": layout.licence,
+        "weights": layout.use,
+        "obtain": layout.obtain,
+        "layout": layout.example,
+        "vertices": layout.vertices,
+    }
+
+
+@app.command()
+@fail_clearly
+def index(
+    folder: Annotated[Path, typer.Argument(help="Training data; corpora lie unpacked in its audio/NAME.")],
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Read corpora in their published layouts and write audio/manifest.csv, which every training reads."""
+    from collections import Counter
+
+    from sedtalker.storage import check_writable
+    from sedtalker.training.corpora.manifest import write_manifest
+    from sedtalker.training.corpora.speech import index_corpora
+
+    check_writable(folder / "audio" / "manifest.csv", force)
+    indexed = index_corpora(folder)
+    write_manifest(folder, indexed)
+    counts = {
+        name: {
+            "clips": len(clips),
+            "hours": round(sum(clip.duration for clip in clips) / 3600, 3),
+            "speakers": len({clip.speaker for clip in clips}),
+            "emotions": dict(Counter(clip.emotion for clip in clips)),
+            "splits": dict(Counter(clip.split for clip in clips)),
+            "unknown": unknown,
+        }
+        for name, (clips, unknown) in indexed.items()
+    }
+    for name, (_, unknown) in indexed.items():
+        for path in unknown[:SHOWN]:
+            say(f"note: {name}: {path}: the name does not follow the layout, left out")
+        if len(unknown) > SHOWN:
+            say(f"note: {name}: … and {len(unknown) - SHOWN} more (--json lists all)")
+    if json:
+        write_json(counts)
+        return
+    for name, row in counts.items():
+        splits = ", ".join(f"{count} to {split}" for split, count in sorted(row["splits"].items()))
+        print(f"{name:<18}{row['clips']} clips, {row['hours']} h, {row['speakers']} speakers: {splits}")
+
+
+# --- Corpora of mesh sequences.
 
 
 @app.command()
@@ -30,9 +153,9 @@ def check(
     folder: Annotated[Path, typer.Argument(help="EmoVOCA, VOCASET, or sequences/*.npy and wav/ of your own.")],
     json: AsJson = False,
 ) -> None:
-    """Look at every mesh sequence: shapes, rate, length against sound, names, labels; exit code 1 if some are wrong."""
-    from sedtalker.training.corpora.check_sequences import check_sequences
-    from sedtalker.training.corpora.sequences import open_sequences
+    """Check every mesh sequence: shape, frame rate, length against its sound, name, labels. Exit code 1 on problems."""
+    from sedtalker.training.corpora.meshes import open_sequences
+    from sedtalker.training.corpora.meshes.check import check_sequences
 
     found = check_sequences(open_sequences(folder))
     if json:
@@ -59,64 +182,6 @@ def _show(found: CorpusCheck) -> None:
     print(f"{'problems':<11}{len(found.problems)}")
 
 
-@app.command("list")
-@fail_clearly
-def list_corpora(
-    name: Annotated[str | None, typer.Argument(help="Tell all about one of them.")] = None, json: AsJson = False
-) -> None:
-    """List the corpora whose published layouts are known: languages, licences, splits, where to get them."""
-    from sedtalker.training.corpora.layouts import corpora, find_corpus
-
-    chosen = [find_corpus(name)] if name else list(corpora().values())
-    shown = [{field: getattr(corpus, field) for field in SHOWN_FIELDS} for corpus in chosen]
-    if json:
-        write_json(shown)
-    elif name:
-        for field, value in shown[0].items():
-            print(f"{field:<12}{value}")
-    else:
-        for row in shown:
-            print(f"{row['name']:<13}{row['language']:<8}{row['splits']:<10}{row['licence']}")
-        say("sedtalker data list NAME tells where to get one and how its files are named")
-
-
-@app.command()
-@fail_clearly
-def index(
-    folder: Annotated[Path, typer.Argument(help="Training data; corpora lie unpacked in its audio/NAME.")],
-    force: Force = False,
-    json: AsJson = False,
-) -> None:
-    """Read corpora in their published layouts and write audio/manifest.csv, which every training reads."""
-    from collections import Counter
-
-    from sedtalker.storage import check_writable
-    from sedtalker.training.corpora.registry import index_corpora, write_manifest
-
-    check_writable(folder / "audio" / "manifest.csv", force)
-    indexed = index_corpora(folder)
-    write_manifest(folder, indexed)
-    told = {
-        name: {
-            "clips": len(clips),
-            "hours": round(sum(clip.duration for clip in clips) / 3600, 3),
-            "speakers": len({clip.speaker for clip in clips}),
-            "emotions": dict(Counter(clip.emotion for clip in clips)),
-            "splits": dict(Counter(clip.split for clip in clips)),
-            "unknown": unknown,
-        }
-        for name, (clips, unknown) in indexed.items()
-    }
-    for name, (_, unknown) in indexed.items():
-        for path in unknown[:SHOWN]:
-            say(f"note: {name}: {path}: not of its layout, left out")
-    if json:
-        write_json(told)
-    else:
-        for name, row in told.items():
-            print(f"{name:<13}{row['clips']} clips, {row['hours']} h, {row['speakers']} speakers, {row['splits']}")
-
-
 @app.command()
 @fail_clearly
 def convert(
@@ -124,7 +189,7 @@ def convert(
     force: Force = False,
 ) -> None:
     """Turn the pickles of VOCASET and FLAME into templates.npz and masks.json. Reads arrays only: no code is run."""
-    from sedtalker.training.corpora.head_files import convert_head_pickles
+    from sedtalker.training.corpora.meshes import convert_head_pickles
 
     for path in convert_head_pickles(folder, force):
         print(path)
@@ -138,8 +203,8 @@ def example(
     takes: Annotated[int, typer.Option(min=1, max=20, help="Takes of each of the five subjects.")] = 3,
     force: Force = False,
 ) -> None:
-    """Make a small corpus in EmoVOCA's layout with the built-in decoder, to try the training with."""
-    from sedtalker.training.corpora.check_sequences import ExampleSize, write_example
+    """Make a small corpus in EmoVOCA's layout with the built-in decoder, to try a training with."""
+    from sedtalker.training.corpora.meshes.check import ExampleSize, write_example
 
     if folder.exists() and any(folder.iterdir()) and not force:
         raise InputError(f"{folder} is not empty; use --force to write into it")
@@ -147,14 +212,14 @@ def example(
     print(folder)
 
 
-# --- ``sedtalker data build``: sets that this project makes from the training data.
+# --- ``sedtalker data build``: datasets that this project makes from the training data.
 
-build_app = typer.Typer(help="Build a set from the training data.", no_args_is_help=True)
+build_app = typer.Typer(help="Build a dataset from the training data.", no_args_is_help=True)
 
 
 @build_app.callback()
 def build() -> None:
-    """Build a set from the training data."""
+    """Build a dataset from the training data."""
 
 
 @build_app.command()
@@ -163,11 +228,11 @@ def open4d(
     output: Annotated[Path, typer.Argument(help="A folder that will be made.")],
     data: Annotated[Path | None, typer.Option(help="Training data folder [SEDTALKER_DATA or ../shared/data].")] = None,
     cache: Annotated[Path | None, typer.Option(help="Phone alignments [~/.cache/sedtalker].")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that align.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that align phones.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier build.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Speech motion under changing emotion, on the 52 shapes: motion, emotion, splits and a datasheet."""
+    """Build the open 4D set: motion of speech under changing emotion on the 52 shapes, splits and a datasheet."""
     if output.exists() and not (force and (output / "takes.csv").is_file()):
         raise InputError(f"{output} exists; --force replaces it if it is an earlier build")
     from sedtalker.training.corpora.manifest import find_data

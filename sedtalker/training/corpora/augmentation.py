@@ -35,8 +35,10 @@ Floats = NDArray[np.floating]
 class Recipe(Protocol):
     """How an ``Augmenter`` changes a recording."""
 
-    resampling: str
-    """Quality of the resampler (soxr) when the speed is changed."""
+    @property
+    def resampling(self) -> str:
+        """Quality of the resampler (soxr) when the speed is changed."""
+        ...
 
     def draw_speed(self, rng: np.random.Generator) -> float:
         """A factor of the speed."""

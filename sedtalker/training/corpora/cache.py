@@ -63,8 +63,8 @@ def open_arrays(
 
     Args:
         paths: one ``.npy`` file an array, all in one folder; the last one marks the end of the build.
-        make: gives the items; each has all the names of ``paths``. The array ``starts`` becomes the offsets (items + 1,)
-            of the items' parts in the others, and an item gives the length (1,) of its part.
+        make: gives the items; each has all the names of ``paths``. An item gives the length (1,) of its part as
+            ``starts``, which becomes the offsets (items + 1,) of all parts.
         step: name of the work, for the hook.
         total: how many items there are, 0 if unknown.
         hook: progress.
@@ -83,7 +83,7 @@ def _build(paths: Mapping[str, Path], make: MakeItems, progress: Callable[[int, 
         progress(build.items, total)
         for item in make(build.items):
             build.append(item)
-            if build.items < total:
+            if not total or build.items < total:
                 progress(build.items, total)
         build.flush()
         for name, path in paths.items():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import Backbone, hidden_vectors, layer_means
-from sedtalker.speech.encoder import SpeechEncoder, analyse
+from sedtalker.speech.encoder import SpeechEncoder
+from sedtalker.speech.features import analyse
 from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
 from sedtalker.training.corpora.cache import Item, WaveformStore, open_array, open_arrays
 from sedtalker.training.corpora.emotion_speech import (
@@ -109,7 +111,7 @@ def open_features(
     folder = cache / f"emotion-{dataset.split}-{key}"
     if not (folder / "level.npy").is_file():
         _build(data, cache, dataset, folder, hook)
-    arrays = {name: open_array(folder / f"{name}.npy") for name in ARRAYS}
+    arrays: dict[str, Any] = {name: open_array(folder / f"{name}.npy") for name in ARRAYS}
     features = EmotionFeatures(**arrays, folder=folder)
     if encoder is None:
         return features

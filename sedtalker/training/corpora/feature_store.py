@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, load_audio
-from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.progress import Hook, no_progress
-from sedtalker.speech.backbone import Backbone, BackboneConfig, encode_with_backbone, load_backbone
-from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures, analyse, encode, load_encoder
-from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, PROSODY_CHANNELS
+from sedtalker.speech.backbone import BackboneConfig
+from sedtalker.speech.encoder import Encoder, open_encoder
+from sedtalker.speech.features import MEL_BANDS, MEL_CLOCK, PROSODY_CHANNELS, analyse
 from sedtalker.storage import whole_file
 from sedtalker.training.corpora.augmentation import Augmenter
 from sedtalker.training.corpora.cache import Item, open_array, open_arrays, save_array
@@ -202,22 +202,14 @@ class SpeechSource:
 
 def open_speech_source(source: str | dict[str, Any] | None, cache: Path) -> SpeechSource:
     """The built-in encoder (None), its checkpoint folder (a name) or a backbone (``BackboneConfig`` as plain data)."""
-    if isinstance(source, dict):
-        config = BackboneConfig.model_validate(source)
-        backbone = load_backbone(config)
-        hidden = SpeechCache(cache, backbone.sha256(), partial(_hidden_and_prosody, backbone))
-        return SpeechSource(backbone.channels, hidden, backbone=config)
-    folder = Path(source) if source else builtin_checkpoint("speech_encoder")
-    encoder = load_encoder(folder)
-    hidden = SpeechCache(cache, weights_sha256(folder), partial(_hidden_and_prosody, encoder))
-    return SpeechSource(encoder.config.channels, hidden, folder=folder)
+    backbone = BackboneConfig.model_validate(source) if isinstance(source, dict) else None
+    folder = Path(source) if isinstance(source, str) and source else builtin_checkpoint("speech_encoder")
+    encoder = open_encoder(backbone or folder)
+    hidden = SpeechCache(cache, encoder.sha256(), partial(_hidden_and_prosody, encoder))
+    return SpeechSource(encoder.channels, hidden, None if backbone else folder, backbone)
 
 
-def _hidden_and_prosody(model: SpeechEncoder | Backbone, audio: Audio) -> NDArray[np.float32]:
+def _hidden_and_prosody(encoder: Encoder, audio: Audio) -> NDArray[np.float32]:
     """Hidden vectors and prosody (T, D + 4) of a recording."""
-    features: SpeechFeatures
-    if isinstance(model, Backbone):
-        features = encode_with_backbone(model, audio)
-    else:
-        features = encode(model, audio)
+    features = encoder(audio)
     return np.concatenate([features.hidden, features.prosody], axis=1)

@@ -1,18 +1,21 @@
-"""The manifest of the speech corpora: one row a clip."""
+"""The manifest of the speech corpora, ``audio/manifest.csv``: one row a clip, read by every training."""
 
 from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sedtalker.errors import InputError
+from sedtalker.storage import whole_file
 
 COLUMNS = (
     *("corpus", "file", "language", "speaker", "gender"),
     *("emotion", "intensity", "transcript", "duration_s", "split"),
 )
+"""Columns of the manifest."""
 
 
 @dataclass(frozen=True)
@@ -72,3 +75,31 @@ def read_manifest(data: Path) -> list[Clip]:
             )
             for row in reader
         ]
+
+
+def write_manifest(data: Path, indexed: Mapping[str, tuple[list[Clip], list[str]]]) -> int:
+    """Write ``audio/manifest.csv``; rows of other corpora in an earlier one are kept.
+
+    Args:
+        data: folder of the training data.
+        indexed: clips (and unknown files) by corpus, see ``index_corpora``.
+
+    Returns:
+        The number of rows.
+    """
+    path, rows = data / "audio" / "manifest.csv", []
+    if path.is_file():
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = [row for row in csv.DictReader(stream) if row["corpus"] not in indexed]
+    for name, (clips, _) in indexed.items():
+        rows += [_row(clip, data / "audio" / name) for clip in clips]
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return len(rows)
+
+
+def _row(clip: Clip, folder: Path) -> dict[str, str]:
+    values = {"file": clip.path.relative_to(folder).as_posix(), "duration_s": f"{clip.duration:.3f}"}
+    return {name: values.get(name) or str(getattr(clip, name)) for name in COLUMNS}

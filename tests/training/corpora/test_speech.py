@@ -10,10 +10,21 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.cli.main import app
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.layouts import corpora, find_corpus, split_by_speaker
+from sedtalker.training.cards.diarizer import diarizer_card
+from sedtalker.training.corpora import speech
+from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.corpora.speech import (
+    corpora,
+    find_corpus,
+    split_by_speaker,
+    strictest_use,
+    with_licence,
+)
 
 runner = CliRunner()
 
@@ -40,6 +51,22 @@ FILES: dict[str, dict[str, tuple[str, str, str, str]]] = {
     "savee": {"DC/sa01.wav": ("DC", "m", "sadness", ""), "JE_su11.wav": ("JE", "m", "surprise", "")},
     "tess": {"OAF_ps/OAF_back_ps.wav": ("OAF", "f", "pleasant surprise", "")},
     "aesdd": {"anger/a01 (1).wav": ("1", "", "anger", "")},
+    "nemo": {
+        "samples/EB0_anger_1.wav": ("EB0", "", "anger", ""),
+        "samples/SO0_happiness_9.wav": ("SO0", "", "happiness", ""),
+    },
+    "emotiontts_ko": {
+        "Emotional/ema/wav/ema00005.wav": ("ema", "", "neutral", ""),
+        "Emotional/neb/wav/neb00301.wav": ("neb", "", "sad", ""),
+    },
+    "baved": {
+        "0/0-m-21-0-1-105.wav": ("0", "m", "neutral", "medium"),
+        "6/7-f-22-6-0-1849.wav": ("7", "f", "other:low-emotion", "low"),
+    },
+    "emogator": {
+        "data/mp3/000001-01-1.mp3": ("000001", "", "other:adoration", ""),
+        "data/mp3/000226-28-1.mp3": ("000226", "", "pleasant surprise", ""),
+    },
     "emov_db": {"bea_Amused/amused_1-15_0001.wav": ("bea", "f", "amusement", "")},
 }
 
@@ -135,18 +162,86 @@ def test_speakers_are_divided_once_and_for_all() -> None:
     assert set(split_by_speaker({"a", "b"}).values()) == {"train"}
 
 
+def test_read_speech_has_words_and_no_labels(tmp_path: Path) -> None:
+    libri, ocean, lj = tmp_path / "librispeech", tmp_path / "speechocean762", tmp_path / "ljspeech"
+    sound(libri / "dev-clean/1272/128104/1272-128104-0000.flac")
+    (libri / "dev-clean/1272/128104/1272-128104.trans.txt").write_text("1272-128104-0000 MISTER QUILTER\n")
+    sound(ocean / "WAVE/SPEAKER0001/000010011.WAV")
+    (ocean / "train").mkdir()
+    (ocean / "train/text").write_text("000010011\tWE CALL IT BEAR\n")
+    sound(lj / "wavs/LJ001-0001.wav")
+    (lj / "metadata.csv").write_text("LJ001-0001|in 1455|in fourteen fifty-five\nLJ001-0002|gone|gone\n")
+    found = {name: find_corpus(name).clips(tmp_path / name) for name in ("librispeech", "speechocean762", "ljspeech")}
+    said = {name: (clips[0].speaker, clips[0].transcript) for name, (clips, _) in found.items()}
+    assert said == {
+        "librispeech": ("1272", "MISTER QUILTER"),
+        "speechocean762": ("0001", "WE CALL IT BEAR"),
+        "ljspeech": ("lj", "in fourteen fifty-five"),
+    }
+    assert all(clip_labels(clips[0]) is None for clips, _ in found.values())
+    assert found["ljspeech"][1] == ["LJ001-0002 (in the table, no such file)"]
+
+
 def test_every_corpus_is_described() -> None:
     for corpus in corpora().values():
         assert corpus.licence
+        assert corpus.paper
         assert corpus.obtain.startswith("http")
         assert corpus.layout
-    with pytest.raises(InputError, match="there are crema_d"):
+        assert set(corpus.categories) <= set(CATEGORIES)
+        assert corpus.read is not None or "manifest" in corpus.layout
+    with pytest.raises(InputError, match="there are aesdd"):
         find_corpus("nothing")
+    assert find_corpus("cremad") is find_corpus("crema_d")
+    with pytest.raises(InputError, match="is not read"):
+        find_corpus("uem_es").clips(Path())
+
+
+def test_what_weights_may_be_used_for() -> None:
+    assert strictest_use(["crema_d", "emogator"]) == "free"
+    assert strictest_use(["ravdess", "emogator"]) == "non-commercial"
+    assert strictest_use(["ravdess", "tess"]) == strictest_use(["mine"]) == "evaluation"
+    assert with_licence("ravdess") == "ravdess (CC BY-NC-SA 4.0)"
+    assert with_licence("mine") == "mine (see the data)"
+
+
+def test_a_corpus_is_added_by_adding_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/my_voices.py").write_text(
+        "from sedtalker.training.corpora.speech import NamedFiles, SpeechCorpus, Training\n"
+        "CORPORA = (SpeechCorpus('my_voices', 'My voices', 'nowhere', 'cy', 'CC0 1.0', 'free', 'https://example.org',\n"
+        "    'ann_happy.wav', read=NamedFiles(r'(?P<speaker>[a-z]+)_(?P<emotion>happy)', {'happy': 'happy'}, 'cy'),\n"
+        "    training=Training('Welsh', 'one sentence', 2, 0.1)),)\n"
+    )
+    monkeypatch.setattr(speech, "__path__", [*speech.__path__, str(tmp_path / "package")])
+    assert find_corpus("my_voices").language == "cy"
+    assert strictest_use(["my_voices"]) == "free"
+    assert "one sentence; 2 speakers" in runner.invoke(app, ["data", "list", "my_voices"]).stdout
+    sound(tmp_path / "data/audio/my_voices/ann_happy.wav")
+    assert runner.invoke(app, ["data", "index", str(tmp_path / "data")]).exit_code == 0
+    assert [clip.emotion for clip in read_manifest(tmp_path / "data")] == ["happy"]
+    described = read_config(builtin_checkpoint("diarizer")).model_copy(
+        update={"trained_on": [with_licence("my_voices")]}
+    )
+    assert "| My voices | CC0 1.0 | Welsh | one sentence | 2 | 0.1 |" in diarizer_card(described)
+
+
+def test_votes_of_crema_d(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text(
+        "file,voice_A,voice_D,voice_F,voice_H,voice_N,voice_S\n1001_DFA_ANG_XX.opus,6,2,0,0,2,0\nno.opus,0,0,0,0,0,0\n"
+    )
+    read = find_corpus("crema_d").ratings
+    assert read is not None
+    votes = read(tmp_path)
+    assert list(votes) == ["1001_DFA_ANG_XX.opus"]
+    assert dict(zip(CATEGORIES, votes["1001_DFA_ANG_XX.opus"].tolist(), strict=True))["angry"] == pytest.approx(0.6)
 
 
 def test_list_and_index(tmp_path: Path) -> None:
     listed = json.loads(runner.invoke(app, ["data", "list", "--json"]).stdout)
-    assert {row["name"] for row in listed} == set(corpora())
+    assert {row["name"] for row in listed} == {*corpora(), "vocaset", "emovoca"}
+    assert "evaluation" in runner.invoke(app, ["data", "list"]).stdout
+    assert "5023" in runner.invoke(app, ["data", "list", "emovoca"]).stdout
     assert "CC0" in runner.invoke(app, ["data", "list", "jl"]).stdout
     for actor in range(1, 9):
         sound(tmp_path / f"audio/ravdess/Actor_{actor:02d}/03-01-03-01-01-01-{actor:02d}.wav")

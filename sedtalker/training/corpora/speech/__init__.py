@@ -1,0 +1,263 @@
+"""Speech corpora: a module of this package holds one corpus, or a few that belong together, in ``CORPORA``.
+
+A ``SpeechCorpus`` carries everything the rest of the code asks about a corpus. Adding one is adding a module here:
+listing, indexing, training, evaluation and model cards find it by itself.
+
+Licences are as their makers state them where the corpus is published; read them yourself before you use one.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from sedtalker.audio import load_audio
+from sedtalker.emotion.taxonomy import known_category
+from sedtalker.errors import InputError
+from sedtalker.training.corpora.manifest import Clip
+
+SOUND = r"\.(?:wav|flac|mp3|mp4|ogg|opus|m4a)$"
+"""Endings of sound files, as a regular expression."""
+TEST_SHARE, VALID_SHARE = 0.15, 0.1
+"""Shares of the speakers that are held out where a corpus has no splits of its own."""
+UNLABELLED = "other:unlabelled"
+"""The word for clips whose emotion nobody labelled."""
+
+Use = Literal["free", "non-commercial", "evaluation"]
+"""What weights trained on a corpus may be used for; ``evaluation``: none should be passed on."""
+Found = tuple[list[Clip], list[str]]
+"""Clips of an unpacked folder, and the names of its sound files that do not follow the layout."""
+Ratings = Mapping[str, NDArray[np.float32]]
+"""Share of the raters' votes for each category (7,) by file name."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The part of a corpus that the shipped networks were trained on, for their model cards."""
+
+    language: str
+    """In words."""
+    content: str
+    """What is said, how, in how many categories."""
+    speakers: int
+    """Training speakers."""
+    hours: float
+    """Hours of labelled training clips."""
+
+
+@dataclass(frozen=True)
+class SpeechCorpus:
+    """A published corpus."""
+
+    name: str
+    """Short name, that of its folder and of its rows in the manifest."""
+    title: str
+    """What its makers call it."""
+    paper: str
+    """Where it is described."""
+    language: str
+    """ISO 639-1 codes; ``nonverbal`` for vocal bursts, ``none`` where there is no voice."""
+    licence: str
+    """An SPDX name in plain spelling, or what its makers say instead."""
+    use: Use
+    """What weights trained on it may be used for, by a cautious reading of the licence."""
+    obtain: str
+    """Where it is to be had."""
+    layout: str
+    """An example of a file in it."""
+    splits: Literal["official", "speakers"] = "speakers"
+    """Its own, or divided by speaker; ``split_note`` says more."""
+    split_note: str = ""
+    read: Callable[[Path], Found] | None = None
+    """Reader of its published layout; None: only what a manifest lists can be used."""
+    aliases: tuple[str, ...] = ()
+    """Other names of its folder."""
+    categories: tuple[str, ...] = ()
+    """Those of our categories that it labels; none for speech without labels."""
+    speakers: int | None = None
+    """How many speak in it; None: unknown."""
+    hours: float | None = None
+    """Hours of sound; None: unknown."""
+    label_weight: float = 1.0
+    """How far its labels can be trusted, as a weight in losses."""
+    sentences: bool = True
+    """Whole sentences; false for single words and vocal bursts, which calibrate no confidence."""
+    unseen: bool = False
+    """Kept out of all training here, to test on."""
+    training: Training | None = None
+    """What the shipped networks were trained on, if anything."""
+    ratings: Callable[[Path], Ratings] | None = None
+    """Reader of listeners' votes in its folder, where it has some."""
+    note: str = ""
+    """What a user should know besides."""
+
+    def clips(self, folder: Path) -> Found:
+        """Clips with their splits, sorted by path, and names of sound files that do not follow the layout.
+
+        Raises:
+            InputError: no clip of this layout in the folder.
+        """
+        if self.read is None:
+            raise InputError(f"{folder}: the layout of {self.title} is not read; list its clips in audio/manifest.csv")
+        clips, unknown = self.read(folder)
+        if not clips:
+            raise InputError(f"{folder}: nothing of {self.title} in it; its files look like {self.layout}")
+        clips = sorted((replace(clip, corpus=self.name) for clip in clips), key=lambda clip: clip.path)
+        if self.splits == "speakers":
+            split = split_by_speaker({clip.speaker for clip in clips})
+            clips = [replace(clip, split=split[clip.speaker]) for clip in clips]
+        return clips, unknown
+
+
+def split_by_speaker(speakers: set[str]) -> dict[str, str]:
+    """Speakers ordered by hash: 15 % to the test, 10 % to validation, at least one each where there are three."""
+    order = sorted(speakers, key=lambda s: hashlib.md5(s.encode(), usedforsecurity=False).hexdigest())
+    if len(order) < 3:
+        return dict.fromkeys(order, "train")
+    test = max(1, round(TEST_SHARE * len(order)))
+    valid = max(1, round(VALID_SHARE * len(order)))
+    parts = ["test"] * test + ["valid"] * valid
+    return {s: parts[i] if i < len(parts) else "train" for i, s in enumerate(order)}
+
+
+# --- The registry: what the modules of this package hold.
+
+
+def corpora() -> dict[str, SpeechCorpus]:
+    """All known corpora by name, in alphabetical order."""
+    found: dict[str, SpeechCorpus] = {}
+    for module in pkgutil.iter_modules(__path__):
+        held = importlib.import_module(f"{__name__}.{module.name}").CORPORA
+        found |= {corpus.name: corpus for corpus in held}
+    return dict(sorted(found.items()))
+
+
+def known_corpus(name: str) -> SpeechCorpus | None:
+    """The corpus of that name or alias; None where there is none."""
+    known = corpora()
+    return known.get(name) or next((corpus for corpus in known.values() if name in corpus.aliases), None)
+
+
+def find_corpus(name: str) -> SpeechCorpus:
+    """The corpus of that name or alias.
+
+    Raises:
+        InputError: no such corpus.
+    """
+    found = known_corpus(name)
+    if found is None:
+        raise InputError(f"unknown corpus '{name}'; there are {', '.join(corpora())}")
+    return found
+
+
+def with_licence(name: str) -> str:
+    """A corpus and its licence as checkpoints and cards give it: ``ravdess (CC BY-NC-SA 4.0)``."""
+    known = known_corpus(name)
+    return f"{name} ({known.licence if known else 'see the data'})"
+
+
+def strictest_use(names: Iterable[str]) -> Use:
+    """What weights trained on these corpora may be used for; unknown corpora count as ``evaluation``."""
+    order: tuple[Use, ...] = ("evaluation", "non-commercial", "free")
+    uses = {known.use if (known := known_corpus(name)) else "evaluation" for name in names}
+    return next((use for use in order if use in uses), "free")
+
+
+# --- Readers of published layouts.
+
+
+def corpus_word(word: str) -> str:
+    """The word if it is one of a category, else ``other:`` and the word."""
+    return word if known_category(word) is not None else f"other:{word}"
+
+
+@dataclass(frozen=True)
+class NamedFiles:
+    """A reader of corpora whose file names say everything."""
+
+    pattern: str
+    """Of the path inside the folder; groups ``emotion`` and ``speaker``, and, where there are, ``intensity``,
+    ``gender`` and ``split``."""
+    emotions: Mapping[str, str]
+    """Code in the name to the word; ``""`` where the name has no code."""
+    language: str | Callable[[str], str] = "en"
+    """Of all files, or by the speaker."""
+    gender: Callable[[str], str] = lambda speaker: ""
+    """Of a speaker, where the name has no group for it."""
+    intensities: Mapping[str, str] = field(default_factory=dict)
+    """Code to ``normal``, ``strong`` or another word."""
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """Folder name to split."""
+
+    def __call__(self, folder: Path) -> Found:
+        matcher, clips, unknown = re.compile(self.pattern + SOUND, re.IGNORECASE), [], []
+        for path in sorted(p for p in folder.rglob("*") if re.search(SOUND, p.name, re.IGNORECASE)):
+            found = matcher.search(path.relative_to(folder).as_posix())
+            parts = found.groupdict() if found else {}
+            word = self.emotions.get((parts.get("emotion") or "").lower()) if found else None
+            if word is None:
+                unknown.append(path.relative_to(folder).as_posix())
+                continue
+            speaker = parts["speaker"] or ""
+            gender = (parts.get("gender") or self.gender(speaker)).lower()[:1]
+            language = self.language if isinstance(self.language, str) else self.language(speaker)
+            strength = self.intensities.get((parts.get("intensity") or "").lower(), "")
+            split = self.splits.get((parts.get("split") or "").lower(), "")
+            clips.append(Clip("", path, language, speaker, gender, corpus_word(word), strength, "", 0.0, split))
+        return clips, unknown
+
+
+def read_table(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
+    """The rows of a CSV file.
+
+    Raises:
+        InputError: it cannot be read or lacks a column.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError:
+        raise InputError(f"{path}: cannot be read") from None
+    lacking = [name for name in needed if rows and name not in rows[0]]
+    if lacking:
+        raise InputError(f"{path}: there is no column {lacking[0]}")
+    return rows
+
+
+# --- An index of a folder of corpora in their published layouts.
+
+
+def index_corpora(data: Path) -> dict[str, Found]:
+    """Clips, with durations, and unknown files of every corpus with a reader that has a folder in ``data/audio``.
+
+    Raises:
+        InputError: there is none, or one holds nothing of its layout.
+    """
+    readable = {name: corpus for name, corpus in corpora().items() if corpus.read is not None}
+    indexed = {}
+    for corpus in readable.values():
+        for name in (corpus.name, *corpus.aliases):
+            if (data / "audio" / name).is_dir():
+                clips, unknown = corpus.clips(data / "audio" / name)
+                indexed[name] = ([replace(c, corpus=name, duration=_duration(c.path)) for c in clips], unknown)
+    if not indexed:
+        raise InputError(f"{data}/audio: no folder named as one of {', '.join(readable)}")
+    return indexed
+
+
+def _duration(path: Path) -> float:
+    try:
+        return float(soundfile.info(str(path)).duration)
+    except soundfile.LibsndfileError:
+        return load_audio(path).duration

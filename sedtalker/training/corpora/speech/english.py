@@ -1,0 +1,200 @@
+"""Emotional speech in English, spoken on request: actors and prompted speakers, sentence by sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.training.corpora.speech import NamedFiles, Ratings, SpeechCorpus, Training, read_table
+
+SEVEN = tuple(CATEGORIES)
+"""All our categories."""
+BASIC = {"angry": "angry", "disgust": "disgust", "fear": "fear", "happy": "happy", "sad": "sad"} | {
+    "neutral": "neutral",
+    "surprise": "surprise",
+}
+"""Words of corpora that name our categories as we do."""
+VOTES = {"A": "angry", "D": "disgust", "F": "fear", "H": "happy", "N": "neutral", "S": "sad"}
+"""Letters of CREMA-D's categories."""
+
+
+def read_voice_votes(folder: Path) -> Ratings:
+    """CREMA-D: shares of the votes of listeners who had the voice alone, from ``ratings.csv`` of the training data.
+
+    Its columns: ``file`` and ``voice_A`` … ``voice_S``, numbers of votes. Clips without a vote are left out.
+
+    Raises:
+        InputError: there is no such table.
+    """
+    columns = {f"voice_{letter}": CATEGORIES.index(word) for letter, word in VOTES.items()}
+    rated = {}
+    for row in read_table(folder / "ratings.csv", ("file", *columns)):
+        votes = np.zeros(len(CATEGORIES), np.float32)
+        for column, category in columns.items():
+            votes[category] = float(row[column] or 0)
+        if votes.sum() > 0:
+            rated[row["file"]] = votes / votes.sum()
+    return rated
+
+
+CREMA_D = SpeechCorpus(
+    name="crema_d",
+    title="CREMA-D",
+    paper="Cao et al. 2014",
+    language="en",
+    licence="ODbL 1.0",
+    use="free",
+    obtain="https://github.com/CheyneyComputerScience/CREMA-D",
+    layout="AudioWAV/1001_DFA_ANG_XX.wav",
+    read=NamedFiles(
+        r"(?P<speaker>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?P<intensity>LO|MD|HI|XX?)",
+        {"ang": "angry", "dis": "disgust", "fea": "fear", "hap": "happy", "neu": "neutral", "sad": "sad"},
+        intensities={"lo": "low", "md": "normal", "hi": "strong"},
+    ),
+    aliases=("cremad",),
+    categories=("neutral", "happy", "sad", "angry", "fear", "disgust"),
+    speakers=91,
+    ratings=read_voice_votes,
+    note=(
+        "weights need the notice 'contains information from CREMA-D, which is made available under the ODbL'; "
+        "listeners often do not find the intended emotion in the voice: train on their votes (ratings.csv)"
+    ),
+)
+
+RAVDESS = SpeechCorpus(
+    name="ravdess",
+    title="RAVDESS",
+    paper="speech; Livingstone and Russo 2018",
+    language="en",
+    licence="CC BY-NC-SA 4.0",
+    use="non-commercial",
+    obtain="https://zenodo.org/records/1188976",
+    layout="Actor_01/03-01-06-01-02-01-12.wav",
+    read=NamedFiles(
+        r"0[13]-01-(?P<emotion>\d\d)-(?P<intensity>\d\d)-\d\d-\d\d-(?P<speaker>\d\d)",
+        {
+            **{"01": "neutral", "02": "calm", "03": "happy", "04": "sad", "05": "angry"},
+            **{"06": "fearful", "07": "disgust", "08": "surprised"},
+        },
+        gender=lambda speaker: "m" if int(speaker) % 2 else "f",
+        intensities={"01": "normal", "02": "strong"},
+    ),
+    categories=SEVEN,
+    speakers=24,
+    training=Training(
+        "English (North America)", "two sentences by actors, 7 categories in two strengths", speakers=14, hours=0.86
+    ),
+    note="two strengths of every emotion; strong is 8 to 14 dB louder than normal",
+)
+
+ESD = SpeechCorpus(
+    name="esd",
+    title="ESD, Emotional Speech Database",
+    paper="Zhou et al. 2021",
+    language="en, zh",
+    licence="research only, non-commercial",
+    use="non-commercial",
+    obtain="https://github.com/HLTSingapore/Emotional-Speech-Data",
+    layout="0011/Angry/0011_000351.wav, or 0011/Angry/train/0011_000351.wav",
+    split_note="its own train, evaluation and test folders share speakers and are not used",
+    read=NamedFiles(
+        r"(?P<speaker>00\d\d)/(?P<emotion>angry|happy|neutral|sad|surprise)/(?:\w+/)?00\d\d_\d+",
+        BASIC,
+        language=lambda speaker: "zh" if int(speaker) <= 10 else "en",
+    ),
+    categories=("neutral", "happy", "sad", "angry", "surprise"),
+    speakers=20,
+    hours=29.0,
+)
+
+JL = SpeechCorpus(
+    name="jl",
+    title="JL corpus",
+    paper="James et al. 2018",
+    language="en",
+    licence="CC0 1.0",
+    use="free",
+    obtain="https://www.kaggle.com/datasets/tli725/jl-corpus",
+    layout="female1_angry_10a_1.wav",
+    read=NamedFiles(
+        r"(?P<speaker>(?P<gender>female|male)\d)_(?P<emotion>[a-z]+)_\d+[ab]?_\d",
+        BASIC
+        | {"excited": "excited", "anxious": "anxiety", "apologetic": "apology", "pensive": "pensiveness"}
+        | {
+            "worried": "worry",
+            "assertive": "assertiveness",
+            "encouraging": "encouragement",
+            "concerned": "concern",
+        },
+    ),
+    categories=("neutral", "happy", "sad", "angry"),
+    speakers=4,
+)
+
+SAVEE = SpeechCorpus(
+    name="savee",
+    title="SAVEE",
+    paper="Haq and Jackson 2009",
+    language="en",
+    licence="research only, after registration",
+    use="evaluation",
+    obtain="http://kahlan.eps.surrey.ac.uk/savee",
+    layout="DC/a01.wav, or DC_a01.wav",
+    read=NamedFiles(
+        r"(?P<speaker>DC|JE|JK|KL)[/_](?P<emotion>sa|su|[adfhn])\d\d",
+        {
+            **{"a": "anger", "d": "disgust", "f": "fear", "h": "happiness"},
+            **{"n": "neutral", "sa": "sadness", "su": "surprise"},
+        },
+        gender=lambda speaker: "m",
+    ),
+    categories=SEVEN,
+    speakers=4,
+)
+
+TESS = SpeechCorpus(
+    name="tess",
+    title="TESS",
+    paper="Pichora-Fuller and Dupuis 2020",
+    language="en",
+    licence="CC BY-NC-ND 4.0: no derivatives, so for testing only",
+    use="evaluation",
+    obtain="https://doi.org/10.5683/SP2/E8H2MF",
+    layout="OAF_angry/OAF_back_angry.wav",
+    split_note="two speakers: all is training, divide it yourself",
+    read=NamedFiles(
+        r"(?P<speaker>OAF?|YAF)_\w+?_(?P<emotion>angry|disgust|fear|happy|neutral|ps|sad)",
+        BASIC | {"ps": "pleasant surprise"},
+        gender=lambda speaker: "f",
+    ),
+    categories=SEVEN,
+    speakers=2,
+    unseen=True,
+    note="one carrier phrase; the length of a clip alone tells its emotions apart at 0.36 UAR: crop at random",
+)
+
+EMOV_DB = SpeechCorpus(
+    name="emov_db",
+    title="EmoV-DB",
+    paper="Adigwe et al. 2018",
+    language="en",
+    licence="see the licence in its archive",
+    use="evaluation",
+    obtain="https://openslr.org/115",
+    layout="bea_Amused/amused_1-15_0001.wav",
+    read=NamedFiles(
+        r"(?P<speaker>bea|jenie|josh|sam)_(?P<emotion>[a-z]+)/[^/]+",
+        {
+            **{"amused": "amusement", "angry": "angry", "disgusted": "disgusted", "anger": "anger"},
+            **{"disgust": "disgust", "neutral": "neutral", "sleepy": "sleepiness", "sleepiness": "sleepiness"},
+        },
+        gender=lambda speaker: "f" if speaker.lower() in ("bea", "jenie") else "m",
+    ),
+    categories=("neutral", "happy", "angry", "disgust"),
+    speakers=4,
+)
+
+CORPORA = (CREMA_D, RAVDESS, ESD, JL, SAVEE, TESS, EMOV_DB)
+"""See ``sedtalker.training.corpora.speech``."""
