@@ -1,4 +1,4 @@
-"""What ``mkdocs`` is not told by ``mkdocs.yml``: pages from outside ``docs/``, and the API reference.
+"""What is not in ``mkdocs.yml``: pages from outside ``docs/``, and the API reference.
 
 README, CONTRIBUTING, CHANGELOG, data/README and the model cards become pages of the site, and links to them are
 turned; so the same files read well in the repository and on the site. One page of reference a package is generated, and
