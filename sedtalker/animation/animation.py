@@ -15,7 +15,8 @@ from scipy.spatial.transform import Rotation
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.face.face import Face, face_arrays, face_from_arrays, head_weights, turn_head
+from sedtalker.face.face import Face, head_weights, turn_head
+from sedtalker.face.sedface import face_arrays, face_from_arrays
 from sedtalker.plugins import plugin
 from sedtalker.storage import whole_file
 

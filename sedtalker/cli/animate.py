@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -141,25 +140,11 @@ def open_face(
     mesh: Path | None, head: int | None, landmarks: Path | None, name: str | None, hook: Hook
 ) -> tuple[Face, dict[str, Any]]:
     """The face to animate and where it came from."""
-    from sedtalker.face.builtin.load import DEFAULT, load_face
+    from sedtalker.face import Face
 
     if mesh is not None and name is not None:
         raise InputError("choose one of --mesh and --face")
     if mesh is None and (head is not None or landmarks is not None):
         raise InputError("--mesh-head and --landmarks are of a --mesh file")
-    if mesh is not None and mesh.suffix.lower() == ".sedface":
-        from sedtalker.face.sedface import read_sedface
-
-        registered, known = read_sedface(mesh)
-        return registered, {"face": registered.name, "registration": json.loads(known.to_json())}
-    source = load_face(name or DEFAULT)
-    if mesh is None:
-        return source, {"face": source.name}
-    from sedtalker.face.fitting import FitOptions, fit
-    from sedtalker.mesh.files import read_scene
-
-    made, report = fit(read_scene(mesh), source, mesh.stem, FitOptions(head=head))
-    log.info(f"{mesh.name}: {report.way}: {report.basis}")
-    for warning in report.warnings:
-        log.warning(f"{mesh.name}: {warning}")
-    return made, {"face": made.name, "registration": json.loads(report.to_json())}
+    face = Face.builtin(name) if mesh is None else Face.from_mesh(mesh, head=head, landmarks=landmarks, hook=hook)
+    return face, face.provenance

@@ -1,4 +1,4 @@
-"""``sedtalker face``: the faces in the box, as a list, as pictures and as files."""
+"""``sedtalker face``: the built-in faces, as a list, as pictures and as files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sedtalker.cli.console import fail_clearly, write_json
+from sedtalker.cli.console import ForceOption, JsonOption, fail_clearly, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, look at and export the built-in faces.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A built-in face (see: sedtalker face list), random-SEED, or a .sedface.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
 @app.command("list")
 @fail_clearly
-def list_faces(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+def list_faces(json: JsonOption = False) -> None:
     """Name the built-in faces."""
-    from sedtalker.face.builtin.load import FACES, load_face
+    from sedtalker.face.builtin import FACES, load_face
 
     rows: list[dict[str, Any]] = []
     for name, about in FACES.items():
@@ -59,7 +58,7 @@ def show(
     size: Annotated[
         int | None, typer.Option(min=64, max=2160, help="Side of one picture [720; in a sheet 200].")
     ] = None,
-    force: Force = False,
+    force: ForceOption = False,
 ) -> None:
     """Draw a contact sheet of all shapes, or one picture where --shape is given."""
     _check_name(output, (".png",))
@@ -88,7 +87,7 @@ def show(
 def export(
     name: Name,
     output: Annotated[Path, typer.Option("--output", "-o", help="A .obj (neutral) or .glb (all shapes) file.")],
-    force: Force = False,
+    force: ForceOption = False,
 ) -> None:
     """Write a built-in face for other programs, in metres: OBJ, or GLB with every shape as a named morph target."""
     _check_name(output, (".obj", ".glb"))
@@ -97,9 +96,7 @@ def export(
     with OutputFolder(output.parent, [output.name], force) as results:
         face = _open(name)
         if output.suffix.lower() == ".obj":
-            from sedtalker.mesh.files import write_obj
-
-            write_obj(face.mesh, results.path / output.name)
+            face.mesh.save(results.path / output.name)
         else:
             from sedtalker.export.glb import write_glb
 
@@ -109,13 +106,9 @@ def export(
 
 def _open(name: str) -> Face:
     """The face of that name, or in that ``.sedface`` file."""
-    if name.lower().endswith(".sedface"):
-        from sedtalker.face.sedface import read_sedface
+    from sedtalker.face import Face
 
-        return read_sedface(Path(name))[0]
-    from sedtalker.face.builtin.load import load_face
-
-    return load_face(name)
+    return Face.load(name) if name.lower().endswith(".sedface") else Face.builtin(name)
 
 
 def _check_name(path: Path, suffixes: tuple[str, ...]) -> None:

@@ -10,24 +10,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.console import (
+    ForceOption,
+    JsonOption,
+    ProgressOption,
+    QuietOption,
+    ShownProgress,
+    fail_clearly,
+    say,
+    write_json,
+)
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
-    from sedtalker.face.face import Face
     from sedtalker.face.inspection import Found, Inspection
     from sedtalker.face.quality import Quality
-    from sedtalker.face.registration.pose import GivenLandmarks
-    from sedtalker.face.registration.register import RegistrationReport
-    from sedtalker.mesh.mesh import Scene
 
 app = typer.Typer(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="A head mesh: OBJ, GLB, glTF, USD, PLY or STL.")]
-Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
-
 RIG_HELP = "Your own blend shapes of this topology: a folder of OBJ files (ICT-FaceKit's FaceXModel), .npz or .glb."
+"""Help of ``--rig``."""
 
 Landmarks = Annotated[
     Path | None, typer.Option(help="Where eyes, nose and mouth are (.json), when they are not found; see docs/mesh.md.")
@@ -49,6 +52,7 @@ KEY_POSES: dict[str, dict[str, float]] = {
     "browDown": {"browDown": 1.0},
     "noseSneer": {"noseSneer": 1.0},
 }
+"""What ``--picture`` shows of a registered face."""
 
 
 @app.command()
@@ -57,24 +61,24 @@ def inspect(
     file: File,
     landmarks: Landmarks = None,
     head: HeadNumber = None,
-    json: Json = False,
+    json: JsonOption = False,
     picture: Annotated[Path | None, typer.Option(help="Draw the head with its landmarks (.png).")] = None,
-    force: Force = False,
+    force: ForceOption = False,
 ) -> None:
-    """Say what is in a mesh file, whether it is a face, which way it looks, and what is wrong with it."""
+    """Describe a mesh file: what it holds, whether it is a face, which way it looks, and what is wrong with it."""
     from sedtalker.storage import OutputFolder, check_writable
 
     _check_suffix(picture, ".png")
     if picture is not None:
         check_writable(picture, force)
-    from sedtalker.face.builtin.load import load_face
+    from sedtalker.face import Face
+    from sedtalker.face.given_landmarks import given_landmarks
     from sedtalker.face.inspection import inspect as look
     from sedtalker.mesh.files import read_scene
 
-    scene = read_scene(file)
-    _one_thread()
-    source = load_face()
-    result = look(scene, source, _given(landmarks, scene, source), head)
+    scene, source = read_scene(file), Face.builtin()
+    given = None if landmarks is None else given_landmarks(landmarks, scene.mesh, source)
+    result = look(scene, source, given, head)
     if picture is not None:
         with OutputFolder(picture.parent, [picture.name], force) as results:
             from PIL import Image
@@ -102,57 +106,46 @@ def register(
         bool, typer.Option("--open-mouth", help="Cut sealed lips apart and put a mouth behind them; adds vertices.")
     ] = False,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
-    json: Json = False,
-    force: Force = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    json: JsonOption = False,
+    force: ForceOption = False,
+    progress: ProgressOption = "bar",
+    quiet: QuietOption = False,
 ) -> None:
     """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
     from sedtalker.storage import OutputFolder, check_writable
 
     _check_suffix(output, ".sedface")
     _check_suffix(picture, ".png")
+    if file.suffix.lower() == ".sedface":
+        raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
     if picture is not None:
         check_writable(picture, force)
-    with OutputFolder(output.parent, [output.name], force) as results:
-        from sedtalker.cli.console import Stages
-        from sedtalker.face.builtin.load import load_face
-        from sedtalker.face.fitting import FitOptions, fit
+    with OutputFolder(output.parent, [output.name], force) as results, ShownProgress(progress, quiet) as shown:
+        from sedtalker.face import Face
         from sedtalker.face.quality import judge
         from sedtalker.face.sedface import write_sedface
-        from sedtalker.mesh.files import read_scene
+        from sedtalker.progress import one_step
 
-        scene, source = read_scene(file), load_face()
-        stages = Stages(quiet=quiet)
-        _one_thread()
-        with stages.stage(f"fitting {file.name}"):
-            options = FitOptions(_given(landmarks, scene, source), rig, head, open_mouth)
-            face, report = fit(scene, source, file.stem, options)
-        with stages.stage("judging the fit"):
+        face = Face.from_mesh(file, head=head, landmarks=landmarks, rig=rig, open_mouth=open_mouth, hook=shown.hook)
+        report = face.report
+        assert report is not None
+        with one_step(shown.hook, "judging the fit"):
             quality = judge(face, report)
-        write_sedface(results.path / output.name, face, report, quality)
+        write_sedface(results.path / output.name, face, quality)
         if picture is not None:
             from PIL import Image
 
             from sedtalker.render.contact_sheet import contact_sheet
 
-            with stages.stage("drawing shapes"), OutputFolder(picture.parent, [picture.name], force) as drawn:
+            with one_step(shown.hook, "drawing shapes"), OutputFolder(picture.parent, [picture.name], force) as drawn:
                 Image.fromarray(contact_sheet(face, KEY_POSES, size=240, columns=4)).save(drawn.path / picture.name)
     if json:
         found = {"quality": quality.as_dict(), "registration": jsons.loads(report.to_json())}
         write_json({"file": str(output), "picture": picture and str(picture), **found})
         return
-    for line in _judgement(quality, report):
+    for line in _judgement(quality):
         say(line)
     print(output)
-
-
-def _given(path: Path | None, scene: Scene, source: Face) -> GivenLandmarks | None:
-    """The landmarks of a file, if one is given."""
-    if path is None:
-        return None
-    from sedtalker.face.landmark_file import read_landmarks
-
-    return read_landmarks(path, scene.mesh, source.mesh.vertices[source.landmarks].astype(float))
 
 
 def _lines(file: Path, result: Inspection) -> list[str]:
@@ -203,25 +196,12 @@ def _roles(result: Inspection) -> str:
     return ", ".join(name if n == 1 else f"{name} × {n}" for name, n in counts.items())
 
 
-def _judgement(quality: Quality, report: RegistrationReport) -> list[str]:
+def _judgement(quality: Quality) -> list[str]:
     """The quality as a person reads it."""
     made_of = ", ".join(f"{name} {value:.2f}" for name, value in quality.parts.items())
-    notes = [f"  note: {warning}" for warning in report.warnings]
-    return [
-        f"{report.way}: {report.basis}",
-        f"{quality.verdict}: {quality.score:.2f} of 1 ({made_of})",
-        *notes,
-        *(f"  advice: {a}" for a in quality.advice),
-    ]
+    return [f"{quality.verdict}: {quality.score:.2f} of 1 ({made_of})", *(f"  advice: {a}" for a in quality.advice)]
 
 
 def _check_suffix(path: Path | None, suffix: str) -> None:
     if path is not None and path.suffix.lower() != suffix:
         raise InputError(f"{path}: give a file that ends in {suffix}")
-
-
-def _one_thread() -> None:
-    """Hold torch to one thread, so that a fit does not depend on the number of cores."""
-    import torch
-
-    torch.set_num_threads(1)

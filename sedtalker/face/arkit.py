@@ -16,6 +16,7 @@ ARKIT_52: tuple[str, ...] = (
     "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",
     "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
 )  # fmt: skip
+"""The names, in the order of Live Link Face."""
 
 
 def ict_to_arkit(name: str) -> str:
@@ -29,6 +30,7 @@ def ict_to_arkit(name: str) -> str:
 # --- Which of the 52 shapes speech moves, which the emotion, and which neither.
 
 INDEX: dict[str, int] = {name: i for i, name in enumerate(ARKIT_52)}
+"""Position of each name in ``ARKIT_52``."""
 
 SPEECH_SHAPES: tuple[str, ...] = tuple(
     name

@@ -1,4 +1,9 @@
-"""A face: a mesh, its regions and its deformation basis."""
+"""A face: a mesh, its regions and its linear blend shapes, and how a mesh became it.
+
+The class stands at the bottom of the package: everything that makes, reads or fits faces imports it. Its constructors
+(``Face.builtin``, ``Face.from_mesh``, ``Face.load``) live higher up, in ``sedtalker.face.sources``; the package
+registers them here when it is imported, so that nothing in this module imports upwards.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +12,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
+from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh, Scene
+from sedtalker.progress import Hook, no_progress
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,87 @@ class Corrective:
     sources: tuple[str, ...]
     gain: float = 1.0
     beyond: bool = False
+
+
+@dataclass(frozen=True)
+class RegistrationReport:
+    """How a mesh became a face.
+
+    Attributes:
+        score: probability that a face was seen, in [0, 1].
+        landmark_confidence: mean over the 51 inner landmarks, in [0, 1].
+        landmark_residual: RMS distance of the landmarks to the source face's, in outer-eye-corner distances.
+        fit_residual: median distance of the visible face to the registered source, millimetres.
+        blink_gap: largest opening that a full blink leaves, millimetres; None without open lids.
+        lip_gap: the same of the lips, jaw half open and mouth closed; None where they are sealed.
+        mouth_opens: the lips are separate; if False, mouth shapes only move the skin.
+        eyes_found, eyeballs: open lids and eyeballs found, subject's right and left.
+        components: role of each connected component with its vertex count, largest first.
+        unit: the file's guessed unit in metres, or None.
+        scale, rotation, translation: the similarity from file coordinates to metres: ``s R x + t``.
+        warnings: one line each.
+        way: how the shapes came: ``exact``, ``blend shapes`` or ``registration``; basis: one line that says whose.
+        own_shapes: shapes that are the file's or its rig's own; the others are fitted.
+        added_vertices: how many come after the file's own, where a sealed mouth was cut open.
+    """
+
+    score: float
+    landmark_confidence: float
+    landmark_residual: float
+    fit_residual: float
+    blink_gap: float | None
+    lip_gap: float | None
+    mouth_opens: bool
+    eyes_found: tuple[bool, bool]
+    eyeballs: tuple[bool, bool]
+    components: tuple[tuple[str, int], ...]
+    unit: float | None
+    scale: float
+    rotation: tuple[tuple[float, float, float], ...]
+    translation: tuple[float, float, float]
+    warnings: tuple[str, ...] = field(default=())
+    way: str = "registration"
+    basis: str = "fitted to this mesh"
+    own_shapes: tuple[str, ...] = ()
+    added_vertices: int = 0
+
+    def to_json(self) -> str:
+        """The report as a JSON object."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def report_from_json(text: str) -> RegistrationReport:
+    """Read what ``to_json`` wrote."""
+    data = json.loads(text)
+    data["rotation"] = tuple(tuple(row) for row in data["rotation"])
+    data["components"] = tuple((str(name), int(count)) for name, count in data["components"])
+    for key in ("eyes_found", "eyeballs", "translation", "warnings", "own_shapes"):
+        data[key] = tuple(data.get(key, ()))
+    return RegistrationReport(**data)
+
+
+class FaceSources(Protocol):
+    """What makes, reads and writes faces; ``sedtalker.face.sources`` is one."""
+
+    def builtin_face(self, name: str | None, seed: int | None) -> Face:
+        """See ``Face.builtin``."""
+
+    def face_from_mesh(
+        self,
+        mesh: Path | str | Mesh | Scene,
+        head: int | None,
+        landmarks: Path | str | ArrayLike | None,
+        rig: Path | str | None,
+        open_mouth: bool,
+        hook: Hook,
+    ) -> Face:
+        """See ``Face.from_mesh``."""
+
+    def load_face_file(self, path: Path) -> Face:
+        """See ``Face.load``."""
+
+    def save_face_file(self, path: Path, face: Face) -> None:
+        """See ``Face.save``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +133,7 @@ class Face:
             tongue skin hair neck`` where the mesh has them.
         landmarks: (68,) int32 vertex of each Multi-PIE/iBUG landmark, or None.
         pivot: (3,) float32, metres: the point the head rotates about (top of the neck).
+        report: how a mesh became this face; None for the built-in faces.
     """
 
     name: str
@@ -55,6 +144,73 @@ class Face:
     regions: dict[str, Mask] = field(default_factory=dict)
     landmarks: Ints | None = None
     pivot: Floats = field(default_factory=lambda: np.zeros(3, np.float32))
+    report: RegistrationReport | None = None
+
+    sources: ClassVar[FaceSources]
+    """Where the constructors below are; set by the package."""
+
+    @classmethod
+    def builtin(cls, name: str | None = None, *, seed: int | None = None) -> Face:
+        """A built-in face, or a random one of the built-in topology and shapes.
+
+        Args:
+            name: one of those that ``sedtalker face list`` names, or ``random-SEED``; by default ``builtin``.
+            seed: of a random face, in place of a name; the same seed gives the same face.
+
+        Raises:
+            InputError: there is no face of that name; the message lists those there are.
+        """
+        return cls.sources.builtin_face(name, seed)
+
+    @classmethod
+    def from_mesh(
+        cls,
+        mesh: Path | str | Mesh | Scene,
+        *,
+        head: int | None = None,
+        landmarks: Path | str | ArrayLike | None = None,
+        rig: Path | str | None = None,
+        open_mouth: bool = False,
+        hook: Hook = no_progress,
+    ) -> Face:
+        """A head mesh of any topology, unit and orientation as a face; its vertices, order and polygons stay.
+
+        The shapes come from, in this order: the topology, where it is a built-in face's or the ``rig``'s; the file's
+        own blend shapes with ARKit names; registration, which fits the built-in face's shapes. ``face.report`` says
+        which it was and what was found. A mesh is registered once: results are cached by content.
+
+        Args:
+            mesh: an OBJ, GLB, glTF, USD, PLY or STL file, a ``.sedface`` file, or a mesh in memory.
+            head: which of several heads in the file, counted from 1; by default the largest figure's.
+            landmarks: where eyes, nose and mouth are, instead of looking for them: a JSON file (docs/mesh.md) or
+                points (68, 3) in the mesh's coordinates, NaN where unknown.
+            rig: blend shapes of this topology: a folder of OBJ files, a ``.npz``, or a GLB or USD file.
+            open_mouth: cut sealed lips apart and put a mouth behind them, which adds vertices.
+            hook: receives the progress, see ``sedtalker.progress``.
+
+        Raises:
+            InputError: the file cannot be read, or no face is found on it.
+        """
+        return cls.sources.face_from_mesh(mesh, head, landmarks, rig, open_mouth, hook)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Face:
+        """The face in a ``.sedface`` file.
+
+        Raises:
+            InputError: the file is missing, too large, or no such file.
+        """
+        return cls.sources.load_face_file(Path(path))
+
+    def save(self, path: Path | str) -> None:
+        """Write the face as a ``.sedface`` file, with its report; the file appears whole or not at all."""
+        self.sources.save_face_file(Path(path), self)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the face came from, for the provenance of animations: its name and its report."""
+        known = {"face": self.name}
+        return known if self.report is None else {**known, "registration": json.loads(self.report.to_json())}
 
     def __post_init__(self) -> None:
         expected = (len(self.shapes) + len(self.correctives), len(self.mesh.vertices), 3)
@@ -96,18 +252,13 @@ class Face:
         offsets = self.expand(coefficients) @ self.flat_basis
         return self.mesh.vertices[None] + offsets.reshape(len(offsets), -1, 3)
 
-    @staticmethod
-    def random(seed: int) -> Face:
-        """A plausible stranger with the built-in topology and shapes; the same seed gives the same face."""
-        from sedtalker.face.builtin import random_face
-
-        return random_face(seed)
-
 
 # --- Which vertices follow the head when it turns.
 
-_FULL, _NONE = 0.05, 0.85  # below the chin, in units of the eyes' height over it: where the neck begins and ends
-_NEAR, _AWAY = 3.5, 4.5  # beside and behind the eyes, in the same units: where the widest hair ends and others begin
+_FULL, _NONE = 0.05, 0.85
+"""Where the neck begins and ends below the chin, in units of the eyes' height over the chin."""
+_NEAR, _AWAY = 3.5, 4.5
+"""Where the widest hair ends beside and behind the eyes, and where other people begin, in the same units."""
 
 
 def head_weights(face: Face) -> Floats:
@@ -141,7 +292,9 @@ def turn_head(vertices: NDArray[np.floating], turns: NDArray[np.floating], pivot
 # --- Coefficients from shape names, as a person writes them.
 
 SIDES = ("Left", "Right")
+"""How the names of a shape's two halves end, the subject's left first."""
 LARGEST = 3.0
+"""Greatest weight, of either sign, that a shape may be given by hand; 1 is the full shape."""
 
 
 def sides(face: Face, name: str) -> tuple[str, ...]:
@@ -200,79 +353,3 @@ def parse_weights(words: Iterable[str]) -> dict[str, float]:
             raise InputError(f"'{word}': a weight lies between {-LARGEST:g} and {LARGEST:g}; 1 is the full shape")
         weights[name] = weight
     return weights
-
-
-# --- A face as plain arrays, for animation files and the registration cache.
-
-Arrays = dict[str, NDArray[Any]]
-
-
-def face_arrays(face: Face) -> Arrays:
-    """Everything of a face as arrays without objects: nothing needs pickling."""
-    mesh = face.mesh
-    arrays: Arrays = {
-        "face_vertices": mesh.vertices,
-        "face_polygon_sizes": mesh.polygon_sizes,
-        "face_polygon_vertices": mesh.polygon_vertices,
-        "face_basis": face.basis,
-        "face_pivot": face.pivot,
-        "face_shapes": np.array(face.shapes, dtype=np.str_),
-    }
-    optional = {
-        "face_uvs": mesh.uvs,
-        "face_polygon_uvs": mesh.polygon_uvs,
-        "face_colours": mesh.colours,
-        "face_polygon_groups": mesh.polygon_groups,
-        "face_landmarks": face.landmarks,
-    }
-    arrays |= {name: array for name, array in optional.items() if array is not None}
-    if face.regions:
-        arrays["face_regions"] = np.stack(list(face.regions.values()))
-    for k, material in enumerate(mesh.materials):
-        if material is not None and material.texture is not None:
-            arrays[f"face_texture_{k}"] = np.frombuffer(material.texture, np.uint8)
-    described = {
-        "name": face.name,
-        "materials": [None if m is None else {**asdict(m), "texture": None} for m in mesh.materials],
-        "groups": list(mesh.group_names),
-        "regions": list(face.regions),
-        "correctives": [[c.name, list(c.sources), c.gain, c.beyond] for c in face.correctives],
-    }
-    arrays["face_json"] = np.array(json.dumps(described, ensure_ascii=False), dtype=np.str_)
-    return arrays
-
-
-def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
-    """The face that ``face_arrays`` took apart.
-
-    Raises:
-        KeyError, ValueError: the arrays are not those of a face.
-    """
-    described = json.loads(str(arrays["face_json"]))
-    optional = {key: arrays.get(f"face_{key}") for key in ("uvs", "polygon_uvs", "colours", "polygon_groups")}
-    mesh = Mesh(
-        vertices=arrays["face_vertices"],
-        polygon_sizes=arrays["face_polygon_sizes"],
-        polygon_vertices=arrays["face_polygon_vertices"],
-        group_names=tuple(described["groups"]),
-        materials=tuple(_material(arrays, k, told) for k, told in enumerate(described.get("materials", ()))),
-        **optional,
-    )
-    return Face(
-        name=described["name"],
-        mesh=mesh,
-        shapes=tuple(str(name) for name in arrays["face_shapes"]),
-        basis=arrays["face_basis"],
-        correctives=tuple(Corrective(name, tuple(sources), *how) for name, sources, *how in described["correctives"]),
-        regions=dict(zip(described["regions"], arrays.get("face_regions", ()), strict=True)),
-        landmarks=arrays.get("face_landmarks"),
-        pivot=arrays["face_pivot"],
-    )
-
-
-def _material(arrays: Mapping[str, NDArray[Any]], k: int, told: dict[str, Any] | None) -> Material | None:
-    if told is None:
-        return None
-    texture = arrays.get(f"face_texture_{k}")
-    data = None if texture is None else texture.astype(np.uint8).tobytes()
-    return Material(**{**told, "colour": tuple(told["colour"]), "texture": data})

@@ -1,8 +1,8 @@
-"""Meshes that are known by how their vertices are connected."""
+"""A mesh file becomes a face: by its known topology, by blend shapes it has, or by registration, in this order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,23 +11,171 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes
+from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
 from sedtalker.face.builtin.load import load_face
-from sedtalker.face.face import Face, head_weights
-from sedtalker.face.heads import choose_head, heads_of
+from sedtalker.face.face import Face, RegistrationReport, head_weights
+from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
 from sedtalker.face.mouth import open_mouth
-from sedtalker.face.registration import RegistrationReport, register_cached
-from sedtalker.face.registration.measure import measured
-from sedtalker.face.registration.pose import OUTER_EYE_CORNERS, GivenLandmarks, Similarity, robust_similarity
-from sedtalker.face.rig import read_rig
+from sedtalker.face.registration import register_cached
+from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
+from sedtalker.face.registration.register import measured
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh, Scene
+from sedtalker.progress import Hook, no_progress
+
+EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
+"""The ways in which a mesh gets its shapes, as reports name them."""
+BY_SHAPES = "no face was detected: where eyes and mouth are follows from its blend shapes"
+"""The warning where landmarks came from what the file's own shapes move."""
+
+
+@dataclass(frozen=True, eq=False)
+class FitOptions:
+    """What a user specifies about a mesh.
+
+    Attributes:
+        given: where its face is.
+        rig: a folder or file with blend shapes of its topology.
+        head: which of several heads, counted from 1; by default the largest figure's.
+        open_mouth: sealed lips are cut apart, which adds vertices.
+    """
+
+    given: GivenLandmarks | None = None
+    rig: Path | None = None
+    head: int | None = None
+    open_mouth: bool = False
+
+
+def fit(
+    scene: Scene, source: Face, name: str, options: FitOptions | None = None, hook: Hook = no_progress
+) -> tuple[Face, RegistrationReport]:
+    """Make a face of a mesh file by the first of three ways that it allows; ``report.way`` says which.
+
+    1. ``exact``: the topology is a built-in face's, or that of a rig of the user's own, so that every shape is known
+       vertex for vertex.
+    2. ``blend shapes``: the file's own morph targets with ARKit names are the shapes.
+    3. ``registration``: the shapes of ``source`` are fitted to the mesh. This also gives what the first two leave open.
+
+    Args:
+        scene: what the file holds; its vertices, their order and polygons stay.
+        source: the face to take shapes from, such as the built-in one.
+        name: what to call the result.
+        options: what the user specifies about the mesh.
+        hook: receives the progress.
+
+    Returns:
+        the face, and its report, which is also ``face.report``.
+
+    Raises:
+        InputError: there is no face on it, or the rig does not belong to it.
+    """
+    face, report = _fit(scene, source, name, options or FitOptions(), hook)
+    return replace(face, report=report), report
+
+
+def _fit(scene: Scene, source: Face, name: str, options: FitOptions, hook: Hook) -> tuple[Face, RegistrationReport]:
+    # 1. A built-in topology, or a rig's.
+    known = recognise(scene, source) if options.rig is None else None
+    if known is not None:
+        return exact_face(scene, known, name)
+    shapes, way = BlendShapes(scene.target_names, scene.targets), BLEND_SHAPES
+    if options.rig is not None:
+        shapes, way = read_rig(options.rig, scene.mesh, source.shapes), EXACT
+    has_shapes = is_basis(shapes.names, source.shapes)
+    if has_shapes and options.open_mouth:
+        raise InputError(f"{name}: it has shapes of its own, which do not open a cut mouth: leave --open-mouth out")
+
+    # Register: both other ways need the pose, the regions and the landmarks.
+    heads = [options.given] if options.given else heads_of(scene.mesh, source, hook)
+    chosen = choose_head(heads, options.head, name)
+    try:
+        face, report = register_cached(scene.mesh, source, name, given=chosen, hook=hook)
+    except InputError:  # no face was detected: what the file's shapes move may show where it is
+        by_shapes = None if chosen else landmarks_by_shapes(scene, shapes, source)
+        if by_shapes is None:
+            raise
+        face, report = register_cached(scene.mesh, source, name, given=by_shapes, hook=hook)
+        report = replace(report, warnings=(BY_SHAPES, *report.warnings))
+    face = replace(face, regions=near_head(face))
+    if len(heads) > 1 and options.head is None:
+        note = (
+            f"there are {len(heads)} heads: the largest figure's is taken; --head (animate: --mesh-head) takes another"
+        )
+        report = replace(report, warnings=(note, *report.warnings))
+
+    # 2. The file's or the rig's shapes in place of the fitted ones.
+    if has_shapes:
+        return with_own_shapes(face, report, shapes, scene, way)
+
+    # 3. The fitted ones.
+    if options.open_mouth:
+        face, report = open_mouth(scene.mesh, face, report, source, hook)
+    return face, replace(report, basis=fitted_basis(scene))
+
+
+def landmarks_by_shapes(scene: Scene, shapes: BlendShapes, source: Face) -> GivenLandmarks | None:
+    """Landmarks by what a file's blend shapes move; None where they show none."""
+    size = float(np.ptp(scene.mesh.vertices, axis=0).max())
+    half = np.full(len(scene.mesh.vertices), 0.5)
+    own = own_shapes(shapes, source.shapes, size, lambda: half)
+    return shape_landmarks(scene.mesh.vertices, own.offsets, source)
+
+
+def near_head(face: Face) -> dict[str, Mask]:
+    """The regions without the hair of other figures: what is worn high up, but not by this head."""
+    follows = head_weights(face) > 0.0
+    return {name: mask & follows if name == "hair" else mask for name, mask in face.regions.items()}
+
+
+# --- The report's line on each way; ``mesh inspect`` foresees it without fitting.
+
+
+def foresee(scene: Scene, source: Face) -> tuple[str, str]:
+    """Way and basis that ``fit`` would report for a mesh with a face on it, without a rig and without fitting."""
+    known = recognise(scene, source)
+    if known is not None:
+        return EXACT, exact_basis(known)
+    if is_basis(scene.target_names, source.shapes):
+        meant = {shape for meaning in meanings(scene.target_names, source.shapes).values() for shape in meaning.shapes}
+        return BLEND_SHAPES, own_basis(meant)
+    return REGISTRATION, fitted_basis(scene)
+
+
+def exact_basis(known: Known) -> str:
+    """What an exact face's shapes are."""
+    return f"the built-in face '{known.face.name}', vertex for vertex{', on another person' * known.reshaped}"
+
+
+def own_basis(shapes: Iterable[str], whose: str = "the file's") -> str:
+    """How many shapes are the user's own."""
+    return f"{len(set(shapes) & set(ARKIT_52))} of the 52 ARKit shapes are {whose} own"
+
+
+def fitted_basis(scene: Scene) -> str:
+    """What a registered face's shapes are; a known topology is named."""
+    topology = other_topology(scene.mesh)
+    return "fitted to this mesh" + (f"; it has {topology}'s topology, {HINTS[topology]}" if topology else "")
+
+
+def other_topology(mesh: Mesh) -> str | None:
+    """``FLAME`` or ``ICT-FaceKit``, where a mesh has their numbers of vertices and triangles."""
+    return TOPOLOGIES.get((len(mesh.vertices), len(mesh.triangles)))
+
+
+# --- The first way: a topology known by how its vertices are connected.
 
 BUILTIN_COUNTS = {19740: ("builtin",), 23124: ("amara", "pip"), 19866: ("walter",), 20802: ("mei",)}
 """Vertices of the built-in faces, as their hair styles differ. Building every face to count them would take seconds."""
-FLAME, ICT = "FLAME", "ICT-FaceKit"
-_OTHERS = {(5023, 9976): FLAME, (26719, 52220): ICT}  # vertices and triangles
-_ALIKE = 0.999  # share of a topology's edges that a mesh must have: exporters triangulate, and drop a degenerate one
-SAME = 1e-4  # RMS distance, in the mesh's size, below which two faces of one topology are the same
+TOPOLOGIES = {(5023, 9976): "FLAME", (26719, 52220): "ICT-FaceKit"}
+"""Known topologies of others by their numbers of vertices and triangles; their meshes are not ours to compare."""
+HINTS = {
+    "FLAME": "which has no shapes of these names of its own",
+    "ICT-FaceKit": "whose own shapes come with --rig FaceXModel, the folder of your copy",
+}
+"""What a user of one of these topologies should know."""
+_ALIKE = 0.999
+"""Share of a topology's edges that a mesh must have: exporters triangulate, and drop a degenerate polygon."""
+SAME = 1e-4
+"""RMS distance, in the mesh's size, below which two faces of one topology are the same person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,180 +230,6 @@ def same_edges(wanted: NDArray[np.int64], given: NDArray[np.int64]) -> bool:
     return len(wanted) > 0 and len(given) <= 2 * len(wanted) and float(np.isin(wanted, given).mean()) > _ALIKE
 
 
-def other_topology(mesh: Mesh) -> str | None:
-    """``FLAME`` or ``ICT-FaceKit`` by the numbers of vertices and triangles: their meshes are not ours to compare."""
-    return _OTHERS.get((len(mesh.vertices), len(mesh.triangles)))
-
-
-# --- Where eyes, nose and mouth are, told by what a mesh's own blend shapes move.
-
-TELLING = tuple(
-    [f"{stem}{side}" for stem in ("eyeBlink", "eyeSquint", "browOuterUp", "noseSneer", "mouthSmile", "mouthFrown")
-     for side in ("Left", "Right")] + ["browInnerUp", "mouthPucker", "mouthFunnel", "jawOpen"]
-)  # fmt: skip
-FEWEST = 6
-SURE = 0.5  # confidence of such landmarks
-UNLIKE = 0.35  # RMS distance between the middles, in outer-eye-corner distances: the shapes are not those of a face
-
-
-def shape_landmarks(
-    vertices: Floats, offsets: Mapping[str, NDArray[np.floating]], source: Face
-) -> GivenLandmarks | None:
-    """Landmarks of a mesh by the middles of what its shapes move, compared with those of a known face.
-
-    Args:
-        vertices: (V, 3) in the file's coordinates; offsets: (V, 3) of shapes by our names.
-        source: a face with landmarks and the same shapes.
-
-    Returns:
-        None where fewer than six telling shapes are there, or they lie unlike a face's.
-    """
-    shared = [name for name in TELLING if name in offsets and name in source.shape_index]
-    if len(shared) < FEWEST or source.landmarks is None:
-        return None
-    here = np.stack([_middle(vertices, offsets[name]) for name in shared])
-    there = np.stack([_middle(source.mesh.vertices, source.basis[source.shape_index[name]]) for name in shared])
-    marks = source.mesh.vertices[source.landmarks].astype(np.float64)
-    fit, _ = robust_similarity(there, here)
-    size = fit.scale * float(np.linalg.norm(np.subtract(*marks[list(OUTER_EYE_CORNERS)])))
-    if not np.isfinite(here).all() or float(np.std(fit.apply(there) - here)) > UNLIKE * size:
-        return None
-    placed = fit.apply(marks)
-    error = here - fit.apply(there)
-    weight = np.exp(-((np.linalg.norm(placed[:, None] - fit.apply(there)[None], axis=2) / (0.5 * size)) ** 2))
-    bent = placed + (weight @ error) / np.maximum(weight.sum(axis=1, keepdims=True), 1.0)
-    return GivenLandmarks(bent, np.full(68, SURE), SURE)
-
-
-def _middle(vertices: Floats, offsets: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Middle (3,) of the vertices, each as heavy as the square of its way."""
-    weight = (np.asarray(offsets, dtype=np.float64) ** 2).sum(axis=1)
-    return np.asarray(weight @ vertices.astype(np.float64) / max(float(weight.sum()), 1e-300))
-
-
-# --- A mesh file becomes a face: by its known topology, by blend shapes it has, or by registration.
-
-EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
-SIDE_BLEND = 0.12  # of the outer-eye-corner distance: how softly a two-sided target is parted
-INNER = ("eyes", "upper_teeth", "lower_teeth", "tongue")
-STILL = 1e-5  # metres
-
-
-@dataclass(frozen=True, eq=False)
-class FitOptions:
-    """What a user says about a mesh.
-
-    Attributes:
-        given: where its face is.
-        rig: a folder or file with blend shapes of its topology.
-        head: which of several heads, counted from 1; by default the largest figure's.
-        open_mouth: sealed lips are cut apart, which adds vertices.
-    """
-
-    given: GivenLandmarks | None = None
-    rig: Path | None = None
-    head: int | None = None
-    open_mouth: bool = False
-
-
-def fit(scene: Scene, source: Face, name: str, options: FitOptions | None = None) -> tuple[Face, RegistrationReport]:
-    """Make a face of a mesh file, by the surest way that it allows, which the report tells.
-
-    ``exact``: the topology is a built-in face's, or that of a rig of the user's own: every shape is known vertex for
-    vertex. ``blend shapes``: the file's morph targets with ARKit names are the shapes. ``registration``: the shapes of
-    ``source`` are fitted. What the first two leave open comes from the third.
-
-    Args:
-        scene: what the file holds; its vertices, their order and polygons stay.
-        source: the face to take shapes from, such as the built-in one.
-        name: what to call the result.
-        options: what the user says about the mesh.
-
-    Raises:
-        InputError: there is no face on it, or the rig does not belong to it.
-    """
-    options = options or FitOptions()
-    known = recognise(scene, source) if options.rig is None else None
-    if known is not None:
-        return exact_face(scene, known, name)
-    given, way = BlendShapes(scene.target_names, scene.targets), BLEND_SHAPES
-    if options.rig is not None:
-        given, way = read_rig(options.rig, scene.mesh, source.shapes), EXACT
-    heads = [options.given] if options.given else heads_of(scene.mesh, source)
-    chosen = choose_head(heads, options.head, name)
-    try:
-        face, report = register_cached(scene.mesh, source, name, given=chosen)
-    except InputError:  # no face is seen: where there are shapes, they may tell
-        told = None if chosen else told_by_shapes(scene, given, source)
-        if told is None:
-            raise
-        face, report = register_cached(scene.mesh, source, name, given=told)
-        report = replace(report, warnings=(TOLD, *report.warnings))
-    face = replace(face, regions=near_head(face))
-    if len(heads) > 1 and options.head is None:
-        said = f"there are {len(heads)} heads: the largest figure's is taken, unless --head (animate: --mesh-head) says"
-        report = replace(report, warnings=(said, *report.warnings))
-    if is_basis(given.names, source.shapes):
-        if options.open_mouth:
-            raise InputError(
-                f"{name}: it has shapes of its own, which know nothing of a cut mouth: leave --open-mouth out"
-            )
-        return with_own_shapes(face, report, given, scene, way)
-    if options.open_mouth:
-        face, report = open_mouth(scene.mesh, face, report, source)
-    return face, replace(report, basis=fitted_basis(scene))
-
-
-def foresee(scene: Scene, source: Face) -> tuple[str, str]:
-    """Way and basis that ``fit`` would report for a mesh with a face on it, without a rig and without fitting."""
-    known = recognise(scene, source)
-    if known is not None:
-        return EXACT, exact_basis(known)
-    if is_basis(scene.target_names, source.shapes):
-        meant = {shape for meaning in meanings(scene.target_names, source.shapes).values() for shape in meaning.shapes}
-        return BLEND_SHAPES, own_basis(meant)
-    return REGISTRATION, fitted_basis(scene)
-
-
-def exact_basis(known: Known) -> str:
-    """What an exact face's shapes are."""
-    return f"the built-in face '{known.face.name}', vertex for vertex{', on another person' * known.reshaped}"
-
-
-def own_basis(shapes: Iterable[str], whose: str = "the file's") -> str:
-    """How many shapes are the user's own."""
-    return f"{len(set(shapes) & set(ARKIT_52))} of the 52 ARKit shapes are {whose} own"
-
-
-def fitted_basis(scene: Scene) -> str:
-    """What a registered face's shapes are; a known topology is named."""
-    topology = other_topology(scene.mesh)
-    return "fitted to this mesh" + (f"; it has {topology}'s topology, {HINTS[topology]}" if topology else "")
-
-
-TOLD = "no face was seen: its blend shapes tell where eyes and mouth are"
-
-
-def told_by_shapes(scene: Scene, given: BlendShapes, source: Face) -> GivenLandmarks | None:
-    """Landmarks by what a file's blend shapes move; None where they do not tell."""
-    size = float(np.ptp(scene.mesh.vertices, axis=0).max())
-    half = np.full(len(scene.mesh.vertices), 0.5)
-    own = own_shapes(given, source.shapes, size, lambda: half)
-    return shape_landmarks(scene.mesh.vertices, own.offsets, source)
-
-
-def near_head(face: Face) -> dict[str, Mask]:
-    """The regions without the hair of other figures: what is worn high up, but not by this head."""
-    follows = head_weights(face) > 0.0
-    return {name: mask & follows if name == "hair" else mask for name, mask in face.regions.items()}
-
-
-HINTS = {
-    "FLAME": "which has no shapes of these names of its own",
-    "ICT-FaceKit": "whose own shapes come with --rig FaceXModel, the folder of your copy",
-}
-
-
 def exact_face(scene: Scene, known: Known, name: str) -> tuple[Face, RegistrationReport]:
     """A mesh of a built-in face's topology with that face's own shapes."""
     there, shown = known.face, known.shown
@@ -272,6 +246,16 @@ def exact_face(scene: Scene, known: Known, name: str) -> tuple[Face, Registratio
     )
     report = measured(face, scene.mesh, known.to_face, fit_residual=known.distance if known.reshaped else 0.0)
     return face, replace(report, way=EXACT, basis=exact_basis(known), own_shapes=there.shapes)
+
+
+# --- The second way: blend shapes of the file's or the rig's own on a registered face.
+
+SIDE_BLEND = 0.12
+"""How softly a target for both sides is parted at the midline, in outer-eye-corner distances."""
+INNER = ("eyes", "upper_teeth", "lower_teeth", "tongue")
+"""Regions that keep the fitted motion where none of the file's shapes moves them."""
+STILL = 1e-5
+"""Metres: a shape that moves a region less does not move it."""
 
 
 def with_own_shapes(
@@ -335,19 +319,19 @@ def unmoved_parts(face: Face, basis: Floats, own: list[str]) -> tuple[Mask, list
 
 def notes(own: OwnShapes, face: Face, still: list[str]) -> list[str]:
     """What a user should know about the blend shapes of a file, one line each."""
-    said = []
+    found = []
     missing = [shape for shape in ARKIT_52 if shape in face.shape_index and shape not in own.offsets]
     if missing:
-        said.append(f"not among the blend shapes, so fitted: {listed(missing)}")
+        found.append(f"not among the blend shapes, so fitted: {listed(missing)}")
     if own.empty:
-        said.append(f"blend shapes that move nothing: {listed(own.empty)}")
+        found.append(f"blend shapes that move nothing: {listed(own.empty)}")
     if own.doubled:
-        said.append(f"a second blend shape of one meaning is not used: {listed(own.doubled)}")
+        found.append(f"a second blend shape of one meaning is not used: {listed(own.doubled)}")
     if own.ignored:
-        said.append(f"blend shapes without an ARKit name are not used: {listed(own.ignored)}")
+        found.append(f"blend shapes without an ARKit name are not used: {listed(own.ignored)}")
     if still:
-        said.append(f"no blend shape moves the {' or the '.join(still)}: they move as fitted")
-    return said
+        found.append(f"no blend shape moves the {' or the '.join(still)}: they move as fitted")
+    return found
 
 
 def listed(names: list[str] | tuple[str, ...], most: int = 8) -> str:

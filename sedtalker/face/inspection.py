@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import foresee
-from sedtalker.face.heads import choose_head, heads_of
+from sedtalker.face.given_landmarks import choose_head, heads_of
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.carry import LIPS, MOUTH_PARTS, hair
 from sedtalker.face.registration.pose import FaceFix, GivenLandmarks, Placement, find_face, place
@@ -21,8 +21,11 @@ from sedtalker.mesh.surface import Contents, Points, Surface, complaints, count,
 
 Vector = tuple[float, float, float]
 MIDLINE = (27, 28, 29, 30, 33, 51, 57, 8)
-INSIDE_OUT, MIXED = 0.5, 0.05  # share of visible skin polygons that wind the wrong way
-BODY = 8.0  # a mesh higher than that, in outer-eye-corner distances, is more than a head
+"""Landmarks between the two halves of a face, from the nose to the chin."""
+INSIDE_OUT, MIXED = 0.5, 0.05
+"""Shares of visible skin polygons that wind the wrong way: the whole mesh is inside-out, or some of it is."""
+BODY = 8.0
+"""A mesh higher than that, in outer-eye-corner distances, is more than a head."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.face import Face
-from sedtalker.face.registration.register import RegistrationReport
+from sedtalker.face.face import Face, RegistrationReport
 
 GOOD, USABLE = 0.8, 0.6
-# (weight in the score, value that is perfect, value that is useless)
+"""Scores from which on a fit is called good, or usable."""
 PARTS: dict[str, tuple[float, float, float]] = {
     "landmarks": (0.25, 0.04, 0.16),  # RMS distance to a human face's, in outer-eye-corner distances
     "fit": (0.25, 1.0, 6.0),  # median distance to the fitted face, millimetres
@@ -20,6 +19,7 @@ PARTS: dict[str, tuple[float, float, float]] = {
     "blink": (0.15, 0.5, 3.0),  # what a blink leaves open, millimetres
     "inverted": (0.15, 0.002, 0.03),  # share of polygons that a shape turns over, mean over the shapes
 }
+"""The parts of the score: weight, the value that is perfect, and the value that is useless."""
 ADVICE = {
     "landmarks": "eyes, nose and mouth lie unlike a person's: look at the landmarks with `sedtalker mesh inspect`",
     "fit": "the surface differs much from a person's: remove what covers the face (mask, beard, helmet, scan noise)",
@@ -27,8 +27,11 @@ ADVICE = {
     "blink": "the lids do not meet: model the neutral face with open eyes and lids that lie on the eyeballs",
     "inverted": "shapes fold the surface: give lips and lids more and evener polygons, without overlaps",
 }
+"""What to do where a part is poor."""
 NO_LIPS = "the lips are one surface and cannot open: use --open-mouth, or cut them apart and give the mouth an inside"
+"""Advice for sealed lips."""
 NO_LIDS = "no open lids: cut out the eyes and put eyeballs there, or it cannot blink"
+"""Advice for eyes that cannot close."""
 
 
 @dataclass(frozen=True)

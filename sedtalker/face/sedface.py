@@ -1,30 +1,162 @@
-"""Registered faces as self-contained files: ``.sedface``, what the registration cache keeps, with the quality."""
+"""A face as plain arrays, which animation files and the registration cache keep, and as a ``.sedface`` file."""
 
 from __future__ import annotations
 
+import json
 import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.face.face import Face, face_arrays, face_from_arrays
+from sedtalker.face.face import Corrective, Face, report_from_json
 from sedtalker.face.quality import Quality
-from sedtalker.face.registration.register import RegistrationReport, report_from_json
 from sedtalker.mesh.files import MAX_BYTES, check_mesh
+from sedtalker.mesh.mesh import Material, Mesh
+from sedtalker.storage import whole_file
 
-SUFFIX = ".sedface"
+Arrays = dict[str, NDArray[Any]]
+
+UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, MemoryError, NotImplementedError,
+    RuntimeError, OverflowError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What ``zipfile``, ``numpy.load`` and the parsers here raise on damaged files; RuntimeError: an encrypted one."""
 
 
-def write_sedface(path: Path, face: Face, report: RegistrationReport, quality: Quality) -> None:
-    """Write a registered face: NumPy arrays in a zip, nothing pickled."""
-    arrays = {**face_arrays(face), "report": np.array(report.to_json()), "quality": np.array(quality.to_json())}
-    with path.open("wb") as file:
+def face_arrays(face: Face) -> Arrays:
+    """Everything of a face as arrays without objects: nothing needs pickling."""
+    mesh = face.mesh
+    arrays: Arrays = {
+        "face_vertices": mesh.vertices,
+        "face_polygon_sizes": mesh.polygon_sizes,
+        "face_polygon_vertices": mesh.polygon_vertices,
+        "face_basis": face.basis,
+        "face_pivot": face.pivot,
+        "face_shapes": np.array(face.shapes, dtype=np.str_),
+    }
+    optional = {
+        "face_uvs": mesh.uvs,
+        "face_polygon_uvs": mesh.polygon_uvs,
+        "face_colours": mesh.colours,
+        "face_polygon_groups": mesh.polygon_groups,
+        "face_landmarks": face.landmarks,
+    }
+    arrays |= {name: array for name, array in optional.items() if array is not None}
+    if face.regions:
+        arrays["face_regions"] = np.stack(list(face.regions.values()))
+    for k, material in enumerate(mesh.materials):
+        if material is not None and material.texture is not None:
+            arrays[f"face_texture_{k}"] = np.frombuffer(material.texture, np.uint8)
+    described = {
+        "name": face.name,
+        "materials": [None if m is None else {**asdict(m), "texture": None} for m in mesh.materials],
+        "groups": list(mesh.group_names),
+        "regions": list(face.regions),
+        "correctives": [[c.name, list(c.sources), c.gain, c.beyond] for c in face.correctives],
+    }
+    arrays["face_json"] = np.array(json.dumps(described, ensure_ascii=False), dtype=np.str_)
+    return arrays
+
+
+def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
+    """The face that ``face_arrays`` took apart.
+
+    Raises:
+        KeyError, ValueError: the arrays are not those of a face.
+    """
+    contents = json.loads(str(arrays["face_json"]))
+    optional = {key: arrays.get(f"face_{key}") for key in ("uvs", "polygon_uvs", "colours", "polygon_groups")}
+    mesh = Mesh(
+        vertices=arrays["face_vertices"],
+        polygon_sizes=arrays["face_polygon_sizes"],
+        polygon_vertices=arrays["face_polygon_vertices"],
+        group_names=tuple(contents["groups"]),
+        materials=tuple(_material(arrays, k, described) for k, described in enumerate(contents.get("materials", ()))),
+        **optional,
+    )
+    face = Face(
+        name=contents["name"],
+        mesh=mesh,
+        shapes=tuple(str(name) for name in arrays["face_shapes"]),
+        basis=arrays["face_basis"],
+        correctives=tuple(Corrective(name, tuple(sources), *how) for name, sources, *how in contents["correctives"]),
+        regions=dict(zip(contents["regions"], arrays.get("face_regions", ()), strict=True)),
+        landmarks=arrays.get("face_landmarks"),
+        pivot=arrays["face_pivot"],
+    )
+    _check(face)
+    return face
+
+
+def _check(face: Face) -> None:
+    """Raise ValueError where the arrays of a face do not fit each other: compiled code trusts their indices."""
+    mesh, count = face.mesh, len(face.mesh.vertices)
+    corners, polygons = len(mesh.polygon_vertices), len(mesh.polygon_sizes)
+    if mesh.vertices.shape != (count, 3) or face.pivot.shape != (3,):
+        raise ValueError("positions are not (V, 3)")
+    if mesh.polygon_sizes.min(initial=1) < 0 or int(mesh.polygon_sizes.sum(dtype=np.int64)) != corners:
+        raise ValueError("the polygons do not have as many corners as there are")
+    within(mesh.polygon_vertices, 0, count)
+    if mesh.polygon_uvs is not None and len(mesh.polygon_uvs) == corners:
+        within(mesh.polygon_uvs, -1, 0 if mesh.uvs is None else len(mesh.uvs))
+    elif mesh.polygon_uvs is not None:
+        raise ValueError("the polygons' texture coordinates are not as many as their corners")
+    if mesh.polygon_groups is not None and len(mesh.polygon_groups) == polygons:
+        within(mesh.polygon_groups, 0, len(mesh.group_names))
+    elif mesh.polygon_groups is not None:
+        raise ValueError("the polygons' groups are not as many as the polygons")
+    if mesh.colours is not None and mesh.colours.shape != (count, 3):
+        raise ValueError("colours are not (V, 3)")
+    if face.landmarks is not None:
+        within(face.landmarks, 0, count)
+    if any(mask.shape != (count,) for mask in face.regions.values()):
+        raise ValueError("regions are not (V,)")
+    if any(source not in face.shape_index for corrective in face.correctives for source in corrective.sources):
+        raise ValueError("a corrective is driven by a shape that is not there")
+
+
+def within(indices: NDArray[Any], low: int, high: int) -> None:
+    """Raise ValueError where an index is not a whole number in [low, high)."""
+    if indices.dtype.kind not in "iu" or (len(indices) and not low <= indices.min() <= indices.max() < high):
+        raise ValueError("an index is out of range")
+
+
+def _material(arrays: Mapping[str, NDArray[Any]], k: int, described: dict[str, Any] | None) -> Material | None:
+    if described is None:
+        return None
+    texture = arrays.get(f"face_texture_{k}")
+    data = None if texture is None else texture.astype(np.uint8).tobytes()
+    return Material(**{**described, "colour": tuple(described["colour"]), "texture": data})
+
+
+# --- .sedface: such arrays in a zip, with the report and the quality of the fit as JSON.
+
+
+def write_sedface(path: Path, face: Face, quality: Quality | None = None) -> None:
+    """Write a face: NumPy arrays in a zip, nothing pickled; the file appears whole or not at all.
+
+    Args:
+        path: the file.
+        face: a registered face with its report, or any other.
+        quality: how good the fit is, for programs that read it.
+    """
+    arrays = face_arrays(face)
+    if face.report is not None:
+        arrays["report"] = np.array(face.report.to_json())
+    if quality is not None:
+        arrays["quality"] = np.array(quality.to_json())
+    with whole_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def read_sedface(path: Path) -> tuple[Face, RegistrationReport]:
-    """A registered face as ``write_sedface`` wrote it.
+def read_sedface(path: Path) -> Face:
+    """The face that ``write_sedface`` wrote, with its report.
 
     Raises:
         InputError: the file is missing, too large, or no such file.
@@ -39,10 +171,12 @@ def read_sedface(path: Path) -> tuple[Face, RegistrationReport]:
             raise InputError(f"{path}: {unpacked / 2**20:.0f} MiB unpacked is too much for a face")
         with np.load(path, allow_pickle=False) as kept:
             arrays = {key: kept[key] for key in kept.files}
-        face, report = face_from_arrays(arrays), report_from_json(str(arrays["report"]))
+        face = face_from_arrays(arrays)
+        if "report" in arrays:
+            face = replace(face, report=report_from_json(str(arrays["report"])))
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not a face that `sedtalker mesh register` wrote ({type(error).__name__})") from None
     check_mesh(face.mesh, path)
-    return face, report
+    return face

@@ -1,0 +1,11 @@
+"""Polygon meshes: files in and out, surfaces to work on, and pictures of their geometry.
+
+``Mesh.load("head.obj")`` gives a mesh, ``mesh.save("head.ply")`` writes it.
+"""
+
+from sedtalker.mesh import files
+from sedtalker.mesh.mesh import Mesh, Scene
+
+Mesh.files = files
+
+__all__ = ["Mesh", "Scene"]

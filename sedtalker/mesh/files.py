@@ -7,14 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Mesh, Scene
+from sedtalker.mesh.mesh import MAX_BYTES, MAX_VERTICES, Mesh, Scene
 from sedtalker.mesh.obj import read_obj, write_obj
-from sedtalker.mesh.ply import read_ply, read_stl
+from sedtalker.mesh.ply import read_ply, read_stl, write_ply, write_stl
 
-MAX_VERTICES = 500_000
-MAX_BYTES = 512 * 2**20
-
-__all__ = ["MAX_BYTES", "MAX_VERTICES", "read_mesh", "read_scene", "write_obj"]
+__all__ = ["MAX_BYTES", "MAX_VERTICES", "check_mesh", "read_mesh", "read_scene", "write_mesh", "write_obj"]
 
 
 def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Mesh:
@@ -46,18 +43,18 @@ def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int =
         raise InputError(f"{path}: the file is empty")
     if size > max_bytes:
         raise InputError(f"{path}: {size / 2**20:.0f} MiB is over the limit of {max_bytes / 2**20:.0f} MiB for a mesh")
-    scene = _read(path)
+    scene = _read(path, max_vertices)
     check_mesh(scene.mesh, path, max_vertices)
     return scene
 
 
-def _read(path: Path) -> Scene:
+def _read(path: Path, max_vertices: int) -> Scene:
     """The scene by the file's ending."""
     suffix = path.suffix.lower()
     if suffix in (".glb", ".gltf"):
         from sedtalker.mesh.gltf import read_gltf
 
-        return read_gltf(path)
+        return read_gltf(path, max_vertices)
     if suffix in (".usd", ".usda", ".usdc", ".usdz"):
         from sedtalker.mesh.usd import read_usd_scene
 
@@ -67,6 +64,18 @@ def _read(path: Path) -> Scene:
         raise InputError(f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .usd, .ply or .stl")
     mesh = plain[suffix](path)
     return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), dtype=np.float32))
+
+
+def write_mesh(path: Path, mesh: Mesh) -> None:
+    """Write ``mesh`` as OBJ, PLY or STL by the ending of ``path``; the file appears whole or not at all.
+
+    Raises:
+        InputError: another ending.
+    """
+    writers = {".obj": write_obj, ".ply": write_ply, ".stl": write_stl}
+    if path.suffix.lower() not in writers:
+        raise InputError(f"{path}: a mesh is saved as .obj, .ply or .stl; a face with its shapes is exported as .glb")
+    writers[path.suffix.lower()](mesh, path)
 
 
 def check_mesh(mesh: Mesh, path: Path, max_vertices: int = MAX_VERTICES) -> None:

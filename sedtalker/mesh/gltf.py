@@ -14,12 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats, Ints, Material, Mesh, Scene
-from sedtalker.mesh.textures import kept_picture, sample_image
+from sedtalker.mesh.mesh import (
+    MAX_BYTES,
+    MAX_VERTICES,
+    Ints,
+    Material,
+    Mesh,
+    Scene,
+    file_beside,
+    kept_picture,
+    sample_image,
+)
 
 _COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+"""NumPy types of an accessor's ``componentType`` (glTF 2.0 specification, 3.6.2.2)."""
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+"""Numbers of one element by an accessor's ``type``."""
 _READABLE = {"KHR_mesh_quantization", "KHR_texture_transform", "EXT_texture_webp", "KHR_texture_basisu"}
+"""Required extensions that can be read, or do not change the geometry; those of materials besides."""
+
+MOST_ELEMENTS = 16 * MAX_VERTICES
+"""Greatest ``count`` of an accessor; a mesh has some six indices a vertex."""
+MOST_OFFSETS = 120 * MAX_VERTICES
+"""Greatest number of vertices times morph targets of a mesh."""
 
 
 class GltfFile:
@@ -53,6 +70,8 @@ class GltfFile:
     def accessor(self, index: int) -> NDArray[np.float64]:
         """(N, width) numbers of an accessor, normalised integers and sparse entries resolved."""
         accessor = self.document.accessors[index]
+        if accessor.count > MOST_ELEMENTS:
+            raise ValueError("an accessor claims more elements than any mesh has")
         kind, width = np.dtype(_COMPONENT[accessor.componentType]), _WIDTH[accessor.type]
         if accessor.bufferView is None:
             values = np.zeros((accessor.count, width))
@@ -74,7 +93,7 @@ class GltfFile:
         start, row = (view.byteOffset or 0) + offset, kind.itemsize * width
         shape, strides = (count, width), (view.byteStride or row, kind.itemsize)
         data = self._buffer(view.buffer)
-        if start < 0 or count < 1 or start + (count - 1) * strides[0] + row > len(data):
+        if start < 0 or count < 1 or strides[0] < row or start + (count - 1) * strides[0] + row > len(data):
             raise ValueError("an accessor leaves its buffer")
         return np.ndarray(shape, kind, data, start, strides).astype(np.float64)
 
@@ -87,9 +106,9 @@ class GltfFile:
     def _resource(self, uri: str) -> bytes:
         if uri.startswith("data:"):
             return base64.b64decode(uri.partition(",")[2])
-        file = (self.path.parent / unquote(uri)).resolve()
-        if not file.is_relative_to(self.path.parent.resolve()) or not file.is_file():
-            raise InputError(f"{self.path}: it needs '{uri}', which is not a file beside it")
+        file = file_beside(self.path, unquote(uri), MAX_BYTES)
+        if file is None:
+            raise InputError(f"{self.path}: it needs '{uri[:60]}', which is not a file beside it")
         return file.read_bytes()
 
     def texture(self, index: int) -> bytes:
@@ -139,6 +158,7 @@ def _local_matrix(node: Any) -> NDArray[np.float64]:
 # --- Reading glTF 2.0: meshes in scene coordinates, and their morph targets.
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
+"""``mode`` of the primitives that are read: triangle list, strip and fan."""
 
 
 @dataclass
@@ -156,13 +176,13 @@ class _Block:
     start: int = 0
 
 
-def read_gltf(path: Path) -> Scene:
+def read_gltf(path: Path, max_vertices: int = MAX_VERTICES) -> Scene:
     """All meshes of a .glb or .gltf file, skins at rest, in scene order; polygon groups are called ``node/material``.
 
     Vertex colours (sRGB) are ``COLOR_0`` times the materials' base colours; textures are read at the vertices.
 
     Raises:
-        InputError: the file is broken, compressed, or has no triangles.
+        InputError: the file is broken, compressed, has no triangles, or more than ``max_vertices``.
     """
     file = GltfFile(path)
     try:
@@ -170,6 +190,7 @@ def read_gltf(path: Path) -> Scene:
         matrices = file.node_matrices()
         for node, matrix in matrices.items():
             if file.document.nodes[node].mesh is not None:
+                _check_claims(file, node, blocks, max_vertices)
                 _add_node(file, node, matrix, matrices, blocks)
         if not blocks:
             raise InputError(f"{path}: there is no mesh in it")
@@ -177,15 +198,29 @@ def read_gltf(path: Path) -> Scene:
         return replace(scene, shown=_shown(file, len(scene.mesh.vertices)))
     except InputError:
         raise
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, MemoryError):
         raise InputError(f"{path}: a broken glTF file: an index or a size in it is out of range") from None
 
 
-def read_morph_targets(path: Path) -> tuple[tuple[str, ...], Floats]:
-    """Names and (K, V, 3) offsets of a file's morph targets, vertices as in ``read_mesh``; the names come from
-    ``mesh.extras.targetNames`` where given."""
-    scene = read_gltf(path)
-    return scene.target_names, scene.targets
+def _check_claims(file: GltfFile, node: int, blocks: dict[tuple[int, int], _Block], max_vertices: int) -> None:
+    """Raise InputError where a node's mesh claims more than is read, before memory is taken for it.
+
+    An accessor without data stands for zeros, so that a few bytes can claim any number of vertices and targets.
+    """
+    vertices, offsets = sum(len(block.vertices) for block in blocks.values()), 0
+    seen = set()
+    for primitive in file.document.meshes[file.document.nodes[node].mesh].primitives:
+        position = primitive.attributes.POSITION
+        if position is None or _first_vertex(primitive) is not None:
+            continue
+        count = file.document.accessors[position].count
+        vertices += 0 if position in seen else count
+        offsets = max(offsets, len(primitive.targets or []) * vertices)
+        seen.add(position)
+    if vertices > max_vertices:
+        raise InputError(f"{file.path}: more than the limit of {max_vertices} vertices: decimate the mesh first")
+    if offsets > MOST_OFFSETS:
+        raise InputError(f"{file.path}: its morph targets hold more than {MOST_OFFSETS} offsets: export fewer of them")
 
 
 def _shown(file: GltfFile, count: int) -> Ints | None:

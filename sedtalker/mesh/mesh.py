@@ -1,9 +1,12 @@
-"""Polygon meshes exactly as the user's file had them."""
+"""Polygon meshes exactly as the user's file had them, their materials and textures, and what else a file holds."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +15,15 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
+MAX_VERTICES = 500_000
+"""Meshes of more vertices are refused: a fit would take hours and many gigabytes."""
+MAX_BYTES = 512 * 2**20
+"""Mesh files larger than that are refused before they are opened."""
+
 
 @dataclass(frozen=True)
 class Material:
-    """How a polygon group looks in the user's file, for the formats that can say it again.
+    """How a polygon group looks in the user's file, for the formats that can carry it.
 
     Attributes:
         name: of the material.
@@ -31,6 +39,16 @@ class Material:
     roughness: float = 1.0
     alpha: str = "OPAQUE"
     texture: bytes | None = None
+
+
+class MeshFiles(Protocol):
+    """What reads and writes mesh files; ``sedtalker.mesh.files`` is one."""
+
+    def read_mesh(self, path: Path) -> Mesh:
+        """See ``Mesh.load``."""
+
+    def write_mesh(self, path: Path, mesh: Mesh) -> None:
+        """See ``Mesh.save``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +76,28 @@ class Mesh:
     group_names: tuple[str, ...] = field(default=())
     polygon_groups: Ints | None = None
     materials: tuple[Material | None, ...] = field(default=())
+
+    files: ClassVar[MeshFiles]
+    """Where the two functions below are; set by the package, so that this module imports nothing above it."""
+
+    @classmethod
+    def load(cls, path: Path | str) -> Mesh:
+        """The mesh in an OBJ, GLB, glTF, USD, PLY or STL file, in the file's coordinates.
+
+        Raises:
+            InputError: the file is missing, too large, broken, or holds no surface.
+        """
+        return cls.files.read_mesh(Path(path))
+
+    def save(self, path: Path | str) -> None:
+        """Write an OBJ, PLY or STL file by the ending of ``path``; it appears whole or not at all.
+
+        OBJ and PLY keep polygons, texture coordinates and colours, OBJ also groups; STL keeps triangles alone.
+
+        Raises:
+            InputError: another ending.
+        """
+        self.files.write_mesh(Path(path), self)
 
     @cached_property
     def corner_triangles(self) -> Ints:
@@ -95,6 +135,13 @@ def from_triangles(vertices: Floats, triangles: Ints, colours: Floats | None = N
     )
 
 
+def grid_triangles(rows: int, columns: int) -> Ints:
+    """Triangles of a grid of rows × columns points, row by row: (T, 3)."""
+    i = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)
+    quads = i + np.array([0, columns, columns + 1, 1])
+    return np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]]).astype(np.int32)
+
+
 def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
     """Area-weighted unit normals (V, 3) of a triangle mesh; vertices no triangle uses get +Z."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
@@ -127,3 +174,72 @@ class Scene:
     target_names: tuple[str, ...]
     targets: Floats
     shown: Ints | None = None
+
+
+# --- Textures: kept as the file had them for the formats that can carry them, and read at vertices for the others.
+
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
+"""How the files begin that textures are kept in: PNG and JPEG."""
+_MAX_SIDE = 8192
+"""Pictures with more pixels a side are refused."""
+_USED_SIDE = 512
+"""Pixels a side to which a picture is reduced before it is read at vertices, which lie about so far apart: a finer
+one would alias."""
+
+
+def kept_picture(data: bytes) -> bytes | None:
+    """A texture's file as it is if it is PNG or JPEG, made PNG if it is another kind; None if it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if max(image.size) > _MAX_SIDE:
+                return None
+            if data.startswith(PICTURES):
+                image.verify()
+                return data
+            made = io.BytesIO()
+            image.convert("RGBA" if image.has_transparency_data else "RGB").save(made, "PNG")
+            return made.getvalue()
+    except Exception:  # Pillow raises whatever its decoders meet
+        return None
+
+
+def file_beside(path: Path, name: str, max_bytes: int) -> Path | None:
+    """The file ``name`` in the folder of ``path`` or below it, if it is there and not larger than ``max_bytes``."""
+    try:
+        folder = path.parent.resolve()
+        file = (folder / name.replace("\\", "/")).resolve()
+        usable = file.is_relative_to(folder) and file.is_file() and file.stat().st_size <= max_bytes
+    except (OSError, ValueError, RuntimeError):  # a name that is too long or holds a NUL, links in a circle
+        return None
+    return file if usable else None
+
+
+def sample_image(data: bytes, uvs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Linear colours (N, 3) of an encoded sRGB image at ``uvs`` (N, 2), origin at the top left, repeating.
+
+    Raises:
+        ValueError: no image, or one larger than 8192 pixels a side.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if max(image.size) > _MAX_SIDE:
+                raise ValueError("the texture is too large")
+            image.thumbnail((_USED_SIDE, _USED_SIDE), Image.Resampling.BOX)
+            pixels = np.asarray(image.convert("RGB"), dtype=np.float64) / 255.0
+    except Exception as error:  # Pillow raises whatever its decoders meet
+        raise ValueError(f"no picture that can be read: {error}") from None
+    linear = np.where(pixels <= 0.04045, pixels / 12.92, ((pixels + 0.055) / 1.055) ** 2.4)
+    height, width = linear.shape[:2]
+    at = np.nan_to_num(np.asarray(uvs, dtype=np.float64)) % 1.0 * (width, height) - 0.5
+    corner = np.floor(at).astype(int)
+    share = (at - corner)[:, :, None]
+    left, right = corner[:, 0] % width, (corner[:, 0] + 1) % width
+    top, bottom = corner[:, 1] % height, (corner[:, 1] + 1) % height
+    upper = linear[top, left] * (1 - share[:, 0]) + linear[top, right] * share[:, 0]
+    lower = linear[bottom, left] * (1 - share[:, 0]) + linear[bottom, right] * share[:, 0]
+    colours: NDArray[np.float64] = upper * (1 - share[:, 1]) + lower * share[:, 1]
+    return colours

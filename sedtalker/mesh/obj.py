@@ -1,4 +1,4 @@
-"""Wavefront MTL: the plain colours and colour textures of an OBJ's materials, as colours of its vertices."""
+"""Wavefront OBJ, vertex for vertex and polygon for polygon, with the colours and textures of its MTL materials."""
 
 from __future__ import annotations
 
@@ -10,118 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats, Ints, Material, Mesh
-from sedtalker.mesh.textures import kept_picture, sample_image
+from sedtalker.mesh.mesh import Floats, Ints, Material, Mesh, file_beside, kept_picture, sample_image
 from sedtalker.storage import whole_file
 
-_MAX_BYTES = 64 * 2**20
-
-
-@dataclass
-class _Material:
-    diffuse: tuple[float, ...] = (0.8, 0.8, 0.8)
-    texture: str | None = None
-    opacity: float = 1.0
-
-
-def read_libraries(path: Path, libraries: Iterable[str]) -> dict[str, Material]:
-    """The materials of an OBJ's libraries by name, with their PNG and JPEG pictures.
-
-    Args:
-        path: the OBJ; libraries and pictures are looked for beside it and below, nowhere else.
-        libraries: names after ``mtllib``.
-    """
-    found: dict[str, Material] = {}
-    pictures: dict[Path, bytes | None] = {}
-    for name in libraries:
-        file = _beside(path, name)
-        for key, read in (_read_library(file) if file is not None else {}).items():
-            picture = _beside(path, read.texture) if read.texture else None
-            if picture is not None and picture not in pictures:
-                pictures[picture] = kept_picture(picture.read_bytes())
-            data = pictures.get(picture) if picture is not None else None
-            linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in read.diffuse]
-            found[key] = Material(
-                name=key,
-                colour=(1.0, 1.0, 1.0, read.opacity) if data else (linear[0], linear[1], linear[2], read.opacity),
-                alpha="BLEND" if read.opacity < 1.0 else "OPAQUE",
-                texture=data,
-            )
-    return found
-
-
-def vertex_colours(mesh: Mesh, known: dict[str, Material], materials: list[str]) -> Floats | None:
-    """(V, 3) sRGB from the materials of a mesh's polygons, pictures read at the vertices; None where none is known.
-
-    Args:
-        mesh: the mesh of the file.
-        known: materials by name.
-        materials: (F,) material name of each polygon.
-    """
-    if not any(name in known for name in materials):
-        return None
-    colours = np.full((len(mesh.vertices), 3), 0.8, dtype=np.float32)
-    corner_materials = np.repeat(np.arange(len(materials)), mesh.polygon_sizes)
-    for name in dict.fromkeys(materials):
-        material = known.get(name)
-        if material is None:
-            continue
-        chosen = np.isin(corner_materials, [i for i, other in enumerate(materials) if other == name])
-        linear = np.array(material.colour[:3])
-        srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-        colours[mesh.polygon_vertices[chosen]] = srgb
-        if material.texture is not None and mesh.uvs is not None and mesh.polygon_uvs is not None:
-            _paint(colours, mesh, chosen & (mesh.polygon_uvs >= 0), material.texture)
-    return colours
-
-
-def _paint(colours: Floats, mesh: Mesh, corners: np.ndarray, picture: bytes) -> None:
-    """Colours of the vertices of ``corners`` from a picture, in place; an unreadable picture changes nothing."""
-    assert mesh.uvs is not None
-    assert mesh.polygon_uvs is not None
-    uvs = mesh.uvs[mesh.polygon_uvs[corners]]
-    try:
-        linear = sample_image(picture, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1))
-    except (OSError, ValueError):
-        return
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    colours[mesh.polygon_vertices[corners]] = srgb
-
-
-def _beside(path: Path, name: str) -> Path | None:
-    """The file ``name`` in the folder of ``path`` or below it, if it is there and not huge."""
-    folder = path.parent.resolve()
-    file = (folder / name.replace("\\", "/")).resolve()
-    usable = file.is_relative_to(folder) and file.is_file() and file.stat().st_size <= _MAX_BYTES
-    return file if usable else None
-
-
-def _read_library(file: Path) -> dict[str, _Material]:
-    materials: dict[str, _Material] = {}
-    current = _Material()
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        keyword, _, rest = line.strip().partition(" ")
-        values = rest.split()
-        if keyword == "newmtl":
-            current = materials.setdefault(rest.strip(), _Material())
-        elif keyword == "map_Kd" and values:
-            # Options such as "-s 1 1 1" come first; a name may hold spaces.
-            current.texture = rest.strip() if not rest.strip().startswith("-") else values[-1]
-        elif keyword == "d" and values:
-            with suppress(ValueError):
-                current.opacity = min(max(float(values[-1]), 0.0), 1.0)
-        elif keyword == "Kd" and len(values) >= 3:
-            try:
-                red, green, blue = (min(max(float(value), 0.0), 1.0) for value in values[:3])
-            except ValueError:
-                continue
-            current.diffuse = (red, green, blue)
-    return materials
-
-
-# --- Wavefront OBJ, vertex for vertex and polygon for polygon.
-
 _NO_UV = -1
+"""Stands in ``polygon_uvs`` at a corner without a texture coordinate."""
 
 
 @dataclass
@@ -214,6 +107,8 @@ def _index(text: str, count: int, what: str) -> int:
     A positive index may run ahead of what has been read: files exist with all faces first.
     """
     index = int(text)
+    if abs(index) >= 2**31:
+        raise _BadIndexError(f"there is no {what} of so high a number")
     if index > 0:
         return index - 1
     if index == 0 or -index > count:
@@ -241,7 +136,7 @@ def _to_mesh(contents: _Contents, path: Path) -> Mesh:
     mesh = Mesh(
         vertices=vertices,
         polygon_sizes=np.array(contents.sizes, dtype=np.int32),
-        polygon_vertices=np.clip(np.array(contents.corners, dtype=np.int64), 0, 2**31 - 1).astype(np.int32),
+        polygon_vertices=np.array(contents.corners, dtype=np.int32),
         uvs=np.array(contents.uvs, dtype=np.float32) if has_uvs else None,
         polygon_uvs=corner_uvs.astype(np.int32) if has_uvs else None,
         colours=colours,
@@ -259,16 +154,16 @@ def _to_mesh(contents: _Contents, path: Path) -> Mesh:
 
 
 def _groups(labels: list[tuple[str, str, str]]) -> tuple[tuple[str, ...], Ints | None]:
-    """Names and the group of each polygon: of object, group and material name, those that tell polygons apart."""
-    telling = [k for k in range(3) if len({label[k] for label in labels}) > 1]
-    if not telling:
-        telling = [k for k in (1, 0, 2) if labels and labels[0][k]][:1]
-    if not telling:
+    """Names and the group of each polygon: of object, group and material name, those that differ between polygons."""
+    differing = [k for k in range(3) if len({label[k] for label in labels}) > 1]
+    if not differing:
+        differing = [k for k in (1, 0, 2) if labels and labels[0][k]][:1]
+    if not differing:
         return (), None
     order: dict[str, int] = {}
     groups = np.empty(len(labels), dtype=np.int32)
     for i, label in enumerate(labels):
-        name = "/".join(label[k] for k in telling if label[k]) or "default"
+        name = "/".join(label[k] for k in differing if label[k]) or "default"
         groups[i] = order.setdefault(name, len(order))
     return tuple(order), groups
 
@@ -295,3 +190,103 @@ def _obj_lines(mesh: Mesh) -> Iterator[str]:
         uvs = mesh.polygon_uvs[start : start + size] + 1 if mesh.polygon_uvs is not None else np.zeros(size, np.int32)
         yield "f " + " ".join(f"{c}/{t}" if t > 0 else f"{c}" for c, t in zip(corners, uvs, strict=True)) + "\n"
         start += size
+
+
+# --- Wavefront MTL: materials beside the OBJ, and the vertex colours that they give.
+
+_MAX_BYTES = 64 * 2**20
+"""Material libraries and pictures larger than that are not read."""
+
+
+@dataclass
+class _Material:
+    diffuse: tuple[float, ...] = (0.8, 0.8, 0.8)
+    texture: str | None = None
+    opacity: float = 1.0
+
+
+def read_libraries(path: Path, libraries: Iterable[str]) -> dict[str, Material]:
+    """The materials of an OBJ's libraries by name, with their PNG and JPEG pictures.
+
+    Args:
+        path: the OBJ; libraries and pictures are looked for beside it and below, nowhere else.
+        libraries: names after ``mtllib``.
+    """
+    found: dict[str, Material] = {}
+    pictures: dict[Path, bytes | None] = {}
+    for name in libraries:
+        file = file_beside(path, name, _MAX_BYTES)
+        for key, read in (_read_library(file) if file is not None else {}).items():
+            picture = file_beside(path, read.texture, _MAX_BYTES) if read.texture else None
+            if picture is not None and picture not in pictures:
+                pictures[picture] = kept_picture(picture.read_bytes())
+            data = pictures.get(picture) if picture is not None else None
+            linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in read.diffuse]
+            found[key] = Material(
+                name=key,
+                colour=(1.0, 1.0, 1.0, read.opacity) if data else (linear[0], linear[1], linear[2], read.opacity),
+                alpha="BLEND" if read.opacity < 1.0 else "OPAQUE",
+                texture=data,
+            )
+    return found
+
+
+def vertex_colours(mesh: Mesh, known: dict[str, Material], materials: list[str]) -> Floats | None:
+    """(V, 3) sRGB from the materials of a mesh's polygons, pictures read at the vertices; None where none is known.
+
+    Args:
+        mesh: the mesh of the file.
+        known: materials by name.
+        materials: (F,) material name of each polygon.
+    """
+    if not any(name in known for name in materials):
+        return None
+    colours = np.full((len(mesh.vertices), 3), 0.8, dtype=np.float32)
+    corner_materials = np.repeat(np.arange(len(materials)), mesh.polygon_sizes)
+    for name in dict.fromkeys(materials):
+        material = known.get(name)
+        if material is None:
+            continue
+        chosen = np.isin(corner_materials, [i for i, other in enumerate(materials) if other == name])
+        linear = np.array(material.colour[:3])
+        srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+        colours[mesh.polygon_vertices[chosen]] = srgb
+        if material.texture is not None and mesh.uvs is not None and mesh.polygon_uvs is not None:
+            _paint(colours, mesh, chosen & (mesh.polygon_uvs >= 0), material.texture)
+    return colours
+
+
+def _paint(colours: Floats, mesh: Mesh, corners: np.ndarray, picture: bytes) -> None:
+    """Colours of the vertices of ``corners`` from a picture, in place; an unreadable picture changes nothing."""
+    assert mesh.uvs is not None
+    assert mesh.polygon_uvs is not None
+    uvs = mesh.uvs[mesh.polygon_uvs[corners]]
+    try:
+        linear = sample_image(picture, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1))
+    except (OSError, ValueError):
+        return
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    colours[mesh.polygon_vertices[corners]] = srgb
+
+
+def _read_library(file: Path) -> dict[str, _Material]:
+    materials: dict[str, _Material] = {}
+    current = _Material()
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        keyword, _, rest = line.strip().partition(" ")
+        values = rest.split()
+        if keyword == "newmtl":
+            current = materials.setdefault(rest.strip(), _Material())
+        elif keyword == "map_Kd" and values:
+            # Options such as "-s 1 1 1" come first; a name may hold spaces.
+            current.texture = rest.strip() if not rest.strip().startswith("-") else values[-1]
+        elif keyword == "d" and values:
+            with suppress(ValueError):
+                current.opacity = min(max(float(values[-1]), 0.0), 1.0)
+        elif keyword == "Kd" and len(values) >= 3:
+            try:
+                red, green, blue = (min(max(float(value), 0.0), 1.0) for value in values[:3])
+            except ValueError:
+                continue
+            current.diffuse = (red, green, blue)
+    return materials

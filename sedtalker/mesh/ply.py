@@ -1,7 +1,8 @@
-"""PLY, with its quads and n-gons (trimesh triangulates them, and refuses binary files that mix polygon sizes)."""
+"""PLY and STL. PLY with its quads and n-gons: trimesh triangulates them, and refuses binary files that mix sizes."""
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,16 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mesh, from_triangles
+from sedtalker.storage import whole_file
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
     "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
     "double": "f8", "float64": "f8",
 }  # fmt: skip
+"""NumPy types of the property types of PLY."""
 _MAX_HEADER = 65536
+"""A header must end within so many bytes."""
 
 
 @dataclass
@@ -61,7 +65,10 @@ def _header(text: str) -> tuple[str, list[_Element]]:
         if words[:1] == ["format"]:
             order = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}[words[1]]
         elif words[:1] == ["element"]:
-            elements.append(_Element(words[1], int(words[2]), []))
+            count = int(words[2])
+            if count < 0:
+                raise ValueError("a negative number of elements")
+            elements.append(_Element(words[1], count, []))
         elif words[:2] == ["property", "list"]:
             elements[-1].properties.append(_Property(words[4], _TYPES[words[3]], _TYPES[words[2]]))
         elif words[:1] == ["property"]:
@@ -78,12 +85,12 @@ class _AsciiReader:
         self._numbers = np.array(body.split(), dtype=np.float64)
         self._at = 0
 
-    def take(self, kinds: list[str]) -> NDArray[np.float64]:
-        """The next numbers, one for each of ``kinds``."""
-        taken = self._numbers[self._at : self._at + len(kinds)]
-        if len(taken) < len(kinds):
+    def take(self, kind: str, count: int) -> NDArray[np.float64]:
+        """The next ``count`` numbers of one kind."""
+        taken = self._numbers[self._at : self._at + count]
+        if len(taken) < count:
             raise ValueError("too short")
-        self._at += len(kinds)
+        self._at += count
         return taken
 
     def table(self, kinds: list[str], rows: int) -> NDArray[np.float64]:
@@ -99,9 +106,11 @@ class _BinaryReader:
     def __init__(self, data: bytes, at: int, order: str) -> None:
         self._data, self._at, self._order = data, at, order
 
-    def take(self, kinds: list[str]) -> NDArray[np.float64]:
-        """The next numbers, one for each of ``kinds``."""
-        return self.table(kinds, 1)[0]
+    def take(self, kind: str, count: int) -> NDArray[np.float64]:
+        """The next ``count`` numbers of one kind."""
+        values = np.frombuffer(self._data, self._order + kind, count, self._at)
+        self._at += values.nbytes
+        return values.astype(np.float64)
 
     def table(self, kinds: list[str], rows: int) -> NDArray[np.float64]:
         """(rows, len(kinds)) numbers."""
@@ -127,8 +136,10 @@ def _read_element(element: _Element, reader: _AsciiReader | _BinaryReader) -> di
     columns: dict[str, list[NDArray[np.float64]]] = {p.name: [] for p in properties}
     for _ in range(element.count):
         for p in properties:
-            length = 1 if p.count_type is None else int(reader.take([p.count_type])[0])
-            columns[p.name].append(reader.take([p.type] * length) if length else np.empty(0))
+            length = 1 if p.count_type is None else int(reader.take(p.count_type, 1)[0])
+            if length < 0:
+                raise ValueError("a list of negative length")
+            columns[p.name].append(reader.take(p.type, length) if length else np.empty(0))
     return columns
 
 
@@ -168,6 +179,34 @@ def _uvs(
     return None, None
 
 
+def write_ply(mesh: Mesh, path: Path) -> None:
+    """Write ``mesh`` as binary PLY: every float32 exactly, polygons of any size, colours in 8 bits, UVs by corner."""
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(mesh.vertices)}"]
+    header += [f"property float {axis}" for axis in "xyz"]
+    columns: list[tuple[str, str]] = [(axis, "<f4") for axis in "xyz"]
+    values = [mesh.vertices[:, k] for k in range(3)]
+    if mesh.colours is not None:
+        header += [f"property uchar {channel}" for channel in ("red", "green", "blue")]
+        columns += [(channel, "u1") for channel in ("red", "green", "blue")]
+        values += list(np.round(255.0 * np.clip(mesh.colours, 0.0, 1.0)).astype(np.uint8).T)
+    header += [f"element face {len(mesh.polygon_sizes)}", "property list int int vertex_indices"]
+    table = np.empty(len(mesh.vertices), dtype=columns)
+    for (name, _), value in zip(columns, values, strict=True):
+        table[name] = value
+    uvs = None
+    if mesh.uvs is not None and mesh.polygon_uvs is not None:
+        header.append("property list int float texcoord")
+        uvs = np.where((mesh.polygon_uvs >= 0)[:, None], mesh.uvs[mesh.polygon_uvs], 0.0).astype("<f4")
+    ends = np.cumsum(mesh.polygon_sizes)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        file.write(("\n".join([*header, "end_header"]) + "\n").encode("ascii"))
+        file.write(table.tobytes())
+        for end, size in zip(ends.tolist(), mesh.polygon_sizes.tolist(), strict=True):
+            file.write(struct.pack(f"<i{size}i", size, *mesh.polygon_vertices[end - size : end].tolist()))
+            if uvs is not None:
+                file.write(struct.pack("<i", 2 * size) + uvs[end - size : end].tobytes())
+
+
 # --- STL: triangles without shared vertices.
 
 
@@ -190,3 +229,15 @@ def read_stl(path: Path) -> Mesh:
     rank = np.empty(len(first), dtype=np.int32)
     rank[np.argsort(first)] = np.arange(len(first))
     return from_triangles(corners[np.sort(first)], rank[place.reshape(-1)].reshape(-1, 3))
+
+
+def write_stl(mesh: Mesh, path: Path) -> None:
+    """Write the triangles of ``mesh`` as binary STL."""
+    record = [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("unused", "<u2")]
+    triangles = np.zeros(len(mesh.triangles), dtype=record)
+    corners = mesh.vertices[mesh.triangles]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    triangles["normal"], triangles["corners"] = normals / np.where(length > 0.0, length, 1.0), corners
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        file.write(b"SEDTalker".ljust(80) + struct.pack("<I", len(triangles)) + triangles.tobytes())

@@ -14,7 +14,8 @@ from sedtalker.mesh.views import View, rasterise, turn
 
 Points = NDArray[np.float64]
 
-COVER = 0.01  # what hides a point lies this much before it, in half widths of the close views (about 1 mm)
+COVER = 0.01
+"""What hides a point lies this much before it, in half widths of the close views (about 1 mm)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,14 @@ def weld(mesh: Mesh) -> Surface:
     a, b, c = triangles.T
     triangles = triangles[(triangles >= 0).all(axis=1) & (a != b) & (b != c) & (a != c)]
     return Surface(points, triangles, vertex_point, label_components(len(points), triangles))
+
+
+def first_vertices(vertex_point: Ints, count: int) -> Ints:
+    """A mesh vertex (N,) of each of ``count`` welded points."""
+    vertex = np.zeros(count, np.int32)
+    used = np.nonzero(vertex_point >= 0)[0]
+    vertex[vertex_point[used[::-1]]] = used[::-1]
+    return vertex
 
 
 def border_points(count: int, triangles: Ints) -> Mask:
@@ -145,7 +154,7 @@ def in_front(flat: Floats, depth: Floats, tolerance: float) -> Mask:
     return out
 
 
-# --- What a mesh file holds and what is wrong with it, before anybody asks whether it is a face.
+# --- What a mesh file holds and what is wrong with it, whether it is a face or not.
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mesh, Scene
 
 _SKIPPED = ("guide", "proxy")
-OPENING = 45  # seconds
+"""Purposes of prims that are no part of the picture."""
+OPENING = 45
+"""Seconds within which a file must open."""
 _OPEN = """
 import sys
 from pxr import Usd
@@ -24,6 +26,7 @@ for prim in stage.Traverse():
     for attribute in prim.GetAttributes():
         attribute.Get()
 """
+"""What the trial process runs: it opens the file and reads every attribute."""
 
 
 @dataclass
@@ -73,12 +76,14 @@ def read_usd_scene(path: Path) -> Scene:
 def check_openable(path: Path) -> None:
     """Open a file in a process of its own first: on broken ones the library may crash or never come back.
 
+    The process is isolated (``python -I``): it imports nothing from the working directory or ``PYTHONPATH``.
+
     Raises:
         InputError: it does not open, or not within three quarters of a minute.
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _OPEN, str(path)], capture_output=True, timeout=OPENING, check=False
+            [sys.executable, "-I", "-c", _OPEN, str(path)], capture_output=True, timeout=OPENING, check=False
         )
     except subprocess.TimeoutExpired:
         raise InputError(f"{path}: a broken USD file: it does not open within {OPENING} seconds") from None

@@ -11,6 +11,7 @@ from sedtalker.mesh.mesh import Floats, Ints
 from sedtalker.mesh.rasteriser import fill, orthographic_matrix, to_screen
 
 CHANNELS = 4
+"""Channels of a geometry view: normal x, y and z, and depth."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,11 +101,11 @@ def test_a_head_is_registered_judged_and_kept(tmp_path: Path, monkeypatch: pytes
     assert Image.open(sheet).width > 4 * 240
 
     mesh = read_mesh(HEAD)
-    face, report = read_sedface(kept)
+    face = read_sedface(kept)
     again, same = register_cached(mesh, load_face(), "head")  # from the cache: the same to the last bit
     np.testing.assert_array_equal(face.basis, again.basis)
     np.testing.assert_array_equal(face.mesh.polygon_vertices, mesh.polygon_vertices)
-    assert report == same
+    assert face.report == same
     assert face.mesh.group_names == mesh.group_names
     assert face.shapes[:52] == ARKIT_52
     assert set(face.regions) == set(again.regions)

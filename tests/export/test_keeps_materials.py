@@ -13,11 +13,11 @@ from PIL import Image
 
 from sedtalker.animation.animation import Animation, read_animation, write_animation
 from sedtalker.export.glb import write_animation_glb
-from sedtalker.face.face import Face, face_arrays, face_from_arrays
+from sedtalker.face.face import Face
+from sedtalker.face.sedface import face_arrays, face_from_arrays
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.gltf import GltfFile
-from sedtalker.mesh.mesh import Material, Mesh
-from sedtalker.mesh.textures import kept_picture
+from sedtalker.mesh.mesh import Material, Mesh, kept_picture
 
 OBJ = (
     "mtllib user.mtl\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nv 2 0 0\nv 2 1 0\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"

@@ -12,13 +12,12 @@ from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.errors import InputError
 from sedtalker.export.glb import write_glb
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.blend_shapes import BlendShapes
+from sedtalker.face.blend_shapes import BlendShapes, read_rig
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.builtin.load import FACES, load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import (
     BUILTIN_COUNTS,
-    FLAME,
     FitOptions,
     fit,
     foresee,
@@ -29,9 +28,8 @@ from sedtalker.face.fitting import (
     with_own_shapes,
 )
 from sedtalker.face.registration import RegistrationReport
-from sedtalker.face.registration.measure import measured
 from sedtalker.face.registration.pose import Similarity
-from sedtalker.face.rig import read_rig
+from sedtalker.face.registration.register import measured
 from sedtalker.mesh.files import read_scene, write_obj
 from sedtalker.mesh.mesh import Mesh, Scene, from_triangles
 from sedtalker.training.corpora.landmark_samples import random_rotation
@@ -83,7 +81,7 @@ def test_an_export_in_another_unit_and_pose_is_recognised_and_measured(source: F
 
 
 def test_a_stranger_of_the_built_in_topology_gets_its_shapes(source: Face) -> None:
-    stranger = Face.random(5)
+    stranger = Face.builtin(seed=5)
     face, report = fit(plain(stranger.mesh), source, "stranger")
     assert report.basis.endswith("on another person")
     assert 1.0 < report.fit_residual < 10.0
@@ -100,7 +98,7 @@ def test_another_topology_is_none_of_ours(source: Face) -> None:
 
 def test_flame_is_known_by_its_numbers() -> None:
     corners = np.zeros((9976, 3), np.int32)
-    assert other_topology(from_triangles(np.zeros((5023, 3), np.float32), corners)) == FLAME
+    assert other_topology(from_triangles(np.zeros((5023, 3), np.float32), corners)) == "FLAME"
     assert other_topology(from_triangles(np.zeros((5023, 3), np.float32), corners[1:])) is None
 
 

@@ -10,7 +10,7 @@ from sedtalker.face.builtin import load_builtin
 from sedtalker.face.builtin.load import load_face
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.fitting import fit
-from sedtalker.face.heads import alone, choose_head, figures, heads_of
+from sedtalker.face.given_landmarks import alone, choose_head, figures, heads_of
 from sedtalker.face.registration import RegistrationReport
 from sedtalker.face.registration.carry import worn_offsets
 from sedtalker.mesh.mesh import Mesh, Scene, from_triangles

@@ -12,7 +12,7 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
-from sedtalker.face.landmark_file import NAMES, read_landmarks
+from sedtalker.face.given_landmarks import NAMES, read_landmarks
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.training.corpora.landmark_samples import random_rotation
 

@@ -10,11 +10,11 @@ import torch
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
-from sedtalker.face.landmarks import load_detector
-from sedtalker.face.landmarks.detector import LandmarkConfig, LandmarkNet, expected_points
+from sedtalker.face.landmarks import LandmarkConfig, LandmarkNet, expected_points, load_detector
 from sedtalker.mesh.views import View, geometry_channels, rasterise, turn
 from sedtalker.training.corpora.landmark_samples import draw, random_solids
-from sedtalker.training.tasks.landmarks import LandmarkTraining, load_reference_rig, rig_of_face, train
+from sedtalker.training.tasks.landmarks import LandmarkTrainingConfig, load_reference_rig, train
+from tests.support.rigs import rig_of_face
 
 
 def front_view(points: np.ndarray, yaw: float = 0.0, pitch: float = 0.0) -> View:
@@ -88,7 +88,7 @@ def test_training_draws_are_repeatable_and_a_few_steps_learn(tmp_path: Path) -> 
     saved: list[dict[str, float]] = []
     config = LandmarkConfig(size=32, widths=(4, 8, 8, 8), head_width=8)
     net = train(
-        [rig], config, LandmarkTraining(steps=3, batch=2, save_every=3), lambda _: None, lambda _, f: saved.append(f)
+        [rig], config, LandmarkTrainingConfig(steps=3, batch=2, save_every=3), lambda _, f: saved.append(f)
     )
     assert isinstance(net, LandmarkNet)
     assert len(saved) == 1

@@ -10,10 +10,12 @@ from sedtalker.face import fitting
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
 from sedtalker.face.face import Face
-from sedtalker.face.fitting import TELLING, TOLD, fit, shape_landmarks
-from sedtalker.face.registration.measure import measured
+from sedtalker.face.fitting import BY_SHAPES, fit
+from sedtalker.face.given_landmarks import LOCAL_SHAPES, shape_landmarks
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity
+from sedtalker.face.registration.register import measured
 from sedtalker.mesh.mesh import Floats, Scene, from_triangles
+from sedtalker.progress import Hook
 from sedtalker.training.corpora.landmark_samples import random_rotation
 
 
@@ -25,7 +27,7 @@ def source() -> Face:
 @pytest.fixture(scope="module")
 def stranger() -> tuple[Floats, Floats, np.ndarray]:
     """Vertices, 52 offsets and landmarks of another person, turned, in millimetres."""
-    face, turn = Face.random(4), random_rotation(np.random.default_rng(0)).astype(np.float32)
+    face, turn = Face.builtin(seed=4), random_rotation(np.random.default_rng(0)).astype(np.float32)
     vertices = 1000.0 * face.mesh.vertices @ turn.T + np.float32(70)
     return vertices, 1000.0 * face.basis[:52] @ turn.T, vertices[face.landmarks]
 
@@ -43,9 +45,9 @@ def test_shapes_tell_where_the_face_is(source: Face, stranger: tuple[Floats, Flo
 def test_few_or_senseless_shapes_tell_nothing(source: Face, stranger: tuple[Floats, Floats, np.ndarray]) -> None:
     vertices, offsets, _ = stranger
     named = dict(zip(ARKIT_52, offsets, strict=True))
-    assert shape_landmarks(vertices, {name: named[name] for name in TELLING[:5]}, source) is None
+    assert shape_landmarks(vertices, {name: named[name] for name in LOCAL_SHAPES[:5]}, source) is None
     rng = np.random.default_rng(1)
-    scattered = {name: np.eye(1, len(vertices), rng.integers(len(vertices))).T * [1, 0, 0] for name in TELLING}
+    scattered = {name: np.eye(1, len(vertices), rng.integers(len(vertices))).T * [1, 0, 0] for name in LOCAL_SHAPES}
     assert shape_landmarks(vertices, scattered, source) is None
 
 
@@ -55,7 +57,7 @@ def test_what_no_detector_sees_is_fitted_by_them(
     vertices, offsets, truth = stranger
     asked: list[GivenLandmarks | None] = []
 
-    def register(*_: object, given: GivenLandmarks | None = None) -> object:
+    def register(*_: object, given: GivenLandmarks | None = None, hook: Hook) -> object:
         asked.append(given)
         if given is None:
             raise InputError("no face found")
@@ -64,9 +66,9 @@ def test_what_no_detector_sees_is_fitted_by_them(
     monkeypatch.setattr(fitting, "register_cached", register)
     monkeypatch.setattr(fitting, "recognise", lambda *_: None)
     monkeypatch.setattr(fitting, "with_own_shapes", lambda face, report, *_: (face, report))
-    mesh = from_triangles(vertices, Face.random(4).mesh.triangles)
+    mesh = from_triangles(vertices, Face.builtin(seed=4).mesh.triangles)
     _, report = fit(Scene(mesh, ARKIT_52, offsets), source, "unseen")
-    assert report.warnings[0] == TOLD
+    assert report.warnings[0] == BY_SHAPES
     assert [given is None for given in asked] == [True, False]
     assert asked[1] is not None
     assert np.linalg.norm(asked[1].points[30] - truth[30]) < 20.0

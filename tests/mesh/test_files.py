@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.files import read_mesh
-from sedtalker.mesh.gltf import read_morph_targets
+from sedtalker.mesh import Mesh
+from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.obj import write_obj
 from tests.support.cube import CORNERS, QUADS, cube_mesh
+from tests.support.memory import memory_watched
 
 PLY_HEADER = (
     "ply\nformat {} 1.0\ncomment a cube\nelement vertex 8\nproperty float x\nproperty float y\nproperty float z\n"
@@ -52,6 +53,47 @@ def test_a_ply_point_cloud_is_refused(tmp_path: Path) -> None:
     path.write_text(PLY_HEADER.format("ascii", "", 0) + "".join(f"{x} {y} {z}\n" for x, y, z in CORNERS))
     with pytest.raises(InputError, match="point cloud"):
         read_mesh(path)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        b"element vertex 400000000\nproperty float x\nproperty float y\nproperty float z\n",
+        b"element vertex 1\nproperty list uint float x\nproperty float y\nproperty float z\n",
+        b"element vertex -1\nproperty float x\nproperty float y\nproperty float z\n",
+    ],
+)
+@pytest.mark.parametrize("order", [b"ascii", b"binary_little_endian"])
+def test_a_small_ply_cannot_claim_much_memory(tmp_path: Path, order: bytes, claim: bytes) -> None:
+    body = b"4000000000 0 0 0\n" if order == b"ascii" else struct.pack("<I3f", 4_000_000_000, 0, 0, 0)
+    (tmp_path / "claim.ply").write_bytes(b"ply\nformat " + order + b" 1.0\n" + claim + b"end_header\n" + body)
+    with memory_watched(), pytest.raises(InputError):
+        read_mesh(tmp_path / "claim.ply")
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".ply", ".stl"])
+def test_what_is_saved_is_loaded_as_it_was(tmp_path: Path, suffix: str) -> None:
+    mesh = cube_mesh()
+    mesh.save(tmp_path / f"cube{suffix}")
+    again = Mesh.load(tmp_path / f"cube{suffix}")
+    if suffix == ".stl":
+        np.testing.assert_array_equal(again.vertices[again.triangles], mesh.vertices[mesh.triangles])
+        return
+    np.testing.assert_array_equal(again.vertices, mesh.vertices)
+    np.testing.assert_array_equal(again.polygon_sizes, mesh.polygon_sizes)
+    np.testing.assert_array_equal(again.polygon_vertices, mesh.polygon_vertices)
+    assert (again.colours is None) == (mesh.colours is None)
+    if mesh.colours is not None:
+        np.testing.assert_allclose(again.colours, mesh.colours, atol=1e-6 if suffix == ".obj" else 1 / 510)
+    assert (again.uvs is None) == (mesh.uvs is None)
+    if mesh.uvs is not None:
+        np.testing.assert_array_equal(again.uvs[again.polygon_uvs], mesh.uvs[mesh.polygon_uvs])
+
+
+def test_a_mesh_is_saved_in_known_formats_alone(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\.obj, \.ply or \.stl"):
+        cube_mesh().save(tmp_path / "cube.fbx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_stl_corners_at_one_place_become_one_vertex(tmp_path: Path) -> None:
@@ -97,9 +139,9 @@ def test_the_same_head_as_obj_and_as_gltf(data_dir: Path) -> None:
     quads, triangles = read_mesh(folder / "mh_head.obj"), read_mesh(folder / "mh_head_arkit52.glb")
     assert (len(quads.polygon_sizes), len(triangles.polygon_sizes)) == (4832, 9664)
     np.testing.assert_allclose(quads.vertices, triangles.vertices, atol=1e-5)
-    names, offsets = read_morph_targets(folder / "mh_head_arkit52.glb")
-    assert offsets.shape == (52, 4903, 3)
-    assert np.abs(offsets[names.index("jawOpen")]).max() > 0.01
+    scene = read_scene(folder / "mh_head_arkit52.glb")
+    assert scene.targets.shape == (52, 4903, 3)
+    assert np.abs(scene.targets[scene.target_names.index("jawOpen")]).max() > 0.01
 
 
 @pytest.mark.data

@@ -15,6 +15,7 @@ from PIL import Image
 from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.gltf import read_gltf
+from tests.support.memory import memory_watched
 
 POINTS = np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
 STRIP = np.uint8([0, 1, 2, 3])
@@ -131,3 +132,37 @@ def test_broken_files_give_one_line(tmp_path: Path, changes: dict[str, Any], mes
     with pytest.raises(InputError, match=message) as caught:
         read_mesh(written(tmp_path, document(**changes)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [600_000, 100_000_000, 10**18])
+def test_a_small_file_cannot_claim_many_vertices(tmp_path: Path, count: int) -> None:
+    accessors = [{"componentType": 5126, "count": count, "type": "VEC3"}]
+    primitive = {"attributes": {"POSITION": 0}}
+    path = written(tmp_path, document(meshes=[{"primitives": [primitive]}], accessors=accessors))
+    with memory_watched(), pytest.raises(InputError, match="vertices"):
+        read_mesh(path)
+
+
+def test_a_small_file_cannot_claim_many_targets(tmp_path: Path) -> None:
+    accessors = [{"componentType": 5126, "count": 400_000, "type": "VEC3"}]
+    primitive = {"attributes": {"POSITION": 0}, "targets": [{"POSITION": 0}] * 400}
+    path = written(tmp_path, document(meshes=[{"primitives": [primitive]}], accessors=accessors))
+    with memory_watched(), pytest.raises(InputError, match="morph targets"):
+        read_mesh(path)
+
+
+def test_instances_count_together(tmp_path: Path) -> None:
+    accessors = [{"componentType": 5126, "count": 400_000, "type": "VEC3"}]
+    nodes = [{"mesh": 0}, {"mesh": 0}]
+    meshes = [{"primitives": [{"attributes": {"POSITION": 0}}]}]
+    scenes = [{"nodes": [0, 1]}]
+    path = written(tmp_path, document(meshes=meshes, accessors=accessors, nodes=nodes, scenes=scenes))
+    with pytest.raises(InputError, match="limit of 500000 vertices"):
+        read_mesh(path)
+
+
+@pytest.mark.parametrize("uri", ["x" * 300, "a\0b", "../quad.gltf", "none.bin"])
+def test_a_buffer_is_a_file_beside(tmp_path: Path, uri: str) -> None:
+    path = written(tmp_path, document(buffers=[{"byteLength": 52, "uri": uri}]))
+    with pytest.raises(InputError, match="not a file beside it"):
+        read_mesh(path)

@@ -158,3 +158,17 @@ def test_bad_files_give_one_clear_line(tmp_path: Path, text: str, message: str) 
         obj(tmp_path, text)
     assert "\n" not in str(caught.value)
     assert "face.obj" in str(caught.value)
+
+
+@pytest.mark.parametrize("index", ["99999999999", "-99999999999", "1" * 30])
+def test_an_index_beyond_all_vertices_is_refused(tmp_path: Path, index: str) -> None:
+    (tmp_path / "wild.obj").write_text(f"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 {index}\n")
+    with pytest.raises(InputError, match="line 4"):
+        read_obj(tmp_path / "wild.obj")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b.mtl", "circle.mtl"])
+def test_a_library_that_cannot_be_a_file_is_left_out(tmp_path: Path, name: str) -> None:
+    (tmp_path / "circle.mtl").symlink_to(tmp_path / "circle.mtl")
+    (tmp_path / "head.obj").write_text(f"mtllib {name}\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    assert read_obj(tmp_path / "head.obj").materials == ()

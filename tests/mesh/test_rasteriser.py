@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.mesh.rasteriser import orthographic_matrix, rasterise_ids
+from sedtalker.mesh.rasteriser import orthographic_matrix
 from sedtalker.render.camera import Camera
 from tests.support.ball import ball
+from tests.support.id_buffer import rasterise_ids
 
 SQUARE = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)
 HALVES = np.array([[0, 1, 2], [0, 2, 3]], np.int32)

@@ -14,6 +14,7 @@ from sedtalker.face.builtin import load_builtin
 from sedtalker.face.fitting import fit, recognise
 from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.mesh import Mesh
+from sedtalker.mesh.usd import check_openable
 from tests.support.cube import CORNERS, QUADS, cube_face
 from tests.support.moving import moving_cube
 
@@ -128,3 +129,15 @@ def test_an_exported_built_in_face_is_recognised(tmp_path: Path) -> None:
     face, report = fit(scene, source, "face")
     assert report.way == "exact"
     np.testing.assert_allclose(face.basis, source.basis, atol=1e-6)
+
+
+def test_no_code_of_the_working_directory_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "cube.usda"
+    write_usd(path, moving_cube(2), targets="all")
+    downloaded = tmp_path / "downloaded"
+    (downloaded / "pxr").mkdir(parents=True)
+    (downloaded / "pxr" / "__init__.py").write_text("open('ran', 'w').close()\n")
+    monkeypatch.chdir(downloaded)
+    monkeypatch.setenv("PYTHONPATH", str(downloaded))
+    check_openable(path)
+    assert not (downloaded / "ran").exists()

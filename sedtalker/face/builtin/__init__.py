@@ -1,5 +1,13 @@
 """The built-in heads: own quad topology, built by code from one small file of fitted numbers."""
 
-from sedtalker.face.builtin.load import CHARACTERS, load_builtin, load_character, random_face
+from sedtalker.face.builtin.load import (
+    CHARACTERS,
+    DEFAULT,
+    FACES,
+    load_builtin,
+    load_character,
+    load_face,
+    random_face,
+)
 
-__all__ = ["CHARACTERS", "load_builtin", "load_character", "random_face"]
+__all__ = ["CHARACTERS", "DEFAULT", "FACES", "load_builtin", "load_character", "load_face", "random_face"]

@@ -94,13 +94,18 @@ def _rows(rows: Index, columns: Index, values: NDArray[np.float64], shape: tuple
 # --- The quad topology of the built-in head: a cylinder grid from neck to crown with concentric rings for its features.
 
 COLUMNS = 32
+"""Columns of the grid, round the head."""
 ROWS = 28
+"""Rows of the grid, from the neck to the crown."""
 HALF_AZIMUTHS = (0.0, 3.5, 7.0, 10.0, 13.0, 20.0, 27.5, 35.0, 44.0, 54.0, 65.0, 79.0, 94.0, 109.0, 128.0, 153.0, 180.0)
 """Degrees of the columns of one half, front to back."""
 
 MOUTH_VERMILION, MOUTH_BODY, MOUTH_CONTACT, MOUTH_INNER = 4, 5, 6, 7
+"""Rings of the mouth's patch, inwards: the vermilion border, the body of the lips, where they meet, and behind."""
 EYE_EDGE, EYE_RIM, EYE_SOCKET = 5, 6, 7
+"""Rings of an eye's patch, inwards: the lid's outer edge, its inner rim, and the socket."""
 MOUTH_RINGS, EYE_RINGS, EAR_RINGS, NOSTRIL_RINGS = 10, 7, 7, 3
+"""How many rings each feature has."""
 CAP = 99
 """Ring number of the grid of quads that closes a feature."""
 
@@ -154,7 +159,9 @@ PATCHES = (
     Patch("nostril_left", 12, 1, 2, 2, NOSTRIL_RINGS, True),
     Patch("nostril_right", 12, -3, 2, 2, NOSTRIL_RINGS, True),
 )
+"""The features, each a rectangle of the grid that gives way to rings."""
 CROWN = Patch("crown", ROWS - 1, -4, 8, 8, 0, True)
+"""The grid of quads that closes the top of the head."""
 
 
 @dataclass(frozen=True, eq=False)

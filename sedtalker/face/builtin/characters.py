@@ -87,12 +87,13 @@ class Character:
     iris: float = 1.0
 
 
-# --- The people in the box, and strangers drawn at random.
+# --- The built-in characters, and random ones.
 
 DEFAULT = "builtin"
+"""Name of the face that is used where none is asked for."""
 
 _PEOPLE = (
-    Character(DEFAULT, "a young man with swept brown hair: the head that every other mesh learns its shapes from"),
+    Character(DEFAULT, "a young man with swept brown hair: the head whose shapes are fitted to every other mesh"),
     Character(
         "amara",
         "a woman of about thirty with dark skin, full lips and short black curls",
@@ -194,6 +195,7 @@ _HAIRS = (
 _IRISES = (((0.34, 0.21, 0.12), (0.17, 0.10, 0.07)), ((0.52, 0.47, 0.33), (0.27, 0.42, 0.44)),
            ((0.50, 0.56, 0.60), (0.27, 0.38, 0.48)), ((0.48, 0.50, 0.28), (0.25, 0.34, 0.20)))  # fmt: skip
 _CLOTHES = ((0.20, 0.26, 0.33), (0.36, 0.24, 0.20), (0.42, 0.55, 0.50), (0.62, 0.30, 0.28), (0.75, 0.72, 0.66))
+"""Colours of the collar."""
 _SPREAD = 0.62
 """Standard deviation of the random identity weights."""
 
@@ -227,7 +229,7 @@ def random_character(seed: int, directions: tuple[str, ...]) -> Character:
         float(rng.uniform(0.75, 0.95) if woman else rng.uniform(0.95, 1.3)), 1.0, float(rng.uniform(0.8, 1.1))
     )
     return Character(
-        f"random-{seed}", f"a stranger drawn from seed {seed}", identity, {"eyeBlink": 0.08 * identity["age"]}, {},
+        f"random-{seed}", f"a random person drawn from seed {seed}", identity, {"eyeBlink": 0.08 * identity["age"]}, {},
         palette, style, brows, 1.15 if woman else 0.9, 0.8 + 0.5 * identity["age"],
         0.65 if identity["age"] > 0.6 else 0.0,
     )  # fmt: skip

@@ -106,13 +106,17 @@ def _depth(skin: Skin, points: Points) -> NDArray[np.float64]:
 # --- Wrinkles that come with expressions: fine dark lines that rest under the skin and surface with their shapes.
 
 ACROSS = np.array([-1.0, -0.62, -0.28, 0.0, 0.28, 0.62, 1.0])
+"""Places across a line, in half widths."""
 DARK = np.array([0.0, 0.14, 0.58, 1.0, 0.58, 0.14, 0.0])
+"""How dark the line is at each of them."""
 HIDDEN = np.array([-0.042, -0.036, -0.032, -0.030, -0.032, -0.036, -0.042])
 """Height of the cross-section over the skin at rest, centimetres: nearly flat, so that it is lit like the skin."""
 RISE = 0.060
+"""Centimetres that a line rises at weight 1."""
 DEEPER = 0.018
-"""How far it rises at weight 1, and how much deeper its ends lie: so a line grows from its middle, then widens."""
+"""Centimetres that its ends lie deeper: so a line grows from its middle, then widens."""
 SHADE = np.array([0.76, 0.62, 0.58])
+"""Colour of the darkest place, relative to the skin."""
 FADE = 1.7
 """Power of the fall of their colour towards the ends."""
 ROUND = 0.4
@@ -141,7 +145,9 @@ class Crease:
 
 
 _RAISED = {"browInnerUp": 0.8, "browOuterUpLeft": 0.45}
+"""How far raised brows bring out the lines of the forehead."""
 _SMILED = {"mouthSmileLeft": 0.50, "cheekSquintLeft": 0.42, "eyeSquintLeft": 0.45}
+"""How far a smile and a squint bring out crow's feet."""
 CREASES = (
     Crease(((0, 6.38), (1.2, 6.40), (2.4, 6.52), (3.9, 6.35)), 0.26, _RAISED, 0.75, True),
     Crease(((0, 7.18), (1.2, 7.19), (2.6, 7.28), (4.3, 7.05)), 0.28, _RAISED, 0.9, True),
@@ -163,6 +169,7 @@ CREASES = (
     Crease(((0, -4.58), (0.5, -4.57), (1.35, -4.75)), 0.20,
            {"mouthShrugLower": 0.9}, 0.6, True),
 )  # fmt: skip
+"""The wrinkles of the left half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,6 +278,7 @@ def _other_side(name: str) -> str:
 
 
 _OTHER_SIDE = np.array([SHAPES.index(_other_side(name)) for name in SHAPES])
+"""Index of each shape's counterpart on the other side of the face."""
 
 
 def _stations(crease: Crease) -> tuple[Points, NDArray[np.float64]]:

@@ -25,7 +25,9 @@ from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 PARTING = -34.0
 """Azimuth (degrees, positive to the subject's left) at which swept hair divides."""
 STATIONS = 7
+"""Points along a lock."""
 STEPS = np.linspace(0, 1, STATIONS)
+"""Where they lie, 0 at the root and 1 at the tip."""
 
 
 def build_hair(scalp: Scalp, skin: Skin, style: HairStyle, palette: Palette) -> Part:

@@ -18,6 +18,7 @@ from sedtalker.face.builtin.cage import EYE_EDGE, EYE_RIM, MOUTH_BODY, MOUTH_CON
 from sedtalker.face.builtin.parts import Part, Points
 
 PATH = Path(__file__).with_name("parameters.npz")
+"""The parameter file of this package."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,7 @@ def write_parameters(p: Parameters, path: Path = PATH) -> None:
 # --- Other heads on the same topology: a weighted sum of identity directions, and expressions that fit the new form.
 
 WINDOW = 1.6
-"""Centimetres of skin round a vertex that tell how much the head grew there."""
+"""Centimetres of skin round a vertex from which its local growth is estimated."""
 SEALED = 0.012
 """Centimetres by which the lips overlap at rest."""
 STIFFNESS = 0.06

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin.brows import build_brows, build_lashes
-from sedtalker.face.builtin.cage import Cage, build_cage
+from sedtalker.face.builtin.cage import PATCHES, Cage, build_cage, patch
 from sedtalker.face.builtin.characters import DEFAULT, KNOWN, Character, random_character
 from sedtalker.face.builtin.creases import build_creases
 from sedtalker.face.builtin.hair import build_hair
@@ -35,22 +35,24 @@ from sedtalker.face.builtin.parts import (
 )
 from sedtalker.face.builtin.shapes import (
     SHAPES,
+    Neighbourhoods,
     correctives,
     eye_offsets,
     jaw_offsets,
-    part_regions,
+    neighbourhoods,
     refine_skin,
-    skin_regions,
     tongue_offsets,
+    unfold,
 )
-from sedtalker.face.builtin.unfold import Surroundings, surroundings, unfold
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Mesh
+from sedtalker.mesh.mesh import Mask, Mesh
 
 METRES = 0.01
+"""Metres in a centimetre, the unit of this package."""
 PIVOT = (0.0, -4.0, -0.5)
 """Top of the neck, centimetres."""
 MOUTH_UPPER_CONTACT = 62
+"""Landmark in the middle of the upper lip's contact line."""
 CHARACTERS = tuple(KNOWN)
 """Names of the characters."""
 
@@ -62,7 +64,7 @@ class _Base:
     parameters: Parameters
     cage: Cage
     skin: Skin
-    around: Surroundings
+    around: Neighbourhoods
     scalp: Scalp
 
 
@@ -70,7 +72,7 @@ class _Base:
 def _base() -> _Base:
     parameters, cage = read_parameters(), build_cage()
     skin = refine_skin(cage, parameters)
-    return _Base(parameters, cage, skin, surroundings(cage), Scalp(skin))
+    return _Base(parameters, cage, skin, neighbourhoods(cage), Scalp(skin))
 
 
 def load_builtin() -> Face:
@@ -95,7 +97,7 @@ def load_character(name: str) -> Face:
 
 
 def random_face(seed: int) -> Face:
-    """A plausible stranger; the same seed gives the same face."""
+    """A plausible random person; the same seed gives the same face."""
     return build_face(random_character(seed, read_parameters().identity))
 
 
@@ -237,26 +239,75 @@ def assemble(base: _Base, skin: Skin, parts: list[Part], parameters: Parameters,
     )
 
 
-# --- The faces in the box, by name, and strangers by number.
+# --- Named vertex masks.
+
+OF_PARTS = {
+    "skin": ("skin",), "eyes": ("eye_left", "eye_right"), "teeth": ("teeth_upper", "teeth_lower"),
+    "upper_teeth": ("teeth_upper",), "lower_teeth": ("teeth_lower",), "gums": ("gums",), "tongue": ("tongue",),
+    "brows": ("brows",), "lashes": ("lashes",), "creases": ("creases",), "hair": ("hair",), "collar": ("collar",),
+}  # fmt: skip
+"""Regions that are whole parts of the mesh."""
+
+
+def part_regions(parts: list[Part]) -> dict[str, Mask]:
+    """Masks over all vertices that are whole parts."""
+    owner = np.repeat([p.name for p in parts], [len(p.vertices) for p in parts])
+    masks = {region: np.isin(owner, names) for region, names in OF_PARTS.items()}
+    return {region: mask for region, mask in masks.items() if mask.any()}
+
+
+def skin_regions(cage: Cage, vertices: Points, landmarks: NDArray[np.int32], count: int) -> dict[str, Mask]:
+    """Masks over all ``count`` vertices that lie on the skin (the first vertices)."""
+    marks = vertices[landmarks]
+    ring, height = cage.place(patch("mouth"))
+    lips = (ring >= 3.9) & (ring <= 7.1)
+    socket = ring > 7.1
+    lids = np.zeros(len(vertices), bool)
+    ears = np.zeros(len(vertices), bool)
+    for p in PATCHES:
+        at = cage.place(p)[0]
+        lids |= (at >= 1.9) & p.name.startswith("eye")
+        ears |= (at >= 1.0) & p.name.startswith("ear")
+    front = vertices[:, 2] > 2.0
+    y = vertices[:, 1]
+    jaw = np.interp(vertices[:, 2], [2.0, 6.0, 10.0], [-5.5, marks[5, 1] - 0.6, marks[8, 1] - 0.7])
+    neck = (y < jaw) & ~socket
+    middle = marks[29, 1]
+    chosen = {
+        "lips": lips,
+        "upper_lip": lips & (height >= 0),
+        "lower_lip": lips & (height <= 0),
+        "mouth_socket": socket,
+        "eyelids": lids,
+        "ears": ears,
+        "neck": neck,
+        "upper_face": front & (y >= middle) & ~socket & ~ears,
+        "lower_face": front & (y < middle) & ~socket & ~ears & ~neck,
+    }
+    return {name: np.concatenate([mask, np.zeros(count - len(mask), bool)]) for name, mask in chosen.items()}
+
+
+# --- The built-in faces by name, and random ones by seed.
 
 __all__ = ["DEFAULT", "FACES", "load_face"]
 
 FACES: dict[str, str] = {name: KNOWN[name].about for name in CHARACTERS}
 """What the faces are, by name; the first is the default."""
-_STRANGER = "random-"
+_RANDOM = "random-"
+"""How the names of random faces begin; a seed follows."""
 
 
 def load_face(name: str = DEFAULT) -> Face:
-    """The face of that name; ``random-7`` is the stranger drawn from seed 7.
+    """The face of that name; ``random-7`` is the random face of seed 7.
 
     Raises:
         InputError: there is none; the message lists those there are.
     """
-    seed = name.removeprefix(_STRANGER)
-    if name.startswith(_STRANGER) and seed.isascii() and seed.isdigit() and len(seed) < 10:
+    seed = name.removeprefix(_RANDOM)
+    if name.startswith(_RANDOM) and seed.isascii() and seed.isdigit() and len(seed) < 10:
         return random_face(int(seed))
     if name not in FACES:
         raise InputError(
-            f"there is no built-in face '{name}': use {', '.join(FACES)}, or {_STRANGER}SEED for a stranger"
+            f"there is no built-in face '{name}': use {', '.join(FACES)}, or {_RANDOM}SEED for a random one"
         )
     return load_character(name)

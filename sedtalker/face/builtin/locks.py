@@ -17,8 +17,10 @@ from sedtalker.mesh.mesh import vertex_normals
 HEAD = np.array([0.0, 3.5, -0.5])
 """Centre from which places are directions, centimetres."""
 CROWN = np.array([0.10, 0.80, -0.52])
+"""Direction from ``HEAD`` to the crown, where all locks would meet."""
 
 LINE_AZIMUTH = (0, 14, 26, 36, 46, 56, 64, 69, 74, 80, 88, 97, 106, 114, 123, 136, 152, 180)
+"""Degrees from the front at which the height of the hairline is given."""
 LINE_HEIGHT = (9.3, 9.5, 9.6, 9.2, 8.2, 6.7, 4.5, 2.4, 1.2, 2.2, 3.9, 4.3, 3.5, 1.4, -1.4, -3.7, -4.9, -5.2)
 """Height of the hairline by azimuth from the front, centimetres, on the head of neutral identity."""
 FADE_START, FADE_END = -1.5, 0.3
@@ -110,7 +112,9 @@ def arc(start: Points, end: Points, share: Points) -> Points:
 # --- Pieces of which hair is made: arched ribbons, round curls, and the cap beneath them.
 
 ACROSS = np.array([-1.0, 0.0, 1.0])
+"""Places across a lock, in half widths."""
 CAP_COLUMNS, CAP_ROWS = 48, 9
+"""Size of the grid of the cap beneath the locks: round the head, and from the crown to the hairline."""
 
 
 @dataclass(frozen=True, eq=False)

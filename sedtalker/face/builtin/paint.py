@@ -53,11 +53,17 @@ def _crown(key: tuple[str, int, int, int]) -> tuple[float, float]:
 # --- Vertex colours of the built-in head (sRGB), painted from the distances to its own features.
 
 SOCK = np.array([0.17, 0.045, 0.045])
+"""Inside of the lips (sRGB)."""
 DEPTH = np.array([0.065, 0.018, 0.018])
+"""The back of the mouth."""
 TOOTH = np.array([0.95, 0.93, 0.88])
+"""Teeth, before they yellow towards the root."""
 GUM = np.array([0.74, 0.40, 0.40])
+"""Gums."""
 TONGUE = np.array([0.76, 0.40, 0.40])
+"""Tongue."""
 WHITE = np.array([0.94, 0.93, 0.915])
+"""White of the eyes."""
 LIGHT = np.array([0.900, 0.715, 0.625])
 """The skin for which fixed shades were chosen; other skins take them relative to their own."""
 

@@ -116,6 +116,7 @@ CORNEA_ANGLE = 38.0
 CORNEA_HEIGHT = 0.2
 """Centimetres by which the cornea stands out of the sphere."""
 SPOKES = 32
+"""Vertices of each ring of an eyeball."""
 RING_ANGLES = (5.0, 9.0, 9.9, 13.0, 18.0, 21.8, 24.3, 26.2, 33.0, 42.0, 52.0, 64.0, 78.0, 95.0, 120.0)
 """Degrees from the gaze; pupil to 9.5, iris to 25."""
 
@@ -197,10 +198,15 @@ def _about_x(degrees: float) -> NDArray[np.float64]:
 TOOTH_WIDTHS = (0.84, 0.66, 0.74, 0.68, 0.66, 0.95, 0.95)
 """From the middle incisor to the second molar."""
 UPPER_HEIGHTS = (1.0, 0.86, 0.98, 0.84, 0.78, 0.72, 0.68)
+"""Heights of the upper teeth, centimetres, from the middle incisor to the second molar."""
 LOWER_HEIGHTS = (0.82, 0.84, 0.92, 0.82, 0.76, 0.72, 0.68)
+"""Heights of the lower teeth."""
 THICKNESS = (0.34, 0.34, 0.42, 0.55, 0.6, 0.85, 0.85)
+"""Depth of the teeth, upper and lower."""
 ARCH_WIDTH, ARCH_DEPTH = 2.55, 4.7
+"""Half axes of the ellipse on which the upper teeth stand, centimetres."""
 LOWER_SCALE = 0.93
+"""Size of the lower arch relative to the upper one."""
 GUM_LINE = 1.47
 """Height of the gums' middle over the biting edges, centimetres: raised lips bare teeth, not their necks."""
 TEETH_BEHIND = 1.05
@@ -299,6 +305,7 @@ def arch_phase(arch: Arch, s: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 TONGUE_STATIONS, TONGUE_AROUND = 14, 16
+"""Cross-sections of the tongue, and vertices of each."""
 
 
 def build_tongue(lower: Arch) -> tuple[Points, Index, NDArray[np.float64]]:
@@ -323,10 +330,13 @@ def build_tongue(lower: Arch) -> tuple[Points, Index, NDArray[np.float64]]:
 # --- The collar that closes the neck.
 
 COLUMNS = 48
+"""Vertices round the collar."""
 PROFILE = (  # radius factor, height at the front, at the side, at the back
     (0.97, -12.6, -11.8, -10.2), (1.08, -11.7, -10.9, -9.2), (1.18, -11.9, -11.1, -9.4), (1.25, -12.7, -12.0, -10.4),
     (1.42, -13.3, -12.4, -11.4), (1.95, -14.7, -13.5, -13.0), (2.70, -16.8, -15.6, -15.2), (3.15, -19.5, -18.6, -18.6),
 )  # fmt: skip
+"""Rings of the collar from the neck down: radius factor, and centimetres of height at the front, the side and the
+back."""
 
 
 def build_collar(rows: int, colour: Colour, neck: float, shift: float) -> Part:

@@ -15,10 +15,15 @@ from sedtalker.mesh.surface import Points
 from sedtalker.mesh.views import View, rasterise
 
 PICTURE = 320
-SEARCH = 0.055  # of the outer-eye-corner distance: how far from the landmarks the valley may lie, up or down
-STIFF = 0.6  # cost of a step of one row from column to column, against the deepest valley
-HOME = 0.5  # cost of the largest distance from the landmarks' line
-SMOOTH = 0.02  # of the outer-eye-corner distance along the line
+"""Pixels a side of the picture of the mouth in which the lip line is sought."""
+SEARCH = 0.055
+"""How far from the landmarks the valley may lie, up or down, in outer-eye-corner distances."""
+STIFF = 0.6
+"""Cost of a step of one pixel up or down from column to column, against the deepest valley."""
+HOME = 0.5
+"""Cost of the largest distance from the landmarks' line."""
+SMOOTH = 0.02
+"""Standard deviation of the smoothing along the line, in outer-eye-corner distances."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +94,16 @@ def _path(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
 # --- Cutting a mesh's skin open along a line: polygons are split, nothing of the user's is moved or renumbered.
 
-SNAP = 0.12  # of an edge: where the line passes a vertex so near, the cut goes through it
-DEPTH = 0.006  # metres behind what is seen: the skin, not the inside of a head
-STEEP = 7  # pixels (of a third of a millimetre) round a vertex in which the deepest counts: walls of a valley are steep
-FEWEST = 3  # points of a cut between its ends
-WHOLE = 0.8  # share of the line that a cut must cover
+SNAP = 0.12
+"""Where the line passes a vertex so near, in lengths of the edge, the cut goes through it."""
+DEPTH = 0.006
+"""Metres behind what is seen within which a vertex is skin, not the inside of a head."""
+STEEP = 7
+"""Pixels (of a third of a millimetre) round a vertex of which the deepest counts: walls of a valley are steep."""
+FEWEST = 3
+"""Points that a cut must have between its ends."""
+WHOLE = 0.8
+"""Share of the line that a cut must cover."""
 
 
 @dataclass(frozen=True, eq=False)

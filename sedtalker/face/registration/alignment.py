@@ -14,16 +14,24 @@ from scipy.sparse.linalg import splu
 from sedtalker.face.registration.features import SAMPLES, Features, Line
 from sedtalker.mesh.mesh import Ints, Mask
 from sedtalker.mesh.surface import Points, border_points, laplacian, point_normals, triangle_normals
+from sedtalker.progress import Hook, no_progress
 
 ROUNDS = 18
-STIFFNESS = (60.0, 3.0)  # first and last, of a source with edges of EDGE
-EDGE = 0.0063  # metres
-FACE = 0.11  # metres at rig scale round the middle of the landmarks
-REACH = (0.018, 0.006)  # metres at rig scale
+"""Rounds of closest points."""
+STIFFNESS = (60.0, 3.0)
+"""Weight of bending in the first and the last round, for a source whose edges are ``EDGE`` long."""
+EDGE = 0.0063
+"""Metres: median edge of the built-in face, for which the stiffness was chosen."""
+FACE = 0.11
+"""Metres at rig scale round the middle of the landmarks whose edges count."""
+REACH = (0.018, 0.006)
+"""Metres at rig scale within which closest points count, in the first and the last round."""
 NORMAL_GATE = 0.5
-HIDDEN = 0.3  # weight of what lies inside mouth, nose and sockets
-# Landmarks on the lip contact line and on the right and left lids, without the corners.
+"""Least cosine between the normals of a point and its closest point."""
+HIDDEN = 0.3
+"""Weight of what lies inside mouth, nose and sockets."""
 ON_LINES = ((61, 62, 63, 65, 66, 67), (37, 38, 40, 41), (43, 44, 46, 47))
+"""Landmarks on the lip contact line and on the right and left lids, without the corners."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +71,13 @@ class Pins:
     strength: NDArray[np.float64]
 
 
-def align(source: Skin, target: Skin) -> Points:
-    """Positions (N, 3) of the source's skin points on the target's skin."""
+def align(source: Skin, target: Skin, hook: Hook = no_progress) -> Points:
+    """Positions (N, 3) of the source's skin points on the target's skin.
+
+    Non-rigid iterative closest points in the manner of Amberg, Romdhani and Vetter (2007): every round looks for the
+    target's nearest point of each source point, then solves for the smoothest displacement that leads there, with less
+    stiffness and a shorter reach than the round before.
+    """
     n = len(source.points)
     operator = laplacian(n, source.triangles)
     bending = (operator.T @ operator).tocsr()
@@ -75,6 +88,7 @@ def align(source: Skin, target: Skin) -> Points:
     first, last = (value * resolution(source) for value in STIFFNESS)
     points = solve(source.points, bending, first * 3, [marks, lines], None)
     for k in range(ROUNDS):
+        hook("aligning the face", k, ROUNDS)
         part = k / (ROUNDS - 1)
         stiffness = first * (last / first) ** part
         reach = REACH[0] * (REACH[1] / REACH[0]) ** part
@@ -85,6 +99,7 @@ def align(source: Skin, target: Skin) -> Points:
         weight[~seen] = HIDDEN * part * hidden_weight[~seen]
         faded = Pins(marks.corners, marks.weights, marks.targets, marks.strength * 0.75**k)
         points = solve(source.points, bending, stiffness, [faded, lines], (goal, weight))
+    hook("aligning the face", ROUNDS, ROUNDS)
     return points
 
 
@@ -247,8 +262,11 @@ def barycentric(places: Points, points: Points, corners: Ints) -> Points:
 
 Values = NDArray[np.float64]
 TIGHTENING_ROUNDS = 6
-EFFORT = 0.003  # of moving a point, beside that of leaving its border open
-OVERLAPPING = 0.01  # how much an overlap counts beside an opening
+"""Rounds of solving for what still stays open."""
+EFFORT = 0.003
+"""Cost of moving a point, beside that of leaving its border open."""
+OVERLAPPING = 0.01
+"""How much an overlap counts beside an opening."""
 
 
 @dataclass(frozen=True, eq=False)

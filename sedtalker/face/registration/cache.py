@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,17 +12,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.face import Face, face_arrays, face_from_arrays
+from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.face.face import Face, RegistrationReport, report_from_json
 from sedtalker.face.registration.pose import GivenLandmarks
-from sedtalker.face.registration.register import RegistrationReport, report_from_json
+from sedtalker.face.registration.register import register
+from sedtalker.face.sedface import UNREADABLE, face_arrays, face_from_arrays
 from sedtalker.mesh.mesh import Mesh
+from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
 
-VERSION = 9  # raise when registration gives other results
+VERSION = 9
+"""Part of every key; raised when registration gives other results."""
 
 
 def register_cached(
-    mesh: Mesh, source: Face, name: str, folder: Path | None = None, given: GivenLandmarks | None = None
+    mesh: Mesh,
+    source: Face,
+    name: str,
+    folder: Path | None = None,
+    given: GivenLandmarks | None = None,
+    hook: Hook = no_progress,
 ) -> tuple[Face, RegistrationReport]:
     """``register``, or what it gave for the same mesh and source before.
 
@@ -32,21 +40,18 @@ def register_cached(
         folder: where results are kept, by default ``$XDG_CACHE_HOME/sedtalker/faces``. A folder that cannot be written
             only costs time.
         given: where its face is, instead of looking for it.
+        hook: receives the progress; nothing where the result was kept.
 
     Raises:
         InputError: no face is found on the mesh.
     """
-    from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
-
     folder = folder or default_folder()
     key = content_hash(mesh, source, weights_sha256(builtin_checkpoint("landmarks")), given)
     entry = folder / f"{key}.npz"
     kept = load_entry(entry, mesh, name)
     if kept is not None:
         return kept
-    from sedtalker.face.registration.register import register
-
-    face, report = register(mesh, source, name, given)
+    face, report = register(mesh, source, name, given, hook)
     store_entry(entry, face, report)
     return face, report
 
@@ -93,5 +98,5 @@ def load_entry(entry: Path, mesh: Mesh, name: str) -> tuple[Face, RegistrationRe
         return replace(face, name=name, mesh=mesh.with_vertices(face.mesh.vertices)), report_from_json(
             str(arrays["report"])
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except UNREADABLE:
         return None

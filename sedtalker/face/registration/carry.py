@@ -10,14 +10,14 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.face import Face
 from sedtalker.face.registration import parts
-from sedtalker.face.registration.contacts import meet
-from sedtalker.face.registration.lids import still_eye_shapes
+from sedtalker.face.registration.contacts import meet, still_eye_shapes
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.face.registration.pose import robust_similarity
 from sedtalker.face.registration.prepare import Head
 from sedtalker.face.registration.transfer import Transfer, transfer_skin
 from sedtalker.mesh.mesh import Floats, Ints, Mask
-from sedtalker.mesh.surface import Points
+from sedtalker.mesh.surface import Points, first_vertices
+from sedtalker.progress import Hook, no_progress
 
 
 def rotations(points: Points, offsets: Floats) -> tuple[Points, Points]:
@@ -91,7 +91,9 @@ def worn_offsets(
 # --- Carrying motion, regions and landmarks from the registered source to every vertex of the target.
 
 MOUTH_PARTS = {parts.UPPER_TEETH: "upper_teeth", parts.LOWER_TEETH: "lower_teeth", parts.TONGUE: "tongue"}
+"""The region of each role inside the mouth."""
 LIPS = slice(48, 68)
+"""Landmarks of the lips."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,7 @@ def expected_mouth(source: Source) -> dict[int, tuple[Ints, Points]]:
     return found
 
 
-def move_points(source: Source, target: Head) -> tuple[NDArray[np.float64], Ints, Transfer]:
+def move_points(source: Source, target: Head, hook: Hook = no_progress) -> tuple[NDArray[np.float64], Ints, Transfer]:
     """Offsets (K + C, N, 3) and roles (N,) of all the target's points, and how the skin got its own."""
     mouth = expected_mouth(source)
     expected = {role: places for role, (_, places) in mouth.items()}
@@ -154,9 +156,8 @@ def move_points(source: Source, target: Head) -> tuple[NDArray[np.float64], Ints
         role[target.component == c] = of_points
     out = np.zeros((len(source.face.basis), len(target.points), 3))
     turned = source.turn().T.astype(np.float32)
-    skin = transfer_skin(
-        source.head.skin, source.registered, source.offsets(source.head.skin_points) @ turned, target.skin
-    )
+    skin_offsets = source.offsets(source.head.skin_points) @ turned
+    skin = transfer_skin(source.head.skin, source.registered, skin_offsets, target.skin, hook)
     meet(skin.offsets, source.face.shape_index, target.skin, target.eyes)
     still = still_eye_shapes(source.face.shapes, target.skin)
     driven = [c.name for c in source.face.correctives if set(c.sources) & set(still)]
@@ -202,10 +203,7 @@ def carry_landmarks(source: Source, target: Head) -> Ints:
     for k in range(68):
         usable = np.nonzero(seen & (skin.features.lip_side != -sides[k] if sides[k] else seen))[0]
         chosen[k] = usable[np.argmin(((skin.points[usable] - places[k]) ** 2).sum(1))]
-    vertex = np.zeros(len(target.points), np.int32)
-    used = np.nonzero(target.vertex_point >= 0)[0]
-    vertex[target.vertex_point[used[::-1]]] = used[::-1]
-    return vertex[target.skin_points[chosen]]
+    return first_vertices(target.vertex_point, len(target.points))[target.skin_points[chosen]]
 
 
 def carry_regions(source: Source, target: Head, roles: Ints, skin: Transfer) -> dict[str, Mask]:

@@ -16,9 +16,13 @@ from sedtalker.mesh.surface import Points
 from sedtalker.mesh.views import View, rasterise
 
 PICTURE = 512
+"""Pixels a side of the frontal picture in which lips and lids are sought."""
 SAMPLES = 25
+"""Samples of each lip and lid line."""
 UPPER_LIP = (50, 51, 52)
+"""Landmarks in the middle of the upper lip's outer border."""
 LOWER_LIP = (56, 57, 58)
+"""Landmarks in the middle of the lower lip's outer border."""
 
 
 @dataclass(frozen=True, eq=False)

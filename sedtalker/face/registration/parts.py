@@ -12,10 +12,15 @@ from sedtalker.mesh.mesh import Ints, Mask
 from sedtalker.mesh.surface import Points, adjacency
 
 SKIN, RIGHT_EYE, LEFT_EYE, UPPER_TEETH, LOWER_TEETH, TONGUE, WORN = range(7)
+"""Roles of connected components."""
 MOUTH = (UPPER_TEETH, LOWER_TEETH, TONGUE)
+"""Roles inside the mouth."""
 EVENING_ROUNDS = 20
-NEAR_MOUTH = 0.012  # metres at rig scale from where teeth and tongue are expected
+"""Rounds of averaging over neighbours before gums are parted between the jaws."""
+NEAR_MOUTH = 0.012
+"""Metres at rig scale from where teeth and tongue are expected."""
 ROLES = ("skin", "right eye", "left eye", "upper teeth", "lower teeth", "tongue", "worn")
+"""Names of the roles, in their order."""
 
 
 @dataclass(frozen=True, eq=False)

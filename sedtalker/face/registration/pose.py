@@ -8,17 +8,21 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.landmarks.detector import LandmarkDetector
+from sedtalker.face.landmarks import LandmarkDetector
 from sedtalker.mesh.mesh import Ints
 from sedtalker.mesh.surface import Points, Surface
 from sedtalker.mesh.views import View, geometry_channels, rasterise, turn
 
 JAW = slice(0, 17)
-INNER_LIPS = slice(60, 68)  # in an open mouth they may be lifted to the tongue or teeth
+"""Landmarks of the jaw line, which lie least surely."""
+INNER_LIPS = slice(60, 68)
+"""Landmarks of the inner lips: in an open mouth they may be lifted to the tongue or the teeth."""
 STEADY = slice(17, 60)
+"""Landmarks by which the residual is measured."""
 OUTER_EYE_CORNERS = (36, 45)
-# Close views over which landmarks are averaged: (yaw, pitch) in degrees.
+"""Landmarks whose distance is the unit of sizes on a face."""
 AVERAGED_VIEWS = ((0, 0), (-18, 0), (18, 0), (0, -14), (0, 14), (-28, 0), (28, 0))
+"""Close views over which landmarks are averaged: (yaw, pitch) in degrees."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,8 +284,11 @@ class GivenLandmarks:
 # --- From the file's coordinates to metres, upright.
 
 UNITS = (1.0, 0.1, 0.01, 0.001)
+"""Units of files that are recognised by the size of a head, in metres."""
 UNIT_TOLERANCE = 0.22
-AXIS_TOLERANCE = 12.0  # degrees
+"""How far a head may differ from the usual size, as a share, for its file to be in one of them."""
+AXIS_TOLERANCE = 12.0
+"""Degrees: a head that is turned less against the file's axes keeps its tilt."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from sedtalker.face.face import Face
-from sedtalker.face.landmarks.detector import LandmarkDetector
+from sedtalker.face.landmarks import LandmarkDetector
 from sedtalker.face.registration.alignment import Skin
 from sedtalker.face.registration.features import SAMPLES, Features, find_features
 from sedtalker.face.registration.parts import Eyeball, find_eyes, skin_components, triangle_mask
 from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate, snap
-from sedtalker.mesh.mesh import Ints, Mask
-from sedtalker.mesh.surface import Points, Surface, face_outwards, weld
+from sedtalker.mesh.mesh import Ints, Mask, grid_triangles
+from sedtalker.mesh.surface import Points, Surface, face_outwards, first_vertices, weld
 from sedtalker.mesh.views import View, turn
-from sedtalker.training.corpora.landmark_samples import grid_triangles
 
-CURTAIN_DEPTH = 0.001  # metres at rig scale behind the rims
+CURTAIN_DEPTH = 0.001
+"""Metres at rig scale that curtains hang behind the rims."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +114,7 @@ def prepare_source(face: Face, detector: LandmarkDetector) -> tuple[Head, Ints]:
         landmarks, triangles = seen.landmarks, seen.triangles
     else:
         _, triangles = snap(surface, landmarks)
-    vertex = np.zeros(len(surface.points), np.int32)
-    used = np.nonzero(surface.vertex_point >= 0)[0]
-    vertex[surface.vertex_point[used[::-1]]] = used[::-1]
+    vertex = first_vertices(surface.vertex_point, len(surface.points))
     return prepare(surface, surface.points, landmarks, triangles, np.ones(68)), vertex
 
 

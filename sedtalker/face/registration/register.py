@@ -1,90 +1,40 @@
-"""What registration found, for people and programs."""
+"""Registration: any head mesh becomes a face that talks, on its own vertices."""
 
 from __future__ import annotations
-
-import json
-from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.face.face import Face
+from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.landmarks import load_detector
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.alignment import align
 from sedtalker.face.registration.carry import Source, carry_landmarks, carry_regions, fit_residual, move_points
 from sedtalker.face.registration.contacts import gaps
-from sedtalker.face.registration.pose import FaceFix, GivenLandmarks, Placement, Similarity, find_face, place
+from sedtalker.face.registration.pose import (
+    UNIT_TOLERANCE,
+    UNITS,
+    FaceFix,
+    GivenLandmarks,
+    Placement,
+    Similarity,
+    find_face,
+    place,
+)
 from sedtalker.face.registration.prepare import Head, prepare_source, prepare_target
 from sedtalker.mesh.mesh import Floats, Ints, Mesh
-from sedtalker.mesh.surface import Surface, weld
-
-
-@dataclass(frozen=True)
-class RegistrationReport:
-    """How a mesh became a face.
-
-    Attributes:
-        score: probability that a face was seen, in [0, 1].
-        landmark_confidence: mean over the 51 inner landmarks, in [0, 1].
-        landmark_residual: RMS distance of the landmarks to the source face's, in outer-eye-corner distances.
-        fit_residual: median distance of the visible face to the registered source, millimetres.
-        blink_gap: largest opening that a full blink leaves, millimetres; None without open lids.
-        lip_gap: the same of the lips, jaw half open and mouth closed; None where they are sealed.
-        mouth_opens: the lips are separate; if False, mouth shapes only move the skin.
-        eyes_found, eyeballs: open lids and eyeballs found, subject's right and left.
-        components: role of each connected component with its vertex count, largest first.
-        unit: the file's guessed unit in metres, or None.
-        scale, rotation, translation: the similarity from file coordinates to metres: ``s R x + t``.
-        warnings: one line each.
-        way: how the shapes came: ``exact``, ``blend shapes`` or ``registration``; basis: one line that says whose.
-        own_shapes: shapes that are the file's or its rig's own; the others are fitted.
-        added_vertices: how many come after the file's own, where a sealed mouth was cut open.
-    """
-
-    score: float
-    landmark_confidence: float
-    landmark_residual: float
-    fit_residual: float
-    blink_gap: float | None
-    lip_gap: float | None
-    mouth_opens: bool
-    eyes_found: tuple[bool, bool]
-    eyeballs: tuple[bool, bool]
-    components: tuple[tuple[str, int], ...]
-    unit: float | None
-    scale: float
-    rotation: tuple[tuple[float, float, float], ...]
-    translation: tuple[float, float, float]
-    warnings: tuple[str, ...] = field(default=())
-    way: str = "registration"
-    basis: str = "fitted to this mesh"
-    own_shapes: tuple[str, ...] = ()
-    added_vertices: int = 0
-
-    def to_json(self) -> str:
-        """The report as a JSON object."""
-        return json.dumps(asdict(self), indent=2)
-
-
-def report_from_json(text: str) -> RegistrationReport:
-    """Read what ``to_json`` wrote."""
-    data = json.loads(text)
-    data["rotation"] = tuple(tuple(row) for row in data["rotation"])
-    data["components"] = tuple((str(name), int(count)) for name, count in data["components"])
-    for key in ("eyes_found", "eyeballs", "translation", "warnings", "own_shapes"):
-        data[key] = tuple(data.get(key, ()))
-    return RegistrationReport(**data)
-
-
-# --- Registration: any head mesh becomes a face that talks, on its own vertices.
+from sedtalker.mesh.surface import Surface, first_vertices, weld
+from sedtalker.progress import Hook, no_progress
 
 FEWEST_TRIANGLES = 100
+"""A mesh, or a face on it, of fewer triangles is refused."""
 LOOSE = "the face is in loose pieces, its triangles share no vertices: merge vertices by distance"
+"""What is said of a mesh whose triangles share no vertices."""
 
 
 def register(
-    mesh: Mesh, source: Face, name: str, given: GivenLandmarks | None = None
+    mesh: Mesh, source: Face, name: str, given: GivenLandmarks | None = None, hook: Hook = no_progress
 ) -> tuple[Face, RegistrationReport]:
     """Give a head mesh the shapes of ``source``.
 
@@ -93,6 +43,7 @@ def register(
         source: a face with landmarks, such as the built-in one.
         name: what to call the result.
         given: where its face is, instead of looking for it.
+        hook: receives the progress.
 
     Returns:
         The face, upright and in metres, and a report that holds the similarity from the file's coordinates.
@@ -100,13 +51,12 @@ def register(
     Raises:
         InputError: no face is found on the mesh.
     """
-    from sedtalker.face.landmarks import load_detector
-
     if not len(mesh.polygon_sizes):
         raise InputError(f"{name}: the mesh has no polygons; give a mesh of a head")
     surface = weld(mesh)
     if len(surface.triangles) < FEWEST_TRIANGLES:
         raise InputError(f"{name}: {len(surface.triangles)} triangles are too few for a face; give a mesh of a head")
+    hook("looking for the face", 0, 1)
     detector = load_detector()
     known, vertex = prepare_source(source, detector)
     if given is not None:
@@ -121,8 +71,9 @@ def register(
     if skin_triangles(surface, fix) < FEWEST_TRIANGLES:
         raise InputError(f"{name}: {LOOSE}")
     head = prepare_target(surface, fix, known.landmarks)
-    moving = Source(source, known, vertex, align(known.skin, head.skin))
-    offsets, roles, skin = move_points(moving, head)
+    hook("looking for the face", 1, 1)
+    moving = Source(source, known, vertex, align(known.skin, head.skin, hook))
+    offsets, roles, skin = move_points(moving, head, hook)
     placement = place(fix, known.landmarks)
     face = Face(
         name=name,
@@ -206,3 +157,49 @@ def warnings(fix: FaceFix, head: Head, residual: float) -> list[str]:
     if fix.residual > 0.1 or residual > 0.004:
         found.append("the head differs much from a human face: check the result")
     return found
+
+
+# --- The same report on a face whose shapes, regions and landmarks are known, not fitted.
+
+_REGION_ROLES = {
+    "upper_teeth": parts.UPPER_TEETH,
+    "lower_teeth": parts.LOWER_TEETH,
+    "tongue": parts.TONGUE,
+}
+"""Roles that follow from a known face's regions."""
+
+
+def measured(face: Face, mesh: Mesh, to_metres: Similarity, fit_residual: float) -> RegistrationReport:
+    """The report on a face whose shapes, regions and landmarks are known.
+
+    Args:
+        face: the face, upright and in metres.
+        mesh: the same mesh in the file's coordinates.
+        to_metres: the similarity between the two.
+        fit_residual: metres that the mesh is off the face its shapes are from.
+    """
+    assert face.landmarks is not None
+    marks = mesh.vertices[face.landmarks].astype(np.float64)
+    reference = face.mesh.vertices[face.landmarks].astype(np.float64)
+    surface = weld(mesh)
+    fix = GivenLandmarks(marks, np.ones(68)).on(surface, reference)
+    head = prepare_target(surface, fix, reference)
+    vertex = first_vertices(head.vertex_point, len(head.points))
+    unit = next((u for u in UNITS if abs(to_metres.scale / u - 1) < UNIT_TOLERANCE), None)
+    unmoved = Similarity(1.0, np.eye(3), np.zeros(3))
+    offsets = face.basis[: len(face.shapes)][:, vertex[head.skin_points]].astype(np.float64)
+    found = gaps(offsets, face.shape_index, head.skin)
+    return describe(fix, head, roles(face, head, vertex), Placement(to_metres, unmoved, unit), fit_residual, found)
+
+
+def roles(face: Face, head: Head, vertex: Ints) -> Ints:
+    """Role (N,) of each point of a head by the face's regions."""
+    role = parts.point_roles(head.component, head.roles)
+    for region, value in _REGION_ROLES.items():
+        if region in face.regions:
+            role[face.regions[region][vertex]] = value
+    if "eyes" in face.regions:
+        eyes = face.regions["eyes"][vertex]
+        right: NDArray[np.bool_] = head.points[:, 0] < head.landmarks[27, 0]
+        role[eyes & right], role[eyes & ~right] = parts.RIGHT_EYE, parts.LEFT_EYE
+    return role

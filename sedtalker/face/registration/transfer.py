@@ -14,14 +14,23 @@ from scipy.spatial import cKDTree
 from sedtalker.face.registration.alignment import Skin, barycentric, picks
 from sedtalker.mesh.mesh import Floats, Ints
 from sedtalker.mesh.surface import Points, laplacian, point_normals, triangle_normals
+from sedtalker.progress import Hook, no_progress
 
-TRUSTED = 0.002  # metres at rig scale between the registered source and the target
+TRUSTED = 0.002
+"""Metres at rig scale between the registered source and the target at which trust in a copied offset has fallen to a
+quarter."""
 FILL = 0.02
-SURE = 0.2  # confidence of a neighbour that is worth agreeing with
+"""Weight of smoothness where offsets are filled in."""
+SURE = 0.2
+"""Confidence of a neighbour that is worth agreeing with."""
 FAR = 0.06
-SURE_ENOUGH = 0.5  # confidence from which a point needs no neighbours to tell where it goes
+"""Metres at rig scale from the source beyond which the target keeps still."""
+SURE_ENOUGH = 0.5
+"""Confidence from which on a point needs no neighbours to know where it goes."""
 RINGS = 4
+"""Rings of neighbours round unsure points that are solved for with them."""
 SWEEPS = 2
+"""Jacobi sweeps over all points after that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +49,16 @@ class Transfer:
     distance: NDArray[np.float64]
 
 
-def transfer_skin(source: Skin, registered: Points, offsets: Floats, target: Skin) -> Transfer:
+def transfer_skin(
+    source: Skin, registered: Points, offsets: Floats, target: Skin, hook: Hook = no_progress
+) -> Transfer:
     """Offsets of the target's skin points.
 
     Args:
         source: the source skin; registered: (N, 3) its points on the target.
         offsets: (K, N, 3) offsets of the source's skin points.
         target: the target skin, M points.
+        hook: receives the progress, a step a shape.
     """
     corners, weights, distance, facing = closest_on_source(source, registered, target)
     confidence = np.where(facing > 0.3, 1.0, 0.05) / (1.0 + (distance / TRUSTED) ** 2) ** 2
@@ -57,7 +69,7 @@ def transfer_skin(source: Skin, registered: Points, offsets: Floats, target: Ski
     anchored = near & (distance > 0.5 * FAR)
     confidence[anchored] = np.maximum(confidence[anchored], 0.02)
     direct[:, anchored] = 0.0
-    filled = fill(direct, confidence, near, target)
+    filled = fill(direct, confidence, near, target, hook)
     return Transfer(filled, confidence, corners, weights, distance)
 
 
@@ -139,7 +151,11 @@ def agreement(direct: NDArray[np.float64], triangles: Ints, confidence: NDArray[
 
 
 def fill(
-    direct: NDArray[np.float64], confidence: NDArray[np.float64], active: NDArray[np.bool_], target: Skin
+    direct: NDArray[np.float64],
+    confidence: NDArray[np.float64],
+    active: NDArray[np.bool_],
+    target: Skin,
+    hook: Hook = no_progress,
 ) -> NDArray[np.float64]:
     """Offsets close to ``direct`` where confident and as smooth as possible elsewhere; zero where inactive.
 
@@ -161,6 +177,7 @@ def fill(
     factor = splu(among[:, unsure].tocsc()) if unsure.any() else None
     diagonal = matrix.diagonal()[:, None]
     for k in range(len(direct)):
+        hook("carrying the shapes", k, len(direct))
         start = direct[k, active]
         right, solved = confidence[active, None] * start, start.copy()
         if factor is not None:
@@ -170,4 +187,5 @@ def fill(
             swept = solved + (right - matrix @ solved) / diagonal
             solved[~unsure] = swept[~unsure]
         out[k, active] = solved
+    hook("carrying the shapes", len(direct), len(direct))
     return out

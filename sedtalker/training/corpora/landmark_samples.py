@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints, Mask
+from sedtalker.mesh.mesh import Floats, Ints, Mask, grid_triangles
 from sedtalker.mesh.views import View, geometry_channels, turn
 
 Points = NDArray[np.float64]
@@ -244,13 +244,6 @@ def torus(radius: float, thickness: float) -> tuple[Points, Ints]:
     around = radius + thickness * np.cos(v)
     points = np.stack([around * np.cos(u), around * np.sin(u), thickness * np.sin(v)], -1)
     return points.reshape(-1, 3), grid_triangles(25, 9)
-
-
-def grid_triangles(rows: int, columns: int) -> Ints:
-    """Triangles of a rows × columns point grid."""
-    i = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)
-    quads = i + np.array([0, columns, columns + 1, 1])
-    return np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]]).astype(np.int32)
 
 
 def random_solids(rng: np.random.Generator) -> tuple[Points, Ints]:

@@ -8,15 +8,14 @@ import pytest
 from sedtalker.face.builtin import CHARACTERS, load_character, random_face
 from sedtalker.face.builtin.cage import build_cage
 from sedtalker.face.builtin.identity import read_parameters
-from sedtalker.face.builtin.shapes import refine_skin
-from sedtalker.face.builtin.unfold import Surroundings, find_folds, quad_normals, relaxed, surroundings
+from sedtalker.face.builtin.shapes import Neighbourhoods, find_folds, neighbourhoods, quad_normals, refine_skin, relaxed
 
 CM = 100.0
 
 
 @pytest.fixture(scope="module")
-def around() -> Surroundings:
-    return surroundings(build_cage())
+def around() -> Neighbourhoods:
+    return neighbourhoods(build_cage())
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def neutral() -> np.ndarray:
 
 
 @pytest.mark.parametrize("who", [*CHARACTERS, *range(1, 5)])
-def test_no_quad_is_turned_over_in_any_shape(around: Surroundings, neutral: np.ndarray, who: str | int) -> None:
+def test_no_quad_is_turned_over_in_any_shape(around: Neighbourhoods, neutral: np.ndarray, who: str | int) -> None:
     face = load_character(who) if isinstance(who, str) else random_face(who)
     rest = CM * face.mesh.vertices[: len(neutral)].astype(np.float64)
     assert len(find_folds(around, neutral, rest).quads) == 0
@@ -37,17 +36,17 @@ def test_no_quad_is_turned_over_in_any_shape(around: Surroundings, neutral: np.n
         assert (turned[around.plain] > 0).all(), name
 
 
-def test_lips_and_lids_are_the_only_skin_that_may_roll(around: Surroundings) -> None:
+def test_lips_and_lids_are_the_only_skin_that_may_roll(around: Neighbourhoods) -> None:
     assert around.plain.mean() > 0.6
 
 
-def test_a_turned_head_is_not_folded(around: Surroundings, neutral: np.ndarray) -> None:
+def test_a_turned_head_is_not_folded(around: Neighbourhoods, neutral: np.ndarray) -> None:
     turn = np.array([[0, 0, 1.0], [0, 1, 0], [-1, 0, 0]])
     folds = find_folds(around, neutral, neutral @ turn.T)
     assert set(folds.quads.tolist()) <= set(np.flatnonzero(around.plain).tolist())
 
 
-def test_a_quad_turned_over_is_found_and_laid_out(around: Surroundings, neutral: np.ndarray) -> None:
+def test_a_quad_turned_over_is_found_and_laid_out(around: Neighbourhoods, neutral: np.ndarray) -> None:
     quad = int(np.flatnonzero(around.plain & (neutral[around.quads][..., 2].mean(1) > 8))[0])
     corners = around.quads[quad]
     offset = np.zeros_like(neutral)

@@ -10,12 +10,13 @@ from scipy.sparse import diags
 from scipy.sparse.linalg import spsolve
 
 from sedtalker.face.registration.alignment import Borders, Skin, picks, resolution, tighten
+from sedtalker.face.registration.contacts import along_rim, clear_eyeball, dips
 from sedtalker.face.registration.features import SAMPLES, Features, Line
-from sedtalker.face.registration.lids import along_rim, clear_eyeball, dips
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.face.registration.transfer import FILL, fill
+from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.surface import laplacian
-from sedtalker.training.corpora.landmark_samples import grid_triangles, sphere
+from sedtalker.training.corpora.landmark_samples import sphere
 
 
 def sheet(side: int, width: float, depth: float) -> Skin:

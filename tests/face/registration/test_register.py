@@ -12,18 +12,17 @@ from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_builtin
-from sedtalker.face.face import Face
+from sedtalker.face.face import Face, report_from_json
 from sedtalker.face.registration import RegistrationReport, parts, register, register_cached
 from sedtalker.face.registration.carry import affine_offsets, eye_offsets
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.face.registration.pose import similarity
-from sedtalker.face.registration.register import report_from_json
 from sedtalker.face.registration.transfer import agreement
 from sedtalker.mesh.files import read_mesh
-from sedtalker.mesh.mesh import Mesh, from_triangles
+from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
 from sedtalker.mesh.surface import face_outwards, weld
 from sedtalker.mesh.views import View, rasterise
-from sedtalker.training.corpora.landmark_samples import grid_triangles, random_rotation, sphere, torus
+from sedtalker.training.corpora.landmark_samples import random_rotation, sphere, torus
 
 Registered = tuple[Mesh, Face, RegistrationReport]
 

@@ -1,7 +1,9 @@
-"""The landmark network: a small heatmap regressor with a face/no-face score."""
+"""The landmark detector: 68 points on plain geometry, without textures; a small heatmap network with a face score."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +19,7 @@ from sedtalker.mesh.mesh import Floats
 from sedtalker.mesh.views import CHANNELS
 
 LANDMARKS = 68
+"""Points of the iBUG 300-W annotation (Sagonas et al. 2013)."""
 
 
 class LandmarkConfig(BaseModel):
@@ -111,12 +114,23 @@ class LandmarkDetector:
     def detect(self, channels: Floats) -> Detection:
         """Landmarks in geometry views (N, 4, size, size) from ``views.geometry_channels``."""
         found = []
-        with torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             for batch in torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32)).split(16):
                 heatmaps, face = self.net(batch)
                 found.append((*expected_points(heatmaps), face.sigmoid()))
         points, spread, face = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
         return Detection(points, spread, face)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold PyTorch to one thread, so that what is found does not depend on the number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,91 @@
+"""Where faces come from: the built-in ones, meshes of the user's own, and ``.sedface`` files.
+
+These are ``Face.builtin``, ``Face.from_mesh``, ``Face.load`` and ``Face.save``. What they need (SciPy, PyTorch, the
+landmark network) is imported when they are called, so that ``from sedtalker.face import Face`` is quick.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sedtalker.errors import InputError
+from sedtalker.face.face import Face
+from sedtalker.mesh.mesh import Mesh, Scene
+from sedtalker.progress import Hook
+
+logger = logging.getLogger(__name__)
+
+
+def builtin_face(name: str | None, seed: int | None) -> Face:
+    """See ``Face.builtin``."""
+    from sedtalker.face.builtin import DEFAULT, load_face, random_face
+
+    if seed is None:
+        return load_face(name or DEFAULT)
+    if name is not None:
+        raise InputError("give the name of a built-in face or the seed of a random one, not both")
+    return random_face(seed)
+
+
+def face_from_mesh(
+    mesh: Path | str | Mesh | Scene,
+    head: int | None,
+    landmarks: Path | str | ArrayLike | None,
+    rig: Path | str | None,
+    open_mouth: bool,
+    hook: Hook,
+) -> Face:
+    """See ``Face.from_mesh``."""
+    if isinstance(mesh, str | Path) and Path(mesh).suffix.lower() == ".sedface":
+        if head is not None or landmarks is not None or rig is not None or open_mouth:
+            raise InputError(f"{mesh}: a .sedface holds one finished face: it takes no head number, landmarks or rig")
+        return load_face_file(Path(mesh))
+    from sedtalker.face.fitting import FitOptions, fit
+    from sedtalker.face.given_landmarks import given_landmarks
+
+    scene, name = _scene(mesh)
+    source = builtin_face(None, None)
+    options = FitOptions(
+        given=None if landmarks is None else given_landmarks(landmarks, scene.mesh, source),
+        rig=None if rig is None else Path(rig),
+        head=head,
+        open_mouth=open_mouth,
+    )
+    face, report = fit(scene, source, name, options, hook)
+    label = Path(mesh).name if isinstance(mesh, str | Path) else name
+    logger.info("%s: %s: %s", label, report.way, report.basis)
+    for warning in report.warnings:
+        logger.warning("%s: %s", label, warning)
+    return face
+
+
+def _scene(mesh: Path | str | Mesh | Scene) -> tuple[Scene, str]:
+    """What a mesh file or a mesh in memory holds, and what to call its face."""
+    if isinstance(mesh, Scene):
+        return mesh, "mesh"
+    if isinstance(mesh, Mesh):
+        return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), np.float32)), "mesh"
+    from sedtalker.mesh.files import read_scene
+
+    return read_scene(Path(mesh)), Path(mesh).stem
+
+
+def load_face_file(path: Path) -> Face:
+    """See ``Face.load``."""
+    from sedtalker.face.sedface import read_sedface
+
+    return read_sedface(path)
+
+
+def save_face_file(path: Path, face: Face) -> None:
+    """See ``Face.save``."""
+    from sedtalker.face.quality import judge
+    from sedtalker.face.sedface import write_sedface
+
+    if path.suffix.lower() != ".sedface":
+        raise InputError(f"{path}: a face is saved as a file that ends in .sedface")
+    write_sedface(path, face, None if face.report is None else judge(face, face.report))

@@ -1,0 +1,43 @@
+"""Arrays of a face that do not fit each other are refused: compiled code trusts their indices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sedtalker.face.sedface import face_arrays, face_from_arrays
+from tests.support.cube import cube_face
+
+
+def test_a_face_comes_back() -> None:
+    face = cube_face()
+    again = face_from_arrays(face_arrays(face))
+    assert again.correctives == face.correctives
+    assert set(again.regions) == set(face.regions)
+    np.testing.assert_array_equal(again.mesh.polygon_vertices, face.mesh.polygon_vertices)
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("face_polygon_vertices", lambda a: a + 1),
+        ("face_polygon_vertices", lambda a: a - 1),
+        ("face_polygon_vertices", lambda a: a.astype(float)),
+        ("face_polygon_sizes", lambda a: a + 1),
+        ("face_polygon_sizes", lambda a: -a),
+        ("face_polygon_uvs", lambda a: a + 10_000),
+        ("face_polygon_groups", lambda a: a + 100),
+        ("face_landmarks", lambda a: np.full(68, 10**6)),
+        ("face_regions", lambda a: a[:, :3]),
+        ("face_vertices", lambda a: a[:, :2]),
+        ("face_pivot", lambda a: np.zeros(2)),
+        ("face_colours", lambda a: a[:3]),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(key: str, change: Any) -> None:
+    arrays = face_arrays(cube_face())
+    arrays[key] = change(arrays.get(key, np.zeros((1, 1), np.int32)))
+    with pytest.raises(ValueError):
+        face_from_arrays(arrays)

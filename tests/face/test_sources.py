@@ -1,0 +1,101 @@
+"""The front door: faces by name, from meshes and from files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.face import Face
+from sedtalker.face.face import RegistrationReport
+from sedtalker.mesh import Mesh
+from tests.support.cube import cube_face, cube_mesh
+
+HEAD = Path(__file__).parents[2] / "data" / "samples" / "head.obj"
+
+
+def test_the_class_is_quick_to_import() -> None:
+    heavy = "numba scipy torch PIL trimesh igl"
+    code = f"import sys; from sedtalker.face import Face; print([m for m in {heavy.split()!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_built_in_faces_by_name_and_seed() -> None:
+    assert Face.builtin().name == "builtin"
+    assert Face.builtin("mei").name == "mei"
+    named, seeded = Face.builtin("random-3"), Face.builtin(seed=3)
+    np.testing.assert_array_equal(named.mesh.vertices, seeded.mesh.vertices)
+    assert Face.builtin().provenance == {"face": "builtin"}
+    with pytest.raises(InputError, match="amara"):
+        Face.builtin("nobody")
+    with pytest.raises(InputError, match="not both"):
+        Face.builtin("mei", seed=3)
+
+
+def test_a_mesh_becomes_a_face(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    steps: list[tuple[str, int, int]] = []
+    caplog.set_level("INFO", "sedtalker")
+    face = Face.from_mesh(HEAD, hook=lambda *step: steps.append(step))
+    assert face.report is not None
+    assert face.report.way == "registration"
+    assert face.name == "head"
+    assert face.provenance["registration"]["scale"] == face.report.scale
+    assert "head.obj: registration: fitted to this mesh" in caplog.messages
+    ended = {step for step, done, total in steps if done == total}
+    assert ended == {step for step, _, _ in steps}
+
+    face.save(tmp_path / "head.sedface")
+    for again in (Face.load(tmp_path / "head.sedface"), Face.from_mesh(tmp_path / "head.sedface")):
+        np.testing.assert_array_equal(again.basis, face.basis)
+        assert again.report == face.report
+    with pytest.raises(InputError, match="finished face"):
+        Face.from_mesh(tmp_path / "head.sedface", head=1)
+
+
+def test_a_mesh_in_memory_and_landmarks_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    mesh, found = Mesh.load(HEAD), Face.from_mesh(HEAD)
+    assert found.landmarks is not None
+    points = mesh.vertices[found.landmarks].astype(float)
+    points[:36:3] = np.nan
+    steps: list[str] = []
+    face = Face.from_mesh(mesh, landmarks=points, hook=lambda step, *_: steps.append(step))
+    assert face.report is not None
+    assert face.report.score == 1.0
+    assert {"aligning the face", "carrying the shapes"} <= set(steps)
+    with pytest.raises(InputError, match=r"\(68, 3\)"):
+        Face.from_mesh(mesh, landmarks=points[:5])
+    with pytest.raises(InputError, match="too few"):
+        Face.from_mesh(mesh, landmarks=np.full((68, 3), np.nan))
+
+
+def test_what_is_no_face_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too few"):
+        Face.from_mesh(cube_mesh())
+    with pytest.raises(InputError, match="no such mesh file"):
+        Face.from_mesh(tmp_path / "none.obj")
+
+
+def test_any_face_is_saved_and_loaded(tmp_path: Path) -> None:
+    face = cube_face()
+    face.save(tmp_path / "cube.sedface")
+    again = Face.load(tmp_path / "cube.sedface")
+    assert again.report is None
+    assert again.shapes == face.shapes
+    np.testing.assert_array_equal(again.basis, face.basis)
+    with pytest.raises(InputError, match=r"ends in \.sedface"):
+        face.save(tmp_path / "cube.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["cube.sedface"]
+
+
+def test_a_report_survives_json() -> None:
+    from sedtalker.face.face import report_from_json
+
+    report = Face.from_mesh(HEAD).report
+    assert isinstance(report, RegistrationReport)
+    assert report_from_json(report.to_json()) == report
