@@ -18,8 +18,7 @@ from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
-from sedtalker.speech.encoder import SpeechFeatures, analyse
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analyse
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
@@ -83,7 +82,9 @@ def _reason(error: Exception) -> str:
 # --- Pre-trained ``transformers`` speech backbones in place of the built-in encoder.
 
 WINDOW_SECONDS, MARGIN_SECONDS = 20.0, 2.0
+"""What a model reads at once, and what neighbouring windows share on each side."""
 WHISPER_SECONDS = 30.0
+"""The blocks in which Whisper reads sound."""
 PACKED = "./backbone"
 """Name of a backbone that lies inside the checkpoint folder that needs it."""
 
@@ -99,11 +100,13 @@ class BackboneConfig(BaseModel):
     """Branch, tag or commit of the hub; null: main."""
     layer_weights: tuple[float, ...] | None = None
     """Share of each hidden state, from what enters the first layer to what leaves the last; null: not chosen yet."""
+    layers: int | None = None
+    """Only the first so many layers run; null: all of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """A ``transformers`` model and what prepares its input.
+    """A ``transformers`` model and what prepares its input: an ``Encoder``, see ``sedtalker.speech.encoder``.
 
     Attributes:
         model: the speech model; for Whisper, its encoder.
@@ -131,8 +134,18 @@ class Backbone:
         return int(self.model.config.hidden_size)
 
     @property
+    def sample_rate(self) -> int:
+        """Samples per second of the recordings it takes, Hz."""
+        return SAMPLE_RATE
+
+    @property
     def clock(self) -> FrameClock:
-        """Frame times from strides and kernels: frame i is at the centre of what its convolutions saw."""
+        """Times of the frames it gives, which are those of the built-in encoder."""
+        return FRAME_CLOCK
+
+    @property
+    def state_clock(self) -> FrameClock:
+        """Times of the model's own frames: frame i is at the centre of what its convolutions saw."""
         if self.is_whisper:
             return FrameClock(50.0)
         stride, field = 1, 1
@@ -146,6 +159,25 @@ class Backbone:
         values = self.model.state_dict().values()
         each = sorted(hashlib.sha256(v.detach().float().cpu().numpy().tobytes()).digest() for v in values)
         return hashlib.sha256(b"".join(each)).hexdigest()
+
+    def to(self, device: str) -> Backbone:
+        """Move the weights there."""
+        self.model.to(device)
+        return self
+
+    def __call__(self, audio: Audio) -> SpeechFeatures:
+        """Features of a recording, in overlapping windows; hidden vectors on the clock of the built-in encoder.
+
+        Neighbouring windows share 2 s on each side, so attention sees at least that much context everywhere.
+        """
+        mel, prosody, speech = analyse(torch.from_numpy(audio.samples))
+        return SpeechFeatures(
+            clock=FRAME_CLOCK,
+            hidden=hidden_vectors(self, audio.samples, len(mel) // 2),
+            mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
+            prosody=prosody.unflatten(0, (-1, 2)).mean(1).numpy(),
+            speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
+        )
 
 
 def load_backbone(config: BackboneConfig) -> Backbone:
@@ -164,10 +196,21 @@ def load_backbone(config: BackboneConfig) -> Backbone:
     elif not hasattr(model.config, "conv_stride"):
         raise InputError(f"{config.name}: a {model.config.model_type} model is not a speech encoder")
     backbone = Backbone(model.eval().requires_grad_(False), extractor, config.layer_weights)
+    _keep_layers(backbone, config)
     states = len(backbone.layers) + 1
     if config.layer_weights is not None and len(config.layer_weights) != states:
         raise InputError(f"{config.name}: {len(config.layer_weights)} layer weights for {states} hidden states")
     return backbone
+
+
+def _keep_layers(backbone: Backbone, config: BackboneConfig) -> None:
+    """Drop the layers behind the first ``config.layers``, in place."""
+    if config.layers is None:
+        return
+    if not 1 <= config.layers <= len(backbone.layers):
+        raise InputError(f"{config.name}: {config.layers} of its {len(backbone.layers)} layers cannot be kept")
+    transformer = backbone.model if backbone.is_whisper else backbone.model.encoder
+    transformer.layers = transformer.layers[: config.layers]
 
 
 def save_backbone(backbone: Backbone, source: BackboneConfig, folder: Path) -> None:
@@ -196,26 +239,10 @@ def unpack_backbone(config: BackboneConfig, checkpoint: Path) -> BackboneConfig:
 
 
 @torch.no_grad()
-def encode_with_backbone(backbone: Backbone, audio: Audio) -> SpeechFeatures:
-    """Run a backbone over a recording in overlapping windows; hidden vectors on the clock of the built-in encoder.
-
-    Neighbouring windows share 2 s on each side, so attention sees at least that much context everywhere.
-    """
-    mel, prosody, speech = analyse(torch.from_numpy(audio.samples))
-    return SpeechFeatures(
-        clock=FRAME_CLOCK,
-        hidden=hidden_vectors(backbone, audio.samples, len(mel) // 2),
-        mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
-        prosody=prosody.unflatten(0, (-1, 2)).mean(1).numpy(),
-        speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
-    )
-
-
-@torch.no_grad()
 def hidden_vectors(backbone: Backbone, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Weighted hidden vectors (count, D) of samples (N,) on the clock of the built-in encoder."""
-    hidden, heard = _windows(backbone, samples)
-    return resample_frames(hidden, heard, FRAME_CLOCK.times(count))
+    hidden, times = _windows(backbone, samples)
+    return resample_frames(hidden, times, FRAME_CLOCK.times(count))
 
 
 @torch.no_grad()
@@ -228,7 +255,7 @@ def layer_means(backbone: Backbone, samples: NDArray[np.float32], speech: NDArra
         speech: (T,) bool on the clock of the built-in encoder.
     """
     states = _states(backbone, samples[: round(_longest(backbone) * SAMPLE_RATE)])
-    at = backbone.clock.times(states.shape[1])
+    at = backbone.state_clock.times(states.shape[1])
     share = resample_frames(speech.astype(np.float32)[:, None], FRAME_CLOCK.times(len(speech)), at)[:, 0]
     share = share * (at < len(samples) / SAMPLE_RATE)
     share = share if share.sum() > 0 else np.ones_like(share)
@@ -258,7 +285,7 @@ def _windows(backbone: Backbone, samples: NDArray[np.float32]) -> tuple[NDArray[
         states = _states(backbone, piece)
         weights = backbone.layer_weights or (0.0,) * (len(states) - 1) + (1.0,)
         vectors = torch.einsum("ltd,l->td", states, torch.tensor(weights).to(states)).cpu().numpy()
-        at = begin + backbone.clock.times(len(vectors))
+        at = begin + backbone.state_clock.times(len(vectors))
         last = begin + longest >= duration
         low = -np.inf if index == 0 else begin + MARGIN_SECONDS
         high = duration if last else begin + longest - MARGIN_SECONDS
@@ -271,7 +298,7 @@ def _windows(backbone: Backbone, samples: NDArray[np.float32]) -> tuple[NDArray[
 def _states(backbone: Backbone, samples: NDArray[np.float32]) -> Tensor:
     """Normalised hidden states (layers + 1, T, D) of one window."""
     device = next(backbone.model.parameters()).device
-    shortest = 0 if backbone.is_whisper else round(2 * backbone.clock.offset * SAMPLE_RATE) + 1
+    shortest = 0 if backbone.is_whisper else round(2 * backbone.state_clock.offset * SAMPLE_RATE) + 1
     padded = np.pad(samples, (0, max(0, shortest - len(samples))))
     inputs = model_input(backbone, [padded]).to(device)
     return normalised_states(backbone.model(inputs, output_hidden_states=True))[:, 0]

@@ -1,39 +1,34 @@
-"""The built-in speech encoder: centred log-mels in, one hidden vector every 20 ms out.
+"""Speech encoders: a recording in, one hidden vector every 20 ms out.
 
-A stride-2 convolution and residual dilated convolutions. The receptive field is finite (``CONTEXT`` frames either
-side), so long recordings run in windows whose result equals one pass.
+The built-in one reads centred log-mels: a stride-2 convolution and residual dilated convolutions. It sees a bounded
+stretch of sound (``SpeechEncoder.context`` frames either side), so windows of a long recording give what one pass gives.
+``open_encoder`` opens it, or a model of the Hugging Face hub in its place.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.audio import Audio, FrameClock
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
+from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
+from sedtalker.checkpoint import builtin_checkpoint, is_checkpoint, read_checkpoint, read_config, weights_sha256
 from sedtalker.errors import InputError
+from sedtalker.speech.backbone import BackboneConfig, load_backbone, unpack_backbone
 from sedtalker.speech.features import (
     FRAME_CLOCK,
-    HOP_LENGTH,
     MEL_BANDS,
     PHONES,
-    PITCH_WINDOW,
-    centre_bands,
-    level_gain,
-    log_mel,
-    prosody,
-    speech_mask,
+    WINDOW_SECONDS,
+    SpeechFeatures,
+    analyse,
 )
 
-WINDOW_SECONDS = 30.0
 MEL_SCALE = 0.4
 """Brings centred natural-log mels (standard deviation about 2.5) near unit variance."""
 
@@ -46,34 +41,17 @@ class SpeechEncoderConfig(BaseModel):
     hop: Literal[10, 20] = 10
     """Milliseconds between the log-mels that it reads; the stem brings 10 to the 20 of the frames."""
     channels: int = 192
+    """Size of a hidden vector."""
     kernel: int = 5
+    """Frames that a convolution sees, odd."""
     dilations: tuple[int, ...] = (1, 2, 4, 8, 2, 1)
+    """Of the residual convolutions, in order."""
     dropout: float = 0.05
+    """Share of the values that training drops."""
     motion_channels: int = 0
     """Outputs of the training head for tracked mouth motion (0: no head)."""
     prosody_channels: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class SpeechFeatures:
-    """What the heads read, 50 frames a second.
-
-    Attributes:
-        clock: times of the frames.
-        hidden: (T, D) float32.
-        mel: (T, 80) float32 centred log-mels, averaged over pairs of analysis frames.
-        prosody: (T, 4) float32, see ``PROSODY_CHANNELS``, averaged over pairs.
-        speech: (T,) bool, loud enough to be speech.
-    """
-
-    clock: FrameClock
-    hidden: NDArray[np.float32]
-    mel: NDArray[np.float32]
-    prosody: NDArray[np.float32]
-    speech: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.hidden)
+    """Outputs of the training head for prosody (0: no head)."""
 
 
 class ResidualConvolution(nn.Module):
@@ -139,57 +117,157 @@ class SpeechEncoder(nn.Module):
         return self.phone_head(hidden)
 
 
-def load_encoder(folder: Path | None = None) -> SpeechEncoder:
-    """The built-in encoder, or the one in a checkpoint folder, ready for inference."""
+def load_network(folder: Path | None = None) -> SpeechEncoder:
+    """The built-in network, or the one in a checkpoint folder, ready for inference."""
     folder = folder or builtin_checkpoint("speech_encoder")
     _, config, state = read_checkpoint(folder, "speech_encoder", SpeechEncoderConfig)
     if config.hop != 10:
         raise InputError(f"{folder}: this is a front end for a decoder, not an encoder")
-    encoder = SpeechEncoder(config)
-    encoder.load_state_dict(state)
-    return encoder.eval().requires_grad_(False)
+    network = SpeechEncoder(config)
+    network.load_state_dict(state)
+    return network.eval().requires_grad_(False)
 
 
-def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Centred log-mel (2T, 80), prosody (2T, 4) and speech mask (2T,) of one recording (N,), window by window.
+# --- Recordings in, features out: what every other part of the package asks for.
 
-    The level is fixed over the whole recording first. Windows overlap by the analysis window, so the result does not
-    depend on them.
+
+class Encoder(Protocol):
+    """Turns a recording into the features that diarizers and decoders read.
+
+    Implementations: ``MelEncoder``, our own, and ``Backbone`` (``sedtalker.speech.backbone``), models of the hub.
     """
-    step, margin = int(WINDOW_SECONDS * 100), 2 * (-(-PITCH_WINDOW // (2 * HOP_LENGTH)))
-    gain = _gain(samples)
-    mels, tracks = [], []
-    for start in range(0, max(len(samples), 1), step * HOP_LENGTH):
-        first = max(0, start - margin * HOP_LENGTH)
-        part = gain * samples[None, first : start + (step + margin) * HOP_LENGTH]
-        lead = (start - first) // HOP_LENGTH
-        mels.append(log_mel(part)[0, lead : lead + step])
-        tracks.append(prosody(part)[0, lead : lead + step])
-    mel, track = torch.cat(mels), torch.cat(tracks)
-    speech = speech_mask(mel[None])[0]
-    return centre_bands(mel[None], speech[None])[0], track, speech
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of the recordings it takes, Hz."""
+
+    @property
+    def clock(self) -> FrameClock:
+        """Times of the frames it gives."""
+
+    @property
+    def channels(self) -> int:
+        """Size of a hidden vector."""
+
+    def sha256(self) -> str:
+        """Hash of its weights: networks that were trained on it keep it in ``encoder_sha256``."""
+
+    def to(self, device: str) -> Self:
+        """Move the weights there; returns itself."""
+
+    def __call__(self, audio: Audio) -> SpeechFeatures:
+        """The features of a recording."""
 
 
-def _gain(samples: Tensor) -> Tensor:
-    """``level_gain`` of a recording; torch.quantile takes at most 16 M values, which an hour (0.36 M) never reaches."""
-    return level_gain(samples[None])[0]
+class MelEncoder:
+    """Our own encoder: a ``SpeechEncoder`` network over log-mels.
+
+    Args:
+        network: ready for inference.
+        digest: hash of the file it was read from; by default, of its parameters.
+    """
+
+    sample_rate = SAMPLE_RATE
+    clock = FRAME_CLOCK
+
+    def __init__(self, network: SpeechEncoder, digest: str | None = None):
+        self.network, self._digest = network, digest
+
+    @classmethod
+    def open(cls, folder: str | Path | None = None, device: str = "cpu") -> Self:
+        """The built-in encoder, or that of a checkpoint folder.
+
+        Raises:
+            InputError: not such a checkpoint.
+        """
+        folder = Path(folder) if folder else builtin_checkpoint("speech_encoder")
+        return cls(load_network(folder), weights_sha256(folder)).to(device)
+
+    @property
+    def context(self) -> int:
+        """Frames that a hidden vector sees on either side."""
+        return self.network.context
+
+    @property
+    def channels(self) -> int:
+        """Size of a hidden vector."""
+        return self.network.config.channels
+
+    def sha256(self) -> str:
+        """Hash of the weights."""
+        if self._digest is None:
+            values = self.network.state_dict().values()
+            self._digest = hashlib.sha256(b"".join(v.cpu().numpy().tobytes() for v in values)).hexdigest()
+        return self._digest
+
+    def to(self, device: str) -> Self:
+        """Move the weights there."""
+        self.network.to(device)
+        return self
+
+    @torch.no_grad()
+    def __call__(self, audio: Audio) -> SpeechFeatures:
+        """Features of a recording, encoded in overlapping windows of 30 s; equal to one pass within 1e-4."""
+        device = next(self.network.parameters()).device
+        mel, track, speech = analyse(torch.from_numpy(audio.samples))
+        count, step, margin = len(mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), self.network.context
+        hidden = []
+        for start in range(0, count, step):
+            first = max(0, start - margin)
+            part = mel[None, 2 * first : 2 * (start + step + margin)].to(device)
+            hidden.append(self.network(part)[0, start - first : start - first + step].cpu())
+        return SpeechFeatures(
+            clock=FRAME_CLOCK,
+            hidden=torch.cat(hidden).numpy(),
+            mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
+            prosody=track.unflatten(0, (-1, 2)).mean(1).numpy(),
+            speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
+        )
 
 
-@torch.no_grad()
-def encode(encoder: SpeechEncoder, audio: Audio) -> SpeechFeatures:
-    """Run the encoder over a recording in overlapping windows of 30 s; equal to one pass within 1e-4."""
-    device = next(encoder.parameters()).device
-    mel, track, speech = analyse(torch.from_numpy(audio.samples))
-    count, step, margin = len(mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), encoder.context
-    hidden = []
-    for start in range(0, count, step):
-        first = max(0, start - margin)
-        part = mel[None, 2 * first : 2 * (start + step + margin)].to(device)
-        hidden.append(encoder(part)[0, start - first : start - first + step].cpu())
-    return SpeechFeatures(
-        clock=FRAME_CLOCK,
-        hidden=torch.cat(hidden).numpy(),
-        mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
-        prosody=track.unflatten(0, (-1, 2)).mean(1).numpy(),
-        speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
-    )
+HUB_ENCODERS = {"whisper-base": BackboneConfig(name="openai/whisper-base", layers=4)}
+"""Encoders of the hub by a short name. Of Whisper's six blocks the first four: the last ones turn sound into words."""
+
+
+def open_encoder(source: str | Path | BackboneConfig | None = None, device: str = "cpu") -> Encoder:
+    """The encoder that ``source`` names, ready for inference.
+
+    Args:
+        source: None: the built-in encoder; a checkpoint folder of ours; a folder or name of the Hugging Face hub
+            (``microsoft/wavlm-base-plus``), or a short name in ``HUB_ENCODERS``; or a hub model and how its layers are
+            mixed.
+        device: where it runs.
+
+    Raises:
+        InputError: there is no such encoder, it cannot be had, or it is none.
+    """
+    if isinstance(source, BackboneConfig):
+        return load_backbone(source).to(device)
+    if source is not None and str(source) in HUB_ENCODERS:
+        return load_backbone(HUB_ENCODERS[str(source)]).to(device)
+    folder = builtin_checkpoint("speech_encoder") if source in (None, "speech_encoder") else Path(str(source))
+    if (folder / "config.json").is_file() and is_checkpoint(folder):
+        return MelEncoder.open(folder, device)
+    if not folder.is_dir() and str(source).count("/") != 1:
+        known = ", ".join(["speech_encoder", *HUB_ENCODERS])
+        raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")
+    return load_backbone(BackboneConfig(name=str(source))).to(device)
+
+
+def open_trained_encoder(folder: Path, backbone: BackboneConfig | None = None, device: str = "cpu") -> Encoder:
+    """The encoder that the network in a checkpoint folder was trained on.
+
+    Args:
+        folder: the checkpoint of a diarizer or a decoder.
+        backbone: the hub model its configuration names; None: the built-in encoder.
+        device: where it runs.
+
+    Raises:
+        InputError: the encoder cannot be had, or its weights are not those the network was trained on.
+    """
+    encoder = open_encoder(None if backbone is None else unpack_backbone(backbone, folder), device)
+    needed = read_config(folder).encoder_sha256
+    if needed not in (None, encoder.sha256()):
+        name = "the built-in speech encoder" if backbone is None else backbone.name
+        raise InputError(f"{name}: these are not the weights that the network in {folder} was trained on")
+    return encoder

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -56,7 +58,7 @@ PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
 
 @lru_cache(maxsize=1)
 def mel_filters() -> Tensor:
-    """(M, F) triangular filters of Slaney's Auditory Toolbox (1998), of equal area: mel bands over FFT bins, 0 to 8 kHz.
+    """(M, F) triangular filters of Slaney's Auditory Toolbox (1998), of equal area, 0 to 8 kHz.
 
     The scale is linear below 1 kHz (3 mels are 200 Hz) and logarithmic above (27 mels are a factor of 6.4). The shipped
     weights depend on every bit: these are the values of ``librosa.filters.mel``, without its dependencies.
@@ -208,3 +210,56 @@ def centre_bands(mel: Tensor, mask: Tensor) -> Tensor:
     weight = torch.where(mask.any(1, keepdim=True), mask, torch.ones_like(mask)).to(mel.dtype)[..., None]
     mean = (mel * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
     return (mel - mean).clamp_(-8.0, 8.0)
+
+
+# --- A whole recording.
+
+WINDOW_SECONDS = 30.0
+"""What is analysed and encoded at once, so that memory does not grow with the recording."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechFeatures:
+    """What an encoder gives and the other networks read, 50 frames a second.
+
+    Attributes:
+        clock: times of the frames.
+        hidden: (T, D) float32.
+        mel: (T, 80) float32 centred log-mels, averaged over pairs of analysis frames.
+        prosody: (T, 4) float32, see ``PROSODY_CHANNELS``, averaged over pairs.
+        speech: (T,) bool, loud enough to be speech.
+    """
+
+    clock: FrameClock
+    hidden: NDArray[np.float32]
+    mel: NDArray[np.float32]
+    prosody: NDArray[np.float32]
+    speech: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.hidden)
+
+
+def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Centred log-mel (2T, 80), prosody (2T, 4) and speech mask (2T,) of one recording (N,), window by window.
+
+    The level is fixed over the whole recording first. Windows overlap by the analysis window, so the result does not
+    depend on them.
+    """
+    step, margin = int(WINDOW_SECONDS * 100), 2 * (-(-PITCH_WINDOW // (2 * HOP_LENGTH)))
+    gain = _gain(samples)
+    mels, tracks = [], []
+    for start in range(0, max(len(samples), 1), step * HOP_LENGTH):
+        first = max(0, start - margin * HOP_LENGTH)
+        part = gain * samples[None, first : start + (step + margin) * HOP_LENGTH]
+        lead = (start - first) // HOP_LENGTH
+        mels.append(log_mel(part)[0, lead : lead + step])
+        tracks.append(prosody(part)[0, lead : lead + step])
+    mel, track = torch.cat(mels), torch.cat(tracks)
+    speech = speech_mask(mel[None])[0]
+    return centre_bands(mel[None], speech[None])[0], track, speech
+
+
+def _gain(samples: Tensor) -> Tensor:
+    """``level_gain`` of a recording; torch.quantile takes at most 16 M values: 46 hours."""
+    return level_gain(samples[None])[0]

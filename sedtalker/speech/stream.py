@@ -1,6 +1,7 @@
-"""What a listener remembers of sound that has left its buffer: distributions of levels and mean spectra, not frames.
+"""Speech features of sound that is still going on: what ``MelEncoder`` says of the recording so far.
 
-Levels are natural logs and are kept as they would be without any gain, so that a later gain is an addition.
+Of sound that has left the buffer, distributions of levels and mean spectra are kept, not frames. Levels are natural
+logs and are kept as they would be without any gain, so that a later gain is an addition.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import activity_level
-from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures
+from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
     FRAME_CLOCK,
@@ -30,6 +31,7 @@ from sedtalker.speech.features import (
     QUIET,
     WINDOW_LENGTH,
     PitchFrames,
+    SpeechFeatures,
     frame_rms,
     gain_of,
     mel_power,
@@ -148,7 +150,7 @@ def _cubic(at: float) -> NDArray[np.float64]:
     return np.array([np.prod([(at - m) / (n - m) for m in nodes if m != n]) for n in nodes])
 
 
-# --- Speech features of sound that is still going on: what ``encode`` would say of the recording so far.
+# --- The stream.
 
 ALIGNMENT = 40
 """The kept part begins at a multiple of so many frames (20 ms), so that coarser grids laid over it stay in place."""
@@ -160,14 +162,14 @@ STALE = 0.005
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """The end of what was heard.
+class StreamedFeatures:
+    """The features of the last seconds of a stream.
 
     Attributes:
-        features: of the kept frames, normalised by all that was heard; their clock says when they were.
+        features: of the kept frames, normalised by the whole stream so far; their clock says when they were.
         first: number of the first kept frame.
-        total: frames heard so far, the kept ones being ``first … total - 1``.
-        loud: level of loud frames in all that was heard, for ``speech_activity``.
+        total: frames so far, the kept ones being ``first … total - 1``.
+        loud: level of loud frames in the whole stream so far, for ``speech_activity``.
     """
 
     features: SpeechFeatures
@@ -176,7 +178,7 @@ class Heard:
     loud: float
 
 
-class Listener:
+class EncoderStream:
     """Hears sound piece by piece and remembers the features of its last seconds.
 
     Args:
@@ -184,9 +186,10 @@ class Listener:
         keep: frames of 20 ms that are kept at least, before the newest piece.
     """
 
-    def __init__(self, encoder: SpeechEncoder, keep: int):
+    def __init__(self, encoder: MelEncoder, keep: int):
         self.encoder, self.keep = encoder, keep
-        self.heard = 0
+        self.samples = 0
+        """How many have come so far."""
         self.tail = torch.zeros(BEFORE)
         self.whole = 0
         """Analysis frames (10 ms) that no later sample can change; the buffer holds those after ``first`` of them."""
@@ -194,17 +197,17 @@ class Listener:
         """Analysis frames before ``first`` are gone; those before ``counted`` are in the history."""
         self.rms, self.mel = torch.zeros(0), torch.zeros(0, MEL_BANDS)
         self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(torch.zeros(1, PITCH_WINDOW))))
-        self.hidden = torch.zeros(0, encoder.config.channels)
+        self.hidden = torch.zeros(0, encoder.channels)
         self.centre = torch.zeros(MEL_BANDS)
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
 
     @torch.no_grad()
-    def hear(self, samples: NDArray[np.float32]) -> Heard:
+    def push(self, samples: NDArray[np.float32]) -> StreamedFeatures:
         """The next samples (N,), a multiple of 320 unless they are the last.
 
         Returns:
-            What ``encode`` says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
+            What the encoder says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
             has left the buffer and the hidden vectors are fresh; see ``STALE`` and ``history`` for the rest.
         """
         known = self.whole
@@ -229,15 +232,15 @@ class Listener:
         overall = quantile_with(
             self.energy_history, energy[since:], LOUD, partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
         )
-        heard = Heard(features, self.first // 2, self.first // 2 + len(features), overall)
+        latest = StreamedFeatures(features, self.first // 2, self.first // 2 + len(features), overall)
         self._forget(level, energy)
-        return heard
+        return latest
 
     def _analyse(self, samples: Tensor) -> None:
         """Frames of the new samples; those that saw the end of the old ones are computed again."""
-        self.heard += len(samples)
+        self.samples += len(samples)
         self.tail = torch.cat([self.tail, samples])
-        total = 2 * -(-self.heard // (2 * HOP_LENGTH))
+        total = 2 * -(-self.samples // (2 * HOP_LENGTH))
         new = slice(0, total - self.whole)
         padded = F.pad(self.tail, (0, PITCH_WINDOW + 2 * HOP_LENGTH))
         keep = self.whole - self.first
@@ -246,7 +249,7 @@ class Listener:
         self.mel = torch.cat([self.mel[:keep], mel_power(narrow)])
         pitch = pitch_frames(padded.unfold(0, PITCH_WINDOW, HOP_LENGTH)[new])
         self.pitch = PitchFrames(*(torch.cat([a[:keep], b]) for a, b in zip(self.pitch, pitch, strict=True)))
-        whole = max(0, (self.heard - BEFORE) // HOP_LENGTH)
+        whole = max(0, (self.samples - BEFORE) // HOP_LENGTH)
         self.tail = self.tail[(whole - self.whole) * HOP_LENGTH :]
         self.whole = whole
 
@@ -273,7 +276,8 @@ class Listener:
         if not done or float((centre - self.centre).abs().max()) > STALE:
             self.centre, done = centre, 0
         start = max(0, done - context)
-        fresh = self.encoder(mel[None, 2 * start :])[0, done - start :]
+        device = next(self.encoder.network.parameters()).device
+        fresh = self.encoder.network(mel[None, 2 * start :].to(device))[0, done - start :].cpu()
         self.hidden = torch.cat([self.hidden[:done], fresh])
         return self.hidden
 

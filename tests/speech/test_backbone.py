@@ -14,7 +14,6 @@ from sedtalker.speech.backbone import (
     PACKED,
     Backbone,
     BackboneConfig,
-    encode_with_backbone,
     hidden_vectors,
     layer_means,
     load_backbone,
@@ -37,7 +36,7 @@ def noise(seconds: float) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert"])
 def test_the_clock_is_that_of_the_receptive_field(kind: str) -> None:
-    clock = backbone(kind).clock
+    clock = backbone(kind).state_clock
     assert clock.rate == 50
     assert clock.offset == pytest.approx(0.0124688, abs=1e-6)  # (400 - 1) / 2 samples
 
@@ -45,14 +44,14 @@ def test_the_clock_is_that_of_the_receptive_field(kind: str) -> None:
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 3.3])
 def test_features_cover_the_recording_on_the_clock_of_the_built_in_encoder(seconds: float) -> None:
     for kind in ("WavLM", "Whisper"):
-        features = encode_with_backbone(backbone(kind), from_samples(noise(seconds), 16_000))
+        features = backbone(kind)(from_samples(noise(seconds), 16_000))
         assert features.hidden.shape == (int(np.ceil(seconds * 50)), 16)
         assert len(features.mel) == len(features.speech) == len(features)
         assert np.isfinite(features.hidden).all()
 
 
 def test_long_recordings_run_in_windows_without_gaps() -> None:
-    features = encode_with_backbone(backbone("Hubert"), from_samples(noise(47.0), 16_000))
+    features = backbone("Hubert")(from_samples(noise(47.0), 16_000))
     assert features.hidden.shape == (47 * 50, 16)
     assert np.abs(np.diff(features.hidden, axis=0)).sum(1).min() > 0
 
@@ -70,9 +69,9 @@ def test_layers_are_normalised_and_mixed_by_their_weights(kind: str) -> None:
         states = made.model(made.extractor(samples, sampling_rate=16_000, return_tensors="pt").input_values,
                             output_hidden_states=True).hidden_states  # fmt: skip
     by_hand = [(s[0] - s[0].mean(-1, keepdim=True)) / s[0].std(-1, keepdim=True, correction=0) for s in states]
-    heard = FrameClock(50.0, 399 / 2 / 16_000).times(49)
+    latest = FrameClock(50.0, 399 / 2 / 16_000).times(49)
     for mine, theirs in zip(each, by_hand, strict=True):
-        expected = resample_frames(theirs.numpy(), heard, FRAME_CLOCK.times(50))
+        expected = resample_frames(theirs.numpy(), latest, FRAME_CLOCK.times(50))
         np.testing.assert_allclose(mine, expected, atol=1e-3)
 
 
@@ -101,8 +100,8 @@ def test_a_backbone_is_saved_and_loaded(tmp_path: Path, kind: str) -> None:
     again = load_backbone(BackboneConfig(name=str(tmp_path / "tuned")))
     assert again.sha256() == made.sha256() != before
     audio = from_samples(noise(1.0), 16_000)
-    heard = [encode_with_backbone(each, audio).hidden for each in (made, again)]
-    np.testing.assert_allclose(*heard, atol=1e-5)
+    latest = [each(audio).hidden for each in (made, again)]
+    np.testing.assert_allclose(*latest, atol=1e-5)
 
 
 def test_a_local_backbone_travels_with_its_checkpoint(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
-from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, analyse, encode, load_encoder
-from sedtalker.speech.features import FRAME_CLOCK, centre_bands, level_gain, log_mel, prosody, speech_mask
+from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.errors import InputError
+from sedtalker.speech.backbone import BackboneConfig
+from sedtalker.speech.encoder import (
+    MelEncoder,
+    SpeechEncoder,
+    SpeechEncoderConfig,
+    open_encoder,
+    open_trained_encoder,
+)
+from sedtalker.speech.features import FRAME_CLOCK, analyse, centre_bands, level_gain, log_mel, prosody, speech_mask
+from tests.support.tiny_backbones import save_tiny
 
 
 def _speechlike(seconds: float, seed: int = 0) -> np.ndarray:
@@ -26,7 +39,7 @@ def _encoder(channels: int = 16) -> SpeechEncoder:
 @settings(max_examples=10, deadline=None)
 @given(st.integers(1600, 40_000))
 def test_frames_cover_the_audio(count):
-    features = encode(_encoder(), from_samples(_speechlike(3)[:count], 16000))
+    features = MelEncoder(_encoder())(from_samples(_speechlike(3)[:count], 16000))
     assert len(features) == -(-count // 320)
     assert features.hidden.shape == (len(features), 16)
     assert features.mel.shape == (len(features), 80)
@@ -47,7 +60,7 @@ def test_windows_equal_one_pass():
     encoder = _encoder()
     with torch.no_grad():
         whole = encoder(centred)[0].numpy()
-    assert np.abs(encode(encoder, from_samples(samples.numpy(), 16000)).hidden - whole).max() < 1e-4
+    assert np.abs(MelEncoder(encoder)(from_samples(samples.numpy(), 16000)).hidden - whole).max() < 1e-4
 
 
 def test_a_hidden_vector_sees_its_context_only():
@@ -62,22 +75,62 @@ def test_a_hidden_vector_sees_its_context_only():
 
 def test_level_and_microphone_hardly_matter():
     sound = _speechlike(2)
-    loud, quiet = (encode(_encoder(), from_samples(g * sound, 16000)).mel for g in (0.8, 0.01))
+    loud, quiet = (MelEncoder(_encoder())(from_samples(g * sound, 16000)).mel for g in (0.8, 0.01))
     assert np.abs(loud - quiet).mean() < 0.05
 
 
 def test_silence_is_encoded():
-    features = encode(_encoder(), from_samples(np.zeros(8000, np.float32), 16000))
+    features = MelEncoder(_encoder())(from_samples(np.zeros(8000, np.float32), 16000))
     assert np.isfinite(features.hidden).all()
 
 
-def test_builtin_encoder_hears_phones():
-    encoder = load_encoder()
-    assert sum(p.numel() for p in encoder.parameters()) < 1.5e6
-    features = encode(encoder, from_samples(_speechlike(1), 16000))
-    posterior = torch.softmax(encoder.phones(torch.from_numpy(features.hidden)), -1)
+def test_the_builtin_encoder_predicts_phones():
+    encoder = MelEncoder.open()
+    assert sum(p.numel() for p in encoder.network.parameters()) < 1.5e6
+    features = encoder(from_samples(_speechlike(1), 16000))
+    posterior = torch.softmax(encoder.network.phones(torch.from_numpy(features.hidden)), -1)
     assert posterior.shape == (50, 40)
     assert torch.allclose(posterior.sum(-1), torch.ones(50), atol=1e-5)
+
+
+def test_one_function_opens_every_encoder(tmp_path):
+    whisper = save_tiny("Whisper", tmp_path / "whisper")
+    sound = from_samples(_speechlike(1), 16000)
+    builtin = builtin_checkpoint("speech_encoder")
+    for source in (None, "speech_encoder", builtin, str(whisper), BackboneConfig(name=str(whisper), layers=1)):
+        encoder = open_encoder(source)
+        features = encoder(sound)
+        assert features.hidden.shape == (50, encoder.channels)
+        assert features.clock == encoder.clock == FRAME_CLOCK
+        assert encoder.sample_rate == 16000
+        assert encoder.to("cpu") is encoder
+        assert len(encoder.sha256()) == 64
+    assert open_encoder().sha256() == open_encoder(builtin).sha256() == weights_sha256(builtin)
+    assert MelEncoder(_encoder()).sha256() == MelEncoder(_encoder()).sha256() != open_encoder().sha256()
+
+
+def test_a_model_of_the_hub_may_end_early(tmp_path):
+    folder, sound = save_tiny("Hubert", tmp_path / "hubert"), from_samples(_speechlike(1), 16000)
+    first = open_encoder(BackboneConfig(name=str(folder), layers=1))
+    whole = open_encoder(BackboneConfig(name=str(folder), layer_weights=(0.0, 1.0, 0.0)))
+    np.testing.assert_allclose(first(sound).hidden, whole(sound).hidden, atol=1e-5)
+    assert first.sha256() != whole.sha256()
+    for layers in (0, 3):
+        with pytest.raises(InputError, match=f"{layers} of its 2 layers cannot be kept"):
+            open_encoder(BackboneConfig(name=str(folder), layers=layers))
+
+
+def test_what_is_no_encoder_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no such encoder: .* speech_encoder, whisper-base"):
+        open_encoder("whisper_base")
+    with pytest.raises(InputError, match="decoder checkpoint, a speech_encoder checkpoint is needed"):
+        open_encoder(builtin_checkpoint("decoder"))
+    shutil.copytree(builtin_checkpoint("diarizer"), tmp_path / "diarizer")
+    text = (tmp_path / "diarizer" / "config.json").read_text()
+    (tmp_path / "diarizer" / "config.json").write_text(re.sub(r'("encoder_sha256": ")\w+', r"\g<1>0123", text))
+    with pytest.raises(InputError, match=r"not the weights that the network in .* was trained on"):
+        open_trained_encoder(tmp_path / "diarizer")
+    assert isinstance(open_trained_encoder(builtin_checkpoint("diarizer")), MelEncoder)
 
 
 @pytest.mark.parametrize("frames", [2, 4])

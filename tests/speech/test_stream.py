@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
-from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, encode
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.stream import (
     ALIGNMENT,
     BandHistory,
+    EncoderStream,
     LevelHistogram,
-    Listener,
     quantile_with,
     with_gain,
     without_gain,
@@ -35,50 +35,50 @@ def voice_like(seconds: float, seed: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def encoder() -> SpeechEncoder:
+def encoder() -> MelEncoder:
     torch.manual_seed(0)
     config = SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))
-    return SpeechEncoder(config).eval().requires_grad_(False)
+    return MelEncoder(SpeechEncoder(config).eval().requires_grad_(False))
 
 
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 30), st.integers(0, HOP - 1))
 def test_while_everything_is_kept_it_equals_encode(encoder, seed, hops, rest):
     sound = voice_like((hops * HOP + rest) / 16_000, seed)
-    listener = Listener(encoder, 10_000)
+    stream = EncoderStream(encoder, 10_000)
     for start in range(0, len(sound), HOP):
-        heard = listener.hear(sound[start : start + HOP])
-    whole = encode(encoder, from_samples(sound, 16_000))
-    assert (heard.first, heard.total, len(heard.features)) == (0, len(whole), len(whole))
-    assert heard.features.clock == whole.clock
+        latest = stream.push(sound[start : start + HOP])
+    whole = encoder(from_samples(sound, 16_000))
+    assert (latest.first, latest.total, len(latest.features)) == (0, len(whole), len(whole))
+    assert latest.features.clock == whole.clock
     for name in ("mel", "prosody", "hidden"):
-        assert np.abs(getattr(heard.features, name) - getattr(whole, name)).max() < 2e-2, name
-    assert np.array_equal(heard.features.speech, whole.speech)
+        assert np.abs(getattr(latest.features, name) - getattr(whole, name)).max() < 2e-2, name
+    assert np.array_equal(latest.features.speech, whole.speech)
 
 
 def test_what_has_left_the_buffer_still_counts(encoder):
     sound = np.concatenate([0.05 * voice_like(12, 3), voice_like(12, 4)])
-    listener, kept = Listener(encoder, 150), []
+    stream, kept = EncoderStream(encoder, 150), []
     for start in range(0, len(sound), HOP):
-        heard = listener.hear(sound[start : start + HOP])
-        kept.append(len(heard.features))
-        if start % (10 * HOP) == 0 and heard.first:
-            whole = encode(encoder, from_samples(sound[: start + HOP], 16_000))
-            now, since = slice(ALIGNMENT, None), slice(heard.first + ALIGNMENT, None)
-            assert np.abs(heard.features.mel[now] - whole.mel[since]).max() < 0.02
-            assert np.abs(heard.features.prosody[now] - whole.prosody[since]).max() < 2e-3
-            assert np.mean(heard.features.speech[now] != whole.speech[since]) < 0.01
+        latest = stream.push(sound[start : start + HOP])
+        kept.append(len(latest.features))
+        if start % (10 * HOP) == 0 and latest.first:
+            whole = encoder(from_samples(sound[: start + HOP], 16_000))
+            now, since = slice(ALIGNMENT, None), slice(latest.first + ALIGNMENT, None)
+            assert np.abs(latest.features.mel[now] - whole.mel[since]).max() < 0.02
+            assert np.abs(latest.features.prosody[now] - whole.prosody[since]).max() < 2e-3
+            assert np.mean(latest.features.speech[now] != whole.speech[since]) < 0.01
     assert max(kept) < 150 + 4 * ALIGNMENT, "the buffer does not grow"
-    assert heard.features.clock.offset == pytest.approx(0.01 + heard.first / 50)
+    assert latest.features.clock.offset == pytest.approx(0.01 + latest.first / 50)
 
 
 def test_silence_is_heard_without_a_warning(encoder):
-    listener = Listener(encoder, 100)
+    stream = EncoderStream(encoder, 100)
     for _ in range(20):
-        heard = listener.hear(np.zeros(HOP, np.float32))
-    assert np.isfinite(heard.features.mel).all()
-    assert np.isfinite(heard.features.hidden).all()
-    assert not heard.features.prosody[:, 2].any()
+        latest = stream.push(np.zeros(HOP, np.float32))
+    assert np.isfinite(latest.features.mel).all()
+    assert np.isfinite(latest.features.hidden).all()
+    assert not latest.features.prosody[:, 2].any()
 
 
 @settings(max_examples=30, deadline=None)

@@ -10,9 +10,10 @@ import torch
 
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import read_config
-from sedtalker.emotion.diarizer import diarize, encoder_of, load_diarizer
+from sedtalker.emotion.inference import diarize, load_diarizer
 from sedtalker.errors import InputError
-from sedtalker.speech.backbone import PACKED, BackboneConfig, encode_with_backbone, load_backbone, unpack_backbone
+from sedtalker.speech.backbone import PACKED, BackboneConfig, load_backbone, unpack_backbone
+from sedtalker.speech.encoder import open_trained_encoder
 from sedtalker.training.corpora import emotion_features as backbone_features
 from sedtalker.training.run import compose, config_folder
 from sedtalker.training.tasks.diarizer import DiarizerTask
@@ -40,7 +41,9 @@ def task_for(encoder: str, backbone: Path, data: Path, cache: Path) -> DiarizerT
     }
     task = config["task"] | small
     assert task.pop("name") == "diarizer"
-    return DiarizerTask(task, data, cache)
+    made = DiarizerTask(task, data, cache)
+    made.prepare()
+    return made
 
 
 def test_every_encoder_config_is_tried() -> None:
@@ -63,7 +66,7 @@ def test_trains_on_a_backbone_and_its_checkpoint_brings_it_along(
     backbone = load_backbone(BackboneConfig(name=str(folder), layer_weights=weights))
     of_clip = np.flatnonzero((features.speaker == "a") & (features.category == 1))[0]
     cached = features.hidden[features.starts[of_clip] : features.starts[of_clip + 1]]
-    np.testing.assert_allclose(cached, encode_with_backbone(backbone, clip).hidden, atol=0.02)
+    np.testing.assert_allclose(cached, backbone(clip).hidden, atol=0.02)
 
     model = task.build()
     losses = task.losses(model, task.batch(np.random.default_rng(0)))
@@ -72,7 +75,7 @@ def test_trains_on_a_backbone_and_its_checkpoint_brings_it_along(
     assert "backbone" in (tmp_path / "export" / "README.md").read_text()
     loaded = load_diarizer(tmp_path / "export")
     assert loaded.config.backbone == BackboneConfig(name=PACKED, layer_weights=weights)
-    encode = encoder_of(loaded, tmp_path / "export")
+    encode = open_trained_encoder(tmp_path / "export", loaded.config.backbone)
     assert len(diarize(loaded, encode(clip), clip.duration)) == 70
 
     def again(*_: object) -> None:
@@ -94,6 +97,6 @@ def test_other_weights_under_the_same_name_are_noticed(tmp_path: Path, buzzing_v
     moved.layers[0].final_layer_norm.weight.data.mul_(2.0)
     moved.model.save_pretrained(inside.name)
     with pytest.raises(InputError, match="not the weights"):
-        encoder_of(load_diarizer(tmp_path / "export"), tmp_path / "export")
+        open_trained_encoder(tmp_path / "export", load_diarizer(tmp_path / "export").config.backbone)
     again = task_for("hubert", Path(inside.name), buzzing_voices, tmp_path / "cache")
     assert again.train.features.hidden_name != task.train.features.hidden_name, "another cache"
