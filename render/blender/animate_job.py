@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-_STAGE = re.compile(r"^\s*\S\s+(?P<name>.+?)\s{2,}[\d.]+ s\s*$")
-STAGES = 7
-"""Lines of progress of one run: audio, face, fit, listening, emotion, motion, files."""
+STEPS = 7
+"""Steps of one run, about: audio, face, fit, encoding, emotion, motion, files."""
 
 
 def find_program(given: str) -> Path | None:
@@ -25,17 +24,23 @@ def find_program(given: str) -> Path | None:
 
 
 class AnimateJob:
-    """One run. ``poll`` it until it gives an exit code; ``stage`` and ``done`` say how far it is."""
+    """One run. ``poll`` it until it gives an exit code; ``stage`` and ``share`` say how far it is.
+
+    ``sedtalker animate --progress json`` writes on stderr, an object a line: ``{"step": …, "done": n, "total": m,
+    "seconds": s}``. Other lines are messages and errors for people.
+    """
 
     def __init__(self, program: Path, audio: Path, mesh: Path, folder: Path, options: Sequence[str] = ()) -> None:
         self.result = folder / f"{audio.stem}.npz"
         self.stage = "starting"
         self.done = 0
+        """Steps that are finished."""
+        self._part = 0.0
         self._lines: list[str] = []
         clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONHOME", "PYTHONPATH")}
         command = [str(program), "animate", str(audio), "--mesh", str(mesh), "--output", str(folder), "--no-video"]
         self._process = subprocess.Popen(
-            [*command, "--force", *options],
+            [*command, "--force", "--progress", "json", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -70,8 +75,8 @@ class AnimateJob:
 
     @property
     def share(self) -> float:
-        """How much is done, 0 to 1, by stages."""
-        return min(self.done / STAGES, 1.0)
+        """How much is done, 0 to 1, by steps."""
+        return min((self.done + self._part) / STEPS, 1.0)
 
     @property
     def complaint(self) -> str:
@@ -82,8 +87,19 @@ class AnimateJob:
     def _read(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            stage = _STAGE.match(line)
-            if stage:
-                self.stage, self.done = stage["name"], self.done + 1
-            elif line.strip():
-                self._lines.append(line.strip())
+            progress = _progress(line)
+            if progress is None:
+                self._lines += [line.strip()] if line.strip() else []
+            elif 0 < progress["total"] <= progress["done"]:
+                self.stage, self.done, self._part = progress["step"], self.done + 1, 0.0
+            else:
+                self.stage, self._part = progress["step"], progress["done"] / max(progress["total"], 1)
+
+
+def _progress(line: str) -> dict | None:
+    """What a line of progress says; ``None`` for any other line."""
+    try:
+        said = json.loads(line)
+        return said if isinstance(said["step"], str) and said["done"] >= 0 and said["total"] >= 0 else None
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -78,3 +78,34 @@ def test_a_face_finds_its_place_whatever_the_unit_and_the_axes(seed: int, scale:
     shuffled = place(points, points[rng.permutation(30)])
     assert shuffled.misfit > 0.1
     np.testing.assert_allclose(np.linalg.det(shuffled.rotation), 1.0)
+
+
+PRINTS = """#!{python}
+import sys
+print("head.obj: fitted by registration", file=sys.stderr)
+for line in {lines!r}:
+    print(line, file=sys.stderr, flush=True)
+sys.exit({code} if "json" in sys.argv else 3)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a script is no program there")
+def test_a_job_follows_the_json_lines_of_progress(tmp_path: Path) -> None:
+    lines = [
+        '{"step": "fitting head.obj", "done": 0, "total": 1, "seconds": 0.0}',
+        '{"step": "fitting head.obj", "done": 1, "total": 1, "seconds": 3.2}',
+        '{"step": "encoding", "done": 3, "total": 6, "seconds": 0.1}',
+        "[1, 2]",
+        '{"step": 1}',
+    ]
+    program = tmp_path / "sedtalker"
+    for code, last in ((0, []), (2, ["error: none.wav: no such file"])):
+        program.write_text(PRINTS.format(python=sys.executable, lines=lines + last, code=code))
+        program.chmod(0o755)
+        job = part("animate_job").AnimateJob(program, tmp_path / "a.wav", tmp_path / "head.obj", tmp_path / "out")
+        assert job.wait() == code
+        assert (job.done, job.stage) == (1, "encoding")
+        assert job.share == pytest.approx(1.5 / part("animate_job").STEPS)
+        assert job.result == tmp_path / "out" / "a.npz"
+        if last:
+            assert job.complaint == "none.wav: no such file"
