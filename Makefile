@@ -41,7 +41,7 @@ test-all: setup
 	$(TEST)
 
 docs: setup
-	$(BIN)/mkdocs build --strict --quiet --site-dir build/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/docs
 	@echo "build/docs/index.html"
 
 addon:

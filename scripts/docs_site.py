@@ -34,6 +34,8 @@ PLAIN = ("LICENSE", "NOTICE")
 """Files that go to the site as they are."""
 PACKAGES = ("audio", "speech", "emotion", "animation", "face", "mesh", "render", "export", "metrics", "nn", "training")
 """Packages with a page of reference."""
+CORE = ("errors", "progress", "checkpoint", "storage", "plugins")
+"""Modules on one page, under all packages."""
 LINK = re.compile(r"(\]\()(?!https?:|#)([^)#\s]+)")
 
 
@@ -75,14 +77,18 @@ def turned(text: str, source: Path, target: Path) -> str:
 
 def reference() -> Iterator[tuple[str, str]]:
     """(name, Markdown) of the pages of reference."""
-    lines = ["# Reference", "`from sedtalker import …`; recipes are in [Python](../python.md)."]
+    lines = ["# Reference", "`from sedtalker import …`; recipes are in [Python](../python.md).", "| | |\n|---|---|"]
     for noun in sedtalker.__all__:
         if not noun.startswith("_"):
-            home = getattr(sedtalker, noun).__module__
-            lines.append(f"::: {home}.{noun}\n    options: {{ show_root_full_path: false }}")
-    lines.append("## Packages")
-    lines.append("\n".join(f"- [`sedtalker.{name}`]({name}.md)" for name in PACKAGES))
+            value = getattr(sedtalker, noun)
+            lines[-1] += f"\n| [`{noun}`][{value.__module__}.{noun}] | {(value.__doc__ or '').splitlines()[0]} |"
+    lines.append("## Packages\n\n| | |\n|---|---|")
+    for name in PACKAGES:
+        text = importlib.import_module(f"sedtalker.{name}").__doc__ or ""
+        lines[-1] += f"\n| [`sedtalker.{name}`]({name}.md) | {text.partition(chr(10))[0]} |"
+    lines[-1] += f"\n| [{', '.join(CORE)}](core.md) | what all packages use |"
     yield "index", "\n\n".join(lines)
+    yield "core", "\n\n".join(["# Core", *(f"::: sedtalker.{name}" for name in CORE)])
     for name in PACKAGES:
         package = importlib.import_module(f"sedtalker.{name}")
         found = (m.name for m in pkgutil.walk_packages(package.__path__, f"{package.__name__}.") if not m.ispkg)

@@ -1,0 +1,1 @@
+"""Published measures of emotion and motion."""

@@ -1,0 +1,1 @@
+"""Layers of the networks; each runs over whole sequences and over streams."""

@@ -1,0 +1,1 @@
+"""Features of speech: log-mels, prosody and encoders, 50 frames a second."""
