@@ -51,12 +51,12 @@ def show(
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture (.png).")],
     shape: Annotated[
         list[str] | None,
-        typer.Option(help="SHAPE:WEIGHT, such as jawOpen:0.5 or mouthSmile (both sides); again for more."),
+        typer.Option(help="SHAPE:WEIGHT, such as jawOpen:0.5 or mouthSmile (both sides). Repeatable."),
     ] = None,
     light: Annotated[str, typer.Option(help="studio, soft, dramatic or a .json file.")] = "studio",
     yaw: Annotated[float, typer.Option(min=-180, max=180, help="Seen from so many degrees to the side.")] = 0.0,
     size: Annotated[
-        int | None, typer.Option(min=64, max=2160, help="Side of one picture [720; in a sheet 200].")
+        int | None, typer.Option(min=64, max=2160, help="Side of one picture, pixels; by default 720, in a sheet 200.")
     ] = None,
     force: ForceOption = False,
 ) -> None:

@@ -29,14 +29,18 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="A head mesh: OBJ, GLB, glTF, USD, PLY or STL.")]
-RIG_HELP = "Your own blend shapes of this topology: a folder of OBJ files (ICT-FaceKit's FaceXModel), .npz or .glb."
+RIG_HELP = (
+    "Your own blend shapes of this topology: a folder of OBJ files (ICT-FaceKit's FaceXModel), .npz, .glb or USD."
+)
 """Help of ``--rig``."""
 
 Landmarks = Annotated[
     Path | None, typer.Option(help="Where eyes, nose and mouth are (.json), when they are not found; see docs/mesh.md.")
 ]
 
-HeadNumber = Annotated[int | None, typer.Option(min=1, help="Which head, where the file has several [the largest].")]
+HeadNumber = Annotated[
+    int | None, typer.Option(min=1, help="Which head, where the file has several; by default the largest.")
+]
 
 KEY_POSES: dict[str, dict[str, float]] = {
     "neutral": {},

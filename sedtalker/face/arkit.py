@@ -1,4 +1,4 @@
-"""The 52 ARKit blend shape names (``ARFaceAnchor.BlendShapeLocation``) in the order Live Link Face writes them."""
+"""The 52 ARKit blend shape names (``ARFaceAnchor.BlendShapeLocation``), and which of them speech moves."""
 
 from __future__ import annotations
 

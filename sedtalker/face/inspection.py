@@ -1,4 +1,4 @@
-"""Looking at a mesh before it is registered: is it a head, which way does it look, what does it have, what is wrong."""
+"""A mesh before it is registered: whether it is a head, which way it looks, what it has and what is wrong with it."""
 
 from __future__ import annotations
 

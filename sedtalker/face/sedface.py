@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,15 +16,26 @@ from sedtalker.face.face import Corrective, Face, report_from_json
 from sedtalker.face.quality import Quality
 from sedtalker.mesh.files import MAX_BYTES, check_mesh
 from sedtalker.mesh.mesh import Material, Mesh
-from sedtalker.storage import whole_file
+from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
 
 Arrays = dict[str, NDArray[Any]]
 
-UNREADABLE = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, MemoryError, NotImplementedError,
-    RuntimeError, OverflowError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What ``zipfile``, ``numpy.load`` and the parsers here raise on damaged files; RuntimeError: an encrypted one."""
+FACE_ARRAYS = {
+    "face_vertices": ArraySpec("f", ("V", 3)),
+    "face_polygon_sizes": ArraySpec("iu", ("P",), least=0),
+    "face_polygon_vertices": ArraySpec("iu", ("C",), least=0),
+    "face_basis": ArraySpec("f", ("B", "V", 3)),
+    "face_pivot": ArraySpec("f", (3,)),
+    "face_shapes": ArraySpec("U", ("S",)),
+    "face_uvs": ArraySpec("f", ("W", 2), optional=True),
+    "face_polygon_uvs": ArraySpec("iu", ("C",), least=-1, optional=True),
+    "face_colours": ArraySpec("f", ("V", 3), optional=True),
+    "face_polygon_groups": ArraySpec("iu", ("P",), least=0, optional=True),
+    "face_landmarks": ArraySpec("iu", ("L",), least=0, optional=True),
+    "face_regions": ArraySpec("b", ("R", "V"), optional=True),
+    "face_json": ArraySpec("U", ()),
+}
+"""What the arrays of a face must be, see ``read_arrays``: V vertices, P polygons of C corners, S shapes."""
 
 
 def face_arrays(face: Face) -> Arrays:
@@ -115,6 +124,8 @@ def _check(face: Face) -> None:
         raise ValueError("colours are not (V, 3)")
     if face.landmarks is not None:
         within(face.landmarks, 0, count)
+    if face.basis.shape != (len(face.shapes) + len(face.correctives), count, 3):
+        raise ValueError("the basis does not have as many shapes as there are names")
     if any(mask.shape != (count,) for mask in face.regions.values()):
         raise ValueError("regions are not (V,)")
     if any(source not in face.shape_index for corrective in face.correctives for source in corrective.sources):
@@ -164,19 +175,15 @@ def read_sedface(path: Path) -> Face:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; `sedtalker mesh register` writes it")
+    what = "a face that `sedtalker mesh register` wrote"
+    arrays = read_arrays(path, FACE_ARRAYS, what, 4 * MAX_BYTES)
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > 4 * MAX_BYTES:
-            raise InputError(f"{path}: {unpacked / 2**20:.0f} MiB unpacked is too much for a face")
-        with np.load(path, allow_pickle=False) as kept:
-            arrays = {key: kept[key] for key in kept.files}
         face = face_from_arrays(arrays)
         if "report" in arrays:
             face = replace(face, report=report_from_json(str(arrays["report"])))
     except InputError:
         raise
     except UNREADABLE as error:
-        raise InputError(f"{path}: not a face that `sedtalker mesh register` wrote ({type(error).__name__})") from None
+        raise InputError(f"{path}: not {what} ({type(error).__name__})") from None
     check_mesh(face.mesh, path)
     return face

@@ -1,4 +1,4 @@
-"""The parts of a glTF 2.0 file: numbers, images, node transforms (Khronos glTF 2.0 specification)."""
+"""Reading glTF 2.0 (Khronos specification): meshes in scene coordinates, their materials and morph targets."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ MOST_ELEMENTS = 16 * MAX_VERTICES
 """Greatest ``count`` of an accessor; a mesh has some six indices a vertex."""
 MOST_OFFSETS = 120 * MAX_VERTICES
 """Greatest number of vertices times morph targets of a mesh."""
+
+
+# --- The parts of a file: numbers, images and node transforms.
 
 
 class GltfFile:
@@ -155,7 +158,7 @@ def _local_matrix(node: Any) -> NDArray[np.float64]:
     return matrix
 
 
-# --- Reading glTF 2.0: meshes in scene coordinates, and their morph targets.
+# --- Meshes in scene coordinates, and their morph targets.
 
 _TRIANGLES, _STRIP, _FAN = 4, 5, 6
 """``mode`` of the primitives that are read: triangle list, strip and fan."""

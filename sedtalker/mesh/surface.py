@@ -1,4 +1,4 @@
-"""The user's mesh as a surface to work on: welded, split into components, seen from outside."""
+"""The user's mesh as a surface to work on: welded, split into components, seen from outside, and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orthographic geometry views: what the landmark detector sees instead of photographs."""
+"""Orthographic views of geometry: the landmark detector's input, in place of photographs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Catmull–Clark subdivision as a sparse matrix, so that surfaces can be fitted by linear least squares."""
+"""The cage of the built-in head: Catmull–Clark subdivision and the quad topology.
+
+Subdivision is a sparse matrix, so that surfaces can be fitted by linear least squares. The topology is a cylinder grid
+from neck to crown, in which concentric rings make room for mouth, eyes, ears and nostrils.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 
 Index = NDArray[np.int64]
+
+# --- Catmull–Clark subdivision (1978) as a sparse matrix.
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +97,7 @@ def _rows(rows: Index, columns: Index, values: NDArray[np.float64], shape: tuple
     return sparse.coo_matrix((values, (rows, columns)), shape=shape).tocsr()
 
 
-# --- The quad topology of the built-in head: a cylinder grid from neck to crown with concentric rings for its features.
+# --- The quad topology: a grid, and rings for its features.
 
 COLUMNS = 32
 """Columns of the grid, round the head."""

@@ -1,4 +1,4 @@
-"""Who a head is: form, colours, hair, brows, age."""
+"""The built-in characters and random ones: form, colours, hair, brows and age."""
 
 from __future__ import annotations
 

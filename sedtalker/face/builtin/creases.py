@@ -1,4 +1,4 @@
-"""How parts are carried by the skin: each point glued to it, or a strip that rides on it."""
+"""What rides on the skin of the built-in head: points glued to it, strips that keep their form, and wrinkles."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from scipy.spatial import cKDTree
 from sedtalker.face.builtin.parts import Part, Points, Skin, flat_uvs
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.mesh.mesh import vertex_normals
+
+# --- Points glued to the skin, and strips that shift and turn with it.
 
 STILL = 0.01
 """Centimetres: a shape that moves the middle line less carries the strip point by point."""

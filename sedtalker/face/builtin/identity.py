@@ -1,4 +1,4 @@
-"""The small file of fitted numbers from which the built-in head is built.
+"""The small file of fitted numbers from which the built-in head is built, and other heads on the same topology.
 
 The numbers were fitted to a blend of identities and to the expressions of ICT-FaceKit (MIT licence, © 2020 USC
 Institute for Creative Technologies) by ``scripts/fit_builtin_face.py``; the file holds no vertex of that model.

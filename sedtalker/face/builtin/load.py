@@ -1,4 +1,4 @@
-"""Building a head from the parameter file and a character."""
+"""Building a head from the parameter file and a character: its parts, its regions, and the built-in faces by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of the head that hair grows on: places by azimuth and by the way from the crown to the hairline."""
+"""Where hair grows and what it is made of: the scalp, and the ribbons, curls and caps that lie on it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from scipy.spatial import cKDTree
 from sedtalker.face.builtin.characters import Palette
 from sedtalker.face.builtin.parts import Index, Points, Skin
 from sedtalker.mesh.mesh import vertex_normals
+
+# --- The scalp: places by azimuth and by the way from the crown to the hairline.
 
 HEAD = np.array([0.0, 3.5, -0.5])
 """Centre from which places are directions, centimetres."""

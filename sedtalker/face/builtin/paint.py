@@ -1,4 +1,8 @@
-"""Texture coordinates of the skin: the cylinder grid unrolled, its features inside their own rectangles."""
+"""Texture coordinates and vertex colours of the built-in head.
+
+The skin's texture is the cylinder grid unrolled, its features inside their own rectangles; its colours are painted from
+the distances to its own features.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from numpy.typing import NDArray
 from sedtalker.face.builtin.cage import CAP, COLUMNS, CROWN, EYE_EDGE, EYE_RIM, ROWS, Cage, patch
 from sedtalker.face.builtin.characters import Palette
 from sedtalker.face.builtin.parts import RING_ANGLES, SPOKES, Points
+
+# --- Texture coordinates.
 
 WIDTH, HEIGHT = 0.9, 0.78
 """Share of the texture that the unrolled head takes; the crown and the small parts lie outside it."""
@@ -50,7 +56,7 @@ def _crown(key: tuple[str, int, int, int]) -> tuple[float, float]:
     return 0.02 + 0.18 * i / CROWN.width, 0.81 + 0.18 * j / CROWN.height
 
 
-# --- Vertex colours of the built-in head (sRGB), painted from the distances to its own features.
+# --- Vertex colours (sRGB).
 
 SOCK = np.array([0.17, 0.045, 0.045])
 """Inside of the lips (sRGB)."""

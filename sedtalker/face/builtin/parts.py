@@ -1,4 +1,4 @@
-"""What the head is put together from: parts with their own vertices, quads, colours and offsets."""
+"""The parts the built-in head is put together from: eyeballs, teeth, gums, tongue and collar, with their shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Where sealed lips meet: the valley between them, seen from the front."""
+"""Cutting sealed lips apart: the line where they meet, and the cut along it.
+
+The line is the valley between the lips, seen from the front. Polygons are split along it; nothing of the user's is
+moved or renumbered.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mesh
 from sedtalker.mesh.surface import Points
 from sedtalker.mesh.views import View, rasterise
+
+# --- The line where sealed lips meet: a path along the deepest valley near the landmarks.
 
 PICTURE = 320
 """Pixels a side of the picture of the mouth in which the lip line is sought."""
@@ -92,7 +98,7 @@ def _path(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.array(path[::-1])
 
 
-# --- Cutting a mesh's skin open along a line: polygons are split, nothing of the user's is moved or renumbered.
+# --- The cut along it.
 
 SNAP = 0.12
 """Where the line passes a vertex so near, in lengths of the edge, the cut goes through it."""

@@ -1,4 +1,4 @@
-"""Non-rigid alignment: bending the source's skin onto the target's."""
+"""Non-rigid alignment: bending the source's skin onto the target's, and the borders of lips and lids on a skin."""
 
 from __future__ import annotations
 

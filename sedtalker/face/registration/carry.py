@@ -1,4 +1,8 @@
-"""Motion of what is not skin: eyeballs, teeth, tongue and things worn."""
+"""Carrying motion, regions and landmarks from the registered source to every vertex of the target.
+
+The skin takes the source's offsets; eyeballs turn about their own centres; teeth and tongue follow those of the source;
+hair, lashes and glasses follow the skin near them.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ from sedtalker.face.registration.transfer import Transfer, transfer_skin
 from sedtalker.mesh.mesh import Floats, Ints, Mask
 from sedtalker.mesh.surface import Points, first_vertices
 from sedtalker.progress import Hook, no_progress
+
+# --- Offsets of parts that move as a whole, or with what lies near them.
 
 
 def rotations(points: Points, offsets: Floats) -> tuple[Points, Points]:
@@ -88,7 +94,7 @@ def worn_offsets(
     return out
 
 
-# --- Carrying motion, regions and landmarks from the registered source to every vertex of the target.
+# --- All points of a head, part by part.
 
 MOUTH_PARTS = {parts.UPPER_TEETH: "upper_teeth", parts.LOWER_TEETH: "lower_teeth", parts.TONGUE: "tongue"}
 """The region of each role inside the mouth."""
@@ -148,12 +154,14 @@ def expected_mouth(source: Source) -> dict[int, tuple[Ints, Points]]:
 
 def move_points(source: Source, target: Head, hook: Hook = no_progress) -> tuple[NDArray[np.float64], Ints, Transfer]:
     """Offsets (K + C, N, 3) and roles (N,) of all the target's points, and how the skin got its own."""
+    # What is what: teeth and tongue are where the source's would come to lie.
     mouth = expected_mouth(source)
     expected = {role: places for role, (_, places) in mouth.items()}
     roles = parts.name_inner_parts(target.points, target.component, target.roles, expected, target.outer)
     role = parts.point_roles(target.component, roles)
     for c, of_points in parts.split_mouths(target.points, target.triangles, target.component, roles, expected).items():
         role[target.component == c] = of_points
+    # The skin: offsets of the source beneath it; lids and lips are made to meet.
     out = np.zeros((len(source.face.basis), len(target.points), 3))
     turned = source.turn().T.astype(np.float32)
     skin_offsets = source.offsets(source.head.skin_points) @ turned
@@ -164,6 +172,7 @@ def move_points(source: Source, target: Head, hook: Hook = no_progress) -> tuple
     names = [*source.face.shapes, *(c.name for c in source.face.correctives)]
     skin.offsets[[names.index(name) for name in still + driven]] = 0.0
     out[:, target.skin_points] = skin.offsets
+    # Eyeballs, the inside of the mouth, and what is worn.
     for eye in (parts.RIGHT_EYE, parts.LEFT_EYE):
         mine = role == eye
         points = eye_points(source, eye)

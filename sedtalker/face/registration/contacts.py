@@ -15,16 +15,6 @@ from sedtalker.mesh.surface import Points, triangle_normals
 
 EYES = ((RIGHT_EYE, "eyeBlinkRight"), (LEFT_EYE, "eyeBlinkLeft"))
 """Role of each eyeball and the shape that closes its lids, subject's right first."""
-LIP_ROUNDS = 4
-"""Rounds of correcting closed lips: those of few polygons do not follow their rim at once."""
-LIP_REACH = 0.006
-"""Metres from the contact line within which lips are corrected."""
-LIP_TOLERANCE = 0.0001
-"""Metres: a smaller gap or overlap of closed lips is left."""
-PRESSED = {"mouthRollUpper": 0.0, "mouthRollLower": 1.0}
-"""Shapes that press the lips together, also where they are a little open at rest: the lower lip's share in it."""
-SEAL_REACH = 0.016
-"""Metres from the line of sealed lips within which both move together."""
 
 
 def meet(offsets: Values, index: dict[str, int], skin: Skin, eyes: dict[int, Eyeball]) -> None:
@@ -57,6 +47,20 @@ def meet(offsets: Values, index: dict[str, int], skin: Skin, eyes: dict[int, Eye
         offsets[right] += (1.0 - share) * change
 
 
+# --- Lips: they just touch where a shape closes them; sealed ones move together.
+
+LIP_ROUNDS = 4
+"""Rounds of correcting closed lips: those of few polygons do not follow their rim at once."""
+LIP_REACH = 0.006
+"""Metres from the contact line within which lips are corrected."""
+LIP_TOLERANCE = 0.0001
+"""Metres: a smaller gap or overlap of closed lips is left."""
+PRESSED = {"mouthRollUpper": 0.0, "mouthRollLower": 1.0}
+"""Shapes that press the lips together, also where they are a little open at rest: the lower lip's share in it."""
+SEAL_REACH = 0.016
+"""Metres from the line of sealed lips within which both move together."""
+
+
 def seal(offsets: Values, skin: Skin, lips: Borders) -> None:
     """Let sealed lips move together, in place: near their line each takes the mean of both, lest a membrane stretch."""
     middle = 0.5 * (lips.line.upper + lips.line.lower)
@@ -87,23 +91,6 @@ def lip_correction(offset: Values, skin: Skin, lips: Borders, lower: float = 0.5
         inside = np.interp(x, border[order, 0], gap[order], left=0.0, right=0.0)
         change[:, 1] -= np.where(side == sign, share * sign * inside * np.exp(-((distance / LIP_REACH) ** 2)), 0.0)
     return change
-
-
-def gaps(offsets: Values, index: dict[str, int], skin: Skin) -> tuple[float | None, float | None]:
-    """Largest openings left, metres at rig scale, in the middle three fifths: of lids in a blink, of closed lips.
-
-    Lips are closed by ``jawOpen`` and ``mouthClose`` at one half. None where the mesh has no such line or shape.
-    """
-    blink = [
-        bind(skin, line, lip=False).opening(offsets[index[shape]])
-        for (_, shape), line in zip(EYES, skin.features.lids, strict=True)
-        if shape in index and line.found
-    ]
-    lips = None
-    if skin.features.lips.found and {"jawOpen", "mouthClose"} <= set(index):
-        closed = 0.5 * (offsets[index["jawOpen"]] + offsets[index["mouthClose"]])
-        lips = bind(skin, skin.features.lips, lip=True).opening(closed)
-    return (max(blink) if blink else None), lips
 
 
 # --- Lids: the upper one comes to lie on the lower one and in front of the eyeball.
@@ -214,3 +201,23 @@ def dips(moved: Points, lid: Ints, ball: Eyeball) -> tuple[Ints, Values, NDArray
     beside = np.linalg.norm(places[-len(points) :] - points, axis=1) > FURTHEST_PUSH
     reach[-len(points) :] = np.where(beside, 0.0, np.linalg.norm(points, axis=1))
     return corners, weights, np.clip(reach + CLEARANCE - np.linalg.norm(places, axis=1), 0.0, FURTHEST_PUSH)
+
+
+# --- What stays open, for the report.
+
+
+def gaps(offsets: Values, index: dict[str, int], skin: Skin) -> tuple[float | None, float | None]:
+    """Largest openings left, metres at rig scale, in the middle three fifths: of lids in a blink, of closed lips.
+
+    Lips are closed by ``jawOpen`` and ``mouthClose`` at one half. None where the mesh has no such line or shape.
+    """
+    blink = [
+        bind(skin, line, lip=False).opening(offsets[index[shape]])
+        for (_, shape), line in zip(EYES, skin.features.lids, strict=True)
+        if shape in index and line.found
+    ]
+    lips = None
+    if skin.features.lips.found and {"jawOpen", "mouthClose"} <= set(index):
+        closed = 0.5 * (offsets[index["jawOpen"]] + offsets[index["mouthClose"]])
+        lips = bind(skin, skin.features.lips, lip=True).opening(closed)
+    return (max(blink) if blink else None), lips

@@ -1,4 +1,4 @@
-"""Lines that must correspond exactly: where the lips meet and where the lids end."""
+"""Lines that must correspond exactly between two faces: where the lips meet and where the lids end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each component of a head is: skin, eyes, teeth, tongue, or something worn."""
+"""The role of each connected component of a head: skin, eyes, teeth, tongue, or something worn."""
 
 from __future__ import annotations
 

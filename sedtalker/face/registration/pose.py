@@ -1,4 +1,8 @@
-"""Where the face is: orientation search over geometry views, landmarks lifted to the surface."""
+"""Where the face is on a mesh: found by the landmark detector from all sides, or given by a person; and its unit.
+
+Views of the mesh from 24 (then 96) sides are searched for a face; the best are looked at again from close by, and the
+landmarks of several views are lifted to the surface and averaged.
+"""
 
 from __future__ import annotations
 
@@ -281,7 +285,7 @@ class GivenLandmarks:
         return FaceFix(points, triangles, self.confidence, self.score, residual / size, alignment)
 
 
-# --- From the file's coordinates to metres, upright.
+# --- From the file's coordinates to metres, upright: which unit the file is in, and how it is turned.
 
 UNITS = (1.0, 0.1, 0.01, 0.001)
 """Units of files that are recognised by the size of a head, in metres."""

@@ -51,6 +51,7 @@ class Head:
 
 def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triangles: Ints, confidence: Points) -> Head:
     """Find skin, eyes and lines of a surface whose ``points`` (N, 3) are upright and at rig scale."""
+    # Components: which are skin, which are eyes.
     outer = float(np.linalg.norm(landmarks[45] - landmarks[36]))
     skins = skin_components(surface.component, surface.triangles, landmark_triangles)
     roles, eyes = find_eyes(points, surface.component, skins, landmarks)
@@ -62,11 +63,13 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
     features = find_features(
         points, surface.triangles, skin_triangle, triangle_mask(balls, surface.triangles), landmarks
     )
+    # What is seen from outside, with the eyes' openings covered.
     centre = landmarks[[36, 45, 48, 54]].mean(0)
     solid = skin_triangle | triangle_mask(balls, surface.triangles)
     closed = with_curtains(points, surface.triangles[solid], features)
     bare, seen, outwards = face_outwards(*closed, centre, 1.45 * outer)
     is_mine = np.nonzero(skin_triangle[solid])[0]
+    # The skin alone, renumbered.
     skin_points = np.nonzero(is_skin)[0].astype(np.int32)
     index = np.full(len(points), -1, np.int32)
     index[skin_points] = np.arange(len(skin_points))

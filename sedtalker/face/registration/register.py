@@ -53,6 +53,7 @@ def register(
     """
     if not len(mesh.polygon_sizes):
         raise InputError(f"{name}: the mesh has no polygons; give a mesh of a head")
+    # Where is the face?
     surface = weld(mesh)
     if len(surface.triangles) < FEWEST_TRIANGLES:
         raise InputError(f"{name}: {len(surface.triangles)} triangles are too few for a face; give a mesh of a head")
@@ -72,8 +73,10 @@ def register(
         raise InputError(f"{name}: {LOOSE}")
     head = prepare_target(surface, fix, known.landmarks)
     hook("looking for the face", 1, 1)
+    # Bend the source's skin onto it, and carry over what the source's points do.
     moving = Source(source, known, vertex, align(known.skin, head.skin, hook))
     offsets, roles, skin = move_points(moving, head, hook)
+    # From the source's scale to the mesh's own vertices, upright and in metres.
     placement = place(fix, known.landmarks)
     face = Face(
         name=name,
