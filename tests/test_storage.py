@@ -1,8 +1,16 @@
+from __future__ import annotations
+
+import io
+import os
+import time
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from sedtalker.storage import whole_file
+from sedtalker.errors import InputError
+from sedtalker.storage import ABANDONED, ArraySpec, OutputFolder, check_writable, read_arrays, whole_file
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -23,3 +31,103 @@ def test_a_failure_leaves_what_there_was(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with pytest.raises(InputError, match=r"a\.txt: cannot be written \(No space left on device\)"), whole_file(path):
+        raise OSError(28, "No space left on device")
+    for name, reason in (("none/a.txt", "No such file or directory"), ("a" * 300, "File name too long")):
+        with pytest.raises(InputError, match=f"cannot be written .{reason}"), whole_file(tmp_path / name) as temporary:
+            temporary.write_text("new")
+    with pytest.raises(FileNotFoundError), whole_file(path):
+        (tmp_path / "other.txt").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; name a file"):
+        check_writable(tmp_path, force=True)
+
+
+def test_what_killed_runs_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    for name, age in ((".sedtalker-old", ABANDONED + 60), (".sedtalker-new", 60.0), ("mine", ABANDONED + 60)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    with OutputFolder(tmp_path, [], force=False):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".sedtalker-new", "mine"]
+
+
+# --- Archives of arrays.
+
+SCHEMA = {
+    "motion": ArraySpec("f", ("T", 3)),
+    "times": ArraySpec("f", ("T",), least=0.0, most=10.0, optional=True),
+    "names": ArraySpec("U", ("K",)),
+}
+GOOD = {"motion": np.ones((4, 3), np.float32), "names": np.array(["a", "b"]), "more": np.arange(3)}
+
+
+def archive(path: Path, **arrays: np.ndarray) -> Path:
+    np.savez_compressed(path, allow_pickle=True, **{**GOOD, **arrays})
+    return path
+
+
+def test_an_archive_is_read(tmp_path: Path) -> None:
+    read = read_arrays(archive(tmp_path / "a.npz", times=np.arange(4.0)), SCHEMA, "a motion")
+    assert list(read) == ["motion", "names", "more", "times"]
+    np.testing.assert_array_equal(read["motion"], GOOD["motion"])
+    assert read["names"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"motion": np.ones((4, 2), np.float32)}, r"'motion' has the shape \(4, 2\), not \(T, 3\)"),
+        ({"motion": np.ones(4, np.float32)}, r"not \(T, 3\)"),
+        ({"motion": np.ones((4, 3), int)}, "'motion' holds int64"),
+        ({"motion": np.full((4, 3), np.nan, np.float32)}, "not numbers"),
+        ({"times": np.arange(5.0)}, r"'times' has the shape \(5,\), not \(T\)"),
+        ({"times": np.arange(4.0) - 1}, "below 0"),
+        ({"times": np.arange(4.0) + 8}, "above 10"),
+        ({"names": np.array([{}], object)}, "not what it claims"),
+    ],
+)
+def test_wrong_contents_are_named(tmp_path: Path, arrays: dict[str, np.ndarray], said: str) -> None:
+    with pytest.raises(InputError, match=f"^.*a.npz: not a motion.*{said}"):
+        read_arrays(archive(tmp_path / "a.npz", **arrays), SCHEMA, "a motion")
+
+
+def test_what_is_missing_or_too_much_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", motion=GOOD["motion"])
+    with pytest.raises(InputError, match="there is no array 'names'"):
+        read_arrays(tmp_path / "a.npz", SCHEMA, "a motion")
+    with pytest.raises(InputError, match="no such file"):
+        read_arrays(tmp_path / "b.npz", SCHEMA, "a motion")
+    with pytest.raises(InputError, match="are too much"):
+        read_arrays(archive(tmp_path / "c.npz"), SCHEMA, "a motion", most_bytes=100)
+
+
+def test_an_array_that_claims_more_than_there_is_takes_no_memory(tmp_path: Path) -> None:
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 3)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as packed:
+        packed.writestr("motion.npy", head.getvalue())
+    with pytest.raises(InputError, match="not what it claims"):
+        read_arrays(tmp_path / "a.npz", SCHEMA, "a motion")
+
+
+def test_damaged_archives_are_one_line(tmp_path: Path) -> None:
+    whole = archive(tmp_path / "a.npz").read_bytes()
+    rng = np.random.default_rng(0)
+    for number in range(150):
+        data = bytearray(whole[: rng.integers(len(whole))] if number % 3 == 0 else whole)
+        for _ in range(int(rng.integers(1, 9))):
+            if data:
+                data[rng.integers(len(data))] = rng.integers(256)
+        (tmp_path / "b.npz").write_bytes(data)
+        try:
+            read_arrays(tmp_path / "b.npz", SCHEMA, "a motion")
+        except InputError as error:
+            assert str(error).count("\n") == 0  # noqa: PT017

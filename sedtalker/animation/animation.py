@@ -16,14 +16,28 @@ from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, head_weights, turn_head
-from sedtalker.face.sedface import face_arrays, face_from_arrays
+from sedtalker.face.sedface import FACE_ARRAYS, face_arrays, face_from_arrays
 from sedtalker.plugins import plugin
-from sedtalker.storage import whole_file
+from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
 
 FORMAT_VERSION = 1
 """Of the ``.npz`` file."""
 TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")
-"""Arrays of the track in the file."""
+"""The arrays of the emotion track, each stored as ``track_…``."""
+SLOWEST, FASTEST = 0.1, 10_000.0
+"""Frames a second that a file may claim."""
+ANIMATION_ARRAYS = {
+    "coefficients": ArraySpec("f", ("T", "S")),
+    "head_rotation": ArraySpec("f", ("T", 3)),
+    "track_times": ArraySpec("f", ("N",), optional=True),
+    "track_posterior": ArraySpec("f", ("N", "labels"), least=-1e-3, most=1.001, optional=True),
+    "track_intensity": ArraySpec("f", ("N",), optional=True),
+    "track_valence": ArraySpec("f", ("N",), optional=True),
+    "track_arousal": ArraySpec("f", ("N",), optional=True),
+    "track_speech": ArraySpec("b", ("N",), optional=True),
+    "animation_json": ArraySpec("U", ()),
+}
+"""What the arrays of an animation must be, beside those of its face (S shapes); see ``read_arrays``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,23 +178,25 @@ def read_animation(path: Path) -> Animation:
     Raises:
         InputError: not such a file.
     """
+    arrays = read_arrays(path, FACE_ARRAYS | ANIMATION_ARRAYS, "a SEDTalker animation")
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
         described = json.loads(str(arrays["animation_json"]))
         if described["version"] != FORMAT_VERSION:
             raise InputError(f"{path}: animation format {described['version']} is not known to this version")
+        fps, provenance = described["fps"], described["provenance"]
+        if not isinstance(fps, int | float) or not SLOWEST <= fps <= FASTEST or not isinstance(provenance, dict):
+            raise ValueError("frames a second or provenance")
         return Animation(
             coefficients=arrays["coefficients"],
-            fps=described["fps"],
+            fps=fps,
             face=face_from_arrays(arrays),
             head_rotation=arrays["head_rotation"],
             track=_track(arrays, described),
-            provenance=described["provenance"],
+            provenance=provenance,
         )
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not a SEDTalker animation ({type(error).__name__})") from None
 
 
@@ -188,6 +204,7 @@ def _track(arrays: dict[str, NDArray[Any]], described: dict[str, Any]) -> Emotio
     if "track_times" not in arrays:
         return None
     columns: dict[str, Any] = {name: arrays[f"track_{name}"] for name in TRACK_COLUMNS}
-    return EmotionTrack(
-        **columns, speech=arrays.get("track_speech"), labels=tuple(described["labels"]), duration=described["duration"]
-    )
+    labels, duration = tuple(map(str, described["labels"])), float(described["duration"])
+    if len(labels) != columns["posterior"].shape[1] or not 0.0 <= duration < np.inf:
+        raise ValueError("labels or duration of the track")
+    return EmotionTrack(**columns, speech=arrays.get("track_speech"), labels=labels, duration=duration)

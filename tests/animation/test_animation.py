@@ -1,4 +1,6 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from sedtalker.animation.animation import Animation, read_animation, write_anima
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from tests.support.cube import cube_face
+from tests.support.moving import moving_cube
 
 
 def small_track(frames: int) -> EmotionTrack:
@@ -70,6 +73,39 @@ def test_the_same_animation_is_the_same_bytes(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"PK no")
     np.savez(tmp_path / "b.npz", x=np.zeros(3))
-    for name in ("a.npz", "b.npz", "c.npz"):
-        with pytest.raises(InputError, match="not a SEDTalker animation"):
+    for name, complaint in (("a.npz", "not a SED"), ("b.npz", "not a SED"), ("c.npz", "no such file")):
+        with pytest.raises(InputError, match=complaint):
             read_animation(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"coefficients": np.full((12, 2), np.nan, np.float32)},
+        {"coefficients": np.zeros((12, 3), np.float32)},
+        {"head_rotation": np.zeros((5, 3), np.float32)},
+        {"face_polygon_vertices": np.full(24, 10**6, np.int32)},
+        {"face_polygon_sizes": np.full(6, -4, np.int32)},
+        {"face_landmarks": np.full(68, -1, np.int32)},
+        {"face_basis": np.zeros((1, 8, 3), np.float32)},
+        {"track_posterior": np.zeros((12, 3), np.float32)},
+        {"fps": 0.0},
+        {"fps": "30"},
+        {"fps": float("nan")},
+        {"provenance": []},
+        {"labels": ["happy"]},
+        {"duration": -1},
+        {"version": 2},
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_wrong_contents_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_animation(tmp_path / "a.npz", moving_cube())
+    with np.load(tmp_path / "a.npz") as stored:
+        arrays = dict(stored)
+    described = json.loads(str(arrays["animation_json"]))
+    described |= {name: value for name, value in change.items() if name in described}
+    arrays |= {name: value for name, value in change.items() if name not in described}
+    np.savez(tmp_path / "b.npz", **{**arrays, "animation_json": np.array(json.dumps(described))})
+    with pytest.raises(InputError, match=r"b\.npz: [^\n]+$"):
+        read_animation(tmp_path / "b.npz")
