@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sedtalker.training.evaluation.open4d import encode_takes, evaluate_open4d
 
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.face.builtin import load_builtin
-from sedtalker.speech.encoder import load_encoder
+from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.control import Spoken, constant_track, evaluate_control
-from sedtalker.training.evaluation.lips import hear_test, lip_figures
-from sedtalker.training.evaluation.open4d import evaluate_open4d, hear_takes
+from sedtalker.training.evaluation.lips import encode_test_sentences, lip_metrics
 from sedtalker.training.loop import TrainerConfig, fit
-from sedtalker.training.motion.lip_gauge import fit_gap, fit_width, measure_lips
-from sedtalker.training.motion.open4d_build import read_parts
-from sedtalker.training.motion.visemes import AXES, pull, rule_coefficients
+from sedtalker.training.motion.open4d import read_parts
+from sedtalker.training.motion.spoken_motion import AXES, fit_gap, fit_width, measure_lips, pull, rule_coefficients
 from sedtalker.training.published.decoder_forms import AutoregressiveDecoder
 from sedtalker.training.run import cache_folder, compose
 from sedtalker.training.tasks.decoder import DecoderTask
@@ -66,7 +65,7 @@ differences of a few hundredths of a ratio mean little. Lips: GRID test sentence
 takes of the open 4D set. Control: four sentences under every emotion. Known phones, by rule: no network, no emotion.
 """
 LED = "Led by ears (`--ears`, trained before): the product's form, which hears more than the others.\n"
-SMALL = {"tracked_crops": 5, "swapped_crops": 4, "taught_crops": 3, "pause_crops": 1}
+SMALL = {"tracked_crops": 5, "swapped_crops": 4, "read_crops": 3, "pause_crops": 1}
 """Half the crops a step of the built-in decoder's training."""
 
 
@@ -96,17 +95,17 @@ class Tests:
     """Everything that is heard once and measured for each form."""
 
     def __init__(self, data: Path, cache: Path):
-        self.net, self.face = load_encoder(), load_builtin()
-        self.gauge, self.parts = measure_lips(self.face), read_parts(data)
+        self.net, self.face = open_encoder(), load_builtin()
+        self.lip_measure, self.parts = measure_lips(self.face), read_parts(data)
         clips = [clip.as_recorded() for clip in read_grid(data)]
-        self.heard = hear_test(self.net, clips, self.gauge, cache)
-        self.takes = hear_takes(self.net, data, cache, self.parts)
+        self.heard = encode_test_sentences(self.net, clips, self.lip_measure, cache)
+        self.takes = encode_takes(self.net, data, cache, self.parts)
 
     def measure(self, folder: Path) -> dict[str, float]:
         """The figures of a trained form."""
         decoder = load_decoder(folder)
         neutral = [decoder.predict(h.features, constant_track("neutral", 0.0)) for h in self.heard]
-        figures = lip_figures(self.face, self.gauge, self.heard, neutral)
+        figures = lip_metrics(self.face, self.lip_measure, self.heard, neutral)
         figures |= evaluate_open4d(decoder, self.face, self.takes, controls=False)
         if not isinstance(decoder, AutoregressiveDecoder):  # frame after frame: half an hour
             spoken = [Spoken(h.features, h.spoken) for h in self.heard]
@@ -118,9 +117,9 @@ class Tests:
         made = []
         for h in self.heard:
             axes = pull(h.spans, h.times)
-            wide = fit_width(rule_coefficients(axes), axes[:, AXES.index("width")], self.gauge)
-            made.append(fit_gap(wide, axes[:, 0], self.gauge))
-        return lip_figures(self.face, self.gauge, self.heard, made)
+            wide = fit_width(rule_coefficients(axes), axes[:, AXES.index("width")], self.lip_measure)
+            made.append(fit_gap(wide, axes[:, 0], self.lip_measure))
+        return lip_metrics(self.face, self.lip_measure, self.heard, made)
 
 
 def page(rows: dict[str, dict[str, float]], steps: int) -> str:

@@ -1,117 +1,63 @@
-"""Measure the built-in weights and write ``docs/results.md``, ``docs/results.json`` and the diarizer's model card.
+"""Measure the built-in weights and write ``docs/results.md``, ``docs/results.json`` and the shipped model cards.
 
 python scripts/make_results.py --data DIR                                   # everything, about twenty minutes
 python scripts/make_results.py --data DIR --parts diarizer --baselines RUN_DIR --seeds DIR DIR
 python scripts/make_results.py --parts                                      # write the pages anew, measure nothing
 
 ``--baselines RUN_DIR`` also trains and scores the baselines; ``--seeds`` are checkpoint folders of one training with
-several seeds: their mean and standard deviation then stand beside the shipped figures. What is not measured this time
-is kept from ``docs/results.json``.
+several seeds: their mean and standard deviation then stand beside the shipped metrics. What is not measured this time
+is kept from ``docs/results.json``. The metrics that the page shows are also written into ``held_out`` of the shipped
+``config.json`` files, where ``sedtalker checkpoint inspect`` finds them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sedtalker.checkpoint import builtin_checkpoint, read_config
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config
+from sedtalker.cli.console import ShownProgress, messages_shown
+from sedtalker.training.cards import corrected_decoder_card, decoder_card, fill_card, mouth_model_card
 from sedtalker.training.cards.diarizer import diarizer_card
 from sedtalker.training.corpora.manifest import find_data
-from sedtalker.training.evaluation.decoder import evaluate_decoder, evaluate_speed
-from sedtalker.training.evaluation.diarizer import evaluate_diarizer
-from sedtalker.training.evaluation.enrolment import evaluate_enrolment
+from sedtalker.training.evaluation.decoder import evaluate_decoder
+from sedtalker.training.evaluation.diarizer import evaluate_diarizer, evaluate_enrolment
+from sedtalker.training.evaluation.measures import ARROWS, DECODER, DIARIZER, TEST, Measure, card_table, listed_metrics
+from sedtalker.training.evaluation.speed import evaluate_speed
+from sedtalker.training.published.functionals_svm import evaluate_with_baselines
+from sedtalker.training.tasks.mouth_model import metrics_of_parts
 
 DOCS = Path(__file__).parents[1] / "docs"
+"""Where the pages are written."""
 PARTS = ("diarizer", "enrolment", "speed", "decoder")
-
-DIARIZER = {
-    "uar_ravdess": "unweighted average recall, RAVDESS test actors, 7 categories (chance 0.14)",
-    "uar_ravdess_enrolled5": "the same with five other clips of the speaker",
-    "uar_nemo": "nEMO, Polish, 6 categories",
-    "uar_ko": "EmotionTTS, Korean, 4 categories",
-    "uar_tess": "TESS, 7 categories, a corpus never trained on",
-    "macro_f1": "macro-F1 over the clips of RAVDESS, nEMO and EmotionTTS-KO test speakers",
-    "ece": "expected calibration error on the same clips",
-    "baseline_svm": "baseline: functionals and a linear SVM that knows all clips of each speaker; UAR, RAVDESS",
-    "intensity_auc": "strong against normal within each emotion of RAVDESS, by the learned intensity",
-    "intensity_auc_gain_normalised": "the same, all clips brought to one level first",
-    "confidence_auc": "control: the same, by the classifier's confidence",
-    "intensity_baved_spearman": "rank correlation with the three levels of BAVED (Arabic), never trained on",
-    "eder7": "emotion diarization error rate on joined test clips, 7 categories, silence counted",
-    "eder7_speech": "the same over speech only",
-    "eder7_neutral": "control: all speech called neutral",
-    "baseline_copy": "baseline: the published recipe with our encoder and head; `eder7`",
-    "eder4": "joined clips of neutral, happy, sad and angry alone",
-    "eder4_speech": "the same over speech only",
-    "eder4_neutral": "control: all speech called neutral",
-    "baseline_copy_eder4": "baseline: the published recipe; `eder4`",
-    "boundary_f1": "changes of emotion found within 0.25 s, F1, joined clips of 7 categories",
-    "frame_macro_f1": "macro-F1 of speech frames of the same",
-}
-SPEED = {
-    "real_time": "seconds of audio for each second of one CPU core, an hour at 16 kHz",
-    "peak_rss_gb": "peak memory meanwhile, GB",
-    "real_time_48k_stereo": "the same for 48 kHz stereo",
-    "peak_rss_gb_48k_stereo": "peak memory meanwhile, GB",
-}
-DECODER = {
-    "lip_r": "inner-lip height, mean correlation per GRID test sentence, speech frames",
-    "lip_r_shuffled": "control: the motion of another sentence",
-    "lip_r_energy": "control: log energy in the place of the lips",
-    "lip_width_r": "inner-lip width, same sentences",
-    "lip_r_in_step": "height, each recording's sound and picture first brought in step (20 ms apart as recorded)",
-    "lip_width_r_in_step": "width, likewise",
-    "lip_r_voice_changed": "height, the same sentences in other voices (formants × 0.86 to 1.28, pitch 85 to 260 Hz)",
-    "lip_width_r_voice_changed": "width, likewise",
-    "lip_r_5db": "height, under pink noise 5 dB below the speech",
-    "lip_r_unseen": "height on a Mandarin talker never heard (facegood 1114_3_15), speech frames",
-    "lip_r_unseen_energy": "control: log energy",
-    "lip_r_unseen_all": "the same, pauses included",
-    "lip_r_unseen_energy_all": "control: log energy",
-    "closure_rate": "share of p, b, m on which the lips close",
-    "false_closure_rate": "share of open vowels that are closed",
-    "closure_rate_worst_emotion": "share of p, b, m closed under the worst emotion at full intensity",
-    "contact_rate": "share of f and v whose lips come near the teeth",
-    "lve_mm2": "open 4D test: largest squared lip error of a frame, mean, mm²",
-    "static_lve_mm2": "control: a face that never moves",
-    "shuffled_lve_mm2": "control: another recording's audio under the same track",
-    "mve_mm": "open 4D test: mean vertex error, mm",
-    "static_mve_mm": "control: a face that never moves",
-    "shuffled_mve_mm": "control: another recording's audio",
-    "eve_mm2": "open 4D test: as LVE, over the upper face",
-    "static_eve_mm2": "control: a face that never moves",
-    "fdd_mm": "open 4D test: upper-face dynamics deviation, mean of absolute values, mm",
-    "static_fdd_mm": "control: a face that never moves",
-    "shuffled_fdd_mm": "control: another recording's audio",
-    "jerk_ratio": "the lips' jerk over that of the tracked motion",
-    "control_accuracy": "share of outputs in which a classifier of the composed faces reads the commanded emotion",
-    "intensity_rho": "commanded intensity against how far the face moves that way, Spearman",
-    "lip_leak": "change of the lips when only the emotion changes, beyond the reference's own, over the lips' motion",
-    "lip_leak_rms": "stricter: RMS of the difference to the reference's change",
-    "controllability": "share of emotion × intensity steps whose landmark measure moves the right way",
-}
+"""What can be measured."""
 INTRODUCTION = (
     "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were never "
-    "trained on;\nchoices were made on validation speakers, but for one: [what leads the lips](listening.md). The "
-    "docstrings of the evaluation functions define every key;\n"
-    "[results.json](results.json) holds all of them, with groups, controls and variants that the tables leave out.\n"
+    "trained on;\nchoices were made on validation speakers, but for one: [the lips](lips.md). "
+    "`sedtalker/training/evaluation/measures.py` says what\nevery key is and where it is defined; ↑: higher is better, "
+    "↓: lower, then what the project asks for.\n[results.json](results.json) holds all of them, with groups, controls "
+    "and variants that the tables leave out.\n"
 )
+LOOK_AHEAD = 0.48
+"""Seconds that the attention of the shipped decoder sees beyond a frame."""
 
 
-def table(described: Mapping[str, str], figures: Mapping[str, float], seeds: Sequence[Mapping[str, float]] = ()) -> str:
-    """The described figures; mean ± standard deviation over the seeds, if there are any."""
-    columns = ["key", "value", *([f"{len(seeds)} seeds"] if seeds else []), "what it is"]
+# --- The page.
+
+
+def table(measures: Sequence[Measure], metrics: Mapping[str, float], seeds: Sequence[Mapping[str, float]] = ()) -> str:
+    """The listed metrics; mean ± standard deviation over the seeds, if there are any."""
+    columns = ["key", "value", *([f"{len(seeds)} seeds"] if seeds else []), "what it is", "better"]
     rows = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    for key, text in described.items():
-        if key in figures:
-            spread = [_spread([s[key] for s in seeds if key in s])] if seeds else []
-            rows.append("| " + " | ".join([f"`{key}`", f"{figures[key]:.3f}", *spread, text]) + " |")
+    for measure, value in listed_metrics(measures, metrics):
+        spread = [_spread([s[measure.key] for s in seeds if measure.key in s])] if seeds else []
+        better = f"{ARROWS[measure.better]} {measure.asked_for}".strip()
+        rows.append("| " + " | ".join([f"`{measure.key}`", f"{value:.3f}", *spread, measure.text, better]) + " |")
     return "\n".join(rows) + "\n"
 
 
@@ -124,63 +70,93 @@ def page(results: Mapping[str, Any]) -> str:
     sections = [INTRODUCTION]
     if "diarizer" in results:
         seeds = results.get("diarizer_seeds", [])
-        said = "`sedtalker evaluate diarizer --data DIR --json --baselines RUN_DIR`\n\n"
+        text = "`sedtalker evaluate diarizer --data DIR --json --baselines RUN_DIR`\n\n"
         if seeds:
-            said += (
+            text += (
                 "Value: the shipped weights, which average several frame networks. Seeds: mean ± standard deviation of "
             )
-            said += "diarizers\nwith one frame network each, trained alike from other seeds.\n\n"
-        sections.append(f"\n## Diarizer\n{said}{table(DIARIZER, results['diarizer'], seeds)}")
+            text += "diarizers\nwith one frame network each, trained alike from other seeds.\n\n"
+        sections.append(f"\n## Diarizer\n{text}{table(DIARIZER, results['diarizer'], seeds)}")
         sections.append("\n![Reliability diagram](../checkpoints/diarizer/calibration.png)\n")
-    for part, title, described in (
-        ("speed", "Speed and memory of the diarizer", SPEED),
-        ("enrolment", "Other recordings of the speaker", {}),
-        ("decoder", "Decoder", DECODER),
+    for part, title in (
+        ("speed", "Speed and memory of the diarizer"),
+        ("enrolment", "Other recordings of the speaker"),
+        ("decoder", "Decoder"),
     ):
         if part in results:
             command = f"`sedtalker evaluate {part} --data DIR --json`"
-            shown = described or dict.fromkeys(results[part], "")
             more = "[Other forms of the decoder](decoders.md) at equal size.\n\n" if part == "decoder" else ""
-            sections.append(f"\n## {title}\n{command}\n\n{more}{table(shown, results[part])}")
+            sections.append(f"\n## {title}\n{command}\n\n{more}{table(TEST[part], results[part])}")
     return "".join(sections)
+
+
+# --- The shipped checkpoints: metrics on test data in config.json, and the cards.
+
+
+def write_checkpoints(results: Mapping[str, Any], root: Path) -> None:
+    """Write ``held_out`` and ``README.md`` of the checkpoints in ``root``; weights are not touched."""
+    for name, measures in (("diarizer", DIARIZER), ("decoder", DECODER)):
+        path = root / name / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["held_out"] = {m.key: value for m, value in listed_metrics(measures, results.get(name, {}))}
+        path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name, card in cards(results, root).items():
+        (root / name / "README.md").write_text(card, encoding="utf-8")
+        print(root / name / "README.md")
+
+
+def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
+    """The text of every shipped model card, by the name of its folder."""
+    found: dict[str, CheckpointConfig] = {
+        name: read_config(root / name)
+        for name in ("decoder", "decoder_streaming", "diarizer", "landmarks", "speech_encoder")
+    }
+    decoder, mouth = metrics_of_parts(found["decoder"].metrics)
+    return {
+        "decoder": corrected_decoder_card(
+            decoder_card(LOOK_AHEAD, True, decoder), mouth_model_card(mouth), results.get("decoder")
+        ),
+        "decoder_streaming": decoder_card(0.0, True, found["decoder_streaming"].metrics),
+        "diarizer": diarizer_card(found["diarizer"], results),
+        "landmarks": fill_card("landmarks", **found["landmarks"].metrics, minutes=30),
+        "speech_encoder": fill_card(
+            "speech_encoder", metrics=card_table("speech_encoder", found["speech_encoder"].metrics)
+        ),
+    }
+
+
+# --- Measuring.
 
 
 def measure(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
     """Fill in the parts that were asked for."""
     checkpoint, data = builtin_checkpoint("diarizer"), find_data(arguments.data)
 
-    def diarizer() -> dict[str, float]:
-        plot = checkpoint / "calibration.png"
-        figures = evaluate_diarizer(
-            data, None, plot=plot, baselines=arguments.baselines, cache=arguments.cache, report=say
-        )
-        if arguments.baselines is None:
+    with ShownProgress() as shown:
+
+        def diarizer() -> dict[str, float]:
+            plot = checkpoint / "calibration.png"
+            if arguments.baselines is not None:
+                return evaluate_with_baselines(data, arguments.baselines, arguments.cache, plot=plot, hook=shown.hook)
             kept = {k: v for k, v in results.get("diarizer", {}).items() if k.startswith("baseline_")}
-            figures |= kept
-        return figures
+            return evaluate_diarizer(data, plot=plot, hook=shown.hook) | kept
 
-    if arguments.seeds:
-        results["diarizer_seeds"] = [
-            _rounded(evaluate_diarizer(data, folder, report=say)) for folder in arguments.seeds
-        ]
-    runs: dict[str, Callable[[], dict[str, float]]] = {
-        "diarizer": diarizer,
-        "enrolment": lambda: evaluate_enrolment(data, report=say),
-        "speed": lambda: evaluate_speed(data, report=say),
-        "decoder": lambda: evaluate_decoder(data, report=say),
-    }
-    for part in arguments.parts:
-        results[part] = _rounded(runs[part]())
-        say(part)
+        if arguments.seeds:
+            results["diarizer_seeds"] = [
+                _rounded(evaluate_diarizer(data, folder, hook=shown.hook)) for folder in arguments.seeds
+            ]
+        runs: dict[str, Callable[[], dict[str, float]]] = {
+            "diarizer": diarizer,
+            "enrolment": lambda: evaluate_enrolment(data, hook=shown.hook),
+            "speed": lambda: evaluate_speed(data, hook=shown.hook),
+            "decoder": lambda: evaluate_decoder(data, hook=shown.hook),
+        }
+        for part in arguments.parts:
+            results[part] = _rounded(runs[part]())
 
 
-def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(float(value), 4) for name, value in figures.items()}
-
-
-def say(line: str) -> None:
-    """Progress."""
-    print(line, file=sys.stderr)
+def _rounded(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(float(value), 4) for name, value in metrics.items()}
 
 
 def main() -> None:
@@ -195,15 +171,12 @@ def main() -> None:
     store = DOCS / "results.json"
     results = json.loads(store.read_text(encoding="utf-8")) if store.is_file() else {}
     if arguments.parts or arguments.seeds:
-        measure(arguments, results)
+        with messages_shown():
+            measure(arguments, results)
     store.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (DOCS / "results.md").write_text(page(results), encoding="utf-8")
     print(DOCS / "results.md")
-    if "diarizer" in results:
-        checkpoint = builtin_checkpoint("diarizer")
-        card = diarizer_card(read_config(checkpoint), results)
-        (checkpoint / "README.md").write_text(card, encoding="utf-8")
-        print(checkpoint / "README.md")
+    write_checkpoints(results, builtin_checkpoint("diarizer").parent)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``sedtalker checkpoint``: what a set of weights is and may be used for, and how it comes in and goes out."""
+"""``sedtalker checkpoint``: what a set of weights is, how good it is, and how it comes in and goes out."""
 
 from __future__ import annotations
 
@@ -27,8 +27,13 @@ def inspect(
     folder: Annotated[str, typer.Argument(help="A checkpoint folder, or the name of built-in weights.")],
     json: AsJson = False,
 ) -> None:
-    """Print kind, licence, training data and held-out figures of a checkpoint."""
+    """Print kind, licence, training data and metrics of a checkpoint.
+
+    Two kinds of metrics: on test data, which no choice was made on (once somebody measured them), and on validation
+    data, which chose among weights and are too good for that reason.
+    """
     from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+    from sedtalker.training.evaluation.measures import TEST, VALIDATION, explained
 
     path = Path(folder) if Path(folder).is_dir() else builtin_checkpoint(folder)
     config = read_config(path)
@@ -38,8 +43,13 @@ def inspect(
         return
     print(f"{'folder':<12}{path}\n{'kind':<12}{config.kind}\n{'licence':<12}{config.licence}")
     print(f"{'trained on':<12}{('; '.join(config.trained_on))}\n{'sha256':<12}{described['weights_sha256']}")
-    for name, value in config.metrics.items():
-        print(f"  {name:<26}{value:.4g}")
+    if config.held_out:
+        print("on test data, never used for a choice (docs/results.md):")
+        part = "decoder" if config.kind == "corrected_decoder" else config.kind.replace("_", "-")
+        print(explained(TEST.get(part, ()), config.held_out))
+    if config.metrics:
+        print("on validation data, used for choices:")
+        print(explained(VALIDATION.get(config.kind, ()), config.metrics))
 
 
 @app.command()

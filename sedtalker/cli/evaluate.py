@@ -1,4 +1,4 @@
-"""``sedtalker evaluate``: figures on the held-out test splits."""
+"""``sedtalker evaluate``: metrics on the held-out test splits."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from typing import Annotated
 
 import typer
 
-from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
+from sedtalker.training.evaluation.measures import help_text
 
-app = typer.Typer(help="Measure the diarizer or the decoder on held-out speakers and sentences.", no_args_is_help=True)
+app = typer.Typer(
+    help="Measure the diarizer or a decoder on speakers and sentences it was not trained on.", no_args_is_help=True
+)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Training data folder [SEDTALKER_DATA or ../shared/data].")]
 Checkpoint = Annotated[Path | None, typer.Option(help="A checkpoint folder; default: the built-in weights.")]
+Cache = Annotated[Path | None, typer.Option(help="Where features are kept; default: ~/.cache/sedtalker.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing plot.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")]
+ShowProgress = Annotated[ProgressStyle, typer.Option(help=PROGRESS_HELP)]
 
 
-@app.command()
+@app.command(help=help_text("diarizer", "Emotion metrics on speakers that were not trained on."))
 @fail_clearly
 def diarizer(
     data: Data = None,
@@ -29,85 +34,110 @@ def diarizer(
         Path | None,
         typer.Option(metavar="RUN_DIR", help="Also train, in this folder, and score the published recipe and an SVM."),
     ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Features that baselines train on [~/.cache/sedtalker].")] = None,
+    cache: Cache = None,
     force: Force = False,
+    progress: ShowProgress = "bar",
 ) -> None:
-    """Emotion figures on speakers never heard in training."""
+    """See ``help_text``."""
     from sedtalker.storage import check_writable
     from sedtalker.training.corpora.manifest import find_data
 
     if plot is not None:
         check_writable(plot, force)
-    from sedtalker.training.evaluation.diarizer import evaluate_diarizer
+    with ShownProgress(progress) as shown:
+        if baselines is not None:
+            from sedtalker.training.published.functionals_svm import evaluate_with_baselines
 
-    figures = evaluate_diarizer(find_data(data), checkpoint, plot=plot, baselines=baselines, cache=cache, report=say)
+            metrics = evaluate_with_baselines(find_data(data), baselines, cache, checkpoint, plot, shown.hook)
+        else:
+            from sedtalker.training.evaluation.diarizer import evaluate_diarizer
+
+            metrics = evaluate_diarizer(find_data(data), checkpoint, plot=plot, hook=shown.hook)
     if plot is not None:
         say(f"plot: {plot}")
-    _show(figures, json)
+    _show(metrics, json)
 
 
-@app.command()
+@app.command(help=help_text("enrolment", "Emotion metrics with 0, 1, 3 and 10 other clips of the speaker enrolled."))
 @fail_clearly
-def enrolment(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
-    """Emotion figures with 0, 1, 3 and 10 other clips of the speaker enrolled."""
+def enrolment(
+    data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False, progress: ShowProgress = "bar"
+) -> None:
+    """See ``help_text``."""
     from sedtalker.training.corpora.manifest import find_data
-    from sedtalker.training.evaluation.enrolment import evaluate_enrolment
+    from sedtalker.training.evaluation.diarizer import evaluate_enrolment
 
-    _show(evaluate_enrolment(find_data(data), checkpoint, report=say), json)
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_enrolment(find_data(data), checkpoint, hook=shown.hook)
+    _show(metrics, json)
 
 
-@app.command()
+@app.command(help=help_text("speed", "Speed on one core and peak memory of the diarizer on a long recording."))
 @fail_clearly
 def speed(
     data: Data = None,
     json: AsJson = False,
     hours: Annotated[float, typer.Option(min=0.001, help="Length of the recording.")] = 1.0,
+    progress: ShowProgress = "bar",
 ) -> None:
-    """Speed on one core and peak memory of the diarizer on a long recording."""
+    """See ``help_text``."""
     from sedtalker.training.corpora.manifest import find_data
-    from sedtalker.training.evaluation.decoder import evaluate_speed
+    from sedtalker.training.evaluation.speed import evaluate_speed
 
-    _show(evaluate_speed(find_data(data), hours, report=say), json)
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_speed(find_data(data), hours, shown.hook)
+    _show(metrics, json)
 
 
-@app.command()
+@app.command(help=help_text("streaming", "Emotion metrics with a look-ahead of 0.25, 0.5, 1 and 2 s, and offline."))
 @fail_clearly
-def streaming(data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False) -> None:
-    """Emotion figures with a look-ahead of 0.25, 0.5, 1 and 2 s, and offline."""
+def streaming(
+    data: Data = None, checkpoint: Checkpoint = None, json: AsJson = False, progress: ShowProgress = "bar"
+) -> None:
+    """See ``help_text``."""
     from sedtalker.training.corpora.manifest import find_data
-    from sedtalker.training.evaluation.streaming import evaluate_streaming
+    from sedtalker.training.evaluation.speed import evaluate_streaming
 
-    _show(evaluate_streaming(find_data(data), checkpoint, report=say), json)
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_streaming(find_data(data), checkpoint, hook=shown.hook)
+    _show(metrics, json)
 
 
-@app.command("cross-corpus")
+@app.command("cross-corpus", help=help_text("cross-corpus", "Train on one corpus, test on another: a matrix."))
 @fail_clearly
 def cross_corpus(
     data: Data = None,
     json: AsJson = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the matrices as a heat map (.png).")] = None,
     force: Force = False,
+    progress: ShowProgress = "bar",
 ) -> None:
-    """Train on one corpus, test on another: a matrix of macro-F1, with and without logit adjustment."""
+    """See ``help_text``."""
     from sedtalker.storage import check_writable
     from sedtalker.training.corpora.manifest import find_data
 
     if plot is not None:
         check_writable(plot, force)
-    from sedtalker.training.evaluation.cross_corpus import evaluate_cross_corpus, figures, markdown_table, plot_heat_map
+    from sedtalker.training.evaluation.cross_corpus import (
+        cross_corpus_metrics,
+        evaluate_cross_corpus,
+        markdown_table,
+        plot_heat_map,
+    )
 
-    result = evaluate_cross_corpus(find_data(data), report=say)
+    with ShownProgress(progress) as shown:
+        result = evaluate_cross_corpus(find_data(data), shown.hook)
     if plot is not None:
         plot_heat_map(result, plot)
         say(f"plot: {plot}")
     if json:
-        write_json(figures(result))
+        write_json(cross_corpus_metrics(result))
     else:
         print("macro-F1 over the shared categories, as trained / with logit adjustment\n")
         print(markdown_table(result), end="")
 
 
-@app.command()
+@app.command(help=help_text("decoder", "Motion metrics on held-out sentences, with static and shuffled controls."))
 @fail_clearly
 def decoder(
     data: Data = None,
@@ -116,31 +146,38 @@ def decoder(
         Path | None, typer.Option(help="A folder of other decoders' checkpoints, trained alike, to compare with.")
     ] = None,
     json: AsJson = False,
+    progress: ShowProgress = "bar",
 ) -> None:
-    """Motion figures on held-out sentences, with the static and shuffled controls."""
+    """See ``help_text``."""
     from sedtalker.training.corpora.manifest import find_data
     from sedtalker.training.evaluation.decoder import evaluate_decoder
 
-    _show(evaluate_decoder(find_data(data), checkpoint, baselines=baselines, report=say), json)
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_decoder(find_data(data), checkpoint, baselines=baselines, hook=shown.hook)
+    _show(metrics, json)
 
 
-@app.command("vertex-decoder")
+@app.command("vertex-decoder", help=help_text("vertex-decoder", "Vertex metrics on held-out sequences, with controls."))
 @fail_clearly
 def vertex_decoder(
     checkpoint: Annotated[Path, typer.Option(help="The checkpoint folder of a vertex decoder.")],
     data: Annotated[Path, typer.Option(help="EmoVOCA, VOCASET or sequences of your own.")],
     split: Annotated[str, typer.Option(help="train, valid or test.")] = "test",
-    cache: Annotated[Path | None, typer.Option(help="Speech features [~/.cache/sedtalker].")] = None,
+    cache: Cache = None,
     json: AsJson = False,
+    progress: ShowProgress = "bar",
 ) -> None:
-    """MVE, LVE, EVE and FDD on held-out sequences, with the static and shuffled controls."""
+    """See ``help_text``."""
     from sedtalker.training.evaluation.vertex_decoder import evaluate_vertex_decoder
     from sedtalker.training.run import cache_folder
 
-    _show(evaluate_vertex_decoder(data, checkpoint, split, cache_folder(str(cache) if cache else None)), json)
+    with ShownProgress(progress) as shown:
+        folder = cache_folder(str(cache) if cache else None)
+        metrics = evaluate_vertex_decoder(data, checkpoint, split, folder, shown.hook)
+    _show(metrics, json)
 
 
-@app.command()
+@app.command(help=help_text("registration", "Metrics of bringing your own mesh: heads with known truth, and no heads."))
 @fail_clearly
 def registration(
     data: Data = None,
@@ -149,8 +186,9 @@ def registration(
     seed: Annotated[int, typer.Option(min=0, help="Of people, rotations and units.")] = 0,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Time and memory of a large mesh.")] = True,
     judge: Annotated[bool, typer.Option("--judge/--no-judge", help="What MediaPipe sees, where installed.")] = True,
+    progress: ShowProgress = "bar",
 ) -> None:
-    """Figures of bringing your own mesh: heads with known truth, hard cases, and things that are no heads."""
+    """See ``help_text``."""
     from sedtalker.training.corpora.manifest import find_data
     from sedtalker.training.evaluation.registration import (
         evaluate_registration,
@@ -159,20 +197,21 @@ def registration(
     )
 
     folder = find_data(data)
-    figures = evaluate_registration(folder, identities, seed, report=say)
-    if judge:
-        figures |= evaluate_registration_judged(folder, seed, report=say)
-    if cost:
-        figures |= evaluate_registration_cost(folder, report=say)
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_registration(folder, identities, seed, shown.hook)
+        if judge:
+            metrics |= evaluate_registration_judged(folder, seed, shown.hook)
+        if cost:
+            metrics |= evaluate_registration_cost(folder, shown.hook)
     if json:
-        write_json(figures)
+        write_json(metrics)
     else:
-        _show({name: value for name, value in figures.items() if isinstance(value, int | float)}, json)
+        _show({name: value for name, value in metrics.items() if isinstance(value, int | float)}, json)
 
 
-def _show(figures: Mapping[str, float], json: bool) -> None:
+def _show(metrics: Mapping[str, float], json: bool) -> None:
     if json:
-        write_json({name: round(float(value), 4) for name, value in figures.items()})
+        write_json({name: round(float(value), 4) for name, value in metrics.items()})
     else:
-        for name, value in figures.items():
+        for name, value in metrics.items():
             print(f"{name:<28}{value:.4g}")

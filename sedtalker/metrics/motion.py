@@ -17,8 +17,11 @@ Floats = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 INNER_LIP_MIDDLES = (62, 66)
+"""Of the 68 iBUG landmarks: middle of the inner upper and lower lip."""
 INNER_LIP_CORNERS = (60, 64)
+"""Inner corners of the mouth."""
 OUTER_EYE_CORNERS = (36, 45)
+"""Outer corners of the eyes, whose distance is the unit of lip distances."""
 CLOSED_GAP = 0.03
 """Lips count as closed below this inner-lip gap (outer-eye distances, beyond the gap of the resting face)."""
 

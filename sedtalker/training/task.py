@@ -42,6 +42,22 @@ class Task(Protocol):
         """Write the checkpoint folder with its model card."""
 
 
+class PreparedTask:
+    """A task that reads its data once, however often it is prepared."""
+
+    _ready = False
+
+    def prepare(self, hook: Hook = no_progress) -> None:
+        """See ``Task``."""
+        if not self._ready:
+            self.read_data(hook)
+            self._ready = True
+
+    def read_data(self, hook: Hook) -> None:
+        """Read the data, compute and cache features."""
+        raise NotImplementedError
+
+
 @runtime_checkable
 class Shows(Protocol):
     """A task that also puts sound and pictures into TensorBoard."""

@@ -1,6 +1,5 @@
 """A tiny corpus that a task can really be trained on."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +26,3 @@ def buzzing_voices(tmp_path: Path) -> Path:
                 lines.append(f"made,{name},en,{speaker},f,{emotion},normal,,1.4,{split}")
     (root / "audio" / "manifest.csv").write_text("\n".join(lines) + "\n")
     return root
-
-
-@pytest.fixture(autouse=True)
-def messages_reach_the_test() -> None:
-    """Undo what a command of an earlier test did to the package's logger."""
-    logging.getLogger("sedtalker").propagate = True

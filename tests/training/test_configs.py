@@ -8,28 +8,28 @@ import pytest
 from pydantic import BaseModel
 
 from sedtalker.errors import InputError
-from sedtalker.training.published.decoder import PublishedDecoderConfig
-from sedtalker.training.published.diarizer import PublishedDiarizerConfig
+from sedtalker.training.published.decoder import PublishedDecoderTaskConfig
+from sedtalker.training.published.diarizer import PublishedDiarizerTaskConfig
 from sedtalker.training.run import compose, config_folder, experiments, make_task
 from sedtalker.training.task import TrainerConfig, learning_rate
-from sedtalker.training.tasks.backbone import BackboneTraining
+from sedtalker.training.tasks.backbone import BackboneTaskConfig
 from sedtalker.training.tasks.decoder import DecoderTaskConfig
-from sedtalker.training.tasks.diarizer import DiarizerTraining
-from sedtalker.training.tasks.frame_network import FrameNetworkTraining
+from sedtalker.training.tasks.diarizer import DiarizerTaskConfig
+from sedtalker.training.tasks.frame_network import FrameNetworkTaskConfig
 from sedtalker.training.tasks.mouth_model import EarTaskConfig
-from sedtalker.training.tasks.personal_decoder import PersonalDecoderConfig
+from sedtalker.training.tasks.personal_decoder import PersonalDecoderTaskConfig
 from sedtalker.training.tasks.speech_encoder import SpeechEncoderTaskConfig
 from sedtalker.training.tasks.vertex_decoder import VertexDecoderTaskConfig
 
 SCHEMAS: dict[str, type[BaseModel]] = {
-    "backbone": BackboneTraining,
+    "backbone": BackboneTaskConfig,
     "decoder": DecoderTaskConfig,
-    "diarizer": DiarizerTraining,
+    "diarizer": DiarizerTaskConfig,
     "ear": EarTaskConfig,
-    "frame_network": FrameNetworkTraining,
-    "personal_decoder": PersonalDecoderConfig,
-    "published_decoder": PublishedDecoderConfig,
-    "published_diarizer": PublishedDiarizerConfig,
+    "frame_network": FrameNetworkTaskConfig,
+    "personal_decoder": PersonalDecoderTaskConfig,
+    "published_decoder": PublishedDecoderTaskConfig,
+    "published_diarizer": PublishedDiarizerTaskConfig,
     "speech_encoder": SpeechEncoderTaskConfig,
     "vertex_decoder": VertexDecoderTaskConfig,
 }

@@ -1,4 +1,4 @@
-"""Test clips encoded once, and the voices of their speakers: what every figure of single clips is taken from."""
+"""Test clips encoded once, the voices of their speakers, and every metric of single clips."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, load_audio
-from sedtalker.emotion.diarizer import Encode, FrameEmotions, enrol, frame_emotions
 from sedtalker.emotion.functionals import Voice, pool_voices
+from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -26,7 +26,9 @@ from sedtalker.metrics.emotion import (
     spearman,
     unweighted_average_recall,
 )
-from sedtalker.speech.encoder import SpeechFeatures
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.speech.encoder import Encoder
+from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.corpora.emotion_speech import NORMAL_LEVEL, STRONG_LEVEL, UNKNOWN, clip_labels
 from sedtalker.training.corpora.manifest import Clip
 
@@ -41,7 +43,7 @@ LOUD = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class HeardClip:
+class EncodedClip:
     """A test clip: features, category, labelled strength and what it says of its speaker (``None``: no speech)."""
 
     clip: Clip
@@ -59,38 +61,38 @@ def test_clips(every: list[Clip], corpora: Iterable[str], split: str) -> list[Cl
     return [c for c in (*known, *unseen) if clip_labels(c) is not None and c.path.is_file()]
 
 
-def hear_clips(
-    encode: Encode, clips: Iterable[Clip], report: Callable[[str], None] = lambda line: None
-) -> list[HeardClip]:
+def encode_clips(encode: Encoder, clips: Iterable[Clip], hook: Hook = no_progress) -> list[EncodedClip]:
     """Labelled clips, encoded; voices are left to ``with_voices``."""
-    return _hear(encode, ((clip, *_labels(clip)) for clip in clips), lambda audio: audio, report)
+    return _encode_all(encode, ((clip, *_labels(clip)) for clip in clips), lambda audio: audio, hook, "encoding clips")
 
 
-def hear_level_equalised(encode: Encode, clips: Iterable[Clip]) -> list[HeardClip]:
+def encode_level_equalised(encode: Encoder, clips: Iterable[Clip], hook: Hook = no_progress) -> list[EncodedClip]:
     """Those of the clips whose strength is labelled, brought to one level before any analysis."""
-    rows = [(clip, *_labels(clip)) for clip in clips]
-    rows = [row for row in rows if row[2] in (NORMAL_LEVEL, STRONG_LEVEL)]
-    return _hear(encode, rows, level_equalised)
+    labelled = ((clip, *_labels(clip)) for clip in clips)
+    strengths = [one for one in labelled if one[2] in (NORMAL_LEVEL, STRONG_LEVEL)]
+    return _encode_all(encode, strengths, level_equalised, hook, "encoding clips at one level")
 
 
-def hear_baved(encode: Encode, every: Iterable[Clip]) -> list[HeardClip]:
+def encode_baved(encode: Encoder, every: Iterable[Clip], hook: Hook = no_progress) -> list[EncodedClip]:
     """Every clip of baved, no label of which was ever trained on; ``level`` is its step, see ``BAVED_LEVELS``."""
     clips = [c for c in every if c.corpus == "baved" and c.intensity in BAVED_LEVELS and c.path.is_file()]
-    return _hear(encode, ((c, UNKNOWN, BAVED_LEVELS[c.intensity]) for c in clips), lambda audio: audio)
+    return _encode_all(
+        encode, ((c, UNKNOWN, BAVED_LEVELS[c.intensity]) for c in clips), lambda audio: audio, hook, "encoding BAVED"
+    )
 
 
-def _hear(
-    encode: Encode,
-    rows: Iterable[tuple[Clip, int, int]],
+def _encode_all(
+    encode: Encoder,
+    labelled: Iterable[tuple[Clip, int, int]],
     change: Callable[[Audio], Audio],
-    report: Callable[[str], None] = lambda line: None,
-) -> list[HeardClip]:
-    heard = []
-    for clip, category, level in rows:
-        heard.append(HeardClip(clip, encode(change(load_audio(clip.path))), category, level))
-        if len(heard) % 200 == 0:
-            report(f"{len(heard)} clips encoded")
-    return heard
+    hook: Hook,
+    step: str,
+) -> list[EncodedClip]:
+    todo = list(labelled)
+    return [
+        EncodedClip(clip, encode(change(load_audio(clip.path))), category, level)
+        for clip, category, level in counted(todo, hook, step, len(todo))
+    ]
 
 
 def _labels(clip: Clip) -> tuple[int, int]:
@@ -99,10 +101,10 @@ def _labels(clip: Clip) -> tuple[int, int]:
     return labels
 
 
-def with_voices(diarizer: DiarizerNetwork, heard: Iterable[HeardClip]) -> list[HeardClip]:
+def with_voices(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list[EncodedClip]:
     """The same clips with what each says of its speaker to this diarizer."""
     out = []
-    for h in heard:
+    for h in clips:
         try:
             voice = enrol(diarizer, [h.features])
         except InputError:
@@ -112,10 +114,10 @@ def with_voices(diarizer: DiarizerNetwork, heard: Iterable[HeardClip]) -> list[H
 
 
 def enrolled_voice(
-    heard: list[HeardClip], speaker: str, count: int, neutral: bool, rng: np.random.Generator, scored: int = -1
+    clips: list[EncodedClip], speaker: str, count: int, neutral: bool, rng: np.random.Generator, scored: int = -1
 ) -> Voice | None:
     """The pooled voice of up to ``count`` random clips of a speaker, without the one that is scored."""
-    others = [h for i, h in enumerate(heard) if h.clip.speaker == speaker and i != scored and h.voice is not None]
+    others = [h for i, h in enumerate(clips) if h.clip.speaker == speaker and i != scored and h.voice is not None]
     calm = [h for h in others if h.category == 0]
     others = calm if neutral and calm else others
     if not count or not others:
@@ -136,9 +138,9 @@ def speech_mean(values: NDArray[np.floating], frames: FrameEmotions) -> NDArray[
     return np.asarray(values[frames.speech] if frames.speech.any() else values, np.float64).mean(0)
 
 
-def recall_by_corpus(heard: list[HeardClip], guess: Labels, classes: int) -> dict[str, float]:
+def recall_by_corpus(clips: list[EncodedClip], guess: Labels, classes: int) -> dict[str, float]:
     """Unweighted average recall of the clips of each corpus."""
-    truth, corpus = np.array([h.category for h in heard]), np.array([h.clip.corpus for h in heard])
+    truth, corpus = np.array([h.category for h in clips]), np.array([h.clip.corpus for h in clips])
     return {
         str(name): unweighted_average_recall(truth[corpus == name], guess[corpus == name], classes)
         for name in np.unique(corpus)
@@ -153,9 +155,10 @@ def level_equalised(audio: Audio) -> Audio:
     return Audio(np.clip(samples, -1.0, 1.0), audio.rate, audio.notes)
 
 
-# --- Figures of a diarizer on single clips of speakers it never heard.
+# --- Metrics of a diarizer on single clips of speakers it was never trained on.
 
 CLASSES = len(CATEGORIES)
+"""Categories of emotion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,38 +172,38 @@ class ClipResult:
     intensity: float
 
 
-def score_clips(diarizer: DiarizerNetwork, heard: Iterable[HeardClip]) -> list[ClipResult]:
+def score_clips(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list[ClipResult]:
     """Each clip alone, as in use."""
     results = []
-    for h in heard:
+    for h in clips:
         frames = frame_emotions(diarizer, h.features)
         intensity = float(speech_mean(frames.intensity, frames))
         results.append(ClipResult(h.clip, h.category, h.level, clip_posterior(frames), intensity))
     return results
 
 
-def clip_figures(results: list[ClipResult]) -> dict[str, float]:
+def clip_metrics(results: list[ClipResult]) -> dict[str, float]:
     """Recognition, calibration, groups and intensity of single clips, see ``evaluate_diarizer``."""
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for corpus in sorted({r.clip.corpus for r in results}):
-        rows = [r for r in results if r.clip.corpus == corpus]
-        figures[f"uar_{corpus}"] = _recall(rows)
-        truth, posterior = _stacked(rows)
+        own = [r for r in results if r.clip.corpus == corpus]
+        metrics[f"uar_{corpus}"] = _recall(own)
+        truth, posterior = _stacked(own)
         present = np.unique(truth)
         if len(present) < CLASSES:
             among = present[posterior[:, present].argmax(1)]
-            figures[f"uar_{corpus}_own_classes"] = unweighted_average_recall(truth, among, CLASSES)
-    if "uar_emotiontts_ko" in figures:
-        figures["uar_ko"] = figures["uar_emotiontts_ko"]
+            metrics[f"uar_{corpus}_own_classes"] = unweighted_average_recall(truth, among, CLASSES)
+    if "uar_emotiontts_ko" in metrics:
+        metrics["uar_ko"] = metrics["uar_emotiontts_ko"]
     core = [r for r in results if r.clip.corpus in JOINED]
     if core:
         truth, posterior = _stacked(core)
-        figures["macro_f1"] = macro_f1(truth, posterior.argmax(1), CLASSES)
-        figures["ece"] = expected_calibration_error(truth, posterior)
-    return figures | group_figures(results) | intensity_figures([r for r in results if r.clip.corpus == "ravdess"])
+        metrics["macro_f1"] = macro_f1(truth, posterior.argmax(1), CLASSES)
+        metrics["ece"] = expected_calibration_error(truth, posterior)
+    return metrics | group_metrics(results) | intensity_metrics([r for r in results if r.clip.corpus == "ravdess"])
 
 
-def group_figures(results: list[ClipResult]) -> dict[str, float]:
+def group_metrics(results: list[ClipResult]) -> dict[str, float]:
     """``uar_<corpus>_<women|men|normal|strong|worst_speaker|best_speaker>``, ``uar_language_<code>``; ``n_…`` clips.
 
     Normal and strong each with the neutral clips, which have no strength. Languages over corpora of whole speech.
@@ -216,20 +219,20 @@ def group_figures(results: list[ClipResult]) -> dict[str, float]:
                 groups.setdefault(f"{name}_{strength}", []).append(r)
         if r.clip.language not in ("nonverbal", "und") and name not in UNSEEN_CORPORA:
             groups.setdefault(f"language_{r.clip.language}", []).append(r)
-    figures = {f"uar_{name}": _recall(rows) for name, rows in groups.items()}
-    figures |= {f"n_{name}": float(len(rows)) for name, rows in groups.items()}
+    metrics = {f"uar_{name}": _recall(group) for name, group in groups.items()}
+    metrics |= {f"n_{name}": float(len(group)) for name, group in groups.items()}
     for corpus in JOINED:
         speakers: dict[str, list[ClipResult]] = {}
         for r in groups.get(corpus, []):
             speakers.setdefault(r.clip.speaker, []).append(r)
         if len(speakers) > 1:
-            each = [_recall(rows) for rows in speakers.values()]
-            figures |= {f"uar_{corpus}_worst_speaker": min(each), f"uar_{corpus}_best_speaker": max(each)}
-            figures[f"speakers_{corpus}"] = float(len(speakers))
-    return figures
+            each = [_recall(own) for own in speakers.values()]
+            metrics |= {f"uar_{corpus}_worst_speaker": min(each), f"uar_{corpus}_best_speaker": max(each)}
+            metrics[f"speakers_{corpus}"] = float(len(speakers))
+    return metrics
 
 
-def intensity_figures(results: list[ClipResult]) -> dict[str, float]:
+def intensity_metrics(results: list[ClipResult]) -> dict[str, float]:
     """Intensity against ravdess's labelled strength, and what the confidence would say instead."""
     if not results:
         return {}
@@ -255,33 +258,33 @@ def strength_auc(results: list[ClipResult], values: NDArray[np.floating]) -> flo
     return float(np.mean(each)) if each else float("nan")
 
 
-def baved_figures(diarizer: DiarizerNetwork, heard: list[HeardClip]) -> dict[str, float]:
+def baved_metrics(diarizer: DiarizerNetwork, clips: list[EncodedClip]) -> dict[str, float]:
     """Rank correlation of the intensity with the three levels of baved, see ``evaluate_diarizer``."""
-    if not heard:
+    if not clips:
         return {}
-    intensity = np.array([r.intensity for r in score_clips(diarizer, heard)])
-    level = np.array([h.level for h in heard], np.float64)
-    _, speaker = np.unique([h.clip.speaker for h in heard], return_inverse=True)
+    intensity = np.array([r.intensity for r in score_clips(diarizer, clips)])
+    level = np.array([h.level for h in clips], np.float64)
+    _, speaker = np.unique([h.clip.speaker for h in clips], return_inverse=True)
     count = np.bincount(speaker)
     own = [values - (np.bincount(speaker, values) / count)[speaker] for values in (intensity, level)]
     mixed = (np.bincount(speaker, own[1] ** 2) > 0)[speaker]
-    figures = {"intensity_baved_spearman": spearman(intensity, level), "n_baved": float(len(heard))}
+    metrics = {"intensity_baved_spearman": spearman(intensity, level), "n_baved": float(len(clips))}
     if mixed.any():
-        figures["intensity_baved_spearman_within_speaker"] = spearman(own[0][mixed], own[1][mixed])
-    return figures
+        metrics["intensity_baved_spearman_within_speaker"] = spearman(own[0][mixed], own[1][mixed])
+    return metrics
 
 
-def enrolled_figures(diarizer: DiarizerNetwork, heard: list[HeardClip]) -> dict[str, float]:
+def enrolled_metrics(diarizer: DiarizerNetwork, clips: list[EncodedClip]) -> dict[str, float]:
     """``uar_<corpus>_enrolled5`` and ``_enrolled_all``, see ``evaluate_diarizer``."""
-    core = with_voices(diarizer, [h for h in heard if h.clip.corpus in JOINED])
-    figures: dict[str, float] = {}
+    core = with_voices(diarizer, [h for h in clips if h.clip.corpus in JOINED])
+    metrics: dict[str, float] = {}
     for name, count in (("enrolled5", 5), ("enrolled_all", len(core))):
         guess = np.zeros(len(core), np.int64)
         for i, h in enumerate(core):
             voice = enrolled_voice(core, h.clip.speaker, count, False, np.random.default_rng((count, i)), i)
             guess[i] = clip_posterior(frame_emotions(diarizer, h.features, voice)).argmax()
-        figures |= {f"uar_{corpus}_{name}": v for corpus, v in recall_by_corpus(core, guess, CLASSES).items()}
-    return figures
+        metrics |= {f"uar_{corpus}_{name}": v for corpus, v in recall_by_corpus(core, guess, CLASSES).items()}
+    return metrics
 
 
 def clip_reliability(results: list[ClipResult]) -> Reliability:
@@ -289,10 +292,10 @@ def clip_reliability(results: list[ClipResult]) -> Reliability:
     return reliability(*_stacked([r for r in results if r.clip.corpus in JOINED]), bins=10)
 
 
-def _stacked(rows: list[ClipResult]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    return np.array([r.truth for r in rows]), np.stack([r.posterior for r in rows])
+def _stacked(results: list[ClipResult]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    return np.array([r.truth for r in results]), np.stack([r.posterior for r in results])
 
 
-def _recall(rows: list[ClipResult]) -> float:
-    truth, posterior = _stacked(rows)
+def _recall(results: list[ClipResult]) -> float:
+    truth, posterior = _stacked(results)
     return unweighted_average_recall(truth, posterior.argmax(1), CLASSES)

@@ -6,7 +6,7 @@ features and the corpora, not of a network tuned to some of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,19 +16,21 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from sedtalker.audio import load_audio
-from sedtalker.emotion.diarizer import enrol
+from sedtalker.emotion.inference import enrol
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import macro_f1
-from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 
 FEWEST_CATEGORIES = 3
 """Corpora with fewer categories of ours are left out: a macro-F1 over one or two says little."""
 PENALTY = 3e-3
+"""Of the squared weights of the linear head."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class Head:
     log_prior: NDArray[np.float64]
 
     def logits(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(N, C), minus infinity for categories never seen."""
+        """(N, C), minus infinity for categories never trained on."""
         scaled = np.clip((values - self.mean) / self.scale, -5.0, 5.0)
         out = scaled @ self.weights[:, :-1].T + self.weights[:, -1]
         return np.where(np.isfinite(self.log_prior), out, -np.inf)
@@ -90,7 +92,7 @@ class CrossCorpus:
     words: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-def evaluate_cross_corpus(data: Path, report: Callable[[str], None] = lambda line: None) -> CrossCorpus:
+def evaluate_cross_corpus(data: Path, hook: Hook = no_progress) -> CrossCorpus:
     """The matrix over all corpora of ``data`` with at least three of the seven categories.
 
     Labels: each corpus's words through ``sedtalker.emotion.taxonomy`` (calm is neutral; words that are none of the
@@ -113,8 +115,7 @@ def evaluate_cross_corpus(data: Path, report: Callable[[str], None] = lambda lin
         raise InputError(f"{data}: fewer than two corpora with {FEWEST_CATEGORIES} or more emotions")
     vectors = {}
     for name, members in kept.items():
-        vectors[name] = clip_vectors(members)
-        report(f"{name}: {len(vectors[name].category)} clips")
+        vectors[name] = clip_vectors(members, hook, f"encoding {name}")
     words = {name: {c.emotion: CATEGORIES[_category(c)] for c in members} for name, members in kept.items()}
     return replace(cross_corpus(vectors), words=words)
 
@@ -154,15 +155,14 @@ def _scores(cells: Sequence[object]) -> Scores:
     return Scores(table[..., 0], table[..., 1], table[..., 2], table[..., 3].astype(np.int64))
 
 
-def clip_vectors(clips: Iterable[Clip]) -> ClipVectors:
+def clip_vectors(clips: Sequence[Clip], hook: Hook = no_progress, step: str = "encoding clips") -> ClipVectors:
     """Mean and deviation of the diarizer's channels over each clip's speech, the encoder's among them."""
-    clips = list(clips)
-    encoder = load_encoder()
-    describer = DiarizerNetwork(DiarizerConfig(hidden_channels=encoder.config.channels, members=1, width=1)).eval()
+    encoder = open_encoder()
+    describer = DiarizerNetwork(DiarizerConfig(hidden_channels=encoder.channels, members=1, width=1)).eval()
     values, kept = [], []
-    for clip in clips:
+    for clip in counted(clips, hook, step, len(clips)):
         try:
-            voice = enrol(describer, [encode(encoder, load_audio(clip.path))])
+            voice = enrol(describer, [encoder(load_audio(clip.path))])
         except InputError:
             continue  # no speech in it
         deviation = (voice.square - voice.mean.square()).clamp_min(0.0).sqrt()
@@ -199,7 +199,7 @@ def fit_head(values: NDArray[np.floating], category: NDArray[np.integer]) -> Hea
     return Head(weights.detach().numpy(), mean, scale, log_prior)
 
 
-def figures(result: CrossCorpus) -> dict[str, object]:
+def cross_corpus_metrics(result: CrossCorpus) -> dict[str, object]:
     """The matrices and their means as plain data for JSON; cells without a value are null."""
 
     def rounded(values: NDArray[np.float64]) -> object:

@@ -1,4 +1,4 @@
-"""Figures of a diarizer on recordings joined from clips of one speaker, where emotions change at known times."""
+"""Metrics of a diarizer on recordings joined from clips of one speaker, where emotions change at known times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.audio.audio import SAMPLE_RATE
-from sedtalker.emotion.diarizer import Encode, FrameEmotions, TrackRule, frame_emotions, shape_track
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, frame_emotions, shape_track
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import decode_labels
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -22,25 +22,30 @@ from sedtalker.metrics.emotion import (
     macro_f1,
     unweighted_average_recall,
 )
-from sedtalker.speech.encoder import SpeechFeatures
-from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.corpora.augmentation import Acoustics
-from sedtalker.training.corpora.emotion_features import Corpus, Pool, joined_recording
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.speech.encoder import Encoder
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
+from sedtalker.training.corpora.emotion_features import Corpus, DatasetConfig, joined_recording
 from sedtalker.training.corpora.emotion_speech import SILENCE, Recording, clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.evaluation.clips import JOINED
 
 FOUR = tuple(CATEGORIES.index(name) for name in ("neutral", "happy", "sad", "angry"))
+"""Categories that every corpus has."""
+THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6)
+"""Confidences at which segments are called uncertain."""
 SETS: dict[str, tuple[int, ...] | None] = {"7": None, "4": FOUR}
 """The two sets of joined recordings: all categories, and the four that every corpus has."""
-Heard = tuple[Recording, SpeechFeatures]
+EncodedRecording = tuple[Recording, SpeechFeatures]
+"""A joined recording with its features."""
 
 
 def joined_test_recordings(
     every: list[Clip], split: str, count: int, categories: tuple[int, ...] | None, seed: int = 7
 ) -> Iterable[Recording]:
     """The joined recordings of the protocol, the same ones every time."""
-    pool = Pool(tuple(JOINED), JOINED, split)
+    pool = DatasetConfig(tuple(JOINED), JOINED, split)
     corpora = {}
     for name in JOINED:
         clips = [c for c in every if c.corpus == name and c.split == split]
@@ -48,17 +53,24 @@ def joined_test_recordings(
             clips = [c for c in clips if (labels := clip_labels(c)) is not None and labels[0] in categories]
         corpora[name] = Corpus(clips, partial(_read, clips))
     for number in range(count):
-        yield joined_recording(corpora, pool, Acoustics(), np.random.default_rng((seed, number)), augment=False)
+        yield joined_recording(
+            corpora, pool, Augmenter(DIARIZER_RECIPE), np.random.default_rng((seed, number)), augment=False
+        )
 
 
-def hear_joined(encode: Encode, made: Iterable[Recording]) -> list[Heard]:
-    """The recordings with their features."""
-    return [(r, encode(from_samples(r.samples, SAMPLE_RATE))) for r in made]
+def encode_joined(
+    encode: Encoder, made: Iterable[Recording], count: int, hook: Hook = no_progress
+) -> list[EncodedRecording]:
+    """``count`` recordings with their features."""
+    return [
+        (recording, encode(from_samples(recording.samples, SAMPLE_RATE)))
+        for recording in counted(made, hook, "encoding joined recordings", count)
+    ]
 
 
-def joined_figures(
+def joined_metrics(
     diarizer: DiarizerNetwork,
-    recordings: Iterable[Heard],
+    recordings: Iterable[EncodedRecording],
     name: str,
     rule: TrackRule = TrackRule(),
 ) -> dict[str, float]:
@@ -70,7 +82,7 @@ def joined_figures(
         name: ``7`` or ``4``, see ``SETS``; of the latter the posterior is renormalised over the four categories.
         rule: how segments are decoded.
     """
-    rows: dict[str, list[float]] = {}
+    values_by_key: dict[str, list[float]] = {}
     truths, guesses, posteriors, spans = [], [], [], []
     for recording, features in recordings:
         frames = among(frame_emotions(diarizer, features), SETS[name])
@@ -78,8 +90,8 @@ def joined_figures(
         decoded = decode_labels(posterior, FRAME_CLOCK.rate, rule.segments, frames.speech, frames.boundary)
         labels = recording.labels.astype(np.int64)
         spoken = labels < SILENCE
-        for key, value in recording_figures(labels, decoded, frames).items():
-            rows.setdefault(key, []).append(value)
+        for key, value in recording_metrics(labels, decoded, frames).items():
+            values_by_key.setdefault(key, []).append(value)
         if name == "7":
             spans.extend(segment_confidences(frames, labels, rule))
         truths.append(labels[spoken])
@@ -87,17 +99,17 @@ def joined_figures(
         posteriors.append(frames.posterior[spoken])
     truth, guess = np.concatenate(truths), np.concatenate(guesses)
     tail = "" if name == "7" else f"_{name}"
-    figures = {
+    metrics = {
         f"boundary_f1{tail}" if key == "boundary_f1" else f"eder{name}{key}": float(np.mean(v))
-        for key, v in rows.items()
+        for key, v in values_by_key.items()
     }
-    figures[f"frame_macro_f1{tail}"] = macro_f1(truth, guess, len(CATEGORIES))
-    figures[f"frame_uar{tail}"] = unweighted_average_recall(truth, guess, len(CATEGORIES))
-    figures[f"frame_ece{tail}"] = expected_calibration_error(truth, np.concatenate(posteriors))
-    return figures | (confidence_figures(np.array(spans)) if spans else {})
+    metrics[f"frame_macro_f1{tail}"] = macro_f1(truth, guess, len(CATEGORIES))
+    metrics[f"frame_uar{tail}"] = unweighted_average_recall(truth, guess, len(CATEGORIES))
+    metrics[f"frame_ece{tail}"] = expected_calibration_error(truth, np.concatenate(posteriors))
+    return metrics | (confidence_metrics(np.array(spans)) if spans else {})
 
 
-def recording_figures(labels: NDArray[np.int64], decoded: NDArray[np.int64], frames: FrameEmotions) -> dict[str, float]:
+def recording_metrics(labels: NDArray[np.int64], decoded: NDArray[np.int64], frames: FrameEmotions) -> dict[str, float]:
     """Errors of one recording, see ``evaluate_diarizer``: true labels (T,) and those of the decoded segments."""
     spoken = labels < SILENCE
     shown = np.where(frames.speech, decoded, SILENCE)
@@ -139,7 +151,7 @@ def segment_confidences(
     return out
 
 
-def confidence_figures(spans: NDArray[np.float64]) -> dict[str, float]:
+def confidence_metrics(spans: NDArray[np.float64]) -> dict[str, float]:
     """How far segments' confidences (N, 3), see ``segment_confidences``, can be trusted; counted by duration.
 
     ``segment_ece``: expected calibration error in ten bins; ``uncertain_<t>``: share of speech below the threshold;
@@ -148,13 +160,13 @@ def confidence_figures(spans: NDArray[np.float64]) -> dict[str, float]:
     confidence, right, weight = spans.T
     bins = np.minimum((10 * confidence).astype(np.int64), 9)
     gaps = [abs(np.sum(((right - confidence) * weight)[bins == b])) for b in np.unique(bins)]
-    figures = {"segment_ece": float(np.sum(gaps) / weight.sum())}
-    for threshold in (0.0, 0.3, 0.4, 0.5, 0.6):
+    metrics = {"segment_ece": float(np.sum(gaps) / weight.sum())}
+    for threshold in THRESHOLDS:
         sure = confidence >= threshold
-        figures[f"uncertain_{threshold}"] = float(weight[~sure].sum() / weight.sum())
+        metrics[f"uncertain_{threshold}"] = float(weight[~sure].sum() / weight.sum())
         if sure.any():
-            figures[f"certain_{threshold}"] = float(np.average(right[sure], weights=weight[sure]))
-    return figures
+            metrics[f"certain_{threshold}"] = float(np.average(right[sure], weights=weight[sure]))
+    return metrics
 
 
 def changes(labels: NDArray[np.integer]) -> list[float]:

@@ -1,8 +1,8 @@
-"""The lips of a decoder against tracked ones: the talker it was taught by, and one it never heard."""
+"""The lips of a decoder against tracked ones: the talker it was trained on, in other voices and noise, and another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,26 +11,45 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.pretrained import AnyDecoder
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio, resample_frames
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import ClosureCounts, correlation, count_closures, lip_aperture, lip_width
-from sedtalker.speech.encoder import SpeechEncoder, SpeechFeatures, encode
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, VOWELS
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.speech.encoder import Encoder
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, VOWELS, SpeechFeatures
 from sedtalker.training.corpora.augmentation import FORMANTS, PITCH, change_voice
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood
-from sedtalker.training.evaluation.control import constant_track
 from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_intervals
-from sedtalker.training.motion.lip_gauge import LipGauge
-from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, Rest, SpokenMotion, rest_pose, speak
+from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, LipMeasure, Rest, SpokenMotion, rest_pose, speak
+
+logger = logging.getLogger(__name__)
 
 NEAR_TEETH = 0.06
 """Lip gap of a lower lip at the upper teeth, outer-eye distances."""
 
 
+def steady_track(label: str, intensity: float, duration: float = 3600.0) -> EmotionTrack:
+    """One category at one intensity throughout; the default is longer than any test clip."""
+    posterior = np.zeros((2, len(CATEGORIES)), np.float32)
+    posterior[:, CATEGORIES.index(label)] = 1.0
+    level = np.full(2, intensity, np.float32)
+    return EmotionTrack(np.array([0.0, duration]), posterior, level, 0 * level, 0 * level, CATEGORIES, duration)
+
+
 @dataclass(frozen=True, eq=False)
-class HeardClip:
-    """A test clip as the encoder hears it, with its tracked lips at the same times."""
+class TrackedSentence:
+    """A test sentence: its speech features, and its tracked lips on their frames.
+
+    Attributes:
+        clip: recording and tracked motion.
+        features: of the encoder, T frames.
+        times: (T,) seconds.
+        spoken: the tracked motion at these times.
+        width: (T,) tracked inner-lip width, outer-eye distances.
+        spans: aligned phones.
+    """
 
     clip: TrackedClip
     features: SpeechFeatures
@@ -40,36 +59,45 @@ class HeardClip:
     spans: list[PhoneSpan]
 
 
-def hear(clip: TrackedClip, features: SpeechFeatures, spans: list[PhoneSpan], rest: Rest, gauge: LipGauge) -> HeardClip:
+def tracked_sentence(
+    clip: TrackedClip, features: SpeechFeatures, spans: list[PhoneSpan], rest: Rest, lip_measure: LipMeasure
+) -> TrackedSentence:
     """A clip's tracked lips on the encoder's frames."""
     times = features.clock.times(len(features))
     width = resample_frames(clip.feature("inner_lip_width")[:, None], clip.times, times)[:, 0]
-    return HeardClip(clip, features, times, speak(clip, spans, rest, gauge, times), width, spans)
+    return TrackedSentence(clip, features, times, speak(clip, spans, rest, lip_measure, times), width, spans)
 
 
-def hear_test(net: SpeechEncoder, clips: list[TrackedClip], gauge: LipGauge, cache: Path) -> list[HeardClip]:
+def encode_test_sentences(
+    net: Encoder, clips: list[TrackedClip], lip_measure: LipMeasure, cache: Path, hook: Hook = no_progress
+) -> list[TrackedSentence]:
     """The test sentences among the tracked clips."""
     rest = rest_pose([c for c in clips if c.split == "train"])
     test = [c for c in clips if c.split == "test"]
     spans = align_corpus("grid_test", [Utterance(c.name, c.audio, c.text) for c in test], cache)
-    return [hear(c, encode(net, load_audio(c.audio)), spans[c.name], rest, gauge) for c in test]
+    return [
+        tracked_sentence(c, net(load_audio(c.audio)), spans[c.name], rest, lip_measure)
+        for c in counted(test, hook, "encoding test sentences", len(test))
+    ]
 
 
-def with_pictures(heard: list[HeardClip], clips: list[TrackedClip], gauge: LipGauge) -> list[HeardClip]:
-    """The same sounds, heard once, with their pictures as in ``clips``: at other times, for instance."""
+def with_tracking(
+    sentences: list[TrackedSentence], clips: list[TrackedClip], lip_measure: LipMeasure
+) -> list[TrackedSentence]:
+    """The same speech features with the tracking of ``clips``: at other times, for instance."""
     rest = rest_pose([c for c in clips if c.split == "train"])
     named = {clip.name: clip for clip in clips}
-    return [hear(named[h.clip.name], h.features, h.spans, rest, gauge) for h in heard]
+    return [tracked_sentence(named[h.clip.name], h.features, h.spans, rest, lip_measure) for h in sentences]
 
 
-def tracked_height(heard: HeardClip) -> NDArray[np.float32]:
+def tracked_height(sentence: TrackedSentence) -> NDArray[np.float32]:
     """(T,) the tracker's inner-lip height, outer-eye distances."""
-    clip = heard.clip
-    return resample_frames(clip.feature("inner_lip_height")[:, None], clip.times, heard.times)[:, 0]
+    clip = sentence.clip
+    return resample_frames(clip.feature("inner_lip_height")[:, None], clip.times, sentence.times)[:, 0]
 
 
-def lip_figures(
-    face: Face, gauge: LipGauge, heard: list[HeardClip], predicted: list[NDArray[np.float32]]
+def lip_metrics(
+    face: Face, lip_measure: LipMeasure, sentences: list[TrackedSentence], predicted: list[NDArray[np.float32]]
 ) -> dict[str, float]:
     """Of neutral predictions on the test sentences; correlations are per clip on speech frames, averaged over clips.
 
@@ -81,46 +109,46 @@ def lip_figures(
     ``closure_rate``, ``false_closure_rate``: see ``count_closures``; ``contact_rate``: share of f and v in which the
     lips come as near as the tracked ones, or nearer than 0.06 outer-eye distances.
     """
-    rows: dict[str, list[float]] = {
+    values: dict[str, list[float]] = {
         k: [] for k in ("lip_r", "lip_r_coefficients", "lip_r_shuffled", "lip_r_energy", "lip_width_r", "lip_gain")
     }
     counts, static, contacts = ClosureCounts(), ClosureCounts(), ClosureCounts()
     apertures = [lip_aperture(face, c) for c in predicted]
-    for i, (h, aperture) in enumerate(zip(heard, apertures, strict=True)):
+    for i, (h, aperture) in enumerate(zip(sentences, apertures, strict=True)):
         speech, height = h.features.speech, tracked_height(h)
-        rows["lip_r"].append(correlation(aperture[speech], height[speech]))
+        values["lip_r"].append(correlation(aperture[speech], height[speech]))
         driven = lip_aperture(face, h.spoken.coefficients)
-        rows["lip_r_coefficients"].append(correlation(aperture[speech], driven[speech]))
-        rows["lip_width_r"].append(correlation(lip_width(face, predicted[i])[speech], h.width[speech]))
-        rows["lip_r_energy"].append(correlation(h.features.prosody[speech, 0], height[speech]))
-        rows["lip_gain"].append(float(aperture[speech].std() / height[speech].std()))
+        values["lip_r_coefficients"].append(correlation(aperture[speech], driven[speech]))
+        values["lip_width_r"].append(correlation(lip_width(face, predicted[i])[speech], h.width[speech]))
+        values["lip_r_energy"].append(correlation(h.features.prosody[speech, 0], height[speech]))
+        values["lip_gain"].append(float(aperture[speech].std() / height[speech].std()))
         other = apertures[(i + 1) % len(apertures)]
         both = min(len(other), len(height))
         mask = speech[:both]
-        rows["lip_r_shuffled"].append(correlation(other[:both][mask], height[:both][mask]))
+        values["lip_r_shuffled"].append(correlation(other[:both][mask], height[:both][mask]))
         stops = phone_intervals(h.spans, BILABIAL)
         vowels = phone_intervals(h.spans, VOWELS)
         reference = height - TRACKED_REST_GAP
-        count_closures(counts, h.times, aperture - gauge.rest, reference, stops, vowels)
+        count_closures(counts, h.times, aperture - lip_measure.rest, reference, stops, vowels)
         teeth = phone_intervals(h.spans, LABIODENTAL)
-        near = np.maximum(aperture - gauge.rest - np.maximum(reference, NEAR_TEETH), 0.0)
+        near = np.maximum(aperture - lip_measure.rest - np.maximum(reference, NEAR_TEETH), 0.0)
         count_closures(contacts, h.times, near, 0.0 * near, teeth, [])
         count_closures(static, h.times, 0.0 * aperture, reference, stops, vowels)
-    figures = {name: float(np.mean(values)) for name, values in rows.items()}
-    figures |= {"closure_rate": counts.recall, "false_closure_rate": counts.false_rate, "closure_f1": counts.f1}
-    figures["contact_rate"] = contacts.recall
-    return figures | {"static_lip_r": 0.0, "static_closure_f1": static.f1}
+    metrics = {name: float(np.mean(each)) for name, each in values.items()}
+    metrics |= {"closure_rate": counts.recall, "false_closure_rate": counts.false_rate, "closure_f1": counts.f1}
+    metrics["contact_rate"] = contacts.recall
+    return metrics | {"static_lip_r": 0.0, "static_closure_f1": static.f1}
 
 
-def unseen_figures(decoder: AnyDecoder, face: Face, net: SpeechEncoder, data: Path) -> dict[str, float]:
+def unseen_metrics(decoder: AnyDecoder, face: Face, net: Encoder, data: Path) -> dict[str, float]:
     """Of the FACEGOOD test take, a Mandarin talker of another rig, whose motion follows loudness.
 
     ``lip_r_unseen``: inner-lip height of the same face under the prediction and under the tracked weights, on speech
     frames; ``jaw_r_unseen``: the jawOpen coefficients; ``…_all``: pauses included; ``…_energy``: log energy alone.
     """
     take = next(t for t in read_facegood(data) if t.split == "test")
-    features = encode(net, load_audio(take.audio))
-    predicted = decoder.predict(features, constant_track("neutral", 0.0))
+    features = net(load_audio(take.audio))
+    predicted = decoder.predict(features, steady_track("neutral", 0.0))
     tracked = resample_frames(take.coefficients, take.times, features.clock.times(len(features)))
     speech, jaw = features.speech, ARKIT_52.index("jawOpen")
     lips, reference = lip_aperture(face, predicted), lip_aperture(face, tracked)
@@ -131,14 +159,16 @@ def unseen_figures(decoder: AnyDecoder, face: Face, net: SpeechEncoder, data: Pa
         "jaw_r_unseen_energy": (features.prosody[:, 0], tracked[:, jaw]),
         "lip_r_unseen_shuffled": (np.roll(lips, len(lips) // 2), reference),
     }
-    figures = {name: correlation(a[speech], b[speech]) for name, (a, b) in curves.items()}
-    return figures | {f"{name}_all": correlation(a, b) for name, (a, b) in curves.items()}
+    metrics = {name: correlation(a[speech], b[speech]) for name, (a, b) in curves.items()}
+    return metrics | {f"{name}_all": correlation(a, b) for name, (a, b) in curves.items()}
 
 
 # --- The lips of a decoder when the tracked talker's sentences come in other voices, or through noise.
 
 NOISE_DECIBELS = 5.0
+"""How far the noise lies below the speech."""
 SEED = 20
+"""Of the noise and of the drawn voices."""
 
 
 def noisy(samples: NDArray[np.float32], decibels: float, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -152,36 +182,36 @@ def noisy(samples: NDArray[np.float32], decibels: float, rng: np.random.Generato
 def evaluate_voices(
     decoder: AnyDecoder,
     face: Face,
-    net: SpeechEncoder,
+    net: Encoder,
     clips: list[tuple[TrackedClip, SpeechFeatures]],
-    report: Callable[[str], None] = lambda line: None,
+    hook: Hook = no_progress,
 ) -> dict[str, float]:
     """``lip_r_voice_changed``, ``lip_width_r_voice_changed``: formants 0.86 to 1.28 times as high and a median pitch of
     85 to 260 Hz, drawn for each clip; ``lip_r_5db``: pink noise 5 dB below the speech. Frames as in ``lip_r``.
     """
     rng = np.random.default_rng(SEED)
-    rows: dict[str, list[float]] = {}
-    for clip, clean in clips:
+    values: dict[str, list[float]] = {}
+    for clip, clean in counted(clips, hook, "lips in other voices and noise", len(clips)):
         samples = load_audio(clip.audio).samples
         made = {"5db": noisy(samples, NOISE_DECIBELS, rng)}
         try:
             formants, pitch = (float(np.exp(rng.uniform(*np.log(limits)))) for limits in (FORMANTS, PITCH))
             made["voice_changed"] = change_voice(samples, formants, pitch)
         except InputError as error:
-            report(f"not measured in other voices: {error}")
+            logger.warning("not measured in other voices: %s", error)
             break
         for name, sound in made.items():
-            features = encode(net, from_samples(sound, SAMPLE_RATE))
-            coefficients = decoder.predict(features, constant_track("neutral", 0.0))
+            features = net(from_samples(sound, SAMPLE_RATE))
+            coefficients = decoder.predict(features, steady_track("neutral", 0.0))
             times, speech = features.clock.times(len(features)), clean.speech
             height, width = (
                 resample_frames(clip.feature(f)[:, None], clip.times, times)[:, 0]
                 for f in ("inner_lip_height", "inner_lip_width")
             )
-            rows.setdefault(f"lip_r_{name}", []).append(
+            values.setdefault(f"lip_r_{name}", []).append(
                 correlation(lip_aperture(face, coefficients)[speech], height[speech])
             )
-            rows.setdefault(f"lip_width_r_{name}", []).append(
+            values.setdefault(f"lip_width_r_{name}", []).append(
                 correlation(lip_width(face, coefficients)[speech], width[speech])
             )
-    return {name: float(np.mean(values)) for name, values in rows.items()}
+    return {name: float(np.mean(each)) for name, each in values.items()}

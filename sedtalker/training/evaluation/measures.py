@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Better = Literal["higher", "lower", "neither"]
@@ -296,7 +296,7 @@ REGISTRATION = (
 
 # --- On validation data, while a network is trained: the choices are made on these.
 
-_TALKING = (
+TALKING = (
     Measure("lip_r", "inner-lip height, mean correlation per GRID validation sentence, speech frames"),
     Measure("width_r", "inner-lip width, the same sentences"),
     Measure("closure_recall", "closures on p, b, m: recall"),
@@ -314,6 +314,9 @@ _TALKING = (
     ),
     Measure("unseen_talker_r_all", "inner-lip height of that talker, pauses included"),
 )
+"""Of ``validate_talking``: mouth models and decoders."""
+SCORE = Measure("score", "what the best weights were chosen by")
+"""What ``best.ckpt`` is chosen by."""
 
 VALIDATION: dict[str, tuple[Measure, ...]] = {
     "speech_encoder": (
@@ -322,18 +325,18 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("unseen_r", "jaw opening of an unseen Mandarin talker (FACEGOOD, not trained on)"),
         Measure("phones", "phone frame accuracy, unseen speakers (speechocean762, validation)"),
         Measure("phones_tracked", "phone frame accuracy, GRID validation sentences"),
-        Measure("score", "what the best weights were chosen by"),
+        SCORE,
     ),
     "mouth_model": (
-        *_TALKING,
+        *TALKING,
         Measure("phones", "phone frame accuracy, unseen speakers"),
-        Measure("score", "what the best weights were chosen by"),
+        SCORE,
     ),
     "decoder": (
-        *_TALKING,
+        *TALKING,
         Measure("upper_rmse", "coefficient error of brows, lids and cheeks under random emotion tracks, RMS", "lower"),
         Measure("emotional_rmse", "coefficient error under random emotion tracks, RMS", "lower"),
-        Measure("score", "what the best weights were chosen by"),
+        SCORE,
     ),
     "personal_decoder": (
         Measure("rmse", "error of the shapes, RMS", "lower"),
@@ -350,27 +353,31 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("frame_accuracy", "accuracy of the speech of joined recordings"),
         Measure("uar_<corpus>", "unweighted average recall of the clips of one corpus", source=UAR),
         Measure("intensity_auc", "strong against normal within each emotion, by the predicted intensity"),
-        Measure("enrolled_<measure>", "the same with five other clips of the speaker enrolled"),
-        Measure("held_<measure>", "the same of training speakers that were kept out"),
-        Measure("score", "what the best weights were chosen by"),
+        Measure("enrolled_<measure>", "with five other clips of the speaker enrolled"),
+        Measure("held_<measure>", "of training speakers that were kept out"),
+        SCORE,
     ),
     "published_diarizer": (
         Measure("frame_accuracy", "share of frames with the label of their utterance"),
         Measure("frame_weighted_f1", "F1 of frames, categories weighted by their share"),
         Measure("frame_macro_f1", "macro-F1 of frames"),
-        Measure("score", "what the best weights were chosen by"),
+        SCORE,
     ),
     "backbone": (
         Measure("uar_<corpus>", "unweighted average recall of the clips of one corpus", source=UAR),
-        Measure("score", "what the best weights were chosen by"),
+        SCORE,
     ),
     "landmarks": (
         Measure("landmark_error", "mean landmark error on fixed random views", "lower", "outer-eye distances"),
         Measure("face_accuracy", "share of views rightly called face or no face"),
     ),
 }
-VALIDATION["frame_network"] = VALIDATION["diarizer"]
 """Of each task's ``validate``, by the kind of its checkpoint."""
+VALIDATION["frame_network"] = VALIDATION["diarizer"]  # the same clips and recordings
+VALIDATION["corrected_decoder"] = (
+    *VALIDATION["decoder"],
+    *(replace(m, key=f"mouth_model_{m.key}", what=f"mouth model: {m.what}") for m in VALIDATION["mouth_model"]),
+)
 
 TEST: dict[str, tuple[Measure, ...]] = {
     "diarizer": DIARIZER,
@@ -420,3 +427,13 @@ def help_text(command: str, summary: str) -> str:
         f"{m.key}: {m.text}{' ' + ARROWS[m.better] if m.better != 'neither' else ''}" for m in TEST[command] if m.listed
     ]
     return summary + "\n\n\b\n" + "\n".join(line.replace("`", "") for line in lines)
+
+
+def explained(measures: Iterable[Measure], metrics: Mapping[str, float]) -> str:
+    """Lines for a terminal: key, value, which way is better and what it is."""
+    every, lines = list(measures), []
+    for key, value in metrics.items():
+        measure = find_measure(every, key)
+        about = f"{ARROWS[measure.better]:<2}{measure.text}" if measure else ""
+        lines.append(f"  {key:<29} {value:<8.4g} {about}".rstrip())
+    return "\n".join(lines)

@@ -1,12 +1,13 @@
-"""What registration costs: processor time and memory for a large mesh, again from the cache, and animating it after."""
+"""Metrics of registration: faces found, shapes carried, no-faces refused; what MediaPipe sees; time and memory."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, cycle, islice
 from pathlib import Path
@@ -25,8 +26,8 @@ from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.obj import write_obj
 from sedtalker.mesh.views import View, rasterise
+from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.evaluation.decoder import run_measured, write_speech
 from sedtalker.training.evaluation.registration_targets import (
     Head,
     dense_head,
@@ -36,8 +37,12 @@ from sedtalker.training.evaluation.registration_targets import (
     reference_source,
 )
 from sedtalker.training.evaluation.shape_judge import RISE, Judge, measure, open_judge
+from sedtalker.training.evaluation.speed import run_measured, write_speech
+
+logger = logging.getLogger(__name__)
 
 SECONDS = 120.0
+"""Speech that is animated on the large head."""
 
 
 @contextmanager
@@ -54,8 +59,8 @@ def cache_in(folder: Path) -> Iterator[None]:
             os.environ["XDG_CACHE_HOME"] = before
 
 
-def evaluate_registration_cost(data: Path, report: Callable[[str], None] = lambda line: None) -> dict[str, float]:
-    """Figures of a head of 50,000 vertices or more as an OBJ file, in commands of their own with one thread.
+def evaluate_registration_cost(data: Path, hook: Hook = no_progress) -> dict[str, float]:
+    """Metrics of a head of 50,000 vertices or more as an OBJ file, in commands of their own with one thread.
 
     ``large_seconds``, ``large_peak_gb``: processor time and greatest memory (10^9 bytes) of `sedtalker mesh register`,
     start and reading included; ``again_seconds``: processor time to read the mesh and find it in the cache;
@@ -72,7 +77,7 @@ def evaluate_registration_cost(data: Path, report: Callable[[str], None] = lambd
         write_obj(mesh, path)
         command = [sys.executable, "-m", "sedtalker"]
         spent, peak = run_measured([*command, "mesh", "register", str(path), "-o", str(face)])
-        report(f"{len(mesh.vertices)} vertices: {spent:.1f} s, {peak / 1e9:.2f} GB")
+        logger.info("%d vertices: %.1f s, %.2f GB", len(mesh.vertices), spent, peak / 1e9)
         source, scene = load_face(), read_scene(path)
         started = time.process_time()
         fit(scene, source, "head")
@@ -81,7 +86,7 @@ def evaluate_registration_cost(data: Path, report: Callable[[str], None] = lambd
         write_speech((load_audio(c.path).samples for c in cycle(clips)), speech, SECONDS, 16_000, 1)
         animate = ["animate", str(speech), "--mesh", str(path), "--no-video", "-o", str(folder / "out")]
         moving, _ = run_measured([*command, *animate])
-        report(f"again {again:.2f} s; animating {SECONDS / moving:.1f} times real time")
+        logger.info("again %.2f s; animating %.1f times as fast as real time", again, SECONDS / moving)
     return {
         "large_vertices": len(mesh.vertices),
         "large_seconds": spent,
@@ -94,13 +99,14 @@ def evaluate_registration_cost(data: Path, report: Callable[[str], None] = lambd
 # --- What MediaPipe's face landmarker sees in the shapes of registered heads, beside the built-in face.
 
 JUDGED_KINDS = ("stylised", "other hand")
+"""Kinds of ``other_heads`` that are judged."""
 JUDGED_IDENTITIES = 3
+"""Random people that are judged."""
 SIZE = 480
+"""Pixels of a rendered picture."""
 
 
-def evaluate_registration_judged(
-    data: Path, seed: int = 0, report: Callable[[str], None] = lambda line: None
-) -> dict[str, Any]:
+def evaluate_registration_judged(data: Path, seed: int = 0, hook: Hook = no_progress) -> dict[str, Any]:
     """Of the shapes that the judge sees on the built-in face, the share that it sees on each head that got them.
 
     ``judged_worst`` and ``judged_mean`` over the heads; each head's own under ``judged``, with the shapes it lacks. A
@@ -113,37 +119,41 @@ def evaluate_registration_judged(
     heads += [head for head in other_heads(data, seed) if head.kind in JUDGED_KINDS and "turned" not in head.name]
     try:
         with open_judge(data) as judge:
-            return _judged(heads, judge, report)
+            return _judged(heads, judge, hook)
     except InputError as error:
-        report(f"not judged: {error}")
+        logger.warning("not judged: %s", error)
         return {}
 
 
-def _judged(heads: list[Head], judge: Judge, report: Callable[[str], None]) -> dict[str, Any]:
+def _judged(heads: list[Head], judge: Judge, hook: Hook) -> dict[str, Any]:
     source = load_face()
     wanted = seen_shapes(measure(source, judge, SIZE))
-    rows: dict[str, Any] = {}
-    for head in heads:
+    by_head: dict[str, Any] = {}
+    for head in counted(heads, hook, "judging heads", len(heads)):
         face, _ = register(head.mesh, source, head.name)
         result = measure(face, judge, SIZE)
         lacking = sorted(wanted - seen_shapes(result))
-        rows[head.name] = {"share": 1 - len(lacking) / len(wanted), "found": result["found"], "lacking": lacking}
-        report(f"{head.name}: {len(wanted) - len(lacking)} of the {len(wanted)} shapes seen on the built-in face")
-    shares = [row["share"] for row in rows.values()]
-    return {"judged_worst": min(shares), "judged_mean": sum(shares) / len(shares), "judged": rows}
+        by_head[head.name] = {"share": 1 - len(lacking) / len(wanted), "found": result["found"], "lacking": lacking}
+        seen = len(wanted) - len(lacking)
+        logger.info("%s: %d of the %d shapes seen on the built-in face", head.name, seen, len(wanted))
+    shares = [one["share"] for one in by_head.values()]
+    return {"judged_worst": min(shares), "judged_mean": sum(shares) / len(shares), "judged": by_head}
 
 
 def seen_shapes(result: dict[str, Any]) -> set[str]:
     """Names of the shapes whose score rises enough."""
-    return {name for name, row in result["shapes"].items() if row["rise"] >= RISE}
+    return {name for name, m in result["shapes"].items() if m["rise"] >= RISE}
 
 
 # --- How well registration finds faces and carries shapes: heads with known truth, another artist's shapes, no heads.
 
 Values = NDArray[np.floating]
-Row = dict[str, Any]
+"""Offsets (V, 3)."""
+HeadMetrics = dict[str, Any]
+"""Metrics of one head by key."""
 
 IDENTITIES = 27
+"""Random people of the reference rig."""
 LARGEST_LANDMARK_ERROR = 0.1
 """Of the outer-eye-corner distance: mean over the 51 inner landmarks. Above, the face was not found rightly."""
 LARGEST_TURN = 15.0
@@ -153,9 +163,9 @@ UNGRADED = ("tongueOut",)
 
 
 def evaluate_registration(
-    data: Path, identities: int = IDENTITIES, seed: int = 0, report: Callable[[str], None] = lambda line: None
+    data: Path, identities: int = IDENTITIES, seed: int = 0, hook: Hook = no_progress
 ) -> dict[str, Any]:
-    """All figures that need no more than the data; each target's own under ``heads``.
+    """All metrics that need no more than the data; each target's own under ``heads``.
 
     ``auto_success``: share of the targets that are registered with the face in its true place, without any help;
     ``refused``: share of the things without a face that are refused. Identities take their shapes from the mean head of
@@ -170,61 +180,64 @@ def evaluate_registration(
         data: the training data folder.
         identities: how many random people of the reference rig.
         seed: of people, rotations and units.
-        report: gets a line for each target.
+        hook: progress.
 
     Raises:
         InputError: the reference rig or the test meshes are missing.
     """
     builtin, reference = load_face(), reference_source(data)
-    rows = [
-        measure_head(head, source, report)
-        for head, source in chain(
-            ((head, reference) for head in random_identities(data, identities, seed)),
-            ((head, builtin) for head in other_heads(data, seed)),
-        )
-    ]
+    heads = chain(
+        ((head, reference) for head in random_identities(data, identities, seed)),
+        ((head, builtin) for head in other_heads(data, seed)),
+    )
+    measured = [measure_head(head, source) for head, source in counted(heads, hook, "registering heads", 0)]
     refused = {name: refuses(mesh, builtin, name) for name, mesh in no_heads(data).items()}
-    report(f"refused {sum(refused.values())} of {len(refused)}")
+    logger.info("refused %d of %d", sum(refused.values()), len(refused))
     return {
-        "targets": len(rows),
-        "auto_success": _mean(float(row["success"]) for row in rows),
+        "targets": len(measured),
+        "auto_success": _mean(float(m["success"]) for m in measured),
         "no_faces": len(refused),
         "refused": _mean(float(value) for value in refused.values()),
-        **summary(rows),
+        **summary(measured),
         **foreign(data, builtin),
-        "heads": rows,
+        "heads": measured,
         "not_refused": [name for name, value in refused.items() if not value],
     }
 
 
-def summary(rows: list[Row]) -> dict[str, float]:
+def summary(measured: list[HeadMetrics]) -> dict[str, float]:
     """Means over the registered heads, and the worst gaps."""
     found: dict[str, float] = {}
     for key in ("transfer_error", "transfer_error_after_gain", "transfer_cosine", "landmark_error", "score"):
-        found[key] = _mean(row[key] for row in rows if row.get(key) is not None)
+        found[key] = _mean(m[key] for m in measured if m.get(key) is not None)
     for key in ("lip_gap", "blink_gap", "eyeball_seen"):
-        values = [row[key] for row in rows if row.get(key) is not None]
+        values = [m[key] for m in measured if m.get(key) is not None]
         found |= {key: _mean(values), f"{key}_worst": max(values, default=float("nan"))}
-    found["inverted"] = _mean(row["inverted"] for row in rows if "inverted" in row)
-    found["inverted_worst"] = max((row["inverted"] for row in rows if "inverted" in row), default=float("nan"))
-    found["seconds"] = _mean(row["seconds"] for row in rows)
+    found["inverted"] = _mean(m["inverted"] for m in measured if "inverted" in m)
+    found["inverted_worst"] = max((m["inverted"] for m in measured if "inverted" in m), default=float("nan"))
+    found["seconds"] = _mean(m["seconds"] for m in measured)
     return found
 
 
-def measure_head(head: Head, source: Face, report: Callable[[str], None] = lambda line: None) -> Row:
+def measure_head(head: Head, source: Face) -> HeadMetrics:
     """Register one head: did it succeed, how good is it, how long did it take."""
-    row: Row = {"name": head.name, "kind": head.kind, "vertices": len(head.mesh.vertices), "success": False}
+    metrics: HeadMetrics = {
+        "name": head.name,
+        "kind": head.kind,
+        "vertices": len(head.mesh.vertices),
+        "success": False,
+    }
     started = time.monotonic()
     try:
         face, found = register(head.mesh, source, head.name)
     except InputError as error:
-        report(f"{head.name}: {error}")
-        return {**row, "error": str(error), "seconds": time.monotonic() - started}
-    row["seconds"] = time.monotonic() - started
-    row["turn"] = turn_error(head, found)
-    row["landmark_error"] = None if head.landmarks is None else landmark_error(head, face, found)
-    row["success"] = row["turn"] < LARGEST_TURN and (row["landmark_error"] or 0.0) < LARGEST_LANDMARK_ERROR
-    row |= {
+        logger.info("%s: %s", head.name, error)
+        return {**metrics, "error": str(error), "seconds": time.monotonic() - started}
+    metrics["seconds"] = time.monotonic() - started
+    metrics["turn"] = turn_error(head, found)
+    metrics["landmark_error"] = None if head.landmarks is None else landmark_error(head, face, found)
+    metrics["success"] = metrics["turn"] < LARGEST_TURN and (metrics["landmark_error"] or 0.0) < LARGEST_LANDMARK_ERROR
+    metrics |= {
         "score": judge(face, found).score,
         "fit_residual": found.fit_residual,
         "mouth_opens": found.mouth_opens,
@@ -235,10 +248,10 @@ def measure_head(head: Head, source: Face, report: Callable[[str], None] = lambd
         "inverted": inverted_share(face),
     }
     if head.offsets is not None:
-        row |= transfer(head, face, found)
-    graded = f", error {row['transfer_error']:.3f}" if "transfer_error" in row else ""
-    report(f"{head.name}: {'found' if row['success'] else 'WRONG'}, score {row['score']:.2f}{graded}")
-    return row
+        metrics |= transfer(head, face, found)
+    graded = f", error {metrics['transfer_error']:.3f}" if "transfer_error" in metrics else ""
+    logger.info("%s: %s, score %.2f%s", head.name, "found" if metrics["success"] else "WRONG", metrics["score"], graded)
+    return metrics
 
 
 def eyeball_seen(face: Face, size: int = 300) -> float | None:
@@ -272,15 +285,15 @@ def landmark_error(head: Head, face: Face, found: RegistrationReport) -> float:
 
 
 def transfer(head: Head, face: Face, found: RegistrationReport) -> dict[str, float]:
-    """Figures of all shapes' offsets against the true ones, means over the shapes."""
+    """Metrics of all shapes' offsets against the true ones, means over the shapes."""
     assert head.offsets is not None
     turn = (found.scale * np.asarray(found.rotation)).astype(np.float32)
-    rows = [
+    measured = [
         compare(face.basis[k][head.skin], head.offsets[k][head.skin] @ turn.T)
         for name, k in face.shape_index.items()
         if name not in UNGRADED
     ]
-    return {key: _mean(row[key] for row in rows) for key in rows[0]}
+    return {key: _mean(m[key] for m in measured) for key in measured[0]}
 
 
 def compare(offset: Values, truth: Values) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The same surface in other triangles, with the mean of old vertices that makes each new one."""
+"""Targets of registration: surfaces in other triangles, heads with known truth, and things that are no heads."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sedtalker.face.builtin.load import FACES, load_face
 from sedtalker.face.face import Face
 from sedtalker.face.registration.alignment import barycentric
 from sedtalker.mesh.files import read_mesh
-from sedtalker.mesh.mesh import Floats, Ints, Mesh, from_triangles
+from sedtalker.mesh.mesh import Floats, Ints, Mesh, from_triangles, grid_triangles
 from sedtalker.mesh.surface import label_components, point_normals, triangle_normals
 from sedtalker.mesh.views import View, rasterise
-from sedtalker.training.corpora.landmark_samples import Rig, grid_triangles, random_rotation, sphere, stylise, torus
+from sedtalker.training.corpora.landmark_samples import Rig, random_rotation, sphere, stylise, torus
 from sedtalker.training.corpora.tracked_motion import CENTIMETRE, read_reference_rig, with_turning_eyes
 from sedtalker.training.tasks.landmarks import load_reference_rig
 
@@ -115,7 +115,9 @@ UNITS = (1.0, 10.0, 100.0, 1000.0)
 KINDS = ("same", "refined", "full", "12000", "split", "4000", "full split", "remeshed", "2000")
 """How an identity's surface is cut into triangles: as the light or the full rig has it, or as ``cut`` says."""
 STYLISED = 6
+"""Stylised people."""
 LOW_POLY_TRIANGLES = 950
+"""Triangles of the coarse head, before its mouth's inside is left out."""
 
 
 @dataclass(frozen=True, eq=False)

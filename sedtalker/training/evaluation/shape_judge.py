@@ -22,7 +22,9 @@ Scores = dict[str, float]
 Judge = Callable[[Picture], Scores | None]
 
 RISE = 0.25
+"""How far a shape's own score must rise over rest to count as seen."""
 REST = 0.35
+"""Score above which a shape counts as seen in the resting face."""
 JUDGED = tuple(paired_names([name for name in ARKIT_52 if name != "tongueOut"]))
 """The 33 shapes that MediaPipe scores, left and right as one."""
 
@@ -94,6 +96,7 @@ def _row(own: tuple[str, ...], rest: Scores, seen: Scores | None) -> dict[str, A
 # --- Another artist's shapes: the morph targets of a binary glTF file.
 
 INDEX_TYPES = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32}
+"""Types of glTF component codes."""
 
 
 def read_morph_targets(path: Path) -> tuple[list[str], Floats]:

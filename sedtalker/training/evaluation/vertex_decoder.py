@@ -23,54 +23,58 @@ from sedtalker.metrics.motion import (
     region_vertex_error,
     upper_face_dynamics_deviation,
 )
+from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.backbone import unpack_backbone
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.corpora.sequence_speech import Hearing, open_hearing
-from sedtalker.training.corpora.sequences import MeshSequence, SequenceCorpus, open_sequences
+from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_source
+from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 
 Floats = NDArray[np.float32]
+"""Vertices or offsets."""
 Predict = Callable[[MeshSequence, Path, int], Floats]
 """Offsets (T, V, 3) in metres of a sequence's face, under its emotion, for a sound file and a number of frames."""
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """Figures, and the predicted vertices (T, V, 3) of each sequence."""
+    """Metrics, and the predicted vertices (T, V, 3) of each sequence."""
 
-    figures: dict[str, float]
+    metrics: dict[str, float]
     predicted: list[Floats]
 
 
-def predictor(model: VertexDecoder, hearing: Hearing, fps: float) -> Predict:
+def predictor(model: VertexDecoder, source: SpeechSource, fps: float) -> Predict:
     """How a vertex decoder predicts sequences of ``fps`` frames a second."""
-    return lambda sequence, audio, frames: predict_vertices(model, hearing, audio, sequence, fps, frames)
+    return lambda sequence, audio, frames: predict_vertices(model, source, audio, sequence, fps, frames)
 
 
 @torch.no_grad()
 def predict_vertices(
-    model: VertexDecoder, hearing: Hearing, audio: Path, sequence: MeshSequence, fps: float, frames: int
+    model: VertexDecoder, source: SpeechSource, audio: Path, sequence: MeshSequence, fps: float, frames: int
 ) -> Floats:
     """Offsets (T, V, 3) in metres on the sequence's frames, of the sound in ``audio`` under the sequence's emotion."""
-    rows = torch.from_numpy(np.asarray(hearing.cache.get(audio), np.float32))
-    hidden, prosody = rows[:, : hearing.channels], rows[:, hearing.channels :]
+    frames_read = torch.from_numpy(np.asarray(source.cache.get(audio), np.float32))
+    hidden, prosody = frames_read[:, : source.channels], frames_read[:, source.channels :]
     device = next(model.parameters()).device
-    posterior = torch.from_numpy(one_hot(model.config.labels, sequence.emotion, len(rows)))
-    intensity = torch.full((len(rows),), float(sequence.intensity))
+    posterior = torch.from_numpy(one_hot(model.config.labels, sequence.emotion, len(frames_read)))
+    intensity = torch.full((len(frames_read),), float(sequence.intensity))
     inputs = (speech_input(hidden, prosody), posterior, intensity)
     offsets = model(*(x[None].to(device) for x in inputs))[0].float().cpu().numpy()
-    return resample_frames(offsets, FRAME_CLOCK.times(len(rows)), FrameClock(fps).times(frames))
+    return resample_frames(offsets, FRAME_CLOCK.times(len(frames_read)), FrameClock(fps).times(frames))
 
 
-def score_sequences(predict: Predict, corpus: SequenceCorpus, sequences: Sequence[MeshSequence]) -> Score:
+def score_sequences(
+    predict: Predict, corpus: SequenceCorpus, sequences: Sequence[MeshSequence], hook: Hook = no_progress
+) -> Score:
     """MVE (mm), LVE and EVE (mm²), FDD (mm), each with ``static_`` (resting face) and ``shuffled_`` (other speech).
 
     ``score`` is 1 − squared vertex error ÷ that of the static face: the share of the motion that is explained. LVE,
     EVE and FDD are left out where the user's copy has no masks.
     """
     lips, emotion, upper = (corpus.mask(name) for name in ("lips", "emotion", "upper_face"))
-    rows: dict[str, list[float]] = defaultdict(list)
+    values: dict[str, list[float]] = defaultdict(list)
     squares, still_squares, made = 0.0, 0.0, []
-    for index, sequence in enumerate(sequences):
+    for index, sequence in enumerate(counted(sequences, hook, "scoring sequences", len(sequences))):
         truth = np.asarray(sequence.open(), np.float32)
         rest = corpus.template(sequence.subject)
         frames = len(truth)
@@ -82,17 +86,17 @@ def score_sequences(predict: Predict, corpus: SequenceCorpus, sequences: Sequenc
         if other is not None:
             candidates["shuffled_"] = rest + predict(sequence, other, frames)
         for prefix, motion in candidates.items():
-            rows[f"{prefix}mve_mm"].append(1e3 * mean_vertex_error(motion, truth))
+            values[f"{prefix}mve_mm"].append(1e3 * mean_vertex_error(motion, truth))
             if lips is not None:
-                rows[f"{prefix}lve_mm2"].append(1e6 * lip_vertex_error(motion, truth, lips))
+                values[f"{prefix}lve_mm2"].append(1e6 * lip_vertex_error(motion, truth, lips))
             if emotion is not None:
-                rows[f"{prefix}eve_mm2"].append(1e6 * region_vertex_error(motion, truth, emotion))
+                values[f"{prefix}eve_mm2"].append(1e6 * region_vertex_error(motion, truth, emotion))
             if upper is not None:
-                rows[f"{prefix}fdd_mm"].append(1e3 * upper_face_dynamics_deviation(motion, truth, rest, upper))
+                values[f"{prefix}fdd_mm"].append(1e3 * upper_face_dynamics_deviation(motion, truth, rest, upper))
         squares += float(np.square(predicted - truth).mean())
         still_squares += float(np.square(rest - truth).mean())
-    figures = {name: float(np.mean(values)) for name, values in rows.items()}
-    return Score(figures | {"score": 1.0 - squares / max(still_squares, 1e-12)}, made)
+    metrics = {name: float(np.mean(each)) for name, each in values.items()}
+    return Score(metrics | {"score": 1.0 - squares / max(still_squares, 1e-12)}, made)
 
 
 def _other_speech(sequences: Sequence[MeshSequence], index: int) -> Path | None:
@@ -104,8 +108,10 @@ def _other_speech(sequences: Sequence[MeshSequence], index: int) -> Path | None:
     return None
 
 
-def evaluate_vertex_decoder(data: Path, checkpoint: Path, split: str, cache: Path) -> dict[str, float]:
-    """Figures of a checkpoint on a split of the corpus in ``data``; see ``score_sequences``.
+def evaluate_vertex_decoder(
+    data: Path, checkpoint: Path, split: str, cache: Path, hook: Hook = no_progress
+) -> dict[str, float]:
+    """Metrics of a checkpoint on a split of the corpus in ``data``; see ``score_sequences``.
 
     Raises:
         InputError: the corpus has other vertices or words than the checkpoint, or no such split.
@@ -121,10 +127,10 @@ def evaluate_vertex_decoder(data: Path, checkpoint: Path, split: str, cache: Pat
         raise InputError(f"{checkpoint}: made for {model.config.vertices} vertices, the corpus has {count}")
     strange = {s.emotion for s in sequences if s.emotion} - set(model.config.labels)
     if strange:
-        raise InputError(f"{checkpoint}: not taught {', '.join(sorted(strange))}")
+        raise InputError(f"{checkpoint}: not trained on {', '.join(sorted(strange))}")
     backbone, described = model.config.backbone, read_config(checkpoint)
-    hearing = open_hearing(unpack_backbone(backbone, checkpoint).model_dump() if backbone else None, cache)
-    if hearing.folder and described.encoder_sha256 != weights_sha256(hearing.folder):
+    source = open_speech_source(unpack_backbone(backbone, checkpoint).model_dump() if backbone else None, cache)
+    if source.folder and described.encoder_sha256 != weights_sha256(source.folder):
         raise InputError(f"{checkpoint}: trained on another speech encoder than the built-in one")
-    figures = score_sequences(predictor(model, hearing, corpus.fps), corpus, sequences).figures
-    return figures | {"sequences": float(len(sequences))}
+    metrics = score_sequences(predictor(model, source, corpus.fps), corpus, sequences, hook).metrics
+    return metrics | {"sequences": float(len(sequences))}

@@ -23,17 +23,22 @@ from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.nn.attention import rotate
 from sedtalker.nn.mamba import Mamba
+from sedtalker.progress import Hook, counted
 from sedtalker.speech.backbone import Backbone, model_input
-from sedtalker.training.corpora.sequence_layouts import STEPS
-from sedtalker.training.corpora.sequences import MeshSequence, open_sequences
-from sedtalker.training.corpora.waveforms import SpeechCache
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.feature_store import SpeechCache
+from sedtalker.training.corpora.meshes import MeshSequence, open_sequences
+from sedtalker.training.corpora.meshes.flame import STEPS
+from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.vertex_decoder import score_sequences
-from sedtalker.training.loop import Batch
 from sedtalker.training.published.diarizer import open_backbone, open_recogniser
+from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.tasks.vertex_decoder import licence_of
 
 EMOTIONS: tuple[str, ...] = ("Smile2", "Sad1", "Irritated1", "Upset", "Disgust", "Afraid")
 """EmoVOCA's words for happy, sad, angry, upset, disgust and fear, in the order of the published ids."""
 LETTERS = 33
+"""Letters of the recogniser, blank included."""
 
 
 class ExpertMamba(nn.Module):
@@ -143,20 +148,10 @@ class PublishedDecoder(nn.Module):
 # --- Training of the published SEDTalker decoder on EmoVOCA, with its settings.
 
 FPS = 30.0
-CARD = """# The published SEDTalker decoder, trained here
-
-`sedtalker train experiment=sedtalker_paper/decoder`: the architecture and settings of arXiv 2604.13335 on {sequences}
-sequences of {corpus}. The figures are ours, on {valid} validation sequences; no published ones compare with them.
-
-| figure | value |
-|---|---|
-{figures}
-
-Licence: {licence}
-"""
+"""Frames a second that the published decoder works at."""
 
 
-class PublishedDecoderConfig(BaseModel):
+class PublishedDecoderTaskConfig(BaseModel):
     """What ``configs/experiment/sedtalker_paper/decoder.yaml`` says about the task."""
 
     model_config = ConfigDict(extra="forbid")
@@ -166,22 +161,37 @@ class PublishedDecoderConfig(BaseModel):
     recogniser: str | None = "jonatasgrosman/wav2vec2-large-xlsr-53-english"
     """The frozen CTC model of the lip losses; None: train without them."""
     emotions: tuple[str, ...] = EMOTIONS
+    """Words of the corpus, in the order of the published ids."""
     width: int = 512
+    """Channels of the blocks."""
     heads: int = 8
+    """Attention heads."""
     experts: int = 2
+    """Feed-forward experts of the mixture."""
     lip_layers: int = 6
+    """Layers of the lip reader's encoder and decoder."""
     vertex_weight: float = 1000.0
+    """Weight of the squared vertex error."""
     velocity_weight: float = 1000.0
+    """Weight of the squared error of the frame differences."""
     lip_weight: float = 0.001
+    """Weight of the squared error of the recogniser's hidden vectors."""
     text_weight: float = 0.0001
+    """Weight of the recogniser's text (CTC)."""
     valid: int = 12
+    """Validation sequences that are scored, spread evenly."""
 
 
-class PublishedDecoderTask:
-    """See ``sedtalker.training.loop.Task``."""
+class PublishedDecoderTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = PublishedDecoderConfig.model_validate(config)
+        self.config = PublishedDecoderTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
+
+    def read_data(self, hook: Hook) -> None:
+        """The sequences, what the recogniser makes of their sound, the encoder."""
+        c, data = self.config, self.data
         self.corpus = open_sequences(data)
         strange = set(c.emotions) - set(self.corpus.labels)
         if strange:
@@ -198,7 +208,7 @@ class PublishedDecoderTask:
         if c.recogniser and lips is None:
             raise InputError(f"{data}: no lip mask, which the lip losses need; task.recogniser=null trains without")
         self.lips = torch.from_numpy(np.flatnonzero(lips)) if lips is not None else torch.zeros(0, dtype=torch.long)
-        self.texts = _listen(c.recogniser, self.training, cache) if c.recogniser else None
+        self.texts = _recognised(c.recogniser, self.training, self.cache, hook) if c.recogniser else None
         self.backbone = open_backbone(c.encoder, "wav2vec2")
 
     def build(self) -> nn.Module:
@@ -217,9 +227,9 @@ class PublishedDecoderTask:
         batch["vertices"] = torch.from_numpy(vertices)[None]
         if self.texts is not None:
             assert sequence.audio is not None
-            heard = torch.from_numpy(np.asarray(self.texts.get(sequence.audio), np.float32))
-            batch["heard"] = heard[None, :, :-1]
-            batch["text"] = collapse(heard[:, -1].long())[None]
+            recognised = torch.from_numpy(np.asarray(self.texts.get(sequence.audio), np.float32))
+            batch["recognised"] = recognised[None, :, :-1]
+            batch["text"] = collapse(recognised[:, -1].long())[None]
         return batch
 
     def _inputs(self, sequence: MeshSequence, audio: Path | None) -> Batch:
@@ -234,7 +244,7 @@ class PublishedDecoderTask:
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """1000 · MSE + 1000 · velocity + 0.001 · lip vectors + 0.0001 · CTC of the text."""
         c, frames = self.config, batch["vertices"].shape[1]
-        length = batch["heard"].shape[1] if "heard" in batch else 0
+        length = batch["recognised"].shape[1] if "recognised" in batch else 0
         offsets, read, letters = model(
             batch["audio"], batch["emotion"], batch["intensity"], batch["template"], frames, length
         )
@@ -242,13 +252,13 @@ class PublishedDecoderTask:
         losses = {"vertices": error.square().mean(), "velocity": error.diff(dim=1).square().mean()}
         total = c.vertex_weight * losses["vertices"] + c.velocity_weight * losses["velocity"]
         if read is not None:
-            losses["lips"] = F.mse_loss(read, batch["heard"])
+            losses["lips"] = F.mse_loss(read, batch["recognised"])
             losses["text"] = _ctc(letters, batch["text"])
             total = total + c.lip_weight * losses["lips"] + c.text_weight * losses["text"]
         return losses | {"total": total}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Figures on validation sequences, with the controls."""
+        """Metrics on validation sequences, with the controls."""
         assert isinstance(model, PublishedDecoder)
         device = next(model.parameters()).device
 
@@ -260,12 +270,10 @@ class PublishedDecoderTask:
             times = FrameClock(self.corpus.fps).times(frames)
             return resample_frames(moved[0].float().cpu().numpy(), FrameClock(FPS).times(count), times)
 
-        return score_sequences(predict, self.corpus, self.valid).figures
+        return score_sequences(predict, self.corpus, self.valid).metrics
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder, encoder and all."""
-        from sedtalker.training.tasks.vertex_decoder import licence_of
-
         described = self.config.model_dump(mode="json") | {"wav2vec2": self.backbone.model.config.to_diff_dict()}
         config = CheckpointConfig(
             kind="published_decoder",
@@ -274,11 +282,12 @@ class PublishedDecoderTask:
             model=described,
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = CARD.format(
+        card = fill_card(
+            "published_decoder",
             sequences=len(self.training),
             corpus=self.corpus.name,
             valid=len(self.valid),
-            figures="\n".join(f"| `{name}` | {value:.4g} |" for name, value in metrics.items()),
+            metrics=card_table("published_decoder", metrics, digits=4),
             licence=self.corpus.licence,
         )
         write_checkpoint(folder, config, model.state_dict(), card)
@@ -305,7 +314,7 @@ def _ctc(letters: Tensor, text: Tensor) -> Tensor:
     return F.ctc_loss(log_probs, text, *lengths, blank=0, zero_infinity=True)
 
 
-def _listen(name: str, sequences: list[MeshSequence], cache: Path) -> SpeechCache:
+def _recognised(name: str, sequences: list[MeshSequence], cache: Path, hook: Hook) -> SpeechCache:
     """The recogniser's hidden vectors and best letters (n, H + 1) of every recording; its weights are then let go."""
     import transformers
 
@@ -313,13 +322,14 @@ def _listen(name: str, sequences: list[MeshSequence], cache: Path) -> SpeechCach
     prepare = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
 
     @torch.no_grad()
-    def listen(audio: Audio) -> NDArray[np.float32]:
+    def recognise(audio: Audio) -> NDArray[np.float32]:
         inputs = prepare([audio.samples], sampling_rate=audio.rate, return_tensors="pt")["input_values"]
-        heard: Any = model(inputs, output_hidden_states=True)
-        return torch.cat([heard.hidden_states[-1][0], heard.logits[0].argmax(-1, keepdim=True).float()], -1).numpy()
+        found: Any = model(inputs, output_hidden_states=True)
+        return torch.cat([found.hidden_states[-1][0], found.logits[0].argmax(-1, keepdim=True).float()], -1).numpy()
 
-    filling = SpeechCache(cache, Backbone(model, prepare).sha256(), listen)
-    for audio in dict.fromkeys(s.audio for s in sequences if s.audio is not None):
+    filling = SpeechCache(cache, Backbone(model, prepare).sha256(), recognise)
+    recordings = list(dict.fromkeys(s.audio for s in sequences if s.audio is not None))
+    for audio in counted(recordings, hook, "recognising speech", len(recordings)):
         filling.get(audio)
     return SpeechCache(cache, filling.model, _gone)
 

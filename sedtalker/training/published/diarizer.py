@@ -1,4 +1,7 @@
-"""The speech models of the published recipe: from the hub, from a folder, or of the real size with random weights."""
+"""The diarizer of the published SEDTalker (arXiv 2604.13335), and the speech models of its recipe.
+
+Speech models come from the hub, from a folder, or of the real size with random weights.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,13 @@ from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion.taxonomy import SEDTALKER_PAPER, known_category
 from sedtalker.errors import InputError
+from sedtalker.progress import Hook
 from sedtalker.speech.backbone import Backbone, BackboneConfig, load_backbone, load_pretrained, model_input
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.corpora.waveforms import WaveformStore
-from sedtalker.training.loop import Batch
+from sedtalker.training.evaluation.measures import card_table
+from sedtalker.training.task import Batch, PreparedTask
 from sedtalker.training.tasks.backbone import LONGEST_VALID, random_crop
 
 RANDOM = "random"
@@ -74,20 +80,9 @@ def open_recogniser(name: str) -> nn.Module:
 
 UPSET = ("upset", "frustrated", "frustration", "fru")
 """Words that the published recipe counts as upset."""
-CARD = """# The published SEDTalker diarizer, trained here
-
-`sedtalker train experiment=sedtalker_paper/diarizer`: the model and settings of arXiv 2604.13335, on {corpora}. Splits
-are disjoint by speaker, which the published 78.9 % frame accuracy is not: the figures do not compare.
-
-| figure on validation speakers | value |
-|---|---|
-{figures}
-
-It labels silence like the utterance around it and knows no intensity. For comparison, not for use.
-"""
 
 
-class PublishedDiarizerConfig(BaseModel):
+class PublishedDiarizerTaskConfig(BaseModel):
     """What ``configs/experiment/sedtalker_paper/diarizer.yaml`` says about the task."""
 
     model_config = ConfigDict(extra="forbid")
@@ -95,11 +90,15 @@ class PublishedDiarizerConfig(BaseModel):
     encoder: str = "microsoft/wavlm-base-plus"
     """WavLM of the hub or a folder; ``random``: of that size, untrained."""
     frozen_layers: int = 6
+    """Layers, counted from the bottom, that stay as they are."""
     corpora: tuple[str, ...] = ()
     """Of the manifest; empty: all that have labels."""
     clips: int = 4
+    """Crops in a batch."""
     seconds: float = 3.0
+    """Length of a crop."""
     dropout: float = 0.3
+    """Of the head."""
     valid: int = 400
     """Validation clips that are scored, spread evenly."""
 
@@ -126,11 +125,16 @@ class FrameClassifier(nn.Module):
         return logits
 
 
-class PublishedDiarizerTask:
-    """See ``sedtalker.training.loop.Task``."""
+class PublishedDiarizerTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = PublishedDiarizerConfig.model_validate(config)
+        self.config = PublishedDiarizerTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
+
+    def read_data(self, hook: Hook) -> None:
+        """The labelled clips, decoded, and the encoder."""
+        c, data = self.config, self.data
         labelled = [clip for clip in read_manifest(data) if published_label(clip.emotion) is not None]
         self.clips = [clip for clip in labelled if not c.corpora or clip.corpus in c.corpora]
         by_split = {split: [i for i, x in enumerate(self.clips) if x.split == split] for split in ("train", "valid")}
@@ -140,7 +144,7 @@ class PublishedDiarizerTask:
                 f"{data}: no labelled training or validation clips of {', '.join(c.corpora) or 'any corpus'}"
             )
         self.valid = held_out[:: max(1, len(held_out) // c.valid)]
-        self.samples = WaveformStore.open([clip.path for clip in self.clips], cache)
+        self.samples = WaveformStore.open([clip.path for clip in self.clips], self.cache, hook)
         counts = Counter(_label(self.clips[i]) for i in self.training)
         rarity = [len(self.training) / (len(counts) * counts[k]) if counts[k] else 0.0 for k in range(7)]
         self.weight = torch.tensor(rarity)
@@ -200,8 +204,9 @@ class PublishedDiarizerTask:
             model=described,
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        figures = "\n".join(f"| `{name}` | {value:.4f} |" for name, value in metrics.items())
-        write_checkpoint(folder, config, model.state_dict(), CARD.format(corpora=", ".join(corpora), figures=figures))
+        table = card_table("published_diarizer", metrics, digits=4)
+        card = fill_card("published_diarizer", corpora=", ".join(corpora), metrics=table)
+        write_checkpoint(folder, config, model.state_dict(), card)
 
 
 def _label(clip: Clip) -> int:

@@ -1,7 +1,8 @@
-"""Which layers of a frozen backbone hear emotion: a softmax-weighted sum of them under a linear classifier.
+"""Backbones of the hub: which layers carry emotion, and fine-tuning of the top layers on emotional clips.
 
-The emotion recognition probe of SUPERB (Yang et al. 2021). It pools by the mean over time, and the mean of a weighted
-sum is the weighted sum of the means: learning from one vector a clip and layer is exact, and takes seconds.
+The layer weights are those of a softmax-weighted sum of layers under a linear classifier: the emotion recognition probe
+of SUPERB (Yang et al. 2021). It pools by the mean over time, and the mean of a weighted sum is the weighted sum of the
+means: learning from one vector a clip and layer is exact, and takes seconds.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.progress import Hook
 from sedtalker.speech.backbone import (
     Backbone,
     BackboneConfig,
@@ -29,14 +31,17 @@ from sedtalker.speech.backbone import (
     save_backbone,
 )
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.cards.diarizer import LICENCES
-from sedtalker.training.corpora.augmentation import Acoustics, degrade
-from sedtalker.training.corpora.emotion_features import Corpus, labelled_clips, open_acoustics, open_corpus
+from sedtalker.training.cards import fill_card
+from sedtalker.training.cards.diarizer import with_licences
+from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
+from sedtalker.training.corpora.emotion_features import Corpus, labelled_clips, open_augmenter, open_corpus
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.loop import Batch
+from sedtalker.training.evaluation.measures import card_table
+from sedtalker.training.task import Batch, PreparedTask
 
 STEPS, LEARNING_RATE, WEIGHT_DECAY = 300, 0.02, 0.01
+"""Of AdamW, for the probe of the layer weights."""
 
 
 class LayerProbe(nn.Module):
@@ -86,26 +91,16 @@ def learn_layer_weights(
 # --- Fine-tuning of a backbone's top layers on emotional clips; the diarizer is then trained on the result, frozen.
 
 LONGEST_VALID = 10.0
-"""Seconds of a validation clip that are heard."""
-CARD = """# Speech backbone fine-tuned on acted emotion
-
-`{name}`{revision}, the top {layers} layers fine-tuned by `sedtalker train experiment=backbone`. An encoder for
-`sedtalker train experiment=diarizer task.encoder.name=THIS_FOLDER`; `transformers` reads it as any other.
-
-Trained on: {corpora}. Its licence is the strictest of these and of the backbone's own.
-
-| figure on validation speakers | value |
-|---|---|
-{figures}
-"""
+"""Seconds of a validation clip that are encoded."""
 
 
-class BackboneTraining(BaseModel):
+class BackboneTaskConfig(BaseModel):
     """What ``configs/experiment/backbone.yaml`` says about the task."""
 
     model_config = ConfigDict(extra="forbid")
 
     encoder: BackboneConfig
+    """The backbone (``encoder=NAME``)."""
     corpora: dict[str, float]
     """Corpora and their shares; categories, then clips, are drawn evenly within each."""
     trainable_layers: int = Field(2, ge=0)
@@ -113,9 +108,11 @@ class BackboneTraining(BaseModel):
     seconds: float = 3.0
     """Length of a crop; shorter clips are repeated."""
     clips_per_batch: int = 16
+    """Crops in a batch."""
     degraded: float = 0.5
     """Share of the crops that another room, device or background has spoiled."""
     smoothing: float = 0.05
+    """Label smoothing of the categories."""
 
 
 class TunedBackbone(nn.Module):
@@ -141,16 +138,20 @@ class TunedBackbone(nn.Module):
         return logits
 
 
-class BackboneTask:
-    """See ``sedtalker.training.loop.Task``."""
+class BackboneTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         if not config.get("encoder"):
             raise InputError("the built-in encoder is not fine-tuned: choose encoder=wavlm_base_plus or another one")
-        self.config = c = BackboneTraining.model_validate(config)
-        every = read_manifest(data)
-        self.corpora = {name: open_corpus(every, name, cache) for name in c.corpora}
-        self.acoustics = open_acoustics(every, cache) if c.degraded else Acoustics()
+        self.config = BackboneTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
+
+    def read_data(self, hook: Hook) -> None:
+        """Clips of every corpus by category, noises and impulse responses, the backbone."""
+        c, every = self.config, read_manifest(self.data)
+        self.corpora = {name: open_corpus(every, name, self.cache) for name in c.corpora}
+        self.augmenter = open_augmenter(every, self.cache) if c.degraded else Augmenter(DIARIZER_RECIPE)
         self.cells = {name: _by_category(corpus) for name, corpus in self.corpora.items()}
         self.backbone = load_backbone(c.encoder)
 
@@ -168,7 +169,7 @@ class BackboneTask:
             label = list(cells)[int(rng.integers(len(cells)))]
             samples = self.corpora[str(name)].read(int(rng.choice(cells[label])))
             crop = random_crop(samples, round(c.seconds * SAMPLE_RATE), rng)
-            crops.append(degrade(crop, self.acoustics, rng) if rng.random() < c.degraded else crop)
+            crops.append(self.augmenter.degrade(crop, rng) if rng.random() < c.degraded else crop)
             labels.append(label)
         return {"inputs": model_input(self.backbone, crops), "label": torch.tensor(labels)}
 
@@ -181,7 +182,7 @@ class BackboneTask:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """``uar_<corpus>``: unweighted average recall of the validation speakers' clips."""
         device = next(model.parameters()).device
-        figures = {}
+        metrics = {}
         for name, corpus in self.corpora.items():
             truth, guess = [], []
             for index in labelled_clips(corpus, "valid"):
@@ -190,20 +191,21 @@ class BackboneTask:
                 truth.append(_category(corpus, index))
                 guess.append(int(model(inputs, _frames(len(samples) / SAMPLE_RATE)).argmax()))
             if truth:
-                figures[f"uar_{name}"] = unweighted_average_recall(np.array(truth), np.array(guess), len(CATEGORIES))
-        return figures | {"score": float(np.mean(list(figures.values())))}
+                metrics[f"uar_{name}"] = unweighted_average_recall(np.array(truth), np.array(guess), len(CATEGORIES))
+        return metrics | {"score": float(np.mean(list(metrics.values())))}
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write a folder that ``transformers`` reads, with a card."""
         assert isinstance(model, TunedBackbone)
         c = self.config
         save_backbone(Backbone(model.model, self.backbone.extractor), c.encoder, folder)
-        card = CARD.format(
+        card = fill_card(
+            "backbone",
             name=c.encoder.name,
             revision=f" ({c.encoder.revision})" if c.encoder.revision else "",
             layers=c.trainable_layers,
-            corpora=", ".join(f"{name} ({LICENCES.get(name, 'see the data')})" for name in c.corpora),
-            figures="\n".join(f"| `{name}` | {value:.3f} |" for name, value in metrics.items()),
+            corpora=", ".join(with_licences(c.corpora)),
+            metrics=card_table("backbone", metrics),
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
 

@@ -1,4 +1,8 @@
-"""Training of the decoder: tracked talking composed with expressions, on the frozen speech encoder."""
+"""Training of the decoder: tracked talking composed with expressions, on the frozen speech encoder.
+
+Targets are made while training: the motion of a crop (tracked, or pseudo-labelled from the phones of read speech)
+composed with the expression of a random emotion track and style.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +23,35 @@ from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_s
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_builtin
-from sedtalker.speech.encoder import load_encoder
-from sedtalker.training.cards.decoder import decoder_card
-from sedtalker.training.corpora.talking import emphasised
+from sedtalker.progress import Hook
+from sedtalker.speech.encoder import load_network
+from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS
+from sedtalker.training.cards import decoder_card
+from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import read_reference_rig
-from sedtalker.training.loop import Batch
-from sedtalker.training.motion.crops import RATE, CropConfig, HeardCrop, Scene, TalkingCrops
-from sedtalker.training.motion.expressive_motion import compose, measured_poses, random_emotion
-from sedtalker.training.motion.lip_gauge import measure_lips
+from sedtalker.training.motion.crops import CropConfig, Scene, SpeechCrop, TalkingCrops
+from sedtalker.training.motion.expressive_motion import (
+    Prominence,
+    compose,
+    emphasised,
+    even_voice,
+    measured_poses,
+    prominence_of,
+    random_emotion,
+)
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
-from sedtalker.training.motion.phone_motion import speak_phones, teach
-from sedtalker.training.motion.spoken_motion import SpokenMotion
-from sedtalker.training.motion.visemes import Prominence, even_voice, prominence_of
+from sedtalker.training.motion.phone_motion import speak_phones, train_phone_motion
+from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
 from sedtalker.training.published.decoder_forms import DecoderFormConfig, build_form
-from sedtalker.training.tasks.decoder_validation import validate_decoder
+from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.tasks.lip_validation import frame_times, validate_talking
 
 
 class DecoderTaskConfig(CropConfig):
-    """Hyper-parameters of the training."""
+    """What ``configs/experiment/decoder.yaml`` says about the task."""
 
     model: DecoderFormConfig = DecoderFormConfig()
+    """Sizes of the network, and its form where forms are compared."""
     start: str | None = None
     """Folder of a decoder whose weights training starts from; it keeps its sizes and styles, not its look-ahead."""
     encoder: str | None = None
@@ -47,32 +60,40 @@ class DecoderTaskConfig(CropConfig):
     """The face whose lips must close and whose vertices weigh the errors."""
     swapped_crops: int = 6
     """Of the tracked crops, those in a chain: each two share the speech or the emotion, by turns (see ``batch``)."""
-    taught_weight: float = 0.6
-    """How much read speech counts, with motion from its phones (see ``phone_motion``): its closures and its pauses."""
-    taught_motion: float = 0.6
-    """How much its motion counts where it speaks: that is no measurement, only what its phones would do to one talker's
-    mouth."""
+    read_weight: float = 0.6
+    """Weight of the pseudo-labels of read speech (see ``phone_motion``): of its closures and its pauses."""
+    read_motion: float = 0.6
+    """Weight of its motion where somebody speaks: not measured, predicted from the phones by a network of one
+    talker."""
     loss: LossWeights = LossWeights()
+    """Weights of the losses, see ``DecoderLoss``."""
     neutral: float = 0.25
     """Share of crops without any emotion."""
 
 
-class DecoderTask:
+class DecoderTask(PreparedTask):
     """Builds, feeds, scores and exports the decoder (see ``Task``)."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = c = DecoderTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
-        self.encoder = load_encoder(self.encoder_folder)
+
+    def read_data(self, hook: Hook) -> None:
+        """The face and its lips, the encoder, crops of talking, and pseudo-labels of read speech."""
+        data, c = self.data, self.config
+        self.encoder = load_network(self.encoder_folder)
         self.face = load_builtin() if c.face == "builtin" else read_reference_rig(data)
-        self.gauge = measure_lips(self.face)
+        self.lip_measure = measure_lips(self.face)
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])
-        self.crops = TalkingCrops(c, data, cache, self.face, self.gauge, self.encoder.context)
+        self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.context)
         self.tracked = t = self.crops.tracked
-        network = teach([(t.spans[n], t.spoken[n]) for n, clip in t.clips.items() if clip.split == "train"])
-        self.crops.read.speak(lambda spans, frames: speak_phones(network, spans, frames, self.gauge))
-        self.criterion = DecoderLoss(self.face, self._target_sample(), self.gauge.gain, self.gauge.width)
+        network = train_phone_motion(
+            [(t.spans[n], t.spoken[n]) for n, clip in t.clips.items() if clip.split == "train"]
+        )
+        self.crops.read.speak(lambda spans, frames: speak_phones(network, spans, frames, self.lip_measure))
+        self.criterion = DecoderLoss(self.face, self._target_sample(), self.lip_measure.gain, self.lip_measure.width)
 
     def _target_sample(self) -> NDArray[np.float32]:
         """(N, 52) targets of a few hundred random crops, for their scale."""
@@ -87,7 +108,7 @@ class DecoderTask:
 
     def scene(self, frames: int, rng: np.random.Generator) -> Scene:
         """A random track and style."""
-        posterior, intensity = random_emotion(rng, np.arange(frames) / RATE)
+        posterior, intensity = random_emotion(rng, np.arange(frames) / FRAME_CLOCK.rate)
         if rng.random() < self.config.neutral:
             intensity = intensity * 0.0
         code = rng.uniform(-1, 1, len(STYLE_CODES)) * (rng.random(len(STYLE_CODES)) < 0.5) * (rng.random() < 0.5)
@@ -95,7 +116,7 @@ class DecoderTask:
 
     def target(self, spoken: SpokenMotion, scene: Scene, voice: Prominence) -> NDArray[np.float32]:
         """(T, 52) the motion of a crop in a scene."""
-        return compose(spoken, scene.posterior, scene.intensity, scene.style, self.gauge, self.poses, voice)
+        return compose(spoken, scene.posterior, scene.intensity, scene.style, self.lip_measure, self.poses, voice)
 
     def build(self) -> nn.Module:
         """A freshly initialised decoder that knows which shapes ever move."""
@@ -112,7 +133,7 @@ class DecoderTask:
         return decoder
 
     def _go_on(self, folder: Path) -> nn.Module:
-        """The decoder in a folder, without its ears, with this task's look-ahead and dropout."""
+        """The decoder in a folder, without its mouth model, with this task's look-ahead and dropout."""
         start, wanted = load_decoder(folder), self.config.model
         start = start.decoder if isinstance(start, CorrectedDecoder) else start
         if not isinstance(start, Decoder):
@@ -128,31 +149,31 @@ class DecoderTask:
 
         The first ``swapped_crops`` are the chain of ``DecoderLoss``.
         """
-        c, rows = self.config, list[dict[str, NDArray[Any]]]()
-        frames = int(c.seconds * RATE)
-        heard, scene = None, self.scene(frames, rng)
+        c, crops = self.config, list[dict[str, NDArray[Any]]]()
+        frames = int(c.seconds * FRAME_CLOCK.rate)
+        spoken, scene = None, self.scene(frames, rng)
         for i in range(c.tracked_crops):
             chained = i < c.swapped_crops
             if not (chained and i % 2):  # new speech
-                heard = self.crops.tracked_crop(rng)
+                spoken = self.crops.tracked_crop(rng)
             if not chained or i % 2:  # new emotion; the style goes with the speech
                 new = self.scene(frames, rng)
                 scene = replace(new, style=scene.style) if chained else new
             elif i:
                 scene = replace(scene, style=self.scene(frames, rng).style)
-            assert heard is not None
-            rows.append(self._row(heard, scene, np.ones(frames)))
-        for _ in range(c.taught_crops):
+            assert spoken is not None
+            crops.append(self._example(spoken, scene, np.ones(frames)))
+        for _ in range(c.read_crops):
             crop = self.crops.read_crop(rng)
             crop = replace(crop, motion=emphasised(crop.motion, crop.prosody[:, 0]))
-            crop = replace(crop, motion=replace(crop.motion, closure=c.taught_weight * crop.motion.closure))
-            weight = c.taught_weight + (c.taught_motion - c.taught_weight) * crop.motion.talking
-            rows.append(self._row(crop, self.scene(frames, rng), weight))
+            crop = replace(crop, motion=replace(crop.motion, closure=c.read_weight * crop.motion.closure))
+            weight = c.read_weight + (c.read_motion - c.read_weight) * crop.motion.talking
+            crops.append(self._example(crop, self.scene(frames, rng), weight))
         for _ in range(c.pause_crops):
-            rows.append(self._row(self.crops.pause_crop(rng), self.scene(frames, rng), np.ones(frames)))
-        return {k: torch.from_numpy(np.stack([row[k] for row in rows]).astype(np.float32)) for k in rows[0]}
+            crops.append(self._example(self.crops.pause_crop(rng), self.scene(frames, rng), np.ones(frames)))
+        return {k: torch.from_numpy(np.stack([made[k] for made in crops]).astype(np.float32)) for k in crops[0]}
 
-    def _row(self, crop: HeardCrop, scene: Scene, weight: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
+    def _example(self, crop: SpeechCrop, scene: Scene, weight: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
         return {
             "mel": crop.mel,
             "prosody": crop.prosody,
@@ -170,7 +191,7 @@ class DecoderTask:
         """See ``DecoderLoss``."""
         inputs = (self.sound(batch["mel"], batch["prosody"]), batch["posterior"], batch["intensity"], batch["style"])
         if self.model_config.architecture == "autoregressive":
-            predicted = model.forward_teacher_forced(*inputs, batch["target"])  # type: ignore[operator]
+            predicted = model.forward_trainer_forced(*inputs, batch["target"])  # type: ignore[operator]
         else:
             predicted = model(*inputs)
         losses = self.criterion(predicted.float(), batch, self.config.swapped_crops)
@@ -185,8 +206,34 @@ class DecoderTask:
         return speech_input(hidden, prosody)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """See ``validate_decoder``."""
-        return validate_decoder(self, model)
+        """Neutral lips (``validate_talking``), and errors under random emotion: of all shapes, of the upper face."""
+        metrics = validate_talking(self.crops, lambda store, copy: self._move(model, store, copy, None))
+        rng, own = np.random.default_rng(1), self.tracked.own
+        upper, errors, brows = self.criterion.upper.cpu().numpy(), [], []
+        for copy in (c for c in self.tracked.copies(own, "valid") if c.copy == 0):
+            prosody = _prosody(own.rows(copy))
+            scene = self.scene(len(prosody), rng)
+            spoken = self.tracked.spoken[copy.key].at(frame_times(len(prosody)) * FRAME_CLOCK.rate - 0.5)
+            target = self.target(spoken, scene, prominence_of(prosody))
+            error = np.square(self._move(model, own, copy, scene) - target)
+            errors.append(float(np.sqrt(error.mean())))
+            brows.append(float(np.sqrt(error[:, upper].mean())))
+        metrics |= {"upper_rmse": float(np.mean(brows)), "emotional_rmse": float(np.mean(errors))}
+        score = metrics["lip_r"] + 0.3 * metrics["width_r"] + 0.3 * metrics["closure_f1"]
+        score += 0.3 * metrics["unseen_closure_f1"] - 2 * metrics["emotional_rmse"]
+        return metrics | {"score": score}
+
+    def _move(self, model: nn.Module, store: FeatureStore, copy: Copy, scene: Scene | None) -> NDArray[np.float32]:
+        """Coefficients (T, 52) of a whole recording; no scene: a neutral track."""
+        rows = store.rows(copy)
+        prosody, device = _prosody(rows), self.criterion.scale.device
+        if scene is None:
+            scene = Scene(np.zeros((len(prosody), 7), np.float32), np.zeros(len(prosody), np.float32), Style())
+        columns = (rows[:, :MEL_BANDS], prosody, scene.posterior, scene.intensity)
+        mel, track, posterior, intensity = (torch.from_numpy(column)[None].to(device) for column in columns)
+        code = mel.new_tensor([scene.style.code(self.config.model.styles)])
+        moved: Tensor = model(self.sound(mel, track), posterior, intensity, code)[0]
+        return moved.clamp(0.0, 1.0).float().cpu().numpy()
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder."""
@@ -204,6 +251,12 @@ class DecoderTask:
             model=(product or self.model_config).model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        ahead = model.look_ahead / RATE if isinstance(model, Decoder) else None
+        ahead = model.look_ahead / FRAME_CLOCK.rate if isinstance(model, Decoder) else None
         closures = self.config.start is not None and self.config.loss.closure > 0.0
         write_checkpoint(folder, config, model.state_dict(), decoder_card(ahead, closures, metrics))
+
+
+def _prosody(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(T, 4) prosody, 50 frames a second, of the rows of a feature store, 100 a second."""
+    values = rows[:, MEL_BANDS : MEL_BANDS + len(PROSODY_CHANNELS)]
+    return np.asarray(values.reshape(-1, 2, len(PROSODY_CHANNELS)).mean(1), np.float32)

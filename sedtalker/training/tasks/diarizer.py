@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -20,19 +20,26 @@ from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, Scores, average_posterior
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall
+from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig, pack_backbone
-from sedtalker.training.cards.diarizer import LICENCES, diarizer_card
-from sedtalker.training.corpora.emotion_features import EmotionFeatures, Pool
+from sedtalker.training.cards.diarizer import diarizer_card, with_licences
+from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFeatures
 from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SOME_LEVEL, STRONG_LEVEL
-from sedtalker.training.corpora.window_statistics import EmotionRows, SpeakerVoices, open_rows
-from sedtalker.training.loop import Batch
+from sedtalker.training.corpora.window_statistics import SpeakerVoices, WindowStatistics, open_window_statistics
+from sedtalker.training.task import Batch, PreparedTask
 from sedtalker.training.tasks.diarizer_encoder import fit_temperature, open_diarizer_encoder
 
-CORE_FIGURES = ("uar_ravdess", "uar_nemo", "uar_emotiontts_ko", "frame_accuracy")
-"""Figures that the score is the mean of."""
+CORE_METRICS = ("uar_ravdess", "uar_nemo", "uar_emotiontts_ko", "frame_accuracy")
+"""Metrics that the score is the mean of."""
+LONGEST_SPAN = 40
+"""Windows on either side of the middle one that a drawn span has at most."""
+SAMPLED_WINDOWS = 20_000
+"""Windows that the mean and deviation of the functionals are taken from."""
+VALID_JOINED = 150
+"""Joined recordings of validation speakers, at most."""
 
 
-class DiarizerTraining(BaseModel):
+class DiarizerTaskConfig(BaseModel):
     """What ``configs/experiment/diarizer.yaml`` says about the task."""
 
     model_config = ConfigDict(extra="forbid")
@@ -43,36 +50,51 @@ class DiarizerTraining(BaseModel):
     corpora: dict[str, float]
     """Corpora and their shares among single clips; speakers and categories are drawn evenly within each."""
     joined_corpora: dict[str, float]
+    """Corpora and their shares among joined recordings."""
     quality: dict[str, float] = {}
     """Weight of a corpus in the losses (default 1): how far its labels can be trusted."""
-    copies: int = 2
-    joined: int = 3000
+    copies: int = Field(2, ge=0)
+    """Augmented copies of every clip."""
+    joined: int = Field(3000, ge=0)
+    """Recordings joined from clips of one speaker."""
     singles_per_batch: int = 192
+    """Spans of single clips in a batch."""
     joined_per_batch: int = 128
+    """Spans of joined recordings in a batch."""
     smoothing: float = 0.05
+    """Label smoothing of the categories."""
     noise: float = 0.3
     """Standard deviation of noise added to the standardised functionals."""
     enrolment: float = 0.0
-    """Share of the draws from unaltered recordings that know other clips of the speaker, see ``SpeakerVoices``."""
+    """Share of the draws from unaltered recordings with other clips of the speaker enrolled, see ``SpeakerVoices``."""
     frame_networks: tuple[str, ...] = ()
     """Export folders of ``experiment=frame_network`` to be averaged with."""
     corpus_loss: float = 0.3
+    """Weight of the corpus's cross-entropy."""
     intensity_loss: float = 0.5
+    """Weight of ``ordinal_loss``."""
     ranking_loss: float = 0.3
+    """Weight of ``ranking_loss``."""
     held_out: tuple[str, ...] = ()
     """Training speakers kept out and validated on as well, to choose hyper-parameters."""
     model: dict[str, Any] = {}
+    """Differences to ``DiarizerConfig``."""
 
 
-class DiarizerTask:
-    """See ``sedtalker.training.loop.Task``."""
+class DiarizerTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = DiarizerTraining.model_validate(config)
+        self.config = DiarizerTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
         self.names = tuple(self.config.corpora)
-        pool = Pool(self.names, self.config.joined_corpora, "train", self.config.copies, self.config.joined)
-        held = replace(pool, split="valid", copies=0, joined=min(150, self.config.joined))
-        self.encoder = open_diarizer_encoder(self.config.encoder, data, cache, pool, self.config.held_out)
+
+    def read_data(self, hook: Hook) -> None:
+        """Encode the recordings, compute the functionals of their windows."""
+        c = self.config
+        dataset = DatasetConfig(self.names, c.joined_corpora, "train", c.copies, c.joined)
+        held = replace(dataset, split="valid", copies=0, joined=min(VALID_JOINED, c.joined))
+        self.encoder = open_diarizer_encoder(c.encoder, self.data, self.cache, dataset, c.held_out, hook)
         self.model = DiarizerConfig(
             hidden_channels=self.encoder.channels,
             backbone=self.encoder.backbone,
@@ -80,8 +102,8 @@ class DiarizerTask:
             **self.config.model,
         )
         network = DiarizerNetwork(self.model)
-        self.train = open_rows(self.encoder.features(pool), network)
-        self.valid = open_rows(self.encoder.features(held), network)
+        self.train = open_window_statistics(self.encoder.features(dataset), network, hook)
+        self.valid = open_window_statistics(self.encoder.features(held), network, hook)
         self.sampler = SpanSampler(self.train, self.config, network)
         self.valid_voices = SpeakerVoices(self.valid, np.arange(len(self.valid.features)))
 
@@ -99,7 +121,7 @@ class DiarizerTask:
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of category and corpus, ordinal and ranked intensity, averaged over members."""
         config = self.config
-        scores: Scores = model(batch["rows"])
+        scores: Scores = model(batch["statistics"])
         weight = batch["quality"] / batch["quality"].sum()
         members = len(scores.logits)
 
@@ -123,19 +145,19 @@ class DiarizerTask:
         """Unweighted average recall of held-out clips by corpus, intensity, and accuracy on joined recordings."""
         assert isinstance(model, DiarizerNetwork)
         every = np.arange(len(self.valid.features))
-        figures = validation_figures(model, self.valid, every, self.names)
+        metrics = validation_metrics(model, self.valid, every, self.names)
         if self.config.enrolment:
-            enrolled = validation_figures(model, self.valid, every, self.names, self.valid_voices)
-            figures |= {f"enrolled_{name}": value for name, value in enrolled.items()}
+            enrolled = validation_metrics(model, self.valid, every, self.names, self.valid_voices)
+            metrics |= {f"enrolled_{name}": value for name, value in enrolled.items()}
         if self.config.held_out:
             chosen = np.flatnonzero(np.isin(self.train.features.speaker, self.config.held_out))
             clean = chosen[chosen < (self.train.features.category >= 0).sum() // (self.config.copies + 1)]
             joined = chosen[self.train.features.category[chosen] < 0]
-            held = validation_figures(model, self.train, np.concatenate([clean, joined]), self.names)
-            figures |= {f"held_{name}": value for name, value in held.items()}
-        core = [v for k, v in figures.items() if k.endswith(CORE_FIGURES)]
-        figures["score"] = float(np.mean(core))
-        return figures
+            held = validation_metrics(model, self.train, np.concatenate([clean, joined]), self.names)
+            metrics |= {f"held_{name}": value for name, value in held.items()}
+        core = [v for k, v in metrics.items() if k.endswith(CORE_METRICS)]
+        metrics["score"] = float(np.mean(core))
+        return metrics
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Join the frame networks, fit the temperature on validation speakers and write the checkpoint."""
@@ -147,7 +169,7 @@ class DiarizerTask:
         checkpoint = CheckpointConfig(
             kind="diarizer",
             licence="CC-BY-NC-SA-4.0",
-            trained_on=[f"{name} ({LICENCES.get(name, 'see the data')})" for name in self.names],
+            trained_on=with_licences(self.names),
             encoder_sha256=self.encoder.sha256,
             model=config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
@@ -156,17 +178,19 @@ class DiarizerTask:
 
 
 class SpanSampler:
-    """Draws spans of rows that share a recording and a label.
+    """Draws spans of windows that share a recording and a label.
 
-    Singles are drawn evenly by corpus share, speaker and category; the span around a random row is anything from one
-    row to all there are, so that the network knows both a glimpse and a whole sentence.
+    Singles are drawn evenly by corpus share, speaker and category; the span around a random window is anything from
+    one window to all there are, so that the network is trained on a moment of speech and on a whole sentence.
     """
 
-    def __init__(self, rows: EmotionRows, config: DiarizerTraining, network: DiarizerNetwork | None = None):
-        self.rows, self.config, self.network = rows, config, network
-        self.recording, self.label = np.asarray(rows.recording), np.asarray(rows.label)
-        self.level = np.asarray(rows.level)
-        features = rows.features
+    def __init__(
+        self, statistics: WindowStatistics, config: DiarizerTaskConfig, network: DiarizerNetwork | None = None
+    ):
+        self.statistics, self.config, self.network = statistics, config, network
+        self.recording, self.label = np.asarray(statistics.recording), np.asarray(statistics.label)
+        self.level = np.asarray(statistics.level)
+        features = statistics.features
         names = list(config.corpora)
         self.corpus = np.array([names.index(str(name)) for name in features.corpus])
         change = (np.diff(self.recording) != 0) | (np.diff(self.label) != 0)
@@ -179,12 +203,14 @@ class SpanSampler:
         usable = allowed & (features.category >= 0) & (np.diff(self.start) > 0)
         self.singles = np.flatnonzero(usable)
         self.chance = clip_chances(features, self.singles, config.corpora)
-        sample = np.sort(np.random.default_rng(0).choice(len(rows), min(20_000, len(rows)), replace=False))
-        values = np.asarray(rows.values[sample], np.float32)
+        sample = np.sort(
+            np.random.default_rng(0).choice(len(statistics), min(SAMPLED_WINDOWS, len(statistics)), replace=False)
+        )
+        values = np.asarray(statistics.values[sample], np.float32)
         self.mean, self.scale = values.mean(0), values.std(0).clip(0.02)
         self.unaltered = unaltered_recordings(features, config.copies, config.joined)
         clean = np.flatnonzero(self.unaltered & allowed)
-        self.voices = SpeakerVoices(rows, clean) if config.enrolment else None
+        self.voices = SpeakerVoices(statistics, clean) if config.enrolment else None
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """A batch, see ``DiarizerTask.batch``."""
@@ -193,10 +219,12 @@ class SpanSampler:
         middle = np.concatenate(
             [middle, rng.choice(self.joined, self.config.joined_per_batch if len(self.joined) else 0)]
         )
-        reach = np.floor(40 ** rng.random(len(middle)) * rng.integers(0, 2, len(middle))).astype(np.int64)
+        reach = np.floor(LONGEST_SPAN ** rng.random(len(middle)) * rng.integers(0, 2, len(middle))).astype(np.int64)
         low = np.maximum(self.first[middle], middle - reach)
         high = np.minimum(self.last[middle], middle + reach + 1)
-        values = np.stack([self.rows.values[a:b].mean(0, dtype=np.float32) for a, b in zip(low, high, strict=True)])
+        values = np.stack(
+            [self.statistics.values[a:b].mean(0, dtype=np.float32) for a, b in zip(low, high, strict=True)]
+        )
         if self.voices is not None:
             values = self._enrol(values, self.recording[middle], rng)
         spread = self.config.noise * rng.standard_normal(values.shape, np.float32)
@@ -204,7 +232,7 @@ class SpanSampler:
         names = list(self.config.corpora)
         quality = np.array([self.config.quality.get(name, 1.0) for name in names], np.float32)[corpus]
         return {
-            "rows": torch.from_numpy(values + spread * self.scale),
+            "statistics": torch.from_numpy(values + spread * self.scale),
             "label": torch.from_numpy(self.label[middle].astype(np.int64)),
             "level": torch.from_numpy(self.level[middle].astype(np.int64)),
             "corpus": torch.from_numpy(corpus.astype(np.int64)),
@@ -214,17 +242,17 @@ class SpanSampler:
     def _enrol(
         self, values: NDArray[np.float32], recording: NDArray[np.integer], rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Rows (N, F), some of them centred on one to five other clips of their speaker, any or only neutral ones."""
+        """Statistics (N, F), some of them centred on one to five other clips of the speaker, any or neutral ones."""
         assert self.voices is not None
         assert self.network is not None
-        hears = np.flatnonzero(self.unaltered[recording] & (rng.random(len(recording)) < self.config.enrolment))
+        enrolled = np.flatnonzero(self.unaltered[recording] & (rng.random(len(recording)) < self.config.enrolment))
         chosen = [
             self.voices.choose(int(r), int(rng.integers(1, 6)), rng, neutral=bool(rng.integers(2)))
-            for r in recording[hears]
+            for r in recording[enrolled]
         ]
-        weight, voice = self.voices.weight[recording[hears]], self.voices.pool(chosen)
-        rows = torch.from_numpy(values[hears])
-        values[hears] = self.network.centre(rows, torch.from_numpy(weight), voice).numpy()
+        weight, voice = self.voices.weight[recording[enrolled]], self.voices.pool(chosen)
+        chosen_values = torch.from_numpy(values[enrolled])
+        values[enrolled] = self.network.centre(chosen_values, torch.from_numpy(weight), voice).numpy()
         return values
 
 
@@ -241,7 +269,7 @@ def with_frame_networks(model: DiarizerNetwork, folders: list[Path]) -> Diarizer
 
 
 def unaltered_recordings(features: EmotionFeatures, copies: int, joined: int) -> NDArray[np.bool_]:
-    """Recordings (R,) of a pool that were not augmented: other speed means another voice, unfit for enrolment."""
+    """Recordings (R,) of a dataset that were not augmented: other speed means another voice, unfit for enrolment."""
     singles = len(features) - joined
     number = np.arange(len(features))
     odd_join = (number >= singles) & ((number - singles) % 2 == 1)
@@ -268,7 +296,7 @@ def _joined_key(columns: Iterable[NDArray]) -> NDArray[np.str_]:
 
 
 def _distinct_per(outer: NDArray[np.integer], inner: NDArray[np.integer]) -> NDArray[np.int64]:
-    """For each row, how many distinct ``inner`` values its ``outer`` value has."""
+    """For each element, how many distinct ``inner`` values its ``outer`` value has."""
     pairs = np.unique(np.stack([outer, inner]), axis=1)
     return np.bincount(pairs[0])[outer]
 
@@ -294,18 +322,21 @@ def ranking_loss(score: Tensor, level: Tensor, category: Tensor) -> Tensor:
     return F.softplus(-(score[:, :, None] - score[:, None, :]))[:, pairs].mean()
 
 
-def row_scores(
-    model: DiarizerNetwork, rows: EmotionRows, chosen: NDArray[np.integer], voices: SpeakerVoices | None = None
+def window_scores(
+    model: DiarizerNetwork,
+    statistics: WindowStatistics,
+    chosen: NDArray[np.integer],
+    voices: SpeakerVoices | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Members' log-posteriors (M, N, C) and their mean intensity score (N,) of rows.
+    """Members' log-posteriors (M, N, C) and their mean intensity score (N,) of windows.
 
-    With ``voices`` each recording knows five other clips of its speaker, the same ones every time.
+    With ``voices`` five other clips of its speaker are enrolled for each recording, the same ones every time.
     """
-    owner = np.asarray(rows.recording)
+    owner = np.asarray(statistics.recording)
     logs, intensities = [], []
     for first in range(0, len(chosen), 4096):
         part = chosen[first : first + 4096]
-        values = torch.from_numpy(np.asarray(rows.values[part], np.float32))
+        values = torch.from_numpy(np.asarray(statistics.values[part], np.float32))
         if voices is not None:
             own, index = np.unique(owner[part], return_inverse=True)
             voice = voices.pool([voices.choose(int(r), 5, np.random.default_rng((5, int(r)))) for r in own])
@@ -317,7 +348,7 @@ def row_scores(
     return torch.cat(logs, 1), torch.cat(intensities)
 
 
-def clip_figures(
+def clip_metrics(
     features: EmotionFeatures,
     single: NDArray[np.integer],
     guess: NDArray[np.integer],
@@ -326,36 +357,36 @@ def clip_figures(
 ) -> dict[str, float]:
     """``uar_<corpus>`` and ``intensity_auc`` of the single clips (N,) from their guessed category and strength (N,)."""
     truth, level = np.asarray(features.category[single]), np.asarray(features.level[single])
-    figures = {}
+    metrics = {}
     for name in names:
         here = features.corpus[single] == name
         if here.any():
-            figures[f"uar_{name}"] = unweighted_average_recall(truth[here], guess[here], len(CATEGORIES))
+            metrics[f"uar_{name}"] = unweighted_average_recall(truth[here], guess[here], len(CATEGORIES))
     each = []
     for c in range(1, len(CATEGORIES)):
         strong, normal = (strength[(truth == c) & (level == step)] for step in (STRONG_LEVEL, NORMAL_LEVEL))
         if len(strong) and len(normal):
             each.append(ranking_auc(strong, normal))
-    return figures | ({"intensity_auc": float(np.mean(each))} if each else {})
+    return metrics | ({"intensity_auc": float(np.mean(each))} if each else {})
 
 
-def validation_figures(
+def validation_metrics(
     model: DiarizerNetwork,
-    rows: EmotionRows,
+    statistics: WindowStatistics,
     recordings: NDArray[np.integer],
     names: tuple[str, ...],
     voices: SpeakerVoices | None = None,
 ) -> dict[str, float]:
-    """``uar_<corpus>`` of clips, ``intensity_auc``, and ``frame_accuracy`` of the rows of joined recordings."""
-    features = rows.features
-    chosen = np.flatnonzero(np.isin(rows.recording, recordings))
-    logs, intensity = row_scores(model, rows, chosen, voices)
+    """``uar_<corpus>`` of clips, ``intensity_auc``, and ``frame_accuracy`` of the windows of joined recordings."""
+    features = statistics.features
+    chosen = np.flatnonzero(np.isin(statistics.recording, recordings))
+    logs, intensity = window_scores(model, statistics, chosen, voices)
     posterior = average_posterior(logs).numpy()
-    owner, label = np.asarray(rows.recording)[chosen], np.asarray(rows.label)[chosen]
+    owner, label = np.asarray(statistics.recording)[chosen], np.asarray(statistics.label)[chosen]
     joined = features.category[owner] < 0
-    figures = {"frame_accuracy": float(np.mean(posterior[joined].argmax(1) == label[joined]))} if joined.any() else {}
+    metrics = {"frame_accuracy": float(np.mean(posterior[joined].argmax(1) == label[joined]))} if joined.any() else {}
     count = np.bincount(owner, minlength=len(features)).clip(1)
     clip = np.stack([np.bincount(owner, np.log(p + 1e-8), len(features)) / count for p in posterior.T], 1)
     strength = np.bincount(owner, intensity.numpy(), len(features)) / count
     single = np.intersect1d(np.unique(owner), np.flatnonzero(features.category >= 0))
-    return figures | clip_figures(features, single, clip[single].argmax(1), strength[single], names)
+    return metrics | clip_metrics(features, single, clip[single].argmax(1), strength[single], names)

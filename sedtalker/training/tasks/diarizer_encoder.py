@@ -1,8 +1,8 @@
-"""How sure a trained diarizer may be, measured on validation speakers."""
+"""Before and after the training of a diarizer: the frozen encoder it reads, and the temperature of its posteriors."""
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +15,24 @@ from torch.nn import functional as F
 
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.emotion.network import ROW, DiarizerNetwork
+from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import Backbone, BackboneConfig, load_backbone
-from sedtalker.speech.encoder import load_encoder
+from sedtalker.speech.encoder import load_network
 from sedtalker.training.corpora.emotion_features import (
+    DatasetAudio,
+    DatasetConfig,
     EmotionFeatures,
-    Pool,
-    PoolAudio,
     clip_layer_means,
     open_features,
     with_backbone,
 )
 from sedtalker.training.corpora.emotion_speech import SILENCE
+from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.corpora.window_statistics import collate
 from sedtalker.training.tasks.backbone import learn_layer_weights
 
-UNSPOKEN = ("emogator", "indian_emospeech")
-"""Corpora of bursts and single words: how sure to be of whole speech is not learned from them."""
 TEMPERATURES = tuple(np.exp(np.linspace(np.log(0.5), np.log(4.0), 43)))
+"""Tried temperatures, evenly spaced in the logarithm."""
 
 
 @torch.no_grad()
@@ -49,25 +50,25 @@ def fit_temperature(network: DiarizerNetwork, features: EmotionFeatures) -> floa
 
 def _log_posteriors(network: DiarizerNetwork, features: EmotionFeatures) -> tuple[Tensor, Tensor, NDArray[np.str_]]:
     """Log-posteriors (N, C), labels (N,) and corpora (N,) of every eighth frame that is speech."""
-    logs, labels, corpora = [], [], []
-    for index in np.flatnonzero(~np.isin(features.corpus, UNSPOKEN)):
+    logs, labels, names = [], [], []
+    # how sure to be of whole speech is not learned from bursts and single words
+    words = [name for name, corpus in corpora().items() if not corpus.sentences]
+    for index in np.flatnonzero(~np.isin(features.corpus, words)):
         batch, label, _ = collate(features, np.array([index]))
         chosen = np.arange(ROW // 2, label.shape[1], ROW)
         chosen = chosen[(label[0, chosen] >= 0) & (label[0, chosen] < SILENCE)]
         logs.append(network.frames(batch).log_posterior[0, torch.from_numpy(chosen)])
         labels.append(torch.from_numpy(label[0, chosen].astype(np.int64)))
-        corpora.append(np.repeat(features.corpus[index], len(chosen)))
-    return torch.cat(logs), torch.cat(labels), np.concatenate(corpora)
+        names.append(np.repeat(features.corpus[index], len(chosen)))
+    return torch.cat(logs), torch.cat(labels), np.concatenate(names)
 
 
-# --- What the diarizer hears through in training: the built-in encoder, a backbone of the hub, or nothing.
+# --- The frozen encoder: the built-in one, a backbone of the hub, or none.
 
-Features = Callable[[Pool], EmotionFeatures]
+Features = Callable[[DatasetConfig], EmotionFeatures]
+"""Opens the features of a dataset."""
 
-
-def to_stderr(line: str) -> None:
-    """Progress of what can take an hour before the first step of training."""
-    print(line, file=sys.stderr, flush=True)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ class DiarizerEncoder:
     Attributes:
         channels: size of its hidden vectors, 0 without an encoder.
         sha256: of its weights.
-        features: opens the features of a pool, computed on first use.
+        features: opens the features of a dataset, computed on first use.
         backbone: which backbone it is, with its layer weights; ``None`` for the built-in encoder.
     """
 
@@ -91,9 +92,9 @@ def open_diarizer_encoder(
     encoder: str | BackboneConfig | None,
     data: Path,
     cache: Path,
-    pool: Pool,
+    dataset: DatasetConfig,
     held_out: tuple[str, ...] = (),
-    report: Callable[[str], None] = to_stderr,
+    hook: Hook = no_progress,
 ) -> DiarizerEncoder:
     """The encoder that a configuration asks for.
 
@@ -101,18 +102,20 @@ def open_diarizer_encoder(
         encoder: a backbone; folder of an encoder checkpoint; ``none``; ``None``: the built-in encoder.
         data: folder of the training data.
         cache: where features are kept.
-        pool: training recordings, on whose unaltered clips the layer weights of a backbone are learned.
-        held_out: speakers those must not know.
-        report: progress.
+        dataset: training recordings, on whose unaltered clips the layer weights of a backbone are learned.
+        held_out: speakers that are kept out of it.
+        hook: progress.
     """
     if isinstance(encoder, BackboneConfig):
-        return _backbone_encoder(encoder, data, cache, pool, held_out, report)
+        return _backbone_encoder(encoder, data, cache, dataset, held_out, hook)
     if encoder == "none":
-        return DiarizerEncoder(0, None, lambda pool: open_features(data, cache, pool))
+        return DiarizerEncoder(0, None, lambda dataset: open_features(data, cache, dataset, hook=hook))
     folder = Path(encoder) if encoder else builtin_checkpoint("speech_encoder")
-    builtin = load_encoder(folder)
+    builtin = load_network(folder)
     return DiarizerEncoder(
-        builtin.config.channels, weights_sha256(folder), lambda pool: open_features(data, cache, pool, builtin)
+        builtin.config.channels,
+        weights_sha256(folder),
+        lambda dataset: open_features(data, cache, dataset, builtin, hook),
     )
 
 
@@ -120,32 +123,34 @@ def _backbone_encoder(
     config: BackboneConfig,
     data: Path,
     cache: Path,
-    pool: Pool,
+    dataset: DatasetConfig,
     held_out: tuple[str, ...],
-    report: Callable[[str], None],
+    hook: Hook,
 ) -> DiarizerEncoder:
     backbone = load_backbone(config)
     backbone.model.to("cuda" if torch.cuda.is_available() else "cpu")
     if config.layer_weights is None:
-        features = open_features(data, cache, pool)
-        means = clip_layer_means(features, backbone, PoolAudio(data, cache, pool), report)
+        features = open_features(data, cache, dataset, hook=hook)
+        means = clip_layer_means(features, backbone, DatasetAudio(data, cache, dataset), hook)
         allowed = np.flatnonzero(~np.isin(features.speaker[: len(means)], held_out))
-        weight = _even_weights(features.corpus[allowed], features.category[allowed], pool)
+        weight = _even_weights(features.corpus[allowed], features.category[allowed], dataset)
         weights = learn_layer_weights(means[allowed], features.category[allowed], weight)
-        report("layer weights " + " ".join(f"{w:.2f}" for w in weights))
+        logger.info("layer weights %s", " ".join(f"{w:.2f}" for w in weights))
         config = config.model_copy(update={"layer_weights": weights})
     chosen = Backbone(backbone.model, backbone.extractor, config.layer_weights)
 
-    def features_of(pool: Pool) -> EmotionFeatures:
-        return with_backbone(open_features(data, cache, pool), chosen, PoolAudio(data, cache, pool), report)
+    def features_of(dataset: DatasetConfig) -> EmotionFeatures:
+        return with_backbone(
+            open_features(data, cache, dataset, hook=hook), chosen, DatasetAudio(data, cache, dataset), hook
+        )
 
     return DiarizerEncoder(backbone.channels, backbone.sha256(), features_of, config)
 
 
-def _even_weights(corpus: NDArray[np.str_], category: NDArray[np.int8], pool: Pool) -> NDArray[np.float64]:
+def _even_weights(corpus: NDArray[np.str_], category: NDArray[np.int8], dataset: DatasetConfig) -> NDArray[np.float64]:
     """Weights under which every corpus counts alike, and every category within it."""
-    number = np.array([pool.corpora.index(str(name)) for name in corpus])
+    number = np.array([dataset.corpora.index(str(name)) for name in corpus])
     cell = number * 128 + category
     _, index, size = np.unique(cell, return_inverse=True, return_counts=True)
-    cells = np.bincount(np.unique(cell) // 128, minlength=len(pool.corpora))
+    cells = np.bincount(np.unique(cell) // 128, minlength=len(dataset.corpora))
     return 1.0 / (size[index] * cells[number])

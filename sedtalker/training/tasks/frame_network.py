@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,34 +17,36 @@ from sedtalker.checkpoint import CheckpointConfig, read_checkpoint, write_checkp
 from sedtalker.emotion.frame_network import INPUTS, STRIDE, FrameNetwork, FrameNetworkConfig, FrameScores
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.progress import Hook
 from sedtalker.speech.encoder import MEL_SCALE
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
-from sedtalker.training.cards.diarizer import LICENCES
-from sedtalker.training.corpora.emotion_features import EmotionFeatures, Pool, open_features
+from sedtalker.training.cards import fill_card
+from sedtalker.training.cards.diarizer import with_licences
+from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
+from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFeatures, open_features
 from sedtalker.training.corpora.emotion_speech import SILENCE
 from sedtalker.training.corpora.window_statistics import open_inputs
-from sedtalker.training.loop import Batch
+from sedtalker.training.evaluation.measures import card_table
+from sedtalker.training.task import Batch, PreparedTask
 from sedtalker.training.tasks.diarizer import (
-    CORE_FIGURES,
+    CORE_METRICS,
+    VALID_JOINED,
     clip_chances,
-    clip_figures,
+    clip_metrics,
     ordinal_loss,
     ranking_loss,
     unaltered_recordings,
 )
-from sedtalker.training.tasks.speech_encoder import mask_spectrum, warp_bands
 
+SHORTEST = 25
+"""Frames of the shortest recording that is trained on: half a second."""
 NEAR = 0.12
 """Seconds on either side of a change that count as the boundary."""
 LEVEL_VALUE = (0.0, 0.5, 1.0, 0.65)
 """Intensity that stands for each step (the last: emotional, strength unknown) in the affect targets."""
-CARD = """# Frame network
-
-One of the two parts of the diarizer, see its card. Trained on {corpora}.
-"""
 
 
-class FrameNetworkTraining(BaseModel):
+class FrameNetworkTaskConfig(BaseModel):
     """What ``configs/experiment/frame_network.yaml`` says about the task."""
 
     model_config = ConfigDict(extra="forbid")
@@ -54,32 +56,52 @@ class FrameNetworkTraining(BaseModel):
     corpora: dict[str, float]
     """Corpora and their shares among single clips; speakers and categories are drawn evenly within each."""
     joined_corpora: dict[str, float]
+    """Corpora and their shares among joined recordings."""
     quality: dict[str, float] = {}
-    copies: int = 2
-    joined: int = 3000
+    """Weight of a corpus in the losses (default 1): how far its labels can be trusted."""
+    copies: int = Field(2, ge=0)
+    """Augmented copies of every clip."""
+    joined: int = Field(3000, ge=0)
+    """Recordings joined from clips of one speaker."""
     singles_per_batch: int = 40
+    """Crops of single clips in a batch."""
     joined_per_batch: int = 14
+    """Crops of joined recordings in a batch."""
     seconds: float = 5.0
     """Longest crop."""
     smoothing: float = 0.05
+    """Label smoothing of the categories."""
     warp: float = 0.1
+    """Largest change of the vocal tract's length, natural logarithm."""
     frame_loss: float = 0.3
+    """Weight of the frames' own cross-entropy; that of spans has 1."""
     intensity_loss: float = 0.4
+    """Weight of ``ordinal_loss``."""
     ranking_loss: float = 0.2
+    """Weight of ``ranking_loss``."""
     affect_loss: float = 0.3
+    """Weight of the squared error of valence and arousal."""
     boundary_loss: float = 0.3
+    """Weight of ``boundary_loss``."""
     corpus_loss: float = 0.2
+    """Weight of the corpus's cross-entropy."""
     held_out: tuple[str, ...] = ()
     """Training speakers kept out and validated on as well, to choose hyper-parameters."""
     model: dict[str, Any] = {}
+    """Differences to ``FrameNetworkConfig``."""
 
 
-class FrameNetworkTask:
-    """See ``sedtalker.training.loop.Task``."""
+class FrameNetworkTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = FrameNetworkTraining.model_validate(config)
-        self.names = tuple(c.corpora)
+        self.config = FrameNetworkTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
+        self.names = tuple(self.config.corpora)
+
+    def read_data(self, hook: Hook) -> None:
+        """The network to start from, the inputs of all recordings, and what is drawn from them."""
+        c = self.config
         self.state: dict[str, Tensor] = {}
         model = FrameNetworkConfig.model_validate({**c.model, "corpora": self.names})
         if c.pretrained:
@@ -87,13 +109,13 @@ class FrameNetworkTask:
             model = found.model_copy(update={"corpora": self.names, "dropout": model.dropout})
             self.state = {k: v for k, v in state.items() if not k.startswith("head.")}
         self.model = model
-        pool = Pool(self.names, c.joined_corpora, "train", c.copies, c.joined)
-        held = replace(pool, split="valid", copies=0, joined=min(150, c.joined))
-        self.train, self.valid = open_features(data, cache, pool), open_features(data, cache, held)
-        self.inputs, self.valid_inputs = open_inputs(self.train), open_inputs(self.valid)
+        dataset = DatasetConfig(self.names, c.joined_corpora, "train", c.copies, c.joined)
+        held = replace(dataset, split="valid", copies=0, joined=min(VALID_JOINED, c.joined))
+        self.train, self.valid = (open_features(self.data, self.cache, d, hook=hook) for d in (dataset, held))
+        self.inputs, self.valid_inputs = open_inputs(self.train, hook), open_inputs(self.valid, hook)
         self.corpus = np.array([self.names.index(str(name)) for name in self.train.corpus])
         lengths = np.diff(self.train.starts)
-        usable = (lengths > 25) & ~np.isin(self.train.speaker, c.held_out)
+        usable = (lengths > SHORTEST) & ~np.isin(self.train.speaker, c.held_out)
         self.singles = np.flatnonzero(usable & (self.train.category >= 0))
         self.joined = np.flatnonzero(usable & (self.train.category < 0))
         unaltered = unaltered_recordings(self.train, c.copies, c.joined)
@@ -148,13 +170,13 @@ class FrameNetworkTask:
         scores: FrameScores = model(batch["inputs"])
         label, level = batch["label"][:, ::STRIDE], batch["level"][:, ::STRIDE]
         spans = label_spans(label)
-        pool = SpanPool(spans)
-        of = pool.first
+        pooled = SpanMeans(spans)
+        of = pooled.first
         span_label, span_level = label.flatten()[of], level.flatten()[of]
         row = of // label.shape[1]
         weight = batch["quality"][row]
         weight = weight / weight.sum()
-        logits, intensity = pool.mean(scores.logits), pool.mean(scores.intensity[..., None])[:, 0]
+        logits, intensity = pooled.mean(scores.logits), pooled.mean(scores.intensity[..., None])[:, 0]
         spoken = spans >= 0
         frame_weight = batch["quality"][:, None].expand(label.shape)[spoken]
 
@@ -163,7 +185,7 @@ class FrameNetworkTask:
 
         frame = entropy(scores.logits[spoken], label[spoken]) * frame_weight
         known = (span_level >= 0).to(logits.dtype)
-        affect = (pool.mean(scores.affect) - affect_targets(span_label, span_level)).square().mean(-1)
+        affect = (pooled.mean(scores.affect) - affect_targets(span_label, span_level)).square().mean(-1)
         out = {
             "category": (entropy(logits, span_label) * weight).sum(),
             "frames": c.frame_loss * frame.sum() / frame_weight.sum(),
@@ -171,7 +193,7 @@ class FrameNetworkTask:
             "ranking": c.ranking_loss * ranking_loss(intensity[None], span_level, span_label),
             "affect": c.affect_loss * (affect * weight).sum(),
             "boundary": c.boundary_loss * boundary_loss(scores.boundary, label),
-            "corpus": c.corpus_loss * F.cross_entropy(pool.mean(scores.corpus), batch["corpus"][row]),
+            "corpus": c.corpus_loss * F.cross_entropy(pooled.mean(scores.corpus), batch["corpus"][row]),
         }
         out["total"] = torch.stack(list(out.values())).sum()
         return out
@@ -179,12 +201,12 @@ class FrameNetworkTask:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Recall of held-out clips by corpus, intensity, and accuracy on joined recordings."""
         assert isinstance(model, FrameNetwork)
-        figures = frame_figures(model, self.valid, self.valid_inputs, np.arange(len(self.valid)), self.names)
+        metrics = frame_metrics(model, self.valid, self.valid_inputs, np.arange(len(self.valid)), self.names)
         if len(self.held):
-            held = frame_figures(model, self.train, self.inputs, self.held, self.names)
-            figures |= {f"held_{name}": value for name, value in held.items()}
-        core = [v for k, v in figures.items() if k.endswith(CORE_FIGURES)]
-        return figures | {"score": float(np.mean(core))}
+            held = frame_metrics(model, self.train, self.inputs, self.held, self.names)
+            metrics |= {f"held_{name}": value for name, value in held.items()}
+        core = [v for k, v in metrics.items() if k.endswith(CORE_METRICS)]
+        return metrics | {"score": float(np.mean(core))}
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the network; ``experiment=diarizer`` takes it up."""
@@ -192,15 +214,16 @@ class FrameNetworkTask:
         config = CheckpointConfig(
             kind="frame_network",
             licence="CC-BY-NC-SA-4.0",
-            trained_on=[f"{name} ({LICENCES.get(name, 'see the data')})" for name in self.names],
+            trained_on=with_licences(self.names),
             encoder_sha256=None,
             model=model.config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        write_checkpoint(folder, config, model.state_dict(), CARD.format(corpora=", ".join(self.names)))
+        card = fill_card("frame_network", corpora=", ".join(self.names), metrics=card_table("frame_network", metrics))
+        write_checkpoint(folder, config, model.state_dict(), card)
 
 
-class SpanPool:
+class SpanMeans:
     """Means over spans of frames."""
 
     def __init__(self, spans: Tensor):
@@ -215,9 +238,9 @@ class SpanPool:
 
     def mean(self, values: Tensor) -> Tensor:
         """(B, T, C) → (spans, C)."""
-        rows = values.flatten(0, 1)[self.where]
-        total = torch.zeros(len(self.count), rows.shape[1], dtype=rows.dtype, device=rows.device)
-        return total.index_add(0, self.owner, rows) / self.count[:, None]
+        frames = values.flatten(0, 1)[self.where]
+        total = torch.zeros(len(self.count), frames.shape[1], dtype=frames.dtype, device=frames.device)
+        return total.index_add(0, self.owner, frames) / self.count[:, None]
 
 
 def label_spans(label: Tensor) -> Tensor:
@@ -254,12 +277,12 @@ def boundary_loss(logit: Tensor, label: Tensor) -> Tensor:
     first = (filled[:, 1:] != filled[:, :-1]) & (filled[:, :-1] >= 0) & (filled[:, :-1] < SILENCE)
     change = F.pad(first.float(), (1, 0))
     near = F.max_pool1d(change[:, None], 2 * reach + 1, 1, reach)[:, 0]
-    rows = change.any(1)
-    if not rows.any():
+    changing = change.any(1)
+    if not changing.any():
         return logit.sum() * 0.0
-    inside = (label >= 0)[rows].float()
+    inside = (label >= 0)[changing].float()
     each = F.binary_cross_entropy_with_logits(
-        logit[rows], near[rows], reduction="none", pos_weight=logit.new_tensor(4.0)
+        logit[changing], near[changing], reduction="none", pos_weight=logit.new_tensor(4.0)
     )
     return (each * inside).sum() / inside.sum()
 
@@ -274,7 +297,7 @@ def frame_outputs(
     return model(F.pad(values, (0, 0, 0, (last - first) % STRIDE)))
 
 
-def frame_figures(
+def frame_metrics(
     model: FrameNetwork,
     features: EmotionFeatures,
     inputs: NDArray[np.float16],
@@ -296,5 +319,5 @@ def frame_figures(
             strength.append(float(scores.intensity[0].numpy()[: len(label)][spoken].mean()))
         elif spoken.any():
             right.append(logs[spoken].argmax(1) == label[spoken])
-    figures = {"frame_accuracy": float(np.mean(np.concatenate(right)))} if right else {}
-    return figures | clip_figures(features, single, np.stack(clips).argmax(1), np.array(strength), names)
+    metrics = {"frame_accuracy": float(np.mean(np.concatenate(right)))} if right else {}
+    return metrics | clip_metrics(features, single, np.stack(clips).argmax(1), np.array(strength), names)

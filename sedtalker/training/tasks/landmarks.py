@@ -1,7 +1,8 @@
-"""Rigs that landmark training draws its heads from: the ICT-FaceKit reference and any ``Face``."""
+"""Training of the landmark detector on freshly drawn views of the ICT-FaceKit reference rig."""
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -13,10 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedtalker.face.face import Face
-from sedtalker.face.landmarks.detector import LandmarkConfig, LandmarkNet, expected_points
+from sedtalker.face.landmarks import LandmarkConfig, LandmarkNet, expected_points
 from sedtalker.mesh.mesh import Ints
+from sedtalker.progress import Hook, no_progress
 from sedtalker.training.corpora.landmark_samples import Points, Rig, Sample, draw
+
+logger = logging.getLogger(__name__)
+
+LOG_EVERY = 50
+"""Steps between lines of the log."""
 
 
 def load_reference_rig(path: Path) -> Rig:
@@ -36,25 +42,6 @@ def load_reference_rig(path: Path) -> Rig:
         )
 
 
-def rig_of_face(face: Face) -> Rig:
-    """A training rig from a face with landmarks: one identity, all its shapes."""
-    if face.landmarks is None:
-        raise ValueError(f"face {face.name} has no landmarks")
-    neutral = face.mesh.vertices.astype(np.float64) * 100
-    none = np.zeros(len(neutral), bool)
-    regions = face.regions
-    return Rig(
-        neutral=neutral,
-        identity=np.zeros((0, len(neutral), 3), np.float32),
-        expressions=face.basis[: len(face.shapes)] * 100,
-        expression_names=face.shapes,
-        topologies=(face.mesh.triangles, *coarser(neutral, face.mesh.triangles, (6000, 3000, 1500))),
-        eyes=regions.get("eyes", none),
-        mouth_inside=regions.get("teeth", none) | regions.get("tongue", none),
-        landmarks=face.landmarks,
-    )
-
-
 def coarser(vertices: Points, triangles: Ints, counts: tuple[int, ...]) -> list[Ints]:
     """The same surface with fewer triangles (about ``counts``), over the same vertices."""
     import igl
@@ -71,21 +58,23 @@ def coarser(vertices: Points, triangles: Ints, counts: tuple[int, ...]) -> list[
 
 
 @dataclass(frozen=True)
-class LandmarkTraining:
-    """How long and how to train.
-
-    Attributes:
-        steps: optimiser steps; batch: views a step; rate: peak learning rate of AdamW (one-cycle cosine).
-        decay: of the running mean of the weights that is kept as the result.
-    """
+class LandmarkTrainingConfig:
+    """How long and how to train."""
 
     steps: int = 4000
+    """Optimiser steps."""
     batch: int = 24
+    """Views a step."""
     rate: float = 2e-3
+    """Peak learning rate of AdamW (one-cycle cosine)."""
     warmup: int = 200
+    """Steps of the linear warm-up."""
     decay: float = 0.998
+    """Of the running mean of the weights that is kept as the result."""
     save_every: int = 500
+    """Steps between two savings."""
     seed: int = 0
+    """Of weights and views."""
 
 
 def batch_tensors(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,11 +106,11 @@ def landmark_loss(heatmaps: Tensor, points: Tensor, face: Tensor) -> Tensor:
 def train(
     rigs: list[Rig],
     config: LandmarkConfig,
-    settings: LandmarkTraining,
-    report: Callable[[str], None],
+    settings: LandmarkTrainingConfig,
     save: Callable[[LandmarkNet, dict[str, float]], None],
+    hook: Hook = no_progress,
 ) -> LandmarkNet:
-    """Train; the result is the running mean of the weights, also given to ``save`` now and then with its figures."""
+    """Train; the result is the running mean of the weights, also given to ``save`` now and then with its metrics."""
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     net, kept = LandmarkNet(config), LandmarkNet(config)
@@ -146,11 +135,19 @@ def train(
         with torch.no_grad():
             errors.append(picture_error(heatmaps, points, face))
             scores.append(((logit > 0) == (face > 0.5)).float().mean().item())
-        if (step + 1) % 50 == 0:
+        hook("training", step + 1, settings.steps)
+        if (step + 1) % LOG_EVERY == 0:
             speed = (step + 1) / (time.monotonic() - started)
-            report(
-                f"{step + 1}/{settings.steps} loss {loss.item():.3f} error {np.nanmean(errors[-50:]):.4f} "
-                f"face {np.mean(scores[-50:]):.3f} {speed:.2f} steps/s"
+            logger.info(
+                "%d/%d loss %.3f error %.4f face %.3f %.2f steps/s",
+                *(
+                    step + 1,
+                    settings.steps,
+                    loss.item(),
+                    np.nanmean(errors[-LOG_EVERY:]),
+                    np.mean(scores[-LOG_EVERY:]),
+                    speed,
+                ),
             )
         if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
             save(kept, validate(kept, rigs, config.size))

@@ -23,33 +23,22 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.metrics.motion import correlation
-from sedtalker.speech.encoder import SpeechFeatures, encode, load_encoder
-from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.corpora.takes import Take, find_lag, read_takes
+from sedtalker.progress import Hook, counted
+from sedtalker.speech.encoder import open_encoder
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.tracked_motion import Take, find_lag, read_takes
+from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.expressive_motion import random_emotion
-from sedtalker.training.task import Batch
+from sedtalker.training.task import Batch, PreparedTask
 
 JAW = ARKIT_52.index("jawOpen")
+"""Index of the jaw's opening."""
 SMALLEST_SCALE = 0.03
-CARD = """# Personal decoder
-
-The decoder of `{start}`, fine-tuned on {takes} tracked takes ({seconds:.0f} s) of one actor by
-`sedtalker train experiment=personal_decoder`. Speech features and a dense emotion track in, 52 ARKit shapes out.
-
-| figure on held-out takes ({held_out}) | value |
-|---|---|
-| error of the shapes, RMS | {rmse:.4f} |
-| the same before fine-tuning | {start_rmse:.4f} |
-| the same of a face at its mean | {static_rmse:.4f} |
-| the same for other speech | {shuffled_rmse:.4f} |
-| jaw, correlation | {jaw_r:.3f} (before: {start_jaw_r:.3f}) |
-
-The face is the actor's: ask before you give these weights to anybody. The decoder it started from is CC BY 4.0:
-its authors have to be named.
-"""
+"""Least deviation of a shape in the loss, so that shapes that hardly move count no more than others."""
 
 
-class PersonalDecoderConfig(BaseModel):
+class PersonalDecoderTaskConfig(BaseModel):
     """What ``configs/experiment/personal_decoder.yaml`` says about the task."""
 
     model_config = ConfigDict(extra="forbid")
@@ -63,13 +52,16 @@ class PersonalDecoderConfig(BaseModel):
     rate: float = 60.0
     """Frames a second that the timecodes count."""
     crops: int = 8
+    """Crops in a batch."""
     seconds: float = 2.4
+    """Length of a crop."""
     rehearsed: float = 0.5
     """Share of the crops under a random emotion."""
     velocity_weight: float = 5.0
+    """Weight of the squared error of the frame differences."""
 
 
-class _Heard:
+class _EncodedTake:
     """A take with its features and its motion on their frames."""
 
     def __init__(self, take: Take, features: SpeechFeatures, start: Decoder):
@@ -83,14 +75,19 @@ class _Heard:
         self.target = take.at(self.times, self.lag)
 
 
-class PersonalDecoderTask:
-    """See ``sedtalker.training.loop.Task``."""
+class PersonalDecoderTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = PersonalDecoderConfig.model_validate(config)
+        self.config = c = PersonalDecoderTaskConfig.model_validate(config)
+        self.data = data
         self.start_folder = Path(c.start) if c.start else builtin_checkpoint("decoder")
         self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("speech_encoder")
-        start, encoder = load_decoder(self.start_folder), load_encoder(self.encoder_folder)
+
+    def read_data(self, hook: Hook) -> None:
+        """The decoder to start from, and every take encoded and predicted by it."""
+        c, data = self.config, self.data
+        start, encoder = load_decoder(self.start_folder), open_encoder(self.encoder_folder)
         start = start.decoder if isinstance(start, CorrectedDecoder) else start
         if not isinstance(start, Decoder):
             raise InputError(f"{self.start_folder}: this kind of decoder cannot be fine-tuned")
@@ -100,15 +97,18 @@ class PersonalDecoderTask:
         if strange:
             raise InputError(f"{data}: no take {', '.join(sorted(strange))}")
         names = set(c.held_out or [take.name for take in takes[3::6]] or [takes[-1].name])
-        heard = [_Heard(take, encode(encoder, load_audio(take.audio)), start) for take in takes]
-        self.training = [h for h in heard if h.take.name not in names and len(h.times) > self._frames]
-        self.held_out = [h for h in heard if h.take.name in names]
+        encoded = [
+            _EncodedTake(take, encoder(load_audio(take.audio)), start)
+            for take in counted(takes, hook, "encoding the takes", len(takes))
+        ]
+        self.training = [e for e in encoded if e.take.name not in names and len(e.times) > self._frames]
+        self.held_out = [e for e in encoded if e.take.name in names]
         if not self.training:
             raise InputError(f"{data}: too few takes: two are needed, longer than {c.seconds} s")
-        motion = np.concatenate([h.target for h in self.training])
+        motion = np.concatenate([e.target for e in self.training])
         self.mean = motion.mean(0)
         self.scale = torch.from_numpy(motion.std(0).clip(SMALLEST_SCALE))
-        lengths = np.array([len(h.times) for h in self.training], np.float64)
+        lengths = np.array([len(e.times) for e in self.training], np.float64)
         self.share = lengths / lengths.sum()
 
     @property
@@ -123,23 +123,25 @@ class PersonalDecoderTask:
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """``speech`` (B, T, C) and what surrounds it, ``posterior``, ``intensity`` and ``target`` (B, T, 52)."""
-        rows = [self._crop(rng) for _ in range(self.config.crops)]
+        crops = [self._crop(rng) for _ in range(self.config.crops)]
         names = ("speech", "posterior", "intensity", "target")
-        return {n: torch.from_numpy(np.stack(column)) for n, column in zip(names, zip(*rows, strict=True), strict=True)}
+        return {
+            n: torch.from_numpy(np.stack(column)) for n, column in zip(names, zip(*crops, strict=True), strict=True)
+        }
 
     def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
-        heard = self.training[int(rng.choice(len(self.training), p=self.share))]
-        first = int(rng.integers(0, len(heard.times) - self._frames + 1))
+        take = self.training[int(rng.choice(len(self.training), p=self.share))]
+        first = int(rng.integers(0, len(take.times) - self._frames + 1))
         part = slice(first, first + self._frames)
-        speech = heard.sound[part]
+        speech = take.sound[part]
         if rng.random() >= self.config.rehearsed:
-            return speech, heard.track.posterior[part], heard.track.intensity[part], heard.target[part]
+            return speech, take.track.posterior[part], take.track.intensity[part], take.target[part]
         posterior, intensity = random_emotion(rng, np.arange(self._frames) / FRAME_CLOCK.rate)
         posterior, intensity = np.asarray(posterior, np.float32), np.asarray(intensity, np.float32)
-        acted = self._predict(self.start, speech, posterior, intensity)
-        # what the actor does apart from the emotion that was acted, and the emotion as the starting decoder shows it
-        own = heard.target[part] - heard.before[part] + heard.neutral[part]
-        target = np.clip(own + acted - heard.neutral[part], 0.0, 1.0).astype(np.float32)
+        emotional = self._predict(self.start, speech, posterior, intensity)
+        # what the actor does apart from the emotion of the track, and the emotion as the starting decoder shows it
+        own = take.target[part] - take.before[part] + take.neutral[part]
+        target = np.clip(own + emotional - take.neutral[part], 0.0, 1.0).astype(np.float32)
         return speech, posterior, intensity, target
 
     @torch.no_grad()
@@ -161,18 +163,18 @@ class PersonalDecoderTask:
         """Errors on the held-out takes beside those of the starting decoder, a still face and other speech."""
         assert isinstance(model, Decoder)
         moving = self.start.active.bool().cpu().numpy()
-        rows: dict[str, list[float]] = {k: [] for k in ("mse", "start", "static", "shuffled", "jaw", "start_jaw")}
-        for index, heard in enumerate(self.held_out):
-            now = model.predict(heard.features, heard.take.track)
+        errors: dict[str, list[float]] = {k: [] for k in ("mse", "start", "static", "shuffled", "jaw", "start_jaw")}
+        for index, take in enumerate(self.held_out):
+            now = model.predict(take.features, take.take.track)
             other = (self.held_out * 2 + self.training)[index + 1] if len(self.held_out) > 1 else self.training[0]
-            elsewhere = model.predict(other.features, _stretched(heard.track, other.times))
+            elsewhere = model.predict(other.features, _stretched(take.track, other.times))
             elsewhere = np.resize(elsewhere, now.shape)
-            candidates = {"mse": now, "start": heard.before, "static": self.mean[None], "shuffled": elsewhere}
+            candidates = {"mse": now, "start": take.before, "static": self.mean[None], "shuffled": elsewhere}
             for name, motion in candidates.items():
-                rows[name].append(float(np.mean((motion - heard.target)[:, moving] ** 2)))
-            rows["jaw"].append(correlation(now[:, JAW], heard.target[:, JAW]))
-            rows["start_jaw"].append(correlation(heard.before[:, JAW], heard.target[:, JAW]))
-        mean = {name: float(np.mean(values)) for name, values in rows.items()}
+                errors[name].append(float(np.mean((motion - take.target)[:, moving] ** 2)))
+            errors["jaw"].append(correlation(now[:, JAW], take.target[:, JAW]))
+            errors["start_jaw"].append(correlation(take.before[:, JAW], take.target[:, JAW]))
+        mean = {name: float(np.mean(values)) for name, values in errors.items()}
         return {
             "rmse": mean["mse"] ** 0.5,
             "start_rmse": mean["start"] ** 0.5,
@@ -193,12 +195,13 @@ class PersonalDecoderTask:
             model=self.start.config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = CARD.format(
+        card = fill_card(
+            "personal_decoder",
             start=self.start_folder.name,
             takes=len(self.training),
-            seconds=sum(h.take.duration for h in self.training),
-            held_out=", ".join(h.take.name for h in self.held_out),
-            **metrics,
+            seconds=sum(e.take.duration for e in self.training),
+            held_out=", ".join(e.take.name for e in self.held_out),
+            metrics=card_table("personal_decoder", metrics, digits=4),
         )
         write_checkpoint(folder, config, model.state_dict(), card)
 

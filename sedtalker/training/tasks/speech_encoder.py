@@ -17,14 +17,15 @@ from sedtalker.audio import resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.face.arkit import INDEX, SPEECH_SHAPES, speech_only
 from sedtalker.metrics.motion import correlation
+from sedtalker.progress import Hook
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS
-from sedtalker.training.cards.decoder import SPEECH_ENCODER_CARD
-from sedtalker.training.corpora.augmentation import read_surroundings
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood, read_grid
-from sedtalker.training.loop import Batch
+from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.alignment import (
     IGNORED,
     Utterance,
@@ -33,32 +34,51 @@ from sedtalker.training.motion.alignment import (
     read_speech,
     read_speech_phones,
 )
+from sedtalker.training.task import Batch, PreparedTask
 
 LIP_FEATURES = ("inner_lip_height", "inner_lip_width", "outer_lip_height", "outer_lip_width", "nose_to_chin")
+"""Tracked distances that are predicted, outer-eye distances."""
 MOTION_SHAPES = tuple(n for n in SPEECH_SHAPES if not n.endswith("Right"))
+"""Shapes that are predicted, both sides alike."""
 UNLABELLED = ("librispeech", "emogator")
+"""Corpora of which only the prosody is predicted."""
 PROSODY_MEAN = np.array([-6.0, 0.1, 0.6, -3.0], np.float32)
+"""Usual mean of each of ``PROSODY_CHANNELS``, taken off the targets."""
 PROSODY_SCALE = np.array([3.0, 0.4, 0.3, 3.0], np.float32)
+"""Usual deviation of each, by which they are divided."""
 
 
 class SpeechEncoderTaskConfig(BaseModel):
-    """Hyper-parameters of the training."""
+    """What ``configs/experiment/speech_encoder.yaml`` says about the task."""
 
     model_config = ConfigDict(extra="forbid")
 
     model: SpeechEncoderConfig = SpeechEncoderConfig()
+    """Sizes of the network."""
     tracked_crops: int = 16
+    """Crops of the tracked talker in a batch."""
     phone_crops: int = 12
+    """Crops of read speech with aligned phones."""
     unlabelled_crops: int = 4
+    """Crops of ``UNLABELLED``."""
     seconds: float = 2.9
+    """Length of a crop."""
     velocity_weight: float = 2.0
+    """Weight of the squared error of the motion's frame differences; that of the motion has 1."""
     phone_weight: float = 0.25
+    """Weight of the phones' cross-entropy."""
     prosody_weight: float = 0.3
+    """Weight of the squared error of the prosody."""
     warp: float = 0.15
+    """Largest change of the vocal tract's length, natural logarithm."""
     tempo: float = 0.12
+    """Largest change of tempo, natural logarithm."""
     copies: int = 4
+    """Copies of every tracked recording: as it is, and augmented."""
     read_speech_copies: int = 3
+    """The same of read speech."""
     workers: int = 1
+    """Processes that compute features and align phones."""
 
 
 def motion_targets(clip: TrackedClip) -> NDArray[np.float32]:
@@ -67,66 +87,51 @@ def motion_targets(clip: TrackedClip) -> NDArray[np.float32]:
     return np.column_stack([np.column_stack([clip.feature(n) for n in LIP_FEATURES]), shapes]).astype(np.float32)
 
 
-def warp_bands(mel: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
-    """Log-mels (n, 80) of a vocal tract shorter by ``factor`` (about): the band axis is stretched."""
-    position = (np.arange(MEL_BANDS) / factor).clip(0, MEL_BANDS - 1)
-    low = np.minimum(position.astype(np.int64), MEL_BANDS - 2)
-    weight = (position - low).astype(np.float32)
-    return mel[:, low] * (1 - weight) + mel[:, low + 1] * weight
-
-
-def mask_spectrum(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """SpecAugment (Park et al. 2019): two bands up to 10 wide and two stretches up to 80 ms are set to the mean."""
-    mel = mel.copy()
-    for _ in range(2):
-        width, first = rng.integers(0, 11), rng.integers(0, MEL_BANDS - 10)
-        mel[:, first : first + width] = 0.0
-        length, start = rng.integers(0, 9), rng.integers(0, len(mel) - 8)
-        mel[start : start + length] = 0.0
-    tilt = np.interp(np.arange(MEL_BANDS), np.linspace(0, MEL_BANDS - 1, 5), rng.normal(0, 0.25, 5))
-    return (mel + tilt.astype(np.float32) * 1.5).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class _Labels:
     motion: dict[str, tuple[NDArray[np.floating], NDArray[np.float32]]]
     phones: dict[str, Any]
 
 
-class SpeechEncoderTask:
+class SpeechEncoderTask(PreparedTask):
     """Builds, feeds, scores and exports the encoder (see ``Task``)."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = config_ = SpeechEncoderTaskConfig.model_validate(config)
+        self.config = SpeechEncoderTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
         channels = len(LIP_FEATURES) + len(MOTION_SHAPES)
-        self.model_config = config_.model.model_copy(update={"motion_channels": channels, "prosody_channels": 4})
-        surroundings = read_surroundings(data)
-        self.clips = {c.name: c for c in read_grid(data)}
-        self.takes = {c.name: c for c in read_facegood(data)}
+        self.model_config = self.config.model.model_copy(update={"motion_channels": channels, "prosody_channels": 4})
+
+    def read_data(self, hook: Hook) -> None:
+        """Features of all recordings, aligned phones, tracked motion and its scale."""
+        data, cache, c = self.data, self.cache, self.config
+        augmenter = read_augmenter(data)
+        self.clips = {clip.name: clip for clip in read_grid(data)}
+        self.takes = {take.name: take for take in read_facegood(data)}
 
         def store(name: str, recordings: list[tuple[str, Path]], copies: int) -> FeatureStore:
-            return open_features(name, recordings, copies, surroundings, cache, workers=config_.workers)
+            return open_features(name, recordings, copies, augmenter, cache, workers=c.workers, hook=hook)
 
-        tracked = [(c.name, c.audio) for c in self.clips.values()]
-        utterances = [Utterance(c.name, c.audio, c.text) for c in self.clips.values()]
-        phones = align_corpus("grid", utterances, cache, config_.workers)
-        phones |= read_speech_phones(data, cache, config_.workers)
-        copies = config_.read_speech_copies
-        self.read, self.valid_speech = read_speech(data, surroundings, cache, copies, config_.workers)
-        self.grid = store("grid", tracked, config_.copies)
-        self.mandarin = store("facegood", [(c.name, c.audio) for c in self.takes.values()], 1)
+        tracked = [(clip.name, clip.audio) for clip in self.clips.values()]
+        utterances = [Utterance(clip.name, clip.audio, clip.text) for clip in self.clips.values()]
+        phones = align_corpus("grid", utterances, cache, c.workers)
+        phones |= read_speech_phones(data, cache, c.workers)
+        copies = c.read_speech_copies
+        self.read, self.valid_speech = read_speech(data, augmenter, cache, copies, c.workers)
+        self.grid = store("grid", tracked, c.copies)
+        self.mandarin = store("facegood", [(take.name, take.audio) for take in self.takes.values()], 1)
         motion = {name: (clip.times, motion_targets(clip)) for name, clip in self.clips.items()}
-        training = np.concatenate([motion[n][1] for n, c in self.clips.items() if c.split == "train"])
+        training = np.concatenate([motion[name][1] for name, clip in self.clips.items() if clip.split == "train"])
         self.mean, self.scale = training.mean(0), training.std(0) + 1e-3
         self.labels = _Labels(motion, phones)
-        spoken = [c for c in self.read.copies if c.key not in self.valid_speech and phones[c.key]]
-        self.pools: list[tuple[FeatureStore, list[Copy], int]] = [
-            (self.grid, self._training(self.grid), config_.tracked_crops),
-            (self.read, spoken, config_.phone_crops),
+        spoken = [copy for copy in self.read.copies if copy.key not in self.valid_speech and phones[copy.key]]
+        self.sources: list[tuple[FeatureStore, list[Copy], int]] = [
+            (self.grid, self._training(self.grid), c.tracked_crops),
+            (self.read, spoken, c.phone_crops),
         ]
-        unlabelled = [c for c in read_manifest(data) if c.corpus in UNLABELLED and c.split == "train"]
-        others = store("unlabelled", [(c.path.stem, c.path) for c in unlabelled[::2]], 1)
-        self.pools.append((others, list(others.copies), config_.unlabelled_crops))
+        unlabelled = [clip for clip in read_manifest(data) if clip.corpus in UNLABELLED and clip.split == "train"]
+        others = store("unlabelled", [(clip.path.stem, clip.path) for clip in unlabelled[::2]], 1)
+        self.sources.append((others, list(others.copies), c.unlabelled_crops))
 
     def _training(self, store: FeatureStore) -> list[Copy]:
         return [c for c in store.copies if self.clips[c.key].split == "train"]
@@ -136,13 +141,13 @@ class SpeechEncoderTask:
         return SpeechEncoder(self.model_config)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Crops of all pools: ``mel`` (2T frames) and targets (T frames); tracked crops come first."""
+        """Crops of all sources: ``mel`` (2T frames) and targets (T frames); tracked crops come first."""
         frames = int(self.config.seconds * 50)
         columns: dict[str, list[NDArray[Any]]] = {k: [] for k in ("mel", "prosody", "phones", "motion", "weight")}
-        for store, copies, count in self.pools:
+        for store, copies, count in self.sources:
             for _ in range(count):
                 self._add_crop(columns, store, copies[int(rng.integers(len(copies)))], frames, rng)
-        return {name: torch.from_numpy(np.stack(rows)) for name, rows in columns.items()}
+        return {name: torch.from_numpy(np.stack(column)) for name, column in columns.items()}
 
     def _add_crop(
         self,
@@ -199,26 +204,26 @@ class SpeechEncoderTask:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Correlations on held-out sentences, jaw correlation on the unseen talker, phone accuracy on new speakers."""
         assert isinstance(model, SpeechEncoder)
-        figures: dict[str, list[float]] = {k: [] for k in ("lip_r", "width_r", "unseen_r", "phones", "phones_tracked")}
+        metrics: dict[str, list[float]] = {k: [] for k in ("lip_r", "width_r", "unseen_r", "phones", "phones_tracked")}
         for copy in (c for c in self.grid.copies if c.copy == 0 and self.clips[c.key].split == "valid"):
             hidden, times, speech = self._run(model, self.grid, copy)
             known, values = self.labels.motion[copy.key]
             target = resample_frames(values, known, times)
             motion = self._motion(model, hidden)
             for name, column in (("lip_r", 0), ("width_r", 1)):
-                figures[name].append(correlation(motion[speech, column], target[speech, column]))
-            figures["phones_tracked"].append(self._accuracy(model, hidden, copy.key, times))
+                metrics[name].append(correlation(motion[speech, column], target[speech, column]))
+            metrics["phones_tracked"].append(self._accuracy(model, hidden, copy.key, times))
         for copy in self.mandarin.copies:
             take = self.takes[copy.key]
             hidden, times, speech = self._run(model, self.mandarin, copy)
             jaw = resample_frames(take.feature("jaw_open"), take.times, times)
             if take.split == "train":
-                figures["unseen_r"].append(correlation(self._motion(model, hidden)[speech, 0], jaw[speech]))
+                metrics["unseen_r"].append(correlation(self._motion(model, hidden)[speech, 0], jaw[speech]))
         for copy in (c for c in self.read.copies if c.copy == 0 and c.key in self.valid_speech):
             hidden, times, _ = self._run(model, self.read, copy)
             if self.labels.phones[copy.key]:
-                figures["phones"].append(self._accuracy(model, hidden, copy.key, times))
-        means = {name: float(np.mean(values)) for name, values in figures.items()}
+                metrics["phones"].append(self._accuracy(model, hidden, copy.key, times))
+        means = {name: float(np.mean(values)) for name, values in metrics.items()}
         return means | {"score": means["lip_r"] + 0.3 * means["width_r"] + 0.3 * means["phones"]}
 
     def _run(
@@ -257,5 +262,5 @@ class SpeechEncoderTask:
             model=shipped.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = SPEECH_ENCODER_CARD.format(**{k: f"{v:.3f}" for k, v in metrics.items()})
+        card = fill_card("speech_encoder", metrics=card_table("speech_encoder", metrics))
         write_checkpoint(folder, config, state, card)

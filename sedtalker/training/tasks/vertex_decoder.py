@@ -10,25 +10,29 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder import DecoderConfig, speech_input
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig, one_hot, principal_components
-from sedtalker.audio import FrameClock, resample_frames
+from sedtalker.audio import SAMPLE_RATE, FrameClock, load_audio, resample_frames
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
+from sedtalker.nn.attention import LocalAttention, rotate
+from sedtalker.progress import Hook, counted
 from sedtalker.speech.backbone import pack_backbone
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.cards.decoder import vertex_decoder_card
-from sedtalker.training.corpora.sequence_speech import Hearing, open_hearing
-from sedtalker.training.corpora.sequences import MeshSequence, SequenceCorpus, open_sequences
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_source
+from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
+from sedtalker.training.evaluation.measures import VERTEX_DECODER
 from sedtalker.training.evaluation.vertex_decoder import Score, predictor, score_sequences
-from sedtalker.training.loop import Batch
-from sedtalker.training.pictures import show_attention, show_faces, show_sound
+from sedtalker.training.task import Batch, PreparedTask
 
 SAMPLED_FRAMES = 800
 """Training frames that the principal components are taken from."""
+SHOWN_FACES, SHOWN_SIZE = 4, 192
+"""Frames in a picture for TensorBoard, and the side of each, pixels."""
 
 
 class VertexDecoderTaskConfig(BaseModel):
@@ -39,31 +43,44 @@ class VertexDecoderTaskConfig(BaseModel):
     encoder: str | dict[str, Any] | None = None
     """Speech features: the built-in encoder (None), its checkpoint folder, or a backbone of the hub."""
     coefficients: int = 48
+    """Size of the basis."""
     blocks: dict[str, Any] = {}
     """Differences to ``DecoderConfig``."""
     crops: int = 8
+    """Crops in a batch."""
     seconds: float = 2.0
+    """Length of a crop."""
     lip_weight: float = 4.0
+    """Weight of the lips' vertices; the others have 1."""
     velocity_weight: float = 10.0
+    """Weight of the squared error of the frame differences."""
     blend: float = 0.3
     """Share of crops that pass from one recording of a take into another, so that the emotion changes inside them."""
-    valid: int = 12
+    valid: int = Field(12, ge=1)
     """Validation sequences that are scored, spread evenly."""
 
 
-class VertexDecoderTask:
-    """See ``sedtalker.training.loop.Task``."""
+class VertexDecoderTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
-        self.config = c = VertexDecoderTaskConfig.model_validate(config)
+        self.config = VertexDecoderTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
+
+    def read_data(self, hook: Hook) -> None:
+        """The sequences, validation speech, the principal components; training speech is encoded when it is drawn."""
+        data, c = self.data, self.config
         self.corpus = open_sequences(data)
         self.training = self.corpus.split("train")
         if not self.training:
             raise InputError(f"{data}: no training sequence with sound in it; see sedtalker data check {data}")
         held_out = self.corpus.split("valid") or self.training
         self.valid = held_out[:: max(1, math.ceil(len(held_out) / c.valid))]
-        self.hearing: Hearing = open_hearing(c.encoder, cache)
-        self.blocks = DecoderConfig.model_validate({**c.blocks, "hidden": self.hearing.channels})
+        self.source: SpeechSource = open_speech_source(c.encoder, self.cache)
+        for sequence in counted(self.valid, hook, "encoding validation speech", len(self.valid)):
+            assert sequence.audio is not None
+            self.source.cache.get(sequence.audio)
+        self.blocks = DecoderConfig.model_validate({**c.blocks, "hidden": self.source.channels})
         self.templates = {s.subject: self.corpus.template(s.subject) for s in (*self.training, *self.valid)}
         self.takes: dict[tuple[str, str], list[MeshSequence]] = defaultdict(list)
         for sequence in self.training:
@@ -100,7 +117,7 @@ class VertexDecoderTask:
             coefficients=c.coefficients,
             vertices=self.components.shape[1],
             labels=self.labels,
-            backbone=self.hearing.backbone,
+            backbone=self.source.backbone,
         )
         decoder = VertexDecoder(self.model_config)
         decoder.start_from(self.mean, self.components)
@@ -108,9 +125,11 @@ class VertexDecoderTask:
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """``speech`` (B, T, D + 4), ``posterior`` (B, T, C), ``intensity`` (B, T) and ``offsets`` (B, T, V, 3)."""
-        rows = [self._crop(rng) for _ in range(self.config.crops)]
+        crops = [self._crop(rng) for _ in range(self.config.crops)]
         names = ("speech", "posterior", "intensity", "offsets")
-        return {n: torch.from_numpy(np.stack(column)) for n, column in zip(names, zip(*rows, strict=True), strict=True)}
+        return {
+            n: torch.from_numpy(np.stack(column)) for n, column in zip(names, zip(*crops, strict=True), strict=True)
+        }
 
     def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
         sequence = self.training[int(rng.integers(len(self.training)))]
@@ -133,8 +152,8 @@ class VertexDecoderTask:
 
     def _speech(self, sequence: MeshSequence, times: NDArray[np.floating]) -> NDArray[np.float32]:
         assert sequence.audio is not None
-        rows = self.hearing.cache.get(sequence.audio)
-        return resample_frames(np.asarray(rows, np.float32), FRAME_CLOCK.times(len(rows)), times)
+        features = self.source.cache.get(sequence.audio)
+        return resample_frames(np.asarray(features, np.float32), FRAME_CLOCK.times(len(features)), times)
 
     def _offsets(self, sequence: MeshSequence, times: NDArray[np.floating]) -> NDArray[np.float32]:
         vertices, fps = sequence.open(), self.corpus.fps
@@ -145,7 +164,7 @@ class VertexDecoderTask:
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Squared vertex error and velocity error, lips weighted, in units of the variance of the motion."""
-        hidden, prosody = batch["speech"][..., : self.hearing.channels], batch["speech"][..., self.hearing.channels :]
+        hidden, prosody = batch["speech"][..., : self.source.channels], batch["speech"][..., self.source.channels :]
         predicted = model(speech_input(hidden, prosody), batch["posterior"], batch["intensity"]).float()
         weight = self.weight.to(predicted.device)[:, None]
         error = 1000 * (predicted - batch["offsets"])
@@ -158,21 +177,21 @@ class VertexDecoderTask:
         }
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Figures on validation sequences, with the controls; the score is the share of motion that is explained."""
+        """Metrics on validation sequences, with the controls; the score is the share of motion that is explained."""
         assert isinstance(model, VertexDecoder)
-        return score_sequences(predictor(model, self.hearing, self.corpus.fps), self.corpus, self.valid).figures
+        return score_sequences(predictor(model, self.source, self.corpus.fps), self.corpus, self.valid).metrics
 
     def show(self, model: nn.Module, writer: Any, step: int) -> None:
         """A validation sequence as sound, faces (predicted above recorded) and attention."""
         assert isinstance(model, VertexDecoder)
         sequence = self.valid[0]
         assert sequence.audio is not None
-        score: Score = score_sequences(predictor(model, self.hearing, self.corpus.fps), self.corpus, [sequence])
+        score: Score = score_sequences(predictor(model, self.source, self.corpus.fps), self.corpus, [sequence])
         show_sound(writer, sequence.audio, step)
         show_faces(writer, score.predicted[0], sequence.open(), self.corpus.head.triangles, step)
         clip = self._speech(sequence, FRAME_CLOCK.times(100))[None]
         hidden, prosody = torch.from_numpy(clip).split(
-            [self.hearing.channels, clip.shape[-1] - self.hearing.channels], -1
+            [self.source.channels, clip.shape[-1] - self.source.channels], -1
         )
         device = next(model.parameters()).device
         posterior = torch.from_numpy(one_hot(self.labels, sequence.emotion, 100))[None]
@@ -181,19 +200,40 @@ class VertexDecoderTask:
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder; a backbone that is a local folder is copied into it."""
-        if self.hearing.backbone:
-            packed = pack_backbone(self.hearing.backbone, folder)
+        if self.source.backbone:
+            packed = pack_backbone(self.source.backbone, folder)
             self.model_config = self.model_config.model_copy(update={"backbone": packed})
         config = CheckpointConfig(
             kind="vertex_decoder",
             licence=licence_of(self.corpus),
             trained_on=[f"{self.corpus.name}, {len(self.training)} sequences: {self.corpus.licence}"],
-            encoder_sha256=weights_sha256(self.hearing.folder) if self.hearing.folder else None,
+            encoder_sha256=weights_sha256(self.source.folder) if self.source.folder else None,
             model=self.model_config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = vertex_decoder_card(self.corpus, self.training, self.valid, self.kept, self.model_config, metrics)
-        write_checkpoint(folder, config, model.state_dict(), card)
+        write_checkpoint(folder, config, model.state_dict(), self._card(metrics))
+
+    def _card(self, metrics: dict[str, float]) -> str:
+        lines = []
+        for measure in VERTEX_DECODER:
+            if measure.key in metrics and measure.better == "lower":
+                values = (metrics.get(prefix + measure.key) for prefix in ("", "static_", "shuffled_"))
+                cells = ["–" if v is None else f"{v:.3f}" for v in values]
+                lines.append(f"| {measure.text} | " + " | ".join(cells) + " |")
+        return fill_card(
+            "vertex_decoder",
+            name=self.corpus.name,
+            vertices=self.model_config.vertices,
+            coefficients=self.model_config.coefficients,
+            kept=self.kept,
+            training=len(self.training),
+            subjects=len({s.subject for s in self.training}),
+            words=", ".join(self.corpus.labels) or "neutral talk",
+            valid=len(self.valid),
+            metrics="\n".join(lines),
+            score=metrics.get("score", float("nan")),
+            licence=self.corpus.licence,
+        )
 
 
 def blended(
@@ -215,3 +255,78 @@ def licence_of(corpus: SequenceCorpus) -> str:
     return {"emovoca": "CC-BY-NC-4.0", "vocaset": "LicenseRef-VOCASET-non-commercial"}.get(
         corpus.name, "LicenseRef-own-recordings"
     )
+
+
+# --- Sound, faces and attention for TensorBoard.
+
+
+def show_sound(writer: Any, audio: Path, step: int) -> None:
+    """The recording that the pictures belong to."""
+    writer.add_audio("audio", torch.from_numpy(load_audio(audio).samples)[None], step, SAMPLE_RATE)
+
+
+def show_faces(
+    writer: Any,
+    predicted: NDArray[np.float32],
+    recorded: NDArray[np.float32],
+    triangles: NDArray[np.int32] | None,
+    step: int,
+) -> None:
+    """Frames of a sequence, predicted (above) and recorded; nothing where the triangles are unknown."""
+    if triangles is not None:
+        picture = face_pictures([predicted, np.asarray(recorded, np.float32)], triangles)
+        writer.add_image("face/predicted_over_recorded", picture, step, dataformats="HWC")
+
+
+def face_pictures(motions: list[NDArray[np.float32]], triangles: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Pictures (motions · SHOWN_SIZE, SHOWN_FACES · SHOWN_SIZE, 3) of evenly spaced frames, motion below motion."""
+    from sedtalker.mesh.mesh import from_triangles
+    from sedtalker.render.camera import Camera
+    from sedtalker.render.renderer import make_renderer
+
+    first = motions[0][0]
+    low, high = first.min(0), first.max(0)
+    centre, size = (low + high) / 2, float((high - low)[:2].max())
+    eye = (float(centre[0]), float(centre[1]), float(high[2] + 2.2 * size))
+    camera = Camera(eye, (float(centre[0]), float(centre[1]), float(centre[2])), fov=30.0)
+    made = []
+    with make_renderer(from_triangles(first, triangles), camera, SHOWN_SIZE, "numba", threads=1) as renderer:
+        for motion in motions:
+            frames = np.linspace(0, len(motion) - 1, SHOWN_FACES).astype(int)
+            made.append(np.concatenate([renderer.render(np.ascontiguousarray(motion[t])) for t in frames], axis=1))
+    return np.concatenate(made, axis=0)
+
+
+def show_attention(writer: Any, model: nn.Module, inputs: tuple[Tensor, ...], step: int) -> None:
+    """The attention of every ``LocalAttention`` of a model over one clip, averaged over heads."""
+    for name, weights in attention_maps(model, inputs).items():
+        writer.add_image(f"attention/{name}", (weights / weights.max()).clip(0, 1), step, dataformats="HW")
+
+
+@torch.no_grad()
+def attention_maps(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, NDArray[np.float32]]:
+    """(T, T) weights of each attention layer, by its name in the model; queries down, each sums to 1."""
+    seen: dict[str, Tensor] = {}
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LocalAttention)}
+
+    def keep(name: str) -> Any:
+        return lambda layer, given: seen.__setitem__(name, given[0])
+
+    hooks = [layer.register_forward_pre_hook(keep(name)) for name, layer in layers.items()]
+    try:
+        model(*inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: _weights(layers[name], x) for name, x in seen.items()}
+
+
+def _weights(layer: LocalAttention, x: Tensor) -> NDArray[np.float32]:
+    length, width = x.shape[1:]
+    q, k, _ = layer.qkv(x[:1]).reshape(length, 3, layer.heads, width // layer.heads).permute(1, 2, 0, 3)
+    q, k = (rotate(v, slice(0, length), length) for v in (q, k))
+    apart = torch.arange(length, device=x.device)[:, None] - torch.arange(length, device=x.device)
+    logits = (q @ k.transpose(-1, -2)) / (width // layer.heads) ** 0.5
+    outside = (apart > layer.radius) | (-apart > getattr(layer, "future", layer.radius))
+    weights: Tensor = logits.masked_fill(outside, -torch.inf).softmax(-1).mean(0)
+    return weights.float().cpu().numpy()

@@ -11,9 +11,9 @@ from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVE
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.evaluation.clips import (
     ClipResult,
-    clip_figures,
+    clip_metrics,
     clip_reliability,
-    group_figures,
+    group_metrics,
     level_equalised,
     strength_auc,
 )
@@ -41,7 +41,7 @@ ROWS = [
 
 
 def test_groups_count_their_own_clips():
-    figures = group_figures(ROWS)
+    figures = group_metrics(ROWS)
     assert figures["uar_ravdess_women"] == pytest.approx((1 + 1 / 2) / 2)
     assert figures["uar_ravdess_men"] == pytest.approx((0 + 1 / 2) / 2)
     assert figures["uar_ravdess_normal"] == pytest.approx((1 / 2 + 1 / 2) / 2)
@@ -52,7 +52,7 @@ def test_groups_count_their_own_clips():
 
 
 def test_figures_of_all_clips():
-    figures = clip_figures(ROWS)
+    figures = clip_metrics(ROWS)
     assert figures["uar_ko"] == 1.0
     assert figures["uar_tess"] == 0.0
     assert figures["ece"] == pytest.approx(0.8 - 4 / 7)

@@ -8,14 +8,14 @@ import torch
 
 from sedtalker.emotion.functionals import Voice
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.evaluation.clips import HeardClip, enrolled_voice
-from sedtalker.training.evaluation.joined import confidence_figures
+from sedtalker.training.evaluation.clips import EncodedClip, enrolled_voice
+from sedtalker.training.evaluation.joined import confidence_metrics
 
 
-def heard(speaker: str, category: int, frames: float | None) -> HeardClip:
+def heard(speaker: str, category: int, frames: float | None) -> EncodedClip:
     clip = Clip("made", Path(), "en", speaker, "f", "happy", "", "", 1.0, "test")
     voice = None if frames is None else Voice(torch.full((1, 2), frames), torch.zeros(1, 60), torch.ones(1, 60))
-    return HeardClip(clip, None, category, -1, voice)  # type: ignore[arg-type]
+    return EncodedClip(clip, None, category, -1, voice)  # type: ignore[arg-type]
 
 
 CLIPS = [heard("a", 0, 1.0), heard("a", 1, 10.0), heard("a", 2, 100.0), heard("a", 3, None), heard("b", 0, 1e4)]
@@ -33,8 +33,8 @@ def test_neutral_ones_if_there_are_any():
     assert enrolled_voice(CLIPS, "a", 0, False, np.random.default_rng(0)) is None
 
 
-def test_confidence_figures_by_hand():
-    figures = confidence_figures(np.array([[0.35, 0.2, 100], [0.85, 1.0, 300]]))
+def test_confidence_metrics_by_hand():
+    figures = confidence_metrics(np.array([[0.35, 0.2, 100], [0.85, 1.0, 300]]))
     assert figures["segment_ece"] == pytest.approx((0.15 * 100 + 0.15 * 300) / 400)
     assert figures["uncertain_0.4"] == 0.25
     assert figures["certain_0.4"] == 1.0

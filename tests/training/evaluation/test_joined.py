@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sedtalker.emotion.diarizer import FrameEmotions
+from sedtalker.emotion.inference import FrameEmotions
 from sedtalker.training.corpora.emotion_speech import SILENCE
-from sedtalker.training.evaluation.joined import FOUR, among, changes, recording_figures
+from sedtalker.training.evaluation.joined import FOUR, among, changes, recording_metrics
 
 LABELS = np.array([1] * 50 + [SILENCE] * 20 + [3] * 50)
 
@@ -18,7 +18,7 @@ def frames(guess: np.ndarray, speech: np.ndarray) -> FrameEmotions:
 
 def test_a_perfect_track_has_no_error():
     guess = np.where(np.arange(120) < 60, 1, 3)
-    figures = recording_figures(LABELS, guess, frames(guess, LABELS != SILENCE))
+    figures = recording_metrics(LABELS, guess, frames(guess, LABELS != SILENCE))
     assert figures[""] == figures["_speech"] == figures["_activity"] == 0.0
     assert figures["boundary_f1"] == 1.0
     assert figures["_frames_everywhere"] == pytest.approx(20 / 120)
@@ -27,7 +27,7 @@ def test_a_perfect_track_has_no_error():
 
 def test_wrong_segments_wrong_frames_and_wrong_silence_are_told_apart():
     best, decoded = np.full(120, 1), np.where(np.arange(120) < 80, 1, 3)
-    figures = recording_figures(LABELS, decoded, frames(best, np.ones(120, bool)))
+    figures = recording_metrics(LABELS, decoded, frames(best, np.ones(120, bool)))
     assert figures[""] == pytest.approx(30 / 120)
     assert figures["_speech"] == pytest.approx(10 / 100)
     assert figures["_frames_speech"] == pytest.approx(50 / 100)

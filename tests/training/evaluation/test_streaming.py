@@ -3,19 +3,21 @@
 import numpy as np
 import pytest
 import torch
+from sedtalker.training.evaluation.streaming import stream_speed, streamed
 
-from sedtalker.emotion.diarizer import frame_emotions
+from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.stream import DiarizerStream
-from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, encode
-from sedtalker.training.evaluation.streaming import stream_speed, streamed
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
 from tests.speech.test_stream import voice_like
 
 
 @pytest.fixture(scope="module")
-def small() -> tuple[DiarizerNetwork, SpeechEncoder]:
+def small() -> tuple[DiarizerNetwork, MelEncoder]:
     torch.manual_seed(2)
-    encoder = SpeechEncoder(SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))).eval().requires_grad_(False)
+    encoder = MelEncoder(
+        SpeechEncoder(SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))).eval().requires_grad_(False)
+    )
     config = DiarizerConfig(hidden_channels=16, windows=(0.4, 1.0), width=8, members=2)
     return DiarizerNetwork(config).eval().requires_grad_(False), encoder
 
@@ -38,7 +40,7 @@ def test_offline_is_offline(small):
 
     sound = voice_like(2.0, 3)
     *_, (name, frames, _) = streamed(*small, sound)
-    whole = frame_emotions(small[0], encode(small[1], from_samples(sound, 16_000)))
+    whole = frame_emotions(small[0], small[1](from_samples(sound, 16_000)))
     assert name == "offline"
     assert np.abs(frames.posterior - whole.posterior).max() < 1e-3
 

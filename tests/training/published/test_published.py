@@ -58,6 +58,7 @@ def test_the_decoder_trains_with_every_published_loss(miniature_emovoca: Path, t
         "decoder", encoder=tiny, recogniser=tiny, width=32, heads=2, lip_layers=1, valid=1, emotions=["Smile2", "Sad1"]
     )
     task = PublishedDecoderTask(config, miniature_emovoca, tmp_path / "cache")
+    task.prepare()
     model = task.build()
     assert isinstance(model, PublishedDecoder)
     batch = task.batch(np.random.default_rng(0))
@@ -83,6 +84,7 @@ def test_the_diarizer_trains_on_utterance_labels(buzzing_voices: Path, tmp_path:
     tiny = str(save_tiny("WavLM", tmp_path / "tiny"))
     config = task_config("diarizer", encoder=tiny, frozen_layers=1, seconds=1.0)
     task = PublishedDiarizerTask(config, buzzing_voices, tmp_path / "cache")
+    task.prepare()
     batch = task.batch(np.random.default_rng(0))
     assert task.build()(batch["audio"]).shape == (4, 49, 7)
     assert task.weight[SEDTALKER_PAPER.index("happy")] == pytest.approx(1.0)

@@ -27,7 +27,9 @@ def task_for(encoder: str, backbone: Path, data: Path, *more: str) -> BackboneTa
     small = {"corpora": {"made": 1.0}, "degraded": 0.0, "clips_per_batch": 4, "seconds": 1.0}
     task = config["task"] | small
     assert task.pop("name") == "backbone"
-    return BackboneTask(task, data, data / "cache")
+    made = BackboneTask(task, data, data / "cache")
+    made.prepare()
+    return made
 
 
 @pytest.mark.parametrize(("encoder", "kind"), [("wavlm_base_plus", "WavLM"), ("whisper", "Whisper")])

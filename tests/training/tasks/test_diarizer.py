@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from sedtalker.audio import load_audio
-from sedtalker.emotion.diarizer import diarize, load_diarizer
-from sedtalker.speech.encoder import SpeechEncoder, encode
+from sedtalker.emotion.inference import diarize, load_diarizer
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder
 from sedtalker.training.corpora.emotion_features import EmotionFeatures
-from sedtalker.training.corpora.window_statistics import EmotionRows
-from sedtalker.training.tasks.diarizer import DiarizerTask, DiarizerTraining, SpanSampler, ordinal_loss, ranking_loss
+from sedtalker.training.corpora.window_statistics import WindowStatistics
+from sedtalker.training.tasks.diarizer import DiarizerTask, DiarizerTaskConfig, SpanSampler, ordinal_loss, ranking_loss
 
 
 def test_ordinal_loss_by_hand():
@@ -28,7 +28,7 @@ def test_ranking_loss_takes_pairs_of_one_category():
     assert ranking_loss(score, torch.tensor([1, 1, 1]), category).item() == 0.0
 
 
-def made_rows() -> EmotionRows:
+def made_statistics() -> WindowStatistics:
     """Two corpora, three speakers, an uneven number of clips; every row holds its own label."""
     clips = [("a", "a1", 0)] * 6 + [("a", "a1", 1)] * 2 + [("a", "a2", 1)] + [("b", "b1", 3)] * 4 + [("a", "a2", -1)]
     recording = np.repeat(np.arange(len(clips)), 6).astype(np.int32)
@@ -39,20 +39,20 @@ def made_rows() -> EmotionRows:
         *[np.zeros(0)] * 5, np.arange(len(clips) + 1) * 50, columns[0], columns[1], columns[2], columns[2], Path()
     )
     values = np.repeat(label[:, None], 3, 1).astype(np.float16)
-    return EmotionRows(values, recording, label, label, features)
+    return WindowStatistics(values, recording, label, label, features)
 
 
 @pytest.fixture
 def sampler() -> SpanSampler:
-    config = DiarizerTraining(
+    config = DiarizerTaskConfig(
         corpora={"a": 0.75, "b": 0.25}, joined_corpora={}, quality={"b": 0.5}, noise=0.0, singles_per_batch=64
     )
-    return SpanSampler(made_rows(), config)
+    return SpanSampler(made_statistics(), config)
 
 
 def test_values_and_labels_stay_together(sampler):
     batch = sampler.draw(np.random.default_rng(0))
-    assert torch.equal(batch["rows"][:, 0], batch["label"].float()), "spans never mix labels"
+    assert torch.equal(batch["statistics"][:, 0], batch["label"].float()), "spans never mix labels"
     assert batch["quality"].tolist() == [0.5 if c else 1.0 for c in batch["corpus"].tolist()]
 
 
@@ -65,9 +65,9 @@ def test_corpora_speakers_and_categories_are_drawn_evenly(sampler):
 
 
 def test_held_out_speakers_are_never_drawn():
-    config = DiarizerTraining(corpora={"a": 0.75, "b": 0.25}, joined_corpora={}, held_out=("a1",))
-    sampler = SpanSampler(made_rows(), config)
-    assert not np.isin(sampler.rows.features.speaker[sampler.singles], ["a1"]).any()
+    config = DiarizerTaskConfig(corpora={"a": 0.75, "b": 0.25}, joined_corpora={}, held_out=("a1",))
+    sampler = SpanSampler(made_statistics(), config)
+    assert not np.isin(sampler.statistics.features.speaker[sampler.singles], ["a1"]).any()
 
 
 def test_trains_exports_and_listens(tmp_path, buzzing_voices):
@@ -82,6 +82,7 @@ def test_trains_exports_and_listens(tmp_path, buzzing_voices):
         "model": {"members": 2, "width": 16, "dropout": 0.1, "windows": [0.5, 2.0]},
     }
     task = DiarizerTask(config, buzzing_voices, tmp_path / "cache")
+    task.prepare()
     torch.manual_seed(0)
     model = task.build()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
@@ -98,5 +99,5 @@ def test_trains_exports_and_listens(tmp_path, buzzing_voices):
     assert "CC-BY-NC-SA-4.0" in (tmp_path / "export" / "README.md").read_text()
     loaded = load_diarizer(tmp_path / "export")
     audio = load_audio(buzzing_voices / "audio" / "made" / "c_happy_0.wav")
-    track = diarize(loaded, encode(SpeechEncoder().eval(), audio), audio.duration)
+    track = diarize(loaded, MelEncoder(SpeechEncoder().eval())(audio), audio.duration)
     assert track.segments()[0].label == "happy"

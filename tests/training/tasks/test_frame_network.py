@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import load_audio
-from sedtalker.emotion.diarizer import diarize, load_diarizer
-from sedtalker.speech.encoder import SpeechEncoder, encode
+from sedtalker.emotion.inference import diarize, load_diarizer
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder
 from sedtalker.training.corpora.emotion_speech import SILENCE
 from sedtalker.training.tasks.diarizer import DiarizerTask
 from sedtalker.training.tasks.frame_network import (
     FrameNetworkTask,
-    SpanPool,
+    SpanMeans,
     affect_targets,
     boundary_loss,
     label_spans,
@@ -41,7 +41,7 @@ def test_span_means_are_means(rows):
     if not (spans >= 0).any():
         return
     values = torch.randn(*spans.shape, 3)
-    pool = SpanPool(spans)
+    pool = SpanMeans(spans)
     numbers = torch.unique(spans[spans >= 0])
     expected = torch.stack([values[spans == n].mean(0) for n in numbers])
     assert torch.allclose(pool.mean(values), expected, atol=1e-6)
@@ -78,21 +78,24 @@ def test_trains_joins_the_diarizer_and_listens(tmp_path, buzzing_voices):
     common = {"corpora": {"made": 1.0}, "joined_corpora": {"made": 1.0}, "copies": 0, "joined": 6}
     config = common | {"singles_per_batch": 8, "joined_per_batch": 2, "model": {"width": 16, "layout": "CC"}}
     task = FrameNetworkTask(config, buzzing_voices, tmp_path / "cache")
+    task.prepare()
     network = short_training(task, 30)
     with torch.no_grad():
         figures = task.validate(network)
     assert figures["uar_made"] == 1.0
     task.export(network, tmp_path / "frames", figures)
     again = FrameNetworkTask(config | {"pretrained": str(tmp_path / "frames")}, buzzing_voices, tmp_path / "cache")
+    again.prepare()
     kept = again.build().state_dict()["blocks.0.conv.weight"]
     assert torch.allclose(kept, network.state_dict()["blocks.0.conv.weight"], atol=1e-3), "the trunk is taken over"
 
     head = common | {"encoder": "none", "singles_per_batch": 24, "joined_per_batch": 8}
     head |= {"model": {"members": 2, "width": 16, "windows": [0.5, 2.0]}, "frame_networks": [str(tmp_path / "frames")]}
     diarizer_task = DiarizerTask(head, buzzing_voices, tmp_path / "cache")
+    diarizer_task.prepare()
     diarizer_task.export(short_training(diarizer_task, 40), tmp_path / "export", figures)
     loaded = load_diarizer(tmp_path / "export")
     assert len(loaded.frame_networks) == 1
     audio = load_audio(buzzing_voices / "audio" / "made" / "c_happy_0.wav")
-    track = diarize(loaded, encode(SpeechEncoder().eval(), audio), audio.duration)
+    track = diarize(loaded, MelEncoder(SpeechEncoder().eval())(audio), audio.duration)
     assert track.segments()[0].label == "happy"

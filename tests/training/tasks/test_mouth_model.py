@@ -11,8 +11,8 @@ from sedtalker.animation.mouth_model import MOUTH_SHAPES
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig, SpeechFeatures
-from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 from sedtalker.training.evaluation.control import constant_track
 from sedtalker.training.tasks.mouth_model import correct_decoder
 

@@ -15,8 +15,8 @@ from sedtalker.emotion.densify import constant_track
 from sedtalker.errors import InputError
 from sedtalker.export.arkit import COLUMNS, timecode
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.encoder import encode, load_encoder
-from sedtalker.training.corpora.takes import find_lag, read_takes
+from sedtalker.speech.encoder import open_encoder
+from sedtalker.training.corpora.tracked_motion import find_lag, read_takes
 from sedtalker.training.loop import TrainerConfig, fit
 from sedtalker.training.tasks.personal_decoder import PersonalDecoderTask
 
@@ -39,10 +39,10 @@ def write_take(folder: Path, name: str, sound: Audio, weights: np.ndarray, times
 def takes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six takes of an actor who opens the jaw wide, smiles on one side, and was tracked 60 ms late."""
     folder = tmp_path_factory.mktemp("takes")
-    speech, encoder, decoder = load_audio(SAMPLE).samples, load_encoder(), load_decoder()
+    speech, encoder, decoder = load_audio(SAMPLE).samples, open_encoder(), load_decoder()
     for number in range(6):
         sound = Audio(speech[number * 3 * SAMPLE_RATE : (number + 1) * 3 * SAMPLE_RATE])
-        features = encode(encoder, sound)
+        features = encoder(sound)
         weights = decoder.predict(features, constant_track("neutral", sound.duration))
         weights[:, JAW] = np.clip(1.7 * weights[:, JAW], 0, 1)
         weights[:, SMILE] = np.clip(weights[:, SMILE] + 0.3, 0, 1)
@@ -56,6 +56,7 @@ def test_takes_are_read_and_their_lag_is_found(takes: Path) -> None:
     assert every[0].weights.shape == (180, 52)
     assert every[0].track.intensity.max() == 0.0
     task = PersonalDecoderTask({"seconds": 1.0}, takes, takes)
+    task.prepare()
     lags = [heard.lag for heard in task.training]
     assert np.median(lags) == pytest.approx(0.06, abs=0.021)
     assert [heard.take.name for heard in task.held_out] == ["take3"]
@@ -82,6 +83,7 @@ def test_takes_that_do_not_fit(tmp_path: Path) -> None:
 @pytest.mark.training
 def test_it_takes_on_the_habit_and_keeps_obeying(takes: Path, tmp_path: Path) -> None:
     task = PersonalDecoderTask({"seconds": 1.2, "crops": 6}, takes, tmp_path)
+    task.prepare()
     config = TrainerConfig(
         steps=60, run_dir=str(tmp_path), lr=1e-3, warmup=10, weight_decay=0.0, validate_every=60, accelerator="cpu"
     )

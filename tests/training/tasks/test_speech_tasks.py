@@ -9,15 +9,14 @@ from sedtalker.animation.mouth_model import MOUTH_SHAPES, MouthModel
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_builtin
 from sedtalker.speech.encoder import SpeechEncoderConfig
-from sedtalker.training.cards.decoder import ear_card
+from sedtalker.training.cards import ear_card
+from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
 from sedtalker.training.corpora.tracked_motion import ict_matrix, read_grid, split_of
 from sedtalker.training.motion.alignment import PhoneSpan
-from sedtalker.training.motion.lip_gauge import measure_lips
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, vertex_factor, weighted_sum
 from sedtalker.training.motion.phone_motion import PhoneMotion, speak_phones
-from sedtalker.training.motion.spoken_motion import pause
+from sedtalker.training.motion.spoken_motion import measure_lips, pause
 from sedtalker.training.tasks.mouth_model import MouthModelInTraining
-from sedtalker.training.tasks.speech_encoder import mask_spectrum, warp_bands
 
 
 def test_warp_moves_a_formant():
@@ -67,10 +66,10 @@ def test_vertex_factor_measures_vertices():
 
 def test_losses_are_zero_for_the_target_and_learnable():
     face = load_builtin()
-    gauge = measure_lips(face)
+    lip_measure = measure_lips(face)
     rng = np.random.default_rng(0)
     targets = rng.random((40, 52)).astype(np.float32)
-    loss = DecoderLoss(face, targets, gauge.gain, gauge.width)
+    loss = DecoderLoss(face, targets, lip_measure.gain, lip_measure.width)
     target = torch.from_numpy(targets).reshape(2, 20, 52)
     batch = {"target": target, "closure": torch.zeros(2, 20), "contact": torch.ones(2, 20)}
     batch |= {"weight": torch.ones(2, 20), "talking": torch.ones(2, 20)}
@@ -90,9 +89,9 @@ def test_losses_are_zero_for_the_target_and_learnable():
 
 def test_swapped_crops_must_differ_as_their_targets_do():
     face = load_builtin()
-    gauge = measure_lips(face)
+    lip_measure = measure_lips(face)
     rng = np.random.default_rng(0)
-    loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), gauge.gain, gauge.width)
+    loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), lip_measure.gain, lip_measure.width)
     target = torch.from_numpy(rng.uniform(0.2, 0.6, (4, 10, 52)).astype(np.float32))
     zero = torch.zeros(4, 10)
     batch = {"target": target, "closure": zero, "contact": zero, "weight": torch.ones(4, 10), "talking": zero}
@@ -115,11 +114,11 @@ def test_swapped_crops_must_differ_as_their_targets_do():
 
 def test_following_asks_for_the_shape_of_the_curve_and_not_its_size():
     face = load_builtin()
-    gauge = measure_lips(face)
+    lip_measure = measure_lips(face)
     opening = torch.sin(torch.linspace(0, 25, 60)) * 0.2 + 0.3
     target = torch.zeros(2, 60, 52)
     target[..., INDEX["jawOpen"]] = opening
-    loss = DecoderLoss(face, target[0].numpy(), gauge.gain, gauge.width)
+    loss = DecoderLoss(face, target[0].numpy(), lip_measure.gain, lip_measure.width)
     talking = torch.ones(2, 60)
     batch = {"target": target, "closure": 0 * talking, "contact": 0 * talking, "weight": talking, "talking": talking}
 
@@ -139,9 +138,9 @@ def test_following_asks_for_the_shape_of_the_curve_and_not_its_size():
 def test_bilabials_always_close_from_phones():
     torch.manual_seed(0)
     network = PhoneMotion(np.random.default_rng(0).random((50, 53)).astype(np.float32))
-    gauge = measure_lips(load_builtin())
+    lip_measure = measure_lips(load_builtin())
     spans = [PhoneSpan("AA", 0.0, 0.2), PhoneSpan("M", 0.2, 0.3), PhoneSpan("AA", 0.3, 0.5)]
-    motion = speak_phones(network, spans, 25, gauge)
+    motion = speak_phones(network, spans, 25, lip_measure)
     assert motion.gap[11:14].max() < 1e-6
     assert motion.closure[12] == 1
     assert motion.coefficients.shape == (25, 52)

@@ -21,12 +21,11 @@ from hypothesis import strategies as st
 from sedtalker.animation.vertex_decoder import principal_components
 from sedtalker.errors import InputError
 from sedtalker.nn.attention import LocalAttention
-from sedtalker.training.corpora.sequences import open_sequences
+from sedtalker.training.corpora.meshes import open_sequences
 from sedtalker.training.evaluation.vertex_decoder import evaluate_vertex_decoder
 from sedtalker.training.loop import TrainerConfig, fit, read_log
-from sedtalker.training.pictures import attention_maps
 from sedtalker.training.run import train
-from sedtalker.training.tasks.vertex_decoder import VertexDecoderTask, blended
+from sedtalker.training.tasks.vertex_decoder import VertexDecoderTask, attention_maps, blended
 from tests.support.tiny_backbones import save_tiny
 
 SMALL = {"coefficients": 8, "blocks": {"width": 32, "condition": 8, "heads": 2, "layout": "MA"}, "valid": 2}
@@ -79,6 +78,7 @@ def test_attention_maps_are_what_the_layer_does() -> None:
 
 def test_the_untrained_decoder_is_a_still_face(miniature_emovoca: Path, tmp_path: Path) -> None:
     task = VertexDecoderTask(SMALL, miniature_emovoca, tmp_path)
+    task.prepare()
     model = task.build().eval()
     batch = task.batch(np.random.default_rng(0))
     assert batch["offsets"].shape == (8, 100, 5023, 3)
@@ -90,6 +90,7 @@ def test_the_untrained_decoder_is_a_still_face(miniature_emovoca: Path, tmp_path
 
 def test_it_trains_and_its_checkpoint_is_scored(miniature_emovoca: Path, tmp_path: Path) -> None:
     task = VertexDecoderTask({**SMALL, "crops": 2, "seconds": 0.8}, miniature_emovoca, tmp_path / "cache")
+    task.prepare()
     config = TrainerConfig(
         steps=120, threads=1, run_dir=str(tmp_path / "run"), warmup=5, validate_every=20, accelerator="cpu"
     )
@@ -109,6 +110,7 @@ def test_it_trains_and_its_checkpoint_is_scored(miniature_emovoca: Path, tmp_pat
 def test_a_backbone_of_the_hub_takes_the_encoders_place(miniature_emovoca: Path, tmp_path: Path) -> None:
     folder = save_tiny("Hubert", tmp_path / "backbone")
     task = VertexDecoderTask({**SMALL, "encoder": {"name": str(folder)}}, miniature_emovoca, tmp_path / "cache")
+    task.prepare()
     assert task.batch(np.random.default_rng(0))["speech"].shape == (8, 100, 16 + 4)
     task.export(task.build(), tmp_path / "export", {"score": 0.0})
     shutil.rmtree(folder)
@@ -130,6 +132,7 @@ def test_blocks_that_are_none(miniature_emovoca: Path, tmp_path: Path) -> None:
 
 def test_another_topology_is_refused(miniature_emovoca: Path, tmp_path: Path) -> None:
     task = VertexDecoderTask(SMALL, miniature_emovoca, tmp_path)
+    task.prepare()
     model = task.build()
     task.export(model, tmp_path / "export", {"score": 0.0})
     for folder in ("sequences", "wav"):
