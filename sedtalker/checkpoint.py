@@ -17,6 +17,7 @@ from sedtalker.storage import whole_file
 
 Kind = Literal[
     "speech_encoder",
+    "mouth_model",
     "frame_network",
     "diarizer",
     "decoder",
@@ -41,7 +42,8 @@ class CheckpointConfig(BaseModel):
     trained_on: list[str] = Field(description="corpora, with their licences")
     encoder_sha256: str | None = Field(None, description="hash of the encoder weights a head was trained on")
     model: dict[str, Any] = Field(description="hyper-parameters, checked by the model's own schema")
-    metrics: dict[str, float] = Field(default_factory=dict, description="held-out figures at the end of training")
+    metrics: dict[str, float] = Field(default_factory=dict, description="on validation data, at the end of training")
+    held_out: dict[str, float] = Field(default_factory=dict, description="on test data, written after measuring it")
 
 
 def builtin_checkpoint(name: str) -> Path:
@@ -71,6 +73,14 @@ def read_config(folder: Path) -> CheckpointConfig:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "config.json"
         raise InputError(f"{folder}: config.json is not valid: {where}: {first['msg']}") from None
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder's ``config.json`` is one of ours, and not that of a ``transformers`` model."""
+    try:
+        return "kind" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def read_checkpoint(folder: Path, kind: Kind, schema: type[Schema]) -> tuple[CheckpointConfig, Schema, dict[str, Any]]:
@@ -178,9 +188,10 @@ def convert_weights(source: Path, target: Path, like: Path | None = None) -> dic
         )
     pass
 
-    note = f"\n## Origin\nWeights converted from `{source.name}`. The figures above are not theirs.\n"
+    note = f"\n## Origin\nWeights converted from `{source.name}`. The metrics above are not theirs.\n"
     card = (like / "README.md").read_text(encoding="utf-8") + note
-    changed = config.model_copy(update={"metrics": {}, "trained_on": [f"unknown: converted from {source.name}"]})
+    unknown = {"metrics": {}, "held_out": {}, "trained_on": [f"unknown: converted from {source.name}"]}
+    changed = config.model_copy(update=unknown)
     write_checkpoint(target, changed, tensors, card)
     return shapes
 

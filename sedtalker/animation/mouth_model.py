@@ -153,7 +153,7 @@ def load_mouth_model(folder: Path) -> MouthModel:
     Raises:
         InputError: another kind of encoder.
     """
-    _, config, state = read_checkpoint(folder, "speech_encoder", SpeechEncoderConfig)
+    _, config, state = read_checkpoint(folder, "mouth_model", SpeechEncoderConfig)
     if config.hop != 20 or config.motion_channels != len(MOUTH_SHAPES):
         raise InputError(f"{folder}: not a mouth model: sedtalker train experiment=mouth_model makes one")
     model = MouthModel(config)
