@@ -69,9 +69,9 @@ class Animator:
         self._diarizer = diarizer
         self.builtin = folder in [builtin_checkpoint(name) for name in BUILTIN.values()]
         described = read_config(folder)
-        self.licence, self._encoder_sha256 = described.licence, described.encoder_sha256
+        self.licence = described.licence
         backbone = decoder.config.backbone if isinstance(decoder, VertexDecoder) else None
-        self.encode = open_trained_encoder(folder, backbone, device)
+        self.encoder = open_trained_encoder(folder, backbone, device)
 
     @classmethod
     def from_pretrained(
@@ -157,7 +157,7 @@ class Animator:
         face = self._face(face)
         with torch_threads(1):
             with one_step(hook, "encoding the speech"):
-                features = self.encode(sound)
+                features = self.encoder(sound)
             with one_step(hook, "recognising the emotion" if emotion is None else "reading the emotion track"):
                 track = self.track(sound, features, emotion, enroll, min_confidence).scaled(intensity)
             with one_step(hook, "moving the face"):
@@ -201,7 +201,7 @@ class Animator:
 
         Args:
             audio: the recording.
-            features: what ``encode`` gives of it, so that a diarizer on the same encoder need not encode again.
+            features: what ``encoder`` gives of it, so that a diarizer on the same encoder need not encode again.
             emotion: see ``__call__``.
             enroll: see ``__call__``.
             min_confidence: see ``__call__``.
@@ -211,8 +211,7 @@ class Animator:
         if emotion is not None:
             return parse_emotion(str(emotion), audio.duration)
         diarizer = self.diarizer
-        shared = diarizer.encoder_sha256 is not None and diarizer.encoder_sha256 == self._encoder_sha256
-        own = features if shared else diarizer.encode(audio)
+        own = features if diarizer.encoder.sha256() == self.encoder.sha256() else diarizer.encoder(audio)
         track = diarizer.track(audio, own, diarizer.voice(enroll) if enroll else None)
         return track.confident(min_confidence)
 

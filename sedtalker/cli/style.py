@@ -35,10 +35,10 @@ def style(
     from sedtalker.audio import load_audio
     from sedtalker.export.arkit import read_motion
     from sedtalker.face.builtin import load_builtin
-    from sedtalker.speech.encoder import encode, load_encoder
+    from sedtalker.speech.encoder import open_encoder
 
     check_files(motion, audio)
-    features = encode(load_encoder(), load_audio(audio))
+    features = open_encoder()(load_audio(audio))
     weights, track = read_motion(motion, features.clock.times(len(features)))
     found, left = fit_style(load_decoder(), features, weights, load_builtin(), track)
     write_style(target, found)

@@ -14,22 +14,14 @@ from sedtalker.audio import Audio, as_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
 from sedtalker.emotion.functionals import Voice
-from sedtalker.emotion.inference import (
-    TrackRule,
-    diarize,
-    emotion_track,
-    encoder_of,
-    enrol,
-    frame_emotions,
-    load_diarizer,
-)
+from sedtalker.emotion.inference import TrackRule, diarize, emotion_track, enrol, frame_emotions, load_diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.nn.device import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
-from sedtalker.speech.encoder import Encoder, MelEncoder
+from sedtalker.speech.encoder import Encoder, MelEncoder, open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
 
 log = logging.getLogger(__name__)
@@ -55,7 +47,7 @@ class Diarizer:
     Attributes:
         name: of the weights.
         licence: SPDX identifier of the licence of the weights.
-        encoder_sha256: hash of the weights of the encoder it reads, or None.
+        encoder: gives the features that the network reads.
         labels: the categories, in the order of the posterior.
         classifier: a classifier of the hub that gives the categories, or None.
     """
@@ -63,11 +55,10 @@ class Diarizer:
     def __init__(
         self,
         network: DiarizerNetwork,
-        encode: Encoder,
+        encoder: Encoder,
         *,
         name: str = "diarizer",
         licence: str = "unknown",
-        encoder_sha256: str | None = None,
         rule: TrackRule = TrackRule(),
         classifier: AudioClassifier | None = None,
     ):
@@ -75,15 +66,14 @@ class Diarizer:
 
         Args:
             network: gives the emotion of every frame.
-            encode: gives the speech features it was trained on.
+            encoder: gives the speech features it was trained on.
             name: see above.
             licence: see above.
-            encoder_sha256: see above.
             rule: how the emotions of frames become a track.
             classifier: see above.
         """
-        self.network, self.encode, self.rule, self.classifier = network, encode, rule, classifier
-        self.name, self.licence, self.encoder_sha256 = name, licence, encoder_sha256
+        self.network, self.encoder, self.rule, self.classifier = network, encoder, rule, classifier
+        self.name, self.licence = name, licence
         self.labels = network.config.labels
         self.device = str(next(network.parameters()).device)
 
@@ -100,32 +90,17 @@ class Diarizer:
             InputError: there are no such weights, or their encoder cannot be had.
         """
         device = find_device(device)
-        if str(name).startswith(HUB):
-            return cls._from_classifier(str(name).removeprefix(HUB), device)
-        folder = Path(name) if Path(name).is_dir() else _builtin(str(name))
+        classifier = _open_classifier(str(name), device) if str(name).startswith(HUB) else None
+        if classifier is not None:
+            folder = builtin_checkpoint("diarizer")
+        else:
+            folder = Path(name) if Path(name).is_dir() else _builtin(str(name))
         network = load_diarizer(folder).to(device)
-        encode = encoder_of(network, folder, device)
-        described = read_config(folder)
-        return cls(network, encode, name=str(name), licence=described.licence, encoder_sha256=described.encoder_sha256)
-
-    @classmethod
-    def _from_classifier(cls, name: str, device: str) -> Diarizer:
-        classifier = load_classifier(name)
-        classifier.model.to(device)
-        if classifier.unknown:
-            log.warning("labels without a category, left out: %s", ", ".join(classifier.unknown))
-        if classifier.missing:
-            log.warning("%s never answers %s", classifier.name, ", ".join(classifier.missing))
-        log.warning("intensity is the built-in diarizer's")
-        folder = builtin_checkpoint("diarizer")
-        network = load_diarizer(folder).to(device)
-        encode = encoder_of(network, folder, device)
-        return cls(network, encode, name=HUB + name, licence=read_config(folder).licence, classifier=classifier)
+        encoder = open_trained_encoder(folder, network.config.backbone, device)
+        return cls(network, encoder, name=str(name), licence=read_config(folder).licence, classifier=classifier)
 
     def to(self, device: str) -> Diarizer:
         """The same diarizer on another device."""
-        if self.classifier is not None:
-            return Diarizer.from_pretrained(self.name, device)
         return Diarizer.from_pretrained(self.name, device) if find_device(device) != self.device else self
 
     def __call__(
@@ -156,14 +131,14 @@ class Diarizer:
             raise InputError("enroll is for SEDTalker's own diarizers; a classifier of the hub cannot use it")
         with torch_threads(self._threads):
             with one_step(hook, "encoding the speech"):
-                features = self.encode(sound)
+                features = self.encoder(sound)
                 voice = self.voice(enroll) if enroll else None
             with one_step(hook, "recognising the emotion"):
                 track = self.track(sound, features, voice)
         return track.confident(min_confidence)
 
     def track(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> EmotionTrack:
-        """The emotion track of a recording that ``encode`` has encoded already."""
+        """The emotion track of a recording that ``encoder`` has encoded already."""
         if self.classifier is None:
             return diarize(self.network, features, audio.duration, self.rule, voice)
         frames = classified_emotions(
@@ -177,7 +152,7 @@ class Diarizer:
         Raises:
             InputError: nobody speaks in any of them.
         """
-        return enrol(self.network, (self.encode(as_audio(recording)) for recording in recordings))
+        return enrol(self.network, (self.encoder(as_audio(recording)) for recording in recordings))
 
     def stream(
         self,
@@ -195,13 +170,12 @@ class Diarizer:
         Raises:
             InputError: these weights cannot stream, or look-ahead or hop is no multiple of 20 ms.
         """
-        if self.classifier is not None or self.network.config.backbone is not None:
-            raise InputError(f"{self.name}: it needs whole recordings and cannot stream; use the built-in diarizer")
+        if self.classifier is not None:
+            raise InputError(f"{self.name}: a classifier of the hub needs whole recordings and cannot stream")
+        if not isinstance(self.encoder, MelEncoder):
+            raise InputError(f"{self.name}: its encoder needs whole recordings and cannot stream")
         voice = self.voice(enroll) if enroll else None
-        return DiarizerStream(self.network, self._stream_encoder(), look_ahead, hop, voice=voice)
-
-    def _stream_encoder(self) -> MelEncoder:
-        return MelEncoder.open(device=self.device)
+        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice)
 
     @property
     def _threads(self) -> int:
@@ -222,3 +196,14 @@ def _builtin(name: str) -> Path:
         f"{name}: no such checkpoint folder; the built-in weights are called diarizer, and a classifier of the hub is "
         f"given as {HUB}{name}"
     )
+
+
+def _open_classifier(name: str, device: str) -> AudioClassifier:
+    classifier = load_classifier(name.removeprefix(HUB))
+    classifier.model.to(device)
+    if classifier.unknown:
+        log.warning("labels without a category, left out: %s", ", ".join(classifier.unknown))
+    if classifier.missing:
+        log.warning("%s never answers %s", classifier.name, ", ".join(classifier.missing))
+    log.warning("intensity is the built-in diarizer's")
+    return classifier

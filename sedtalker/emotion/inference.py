@@ -20,10 +20,10 @@ from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import Encoder, open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
 
 WINDOW_SECONDS = 60.0
+"""Seconds that the network sees at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +140,7 @@ def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Vo
 def frame_emotions(
     diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
 ) -> FrameEmotions:
-    """What is heard from frame ``since`` on.
+    """What the network predicts from frame ``since`` on.
 
     The network runs in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4.
     """
@@ -151,11 +151,11 @@ def frame_emotions(
     for start in range(since // step * step, len(features), step):
         first, begin = max(0, start - margin), max(start, since)
         part = slice(first, start + step + margin)
-        heard = diarizer.frames(_window(diarizer, features, part), voice, begin - first)
+        estimate = diarizer.frames(_window(diarizer, features, part), voice, begin - first)
         keep = slice(0, min(start + step, len(features)) - begin)
-        posteriors.append(heard.log_posterior[0, keep].exp().cpu())
-        intensities.append(heard.intensity[0, keep].cpu())
-        boundaries.append(heard.boundary[0, keep].cpu())
+        posteriors.append(estimate.log_posterior[0, keep].exp().cpu())
+        intensities.append(estimate.intensity[0, keep].cpu())
+        boundaries.append(estimate.boundary[0, keep].cpu())
     speech = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
     posterior, intensity, boundary = (torch.cat(parts).numpy() for parts in (posteriors, intensities, boundaries))
     return FrameEmotions(posterior, intensity, speech[since:], boundary)
@@ -237,19 +237,3 @@ def _presence(speech: NDArray[np.bool_], rate: float, rule: TrackRule) -> NDArra
     after = np.clip((since - rule.hold) / rule.release, 0.0, 1.0)
     before = np.clip(until / rule.anticipation, 0.0, 1.0)
     return np.maximum(0.5 + 0.5 * np.cos(np.pi * after), 0.5 + 0.5 * np.cos(np.pi * before))
-
-
-# --- The encoder that a diarizer was trained on.
-
-def encoder_of(diarizer: DiarizerNetwork, checkpoint: Path | None = None, device: str = "cpu") -> Encoder:
-    """What turns a recording into the features that a diarizer reads: its backbone, or the built-in encoder.
-
-    Args:
-        diarizer: from ``load_diarizer``.
-        checkpoint: the folder it came from; default the built-in one.
-        device: where the encoder runs.
-
-    Raises:
-        InputError: the encoder cannot be had, or its weights are not those the diarizer was trained on.
-    """
-    return open_trained_encoder(checkpoint or builtin_checkpoint("diarizer"), diarizer.config.backbone, device)

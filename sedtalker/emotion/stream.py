@@ -23,7 +23,9 @@ from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 from sedtalker.speech.stream import EncoderStream, StreamedFeatures
 
 FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
+"""Samples of a frame."""
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
+"""Usual look-ahead, and time between results."""
 
 
 class StreamFrames(NamedTuple):
@@ -53,9 +55,9 @@ class DiarizerStream:
     """The diarizer over sound that comes in pieces of any length, in memory that does not grow.
 
     Every ``hop`` seconds of sound the frames up to ``look_ahead`` seconds ago become final; a frame is therefore known
-    ``look_ahead`` to ``look_ahead + hop`` after it was said. What is said of time t is what ``encode`` and
-    ``frame_emotions`` would say of it if the recording ended at the first multiple of ``hop`` not before
-    ``t + look_ahead``: level, spectrum and speaker are normalised by what was heard until then, never by what comes
+    ``look_ahead`` to ``look_ahead + hop`` after it was spoken. The prediction for time t is what the encoder and
+    ``frame_emotions`` would give if the recording ended at the first multiple of ``hop`` not before
+    ``t + look_ahead``: level, spectrum and speaker are normalised by the sound until then, never by what comes
     later. Equal to that within ``TOLERANCE``; how the sound was cut into pieces does not matter, bit for bit.
     Labels are decided with the same look-ahead (``LiveSegmentation``) and never taken back.
 
@@ -83,12 +85,12 @@ class DiarizerStream:
         rule: SegmentRule = SegmentRule(),
     ):
         self.diarizer, self.voice = diarizer, voice
-        self.delay, self.hop = _frames(look_ahead, "look-ahead", 0), _frames(hop, "hop", 1)
+        self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
         context = max(diarizer.context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
         self.encoder_stream = EncoderStream(encoder, context + self.delay + self.hop)
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
-        self.heard: StreamedFeatures | None = None
-        """What the listener said last: the features behind the newest frames."""
+        self.streamed: StreamedFeatures | None = None
+        """The features behind the newest frames."""
         self.waiting: list[NDArray[np.float32]] = []
         self.final = 0
         self.ended = False
@@ -101,8 +103,8 @@ class DiarizerStream:
     @property
     def features(self) -> SpeechFeatures:
         """The features behind the newest frames; those of earlier frames are dropped after a while."""
-        assert self.heard is not None
-        return self.heard.features
+        assert self.streamed is not None
+        return self.streamed.features
 
     @property
     def encoder_channels(self) -> int:
@@ -129,29 +131,30 @@ class DiarizerStream:
         sound = np.concatenate(self.waiting)
         whole = len(sound) // step * step
         self.waiting = [sound[whole:]]
-        parts = [self._hear(sound[start : start + step]) for start in range(0, whole, step)]
+        parts = [self._frames(sound[start : start + step]) for start in range(0, whole, step)]
         return StreamFrames(*map(np.concatenate, zip(*parts, strict=True)))
 
     def flush(self) -> StreamFrames:
         """The sound has ended: all frames that are left."""
         rest = np.concatenate([np.zeros(0, np.float32), *self.waiting])
         self.ended, self.waiting = True, []
-        return self._hear(rest) if self.encoder_stream.samples or len(rest) else self._nothing()
+        return self._frames(rest) if self.encoder_stream.samples or len(rest) else self._nothing()
 
-    def _hear(self, samples: NDArray[np.float32]) -> StreamFrames:
+    def _frames(self, samples: NDArray[np.float32]) -> StreamFrames:
         """What becomes final with these samples; everything at the end."""
-        self.heard = heard = self.encoder_stream.push(samples)
+        self.streamed = streamed = self.encoder_stream.push(samples)
         begin = self.final
-        self.final = max(begin, heard.total - (0 if self.ended else self.delay))
+        self.final = max(begin, streamed.total - (0 if self.ended else self.delay))
         if begin == self.final:
             return self._nothing()
-        frames = streamed_emotions(self.diarizer, heard, self.voice, begin - heard.first)
+        frames = streamed_emotions(self.diarizer, streamed, self.voice, begin - streamed.first)
         new = slice(0, self.final - begin)
         label = self.segmentation.decide(
             frames.posterior, frames.speech, self.final - begin, self.ended, frames.boundary
         )
-        times = heard.features.clock.times(len(heard.features))[begin - heard.first : self.final - heard.first]
-        return StreamFrames(times, frames.posterior[new], frames.intensity[new], frames.speech[new], label)
+        times = streamed.features.clock.times(len(streamed.features))
+        final = times[begin - streamed.first : self.final - streamed.first]
+        return StreamFrames(final, frames.posterior[new], frames.intensity[new], frames.speech[new], label)
 
     def _nothing(self) -> StreamFrames:
         classes = len(self.diarizer.config.labels)
@@ -160,19 +163,19 @@ class DiarizerStream:
 
 
 def streamed_emotions(
-    diarizer: DiarizerNetwork, heard: StreamedFeatures, voice: Voice | None = None, since: int = 0
+    diarizer: DiarizerNetwork, streamed: StreamedFeatures, voice: Voice | None = None, since: int = 0
 ) -> FrameEmotions:
-    """Frame emotions of what a listener keeps, from its frame ``since`` on.
+    """Frame emotions of the features that a stream keeps, from its frame ``since`` on.
 
     The first ``diarizer.context`` frames of what is kept lack what came before them.
     """
-    features = heard.features
+    features = streamed.features
     energy, voicing = features.prosody[:, 0], features.prosody[:, 2]
-    speech = speech_activity(energy, voicing, features.clock.rate, loud=heard.loud)
+    speech = speech_activity(energy, voicing, features.clock.rate, loud=streamed.loud)
     return replace(frame_emotions(diarizer, features, voice, since), speech=speech[since:])
 
 
-def _frames(seconds: float, name: str, fewest: int) -> int:
+def frame_count(seconds: float, name: str, fewest: int) -> int:
     """Seconds as a number of frames."""
     count = round(seconds * FRAME_CLOCK.rate)
     if count < fewest or abs(count - seconds * FRAME_CLOCK.rate) > 1e-6:
@@ -214,8 +217,6 @@ def summaries(frames: Iterable[StreamFrames], labels: tuple[str, ...]) -> Iterat
 
 
 # --- Segments while the sound goes on: labels that never change once said and keep to the minimum duration.
-
-Scores = NDArray[np.float64]
 
 
 class LiveSegmentation:

@@ -21,7 +21,7 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_builtin
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX
-from sedtalker.training.motion.lip_gauge import measure_lips
+from sedtalker.training.motion.spoken_motion import measure_lips
 
 SIZES = SpeechEncoderConfig(hop=20, channels=8, dilations=(1, 2), motion_channels=len(MOUTH_SHAPES))
 

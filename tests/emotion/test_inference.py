@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.emotion import diarizer as module
+from sedtalker.emotion import inference as module
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, diarize, frame_emotions, load_diarizer, shape_track
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
