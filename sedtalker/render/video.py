@@ -61,7 +61,7 @@ def render_frames(
 def render_video(
     animation: Animation,
     path: Path | str,
-    audio: Audio | Path | None = None,
+    audio: Audio | Path | str | None = None,
     size: int = 512,
     backend: Backend = "auto",
     light: str | Lighting = "studio",
@@ -82,7 +82,7 @@ def render_video(
         InputError: an unusable path, size, backend, light or sound, or an animation without frames.
     """
     path = check_video_name(Path(path))
-    sound = load_audio(audio) if isinstance(audio, Path) else audio
+    sound = load_audio(audio) if isinstance(audio, Path | str) else audio
     with closing(render_frames(animation, size, backend, light, hook)) as frames:
         write_video(path, frames, animation.fps, None if sound is None else (sound.samples, sound.rate))
 
