@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.console import ProgressOption, QuietOption, ShownProgress, fail_clearly, say, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -231,19 +231,22 @@ def open4d(
     workers: Annotated[int, typer.Option(min=1, help="Processes that align phones.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier build.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+    progress: ProgressOption = "bar",
+    quiet: QuietOption = False,
 ) -> None:
     """Build the open 4D set: motion of speech under changing emotion on the 52 shapes, splits and a datasheet."""
     if output.exists() and not (force and (output / "takes.csv").is_file()):
         raise InputError(f"{output} exists; --force replaces it if it is an earlier build")
     from sedtalker.training.corpora.manifest import find_data
-    from sedtalker.training.motion.open4d_build import build_open4d
+    from sedtalker.training.motion.open4d import build_open4d
     from sedtalker.training.run import cache_folder
 
     root = find_data(data)
     partial = output.with_name(f".{output.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        counts = build_open4d(root, partial, cache_folder(str(cache) if cache else None), workers, say)
+        with ShownProgress(progress, quiet) as shown:
+            counts = build_open4d(root, partial, cache_folder(str(cache) if cache else None), workers, shown.hook)
         if output.exists():
             shutil.rmtree(output)
         partial.replace(output)

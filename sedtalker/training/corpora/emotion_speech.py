@@ -17,7 +17,9 @@ from sedtalker.speech.features import FRAME_CLOCK, level_gain, prosody
 from sedtalker.training.corpora.manifest import Clip
 
 SILENCE, UNKNOWN = len(CATEGORIES), -1
+"""Labels of frames in which nobody speaks, and of frames without a label."""
 FRAME = int(SAMPLE_RATE / FRAME_CLOCK.rate)
+"""Samples a frame."""
 
 NEUTRAL_LEVEL, NORMAL_LEVEL, STRONG_LEVEL, SOME_LEVEL = 0, 1, 2, 3
 """Steps of intensity: neutral < normal < strong; ``SOME_LEVEL`` is emotional with a strength nobody labelled."""

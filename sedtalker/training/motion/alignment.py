@@ -17,11 +17,12 @@ from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
 from sedtalker.speech.features import PHONE_INDEX, SILENCE
 from sedtalker.storage import whole_file
-from sedtalker.training.corpora.augmentation import Surroundings
+from sedtalker.training.corpora.augmentation import Augmenter
 from sedtalker.training.corpora.feature_store import FeatureStore, open_features
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 
 ALIGNER_FRAME = 0.01
+"""Seconds a frame of pocketsphinx."""
 IGNORED = -1
 """Class index of frames without an alignment."""
 
@@ -157,9 +158,10 @@ def phone_frames(spans: list[PhoneSpan], times: NDArray[np.floating]) -> NDArray
     return classes
 
 
-# --- Read English speech of many speakers with aligned phones: what both the encoder and the decoder learn voices from.
+# --- Read English speech of many speakers with aligned phones: for the encoder and for pseudo-labels of the decoder.
 
 READ_SPEECH = ("speechocean762", "ljspeech")
+"""Corpora of read speech with transcripts."""
 
 
 def _clips(data: Path) -> list[Clip]:
@@ -168,12 +170,12 @@ def _clips(data: Path) -> list[Clip]:
 
 
 def read_speech(
-    data: Path, surroundings: Surroundings, cache: Path, copies: int, workers: int
+    data: Path, augmenter: Augmenter, cache: Path, copies: int, workers: int
 ) -> tuple[FeatureStore, set[str]]:
     """Features of the training and validation clips, and the keys of the validation clips."""
     clips = _clips(data)
     used = [(c.path.stem, c.path) for c in clips if c.split in ("train", "valid")]
-    store = open_features("read_speech", used, copies, surroundings, cache, workers=workers)
+    store = open_features("read_speech", used, copies, augmenter, cache, workers=workers)
     return store, {c.path.stem for c in clips if c.split == "valid"}
 
 

@@ -1,8 +1,14 @@
-"""Crops of talking that ears and decoders are trained on: the tracked talker, read speech of many, and noise."""
+"""Crops of talking that decoders and mouth models are trained on.
+
+Three sources: the tracked talker, in the own and in other voices; read speech of many, with motion made from its phones
+(pseudo-labels); noise, to which the mouth stays shut. Each recording has its features in augmented copies, its aligned
+phones and the motion speech alone makes.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +17,122 @@ from pydantic import BaseModel, ConfigDict
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.face.face import Face
-from sedtalker.speech.features import MEL_BANDS
-from sedtalker.training.corpora.augmentation import read_surroundings
+from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
+from sedtalker.training.corpora.augmentation import Augmenter, mask_spectrum, read_augmenter, revoice, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
-from sedtalker.training.corpora.talking import ReadSpeech, Stranger, read_noise, read_tracked
-from sedtalker.training.corpora.tracked_motion import read_facegood
-from sedtalker.training.motion.alignment import IGNORED, PhoneSpan, phone_frames, read_speech, read_speech_phones
-from sedtalker.training.motion.lip_gauge import LipGauge
-from sedtalker.training.motion.spoken_motion import SpokenMotion, pause
-from sedtalker.training.tasks.speech_encoder import mask_spectrum, warp_bands
+from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood, read_grid
+from sedtalker.training.motion.alignment import (
+    IGNORED,
+    PhoneSpan,
+    Utterance,
+    align_corpus,
+    phone_frames,
+    read_speech,
+    read_speech_phones,
+)
+from sedtalker.training.motion.spoken_motion import LipMeasure, Rest, SpokenMotion, pause, rest_pose, spoken_motion
+
+SpeakPhones = Callable[[list[PhoneSpan], int], SpokenMotion]
+"""Motion of aligned phones over a number of frames."""
+
+
+# --- The sources.
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedSpeech:
+    """The tracked talker.
+
+    Attributes:
+        clips: by name.
+        spans: aligned phones by name.
+        spoken: what speech does, at 50 frames a second, by name.
+        rest: the talker's closed mouth.
+        own: features of the clips as they were recorded, and in other rooms.
+        voices: features of the same clips in other voices; None if there are none.
+    """
+
+    clips: dict[str, TrackedClip]
+    spans: dict[str, list[PhoneSpan]]
+    spoken: dict[str, SpokenMotion]
+    rest: Rest
+    own: FeatureStore
+    voices: FeatureStore | None
+
+    def copies(self, store: FeatureStore, split: str) -> list[Copy]:
+        """The copies of a split's clips."""
+        return [c for c in store.copies if self.clips[c.key].split == split]
+
+
+@dataclass(frozen=True, eq=False)
+class ReadSpeech:
+    """Recordings of many speakers whose phones are known and whose faces are not."""
+
+    store: FeatureStore
+    spans: dict[str, list[PhoneSpan]]
+    held_out: set[str]
+    spoken: dict[str, SpokenMotion] = field(default_factory=dict)
+
+    @property
+    def training(self) -> list[Copy]:
+        """Copies of the training speakers' recordings whose phones are known."""
+        return [c for c in self.store.copies if c.key not in self.held_out and self.spans[c.key]]
+
+    @property
+    def unseen(self) -> list[Copy]:
+        """Unchanged recordings of the held-out speakers."""
+        return [c for c in self.store.copies if c.copy == 0 and c.key in self.held_out and self.spans[c.key]]
+
+    def speak(self, network: SpeakPhones) -> None:
+        """Make the motion of every training recording."""
+        for copy in self.training:
+            if copy.key not in self.spoken:
+                frames = int(copy.duration * FRAME_CLOCK.rate) + 1
+                self.spoken[copy.key] = network(self.spans[copy.key], frames)
+
+
+@dataclass(frozen=True, eq=False)
+class UnseenSpeaker:
+    """A tracked talker that nothing is trained on: takes by name and their features."""
+
+    takes: dict[str, TrackedClip]
+    store: FeatureStore
+
+
+def read_tracked(
+    data: Path, cache: Path, lip_measure: LipMeasure, augmenter: Augmenter, copies: int, voices: int, workers: int
+) -> TrackedSpeech:
+    """GRID with ``copies`` of each clip in its own voice and two copies of each of ``voices`` other voices."""
+    clips = read_grid(data)
+    spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, workers)
+    rest = rest_pose([clip for clip in clips if clip.split == "train"])
+    recordings = [(clip.name, clip.audio) for clip in clips]
+    own = open_features("grid", recordings, copies, augmenter, cache, workers=workers)
+    other = open_voices("grid", recordings, voices, augmenter, cache, workers) if voices else None
+    spoken = {clip.name: spoken_motion(clip, spans[clip.name], rest, lip_measure) for clip in clips}
+    return TrackedSpeech({clip.name: clip for clip in clips}, spans, spoken, rest, own, other)
+
+
+def open_voices(
+    corpus: str,
+    recordings: list[tuple[str, Path]],
+    voices: int,
+    augmenter: Augmenter,
+    cache: Path,
+    workers: int,
+) -> FeatureStore:
+    """Features of (key, file) recordings in ``voices`` other voices each, two copies of each."""
+    revoiced = revoice(corpus, recordings, voices, cache, workers=workers)
+    return open_features(f"{corpus}_voices", revoiced, 2, augmenter, cache, workers=workers)
+
+
+def read_noise(data: Path, cache: Path, augmenter: Augmenter, workers: int) -> FeatureStore:
+    """Environmental sounds, to which the mouth does not move."""
+    noises = sorted((data / "audio/esc10").glob("*.opus"))[::4]
+    return open_features("noise", [(p.stem, p) for p in noises], 1, augmenter, cache, workers=workers)
+
+
+# --- Crops drawn from them.
 
 
 class CropConfig(BaseModel):
@@ -28,12 +141,12 @@ class CropConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tracked_crops: int = 10
-    taught_crops: int = 5
+    read_crops: int = 5
     """Read speech of other voices."""
     pause_crops: int = 2
     """Noise: nobody speaks."""
     other_voices: float = 0.6
-    """Share of tracked crops that are heard in another voice."""
+    """Share of tracked crops that have another voice."""
     seconds: float = 2.9
     masked: float = 0.4
     """Share of crops of which bands and moments are dropped."""
@@ -47,58 +160,57 @@ class CropConfig(BaseModel):
 
 
 class TalkingCrops:
-    """Draws crops from everything that teaches talking.
+    """Draws crops of talking: tracked, pseudo-labelled, and of noise.
 
     Args:
         config: how many and how.
         data: folder of the data sets.
         cache: of features and alignments.
         face: whose lips must close.
-        gauge: of the same face.
+        lip_measure: of the same face.
         margin: frames of context on either side of a crop.
     """
 
-    def __init__(self, config: CropConfig, data: Path, cache: Path, face: Face, gauge: LipGauge, margin: int):
-        self.config, self.face, self.gauge = config, face, gauge
+    def __init__(self, config: CropConfig, data: Path, cache: Path, face: Face, lip_measure: LipMeasure, margin: int):
+        self.config, self.face, self.lip_measure = config, face, lip_measure
         c = config
-        surroundings = read_surroundings(data)
+        augmenter = read_augmenter(data)
         self.limits = CropLimits(c.seconds, margin, c.tempo, c.warp, c.masked)
-        self.tracked = read_tracked(data, cache, gauge, surroundings, c.copies, c.voices, c.workers)
-        self.noise = read_noise(data, cache, surroundings, c.workers)
-        store, held_out = read_speech(data, surroundings, cache, c.read_speech_copies, c.workers)
+        self.tracked = read_tracked(data, cache, lip_measure, augmenter, c.copies, c.voices, c.workers)
+        self.noise = read_noise(data, cache, augmenter, c.workers)
+        store, held_out = read_speech(data, augmenter, cache, c.read_speech_copies, c.workers)
         self.read = ReadSpeech(store, read_speech_phones(data, cache, c.workers), held_out)
         takes = read_facegood(data)
         recordings = [(take.name, take.audio) for take in takes]
-        unseen = open_features("facegood", recordings, 1, surroundings, cache, workers=c.workers)
-        self.stranger = Stranger({take.name: take for take in takes if take.split == "train"}, unseen)
+        unseen = open_features("facegood", recordings, 1, augmenter, cache, workers=c.workers)
+        self.unseen_speaker = UnseenSpeaker({take.name: take for take in takes if take.split == "train"}, unseen)
         own = self.tracked.own
-        self.pools = [(own, self.tracked.copies(own, "train"))] * 2
+        self.voices = [(own, self.tracked.copies(own, "train"))] * 2
         if self.tracked.voices is not None:
-            self.pools[1] = (self.tracked.voices, self.tracked.copies(self.tracked.voices, "train"))
-        self.taught = self.read.taught
+            self.voices[1] = (self.tracked.voices, self.tracked.copies(self.tracked.voices, "train"))
+        self.pseudo_labelled = self.read.training
 
-    def tracked_crop(self, rng: np.random.Generator) -> HeardCrop:
+    def tracked_crop(self, rng: np.random.Generator) -> SpeechCrop:
         """A crop of the tracked talker, in the own or in another voice."""
-        store, copies = self.pools[int(rng.random() < self.config.other_voices)]
+        store, copies = self.voices[int(rng.random() < self.config.other_voices)]
         copy = copies[int(rng.integers(len(copies)))]
         said = self.tracked.spoken[copy.key], self.tracked.spans[copy.key]
-        return hear_crop(store, copy, rng, said, self.limits)
+        return draw_crop(store, copy, rng, said, self.limits)
 
-    def read_crop(self, rng: np.random.Generator) -> HeardCrop:
+    def read_crop(self, rng: np.random.Generator) -> SpeechCrop:
         """A crop of read speech, at rest where nobody made its motion (``ReadSpeech.speak``)."""
-        copy = self.taught[int(rng.integers(len(self.taught)))]
-        motion = self.read.spoken.get(copy.key) or pause(round(copy.duration * RATE))
-        return hear_crop(self.read.store, copy, rng, (motion, self.read.spans[copy.key]), self.limits)
+        copy = self.pseudo_labelled[int(rng.integers(len(self.pseudo_labelled)))]
+        motion = self.read.spoken.get(copy.key) or pause(round(copy.duration * FRAME_CLOCK.rate))
+        return draw_crop(self.read.store, copy, rng, (motion, self.read.spans[copy.key]), self.limits)
 
-    def pause_crop(self, rng: np.random.Generator) -> HeardCrop:
+    def pause_crop(self, rng: np.random.Generator) -> SpeechCrop:
         """A crop in which nobody speaks."""
         copy = self.noise.copies[int(rng.integers(len(self.noise.copies)))]
-        return hear_crop(self.noise, copy, rng, None, self.limits)
+        return draw_crop(self.noise, copy, rng, None, self.limits)
 
 
-# --- Crops that the decoder is trained on: how they sound, and how they are acted.
+# --- One crop: its features, and what speech does in it.
 
-RATE = 50.0
 SILENT_PROSODY = np.array([-16.1, 0.0, 0.0, 0.0], np.float32)
 """Prosody of digital silence: the floor of the log energy, nothing voiced."""
 FLOOR_PROFILE = ([0, 20, 40, 79], [-8.0, -6.5, -4.5, -1.2])
@@ -107,7 +219,7 @@ FLOOR_PROFILE = ([0, 20, 40, 79], [-8.0, -6.5, -4.5, -1.2])
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """How a crop is acted: the mixture of categories (T, 7), the intensity (T,) and the style."""
+    """The emotion of a crop: the mixture of categories (T, 7), the intensity (T,) and the style."""
 
     posterior: NDArray[np.float32]
     intensity: NDArray[np.float32]
@@ -115,8 +227,8 @@ class Scene:
 
 
 @dataclass(frozen=True, eq=False)
-class HeardCrop:
-    """A crop as it sounds, with the encoder's context around, and what speech does in it."""
+class SpeechCrop:
+    """Features of a crop, with the encoder's context around, and what speech does in it."""
 
     mel: NDArray[np.float32]
     prosody: NDArray[np.float32]
@@ -154,28 +266,28 @@ def gate_pauses(
     return mel, np.where(pairs[:, None], SILENT_PROSODY, prosody).astype(np.float32)
 
 
-def hear_crop(
+def draw_crop(
     store: FeatureStore,
     copy: Copy,
     rng: np.random.Generator,
     said: tuple[SpokenMotion, list[PhoneSpan]] | None,
     limits: CropLimits,
-) -> HeardCrop:
+) -> SpeechCrop:
     """A random stretch of a recording at another tempo and vocal-tract length.
 
     ``said`` is the recording's motion and phones; None: nobody speaks.
     """
-    frames, margin = int(limits.seconds * RATE), limits.margin
+    frames, margin = int(limits.seconds * FRAME_CLOCK.rate), limits.margin
     tempo = float(np.exp(rng.uniform(-limits.tempo, limits.tempo)))
     slack = copy.duration - limits.seconds * tempo
     start = float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
-    crop = store.crop(copy, start - margin / RATE * tempo, 2 * (frames + 2 * margin), tempo)
+    crop = store.crop(copy, start - margin / FRAME_CLOCK.rate * tempo, 2 * (frames + 2 * margin), tempo)
     mel = warp_bands(crop.mel, float(np.exp(rng.uniform(-limits.warp, limits.warp))))
     prosody = crop.prosody.reshape(-1, 2, 4).mean(1)[margin : margin + frames]
     if said is None:
         if rng.random() < 0.3:  # digital silence, centred
             mel, prosody = np.zeros_like(mel), np.tile(SILENT_PROSODY, (frames, 1))
-        return HeardCrop(mel, prosody, pause(frames), np.full(frames, IGNORED))
+        return SpeechCrop(mel, prosody, pause(frames), np.full(frames, IGNORED))
     mel = mask_spectrum(mel, rng) if rng.random() < limits.masked else mel
     if rng.random() < 0.2:
         mel, prosody = gate_pauses(mel, prosody, crop.prosody[:, 0], margin, rng)
@@ -183,4 +295,4 @@ def hear_crop(
     times = crop.times.reshape(-1, 2).mean(1)[margin : margin + frames]
     inside = crop.inside.reshape(-1, 2).min(1)[margin : margin + frames]
     phones = np.where(inside, phone_frames(spans, times), IGNORED)
-    return HeardCrop(mel, prosody, motion.at(times * RATE - 0.5), phones)
+    return SpeechCrop(mel, prosody, motion.at(times * FRAME_CLOCK.rate - 0.5), phones)

@@ -1,23 +1,24 @@
-"""Expression poses: what each emotion does to the 52 shapes.
+"""Expressions: what each emotion does to the 52 shapes, and talking composed with it.
 
-Two sources are added: prototypes in action units, after the emotional facial action coding system (EMFACS; Ekman and
-Friesen 1983), with strengths of our own so that each reads at a glance, and, where the measured table is at hand, what
-24 actors' faces did on average (differences to their own neutral, RAVDESS, Livingstone and Russo 2018).
+A pose is the sum of two sources: prototypes in action units, after the emotional facial action coding system (EMFACS;
+Ekman and Friesen 1983), with strengths of our own so that each reads at a glance, and, where the measured table is at
+hand, what 24 actors' faces did on average (differences to their own neutral, RAVDESS, Livingstone and Russo 2018).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
-from sedtalker.training.motion.lip_gauge import LipGauge, fit_gap
-from sedtalker.training.motion.spoken_motion import ROUNDING, SpokenMotion
-from sedtalker.training.motion.visemes import TONGUE, Prominence
+from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.training.motion.spoken_motion import ROUNDING, TONGUE, LipMeasure, SpokenMotion, fit_gap
 
 ACTION_UNITS: dict[str, dict[str, float]] = {
     "AU01": {"browInnerUp": 1.0},
@@ -60,6 +61,7 @@ UNRELIABLE: dict[str, float] = {"AU07": 0.3, "AU11": 0.0, "AU20": 0.5}
 NOT_MEASURED: dict[str, tuple[str, ...]] = {"surprise": ("AU12", "AU14", "AU20", "AU10")}
 """Units that a detector sees because the mouth talks; they would make the pose smile."""
 MEASURED_NAMES: dict[str, str] = {"fear": "fearful_2", "surprise": "surprised_2"}
+"""Rows of the measured table whose names are not ``<emotion>_2``."""
 
 ARTICULATION: dict[str, float] = {
     "neutral": 0.0, "happy": 0.12, "sad": -0.22, "angry": 0.25, "fear": 0.05, "disgust": 0.0, "surprise": 0.18,
@@ -113,20 +115,92 @@ def articulation() -> NDArray[np.float32]:
     return np.array([ARTICULATION[name] for name in CATEGORIES], np.float32)
 
 
-# --- Expressive talking: tracked speech motion composed with expressions, the emotion changing inside a clip.
+# --- What the voice does that the face follows, whatever is said: loudness and pitch accents.
 
 Floats = NDArray[np.float32]
+
+VOICED = 0.45
+"""Voicing above which the pitch counts."""
+EMPHASIS = 0.15
+"""Relative change of the lip opening by a unit of log energy."""
+ACCENT_RANGE = 0.25
+"""Natural-log pitch above what is around it that counts as a full accent."""
+
+
+def liveliness_of(log_energy: Floats, rate: float = FRAME_CLOCK.rate) -> Floats:
+    """(T,) in [0, 1]: loudness of level-fixed speech smoothed over 0.3 s (log energy as ``prosody`` gives it)."""
+    return gaussian_filter1d(1.0 / (1.0 + np.exp(-(log_energy + 6.5) / 1.2)), 0.3 * rate).astype(np.float32)
+
+
+def loudness_of(log_energy: Floats) -> Floats:
+    """(T,) log energy smoothed over 0.06 s, 0 on loud syllables."""
+    smooth = gaussian_filter1d(log_energy, 0.06 * FRAME_CLOCK.rate)
+    return np.asarray(smooth - np.quantile(smooth, 0.8), np.float32)
+
+
+def emphasis(log_energy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(T,) factor of the lip opening: louder syllables open wider, which phones alone do not tell."""
+    return np.exp(EMPHASIS * (loudness_of(log_energy) + 1.0)).clip(0.6, 1.35).astype(np.float32)
+
+
+def emphasised(motion: SpokenMotion, log_energy: NDArray[np.float32]) -> SpokenMotion:
+    """The motion with its lip opening following the loudness."""
+    return replace(motion, gap=motion.gap * emphasis(log_energy))
+
+
+@dataclass(frozen=True, eq=False)
+class Prominence:
+    """What the voice does that the face follows, whatever is said.
+
+    Attributes:
+        liveliness: (T,) in [0, 1], loudness smoothed over 0.3 s.
+        loudness: (T,) log energy smoothed over 0.06 s, 0 on loud syllables.
+        accent: (T,) in [0, 1], how far the pitch stands above what is around it.
+    """
+
+    liveliness: Floats
+    loudness: Floats
+    accent: Floats
+
+
+def prominence_of(prosody: Floats) -> Prominence:
+    """From (T, 4) prosody at 50 frames a second (``PROSODY_CHANNELS``)."""
+    energy, pitch, voicing = prosody[:, 0], prosody[:, 1], prosody[:, 2]
+    weight = ((voicing > VOICED) & (pitch != 0.0)).astype(np.float32)
+    near, around = (
+        gaussian_filter1d(pitch * weight, s * FRAME_CLOCK.rate)
+        / (gaussian_filter1d(weight, s * FRAME_CLOCK.rate) + 0.05)
+        for s in (0.08, 0.8)
+    )
+    voiced = gaussian_filter1d(weight, 0.08 * FRAME_CLOCK.rate)
+    accent = np.clip((near - around - 0.04) / ACCENT_RANGE, 0.0, 1.0) * voiced
+    return Prominence(liveliness_of(energy), loudness_of(energy), accent.astype(np.float32))
+
+
+def even_voice(frames: int) -> Prominence:
+    """A voice of middling loudness without accents."""
+    zero = np.zeros(frames, np.float32)
+    return Prominence(zero + 0.5, zero - 1.0, zero)
+
+
+# --- Expressive talking: tracked speech motion composed with expressions, the emotion changing inside a clip.
 
 STYLE_RANGE = 0.4
 """A style of ±1 is a factor of 2^±0.4."""
 DYNAMICS = 0.25
 """Relative change of the lip opening by a unit of log energy, at dynamics 1."""
 ACCENTED_BROWS, ACCENTED_LIDS = 0.16, 0.05
+"""What a full pitch accent adds to the brows' and to the lids' shapes."""
 OPENING = both_sides("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper", "noseSneer")
+"""Expression shapes that part the lips: they give way where speech closes them."""
 WIDENING = both_sides("mouthSmile", "mouthStretch", "mouthDimple", "mouthFrown")
+"""Expression shapes that widen the mouth: they give way to rounding."""
 BROWS = both_sides("browInnerUp", "browOuterUp")
+"""Shapes that rise with pitch accents."""
 LIDS = both_sides("eyeWide")
+"""Shapes of the lids that open with pitch accents."""
 PRESSING = both_sides("mouthPress", "mouthRollLower", "mouthRollUpper", "mouthShrugLower")
+"""Expression shapes that press the lips: they give way where speech opens them."""
 
 
 def compose(
@@ -134,7 +208,7 @@ def compose(
     posterior: Floats,
     intensity: Floats,
     style: Style,
-    gauge: LipGauge,
+    lip_measure: LipMeasure,
     pose_table: Floats,
     voice: Prominence,
 ) -> Floats:
@@ -145,7 +219,7 @@ def compose(
         posterior: (T, 7) mixture of the categories.
         intensity: (T,) in [0, 1].
         style: of speaking.
-        gauge: of the face the lips must close on.
+        lip_measure: of the face the lips must close on.
         pose_table: (7, 52) from ``poses``.
         voice: expressions breathe with its loudness and brows rise with its accents.
     """
@@ -157,15 +231,15 @@ def compose(
     speech = spoken.coefficients.copy()
     speech[:, INDEX["tongueOut"]] = TONGUE * spoken.tongue
     speech[:, ROUNDING] *= 2.0 ** (STYLE_RANGE * style.rounding)
-    speech = fit_gap(speech, spoken.gap * amplitude, gauge)
+    speech = fit_gap(speech, spoken.gap * amplitude, lip_measure)
     closed, contact, rounding = (v[:, None] for v in (spoken.closure, spoken.contact, spoken.rounding))
     talking, opened = spoken.talking[:, None], np.clip(spoken.gap[:, None] / 0.08, 0.0, 1.0)
     expression[:, OPENING] *= (1.0 - closed) * (1.0 - 0.6 * contact) * (1.0 - 0.25 * talking)
     expression[:, WIDENING] *= (1.0 - 0.55 * rounding * talking) * (1.0 - 0.2 * closed)
     expression[:, PRESSING] *= 1.0 - opened
     combined = speech + expression - 0.5 * speech * expression * talking
-    leak = np.maximum(gauge.gap(expression), 0.0) * spoken.closure
-    combined[:, INDEX["mouthClose"]] += leak / -gauge.gain[INDEX["mouthClose"]]
+    leak = np.maximum(lip_measure.gap(expression), 0.0) * spoken.closure
+    combined[:, INDEX["mouthClose"]] += leak / -lip_measure.gain[INDEX["mouthClose"]]
     return np.asarray(combined.clip(0.0, 1.0), np.float32)
 
 

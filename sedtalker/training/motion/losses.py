@@ -12,14 +12,19 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.face import Face
 
 LIP_WEIGHT = 4.0
+"""How many times a vertex of the lips counts."""
 SMALLEST_SCALE = 0.03
+"""Least standard deviation a shape's error is divided by."""
 CLOSED = 0.012
+"""Lip gap that counts as closed, outer-eye distances."""
 UPPER = ("brow", "eyeWide", "eyeSquint", "cheekSquint")
+"""Beginnings of the names of the upper face's shapes."""
 FOLLOWED_FRAMES = 25.0
-"""Talking frames that a crop needs for its correlation to tell anything."""
+"""Talking frames that a crop needs for its correlation to mean anything."""
 STILL = 0.02
 """Variance, of that of all targets, that is as good as none."""
 TEETH = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthRollLower", "mouthClose")
+"""Beginnings of the names of shapes that bring the lower lip to the teeth."""
 
 
 def vertex_factor(face: Face) -> NDArray[np.float32]:
@@ -46,15 +51,25 @@ class LossWeights(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     coefficients: float = 1.0
+    """Squared error of the coefficients, in standard deviations of each shape."""
     vertices: float = 1.0
+    """Squared vertex error."""
     velocity: float = 20.0
+    """Squared error of the frame differences."""
     gap: float = 1.0
+    """Squared error of the lip gap and its velocity."""
     width: float = 0.5
+    """The same of the lip width."""
     closure: float = 1.0
+    """Squared gap where the lips must close."""
     contact: float = 0.5
+    """Squared error of lip-teeth contacts."""
     emotion: float = 0.5
+    """Squared error of brows, lids and cheeks."""
     swapped: float = 1.0
+    """Squared error of what changes with the speech or the emotion alone."""
     follow: float = 0.0
+    """1 - correlation of lip gap and width."""
 
 
 def weighted_sum(losses: dict[str, Tensor], weights: LossWeights) -> Tensor:

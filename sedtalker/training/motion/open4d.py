@@ -2,32 +2,52 @@
 
 Built as EmoVOCA was (Nocentini et al. 2024), from free parts: talking motion of a tracked talker and of aligned read
 speech, expressions after measured action units. A take is one recording in one scene; its motion is ``compose``'s.
+``build_open4d`` writes the set with a datasheet (``open4d.md``, after Gebru et al. 2018).
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import Style
+from sedtalker.audio import load_audio
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
-from sedtalker.training.motion.alignment import PhoneSpan
-from sedtalker.training.motion.expressive_motion import compose, random_emotion
-from sedtalker.training.motion.lip_gauge import LipGauge
-from sedtalker.training.motion.spoken_motion import SpokenMotion
-from sedtalker.training.motion.visemes import prominence_of
+from sedtalker.errors import InputError
+from sedtalker.face.builtin import load_face
+from sedtalker.progress import Hook, no_progress
+from sedtalker.speech.encoder import analyse
+from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.storage import whole_file
+from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.tracked_motion import read_grid
+from sedtalker.training.motion.alignment import READ_SPEECH, PhoneSpan, Utterance, align_corpus
+from sedtalker.training.motion.expressive_motion import (
+    compose,
+    emphasised,
+    measured_poses,
+    prominence_of,
+    random_emotion,
+)
+from sedtalker.training.motion.phone_motion import speak_phones, train_phone_motion
+from sedtalker.training.motion.spoken_motion import LipMeasure, SpokenMotion, measure_lips, rest_pose, spoken_motion
 
 VERSION = "2"
-"""1: sound and picture as recorded; 2: in step."""
+"""1: sound and picture as recorded; 2: synchronised."""
 DRAWN = "1"
 """Changed when all scenes are to be drawn anew."""
-RATE = 50.0
 INTENSITIES = (0.33, 0.67, 1.0)
+"""Intensities of the constant scenes."""
 SCENES = ("neutral", "constant", "changing")
 """No emotion; one emotion at one of three intensities, with an onset and an offset; at least two changes."""
 Floats = NDArray[np.float32]
@@ -66,15 +86,15 @@ class Take:
     def track(self) -> EmotionTrack:
         """The scene as a track that conditions a decoder."""
         zero = np.zeros(len(self.times), np.float32)
-        end = float(self.times[-1] + 0.5 / RATE)
+        end = float(self.times[-1] + 0.5 / FRAME_CLOCK.rate)
         return EmotionTrack(
             np.asarray(self.times, np.float64), self.posterior, self.intensity, zero, zero, CATEGORIES, end
         )
 
-    def motion(self, prosody: Floats, gauge: LipGauge, poses: Floats) -> Floats:
+    def motion(self, prosody: Floats, lip_measure: LipMeasure, poses: Floats) -> Floats:
         """(T, 52) reference motion, given the prosody (T, 4) of the recording."""
         voice = prominence_of(prosody)
-        return compose(self.spoken, self.posterior, self.intensity, Style(), gauge, poses, voice)
+        return compose(self.spoken, self.posterior, self.intensity, Style(), lip_measure, poses, voice)
 
 
 def _constant(rng: np.random.Generator, times: NDArray[np.floating]) -> tuple[Floats, Floats]:
@@ -130,10 +150,136 @@ class Recording:
 def takes(recording: Recording, scenes: tuple[str, ...] = SCENES) -> Iterator[Take]:
     """The recording in every scene."""
     frames = len(recording.spoken.gap)
-    times = (np.arange(frames) + 0.5) / RATE
+    times = (np.arange(frames) + 0.5) / FRAME_CLOCK.rate
     r = recording
     for kind in scenes:
         posterior, intensity = scene(kind, r.key, times)
         name = f"{r.key}_{kind}"
         head = (name, r.kind, r.split, r.corpus, r.speaker, r.language, kind, r.audio)
         yield Take(*head, r.spoken, times, posterior, intensity, r.spans)
+
+
+# --- The set built from the training data.
+
+COLUMNS = ("name", "split", "kind", "corpus", "speaker", "language", "scene", "changes", "peak", "seconds", "audio")
+"""Columns of ``takes.csv``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What every take is composed with.
+
+    Attributes:
+        lip_measure: lips of the built-in face.
+        poses: (7, 52) expressions.
+    """
+
+    lip_measure: LipMeasure
+    poses: NDArray[np.float32]
+
+
+def read_parts(data: Path) -> Parts:
+    """The built-in face's lips and the expressions calibrated on ``emotion_au_table.json``."""
+    path = data / "motion/ravdess_au/emotion_au_table.json"
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))["table"]
+    except OSError:
+        raise InputError(f"{path}: the table of measured expressions is missing") from None
+    return Parts(measure_lips(load_face()), measured_poses(table))
+
+
+def recordings(
+    data: Path, cache: Path, lip_measure: LipMeasure, split: str | None = None, workers: int = 1
+) -> Iterator[Recording]:
+    """The tracked talker's sentences, then read speech with motion from its phones; of one split, or all."""
+    clips = read_grid(data)
+    spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, workers)
+    rest = rest_pose([c for c in clips if c.split == "train"])
+    spoken = {c.name: spoken_motion(c, spans[c.name], rest, lip_measure) for c in clips}
+    for c in clips:
+        if split in (None, c.split):
+            yield Recording(c.name, "tracked", c.split, "grid", "s1", "en", c.audio, spoken[c.name], spans[c.name])
+    network = train_phone_motion([(spans[c.name], spoken[c.name]) for c in clips if c.split == "train"])
+    for clip, phones in _read_clips(data, cache, split, workers):
+        if phones:
+            motion = speak_phones(network, phones, int(np.ceil(clip.duration * FRAME_CLOCK.rate)), lip_measure)
+            head = (clip.path.stem, "phones", clip.split, clip.corpus, clip.speaker, clip.language, clip.path)
+            yield Recording(*head, motion, phones)
+
+
+def _read_clips(data: Path, cache: Path, split: str | None, workers: int) -> Iterator[tuple[Clip, list[PhoneSpan]]]:
+    clips = read_manifest(data)
+    for corpus in READ_SPEECH:
+        mine = [c for c in clips if c.corpus == corpus and split in (None, c.split)]
+        spans = align_corpus(corpus, [Utterance(c.path.stem, c.path, c.transcript) for c in mine], cache, workers)
+        yield from ((c, spans[c.path.stem]) for c in mine)
+
+
+def composed(take: Take, parts: Parts, prosody: NDArray[np.float32]) -> tuple[Take, NDArray[np.float32]]:
+    """The take cut to the analysed length, and its motion (T, 52); read speech opens wider where it is louder."""
+    frames = min(len(prosody), len(take.times))
+    spoken = take.spoken.at(np.arange(float(frames)))
+    if take.kind == "phones":
+        spoken = emphasised(spoken, prosody[:frames, 0])
+    cut = replace(
+        take,
+        spoken=spoken,
+        times=take.times[:frames],
+        posterior=take.posterior[:frames],
+        intensity=take.intensity[:frames],
+    )
+    return cut, cut.motion(prosody[:frames], parts.lip_measure, parts.poses)
+
+
+def prosody_of(audio: Path) -> NDArray[np.float32]:
+    """(T, 4) prosody of a recording at 50 frames a second."""
+    _, track, _ = analyse(torch.from_numpy(load_audio(audio).samples))
+    return track.unflatten(0, (-1, 2)).mean(1).numpy()
+
+
+def build_open4d(data: Path, out: Path, cache: Path, workers: int = 1, hook: Hook = no_progress) -> dict[str, int]:
+    """Write the set to ``out``: ``takes.csv``, ``motion/<recording>.npz`` and the datasheet; returns takes by split."""
+    parts, counts, rows, seconds = read_parts(data), Counter[str](), [], Counter[str]()
+    (out / "motion").mkdir(parents=True, exist_ok=True)
+    for number, recording in enumerate(recordings(data, cache, parts.lip_measure, workers=workers), 1):
+        prosody, arrays = prosody_of(recording.audio), {}
+        for take in takes(recording):
+            cut, motion = composed(take, parts, prosody)
+            arrays[f"{take.scene}_coefficients"] = motion.astype(np.float16)
+            arrays[f"{take.scene}_posterior"] = cut.posterior.astype(np.float16)
+            arrays[f"{take.scene}_intensity"] = cut.intensity.astype(np.float16)
+            rows.append(_row(cut, data))
+            counts[take.split] += 1
+            seconds[take.split] += round(cut.times[-1])
+        with whole_file(out / "motion" / f"{recording.key}.npz") as temporary:
+            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+        hook("recordings in every scene", number, 0)
+    with whole_file(out / "takes.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    template = files(__package__).joinpath("open4d.md").read_text(encoding="utf-8")
+    sheet = template.format(
+        version=VERSION,
+        recordings=len(rows) // 3,
+        **{f"takes_{split}": counts[split] for split in ("train", "valid", "test")},
+        **{f"minutes_{split}": seconds[split] // 60 for split in ("train", "valid", "test")},
+    )
+    (out / "README.md").write_text(sheet, encoding="utf-8")
+    return dict(counts)
+
+
+def _row(take: Take, data: Path) -> dict[str, object]:
+    return {
+        "name": take.name,
+        "split": take.split,
+        "kind": take.kind,
+        "corpus": take.corpus,
+        "speaker": take.speaker,
+        "language": take.language,
+        "scene": take.scene,
+        "changes": changes(take.posterior, take.intensity),
+        "peak": round(float(take.intensity.max()), 3),
+        "seconds": round(len(take.times) / FRAME_CLOCK.rate, 2),
+        "audio": take.audio.relative_to(data).as_posix(),
+    }

@@ -1,12 +1,14 @@
-"""Mouth motion from known phones: a small network taught by the tracked talker, to show other voices their motion.
+"""Mouth motion from aligned phones: a small network trained on the tracked talker, and the lags it finds in recordings.
 
 One tracked talker is one voice. Read speech of hundreds of others has no motion, but its phones can be aligned; this
-network turns them into the motion the tracked talker would make, which the decoder then learns to hear in those voices.
+network turns them into the motion the tracked talker would make: pseudo-labels of the recordings that the decoder is
+trained on. It also says how far sound and picture of tracked clips are apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,20 +16,28 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.audio import resample_frames
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PHONES
+from sedtalker.metrics.motion import correlation
+from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, PHONE_INDEX, PHONES
+from sedtalker.training.corpora.tracked_motion import TrackedClip
 from sedtalker.training.motion.alignment import IGNORED, PhoneSpan, phone_frames
-from sedtalker.training.motion.lip_gauge import LipGauge, fit_gap, fit_width
 from sedtalker.training.motion.spoken_motion import (
+    AXES,
+    LipMeasure,
     SpokenMotion,
+    fit_gap,
+    fit_width,
     phone_curve,
+    pull,
+    rest_pose,
     rounding_of,
     speaking_curve,
+    spoken_motion,
     talking_curve,
+    tongue_curve,
 )
-from sedtalker.training.motion.visemes import AXES, pull, tongue_curve
 
-RATE = 50.0
 ALIKE: dict[str, str] = {
     "M": "B", "P": "B", "ER": "R", "NG": "N", "SH": "JH", "CH": "JH", "ZH": "JH", "UH": "OW", "OY": "AO", "V": "F",
 }  # fmt: skip
@@ -35,6 +45,7 @@ ALIKE: dict[str, str] = {
 RULED_WIDTH = 0.5
 """Share of the rule (``visemes``) in the lip width: a talker's habits say least about how others spread their lips."""
 CLASSES: NDArray[np.int64] = np.array([PHONE_INDEX[ALIKE.get(name, name)] for name in PHONES])
+"""Class of each phone, those alike in one."""
 Example = tuple[list[PhoneSpan], SpokenMotion]
 
 
@@ -67,7 +78,7 @@ def _classes(spans: list[PhoneSpan], times: NDArray[np.floating]) -> NDArray[np.
     return np.where(found == IGNORED, 0, CLASSES[found])
 
 
-def teach(examples: Sequence[Example], steps: int = 700, seed: int = 0) -> PhoneMotion:
+def train_phone_motion(examples: Sequence[Example], steps: int = 700, seed: int = 0) -> PhoneMotion:
     """Train on (spans, motion at 50 Hz) of tracked clips: crops of two seconds at 0.8 to 1.4 times the speed."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -79,10 +90,10 @@ def teach(examples: Sequence[Example], steps: int = 700, seed: int = 0) -> Phone
         classes, targets = [], []
         for i in rng.integers(len(examples), size=24):
             spans, spoken = examples[i]
-            speed, start = rng.uniform(0.8, 1.4), rng.uniform(0.0, max(0.1, len(spoken.gap) / RATE - 2.0))
-            times = start + (np.arange(100) + 0.5) / RATE * speed
+            speed, start = rng.uniform(0.8, 1.4), rng.uniform(0.0, max(0.1, len(spoken.gap) / FRAME_CLOCK.rate - 2.0))
+            times = start + (np.arange(100) + 0.5) / FRAME_CLOCK.rate * speed
             classes.append(_classes(spans, times))
-            targets.append(_columns(spoken.at(times * RATE - 0.5)))
+            targets.append(_columns(spoken.at(times * FRAME_CLOCK.rate - 0.5)))
         predicted = network(torch.from_numpy(np.stack(classes)))
         error = (predicted - torch.from_numpy(np.stack(targets))) / network.scale
         loss = error.square().mean() + 2.0 * error.diff(dim=1).square().mean()
@@ -99,19 +110,19 @@ def expected_motion(network: PhoneMotion, spans: list[PhoneSpan], times: NDArray
     return np.asarray(network(torch.from_numpy(_classes(spans, times))[None])[0].numpy(), np.float32)
 
 
-def speak_phones(network: PhoneMotion, spans: list[PhoneSpan], frames: int, gauge: LipGauge) -> SpokenMotion:
+def speak_phones(network: PhoneMotion, spans: list[PhoneSpan], frames: int, lip_measure: LipMeasure) -> SpokenMotion:
     """Motion (T = ``frames`` at 50 Hz) of aligned phones; p, b, m always close."""
-    times = (np.arange(frames) + 0.5) / RATE
+    times = (np.arange(frames) + 0.5) / FRAME_CLOCK.rate
     values = expected_motion(network, spans, times)
     bilabial = phone_curve(spans, BILABIAL, times, 0.03)
     speaking = speaking_curve(spans, times)
     gap = np.maximum(values[:, -1], 0.0) * (1.0 - bilabial) * speaking
     raw = values[:, : len(ARKIT_52)].clip(0.0, 1.0) * speaking[:, None]
     if RULED_WIDTH and spans:
-        learned, ruled = raw @ gauge.width, pull(spans, times)[:, AXES.index("width")] * speaking
-        raw = fit_width(raw, (1.0 - RULED_WIDTH) * learned + RULED_WIDTH * ruled, gauge)
+        learned, ruled = raw @ lip_measure.width, pull(spans, times)[:, AXES.index("width")] * speaking
+        raw = fit_width(raw, (1.0 - RULED_WIDTH) * learned + RULED_WIDTH * ruled, lip_measure)
     return SpokenMotion(
-        coefficients=fit_gap(raw, gap, gauge),
+        coefficients=fit_gap(raw, gap, lip_measure),
         gap=gap.astype(np.float32),
         closure=bilabial,
         contact=phone_curve(spans, LABIODENTAL, times, 0.05),
@@ -119,3 +130,69 @@ def speak_phones(network: PhoneMotion, spans: list[PhoneSpan], frames: int, gaug
         talking=talking_curve(spans, times),
         tongue=tongue_curve(spans, times),
     )
+
+
+# --- How far sound and picture of tracked clips are apart.
+#
+# A clip cut from a video holds its sound and its picture apart by up to a frame or two, each clip by another time. It
+# cannot be predicted from the sound alone: a decoder trained on such clips blurs the mouth. The measure is motion made
+# from phones that were aligned to the sound; no decoder takes part.
+
+FURTHEST = 6
+"""Frames of 20 ms that sound and picture are at most apart."""
+FINE = 4
+"""Trials a frame."""
+WIDTH_COUNTS = 0.5
+"""What the lip width counts beside the height: it is the less certain of the two."""
+ROUNDS = 2
+"""The network is trained again on synchronised clips; more rounds change nothing."""
+
+
+def lag_of(expected: NDArray[np.float32], spoken: SpokenMotion, lip_measure: LipMeasure) -> float:
+    """Seconds by which tracked lips come later than expected ones (T, 52 and the gap): where they correlate best."""
+    wanted = np.column_stack([expected[:, -1], expected[:, :-1] @ lip_measure.width])
+    lips = np.column_stack([spoken.gap, spoken.coefficients @ lip_measure.width])
+    talking, frames = spoken.talking > 0.5, np.arange(float(len(lips)))
+    trials = np.arange(-FURTHEST * FINE, FURTHEST * FINE + 1) / FINE
+    fits = np.empty(len(trials))
+    for i, trial in enumerate(trials):
+        moved = resample_frames(lips, frames, frames + trial)[talking]
+        height, width = (correlation(moved[:, k], wanted[talking, k]) for k in (0, 1))
+        fits[i] = height + WIDTH_COUNTS * width
+    return float(trials[0] + peak(fits) / FINE) / FRAME_CLOCK.rate
+
+
+def peak(values: NDArray[np.floating]) -> float:
+    """Place of the largest value, between the samples by a parabola; the middle where there are two as large."""
+    best = np.flatnonzero(values >= values.max() - 1e-12)
+    k = int(best[np.argmin(np.abs(best - len(values) // 2))])
+    if not 0 < k < len(values) - 1:
+        return float(k)
+    before, here, after = values[k - 1 : k + 2]
+    curve = before - 2.0 * here + after
+    return k + (0.5 * float(before - after) / float(curve) if curve < 0.0 else 0.0)
+
+
+def measure_lags(
+    clips: list[TrackedClip], spans: Mapping[str, list[PhoneSpan]], lip_measure: LipMeasure, rounds: int = ROUNDS
+) -> dict[str, float]:
+    """Seconds by which the picture of each clip as it was recorded comes late, against the median of those to train on.
+
+    The median is what a talker does (and what aligned phones err by), not what a cut does.
+    """
+    lags = {clip.name: 0.0 for clip in clips}
+    recorded = [clip.as_recorded() for clip in clips]
+    rest = rest_pose([clip for clip in recorded if clip.split == "train"])
+    raw = {clip.name: spoken_motion(clip, spans[clip.name], rest, lip_measure) for clip in recorded}
+    for _ in range(rounds):
+        trained_on = [replace(c, times=c.times - lags[c.name]) for c in recorded if c.split == "train"]
+        network = train_phone_motion(
+            [(spans[c.name], spoken_motion(c, spans[c.name], rest, lip_measure)) for c in trained_on]
+        )
+        found = {}
+        for name, spoken in raw.items():
+            times = (np.arange(len(spoken.gap)) + 0.5) / FRAME_CLOCK.rate
+            found[name] = lag_of(expected_motion(network, spans[name], times), spoken, lip_measure)
+        middle = float(np.median([found[c.name] for c in trained_on]))
+        lags = {name: lag - middle for name, lag in found.items()}
+    return lags

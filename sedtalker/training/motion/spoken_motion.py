@@ -1,4 +1,10 @@
-"""What speech alone does to a face: the motion of a tracked clip with the moments in which the lips are bound."""
+"""What speech alone does to a face: lips measured and fitted, mouth shapes of phones by rule, tracked talkers.
+
+The rule blends targets of phones by dominance functions: each phone pulls the mouth to its target with a strength that
+falls off on either side of it, and the mouth is where the pulls balance (Cohen and Massaro 1993, after Löfqvist 1990).
+Jaw and lips are separate axes as in JALI (Edwards et al. 2016). The targets are ours, from the phonetics of American
+English.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +15,171 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.audio import resample_frames
-from sedtalker.face.arkit import ARKIT_52, both_sides, speech_only
-from sedtalker.speech.features import BILABIAL, LABIODENTAL, SILENCE
+from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides, speech_only
+from sedtalker.face.face import Face
+from sedtalker.metrics.motion import lip_aperture, lip_width
+from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, SILENCE
 from sedtalker.training.corpora.tracked_motion import TrackedClip
 from sedtalker.training.motion.alignment import PhoneSpan
-from sedtalker.training.motion.lip_gauge import LipGauge, fit_gap, fit_width
-from sedtalker.training.motion.visemes import RATE, tongue_curve
 
 Floats = NDArray[np.float32]
+
+# --- How far each shape parts and widens the lips of a face, and mouths fitted to a wanted gap and width.
+
+
+@dataclass(frozen=True, eq=False)
+class LipMeasure:
+    """How far each shape parts the lips of a face, to first order.
+
+    Attributes:
+        rest: inner-lip gap of the resting face, outer-eye distances.
+        gain: (52,) change of the gap at coefficient 1, with the jaw a little open.
+        width: (52,) change of the inner-lip width, likewise.
+    """
+
+    rest: float
+    gain: Floats
+    width: Floats
+
+    def gap(self, coefficients: Floats) -> Floats:
+        """(T,) gap beyond the resting one."""
+        return np.asarray(coefficients @ self.gain, np.float32)
+
+
+def measure_lips(face: Face) -> LipMeasure:
+    """The lip_measure of a face whose first shapes are ``ARKIT_52`` (jaw open a little, as in speech)."""
+    ajar = np.zeros((2, len(face.shapes)), np.float32)
+    ajar[1, INDEX["jawOpen"]] = 0.3
+    rest, open_gap = lip_aperture(face, ajar)
+    trials = np.repeat(ajar[1:], len(ARKIT_52), axis=0)
+    trials[:, : len(ARKIT_52)] += 0.1 * np.eye(len(ARKIT_52), dtype=np.float32)
+    gain = (lip_aperture(face, trials) - open_gap) / 0.1
+    gain[INDEX["jawOpen"]] = (open_gap - rest) / 0.3
+    width = (lip_width(face, trials) - lip_width(face, ajar)[1]) / 0.1
+    return LipMeasure(float(rest), gain, width)
+
+
+def fit_gap(coefficients: Floats, wanted: Floats, lip_measure: LipMeasure) -> Floats:
+    """Coefficients whose lip gap (beyond rest) is ``wanted`` (T,): by mouthClose first, then by the jaw."""
+    fitted = np.array(coefficients, np.float32)
+    jaw, close = INDEX["jawOpen"], INDEX["mouthClose"]
+    for _ in range(2):
+        missing = wanted - lip_measure.gap(fitted)
+        open_more = np.maximum(missing, 0.0)
+        less_close = np.minimum(fitted[:, close], open_more / -lip_measure.gain[close])
+        fitted[:, close] -= less_close
+        fitted[:, jaw] += (open_more + less_close * lip_measure.gain[close]) / lip_measure.gain[jaw]
+        too_open = np.maximum(-missing, 0.0)
+        limit = np.maximum(
+            0.7 * fitted[:, jaw] * lip_measure.gain[jaw] / -lip_measure.gain[close] - fitted[:, close], 0.0
+        )
+        more_close = np.minimum(too_open / -lip_measure.gain[close], limit)
+        fitted[:, close] += more_close
+        fitted[:, jaw] -= (too_open + more_close * lip_measure.gain[close]) / lip_measure.gain[jaw]
+        fitted = fitted.clip(0.0, 1.0)
+    return fitted
+
+
+def fit_width(coefficients: Floats, wanted: Floats, lip_measure: LipMeasure) -> Floats:
+    """Coefficients whose lip width (beyond rest) is ``wanted`` (T,): stretched wider or puckered narrower."""
+    fitted = np.array(coefficients, np.float32)
+    stretch, pucker = both_sides("mouthStretch"), INDEX["mouthPucker"]
+    wider, narrower = float(lip_measure.width[stretch].sum()), -float(lip_measure.width[pucker])
+    missing = wanted - fitted @ lip_measure.width
+    unpucker = np.clip(missing / narrower, 0.0, fitted[:, pucker])
+    unstretch = np.clip(-missing / wider, 0.0, fitted[:, stretch].mean(1))
+    missing = missing - unpucker * narrower + unstretch * wider
+    fitted[:, pucker] += np.maximum(-missing, 0.0) / narrower - unpucker
+    fitted[:, stretch] += (np.maximum(missing, 0.0) / wider - unstretch)[:, None]
+    return fitted.clip(0.0, 1.0)
+
+
+# --- Mouth shapes from aligned phones by rule.
+
+AXES = ("gap", "width", "rounding", "upper", "lower", "roll", "tongue")
+"""Inner-lip gap and width against rest (outer-eye distances); lips forward and together, upper lip up, lower lip down,
+lower lip rolled in, tongue tip seen between the teeth: each in [0, 1]."""
+JAW_SHARE = 0.75
+"""How much of the gap the jaw makes; the lips make the rest."""
+TONGUE = 0.25
+"""tongueOut of a full "th": the tip shows between the teeth, no more."""
+SLOPE = 0.055
+"""Seconds over which the pull of a phone falls to 1/e beyond its ends."""
+
+_TARGETS: dict[str, tuple[float, ...]] = {
+    SILENCE: (0.00, 0.000, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5),
+    "AA": (0.17, -0.010, 0.1, 0.2, 0.2, 0.0, 0.0, 1.0), "AE": (0.15, 0.020, 0.0, 0.3, 0.3, 0.0, 0.0, 1.0),
+    "AH": (0.11, -0.010, 0.1, 0.1, 0.1, 0.0, 0.0, 0.7), "AO": (0.12, -0.050, 0.6, 0.0, 0.1, 0.0, 0.0, 1.0),
+    "AW": (0.13, -0.030, 0.4, 0.1, 0.2, 0.0, 0.0, 1.0), "AY": (0.15, 0.005, 0.0, 0.2, 0.2, 0.0, 0.0, 1.0),
+    "EH": (0.12, 0.010, 0.0, 0.2, 0.2, 0.0, 0.0, 0.8), "ER": (0.07, -0.030, 0.5, 0.1, 0.1, 0.0, 0.0, 0.8),
+    "EY": (0.11, 0.025, 0.0, 0.2, 0.2, 0.0, 0.0, 0.9), "IH": (0.09, 0.010, 0.0, 0.2, 0.1, 0.0, 0.0, 0.6),
+    "IY": (0.08, 0.030, 0.0, 0.2, 0.2, 0.0, 0.0, 0.9), "OW": (0.08, -0.060, 0.8, 0.0, 0.0, 0.0, 0.0, 1.0),
+    "OY": (0.09, -0.050, 0.7, 0.0, 0.0, 0.0, 0.0, 1.0), "UH": (0.07, -0.045, 0.6, 0.0, 0.0, 0.0, 0.0, 0.8),
+    "UW": (0.05, -0.065, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0),
+    "B": (0.00, -0.015, 0.1, 0.0, 0.0, 0.1, 0.0, 3.0), "P": (0.00, -0.015, 0.1, 0.0, 0.0, 0.1, 0.0, 3.0),
+    "M": (0.00, -0.012, 0.1, 0.0, 0.0, 0.1, 0.0, 3.0),
+    "F": (0.03, -0.005, 0.0, 0.5, 0.0, 0.5, 0.0, 2.0), "V": (0.03, -0.005, 0.0, 0.5, 0.0, 0.5, 0.0, 2.0),
+    "CH": (0.06, -0.035, 0.7, 0.3, 0.4, 0.0, 0.0, 1.1), "JH": (0.06, -0.035, 0.7, 0.3, 0.4, 0.0, 0.0, 1.1),
+    "SH": (0.06, -0.035, 0.7, 0.3, 0.4, 0.0, 0.0, 1.1), "ZH": (0.06, -0.035, 0.7, 0.3, 0.4, 0.0, 0.0, 1.1),
+    "S": (0.05, 0.010, 0.0, 0.3, 0.4, 0.0, 0.0, 0.9), "Z": (0.05, 0.010, 0.0, 0.3, 0.4, 0.0, 0.0, 0.9),
+    "TH": (0.06, 0.000, 0.0, 0.2, 0.2, 0.0, 1.0, 1.0), "DH": (0.05, 0.000, 0.0, 0.2, 0.2, 0.0, 0.8, 0.8),
+    "D": (0.06, 0.000, 0.0, 0.1, 0.2, 0.0, 0.0, 0.5), "T": (0.06, 0.000, 0.0, 0.1, 0.2, 0.0, 0.0, 0.5),
+    "N": (0.06, 0.000, 0.0, 0.1, 0.1, 0.0, 0.0, 0.5), "L": (0.08, 0.000, 0.0, 0.1, 0.1, 0.0, 0.2, 0.6),
+    "G": (0.08, 0.000, 0.0, 0.1, 0.1, 0.0, 0.0, 0.4), "K": (0.08, 0.000, 0.0, 0.1, 0.1, 0.0, 0.0, 0.4),
+    "NG": (0.08, 0.000, 0.0, 0.1, 0.1, 0.0, 0.0, 0.4), "HH": (0.08, 0.000, 0.0, 0.0, 0.0, 0.0, 0.0, 0.2),
+    "R": (0.06, -0.035, 0.5, 0.1, 0.1, 0.0, 0.0, 0.9), "W": (0.03, -0.065, 1.0, 0.0, 0.0, 0.0, 0.0, 1.3),
+    "Y": (0.06, 0.020, 0.0, 0.2, 0.1, 0.0, 0.0, 0.6),
+}  # fmt: skip
+"""By phone: gap, width, rounding, upper, lower, roll, tongue and dominance."""
+
+
+def pull(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
+    """(T, 7) of ``AXES`` at ``times``: the targets of the phones, weighted by their dominance there."""
+    start, end = (np.array([getattr(s, side) for s in spans]) for side in ("start", "end"))
+    rows = np.array([_TARGETS[s.phone] for s in spans])
+    away = np.maximum(np.maximum(start - times[:, None], times[:, None] - end), 0.0)
+    weight = rows[:, -1] * np.exp(-away / SLOPE) + 1e-9
+    weight /= weight.sum(1, keepdims=True)
+    return np.asarray(weight @ rows[:, :-1], np.float32)
+
+
+def rule_coefficients(axes: Floats) -> Floats:
+    """(T, 52) coefficients of (T, 7) axes, before gap and width are fitted to a face."""
+    gap, width, rounding, upper, lower, roll, tongue = axes.T
+    out = np.zeros((len(axes), len(ARKIT_52)), np.float32)
+    out[:, INDEX["jawOpen"]] = JAW_SHARE * gap / 0.42
+    out[:, INDEX["mouthPucker"]] = 0.45 * rounding
+    out[:, INDEX["mouthFunnel"]] = 0.15 * rounding
+    out[:, INDEX["mouthRollLower"]] = 0.5 * roll
+    out[:, INDEX["tongueOut"]] = TONGUE * tongue
+    for side in ("Left", "Right"):
+        out[:, INDEX[f"mouthUpperUp{side}"]] = 0.35 * upper
+        out[:, INDEX[f"mouthLowerDown{side}"]] = 0.25 * lower
+        out[:, INDEX[f"mouthStretch{side}"]] = np.maximum(width, 0.0) / 0.16
+    return out
+
+
+def tongue_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
+    """(T,) how far the tongue tip shows, in [0, 1]: 1 in a "th"."""
+    if not spans:
+        return np.zeros(len(times), np.float32)
+    return pull(spans, times)[:, AXES.index("tongue")]
+
+
+# --- The motion of a tracked clip, with the moments in which the lips are bound.
 
 TRACKED_REST_GAP = 0.0045
 """Inner-lip height the tracker gives for closed lips, outer-eye distances."""
 CLOSING, OPEN = 0.010, 0.030
+"""Lip gaps that count as fully closed and as open, outer-eye distances."""
 PAUSE_SECONDS = 0.4
+"""How far from words a mouth has come to rest."""
 ROUNDED = 0.45
 """Sum of pucker and funnel of a fully rounded mouth in speech."""
 SLUR = 0.045
 """Seconds over which the lips slur at crispness -1 (standard deviation)."""
 ROUNDING = both_sides("mouthPucker", "mouthFunnel")
+"""Shapes that round the mouth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +216,7 @@ class SpokenMotion:
         if crispness == 0.0:
             return self
         columns = np.column_stack([self.coefficients, self.gap])
-        slow = gaussian_filter1d(columns, SLUR * RATE, axis=0)
+        slow = gaussian_filter1d(columns, SLUR * FRAME_CLOCK.rate, axis=0)
         columns = np.maximum(columns + crispness * (columns - slow), 0.0).astype(np.float32)
         gap = columns[:, -1] * (1.0 - self.closure * min(1.0, -2.0 * min(crispness, 0.0)))
         return replace(self, coefficients=columns[:, :-1].clip(0.0, 1.0), gap=gap)
@@ -118,7 +271,7 @@ def rounding_of(coefficients: Floats) -> Floats:
 
 
 def speak(
-    clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, gauge: LipGauge, times: NDArray[np.floating]
+    clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, lip_measure: LipMeasure, times: NDArray[np.floating]
 ) -> SpokenMotion:
     """The motion of a tracked clip at ``times`` (T,) seconds."""
     raw = resample_frames(np.maximum(speech_only(clip.coefficients) - rest.coefficients, 0.0), clip.times, times)
@@ -128,7 +281,7 @@ def speak(
     raw, gap = raw * speaking[:, None], np.maximum(gap - TRACKED_REST_GAP, 0.0) * speaking
     shut = 1.0 - np.clip((gap - CLOSING) / (OPEN - CLOSING), 0.0, 1.0)
     return SpokenMotion(
-        coefficients=fit_gap(fit_width(raw, width * speaking, gauge), gap, gauge),
+        coefficients=fit_gap(fit_width(raw, width * speaking, lip_measure), gap, lip_measure),
         gap=gap.astype(np.float32),
         closure=(shut * phone_curve(spans, BILABIAL, times, 0.06)).astype(np.float32),
         contact=phone_curve(spans, LABIODENTAL, times, 0.05),
@@ -142,3 +295,9 @@ def pause(frames: int) -> SpokenMotion:
     """A closed, resting mouth: the target for silence and noise."""
     zero = np.zeros(frames, np.float32)
     return SpokenMotion(np.zeros((frames, len(ARKIT_52)), np.float32), zero, zero, zero, zero, zero, zero)
+
+
+def spoken_motion(clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, lip_measure: LipMeasure) -> SpokenMotion:
+    """A tracked clip's motion at 50 frames a second."""
+    times = (np.arange(len(clip.times) * 2) + 0.5) / FRAME_CLOCK.rate
+    return speak(clip, spans, rest, lip_measure, times)

@@ -7,13 +7,11 @@ from hypothesis import strategies as st
 from sedtalker.animation.conditioning import Style
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, speech_only, symmetrise
-from sedtalker.training.motion.expressive_motion import PROTOTYPES, compose, poses, random_emotion
-from sedtalker.training.motion.lip_gauge import LipGauge
-from sedtalker.training.motion.spoken_motion import SpokenMotion, pause
-from sedtalker.training.motion.visemes import even_voice
+from sedtalker.training.motion.expressive_motion import PROTOTYPES, compose, even_voice, poses, random_emotion
+from sedtalker.training.motion.spoken_motion import LipMeasure, SpokenMotion, pause
 
 
-def _gauge() -> LipGauge:
+def _lip_measure() -> LipMeasure:
     gain = np.zeros(52, np.float32)
     for name, value in {
         "jawOpen": 0.43,
@@ -22,7 +20,7 @@ def _gauge() -> LipGauge:
         "mouthUpperUpRight": 0.035,
     }.items():
         gain[INDEX[name]] = value
-    return LipGauge(0.001, gain, np.zeros(52, np.float32))
+    return LipMeasure(0.001, gain, np.zeros(52, np.float32))
 
 
 def _one_hot(emotion: str, frames: int) -> np.ndarray:
@@ -37,10 +35,12 @@ def _closed(frames: int) -> SpokenMotion:
 
 
 def test_closed_lips_stay_closed_under_every_emotion():
-    table, gauge = poses(), _gauge()
+    table, lip_measure = poses(), _lip_measure()
     for emotion in CATEGORIES:
-        out = compose(_closed(4), _one_hot(emotion, 4), np.ones(4, np.float32), Style(), gauge, table, even_voice(4))
-        assert gauge.gap(out).max() < 0.01, emotion
+        out = compose(
+            _closed(4), _one_hot(emotion, 4), np.ones(4, np.float32), Style(), lip_measure, table, even_voice(4)
+        )
+        assert lip_measure.gap(out).max() < 0.01, emotion
 
 
 @settings(max_examples=20, deadline=None)
@@ -48,7 +48,7 @@ def test_closed_lips_stay_closed_under_every_emotion():
 def test_expression_grows_with_intensity(emotion, intensity):
     voice = even_voice(3)
     weak, strong = (
-        compose(pause(3), _one_hot(emotion, 3), np.full(3, i, np.float32), Style(), _gauge(), poses(), voice)
+        compose(pause(3), _one_hot(emotion, 3), np.full(3, i, np.float32), Style(), _lip_measure(), poses(), voice)
         for i in (intensity, intensity + 0.1)
     )
     assert strong.sum() > weak.sum()
@@ -56,7 +56,7 @@ def test_expression_grows_with_intensity(emotion, intensity):
 
 def test_neutral_does_nothing():
     voice = even_voice(3)
-    out = compose(pause(3), _one_hot("neutral", 3), np.ones(3, np.float32), Style(), _gauge(), poses(), voice)
+    out = compose(pause(3), _one_hot("neutral", 3), np.ones(3, np.float32), Style(), _lip_measure(), poses(), voice)
     assert not out.any()
 
 

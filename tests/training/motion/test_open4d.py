@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
-from sedtalker.training.motion import open4d_build as building
+from sedtalker.training.motion import open4d as building
 from sedtalker.training.motion.open4d import SCENES, changes, scene
 
 
@@ -62,7 +62,7 @@ def _small(data_dir: Path, folder: Path) -> Path:
 @pytest.mark.data
 def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
     pytest.importorskip("pocketsphinx")
-    monkeypatch.setattr(building, "teach", lambda examples: _teach(examples))
+    monkeypatch.setattr(building, "train_phone_motion", lambda examples: _train(examples))
     data = _small(data_dir, tmp_path / "data")
     for name in ("a", "b"):
         ran = CliRunner().invoke(
@@ -99,7 +99,7 @@ def test_the_set_is_built_the_same_twice(data_dir, tmp_path, monkeypatch):
     assert again.exit_code == 2
 
 
-def _teach(examples):
-    from sedtalker.training.motion.phone_motion import teach
+def _train(examples):
+    from sedtalker.training.motion.phone_motion import train_phone_motion
 
-    return teach(examples, steps=20)
+    return train_phone_motion(examples, steps=20)

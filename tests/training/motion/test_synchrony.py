@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 
 from sedtalker.face.arkit import INDEX
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.tracked_motion import grid_lags, read_grid
 from sedtalker.training.motion.alignment import Utterance, align_corpus
-from sedtalker.training.motion.lip_gauge import measure_lips
-from sedtalker.training.motion.spoken_motion import SpokenMotion
-from sedtalker.training.motion.synchrony import lag_of, measure_lags, peak
+from sedtalker.training.motion.phone_motion import lag_of, measure_lags, peak
+from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
 from sedtalker.training.run import cache_folder
 
 
 @pytest.fixture(scope="module")
-def gauge():
-    return measure_lips(load_builtin())
+def lip_measure():
+    return measure_lips(load_face())
 
 
 def _babble(frames: int = 150) -> np.ndarray:
@@ -36,11 +35,11 @@ def _spoken(opening: np.ndarray) -> SpokenMotion:
 
 
 @pytest.mark.parametrize("lag", [-0.063, -0.02, 0.0, 0.031, 0.1])
-def test_a_lag_put_in_is_found(gauge, lag):
+def test_a_lag_put_in_is_found(lip_measure, lag):
     expected = _spoken(_babble())
     late = expected.at(np.arange(150) - 50.0 * lag)
     columns = np.column_stack([expected.coefficients, expected.gap])
-    assert lag_of(columns, late, gauge) == pytest.approx(lag, abs=0.004)
+    assert lag_of(columns, late, lip_measure) == pytest.approx(lag, abs=0.004)
 
 
 def test_a_peak_lies_between_samples_and_in_the_middle_of_a_level():
@@ -66,13 +65,13 @@ def test_lags_are_of_no_talker_but_of_cuts():
 
 
 @pytest.mark.data
-def test_the_table_is_what_is_measured(data_dir, gauge, tmp_path: Path):
+def test_the_table_is_what_is_measured(data_dir, lip_measure, tmp_path: Path):
     """With 120 of 781 clips to learn from, and a shift that is put in."""
     clips = [c for c in read_grid(data_dir) if c.split == "train"][:120]
     cache = cache_folder()
     spans = align_corpus("grid_synchrony", [Utterance(c.name, c.audio, c.text) for c in clips], cache)
     late = [replace(c, times=c.times + 0.04 * (i % 2)) for i, c in enumerate(clips)]
-    found = measure_lags(late, spans, gauge, rounds=1)
+    found = measure_lags(late, spans, lip_measure, rounds=1)
     moved = np.array([0.04 * (i % 2) for i in range(len(clips))])
     table = np.array([c.lag for c in clips])
     values = np.array([found[c.name] for c in clips])

@@ -6,7 +6,7 @@ import pytest
 from sedtalker.face.arkit import INDEX
 from sedtalker.speech.features import PHONES
 from sedtalker.training.motion.alignment import PhoneSpan
-from sedtalker.training.motion.visemes import AXES, pull, rule_coefficients, tongue_curve
+from sedtalker.training.motion.spoken_motion import AXES, pull, rule_coefficients, tongue_curve
 
 TIMES = np.arange(0.0, 0.6, 0.02)
 

@@ -16,7 +16,7 @@ from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, load_audio, resample
 from sedtalker.emotion.densify import constant_track
 from sedtalker.emotion.taxonomy import EMOVOCA
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import SpeechFeatures
@@ -186,7 +186,7 @@ def write_example(root: Path, audio: Path, size: ExampleSize | None = None) -> i
         size: how much to make.
     """
     size = size or ExampleSize()
-    face = load_builtin()
+    face = load_face()
     kept, triangles, masks = flame_sized(face)
     for folder in ("sequences", "wav", "label", "intensity"):
         (root / folder).mkdir(parents=True, exist_ok=True)

@@ -61,6 +61,7 @@ VOCASET_LAYOUT = SequenceLayout(
     names=VOCASET_NAME,
     read=read_vocaset,
 )
+"""Neutral talking."""
 
 
 # --- EmoVOCA (Nocentini et al. 2024): VOCASET's talking combined with eleven expressions at three intensities.
@@ -137,6 +138,7 @@ EMOVOCA_LAYOUT = SequenceLayout(
     read=read_emovoca,
     check=wrong_labels,
 )
+"""Talking with eleven expressions at three intensities."""
 
 LAYOUTS = (VOCASET_LAYOUT, EMOVOCA_LAYOUT)
 """See ``sedtalker.training.corpora.meshes``."""

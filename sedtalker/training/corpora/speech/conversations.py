@@ -59,6 +59,7 @@ MELD = SpeechCorpus(
     read=read_meld,
     categories=tuple(CATEGORIES),
 )
+"""Utterances of the series Friends, labelled by three people."""
 
 
 # --- IEMOCAP: pairs of actors in scripted and improvised scenes.
@@ -111,6 +112,7 @@ IEMOCAP = SpeechCorpus(
     speakers=10,
     hours=12.0,
 )
+"""Ten actors in pairs, scripted and improvised scenes."""
 
 
 # --- MSP-Podcast: turns of podcasts, labelled by many listeners.
@@ -156,6 +158,7 @@ MSP_PODCAST = SpeechCorpus(
     read=read_msp_podcast,
     categories=tuple(CATEGORIES),
 )
+"""Turns of podcasts, labelled by at least five people each."""
 
 CORPORA = (MELD, IEMOCAP, MSP_PODCAST)
 """See ``sedtalker.training.corpora.speech``."""

@@ -62,6 +62,7 @@ CREMA_D = SpeechCorpus(
         "listeners often do not find the intended emotion in the voice: train on their votes (ratings.csv)"
     ),
 )
+"""91 American actors of all ages, 12 sentences, six emotions in up to three strengths."""
 
 RAVDESS = SpeechCorpus(
     name="ravdess",
@@ -88,6 +89,7 @@ RAVDESS = SpeechCorpus(
     ),
     note="two strengths of every emotion; strong is 8 to 14 dB louder than normal",
 )
+"""24 actors, two sentences, eight emotions in two strengths."""
 
 ESD = SpeechCorpus(
     name="esd",
@@ -108,6 +110,7 @@ ESD = SpeechCorpus(
     speakers=20,
     hours=29.0,
 )
+"""Ten English and ten Mandarin speakers, 350 sentences each in five emotions."""
 
 JL = SpeechCorpus(
     name="jl",
@@ -132,6 +135,7 @@ JL = SpeechCorpus(
     categories=("neutral", "happy", "sad", "angry"),
     speakers=4,
 )
+"""Four New Zealand actors, basic and secondary emotions."""
 
 SAVEE = SpeechCorpus(
     name="savee",
@@ -153,6 +157,7 @@ SAVEE = SpeechCorpus(
     categories=SEVEN,
     speakers=4,
 )
+"""Four British men, seven emotions."""
 
 TESS = SpeechCorpus(
     name="tess",
@@ -174,6 +179,7 @@ TESS = SpeechCorpus(
     unseen=True,
     note="one carrier phrase; the length of a clip alone tells its emotions apart at 0.36 UAR: crop at random",
 )
+"""Two women, 200 words in one carrier phrase, seven emotions."""
 
 EMOV_DB = SpeechCorpus(
     name="emov_db",
@@ -195,6 +201,7 @@ EMOV_DB = SpeechCorpus(
     categories=("neutral", "happy", "angry", "disgust"),
     speakers=4,
 )
+"""Four speakers, hours of sentences in five emotions."""
 
 CORPORA = (CREMA_D, RAVDESS, ESD, JL, SAVEE, TESS, EMOV_DB)
 """See ``sedtalker.training.corpora.speech``."""

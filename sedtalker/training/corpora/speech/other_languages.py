@@ -30,6 +30,7 @@ EMODB = SpeechCorpus(
     categories=("neutral", "happy", "sad", "angry", "fear", "disgust"),
     speakers=10,
 )
+"""Ten German actors, ten sentences, seven emotions."""
 
 EMOVO = SpeechCorpus(
     name="emovo",
@@ -51,6 +52,7 @@ EMOVO = SpeechCorpus(
     categories=("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise"),
     speakers=6,
 )
+"""Six Italian actors, 14 sentences, seven emotions."""
 
 SUBESCO = SpeechCorpus(
     name="subesco",
@@ -70,6 +72,7 @@ SUBESCO = SpeechCorpus(
     speakers=20,
     hours=7.7,
 )
+"""Twenty Bangla actors, ten sentences, seven emotions."""
 
 NEMO = SpeechCorpus(
     name="nemo",
@@ -90,6 +93,7 @@ NEMO = SpeechCorpus(
     training=Training("Polish", "sentences by actors, 6 categories", speakers=6, hours=1.2),
     note="90 sentences in every emotion",
 )
+"""Nine Polish actors, 90 sentences, six emotions."""
 
 EMOTIONTTS_KO = SpeechCorpus(
     name="emotiontts_ko",
@@ -110,6 +114,7 @@ EMOTIONTTS_KO = SpeechCorpus(
     training=Training("Korean", "read sentences, 4 categories", speakers=10, hours=0.3),
     note="whole sentences, neutral and emotional by the same speaker",
 )
+"""Fifteen Korean speakers, sentences in four emotions."""
 
 INDIAN_EMOSPEECH = SpeechCorpus(
     name="indian_emospeech",
@@ -127,6 +132,7 @@ INDIAN_EMOSPEECH = SpeechCorpus(
     training=Training("Indian English, Hindi", "prompted single words, 4 categories", speakers=71, hours=0.65),
     note="one word in three seconds on people's own phones: crop to the word; nobody checked the labels",
 )
+"""Prompted single words in Indian English and Hindi, four emotions."""
 
 BAVED = SpeechCorpus(
     name="baved",
@@ -148,6 +154,7 @@ BAVED = SpeechCorpus(
     unseen=True,
     note="single words at three levels of emotion (low, neutral, high), no categories: checks the intensity",
 )
+"""Seven Arabic words at three levels of emotion."""
 
 UEM_ES = SpeechCorpus(
     name="uem_es",
@@ -163,6 +170,7 @@ UEM_ES = SpeechCorpus(
     unseen=True,
     note="students, not actors; nobody checked the labels",
 )
+"""Sixteen Spanish students, 12 sentences, seven emotions."""
 
 AESDD = SpeechCorpus(
     name="aesdd",
@@ -183,6 +191,7 @@ AESDD = SpeechCorpus(
     unseen=True,
     note="no neutral speech",
 )
+"""Six Greek actors, five emotions."""
 
 CORPORA = (EMODB, EMOVO, SUBESCO, NEMO, EMOTIONTTS_KO, INDIAN_EMOSPEECH, BAVED, UEM_ES, AESDD)
 """See ``sedtalker.training.corpora.speech``."""

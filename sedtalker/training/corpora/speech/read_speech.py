@@ -75,6 +75,7 @@ LIBRISPEECH = SpeechCorpus(
     speakers=2484,
     hours=982.0,
 )
+"""Audiobooks, a thousand hours of 2,484 readers."""
 
 SPEECHOCEAN762 = SpeechCorpus(
     name="speechocean762",
@@ -90,6 +91,7 @@ SPEECHOCEAN762 = SpeechCorpus(
     speakers=250,
     note="English of Mandarin speakers, adults and children",
 )
+"""5,000 English sentences of 250 Mandarin speakers."""
 
 LJSPEECH = SpeechCorpus(
     name="ljspeech",
@@ -105,6 +107,7 @@ LJSPEECH = SpeechCorpus(
     speakers=1,
     hours=24.0,
 )
+"""One woman reads seven books."""
 
 CORPORA = (LIBRISPEECH, SPEECHOCEAN762, LJSPEECH)
 """See ``sedtalker.training.corpora.speech``."""

@@ -35,6 +35,7 @@ EMOGATOR = SpeechCorpus(
     training=Training("none", "vocal bursts, 7 of 30 categories", speakers=90, hours=0.47),
     note="vocal bursts; labels are prompts that no listener checked",
 )
+"""Vocal bursts of 357 people, thirty kinds."""
 
 ESC10 = SpeechCorpus(
     name="esc10",
@@ -48,6 +49,7 @@ ESC10 = SpeechCorpus(
     hours=0.6,
     note="environmental sounds of ten kinds, for augmentation",
 )
+"""400 environmental sounds of five seconds."""
 
 NOISE_RIR = SpeechCorpus(
     name="noise_rir",
@@ -60,6 +62,7 @@ NOISE_RIR = SpeechCorpus(
     layout="noise_1.wav, rir_1.flac; in the manifest other:noise and other:rir",
     note="a few of each, for augmentation",
 )
+"""A dozen noises and a few impulse responses of rooms."""
 
 CORPORA = (EMOGATOR, ESC10, NOISE_RIR)
 """See ``sedtalker.training.corpora.speech``."""
