@@ -16,6 +16,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sedtalker.version import __version__
+
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
     from sedtalker.animation.animator import Animator
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from sedtalker.errors import InputError
     from sedtalker.face import Face
     from sedtalker.mesh.mesh import Mesh
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Animation": "sedtalker.animation.animation",

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sedtalker import __version__
 from sedtalker.errors import InputError
 from sedtalker.storage import whole_file
+from sedtalker.version import __version__
+
+if TYPE_CHECKING:
+    from torch.nn import Module
 
 Kind = Literal[
     "speech_encoder",
@@ -28,7 +31,11 @@ Kind = Literal[
     "published_decoder",
     "landmarks",
 ]
+"""What a checkpoint may be."""
 Schema = TypeVar("Schema", bound=BaseModel)
+"""The hyper-parameters of a kind."""
+Network = TypeVar("Network", bound="Module")
+"""The network of a kind."""
 
 
 class CheckpointConfig(BaseModel):
@@ -59,8 +66,15 @@ def builtin_checkpoint(name: str) -> Path:
 
 
 def weights_sha256(folder: Path) -> str:
-    """Hash of a checkpoint's weights file."""
-    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    """Hash of a checkpoint's weights file.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    except OSError:
+        raise InputError(f"{folder}: model.safetensors is missing") from None
 
 
 def read_config(folder: Path) -> CheckpointConfig:
@@ -69,6 +83,8 @@ def read_config(folder: Path) -> CheckpointConfig:
         return CheckpointConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
     except OSError:
         raise InputError(f"{folder}: not a checkpoint folder (no config.json)") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{folder}: config.json is not valid: it is not UTF-8") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "config.json"
@@ -89,34 +105,88 @@ def read_checkpoint(folder: Path, kind: Kind, schema: type[Schema]) -> tuple[Che
     Raises:
         InputError: not a checkpoint, of another kind, or damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     config = read_config(folder)
     if config.kind != kind:
         raise InputError(f"{folder}: this is a {config.kind} checkpoint, a {kind} checkpoint is needed")
     try:
         model = schema.model_validate(config.model)
-        state = load_file(str(folder / "model.safetensors"))
     except ValidationError as error:
         raise InputError(f"{folder}: config.json does not describe a {kind}: {error.errors()[0]['msg']}") from None
-    except (OSError, SafetensorError):
-        raise InputError(f"{folder}: model.safetensors is missing or damaged") from None
+    state = _read_weights(folder)
     return config, model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
-def write_checkpoint(folder: Path, config: CheckpointConfig, state: dict[str, Any], card: str) -> None:
-    """Write a checkpoint folder; floating-point weights are stored in half precision."""
+def _read_weights(folder: Path) -> dict[str, Any]:
+    """The tensors of a checkpoint as they are stored."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(str(folder / "model.safetensors"))
+    except (OSError, SafetensorError):
+        raise InputError(f"{folder}: model.safetensors is missing or damaged") from None
+
+
+def restored(make: Callable[[], Network], state: Mapping[str, Any], folder: Path) -> Network:
+    """The network that a checkpoint's configuration describes, with its weights, ready for inference.
+
+    Names and shapes are compared before anything is allocated: a configuration from elsewhere may ask for any width.
+
+    Args:
+        make: builds the network.
+        state: its weights, from ``read_checkpoint``.
+        folder: the checkpoint, for error messages.
+
+    Raises:
+        InputError: there is no such network, or the weights are not those of it.
+    """
     import torch
+
+    try:
+        with torch.device("meta"):  # shapes without memory
+            wanted = {name: value.shape for name, value in make().state_dict().items()}
+        wrong = sorted(n for n in wanted.keys() | state.keys() if n not in state or wanted.get(n) != state[n].shape)
+        if wrong:
+            raise InputError(f"{folder}: the weights are not those of config.json: {wrong[0]} ({len(wrong)} such)")
+        network = make()
+        network.load_state_dict(state)
+    except InputError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, MemoryError) as error:
+        raise InputError(f"{folder}: config.json describes no network ({type(error).__name__})") from None
+    return network.eval().requires_grad_(False)
+
+
+def write_checkpoint(folder: Path, config: CheckpointConfig, state: Mapping[str, Any], card: str) -> None:
+    """Write a checkpoint folder; floating-point weights are stored in half precision.
+
+    All three files are complete before the first takes its place, so that no old configuration meets new weights.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     half = {k: (v.to(torch.float16) if v.is_floating_point() else v).contiguous().cpu() for k, v in state.items()}
-    save_file(half, str(folder / "model.safetensors"))
-    (folder / "model.safetensors").chmod(0o644)
     text = json.dumps(config.model_dump(), indent=2, ensure_ascii=False) + "\n"
-    (folder / "config.json").write_text(text, encoding="utf-8")
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            whole_file(folder / "README.md") as card_file,
+            whole_file(folder / "config.json") as config_file,
+            whole_file(folder / "model.safetensors") as weights_file,
+        ):
+            save_file(half, str(weights_file))
+            weights_file.chmod(0o644)
+            config_file.write_text(text, encoding="utf-8")
+            card_file.write_text(card, encoding="utf-8")
+    except (OSError, SafetensorError, InputError) as error:
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise InputError(f"{folder}: the checkpoint cannot be written ({error})") from None
 
 
 # --- Weights brought in from other programs, and runs made ready to be given away.
@@ -169,16 +239,20 @@ def convert_weights(source: Path, target: Path, like: Path | None = None) -> dic
     Raises:
         InputError: not weights, or not those of ``like``.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     tensors = {name: value.contiguous().clone() for name, value in read_foreign_weights(source).items()}
     shapes = {name: list(value.shape) for name, value in tensors.items()}
     if like is None:
-        with whole_file(target) as temporary:
-            save_file(tensors, str(temporary))
+        try:
+            with whole_file(target) as temporary:
+                save_file(tensors, str(temporary))
+        except SafetensorError as error:
+            raise InputError(f"{target}: cannot be written ({error})") from None
         return shapes
     config = read_config(like)
-    expected = {name: list(value.shape) for name, value in load_file(str(like / "model.safetensors")).items()}
+    expected = {name: list(value.shape) for name, value in _read_weights(like).items()}
     wrong = sorted(name for name in expected.keys() | shapes.keys() if expected.get(name) != shapes.get(name))
     if wrong:
         name = wrong[0]
@@ -186,10 +260,11 @@ def convert_weights(source: Path, target: Path, like: Path | None = None) -> dic
             f"{source}: not the weights of {like}: {name} is {shapes.get(name, 'missing')} and should be "
             f"{expected.get(name, 'absent')} ({len(wrong)} such)"
         )
-    pass
-
     note = f"\n## Origin\nWeights converted from `{source.name}`. The metrics above are not theirs.\n"
-    card = (like / "README.md").read_text(encoding="utf-8") + note
+    try:
+        card = (like / "README.md").read_text(encoding="utf-8") + note
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{like}: README.md, the model card, is missing or not UTF-8") from None
     unknown = {"metrics": {}, "held_out": {}, "trained_on": [f"unknown: converted from {source.name}"]}
     changed = config.model_copy(update=unknown)
     write_checkpoint(target, changed, tensors, card)
@@ -208,11 +283,17 @@ def export_run(run: Path, folder: Path) -> None:
     if folder.exists():
         raise InputError(f"{folder} exists; choose another folder")
     temporary = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source, temporary)
-    card = (source / "README.md").read_text(encoding="utf-8")
-    (temporary / "README.md").write_text(card.rstrip() + "\n\n" + run_section(run), encoding="utf-8")
-    temporary.replace(folder)
+    section = run_section(run)
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(source, temporary)
+        card = (source / "README.md").read_text(encoding="utf-8")
+        (temporary / "README.md").write_text(card.rstrip() + "\n\n" + section, encoding="utf-8")
+        temporary.replace(folder)
+    except OSError as error:
+        raise InputError(f"{folder}: the checkpoint cannot be written ({error})") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def run_section(run: Path) -> str:
@@ -222,9 +303,9 @@ def run_section(run: Path) -> str:
     try:
         config = json.loads((run / "config.json").read_text(encoding="utf-8"))
         lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        raise InputError(f"{run}: config.json or log.jsonl of the run is missing") from None
-    rows = [row for row in map(json.loads, lines) if row["kind"] == "valid"]
+        rows = [row for row in map(json.loads, lines) if row["kind"] == "valid"]
+    except (OSError, ValueError, TypeError, KeyError):
+        raise InputError(f"{run}: config.json or log.jsonl of the run is missing or damaged") from None
     names = list(dict.fromkeys(name for row in rows for name in row if name not in ("kind", "step")))
     shown = {part: value for part, value in config.items() if part in ("task", "trainer")}
     shown["trainer"] = {k: v for k, v in shown["trainer"].items() if k != "run_dir"}

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker import __version__
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.conditioning import Style
@@ -27,13 +26,14 @@ from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.nn.device import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.encoder import open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
+from sedtalker.version import __version__
 
 Floats = NDArray[np.float32]
 
@@ -246,7 +246,7 @@ class Animator:
             return self.decoder.face(mesh, face.name if isinstance(face, Face) else "head")
         if isinstance(face, Mesh):
             raise InputError("give a Face: Face.from_mesh fits the shapes to a mesh")
-        return load_builtin() if face is None else face
+        return load_face() if face is None else face
 
     def _check_gains(self) -> None:
         if self.decoder.shapes != ARKIT_52:

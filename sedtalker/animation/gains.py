@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 MAX_GAIN = 2.0
+"""Largest factor of any gain."""
 REGIONS: dict[str, tuple[str, ...]] = {
     "brows": ("brow",),
     "eyes": ("eyeBlink", "eyeSquint", "eyeWide"),
@@ -34,6 +35,7 @@ REGIONS: dict[str, tuple[str, ...]] = {
 }
 """Regions of the face by the beginnings of ARKit names; a smile and a frown are also of the mouth."""
 ARTICULATORS = ("jaw", "mouth", "tongue")
+"""Shapes that speech itself moves."""
 AROUND_THE_MOUTH = (*ARTICULATORS, "noseSneer", "cheek")
 """Shapes that move the lips at all."""
 PARTING = (

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import read_checkpoint
+from sedtalker.checkpoint import read_checkpoint, read_config
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
@@ -153,6 +153,8 @@ def load_mouth_model(folder: Path) -> MouthModel:
     Raises:
         InputError: another kind of encoder.
     """
+    if read_config(folder).kind != "mouth_model":
+        raise InputError(f"{folder}: not a mouth model: sedtalker train experiment=mouth_model makes one")
     _, config, state = read_checkpoint(folder, "mouth_model", SpeechEncoderConfig)
     if config.hop != 20 or config.motion_channels != len(MOUTH_SHAPES):
         raise InputError(f"{folder}: not a mouth model: sedtalker train experiment=mouth_model makes one")

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from sedtalker.animation.decoder import CorrectedDecoder, CorrectedDecoderConfig, Decoder, DecoderConfig
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig
-from sedtalker.checkpoint import Kind, builtin_checkpoint, read_checkpoint, read_config
+from sedtalker.checkpoint import Kind, builtin_checkpoint, read_checkpoint, read_config, restored
 from sedtalker.errors import InputError
 
 AnyDecoder = Decoder | CorrectedDecoder | VertexDecoder
@@ -35,9 +35,4 @@ def load_decoder(folder: Path | None = None) -> AnyDecoder:
         raise InputError(f"{folder}: this is a {kind} checkpoint, a decoder is needed ({', '.join(KINDS)})")
     schema, network = KINDS[kind]
     _, config, state = read_checkpoint(folder, kind, schema)
-    decoder = network(config)
-    try:
-        decoder.load_state_dict(state)
-    except RuntimeError:
-        raise InputError(f"{folder}: the weights do not fit config.json") from None
-    return decoder.eval().requires_grad_(False)
+    return restored(lambda: network(config), state, folder)

@@ -21,7 +21,7 @@ from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, StreamFrames
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 
 Floats = NDArray[np.float32]
 
@@ -176,7 +176,7 @@ class AnimationStream:
         self.neutral: FaceStream | None = None
         if not s.gains.leaves_motion_as_is:
             self.neutral = FaceStream(diarizer.stream(s.look_ahead, s.hop, s.enroll), decoder, s.style, track, 0.0)
-        self.mesh = load_builtin() if self.neutral is not None else None
+        self.mesh = load_face() if self.neutral is not None else None
         self.idle = IdleStream(s.seed, s.idle.blinks, s.idle.gaze)
         self.head = HeadStream(s.seed, s.fps) if s.idle.head else None
         empty = np.zeros((0, len(ARKIT_52)), np.float32)

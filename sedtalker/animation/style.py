@@ -33,6 +33,7 @@ STYLES: dict[str, Style] = {
 }
 """Styles by name; ours."""
 FORMAT = "sedtalker-style"
+"""What a style file calls itself."""
 
 
 def parse_style(text: str) -> Style:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from sedtalker import __version__
 from sedtalker.cli import checkpoint, data, evaluate, face, mesh
 from sedtalker.cli.animate import animate
 from sedtalker.cli.compare import compare
@@ -16,6 +15,7 @@ from sedtalker.cli.render import render
 from sedtalker.cli.stream import stream
 from sedtalker.cli.style import style
 from sedtalker.cli.train import train
+from sedtalker.version import __version__
 
 app = typer.Typer(
     name="sedtalker",

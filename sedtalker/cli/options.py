@@ -21,10 +21,12 @@ LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
 GAIN_HELP = (
     "Scales the emotion of a region: brows, eyes, cheeks, nose, jaw, mouth, smile or frown; brows=1.3. Repeatable."
 )
+"""Help text of ``--gain``."""
 STYLE_HELP = (
     "How the talker speaks: natural, clear, mumbled, broad, lively or even; articulation, rounding, dynamics and "
     "crispness from -1 to 1, as dynamics=0.5,crispness=1; or a .json file of sedtalker style."
 )
+"""Help text of ``--style``."""
 
 AudioArgument = Annotated[
     Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4 or webm.")

@@ -34,13 +34,13 @@ def style(
     from sedtalker.animation.style import fit_style, write_style
     from sedtalker.audio import load_audio
     from sedtalker.export.arkit import read_motion
-    from sedtalker.face.builtin import load_builtin
+    from sedtalker.face.builtin import load_face
     from sedtalker.speech.encoder import open_encoder
 
     check_files(motion, audio)
     features = open_encoder()(load_audio(audio))
     weights, track = read_motion(motion, features.clock.times(len(features)))
-    found, left = fit_style(load_decoder(), features, weights, load_builtin(), track)
+    found, left = fit_style(load_decoder(), features, weights, load_face(), track)
     write_style(target, found)
     say(f"the lips differ from the clip's {100 * left:.0f} % as much as in the natural style")
     if as_json:

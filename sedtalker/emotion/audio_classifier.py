@@ -1,6 +1,6 @@
 """Any ``transformers`` audio classifier of emotions as a diarizer: a window slides over the recording.
 
-Such a model answers with one label a clip. Here it hears two seconds at a time, and a frame's posterior is the mean of
+Such a model answers with one label a clip. Here it is given two seconds at a time, and a frame's posterior is the mean of
 the answers of the windows around it, near ones counting more. It says nothing of strength: confidence is not intensity,
 so the intensity, and where somebody speaks, stay those of the built-in diarizer.
 """
@@ -23,9 +23,13 @@ from sedtalker.errors import InputError, extra
 from sedtalker.speech.backbone import load_pretrained
 
 WINDOW_SECONDS, HOP_SECONDS = 2.0, 0.5
+"""What a classifier is given at once, and how far apart."""
 SHORTEST_SECONDS = 0.5
+"""Shorter sound is padded."""
 BATCH = 16
+"""Windows that are classified at once."""
 DIMENSIONS = {"arousal", "valence", "dominance", "activation"}
+"""Outputs of models that regress dimensions instead of categories."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +77,7 @@ def load_classifier(name: str) -> AudioClassifier:
     if loaded["missing_keys"]:
         raise InputError(f"{name}: no weights for {sorted(loaded['missing_keys'])[0]}; it would answer at random")
     if extractor.sampling_rate != SAMPLE_RATE:
-        raise InputError(f"{name}: hears {extractor.sampling_rate} Hz; only models for {SAMPLE_RATE} Hz are supported")
+        raise InputError(f"{name}: made for {extractor.sampling_rate} Hz; only models for {SAMPLE_RATE} Hz are supported")
     labels = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
     if model.config.problem_type == "regression" or DIMENSIONS & {label.lower() for label in labels}:
         raise InputError(f"{name}: answers with dimensions ({', '.join(labels)}); a model of categories is needed")
@@ -96,7 +100,7 @@ def label_category(label: str) -> str | None:
 def classify(classifier: AudioClassifier, audio: Audio, times: NDArray[np.floating]) -> NDArray[np.float32]:
     """Posterior over our categories (T, 7) at ``times`` (T,), from overlapping windows.
 
-    A window counts by a raised cosine around its centre. Recordings shorter than a window are heard as they are.
+    A window counts by a raised cosine around its centre. Recordings shorter than a window are taken as they are.
     """
     window = round(WINDOW_SECONDS * SAMPLE_RATE)
     last = max(0, len(audio.samples) - window)
@@ -134,7 +138,7 @@ def _answer(classifier: AudioClassifier, clips: list[NDArray[np.float32]]) -> ND
 
 
 def classified_emotions(
-    classifier: AudioClassifier, audio: Audio, heard: FrameEmotions, times: NDArray[np.floating]
+    classifier: AudioClassifier, audio: Audio, own: FrameEmotions, times: NDArray[np.floating]
 ) -> FrameEmotions:
-    """Categories of the classifier with the intensity and the speech that the built-in diarizer heard."""
-    return FrameEmotions(classify(classifier, audio, times), heard.intensity, heard.speech)
+    """Categories of the classifier with the intensity and the speech of the built-in diarizer."""
+    return FrameEmotions(classify(classifier, audio, times), own.intensity, own.speech)

@@ -1,6 +1,6 @@
-"""A network over frames that hears how the voice moves from moment to moment, where functionals hear how it is.
+"""A network over frames, for how the voice changes from moment to moment; functionals describe how it is.
 
-Its posteriors are averaged with those of the functionals' perceptrons: the two err differently. It also hears where the
+Its posteriors are averaged with those of the functionals' perceptrons: the two err differently. It also predicts where the
 emotion changes.
 """
 
@@ -20,11 +20,13 @@ from sedtalker.speech.encoder import MEL_SCALE
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
 
 INPUTS = MEL_BANDS + len(SPEECH_CHANNELS) + len(PITCH_CHANNELS)
+"""Channels of ``frame_inputs``."""
 STRIDE = 2
-"""The network thinks at 25 Hz."""
+"""Frames of 20 ms for each of the network's: it runs at 25 Hz."""
 SPEAKER_WINDOW = 20.0
 """Seconds over which prosody is set against the speaker's own."""
 STEM_KERNEL = 6
+"""Frames of 20 ms that the first convolution sees."""
 
 
 class FrameNetworkConfig(BaseModel):

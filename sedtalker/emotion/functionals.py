@@ -1,6 +1,6 @@
 """Prosody channels and window functionals: what the voice does over a second, three seconds and twenty.
 
-Means and deviations over windows tell how somebody speaks now, those of the longest window how they speak in general;
+Means and deviations over windows describe how somebody speaks now, those of the longest window how they speak in general;
 the difference is what normalises the speaker without any other recording of them.
 """
 
@@ -17,14 +17,19 @@ from torch.nn import functional as F
 from sedtalker.speech.encoder import MEL_SCALE
 
 SPEECH_CHANNELS = ("energy", "energy_change", "voicing", "voiced", "tilt", "relative_tilt", "energy_rise")
+"""Prosody taken over speech."""
 PITCH_CHANNELS = ("f0", "relative_f0", "f0_change", "f0_slope")
+"""Prosody taken over voiced speech."""
 VOICED_ABOVE = 0.55
+"""Voicing above which a frame counts as voiced."""
 VARIANCE_FLOOR = 1e-4
 """Added to every variance, so that deviations of little evidence stay finite."""
 BANDS, WIDE_BANDS, CEPSTRA = 40, 20, 14
+"""Bands that the log-mels are averaged to, bands whose change is taken, and cepstral coefficients."""
 SPOKEN = BANDS + 4 * WIDE_BANDS + len(SPEECH_CHANNELS)
+"""Channels whose functionals are taken over speech."""
 VOICED = len(PITCH_CHANNELS) + 2 * WIDE_BANDS + CEPSTRA
-"""Channels whose functionals are taken over speech and over voiced speech."""
+"""Channels whose functionals are taken over voiced speech."""
 
 
 def window_statistics(values: Tensor, weight: Tensor, half: int, every: int = 1) -> tuple[Tensor, Tensor]:

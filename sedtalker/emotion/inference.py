@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import speech_activity
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored
 from sedtalker.emotion.functionals import Voice, pool_voices
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
@@ -72,12 +72,7 @@ def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
     """
     folder = folder or builtin_checkpoint("diarizer")
     _, config, state = read_checkpoint(folder, "diarizer", DiarizerConfig)
-    network = DiarizerNetwork(config)
-    try:
-        network.load_state_dict(state)
-    except RuntimeError:
-        raise InputError(f"{folder}: the weights do not fit config.json") from None
-    return network.eval().requires_grad_(False)
+    return restored(lambda: DiarizerNetwork(config), state, folder)
 
 
 def diarize(

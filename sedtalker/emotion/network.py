@@ -85,7 +85,7 @@ class FrameBatch(NamedTuple):
 
 
 class FrameEstimate(NamedTuple):
-    """What is heard at every frame at 50 Hz.
+    """The prediction for every frame at 50 Hz.
 
     Attributes:
         log_posterior: (B, T, C) calibrated; ``exp`` of a row sums to 1.
@@ -105,7 +105,7 @@ class Scores(NamedTuple):
         logits: (M, …, C).
         intensity: (M, …) on an open scale, see ``DiarizerConfig.intensity_steps``.
         corpus: (M, …, K) logits of the training corpora: asked in training so that a member knows whose manner of
-            acting it hears; unused afterwards.
+            acting it is; unused afterwards.
     """
 
     logits: Tensor
@@ -191,13 +191,13 @@ class DiarizerNetwork(nn.Module):
         return Scores(out[..., :classes], out[..., classes], out[..., classes + 1 :])
 
     def frames(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
-        """What is heard from frame ``since`` on, at 50 Hz; one voice for all of B."""
+        """The prediction from frame ``since`` on, at 50 Hz; one voice for all of B."""
         log, intensity = self._by_functionals(batch, voice, since)
         boundary = torch.zeros_like(intensity)
         if self.frame_networks:
             share = self.config.frame_share
-            heard, strength, boundary = self._by_frames(batch, since)
-            log, intensity = torch.lerp(log, heard, share), torch.lerp(intensity, strength, share)
+            moving, strength, boundary = self._by_frames(batch, since)
+            log, intensity = torch.lerp(log, moving, share), torch.lerp(intensity, strength, share)
         log = F.log_softmax(log / self.config.temperature, -1)
         return FrameEstimate(log, ordinal_intensity(intensity, self.config.intensity_steps), boundary)
 
@@ -219,8 +219,8 @@ class DiarizerNetwork(nn.Module):
         for network in self.frame_networks:
             reach = cast(FrameNetwork, network).context
             first = 0 if reach is None else max(0, since - reach) // STRIDE * STRIDE
-            heard = network(inputs[:, first:])
-            logs, rest = F.log_softmax(heard.logits, -1), (heard.intensity, torch.sigmoid(heard.boundary))
+            out = network(inputs[:, first:])
+            logs, rest = F.log_softmax(out.logits, -1), (out.intensity, torch.sigmoid(out.boundary))
             values = torch.cat([logs, torch.stack(rest, -1)], -1)
             total.append(_interpolate(values, batch.mel.shape[1] - first, STRIDE)[:, since - first :])
         fine = torch.stack(total).mean(0)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from sedtalker import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat
@@ -24,6 +23,7 @@ from sedtalker.face.face import Face, head_weights
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
 from sedtalker.render.light import default_colours
 from sedtalker.render.shading import to_linear
+from sedtalker.version import __version__
 
 _LEAST_OFFSET = 3e-5  # metres, at the target's peak weight: what moves less is left out
 _LEAST_NORMAL = 3e-2  # smaller changes of a unit normal, at the peak weight, are left out

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from sedtalker import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat
@@ -21,6 +20,7 @@ from sedtalker.mesh.mesh import Floats
 from sedtalker.render.light import default_colours
 from sedtalker.render.shading import to_linear
 from sedtalker.storage import whole_file
+from sedtalker.version import __version__
 
 ROOT = "/Face"
 JOINTS = ("body", "body/head")

@@ -14,6 +14,7 @@ from sedtalker.nn.mamba import Mamba
 RADIUS = 25
 """Frames on either side that attention sees: one second at 25 Hz."""
 KERNEL = 5
+"""Frames that a convolution sees."""
 
 
 class ConvolutionBlock(nn.Module):

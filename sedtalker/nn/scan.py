@@ -18,6 +18,7 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 LOWEST = np.float32(-24.0)
+"""Below this e^x is nothing in single precision beside the rest of a sum."""
 
 
 @numba.njit(fastmath=True, inline="always")
@@ -113,6 +114,7 @@ class FusedScan(torch.autograd.Function):
 # --- The selective scan of Mamba (Gu and Dao 2023, arXiv 2312.00752), in plain torch.
 
 INFERENCE_CHUNK = 256
+"""Frames that are scanned at once in inference, which bounds memory."""
 
 
 def doubled(decay: Tensor, drive: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from scripts.build_blender_addon import SOURCES, build_addon
-from sedtalker import __version__
+from sedtalker.version import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.emotion.densify import densify
 from sedtalker.emotion.formats.files import read_track, write_track
