@@ -125,6 +125,7 @@ def test_bad_audio_is_one_line_and_leaves_nothing(sedtalker: Run, tmp_path: Path
         _refused(sedtalker("animate", tmp_path / name, "-o", tmp_path / "out"), tmp_path)
 
 
+@pytest.mark.slow
 def test_one_of_two_heads_in_a_file_can_be_chosen(sedtalker: Run, clip: Path, tmp_path: Path) -> None:
     head = read_mesh(SAMPLE_HEAD)
     write_obj(side_by_side(head, head, apart=2.0 * float(np.ptp(head.vertices, axis=0).max())), tmp_path / "two.obj")

@@ -55,6 +55,7 @@ def test_a_pipe_gives_what_the_file_gives_while_it_is_open(sedtalker: Run, clip:
     assert json.loads(rest[-1])["end"] == 2.0
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(clip: Path) -> None:
     script = f"{' '.join(COMMAND)} {clip} --stream --json | head -n 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True)

@@ -197,6 +197,7 @@ def _document(path: Path) -> dict:
 
 
 @pytest.mark.parametrize(("targets", "frames", "most"), [("few", 300, 4e6), ("arkit", 30, 6e6)])
+@pytest.mark.slow
 def test_the_built_in_face_is_small_valid_and_true(
     tmp_path: Path, validator: Path, targets: str, frames: int, most: float
 ) -> None:

@@ -31,6 +31,7 @@ def few(data_dir: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_every_figure_is_there_and_makes_sense(few: Path, tmp_path: Path) -> None:
     figures = evaluate_diarizer(few, recordings=6, plot=tmp_path / "calibration.png")
     shares = [name for name in figures if name.startswith(("uar_", "eder", "ece", "frame_", "boundary_", "certain_"))]

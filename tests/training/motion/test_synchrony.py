@@ -65,6 +65,7 @@ def test_lags_are_of_no_talker_but_of_cuts():
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_table_is_what_is_measured(data_dir, lip_measure, tmp_path: Path):
     """With 120 of 781 clips to learn from, and a shift that is put in."""
     clips = [c for c in read_grid(data_dir) if c.split == "train"][:120]

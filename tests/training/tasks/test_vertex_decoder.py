@@ -88,6 +88,7 @@ def test_the_untrained_decoder_is_a_still_face(miniature_emovoca: Path, tmp_path
     assert float(batch["intensity"].max()) <= 1.0
 
 
+@pytest.mark.training
 def test_it_trains_and_its_checkpoint_is_scored(miniature_emovoca: Path, tmp_path: Path) -> None:
     task = VertexDecoderTask({**SMALL, "crops": 2, "seconds": 0.8}, miniature_emovoca, tmp_path / "cache")
     task.prepare()
@@ -107,6 +108,7 @@ def test_it_trains_and_its_checkpoint_is_scored(miniature_emovoca: Path, tmp_pat
     assert all(tag in written for tag in (b"predicted_over_recorded", b"attention/blocks.1", b"audio"))
 
 
+@pytest.mark.training
 def test_a_backbone_of_the_hub_takes_the_encoders_place(miniature_emovoca: Path, tmp_path: Path) -> None:
     folder = save_tiny("Hubert", tmp_path / "backbone")
     task = VertexDecoderTask({**SMALL, "encoder": {"name": str(folder)}}, miniature_emovoca, tmp_path / "cache")
