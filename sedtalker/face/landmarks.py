@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored
 from sedtalker.mesh.mesh import Floats
 from sedtalker.mesh.views import CHANNELS
 
@@ -140,7 +140,6 @@ def load_detector(folder: Path | None = None) -> LandmarkDetector:
     Raises:
         InputError: the checkpoint is missing or damaged.
     """
-    _, config, weights = read_checkpoint(folder or builtin_checkpoint("landmarks"), "landmarks", LandmarkConfig)
-    net = LandmarkNet(config)
-    net.load_state_dict(weights)
-    return LandmarkDetector(net.eval(), config.size)
+    folder = folder or builtin_checkpoint("landmarks")
+    _, config, weights = read_checkpoint(folder, "landmarks", LandmarkConfig)
+    return LandmarkDetector(restored(lambda: LandmarkNet(config), weights, folder), config.size)

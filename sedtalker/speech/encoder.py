@@ -1,7 +1,7 @@
 """Speech encoders: a recording in, one hidden vector every 20 ms out.
 
-The built-in one reads centred log-mels: a stride-2 convolution and residual dilated convolutions. It sees a bounded
-stretch of sound (``SpeechEncoder.context`` frames either side), so windows of a long recording give what one pass gives.
+The built-in one reads centred log-mels: a stride-2 convolution and residual dilated convolutions. A hidden vector sees
+``SpeechEncoder.context`` frames on either side, so windows of a long recording give what one pass gives.
 ``open_encoder`` opens it, or a model of the Hugging Face hub in its place.
 """
 
@@ -17,7 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
-from sedtalker.checkpoint import builtin_checkpoint, is_checkpoint, read_checkpoint, read_config, weights_sha256
+from sedtalker.checkpoint import (
+    builtin_checkpoint,
+    is_checkpoint,
+    read_checkpoint,
+    read_config,
+    restored,
+    weights_sha256,
+)
 from sedtalker.errors import InputError
 from sedtalker.speech.backbone import BackboneConfig, load_backbone, unpack_backbone
 from sedtalker.speech.features import (
@@ -123,9 +130,7 @@ def load_network(folder: Path | None = None) -> SpeechEncoder:
     _, config, state = read_checkpoint(folder, "speech_encoder", SpeechEncoderConfig)
     if config.hop != 10:
         raise InputError(f"{folder}: this is a front end for a decoder, not an encoder")
-    network = SpeechEncoder(config)
-    network.load_state_dict(state)
-    return network.eval().requires_grad_(False)
+    return restored(lambda: SpeechEncoder(config), state, folder)
 
 
 # --- Recordings in, features out: what every other part of the package asks for.
