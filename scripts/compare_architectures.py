@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from sedtalker.training.loop import TrainerConfig, fit
+from sedtalker.cli.console import messages_shown
+from sedtalker.training.loop import fit
 from sedtalker.training.run import cache_folder, compose, make_task
+from sedtalker.training.task import TrainerConfig
 
 LAYOUTS = {
     "convolution": (192, "CCCCCC"),
@@ -31,7 +33,7 @@ PAGE = """# Architectures of the frame network
 
 Written by `python scripts/compare_architectures.py --data DIR --runs DIR`. Each network is trained from scratch for
 {seconds} CPU seconds on one core, on the same clips, without the speakers that are scored: {held} of the training split
-and the validation split, whose figures are averaged. The speakers are few: differences below 0.04 mean little.
+and the validation split, whose metrics are averaged. The speakers are few: differences below 0.04 mean little.
 Mamba scans in plain torch here, which is slow on a CPU: the table is about what a CPU's minutes buy, not about steps.
 
 | network | parameters | steps | s a step | UAR RAVDESS | UAR nEMO | UAR Korean | frame accuracy, joined | mean |
@@ -66,7 +68,7 @@ def main() -> None:
 
 
 def compare(width: int, layout: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Train one network for its share of CPU time; its figures, size and pace."""
+    """Train one network for its share of CPU time; its metrics, size and pace."""
     held = ",".join(HELD_OUT)
     overrides = ["experiment=frame_network", f"task.held_out=[{held}]"]
     overrides += [
@@ -77,12 +79,13 @@ def compare(width: int, layout: str, arguments: argparse.Namespace) -> dict[str,
     config = compose(overrides)
     task_config = dict(config["task"])
     task = make_task(task_config.pop("name"), task_config, arguments.data, cache_folder(arguments.cache))
+    task.prepare()
     pace = seconds_a_step(task)
     steps = max(20, round(arguments.seconds / pace))
     trainer = {**config["trainer"], "steps": steps, "validate_every": steps, "warmup": min(100, steps // 5)}
-    figures = fit(task, TrainerConfig(**trainer), print)
+    metrics = fit(task, TrainerConfig(**trainer))
     size = sum(p.numel() for p in task.build().parameters())
-    return {"parameters": size, "steps": steps, "pace": pace, **figures}
+    return {"parameters": size, "steps": steps, "pace": pace, **metrics}
 
 
 def seconds_a_step(task: Any, count: int = 4) -> float:
@@ -101,10 +104,11 @@ def seconds_a_step(task: Any, count: int = 4) -> float:
 
 def line(name: str, row: dict[str, Any]) -> str:
     """A row of the table: validation and held-out speakers averaged."""
-    figures = [0.5 * (row[key] + row[f"held_{key}"]) for key in KEYS]
-    cells = " | ".join(f"{value:.3f}" for value in [*figures, float(np.mean(figures))])
+    metrics = [0.5 * (row[key] + row[f"held_{key}"]) for key in KEYS]
+    cells = " | ".join(f"{value:.3f}" for value in [*metrics, float(np.mean(metrics))])
     return f"| {name} | {row['parameters'] / 1e6:.2f} M | {row['steps']} | {row['pace']:.2f} | {cells} |"
 
 
 if __name__ == "__main__":
-    main()
+    with messages_shown():
+        main()

@@ -2,7 +2,7 @@
 
 Trains what is not trained yet, measures all on the test split of the open 4D set and writes docs/decoders.md.
 
-    python scripts/compare_decoders.py --data DIR --runs DIR [--ears DIR…] [--cache DIR] [--steps 1500]
+    python scripts/compare_decoders.py --data DIR --runs DIR [--mouth-model DIR] [--cache DIR] [--steps 1500]
 """
 
 from __future__ import annotations
@@ -13,27 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sedtalker.training.evaluation.open4d import encode_takes, evaluate_open4d
 
 from sedtalker.animation.pretrained import load_decoder
-from sedtalker.face.builtin import load_builtin
+from sedtalker.cli.console import messages_shown
+from sedtalker.face.builtin import load_face
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.tracked_motion import read_grid
-from sedtalker.training.evaluation.control import Spoken, constant_track, evaluate_control
-from sedtalker.training.evaluation.lips import encode_test_sentences, lip_metrics
-from sedtalker.training.loop import TrainerConfig, fit
+from sedtalker.training.evaluation.control import Spoken, evaluate_control
+from sedtalker.training.evaluation.decoder import encode_takes, evaluate_open4d
+from sedtalker.training.evaluation.lips import encode_test_sentences, lip_metrics, steady_track
+from sedtalker.training.loop import fit
 from sedtalker.training.motion.open4d import read_parts
 from sedtalker.training.motion.spoken_motion import AXES, fit_gap, fit_width, measure_lips, pull, rule_coefficients
 from sedtalker.training.published.decoder_forms import AutoregressiveDecoder
 from sedtalker.training.run import cache_folder, compose
+from sedtalker.training.task import TrainerConfig
 from sedtalker.training.tasks.decoder import DecoderTask
-from sedtalker.training.tasks.mouth_model import give_ears
+from sedtalker.training.tasks.mouth_model import correct_decoder
 
 NO_LIPS = {"gap": 0.0, "width": 0.0, "closure": 0.0, "contact": 0.0, "swapped": 0.0, "follow": 0.0}
 EVERY_LIP_LOSS = {"gap": 1.0, "width": 0.8, "closure": 1.0, "contact": 0.5, "swapped": 1.0}
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "hybrid": ("Mamba and attention, ours", {}),
-    "led": ("ours, led by ears", {}),
+    "corrected": ("ours, with a mouth model", {}),
     "convolution": ("dilated convolutions", {"model": {"layout": "CCCC"}}),
     "window": ("a window a frame, as VOCA", {"model": {"architecture": "window", "width": 320}}),
     "autoregressive": ("autoregressive, as FaceFormer", {"model": {"architecture": "autoregressive", "width": 160}}),
@@ -64,7 +66,8 @@ built-in decoder is trained with: compare the rows with each other, not with [re
 differences of a few hundredths of a ratio mean little. Lips: GRID test sentences as recorded, neutral. Errors: test
 takes of the open 4D set. Control: four sentences under every emotion. Known phones, by rule: no network, no emotion.
 """
-LED = "Led by ears (`--ears`, trained before): the product's form, which hears more than the others.\n"
+CORRECTED = "With a mouth model (`--mouth-model`, trained before): the product's form, of two networks.\n"
+"""About the form that is not of equal size."""
 SMALL = {"tracked_crops": 5, "swapped_crops": 4, "read_crops": 3, "pause_crops": 1}
 """Half the crops a step of the built-in decoder's training."""
 
@@ -84,47 +87,47 @@ def train(arguments: argparse.Namespace, config: dict[str, Any]) -> None:
     plain = task.config
     for name in arguments.only:
         run = arguments.runs / name
-        if name == "led" or (run / "export/config.json").is_file():
+        if name == "corrected" or (run / "export/config.json").is_file():
             continue
         task.config = plain
         trainer = {**config["trainer"], "steps": arguments.steps, "validate_every": arguments.steps, "ema": 0.998}
-        fit(specialised(task, FORMS[name][1]), TrainerConfig(**{**trainer, "run_dir": str(run)}), print)
+        fit(specialised(task, FORMS[name][1]), TrainerConfig(**{**trainer, "run_dir": str(run)}))
 
 
 class Tests:
-    """Everything that is heard once and measured for each form."""
+    """Everything that is encoded once and measured for each form."""
 
     def __init__(self, data: Path, cache: Path):
-        self.net, self.face = open_encoder(), load_builtin()
+        self.net, self.face = open_encoder(), load_face()
         self.lip_measure, self.parts = measure_lips(self.face), read_parts(data)
         clips = [clip.as_recorded() for clip in read_grid(data)]
-        self.heard = encode_test_sentences(self.net, clips, self.lip_measure, cache)
+        self.sentences = encode_test_sentences(self.net, clips, self.lip_measure, cache)
         self.takes = encode_takes(self.net, data, cache, self.parts)
 
     def measure(self, folder: Path) -> dict[str, float]:
-        """The figures of a trained form."""
+        """The metrics of a trained form."""
         decoder = load_decoder(folder)
-        neutral = [decoder.predict(h.features, constant_track("neutral", 0.0)) for h in self.heard]
-        figures = lip_metrics(self.face, self.lip_measure, self.heard, neutral)
-        figures |= evaluate_open4d(decoder, self.face, self.takes, controls=False)
+        neutral = [decoder.predict(h.features, steady_track("neutral", 0.0)) for h in self.sentences]
+        metrics = lip_metrics(self.face, self.lip_measure, self.sentences, neutral)
+        metrics |= evaluate_open4d(decoder, self.face, self.takes, controls=False)
         if not isinstance(decoder, AutoregressiveDecoder):  # frame after frame: half an hour
-            spoken = [Spoken(h.features, h.spoken) for h in self.heard]
-            figures |= evaluate_control(decoder, self.face, self.parts, spoken[20:], spoken[:CONTROL_CLIPS])
-        return figures | {"parameters": float(sum(p.numel() for p in decoder.parameters()))}
+            spoken = [Spoken(h.features, h.spoken) for h in self.sentences]
+            metrics |= evaluate_control(decoder, self.face, self.parts, spoken[20:], spoken[:CONTROL_CLIPS])
+        return metrics | {"parameters": float(sum(p.numel() for p in decoder.parameters()))}
 
     def rule(self) -> dict[str, float]:
         """Dominance functions on the known phones of the test sentences."""
         made = []
-        for h in self.heard:
+        for h in self.sentences:
             axes = pull(h.spans, h.times)
             wide = fit_width(rule_coefficients(axes), axes[:, AXES.index("width")], self.lip_measure)
             made.append(fit_gap(wide, axes[:, 0], self.lip_measure))
-        return lip_metrics(self.face, self.lip_measure, self.heard, made)
+        return lip_metrics(self.face, self.lip_measure, self.sentences, made)
 
 
 def page(rows: dict[str, dict[str, float]], steps: int) -> str:
     """The table, each column as its key in ``sedtalker evaluate decoder --json``."""
-    introduction = PAGE.format(steps=steps) + (LED if "led" in rows else "")
+    introduction = PAGE.format(steps=steps) + (CORRECTED if "corrected" in rows else "")
     lines = [introduction, "| form | parameters | " + " | ".join(f"`{c}`" for c in COLUMNS) + " |"]
     lines.append("|---" * (len(COLUMNS) + 2) + "|")
     for name, row in rows.items():
@@ -137,7 +140,7 @@ def page(rows: dict[str, dict[str, float]], steps: int) -> str:
 
 def ratios(rows: dict[str, dict[str, float]]) -> str:
     """Our errors over those of the baselines."""
-    said, ours = [], "led" if "led" in rows else "hybrid"
+    said, ours = [], "corrected" if "corrected" in rows else "hybrid"
     for key in ("lve_mm2", "mve_mm"):
         theirs = {n: rows[ours][key] / rows[n][key] for n in BASELINES if n in rows and ours in rows}
         if not theirs:
@@ -154,17 +157,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the trainings; they resume")
-    parser.add_argument("--ears", type=Path, nargs="*", default=[], help="export folders of experiment=ear")
+    parser.add_argument("--mouth-model", type=Path, help="export folder of experiment=mouth_model")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--only", nargs="*", choices=FORMS, default=list(FORMS))
     parser.add_argument("--page", type=Path, default=Path("docs/decoders.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if not arguments.ears:
-        arguments.only = [name for name in arguments.only if name != "led"]
+    if not arguments.mouth_model:
+        arguments.only = [name for name in arguments.only if name != "corrected"]
     train(arguments, compose(["experiment=decoder", "trainer.run_dir=."]))
-    if "led" in arguments.only and not (arguments.runs / "led/export").is_dir():
-        give_ears(arguments.runs / "hybrid/export", arguments.ears, arguments.runs / "led/export")
+    if "corrected" in arguments.only and not (arguments.runs / "corrected/export").is_dir():
+        correct_decoder(arguments.runs / "hybrid/export", arguments.mouth_model, arguments.runs / "corrected/export")
     tests, rows = Tests(arguments.data, cache_folder(arguments.cache)), {}
     for name in arguments.only:
         record = arguments.runs / name / "test.json"
@@ -176,4 +179,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with messages_shown():
+        main()

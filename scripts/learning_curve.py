@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sedtalker.emotion.diarizer import load_diarizer
+from sedtalker.cli.console import messages_shown
+from sedtalker.emotion.inference import load_diarizer
 from sedtalker.emotion.plot import write_figure
-from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, find_data, read_manifest
 from sedtalker.training.evaluation.diarizer import TestSet, measure_diarizer, open_test_set
@@ -31,7 +30,7 @@ from sedtalker.training.run import compose, train
 
 DOCS = Path(__file__).parents[1] / "docs"
 SHARES = (0.25, 0.5, 1.0)
-FIGURES = {
+METRICS = {
     "uar_ravdess": "UAR RAVDESS",
     "uar_nemo": "UAR nEMO",
     "uar_ko": "UAR Korean",
@@ -60,27 +59,22 @@ def run(
     config = compose(["experiment=diarizer", "trainer.run_dir=."])
     config["task"] |= {"held_out": held_out, "frame_networks": []}
     config["trainer"] |= {"run_dir": str(folder), "steps": steps, "validate_every": steps, "warmup": 50, "ema": 0.98}
-    train(config | {"data": str(data), "cache": None if cache is None else str(cache)}, say)
+    train(config | {"data": str(data), "cache": None if cache is None else str(cache)})
     return measure_diarizer(load_diarizer(folder / "export"), test)[0]
-
-
-def say(line: str) -> None:
-    """Progress."""
-    print(line, file=sys.stderr)
 
 
 def table(rows: list[tuple[str, dict[str, float]]]) -> str:
     """Markdown, one line a training."""
-    head = "| training speakers | hours | " + " | ".join(FIGURES.values()) + " |\n" + "|---" * (len(FIGURES) + 2) + "|"
-    lines = [f"| {name} | {f['hours']:.1f} | " + " | ".join(f"{f[k]:.3f}" for k in FIGURES) + " |" for name, f in rows]
+    head = "| training speakers | hours | " + " | ".join(METRICS.values()) + " |\n" + "|---" * (len(METRICS) + 2) + "|"
+    lines = [f"| {name} | {f['hours']:.1f} | " + " | ".join(f"{f[k]:.3f}" for k in METRICS) + " |" for name, f in rows]
     return "\n".join([head, *lines]) + "\n"
 
 
 def left_out(every: dict[str, float], without: dict[str, dict[str, float]]) -> str:
     """Section on corpora left out: recall with all corpora, without the corpus, and with its own answers only."""
     lines = ["| corpus | all corpora | without it | without it, own answers only |", "|---|---|---|---|"]
-    for name, figures in without.items():
-        values = every[f"uar_{name}"], figures[f"uar_{name}"], figures[LEFT_OUT[name]]
+    for name, metrics in without.items():
+        values = every[f"uar_{name}"], metrics[f"uar_{name}"], metrics[LEFT_OUT[name]]
         lines.append(f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
     return (
         "\n## A corpus left out\n\nUnweighted average recall of a corpus's test speakers, by the same short training "
@@ -101,7 +95,7 @@ def plot(rows: list[tuple[str, dict[str, float]]], path: Path) -> None:
         (right, ("eder7", "eder4"), "EDER"),
     ):
         for key in keys:
-            axis.plot(hours, [f[key] for _, f in rows], marker="o", label=FIGURES[key])
+            axis.plot(hours, [f[key] for _, f in rows], marker="o", label=METRICS[key])
         axis.set_xscale("log")
         axis.set_xticks(
             hours, [f"{h:.1f} h\n{f['speakers']:.0f} speakers" for h, (_, f) in zip(hours, rows, strict=True)]
@@ -126,11 +120,11 @@ def main() -> None:
     every = read_manifest(data)
     corpora = list(compose(["experiment=diarizer", "trainer.run_dir=."])["task"]["corpora"])
     speakers = speakers_by_corpus(every, corpora)
-    test = open_test_set(data, partial(encode, load_encoder()), corpora, report=say)
+    test = open_test_set(data, open_encoder(), corpora)
 
     def measured(name: str, held_out: list[str]) -> dict[str, float]:
         folder = arguments.runs / name
-        done = folder / "figures.json"
+        done = folder / "metrics.json"
         if not done.is_file():
             out = run(data, arguments.cache, folder, arguments.steps, held_out, test)
             used = [
@@ -148,8 +142,8 @@ def main() -> None:
     curve = []
     for share in SHARES:
         held = [s for names in speakers.values() for s in names[round(max(1, share * len(names))) :]]
-        figures = measured(f"share_{share:g}", held)
-        curve.append((f"{share:.0%}, {figures['speakers']:.0f}", figures))
+        metrics = measured(f"share_{share:g}", held)
+        curve.append((f"{share:.0%}, {metrics['speakers']:.0f}", metrics))
     without = ""
     if arguments.leave_out:
         without = left_out(curve[-1][1], {name: measured(f"without_{name}", speakers[name]) for name in LEFT_OUT})
@@ -159,7 +153,7 @@ def main() -> None:
         f"diarizer, {arguments.steps} steps each,\ntrained on a part of the training speakers of every corpus; test "
         "speakers as in [results.md](results.md).\nShort trainings: the last line is not the shipped diarizer.\n\n"
         + table(curve)
-        + "\n![Figures over hours of training speech](images/learning_curve.png)\n"
+        + "\n![Metrics over hours of training speech](images/learning_curve.png)\n"
         + without,
         encoding="utf-8",
     )
@@ -167,4 +161,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with messages_shown():
+        main()

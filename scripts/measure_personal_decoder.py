@@ -3,7 +3,7 @@
     python scripts/measure_personal_decoder.py --data DIR --run runs/actor-measured
 
 The takes (FACEGOOD Audio2Face, MIT; rig motion, mouth only) are laid out as a user's would be: Live Link Face CSV
-beside sound. The built-in weights have never heard this talker. Prints JSON.
+beside sound. The built-in weights were not trained on this talker. Prints JSON.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 from sedtalker.audio import FrameClock, load_audio, resample_frames
+from sedtalker.cli.console import messages_shown
 from sedtalker.export.arkit import COLUMNS, RATE, timecode
 from sedtalker.training.corpora.tracked_motion import TEST_TAKE, TrackedClip, read_facegood
 from sedtalker.training.run import compose, train
@@ -34,7 +35,7 @@ def write_take(folder: Path, clip: TrackedClip) -> None:
 
 
 def main() -> None:
-    """Lay out the takes, train, print the held-out figures."""
+    """Lay out the takes, train, print the held-out metrics."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
@@ -44,9 +45,10 @@ def main() -> None:
         for clip in read_facegood(options.data):
             write_take(Path(folder), clip)
         fixed = ["experiment=personal_decoder", f"task.held_out=['{TEST_TAKE}']", f"data={folder}"]
-        figures = train(compose([*fixed, f"trainer.run_dir={options.run}", *options.overrides]), print)
-    print(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=2))
+        metrics = train(compose([*fixed, f"trainer.run_dir={options.run}", *options.overrides]))
+    print(json.dumps({name: round(value, 4) for name, value in metrics.items()}, indent=2))
 
 
 if __name__ == "__main__":
-    main()
+    with messages_shown():
+        main()

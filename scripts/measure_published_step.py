@@ -15,8 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from sedtalker.training.loop import TrainerConfig, fit
+from sedtalker.training.loop import fit
 from sedtalker.training.run import compose, make_task
+from sedtalker.training.task import TrainerConfig
 
 RANDOM = {"decoder": ["task.encoder=random", "task.recogniser=random"], "diarizer": ["task.encoder=random"]}
 
@@ -43,7 +44,7 @@ def main() -> None:
 
         task.build = counted  # type: ignore[method-assign]
         started = time.monotonic()
-        figures = fit(task, TrainerConfig(**config["trainer"]))
+        metrics = fit(task, TrainerConfig(**config["trainer"]))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(
         json.dumps(
@@ -52,7 +53,7 @@ def main() -> None:
                 "parameters": parameters,
                 "seconds_with_validation_and_export": round(time.monotonic() - started, 1),
                 "peak_memory_gb": round(peak / 1e9, 2),
-                **{name: round(value, 4) for name, value in figures.items()},
+                **{name: round(value, 4) for name, value in metrics.items()},
             },
             indent=2,
         )

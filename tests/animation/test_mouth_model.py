@@ -18,7 +18,7 @@ from sedtalker.animation.mouth_model import (
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX
 from sedtalker.training.motion.spoken_motion import measure_lips
@@ -88,7 +88,7 @@ def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
         mouth[..., INDEX[name]] = value
     posterior = torch.tensor([0, 0, 0.1, 0.3, 0.6, 0.3, 0.1, 0, 0])[None, :, None]
     sealed = close_lips(mouth, closures(posterior))
-    gap = torch.from_numpy(measure_lips(load_builtin()).gain)
+    gap = torch.from_numpy(measure_lips(load_face()).gain)
     opened, closed = (mouth @ gap)[0], (sealed @ gap)[0]
     assert closed[4] < 0.25 * opened[4]
     assert closed[3] < opened[3]
@@ -101,7 +101,7 @@ def test_a_mouth_model_comes_back_from_its_folder(tmp_path):
     torch.manual_seed(1)
     net = SpeechEncoder(SIZES).eval()
     described = CheckpointConfig(
-        kind="speech_encoder", licence="CC-BY-4.0", trained_on=["none"], model=SIZES.model_dump(mode="json")
+        kind="mouth_model", licence="CC-BY-4.0", trained_on=["none"], model=SIZES.model_dump(mode="json")
     )
     write_checkpoint(tmp_path / "mouth", described, net.state_dict(), "# Mouth model\n")
     model, mel = load_mouth_model(tmp_path / "mouth"), torch.randn(1, 30, 80)

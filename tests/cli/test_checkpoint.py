@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.cli.main import app
-from sedtalker.training.run import write_config
+from sedtalker.training.loop import write_config
 
 runner = CliRunner()
 
@@ -47,12 +47,12 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pyte
     assert not Path("out.safetensors").exists()
 
 
-def test_ears_are_not_put_where_something_is(tmp_path: Path) -> None:
+def test_a_corrected_decoder_is_not_written_where_something_is(tmp_path: Path) -> None:
     decoder, encoder = builtin_checkpoint("decoder_streaming"), builtin_checkpoint("speech_encoder")
-    taken = run("ears", tmp_path, decoder, encoder)
+    taken = run("correct", tmp_path, decoder, encoder)
     assert (taken.exit_code, "exists" in taken.stderr) == (2, True)
-    strange = run("ears", tmp_path / "led", decoder, encoder)
-    assert (strange.exit_code, "not an ear" in strange.stderr) == (2, True)
+    strange = run("correct", tmp_path / "led", decoder, encoder)
+    assert (strange.exit_code, "not a mouth model" in strange.stderr) == (2, True)
     assert not (tmp_path / "led").exists()
 
 
@@ -61,7 +61,7 @@ def test_converted_weights_have_to_fit_the_folder_they_are_like(tmp_path: Path) 
     state = {name: value + 1 for name, value in load_file(decoder / "model.safetensors").items()}
     torch.save(state, tmp_path / "old.pt")
     assert run("convert", tmp_path / "old.pt", tmp_path / "made", "--like", decoder).exit_code == 0
-    assert read_config(tmp_path / "made").kind == "decoder"
+    assert read_config(tmp_path / "made").kind == "corrected_decoder"
     assert read_config(tmp_path / "made").metrics == {}
     made = load_file(tmp_path / "made" / "model.safetensors")
     assert all(torch.equal(made[name], value) for name, value in state.items())
@@ -93,6 +93,17 @@ def test_an_exported_run_tells_how_it_was_made(tmp_path: Path) -> None:
     assert (tmp_path / "given" / "model.safetensors").read_bytes() == b"weights"
     assert run("export", tmp_path / "run", tmp_path / "given").exit_code == 2
     assert "no finished run" in run("export", tmp_path, tmp_path / "x").stderr
+
+
+def test_test_metrics_stand_apart_from_validation_metrics() -> None:
+    lines = run("inspect", "diarizer").stdout.splitlines()
+    test, validation = (
+        next(i for i, line in enumerate(lines) if line.startswith(head)) for head in ("on test", "on val")
+    )
+    shown = [line.split()[:2] for line in lines if line.strip().startswith("uar_ravdess ")]
+    assert shown == [["uar_ravdess", "0.619"], ["uar_ravdess", "0.7381"]]
+    assert heads == ["on test data", "on validation data"]
+    assert json.loads(run("inspect", "decoder", "--json").stdout)["held_out"]["lip_r"] == 0.91
 
 
 def test_runs_in_a_table(tmp_path: Path) -> None:

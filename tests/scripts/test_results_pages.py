@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -30,6 +31,16 @@ def test_seeds_are_shown_with_mean_and_standard_deviation() -> None:
     assert "## Decoder" not in text
 
 
+def test_the_pages_and_cards_that_ship_are_what_the_script_writes() -> None:
+    script, root = load("make_results"), SCRIPTS.parent
+    results = json.loads((root / "docs" / "results.json").read_text(encoding="utf-8"))
+    assert (root / "docs" / "results.md").read_text(encoding="utf-8") == script.page(results)
+    for name, card in script.cards(results, root / "checkpoints").items():
+        assert (root / "checkpoints" / name / "README.md").read_text(encoding="utf-8") == card, name
+    held_out = json.loads((root / "checkpoints/diarizer/config.json").read_text(encoding="utf-8"))["held_out"]
+    assert held_out["uar_ravdess"] == results["diarizer"]["uar_ravdess"]
+
+
 def test_one_run_has_no_deviation() -> None:
     text = load("make_results").page({"decoder": {"lip_r": 0.9}})
     assert "| `lip_r` | 0.900 | inner-lip height" in text
@@ -48,7 +59,7 @@ def test_smaller_parts_of_the_speakers_are_within_the_larger(tmp_path: Path) -> 
 def test_the_curve_is_drawn(tmp_path: Path) -> None:
     script = load("learning_curve")
     rows = [
-        (f"{hours}", {"hours": hours, "speakers": 3.0, **dict.fromkeys(script.FIGURES, value)})
+        (f"{hours}", {"hours": hours, "speakers": 3.0, **dict.fromkeys(script.METRICS, value)})
         for hours, value in ((1.0, 0.3), (4.0, 0.6))
     ]
     script.plot(rows, tmp_path / "a.png")

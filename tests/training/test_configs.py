@@ -16,7 +16,7 @@ from sedtalker.training.tasks.backbone import BackboneTaskConfig
 from sedtalker.training.tasks.decoder import DecoderTaskConfig
 from sedtalker.training.tasks.diarizer import DiarizerTaskConfig
 from sedtalker.training.tasks.frame_network import FrameNetworkTaskConfig
-from sedtalker.training.tasks.mouth_model import EarTaskConfig
+from sedtalker.training.tasks.mouth_model import MouthModelTaskConfig
 from sedtalker.training.tasks.personal_decoder import PersonalDecoderTaskConfig
 from sedtalker.training.tasks.speech_encoder import SpeechEncoderTaskConfig
 from sedtalker.training.tasks.vertex_decoder import VertexDecoderTaskConfig
@@ -25,7 +25,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "backbone": BackboneTaskConfig,
     "decoder": DecoderTaskConfig,
     "diarizer": DiarizerTaskConfig,
-    "ear": EarTaskConfig,
+    "mouth_model": MouthModelTaskConfig,
     "frame_network": FrameNetworkTaskConfig,
     "personal_decoder": PersonalDecoderTaskConfig,
     "published_decoder": PublishedDecoderTaskConfig,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.pretrained import AnyDecoder, load_decoder
 from sedtalker.audio import load_audio
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import (
     jerk,
@@ -72,7 +72,7 @@ def evaluate_decoder(
             ``lve_vs_best_baseline`` and ``mve_vs_best_baseline`` are our errors over the smallest of theirs.
         hook: progress.
     """
-    decoder, net, face = load_decoder(checkpoint), open_encoder(encoder), load_builtin()
+    decoder, net, face = load_decoder(checkpoint), open_encoder(encoder), load_face()
     lip_measure = measure_lips(face)
     clips = read_grid(data)
     sentences = encode_test_sentences(net, [clip.as_recorded() for clip in clips], lip_measure, cache_folder(), hook)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
-from sedtalker.face.builtin.load import load_face
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import fit
 from sedtalker.face.quality import inverted_share, judge

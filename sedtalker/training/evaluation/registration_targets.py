@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin.load import FACES, load_face
+from sedtalker.face.builtin import FACES, load_face
 from sedtalker.face.face import Face
 from sedtalker.face.registration.alignment import barycentric
 from sedtalker.mesh.files import read_mesh

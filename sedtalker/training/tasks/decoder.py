@@ -22,7 +22,7 @@ from sedtalker.animation.pretrained import load_decoder
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder import load_network
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS
@@ -83,7 +83,7 @@ class DecoderTask(PreparedTask):
         """The face and its lips, the encoder, crops of talking, and pseudo-labels of read speech."""
         data, c = self.data, self.config
         self.encoder = load_network(self.encoder_folder)
-        self.face = load_builtin() if c.face == "builtin" else read_reference_rig(data)
+        self.face = load_face() if c.face == "builtin" else read_reference_rig(data)
         self.lip_measure = measure_lips(self.face)
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])

@@ -20,7 +20,7 @@ from sedtalker.animation.mouth_model import MOUTH_SHAPES, load_mouth_model, mout
 from sedtalker.checkpoint import CheckpointConfig, read_checkpoint, read_config, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import INDEX
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS
@@ -106,7 +106,7 @@ class MouthModelTask(PreparedTask):
 
     def read_data(self, hook: Hook) -> None:
         """Crops of talking, and the scale of their motion."""
-        face = load_builtin()
+        face = load_face()
         lip_measure = measure_lips(face)
         self.crops = TalkingCrops(self.config, self.data, self.cache, face, lip_measure, margin=0)
         tracked = self.crops.tracked
@@ -209,7 +209,7 @@ def correct_decoder(decoder: Path, mouth_model: Path, target: Path) -> None:
     CorrectedDecoder(model).load_state_dict(state)
     if described.licence != its.licence:
         raise InputError(f"their licences differ: {', '.join(sorted({described.licence, its.licence}))}")
-    cards = [(folder / "README.md").read_text(encoding="utf-8") for folder in (decoder, mouth_model)]
+    own, other = ((folder / "README.md").read_text(encoding="utf-8") for folder in (decoder, mouth_model))
     made = described.model_copy(
         update={
             "kind": "corrected_decoder",
@@ -219,7 +219,7 @@ def correct_decoder(decoder: Path, mouth_model: Path, target: Path) -> None:
             "held_out": {},
         }
     )
-    write_checkpoint(target, made, state, corrected_decoder_card(*cards))
+    write_checkpoint(target, made, state, corrected_decoder_card(own, other))
 
 
 def metrics_of_parts(metrics: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:

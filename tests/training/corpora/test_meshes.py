@@ -17,8 +17,7 @@ from sedtalker.errors import InputError
 from sedtalker.training.corpora import meshes
 from sedtalker.training.corpora.meshes import convert_head_pickles, open_sequences, read_array_pickle
 from sedtalker.training.corpora.meshes.check import check_sequences
-from sedtalker.training.corpora.meshes.flame import split_of
-from sedtalker.training.corpora.meshes.own import split_by_name
+from sedtalker.training.corpora.meshes.layouts import split_by_name, split_of
 
 runner = CliRunner()
 

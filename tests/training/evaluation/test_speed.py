@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from sedtalker.errors import InputError
-from sedtalker.training.evaluation.decoder import run_measured, write_speech
+from sedtalker.training.evaluation.speed import run_measured, write_speech
 
 
 def test_memory_and_time_of_a_process_not_of_its_parent():

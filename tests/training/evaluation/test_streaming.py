@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from sedtalker.training.evaluation.streaming import stream_speed, streamed
 
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.stream import DiarizerStream
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
+from sedtalker.training.evaluation.speed import stream_speed, streamed
 from tests.speech.test_stream import voice_like
 
 

@@ -13,7 +13,7 @@ from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_conf
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
-from sedtalker.training.evaluation.control import constant_track
+from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.tasks.mouth_model import correct_decoder
 
 
@@ -37,7 +37,7 @@ def _decoder(path: Path, licence: str = "CC-BY-4.0") -> Path:
 
 def _mouth(path: Path) -> Path:
     sizes = SpeechEncoderConfig(hop=20, channels=16, dilations=(1, 2), motion_channels=len(MOUTH_SHAPES))
-    return _folder(path, "speech_encoder", sizes)
+    return _folder(path, "mouth_model", sizes)
 
 
 def test_a_corrected_decoder_comes_back_from_its_folder(tmp_path):
@@ -52,7 +52,7 @@ def test_a_corrected_decoder_comes_back_from_its_folder(tmp_path):
     rng = np.random.default_rng(0)
     hidden, mel, prosody = (rng.standard_normal((60, width)).astype(np.float32) for width in (12, 80, 4))
     features = SpeechFeatures(FRAME_CLOCK, hidden, mel, prosody, np.ones(60, bool))
-    track = constant_track("happy", 5.0)
+    track = steady_track("happy", 5.0)
     alone = load_decoder(folders[0]).predict(features, track)
     mouth_at_rest = np.abs(led.predict(features, track) - alone).max(1) < 1e-6
     assert mouth_at_rest.mean() > 0.5

@@ -7,9 +7,8 @@ import torch
 from sedtalker.animation.decoder import Decoder, DecoderConfig
 from sedtalker.animation.mouth_model import MOUTH_SHAPES, MouthModel
 from sedtalker.face.arkit import ARKIT_52, INDEX
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.speech.encoder import SpeechEncoderConfig
-from sedtalker.training.cards import ear_card
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
 from sedtalker.training.corpora.tracked_motion import ict_matrix, read_grid, split_of
 from sedtalker.training.motion.alignment import PhoneSpan
@@ -51,7 +50,7 @@ def test_ict_weights_keep_their_size():
 
 
 def test_vertex_factor_measures_vertices():
-    face = load_builtin()
+    face = load_face()
     factor, error = vertex_factor(face), np.zeros(52, np.float32)
     error[ARKIT_52.index("jawOpen")] = 0.1
     weight = np.ones(len(face.mesh.vertices))
@@ -65,7 +64,7 @@ def test_vertex_factor_measures_vertices():
 
 
 def test_losses_are_zero_for_the_target_and_learnable():
-    face = load_builtin()
+    face = load_face()
     lip_measure = measure_lips(face)
     rng = np.random.default_rng(0)
     targets = rng.random((40, 52)).astype(np.float32)
@@ -87,8 +86,9 @@ def test_losses_are_zero_for_the_target_and_learnable():
     assert history[-1] < 0.7 * history[0]
 
 
+@pytest.mark.slow
 def test_swapped_crops_must_differ_as_their_targets_do():
-    face = load_builtin()
+    face = load_face()
     lip_measure = measure_lips(face)
     rng = np.random.default_rng(0)
     loss = DecoderLoss(face, rng.random((40, 52)).astype(np.float32), lip_measure.gain, lip_measure.width)
@@ -113,7 +113,7 @@ def test_swapped_crops_must_differ_as_their_targets_do():
 
 
 def test_following_asks_for_the_shape_of_the_curve_and_not_its_size():
-    face = load_builtin()
+    face = load_face()
     lip_measure = measure_lips(face)
     opening = torch.sin(torch.linspace(0, 25, 60)) * 0.2 + 0.3
     target = torch.zeros(2, 60, 52)
@@ -138,7 +138,7 @@ def test_following_asks_for_the_shape_of_the_curve_and_not_its_size():
 def test_bilabials_always_close_from_phones():
     torch.manual_seed(0)
     network = PhoneMotion(np.random.default_rng(0).random((50, 53)).astype(np.float32))
-    lip_measure = measure_lips(load_builtin())
+    lip_measure = measure_lips(load_face())
     spans = [PhoneSpan("AA", 0.0, 0.2), PhoneSpan("M", 0.2, 0.3), PhoneSpan("AA", 0.3, 0.5)]
     motion = speak_phones(network, spans, 25, lip_measure)
     assert motion.gap[11:14].max() < 1e-6
@@ -171,10 +171,3 @@ def test_tracked_clips_are_read(data_dir):
     assert clip.coefficients.min() >= 0
     assert clip.coefficients.max() <= 1
     assert sum(c.split == "test" for c in clips) == 60
-
-
-def test_the_card_of_an_ear_tells_its_figures():
-    names = ("lip_r", "width_r", "closure_recall", "closure_false", "unseen_closure", "unseen_false", "stranger_r")
-    card = ear_card({name: 0.1 + i / 100 for i, name in enumerate((*names, "stranger_r_all", "phones"))})
-    assert "| phone frame accuracy, unseen speakers | 0.180 |" in card
-    assert "{" not in card
