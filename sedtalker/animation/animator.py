@@ -168,7 +168,7 @@ class Animator:
                     neutral = self.decoder.predict(features, track.scaled(0.0), style)
                     motion = apply_gains(motion, neutral, gains, face)
         source = {
-            "face": face.name,
+            **face.provenance,
             "sedtalker": __version__,
             "audio_sha256": sound.sha256,
             "seed": seed,

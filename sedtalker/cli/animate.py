@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,18 +13,14 @@ from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, Quiet
 from sedtalker.cli.console import fail_clearly as command
 from sedtalker.cli.export import TO_HELP, Targets
 from sedtalker.cli.render import Backend
-from sedtalker.errors import InputError
 from sedtalker.export.formats import export_formats, parse_formats
-
-if TYPE_CHECKING:
-    from sedtalker.face.face import Face
-    from sedtalker.progress import Hook
 
 log = logging.getLogger(__name__)
 
 
 @command
 def animate(
+    context: typer.Context,
     audio: o.AudioArgument,
     mesh: Annotated[Path | None, typer.Option(help="Your head, or its .sedface; default: the built-in face.")] = None,
     mesh_head: Annotated[int | None, typer.Option(min=1, help="Which head of the mesh; default: the largest.")] = None,
@@ -80,7 +76,7 @@ def animate(
         from sedtalker.render.light import load_lighting
 
         # everything that can be wrong is looked at before any work
-        check_files(audio, mesh, landmarks, decoder, *(enroll or []))
+        o.check_files(audio, mesh, landmarks, decoder, *(enroll or []))
         if emotion is not None:
             check_emotion(emotion)
         settings = {
@@ -90,22 +86,21 @@ def animate(
         }
         lighting = load_lighting(light)
         animator = Animator.from_pretrained(decoder or "decoder", diarizer=model or "diarizer", device=device)
-        o.save_preset(save_preset)
+        o.save_preset(context, save_preset)
         with one_step(shown.hook, "reading the audio"):
             sound = load_audio(audio, max_seconds)
         for note in sound.notes:
             log.warning(note)
-        target, source = open_face(mesh, mesh_head, landmarks, face, shown.hook)
+        vertices = "jawOpen" not in animator.decoder.shapes
         animation = animator(
             *(sound,),
-            face=target,
+            face=o.open_face(mesh, mesh_head, landmarks, face, vertices, shown.hook),
             emotion=emotion,
             enroll=enroll or [],
             min_confidence=min_confidence,
             intensity=intensity,
             fps=fps,
             seed=seed,
-            provenance=source,
             hook=shown.hook,
             **settings,  # type: ignore[arg-type]
         )
@@ -127,24 +122,3 @@ def animate(
         write_json({"files": paths, "frames": len(animation), "fps": fps, "duration": sound.duration})
     else:
         print("\n".join(paths.values()))
-
-
-def check_files(*paths: Path | None) -> None:
-    """Raise ``InputError`` when one of them is not there."""
-    for path in paths:
-        if path is not None and not path.exists():
-            raise InputError(f"{path}: no such file")
-
-
-def open_face(
-    mesh: Path | None, head: int | None, landmarks: Path | None, name: str | None, hook: Hook
-) -> tuple[Face, dict[str, Any]]:
-    """The face to animate and where it came from."""
-    from sedtalker.face import Face
-
-    if mesh is not None and name is not None:
-        raise InputError("choose one of --mesh and --face")
-    if mesh is None and (head is not None or landmarks is not None):
-        raise InputError("--mesh-head and --landmarks are of a --mesh file")
-    face = Face.builtin(name) if mesh is None else Face.from_mesh(mesh, head=head, landmarks=landmarks, hook=hook)
-    return face, face.provenance

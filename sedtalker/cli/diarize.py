@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.animate import check_files
 from sedtalker.cli.console import ForceOption, ProgressOption, QuietOption, ShownProgress, fail_clearly, say
 from sedtalker.cli.pipes import PIPE, print_lines, sound_pieces
 from sedtalker.errors import InputError
@@ -72,7 +71,7 @@ def diarize(
         if path is not None:
             check(path)
             check_writable(path, force)
-    check_files(*([] if audio == PIPE else [audio]), coordinates, *(enroll or []))
+    o.check_files(*([] if audio == PIPE else [audio]), coordinates, *(enroll or []))
     plane = None if coordinates is None else read_coordinates(coordinates)
     diarizer = Diarizer.from_pretrained(model or "diarizer", device)
     if streams:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
 import typer
 
 from sedtalker.cli.console import say
 from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from sedtalker.face.face import Face
+    from sedtalker.mesh.mesh import Mesh
+    from sedtalker.progress import Hook
 
 Device = Literal["auto", "cpu", "cuda"]
 """What ``--device`` takes."""
@@ -110,19 +114,18 @@ SavePresetOption = Annotated[Path | None, typer.Option(help="Write these options
 """Saves options."""
 
 
-def save_preset(path: Path | None) -> None:
-    """Write the options of the running command that are not at their defaults.
+def save_preset(context: typer.Context, path: Path | None) -> None:
+    """Write the options of a command that are not at their defaults; None: nothing is written.
 
     Raises:
         InputError: it cannot be written there.
     """
     if path is None:
         return
-    context = click.get_current_context()
     kept: dict[str, Any] = {}
     for parameter in context.command.params:
         name, value = parameter.name or "", context.params.get(parameter.name or "")
-        if name not in NOT_SAVED and value not in (None, parameter.default):
+        if name not in NOT_SAVED and value not in (None, parameter.default, [], ()):
             kept[name] = _plain(value)
     try:
         path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -135,3 +138,29 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+# --- Files and faces that options name.
+
+
+def check_files(*paths: Path | None) -> None:
+    """Raise ``InputError`` when one of them is not there."""
+    for path in paths:
+        if path is not None and not path.exists():
+            raise InputError(f"{path}: no such file")
+
+
+def open_face(
+    mesh: Path | None, head: int | None, landmarks: Path | None, name: str | None, as_mesh: bool, hook: Hook
+) -> Face | Mesh:
+    """The face to animate; ``as_mesh``: the decoder moves vertices and takes the mesh as it is."""
+    from sedtalker.face import Face
+    from sedtalker.mesh.mesh import Mesh
+
+    if mesh is not None and name is not None:
+        raise InputError("choose one of --mesh and --face")
+    if mesh is None and (head is not None or landmarks is not None):
+        raise InputError("--mesh-head and --landmarks are of a --mesh file")
+    if mesh is None:
+        return Face.builtin(name)
+    return Mesh.load(mesh) if as_mesh else Face.from_mesh(mesh, head=head, landmarks=landmarks, hook=hook)

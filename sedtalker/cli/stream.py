@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.animate import check_files
 from sedtalker.cli.console import fail_clearly
 from sedtalker.cli.pipes import PIPE, print_lines, sound_pieces
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 @fail_clearly
 def stream(
+    context: typer.Context,
     audio: o.PipeArgument,
     look_ahead: Annotated[float, typer.Option(min=0.0, max=5.0, help="Seconds that a frame waits for.")] = 0.3,
     hop: Annotated[float, typer.Option(min=0.02, max=2.0, help="Seconds between results.")] = 0.16,
@@ -53,7 +53,7 @@ def stream(
     from sedtalker.emotion.formats.files import check_emotion
     from sedtalker.face.arkit import ARKIT_52
 
-    check_files(*([] if audio == PIPE else [audio]), decoder, *(enroll or []))
+    o.check_files(*([] if audio == PIPE else [audio]), decoder, *(enroll or []))
     if emotion is not None:
         check_emotion(emotion)
     settings = StreamSettings(
@@ -69,7 +69,7 @@ def stream(
         tuple(enroll or ()),
     )
     animator = Animator.from_pretrained(decoder or "streaming", device=device)
-    o.save_preset(save_preset)
+    o.save_preset(context, save_preset)
     frames = animator.stream(sound_pieces(audio, max_seconds), settings)
     header = json.dumps({"shapes": ARKIT_52, "fps": fps})
     print_lines(_lines(header, frames))

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from sedtalker.cli.animate import check_files
 from sedtalker.cli.console import fail_clearly, say, write_json
+from sedtalker.cli.options import check_files
 from sedtalker.errors import InputError
 
 

@@ -1,8 +1,8 @@
 """Any ``transformers`` audio classifier of emotions as a diarizer: a window slides over the recording.
 
-Such a model answers with one label a clip. Here it is given two seconds at a time, and a frame's posterior is the mean of
-the answers of the windows around it, near ones counting more. It says nothing of strength: confidence is not intensity,
-so the intensity, and where somebody speaks, stay those of the built-in diarizer.
+Such a model answers with one label a clip. Here it is given two seconds at a time, and a frame's posterior is the mean
+of the answers of the windows around it, near ones counting more. It says nothing of strength: confidence is not
+intensity, so the intensity, and where somebody speaks, stay those of the built-in diarizer.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def load_classifier(name: str) -> AudioClassifier:
     if loaded["missing_keys"]:
         raise InputError(f"{name}: no weights for {sorted(loaded['missing_keys'])[0]}; it would answer at random")
     if extractor.sampling_rate != SAMPLE_RATE:
-        raise InputError(f"{name}: made for {extractor.sampling_rate} Hz; only models for {SAMPLE_RATE} Hz are supported")
+        raise InputError(f"{name}: made for {extractor.sampling_rate} Hz; only {SAMPLE_RATE} Hz is supported")
     labels = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
     if model.config.problem_type == "regression" or DIMENSIONS & {label.lower() for label in labels}:
         raise InputError(f"{name}: answers with dimensions ({', '.join(labels)}); a model of categories is needed")

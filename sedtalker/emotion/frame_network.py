@@ -1,7 +1,7 @@
 """A network over frames, for how the voice changes from moment to moment; functionals describe how it is.
 
-Its posteriors are averaged with those of the functionals' perceptrons: the two err differently. It also predicts where the
-emotion changes.
+Its posteriors are averaged with those of the functionals' perceptrons: the two err differently. It also predicts
+where the emotion changes.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class EmotionTrack:
             InputError: pandas is not installed.
         """
         try:
-            import pandas
+            import pandas  # type: ignore[import-untyped, unused-ignore]
         except ImportError:
             raise InputError("to_dataframe needs pandas: pip install pandas") from None
         columns = {"time": self.times, **dict(zip(self.labels, self.posterior.T, strict=True))}

@@ -46,6 +46,7 @@ def face_from_mesh(
         return load_face_file(Path(mesh))
     from sedtalker.face.fitting import FitOptions, fit
     from sedtalker.face.given_landmarks import given_landmarks
+    from sedtalker.nn.device import torch_threads
 
     scene, name = _scene(mesh)
     source = builtin_face(None, None)
@@ -55,7 +56,8 @@ def face_from_mesh(
         head=head,
         open_mouth=open_mouth,
     )
-    face, report = fit(scene, source, name, options, hook)
+    with torch_threads(1):  # the fit must not depend on the number of threads
+        face, report = fit(scene, source, name, options, hook)
     label = Path(mesh).name if isinstance(mesh, str | Path) else name
     logger.info("%s: %s: %s", label, report.way, report.basis)
     for warning in report.warnings:
