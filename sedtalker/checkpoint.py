@@ -297,7 +297,7 @@ def export_run(run: Path, folder: Path) -> None:
 
 
 def run_section(run: Path) -> str:
-    """The part of a card that tells how a run was made: its configuration and its validations."""
+    """The part of a card that says how a run was made: its configuration and its validations."""
     import torch
 
     try:

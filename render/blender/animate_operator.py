@@ -18,7 +18,7 @@ from .preferences import program_path
 from .scene_time import AUDIO_SUFFIXES
 
 EMOTIONS = (
-    ("HEARD", "As heard", "The emotion that sedtalker hears in the voice"),
+    ("DIARIZED", "From the voice", "The emotion that sedtalker predicts from the voice"),
     ("MARKERS", "As marked", "The emotion of the timeline's markers"),
 )
 
@@ -32,7 +32,7 @@ class AnimateFromAudio(bpy.types.Operator, ImportHelper):
 
     filename_ext = ".wav"
     filter_glob: StringProperty(default=";".join(f"*{s}" for s in AUDIO_SUFFIXES), options={"HIDDEN"})
-    emotion: EnumProperty(name="Emotion", items=EMOTIONS, default="HEARD")
+    emotion: EnumProperty(name="Emotion", items=EMOTIONS, default="DIARIZED")
     intensity: FloatProperty(name="Intensity", default=1.0, min=0.0, max=3.0)
     head: BoolProperty(name="Head motion", default=True)
     seed: IntProperty(name="Seed", default=0, min=0, description="Of blinks, gaze and head motion")

@@ -25,7 +25,7 @@ PALETTE = {
     "fear": (0x56, 0xB4, 0xE9), "disgust": (0x00, 0x9E, 0x73), "surprise": (0xCC, 0x79, 0xA7),
     "uncertain": (0xFF, 0xFF, 0xFF),
 }  # fmt: skip
-"""sRGB: Okabe & Ito's palette (2008), told apart with any colour vision; the plots of ``sedtalker diarize`` use it."""
+"""sRGB: Okabe & Ito's palette (2008), distinct with any colour vision; the plots of ``sedtalker diarize`` use it."""
 
 _NAME = re.compile(r"^\W*(?P<label>[a-z]+)\s*(?P<number>\d*\.?\d+)?(?:\.\d{3})?\s*$", re.IGNORECASE)
 

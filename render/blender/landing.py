@@ -58,12 +58,12 @@ def land(
         apply_shape_keys(target, animation, placement, start)
     scene = context.scene
     set_clock(scene, animation.fps, len(animation.weights), start)
-    heard = _sound(scene, audio or find_audio(path, animation.audio), start)
+    sound = _sound(scene, audio or find_audio(path, animation.audio), start)
     segments = animation.segments or _segments_beside(path)
     if segments:
         set_markers(scene, segments)
     scene.frame_set(start)
-    return f"{len(animation.weights)} frames on {target.name}, {len(segments)} emotions, {heard}{note}"
+    return f"{len(animation.weights)} frames on {target.name}, {len(segments)} emotions, {sound}{note}"
 
 
 def fitting_mesh(context: bpy.types.Context, vertices: int) -> bpy.types.Object | None:
@@ -92,11 +92,11 @@ def _land_cache(context: bpy.types.Context, path: Path, start: int, audio: Path 
     apply_cache(target, path, start, axes)
     scene = context.scene
     set_clock(scene, rate or scene.render.fps / scene.render.fps_base, frames, start)
-    heard = _sound(scene, audio or find_audio(path), start)
+    sound = _sound(scene, audio or find_audio(path), start)
     segments = _segments_beside(path)
     if segments:
         set_markers(scene, segments)
-    return f"{frames} frames on {target.name} from {path.name}, {len(segments)} emotions, {heard}"
+    return f"{frames} frames on {target.name} from {path.name}, {len(segments)} emotions, {sound}"
 
 
 def _sound(scene: bpy.types.Scene, audio: Path | None, start: int) -> str:

@@ -31,7 +31,7 @@ def write_pc2(path: Path, animation: FaceAnimation, placement: Placement) -> Non
 
 
 def read_first_frame(path: Path) -> tuple[np.ndarray, int, float | None]:
-    """Vertices (V, 3) of sample 0, the number of samples, and their rate where the file tells it.
+    """Vertices (V, 3) of sample 0, the number of samples, and their rate where the file has it.
 
     Raises:
         UnusableFile: neither PC2 nor MDD, or cut short.

@@ -17,7 +17,10 @@ AT_MOST = 8192
 """Bytes read at once; a pipe gives what it has, which is less while somebody speaks."""
 ENDLESS = 0x7FFF0000
 """Sizes from here on mean that the writer did not know how long the sound would be."""
+LONGEST_CHUNK = 1 << 20
+"""Bytes of a part of a WAV header, before the sound."""
 OTHER_FORMATS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"\x1aE\xdf\xa3": "WebM", b"FORM": "AIFF"}
+"""What is recognised by its first bytes and refused by name."""
 SAMPLE_TYPES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}
 """By format tag and bits."""
 
@@ -93,6 +96,8 @@ def _wav_header(pipe: BinaryIO) -> SampleFormat:
             if layout is None:
                 raise InputError("the WAV header in the pipe does not say how its samples lie")
             return layout._replace(size=size if 0 < size < ENDLESS else None)
+        if size > LONGEST_CHUNK:
+            raise InputError("the WAV header in the pipe is damaged, or longer than anybody writes")
         body = _exactly(pipe, size + size % 2)
         if name == b"fmt " and len(body) >= 16:
             tag, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])

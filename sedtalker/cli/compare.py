@@ -31,11 +31,11 @@ def compare(
     light: Annotated[str, typer.Option(help="studio, soft, dramatic or a .json file.")] = "studio",
     size: Annotated[int, typer.Option(min=64, max=2160, help="Side of each of the three pictures, pixels.")] = 384,
     renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
-    video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video; else only the figures.")] = True,
+    video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video; else only the measures.")] = True,
     force: ForceOption = False,
     quiet: QuietOption = False,
     progress: ProgressOption = "bar",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the measures as JSON.")] = False,
 ) -> None:
     """Show two animations of one face and their difference in colour; print how far their vertices are apart."""
     first, second = find_animation(first), find_animation(second)

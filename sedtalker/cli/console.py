@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 import typer
 
 from sedtalker.errors import InputError
-from sedtalker.progress import one_step
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 P = ParamSpec("P")
+"""Options of a command."""
 R = TypeVar("R")
+"""What it returns."""
 
 
 # --- Messages and results.
@@ -255,35 +256,3 @@ def compared_to_speech(speech: float, took: float) -> str:
         return text
     factor, word = (speech / took, "faster") if speech >= took else (took / speech, "slower")
     return f"{text}: as fast as real time" if factor < 1.05 else f"{text}: {factor:.1f} x {word} than real time"
-
-
-class Stages:
-    """What ``ShownProgress`` replaces; here until the last command has moved."""
-
-    def __init__(self, quiet: bool = False) -> None:
-        self.shown = ShownProgress("bar", quiet)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Show ``name`` while the block runs."""
-        with self.shown, one_step(self.shown.hook, name):
-            yield
-
-    @contextmanager
-    def bar(self, name: str, total: int) -> Iterator[Callable[[Any], Any]]:
-        """Show a bar while the block runs; the function it gives passes an item on and counts it."""
-        done = 0
-
-        def count(item: Any) -> Any:
-            nonlocal done
-            done += 1
-            self.shown.hook(name, min(done, total - 1), total)
-            return item
-
-        with self.shown:
-            self.shown.hook(name, 0, total)
-            yield count
-
-    def summary(self, audio_seconds: float) -> None:
-        """How the whole compares to the length of the audio."""
-        self.shown.summary(audio_seconds)

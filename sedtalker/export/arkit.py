@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from sedtalker.animation.animation import Animation
+from sedtalker.animation.animation import Animation, read_animation
+from sedtalker.audio import resample_frames
+from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat
 from sedtalker.face.arkit import ARKIT_52
@@ -49,7 +51,7 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
     B are the ARKit shapes of the face and d the offsets of its vertices, head at rest. The 52 are nearly its own
     coefficients; what correctives and further shapes add is spread over them as well as it goes. Shapes that the face
     does not have stay 0. ``s`` weighs each shape by the size of its motion. Solved by L-BFGS-B over windows of 3600
-    frames, which overlap by 120: beyond a second nothing is felt of an end.
+    frames, which overlap by 120: beyond a second the end of a window has no influence.
 
     Raises:
         InputError: the face has none of the shapes.
@@ -117,11 +119,15 @@ def _solve(
 # --- ARKit weights as Epic's Live Link Face app writes them: CSV, 60 frames a second.
 
 RATE = 60
+"""Frames a second of the app's recordings."""
 ANGLES = tuple(part + angle for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll"))
+"""Columns behind the weights."""
 COLUMNS = ("Timecode", "BlendShapeCount", *(name[0].upper() + name[1:] for name in ARKIT_52), *ANGLES)
+"""Every column, in the app's order."""
 EYE_TURN = np.radians(30.0)
 """Radians that an eye turns at weight 1 of a look shape."""
 _TIMECODE = re.compile(r"(\d+):(\d\d):(\d\d):(\d+(?:\.\d+)?)$")
+"""Hours, minutes, seconds, frames."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +187,24 @@ def eye_angles(weights: NDArray[np.floating]) -> NDArray[np.float64]:
     return EYE_TURN * np.stack([left, right]).transpose(2, 0, 1)
 
 
+def read_motion(path: Path, times: NDArray[np.floating]) -> tuple[NDArray[np.float32], EmotionTrack | None]:
+    """ARKit weights (T, 52) at ``times``, and the emotion they were made with where the file holds it.
+
+    Args:
+        path: a Live Link CSV, or an ``.npz`` of ``sedtalker animate``.
+        times: (T,) seconds.
+
+    Raises:
+        InputError: neither, or damaged.
+    """
+    if path.suffix.lower() == ".csv":
+        take = read_arkit_csv(path)
+        return resample_frames(take.weights, take.times, times), None
+    animation = read_animation(path)
+    solved = solve_arkit(animation.face, animation.coefficients, animation.fps)
+    return resample_frames(solved.weights, animation.clock.times(len(animation)), times), animation.track
+
+
 def read_arkit_csv(path: Path, rate: float = RATE) -> ArkitMotion:
     """A CSV of Live Link Face or of ours; columns are found by name, rows without values are skipped.
 
@@ -235,3 +259,4 @@ FORMATS = (
         name="arkit", suffix=".arkit.csv", about="the 52 ARKit weights as Live Link Face's CSV", write=write_arkit_csv
     ),
 )
+"""The formats of this module, see ``sedtalker.export.formats``."""

@@ -154,7 +154,8 @@ def export(
     if audio is not None:
         folder = (place or path).resolve().parent
         reference = Path(os.path.relpath(Path(audio).resolve(), folder)).as_posix()
-    added = animation.provenance.get("registration", {}).get("added_vertices", 0)
+    registration = animation.provenance.get("registration")
+    added = registration.get("added_vertices", 0) if isinstance(registration, dict) else 0
     said = {"vertices_added_to_your_mesh": added} if added else {}
     return said | row.write(path, animation, reference, **options)
 
@@ -188,3 +189,4 @@ FORMATS = (
     ExportFormat(name="keys", suffix=".keys.json", about="the emotion track as keys", write=write_emotion_keys),
     ExportFormat(name="npz", suffix=".npz", about="the animation itself", write=write_animation_file),
 )
+"""The formats of this module, see ``sedtalker.export.formats``."""

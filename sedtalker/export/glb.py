@@ -25,8 +25,10 @@ from sedtalker.render.light import default_colours
 from sedtalker.render.shading import to_linear
 from sedtalker.version import __version__
 
-_LEAST_OFFSET = 3e-5  # metres, at the target's peak weight: what moves less is left out
-_LEAST_NORMAL = 3e-2  # smaller changes of a unit normal, at the peak weight, are left out
+_LEAST_OFFSET = 3e-5
+"""Metres, at the target's peak weight: what moves less is left out."""
+_LEAST_NORMAL = 3e-2
+"""Smaller changes of a unit normal, at the peak weight, are left out."""
 
 
 def write_animation_glb(
@@ -335,3 +337,4 @@ FORMATS = (
         options=("targets",),
     ),
 )
+"""The formats of this module, see ``sedtalker.export.formats``."""

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from sedtalker.storage import whole_file
 
 _COMPONENT = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}
+"""``componentType`` of an accessor, by numpy's name (glTF 2.0, section 3.6.2)."""
 _TYPE = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
+"""``type`` of an accessor, by the width of its rows."""
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
+"""``target`` of a buffer view: vertex attributes, triangle corners."""
 
 
 class GltfBuilder:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from sedtalker.animation.animation import Animation
+from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat
 from sedtalker.mesh.mesh import Floats
 from sedtalker.storage import whole_file
@@ -20,15 +21,24 @@ def mesh_file_frames(animation: Animation, metres: bool = False) -> Iterator[Flo
 
     Registration brings a mesh to metres, +Y up; this undoes it. A built-in face, and any face where ``metres``, stays
     as it is.
+
+    Raises:
+        InputError: the animation does not say how its mesh was placed.
     """
     registration = animation.provenance.get("registration")
     if registration is None or metres:
         yield from animation.frames()
         return
-    rotation = np.asarray(registration["rotation"], dtype=np.float64)
-    translation = np.asarray(registration["translation"], dtype=np.float64)
+    try:
+        rotation = np.asarray(registration["rotation"], dtype=np.float64).reshape(3, 3)
+        translation = np.asarray(registration["translation"], dtype=np.float64).reshape(3)
+        scale = float(registration["scale"])
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise InputError("the animation does not say how its mesh was placed: use --metres") from None
+    if not scale > 0.0 or not np.isfinite(rotation).all() or not np.isfinite(translation).all():
+        raise InputError("the animation does not say how its mesh was placed: use --metres")
     for vertices in animation.frames():
-        yield ((vertices - translation) @ rotation / registration["scale"]).astype(np.float32)
+        yield ((vertices - translation) @ rotation / scale).astype(np.float32)
 
 
 def write_mdd(path: Path, animation: Animation, audio: str | None = None, metres: bool = False) -> dict[str, Any]:
@@ -75,3 +85,4 @@ FORMATS = (
     ),
     ExportFormat(name="npy", suffix=".npy", about="vertices as a numpy array", write=write_npy),
 )
+"""The formats of this module, see ``sedtalker.export.formats``."""

@@ -16,9 +16,13 @@ from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
 from sedtalker.render.shading import weld_map, welded_normals
 
 Targets = Literal["few", "arkit", "all"]
+"""How a caller asks for blend shapes, see ``choose_targets``."""
 FEWEST = 32
-_TOLERANCE = 3e-5  # metres rms over vertices and frames that joining targets may cost
-_LEAST_WEIGHT = 1e-5  # what never exceeds this does not move
+"""Targets are joined until so many are left."""
+_TOLERANCE = 3e-5
+"""Metres RMS over vertices and frames that joining targets may cost."""
+_LEAST_WEIGHT = 1e-5
+"""What never exceeds this does not move."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +146,7 @@ def _joined_name(first: str, second: str, share: float) -> str:
 # --- How a face looks in other programs: normals and physically based materials.
 
 _ROUGHNESS = {"eye": 0.12, "teeth": 0.3, "tongue": 0.4, "lips": 0.45, "hair": 0.7, "cloth": 0.9}
+"""Of physically based materials, by part of the head; 0.55 elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,8 +23,9 @@ from sedtalker.storage import whole_file
 from sedtalker.version import __version__
 
 ROOT = "/Face"
+"""Prim of the face."""
 JOINTS = ("body", "body/head")
-"""Prim of the face and the joints of its skeleton."""
+"""Of its skeleton."""
 MOST_BYTES = 2 << 30
 """Of time-sampled points: the library keeps them in memory until the file is written."""
 _LEAST_OFFSET = 1e-6
@@ -244,3 +245,4 @@ FORMATS = (
     ),
     ExportFormat(name="usda", suffix=".usda", about="the same as text", write=write_usd, options=("targets", "points")),
 )
+"""The formats of this module, see ``sedtalker.export.formats``."""

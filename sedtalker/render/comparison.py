@@ -1,4 +1,4 @@
-"""Two animations of one face: how far their vertices are apart, as figures and as a video."""
+"""Two animations of one face: how far their vertices are apart, as measures and as a video."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from sedtalker.render.renderer import make_renderer
 from sedtalker.render.shading import Image
 
 _PAPER, _INK = (250, 250, 250), (34, 38, 46)
+"""sRGB bytes behind the pictures and of their labels."""
 
 
 def every_shape(face: Face) -> dict[str, dict[str, float]]:
@@ -95,13 +96,15 @@ def _font_that_fits(label: str, width: int, line: int) -> ImageFont.FreeTypeFont
 
 # --- A head with its landmarks drawn on it.
 
-# First and last landmark of each curve, and whether it closes (iBUG 68).
 CURVES = (
     *((0, 16, False), (17, 21, False), (22, 26, False), (27, 30, False), (31, 35, False)),
     *((36, 41, True), (42, 47, True), (48, 59, True), (60, 67, True)),
 )
+"""First and last landmark of each curve, and whether it closes (iBUG 68)."""
 RIGHT, LEFT, MIDDLE = (214, 60, 60), (40, 96, 214), (20, 140, 90)
+"""sRGB bytes of landmarks on the subject's right, its left, and of the middle and the mouth."""
 YAWS = {"front": 0.0, "from its left": 35.0}
+"""Degrees of the two cameras."""
 
 
 def landmark_picture(mesh: Mesh, landmarks: Floats | None, size: int = 512) -> Image:

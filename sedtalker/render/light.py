@@ -20,6 +20,7 @@ Background = Colour | tuple[Colour, Colour]
 """One sRGB colour, or those of the top and of the bottom of the picture."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Files of lights hold what is documented and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class Material:
 
 
 _CLAY = Material((0.86, 0.74, 0.66), 0.10, 4, (0.42, 0.30, 0.26))
+"""What a mesh without colours is made of."""
 MATERIALS: dict[str, Material] = {
     "skin": _CLAY,
     "eye": Material((0.93, 0.92, 0.90), 0.9, 8, (0.35, 0.33, 0.33), 0.8),
@@ -151,6 +153,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "tongue": ("tongue", "gum", "gums"),
     "cloth": ("cloth", "clothes", "collar", "shirt", "outfit"),
 }
+"""Words in names of polygon groups that say which part a group is; the first part that matches wins."""
 
 
 def part_of_group(name: str) -> str:
@@ -210,6 +213,7 @@ IRIS, PUPIL = 28.0, 11.0
 LARGEST_IRIS = 0.11
 """Radius of the iris in distances of the eyes."""
 IRIS_COLOUR, PUPIL_COLOUR = (0.36, 0.44, 0.50), (0.05, 0.05, 0.06)
+"""sRGB."""
 
 
 def blank_eyes(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Floats:

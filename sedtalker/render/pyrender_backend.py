@@ -22,6 +22,7 @@ _NO_GL = (
     "the pyrender backend needs EGL, which was not found: on Debian or Ubuntu install the packages libegl1 and libgl1, "
     "or use the numba backend"
 )
+"""What a user reads where OpenGL cannot start."""
 
 
 def import_pyrender() -> Any:

@@ -49,7 +49,7 @@ def make_renderer(
         backend: ``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is the fastest that works.
         background: one sRGB colour, or those of the top and the bottom; the lighting's own by default.
         lighting: lights, fixed to the camera; the preset ``studio`` by default.
-        regions: vertex masks that tell eyes, teeth, lips … apart, for materials and default colours.
+        regions: vertex masks of eyes, teeth, lips …, for materials and default colours.
         threads: how many share a picture (0: as many as there are cores, at most 4). The picture is the same.
 
     Raises:

@@ -80,10 +80,13 @@ def tap_table() -> Floats:
 
 
 _EYE_COLOURS = to_linear(np.array([MATERIALS["eye"].colour, IRIS_COLOUR, PUPIL_COLOUR]))
-_SOFT = 2.0  # degrees over which one becomes the other
+"""Linear colour of white, iris and pupil."""
+_SOFT = 2.0
+"""Degrees over which one becomes the other."""
 _EDGES = np.cos(np.radians([[IRIS + _SOFT / 2, IRIS - _SOFT / 2], [PUPIL + _SOFT / 2, PUPIL - _SOFT / 2]])).astype(
     np.float32
 )
+"""Cosines between which white becomes iris, and iris becomes pupil."""
 
 
 @kernel
@@ -164,7 +167,7 @@ def _shoulder(light: np.float32) -> np.float32:
 
 @kernel
 def _hollow(depth: Floats, row: int, column: int, taps: Floats, optics: Floats) -> np.float32:
-    """How far the surface lies below its surroundings, in [0, 1]; slopes cancel because taps come in opposite pairs."""
+    """How far the surface lies below what is around it, in [0, 1]; slopes cancel because taps come in opposite pairs."""
     height, width = depth.shape
     zero, one = np.float32(0.0), np.float32(1.0)
     near, far, focal, radius = optics[0], optics[1], optics[2], optics[3]

@@ -1,4 +1,4 @@
-"""The phone inventory: 39 ARPABET phones and silence."""
+"""What networks read of sound: log-mels, prosody, where speech is; and the phones it is made of."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from torch.nn import functional as F
 from sedtalker.audio import SAMPLE_RATE, FrameClock
 
 SILENCE = "SIL"
+"""The phone of frames in which nobody speaks."""
 PHONES: tuple[str, ...] = (
     SILENCE,
     *("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"),
     *("B", "CH", "D", "DH", "F", "G", "HH", "JH", "K", "L", "M", "N", "NG", "P", "R", "S", "SH", "T", "TH"),
     *("V", "W", "Y", "Z", "ZH"),
 )
+"""39 phones of ARPABET, as CMUdict has them, and silence; the order of the encoder\'s phone head."""
 PHONE_INDEX: dict[str, int] = {name: i for i, name in enumerate(PHONES)}
+"""Place of each phone in ``PHONES``."""
 
 BILABIAL = ("P", "B", "M")
 """The lips must close."""
@@ -30,17 +33,25 @@ LABIODENTAL = ("F", "V")
 ROUNDED = ("W", "UW", "UH", "OW", "OY", "AO", "SH", "CH", "JH", "ZH", "R", "ER")
 """The lips round or protrude."""
 VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
+"""Phones that are voiced with an open mouth."""
 
 
 # --- Log-mels and prosody on one grid: analysis frames every 10 ms, centred at ``(i + 1/2) · 10 ms``.
 
 HOP_LENGTH = 160
+"""Samples between analysis frames: 10 ms."""
 WINDOW_LENGTH = 400
+"""Samples that a log-mel sees: 25 ms."""
 FFT_LENGTH = 512
+"""Of log-mels, samples."""
 MEL_BANDS = 80
+"""From 0 to 8 kHz."""
 LOG_FLOOR = 1e-6
+"""Added to the power of a band before its logarithm."""
 ENERGY_FLOOR = 1e-7
+"""Added to the mean power of a frame before its logarithm."""
 MEL_CLOCK = FrameClock(rate=SAMPLE_RATE / HOP_LENGTH, offset=0.5 * HOP_LENGTH / SAMPLE_RATE)
+"""Clock of the analysis frames: 100 a second."""
 FRAME_CLOCK = FrameClock(rate=MEL_CLOCK.rate / 2, offset=HOP_LENGTH / SAMPLE_RATE)
 """Clock of the built-in encoder: 50 frames a second, frame i centred at ``(i + 1/2) · 20 ms``."""
 
@@ -48,12 +59,17 @@ MINUTE = 6000
 """Frames worked on at a time where an hour of them would not fit in memory."""
 
 F0_LOWEST, F0_HIGHEST = 60.0, 500.0
+"""Fundamentals that are looked for, Hz: low men to children."""
 PITCH_WINDOW = 800
+"""Samples that the pitch of a frame sees: 50 ms, three periods of the lowest."""
 SHORTEST_LAG, LONGEST_LAG = int(SAMPLE_RATE / F0_HIGHEST), int(SAMPLE_RATE / F0_LOWEST)
+"""The same as samples between two periods."""
 LARGEST_GAIN = 1e3
+"""60 dB: what is quieter still is noise."""
 QUIET, LOUD = 0.10, 0.95
 """Quantiles that stand for the level of quiet and of loud frames."""
 PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
+"""Columns of the prosody tracks, see ``prosody``."""
 
 
 @lru_cache(maxsize=1)

@@ -42,6 +42,7 @@ from sedtalker.speech.features import (
 )
 
 LOWEST, HIGHEST = -40.0, 40.0
+"""Natural-log levels between which histograms have bins."""
 
 
 class LevelHistogram:
@@ -157,6 +158,7 @@ ALIGNMENT = 40
 BEFORE = PITCH_WINDOW // 2 - HOP_LENGTH // 2
 """Samples that the widest analysis frame sees before its own hop."""
 SILENT = 1e-12
+"""Added to an RMS before its logarithm."""
 STALE = 0.005
 """Hidden vectors are computed anew once the centre of any band has moved by this much (natural log) since."""
 
@@ -179,10 +181,10 @@ class StreamedFeatures:
 
 
 class EncoderStream:
-    """Hears sound piece by piece and remembers the features of its last seconds.
+    """Encodes sound that comes piece by piece, and keeps the features of its last seconds.
 
     Args:
-        encoder: from ``load_encoder``.
+        encoder: the built-in one, or another of its kind.
         keep: frames of 20 ms that are kept at least, before the newest piece.
     """
 

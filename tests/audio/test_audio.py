@@ -10,7 +10,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.audio import from_samples, load_audio
+from sedtalker.audio import find_recording, from_samples, load_audio
 from sedtalker.audio.audio import _mix, _within
 from sedtalker.errors import InputError
 
@@ -185,3 +185,37 @@ def test_channels_that_cancel_in_a_file_are_read_again(tmp_path: Path) -> None:
     audio = load_audio(tmp_path / "a.flac")
     assert audio.duration == 2.0
     assert np.abs(audio.samples).max() > 0.39
+
+
+@pytest.mark.parametrize("channels", [7, 8, 9, 16, 64])
+def test_any_number_of_channels(tmp_path: Path, channels: int) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (4000, channels))
+    soundfile.write(tmp_path / "a.wav", samples, 16_000)
+    np.testing.assert_allclose(load_audio(tmp_path / "a.wav").samples, samples.mean(axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["Interview: Anna.wav", "12:30.wav", "http:127.0.0.1:9", "tcp:a", "rtp:b.wav"])
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("plain.wav", np.full(4000, 0.1), 16_000)
+    Path("plain.wav").rename(name)
+    assert load_audio(name).duration == 0.25
+
+
+def test_rates_that_no_recording_has_are_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 1)
+    with pytest.raises(InputError, match=r"a\.wav: sound of 1 Hz cannot be read: give 1000 to 768000 Hz"):
+        load_audio(tmp_path / "a.wav")
+    with pytest.raises(InputError, match="sound of 0 Hz"):
+        from_samples(np.zeros(100), 0)
+
+
+def test_the_recording_of_a_result_is_found_by_its_hash(tmp_path: Path) -> None:
+    (tmp_path / "speech").mkdir()
+    soundfile.write(tmp_path / "speech" / "speech.wav", np.full(4000, 0.2), 16_000)
+    soundfile.write(tmp_path / "speech.flac", np.full(4000, 0.1), 16_000)
+    (tmp_path / "speech.ogg").write_bytes(b"no sound")
+    digest, result = load_audio(tmp_path / "speech.flac").sha256, tmp_path / "speech" / "speech.npz"
+    assert find_recording(result, digest) == tmp_path / "speech.flac"
+    assert find_recording(result, None) is None
+    assert find_recording(tmp_path / "other.npz", digest) is None

@@ -1,4 +1,4 @@
-"""Two animations of one face: the figures by hand, the video, and what cannot be compared."""
+"""Two animations of one face: the measures by hand, the video, and what cannot be compared."""
 
 from __future__ import annotations
 
@@ -64,19 +64,19 @@ def test_video_and_figures(tmp_path: Path) -> None:
     arguments = ["compare", a, b, "--size", 64, "--renderer", "numba", "--json"]
     done = run(*arguments, "--audio", tmp_path / "speech.wav")
     assert done.exit_code == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["file"], told["frames"], told["fps"]) == (str(tmp_path / "a-b.mp4"), 12, 30.0)
-    with av.open(told["file"]) as video:
+    printed = json.loads(done.stdout)
+    assert (printed["file"], printed["frames"], printed["fps"]) == (str(tmp_path / "a-b.mp4"), 12, 30.0)
+    with av.open(printed["file"]) as video:
         assert [s.type for s in video.streams] == ["video", "audio"]
         stream = video.streams.video[0]
         assert (stream.width, stream.height, stream.frames) == (192, 64, 12)  # the sound is cut to what is shown
     again = run(*arguments)
     assert again.exit_code == 2
     assert "--force" in again.stderr
-    figures = run("compare", a, b, "--no-video", "-q")
-    assert figures.exit_code == 0
-    assert f"largest {told['max_mm']:.2f} mm" in figures.stdout
-    assert run(*arguments[:-1], "--force", "-q").stdout.splitlines()[0] == told["file"]
+    measures = run("compare", a, b, "--no-video", "-q")
+    assert measures.exit_code == 0
+    assert f"largest {printed['max_mm']:.2f} mm" in measures.stdout
+    assert run(*arguments[:-1], "--force", "-q").stdout.splitlines()[0] == printed["file"]
 
 
 def test_the_difference_is_coloured_by_the_scale() -> None:

@@ -41,10 +41,10 @@ def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
         "export", file, "--to", "glb,usd,mdd,pc2", "--to", "arkit,keys,npy,npz,usda", "-o", tmp_path / "out", "--json"
     )
     assert done.exit_code == 0, done.stderr
-    told = json.loads(done.stdout)
-    paths = {row["format"]: Path(row["file"]) for row in told["files"]}
+    printed = json.loads(done.stdout)
+    paths = {row["format"]: Path(row["file"]) for row in printed["files"]}
     assert len(paths) == 9
-    assert all(row["bytes"] == Path(row["file"]).stat().st_size for row in told["files"])
+    assert all(row["bytes"] == Path(row["file"]).stat().st_size for row in printed["files"])
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in paths.values())
 
     animation = read_animation(file)
@@ -67,9 +67,9 @@ def test_options_reach_the_formats(file: Path, tmp_path: Path) -> None:
     arguments = ["--to", "glb,usd,mdd", "--targets", "arkit", "--points", "--fps", 60, "--json"]
     done = run("export", file, *arguments)
     assert done.exit_code == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["frames"], told["fps"]) == (30, 60.0)
-    rows = {row["format"]: row for row in told["files"]}
+    printed = json.loads(done.stdout)
+    assert (printed["frames"], printed["fps"]) == (30, 60.0)
+    rows = {row["format"]: row for row in printed["files"]}
     assert rows["glb"]["targets"] == 52
     assert rows["glb"]["residual_share"] > 0
     assert len(read_glb_animation(file.with_suffix(".glb")).scene.target_names) == 52
@@ -82,8 +82,8 @@ def test_options_reach_the_formats(file: Path, tmp_path: Path) -> None:
 def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
     animation = moving_cube(5)
     shutil.copy(SAMPLE, tmp_path / "clip.wav")
-    heard = {"audio_sha256": load_audio(SAMPLE).sha256}
-    write_animation(tmp_path / "clip.npz", type(animation)(**{**vars(animation), "provenance": heard}))
+    known = {"audio_sha256": load_audio(SAMPLE).sha256}
+    write_animation(tmp_path / "clip.npz", type(animation)(**{**vars(animation), "provenance": known}))
     done = run("export", tmp_path / "clip.npz", "--to", "glb", "-o", tmp_path / "out", "--json")
     assert json.loads(done.stdout)["audio"] == str(tmp_path / "clip.wav")
     data = (tmp_path / "out" / "clip.glb").read_bytes()

@@ -10,7 +10,7 @@ import pytest
 from sedtalker.animation.animation import Animation, read_animation
 from sedtalker.export.formats import export, export_formats
 from sedtalker.export.glb import write_glb
-from sedtalker.face.builtin.load import load_face
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.files import read_mesh, read_scene, write_obj
 from sedtalker.mesh.mesh import Mesh

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from sedtalker.errors import InputError
+from sedtalker.export.formats import export
 from sedtalker.export.point_caches import mesh_file_frames, write_mdd, write_npy, write_pc2
 from tests.support.exports import read_mdd, read_npy, read_pc2
 from tests.support.moving import moving_cube
@@ -61,3 +63,14 @@ def test_caches_of_a_registered_mesh_are_where_its_file_has_it() -> None:
     np.testing.assert_allclose(back, ours, atol=1e-5)
     np.testing.assert_array_equal(np.stack([*mesh_file_frames(placed, metres=True)]), ours)
     np.testing.assert_array_equal(np.stack([*mesh_file_frames(animation)]), ours)
+
+
+@pytest.mark.parametrize(
+    "registration", [[], "x", {}, {"scale": 0, "rotation": np.eye(3).tolist(), "translation": [0, 0, 0]}]
+)
+def test_a_placement_that_cannot_be_undone_is_refused(registration: object, tmp_path: Path) -> None:
+    animation = dataclasses.replace(moving_cube(), provenance={"registration": registration})
+    with pytest.raises(InputError, match="use --metres"):
+        export(animation, tmp_path / "a.mdd")
+    assert list(tmp_path.iterdir()) == []
+    export(animation, tmp_path / "a.mdd", metres=True)

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.render.contact_sheet import contact_sheet, every_shape, tile
 
 
 def test_every_shape_is_on_the_sheet_once_with_both_sides() -> None:
-    face = load_builtin()
+    face = load_face()
     poses = every_shape(face)
     assert next(iter(poses)) == "neutral"
     named = [name for weights in poses.values() for name in weights]
@@ -17,7 +17,7 @@ def test_every_shape_is_on_the_sheet_once_with_both_sides() -> None:
 
 
 def test_a_sheet_has_a_picture_and_a_label_for_each_pose() -> None:
-    face = load_builtin()
+    face = load_face()
     sheet = contact_sheet(face, {"rest": {}, "smile": {"mouthSmile": 1.0}, "jaw": {"jawOpen": 1.0}}, size=64, columns=2)
     assert sheet.shape[1] == 2 * 66 + 2
     first, second = sheet[2:66, 2:66].astype(int), sheet[2:66, 68:132].astype(int)
