@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin.load import load_face
+from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.corpora.tracked_motion import read_coloured_rig, with_turning_eyes
 from sedtalker.training.evaluation.shape_judge import JUDGED, RISE, measure, open_judge

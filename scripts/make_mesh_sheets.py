@@ -20,7 +20,7 @@ from PIL import Image
 
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.face.builtin.load import load_face
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import FitOptions, fit
 from sedtalker.mesh.files import read_scene

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.files import write_obj
 from sedtalker.mesh.mesh import Mesh
@@ -69,7 +69,7 @@ def part(face: Face, name: str) -> tuple[Points, NDArray[np.int32], Points]:
 
 def main() -> None:
     """Build and write the head."""
-    face = load_builtin()
+    face = load_face()
     assert face.landmarks is not None
     landmarks = face.mesh.vertices[face.landmarks].astype(np.float64)
     points, triangles, colours, groups, first = [], [], [], [], 0

@@ -103,11 +103,11 @@ def test_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_face() -> None:
-    from sedtalker.face.builtin import characters
-    from sedtalker.face.builtin.load import build_face, load_builtin
+    from sedtalker.face.builtin import characters, load_face
+    from sedtalker.face.builtin.load import build_face
 
     character = eval(example("A face"), vars(characters))
     face = build_face(character)
     assert face.name == "otto"
-    assert face.shapes == load_builtin().shapes
+    assert face.shapes == load_face().shapes
     assert np.isfinite(face.basis).all()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.registration.pose import UNIT_TOLERANCE, Similarity, axis_rotations, robust_similarity
+from sedtalker.face.sedface import UNREADABLE
 from sedtalker.mesh.files import MAX_BYTES, MAX_VERTICES, read_mesh, read_scene
 from sedtalker.mesh.mesh import Floats, Mesh
 
@@ -282,7 +283,7 @@ def _read_arrays(path: Path) -> tuple[NDArray[np.float64], BlendShapes]:
             names = tuple(str(name) for name in kept["expression_names"])
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         detail = f"there is no {error} in it" if isinstance(error, KeyError) else "cannot be read"
         raise InputError(f"{path}: no rig: {detail}") from None
     if rest.ndim != 2 or rest.shape[1:] != (3,) or offsets.shape != (len(names), *rest.shape) or len(names) == 0:

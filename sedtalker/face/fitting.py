@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
-from sedtalker.face.builtin.load import load_face
+from sedtalker.face.builtin.load import faces_of_size, load_face
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
 from sedtalker.face.mouth import open_mouth
@@ -163,8 +163,6 @@ def other_topology(mesh: Mesh) -> str | None:
 
 # --- The first way: a topology known by how its vertices are connected.
 
-BUILTIN_COUNTS = {19740: ("builtin",), 23124: ("amara", "pip"), 19866: ("walter",), 20802: ("mei",)}
-"""Vertices of the built-in faces, as their hair styles differ. Building every face to count them would take seconds."""
 TOPOLOGIES = {(5023, 9976): "FLAME", (26719, 52220): "ICT-FaceKit"}
 """Known topologies of others by their numbers of vertices and triangles; their meshes are not ours to compare."""
 HINTS = {
@@ -201,7 +199,7 @@ def recognise(scene: Scene, source: Face) -> Known | None:
     shown = np.arange(len(mesh.vertices), dtype=np.int32) if scene.shown is None else scene.shown
     count = int(shown.max(initial=-1)) + 1
     candidates = [source] if len(source.mesh.vertices) == count else []
-    candidates += [load_face(name) for name in BUILTIN_COUNTS.get(count, ()) if name != source.name]
+    candidates += [load_face(name) for name in faces_of_size(count) if name != source.name]
     found: list[Known] = []
     edges = edge_keys(mesh, shown)
     for face in candidates:

@@ -52,9 +52,7 @@ FILLED = 0.4
 """Confidence of a landmark that only follows from the others."""
 BEND = 0.35
 """How far a given landmark pulls others along, in outer-eye-corner distances."""
-UNLIKE_FACE = (
-    0.3  # RMS distance to a human face's, in outer-eye-corner distances, from which on they cannot be meant so
-)
+UNLIKE_FACE = 0.3
 """RMS distance to a human face's landmarks, in outer-eye-corner distances, from which on the given ones must be an
 error."""
 FAR = 1.0
@@ -300,9 +298,7 @@ FEWEST_SHAPES = 6
 """Such shapes that a file must have at least."""
 SURE = 0.5
 """Confidence of landmarks that follow from shapes."""
-UNLIKE_SHAPES = (
-    0.35  # RMS distance between the middles, in outer-eye-corner distances: the shapes are not those of a face
-)
+UNLIKE_SHAPES = 0.35
 """RMS distance between the middles of what shapes move, in outer-eye-corner distances, from which on they are not
 those of a face."""
 

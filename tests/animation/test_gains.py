@@ -27,7 +27,7 @@ from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
 from sedtalker.speech.encoder import open_encoder
 
@@ -38,7 +38,7 @@ REST = np.zeros((1, 52), np.float32)
 
 @pytest.fixture(scope="module")
 def face():
-    return load_builtin()
+    return load_face()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.inference import load_diarizer
 from sedtalker.emotion.stream import DiarizerStream
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.speech.encoder import open_encoder
 
 
@@ -63,7 +63,7 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
 
     from sedtalker.animation.decoder import DecoderStream
 
-    decoder, face = networks[2], load_builtin()
+    decoder, face = networks[2], load_face()
     assert decoder.look_ahead == 0
     torch.manual_seed(0)
     speech, posterior = torch.randn(1, 200, 196), torch.softmax(3 * torch.randn(1, 200, 7), -1)

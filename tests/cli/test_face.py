@@ -11,8 +11,10 @@ from typer.testing import CliRunner, Result
 
 from sedtalker.cli.main import app
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin.load import FACES, load_face
+from sedtalker.face.builtin import FACES, load_face
 from sedtalker.mesh.files import read_mesh
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
 
 def run(*arguments: object) -> Result:
@@ -90,12 +92,12 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
     ("arguments", "complaint"),
     [
         (["--face", "nobody"], "no built-in face 'nobody'"),
-        (["--face", "builtin", "--mesh", "head.obj"], "choose one of --mesh and --face"),
+        (["--face", "builtin", "--mesh", str(SAMPLES / "head.obj")], "choose one of --mesh and --face"),
         (["--light", "disco"], "no light 'disco'"),
     ],
 )
 def test_animate_refuses_unknown_faces_and_lights(tmp_path: Path, arguments: list[str], complaint: str) -> None:
-    sound = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
+    sound = SAMPLES / "four_moods.wav"
     done = CliRunner().invoke(app, ["animate", str(sound), "-o", str(tmp_path / "out"), "-q", *arguments])
     assert done.exit_code == 2
     assert complaint in done.stderr

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from sedtalker.cli.main import app
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin.load import load_face
+from sedtalker.face.builtin import load_face
 from sedtalker.face.registration import register_cached
 from sedtalker.face.sedface import read_sedface
 from sedtalker.mesh.files import read_mesh, write_obj
@@ -118,6 +118,7 @@ def test_a_head_is_registered_judged_and_kept(tmp_path: Path, monkeypatch: pytes
     assert run("register", HEAD, "-o", kept, "-q", "--force").exit_code == 0
 
 
+@pytest.mark.slow
 def test_landmarks_given_by_hand_take_the_place_of_the_detector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,18 @@
+"""A face: its mesh, its linear shapes and correctives, and how its head turns."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from sedtalker.face.arkit import ARKIT_52, ict_to_arkit
-from sedtalker.face.face import Corrective, Face
+from sedtalker.face.face import Corrective, Face, head_weights, turn_head
 from sedtalker.mesh.mesh import Mesh, vertex_normals
 from tests.support.cube import cube_face, cube_mesh
+from tests.support.standing import PIVOT, standing
 
 
 def test_polygons_are_fanned_in_order() -> None:
@@ -58,3 +64,32 @@ def test_a_corrective_beyond_another_shape_counts_the_excess() -> None:
     face = Face(cube.name, cube.mesh, cube.shapes, cube.basis, (beyond,))
     rows = np.array([[0.0, 1.0], [0.4, 1.0], [0.5, 0.5], [1.0, 0.2]], np.float32)
     assert np.allclose(face.expand(rows)[:, 2], [1.0, 0.6, 0.0, 0.0])
+
+
+def test_the_head_follows_the_shoulders_do_not_and_the_neck_is_smooth() -> None:
+    face = standing()
+    weights, height = head_weights(face), face.mesh.vertices[:, 1]
+    assert (weights[height > -0.075] == 1).all()
+    assert (weights[height < -0.18] == 0).all()
+    order = np.argsort(height)
+    assert (np.diff(weights[order]) >= -1e-6).all()
+    between = weights[(height < -0.1) & (height > -0.15)]
+    assert len(between) > 0
+    assert ((between > 0) & (between < 1)).all()
+
+
+def test_without_landmarks_everything_follows() -> None:
+    assert (head_weights(cube_face()) == 1).all()
+
+
+def test_turning_is_rigid_where_the_weight_is_one() -> None:
+    face = standing()
+    turns = Rotation.from_rotvec([[0.1, 0.2, 0.0], [0.0, 0.0, 0.0]]).as_matrix()
+    still = np.repeat(face.mesh.vertices[None], 2, axis=0)
+    moved = turn_head(still, turns, PIVOT, head_weights(face))
+    head = head_weights(face) == 1
+    np.testing.assert_allclose(moved[0, head], (still[0, head] - PIVOT) @ turns[0].T + PIVOT, atol=1e-6)
+    np.testing.assert_array_equal(
+        moved[:, ~head & (head_weights(face) == 0)], still[:, ~head & (head_weights(face) == 0)]
+    )
+    np.testing.assert_allclose(moved[1], still[1], atol=1e-7)

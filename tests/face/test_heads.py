@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import load_builtin
-from sedtalker.face.builtin.load import load_face
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.fitting import fit
 from sedtalker.face.given_landmarks import alone, choose_head, figures, heads_of
@@ -21,7 +20,7 @@ from tests.support.bodies import on_body, parts_of, side_by_side
 
 @pytest.fixture(scope="module")
 def source() -> Face:
-    return load_builtin()
+    return load_face()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.landmarks import LandmarkConfig, LandmarkNet, expected_points, load_detector
 from sedtalker.mesh.views import View, geometry_channels, rasterise, turn
 from sedtalker.training.corpora.landmark_samples import draw, random_solids
@@ -24,7 +24,7 @@ def front_view(points: np.ndarray, yaw: float = 0.0, pitch: float = 0.0) -> View
 
 @pytest.mark.parametrize(("yaw", "pitch"), [(0, 0), (25, 0), (-25, 10), (0, -20)])
 def test_landmarks_of_the_builtin_face(yaw: float, pitch: float) -> None:
-    face = load_builtin()
+    face = load_face()
     points = face.mesh.vertices[face.landmarks]
     view = front_view(points, yaw, pitch)
     channels, _, _ = geometry_channels(view.project(face.mesh.vertices), face.mesh.triangles, 128)
@@ -46,7 +46,7 @@ def test_solids_are_no_faces() -> None:
 
 
 def test_inside_out_meshes_look_the_same() -> None:
-    face = load_builtin()
+    face = load_face()
     view = front_view(face.mesh.vertices[face.landmarks])
     projected = view.project(face.mesh.vertices)
     a, _, _ = geometry_channels(projected, face.mesh.triangles, 64)
@@ -82,14 +82,12 @@ def test_expected_points_of_a_sharp_heatmap() -> None:
 
 
 def test_training_draws_are_repeatable_and_a_few_steps_learn(tmp_path: Path) -> None:
-    rig = rig_of_face(load_builtin())
+    rig = rig_of_face(load_face())
     a, b = (draw([rig], 64, np.random.default_rng(7)) for _ in range(2))
     assert np.array_equal(a.channels, b.channels)
     saved: list[dict[str, float]] = []
     config = LandmarkConfig(size=32, widths=(4, 8, 8, 8), head_width=8)
-    net = train(
-        [rig], config, LandmarkTrainingConfig(steps=3, batch=2, save_every=3), lambda _, f: saved.append(f)
-    )
+    net = train([rig], config, LandmarkTrainingConfig(steps=3, batch=2, save_every=3), lambda _, f: saved.append(f))
     assert isinstance(net, LandmarkNet)
     assert len(saved) == 1
     assert set(saved[0]) == {"landmark_error", "face_accuracy"}

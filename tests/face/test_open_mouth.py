@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import load_builtin
-from sedtalker.face.builtin.load import load_face
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import FitOptions, fit
 from sedtalker.face.mouth.cut import LipLine, cut_lips, find_lip_line
@@ -89,7 +88,7 @@ def test_a_line_beside_the_skin_cuts_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def source() -> Face:
-    return load_builtin()
+    return load_face()
 
 
 @pytest.fixture(scope="module")

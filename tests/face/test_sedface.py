@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sedtalker.errors import InputError
+from sedtalker.face.face import Face
 from sedtalker.face.sedface import face_arrays, face_from_arrays
 from tests.support.cube import cube_face
 
@@ -41,3 +45,18 @@ def test_arrays_that_do_not_fit_are_refused(key: str, change: Any) -> None:
     arrays[key] = change(arrays.get(key, np.zeros((1, 1), np.int32)))
     with pytest.raises(ValueError):
         face_from_arrays(arrays)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_file_is_input(tmp_path: Path, seed: int) -> None:
+    path, rng = tmp_path / "cube.sedface", np.random.default_rng(seed)
+    cube_face().save(path)
+    data = bytearray(path.read_bytes())
+    if seed % 2:
+        del data[int(rng.integers(len(data))) :]
+    else:
+        for at in rng.integers(len(data), size=8):
+            data[at] = int(rng.integers(256))
+    path.write_bytes(data)
+    with suppress(InputError):  # damage that the format does not notice gives a face; anything else is a failure
+        Face.load(path)

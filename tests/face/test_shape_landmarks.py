@@ -1,4 +1,4 @@
-"""A face that is not seen can still be told by its blend shapes."""
+"""A face that is not detected can still be found by its blend shapes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.face import fitting
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import BY_SHAPES, fit
 from sedtalker.face.given_landmarks import LOCAL_SHAPES, shape_landmarks
@@ -21,19 +21,19 @@ from sedtalker.training.corpora.landmark_samples import random_rotation
 
 @pytest.fixture(scope="module")
 def source() -> Face:
-    return load_builtin()
+    return load_face()
 
 
 @pytest.fixture(scope="module")
-def stranger() -> tuple[Floats, Floats, np.ndarray]:
+def person() -> tuple[Floats, Floats, np.ndarray]:
     """Vertices, 52 offsets and landmarks of another person, turned, in millimetres."""
     face, turn = Face.builtin(seed=4), random_rotation(np.random.default_rng(0)).astype(np.float32)
     vertices = 1000.0 * face.mesh.vertices @ turn.T + np.float32(70)
     return vertices, 1000.0 * face.basis[:52] @ turn.T, vertices[face.landmarks]
 
 
-def test_shapes_tell_where_the_face_is(source: Face, stranger: tuple[Floats, Floats, np.ndarray]) -> None:
-    vertices, offsets, truth = stranger
+def test_shapes_show_where_the_face_is(source: Face, person: tuple[Floats, Floats, np.ndarray]) -> None:
+    vertices, offsets, truth = person
     given = shape_landmarks(vertices, dict(zip(ARKIT_52, offsets, strict=True)), source)
     assert given is not None
     outer = np.linalg.norm(truth[45] - truth[36])
@@ -42,8 +42,8 @@ def test_shapes_tell_where_the_face_is(source: Face, stranger: tuple[Floats, Flo
     assert off.max() < 0.2
 
 
-def test_few_or_senseless_shapes_tell_nothing(source: Face, stranger: tuple[Floats, Floats, np.ndarray]) -> None:
-    vertices, offsets, _ = stranger
+def test_few_or_senseless_shapes_show_nothing(source: Face, person: tuple[Floats, Floats, np.ndarray]) -> None:
+    vertices, offsets, _ = person
     named = dict(zip(ARKIT_52, offsets, strict=True))
     assert shape_landmarks(vertices, {name: named[name] for name in LOCAL_SHAPES[:5]}, source) is None
     rng = np.random.default_rng(1)
@@ -52,9 +52,9 @@ def test_few_or_senseless_shapes_tell_nothing(source: Face, stranger: tuple[Floa
 
 
 def test_what_no_detector_sees_is_fitted_by_them(
-    source: Face, stranger: tuple[Floats, Floats, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    source: Face, person: tuple[Floats, Floats, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vertices, offsets, truth = stranger
+    vertices, offsets, truth = person
     asked: list[GivenLandmarks | None] = []
 
     def register(*_: object, given: GivenLandmarks | None = None, hook: Hook) -> object:

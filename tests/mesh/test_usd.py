@@ -10,7 +10,7 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.export.usd import write_usd
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.fitting import fit, recognise
 from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.mesh import Mesh
@@ -122,7 +122,7 @@ def test_what_is_no_mesh_is_one_line(tmp_path: Path, suffix: str, content: bytes
 
 
 def test_an_exported_built_in_face_is_recognised(tmp_path: Path) -> None:
-    source = load_builtin()
+    source = load_face()
     write_usd(tmp_path / "face.usdc", moving_cube(2, face=source))
     scene = read_scene(tmp_path / "face.usdc")
     assert recognise(scene, source) is not None

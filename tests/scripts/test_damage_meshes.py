@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import fit
 from sedtalker.face.registration import register
@@ -37,7 +37,7 @@ def script() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def source() -> Face:
-    return load_builtin()
+    return load_face()
 
 
 def test_three_hundred_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path, script: ModuleType) -> None:

@@ -12,7 +12,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin import load_builtin, load_character
+from sedtalker.face.builtin import load, load_face
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, PATCHES, build_cage, patch
 from sedtalker.face.builtin.identity import PATH, read_parameters
 from sedtalker.face.builtin.parts import cornea_profile, gaze_axis
@@ -25,7 +25,7 @@ MM = 1e3
 
 @pytest.fixture(scope="module")
 def face() -> Face:
-    return load_builtin()
+    return load_face()
 
 
 def posed(face: Face, **weights: float) -> np.ndarray:
@@ -77,9 +77,9 @@ def test_shapes_are_arkit_then_tongue(face: Face) -> None:
 
 
 def test_load_is_fast_and_deterministic(face: Face) -> None:
-    load_character.cache_clear()
+    load._named_face.cache_clear()
     start = time.process_time()
-    again = load_builtin()
+    again = load_face()
     assert time.process_time() - start < 2.0
     assert again.mesh.vertices.tobytes() == face.mesh.vertices.tobytes()
     assert again.basis.tobytes() == face.basis.tobytes()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import CHARACTERS, load_builtin, load_character, random_face
+from sedtalker.face.builtin import FACES, load_face, random_face
 from sedtalker.face.builtin.cage import EYE_EDGE, MOUTH_CONTACT, build_cage, patch
 from sedtalker.face.builtin.characters import Character
 from sedtalker.face.builtin.identity import apply_identity, read_parameters
@@ -19,12 +19,12 @@ from tests.support.id_buffer import rasterise_ids
 
 MM = 1e3
 SEEDS = range(10)
-PEOPLE = (*CHARACTERS, *SEEDS)
+PEOPLE = (*FACES, *SEEDS)
 
 
 @pytest.fixture(scope="module", params=PEOPLE, ids=str)
 def person(request: pytest.FixtureRequest) -> Face:
-    return load_character(request.param) if isinstance(request.param, str) else random_face(request.param)
+    return load_face(request.param) if isinstance(request.param, str) else random_face(request.param)
 
 
 def posed(face: Face, **weights: float) -> np.ndarray:
@@ -51,7 +51,7 @@ def lip_gaps(vertices: np.ndarray) -> np.ndarray:
 
 
 def test_same_skin_shapes_and_landmarks(person: Face) -> None:
-    default = load_builtin()
+    default = load_face()
     skin = int(default.regions["skin"].sum())
     assert person.shapes == default.shapes
     assert person.correctives == default.correctives
@@ -181,7 +181,7 @@ def test_colours_are_in_range(person: Face) -> None:
 
 
 def test_characters_look_different() -> None:
-    faces = [load_character(name) for name in CHARACTERS]
+    faces = [load_face(name) for name in FACES]
     skin = int(faces[0].regions["skin"].sum())
     for i, a in enumerate(faces):
         for b in faces[:i]:
@@ -227,8 +227,8 @@ def test_strength_multiplies_a_shape_and_nothing_else() -> None:
 
 
 def test_unknown_names_are_user_errors() -> None:
-    with pytest.raises(InputError, match="no character"):
-        load_character("nobody")
+    with pytest.raises(InputError, match="no built-in face"):
+        load_face("nobody")
     with pytest.raises(InputError, match="unknown identity direction"):
         build_face(Character("x", "", {"earSize": 1.0}))
     with pytest.raises(InputError, match="unknown shape"):

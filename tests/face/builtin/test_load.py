@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin.load import DEFAULT, FACES, load_face
+from sedtalker.face.builtin import DEFAULT, FACES, load_face
+from sedtalker.face.builtin.characters import KNOWN
+from sedtalker.face.builtin.load import VERTICES, build_face, faces_of_size
 from sedtalker.face.face import paired_names, parse_weights, pose
 
 
@@ -17,7 +21,7 @@ def test_every_face_has_the_52_shapes_first(name: str) -> None:
     assert FACES[name]
 
 
-def test_a_stranger_is_drawn_from_a_seed() -> None:
+def test_a_random_face_is_drawn_from_a_seed() -> None:
     first, again, other = (load_face(name) for name in ("random-3", "random-3", "random-4"))
     np.testing.assert_array_equal(first.mesh.vertices, again.mesh.vertices)
     assert first.shapes == load_face().shapes
@@ -61,3 +65,10 @@ def test_weights_are_read_from_words() -> None:
 def test_words_that_are_no_weights_are_refused(word: str) -> None:
     with pytest.raises(InputError, match="jawOpen"):
         parse_weights([word])
+
+
+def test_the_table_of_vertex_counts_is_that_of_the_faces() -> None:
+    for name in FACES:
+        assert name in faces_of_size(len(load_face(name).mesh.vertices))
+    bun = build_face(replace(KNOWN[DEFAULT], hair="bun"))
+    assert len(bun.mesh.vertices) == VERTICES["bun"]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face, report_from_json
 from sedtalker.face.registration import RegistrationReport, parts, register, register_cached
 from sedtalker.face.registration.carry import affine_offsets, eye_offsets
@@ -29,7 +29,7 @@ Registered = tuple[Mesh, Face, RegistrationReport]
 
 @pytest.fixture(scope="module")
 def source() -> Face:
-    return load_builtin()
+    return load_face()
 
 
 @pytest.fixture(scope="module")

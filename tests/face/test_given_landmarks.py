@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.given_landmarks import NAMES, read_landmarks
 from sedtalker.mesh.mesh import Mesh
@@ -21,7 +21,7 @@ FEW = ("right_eye_outer", "left_eye_outer", "nose_tip", "mouth_right", "mouth_le
 
 @pytest.fixture(scope="module")
 def source() -> Face:
-    return load_builtin()
+    return load_face()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sedtalker.face.builtin import CHARACTERS, load_character, random_face
+from sedtalker.face.builtin import FACES, load_face, random_face
 from sedtalker.face.builtin.cage import build_cage
 from sedtalker.face.builtin.identity import read_parameters
 from sedtalker.face.builtin.shapes import Neighbourhoods, find_folds, neighbourhoods, quad_normals, refine_skin, relaxed
@@ -23,9 +23,9 @@ def neutral() -> np.ndarray:
     return refine_skin(build_cage(), read_parameters()).vertices
 
 
-@pytest.mark.parametrize("who", [*CHARACTERS, *range(1, 5)])
+@pytest.mark.parametrize("who", [*FACES, *range(1, 5)])
 def test_no_quad_is_turned_over_in_any_shape(around: Neighbourhoods, neutral: np.ndarray, who: str | int) -> None:
-    face = load_character(who) if isinstance(who, str) else random_face(who)
+    face = load_face(who) if isinstance(who, str) else random_face(who)
     rest = CM * face.mesh.vertices[: len(neutral)].astype(np.float64)
     assert len(find_folds(around, neutral, rest).quads) == 0
     weights = face.expand(np.eye(len(face.shapes), dtype=np.float32))
