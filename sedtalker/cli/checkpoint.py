@@ -58,7 +58,7 @@ def export(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run (trainer.run_dir).")],
     folder: Annotated[Path, typer.Argument(help="The checkpoint folder to make.")],
 ) -> None:
-    """Copy a run's weights into a folder of their own; the card tells how they were made."""
+    """Copy a run's weights into a folder of their own; the card says how they were made."""
     from sedtalker.checkpoint import export_run
 
     export_run(run, folder)
@@ -96,7 +96,7 @@ def correct(
     decoder: Annotated[Path, typer.Argument(help="The checkpoint folder of a decoder.")],
     mouth_model: Annotated[Path, typer.Argument(help="The folder of a mouth model (experiment=mouth_model).")],
 ) -> None:
-    """Join a decoder with a mouth model, which corrects its mouth on neutral speech."""
+    """Put a mouth model beside a decoder, whose mouth it corrects on neutral speech."""
     from sedtalker.training.tasks.mouth_model import correct_decoder
 
     if target.exists():
@@ -111,7 +111,7 @@ def table(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     json: AsJson = False,
 ) -> None:
-    """Compare runs: what they differ in and the figures of their best validation, best score first."""
+    """Compare runs: what they differ in and the metrics of their best validation, best score first."""
     from sedtalker.training.run import results_table
 
     made = results_table(runs)

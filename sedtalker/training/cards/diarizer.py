@@ -114,7 +114,7 @@ SVM = (
 )
 """Lines of the comparison with a support vector machine: text, key with the corpus in it."""
 SEEDS = ("uar_ravdess", "uar_nemo", "uar_ko", "uar_tess", "eder7", "eder4", "boundary_f1", "intensity_auc", "ece")
-"""Metrics whose spread over seeds is told."""
+"""Metrics whose spread over seeds is shown."""
 
 
 def test_section(results: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ def joined_test_recordings(
     every: list[Clip], split: str, count: int, categories: tuple[int, ...] | None, seed: int = 7
 ) -> Iterable[Recording]:
     """The joined recordings of the protocol, the same ones every time."""
-    pool = DatasetConfig(tuple(JOINED), JOINED, split)
+    dataset = DatasetConfig(tuple(JOINED), JOINED, split)
     corpora = {}
     for name in JOINED:
         clips = [c for c in every if c.corpus == name and c.split == split]
@@ -54,7 +54,7 @@ def joined_test_recordings(
         corpora[name] = Corpus(clips, partial(_read, clips))
     for number in range(count):
         yield joined_recording(
-            corpora, pool, Augmenter(DIARIZER_RECIPE), np.random.default_rng((seed, number)), augment=False
+            corpora, dataset, Augmenter(DIARIZER_RECIPE), np.random.default_rng((seed, number)), augment=False
         )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
+from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import PHONE_INDEX, SILENCE
 from sedtalker.storage import whole_file
 from sedtalker.training.corpora.augmentation import Augmenter
@@ -123,7 +124,7 @@ def _align_many(utterances: list[Utterance]) -> dict[str, list[tuple[str, float,
 
 
 def align_corpus(
-    name: str, utterances: Iterable[Utterance], cache: Path, workers: int = 1
+    name: str, utterances: Iterable[Utterance], cache: Path, workers: int = 1, hook: Hook = no_progress
 ) -> dict[str, list[PhoneSpan]]:
     """Spans of every utterance by key, made once and kept in ``cache/alignment_<name>.json``.
 
@@ -134,8 +135,9 @@ def align_corpus(
     known: dict[str, list[Any]] = json.loads(path.read_text()) if path.is_file() else {}
     missing = [u for u in todo if u.key not in known]
     if missing:
+        parts = [missing[i :: 4 * workers] for i in range(4 * workers)]
         with ProcessPoolExecutor(workers) as pool:
-            for part in pool.map(_align_many, [missing[i :: 4 * workers] for i in range(4 * workers)]):
+            for part in counted(pool.map(_align_many, parts), hook, f"aligning the phones of {name}", len(parts)):
                 known.update(part)
         cache.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:
@@ -170,19 +172,19 @@ def _clips(data: Path) -> list[Clip]:
 
 
 def read_speech(
-    data: Path, augmenter: Augmenter, cache: Path, copies: int, workers: int
+    data: Path, augmenter: Augmenter, cache: Path, copies: int, workers: int, hook: Hook = no_progress
 ) -> tuple[FeatureStore, set[str]]:
     """Features of the training and validation clips, and the keys of the validation clips."""
     clips = _clips(data)
     used = [(c.path.stem, c.path) for c in clips if c.split in ("train", "valid")]
-    store = open_features("read_speech", used, copies, augmenter, cache, workers=workers)
+    store = open_features("read_speech", used, copies, augmenter, cache, workers=workers, hook=hook)
     return store, {c.path.stem for c in clips if c.split == "valid"}
 
 
-def read_speech_phones(data: Path, cache: Path, workers: int) -> dict[str, list[PhoneSpan]]:
+def read_speech_phones(data: Path, cache: Path, workers: int, hook: Hook = no_progress) -> dict[str, list[PhoneSpan]]:
     """Aligned phones by key; empty where the words did not fit the sound."""
     phones: dict[str, list[PhoneSpan]] = {}
     for corpus in READ_SPEECH:
         utterances = [Utterance(c.path.stem, c.path, c.transcript) for c in _clips(data) if c.corpus == corpus]
-        phones |= align_corpus(corpus, utterances, cache, workers)
+        phones |= align_corpus(corpus, utterances, cache, workers, hook)
     return phones

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.face.face import Face
+from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
 from sedtalker.training.corpora.augmentation import Augmenter, mask_spectrum, read_augmenter, revoice, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
@@ -100,15 +101,22 @@ class UnseenSpeaker:
 
 
 def read_tracked(
-    data: Path, cache: Path, lip_measure: LipMeasure, augmenter: Augmenter, copies: int, voices: int, workers: int
+    data: Path,
+    cache: Path,
+    lip_measure: LipMeasure,
+    augmenter: Augmenter,
+    copies: int,
+    voices: int,
+    workers: int,
+    hook: Hook = no_progress,
 ) -> TrackedSpeech:
     """GRID with ``copies`` of each clip in its own voice and two copies of each of ``voices`` other voices."""
     clips = read_grid(data)
-    spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, workers)
+    spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, workers, hook)
     rest = rest_pose([clip for clip in clips if clip.split == "train"])
     recordings = [(clip.name, clip.audio) for clip in clips]
-    own = open_features("grid", recordings, copies, augmenter, cache, workers=workers)
-    other = open_voices("grid", recordings, voices, augmenter, cache, workers) if voices else None
+    own = open_features("grid", recordings, copies, augmenter, cache, workers=workers, hook=hook)
+    other = open_voices("grid", recordings, voices, augmenter, cache, workers, hook) if voices else None
     spoken = {clip.name: spoken_motion(clip, spans[clip.name], rest, lip_measure) for clip in clips}
     return TrackedSpeech({clip.name: clip for clip in clips}, spans, spoken, rest, own, other)
 
@@ -120,16 +128,17 @@ def open_voices(
     augmenter: Augmenter,
     cache: Path,
     workers: int,
+    hook: Hook = no_progress,
 ) -> FeatureStore:
     """Features of (key, file) recordings in ``voices`` other voices each, two copies of each."""
     revoiced = revoice(corpus, recordings, voices, cache, workers=workers)
-    return open_features(f"{corpus}_voices", revoiced, 2, augmenter, cache, workers=workers)
+    return open_features(f"{corpus}_voices", revoiced, 2, augmenter, cache, workers=workers, hook=hook)
 
 
-def read_noise(data: Path, cache: Path, augmenter: Augmenter, workers: int) -> FeatureStore:
+def read_noise(data: Path, cache: Path, augmenter: Augmenter, workers: int, hook: Hook = no_progress) -> FeatureStore:
     """Environmental sounds, to which the mouth does not move."""
     noises = sorted((data / "audio/esc10").glob("*.opus"))[::4]
-    return open_features("noise", [(p.stem, p) for p in noises], 1, augmenter, cache, workers=workers)
+    return open_features("noise", [(p.stem, p) for p in noises], 1, augmenter, cache, workers=workers, hook=hook)
 
 
 # --- Crops drawn from them.
@@ -141,22 +150,29 @@ class CropConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tracked_crops: int = 10
+    """Crops of the tracked talker in a batch."""
     read_crops: int = 5
-    """Read speech of other voices."""
+    """Pseudo-labelled crops in a batch: read speech of other voices with motion made from its phones."""
     pause_crops: int = 2
-    """Noise: nobody speaks."""
+    """Crops of noise in a batch: nobody speaks."""
     other_voices: float = 0.6
     """Share of tracked crops that have another voice."""
     seconds: float = 2.9
+    """Length of a crop."""
     masked: float = 0.4
     """Share of crops of which bands and moments are dropped."""
     warp: float = 0.12
+    """Largest change of the vocal tract's length, natural log."""
     tempo: float = 0.12
+    """Largest change of the tempo, natural log."""
     copies: int = 4
+    """Copies of every tracked clip, the first as recorded, the others augmented."""
     voices: int = 2
     """Other voices of every tracked clip (WORLD)."""
     read_speech_copies: int = 3
+    """Copies of every clip of read speech."""
     workers: int = 1
+    """Processes that compute features and alignments."""
 
 
 class TalkingCrops:
@@ -169,20 +185,30 @@ class TalkingCrops:
         face: whose lips must close.
         lip_measure: of the same face.
         margin: frames of context on either side of a crop.
+        hook: progress of features and alignments.
     """
 
-    def __init__(self, config: CropConfig, data: Path, cache: Path, face: Face, lip_measure: LipMeasure, margin: int):
+    def __init__(
+        self,
+        config: CropConfig,
+        data: Path,
+        cache: Path,
+        face: Face,
+        lip_measure: LipMeasure,
+        margin: int,
+        hook: Hook = no_progress,
+    ):
         self.config, self.face, self.lip_measure = config, face, lip_measure
         c = config
         augmenter = read_augmenter(data)
         self.limits = CropLimits(c.seconds, margin, c.tempo, c.warp, c.masked)
-        self.tracked = read_tracked(data, cache, lip_measure, augmenter, c.copies, c.voices, c.workers)
-        self.noise = read_noise(data, cache, augmenter, c.workers)
-        store, held_out = read_speech(data, augmenter, cache, c.read_speech_copies, c.workers)
-        self.read = ReadSpeech(store, read_speech_phones(data, cache, c.workers), held_out)
+        self.tracked = read_tracked(data, cache, lip_measure, augmenter, c.copies, c.voices, c.workers, hook)
+        self.noise = read_noise(data, cache, augmenter, c.workers, hook)
+        store, held_out = read_speech(data, augmenter, cache, c.read_speech_copies, c.workers, hook)
+        self.read = ReadSpeech(store, read_speech_phones(data, cache, c.workers, hook), held_out)
         takes = read_facegood(data)
         recordings = [(take.name, take.audio) for take in takes]
-        unseen = open_features("facegood", recordings, 1, augmenter, cache, workers=c.workers)
+        unseen = open_features("facegood", recordings, 1, augmenter, cache, workers=c.workers, hook=hook)
         self.unseen_speaker = UnseenSpeaker({take.name: take for take in takes if take.split == "train"}, unseen)
         own = self.tracked.own
         self.voices = [(own, self.tracked.copies(own, "train"))] * 2

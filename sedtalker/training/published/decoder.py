@@ -28,7 +28,7 @@ from sedtalker.speech.backbone import Backbone, model_input
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.feature_store import SpeechCache
 from sedtalker.training.corpora.meshes import MeshSequence, open_sequences
-from sedtalker.training.corpora.meshes.flame import STEPS
+from sedtalker.training.corpora.meshes.layouts import STEPS
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.vertex_decoder import score_sequences
 from sedtalker.training.published.diarizer import open_backbone, open_recogniser

@@ -87,7 +87,7 @@ class DecoderTask(PreparedTask):
         self.lip_measure = measure_lips(self.face)
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])
-        self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.context)
+        self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.context, hook)
         self.tracked = t = self.crops.tracked
         network = train_phone_motion(
             [(t.spans[n], t.spoken[n]) for n, clip in t.clips.items() if clip.split == "train"]

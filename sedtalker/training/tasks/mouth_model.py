@@ -108,7 +108,7 @@ class MouthModelTask(PreparedTask):
         """Crops of talking, and the scale of their motion."""
         face = load_face()
         lip_measure = measure_lips(face)
-        self.crops = TalkingCrops(self.config, self.data, self.cache, face, lip_measure, margin=0)
+        self.crops = TalkingCrops(self.config, self.data, self.cache, face, lip_measure, 0, hook)
         tracked = self.crops.tracked
         trained_on = [talking(tracked.spoken[n]) for n, clip in tracked.clips.items() if clip.split == "train"]
         self.targets = np.concatenate(trained_on)

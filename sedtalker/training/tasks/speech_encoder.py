@@ -114,10 +114,10 @@ class SpeechEncoderTask(PreparedTask):
 
         tracked = [(clip.name, clip.audio) for clip in self.clips.values()]
         utterances = [Utterance(clip.name, clip.audio, clip.text) for clip in self.clips.values()]
-        phones = align_corpus("grid", utterances, cache, c.workers)
-        phones |= read_speech_phones(data, cache, c.workers)
+        phones = align_corpus("grid", utterances, cache, c.workers, hook)
+        phones |= read_speech_phones(data, cache, c.workers, hook)
         copies = c.read_speech_copies
-        self.read, self.valid_speech = read_speech(data, augmenter, cache, copies, c.workers)
+        self.read, self.valid_speech = read_speech(data, augmenter, cache, copies, c.workers, hook)
         self.grid = store("grid", tracked, c.copies)
         self.mandarin = store("facegood", [(take.name, take.audio) for take in self.takes.values()], 1)
         motion = {name: (clip.times, motion_targets(clip)) for name, clip in self.clips.items()}

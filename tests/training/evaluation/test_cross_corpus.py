@@ -8,7 +8,7 @@ import pytest
 from sedtalker.training.evaluation.cross_corpus import (
     ClipVectors,
     cross_corpus,
-    figures,
+    cross_corpus_metrics,
     fit_head,
     markdown_table,
     plot_heat_map,
@@ -67,7 +67,7 @@ def test_same_input_same_head():
 
 def test_table_figures_and_picture(result, tmp_path):
     assert len(markdown_table(result).splitlines()) == 7
-    plain = json.loads(json.dumps(figures(result)))
+    plain = json.loads(json.dumps(cross_corpus_metrics(result)))
     assert plain["macro_f1"][0][2] is None
     assert plain["macro_f1_within"] > 0.6
     for name in ("a.png", "b.png"):
