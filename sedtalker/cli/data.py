@@ -40,10 +40,10 @@ def list_corpora(
 
     With a NAME: also emotions, speakers, splits, where to get the corpus and how its files are named.
     """
-    from sedtalker.training.corpora.meshes import layouts
+    from sedtalker.training.corpora.meshes import known_layouts
     from sedtalker.training.corpora.speech import corpora, find_corpus
 
-    meshes = {layout.name: layout for layout in layouts().values() if layout.obtain}
+    meshes = {layout.name: layout for layout in known_layouts().values() if layout.obtain}
     if name in meshes:
         described = [_mesh_facts(meshes[name])]
     elif name:
@@ -120,7 +120,7 @@ def index(
     check_writable(folder / "audio" / "manifest.csv", force)
     indexed = index_corpora(folder)
     write_manifest(folder, indexed)
-    counts = {
+    counts: dict[str, dict[str, Any]] = {
         name: {
             "clips": len(clips),
             "hours": round(sum(clip.duration for clip in clips) / 3600, 3),

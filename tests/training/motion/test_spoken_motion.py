@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
-from sedtalker.training.motion.spoken_motion import LipMeasure, fit_gap, fit_width, measure_lips
+from sedtalker.speech.features import PHONES
+from sedtalker.training.motion.alignment import PhoneSpan
+from sedtalker.training.motion.spoken_motion import (
+    AXES,
+    LipMeasure,
+    fit_gap,
+    fit_width,
+    measure_lips,
+    pull,
+    rule_coefficients,
+    tongue_curve,
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +56,47 @@ def test_lip_width_is_fitted(lip_measure, seed):
     assert np.abs(fitted @ lip_measure.width - wanted).max() < 1e-3
     assert fitted.min() >= 0
     assert fitted.max() <= 1
+
+
+TIMES = np.arange(0.0, 0.6, 0.02)
+
+
+def _spans(*phones):
+    return [PhoneSpan(p, 0.2 * i, 0.2 * (i + 1)) for i, p in enumerate(phones)]
+
+
+@pytest.mark.parametrize("phone", PHONES)
+def test_every_phone_has_a_target(phone):
+    axes = pull(_spans("SIL", phone, "SIL"), TIMES)
+    assert axes.shape == (30, len(AXES))
+    assert np.isfinite(axes).all()
+
+
+def test_lips_close_on_a_bilabial_and_open_on_a_vowel():
+    gap = pull(_spans("AA", "P", "AA"), TIMES)[:, 0]
+    assert gap[15] < 0.04
+    assert gap[4] > 0.12
+
+
+def test_rounding_narrows_and_spreading_widens():
+    width = AXES.index("width")
+    assert pull(_spans("SIL", "UW", "SIL"), TIMES)[15, width] < -0.04
+    assert pull(_spans("SIL", "IY", "SIL"), TIMES)[15, width] > 0.015
+
+
+def test_neighbours_pull():
+    alone, between = (pull(_spans(a, "N", a), TIMES)[15, AXES.index("rounding")] for a in ("IY", "UW"))
+    assert between > alone
+
+
+def test_the_tongue_shows_in_th_only():
+    assert tongue_curve(_spans("AA", "TH", "AA"), TIMES)[15] > 0.5
+    assert tongue_curve(_spans("AA", "S", "AA"), TIMES).max() < 0.05
+    assert not tongue_curve([], TIMES).any()
+
+
+def test_coefficients_are_weights():
+    coefficients = rule_coefficients(pull(_spans("B", "IY", "TH"), TIMES))
+    assert coefficients.min() >= 0
+    assert coefficients.max() <= 1
+    assert coefficients[:, INDEX["tongueOut"]].max() > 0.1

@@ -186,7 +186,7 @@ class SequenceLayout:
     """What is wrong with the labels of a sequence, one line each."""
 
 
-def layouts() -> dict[str, SequenceLayout]:
+def known_layouts() -> dict[str, SequenceLayout]:
     """All known layouts by name."""
     found: dict[str, SequenceLayout] = {}
     for module in pkgutil.iter_modules(__path__):
@@ -207,7 +207,7 @@ def open_sequences(root: Path) -> SequenceCorpus:
     names = sorted(path.stem for path in folder.glob("*.npy"))
     if not names:
         raise InputError(f"{folder}: no .npy files in it")
-    known = layouts()
+    known = known_layouts()
     own = (root / "sequences.csv").is_file()
     matching = (s for s in known.values() if s.name != OWN and any(s.names.fullmatch(name) for name in names))
     layout = known[OWN] if own else next(matching, known[OWN])

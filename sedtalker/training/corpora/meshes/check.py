@@ -22,7 +22,7 @@ from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.corpora.augmentation import change_speed
 from sedtalker.training.corpora.meshes import MASK_NAMES, MeshSequence, SequenceCorpus
-from sedtalker.training.corpora.meshes.flame import FPS, LABELS, STEPS, VERTICES
+from sedtalker.training.corpora.meshes.layouts import FPS, LABELS, STEPS, VERTICES
 
 TOLERANCE = 0.25
 """Seconds that sound and motion may differ in length."""
@@ -149,7 +149,7 @@ SUBJECTS = {
 }
 """Subjects, three to train and one each to validate and to test, with the speed at which the voice is played."""
 FIRST_HELD_OUT = 21
-"""Number of the held-out subjects' first sentence, see ``flame.HELD_OUT_SENTENCES``."""
+"""Number of the held-out subjects' first sentence, see ``layouts.HELD_OUT_SENTENCES``."""
 
 
 @dataclass(frozen=True)

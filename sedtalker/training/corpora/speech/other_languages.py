@@ -1,7 +1,8 @@
-"""Emotional speech in other languages than English, and single words of many people on their own phones."""
+"""Emotion in other voices than English ones: eight languages, single words on people's own phones, vocal bursts."""
 
 from __future__ import annotations
 
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.training.corpora.speech import NamedFiles, SpeechCorpus, Training
 
 NO_TEXT = "free for research, no licence text"
@@ -193,5 +194,40 @@ AESDD = SpeechCorpus(
 )
 """Six Greek actors, five emotions."""
 
-CORPORA = (EMODB, EMOVO, SUBESCO, NEMO, EMOTIONTTS_KO, INDIAN_EMOSPEECH, BAVED, UEM_ES, AESDD)
+
+# --- Vocal bursts.
+
+EMOGATOR_WORDS = (
+    *("adoration", "amusement", "anger", "awe", "confusion", "contempt", "contentment", "desire", "disappointment"),
+    *("disgust", "distress", "ecstasy", "joy", "embarrassment", "fear", "guilt", "interest", "neutral", "pain"),
+    *("pride", "realization", "relief", "romantic love", "sadness", "calm", "shame", "surprise"),
+    *("pleasant surprise", "sympathy", "triumph"),
+)
+"""EmoGator's thirty kinds in the order of their numbers, which begin with 01; in our words where they are ours."""
+
+EMOGATOR = SpeechCorpus(
+    name="emogator",
+    title="EmoGator",
+    paper="Buhl 2023",
+    language="nonverbal",
+    licence="Apache-2.0",
+    use="free",
+    obtain="https://github.com/fredbuhl/EmoGator",
+    layout="data/mp3/000001-01-1.mp3",
+    read=NamedFiles(
+        r"(?P<speaker>\d{6})-(?P<emotion>\d\d)-\d",
+        {f"{number:02d}": word for number, word in enumerate(EMOGATOR_WORDS, 1)},
+        language="nonverbal",
+    ),
+    categories=tuple(CATEGORIES),
+    speakers=357,
+    hours=17.0,
+    label_weight=0.5,
+    sentences=False,
+    training=Training("none", "vocal bursts, 7 of 30 categories", speakers=90, hours=0.47),
+    note="vocal bursts; labels are prompts that no listener checked",
+)
+"""Vocal bursts of 357 people, thirty kinds."""
+
+CORPORA = (EMODB, EMOVO, SUBESCO, NEMO, EMOTIONTTS_KO, INDIAN_EMOSPEECH, BAVED, UEM_ES, AESDD, EMOGATOR)
 """See ``sedtalker.training.corpora.speech``."""

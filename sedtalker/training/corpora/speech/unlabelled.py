@@ -1,4 +1,4 @@
-"""Read speech without emotion labels: many voices and known words, for the speech encoder and the mouth."""
+"""Sound without emotion labels: read speech with its words, for the encoder and the mouth; noises and rooms."""
 
 from __future__ import annotations
 
@@ -109,5 +109,35 @@ LJSPEECH = SpeechCorpus(
 )
 """One woman reads seven books."""
 
-CORPORA = (LIBRISPEECH, SPEECHOCEAN762, LJSPEECH)
+
+# --- Noises and room impulse responses, for augmentation.
+
+ESC10 = SpeechCorpus(
+    name="esc10",
+    title="ESC-10",
+    paper="Piczak 2015",
+    language="none",
+    licence="CC BY 3.0",
+    use="free",
+    obtain="https://github.com/karolpiczak/ESC-10",
+    layout="001 - Dog bark/1-100032-A.ogg; a manifest is needed",
+    hours=0.6,
+    note="environmental sounds of ten kinds, for augmentation",
+)
+"""400 environmental sounds of five seconds."""
+
+NOISE_RIR = SpeechCorpus(
+    name="noise_rir",
+    title="noises and room impulse responses",
+    paper="test samples of SpeechBrain and audiomentations",
+    language="none",
+    licence="Apache-2.0; MIT",
+    use="free",
+    obtain="https://github.com/speechbrain/speechbrain",
+    layout="noise_1.wav, rir_1.flac; in the manifest other:noise and other:rir",
+    note="a few of each, for augmentation",
+)
+"""A dozen noises and a few impulse responses of rooms."""
+
+CORPORA = (LIBRISPEECH, SPEECHOCEAN762, LJSPEECH, ESC10, NOISE_RIR)
 """See ``sedtalker.training.corpora.speech``."""
