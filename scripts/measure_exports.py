@@ -22,7 +22,7 @@ from sedtalker.animation.animation import Animation, read_animation
 from sedtalker.export.formats import export, export_formats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.support.exports import read_glb_animation, read_mdd, read_npy, read_pc2, read_usd  # noqa: E402
+from tests.support.exports import read_glb_animation, read_mdd, read_npy, read_pc2, read_usd
 
 Read = Callable[[Path, NDArray[np.float64], int], NDArray[np.float32]]
 """Vertices (t, V, 3) at seconds (t,), of a file and the number of vertices of the mesh."""

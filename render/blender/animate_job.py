@@ -10,8 +10,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-STEPS = 7
-"""Steps of one run, about: audio, face, fit, encoding, emotion, motion, files."""
+STEPS = 6
+"""Steps of one run, about: audio, fit, encoding, emotion, motion, files."""
 
 
 def find_program(given: str) -> Path | None:

@@ -86,6 +86,9 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
         # A polite kill unwinds as Ctrl-C does, so that nothing half-written stays behind.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, ValueError, OSError):  # a name of a file need not be UTF-8
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         try:
             with messages_shown(quiet=bool(kwargs.get("quiet", False))):
                 result = command(*args, **kwargs)

@@ -61,7 +61,7 @@ def write_usd(
         InputError: there is nothing to write, too many points, or ``usd-core`` is not installed.
     """
     try:
-        from pxr import Usd, UsdGeom, UsdSkel
+        from pxr import Tf
     except ImportError:
         raise InputError("USD needs the package usd-core: pip install 'sedtalker[usd]'") from None
     if not len(animation):
@@ -69,7 +69,26 @@ def write_usd(
     face = animation.face
     if points and 12 * len(animation) * len(face.mesh.vertices) > MOST_BYTES:
         raise InputError(f"{path}: more than {MOST_BYTES >> 30} GiB of points; write mdd, or usd without --points")
-    stage = Usd.Stage.CreateInMemory(path.name)
+    stage, root = _new_stage(path.name, animation, points)
+    mesh = _mesh(stage, face)
+    _materials(stage, face, mesh)
+    said = _sampled_points(animation, mesh) if points else _blend_shapes(stage, root, animation, mesh, targets)
+    if audio is not None:
+        _audio(stage, audio)
+    try:
+        with whole_file(path) as temporary:
+            stage.GetRootLayer().Export(str(temporary))
+    except Tf.ErrorException as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise InputError(f"{path}: cannot be written ({reason})") from None
+    return said
+
+
+def _new_stage(name: str, animation: Animation, points: bool) -> tuple[Any, Any]:
+    """A stage in metres, +Y up, with the animation's frames for time codes, and its root prim."""
+    from pxr import Usd, UsdGeom, UsdSkel
+
+    stage = Usd.Stage.CreateInMemory(name)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     stage.SetTimeCodesPerSecond(animation.fps)
@@ -80,27 +99,30 @@ def write_usd(
     root = UsdGeom.Xform.Define(stage, ROOT) if points else UsdSkel.Root.Define(stage, ROOT)
     stage.SetDefaultPrim(root.GetPrim())
     Usd.ModelAPI(root.GetPrim()).SetKind("component")
-    mesh = _mesh(stage, face)
-    _materials(stage, face, mesh)
-    if points:
-        low, high = np.full(3, np.inf), np.full(3, -np.inf)
-        for i, vertices in enumerate(animation.frames()):
-            mesh.GetPointsAttr().Set(_vectors(vertices), i)
-            low, high = np.minimum(low, vertices.min(axis=0)), np.maximum(high, vertices.max(axis=0))
-        mesh.GetExtentAttr().Set(_vectors(np.stack([low, high])))
-        said: dict[str, Any] = {"points": len(face.mesh.vertices)}
-    else:
-        chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
-        _skeleton(stage, animation, mesh, chosen)
-        said = chosen.describe(face, animation.coefficients)
-        reach = np.abs(chosen.offsets).sum(axis=0).max(axis=0) + 0.02
-        extent = np.stack([face.mesh.vertices.min(axis=0) - reach, face.mesh.vertices.max(axis=0) + reach])
-        UsdGeom.ModelAPI.Apply(root.GetPrim()).SetExtentsHint(_vectors(extent))
-    if audio is not None:
-        _audio(stage, audio)
-    with whole_file(path) as temporary:
-        stage.GetRootLayer().Export(str(temporary))
-    return said
+    return stage, root
+
+
+def _sampled_points(animation: Animation, mesh: Any) -> dict[str, Any]:
+    """Vertices of every frame as time samples of the mesh."""
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for i, vertices in enumerate(animation.frames()):
+        mesh.GetPointsAttr().Set(_vectors(vertices), i)
+        low, high = np.minimum(low, vertices.min(axis=0)), np.maximum(high, vertices.max(axis=0))
+    mesh.GetExtentAttr().Set(_vectors(np.stack([low, high])))
+    return {"points": len(animation.face.mesh.vertices)}
+
+
+def _blend_shapes(stage: Any, root: Any, animation: Animation, mesh: Any, targets: Targets) -> dict[str, Any]:
+    """Blend shapes on a skeleton; what they lose."""
+    from pxr import UsdGeom
+
+    face = animation.face
+    chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
+    _skeleton(stage, animation, mesh, chosen)
+    reach = np.abs(chosen.offsets).sum(axis=0).max(axis=0) + 0.02
+    extent = np.stack([face.mesh.vertices.min(axis=0) - reach, face.mesh.vertices.max(axis=0) + reach])
+    UsdGeom.ModelAPI.Apply(root.GetPrim()).SetExtentsHint(_vectors(extent))
+    return chosen.describe(face, animation.coefficients)
 
 
 def _vectors(values: Floats) -> Any:

@@ -167,7 +167,7 @@ def _shoulder(light: np.float32) -> np.float32:
 
 @kernel
 def _hollow(depth: Floats, row: int, column: int, taps: Floats, optics: Floats) -> np.float32:
-    """How far the surface lies below what is around it, in [0, 1]; slopes cancel because taps come in opposite pairs."""
+    """How far the surface lies below what is around it, in [0, 1]; slopes cancel: taps come in opposite pairs."""
     height, width = depth.shape
     zero, one = np.float32(0.0), np.float32(1.0)
     near, far, focal, radius = optics[0], optics[1], optics[2], optics[3]

@@ -147,3 +147,19 @@ def test_help_imports_nothing_heavy(command: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_animation_is_found_where_animate_put_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("speech").mkdir()
+    write_animation(Path("speech/speech.npz"), moving_cube(3))
+    for given in ("speech.npz", "speech", "speech/", "speech/speech.npz"):
+        done = run("export", given, "--to", "npy", "--force")
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout == f"{Path('speech/speech.npy')}\n"
+        assert (f"reading {Path('speech/speech.npz')}" in done.stderr) == (given != "speech/speech.npz")
+    write_animation(Path("speech/other.npz"), moving_cube(3))
+    Path("speech/speech.npz").rename("speech/third.npz")
+    done = run("export", "speech", "--to", "npy")
+    assert done.exit_code == 2
+    assert "there are 2 animations in it; name one, such as speech" in done.stderr

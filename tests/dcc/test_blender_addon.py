@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from scripts.build_blender_addon import SOURCES, build_addon
-from sedtalker.version import __version__
 from sedtalker.animation.animation import Animation
 from sedtalker.emotion.densify import densify
 from sedtalker.emotion.formats.files import read_track, write_track
@@ -22,6 +21,7 @@ from sedtalker.emotion.plot import COLOURS
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.export.formats import export
 from sedtalker.mesh.files import read_mesh
+from sedtalker.version import __version__
 from tests.dcc.conftest import SAMPLES, Blender, Example, some_frames, vertices_at
 from tests.dcc.test_blender_imports import METRES_RMS, RELATIVE, rms, size
 
