@@ -231,7 +231,7 @@ class Animator:
             InputError: the decoder or the diarizer cannot stream.
         """
         with torch_threads(1):
-            stream = AnimationStream(self.diarizer, self.decoder, settings)
+            stream = AnimationStream(self.diarizer, self.decoder, self.encoder, settings)
             for piece in samples:
                 yield from stream.push(piece)
             yield from stream.flush()

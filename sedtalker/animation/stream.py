@@ -22,6 +22,7 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
+from sedtalker.speech.encoder import Encoder
 
 Floats = NDArray[np.float32]
 
@@ -167,15 +168,21 @@ class StreamedFrame:
 class AnimationStream:
     """Sound in pieces to video frames: ``FaceStream`` with gains, idle motion and the video clock."""
 
-    def __init__(self, diarizer: Diarizer, decoder: object, settings: StreamSettings = StreamSettings()):
+    def __init__(
+        self, diarizer: Diarizer, decoder: object, encoder: Encoder, settings: StreamSettings = StreamSettings()
+    ):
         self.settings = s = settings
         track = None if s.emotion is None else parse_emotion(str(s.emotion), LONGEST if _is_label(s.emotion) else None)
-        streams = [diarizer.stream(s.look_ahead, s.hop, s.enroll)]
-        self.face = FaceStream(streams[0], decoder, s.style, track, s.intensity)
+
+        def face_stream(intensity: float) -> FaceStream:
+            emotions = diarizer.stream(s.look_ahead, s.hop, s.enroll, encoder)
+            return FaceStream(emotions, decoder, s.style, track, intensity)
+
+        self.face = face_stream(s.intensity)
         # gains split the motion: the same speech is decoded once more under a neutral track
         self.neutral: FaceStream | None = None
         if not s.gains.leaves_motion_as_is:
-            self.neutral = FaceStream(diarizer.stream(s.look_ahead, s.hop, s.enroll), decoder, s.style, track, 0.0)
+            self.neutral = face_stream(0.0)
         self.mesh = load_face() if self.neutral is not None else None
         self.idle = IdleStream(s.seed, s.idle.blinks, s.idle.gaze)
         self.head = HeadStream(s.seed, s.fps) if s.idle.head else None

@@ -159,6 +159,7 @@ class Diarizer:
         look_ahead: float = LOOK_AHEAD_SECONDS,
         hop: float = HOP_SECONDS,
         enroll: Sequence[Recording] = (),
+        second: Encoder | None = None,
     ) -> DiarizerStream:
         """Begin a stream: ``push`` samples as they come, mono at 16 kHz, and get the frames that have become final.
 
@@ -166,6 +167,7 @@ class Diarizer:
             look_ahead: seconds of sound that a frame waits for.
             hop: seconds of sound between results.
             enroll: other recordings of the speaker.
+            second: a decoder's encoder, whose features the stream then holds.
 
         Raises:
             InputError: these weights cannot stream, or look-ahead or hop is no multiple of 20 ms.
@@ -174,8 +176,10 @@ class Diarizer:
             raise InputError(f"{self.name}: a classifier of the hub needs whole recordings and cannot stream")
         if not isinstance(self.encoder, MelEncoder):
             raise InputError(f"{self.name}: its encoder needs whole recordings and cannot stream")
+        if second is not None and not isinstance(second, MelEncoder):
+            raise InputError("the decoder's encoder needs whole recordings and cannot stream")
         voice = self.voice(enroll) if enroll else None
-        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice)
+        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice, second=second)
 
     @property
     def _threads(self) -> int:

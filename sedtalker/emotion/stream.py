@@ -68,6 +68,7 @@ class DiarizerStream:
         hop: seconds of sound between results, a multiple of 20 ms; shorter costs more.
         voice: of the speaker, from ``enrol``.
         rule: minimum duration of a segment and price of a change.
+        second: another encoder whose ``features`` somebody else needs, a decoder's; default: those of ``encoder``.
 
     Raises:
         InputError: look-ahead or hop is no multiple of 20 ms, or negative.
@@ -83,13 +84,17 @@ class DiarizerStream:
         hop: float = HOP_SECONDS,
         voice: Voice | None = None,
         rule: SegmentRule = SegmentRule(),
+        second: MelEncoder | None = None,
     ):
         self.diarizer, self.voice = diarizer, voice
         self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
         context = max(diarizer.context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
         self.encoder_stream = EncoderStream(encoder, context + self.delay + self.hop)
+        self.second_stream = None
+        if second is not None and second.sha256() != encoder.sha256():
+            self.second_stream = EncoderStream(second, context + self.delay + self.hop)
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
-        self.streamed: StreamedFeatures | None = None
+        self.kept: StreamedFeatures | None = None
         """The features behind the newest frames."""
         self.waiting: list[NDArray[np.float32]] = []
         self.final = 0
@@ -103,13 +108,13 @@ class DiarizerStream:
     @property
     def features(self) -> SpeechFeatures:
         """The features behind the newest frames; those of earlier frames are dropped after a while."""
-        assert self.streamed is not None
-        return self.streamed.features
+        assert self.kept is not None
+        return self.kept.features
 
     @property
     def encoder_channels(self) -> int:
         """Channels of the features' hidden vectors."""
-        return self.encoder_stream.encoder.channels
+        return (self.second_stream or self.encoder_stream).encoder.channels
 
     def push(self, samples: NDArray[np.floating]) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz in [-1, 1], any number of them.
@@ -142,7 +147,8 @@ class DiarizerStream:
 
     def _frames(self, samples: NDArray[np.float32]) -> StreamFrames:
         """What becomes final with these samples; everything at the end."""
-        self.streamed = streamed = self.encoder_stream.push(samples)
+        streamed = self.encoder_stream.push(samples)
+        self.kept = streamed if self.second_stream is None else self.second_stream.push(samples)
         begin = self.final
         self.final = max(begin, streamed.total - (0 if self.ended else self.delay))
         if begin == self.final:
