@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.e2e.conftest import REPOSITORY, SAMPLE, SAMPLE_HEAD
+from tests.e2e.conftest import REPOSITORY, SAMPLE_HEAD
 
 pytestmark = pytest.mark.slow
 
@@ -81,8 +81,8 @@ def run(sedtalker: Path, *arguments: object, cwd: Path) -> subprocess.CompletedP
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def test_an_empty_folder_is_enough(sedtalker: Path, tmp_path: Path) -> None:
-    arguments = ["animate", SAMPLE, "--size", 64, "--fps", 10, "-o", "out", "--json"]
+def test_an_empty_folder_is_enough(sedtalker: Path, clip: Path, tmp_path: Path) -> None:
+    arguments = ["animate", clip, "--size", 64, "--fps", 10, "-o", "out", "--json"]
     done = run(sedtalker, *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".mp4", ".glb", ".json", ".npz"}
@@ -100,13 +100,15 @@ def test_a_mesh_of_ones_own_too(sedtalker: Path, tmp_path: Path) -> None:
     ("arguments", "extra"),
     [
         (["train", "experiment=decoder", "trainer.run_dir=run"], "train"),
-        (["diarize", SAMPLE, "--model", "hf:nobody/nothing"], "hub"),
-        (["animate", SAMPLE, "--emotion", "happy", "--renderer", "pyrender", "--size", "64"], "gl"),
-        (["animate", SAMPLE, "--emotion", "happy", "--to", "usd", "--no-video"], "usd"),
+        (["diarize", "CLIP", "--model", "hf:nobody/nothing"], "hub"),
+        (["animate", "CLIP", "--emotion", "happy", "--renderer", "pyrender", "--size", "64"], "gl"),
+        (["animate", "CLIP", "--emotion", "happy", "--to", "usd", "--no-video"], "usd"),
     ],
 )
-def test_what_needs_an_extra_says_which(sedtalker: Path, tmp_path: Path, arguments: list[object], extra: str) -> None:
-    done = run(sedtalker, *arguments, cwd=tmp_path)
+def test_what_needs_an_extra_says_which(
+    sedtalker: Path, clip: Path, tmp_path: Path, arguments: list[str], extra: str
+) -> None:
+    done = run(sedtalker, *(str(clip) if word == "CLIP" else word for word in arguments), cwd=tmp_path)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 2, done.stderr
     assert f"pip install 'sedtalker[{extra}]'" in last
