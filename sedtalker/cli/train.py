@@ -24,8 +24,8 @@ def train(
 ) -> None:
     """Train a network: [bold]sedtalker train experiment=NAME data=DIR[/bold].
 
-    The run's folder is trainer.run_dir, by default runs/EXPERIMENT/DATE-TIME. The same command with the same folder goes
-    on where a run was interrupted. debug=fast makes two steps, once the data are prepared, to see that all works.
+    The run's folder is trainer.run_dir, by default runs/EXPERIMENT/DATE-TIME. The same command with the same folder
+    goes on where a run was interrupted. debug=fast makes two steps on little data, to see that everything works.
     """
     logger.info("sedtalker train %s", " ".join(overrides))
     with extra("train"):

@@ -59,6 +59,8 @@ class RunConfig(BaseModel):
     """Folder of the training data; None: see ``find_data``."""
     cache: str | None = None
     """Where decoded audio and features are kept; None: see ``cache_folder``."""
+    fast: bool = False
+    """Prepare as little as possible, to see that everything works (``PreparedTask.fast``)."""
 
 
 @contextmanager
@@ -154,8 +156,10 @@ def _clear(message: str) -> str:
 # --- One run.
 
 
-def make_task(name: str, config: Mapping[str, Any], data: Path, cache: Path) -> Task:
+def make_task(name: str, config: Mapping[str, Any], data: Path, cache: Path, fast: bool = False) -> Task:
     """The task ``name`` with its settings, which will read training data from ``data`` and cache under ``cache``.
+
+    With ``fast`` it prepares as little as possible.
 
     Raises:
         InputError: unknown task, or settings that do not fit it.
@@ -165,7 +169,7 @@ def make_task(name: str, config: Mapping[str, Any], data: Path, cache: Path) -> 
     module, task = TASKS[name].rsplit(".", 1)
     kind = getattr(import_module(f"sedtalker.training.{module}"), task)
     with naming_settings("task."):
-        made: Task = kind(dict(config), data, cache)
+        made: Task = kind({**config, **(kind.fast if fast else {})}, data, cache)
     return made
 
 
@@ -185,7 +189,7 @@ def train(config: Mapping[str, Any], hook: Hook = no_progress) -> dict[str, floa
     name = str(task_config.pop("name", ""))
     data = find_data(Path(settings.data) if settings.data else None)
     cache = cache_folder(settings.cache)
-    task = make_task(name, task_config, data, cache)
+    task = make_task(name, task_config, data, cache, settings.fast)
     logger.info("%s: run %s, data %s, cache %s", name, settings.trainer.run_dir, data, cache)
     return fit(task, settings.trainer, hook, config)
 

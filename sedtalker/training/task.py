@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,6 +45,8 @@ class Task(Protocol):
 class PreparedTask:
     """A task that reads its data once, however often it is prepared."""
 
+    fast: ClassVar[dict[str, Any]] = {}
+    """Settings under which little is computed, for ``debug=fast``."""
     _ready = False
 
     def prepare(self, hook: Hook = no_progress) -> None:

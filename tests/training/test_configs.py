@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from sedtalker.errors import InputError
 from sedtalker.training.published.decoder import PublishedDecoderTaskConfig
 from sedtalker.training.published.diarizer import PublishedDiarizerTaskConfig
-from sedtalker.training.run import compose, config_folder, experiments, make_task
+from sedtalker.training.run import TASKS, compose, config_folder, experiments, make_task
 from sedtalker.training.task import TrainerConfig, learning_rate
 from sedtalker.training.tasks.backbone import BackboneTaskConfig
 from sedtalker.training.tasks.decoder import DecoderTaskConfig
@@ -58,6 +59,10 @@ def test_every_experiment_is_accepted(experiment: str, debug: str | None) -> Non
     assert learning_rate(trainer.warmup, trainer) == pytest.approx(trainer.lr)
     if debug == "fast":
         assert trainer.steps == 2
+        assert config["fast"]
+        module, kind = TASKS[config["task"]["name"]].rsplit(".", 1)
+        quick = getattr(import_module(f"sedtalker.training.{module}"), kind).fast
+        assert schema.model_validate({**task, **quick})
     if debug == "overfit":
         assert trainer.overfit
 

@@ -9,7 +9,7 @@ zero. Lips are read by a second transformer, for two more losses.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -184,6 +184,8 @@ class PublishedDecoderTaskConfig(BaseModel):
 
 class PublishedDecoderTask(PreparedTask):
     """See ``sedtalker.training.task.Task``."""
+
+    fast: ClassVar = {"valid": 2}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = PublishedDecoderTaskConfig.model_validate(config)

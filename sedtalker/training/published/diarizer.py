@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -127,6 +127,8 @@ class FrameClassifier(nn.Module):
 
 class PublishedDiarizerTask(PreparedTask):
     """See ``sedtalker.training.task.Task``."""
+
+    fast: ClassVar = {"valid": 8}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = PublishedDiarizerTaskConfig.model_validate(config)

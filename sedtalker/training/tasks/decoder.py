@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -73,6 +73,8 @@ class DecoderTaskConfig(CropConfig):
 
 class DecoderTask(PreparedTask):
     """Builds, feeds, scores and exports the decoder (see ``Task``)."""
+
+    fast: ClassVar = {"copies": 1, "voices": 0, "read_speech_copies": 1}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = c = DecoderTaskConfig.model_validate(config)

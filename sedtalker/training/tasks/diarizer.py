@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -83,6 +83,8 @@ class DiarizerTaskConfig(BaseModel):
 
 class DiarizerTask(PreparedTask):
     """See ``sedtalker.training.task.Task``."""
+
+    fast: ClassVar = {"copies": 0, "joined": 8}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = DiarizerTaskConfig.model_validate(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -93,6 +93,8 @@ class FrameNetworkTaskConfig(BaseModel):
 
 class FrameNetworkTask(PreparedTask):
     """See ``sedtalker.training.task.Task``."""
+
+    fast: ClassVar = {"copies": 0, "joined": 8}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = FrameNetworkTaskConfig.model_validate(config)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -98,6 +98,8 @@ class MouthModelInTraining(nn.Module):
 
 class MouthModelTask(PreparedTask):
     """Builds, feeds, scores and exports a mouth model (see ``Task``)."""
+
+    fast: ClassVar = {"copies": 1, "voices": 0, "read_speech_copies": 1}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = MouthModelTaskConfig.model_validate(config)

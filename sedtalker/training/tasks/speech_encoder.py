@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -95,6 +95,8 @@ class _Labels:
 
 class SpeechEncoderTask(PreparedTask):
     """Builds, feeds, scores and exports the encoder (see ``Task``)."""
+
+    fast: ClassVar = {"copies": 1, "read_speech_copies": 1}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = SpeechEncoderTaskConfig.model_validate(config)

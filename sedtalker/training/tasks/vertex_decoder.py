@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -62,6 +62,8 @@ class VertexDecoderTaskConfig(BaseModel):
 
 class VertexDecoderTask(PreparedTask):
     """See ``sedtalker.training.task.Task``."""
+
+    fast: ClassVar = {"valid": 2}
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = VertexDecoderTaskConfig.model_validate(config)
