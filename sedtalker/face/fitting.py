@@ -15,7 +15,7 @@ from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanin
 from sedtalker.face.builtin.load import faces_of_size, load_face
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
-from sedtalker.face.mouth import open_mouth
+from sedtalker.face.mouth_opening import open_mouth
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
 from sedtalker.face.registration.register import measured

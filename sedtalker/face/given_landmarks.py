@@ -21,7 +21,7 @@ from scipy.spatial import cKDTree
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.face.landmarks import load_detector
-from sedtalker.face.registration.parts import component_bounds
+from sedtalker.face.registration.parts import component_bounds, prepare_source
 from sedtalker.face.registration.pose import (
     OUTER_EYE_CORNERS,
     GivenLandmarks,
@@ -30,7 +30,6 @@ from sedtalker.face.registration.pose import (
     robust_similarity,
     similarity,
 )
-from sedtalker.face.registration.prepare import prepare_source
 from sedtalker.face.registration.register import FEWEST_TRIANGLES
 from sedtalker.mesh.mesh import Floats, Ints, Mesh
 from sedtalker.mesh.surface import Points, Surface, weld

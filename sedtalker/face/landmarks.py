@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored
 from sedtalker.mesh.mesh import Floats
-from sedtalker.mesh.views import CHANNELS
+from sedtalker.mesh.rasteriser import CHANNELS
 
 LANDMARKS = 68
 """Points of the iBUG 300-W annotation (Sagonas et al. 2013)."""

@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
-from sedtalker.mesh.views import View, rasterise, turn
+from sedtalker.mesh.rasteriser import View, rasterise, turn
 
 Points = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import torch
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.face.landmarks import LandmarkConfig, LandmarkNet, expected_points, load_detector
-from sedtalker.mesh.views import View, geometry_channels, rasterise, turn
+from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
 from sedtalker.training.corpora.landmark_samples import draw, random_solids
 from sedtalker.training.tasks.landmarks import LandmarkTrainingConfig, load_reference_rig, train
 from tests.support.rigs import rig_of_face

@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Ints, Mesh, from_triangles
-from sedtalker.mesh.views import View, rasterise
+from sedtalker.mesh.rasteriser import View, rasterise
 
 HEAD_PARTS = (
     "skin",

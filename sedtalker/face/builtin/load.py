@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.face.builtin.brows import build_brows, build_lashes
 from sedtalker.face.builtin.cage import PATCHES, Cage, build_cage, patch
 from sedtalker.face.builtin.characters import DEFAULT, KNOWN, Character, HairStyle, random_character
 from sedtalker.face.builtin.creases import build_creases
-from sedtalker.face.builtin.hair import build_hair
+from sedtalker.face.builtin.hair import build_brows, build_hair, build_lashes
 from sedtalker.face.builtin.identity import Fitted, Parameters, apply_identity, read_parameters
 from sedtalker.face.builtin.locks import Scalp, above_hairline, still_scalp
 from sedtalker.face.builtin.paint import GUM, TONGUE, paint_eyeball, paint_skin, paint_soft, paint_teeth, skin_uvs

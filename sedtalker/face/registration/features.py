@@ -12,8 +12,8 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from sedtalker.mesh.mesh import Ints, Mask
+from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
-from sedtalker.mesh.views import View, rasterise
 
 PICTURE = 512
 """Pixels a side of the frontal picture in which lips and lids are sought."""

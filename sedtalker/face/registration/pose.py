@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from sedtalker.face.landmarks import LandmarkDetector
 from sedtalker.mesh.mesh import Ints
+from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
 from sedtalker.mesh.surface import Points, Surface
-from sedtalker.mesh.views import View, geometry_channels, rasterise, turn
 
 JAW = slice(0, 17)
 """Landmarks of the jaw line, which lie least surely."""

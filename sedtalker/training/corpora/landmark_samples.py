@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints, Mask, grid_triangles
-from sedtalker.mesh.views import View, geometry_channels, turn
+from sedtalker.mesh.rasteriser import View, geometry_channels, turn
 
 Points = NDArray[np.float64]
 

@@ -25,7 +25,7 @@ from sedtalker.face.quality import inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.obj import write_obj
-from sedtalker.mesh.views import View, rasterise
+from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.registration_targets import (

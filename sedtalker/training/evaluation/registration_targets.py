@@ -18,8 +18,8 @@ from sedtalker.face.face import Face
 from sedtalker.face.registration.alignment import barycentric
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.mesh import Floats, Ints, Mesh, from_triangles, grid_triangles
+from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import label_components, point_normals, triangle_normals
-from sedtalker.mesh.views import View, rasterise
 from sedtalker.training.corpora.landmark_samples import Rig, random_rotation, sphere, stylise, torus
 from sedtalker.training.corpora.tracked_motion import CENTIMETRE, read_reference_rig, with_turning_eyes
 from sedtalker.training.tasks.landmarks import load_reference_rig

@@ -20,8 +20,8 @@ from sedtalker.face.registration.pose import similarity
 from sedtalker.face.registration.transfer import agreement
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
+from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import face_outwards, weld
-from sedtalker.mesh.views import View, rasterise
 from sedtalker.training.corpora.landmark_samples import random_rotation, sphere, torus
 
 Registered = tuple[Mesh, Face, RegistrationReport]

@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, minimum_filter
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mesh
+from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
-from sedtalker.mesh.views import View, rasterise
 
 # --- The line where sealed lips meet: a path along the deepest valley near the landmarks.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, RegistrationReport
-from sedtalker.face.mouth.cut import Cut, cut_lips, find_lip_line
+from sedtalker.face.mouth_cut import Cut, cut_lips, find_lip_line
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.carry import affine_offsets
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, similarity
