@@ -1,5 +1,23 @@
-"""``python -m sedtalker``."""
+"""``python -m sedtalker``, and the command ``sedtalker``."""
 
-from sedtalker.cli.main import app
+from __future__ import annotations
 
-app()
+import sys
+
+
+def main() -> None:
+    """Run the command line; also while it is still being imported, Ctrl-C and a full disk are one line."""
+    try:
+        from sedtalker.cli.main import app
+
+        app()
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -36,7 +36,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename not in (None, str(temporary), temporary, str(path)):
+        if error.filename is not None and temporary.name not in str(error.filename) and str(path) != error.filename:
             raise  # something else that the block has opened
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
@@ -102,6 +102,8 @@ class OutputFolder:
             shutil.rmtree(self.path, ignore_errors=True)
             if kind is not None:
                 self._remove_made()
+        if isinstance(error, InputError) and str(self.path) in str(error):  # name the place that the user knows
+            raise InputError(str(error).replace(str(self.path), str(self.folder))) from None
 
     def _remove_made(self) -> None:
         """Remove the folders made on entry, as far as nobody else has put something there."""

@@ -23,6 +23,13 @@ def test_a_failure_leaves_the_disk_as_it_was(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_error_names_the_place_that_the_user_knows(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused, OutputFolder(tmp_path / "new", ["a"], force=False) as results:
+        raise InputError(f"{results.path / 'a'}: cannot be written")
+    assert str(refused.value) == f"{tmp_path / 'new' / 'a'}: cannot be written"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_existing_results_are_kept_without_force(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("mine")
     with pytest.raises(InputError, match="--force"), OutputFolder(tmp_path, ["a"], force=False):

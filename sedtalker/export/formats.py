@@ -45,6 +45,7 @@ class ExportFormat:
         about: what it holds, in a few words.
         write: the function that writes it.
         options: names of the keyword options that ``write`` takes.
+        needs: a module that it imports and the extra that brings it, where the base does not.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ExportFormat:
     about: str
     write: Write
     options: tuple[str, ...] = ()
+    needs: tuple[str, str] | None = None
 
 
 @lru_cache(maxsize=1)
@@ -91,7 +93,7 @@ def parse_formats(words: Sequence[str]) -> list[str]:
     """Names of ``glb,usd`` or several such words, in order, each once.
 
     Raises:
-        InputError: one is unknown; the message lists those there are.
+        InputError: one is unknown; the message lists those there are. Or one needs what is not installed.
     """
     names = [name.strip().lower() for word in words for name in word.split(",") if name.strip()]
     for name in names:
@@ -99,6 +101,9 @@ def parse_formats(words: Sequence[str]) -> list[str]:
             raise InputError("Alembic is not written: no maintained library on PyPI does; use usd --points, mdd or pc2")
         if name not in export_formats():
             raise InputError(f"there is no format '{name}': use {', '.join(export_formats())}")
+        needs = export_formats()[name].needs
+        if needs is not None and find_spec(needs[0]) is None:
+            raise InputError(f"{name} needs {needs[0]}, which is not installed: pip install 'sedtalker[{needs[1]}]'")
     if not names:
         raise InputError(f"name at least one format: {', '.join(export_formats())}")
     return list(dict.fromkeys(names))

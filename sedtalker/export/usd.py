@@ -78,9 +78,8 @@ def write_usd(
     try:
         with whole_file(path) as temporary:
             stage.GetRootLayer().Export(str(temporary))
-    except Tf.ErrorException as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise InputError(f"{path}: cannot be written ({reason})") from None
+    except Tf.ErrorException:
+        raise InputError(f"{path}: cannot be written by the USD library: is the disk full?") from None
     return said
 
 
@@ -264,7 +263,15 @@ FORMATS = (
         about="OpenUSD, binary: mesh, blend shapes on a skeleton, or every vertex",
         write=write_usd,
         options=("targets", "points"),
+        needs=("pxr", "usd"),
     ),
-    ExportFormat(name="usda", suffix=".usda", about="the same as text", write=write_usd, options=("targets", "points")),
+    ExportFormat(
+        name="usda",
+        suffix=".usda",
+        about="the same as text",
+        write=write_usd,
+        options=("targets", "points"),
+        needs=("pxr", "usd"),
+    ),
 )
 """The formats of this module, see ``sedtalker.export.formats``."""
