@@ -12,7 +12,7 @@ from sedtalker.cli import options as o
 from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, QuietOption, ShownProgress, write_json
 from sedtalker.cli.console import fail_clearly as command
 from sedtalker.cli.export import TO_HELP, Targets
-from sedtalker.cli.render import Backend
+from sedtalker.cli.render import Backend, check_renderer
 from sedtalker.export.formats import export_formats, parse_formats
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ def animate(
             "idle": IdleMotion(blinks, gaze, head),
         }
         lighting = load_lighting(light)
+        check_renderer(renderer)
         animator = Animator.from_pretrained(decoder or "decoder", diarizer=model or "diarizer", device=device)
         o.save_preset(context, save_preset)
         with one_step(shown.hook, "reading the audio"):

@@ -16,7 +16,7 @@ from sedtalker.cli.console import (
     write_json,
 )
 from sedtalker.cli.export import check_sound, find_animation
-from sedtalker.cli.render import Backend
+from sedtalker.cli.render import Backend, check_renderer
 from sedtalker.progress import one_step
 from sedtalker.storage import OutputFolder
 
@@ -48,6 +48,7 @@ def compare(
 
     check_video_name(target)
     lighting = load_lighting(light)
+    check_renderer(renderer)
     with ShownProgress(progress, quiet) as shown:
         with one_step(shown.hook, "opening the animations"):
             a, b = align(read_animation(first), read_animation(second))

@@ -24,6 +24,15 @@ from sedtalker.storage import OutputFolder
 Backend = Literal["auto", "numba", "pyrender"]
 """What ``--renderer`` takes: ``sedtalker.render.Backend``, here so that ``--help`` need not import it."""
 
+
+def check_renderer(renderer: Backend) -> None:
+    """Raise ``InputError`` when the renderer that was asked for cannot work here, before anything else is done."""
+    if renderer == "pyrender":
+        from sedtalker.render.pyrender_backend import import_pyrender
+
+        import_pyrender()
+
+
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +61,7 @@ def render(
 
     check_video_name(video)
     lighting = load_lighting(light)
+    check_renderer(renderer)
     with OutputFolder(video.parent, [video.name], force) as results, ShownProgress(progress, quiet) as shown:
         from sedtalker.animation.animation import read_animation
         from sedtalker.audio import find_recording
