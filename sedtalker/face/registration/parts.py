@@ -1,6 +1,6 @@
 """A head made ready for registration: the role of each connected component, its skin, landmarks and lines.
 
-All of it is in one upright frame at the source's scale: metres, +Y up, +Z out of the face.
+All of it is in one upright frame: metres at the scale of the source ("rig scale"), +Y up, +Z out of the face.
 """
 
 from __future__ import annotations
