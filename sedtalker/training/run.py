@@ -10,21 +10,20 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.loop import CONFIG, fit, is_main_process, read_log
-from sedtalker.training.task import Task, TrainerConfig
+from sedtalker.training.task import Task, TrainerConfig, naming_settings
 
 logger = logging.getLogger(__name__)
 
@@ -61,28 +60,6 @@ class RunConfig(BaseModel):
     """Where decoded audio and features are kept; None: see ``cache_folder``."""
     fast: bool = False
     """Prepare as little as possible, to see that everything works (``PreparedTask.fast``)."""
-
-
-@contextmanager
-def naming_settings(where: str = "") -> Iterator[None]:
-    """Turn the errors of a config class into one line that names the setting.
-
-    Args:
-        where: what stands before the name, with its dot.
-
-    Raises:
-        InputError: inside, a setting was missing, unknown or of another type.
-    """
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = where + ".".join(map(str, first["loc"]))
-        given = first["input"]
-        shown = (
-            f"={'null' if given is None else given}" if given is None or isinstance(given, str | int | float) else ""
-        )
-        raise InputError(f"{name}{shown}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def config_folder() -> Path:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
+from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
 
 Batch = dict[str, Tensor]
@@ -127,3 +130,25 @@ def learning_rate(step: int, config: TrainerConfig) -> float:
         return config.lr
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
     return config.lr * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+
+@contextmanager
+def naming_settings(where: str = "") -> Iterator[None]:
+    """Turn the errors of a config class into one line that names the setting.
+
+    Args:
+        where: what stands before the name, with its dot.
+
+    Raises:
+        InputError: inside, a setting was missing, unknown or of another type.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = where + ".".join(map(str, first["loc"]))
+        given = first["input"]
+        shown = (
+            f"={'null' if given is None else given}" if given is None or isinstance(given, str | int | float) else ""
+        )
+        raise InputError(f"{name}{shown}: {first['msg'].removeprefix('Value error, ')}") from None

@@ -26,7 +26,7 @@ from sedtalker.training.cards.diarizer import diarizer_card, with_licences
 from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFeatures
 from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SOME_LEVEL, STRONG_LEVEL
 from sedtalker.training.corpora.window_statistics import SpeakerVoices, WindowStatistics, open_window_statistics
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, naming_settings
 from sedtalker.training.tasks.diarizer_encoder import fit_temperature, open_diarizer_encoder
 
 CORE_METRICS = ("uar_ravdess", "uar_nemo", "uar_emotiontts_ko", "frame_accuracy")
@@ -90,6 +90,8 @@ class DiarizerTask(PreparedTask):
         self.config = DiarizerTaskConfig.model_validate(config)
         self.data, self.cache = data, cache
         self.names = tuple(self.config.corpora)
+        with naming_settings("task.model."):
+            DiarizerConfig.model_validate(self.config.model)
 
     def read_data(self, hook: Hook) -> None:
         """Encode the recordings, compute the functionals of their windows."""

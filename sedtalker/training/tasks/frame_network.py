@@ -27,7 +27,7 @@ from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFe
 from sedtalker.training.corpora.emotion_speech import SILENCE
 from sedtalker.training.corpora.window_statistics import open_inputs
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, naming_settings
 from sedtalker.training.tasks.diarizer import (
     CORE_METRICS,
     VALID_JOINED,
@@ -100,6 +100,8 @@ class FrameNetworkTask(PreparedTask):
         self.config = FrameNetworkTaskConfig.model_validate(config)
         self.data, self.cache = data, cache
         self.names = tuple(self.config.corpora)
+        with naming_settings("task.model."):
+            FrameNetworkConfig.model_validate({**self.config.model, "corpora": self.names})
 
     def read_data(self, hook: Hook) -> None:
         """The network to start from, the inputs of all recordings, and what is drawn from them."""

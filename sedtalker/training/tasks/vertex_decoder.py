@@ -27,7 +27,7 @@ from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_s
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.training.evaluation.measures import VERTEX_DECODER
 from sedtalker.training.evaluation.vertex_decoder import Score, predictor, score_sequences
-from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.task import Batch, PreparedTask, naming_settings
 
 SAMPLED_FRAMES = 800
 """Training frames that the principal components are taken from."""
@@ -68,6 +68,8 @@ class VertexDecoderTask(PreparedTask):
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = VertexDecoderTaskConfig.model_validate(config)
         self.data, self.cache = data, cache
+        with naming_settings("task.blocks."):
+            DecoderConfig.model_validate(self.config.blocks)
 
     def read_data(self, hook: Hook) -> None:
         """The sequences, validation speech, the principal components; training speech is encoded when it is drawn."""
