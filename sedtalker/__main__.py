@@ -1,23 +1,6 @@
-"""``python -m sedtalker``, and the command ``sedtalker``."""
+"""``python -m sedtalker``: the command ``sedtalker``."""
 
-from __future__ import annotations
-
-import sys
-
-
-def main() -> None:
-    """Run the command line; also while it is still being imported, Ctrl-C and a full disk are one line."""
-    try:
-        from sedtalker.cli.main import app
-
-        app()
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        sys.exit(130)
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-
+from sedtalker.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()
