@@ -222,8 +222,8 @@ def damaged_files(mesh: Mesh, count: int, folder: Path, usd: bool = True) -> Ite
         yield Damaged(f"{number:03d}.obj", change.__name__, path.read_bytes())
 
 
-def attempt(path: Path, folder: Path, told: Any, seconds: int | None = SECONDS) -> None:
-    """Register one file with the command and tell its exit code and what it wrote on stderr."""
+def attempt(path: Path, folder: Path, result_queue: Any, seconds: int | None = SECONDS) -> None:
+    """Register one file with the command and put its exit code and what it wrote on stderr into the queue."""
     from typer.testing import CliRunner
 
     from sedtalker.cli.main import app
@@ -232,7 +232,7 @@ def attempt(path: Path, folder: Path, told: Any, seconds: int | None = SECONDS) 
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     done = CliRunner().invoke(app, ["mesh", "register", str(path), "-o", str(folder / "a.sedface"), "-q", "--force"])
     trace = "" if done.exception is None or isinstance(done.exception, SystemExit) else repr(done.exception)
-    told.put((done.exit_code, done.stderr, trace))
+    result_queue.put((done.exit_code, done.stderr, trace))
 
 
 def outcome(case: Damaged, folder: Path) -> str:
@@ -241,8 +241,8 @@ def outcome(case: Damaged, folder: Path) -> str:
     path.write_bytes(case.data)
     result.unlink(missing_ok=True)
     context = multiprocessing.get_context("fork")
-    told = context.SimpleQueue()
-    process = context.Process(target=attempt, args=(path, folder, told))
+    result_queue = context.SimpleQueue()
+    process = context.Process(target=attempt, args=(path, folder, result_queue))
     process.start()
     process.join(WAIT)
     if process.is_alive() or process.exitcode in (-signal.SIGXCPU, -signal.SIGKILL):
@@ -250,9 +250,9 @@ def outcome(case: Damaged, folder: Path) -> str:
         process.join()
         return f"hung for {SECONDS} s"
     path.unlink()
-    if told.empty():
+    if result_queue.empty():
         return f"crashed: exit {process.exitcode}"
-    code, stderr, trace = told.get()
+    code, stderr, trace = result_queue.get()
     if code == 0 and result.is_file():
         return "registered"
     if code == 2 and stderr.count("\n") == 1 and stderr.startswith("error: ") and not result.exists():

@@ -1,4 +1,4 @@
-"""Make the pictures of docs/gallery.md: the people in the box, strangers, emotions, sounds, lights and all shapes.
+"""Make the pictures of docs/gallery.md: the people in the box, random ones, emotions, sounds, lights and all shapes.
 
 python scripts/make_gallery.py [--out docs/images]
 """
@@ -19,18 +19,18 @@ from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin.load import FACES, load_face
+from sedtalker.face.builtin import FACES, load_face
 from sedtalker.face.face import Face, pose
 from sedtalker.render import frame_head, load_lighting, make_renderer
 from sedtalker.render.contact_sheet import contact_sheet, every_shape, tile
-from sedtalker.speech.encoder import encode, load_encoder
+from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.motion.expressive_motion import poses
 
 Picture = NDArray[np.uint8]
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 MAX_BYTES = 320_000
 AT_EASE = {"mouthSmile": 0.12, "eyeBlink": 0.05}
-STRANGERS = range(1, 11)
+RANDOM_SEEDS = range(1, 11)
 SOUNDS: dict[str, dict[str, float]] = {
     "m, b, p": {"mouthPress": 0.3},
     "f, v": {"mouthRollLower": 0.35, "mouthUpperUp": 0.25, "jawOpen": 0.06},
@@ -62,9 +62,9 @@ def people() -> Picture:
     return tile(pictures, list(FACES), len(FACES))
 
 
-def strangers() -> Picture:
+def random_people() -> Picture:
     """Some of the faces that seeds draw."""
-    names = [f"random-{seed}" for seed in STRANGERS]
+    names = [f"random-{seed}" for seed in RANDOM_SEEDS]
     return tile([look(load_face(name), AT_EASE, 170, yaw=15.0) for name in names], names, 5)
 
 
@@ -91,7 +91,7 @@ def lights(face: Face) -> Picture:
 def clips(size: int = 170) -> Picture:
     """Stills of three clips: the sample's first sentence on three people, each with a track of its own."""
     sound = load_audio(SAMPLE)
-    features, decoder, rows = encode(load_encoder(), sound), load_decoder(), []
+    features, decoder, rows = open_encoder()(sound), load_decoder(), []
     for name, emotion in CLIPS.items():
         track, face = parse_emotion(emotion, sound.duration), load_face(name)
         spoken = decoder.predict(features, track)
@@ -107,7 +107,7 @@ def gallery() -> Iterator[tuple[str, Picture]]:
     """Name and picture of everything in the gallery."""
     face = load_face()
     yield "people", people()
-    yield "strangers", strangers()
+    yield "random_people", random_people()
     default, *others = FACES
     yield "emotions", emotions([default], 280)
     yield "emotions_of_others", emotions(others, 140)

@@ -2,7 +2,7 @@
 
 Functionals over windows of one to twenty seconds around each frame, of the encoder's hidden vectors, the log-mels and
 the prosody, go through several small perceptrons whose log-posteriors are averaged. With hours, not thousands of
-hours, of labelled speech this was better on unheard speakers than convolutions trained from frames, and it trains in
+hours, of labelled speech this was better on unseen speakers than convolutions trained from frames, and it trains in
 minutes.
 """
 
@@ -104,8 +104,8 @@ class Scores(NamedTuple):
     Attributes:
         logits: (M, …, C).
         intensity: (M, …) on an open scale, see ``DiarizerConfig.intensity_steps``.
-        corpus: (M, …, K) logits of the training corpora: asked in training so that a member knows whose manner of
-            acting it is; unused afterwards.
+        corpus: (M, …, K) logits of the training corpora: predicted in training so that a member knows by whose manner emotions are
+            played; unused afterwards.
     """
 
     logits: Tensor
