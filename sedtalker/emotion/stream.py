@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.functionals import Voice
-from sedtalker.emotion.inference import FrameEmotions, frame_emotions
+from sedtalker.emotion.inference import FrameEmotions, frame_emotions, trusted_intensity
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
 from sedtalker.emotion.taxonomy import valence_arousal
@@ -63,12 +63,13 @@ class DiarizerStream:
 
     Args:
         diarizer: from ``load_diarizer``.
-        encoder: from ``load_encoder``.
+        encoder: from ``MelEncoder.open``.
         look_ahead: seconds of sound after a frame that it waits for, a multiple of 20 ms.
         hop: seconds of sound between results, a multiple of 20 ms; shorter costs more.
         voice: of the speaker, from ``enrol``.
         rule: minimum duration of a segment and price of a change.
         second: another encoder whose ``features`` somebody else needs, a decoder's; default: those of ``encoder``.
+        trust: how far intensity shrinks with doubt, see ``trusted_intensity``.
 
     Raises:
         InputError: look-ahead or hop is no multiple of 20 ms, or negative.
@@ -85,8 +86,9 @@ class DiarizerStream:
         voice: Voice | None = None,
         rule: SegmentRule = SegmentRule(),
         second: MelEncoder | None = None,
+        trust: float = 1.0,
     ):
-        self.diarizer, self.voice = diarizer, voice
+        self.diarizer, self.voice, self.trust = diarizer, voice, trust
         self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
         context = max(diarizer.context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
         self.encoder_stream = EncoderStream(encoder, context + self.delay + self.hop)
@@ -160,7 +162,8 @@ class DiarizerStream:
         )
         times = streamed.features.clock.times(len(streamed.features))
         final = times[begin - streamed.first : self.final - streamed.first]
-        return StreamFrames(final, frames.posterior[new], frames.intensity[new], frames.speech[new], label)
+        intensity = trusted_intensity(frames.intensity[new], frames.posterior[new], self.trust)
+        return StreamFrames(final, frames.posterior[new], intensity, frames.speech[new], label)
 
     def _nothing(self) -> StreamFrames:
         classes = len(self.diarizer.config.labels)
