@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Kind = Literal[
     "speech_encoder",
+    "emotion_encoder",
     "mouth_model",
     "frame_network",
     "diarizer",

@@ -29,7 +29,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
-from sedtalker.nn.device import find_device, torch_threads
+from sedtalker.nn import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.encoder import open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures

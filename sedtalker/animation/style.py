@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import MotionDecoder
-from sedtalker.emotion.densify import constant_track
+from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face

@@ -15,9 +15,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
 import typer
@@ -25,6 +26,8 @@ import typer
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.progress import Progress, TaskID
 
 P = ParamSpec("P")
@@ -259,3 +262,33 @@ def compared_to_speech(speech: float, took: float) -> str:
         return text
     factor, word = (speech / took, "faster") if speech >= took else (took / speech, "slower")
     return f"{text}: as fast as real time" if factor < 1.05 else f"{text}: {factor:.1f} x {word} than real time"
+
+
+# --- Sound from a file or a pipe, and lines to a reader that may go away.
+
+PIPE = Path("-")
+"""The name of stdin."""
+
+
+def sound_pieces(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
+    """A file at once, a pipe as it comes; Ctrl-C ends the sound."""
+    from sedtalker.audio import load_audio
+    from sedtalker.audio.pipe import pipe_samples
+
+    if source != PIPE:
+        yield load_audio(source, longest).samples
+        return
+    try:
+        yield from pipe_samples(sys.stdin.buffer)
+    except KeyboardInterrupt:
+        return
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print each line at once; a reader that has gone ends it quietly."""
+    try:
+        for line in lines:
+            print(line, flush=True)
+    except BrokenPipeError:
+        # keep Python from failing again when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

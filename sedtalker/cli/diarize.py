@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ForceOption, ProgressOption, QuietOption, ShownProgress, fail_clearly, say
-from sedtalker.cli.pipes import PIPE, print_lines, sound_pieces
+from sedtalker.cli.console import (
+    PIPE,
+    ForceOption,
+    ProgressOption,
+    QuietOption,
+    ShownProgress,
+    fail_clearly,
+    print_lines,
+    say,
+    sound_pieces,
+)
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:

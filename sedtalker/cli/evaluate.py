@@ -137,6 +137,50 @@ def cross_corpus(
         print(markdown_table(result), end="")
 
 
+@app.command(help=help_text("transfer", "Emotion metrics on corpora the weights were not trained on, zero-shot."))
+@fail_clearly
+def transfer(
+    data: Data = None,
+    model: Annotated[
+        str, typer.Option(help="diarizer, whisper-base, a checkpoint folder, or hf:NAME, a classifier of the hub.")
+    ] = "diarizer",
+    encoder: Annotated[
+        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
+    ] = None,
+    clips: Annotated[int | None, typer.Option(min=1, help="At most so many clips of each corpus.")] = None,
+    json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw recalls by corpus and category as a heat map (.png).")] = None,
+    force: Force = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.storage import check_writable
+    from sedtalker.training.corpora.manifest import find_data
+
+    if plot is not None:
+        check_writable(plot, force)
+    from sedtalker.training.evaluation.transfer import (
+        evaluate_transfer,
+        plot_transfer,
+        transfer_metrics,
+        transfer_table,
+    )
+
+    with ShownProgress(progress) as shown:
+        result = evaluate_transfer(find_data(data), model, encoder, clips, shown.hook)
+    if plot is not None:
+        plot_transfer(result, plot)
+        say(f"plot: {plot}")
+    if json:
+        write_json(transfer_metrics(result))
+        return
+    _show(result.summary, json)
+    print(
+        "\nheadline and other: never trained on; development: chose the recipe; in-domain: trained on, test speakers\n"
+    )
+    print(transfer_table(result), end="")
+
+
 @app.command(help=help_text("decoder", "Motion metrics on held-out sentences, with static and shuffled controls."))
 @fail_clearly
 def decoder(

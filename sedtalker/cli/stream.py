@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import fail_clearly
-from sedtalker.cli.pipes import PIPE, print_lines, sound_pieces
+from sedtalker.cli.console import PIPE, fail_clearly, print_lines, sound_pieces
 
 if TYPE_CHECKING:
     from sedtalker.animation.stream import StreamedFrame

@@ -19,7 +19,7 @@ from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.nn.device import find_device, torch_threads
+from sedtalker.nn import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.encoder import Encoder, MelEncoder, open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 HUB = "hf:"
 """Before the name of a classifier on the Hugging Face hub."""
+
+DIARIZERS = {"diarizer": "diarizer", "whisper-base": "diarizer_whisper_base"}
+"""Names of the built-in diarizers, and their checkpoint folders; the second reads an encoder of the hub."""
 
 Recording = Audio | Path | str | NDArray[np.floating]
 """What a recording may be given as; an array needs its rate."""
@@ -78,13 +81,23 @@ class Diarizer:
         self.device = str(next(network.parameters()).device)
 
     @classmethod
-    def from_pretrained(cls, name: str | Path = "diarizer", device: str = "cpu") -> Diarizer:
+    def from_pretrained(
+        cls,
+        name: str | Path = "diarizer",
+        device: str = "cpu",
+        *,
+        encoder: str | Path | None = None,
+        trust: float = 1.0,
+    ) -> Diarizer:
         """Open weights.
 
         Args:
-            name: ``"diarizer"`` (built in), a checkpoint folder, or ``"hf:OWNER/NAME"``: any emotion classifier of the
-                Hugging Face hub, whose categories are then combined with the built-in intensity.
+            name: ``"diarizer"`` (built in), ``"whisper-base"`` (built in, on an encoder of the hub), a checkpoint
+                folder, or ``"hf:OWNER/NAME"``: any emotion classifier of the Hugging Face hub, whose categories are
+                then combined with the built-in intensity.
             device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
+            encoder: folder of the hub encoder's weights; default: this machine's cache of the hub, or the hub.
+            trust: how far intensity shrinks with doubt, 0 to 1.
 
         Raises:
             InputError: there are no such weights, or their encoder cannot be had.
@@ -96,8 +109,14 @@ class Diarizer:
         else:
             folder = Path(name) if Path(name).is_dir() else _builtin(str(name))
         network = load_diarizer(folder).to(device)
-        encoder = open_trained_encoder(folder, network.config.backbone, device)
-        return cls(network, encoder, name=str(name), licence=read_config(folder).licence, classifier=classifier)
+        backbone = network.config.backbone
+        if encoder is not None:
+            if backbone is None:
+                raise InputError(f"{name}: it reads a built-in encoder; another one cannot be given")
+            backbone = backbone.model_copy(update={"name": str(encoder)})
+        opened = open_trained_encoder(folder, backbone, device)
+        licence, rule = read_config(folder).licence, TrackRule(trust=trust)
+        return cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
 
     def to(self, device: str) -> Diarizer:
         """The same diarizer on another device."""
@@ -179,7 +198,8 @@ class Diarizer:
         if second is not None and not isinstance(second, MelEncoder):
             raise InputError("the decoder's encoder needs whole recordings and cannot stream")
         voice = self.voice(enroll) if enroll else None
-        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice, second=second)
+        trust = self.rule.trust
+        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice, second=second, trust=trust)
 
     @property
     def _threads(self) -> int:
@@ -194,11 +214,11 @@ def _builtin(name: str) -> Path:
     Raises:
         InputError: there are none of that name.
     """
-    if name.startswith("diarizer"):
-        return builtin_checkpoint(name)
+    if name in DIARIZERS:
+        return builtin_checkpoint(DIARIZERS[name])
     raise InputError(
-        f"{name}: no such checkpoint folder; the built-in weights are called diarizer, and a classifier of the hub is "
-        f"given as {HUB}{name}"
+        f"{name}: no such checkpoint folder; built in are {', '.join(DIARIZERS)}, and a classifier of the hub is given "
+        f"as {HUB}{name}"
     )
 
 

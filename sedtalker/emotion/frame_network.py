@@ -15,9 +15,8 @@ from torch.nn import functional as F
 
 from sedtalker.emotion.functionals import PITCH_CHANNELS, SPEECH_CHANNELS, prosody_channels
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.nn.frame_blocks import BLOCKS
-from sedtalker.speech.encoder import MEL_SCALE
-from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
+from sedtalker.nn.residual import BLOCKS
+from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, MEL_SCALE
 
 INPUTS = MEL_BANDS + len(SPEECH_CHANNELS) + len(PITCH_CHANNELS)
 """Channels of ``frame_inputs``."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedtalker.speech.encoder import MEL_SCALE
+from sedtalker.speech.features import MEL_SCALE
 
 SPEECH_CHANNELS = ("energy", "energy_change", "voicing", "voiced", "tilt", "relative_tilt", "energy_rise")
 """Prosody taken over speech."""

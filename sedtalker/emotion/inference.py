@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,7 @@ class TrackRule:
         hold: how long an expression stays after speech ends; shorter pauses do not show.
         release: how long it then takes to fade to neutral.
         anticipation: how long before speech begins the face starts to move, as faces do.
+        trust: how far intensity shrinks with doubt, see ``trusted_intensity``; 0: not at all.
     """
 
     segments: SegmentRule = field(default_factory=SegmentRule)
@@ -62,6 +63,7 @@ class TrackRule:
     hold: float = 0.6
     release: float = 0.8
     anticipation: float = 0.25
+    trust: float = 1.0
 
 
 def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
@@ -103,10 +105,24 @@ def emotion_track(
     rule: TrackRule = TrackRule(),
 ) -> EmotionTrack:
     """The track of frames on a clock: segmented and eased by ``shape_track``, with valence and arousal."""
-    posterior, intensity = shape_track(frames, clock.rate, rule)
+    shown = trusted_intensity(frames.intensity, frames.posterior, rule.trust)
+    posterior, intensity = shape_track(replace(frames, intensity=shown), clock.rate, rule)
     valence, arousal = valence_arousal(posterior, intensity, labels)
     times = clock.times(len(posterior))
     return EmotionTrack(times, posterior, intensity, valence, arousal, labels, duration, frames.speech)
+
+
+def trusted_intensity(
+    intensity: NDArray[np.float32], posterior: NDArray[np.float32], trust: float = 1.0
+) -> NDArray[np.float32]:
+    """Intensity (T,) times the probability that the speech is emotional at all, so that a face shows less in doubt.
+
+    Args:
+        intensity: (T,) in [0, 1].
+        posterior: (T, C), calibrated; the first category is neutral.
+        trust: 0 leaves the intensity as it is, 1 applies the whole factor.
+    """
+    return (intensity * (1.0 - trust * posterior[:, 0])).astype(np.float32)
 
 
 @torch.no_grad()
@@ -157,7 +173,7 @@ def frame_emotions(
 
 
 def _check_encoder(diarizer: DiarizerNetwork, features: SpeechFeatures) -> None:
-    given, needed = features.hidden.shape[1], diarizer.config.hidden_channels
+    given, needed = features.hidden.shape[1], diarizer.encoder_channels
     if needed not in (0, given):
         raise InputError(f"the diarizer was trained on an encoder with {needed} channels, this one gives {given}")
 

@@ -44,7 +44,9 @@ class DiarizerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     hidden_channels: int = 0
-    """Size of the encoder's hidden vectors; 0: log-mels and prosody only."""
+    """Size of the hidden vectors that the windows are taken of; 0: log-mels and prosody only."""
+    layer_channels: int = 0
+    """Size of the encoder's hidden vectors where they are projected to ``hidden_channels`` first; 0: they are not."""
     backbone: BackboneConfig | None = None
     """Backbone that the hidden vectors come from; null: the built-in encoder."""
     windows: tuple[float, ...] = (1.0, 2.0, 4.0, 20.0)
@@ -104,8 +106,8 @@ class Scores(NamedTuple):
     Attributes:
         logits: (M, …, C).
         intensity: (M, …) on an open scale, see ``DiarizerConfig.intensity_steps``.
-        corpus: (M, …, K) logits of the training corpora: predicted in training so that a member knows by whose manner emotions are
-            played; unused afterwards.
+        corpus: (M, …, K) logits of the training corpora: predicted in training so that a member knows whose manner of
+            expressing emotion it is; unused afterwards.
     """
 
     logits: Tensor
@@ -123,10 +125,15 @@ class DiarizerNetwork(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    layer_mean: Tensor
+    layer_projection: Tensor
 
     def __init__(self, config: DiarizerConfig):
         super().__init__()
         self.config = config
+        if config.layer_channels:
+            self.register_buffer("layer_mean", torch.zeros(config.layer_channels))
+            self.register_buffer("layer_projection", torch.zeros(config.layer_channels, config.hidden_channels))
         self.register_buffer("mean", torch.zeros(functional_count(config)))
         self.register_buffer("scale", torch.ones(functional_count(config)))
         outputs = len(config.labels) + 1 + len(config.corpora)
@@ -141,6 +148,11 @@ class DiarizerNetwork(nn.Module):
             for _ in range(config.members)
         )
         self.frame_networks = nn.ModuleList(FrameNetwork(c) for c in config.frame_networks)
+
+    @property
+    def encoder_channels(self) -> int:
+        """Size of the encoder's hidden vectors; 0 where none are read."""
+        return self.config.layer_channels or self.config.hidden_channels
 
     @property
     def context(self) -> int:
@@ -179,7 +191,10 @@ class DiarizerNetwork(nn.Module):
         spoken, sung = (batch.speech & batch.valid).to(batch.mel.dtype), voiced.to(batch.mel.dtype)
         over_speech, over_voiced = voice_channels(batch.mel, channels, pitch)
         if batch.hidden is not None:
-            over_speech = torch.cat([over_speech, batch.hidden], -1)
+            hidden = batch.hidden
+            if self.config.layer_channels:
+                hidden = (hidden - self.layer_mean) @ self.layer_projection
+            over_speech = torch.cat([over_speech, hidden], -1)
         counts = torch.stack([_thin(spoken), _thin(sung)], -1)
         return _average(over_speech, spoken), _average(over_voiced, sung), counts
 

@@ -46,7 +46,7 @@ def face_from_mesh(
         return load_face_file(Path(mesh))
     from sedtalker.face.fitting import FitOptions, fit
     from sedtalker.face.given_landmarks import given_landmarks
-    from sedtalker.nn.device import torch_threads
+    from sedtalker.nn import torch_threads
 
     scene, name = _scene(mesh)
     source = builtin_face(None, None)

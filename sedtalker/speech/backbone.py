@@ -102,6 +102,8 @@ class BackboneConfig(BaseModel):
     """Share of each hidden state, from what enters the first layer to what leaves the last; null: not chosen yet."""
     layers: int | None = None
     """Only the first so many layers run; null: all of them."""
+    side_by_side: tuple[int, ...] | None = None
+    """Of Whisper: outputs of these layers side by side over short windows, see ``WhisperEncoder``; null: a mixture."""
 
 
 @dataclass(frozen=True, eq=False)

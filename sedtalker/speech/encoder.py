@@ -26,18 +26,19 @@ from sedtalker.checkpoint import (
     weights_sha256,
 )
 from sedtalker.errors import InputError
+from sedtalker.nn.residual import ChannelNorm, ResidualConvolution
 from sedtalker.speech.backbone import BackboneConfig, load_backbone, unpack_backbone
+from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
 from sedtalker.speech.features import (
     FRAME_CLOCK,
     MEL_BANDS,
+    MEL_SCALE,
     PHONES,
     WINDOW_SECONDS,
     SpeechFeatures,
     analyse,
 )
-
-MEL_SCALE = 0.4
-"""Brings centred natural-log mels (standard deviation about 2.5) near unit variance."""
+from sedtalker.speech.whisper import LAYERS, WhisperEncoder
 
 
 class SpeechEncoderConfig(BaseModel):
@@ -59,33 +60,6 @@ class SpeechEncoderConfig(BaseModel):
     """Outputs of the training head for tracked mouth motion (0: no head)."""
     prosody_channels: int = 0
     """Outputs of the training head for prosody (0: no head)."""
-
-
-class ResidualConvolution(nn.Module):
-    """Pre-norm dilated convolution with a residual path, (B, C, T) → (B, C, T)."""
-
-    def __init__(self, channels: int, kernel: int, dilation: int, dropout: float):
-        super().__init__()
-        self.norm = ChannelNorm(channels)
-        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel // 2))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.dropout(F.gelu(self.conv(self.norm(x))))
-
-
-class ChannelNorm(nn.Module):
-    """Layer normalisation over the channels of each frame of (B, C, T)."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        centred = x - x.mean(1, keepdim=True)
-        scale = torch.rsqrt(centred.square().mean(1, keepdim=True) + 1e-5)
-        return centred * scale * self.weight[:, None] + self.bias[:, None]
 
 
 class SpeechEncoder(nn.Module):
@@ -122,6 +96,12 @@ class SpeechEncoder(nn.Module):
     def phones(self, hidden: Tensor) -> Tensor:
         """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D)."""
         return self.phone_head(hidden)
+
+
+def load_emotion_network(folder: Path) -> EmotionEncoder:
+    """The emotion encoder's network in a checkpoint folder, ready for inference."""
+    _, config, state = read_checkpoint(folder, "emotion_encoder", EmotionEncoderConfig)
+    return restored(lambda: EmotionEncoder(config), state, folder)
 
 
 def load_network(folder: Path | None = None) -> SpeechEncoder:
@@ -168,14 +148,14 @@ class MelEncoder:
     """Our own encoder: a ``SpeechEncoder`` network over log-mels.
 
     Args:
-        network: ready for inference.
+        network: ready for inference; both kinds read log-mels and see a bounded stretch of them.
         digest: hash of the file it was read from; by default, of its parameters.
     """
 
     sample_rate = SAMPLE_RATE
     clock = FRAME_CLOCK
 
-    def __init__(self, network: SpeechEncoder, digest: str | None = None):
+    def __init__(self, network: SpeechEncoder | EmotionEncoder, digest: str | None = None):
         self.network, self._digest = network, digest
 
     @classmethod
@@ -186,7 +166,8 @@ class MelEncoder:
             InputError: not such a checkpoint.
         """
         folder = Path(folder) if folder else builtin_checkpoint("speech_encoder")
-        return cls(load_network(folder), weights_sha256(folder)).to(device)
+        network = load_emotion_network if read_config(folder).kind == "emotion_encoder" else load_network
+        return cls(network(folder), weights_sha256(folder)).to(device)
 
     @property
     def context(self) -> int:
@@ -230,8 +211,10 @@ class MelEncoder:
         )
 
 
-HUB_ENCODERS = {"whisper-base": BackboneConfig(name="openai/whisper-base", layers=4)}
-"""Encoders of the hub by a short name. Of Whisper's six blocks the first four: the last ones turn sound into words."""
+BUILTIN_ENCODERS = ("speech_encoder", "emotion_encoder")
+"""Encoders in the box: of lips and phones, and of emotion."""
+HUB_ENCODERS = {"whisper-base": BackboneConfig(name="openai/whisper-base", side_by_side=LAYERS)}
+"""Encoders of the hub by a short name."""
 
 
 def open_encoder(source: str | Path | BackboneConfig | None = None, device: str = "cpu") -> Encoder:
@@ -247,14 +230,15 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
         InputError: there is no such encoder, it cannot be had, or it is none.
     """
     if isinstance(source, BackboneConfig):
-        return load_backbone(source).to(device)
+        return WhisperEncoder.open(source, device) if source.side_by_side else load_backbone(source).to(device)
     if source is not None and str(source) in HUB_ENCODERS:
-        return load_backbone(HUB_ENCODERS[str(source)]).to(device)
-    folder = builtin_checkpoint("speech_encoder") if source in (None, "speech_encoder") else Path(str(source))
+        return open_encoder(HUB_ENCODERS[str(source)], device)
+    name = "speech_encoder" if source is None else str(source)
+    folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
     if (folder / "config.json").is_file() and is_checkpoint(folder):
         return MelEncoder.open(folder, device)
     if not folder.is_dir() and str(source).count("/") != 1:
-        known = ", ".join(["speech_encoder", *HUB_ENCODERS])
+        known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
         raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")
     return load_backbone(BackboneConfig(name=str(source))).to(device)
 
@@ -270,9 +254,23 @@ def open_trained_encoder(folder: Path, backbone: BackboneConfig | None = None, d
     Raises:
         InputError: the encoder cannot be had, or its weights are not those the network was trained on.
     """
-    encoder = open_encoder(None if backbone is None else unpack_backbone(backbone, folder), device)
     needed = read_config(folder).encoder_sha256
+    if backbone is not None:
+        encoder = open_encoder(unpack_backbone(backbone, folder), device)
+    else:
+        encoder = open_encoder(_builtin_of(needed), device)
     if needed not in (None, encoder.sha256()):
         name = "the built-in speech encoder" if backbone is None else backbone.name
         raise InputError(f"{name}: these are not the weights that the network in {folder} was trained on")
     return encoder
+
+
+def _builtin_of(sha256: str | None) -> str:
+    """The built-in encoder of that hash; the first one where there is none."""
+    for name in BUILTIN_ENCODERS[1:]:
+        try:
+            if sha256 == weights_sha256(builtin_checkpoint(name)):
+                return name
+        except InputError:
+            continue
+    return BUILTIN_ENCODERS[0]

@@ -50,6 +50,8 @@ LOG_FLOOR = 1e-6
 """Added to the power of a band before its logarithm."""
 ENERGY_FLOOR = 1e-7
 """Added to the mean power of a frame before its logarithm."""
+MEL_SCALE = 0.4
+"""Brings centred natural-log mels (standard deviation about 2.5) near unit variance."""
 MEL_CLOCK = FrameClock(rate=SAMPLE_RATE / HOP_LENGTH, offset=0.5 * HOP_LENGTH / SAMPLE_RATE)
 """Clock of the analysis frames: 100 a second."""
 FRAME_CLOCK = FrameClock(rate=MEL_CLOCK.rate / 2, offset=HOP_LENGTH / SAMPLE_RATE)
@@ -72,8 +74,8 @@ PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
 """Columns of the prosody tracks, see ``prosody``."""
 
 
-@lru_cache(maxsize=1)
-def mel_filters() -> Tensor:
+@lru_cache(maxsize=2)
+def mel_filters(fft_length: int = FFT_LENGTH) -> Tensor:
     """(M, F) triangular filters of Slaney's Auditory Toolbox (1998), of equal area, 0 to 8 kHz.
 
     The scale is linear below 1 kHz (3 mels are 200 Hz) and logarithmic above (27 mels are a factor of 6.4). The shipped
@@ -86,7 +88,7 @@ def mel_filters() -> Tensor:
     edges = hertz_a_mel * mels
     above = mels >= corner_mel
     edges[above] = corner * np.exp(log_step * (mels[above] - corner_mel))
-    ramps = np.subtract.outer(edges, np.fft.rfftfreq(FFT_LENGTH, 1.0 / SAMPLE_RATE))
+    ramps = np.subtract.outer(edges, np.fft.rfftfreq(fft_length, 1.0 / SAMPLE_RATE))
     width = np.diff(edges)[:, None]
     weights = np.maximum(0.0, np.minimum(-ramps[:-2] / width[:-1], ramps[2:] / width[1:])).astype(np.float32)
     weights *= 2.0 / (edges[2:, None] - edges[:-2, None])

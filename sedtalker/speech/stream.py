@@ -275,6 +275,7 @@ class EncoderStream:
         """Hidden vectors of the kept frames; ``known`` analysis frames were certain before."""
         context = self.encoder.context
         done = max(0, (known - self.first) // 2 - context)
+        done -= done % getattr(self.encoder.network, "grid", 1)  # frames that share a hidden vector stay together
         if not done or float((centre - self.centre).abs().max()) > STALE:
             self.centre, done = centre, 0
         start = max(0, done - context)

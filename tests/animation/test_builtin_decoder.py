@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sedtalker.training.evaluation.expressions import EXPECTED, landmark_measures
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.pretrained import load_decoder
@@ -12,11 +11,12 @@ from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import INDEX
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.tracked_motion import read_grid
-from sedtalker.training.evaluation.control import constant_track
+from sedtalker.training.evaluation.control import EXPECTED, landmark_measures
+from sedtalker.training.evaluation.lips import steady_track
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def pair():
 
 @pytest.fixture(scope="module")
 def face():
-    return load_builtin()
+    return load_face()
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +50,14 @@ def test_size(pair):
 
 def test_silence_rests(pair, face):
     features = pair[0](from_samples(np.zeros(32000, np.float32), 16000))
-    coefficients = pair[1].predict(features, constant_track("neutral", 0.0))
+    coefficients = pair[1].predict(features, steady_track("neutral", 0.0))
     assert coefficients.max() < 0.15
     rest = lip_aperture(face, np.zeros((1, 52), np.float32))[0]
     assert (lip_aperture(face, coefficients) - rest).max() < 0.03
 
 
 def test_the_mouth_opens_on_syllables(pair, face, babble):
-    gap = lip_aperture(face, pair[1].predict(babble, constant_track("neutral", 0.0)))
+    gap = lip_aperture(face, pair[1].predict(babble, steady_track("neutral", 0.0)))
     times = babble.clock.times(len(babble))
     talking, quiet = (times > 0.9) & (times < 2.1), times < 0.3
     assert gap[talking].mean() > gap[quiet].mean() + 0.02
@@ -67,7 +67,7 @@ def test_the_mouth_opens_on_syllables(pair, face, babble):
 def test_emotions_read_and_grow(pair, face, babble, emotion):
     measure, direction = EXPECTED[emotion]
     shown = [
-        direction * landmark_measures(face, pair[1].predict(babble, constant_track(emotion, i)))[measure]
+        direction * landmark_measures(face, pair[1].predict(babble, steady_track(emotion, i)))[measure]
         for i in (0.0, 0.33, 0.66, 1.0)
     ]
     assert (np.diff(shown) > 0).all()
@@ -75,15 +75,15 @@ def test_emotions_read_and_grow(pair, face, babble, emotion):
 
 
 def test_blends_lie_between(pair, babble):
-    happy, sad = (constant_track(e, 0.8) for e in ("happy", "sad"))
-    blend = constant_track("happy", 0.8)
+    happy, sad = (steady_track(e, 0.8) for e in ("happy", "sad"))
+    blend = steady_track("happy", 0.8)
     blend.posterior[:] = 0.5 * (happy.posterior + sad.posterior)
     smile = [pair[1].predict(babble, t)[:, INDEX["mouthSmileLeft"]].mean() for t in (sad, blend, happy)]
     assert smile[0] < smile[1] < smile[2]
 
 
 def test_articulation_style_opens_the_mouth(pair, face, babble):
-    neutral = constant_track("neutral", 0.0)
+    neutral = steady_track("neutral", 0.0)
     low, high = (lip_aperture(face, pair[1].predict(babble, neutral, Style(a))).max() for a in (-1.0, 1.0))
     assert high > 1.15 * low
 
@@ -93,7 +93,7 @@ def test_lips_follow_the_tracked_talker(pair, face, data_dir):
     scores, shuffled, previous = [], [], None
     for clip in [c for c in read_grid(data_dir) if c.split == "test"][:12]:
         features = pair[0](load_audio(clip.audio))
-        gap = lip_aperture(face, pair[1].predict(features, constant_track("neutral", 0.0)))
+        gap = lip_aperture(face, pair[1].predict(features, steady_track("neutral", 0.0)))
         height = np.interp(features.clock.times(len(gap)), clip.times, clip.feature("inner_lip_height"))
         scores.append(correlation(gap[features.speech], height[features.speech]))
         if previous is not None:

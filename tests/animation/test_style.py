@@ -14,7 +14,7 @@ from sedtalker.audio import from_samples, load_audio
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import lip_aperture
 from sedtalker.speech.encoder import open_encoder
 
@@ -56,7 +56,7 @@ def test_a_style_file_comes_back(tmp_path):
 
 
 def test_styles_do_what_they_are_called(heard):
-    decoder, face, speech = load_decoder(), load_builtin(), heard.speech
+    decoder, face, speech = load_decoder(), load_face(), heard.speech
 
     def lips(**values):
         return lip_aperture(face, decoder.predict(heard, _neutral(), Style(**values)))
@@ -68,8 +68,9 @@ def test_styles_do_what_they_are_called(heard):
     assert pucker[1] > pucker[0]
 
 
+@pytest.mark.slow
 def test_the_style_of_a_clip_is_found(heard):
-    decoder, face = load_decoder(), load_builtin()
+    decoder, face = load_decoder(), load_face()
     true = Style(articulation=0.8, crispness=-0.7)
     found, left = fit_style(decoder, heard, decoder.predict(heard, _neutral(), true), face)
     assert left < 0.35
@@ -77,13 +78,14 @@ def test_the_style_of_a_clip_is_found(heard):
     assert found.crispness < -0.3
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_style_that_animate_takes(tmp_path, heard):
     import soundfile
 
     from sedtalker.animation.animation import Animation
     from sedtalker.export.arkit import write_arkit_csv
 
-    face = load_builtin()
+    face = load_face()
     made = load_decoder().predict(heard, _neutral(), Style(articulation=-0.8))
     coefficients = np.pad(made, ((0, 0), (0, len(face.shapes) - 52)))
     write_arkit_csv(

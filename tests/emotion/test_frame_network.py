@@ -6,7 +6,7 @@ import torch
 from sedtalker.emotion.frame_network import INPUTS, FrameNetwork, FrameNetworkConfig
 from sedtalker.emotion.functionals import SPOKEN
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, FrameBatch, functional_count
-from sedtalker.nn.frame_blocks import BLOCKS
+from sedtalker.nn.residual import BLOCKS
 
 
 @pytest.mark.parametrize("kind", BLOCKS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sedtalker.audio import Audio
-from sedtalker.emotion.densify import densify
+from sedtalker.emotion.formats import densify
 from sedtalker.emotion.plot import COLOURS, plot_track, write_figure
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, Segment
 from sedtalker.errors import InputError

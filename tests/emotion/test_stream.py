@@ -33,7 +33,8 @@ def _one_thread() -> Iterator[None]:
 def small() -> tuple[DiarizerNetwork, MelEncoder]:
     """Random weights and short windows: quick to run."""
     torch.manual_seed(1)
-    encoder = MelEncoder(SpeechEncoder(SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))).eval().requires_grad_(False))
+    sizes = SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))
+    encoder = MelEncoder(SpeechEncoder(sizes).eval().requires_grad_(False))
     config = DiarizerConfig(hidden_channels=16, windows=(0.4, 1.0, 2.0), width=8, members=2)
     return DiarizerNetwork(config).eval().requires_grad_(False), encoder
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sedtalker.emotion.densify import densify
+from sedtalker.emotion.formats import densify
 from sedtalker.emotion.formats.files import read_track, write_track
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.taxonomy import valence_arousal

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sedtalker.animation.animation import Animation
-from sedtalker.emotion.densify import constant_track
+from sedtalker.emotion.formats import constant_track
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.builtin.load import load_face
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from tests.support.cube import cube_face
 

@@ -1,0 +1,148 @@
+"""Formats of emotion tracks: what one says of itself, and how segments become a dense track."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.emotion.taxonomy import category, valence_arousal
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Segment
+from sedtalker.errors import InputError
+from sedtalker.speech.features import FRAME_CLOCK
+
+EASE_SECONDS = 0.3
+"""An expression takes about a third of a second to change."""
+ADJOINING = 0.02
+"""Segments no further apart than this (seconds) pass into each other, not through neutral."""
+
+
+def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SECONDS) -> EmotionTrack:
+    """A dense track of ``duration`` seconds from segments; neutral where there is none, or an uncertain one.
+
+    Values ease over ``ease`` seconds across each boundary (raised cosine, less where a segment is shorter), from one
+    segment into the next where they adjoin. A segment's confidence becomes its label's probability, the rest goes to
+    neutral. Of overlapping segments the one that begins later wins.
+
+    Raises:
+        InputError: a segment is empty, outside the recording, or its label is unknown.
+    """
+    times = FRAME_CLOCK.times(FRAME_CLOCK.frames(duration))
+    values = np.zeros((len(times), len(CATEGORIES) + 1))
+    values[:, 0] = 1.0
+    for segment in segments:
+        _check(segment, duration)
+    known = sorted((s for s in segments if s.label.strip().lower() != UNCERTAIN), key=lambda s: s.start)
+    for number, segment in enumerate(known):
+        follower = known[number + 1] if number + 1 < len(known) else None
+        covered = None
+        if follower is not None and abs(follower.start - segment.end) <= ADJOINING:
+            covered = follower.start + 0.5 * min(ease, follower.end - follower.start)
+        weight = _window(times, segment, ease, duration, covered)[:, None]
+        values = (1 - weight) * values + weight * _target(segment)
+    posterior = (values[:, :-1] / values[:, :-1].sum(1, keepdims=True)).astype(np.float32)
+    intensity = values[:, -1].astype(np.float32)
+    return EmotionTrack(times, posterior, intensity, *valence_arousal(posterior, intensity), duration=duration)
+
+
+def constant_track(text: str, duration: float) -> EmotionTrack:
+    """One emotion throughout, from ``happy`` or ``happy:0.8`` (label and intensity).
+
+    Raises:
+        InputError: unknown label, or an intensity that is not a number in [0, 1].
+    """
+    label, _, number = text.partition(":")
+    try:
+        intensity = float(number) if number.strip() else (0.0 if category(label) == "neutral" else 1.0)
+    except ValueError as error:
+        raise InputError(str(error) if isinstance(error, InputError) else f"{text}: '{number}' is no number") from None
+    if not 0.0 <= intensity <= 1.0:
+        raise InputError(f"{text}: the intensity must lie between 0 and 1")
+    return densify([Segment(0.0, duration, category(label), intensity, 1.0)], duration, ease=0.0)
+
+
+def _target(segment: Segment) -> NDArray[np.float64]:
+    target = np.zeros(len(CATEGORIES) + 1)
+    target[CATEGORIES.index(category(segment.label))] = segment.confidence
+    target[0] += 1.0 - segment.confidence
+    target[-1] = segment.intensity
+    return target
+
+
+def _check(segment: Segment, duration: float) -> None:
+    """Raise an ``InputError`` for a segment that cannot be."""
+    numbers = (segment.start, segment.end, segment.intensity, segment.confidence)
+    if not all(math.isfinite(n) for n in numbers) or segment.end <= segment.start or segment.start < 0:
+        raise InputError(f"segment {segment.start} to {segment.end} s: its end must come after its start")
+    if segment.start >= duration:
+        raise InputError(f"segment {segment.start} to {segment.end} s begins after the recording ({duration:.2f} s)")
+    if not (0 <= segment.intensity <= 1 and 0 <= segment.confidence <= 1):
+        raise InputError(f"segment {segment.start} to {segment.end} s: intensity must lie between 0 and 1")
+
+
+def _window(
+    times: NDArray[np.float64], segment: Segment, ease: float, duration: float, covered: float | None
+) -> NDArray[np.float64]:
+    """Weight (T,) of a segment: 1 inside, a raised cosine across its ends; no easing at the ends of the recording.
+
+    One that passes into the next stays at 1 until the next has ``covered`` it (seconds).
+    """
+    width = max(min(ease, segment.end - segment.start), 1e-9)
+    rise = np.ones_like(times) if segment.start <= 1e-6 else _step((times - segment.start) / width)
+    if covered is not None:
+        return rise * (times < covered)
+    fall = np.zeros_like(times) if segment.end >= duration - 1e-6 else _step((times - segment.end) / width)
+    return rise * (1 - fall)
+
+
+def _step(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0 below -1/2, 1 above 1/2, a raised cosine between."""
+    return 0.5 - 0.5 * np.cos(np.pi * np.clip(x + 0.5, 0.0, 1.0))
+
+
+# --- The table.
+
+
+@dataclass(frozen=True)
+class TrackFormat:
+    """A file format of emotion tracks.
+
+    Attributes:
+        suffix: how names of such files end, lower case; the longest that fits wins.
+        about: one line for help texts.
+        read: (text, seconds of the recording or None, name for messages) → track.
+        write: (track, name of the recording) → text.
+    """
+
+    suffix: str
+    about: str
+    read: Callable[[str, float | None, str], EmotionTrack]
+    write: Callable[[EmotionTrack, str], str]
+
+
+def segment_format(
+    suffix: str,
+    about: str,
+    read: Callable[[str, str], list[Segment]],
+    write: Callable[[Sequence[Segment], str, float], str],
+) -> TrackFormat:
+    """A format that holds segments; they are made dense when read.
+
+    Args:
+        suffix: see ``TrackFormat``.
+        about: see ``TrackFormat``.
+        read: (text, name for messages) → segments.
+        write: (segments, name of the recording, seconds of the recording) → text.
+    """
+
+    def read_track(text: str, duration: float | None, name: str) -> EmotionTrack:
+        segments = read(text, name)
+        try:
+            return densify(segments, duration or max(s.end for s in segments))
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+
+    return TrackFormat(suffix, about, read_track, lambda track, stem: write(track.segments(), stem, track.duration))

@@ -12,8 +12,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from sedtalker.emotion import formats
-from sedtalker.emotion.densify import constant_track
-from sedtalker.emotion.formats.track_format import TrackFormat
+from sedtalker.emotion.formats import TrackFormat, constant_track
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from sedtalker.emotion.densify import densify
+from sedtalker.emotion.formats import TrackFormat, densify
 from sedtalker.emotion.formats.keys import are_keys, track_from_keys
-from sedtalker.emotion.formats.track_format import TrackFormat
 from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from sedtalker.emotion.formats.track_format import TrackFormat
+from sedtalker.emotion.formats import TrackFormat
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from sedtalker.emotion.formats.track_format import segment_format
+from sedtalker.emotion.formats import segment_format
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError

@@ -18,8 +18,7 @@ from sedtalker.emotion.frame_network import INPUTS, STRIDE, FrameNetwork, FrameN
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.progress import Hook
-from sedtalker.speech.encoder import MEL_SCALE
-from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
+from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, MEL_SCALE
 from sedtalker.training.cards import fill_card
 from sedtalker.training.cards.diarizer import with_licences
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands

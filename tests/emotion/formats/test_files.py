@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.densify import constant_track, densify
+from sedtalker.emotion.formats import constant_track, densify
 from sedtalker.emotion.formats.files import parse_emotion, read_track, write_track
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.formats.labels import segments_from_rttm, segments_to_rttm

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.densify import densify
+from sedtalker.emotion.formats import densify
 from sedtalker.emotion.formats.files import read_track, write_track
 from sedtalker.emotion.formats.json import track_from_json
 from sedtalker.emotion.formats.keys import KEY_FRAMES, LIST, WORDS, track_from_keys, track_to_keys

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.densify import densify
+from sedtalker.emotion.formats import densify
 from sedtalker.emotion.formats import labels as f
 from sedtalker.emotion.formats.files import read_track, write_track
 from sedtalker.emotion.formats.labels import segments_from_rttm, segments_to_rttm

@@ -1,4 +1,4 @@
-"""Residual blocks a frame network is built of, each (B, T, D) → (B, T, D): convolution, conformer, Mamba both ways."""
+"""Residual blocks over time without a condition: convolution, conformer, Mamba both ways."""
 
 from __future__ import annotations
 
@@ -78,3 +78,33 @@ BLOCKS: dict[str, Callable[[int, int, float], nn.Module]] = {
     "B": lambda width, _, dropout: MambaBlock(width, dropout, both_ways=True),
 }
 """Kinds of block by the letter of ``FrameNetworkConfig.layout``: (width, dilation, dropout) → block."""
+
+
+# --- The same over channels first, (B, C, T), for encoders.
+
+
+class ResidualConvolution(nn.Module):
+    """Pre-norm dilated convolution with a residual path, (B, C, T) → (B, C, T)."""
+
+    def __init__(self, channels: int, kernel: int, dilation: int, dropout: float):
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel // 2))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.dropout(F.gelu(self.conv(self.norm(x))))
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of each frame of (B, C, T)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(1, keepdim=True)
+        scale = torch.rsqrt(centred.square().mean(1, keepdim=True) + 1e-5)
+        return centred * scale * self.weight[:, None] + self.bias[:, None]

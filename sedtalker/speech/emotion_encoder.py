@@ -1,0 +1,87 @@
+"""The speech encoder of the emotion diarizer: centred log-mels in, one hidden vector every 20 ms out.
+
+Residual dilated convolutions at 25 Hz. The receptive field is finite (``context``), so long recordings run in windows
+whose result equals one pass, and a stream can be encoded as it arrives.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.nn.residual import ChannelNorm
+from sedtalker.speech.features import MEL_BANDS, MEL_SCALE
+
+GRID = 2
+"""Frames of 20 ms that share a hidden vector; windows have to begin at a multiple of it."""
+
+
+class EmotionEncoderConfig(BaseModel):
+    """Hyper-parameters of ``EmotionEncoder``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stem_channels: int = 160
+    """Channels at 50 Hz."""
+    width: int = 320
+    """Channels at 25 Hz."""
+    channels: int = 256
+    """Size of the hidden vectors."""
+    kernel: int = 3
+    """Frames that a convolution sees, odd."""
+    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 1, 2, 4, 1)
+    """Of the residual convolutions, in order."""
+    dropout: float = 0.05
+    """Share of the values that training drops."""
+
+
+class EncoderBlock(nn.Module):
+    """Pre-norm dilated convolution, GELU and a pointwise projection with a residual path, (B, C, T) → (B, C, T)."""
+
+    def __init__(self, width: int, kernel: int, dilation: int, dropout: float):
+        super().__init__()
+        self.norm = ChannelNorm(width)
+        self.conv = nn.Conv1d(width, width, kernel, dilation=dilation, padding=dilation * (kernel // 2))
+        self.project = nn.Conv1d(width, width, 1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.dropout(self.project(F.gelu(self.conv(self.norm(x)))))
+
+
+class EmotionEncoder(nn.Module):
+    """Centred log-mels (B, 2T, 80) at 100 Hz to hidden vectors (B, T, D) at 50 Hz."""
+
+    grid = GRID
+
+    def __init__(self, config: EmotionEncoderConfig | None = None):
+        super().__init__()
+        self.config = config = config or EmotionEncoderConfig()
+        self.stem = nn.Conv1d(MEL_BANDS, config.stem_channels, 4, stride=2, padding=1)
+        self.down = nn.Conv1d(config.stem_channels, config.width, 4, stride=2, padding=1)
+        self.blocks = nn.ModuleList(
+            EncoderBlock(config.width, config.kernel, d, config.dropout) for d in config.dilations
+        )
+        self.norm = ChannelNorm(config.width)
+        self.project = nn.Conv1d(config.width, config.channels, 1)
+
+    @property
+    def context(self) -> int:
+        """Frames (20 ms) that a hidden vector depends on, on either side: an even number, rounded up."""
+        return GRID * (2 + sum(d * (self.config.kernel // 2) for d in self.config.dilations))
+
+    def coarse(self, mel: Tensor) -> Tensor:
+        """Hidden vectors (B, ceil(T / 2), D) at 25 Hz of log-mels (B, 2T, 80) at 100 Hz."""
+        missing = -mel.shape[1] % (2 * GRID)
+        mel = torch.cat([mel, mel[:, -1:].expand(-1, missing, -1)], 1) if missing else mel
+        x = F.gelu(self.down(F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))))
+        for block in self.blocks:
+            x = block(x)
+        hidden: Tensor = self.project(self.norm(x)).transpose(1, 2)
+        return hidden
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Hidden vectors (B, T, D) at 50 Hz, equal in pairs."""
+        return self.coarse(mel).repeat_interleave(GRID, 1)[:, : mel.shape[1] // 2]

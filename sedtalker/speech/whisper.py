@@ -1,0 +1,150 @@
+"""Lower layers of the Whisper encoder as speech features: what ``--encoder whisper-base`` reads.
+
+Emotion sits in layers 2 and 3 of whisper-base (Radford et al. 2022); nothing above is run. Log-mels are taken at a
+fixed level and with a fixed floor, and the layers run over windows of at most six seconds on a fixed grid: a frame
+depends on a second of context at least and five at most, and nothing is padded to 30 s. The weights are those of the
+``transformers`` class; its convolutions, position table and layers are called one by one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
+from sedtalker.errors import InputError, extra
+from sedtalker.speech.backbone import BackboneConfig, load_pretrained
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analyse, level_gain, mel_filters
+
+LAYERS = (2, 3)
+"""The layers of whisper-base that hold emotion, 1 being the first."""
+STEP, MARGIN = 200, 50
+"""Frames of 20 ms that a window advances by, and that it sees beyond them on either side."""
+FRAME = 320
+"""Samples of a frame of 20 ms."""
+TAIL = 4800
+"""Samples of silence after the end: what the last frames would otherwise see is the edge."""
+FLOOR = -7.0
+"""Smallest log10 mel power: about 80 below the loudest frames at the level of ``level_gain``, as Whisper clamps."""
+
+
+def whisper_mel(samples: Tensor) -> Tensor:
+    """Whisper's scaled log-mels (80, N / 160) of samples (N,) at the level of ``level_gain``."""
+    window = torch.hann_window(400, device=samples.device)
+    spectrum = torch.stft(samples, 400, 160, window=window, center=True, pad_mode="reflect", return_complex=True)
+    power = mel_filters(400).to(samples.device) @ spectrum[:, :-1].abs().square()
+    return (power.clamp_min(1e-10).log10().clamp_min(FLOOR) + 4.0) / 4.0
+
+
+def layer_outputs(encoder: Any, mel: Tensor, layers: Sequence[int] = LAYERS) -> Tensor:
+    """Outputs (T, layers · D) of some layers, 1 being the first, of one window of log-mels (80, 2T).
+
+    Args:
+        encoder: ``transformers.WhisperModel(…).get_encoder()``.
+        mel: from ``whisper_mel``, at most 30 s.
+        layers: which.
+    """
+    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel[None])))).transpose(1, 2)
+    x = x + encoder.embed_positions.weight[: x.shape[1]]
+    kept = []
+    for number, layer in enumerate(encoder.layers[: max(layers)], 1):
+        out = layer(x, None)
+        x = out[0] if isinstance(out, tuple) else out
+        if number in layers:
+            kept.append(x[0])
+    return torch.cat(kept, -1)
+
+
+@torch.no_grad()
+def layer_frames(encoder: Any, samples: Tensor, layers: Sequence[int] = LAYERS) -> Tensor:
+    """Outputs (T, layers · D) of some layers of a recording (N,), T = ceil(N / 320), on the built-in encoder's clock.
+
+    Whisper's frame i is centred at 20·i ms and ours at 20·i + 10: neighbours are averaged.
+
+    Args:
+        encoder: see ``layer_outputs``.
+        samples: at any level.
+        layers: which.
+    """
+    samples = samples * level_gain(samples[None])[0]
+    count = -(-len(samples) // FRAME)
+    parts, start = [], 0
+    while start < count:
+        first, end = max(0, start - MARGIN), start + STEP
+        if count - end <= MARGIN:  # a short rest goes with the window before it
+            end = count
+        last = min(count, end + MARGIN)
+        piece = samples[first * FRAME : (last + 1) * FRAME]
+        piece = F.pad(piece, (0, (last - first) * FRAME + TAIL - len(piece)))
+        states = layer_outputs(encoder, whisper_mel(piece), layers)
+        parts.append(0.5 * (states[:-1] + states[1:])[start - first : end - first])
+        start = end
+    return torch.cat(parts) if parts else samples.new_zeros(0, len(layers) * encoder.config.d_model)
+
+
+class WhisperEncoder:
+    """Lower layers of Whisper as an ``Encoder``: hidden vectors are their outputs side by side.
+
+    Args:
+        model: ``transformers.WhisperModel(…).get_encoder()``, ready for inference.
+        layers: which layers, 1 being the first.
+    """
+
+    sample_rate = SAMPLE_RATE
+    clock: FrameClock = FRAME_CLOCK
+
+    def __init__(self, model: Any, layers: Sequence[int] = LAYERS):
+        if max(layers) > len(model.layers):
+            raise InputError(f"layers {', '.join(map(str, layers))} of a model that has {len(model.layers)}")
+        self.model, self.layers = model, tuple(layers)
+
+    @classmethod
+    def open(cls, config: BackboneConfig, device: str = "cpu") -> WhisperEncoder:
+        """Open weights from a folder, this machine's cache of the hub, or the hub.
+
+        Raises:
+            InputError: they cannot be had, or are not of a Whisper model.
+        """
+        with extra("hub"):
+            from transformers import WhisperModel
+
+        model = load_pretrained(WhisperModel, config.name, config.revision, use_safetensors=True, dtype=torch.float32)
+        if model.config.model_type != "whisper":
+            raise InputError(f"{config.name}: not a Whisper model")
+        encoder = model.get_encoder().eval().requires_grad_(False)
+        return cls(encoder, config.side_by_side or LAYERS).to(device)
+
+    @property
+    def channels(self) -> int:
+        """Size of a hidden vector."""
+        return len(self.layers) * int(self.model.config.d_model)
+
+    def sha256(self) -> str:
+        """Hash of the weights that are used, whatever the precision they are stored in."""
+        used = [self.model.conv1, self.model.conv2, *self.model.layers[: max(self.layers)]]
+        values = [v for module in used for v in module.state_dict().values()]
+        each = sorted(hashlib.sha256(v.detach().half().cpu().numpy().tobytes()).digest() for v in values)
+        return hashlib.sha256(b"".join(each)).hexdigest()
+
+    def to(self, device: str) -> WhisperEncoder:
+        """Move the weights there."""
+        self.model.to(device)
+        return self
+
+    def __call__(self, audio: Audio) -> SpeechFeatures:
+        """Features of a recording."""
+        samples = torch.from_numpy(audio.samples)
+        mel, prosody, speech = analyse(samples)
+        hidden = layer_frames(self.model, samples.to(next(self.model.parameters()).device), self.layers)
+        return SpeechFeatures(
+            clock=FRAME_CLOCK,
+            hidden=hidden.float().cpu().numpy(),
+            mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
+            prosody=prosody.unflatten(0, (-1, 2)).mean(1).numpy(),
+            speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
+        )
