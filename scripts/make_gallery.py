@@ -95,7 +95,7 @@ def clips(size: int = 170) -> Picture:
     for name, emotion in CLIPS.items():
         track, face = parse_emotion(emotion, sound.duration), load_face(name)
         spoken = decoder.predict(features, track)
-        animation = assemble(spoken, features, track, face, duration=sound.duration, fps=30.0, seed=3)
+        animation = assemble(spoken, ARKIT_52, features, track, face, duration=sound.duration, fps=30.0, seed=3)
         chosen = np.round(np.linspace(*SPAN, STILLS) * 30).astype(int)
         with make_renderer(face, frame_head(face, zoom=1.3), size) as view:
             rows += [view.render(animation.vertices(k, k + 1)[0]) for k in chosen.tolist()]

@@ -36,7 +36,8 @@ def full_face() -> Face:
 
 
 def animated(spoken: np.ndarray, face: Face | None = None, **options: object) -> Animation:
-    return assemble(spoken, features(), small_track(120), face or full_face(), duration=SECONDS, **options)  # type: ignore[arg-type]
+    track, target = small_track(120), face or full_face()
+    return assemble(spoken, ARKIT_52, features(), track, target, duration=SECONDS, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("fps", [24.0, 25.0, 30.0, 60.0])

@@ -69,7 +69,7 @@ def test_without_expressivity_it_is_the_neutral_animation(clip, motions, face):
     still = apply_gains(*motions, Gains(expressivity=0.0, regions={"smile": 1.7}), face)
     np.testing.assert_allclose(still, motions[1], atol=1e-6)
     scaled, neutral = (
-        assemble(spoken, features, shown, face, duration=18.0, expressivity=x)
+        assemble(spoken, ARKIT_52, features, shown, face, duration=18.0, expressivity=x)
         for spoken, shown, x in ((still, track, 0.0), (motions[1], track.scaled(0.0), 1.0))
     )
     np.testing.assert_allclose(scaled.coefficients, neutral.coefficients, atol=1e-6)
