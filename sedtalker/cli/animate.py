@@ -77,6 +77,7 @@ def animate(
 
         # everything that can be wrong is looked at before any work
         o.check_files(audio, mesh, landmarks, decoder, *(enroll or []))
+        o.check_enroll(enroll, model, emotion)
         if emotion is not None:
             check_emotion(emotion)
         settings = {

@@ -81,6 +81,7 @@ def diarize(
             check(path)
             check_writable(path, force)
     o.check_files(*([] if audio == PIPE else [audio]), coordinates, *(enroll or []))
+    o.check_enroll(enroll, model)
     plane = None if coordinates is None else read_coordinates(coordinates)
     diarizer = Diarizer.from_pretrained(model or "diarizer", device)
     if streams:

@@ -150,6 +150,14 @@ def check_files(*paths: Path | None) -> None:
             raise InputError(f"{path}: no such file")
 
 
+def check_enroll(enroll: list[Path] | None, model: str | None, emotion: str | None = None) -> None:
+    """Raise ``InputError`` when ``--enroll`` would do nothing."""
+    if enroll and model is not None and model.startswith("hf:"):
+        raise InputError("--enroll is for SEDTalker's own diarizers; a classifier of the hub cannot use it")
+    if enroll and emotion is not None:
+        raise InputError("--enroll is for the diarizer; it does nothing with an emotion that is given")
+
+
 def open_face(
     mesh: Path | None, head: int | None, landmarks: Path | None, name: str | None, as_mesh: bool, hook: Hook
 ) -> Face | Mesh:

@@ -27,7 +27,6 @@ def train(
     The run's folder is trainer.run_dir, by default runs/EXPERIMENT/DATE-TIME. The same command with the same folder
     goes on where a run was interrupted. debug=fast makes two steps on little data, to see that everything works.
     """
-    logger.info("sedtalker train %s", " ".join(overrides))
     with extra("train"):
         import hydra  # noqa: F401
         import lightning_fabric  # noqa: F401
@@ -44,6 +43,7 @@ def train(
                 print(table.markdown(), end="")
             return
         config = compose(overrides)
+        logger.info("sedtalker train %s", " ".join(overrides))
         metrics = run(config, shown.hook)
     if json and is_main_process():
         write_json(metrics)
