@@ -32,6 +32,8 @@ TASKS: dict[str, str] = {
     "backbone": "tasks.backbone.BackboneTask",
     "frame_network": "tasks.frame_network.FrameNetworkTask",
     "diarizer": "tasks.diarizer.DiarizerTask",
+    "emotion_encoder": "tasks.emotion_encoder.EmotionEncoderTask",
+    "transfer_diarizer": "tasks.transfer_diarizer.TransferDiarizerTask",
     "mouth_model": "tasks.mouth_model.MouthModelTask",
     "decoder": "tasks.decoder.DecoderTask",
     "vertex_decoder": "tasks.vertex_decoder.VertexDecoderTask",

@@ -39,7 +39,7 @@ Use = Literal["free", "non-commercial", "evaluation"]
 Found = tuple[list[Clip], list[str]]
 """Clips of an unpacked folder, and the names of its sound files that do not follow the layout."""
 Ratings = Mapping[str, NDArray[np.float32]]
-"""Share of the raters' votes for each category (7,) by file name."""
+"""Share of the raters' votes for each category (7,) by file name without its ending."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,31 @@ def strictest_use(names: Iterable[str]) -> Use:
     order: tuple[Use, ...] = ("evaluation", "non-commercial", "free")
     uses = {known.use if (known := known_corpus(name)) else "evaluation" for name in names}
     return next((use for use in order if use in uses), "free")
+
+
+def check_free(names: Iterable[str]) -> None:
+    """Refuse corpora on which weights free for any use cannot be trained.
+
+    Raises:
+        InputError: the licence of one does not allow it, or is not known.
+    """
+    for name in names:
+        known = known_corpus(name)
+        if known is None or known.use != "free":
+            licence = known.licence if known else "unknown"
+            raise InputError(
+                f"{name}: its licence ({licence}) does not allow free weights; leave it out, or say "
+                "task.licence_check=false and mind the licence"
+            )
+
+
+def weights_licence(names: Iterable[str]) -> str:
+    """SPDX name of the licence of weights trained on these corpora; ``LicenseRef-…`` where they are not free."""
+    names = list(names)
+    if strictest_use(names) != "free":
+        return f"LicenseRef-{strictest_use(names)}"
+    licences = [known.licence for name in names if (known := known_corpus(name))]
+    return "ODbL-1.0" if any("ODbL" in licence for licence in licences) else "CC-BY-4.0"
 
 
 # --- Readers of published layouts.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.training.corpora.speech import NamedFiles, Ratings, SpeechCorpus, Training, read_table
+from sedtalker.training.corpora.crowd_votes import read_vote_table
+from sedtalker.training.corpora.speech import NamedFiles, Ratings, SpeechCorpus, Training
 
 SEVEN = tuple(CATEGORIES)
 """All our categories."""
@@ -16,27 +15,15 @@ BASIC = {"angry": "angry", "disgust": "disgust", "fear": "fear", "happy": "happy
     "surprise": "surprise",
 }
 """Words of corpora that name our categories as we do."""
-VOTES = {"A": "angry", "D": "disgust", "F": "fear", "H": "happy", "N": "neutral", "S": "sad"}
-"""Letters of CREMA-D's categories."""
 
 
 def read_voice_votes(folder: Path) -> Ratings:
-    """CREMA-D: shares of the votes of listeners who had the voice alone, from ``ratings.csv`` of the training data.
-
-    Its columns: ``file`` and ``voice_A`` … ``voice_S``, numbers of votes. Clips without a vote are left out.
+    """CREMA-D: shares of the votes of raters who had the voice alone, by file name without its ending.
 
     Raises:
-        InputError: there is no such table.
+        InputError: there is no table of votes.
     """
-    columns = {f"voice_{letter}": CATEGORIES.index(word) for letter, word in VOTES.items()}
-    rated = {}
-    for row in read_table(folder / "ratings.csv", ("file", *columns)):
-        votes = np.zeros(len(CATEGORIES), np.float32)
-        for column, category in columns.items():
-            votes[category] = float(row[column] or 0)
-        if votes.sum() > 0:
-            rated[row["file"]] = votes / votes.sum()
-    return rated
+    return {name: votes.share for name, votes in read_vote_table(folder).items()}
 
 
 CREMA_D = SpeechCorpus(
@@ -59,7 +46,8 @@ CREMA_D = SpeechCorpus(
     ratings=read_voice_votes,
     note=(
         "weights need the notice 'contains information from CREMA-D, which is made available under the ODbL'; "
-        "listeners often do not find the intended emotion in the voice: train on their votes (ratings.csv)"
+        "raters often do not find the intended emotion in the voice: train on their votes (processedResults/"
+        "tabulatedVotes.csv)"
     ),
 )
 """91 American actors of all ages, 12 sentences, six emotions in up to three strengths."""

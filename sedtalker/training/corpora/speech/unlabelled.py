@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.speech import UNLABELLED, Found, SpeechCorpus
+from sedtalker.training.corpora.speech import UNLABELLED, Found, NamedFiles, SpeechCorpus
 
 
 def _clip(path: Path, speaker: str, transcript: str) -> Clip:
@@ -110,7 +110,13 @@ LJSPEECH = SpeechCorpus(
 """One woman reads seven books."""
 
 
-# --- Noises and room impulse responses, for augmentation.
+# --- Noises and room impulse responses, for augmentation. In the manifest they are other:noise… and other:rir.
+
+ESC10_KINDS = (
+    *("dog bark", "rain", "sea waves", "baby cry", "clock tick"),
+    *("person sneeze", "helicopter", "chainsaw", "rooster", "fire crackling"),
+)
+"""Kinds of sound, as the folders of ESC-10 are named."""
 
 ESC10 = SpeechCorpus(
     name="esc10",
@@ -120,7 +126,12 @@ ESC10 = SpeechCorpus(
     licence="CC BY 3.0",
     use="free",
     obtain="https://github.com/karolpiczak/ESC-10",
-    layout="001 - Dog bark/1-100032-A.ogg; a manifest is needed",
+    layout="001 - Dog bark/1-100032-A.ogg",
+    read=NamedFiles(
+        r"(?P<emotion>[A-Za-z][A-Za-z ]*)/(?P<speaker>[^/]+)",
+        {kind: "noise-" + kind.replace(" ", "-") for kind in ESC10_KINDS},
+        language="none",
+    ),
     hours=0.6,
     note="environmental sounds of ten kinds, for augmentation",
 )
@@ -134,7 +145,8 @@ NOISE_RIR = SpeechCorpus(
     licence="Apache-2.0; MIT",
     use="free",
     obtain="https://github.com/speechbrain/speechbrain",
-    layout="noise_1.wav, rir_1.flac; in the manifest other:noise and other:rir",
+    layout="noise_1.wav, rir_1.flac",
+    read=NamedFiles(r"(?P<emotion>noise|rir)(?P<speaker>[^/]*)", {"noise": "noise", "rir": "rir"}, language="none"),
     note="a few of each, for augmentation",
 )
 """A dozen noises and a few impulse responses of rooms."""

@@ -1,0 +1,243 @@
+"""Features of clips and of degraded copies of them, with the layers of a teacher on the same sound, cached.
+
+The teacher is Whisper-base (Radford et al. 2022): outputs of its layers 2 and 3, projected to fewer channels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
+from sedtalker.emotion.network import DiarizerConfig
+from sedtalker.errors import InputError, extra
+from sedtalker.progress import Hook, no_progress
+from sedtalker.speech.backbone import BackboneConfig
+from sedtalker.speech.features import analyse
+from sedtalker.speech.whisper import WhisperEncoder, layer_frames
+from sedtalker.training.corpora.augmentation import Samples
+from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays
+from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.corpora.speech import known_corpus
+from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter, TransferRecipe
+
+FORMAT = 3
+"""Version of the cached arrays; another one makes them anew."""
+ARRAYS = ("mel", "prosody", "speech", "teacher", "starts")
+"""Arrays of ``LayerFeatures`` that are kept on disk; the last one marks the end of a build."""
+TRAINING_NOISES = ("rain", "sea-waves", "dog-bark", "clock-tick", "fire-crackling", "person-sneeze")
+"""Kinds of ESC-10 used in training; helicopter, chainsaw, rooster and crying baby are for tests."""
+READ_SPEECH = ("librispeech", "speechocean762")
+"""Corpora that make babble."""
+BABBLE_EVERY = 4
+"""Of so many recordings of read speech one is kept for babble."""
+TEACHER = "openai/whisper-base"
+"""The teacher on the Hugging Face hub."""
+TEACHER_FILE = "teacher/whisper_base_blocks1to4_fp16.npz"
+"""The teacher's first blocks in the folder of the training data, used where they are."""
+WHISPER_BASE = {"d_model": 512, "encoder_attention_heads": 8, "encoder_ffn_dim": 2048, "num_mel_bins": 80}
+"""Sizes of Whisper-base, as ``transformers`` names them."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerFeatures:
+    """Recordings one after another; recording i owns frames ``starts[i]:starts[i + 1]`` of 20 ms.
+
+    Attributes:
+        mel: (2 · frames, 80) float16 centred log-mels.
+        prosody: (frames, 4) float16.
+        speech: (frames,) bool.
+        starts: (R + 1,) int64.
+        teacher: (frames, C) float16 projected layers of the teacher on the same sound; None without a teacher.
+    """
+
+    mel: NDArray[np.float16]
+    prosody: NDArray[np.float16]
+    speech: NDArray[np.bool_]
+    starts: NDArray[np.int64]
+    teacher: NDArray[np.float16] | None = None
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+
+# --- The teacher.
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """Frozen layers and their projection.
+
+    Attributes:
+        encoder: Whisper's lower layers, L channels in all.
+        mean: (L,) taken off the layers' outputs.
+        projection: (L, C).
+    """
+
+    encoder: WhisperEncoder
+    mean: Tensor
+    projection: Tensor
+
+    @property
+    def channels(self) -> int:
+        """Size C of the projected vectors."""
+        return int(self.projection.shape[1])
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the weights and the projection."""
+        values = [v.half().numpy().tobytes() for v in (self.mean, self.projection)]
+        return hashlib.sha256(b"".join([self.encoder.sha256().encode(), *values])).hexdigest()
+
+    @torch.no_grad()
+    def __call__(self, samples: Tensor) -> Tensor:
+        """Projected layers (T, C) of samples (N,) on the clock of the built-in encoder."""
+        frames = layer_frames(self.encoder.model, samples, self.encoder.layers)
+        return (frames - self.mean) @ self.projection
+
+
+def load_teacher(data: Path, source: str | None = None) -> Teacher:
+    """Whisper-base with the projection of the built-in whisper-base diarizer.
+
+    Args:
+        data: folder of the training data.
+        source: folder or name on the hub of Whisper's weights, or an ``.npz`` of its blocks; None: ``TEACHER_FILE``
+            where the training data have it, else ``TEACHER``.
+
+    Raises:
+        InputError: the weights cannot be had.
+    """
+    _, _, state = read_checkpoint(builtin_checkpoint("diarizer_whisper_base"), "diarizer", DiarizerConfig)
+    if source is None:
+        source = str(data / TEACHER_FILE) if (data / TEACHER_FILE).is_file() else TEACHER
+    if source.endswith(".npz"):
+        encoder = WhisperEncoder(load_whisper_blocks(Path(source)))
+    else:
+        encoder = WhisperEncoder.open(BackboneConfig(name=source))
+    return Teacher(encoder, state["layer_mean"], state["layer_projection"])
+
+
+def load_whisper_blocks(path: Path, sizes: Mapping[str, Any] = WHISPER_BASE) -> Any:
+    """A ``transformers`` Whisper encoder of as many blocks as a file of arrays has.
+
+    Names in the file are those of ``transformers`` with ``_`` for dots; the table of positions is computed.
+
+    Raises:
+        InputError: the file lacks a part of the encoder.
+    """
+    with extra("hub"):
+        from transformers import WhisperConfig
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder as Blocks
+
+    weights = np.load(path, allow_pickle=False)
+    count = len({name.split("_")[1] for name in weights if name.startswith("layers_")})
+    encoder = Blocks(WhisperConfig(encoder_layers=count, **sizes))
+    state = encoder.state_dict()
+    for name in state:
+        stored = name.replace(".", "_")
+        if stored in weights:
+            state[name] = torch.from_numpy(weights[stored].astype(np.float32))
+        elif not name.startswith(("embed_positions", "layer_norm")):  # the last norm is never reached
+            raise InputError(f"{path}: no {stored} in it")
+    half, length = sizes["d_model"] // 2, len(state["embed_positions.weight"])
+    angle = torch.arange(float(length))[:, None] * torch.exp(-np.log(10000.0) / (half - 1) * torch.arange(float(half)))
+    state["embed_positions.weight"] = torch.cat([angle.sin(), angle.cos()], -1)
+    encoder.load_state_dict(state)
+    return encoder.eval().requires_grad_(False)
+
+
+# --- Clips and the material of their copies.
+
+
+def clips_of(every: Sequence[Clip], name: str, split: str | None = None) -> list[Clip]:
+    """The clips of a corpus, by its name or an alias, under that name; ``split``: of that part alone.
+
+    Raises:
+        InputError: the manifest has none.
+    """
+    known = known_corpus(name)
+    names = {name} if known is None else {name, known.name, *known.aliases}
+    found = [replace(c, corpus=name) for c in every if c.corpus in names and split in (None, c.split)]
+    if not found:
+        part = f", {split}" if split else ""
+        raise InputError(f"the manifest has no clips of {name}{part}: see `sedtalker data list {name}`, `data index`")
+    return found
+
+
+def read_transfer_augmenter(
+    every: Sequence[Clip], copies: Iterable[int], cache: Path, hook: Hook = no_progress
+) -> TransferAugmenter:
+    """Training noises, rooms and read speech among the clips of a manifest; what is missing is not drawn.
+
+    Nothing is read where none of the copies is degraded.
+    """
+    if max(copies, default=0) < DEGRADED:
+        return TransferAugmenter(TransferRecipe())
+
+    def samples(chosen: list[Clip]) -> tuple[Samples, ...]:
+        store = WaveformStore.open([c.path for c in chosen], cache, hook)
+        return tuple(store[i] for i in range(len(store)))
+
+    noises = [c for c in every if c.corpus == "esc10" and c.emotion.endswith(TRAINING_NOISES)]
+    noises += [c for c in every if c.emotion == "other:noise"] * 3  # few, so each counts three times
+    responses = [c for c in every if c.emotion == "other:rir"]
+    read = [c for c in every if c.corpus in READ_SPEECH and c.split == "train"]
+    return TransferAugmenter(TransferRecipe(samples(read[::BABBLE_EVERY])), samples(noises), samples(responses))
+
+
+# --- The cache.
+
+
+def open_layer_features(
+    clips: Sequence[Clip],
+    copy: int,
+    augmenter: TransferAugmenter,
+    cache: Path,
+    teacher: Teacher | None = None,
+    hook: Hook = no_progress,
+) -> LayerFeatures:
+    """The features of one copy of these clips, computed on first use (some 45 times real time on one core).
+
+    Args:
+        clips: of one corpus.
+        copy: which, see ``TransferAugmenter.copy``.
+        augmenter: makes it.
+        cache: where they are kept.
+        teacher: whose layers are wanted as well, if any.
+        hook: progress.
+    """
+    names = [[c.corpus, c.path.name, c.path.stat().st_size] for c in clips]
+    material = [len(augmenter.noises), len(augmenter.responses), len(augmenter.recipe.babble)]
+    key = cache_key(FORMAT, copy, names, material if copy >= DEGRADED else [], teacher.sha256 if teacher else "")
+    folder = cache / f"layers-{key}"
+    store = WaveformStore.open([c.path for c in clips], cache, hook)
+
+    def make(first: int) -> Iterator[Item]:
+        for index in range(first, len(clips)):
+            samples = augmenter.copy(store[index], copy, np.random.default_rng((copy, index)))
+            yield _analysed(torch.from_numpy(np.ascontiguousarray(samples)), teacher)
+
+    paths = {name: folder / f"{name}.npy" for name in ARRAYS if teacher is not None or name != "teacher"}
+    arrays: dict[str, Any] = open_arrays(paths, make, f"features, copy {copy}", len(clips), hook)
+    return LayerFeatures(**arrays)
+
+
+def _analysed(samples: Tensor, teacher: Teacher | None) -> dict[str, NDArray[Any]]:
+    """What one recording adds to the arrays."""
+    mel, prosody, speech = analyse(samples)
+    item: dict[str, NDArray[Any]] = {
+        "mel": mel.half().numpy(),
+        "prosody": prosody.unflatten(0, (-1, 2)).mean(1).half().numpy(),
+        "speech": speech.unflatten(0, (-1, 2)).any(1).numpy(),
+        "starts": np.array([len(mel) // 2], np.int64),
+    }
+    return item if teacher is None else item | {"teacher": teacher(samples).half().numpy()}

@@ -1,0 +1,367 @@
+"""Training of a diarizer that transfers: whitened perceptrons on free corpora, chosen and calibrated on other corpora.
+
+Targets are the votes of CREMA-D's raters, every category made equally likely (logit adjustment, Menon et al. 2021).
+Read speech is left out of the categories on purpose: three per cent of it as "probably neutral" let the network tell
+CREMA-D's recordings from all others, and every unseen corpus became neutral.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, ordinal_intensity
+from sedtalker.emotion.taxonomy import known_category
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.progress import Hook
+from sedtalker.speech.backbone import BackboneConfig
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import load_emotion_network
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.crowd_votes import (
+    Votes,
+    intensity_targets,
+    is_rated,
+    read_votes,
+    soft_targets,
+    votes_on,
+)
+from sedtalker.training.corpora.layer_features import (
+    TEACHER,
+    LayerFeatures,
+    Teacher,
+    clips_of,
+    load_teacher,
+    open_layer_features,
+    read_transfer_augmenter,
+)
+from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
+from sedtalker.training.evaluation.measures import card_table
+from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.tasks.whitened_perceptrons import (
+    Described,
+    WhitenedPerceptrons,
+    describe_windows,
+    fit_scaling,
+    fold,
+    join_described,
+)
+
+WHISPER = "whisper-base"
+"""Name of the other encoder that a transfer diarizer may read."""
+TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(5.0), 40))
+"""Tried temperatures, evenly spaced in the logarithm."""
+LEARNED_STEPS = (0.0, 2.0)
+"""Thresholds of intensity during training, see ``DiarizerConfig.intensity_steps``."""
+RAREST = 1e-3
+"""Smallest prior of a category: one that no clip has is not adjusted without bound."""
+NEUTRAL_ENROLMENT = 0.7
+"""Share of windows whose enrolled clips are all neutral."""
+MOST_ENROLLED = 12
+"""Most windows of other clips of the speaker that are enrolled."""
+
+logger = logging.getLogger(__name__)
+
+
+class TransferDiarizerTaskConfig(BaseModel):
+    """What ``configs/experiment/transfer_diarizer.yaml`` says about the task."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    encoder: str | None = None
+    """Checkpoint folder of an emotion encoder; null: the built-in one; ``whisper-base``: its layers themselves."""
+    teacher: str | None = None
+    """Weights of Whisper-base for that: a folder, a name on the hub, an ``.npz``; null: see ``load_teacher``."""
+    corpora: dict[str, float] = {"cremad": 0.95, "emogator": 0.05}
+    """Share of the windows from each corpus; one of them must have votes."""
+    licence_check: bool = True
+    """Refuse corpora whose licence does not allow free weights."""
+    copies: dict[str, tuple[int, ...]] = {"cremad": (0, 1, 3)}
+    """Copies of each corpus, see ``emotion_encoder``; those not named: their clips alone."""
+    development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
+    """Corpora never trained on, by which the best weights are chosen and the temperature is fitted. Those that are not
+    there are left out; without any, the validation speakers of the rated corpora take their place."""
+    most_clips: int = 0
+    """Use so many clips of each corpus at most; 0: all."""
+    windows_per_clip: int = 4
+    """Most windows of speech that are taken of a clip."""
+    batch: int = 384
+    """Windows in a batch."""
+    intended: float = 0.4
+    """Share of the intended emotion in the target, beside the votes."""
+    bursts: float = 0.75
+    """Share of the label in the target of clips without votes; the rest is even."""
+    shrinkage: float = 0.01
+    """Share of the mean variance added to every direction before whitening."""
+    noise: float = 0.3
+    """Deviation of the noise added to whitened inputs."""
+    enrolment: float = 0.5
+    """Share of windows with other clips of the speaker enrolled."""
+    intensity_width: int = 64
+    """Units for intensity; those for the category are the rest of ``model.width``."""
+    intensity_loss: float = 0.5
+    """Weight of the cross-entropy of the intensity."""
+    steps: tuple[float, float] = (0.5, 2.5)
+    """Thresholds of intensity in use."""
+    model: dict[str, Any] = {"windows": (1.5, 4.0, 20.0), "width": 224, "members": 6, "dropout": 0.4}
+    """Sizes of the diarizer, see ``DiarizerConfig``."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClipWindows:
+    """Windows of speech of many clips.
+
+    Attributes:
+        described: what the perceptrons read of N windows.
+        clip: (N,) index into ``clips``.
+        clips: the clips.
+        category: (clips,) index into ``CATEGORIES``.
+    """
+
+    described: Described
+    clip: NDArray[np.int64]
+    clips: list[Clip]
+    category: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "category", np.array([_category(c) for c in self.clips]))
+
+
+def _category(clip: Clip) -> int:
+    name = known_category(clip.emotion)
+    return -1 if name is None else CATEGORIES.index(name)
+
+
+@torch.no_grad()
+def describe_clips(
+    clips: Sequence[Clip], features: LayerFeatures, network: DiarizerNetwork, encoder: EmotionEncoder | None, most: int
+) -> ClipWindows:
+    """At most ``most`` windows of speech of each clip; without an encoder they are of the teacher's vectors."""
+    rng, parts, owner = np.random.default_rng(0), [], []
+    for index in range(len(features)):
+        first, last = int(features.starts[index]), int(features.starts[index + 1])
+        mel = torch.from_numpy(np.asarray(features.mel[2 * first : 2 * last], np.float32))[None]
+        speech = torch.from_numpy(np.array(features.speech[first:last]))[None]
+        if encoder is None:
+            assert features.teacher is not None
+            hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))[None]
+        else:
+            hidden = encoder(mel)
+        batch = FrameBatch(
+            mel=mel.unflatten(1, (-1, 2)).mean(2),
+            prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
+            speech=speech,
+            valid=torch.ones_like(speech),
+            hidden=hidden,
+        )
+        values, weight = network.describe(batch)
+        middle = (torch.arange(values.shape[1]) * ROW + ROW // 2).clamp_max(last - first - 1)
+        spoken = np.flatnonzero(speech[0, middle].numpy())
+        chosen = np.sort(rng.choice(spoken, min(most, len(spoken)), replace=False))
+        parts.append(describe_windows(network.config, values[0, chosen], weight[0, chosen]))
+        owner.append(np.full(len(chosen), index))
+    return ClipWindows(join_described(parts), np.concatenate(owner), list(clips))
+
+
+class TransferDiarizerTask(PreparedTask):
+    """Trains perceptrons and folds them into a diarizer (see ``Task``)."""
+
+    fast: ClassVar = {"copies": {}, "most_clips": 8}
+
+    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
+        self.config = c = TransferDiarizerTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
+        self.rated = [name for name in c.corpora if is_rated(name)]
+        if not self.rated:
+            raise InputError("task.corpora: none of them has votes of raters; add cremad")
+        if c.licence_check:
+            check_free(c.corpora)
+        self.model = DiarizerConfig.model_validate(c.model)
+        if c.intensity_width >= self.model.width or len(self.model.windows) != 3:
+            raise InputError("task.model: three windows are needed, and a width above task.intensity_width")
+
+    def read_data(self, hook: Hook) -> None:
+        """Features of all copies, windows of speech, targets and the whitening."""
+        c, every = self.config, read_manifest(self.data)
+        self.teacher: Teacher | None = None
+        encoder, self.encoder_folder = None, Path()
+        if c.encoder == WHISPER:
+            self.teacher = load_teacher(self.data, c.teacher)
+            channels = self.teacher.channels
+        else:
+            self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("emotion_encoder")
+            encoder = load_emotion_network(self.encoder_folder)
+            channels = encoder.config.channels
+        self.model = self.model.model_copy(update={"hidden_channels": channels})
+        describer = DiarizerNetwork(self.model.model_copy(update={"members": 1, "width": 1})).eval()
+        copies = [copy for each in c.copies.values() for copy in each]
+        augmenter = read_transfer_augmenter(every, copies, self.cache, hook)
+        votes = read_votes(self.data, self.rated)
+
+        def windows(name: str, split: str | None, copy: int) -> ClipWindows:
+            clips = [clip for clip in clips_of(every, name, split) if _category(clip) >= 0]
+            if name in self.rated:
+                clips = [clip for clip in clips if votes_on(clip, votes)]
+            clips = clips[: c.most_clips or None]
+            features = open_layer_features(clips, copy, augmenter, self.cache, self.teacher, hook)
+            return describe_clips(clips, features, describer, encoder, c.windows_per_clip)
+
+        parts = [windows(name, "train", copy) for name in c.corpora for copy in c.copies.get(name, (0,))]
+        present = {clip.corpus for clip in every}
+        known = [name for name in c.development if name in present]
+        if known:
+            self.development = {name: windows(name, None, 0) for name in known}
+        else:
+            logger.info("no corpus of task.development is there: the validation speakers choose the best weights")
+            self.development = {name: windows(name, "valid", 0) for name in self.rated}
+        self._fit(parts, votes)
+
+    def _fit(self, parts: list[ClipWindows], votes: Mapping[str, Votes]) -> None:
+        """Targets, chances, whitening and inputs of all training windows."""
+        c = self.config
+        clips = [part.clips[i] for part in parts for i in part.clip]
+        described = join_described(part.described for part in parts)
+        category, corpus = np.array([_category(clip) for clip in clips]), np.array([clip.corpus for clip in clips])
+        self.target = soft_targets(clips, votes, c.intended, c.bursts)
+        self.chance = np.zeros(len(clips))
+        for name, share in c.corpora.items():  # within a corpus every category is as likely
+            here = corpus == name
+            each = 1.0 / np.bincount(category[here], minlength=len(CATEGORIES))[category[here]]
+            self.chance[here] = share * each / each.sum()
+        self.chance /= self.chance.sum()
+        self.has_votes = np.isin(corpus, self.rated).astype(np.float32)
+        self.strength = intensity_targets(clips, votes)
+        self.scaling = fit_scaling(described, self.target, self.chance, self.has_votes, self.model, c.shrinkage)
+        self.prior = torch.from_numpy(np.log((self.target * self.chance[:, None]).sum(0).clip(RAREST))).float()
+        self.inputs = self.scaling.inputs(described, self.model)
+        enrolled = described._replace(speaker=enrolled_means(described, clips))
+        self.enrolled = self.scaling.inputs(enrolled, self.model)[1]
+
+    def build(self) -> nn.Module:
+        """Freshly initialised perceptrons."""
+        return WhitenedPerceptrons([part.shape[1] for part in self.inputs], self.model, self.config.intensity_width)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Noisy whitened inputs with soft targets (N, C), strength (N,) and whether that is known (N,)."""
+        chosen = rng.choice(len(self.chance), self.config.batch, p=self.chance)
+        knows = (rng.random(len(chosen)) < self.config.enrolment)[:, None]
+        now, speaker, prosodic = (part[chosen] for part in self.inputs)
+        speaker = np.where(knows, self.enrolled[chosen], speaker)
+        noisy = [v + self.config.noise * rng.standard_normal(v.shape, np.float32) for v in (now, speaker, prosodic)]
+        values = dict(zip(("now", "speaker", "prosodic"), noisy, strict=True))
+        values |= {"target": self.target[chosen], "strength": self.strength[chosen]}
+        values["rated"] = self.has_votes[chosen]
+        return {name: torch.from_numpy(value) for name, value in values.items()}
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy with the prior taken out, and of the intensity."""
+        logits, score = model(batch["now"], batch["speaker"], batch["prosodic"])
+        entropy = -(batch["target"] * F.log_softmax(logits + self.prior.to(logits), -1)).sum(-1).mean()
+        guess = ordinal_intensity(score, LEARNED_STEPS).clamp(1e-4, 1 - 1e-4)
+        each = F.binary_cross_entropy(guess, batch["strength"], reduction="none") * batch["rated"]
+        intensity = self.config.intensity_loss * each.sum() / batch["rated"].sum().clamp_min(1.0)
+        return {"category": entropy, "intensity": intensity, "total": entropy + intensity}
+
+    @torch.no_grad()
+    def _clip_scores(self, model: WhitenedPerceptrons, windows: ClipWindows) -> Tensor:
+        """Mean log-posterior (R, C) of each clip, NaN where it has no windows."""
+        device = next(model.parameters()).device
+        inputs = (torch.from_numpy(v).to(device) for v in self.scaling.inputs(windows.described, self.model))
+        log = F.log_softmax(model(*inputs)[0], -1).mean(0).double().cpu().numpy()
+        count = np.bincount(windows.clip, minlength=len(windows.clips))
+        total = np.stack([np.bincount(windows.clip, column, len(windows.clips)) for column in log.T], 1)
+        return torch.from_numpy(total / np.where(count, count, np.nan)[:, None])
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Recall over their own categories on corpora never trained on; ``score`` is its mean."""
+        assert isinstance(model, WhitenedPerceptrons)
+        metrics = {}
+        for name, windows in self.development.items():
+            scores = self._clip_scores(model, windows)
+            known = ~scores[:, 0].isnan().numpy()
+            own = np.unique(windows.category[known])
+            guess = own[scores[known][:, own].argmax(1).numpy()]
+            metrics[f"uar_{name}"] = unweighted_average_recall(windows.category[known], guess, len(CATEGORIES))
+        return metrics | {"score": float(np.mean(list(metrics.values())))}
+
+    def _temperature(self, model: WhitenedPerceptrons) -> float:
+        """Temperature of least negative log-likelihood on the development corpora, each counting alike."""
+        losses = np.zeros(len(TEMPERATURES))
+        for windows in self.development.values():
+            scores = self._clip_scores(model, windows)
+            known = ~scores[:, 0].isnan()
+            label = torch.from_numpy(windows.category)[known]
+            losses += [float(F.cross_entropy(scores[known] / t, label)) for t in TEMPERATURES]
+        return round(float(TEMPERATURES[losses.argmin()]), 4)
+
+    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+        """Fold the perceptrons into a diarizer and write its checkpoint."""
+        assert isinstance(model, WhitenedPerceptrons)
+        update: dict[str, Any] = {"temperature": self._temperature(model), "intensity_steps": self.config.steps}
+        if self.teacher is not None:
+            layers = self.teacher.encoder.layers
+            update["layer_channels"] = len(self.teacher.mean)
+            update["backbone"] = BackboneConfig(name=TEACHER, side_by_side=layers)
+        network = fold(model.cpu(), self.scaling, self.model.model_copy(update=update))
+        if self.teacher is not None:
+            network.layer_mean.copy_(self.teacher.mean)
+            network.layer_projection.copy_(self.teacher.projection)
+        trained_on = [with_licence(name) for name in self.config.corpora]
+        config = CheckpointConfig(
+            kind="diarizer",
+            licence=weights_licence(self.config.corpora),
+            trained_on=trained_on,
+            encoder_sha256=self.teacher.encoder.sha256() if self.teacher else weights_sha256(self.encoder_folder),
+            model=network.config.model_dump(mode="json"),
+            metrics={k: round(v, 4) for k, v in metrics.items()},
+        )
+        card = fill_card(
+            "transfer_diarizer",
+            encoder="layers of Whisper-base (MIT, not contained here)" if self.teacher else "the emotion encoder",
+            licence=config.licence,
+            members=self.model.members,
+            windows=", ".join(f"{w:g}" for w in self.model.windows),
+            temperature=network.config.temperature,
+            development=", ".join(self.development),
+            corpora="\n".join(f"- {name}" for name in trained_on),
+            metrics=card_table("diarizer", metrics),
+        )
+        write_checkpoint(folder, config, network.state_dict(), card)
+
+
+def enrolled_means(described: Described, clips: Sequence[Clip]) -> NDArray[np.float32]:
+    """Means of the speaker (N, K), joined with those of 1 to 12 windows of other clips of theirs, mostly neutral ones.
+
+    Args:
+        described: N windows.
+        clips: (N,) the clip of each; copies of a clip count as one.
+    """
+    rng = np.random.default_rng(0)
+    key = np.unique([f"{c.corpus}/{c.path.name}" for c in clips], return_inverse=True)[1]
+    speaker, neutral = np.array([c.speaker for c in clips]), np.array([_category(c) == 0 for c in clips])
+    out = described.speaker.copy()
+    for name in np.unique(speaker):
+        own = np.flatnonzero(speaker == name)
+        for window in own:
+            others = own[neutral[own]] if rng.random() < NEUTRAL_ENROLMENT else own
+            others = others[key[others] != key[window]]
+            if len(others):
+                chosen = rng.choice(others, min(int(rng.integers(1, MOST_ENROLLED + 1)), len(others)), replace=False)
+                weight = np.concatenate([described.weight[[window], :1], described.weight[chosen, :1]])
+                values = np.concatenate([described.speaker[[window]], described.speaker[chosen]])
+                out[window] = (weight * values).sum(0) / weight.sum().clip(1e-6)
+    return out

@@ -1,0 +1,266 @@
+"""Perceptrons on whitened functionals, and the diarizer that they fold into.
+
+Between corpora the means of features move most along directions of large variance, and emotion sits in those of small
+one. Scaling by the covariance *within* categories (as linear discriminant analysis does) makes the two alike before the
+perceptron sees them. The scaling is linear, so that afterwards it is part of the perceptrons' first layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sedtalker.emotion.functionals import PITCH_CHANNELS, SPEECH_CHANNELS, SPOKEN, VOICED
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+
+MAIN, LONG = (0, 1), 2
+"""Windows whose mean describes how somebody speaks now, and the one that describes the speaker."""
+PROSODY = range(SPOKEN - len(SPEECH_CHANNELS), SPOKEN)
+"""Columns of the prosody among the channels taken over speech."""
+SPREAD = 1.6
+"""The diarizer clamps standardised functionals at 5: so many deviations count as one."""
+LEAST_DEVIATION = 0.02
+"""Smallest deviation that functionals are divided by."""
+
+Values = NDArray[np.floating]
+
+
+class Described(NamedTuple):
+    """Functionals of N windows, of the K channels that are used: prosody, hidden vectors and pitch.
+
+    Attributes:
+        now: (N, 2K) means, then deviations, over the shorter windows.
+        speaker: (N, K) means over the longest window.
+        weight: (N, 2) frames of speech and of voiced speech in it.
+    """
+
+    now: NDArray[np.float32]
+    speaker: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
+def join_described(parts: Iterable[Described]) -> Described:
+    """All of them, one after the other."""
+    return Described(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def channel_columns(config: DiarizerConfig, window: int, deviation: bool) -> NDArray[np.int64]:
+    """Columns (K,) of a window's means or deviations of prosody, hidden vectors and pitch among the functionals."""
+    spoken = SPOKEN + config.hidden_channels
+    start = window * 2 * (spoken + VOICED)
+    first = [*PROSODY, *range(SPOKEN, spoken)]
+    columns = [start + deviation * spoken + c for c in first]
+    columns += [start + 2 * spoken + deviation * VOICED + c for c in range(len(PITCH_CHANNELS))]
+    return np.array(columns)
+
+
+def hidden_columns(config: DiarizerConfig) -> NDArray[np.int64]:
+    """Columns of the hidden channels among the K used."""
+    return len(SPEECH_CHANNELS) + np.arange(config.hidden_channels)
+
+
+def describe_windows(config: DiarizerConfig, values: Tensor, weight: Tensor) -> Described:
+    """Functionals (N, F) of ``DiarizerNetwork.describe`` reduced to what the perceptrons read."""
+    every = values.numpy()
+    now = [np.mean([every[:, channel_columns(config, w, d)] for w in MAIN], axis=0) for d in (False, True)]
+    return Described(np.concatenate(now, 1), every[:, channel_columns(config, LONG, False)], weight.numpy())
+
+
+# --- Whitening.
+
+
+class Whitening(NamedTuple):
+    """``(x - mean) @ matrix``; mean (F,), matrix (F, F)."""
+
+    mean: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+
+    def __call__(self, values: Values) -> NDArray[np.float32]:
+        return np.asarray((values - self.mean) @ self.matrix, np.float32)
+
+
+def fit_whitening(values: Values, targets: Values, chance: Values, shrinkage: float) -> Whitening:
+    """Whitening of the covariance within categories.
+
+    Args:
+        values: (N, F).
+        targets: (N, C) soft category of each.
+        chance: (N,) weights that sum to 1.
+        shrinkage: share of the mean variance added to the diagonal.
+    """
+    x = np.asarray(values, np.float64)
+    share = (targets * chance[:, None]).sum(0)
+    means = (targets * chance[:, None]).T @ x / share.clip(1e-9)[:, None]
+    mean = chance @ x
+    total = ((x - mean) * chance[:, None]).T @ (x - mean)
+    within = total - ((means - mean) * share[:, None]).T @ (means - mean)
+    within += shrinkage * np.trace(within) / len(within) * np.eye(len(within))
+    variance, vectors = np.linalg.eigh(within)
+    return Whitening(mean, vectors * variance**-0.5)
+
+
+class Scaling(NamedTuple):
+    """How functionals become inputs.
+
+    Attributes:
+        now: of the hidden channels' means and deviations.
+        speaker: of differences of means; its own mean is zero.
+        prosodic: of all channels' means and deviations.
+        mean: (2K,) of ``Described.now``.
+        deviation: (2K,).
+    """
+
+    now: Whitening
+    speaker: NDArray[np.float64]
+    prosodic: Whitening
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+
+    def inputs(self, described: Described, config: DiarizerConfig) -> tuple[NDArray[np.float32], ...]:
+        """Inputs of the perceptrons: hidden vectors now, the speaker's difference from them, and all for intensity."""
+        hidden = hidden_columns(config)
+        now = described.now[:, both_columns(config)]
+        change = (described.speaker[:, hidden] - described.now[:, hidden]) @ self.speaker
+        return self.now(now), change.clip(-8, 8).astype(np.float32), self.prosodic(described.now)
+
+
+def both_columns(config: DiarizerConfig) -> NDArray[np.int64]:
+    """Columns of the hidden channels' means and deviations in ``Described.now``."""
+    hidden = hidden_columns(config)
+    return np.concatenate([hidden, len(channel_columns(config, LONG, False)) + hidden])
+
+
+def fit_scaling(
+    described: Described, targets: Values, chance: Values, rated: Values, config: DiarizerConfig, shrinkage: float
+) -> Scaling:
+    """The scaling of training windows; ``rated`` (N,) are those that the intensity is learned from."""
+    now, hidden, weight = described.now, hidden_columns(config), chance * rated
+    return Scaling(
+        fit_whitening(now[:, both_columns(config)], targets, chance, shrinkage),
+        fit_whitening(now[:, hidden], targets, chance, shrinkage).matrix,
+        fit_whitening(now, targets, weight / weight.sum(), 2 * shrinkage),
+        now.mean(0),
+        now.std(0),
+    )
+
+
+# --- The perceptrons.
+
+
+class WhitenedPerceptrons(nn.Module):
+    """M perceptrons for the category, and one for intensity.
+
+    The former read hidden vectors now and the speaker's difference from them, the latter prosody and pitch as well.
+
+    Args:
+        sizes: of these inputs: now, speaker, all.
+        config: of the diarizer that they fold into.
+        hidden: units for intensity; those for the category are the rest of ``config.width``.
+    """
+
+    def __init__(self, sizes: Sequence[int], config: DiarizerConfig, hidden: int):
+        super().__init__()
+
+        def perceptron(size: int, width: int, outputs: int) -> nn.Sequential:
+            return nn.Sequential(
+                nn.Dropout(config.dropout),
+                nn.Linear(size, width),
+                nn.GELU(),
+                nn.Dropout(config.dropout),
+                nn.Linear(width, outputs),
+            )
+
+        self.members = nn.ModuleList(
+            perceptron(sizes[0] + sizes[1], config.width - hidden, len(config.labels)) for _ in range(config.members)
+        )
+        self.intensity = perceptron(sizes[2], hidden, 1)
+
+    def forward(self, now: Tensor, speaker: Tensor, prosodic: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (M, N, C) and intensity scores (N,) of whitened inputs."""
+        both = torch.cat([now, speaker], -1)
+        return torch.stack([member(both) for member in self.members]), self.intensity(prosodic)[:, 0]
+
+
+# --- Folding: the scaling goes into the first layers.
+
+
+@torch.no_grad()
+def fold(perceptrons: WhitenedPerceptrons, scaling: Scaling, config: DiarizerConfig) -> DiarizerNetwork:
+    """The diarizer that computes the same from functionals; channels that are not used have no weight."""
+    network = DiarizerNetwork(config)
+    used = len(scaling.mean) // 2
+    spread = scaling.deviation.clip(LEAST_DEVIATION) * SPREAD
+    for window in (*MAIN, LONG):
+        for half, deviation in ((slice(0, used), False), (slice(used, None), True)):
+            columns = torch.from_numpy(channel_columns(config, window, deviation))
+            network.mean[columns] = torch.from_numpy(scaling.mean[half]).float()
+            network.scale[columns] = torch.from_numpy(1.0 / spread[half]).float()
+    for member, target in zip(perceptrons.members, network.members, strict=True):
+        assert isinstance(member, nn.Sequential)
+        assert isinstance(target, nn.Sequential)
+        _fold_first(member, perceptrons.intensity, target[1], scaling, config)
+        _fold_last(member[4], perceptrons.intensity[4], target[4])
+    return network.eval().requires_grad_(False)
+
+
+def _fold_first(
+    member: nn.Sequential, intensity: nn.Sequential, target: nn.Module, scaling: Scaling, config: DiarizerConfig
+) -> None:
+    """Write the first layer of a member of the diarizer: units for the category, then those for intensity."""
+    assert isinstance(target, nn.Linear)
+    used, hidden, both = len(scaling.mean) // 2, hidden_columns(config), both_columns(config)
+    spread = scaling.deviation.clip(LEAST_DEVIATION) * SPREAD
+    matrix, bias = _array(member[1].weight), _array(member[1].bias)
+    now, now_bias = _unwhitened(matrix[:, : len(both)], bias, scaling.now, both, scaling)
+    matrix_all, bias_all = _array(intensity[1].weight), _array(intensity[1].bias)
+    every, every_bias = _unwhitened(matrix_all, bias_all, scaling.prosodic, np.arange(2 * used), scaling)
+    weight, wide = np.zeros(target.weight.shape), len(now)
+    stacked = np.concatenate([now, every]) * spread
+    for window in MAIN:
+        for half, deviation in ((slice(0, used), False), (slice(used, None), True)):
+            weight[:, channel_columns(config, window, deviation)] += stacked[:, half] / len(MAIN)
+    # the speaker's mean, minus the mean now
+    change = (matrix[:, len(both) :] @ scaling.speaker.T) * spread[hidden]
+    weight[:wide, channel_columns(config, LONG, False)[hidden]] += change
+    for window in MAIN:
+        weight[:wide, channel_columns(config, window, False)[hidden]] -= change / len(MAIN)
+    target.weight.copy_(torch.from_numpy(weight))
+    target.bias.copy_(torch.from_numpy(np.concatenate([now_bias, every_bias])))
+
+
+def _fold_last(category: nn.Module, intensity: nn.Module, target: nn.Module) -> None:
+    """Write the last layer: categories from their units, intensity from its own."""
+    assert isinstance(category, nn.Linear)
+    assert isinstance(intensity, nn.Linear)
+    assert isinstance(target, nn.Linear)
+    classes, wide = category.weight.shape
+    target.weight.zero_()
+    target.bias.zero_()
+    target.weight[:classes, :wide] = category.weight
+    target.bias[:classes] = category.bias
+    target.weight[classes, wide:] = intensity.weight[0]
+    target.bias[classes] = intensity.bias[0]
+
+
+def _array(values: object) -> NDArray[np.float64]:
+    assert isinstance(values, Tensor)
+    return values.detach().double().cpu().numpy()
+
+
+def _unwhitened(
+    weight: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    whitening: Whitening,
+    columns: NDArray[np.integer],
+    scaling: Scaling,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weight (W, 2K) and bias (W,) on values minus ``scaling.mean``, of a layer on whitened values of some columns."""
+    plain = weight @ whitening.matrix.T
+    full = np.zeros((len(plain), len(scaling.mean)))
+    full[:, columns] = plain
+    return full, bias + plain @ (scaling.mean[columns] - whitening.mean)

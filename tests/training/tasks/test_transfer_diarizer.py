@@ -1,0 +1,99 @@
+"""The free diarizer is trained on votes, chosen on corpora never trained on, and exported as any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.audio import load_audio
+from sedtalker.checkpoint import CheckpointConfig, read_config, weights_sha256, write_checkpoint
+from sedtalker.emotion.inference import diarize, load_diarizer
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
+from sedtalker.training.corpora.layer_features import Teacher
+from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.tasks import transfer_diarizer
+from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTask, enrolled_means
+from sedtalker.training.tasks.whitened_perceptrons import Described
+
+SMALL = {"windows": (1.5, 4.0, 20.0), "width": 24, "members": 2, "dropout": 0.1}
+CONFIG = {"model": SMALL, "intensity_width": 8, "batch": 48, "copies": {"cremad": (0, 1)}}
+
+
+def trained(task: TransferDiarizerTask, steps: int = 60) -> torch.nn.Module:
+    task.prepare()
+    torch.manual_seed(0)
+    model = task.build()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for step in range(steps):
+        losses = task.losses(model.train(), task.batch(np.random.default_rng(step)))
+        optimizer.zero_grad()
+        losses["total"].backward()
+        optimizer.step()
+    return model.eval()
+
+
+def test_trains_on_the_layers_of_whisper(
+    rated_voices: Path, tiny_teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer_diarizer, "load_teacher", lambda *_: tiny_teacher)
+    task = TransferDiarizerTask({**CONFIG, "encoder": "whisper-base"}, rated_voices, tmp_path / "cache")
+    model = trained(task)
+    metrics = task.validate(model)
+    assert set(metrics) == {"uar_aesdd", "score"}
+    assert metrics["score"] > 0.9
+    task.export(model, tmp_path / "export", metrics)
+    stored = read_config(tmp_path / "export")
+    assert stored.licence == "ODbL-1.0"
+    assert stored.encoder_sha256 == tiny_teacher.encoder.sha256()
+    assert stored.model["layer_channels"] == 32
+    assert stored.model["backbone"]["name"] == "openai/whisper-base"
+    assert "{" not in (tmp_path / "export" / "README.md").read_text()
+    loaded = load_diarizer(tmp_path / "export")
+    for word, code in (("neutral", "NEU"), ("happy", "HAP"), ("angry", "ANG")):
+        audio = load_audio(rated_voices / "audio" / "aesdd" / f"3001_DFA_{code}_XX.wav")
+        posterior = diarize(loaded, tiny_teacher.encoder(audio), audio.duration).posterior[30]
+        known = {name: posterior[CATEGORIES.index(name)] for name in ("neutral", "happy", "angry")}
+        assert max(known, key=lambda name: known[name]) == word
+
+
+def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = EmotionEncoderConfig(stem_channels=8, width=16, channels=12, dilations=(1, 2))
+    state = EmotionEncoder(config).state_dict()
+    stored = CheckpointConfig(kind="emotion_encoder", licence="ODbL-1.0", trained_on=[], model=config.model_dump())
+    write_checkpoint(tmp_path / "encoder", stored, state, "# An encoder\n")
+    given = {**CONFIG, "encoder": str(tmp_path / "encoder"), "development": ("uem_es",)}
+    task = TransferDiarizerTask(given, rated_voices, tmp_path / "cache")
+    model = trained(task, 10)
+    metrics = task.validate(model)
+    assert set(metrics) == {"uar_cremad", "score"}, "validation speakers where no development corpus is there"
+    task.export(model, tmp_path / "export", metrics)
+    written = read_config(tmp_path / "export")
+    assert written.encoder_sha256 == weights_sha256(tmp_path / "encoder")
+    assert written.model["backbone"] is None
+    assert load_diarizer(tmp_path / "export").encoder_channels == 12
+
+
+def test_enrolment_is_of_other_clips_of_the_same_speaker() -> None:
+    names = [("a", "1", "neutral"), ("a", "1", "neutral"), ("a", "2", "neutral"), ("b", "3", "sad")]
+    clips = [Clip("x", Path(f"{clip}.wav"), "en", who, "f", word, "", "", 1.0, "train") for who, clip, word in names]
+    speaker = np.array([[0.0], [0.0], [4.0], [9.0]], np.float32)
+    described = Described(np.zeros((4, 2), np.float32), speaker, np.ones((4, 2), np.float32))
+    means = enrolled_means(described, clips)
+    assert means[:2, 0].tolist() == [2.0, 2.0], "another window of the same clip says nothing new"
+    assert 0.0 <= means[2, 0] < 4.0
+    assert means[3, 0] == 9.0
+
+
+def test_settings_are_checked_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nemo: its licence"):
+        TransferDiarizerTask({"corpora": {"cremad": 0.9, "nemo": 0.1}}, tmp_path, tmp_path)
+    with pytest.raises(InputError, match="three windows"):
+        TransferDiarizerTask({"model": {"windows": (1.0, 2.0), "width": 224}}, tmp_path, tmp_path)
+    with pytest.raises(InputError, match="none of them has votes"):
+        TransferDiarizerTask({"corpora": {"emogator": 1.0}}, tmp_path, tmp_path)
