@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import yaml
 
-from sedtalker.emotion.densify import constant_track
+from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.files import read_track, track_formats, write_track
 from sedtalker.export.formats import export, export_formats
 from tests.support.moving import moving_cube

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import re
 import shlex
 import shutil
@@ -128,6 +129,13 @@ def test_every_file_named_exists(page: Path) -> None:
         if name.startswith(inside) and name.endswith(".py") and not (ROOT / "sedtalker" / name).exists():
             missing.append(name)
     assert missing == []
+
+
+def test_the_readme_names_the_licence_of_every_set_of_weights() -> None:
+    section = re.sub(r"[\s-]+", " ", README.read_text(encoding="utf-8").split("## Licence\n")[1])
+    licences = {json.loads(p.read_text())["licence"] for p in ROOT.glob("checkpoints/*/config.json")}
+    assert [name for name in licences if name.replace("-", " ") not in section] == []
+    assert ("non commercial" in section) == any("-NC-" in name for name in licences)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
