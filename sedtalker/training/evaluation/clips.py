@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.functionals import Voice, pool_voices
-from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions
+from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions, trusted_intensity
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -163,23 +163,29 @@ CLASSES = len(CATEGORIES)
 
 @dataclass(frozen=True, eq=False)
 class ClipResult:
-    """A scored clip: truth, posterior (C,) over the clip, mean intensity and labelled strength."""
+    """A scored clip: truth, posterior (C,) over the clip, mean intensity and labelled strength.
+
+    ``shown`` is the mean intensity after ``trusted_intensity``, which a face shows.
+    """
 
     clip: Clip
     truth: int
     level: int
     posterior: NDArray[np.float64]
     intensity: float
+    shown: float = float("nan")
 
 
 def score_clips(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list[ClipResult]:
     """Each clip alone, as in use."""
-    results = []
-    for h in clips:
-        frames = frame_emotions(diarizer, h.features)
-        intensity = float(speech_mean(frames.intensity, frames))
-        results.append(ClipResult(h.clip, h.category, h.level, clip_posterior(frames), intensity))
-    return results
+    return [clip_result(h.clip, h.category, h.level, frame_emotions(diarizer, h.features)) for h in clips]
+
+
+def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions) -> ClipResult:
+    """What the frames of a clip say of the whole of it."""
+    shown = trusted_intensity(frames.intensity, frames.posterior)
+    means = (float(speech_mean(values, frames)) for values in (frames.intensity, shown))
+    return ClipResult(clip, category, level, clip_posterior(frames), *means)
 
 
 def clip_metrics(results: list[ClipResult]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import macro_f1
+from sedtalker.metrics.emotion import adjusted_logits, macro_f1
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
@@ -143,8 +144,7 @@ def score_head(head: Head, wanted: ClipVectors) -> tuple[float, float, float, in
     rows = wanted.test & np.isin(wanted.category, common)
     truth, logits = wanted.category[rows], head.logits(wanted.values[rows])[:, common]
     share = np.array([np.mean(truth == c) for c in common])
-    shift = np.log(share) - head.log_prior[common]
-    guesses = [logits.argmax(1), (logits + shift).argmax(1)]
+    guesses = [logits.argmax(1), adjusted_logits(logits, head.log_prior[common], np.log(share)).argmax(1)]
     plain, adjusted = (macro_f1(truth, common[guess], len(CATEGORIES)) for guess in guesses)
     constant = max(macro_f1(truth, np.full(len(truth), c), len(CATEGORIES)) for c in common)
     return plain, adjusted, constant, len(common)
@@ -261,18 +261,24 @@ def plot_heat_map(result: CrossCorpus, path: Path) -> None:
         ("as trained", "logits adjusted to the target's label shares"),
         strict=True,
     ):
-        image = axis.imshow(matrix, vmin=0.0, vmax=1.0, cmap="viridis")
+        image = draw_shares(axis, matrix, [*result.corpora, "all others"], result.corpora)
         axis.set_title(title)
-        axis.set_xticks(range(count), result.corpora, rotation=30, ha="right")
-        axis.set_yticks(range(count + 1), [*result.corpora, "all others"])
         axis.set_xlabel("tested on")
-        for i, j in np.ndindex(matrix.shape):
-            if not np.isnan(matrix[i, j]):
-                colour = "white" if matrix[i, j] < 0.6 else "black"
-                axis.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", color=colour)
     axes[0].set_ylabel("trained on")
     figure.colorbar(image, ax=axes, label="macro-F1 over shared categories")
     write_figure(figure, path)
+
+
+def draw_shares(axis: Any, matrix: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> Any:
+    """A matrix of shares in [0, 1] as a heat map with its figures; NaN stays empty. Returns the image."""
+    image = axis.imshow(matrix, vmin=0.0, vmax=1.0, cmap="viridis")
+    axis.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
+    axis.set_yticks(range(len(rows)), rows)
+    for i, j in np.ndindex(matrix.shape):
+        if not np.isnan(matrix[i, j]):
+            colour = "white" if matrix[i, j] < 0.6 else "black"
+            axis.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", color=colour)
+    return image
 
 
 def _category(clip: Clip) -> int:

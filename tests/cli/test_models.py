@@ -1,0 +1,89 @@
+"""``sedtalker models``: what there is, and encoders of the hub fetched or copied, with no network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sedtalker.cli.main import app
+from sedtalker.cli.models import HUB_FACTS, cached_folder
+from sedtalker.speech import encoder as encoders
+from sedtalker.speech.encoder import HUB_ENCODERS, open_encoder
+from tests.support.tiny_backbones import save_tiny
+
+RUN = CliRunner()
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the hub with nothing in it, and no way to the hub."""
+    from huggingface_hub import HfApi, constants
+
+    def unreachable(*args: object, **options: object) -> None:
+        raise ConnectionError
+
+    cache = tmp_path / "hub"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+    for module in ("huggingface_hub.file_download", "transformers.utils.hub"):
+        monkeypatch.setattr(f"{module}.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(HfApi, "model_info", unreachable)
+    return cache
+
+
+def test_every_hub_encoder_has_its_facts() -> None:
+    assert {config.name for config in HUB_ENCODERS.values()} == set(HUB_FACTS)
+
+
+def test_list(empty_cache: Path) -> None:
+    listed = json.loads(RUN.invoke(app, ["models", "list", "--json"]).stdout)
+    named = {b["name"]: b for b in listed["built_in"]}
+    assert {"diarizer", "decoder", "speech_encoder"} <= set(named)
+    assert named["diarizer"]["kind"] == "diarizer"
+    assert named["diarizer"]["megabytes"] > 0.1
+    assert named["diarizer"]["licence"]
+    assert [(e["name"], e["licence"], e["here"]) for e in listed["hub_encoders"]] == [("whisper-base", "MIT", None)]
+    text = RUN.invoke(app, ["models", "list"]).stdout
+    assert "not on this machine" in text
+    assert "held out" in text
+
+
+def test_no_hub_is_one_line(empty_cache: Path) -> None:
+    result = RUN.invoke(app, ["models", "pull", "whisper-base"])
+    assert result.exit_code == 2
+    assert "hub cannot be reached; fetch it elsewhere and give its folder with --from FOLDER" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("diarizer", "built in, there is nothing to fetch"), ("whisper-huge", "no such encoder")]
+)
+def test_other_names(name: str, message: str) -> None:
+    result = RUN.invoke(app, ["models", "pull", name])
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_folder_is_copied_into_the_cache(empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = HUB_ENCODERS["whisper-base"].model_copy(update={"side_by_side": (1,)})
+    monkeypatch.setitem(encoders.HUB_ENCODERS, "whisper-base", tiny)
+    monkeypatch.setattr("sedtalker.cli.models.built_in_weights", list)  # tiny weights are nobody's
+    source = save_tiny("Whisper", tmp_path / "tiny")
+    assert cached_folder(tiny) is None
+    result = RUN.invoke(app, ["models", "pull", "whisper-base", "--from", str(source), "--json"])
+    assert result.exit_code == 0, result.stderr
+    folder = Path(json.loads(result.stdout)["folder"])
+    assert cached_folder(tiny) == folder
+    assert folder.is_relative_to(empty_cache)
+    assert open_encoder("whisper-base").channels == 16, "opened by its name, from the cache"
+    assert RUN.invoke(app, ["models", "pull", "whisper-base"]).exit_code == 0, "nothing is left to fetch"
+
+
+def test_a_folder_without_a_model(empty_cache: Path, tmp_path: Path) -> None:
+    for folder in (tmp_path / "nowhere", tmp_path):
+        result = RUN.invoke(app, ["models", "pull", "whisper-base", "--from", str(folder)])
+        assert result.exit_code == 2
+        assert str(folder) in result.stderr
+    assert not list(empty_cache.rglob("*.safetensors"))

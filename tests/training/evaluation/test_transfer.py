@@ -1,0 +1,149 @@
+"""Zero-shot tables from made-up posteriors, with values worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sedtalker.emotion.inference import FrameEmotions
+from sedtalker.metrics.emotion import accuracy_at_coverage, adjusted_logits
+from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.corpora.speech import corpora
+from sedtalker.training.evaluation.clips import ClipResult, clip_result
+from sedtalker.training.evaluation.measures import TEST, find_measure
+from sedtalker.training.evaluation.transfer import (
+    Transfer,
+    corpus_role,
+    corpus_scores,
+    language_recalls,
+    plot_transfer,
+    summary,
+    training_lines,
+    transfer_metrics,
+    transfer_table,
+)
+
+NEUTRAL, HAPPY, SAD, ANGRY, FEAR = range(5)
+
+
+def result(
+    truth: int, posterior: dict[int, float], intensity: float = 0.5, level: int = 3, gender: str = "f", language="pl"
+) -> ClipResult:
+    """A scored clip; the rest of the probability goes to disgust, which no clip here has."""
+    values = np.zeros(7)
+    for category, value in posterior.items():
+        values[category] = value
+    values[5] += 1.0 - values.sum()
+    clip = Clip("nemo", Path("a.wav"), language, "s", gender, "", "", "", 1.0, "test")
+    return ClipResult(clip, truth, level, values, intensity, intensity / 2)
+
+
+CLIPS = [
+    result(NEUTRAL, {NEUTRAL: 0.9}, 0.1),
+    result(NEUTRAL, {NEUTRAL: 0.3, HAPPY: 0.2}, 0.3, gender="m"),  # disgust over all seven, neutral over its own
+    result(HAPPY, {HAPPY: 0.8}, 0.6),
+    result(ANGRY, {ANGRY: 0.4, HAPPY: 0.35}, 0.9, 2),
+    result(ANGRY, {HAPPY: 0.7, ANGRY: 0.2}, 0.7, 1, gender="m"),
+]
+"""Own categories: neutral, happy, angry; one wrong over these, two over all seven."""
+
+
+def test_figures_of_a_corpus() -> None:
+    scores = corpus_scores("nemo", "headline", CLIPS)
+    m = scores.metrics
+    assert scores.recall == {"neutral": 1.0, "happy": 1.0, "angry": 0.5}
+    assert m["uar"] == pytest.approx((1 + 1 + 0.5) / 3)
+    assert m["uar_seven"] == pytest.approx((0.5 + 1 + 0.5) / 3)
+    # F1: neutral 1, happy 2·1 / (1 + 2), angry 2·1 / (2 + 1)
+    assert m["macro_f1"] == pytest.approx((1 + 2 / 3 + 2 / 3) / 3)
+    assert m["accuracy"] == pytest.approx(3 / 5)
+    assert m["accuracy_half"] == 1.0, "of five the most confident two are right"
+    # confidences .9 .5 .8 .4 .7, each in a bin of its own
+    assert m["ece"] == pytest.approx((0.1 + 0.5 + 0.2 + 0.6 + 0.7) / 5)
+    assert m["angry_as_happy"] == m["angry_as_happy_seven"] == 0.5
+    assert m["intensity_neutral"] == pytest.approx(0.2)
+    assert m["intensity_emotional"] == pytest.approx((0.6 + 0.9 + 0.7) / 3)
+    assert m["shown_neutral"] == pytest.approx(0.1)
+    assert m["intensity_auc"] == 1.0, "the strong angry clip is more intense than the normal one"
+    assert m["uar_women"] == 1.0
+    assert m["uar_men"] == pytest.approx((1 + 0) / 2)
+
+
+def test_shares_of_the_target_move_the_answer() -> None:
+    """Angry is answered at .45 against .35 of neutral; nine times as many neutral clips turn it."""
+    doubtful = {NEUTRAL: 0.35, ANGRY: 0.45}
+    clips = [*(result(NEUTRAL, doubtful) for _ in range(9)), result(ANGRY, {ANGRY: 0.99})]
+    metrics = corpus_scores("nemo", "headline", clips).metrics
+    assert metrics["uar"] == 0.5
+    assert metrics["uar_adjusted"] == metrics["macro_f1_adjusted"] == 1.0
+    moved = adjusted_logits(np.array([[1.0, 2.0]]), np.log([0.5, 0.5]), np.log([0.8, 0.2]))
+    assert moved == pytest.approx(np.array([[1.0 + np.log(1.6), 2.0 + np.log(0.4)]]))
+
+
+def test_accuracy_at_coverage() -> None:
+    truth, posterior = np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.55, 0.45]])
+    assert accuracy_at_coverage(truth, posterior, 1.0) == 0.5
+    assert accuracy_at_coverage(truth, posterior, 0.5) == 1.0
+
+
+def test_the_headline_leaves_out_what_was_trained_on_and_what_chose_the_recipe() -> None:
+    good, bad = [c for c in CLIPS if c.truth != ANGRY], CLIPS[3:]
+    scores = [
+        corpus_scores("ravdess", "headline", CLIPS),
+        corpus_scores("nemo", "headline", good),
+        corpus_scores("aesdd", "development", bad),
+        corpus_scores("cremad", "in-domain", bad),
+    ]
+    whole = summary(scores, {"ljspeech": 0.2, "librispeech": 0.0})
+    assert whole["zero_shot_uar"] == pytest.approx((2.5 / 3 + 1) / 2)
+    assert whole["angry_as_happy"] == 0.5
+    assert whole["development_uar"] == scores[2].metrics["uar"]
+    assert whole["narration_false_alarm"] == pytest.approx(0.1)
+    assert all(find_measure(TEST["transfer"], key) for key in whole)
+    assert "zero_shot_uar" not in summary(scores[3:], {})
+
+
+def test_roles_come_from_the_lines_of_the_checkpoint() -> None:
+    lines = ["CREMA-D train split (ODbL 1.0)", "EmoGator (Apache-2.0)", "augmented with RAVDESS babble (CC)"]
+    found = {name: corpus_role(corpus, lines) for name, corpus in corpora().items()}
+    assert {name for name, role in found.items() if role == "in-domain"} == {"crema_d", "emogator"}
+    assert found["ravdess"] == found["tess"] == "headline"
+    assert found["aesdd"] == "development"
+    assert found["emodb"] == "other"
+    assert corpus_role(corpora()["ravdess"], ["ravdess (CC BY-NC-SA 4.0)"]) == "in-domain"
+    assert training_lines("hf:someone/classifier") == ()
+    assert training_lines("diarizer")
+
+
+def test_languages_over_the_categories_of_each_corpus() -> None:
+    french = [result(HAPPY, {HAPPY: 0.6}, language="fr"), result(SAD, {HAPPY: 0.5, SAD: 0.3}, language="fr")]
+    recalls = language_recalls([CLIPS, french])
+    assert recalls == {"fr": 0.5, "pl": pytest.approx(2.5 / 3)}
+
+
+def test_a_clip_is_the_geometric_mean_of_its_speech() -> None:
+    posterior = np.full((3, 7), 0.02, np.float32)
+    posterior[:, NEUTRAL], posterior[:, HAPPY] = [0.5, 0.1, 0.9], [0.4, 0.8, 0.0]
+    frames = FrameEmotions(posterior, np.array([0.2, 0.8, 0.0], np.float32), np.array([True, True, False]))
+    clip = clip_result(CLIPS[0].clip, HAPPY, 3, frames)
+    ratio = np.sqrt(0.4 * 0.8) / np.sqrt(0.5 * 0.1)
+    assert clip.posterior[HAPPY] / clip.posterior[NEUTRAL] == pytest.approx(ratio, rel=1e-5)
+    assert clip.intensity == pytest.approx(0.5)
+    assert clip.shown == pytest.approx((0.2 * 0.5 + 0.8 * 0.9) / 2)
+
+
+def test_json_table_and_picture(tmp_path: Path) -> None:
+    scores = (corpus_scores("ravdess", "headline", CLIPS), corpus_scores("aesdd", "development", CLIPS))
+    made = Transfer("diarizer", "MIT", ("x",), summary(scores, {}), scores, {"pl": 0.5})
+    plain = json.loads(json.dumps(transfer_metrics(made)))
+    assert plain["zero_shot_corpora"] == ["ravdess"]
+    assert plain["development_corpora"] == ["aesdd"]
+    assert plain["corpora"]["aesdd"]["role"] == "development"
+    assert plain["corpora"]["ravdess"]["recall"]["angry"] == 0.5
+    assert len(transfer_table(made).splitlines()) == 4
+    for name in ("a.png", "b.png"):
+        plot_transfer(made, tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
