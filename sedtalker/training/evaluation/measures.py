@@ -162,9 +162,7 @@ STREAMING = (
 """Of ``evaluate_streaming``."""
 
 CROSS_CORPUS = (
-    Measure(
-        "macro_f1", "macro-F1 of a linear head trained on one corpus, tested on another", source="arXiv 2408.07851"
-    ),
+    Measure("macro_f1", "macro-F1 of a linear head, from one corpus to another", source="arXiv 2408.07851"),
     Measure("macro_f1_adjusted", "the same with logits adjusted to the target's shares of categories"),
     Measure("chance", "control: macro-F1 of the constant answer that scores best", "neither"),
 )
