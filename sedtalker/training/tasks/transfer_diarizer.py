@@ -90,7 +90,7 @@ class TransferDiarizerTaskConfig(BaseModel):
     """Share of the windows from each corpus; one of them must have votes."""
     licence_check: bool = True
     """Refuse corpora whose licence does not allow free weights."""
-    copies: dict[str, tuple[int, ...]] = {"cremad": (0, 1, 3)}
+    copies: dict[str, tuple[int, ...]] = {"cremad": (0, 1, 2, 3)}
     """Copies of each corpus, see ``emotion_encoder``; those not named: their clips alone."""
     development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
     """Corpora never trained on, by which the best weights are chosen and the temperature is fitted. Those that are not

@@ -11,7 +11,7 @@ import soundfile
 
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, load_audio, resample_frames
-from sedtalker.emotion.densify import constant_track
+from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
 from sedtalker.export.arkit import COLUMNS, timecode
 from sedtalker.face.arkit import ARKIT_52
