@@ -19,8 +19,7 @@ from sedtalker.cli.console import messages_shown
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.tracked_motion import read_grid
-from sedtalker.training.evaluation.control import Spoken, evaluate_control
-from sedtalker.training.evaluation.decoder import encode_takes, evaluate_open4d
+from sedtalker.training.evaluation.decoder import Spoken, encode_takes, evaluate_control, evaluate_open4d
 from sedtalker.training.evaluation.lips import encode_test_sentences, lip_metrics, steady_track
 from sedtalker.training.loop import fit
 from sedtalker.training.motion.open4d import read_parts

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sedtalker.face.builtin import load_builtin
+from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.motion.alignment import Utterance, align_corpus
-from sedtalker.training.motion.lip_gauge import measure_lips
-from sedtalker.training.motion.synchrony import measure_lags
+from sedtalker.training.motion.phone_motion import measure_lags
+from sedtalker.training.motion.spoken_motion import measure_lips
 from sedtalker.training.run import cache_folder
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     torch.set_num_threads(1)
     clips = read_grid(arguments.data)
     spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache_folder(arguments.cache))
-    lags = measure_lags(clips, spans, measure_lips(load_builtin()))
+    lags = measure_lags(clips, spans, measure_lips(load_face()))
     rows = "".join(f"{name},{round(1000.0 * lag)}\n" for name, lag in lags.items())
     arguments.table.write_text("name,milliseconds\n" + rows, encoding="utf-8")
     values = 1000.0 * np.array(list(lags.values()))

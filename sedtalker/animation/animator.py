@@ -174,6 +174,7 @@ class Animator:
             "seed": seed,
             "emotion": "diarized" if emotion is None else "given",
             "intensity": intensity,
+            "licences": self.licences(emotion),
             **({} if self.builtin else {"decoder_sha256": weights_sha256(self.folder)}),
             **({} if gains.leaves_motion_as_is else {"gains": asdict(gains)}),
             **({"style": asdict(style)} if any(asdict(style).values()) else {}),
@@ -188,6 +189,11 @@ class Animator:
             expressivity=gains.expressivity,
             provenance=source,
         )
+
+    def licences(self, emotion: Emotion = None) -> dict[str, str]:
+        """SPDX identifiers of the licences of the weights that are used, by what they do."""
+        used = {"decoder": self.licence}
+        return used if emotion is not None else {**used, "diarizer": self.diarizer.licence}
 
     def track(
         self,

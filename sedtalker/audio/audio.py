@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,46 @@ import soxr
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
+
+
+@dataclass(frozen=True)
+class FrameClock:
+    """Regular frame times.
+
+    Attributes:
+        rate: frames per second.
+        offset: time of frame 0, seconds. For analysis frames this is the centre of the first receptive field.
+    """
+
+    rate: float
+    offset: float = 0.0
+
+    def times(self, frames: int) -> NDArray[np.float64]:
+        """Times (frames,) in seconds."""
+        return self.offset + np.arange(frames) / self.rate
+
+    def index(self, time: float) -> int:
+        """The frame nearest to a time in seconds (may lie outside the stream)."""
+        return round((time - self.offset) * self.rate)
+
+    def frames(self, duration: float) -> int:
+        """Frames that cover ``duration`` seconds: the stream ends with it or less than a frame later; at least one."""
+        return max(1, math.ceil(duration * self.rate - 1e-6))
+
+
+def resample_frames(
+    values: NDArray[np.floating], times: NDArray[np.floating], target: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """Linear interpolation of (T, …) values given at ``times`` (T,) to ``target`` times, held at both ends."""
+    if len(times) == 1:
+        return np.repeat(np.asarray(values, np.float32), len(target), axis=0)
+    position = np.interp(target, times, np.arange(len(times)))
+    low = np.minimum(position.astype(np.int64), len(times) - 2)
+    weight = (position - low).reshape(-1, *([1] * (np.ndim(values) - 1)))
+    return np.asarray((1 - weight) * values[low] + weight * values[low + 1], dtype=np.float32)
+
+
+# --- Any audio or video file in, 16 kHz mono float32 out.
 
 SAMPLE_RATE = 16_000
 """Samples per second of all sound inside the package, Hz."""

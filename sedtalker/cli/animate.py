@@ -29,8 +29,10 @@ def animate(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: the audio's name.")] = None,
     emotion: o.EmotionOption = None,
     model: Annotated[str | None, typer.Option(help="A diarizer's folder, or hf:NAME, as for diarize.")] = None,
+    encoder: o.EncoderOption = None,
     enroll: o.EnrollOption = None,
     min_confidence: o.MinConfidenceOption = 0.0,
+    trust: o.TrustOption = 1.0,
     decoder: Annotated[Path | None, typer.Option(help="A decoder's folder; of vertices too, with its --mesh.")] = None,
     intensity: o.IntensityOption = 1.0,
     expressivity: o.ExpressivityOption = 1.0,
@@ -87,7 +89,8 @@ def animate(
         }
         lighting = load_lighting(light)
         check_renderer(renderer)
-        animator = Animator.from_pretrained(decoder or "decoder", diarizer=model or "diarizer", device=device)
+        diarizer = "diarizer" if emotion is not None else o.open_diarizer(model, encoder, trust, device)
+        animator = Animator.from_pretrained(decoder or "decoder", diarizer=diarizer, device=device)
         o.save_preset(context, save_preset)
         with one_step(shown.hook, "reading the audio"):
             sound = load_audio(audio, max_seconds)
@@ -108,6 +111,7 @@ def animate(
         )
         assert animation.track is not None
         log.info("emotion: %s", animation.track.summary())
+        log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
         if video:
             animation.render(
                 results.path / names[0], sound, size=size, backend=renderer, light=lighting, hook=shown.hook

@@ -45,8 +45,10 @@ def diarize(
         str | None,
         typer.Option(help="A diarizer's checkpoint folder, or hf:NAME, a classifier of the Hugging Face hub."),
     ] = None,
+    encoder: o.EncoderOption = None,
     enroll: o.EnrollOption = None,
     min_confidence: o.MinConfidenceOption = 0.0,
+    trust: o.TrustOption = 1.0,
     stream: Annotated[
         bool, typer.Option("--stream", help="Print while it is spoken; with --json a line every 0.32 s.")
     ] = False,
@@ -68,7 +70,6 @@ def diarize(
     streams = stream or audio == PIPE
     if streams and (output or plot or rttm or min_confidence or coordinates):
         raise InputError("a stream takes only --json, --look-ahead, --model, --enroll and --device")
-    from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.emotion.formats.files import check_track_name
     from sedtalker.emotion.formats.json import track_to_json
     from sedtalker.emotion.formats.labels import segments_to_rttm
@@ -83,7 +84,7 @@ def diarize(
     o.check_files(*([] if audio == PIPE else [audio]), coordinates, *(enroll or []))
     o.check_enroll(enroll, model)
     plane = None if coordinates is None else read_coordinates(coordinates)
-    diarizer = Diarizer.from_pretrained(model or "diarizer", device)
+    diarizer = o.open_diarizer(model, encoder, trust, device)
     if streams:
         return print_lines(stream_lines(diarizer.stream(look_ahead, enroll=enroll or ()), audio, json, max_seconds))
     from sedtalker.audio import load_audio

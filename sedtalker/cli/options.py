@@ -12,6 +12,7 @@ from sedtalker.cli.console import say
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
+    from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.face.face import Face
     from sedtalker.mesh.mesh import Mesh
     from sedtalker.progress import Hook
@@ -53,6 +54,19 @@ MinConfidenceOption = Annotated[
     typer.Option(min=0.0, max=1.0, help="Segments below this confidence are 'uncertain', and a face stays neutral."),
 ]
 """Of doubtful segments."""
+EncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The speech encoder behind the diarizer: emotion_encoder (built in), whisper-base (from the Hugging Face "
+        "hub, more accurate), or a folder with the weights of openai/whisper-base."
+    ),
+]
+"""Of the diarizer's encoder."""
+TrustOption = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, help="How far intensity shrinks where the diarizer is in doubt; 0: not at all."),
+]
+"""Of doubt."""
 IntensityOption = Annotated[float, typer.Option(min=0.0, max=3.0, help="Scales the strength of emotion.")]
 """Of the track."""
 ExpressivityOption = Annotated[float, typer.Option(min=0.0, max=2.0, help="Scales what emotion adds to the motion.")]
@@ -172,3 +186,17 @@ def open_face(
     if mesh is None:
         return Face.builtin(name)
     return Mesh.load(mesh) if as_mesh else Face.from_mesh(mesh, head=head, landmarks=landmarks, hook=hook)
+
+
+def open_diarizer(model: str | None, encoder: str | None, trust: float, device: str) -> Diarizer:
+    """The diarizer that ``--model`` and ``--encoder`` name."""
+    from sedtalker.emotion.diarizer import DIARIZERS, Diarizer
+
+    folder = None
+    if encoder not in (None, "emotion_encoder"):
+        if model is not None and model not in DIARIZERS:
+            raise InputError("--encoder chooses among the built-in diarizers; leave --model out")
+        model, folder = "whisper-base", None if encoder == "whisper-base" else encoder
+        if folder is not None and not Path(folder).is_dir():
+            raise InputError(f"--encoder {encoder}: give emotion_encoder, whisper-base or a folder with its weights")
+    return Diarizer.from_pretrained(model or "diarizer", device, encoder=folder, trust=trust)

@@ -25,6 +25,7 @@ def stream(
     fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 60.0,
     emotion: o.EmotionOption = None,
     enroll: o.EnrollOption = None,
+    trust: o.TrustOption = 1.0,
     intensity: o.IntensityOption = 1.0,
     expressivity: o.ExpressivityOption = 1.0,
     articulation: o.ArticulationOption = 1.0,
@@ -67,7 +68,8 @@ def stream(
         IdleMotion(blinks, gaze, head),
         tuple(enroll or ()),
     )
-    animator = Animator.from_pretrained(decoder or "streaming", device=device)
+    diarizer = o.open_diarizer(None, None, trust, device)
+    animator = Animator.from_pretrained(decoder or "streaming", diarizer=diarizer, device=device)
     o.save_preset(context, save_preset)
     frames = animator.stream(sound_pieces(audio, max_seconds), settings)
     header = json.dumps({"shapes": ARKIT_52, "fps": fps})

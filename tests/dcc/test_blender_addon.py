@@ -15,7 +15,7 @@ import pytest
 
 from scripts.build_blender_addon import SOURCES, build_addon
 from sedtalker.animation.animation import Animation
-from sedtalker.emotion.densify import densify
+from sedtalker.emotion.formats import densify
 from sedtalker.emotion.formats.files import read_track, write_track
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.emotion.track import EmotionTrack, Segment

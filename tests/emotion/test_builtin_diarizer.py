@@ -13,9 +13,9 @@ from sedtalker.speech.encoder import open_encoder
 
 def test_belongs_to_the_builtin_encoder():
     config = read_config(builtin_checkpoint("diarizer"))
-    assert config.encoder_sha256 == weights_sha256(builtin_checkpoint("speech_encoder")), "train the diarizer again"
+    assert config.encoder_sha256 == weights_sha256(builtin_checkpoint("emotion_encoder")), "train the diarizer again"
     assert tuple(config.model["labels"]) == CATEGORIES
-    assert config.licence == "CC-BY-NC-SA-4.0"
+    assert config.licence == "ODbL-1.0"
 
 
 def test_card_and_config_name_the_same_licence():
@@ -29,7 +29,7 @@ def test_runs_and_repeats_itself():
     time = np.arange(48_000) / 16_000
     wave = sum(np.sin(2 * np.pi * 140 * k * time + np.sin(3 * time)) / k for k in range(1, 20))
     audio = from_samples(0.1 * wave * (np.sin(2 * np.pi * 3 * time) > -0.5) + 1e-3 * rng.normal(size=48_000), 16_000)
-    encoder, diarizer = open_encoder(), load_diarizer()
+    encoder, diarizer = open_encoder("emotion_encoder"), load_diarizer()
     first, second = (diarize(diarizer, encoder(audio), audio.duration) for _ in range(2))
     assert len(first) == 150
     assert first.posterior.tobytes() == second.posterior.tobytes()

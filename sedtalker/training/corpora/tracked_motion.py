@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio, resample_frames
-from sedtalker.emotion.densify import constant_track
+from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError

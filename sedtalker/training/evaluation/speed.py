@@ -33,7 +33,7 @@ from sedtalker.speech.stream import EncoderStream
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
-from sedtalker.training.evaluation.joined import joined_test_recordings, recording_metrics
+from sedtalker.training.evaluation.diarizer import joined_test_recordings, recording_metrics
 
 logger = logging.getLogger(__name__)
 

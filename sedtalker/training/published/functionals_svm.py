@@ -29,12 +29,12 @@ from sedtalker.training.evaluation.clips import (
 )
 from sedtalker.training.evaluation.diarizer import (
     TestSet,
+    joined_metrics,
     measure_diarizer,
     open_test_set,
     plot_reliability,
     trained_encoder,
 )
-from sedtalker.training.evaluation.joined import joined_metrics
 from sedtalker.training.run import cache_folder, compose, train
 
 logger = logging.getLogger(__name__)

@@ -29,6 +29,7 @@ from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS
 from sedtalker.training.cards import decoder_card
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import read_reference_rig
+from sedtalker.training.evaluation.lips import frame_times, validate_talking
 from sedtalker.training.motion.crops import CropConfig, Scene, SpeechCrop, TalkingCrops
 from sedtalker.training.motion.expressive_motion import (
     Prominence,
@@ -44,7 +45,6 @@ from sedtalker.training.motion.phone_motion import speak_phones, train_phone_mot
 from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
 from sedtalker.training.published.decoder_forms import DecoderFormConfig, build_form
 from sedtalker.training.task import Batch, PreparedTask
-from sedtalker.training.tasks.lip_validation import frame_times, validate_talking
 
 
 class DecoderTaskConfig(CropConfig):

@@ -25,7 +25,6 @@ from sedtalker.progress import Hook
 from sedtalker.speech.emotion_encoder import GRID, EmotionEncoder, EmotionEncoderConfig
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.training.cards import fill_card
-from sedtalker.training.corpora.crowd_votes import is_rated, read_votes, soft_targets, votes_on
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
     clips_of,
@@ -35,7 +34,14 @@ from sedtalker.training.corpora.layer_features import (
 )
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
-from sedtalker.training.corpora.transfer_recipe import DEGRADED, mask_noisy_spectrum
+from sedtalker.training.corpora.transfer_recipe import (
+    DEGRADED,
+    is_rated,
+    mask_noisy_spectrum,
+    read_votes,
+    soft_targets,
+    votes_on,
+)
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask
 

@@ -26,12 +26,12 @@ from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.training.cards import corrected_decoder_card, mouth_model_card
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
+from sedtalker.training.evaluation.lips import UNSEEN_CLIPS, frame_times, validate_talking
 from sedtalker.training.motion.alignment import IGNORED, phone_frames
 from sedtalker.training.motion.crops import CropConfig, SpeechCrop, TalkingCrops
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
 from sedtalker.training.motion.spoken_motion import TONGUE, SpokenMotion, measure_lips
 from sedtalker.training.task import Batch, PreparedTask
-from sedtalker.training.tasks.lip_validation import UNSEEN_CLIPS, frame_times, validate_talking
 
 TRAINED_ON = [
     "GRID talker s1, tracked (CC BY 4.0)",

@@ -30,15 +30,7 @@ from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import load_emotion_network
-from sedtalker.training.cards import fill_card
-from sedtalker.training.corpora.crowd_votes import (
-    Votes,
-    intensity_targets,
-    is_rated,
-    read_votes,
-    soft_targets,
-    votes_on,
-)
+from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.layer_features import (
     TEACHER,
     LayerFeatures,
@@ -50,7 +42,14 @@ from sedtalker.training.corpora.layer_features import (
 )
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
-from sedtalker.training.evaluation.measures import card_table
+from sedtalker.training.corpora.transfer_recipe import (
+    Votes,
+    intensity_targets,
+    is_rated,
+    read_votes,
+    soft_targets,
+    votes_on,
+)
 from sedtalker.training.task import Batch, PreparedTask
 from sedtalker.training.tasks.whitened_perceptrons import (
     Described,
@@ -329,17 +328,7 @@ class TransferDiarizerTask(PreparedTask):
             model=network.config.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = fill_card(
-            "transfer_diarizer",
-            encoder="layers of Whisper-base (MIT, not contained here)" if self.teacher else "the emotion encoder",
-            licence=config.licence,
-            members=self.model.members,
-            windows=", ".join(f"{w:g}" for w in self.model.windows),
-            temperature=network.config.temperature,
-            development=", ".join(self.development),
-            corpora="\n".join(f"- {name}" for name in trained_on),
-            metrics=card_table("diarizer", metrics),
-        )
+        card = transfer_card(config)
         write_checkpoint(folder, config, network.state_dict(), card)
 
 

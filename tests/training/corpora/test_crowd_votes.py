@@ -9,9 +9,9 @@ import pytest
 
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.crowd_votes import intensity_targets, read_vote_table, read_votes, soft_targets
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import find_corpus
+from sedtalker.training.corpora.transfer_recipe import intensity_targets, read_vote_table, read_votes, soft_targets
 
 OURS = (
     "file,voice_A,voice_D,voice_F,voice_H,voice_N,voice_S,voice_level_mean\n"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, load_audio, resample_frames
-from sedtalker.emotion.densify import constant_track
+from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.taxonomy import EMOVOCA
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face

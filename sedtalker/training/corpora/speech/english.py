@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.training.corpora.crowd_votes import read_vote_table
 from sedtalker.training.corpora.speech import NamedFiles, Ratings, SpeechCorpus, Training
+from sedtalker.training.corpora.transfer_recipe import read_vote_table
 
 SEVEN = tuple(CATEGORIES)
 """All our categories."""
