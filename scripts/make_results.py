@@ -42,7 +42,7 @@ INTRODUCTION = (
 )
 TRANSFERS = {"transfer": "diarizer", "transfer_whisper_base": "whisper-base"}
 """Parts of zero-shot tables, and the weights they are of."""
-CLIPS = 120
+CLIPS = 60
 """Clips of each corpus that are scored."""
 LOOK_AHEAD = 0.48
 """Seconds that the attention of the shipped decoder sees beyond a frame."""

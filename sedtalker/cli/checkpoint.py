@@ -1,14 +1,22 @@
-"""``sedtalker checkpoint``: what a set of weights is, how good it is, and how it comes in and goes out."""
+"""``sedtalker checkpoint`` and ``sedtalker models``: weights looked at, converted, published, listed and fetched."""
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sedtalker.cli.console import fail_clearly, say, write_json
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
+
+if TYPE_CHECKING:
+    from sedtalker.speech.backbone import BackboneConfig
+
 
 app = typer.Typer(help="Look at weights, convert them, make them ready to publish.", no_args_is_help=True)
 
@@ -119,3 +127,235 @@ def table(
         write_json(made.rows)
     else:
         print(made.markdown(), end="")
+
+
+# --- ``sedtalker models``: which weights there are, in the box and on the hub, and fetching those of the hub.
+
+models_app = typer.Typer(help="List the weights there are, and fetch the encoders of the hub.", no_args_is_help=True)
+
+
+FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
+"""What a model of the hub consists of; the last is not always there."""
+SHOWN = 5
+"""Figures of a checkpoint in the list for a person."""
+
+
+@dataclass(frozen=True)
+class HubFacts:
+    """What a hub encoder's model card says, so that it is known without a network."""
+
+    title: str
+    licence: str
+    parameters: int
+    """Of the whole model."""
+    megabytes: int
+    """To fetch."""
+
+
+HUB_FACTS = {"openai/whisper-base": HubFacts("Whisper base, Radford et al. 2022", "MIT", 74_000_000, 290)}
+"""By the name on the hub."""
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """Weights that come with the package."""
+
+    name: str
+    folder: str
+    kind: str
+    megabytes: float
+    licence: str
+    trained_on: list[str]
+    held_out: dict[str, float]
+    encoder: str | None
+    """The hub encoder that it needs, if any."""
+
+
+@dataclass(frozen=True)
+class HubEncoder:
+    """An encoder that is fetched once."""
+
+    name: str
+    hub: str
+    title: str
+    licence: str
+    parameters: int
+    """Of the whole model, of which only the first blocks of the encoder run."""
+    blocks: int | None
+    """So many; None: all."""
+    megabytes: int
+    here: str | None
+    """Its folder on this machine; None: not fetched yet."""
+
+
+# --- What there is.
+
+
+@models_app.command("list")
+@fail_clearly
+def list_models(json: AsJson = False) -> None:
+    """List built-in weights with their licence and held-out figures, and the encoders of the hub."""
+    built_in, encoders = built_in_weights(), hub_encoders()
+    if json:
+        write_json({"built_in": [asdict(b) for b in built_in], "hub_encoders": [asdict(e) for e in encoders]})
+        return
+    print("built-in weights (sedtalker checkpoint inspect NAME says more)")
+    for b in built_in:
+        print(f"\n{b.name:<24}{b.kind:<20}{b.megabytes:>6.1f} MB   {b.licence}")
+        print(f"  folder       {b.folder}")
+        if b.encoder:
+            print(f"  encoder      {b.encoder}, of the hub")
+        print(f"  trained on   {'; '.join(b.trained_on)}")
+        if figures := _figures(b):
+            print(f"  held out     {figures}")
+    print("\nencoders of the Hugging Face hub (sedtalker models pull NAME)")
+    for e in encoders:
+        part = f", the first {e.blocks} encoder blocks used" if e.blocks else ""
+        print(f"\n{e.name:<24}{e.hub:<20}{e.megabytes:>6} MB   {e.licence}")
+        print(f"  {e.title}: {e.parameters / 1e6:.0f} M parameters{part}")
+        print(f"  {'on this machine: ' + e.here if e.here else 'not on this machine'}")
+
+
+def built_in_weights() -> list[BuiltIn]:
+    """Every checkpoint beside the built-in ones, in alphabetical order."""
+    from sedtalker.checkpoint import builtin_checkpoint, is_checkpoint, read_config
+
+    root = builtin_checkpoint("speech_encoder").parent
+    found = []
+    for folder in sorted(p for p in root.iterdir() if is_checkpoint(p)):
+        config, weights = read_config(folder), folder / "model.safetensors"
+        size = weights.stat().st_size / 1e6 if weights.is_file() else 0.0
+        encoder = (config.model.get("backbone") or {}).get("name")
+        kind, licence, lines = config.kind, config.licence, config.trained_on
+        found.append(BuiltIn(folder.name, str(folder), kind, round(size, 1), licence, lines, config.held_out, encoder))
+    return found
+
+
+def hub_encoders() -> list[HubEncoder]:
+    """The hub encoders that have a short name, and whether they are on this machine."""
+    from sedtalker.speech.encoder import HUB_ENCODERS
+
+    found = []
+    for name, config in HUB_ENCODERS.items():
+        facts = HUB_FACTS[config.name]
+        blocks = max(config.side_by_side) if config.side_by_side else config.layers
+        here = cached_folder(config)
+        size, place = facts.megabytes, None if here is None else str(here)
+        found.append(HubEncoder(name, config.name, facts.title, facts.licence, facts.parameters, blocks, size, place))
+    return found
+
+
+def cached_folder(config: BackboneConfig) -> Path | None:
+    """Where this machine's cache of the hub holds a model; None where it does not."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ModuleNotFoundError:
+        return None
+    found = try_to_load_from_cache(config.name, "model.safetensors", revision=config.revision)
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _figures(weights: BuiltIn) -> str:
+    from sedtalker.training.evaluation.measures import TEST, listed_metrics
+
+    part = "decoder" if weights.kind == "corrected_decoder" else weights.kind.replace("_", "-")
+    listed = [(m.key, value) for m, value in listed_metrics(TEST.get(part, ()), weights.held_out)]
+    listed = listed or list(weights.held_out.items())
+    return ", ".join(f"{key} {value:.3g}" for key, value in listed[:SHOWN])
+
+
+# --- Fetching.
+
+
+@models_app.command()
+@fail_clearly
+def pull(
+    name: Annotated[str, typer.Argument(help="An encoder of sedtalker models list: whisper-base.")],
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FOLDER", help="Take it from a folder (config.json, model.safetensors)."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Fetch an encoder into this machine's cache of the Hugging Face hub; nothing is fetched twice.
+
+    With --from it is copied into that cache from a folder, for machines without a network.
+    """
+    from sedtalker.speech.encoder import HUB_ENCODERS
+
+    if name not in HUB_ENCODERS:
+        if any(b.name == name for b in built_in_weights()):
+            raise InputError(f"{name}: built in, there is nothing to fetch")
+        raise InputError(f"{name}: no such encoder; there is {', '.join(HUB_ENCODERS)}")
+    config = HUB_ENCODERS[name]
+    with extra("hub"):
+        import huggingface_hub  # noqa: F401
+        import transformers  # noqa: F401
+    folder = fetched(config) if source is None else copied(config, source)
+    if json:
+        write_json({"name": name, "hub": config.name, "folder": str(folder)})
+    else:
+        say(f"{name}: ready, {HUB_FACTS[config.name].licence}")
+        print(folder)
+
+
+def fetched(config: BackboneConfig) -> Path:
+    """The folder of a hub model in the cache, fetched there if it was not; opened once, so that it is known to work.
+
+    Raises:
+        InputError: it is not here and the hub cannot be reached, or it is no such model.
+    """
+    from sedtalker.speech.encoder import open_encoder
+
+    if cached_folder(config) is None:
+        say(f"fetching {config.name}, {HUB_FACTS[config.name].megabytes} MB")
+    try:
+        open_encoder(config)
+    except InputError as error:
+        if "cannot be reached" in str(error):
+            raise InputError(f"{error}; fetch it elsewhere and give its folder with --from FOLDER") from None
+        raise
+    folder = cached_folder(config)
+    if folder is None:
+        raise InputError(f"{config.name}: opened, but there is no model.safetensors of it in the cache of the hub")
+    return folder
+
+
+def copied(config: BackboneConfig, source: Path) -> Path:
+    """Copy a model's folder into the cache of the hub under its name there, as if it had been fetched.
+
+    Raises:
+        InputError: it is no model of that kind, its weights are not those that built-in networks were trained on, or
+            it cannot be written there.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    from sedtalker.checkpoint import read_config
+    from sedtalker.speech.encoder import open_encoder
+
+    if not source.is_dir():
+        raise InputError(f"{source}: no such folder")
+    digest = open_encoder(config.model_copy(update={"name": str(source), "revision": None})).sha256()
+    for weights in built_in_weights():
+        needed = read_config(Path(weights.folder)).encoder_sha256
+        if weights.encoder == config.name and needed not in (None, digest):
+            raise InputError(f"{source}: not the weights of {config.name} that {weights.name} was trained on")
+    commit = config.revision or hashlib.sha1((source / "model.safetensors").read_bytes()).hexdigest()
+    root = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=config.name, repo_type="model")
+    target = root / "snapshots" / commit
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=root) as folder:
+                part = Path(folder) / "part"
+                part.mkdir()
+                for name in FILES:
+                    if (source / name).is_file():
+                        shutil.copyfile(source / name, part / name)
+                part.replace(target)
+        (root / "refs").mkdir(exist_ok=True)
+        (root / "refs" / (config.revision or "main")).write_text(commit, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror or error})") from None
+    return target

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sedtalker.cli import checkpoint, data, evaluate, face, mesh, models
+from sedtalker.cli import checkpoint, data, evaluate, face, mesh
 from sedtalker.cli.animate import animate
 from sedtalker.cli.compare import compare
 from sedtalker.cli.diarize import diarize
@@ -32,7 +32,7 @@ app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(data.app, name="data")
 app.add_typer(face.app, name="face")
 app.add_typer(mesh.app, name="mesh")
-app.add_typer(models.app, name="models")
+app.add_typer(checkpoint.models_app, name="models")
 
 
 def _version(value: bool) -> None:

@@ -96,11 +96,10 @@ def test_an_exported_run_tells_how_it_was_made(tmp_path: Path) -> None:
 
 
 def test_test_metrics_stand_apart_from_validation_metrics() -> None:
-    lines = run("inspect", "diarizer").stdout.splitlines()
+    lines = run("inspect", "decoder").stdout.splitlines()
     heads = [line.split(",")[0] for line in lines if line.startswith("on ")]
-    shown = [line.split()[:2] for line in lines if line.strip().startswith("uar_ravdess ")]
-    assert shown == [["uar_ravdess", "0.619"], ["uar_ravdess", "0.7381"]]
     assert heads == ["on test data", "on validation data"]
+    assert "zero_shot_uar" in run("inspect", "diarizer").stdout
     assert json.loads(run("inspect", "decoder", "--json").stdout)["held_out"]["lip_r"] == 0.91
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sedtalker.cli.checkpoint import HUB_FACTS, cached_folder
 from sedtalker.cli.main import app
-from sedtalker.cli.models import HUB_FACTS, cached_folder
 from sedtalker.speech import encoder as encoders
 from sedtalker.speech.encoder import HUB_ENCODERS, open_encoder
 from tests.support.tiny_backbones import save_tiny
@@ -69,7 +69,7 @@ def test_other_names(name: str, message: str) -> None:
 def test_a_folder_is_copied_into_the_cache(empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = HUB_ENCODERS["whisper-base"].model_copy(update={"side_by_side": (1,)})
     monkeypatch.setitem(encoders.HUB_ENCODERS, "whisper-base", tiny)
-    monkeypatch.setattr("sedtalker.cli.models.built_in_weights", list)  # tiny weights are nobody's
+    monkeypatch.setattr("sedtalker.cli.checkpoint.built_in_weights", list)  # tiny weights are nobody's
     source = save_tiny("Whisper", tmp_path / "tiny")
     assert cached_folder(tiny) is None
     result = RUN.invoke(app, ["models", "pull", "whisper-base", "--from", str(source), "--json"])
