@@ -45,12 +45,17 @@ def diarizer_card(checkpoint: CheckpointConfig) -> str:
     )
 
 
-def transfer_card(checkpoint: CheckpointConfig, results: Mapping[str, Any] | None = None) -> str:
+def transfer_card(
+    checkpoint: CheckpointConfig,
+    results: Mapping[str, Any] | None = None,
+    run: str = "One run of `sedtalker train experiment=transfer_diarizer`.",
+) -> str:
     """The card of a diarizer of ``experiment=transfer_diarizer``.
 
     Args:
         checkpoint: its ``config.json``.
         results: the zero-shot table as ``scripts/make_results.py`` keeps it; None: not measured.
+        run: which run it was.
     """
     model = checkpoint.model
     test = "`sedtalker evaluate transfer` measures them."
@@ -63,6 +68,7 @@ def transfer_card(checkpoint: CheckpointConfig, results: Mapping[str, Any] | Non
         test = "\n".join(summary) + "\n\n" + _table(head, rows)
     return fill_card(
         "transfer_diarizer",
+        run=run,
         encoder="layers of Whisper-base (MIT, not contained here)" if model.get("backbone") else "the emotion encoder",
         licence=checkpoint.licence,
         members=model["members"],

@@ -273,6 +273,7 @@ class EmotionEncoderTask(PreparedTask):
         )
         card = fill_card(
             "emotion_encoder",
+            run="One run of `sedtalker train experiment=emotion_encoder`.",
             channels=encoder.config.channels,
             licence=config.licence,
             corpora="\n".join(f"- {name}" for name in trained_on),
