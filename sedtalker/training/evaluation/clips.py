@@ -54,8 +54,8 @@ class EncodedClip:
 
 
 def test_clips(every: list[Clip], corpora: Iterable[str], split: str) -> list[Clip]:
-    """The labelled clips of the split in the given corpora, and a part of the unseen corpora."""
-    names = set(corpora)
+    """The labelled clips of the split in the given corpora and in ``JOINED``, and a part of the unseen corpora."""
+    names = {*corpora, *JOINED}
     known = [c for c in every if c.corpus in names and c.split == split]
     unseen = [c for name, step in UNSEEN_CORPORA.items() for c in [c for c in every if c.corpus == name][::step]]
     return [c for c in (*known, *unseen) if clip_labels(c) is not None and c.path.is_file()]
