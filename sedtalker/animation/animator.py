@@ -165,6 +165,7 @@ class Animator:
                 motion = self.decoder.predict(features, shown, style)
                 if not gains.leaves_motion_as_is:
                     self._check_gains()
+                if gains.split_motion:
                     neutral = self.decoder.predict(features, track.scaled(0.0), style)
                     motion = apply_gains(motion, neutral, gains, face)
         source = {
@@ -176,7 +177,7 @@ class Animator:
             "intensity": intensity,
             "licences": self.licences(emotion),
             **({} if self.builtin else {"decoder_sha256": weights_sha256(self.folder)}),
-            **({} if gains.leaves_motion_as_is else {"gains": asdict(gains)}),
+            **({} if gains.leaves_motion_as_is else {"gains": gains.described()}),
             **({"style": asdict(style)} if any(asdict(style).values()) else {}),
             **(provenance or {}),
         }
@@ -186,7 +187,7 @@ class Animator:
             fps=fps,
             seed=seed,
             idle=idle,
-            expressivity=gains.expressivity,
+            gains=gains,
             provenance=source,
         )
 
@@ -270,7 +271,7 @@ def assemble(
     fps: float = 30.0,
     seed: int = 0,
     idle: IdleMotion | None = None,
-    expressivity: float = 1.0,
+    gains: Gains = Gains(),
     provenance: Mapping[str, Any] | None = None,
 ) -> Animation:
     """Put the decoder's motion on the video clock, add idle motion and bind both to a face.
@@ -285,7 +286,8 @@ def assemble(
         fps: frames a second.
         seed: of the idle motion; one independent stream for each kind, so switching one off leaves the others.
         idle: which idle motions to add; all by default.
-        expressivity: of the head's posture and liveliness; what ``motion`` was made with.
+        gains: what ``motion`` was made with; expressivity also of the head's posture, and those of single shapes are
+            applied here.
         provenance: stored with the animation.
     """
     idle = idle or IdleMotion()
@@ -304,10 +306,11 @@ def assemble(
     head = np.zeros((len(times), 3), np.float32)
     if idle.head:
         energy = resample_frames(_loudness(features), own, times)
-        shown = on_frames if expressivity == 1.0 else on_frames.scaled(expressivity)
+        shown = on_frames if gains.expressivity == 1.0 else on_frames.scaled(gains.expressivity)
         head = idle_motion.head_rotation(times, fps, head_rng, energy, shown)
     zeros = np.zeros(len(times), np.float32)
     coefficients = np.stack([weights.get(name, zeros) for name in face.shapes], axis=1).astype(np.float32)
+    coefficients = gains.of_shapes(coefficients, face.shapes)
     return Animation(coefficients, fps, face, head, on_frames, dict(provenance or {}))
 
 

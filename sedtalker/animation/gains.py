@@ -7,7 +7,8 @@ neutral) and an emotional part (what the track adds). They are scaled apart; lip
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,20 +64,25 @@ class Gains:
         articulation: of the speech part of jaw, lips and tongue, about the closed mouth.
         regions: of the emotional part in a region (see ``REGIONS``), on top of ``expressivity``. A shape of two regions
             takes both factors.
+        shapes: of single ARKit shapes of the finished motion, blinks and gaze included; the result stays in [0, 1].
 
     Raises:
-        InputError: a factor out of range or an unknown region.
+        InputError: a factor out of range, or an unknown region or shape.
     """
 
     expressivity: float = 1.0
     articulation: float = 1.0
     regions: Mapping[str, float] = field(default_factory=dict)
+    shapes: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.regions:
             if name not in REGIONS:
                 raise InputError(f"there is no region '{name}' of the face: use one of {', '.join(REGIONS)}")
-        named = {"expressivity": self.expressivity, "articulation": self.articulation, **self.regions}
+        for name in self.shapes:
+            if name not in ARKIT_52:
+                raise InputError(f"there is no shape '{name}' of ARKit: `sedtalker face list --json` names them")
+        named = {"expressivity": self.expressivity, "articulation": self.articulation, **self.regions, **self.shapes}
         for name, value in named.items():
             if not 0.0 <= value <= MAX_GAIN:
                 raise InputError(f"the gain {name}={value:g} is out of range: use 0 to {MAX_GAIN:g}")
@@ -84,7 +90,12 @@ class Gains:
     @property
     def leaves_motion_as_is(self) -> bool:
         """Whether every factor is 1."""
-        return all(value == 1.0 for value in (self.expressivity, self.articulation, *self.regions.values()))
+        return not self.split_motion and all(value == 1.0 for value in self.shapes.values())
+
+    @property
+    def split_motion(self) -> bool:
+        """Whether a factor scales the speech part or the emotional part, so that both are needed."""
+        return any(value != 1.0 for value in (self.expressivity, self.articulation, *self.regions.values()))
 
     def of_speech(self) -> Floats:
         """(52,) factors of the speech part."""
@@ -97,9 +108,22 @@ class Gains:
             factors[_columns(REGIONS[name])] *= value
         return factors
 
+    def of_shapes(self, coefficients: Floats, names: Sequence[str]) -> Floats:
+        """Finished coefficients (T, K) of the shapes ``names`` with the factors of ``shapes``."""
+        if all(value == 1.0 for value in self.shapes.values()):
+            return coefficients
+        factors = np.array([self.shapes.get(name, 1.0) for name in names], np.float32)
+        scaled = np.where(factors == 1.0, coefficients, np.clip(coefficients * factors, 0.0, 1.0))
+        return scaled.astype(np.float32)
 
-def parse_region_gains(given: Sequence[str]) -> dict[str, float]:
-    """``["brows=1.3", "smile=.7"]`` as a mapping; the last of a region counts.
+    def described(self) -> dict[str, Any]:
+        """For provenance; factors of shapes are named where there are any."""
+        held = asdict(self)
+        return held if self.shapes else {key: value for key, value in held.items() if key != "shapes"}
+
+
+def parse_gains(given: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """``["brows=1.3", "jawOpen=.7"]`` as factors of regions and factors of shapes; the last of a name counts.
 
     Raises:
         InputError: not NAME=NUMBER.
@@ -110,8 +134,9 @@ def parse_region_gains(given: Sequence[str]) -> dict[str, float]:
         try:
             gains[name.strip()] = float(value)
         except ValueError:
-            raise InputError(f"'{text}' is not a gain: give REGION=FACTOR, for example brows=1.3") from None
-    return gains
+            raise InputError(f"'{text}' is not a gain: give NAME=FACTOR, for example brows=1.3") from None
+    shapes = {name: value for name, value in gains.items() if name in ARKIT_52}
+    return {name: value for name, value in gains.items() if name not in shapes}, shapes
 
 
 def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face) -> Floats:
@@ -120,13 +145,13 @@ def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face) -
     Args:
         expressive: (T, 52) coefficients in [0, 1] under the track, 50 frames a second.
         neutral: (T, 52) of the same speech under ``track.scaled(0)``.
-        gains: the factors; if all are 1, the result is ``expressive`` itself.
+        gains: the factors of both parts; if all are 1, the result is ``expressive`` itself.
         face: whose lips must stay closed: with the ARKit shapes first and landmarks.
 
     Returns:
         (T, 52) in [0, 1]. Where the mouth is closed in both motions, it is closed in the result.
     """
-    if gains.leaves_motion_as_is:
+    if not gains.split_motion:
         return expressive
     of_speech, of_emotion = gains.of_speech(), gains.of_emotion()
     scaled = (of_speech * neutral + of_emotion * (expressive - neutral)).clip(0.0, 1.0)

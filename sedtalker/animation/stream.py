@@ -181,7 +181,7 @@ class AnimationStream:
         self.face = face_stream(s.intensity)
         # gains split the motion: the same speech is decoded once more under a neutral track
         self.neutral: FaceStream | None = None
-        if not s.gains.leaves_motion_as_is:
+        if s.gains.split_motion:
             self.neutral = face_stream(0.0)
         self.mesh = load_face() if self.neutral is not None else None
         self.idle = IdleStream(s.seed, s.idle.blinks, s.idle.gaze)
@@ -220,7 +220,8 @@ class AnimationStream:
             head = np.zeros(3, np.float32)
             if self.head is not None:
                 head = self.head.at(self.loudness, self.label, self.intensity * self.settings.gains.expressivity)
-            yield StreamedFrame(round(at, 4), self.idle.add(at, now), head, self.label, self.intensity)
+            weights = self.settings.gains.of_shapes(self.idle.add(at, now), ARKIT_52)
+            yield StreamedFrame(round(at, 4), weights, head, self.label, self.intensity)
             self.number += 1
         kept = max(0, int(np.searchsorted(self.times, self.number / fps)) - 1)
         self.times, self.weights = self.times[kept:], self.weights[kept:]

@@ -68,7 +68,7 @@ def animate(
     names = [audio.stem + suffix for suffix in suffixes]
     with OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
         from sedtalker.animation.animator import Animator
-        from sedtalker.animation.gains import Gains, parse_region_gains
+        from sedtalker.animation.gains import Gains, parse_gains
         from sedtalker.animation.idle_motion import IdleMotion
         from sedtalker.animation.style import parse_style
         from sedtalker.audio import load_audio
@@ -83,7 +83,7 @@ def animate(
         if emotion is not None:
             check_emotion(emotion)
         settings = {
-            "gains": Gains(expressivity, articulation, parse_region_gains(gain or [])),
+            "gains": Gains(expressivity, articulation, *parse_gains(gain or [])),
             "style": parse_style(style),
             "idle": IdleMotion(blinks, gaze, head),
         }

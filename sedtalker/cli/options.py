@@ -24,7 +24,8 @@ LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
 """The categories, for help texts; the same as ``emotion.track.CATEGORIES`` (a test)."""
 
 GAIN_HELP = (
-    "Scales the emotion of a region: brows, eyes, cheeks, nose, jaw, mouth, smile or frown; brows=1.3. Repeatable."
+    "Scales the emotion of a region (brows, eyes, cheeks, nose, jaw, mouth, smile or frown: brows=1.3), or a shape of "
+    "ARKit in the finished motion (jawOpen=1.2). Repeatable."
 )
 """Help text of ``--gain``."""
 STYLE_HELP = (
@@ -75,8 +76,8 @@ ArticulationOption = Annotated[
     float, typer.Option(min=0.0, max=2.0, help="Scales how far speech moves jaw and lips; closures stay.")
 ]
 """Of the speech part of the motion."""
-GainOption = Annotated[list[str] | None, typer.Option(metavar="REGION=FACTOR", help=GAIN_HELP)]
-"""Of a region's emotional part."""
+GainOption = Annotated[list[str] | None, typer.Option(metavar="NAME=FACTOR", help=GAIN_HELP)]
+"""Of a region's emotional part, or of a shape."""
 StyleOption = Annotated[str, typer.Option(help=STYLE_HELP)]
 """Of the talker."""
 SeedOption = Annotated[int, typer.Option(min=0, help="Of blinks, gaze and head motion.")]

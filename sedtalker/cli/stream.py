@@ -46,7 +46,7 @@ def stream(
     Gains other than 1 look 80 ms ahead at closed lips, and add that to the delay.
     """
     from sedtalker.animation.animator import Animator
-    from sedtalker.animation.gains import Gains, parse_region_gains
+    from sedtalker.animation.gains import Gains, parse_gains
     from sedtalker.animation.idle_motion import IdleMotion
     from sedtalker.animation.stream import StreamSettings
     from sedtalker.animation.style import parse_style
@@ -62,7 +62,7 @@ def stream(
         fps,
         emotion,
         intensity,
-        Gains(expressivity, articulation, parse_region_gains(gain or [])),
+        Gains(expressivity, articulation, *parse_gains(gain or [])),
         parse_style(style),
         seed,
         IdleMotion(blinks, gaze, head),

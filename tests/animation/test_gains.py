@@ -19,7 +19,7 @@ from sedtalker.animation.gains import (
     SLACK,
     Gains,
     apply_gains,
-    parse_region_gains,
+    parse_gains,
 )
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import load_audio
@@ -140,10 +140,13 @@ def test_every_region_has_shapes():
 
 
 def test_bad_gains_are_said():
-    assert parse_region_gains(["brows=1.3", "smile=.7", "brows=1"]) == {"brows": 1.0, "smile": 0.7}
+    assert parse_gains(["brows=1.3", "smile=.7", "brows=1", "jawOpen=1.2"]) == (
+        {"brows": 1.0, "smile": 0.7},
+        {"jawOpen": 1.2},
+    )
     for text in ("brows", "brows=much", "=2="):
         with pytest.raises(InputError, match="give REGION=FACTOR"):
-            parse_region_gains([text])
+            parse_gains([text])
     with pytest.raises(InputError, match="no region 'ears'"):
         Gains(regions={"ears": 1.0})
     for value in (2.5, -0.1, float("nan")):
