@@ -155,6 +155,16 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
     return audio
 
 
+def channel_parts(path: Path, longest: float = LONGEST_SECONDS) -> tuple[int, Iterator[Channels]]:
+    """Samples per second of a file, and its sound as it is: parts (n, channels) of about ``PART_SECONDS``.
+
+    Raises:
+        InputError: at once, or from the iterator: not a readable audio file.
+    """
+    decoder = _Decoder(path, longest)
+    return decoder.rate(), decoder.parts()
+
+
 def as_audio(
     source: Audio | Path | str | NDArray[np.floating], rate: int | None = None, longest: float = LONGEST_SECONDS
 ) -> Audio:

@@ -1,0 +1,45 @@
+"""``sedtalker studio``: the page in the browser where emotion over time is seen, heard and changed."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sedtalker.cli import options as o
+from sedtalker.cli.console import JsonOption, fail_clearly, say, write_json
+from sedtalker.errors import InputError, extra
+
+Source = Annotated[Path | None, typer.Argument(help="Speech, or a project (.sedproject); or drop one on the page.")]
+
+
+@fail_clearly
+def studio(
+    source: Source = None,
+    mesh: Annotated[Path | None, typer.Option(help="Your head, or its .sedface; default: the built-in face.")] = None,
+    face: Annotated[str | None, typer.Option(help="A built-in face (sedtalker face list), or random-SEED.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the server on this machine; 0: any free one.")] = 8765,
+    open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Edit a track in the browser: head, sound and emotion under one cursor. Ends with Ctrl-C."""
+    if mesh is not None and face is not None:
+        raise InputError("choose one of --mesh and --face")
+    o.check_files(source, mesh)
+    with extra("studio"):
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    from sedtalker.studio.start import run
+
+    def tell(url: str) -> None:
+        if as_json:
+            write_json({"url": url})
+        else:
+            print(url, flush=True)
+        if open_page:
+            webbrowser.open(url)
+
+    run(source, mesh, face, port, tell)
+    say("the studio is closed")

@@ -1,0 +1,1 @@
+"""The studio: a page in the browser where emotion over time is seen, heard and changed; needs the extra ``studio``."""

@@ -1,0 +1,193 @@
+"""Motion of a recording under a track that is being edited: only what an edit can have changed is decoded again.
+
+The recording is encoded once. The decoder's output is kept frame by frame; when the track or the style changes, the
+frames whose inputs differ, and those near enough to depend on them, are marked. Asked for a stretch of time, only its
+marked frames are decoded, with seconds before them to warm the recurrent state up. Up to ``WHOLE_SECONDS`` everything is
+decoded at once instead, so what is shown is exactly what is exported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation.animation import Animation
+from sedtalker.animation.animator import Animator, assemble
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.decoder import eased_emotion
+from sedtalker.animation.gains import apply_gains
+from sedtalker.audio import Audio, FrameClock
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.face.face import Face
+from sedtalker.nn import torch_threads
+from sedtalker.speech.features import SpeechFeatures
+from sedtalker.studio.document import Settings
+
+Floats = NDArray[np.float32]
+
+WHOLE_SECONDS = 30.0
+"""Recordings up to this long are decoded as a whole."""
+WARM_UP = 4.0
+"""Seconds decoded before a stretch; after so long nothing is left of how the recurrent state began."""
+AHEAD = 1.0
+"""Seconds after a frame that it can depend on: attention (0.5 s), the mouth model and the easing of cuts."""
+
+
+@dataclass(eq=False)
+class _Layer:
+    """What the decoder gives under one track and style.
+
+    Attributes:
+        style: of talking.
+        inputs: (T, 8) posterior and intensity that conditioned ``motion``.
+        motion: (T, 52) coefficients.
+        valid: (T,) frames that belong to ``inputs``.
+        exact: whether ``motion`` came from one pass over the whole recording.
+    """
+
+    style: Style
+    inputs: Floats
+    motion: Floats
+    valid: NDArray[np.bool_]
+    exact: bool = False
+
+
+class Decoding:
+    """The motion of one recording.
+
+    Args:
+        animator: whose decoder is used.
+        sound: the recording.
+        features: what the animator's encoder gives of it.
+    """
+
+    def __init__(self, animator: Animator, sound: Audio, features: SpeechFeatures):
+        self.animator, self.sound, self.features = animator, sound, features
+        self.emotional: _Layer | None = None
+        self.neutral: _Layer | None = None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the recording is too long to be decoded as a whole at every edit."""
+        return self.sound.duration > WHOLE_SECONDS
+
+    def animation(
+        self, track: EmotionTrack, settings: Settings, face: Face, start: float = 0.0, end: float = np.inf
+    ) -> Animation:
+        """The animation of a track, as ``Animator`` makes it; good from ``start`` to ``end`` seconds.
+
+        Args:
+            track: as ``Base.render`` gives it, not scaled.
+            settings: of the document.
+            face: what is animated.
+            start, end: beyond these, motion may be that of an older track.
+        """
+        scaled = track.scaled(settings.intensity)
+        shown = scaled.without_uncertain() if scaled.min_confidence else scaled
+        gains, style = settings.gains, settings.talking_style
+        with torch_threads(1):
+            self.emotional = self._decoded(self.emotional, shown, style, start, end)
+            motion = self.emotional.motion
+            if gains.split_motion:
+                self.neutral = self._decoded(self.neutral, scaled.scaled(0.0), style, start, end)
+                motion = apply_gains(motion, self.neutral.motion, gains, face)
+        return assemble(
+            *(motion, self.animator.decoder.shapes, self.features, scaled, face),
+            duration=self.sound.duration,
+            fps=settings.fps,
+            seed=settings.seed,
+            idle=settings.idle,
+            gains=gains,
+        )
+
+    def affected(self, start: float, end: float) -> tuple[float, float]:
+        """Seconds whose motion an edit from ``start`` to ``end`` can change."""
+        if not self.in_parts:
+            return 0.0, self.sound.duration
+        return max(0.0, start - AHEAD), min(self.sound.duration, end + WARM_UP)
+
+    def _decoded(self, layer: _Layer | None, track: EmotionTrack, style: Style, start: float, end: float) -> _Layer:
+        """The layer under a track and style, valid at least from ``start`` to ``end``."""
+        features = self.features
+        inputs = np.column_stack(eased_emotion(features, track)).astype(np.float32)
+        inputs[inputs[:, -1] == 0.0, :-1] = 0.0  # at intensity 0 the category does not matter
+        if layer is None or layer.style != style:
+            empty = np.zeros((len(features), len(self.animator.decoder.shapes)), np.float32)
+            layer = _Layer(style, inputs, empty, np.zeros(len(features), bool))
+        else:
+            moved = (layer.inputs != inputs).any(axis=1)
+            valid = layer.valid & ~self._near(moved)
+            layer = replace(layer, inputs=inputs, valid=valid, exact=layer.exact and bool(valid.all()))
+        if not self.in_parts:
+            if not layer.valid.all():
+                motion = self.animator.decoder.predict(features, track, style)
+                layer = replace(layer, motion=motion, valid=np.ones(len(features), bool), exact=True)
+            return layer
+        return self._filled(layer, track, start, end)
+
+    def _near(self, moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(T,) frames whose motion can depend on the inputs of the frames ``moved``."""
+        rate = self.features.clock.rate
+        before, after = round(AHEAD * rate), round(WARM_UP * rate)
+        edges = np.zeros(len(moved) + 1, np.int64)
+        at = np.flatnonzero(moved)
+        np.add.at(edges, np.maximum(at - before, 0), 1)
+        np.add.at(edges, np.minimum(at + after + 1, len(moved)), -1)
+        return np.asarray(np.cumsum(edges[:-1]) > 0)
+
+    def _filled(self, layer: _Layer, track: EmotionTrack, start: float, end: float) -> _Layer:
+        """The layer with its frames from ``start`` to ``end`` decoded where they are not valid."""
+        clock, count = self.features.clock, len(self.features)
+        first = int(np.clip(clock.index(start) - 8, 0, count))
+        last = count if end == np.inf else int(np.clip(clock.index(end) + 8, 0, count))
+        missing = np.flatnonzero(~layer.valid[first:last]) + first
+        if not len(missing):
+            return layer
+        motion, valid = layer.motion.copy(), layer.valid.copy()
+        gaps = np.flatnonzero(np.diff(missing) > (WARM_UP + AHEAD) * clock.rate)
+        for begins, ends in zip([0, *(gaps + 1)], [*(gaps + 1), len(missing)], strict=True):
+            a, b = int(missing[begins]), int(missing[ends - 1]) + 1
+            motion[a:b] = self._window(track, layer.style, a, b)
+            valid[a:b] = True
+        return replace(layer, motion=motion, valid=valid, exact=False)
+
+    def _window(self, track: EmotionTrack, style: Style, first: int, last: int) -> Floats:
+        """Frames ``first`` to ``last`` decoded from the speech around them."""
+        clock = self.features.clock
+        a = max(0, first - round(WARM_UP * clock.rate))
+        b = min(len(self.features), last + round(AHEAD * clock.rate))
+        made = self.animator.decoder.predict(part_of(self.features, a, b), track, style)
+        return np.asarray(made[first - a : last - a])
+
+    # --- The exact motion, decoded while nothing else is to do.
+
+    @property
+    def exact(self) -> bool:
+        """Whether what is shown came from one pass over the whole recording."""
+        return self.emotional is not None and self.emotional.exact
+
+    def exact_motion(self, track: EmotionTrack, settings: Settings) -> Floats:
+        """(T, 52) the decoder's motion of the whole recording in one pass; changes nothing, for another thread."""
+        scaled = track.scaled(settings.intensity)
+        shown = scaled.without_uncertain() if scaled.min_confidence else scaled
+        with torch_threads(1):
+            return np.asarray(self.animator.decoder.predict(self.features, shown, settings.talking_style))
+
+    def take_exact(self, motion: Floats) -> None:
+        """Show what ``exact_motion`` gave; the track must be the same still."""
+        assert self.emotional is not None
+        self.emotional = replace(self.emotional, motion=motion, valid=np.ones(len(motion), bool), exact=True)
+
+
+def part_of(features: SpeechFeatures, first: int, last: int) -> SpeechFeatures:
+    """Frames ``first`` to ``last`` of the features of a recording, at their own times."""
+    rows = slice(first, last)
+    return SpeechFeatures(
+        FrameClock(features.clock.rate, features.clock.offset + first / features.clock.rate),
+        features.hidden[rows],
+        features.mel[rows],
+        features.prosody[rows],
+        features.speech[rows],
+    )

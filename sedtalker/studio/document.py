@@ -1,0 +1,335 @@
+"""What a person edits in the studio: segments, stretches of intensity and settings, and the track that follows.
+
+The dense track is never edited. It is rendered from what somebody else found (``Base``) and from a ``Document``, a few
+numbers that say what is different; so an edit is small, undo is a list of documents, and an unedited document renders
+the track it began with, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.gains import Gains
+from sedtalker.animation.idle_motion import IdleMotion
+from sedtalker.animation.style import parse_style
+from sedtalker.emotion.taxonomy import valence_arousal
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.render.light import light_names
+
+SHORTEST = 0.02
+"""Seconds of a segment: a frame of the track."""
+LONGEST_POINTS = 20_000
+"""Points of intensity that one edit may hold."""
+
+Floats = NDArray[np.float32]
+Gain = Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A segment: seconds and a category."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    start: Annotated[float, Field(allow_inf_nan=False)]
+    end: Annotated[float, Field(allow_inf_nan=False)]
+    label: str
+
+
+Point = tuple[
+    Annotated[float, Field(ge=0.0, allow_inf_nan=False)], Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+]
+"""Seconds and intensity."""
+
+
+@dataclass(frozen=True)
+class IntensitySpan:
+    """Intensity over a stretch of time, linear between points; at least two, at increasing times."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    points: Annotated[tuple[Point, ...], Field(min_length=2, max_length=LONGEST_POINTS)]
+
+    @property
+    def start(self) -> float:
+        """Seconds."""
+        return self.points[0][0]
+
+    @property
+    def end(self) -> float:
+        """Seconds."""
+        return self.points[-1][0]
+
+    def at(self, times: NDArray[np.floating] | float) -> NDArray[np.float64]:
+        """Intensity at some times inside."""
+        seconds, values = zip(*self.points, strict=True)
+        return np.asarray(np.interp(times, seconds, values))
+
+    def part(self, start: float, end: float) -> IntensitySpan | None:
+        """The stretch from ``start`` to ``end`` of it; None where that is nothing."""
+        start, end = max(start, self.start), min(end, self.end)
+        if end - start < 1e-6:
+            return None
+        inner = [point for point in self.points if start + 1e-9 < point[0] < end - 1e-9]
+        return IntensitySpan(((start, float(self.at(start))), *inner, (end, float(self.at(end)))))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for the whole clip; every name, range and default is an option of ``sedtalker animate``.
+
+    Attributes:
+        intensity: scales the strength of emotion.
+        expressivity: scales what emotion adds to the motion.
+        articulation: scales how far speech moves jaw and lips.
+        regions: factors of the emotional part by region, see ``Gains``.
+        shapes: factors of single shapes of the finished motion, see ``Gains``.
+        style: how the talker speaks: a name or values.
+        blinks, gaze, head: whether such motion is added.
+        seed: of that motion.
+        fps: frames a second.
+        min_confidence: the face stays neutral in segments that are less certain.
+        light: of the video and of the stage: the name of a preset.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    intensity: Annotated[float, Field(ge=0.0, le=3.0, allow_inf_nan=False)] = 1.0
+    expressivity: Gain = 1.0
+    articulation: Gain = 1.0
+    regions: Mapping[str, Gain] = field(default_factory=dict)
+    shapes: Mapping[str, Gain] = field(default_factory=dict)
+    style: Annotated[str, Field(max_length=200)] = "natural"
+    blinks: bool = True
+    gaze: bool = True
+    head: bool = True
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 0
+    fps: Annotated[float, Field(ge=1.0, le=120.0, allow_inf_nan=False)] = 30.0
+    min_confidence: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 0.0
+    light: Annotated[str, Field(max_length=100)] = "studio"
+
+    @cached_property
+    def gains(self) -> Gains:
+        """The factors, as ``Animator`` takes them."""
+        return Gains(self.expressivity, self.articulation, dict(self.regions), dict(self.shapes))
+
+    @cached_property
+    def talking_style(self) -> Style:
+        """The style, as ``Animator`` takes it."""
+        return parse_style(self.style)
+
+    @property
+    def idle(self) -> IdleMotion:
+        """Blinks, gaze and head motion, as ``Animator`` takes them."""
+        return IdleMotion(self.blinks, self.gaze, self.head)
+
+
+def checked_settings(values: Mapping[str, Any]) -> Settings:
+    """Settings from plain data.
+
+    Raises:
+        InputError: an unknown name, a value out of range, or a style or light that is a file: settings come from the
+            page or from a project, and neither may have files opened.
+    """
+    settings: Settings = checked(Settings, values)
+    if settings.style.endswith(".json") or settings.light.endswith(".json"):
+        raise InputError("a style or light from a file cannot be used here: give a name, or values of the style")
+    if settings.light not in light_names():
+        raise InputError(f"there is no light '{settings.light}': use one of {', '.join(light_names())}")
+    _ = settings.gains, settings.talking_style  # both check their names
+    return replace(
+        settings, regions=_without_ones(settings.regions), shapes=_without_ones(settings.shapes), fps=settings.fps
+    )
+
+
+def _without_ones(factors: Mapping[str, float]) -> dict[str, float]:
+    """A factor of 1 does nothing, and is not kept."""
+    return {name: value for name, value in sorted(factors.items()) if value != 1.0}
+
+
+def checked(schema: Any, values: Any) -> Any:
+    """Plain data as ``schema``.
+
+    Raises:
+        InputError: it does not fit; one line.
+    """
+    try:
+        return TypeAdapter(schema).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{where}: {first['msg']}" if where else str(first["msg"])) from None
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a person has decided.
+
+    Attributes:
+        segments: one after another over the whole clip, none shorter than ``SHORTEST``.
+        intensity: stretches whose intensity is drawn, in order of time, apart from each other.
+        settings: of the whole clip.
+    """
+
+    segments: tuple[Span, ...]
+    intensity: tuple[IntensitySpan, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.segments[-1].end
+
+    def labels_at(self, times: NDArray[np.floating]) -> NDArray[np.int64]:
+        """(T,) index in ``CATEGORIES`` of the segment at each time."""
+        return _labels_at(self.segments, times)
+
+    def without_intensity(self, start: float, end: float) -> Document:
+        """The same document with nothing drawn from ``start`` to ``end``."""
+        whole = [span for span in self.intensity if span.end <= start or span.start >= end]
+        cut = [span for span in self.intensity if span not in whole]
+        kept = [part for span in cut for part in (span.part(-1.0, start), span.part(end, np.inf)) if part]
+        return replace(self, intensity=tuple(sorted([*whole, *kept], key=lambda span: span.start)))
+
+    def with_intensity(self, span: IntensitySpan) -> Document:
+        """The same document with a stretch drawn; older ones give way."""
+        rest = self.without_intensity(span.start, span.end)
+        return replace(rest, intensity=tuple(sorted([*rest.intensity, span], key=lambda span: span.start)))
+
+
+def _labels_at(segments: Sequence[Span], times: NDArray[np.floating]) -> NDArray[np.int64]:
+    starts = [segment.start for segment in segments[1:]]
+    labels = np.array([CATEGORIES.index(segment.label) for segment in segments])
+    return np.asarray(labels[np.searchsorted(starts, times, side="right")])
+
+
+class Base:
+    """A track that somebody else made (the diarizer, or a file) and its segments: what documents are edits of.
+
+    Args:
+        track: with the categories of ``CATEGORIES``.
+        duration: seconds of the recording.
+
+    Raises:
+        InputError: the track has other categories, or no frames.
+    """
+
+    def __init__(self, track: EmotionTrack, duration: float):
+        if track.labels != CATEGORIES:
+            raise InputError(f"the track has other categories than {', '.join(CATEGORIES)}: it cannot be edited here")
+        if not len(track):
+            raise InputError("the track has no frames")
+        self.track, self.duration = track, duration
+        found = [Span(s.start, s.end, s.label) for s in track.confident(0.0).segments() if s.start < duration]
+        self.segments = tuple(_fitted(found, duration))
+        self.labels = _labels_at(self.segments, track.times)
+
+    def document(self) -> Document:
+        """The document without an edit."""
+        return Document(self.segments, (), Settings(min_confidence=self.track.min_confidence))
+
+    def render(self, document: Document) -> EmotionTrack:
+        """The track of a document, on the times of the base.
+
+        Where a segment's label is the base's, the base's posterior stays; elsewhere the label is certain. Intensity is
+        the base's where nothing is drawn. Valence and arousal follow where either has changed.
+        """
+        track = self.track
+        intensity = self.intensity(document)
+        labels = document.labels_at(track.times)
+        relabelled = labels != self.labels
+        touched = relabelled | (intensity != track.intensity)
+        if touched.any():
+            posterior = track.posterior.copy()
+            posterior[relabelled] = np.eye(len(CATEGORIES), dtype=np.float32)[labels[relabelled]]
+            valence, arousal = valence_arousal(posterior, intensity)
+            track = replace(
+                track,
+                posterior=posterior,
+                intensity=intensity,
+                valence=np.where(touched, valence, track.valence),
+                arousal=np.where(touched, arousal, track.arousal),
+            )
+        confident = document.settings.min_confidence
+        return track if track.min_confidence == confident else track.confident(confident)
+
+    def intensity(self, document: Document) -> Floats:
+        """(T,) the intensity of a document on the times of the base."""
+        if not document.intensity:
+            return self.track.intensity
+        times, values = self.track.times, self.track.intensity.copy()
+        for span in document.intensity:
+            inside = (times >= span.start) & (times <= span.end)
+            values[inside] = span.at(times[inside])
+        return values
+
+
+def _fitted(segments: Sequence[Span], duration: float) -> list[Span]:
+    """Segments made to cover [0, duration], none too short."""
+    kept = [s for s in segments if min(s.end, duration) - s.start >= SHORTEST] or list(segments[:1])
+    edges = [0.0, *(s.start for s in kept[1:]), duration]
+    return [Span(a, b, s.label) for a, b, s in zip(edges, edges[1:], kept, strict=False)]
+
+
+def changed(old: Document, new: Document) -> tuple[float, float] | None:
+    """From where to where the tracks of two documents can differ, seconds; None: nowhere. Settings: the whole clip."""
+    if old.settings != new.settings:
+        return 0.0, new.duration
+    touched = [
+        (max(a.start, b.start), min(a.end, b.end))
+        for a in old.segments
+        for b in _overlapping(new.segments, a)
+        if a.label != b.label
+    ]
+    touched += [(span.start, span.end) for span in {*old.intensity} ^ {*new.intensity}]
+    return (min(a for a, _ in touched), max(b for _, b in touched)) if touched else None
+
+
+def _overlapping(segments: Sequence[Span], other: Span) -> list[Span]:
+    return [s for s in segments if s.start < other.end and s.end > other.start]
+
+
+def as_plain(document: Document) -> dict[str, Any]:
+    """A document as plain data, for JSON."""
+    return {
+        "segments": [asdict(segment) for segment in document.segments],
+        "intensity": [{"points": [list(point) for point in span.points]} for span in document.intensity],
+        "settings": asdict(document.settings),
+    }
+
+
+def from_plain(values: Any, duration: float) -> Document:
+    """The document that ``as_plain`` took apart.
+
+    Raises:
+        InputError: it is none, or does not cover ``duration`` seconds.
+    """
+    document: Document = checked(Document, values)
+    document = replace(document, settings=checked_settings(asdict(document.settings)))
+    segments = document.segments
+    if not segments or segments[0].start != 0.0 or abs(segments[-1].end - duration) > SHORTEST:
+        raise InputError(f"the segments do not cover the {duration:.2f} s of the recording")
+    if any(a.end != b.start for a, b in zip(segments, segments[1:], strict=False)):
+        raise InputError("the segments do not follow on each other")
+    if any(s.label not in CATEGORIES or not s.end > s.start for s in segments):
+        raise InputError("a segment is empty, or its label is none of " + ", ".join(CATEGORIES))
+    for span in document.intensity:
+        check_points(span.points)
+    if any(a.end > b.start for a, b in zip(document.intensity, document.intensity[1:], strict=False)):
+        raise InputError("drawn stretches of intensity overlap")
+    return document
+
+
+def check_points(points: Sequence[Point]) -> None:
+    """Raise ``InputError`` where the times of points do not increase."""
+    if any(a[0] >= b[0] for a, b in zip(points, points[1:], strict=False)):
+        raise InputError("the points of a drawn intensity must be at increasing times")

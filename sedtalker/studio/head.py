@@ -1,0 +1,73 @@
+"""A face for the browser: one still GLB with every morph target, then only their weights, frame by frame."""
+
+from __future__ import annotations
+
+import tempfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation.animation import Animation
+from sedtalker.export.glb import write_glb
+from sedtalker.export.targets import MorphTargets
+from sedtalker.face.face import Face
+from sedtalker.metrics.motion import lip_aperture
+from sedtalker.render.camera import frame_head
+from sedtalker.render.renderer import make_renderer
+
+Floats = NDArray[np.float32]
+
+THUMBNAIL = 160
+"""Pixels of each side of a face's picture."""
+
+
+def target_names(face: Face) -> list[str]:
+    """Names of the morph targets, in the order of ``Face.expand``: the shapes, then the correctives."""
+    return [*face.shapes, *(corrective.name for corrective in face.correctives)]
+
+
+def head_glb(face: Face) -> bytes:
+    """The face at rest as GLB, with all its shapes and correctives as morph targets.
+
+    The node ``head`` turns about the pivot, which ``asset.extras.pivot`` names; where the mesh has shoulders it is a
+    joint that the neck follows.
+    """
+    names = target_names(face)
+    targets = MorphTargets(tuple(names), face.basis, None, np.eye(len(names)))
+    extras: dict[str, Any] = {"pivot": [float(x) for x in face.pivot], "name": face.name}
+    still = np.zeros((1, 3), np.float32)
+    with tempfile.TemporaryDirectory(prefix="sedtalker-") as folder:
+        path = Path(folder) / "head.glb"
+        write_glb(path, face, head_rotation=still, extras=extras, targets=targets)
+        return path.read_bytes()
+
+
+def columns_of(face: Face) -> int:
+    """Columns of ``weight_rows``: targets, the head's rotation, the opening of the mouth."""
+    return len(face.shapes) + len(face.correctives) + 4
+
+
+def weight_rows(animation: Animation, first: int, last: int) -> Floats:
+    """(t, columns) of frames ``first`` to ``last``: weights of the targets, rotation vector of the head in radians,
+    and the distance of the inner lips in outer-eye-corner distances (0 for a face without landmarks).
+    """
+    face, coefficients = animation.face, animation.coefficients[first:last]
+    lips = np.zeros(len(coefficients), np.float32)
+    if face.landmarks is not None and len(face.landmarks) == 68 and len(coefficients):
+        lips = lip_aperture(face, coefficients)
+    parts = [face.expand(coefficients), animation.head_rotation[first:last], lips[:, None]]
+    return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype="<f4")
+
+
+def thumbnail(face: Face) -> bytes:
+    """A picture of the face at rest as PNG."""
+    from PIL import Image
+
+    with make_renderer(face, frame_head(face), THUMBNAIL, "numba", threads=1) as view:
+        picture = view.render(face.mesh.vertices)
+    file = BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()

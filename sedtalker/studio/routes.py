@@ -1,0 +1,259 @@
+"""What the page can ask of the studio.
+
+All paths are below ``/TOKEN/``. Bodies and answers are JSON but where said; arrays are little-endian float32. Times are
+seconds. An error is ``{"error": "one line"}``: 400 bad input, 403 not the page, 404, 413 too large, 500.
+
+``GET (the root)``
+    the page; ``static/…`` its files.
+``GET api/state``
+    everything but arrays, see ``sedtalker.studio.state``.
+``GET api/audio.wav``
+    the recording, PCM16, mono or stereo; byte ranges.
+``GET api/peaks?bins=N``
+    N pairs of least and greatest sample of equal parts of the recording.
+``GET api/track.bin?from=&to=``
+    rows of 11 columns, 50 a second: posterior × 7, intensity, valence, arousal, confidence. Row i is at
+    ``(X-Start-Index + i + 1/2) / 50``. Headers ``X-Start-Index X-Rows X-Columns X-Rate X-Revision``.
+``GET api/head.glb``
+    the face at rest with all targets, named in ``mesh.extras.targetNames``; the node ``head`` turns about
+    ``asset.extras.pivot``.
+``GET api/weights.bin?from=&to=&variant=a|b``
+    rows a video frame: weights of all targets, rotation vector of the head × 3 (radians), opening of the mouth (in
+    outer-eye-corner distances). Row i is at ``(X-Start-Frame + i) / X-Fps``. Headers ``X-Start-Frame X-Frames X-Columns
+    X-Fps X-Revision``.
+``POST api/edit``
+    an edit, see ``sedtalker.studio.edits``, with an optional ``gesture`` → ``{document, can_undo, can_redo, revision,
+    project, changed: [s, e] | null, decoded: [s, e] | null}``. ``POST api/undo`` and ``api/redo`` answer the same.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from sedtalker.errors import InputError
+from sedtalker.studio.edits import LARGEST_EDIT
+from sedtalker.studio.security import content_policy
+from sedtalker.studio.server import Studio
+from sedtalker.studio.state import edited_state, state
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(str(files("sedtalker.studio") / "static"))
+"""Folder of the page's files."""
+
+
+class Routes:
+    """The paths of a studio, see the module.
+
+    Args:
+        studio: what they work on.
+        port: of the server.
+    """
+
+    def __init__(self, studio: Studio, port: int):
+        self.studio, self.session, self.port = studio, studio.session, port
+
+    def start(self) -> None:
+        """The event loop runs."""
+
+    def table(self) -> list[BaseRoute]:
+        """Every path."""
+        return [
+            Route("/", self.page),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/api/state", self.state),
+            Route("/api/audio.wav", self.audio),
+            Route("/api/peaks", self.peaks),
+            Route("/api/track.bin", self.track),
+            Route("/api/head.glb", self.head),
+            Route("/api/weights.bin", self.weights),
+            Route("/api/edit", self.edit, methods=["POST"]),
+            Route("/api/undo", self.undo, methods=["POST"]),
+            Route("/api/redo", self.redo, methods=["POST"]),
+            WebSocketRoute("/api/events", self.events),
+        ]
+
+    def errors(self) -> dict[Any, Any]:
+        """What is answered when something goes wrong."""
+
+        async def bad_input(request: Request, error: Exception) -> Response:
+            return JSONResponse({"error": str(error)}, 400)
+
+        async def known(request: Request, error: Exception) -> Response:
+            assert isinstance(error, HTTPException)
+            return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
+
+        async def gone(request: Request, error: Exception) -> Response:
+            return Response(status_code=499)  # nobody reads it
+
+        return {InputError: bad_input, HTTPException: known, ClientDisconnect: gone}
+
+    # --- The page.
+
+    async def page(self, request: Request) -> Response:
+        """``GET (the root)``."""
+        text = await run_in_threadpool((STATIC / "index.html").read_bytes)
+        policy = {"content-security-policy": content_policy(self.port, text)}
+        return Response(text, media_type="text/html", headers=policy)
+
+    async def state(self, request: Request) -> Response:
+        """``GET api/state``."""
+        return JSONResponse(await self.studio.on_session(self._state))
+
+    def _state(self) -> dict[str, Any]:
+        return {**state(self.session), "jobs": [job.described() for job in [*self.studio.jobs.running.values()]]}
+
+    # --- Sound, track and motion.
+
+    async def audio(self, request: Request) -> Response:
+        """``GET api/audio.wav``."""
+        clip, _ = self.session.opened()
+        return FileResponse(clip.wav, media_type="audio/wav")
+
+    async def peaks(self, request: Request) -> Response:
+        """``GET api/peaks``."""
+        bins = int(_number(request, "bins", 2000))
+        clip, _ = self.session.opened()
+        return _array(await run_in_threadpool(clip.peaks, bins), {})
+
+    async def track(self, request: Request) -> Response:
+        """``GET api/track.bin``."""
+        return await self.studio.on_session(self._track, *_stretch(request))
+
+    def _track(self, start: float, end: float) -> Response:
+        first, rows = self.session.track_rows(start, end)
+        return _array(rows, {"Start-Index": first, "Rate": 50, "Revision": self.session.revision})
+
+    async def head(self, request: Request) -> Response:
+        """``GET api/head.glb``."""
+        subject = self.session.subject
+        return Response(await run_in_threadpool(lambda: subject.glb), media_type="model/gltf-binary")
+
+    async def weights(self, request: Request) -> Response:
+        """``GET api/weights.bin``."""
+        variant = request.query_params.get("variant", "a")
+        if variant not in ("a", "b"):
+            raise InputError("a variant is a or b")
+        return await self.studio.on_session(self._weights, *_stretch(request), variant)
+
+    def _weights(self, start: float, end: float, variant: str) -> Response:
+        first, rows, fps = self.session.weight_rows(start, end, variant)
+        said = {"Start-Frame": first, "Frames": len(rows), "Fps": fps, "Revision": self.session.revision}
+        return _array(rows, said)
+
+    # --- Edits.
+
+    async def edit(self, request: Request) -> Response:
+        """``POST api/edit``."""
+        return await self._edited(self.session.edit, await _json(request, LARGEST_EDIT))
+
+    async def undo(self, request: Request) -> Response:
+        """``POST api/undo``."""
+        return await self._edited(self.session.undo)
+
+    async def redo(self, request: Request) -> Response:
+        """``POST api/redo``."""
+        return await self._edited(self.session.redo)
+
+    async def _edited(self, change: Callable[..., dict[str, Any]], *args: Any) -> Response:
+        def work() -> dict[str, Any]:
+            moved = change(*args)
+            return {**edited_state(self.session), **moved}
+
+        reply = await self.studio.on_session(work)
+        self.announce(reply["revision"])
+        return JSONResponse(reply)
+
+    def announce(self, revision: int) -> None:
+        """Tell every page that something has changed."""
+        self.studio.events.publish({"type": "state", "revision": revision})
+
+    # --- Messages.
+
+    async def events(self, socket: WebSocket) -> None:
+        """``WS api/events``."""
+        await socket.accept()
+        events = self.studio.events
+        key = events.join()
+        try:
+            await _both(socket, lambda: events.next(key))
+        finally:
+            events.leave(key)
+
+
+async def _both(socket: WebSocket, following: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    """Send what follows until the page goes."""
+    import asyncio
+
+    async def sending() -> None:
+        while True:
+            await socket.send_json(await following())
+
+    async def receiving() -> None:
+        while (await socket.receive())["type"] != "websocket.disconnect":
+            pass
+
+    tasks = [asyncio.ensure_future(sending()), asyncio.ensure_future(receiving())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | RuntimeError | OSError):
+                log.warning("messages to a page: %r", result)
+
+
+def _array(rows: Any, said: Mapping[str, object]) -> Response:
+    headers = {f"X-{name}": str(value) for name, value in said.items()}
+    headers |= {"X-Rows": str(len(rows)), "X-Columns": str(rows.shape[1])}
+    return Response(rows.tobytes(), media_type="application/octet-stream", headers=headers)
+
+
+def _number(request: Request, name: str, usual: float) -> float:
+    text = request.query_params.get(name, "")
+    try:
+        value = float(text) if text else usual
+    except ValueError:
+        value = float("nan")
+    if value != value or value < 0:
+        raise InputError(f"{name}={text}: give a number of 0 or more")
+    return value
+
+
+def _stretch(request: Request) -> tuple[float, float]:
+    return _number(request, "from", 0.0), _number(request, "to", float("inf"))
+
+
+async def _json(request: Request, most: int) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    Raises:
+        InputError: it is none.
+        HTTPException: larger than ``most`` bytes.
+    """
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > most:
+            raise HTTPException(413, "the request is too large")
+    try:
+        values = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InputError("the request is not a JSON object")
+    return values

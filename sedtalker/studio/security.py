@@ -1,0 +1,107 @@
+"""Who may ask: requests of the page that this server gave out, and of nobody else.
+
+The server is on the loopback interface, where every program and every web page of the machine can reach it. So the
+first segment of each path is a random token, which only the printed address has; ``Host`` must be the loopback's (a
+foreign name that was pointed here is refused), and ``Origin``, where a browser sends it, must be the server itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+NAMES = ("127.0.0.1", "localhost")
+"""Hosts under which the studio may be asked."""
+INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
+"""Scripts inside a page."""
+
+
+def content_policy(port: int, page: bytes = b"") -> str:
+    """The Content-Security-Policy: nothing from elsewhere, and of scripts inside the page only those it has now."""
+    hashes = [base64.b64encode(hashlib.sha256(s).digest()).decode() for s in INLINE_SCRIPT.findall(page)]
+    scripts = " ".join(["'self'", *(f"'sha256-{value}'" for value in hashes)])
+    sockets = " ".join(f"ws://{name}:{port}" for name in NAMES)
+    return "; ".join(
+        [
+            "default-src 'self'",
+            f"connect-src 'self' blob: data: {sockets}",
+            "img-src 'self' blob: data:",
+            "media-src 'self' blob:",
+            "style-src 'self' 'unsafe-inline'",
+            f"script-src {scripts}",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )
+
+
+class Guard:
+    """ASGI middleware: refuses with 403 what does not come from the page; takes the token off the path.
+
+    Args:
+        app: what is guarded.
+        token: first segment of every path.
+        port: of the server.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, port: int):
+        self.app, self.token, self.port = app, token, port
+        self.hosts = {f"{name}:{port}" for name in NAMES}
+        self.origins = {f"http://{host}" for host in self.hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        refusal = self._refusal(Headers(scope=scope), scope["path"])
+        if refusal is not None:
+            await _refuse(scope, receive, send, refusal)
+            return
+        rest = scope["path"][len(self.token) + 1 :]
+        inner = {**scope, "path": rest or "/", "raw_path": None}
+        inner.pop("raw_path")
+
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("content-security-policy", content_policy(self.port))
+                headers["referrer-policy"] = "no-referrer"
+                headers["x-content-type-options"] = "nosniff"
+                headers["cross-origin-resource-policy"] = "same-origin"
+                headers["cache-control"] = "no-store"
+            await send(message)
+
+        await self.app(inner, receive, protected)
+
+    def _refusal(self, headers: Headers, path: str) -> str | None:
+        """Why a request is refused, or None."""
+        if headers.get("host") not in self.hosts or len(headers.getlist("host")) != 1:
+            return "this address is not the studio's"
+        if any(origin not in self.origins for origin in headers.getlist("origin")):
+            return "requests from other pages are refused"
+        given = path.split("/")[1] if path.startswith("/") else ""
+        if not hmac.compare_digest(given.encode(), self.token.encode()):
+            return "open the address that `sedtalker studio` printed: it has a token in it"
+        return None
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": why})
+        return
+    body = json.dumps({"error": why}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

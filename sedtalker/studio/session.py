@@ -1,0 +1,270 @@
+"""What the studio holds: a recording, a face, a base track, the documents of its history, and what is shown of them.
+
+A session knows nothing of the server. All its methods run in one thread, one after another, so nothing is locked; long
+work (``analyse``, ``Face.from_mesh``, exports) is done elsewhere and its result handed in.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation.animation import Animation
+from sedtalker.animation.animator import Animator
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.face import Face
+from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.studio.decoding import Decoding
+from sedtalker.studio.document import Base, Document, changed
+from sedtalker.studio.edits import History, parse_edit
+from sedtalker.studio.head import head_glb, weight_rows
+from sedtalker.studio.sound import Clip
+from sedtalker.studio.words import Word
+
+Floats = NDArray[np.float32]
+
+
+class Models:
+    """The networks, opened when they are first needed; any thread may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._animators: dict[str, Animator] = {}
+
+    def animator(self, name: str = "decoder") -> Animator:
+        """The built-in animator, or the one that streams."""
+        with self._lock:
+            if name not in self._animators:
+                diarizer = self._animators["decoder"].diarizer if "decoder" in self._animators else "diarizer"
+                self._animators[name] = Animator.from_pretrained(name, diarizer=diarizer)
+            return self._animators[name]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose face it is.
+
+    Attributes:
+        face: the face.
+        kind: ``builtin`` or ``mesh``.
+        name: of the built-in face, or of the file.
+        path: the mesh file, or None.
+        landmarks: points (68, 3) in the file's coordinates that a person has given, NaN elsewhere, or None.
+    """
+
+    face: Face
+    kind: str
+    name: str
+    path: Path | None = None
+    landmarks: NDArray[np.float64] | None = None
+
+    @cached_property
+    def glb(self) -> bytes:
+        """The head for the page."""
+        return head_glb(self.face)
+
+
+@dataclass(eq=False)
+class _Shown:
+    """One variant: a document, the track it renders, and its motion."""
+
+    document: Document
+    track: EmotionTrack
+    decoding: Decoding
+
+
+class Session:
+    """See the module.
+
+    Attributes:
+        models: the networks.
+        subject: the face.
+        clip: the recording, or None before one is opened.
+        base: what the documents are edits of.
+        history: the documents.
+        words: the text, where given.
+        revision: grows with everything that changes what the page shows.
+        saved: revision of the document that was last saved or opened; differs when there are unsaved edits.
+        project: the project file, where there is one.
+    """
+
+    def __init__(self, models: Models, subject: Subject):
+        self.models, self.subject = models, subject
+        self.clip: Clip | None = None
+        self.base: Base | None = None
+        self.history: History | None = None
+        self.words: tuple[Word, ...] = ()
+        self.revision = 1
+        self.project: Path | None = None
+        self.saved: Document | None = None
+        self._a: _Shown | None = None
+        self._b: _Shown | None = None
+
+    # --- What is opened.
+
+    def open_clip(self, clip: Clip, track: EmotionTrack | None = None, document: Document | None = None) -> None:
+        """Another recording; its track is the diarizer's unless one is given.
+
+        Raises:
+            InputError: the track cannot be edited; nothing has changed.
+        """
+        base = _base(clip, track or clip.track)
+        self.clip, self.words, self.project = clip, (), None
+        self._restart(base, document or base.document())
+
+    def open_track(self, track: EmotionTrack) -> None:
+        """Another track of the same recording; the settings stay.
+
+        Raises:
+            InputError: no recording is open, or the track cannot be edited.
+        """
+        clip, history = self.opened()
+        base = _base(clip, track)
+        settings = replace(history.present.settings, min_confidence=track.min_confidence)
+        self._restart(base, replace(base.document(), settings=settings))
+
+    def open_subject(self, subject: Subject) -> None:
+        """Another face."""
+        self.subject = subject
+        self.revision += 1
+
+    def _restart(self, base: Base, document: Document) -> None:
+        assert self.clip is not None
+        self.base, self.history, self.saved = base, History(document), document
+        decoding = Decoding(self.models.animator(), self.clip.sound, self.clip.features)
+        self._a, self._b = _Shown(document, base.render(document), decoding), None
+        self.revision += 1
+
+    def opened(self) -> tuple[Clip, History]:
+        """The recording and its history.
+
+        Raises:
+            InputError: none is open.
+        """
+        if self.clip is None or self.history is None:
+            raise InputError("no recording is open: drop an audio file first")
+        return self.clip, self.history
+
+    @property
+    def document(self) -> Document:
+        """The present one."""
+        return self.opened()[1].present
+
+    # --- Edits.
+
+    def edit(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Apply an edit of the page.
+
+        Returns:
+            What changed, see ``moved``.
+
+        Raises:
+            InputError: it cannot be done.
+        """
+        _, history = self.opened()
+        assert self.base is not None
+        gesture = str(values.pop("gesture", "") or "")[:200]
+        before = history.present
+        history.edit(self.base, parse_edit(values), gesture)
+        return self.moved(before)
+
+    def undo(self) -> dict[str, Any]:
+        """One step back."""
+        _, history = self.opened()
+        before = history.present
+        history.undo()
+        return self.moved(before)
+
+    def redo(self) -> dict[str, Any]:
+        """One step forward."""
+        _, history = self.opened()
+        before = history.present
+        history.redo()
+        return self.moved(before)
+
+    def moved(self, before: Document) -> dict[str, Any]:
+        """Take the present document over from ``before``: seconds whose track changed, and whose motion did."""
+        assert self._a is not None
+        after = self.document
+        if after != before:
+            self.revision += 1
+        touched = changed(before, after)
+        assert self.base is not None
+        self._a.document, self._a.track = after, self.base.render(after)
+        affected = None if touched is None else self._a.decoding.affected(*touched)
+        return {"changed": touched, "decoded": affected}
+
+    def compare(self, on: bool) -> None:
+        """Keep the present document beside those that follow, or let it go."""
+        clip, _ = self.opened()
+        assert self._a is not None
+        if on:
+            decoding = Decoding(self._a.decoding.animator, clip.sound, clip.features)
+            decoding.emotional, decoding.neutral = self._a.decoding.emotional, self._a.decoding.neutral
+            self._b = _Shown(self._a.document, self._a.track, decoding)
+        else:
+            self._b = None
+        self.revision += 1
+
+    @property
+    def comparing(self) -> bool:
+        """Whether a document is kept beside."""
+        return self._b is not None
+
+    # --- What is shown.
+
+    @property
+    def track(self) -> EmotionTrack:
+        """The rendered track of the present document."""
+        self.opened()
+        assert self._a is not None
+        return self._a.track
+
+    def track_rows(self, start: float, end: float) -> tuple[int, Floats]:
+        """Index of the first frame, and (t, 11) posterior, intensity, valence, arousal and confidence, 50 a second."""
+        clip, _ = self.opened()
+        count = FRAME_CLOCK.frames(clip.sound.duration)
+        first, last = _between(start, end, FRAME_CLOCK.rate, count)
+        shown = self.track.at(FRAME_CLOCK.times(count)[first:last])
+        columns = [shown.posterior, shown.intensity, shown.valence, shown.arousal, shown.posterior.max(axis=1)]
+        return first, np.ascontiguousarray(np.column_stack(columns), dtype="<f4")
+
+    def weight_rows(self, start: float, end: float, variant: str = "a") -> tuple[int, Floats, float]:
+        """Index of the first frame, rows of ``head.weight_rows`` from ``start`` to ``end`` seconds, frames a second."""
+        animation = self.animation(start, end, variant)
+        first, last = _between(start, end, animation.fps, len(animation))
+        return first, weight_rows(animation, first, last), animation.fps
+
+    def animation(self, start: float = 0.0, end: float = np.inf, variant: str = "a") -> Animation:
+        """What is shown, good from ``start`` to ``end`` seconds.
+
+        Raises:
+            InputError: no recording is open, or there is nothing to compare with.
+        """
+        self.opened()
+        shown = self._b if variant == "b" else self._a
+        if shown is None:
+            raise InputError("there is no second variant: switch the comparison on first")
+        settings, face = shown.document.settings, self.subject.face
+        return shown.decoding.animation(shown.track, settings, face, start, end)
+
+
+def _base(clip: Clip, track: EmotionTrack) -> Base:
+    duration = clip.sound.duration
+    return Base(track if abs(track.duration - duration) < 1e-9 else replace(track, duration=duration), duration)
+
+
+def _between(start: float, end: float, rate: float, count: int) -> tuple[int, int]:
+    """First and last + 1 of ``count`` frames from ``start`` to ``end`` seconds."""
+    if not (start == start and end == end):  # not numbers
+        return 0, count
+    first = int(np.clip(np.floor(start * rate), 0, count))
+    last = count if end * rate >= count else int(np.clip(np.ceil(end * rate) + 1, first, count))
+    return first, last

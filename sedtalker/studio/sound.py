@@ -1,0 +1,120 @@
+"""The recording as the page plays and draws it: a WAV file that every browser decodes alike, and peaks."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from sedtalker.animation.animator import Animator
+from sedtalker.audio import Audio, load_audio
+from sedtalker.audio.activity import spans
+from sedtalker.audio.audio import LONGEST_SECONDS, channel_parts
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.nn import torch_threads
+from sedtalker.progress import Hook, one_step
+from sedtalker.speech.features import SpeechFeatures
+
+HIGHEST_RATE = 48_000
+"""Samples per second of the file that the page plays, at most."""
+MOST_PEAKS = 200_000
+"""Pairs of peaks that are given at once."""
+SHORTEST_PAUSE = 0.15
+"""Seconds without speech that count as a pause."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A recording with all that is computed of it once.
+
+    Attributes:
+        path: the file.
+        name: what the user calls it.
+        sound: decoded for the networks.
+        wav: decoded for the page.
+        rate: samples per second of ``wav``.
+        features: what the decoder reads.
+        track: what the diarizer found.
+    """
+
+    path: Path
+    name: str
+    sound: Audio
+    wav: Path
+    rate: int
+    features: SpeechFeatures
+    track: EmotionTrack
+
+    @property
+    def pauses(self) -> list[tuple[float, float]]:
+        """Stretches without speech, seconds."""
+        found = spans(~self.features.speech, self.features.clock.rate)
+        return [(a, min(b, self.sound.duration)) for a, b in found if b - a >= SHORTEST_PAUSE]
+
+    def peaks(self, bins: int) -> NDArray[np.float32]:
+        """(bins, 2) least and greatest sample of equal parts."""
+        samples = self.sound.samples
+        count = max(1, min(bins, MOST_PEAKS, len(samples)))
+        starts = np.linspace(0, len(samples), count, endpoint=False).astype(np.int64)
+        both = [ufunc.reduceat(samples, starts) for ufunc in (np.minimum, np.maximum)]
+        return np.ascontiguousarray(np.stack(both, axis=1), dtype="<f4")
+
+
+def analyse(animator: Animator, path: Path, name: str, wav: Path, hook: Hook) -> Clip:
+    """Read, encode and diarize a recording.
+
+    Args:
+        animator: whose encoder and diarizer are used.
+        path: the file.
+        name: what to call it.
+        wav: where to write what the page plays.
+        hook: of progress.
+
+    Raises:
+        InputError: not a readable sound.
+    """
+    with one_step(hook, "reading the audio"):
+        sound = load_audio(path)
+        rate = write_wav(path, wav)
+    with torch_threads(1):
+        with one_step(hook, "encoding the speech"):
+            features = animator.encoder(sound)
+        with one_step(hook, "recognising the emotion"):
+            track = animator.track(sound, features)
+    return Clip(path, name, sound, wav, rate, features, track)
+
+
+def write_wav(path: Path, wav: Path) -> int:
+    """Write a recording as 16-bit PCM, mono or stereo, at its own rate up to 48 kHz; returns the rate.
+
+    Raises:
+        InputError: not a readable sound.
+    """
+    own, parts = channel_parts(path, LONGEST_SECONDS)
+    rate = min(own, HIGHEST_RATE)
+    resampler: soxr.ResampleStream | None = None
+    with wave.open(str(wav), "wb") as file:
+        file.setframerate(rate)
+        file.setsampwidth(2)
+        channels = 0
+        for part in parts:
+            part = part if part.shape[1] <= 2 else part.mean(axis=1, keepdims=True)
+            if not channels:
+                channels = part.shape[1]
+                file.setnchannels(channels)
+                resampler = None if rate == own else soxr.ResampleStream(own, rate, channels, dtype="float32")
+            if part.shape[1] != channels:
+                part = np.repeat(part.mean(axis=1, keepdims=True), channels, axis=1)
+            file.writeframes(_pcm(part if resampler is None else resampler.resample_chunk(part)))
+        if resampler is not None:
+            file.writeframes(_pcm(resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)))
+    return rate
+
+
+def _pcm(samples: NDArray[np.floating]) -> bytes:
+    clean = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.round(np.clip(clean, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()

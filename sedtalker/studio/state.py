@@ -1,0 +1,194 @@
+"""The session as the page reads it: plain data for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation.gains import REGIONS
+from sedtalker.animation.style import STYLES
+from sedtalker.emotion.formats.files import track_formats
+from sedtalker.emotion.plot import COLOURS
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.export.formats import export_formats
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.quality import judge
+from sedtalker.render.light import light_names, load_lighting
+from sedtalker.studio.document import Base, Document
+from sedtalker.studio.head import target_names
+from sedtalker.studio.session import Session, Subject
+from sedtalker.version import __version__
+
+DOUBTFUL = 2 / len(CATEGORIES)
+"""Confidence below which a segment is drawn as doubtful: twice what a guess would have."""
+TOLERANCE = 0.02
+"""How far the simplified envelope may be from the intensity."""
+ANCHOR = 500
+"""Frames of the envelope that are simplified at a time, so that long clips cost no more than they are long."""
+AUDIO_BYTES = 512 * 2**20
+"""Bytes of an uploaded recording, at most."""
+MESH_BYTES = 512 * 2**20
+"""Bytes of an uploaded mesh, at most."""
+OTHER_BYTES = 64 * 2**20
+"""Bytes of an uploaded track, project or text, at most."""
+VERTEX_FORMATS = ("mdd", "pc2", "npy")
+"""Formats that hold every vertex of every frame."""
+
+
+def edited_state(session: Session) -> dict[str, Any]:
+    """What an edit can change."""
+    if session.history is None:
+        return {"document": None, "can_undo": False, "can_redo": False, "revision": session.revision}
+    assert session.base is not None
+    history = session.history
+    return {
+        "document": document_state(session.base, history.present, session.track),
+        "can_undo": bool(history.past),
+        "can_redo": bool(history.future),
+        "revision": session.revision,
+        "project": project_state(session),
+    }
+
+
+def state(session: Session) -> dict[str, Any]:
+    """Everything that the page shows but arrays."""
+    clip = session.clip
+    audio = None
+    if clip is not None:
+        audio = {"name": clip.name, "duration": clip.sound.duration, "rate": clip.rate, "notes": [*clip.sound.notes]}
+    return {
+        "version": __version__,
+        "duration": clip.sound.duration if clip else 0.0,
+        "audio": audio,
+        "face": face_state(session.subject),
+        **edited_state(session),
+        "labels": list(CATEGORIES),
+        "colours": {label: COLOURS[label] for label in CATEGORIES},
+        "pauses": clip.pauses if clip else [],
+        "words": [asdict(word) for word in session.words],
+        "licences": session.models.animator().licences() if clip else {},
+        "project": project_state(session),
+        "compare": session.comparing,
+        "options": options_state(),
+    }
+
+
+def project_state(session: Session) -> dict[str, Any]:
+    """Where the project is, and whether it has edits that are not saved."""
+    dirty = session.history is not None and session.history.present != session.saved
+    return {"path": str(session.project) if session.project else None, "dirty": dirty}
+
+
+def face_state(subject: Subject) -> dict[str, Any]:
+    """The face and its morph targets."""
+    face = subject.face
+    report = None
+    if face.report is not None:
+        quality = _quality(subject)
+        notes = [*quality["advice"], *face.report.warnings]
+        report = {**quality, "notes": notes, "way": face.report.way, "basis": face.report.basis}
+    return {
+        "name": subject.name,
+        "kind": subject.kind,
+        "vertices": len(face.mesh.vertices),
+        "shapes": target_names(face),
+        "arkit": list(ARKIT_52),
+        "report": report,
+    }
+
+
+def _quality(subject: Subject) -> dict[str, Any]:
+    """The judgement of a registered face, kept with it."""
+    kept: dict[str, Any] | None = subject.__dict__.get("_quality")
+    if kept is None:
+        assert subject.face.report is not None
+        kept = judge(subject.face, subject.face.report).as_dict()
+        subject.__dict__["_quality"] = kept
+    return kept
+
+
+def document_state(base: Base, document: Document, track: EmotionTrack) -> dict[str, Any]:
+    """A document, with what its track says of each segment."""
+    return {
+        "segments": _segments(base, document, track),
+        "intensity": [{"points": [list(point) for point in span.points]} for span in document.intensity],
+        "settings": asdict(document.settings),
+        "envelope": envelope(track.times, track.intensity),
+        "edited": document.segments != base.segments or bool(document.intensity),
+    }
+
+
+def _segments(base: Base, document: Document, track: EmotionTrack) -> list[dict[str, Any]]:
+    edges = np.searchsorted(track.times, [s.start for s in document.segments] + [np.inf])
+    doubtful = max(document.settings.min_confidence, DOUBTFUL)
+    rows = []
+    for segment, first, last in zip(document.segments, edges, edges[1:], strict=False):
+        label = CATEGORIES.index(segment.label)
+        part = track.posterior[first:last, label]
+        if track.speech is not None and track.speech[first:last].any():
+            part = part[track.speech[first:last]]
+        confidence = float(part.mean()) if len(part) else 1.0
+        own = np.bincount(base.labels[first:last], minlength=len(CATEGORIES)).argmax() if last > first else label
+        rows.append(
+            {
+                "start": segment.start,
+                "end": segment.end,
+                "label": segment.label,
+                "base_label": CATEGORIES[int(own)],
+                "confidence": round(confidence, 4),
+                "intensity": round(float(track.intensity[first:last].mean()), 4) if last > first else 0.0,
+                "uncertain": confidence < doubtful,
+            }
+        )
+    return rows
+
+
+def envelope(times: NDArray[np.float64], values: NDArray[np.float32]) -> list[list[float]]:
+    """[seconds, value] of few points between which a curve is linear within ``TOLERANCE``: Ramer, Douglas, Peucker."""
+    kept = np.zeros(len(values), bool)
+    anchors = [*range(0, len(values) - 1, ANCHOR), len(values) - 1]
+    kept[anchors] = True
+    waiting = list(zip(anchors, anchors[1:], strict=False))
+    while waiting:
+        a, b = waiting.pop()
+        if b - a < 2:
+            continue
+        line = np.interp(times[a + 1 : b], times[[a, b]], values[[a, b]])
+        far = np.abs(values[a + 1 : b] - line)
+        worst = int(far.argmax())
+        if far[worst] > TOLERANCE:
+            middle = a + 1 + worst
+            kept[middle] = True
+            waiting += [(a, middle), (middle, b)]
+    return [[round(float(times[i]), 4), round(float(values[i]), 4)] for i in np.flatnonzero(kept)]
+
+
+@cache
+def options_state() -> dict[str, Any]:
+    """What can be chosen: names, formats, lights, limits."""
+    formats = [{"name": "mp4", "suffix": ".mp4", "about": "video with sound", "kind": "video"}]
+    formats += [
+        {
+            "name": row.name,
+            "suffix": row.suffix,
+            "about": row.about,
+            "kind": "vertices" if row.name in VERTEX_FORMATS else "animation",
+        }
+        for row in export_formats().values()
+        if row.name != "keys"
+    ]
+    for suffix, row in sorted(track_formats().items()):
+        name = f"track{suffix}"
+        formats.append({"name": name, "suffix": f".emotion{suffix}", "about": row.about, "kind": "track"})
+    return {
+        "styles": list(STYLES),
+        "regions": list(REGIONS),
+        "lights": {name: asdict(load_lighting(name)) for name in light_names()},
+        "formats": formats,
+        "targets": ["few", "arkit", "all"],
+        "limits": {"audio_bytes": AUDIO_BYTES, "mesh_bytes": MESH_BYTES, "other_bytes": OTHER_BYTES},
+    }
