@@ -1,6 +1,7 @@
 # make demo   sets up and animates the sample clip on the sample head
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
+# make test-studio   tests the studio in a real Chromium (apt install chromium)
 # make docs   builds the documentation, with an API reference, as a static site: build/docs
 # make addon  builds the Blender add-on: dist/sedtalker_blender-VERSION.zip
 # make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
@@ -13,7 +14,7 @@ BLENDER_VERSION := 4.5.15
 NODE := build/dcc
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test test-all test-dcc addon docs lint clean
+.PHONY: setup demo test test-all test-dcc test-studio addon docs lint clean
 
 setup: $(VENV)/.ready
 
@@ -35,10 +36,13 @@ demo: setup
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test: setup
-	$(TEST) -m "not slow and not training"
+	$(TEST) -m "not slow and not training and not browser"
 
 test-all: setup
-	$(TEST)
+	$(TEST) -m "not browser"
+
+test-studio: setup
+	SEDTALKER_STUDIO=1 $(BIN)/python -m pytest tests/studio -m browser --durations=5
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/docs

@@ -1,0 +1,227 @@
+"""A recording is loaded, played, edited with mouse and keys, undone and redone; what is shown is what the server has."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.studio.browser.programs import Desk, seconds
+
+if TYPE_CHECKING:
+    from scripts.studio_page import StudioPage
+
+pytestmark = pytest.mark.browser
+
+PLAYED = "window.testSounds.find((sound) => !sound.paused)"
+"""The sound that plays now."""
+
+
+@pytest.fixture
+def page(desk: Desk, clip: Path) -> StudioPage:
+    return desk.studio(clip)
+
+
+def of_server(page: StudioPage) -> dict[str, Any]:
+    """The document as the server has it."""
+    with urllib.request.urlopen(page.url + "api/state", timeout=20) as answer:
+        found: dict[str, Any] = json.loads(answer.read())["document"]
+    return found
+
+
+def longest(page: StudioPage) -> int:
+    """Index of the longest segment."""
+    lengths = [s["end"] - s["start"] for s in page.segments]
+    return lengths.index(max(lengths))
+
+
+def test_the_picture_follows_the_sound(page: StudioPage) -> None:
+    page.page.keyboard.press("Space")
+    page.wait(f"{PLAYED} && window.studio.time > 0.5")
+    seen = page.page.evaluate(
+        """() => new Promise((done) => {
+          const rows = [];
+          const look = () => {
+            const sound = window.testSounds.find((s) => !s.paused);
+            if (!sound || rows.length === 30) return done(rows);
+            rows.push([sound.currentTime, window.studio.shown.time, ...window.studio.shown.weights]);
+            requestAnimationFrame(look);
+          };
+          requestAnimationFrame(look);
+        })"""
+    )
+    assert len(seen) == 30
+    assert seen[-1][0] > seen[0][0]
+    assert max(abs(sound - shown) for sound, shown, *_ in seen) < 0.3  # exactly: measure_studio.py
+    assert len({tuple(row[2:]) for row in seen}) > 5
+    page.page.keyboard.press("Space")
+    page.wait("!window.studio.playing")
+    assert page.page.evaluate(f"() => {PLAYED} === undefined")
+
+
+def test_edits_by_mouse_and_key_and_back_again(page: StudioPage) -> None:
+    states = [of_server(page)]
+
+    def shown() -> None:
+        """What the page has is what the server has; another state is kept."""
+        assert page.read("document") == of_server(page)
+        assert of_server(page) != states[-1]
+        states.append(of_server(page))
+
+    chosen = longest(page)
+    first = page.segments[chosen]
+    middle = (first["start"] + first["end"]) / 2
+    page.seek(middle)
+    with page.changing():
+        page.page.keyboard.press("s")
+    shown()
+    assert len(page.segments) == len(states[0]["segments"]) + 1
+    cut = page.segments[chosen]["end"]
+    assert cut == pytest.approx(middle, abs=seconds(page, 4))
+    assert page.segments[chosen + 1]["start"] == cut
+
+    page.page.mouse.click(page.x((cut + first["end"]) / 2), page.y("emotion"))
+    label = "sad" if first["label"] != "sad" else "happy"
+    with page.changing():
+        page.page.keyboard.press(str(page.read("state.labels").index(label) + 1))
+    shown()
+    assert page.segments[chosen + 1]["label"] == label
+    assert page.segments[chosen]["label"] == first["label"]
+
+    page.page.keyboard.press("n")  # no snapping
+    to = cut + 0.25 * (first["end"] - cut)
+    with page.changing():
+        page.drag((page.x(cut), page.y("emotion")), (page.x(to), page.y("emotion")))
+    shown()
+    assert page.segments[chosen]["end"] == pytest.approx(to, abs=seconds(page, 4))
+
+    before = page.segments
+    for _ in range(3):
+        with page.changing():
+            page.page.keyboard.press("Control+z")
+    assert of_server(page) == states[0] == page.read("document")
+    for expected in states[1:]:
+        with page.changing():
+            page.page.keyboard.press("Control+Shift+z")
+        assert of_server(page) == expected
+    assert page.segments == before
+
+
+def test_drawn_intensity(page: StudioPage) -> None:
+    page.page.keyboard.press("d")
+    first, last = 1.0, 3.0
+    with page.changing():
+        page.drag(
+            (page.x(first), page.y("intensity", 0.2)),
+            (page.x(2.0), page.y("intensity", 0.9)),
+            (page.x(last), page.y("intensity", 0.2)),
+            steps=12,
+        )
+    spans = page.read("document.intensity")
+    assert len(spans) == 1
+    times, values = zip(*spans[0]["points"], strict=True)
+    assert times[0] == pytest.approx(first, abs=seconds(page, 6))
+    assert times[-1] == pytest.approx(last, abs=seconds(page, 6))
+    assert max(values) == pytest.approx(0.9, abs=0.05)
+    assert values[0] == pytest.approx(0.2, abs=0.05)
+    with page.changing():
+        page.page.keyboard.press("Control+z")
+    assert page.read("document.intensity") == []
+
+
+def test_a_segment_moves_as_a_whole(page: StudioPage) -> None:
+    chosen = longest(page)
+    held = page.segments[chosen]
+    length = held["end"] - held["start"]
+    for share in (0.3, 0.7):
+        page.seek(held["start"] + share * length)
+        with page.changing():
+            page.page.keyboard.press("s")
+    moved = page.segments[chosen + 1]
+    at = (moved["start"] + moved["end"]) / 2
+    page.page.keyboard.press("n")
+    with page.changing():
+        page.drag((page.x(at), page.y("emotion")), (page.x(at + 0.1 * length), page.y("emotion")))
+    now = page.segments[chosen + 1]
+    assert now["start"] - moved["start"] == pytest.approx(0.1 * length, abs=seconds(page, 4))
+    assert now["end"] - now["start"] == pytest.approx(moved["end"] - moved["start"], abs=1e-6)
+
+
+def test_segments_are_joined_and_reset(page: StudioPage) -> None:
+    whole = page.segments
+    chosen = longest(page)
+    page.seek((whole[chosen]["start"] + whole[chosen]["end"]) / 2)
+    with page.changing():
+        page.page.click("#split")
+    page.page.mouse.click(page.x(whole[chosen]["start"] + 0.1), page.y("emotion"))
+    with page.changing():
+        page.page.click("#merge")
+    assert page.segments == whole
+    with page.changing():
+        page.page.keyboard.press("7")
+    assert page.segments[chosen]["label"] == "surprise"
+    with page.changing():
+        page.page.keyboard.press("r")
+    assert [(s["start"], s["end"], s["label"]) for s in page.segments] == [(s["start"], s["end"], s["label"]) for s in whole]
+
+
+def test_a_relabelled_segment_changes_the_picture(page: StudioPage) -> None:
+    chosen = longest(page)
+    found = page.segments[chosen]
+    page.seek((found["start"] + found["end"]) / 2)
+    page.ready()
+    page.settle()
+    plain, weights = page.page.locator("#stage-canvas").screenshot(), page.read("shown.weights")
+    with page.changing():
+        page.page.keyboard.press("2" if found["label"] != "happy" else "4")
+    page.settle()
+    assert page.read("shown.weights") != weights
+    assert page.page.locator("#stage-canvas").screenshot() != plain
+    assert page.read("latency.last") > 0
+    with page.changing():
+        page.page.keyboard.press("Control+z")
+    page.settle()
+    assert page.read("shown.weights") == pytest.approx(weights, abs=1e-6)
+    assert page.page.locator("#stage-canvas").screenshot() == plain
+
+
+def test_loop_zoom_and_steps(page: StudioPage) -> None:
+    page.seek(2.0)
+    at = page.read("time")
+    page.page.keyboard.press("ArrowRight")
+    page.wait(f"Math.abs(window.studio.time - {at}) > 0.01")
+    assert abs(page.read("time") - at) < 0.07
+    whole = page.read("geometry")
+    for _ in range(3):
+        page.page.keyboard.press("+")
+    page.settle()
+    close = page.read("geometry")
+    assert close["end"] - close["start"] == pytest.approx((whole["end"] - whole["start"]) / 1.5**3, rel=0.02)
+    page.page.keyboard.press("Shift+F")
+    page.settle()
+    assert page.read("geometry") == whole
+    page.seek(1.0)
+    page.page.keyboard.press("[")
+    page.seek(1.6)
+    page.page.keyboard.press("]")
+    page.page.keyboard.press("Space")
+    page.wait("window.studio.playing")
+    times = []
+    for _ in range(30):
+        times.append(page.read("time"))
+        page.settle(0.1)
+    assert max(times) < 1.9
+    assert any(b < a for a, b in zip(times, times[1:], strict=False))  # it has gone back at least once
+
+
+def test_two_pages_of_one_studio_agree(desk: Desk, page: StudioPage) -> None:
+    other = desk.open(desk.servers[0])
+    other.wait("window.studio && window.studio.document && window.studio.ready")
+    chosen = longest(page)
+    page.page.mouse.click(page.x(page.segments[chosen]["start"] + 0.2), page.y("emotion"))
+    with other.changing(), page.changing():
+        page.page.keyboard.press("6")
+    assert other.read("document") == page.read("document") == of_server(page)
