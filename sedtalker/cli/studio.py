@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import JsonOption, fail_clearly, say, write_json
+from sedtalker.cli.console import JsonOption, fail_clearly, say
 from sedtalker.errors import InputError, extra
 
 Source = Annotated[Path | None, typer.Argument(help="Speech, or a project (.sedproject); or drop one on the page.")]
@@ -27,6 +28,8 @@ def studio(
     """Edit a track in the browser: head, sound and emotion under one cursor. Ends with Ctrl-C."""
     if mesh is not None and face is not None:
         raise InputError("choose one of --mesh and --face")
+    if source is not None and source.suffix.lower() == ".sedproject" and (mesh or face):
+        raise InputError("a project has its own face: leave --mesh and --face out, and choose another on the page")
     o.check_files(source, mesh)
     with extra("studio"):
         import starlette  # noqa: F401
@@ -35,7 +38,7 @@ def studio(
 
     def tell(url: str) -> None:
         if as_json:
-            write_json({"url": url})
+            print(json.dumps({"url": url}), flush=True)
         else:
             print(url, flush=True)
         if open_page:

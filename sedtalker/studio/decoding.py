@@ -2,8 +2,8 @@
 
 The recording is encoded once. The decoder's output is kept frame by frame; when the track or the style changes, the
 frames whose inputs differ, and those near enough to depend on them, are marked. Asked for a stretch of time, only its
-marked frames are decoded, with seconds before them to warm the recurrent state up. Up to ``WHOLE_SECONDS`` everything is
-decoded at once instead, so what is shown is exactly what is exported.
+marked frames are decoded, with seconds before them to warm the recurrent state up. Up to ``WHOLE_SECONDS`` everything
+is decoded at once instead, so what is shown is exactly what is exported.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Decoding:
             start, end: beyond these, motion may be that of an older track.
         """
         scaled = track.scaled(settings.intensity)
-        shown = scaled.without_uncertain() if scaled.min_confidence else scaled
+        shown = _shown(track, settings)
         gains, style = settings.gains, settings.talking_style
         with torch_threads(1):
             self.emotional = self._decoded(self.emotional, shown, style, start, end)
@@ -108,11 +108,15 @@ class Decoding:
             return 0.0, self.sound.duration
         return max(0.0, start - AHEAD), min(self.sound.duration, end + WARM_UP)
 
+    def _inputs(self, track: EmotionTrack) -> Floats:
+        """(T, 8) what of a track the decoder reads."""
+        inputs = np.column_stack(eased_emotion(self.features, track)).astype(np.float32)
+        inputs[inputs[:, -1] == 0.0, :-1] = 0.0  # at intensity 0 the category does not matter
+        return inputs
+
     def _decoded(self, layer: _Layer | None, track: EmotionTrack, style: Style, start: float, end: float) -> _Layer:
         """The layer under a track and style, valid at least from ``start`` to ``end``."""
-        features = self.features
-        inputs = np.column_stack(eased_emotion(features, track)).astype(np.float32)
-        inputs[inputs[:, -1] == 0.0, :-1] = 0.0  # at intensity 0 the category does not matter
+        features, inputs = self.features, self._inputs(track)
         if layer is None or layer.style != style:
             empty = np.zeros((len(features), len(self.animator.decoder.shapes)), np.float32)
             layer = _Layer(style, inputs, empty, np.zeros(len(features), bool))
@@ -170,15 +174,20 @@ class Decoding:
 
     def exact_motion(self, track: EmotionTrack, settings: Settings) -> Floats:
         """(T, 52) the decoder's motion of the whole recording in one pass; changes nothing, for another thread."""
-        scaled = track.scaled(settings.intensity)
-        shown = scaled.without_uncertain() if scaled.min_confidence else scaled
         with torch_threads(1):
-            return np.asarray(self.animator.decoder.predict(self.features, shown, settings.talking_style))
+            predicted = self.animator.decoder.predict(self.features, _shown(track, settings), settings.talking_style)
+        return np.asarray(predicted)
 
-    def take_exact(self, motion: Floats) -> None:
-        """Show what ``exact_motion`` gave; the track must be the same still."""
-        assert self.emotional is not None
-        self.emotional = replace(self.emotional, motion=motion, valid=np.ones(len(motion), bool), exact=True)
+    def take_exact(self, track: EmotionTrack, settings: Settings, motion: Floats) -> None:
+        """Show what ``exact_motion`` gave of a track."""
+        inputs = self._inputs(_shown(track, settings))
+        self.emotional = _Layer(settings.talking_style, inputs, motion, np.ones(len(motion), bool), exact=True)
+
+
+def _shown(track: EmotionTrack, settings: Settings) -> EmotionTrack:
+    """What of a rendered track conditions the motion."""
+    scaled = track.scaled(settings.intensity)
+    return scaled.without_uncertain() if scaled.min_confidence else scaled
 
 
 def part_of(features: SpeechFeatures, first: int, last: int) -> SpeechFeatures:

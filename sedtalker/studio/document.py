@@ -7,6 +7,7 @@ the track it began with, bit for bit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -318,7 +319,7 @@ def from_plain(values: Any, duration: float) -> Document:
     segments = document.segments
     if not segments or segments[0].start != 0.0 or abs(segments[-1].end - duration) > SHORTEST:
         raise InputError(f"the segments do not cover the {duration:.2f} s of the recording")
-    if any(a.end != b.start for a, b in zip(segments, segments[1:], strict=False)):
+    if any(a.end != b.start for a, b in itertools.pairwise(segments)):
         raise InputError("the segments do not follow on each other")
     if any(s.label not in CATEGORIES or not s.end > s.start for s in segments):
         raise InputError("a segment is empty, or its label is none of " + ", ".join(CATEGORIES))
@@ -331,5 +332,5 @@ def from_plain(values: Any, duration: float) -> Document:
 
 def check_points(points: Sequence[Point]) -> None:
     """Raise ``InputError`` where the times of points do not increase."""
-    if any(a[0] >= b[0] for a, b in zip(points, points[1:], strict=False)):
+    if any(a[0] >= b[0] for a, b in itertools.pairwise(points)):
         raise InputError("the points of a drawn intensity must be at increasing times")

@@ -24,12 +24,23 @@ seconds. An error is ``{"error": "one line"}``: 400 bad input, 403 not the page,
 ``POST api/edit``
     an edit, see ``sedtalker.studio.edits``, with an optional ``gesture`` → ``{document, can_undo, can_redo, revision,
     project, changed: [s, e] | null, decoded: [s, e] | null}``. ``POST api/undo`` and ``api/redo`` answer the same.
+``POST api/compare {on}``
+    keeps the present document as variant b, or drops it → ``{compare, revision}``.
+``POST api/jobs/ID/cancel``
+    → ``{cancelled}``.
+``WS api/events``
+    ``{type: progress, job, kind, step, done, total}``, ``{type: done, job, kind, result}``, ``{type: failed, job, kind,
+    error}`` (``cancelled`` where the user did), ``{type: state, revision}``.
+``WS api/live``
+    see ``sedtalker.studio.live``.
+
+What brings something in or takes it out is in ``sedtalker.studio.file_routes``.
 """
 
 from __future__ import annotations
 
-import json
-import logging
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -41,15 +52,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
+from sedtalker.studio.document import Settings
 from sedtalker.studio.edits import LARGEST_EDIT
+from sedtalker.studio.file_routes import FileRoutes
+from sedtalker.studio.live import run_live, stream_settings
 from sedtalker.studio.security import content_policy
 from sedtalker.studio.server import Studio
 from sedtalker.studio.state import edited_state, state
-
-log = logging.getLogger(__name__)
+from sedtalker.studio.uploads import read_json
 
 STATIC = Path(str(files("sedtalker.studio") / "static"))
 """Folder of the page's files."""
@@ -65,9 +78,8 @@ class Routes:
 
     def __init__(self, studio: Studio, port: int):
         self.studio, self.session, self.port = studio, studio.session, port
-
-    def start(self) -> None:
-        """The event loop runs."""
+        self.files = FileRoutes(studio)
+        self.live_busy = False
 
     def table(self) -> list[BaseRoute]:
         """Every path."""
@@ -83,7 +95,11 @@ class Routes:
             Route("/api/edit", self.edit, methods=["POST"]),
             Route("/api/undo", self.undo, methods=["POST"]),
             Route("/api/redo", self.redo, methods=["POST"]),
+            Route("/api/compare", self.compare, methods=["POST"]),
+            Route("/api/jobs/{job}/cancel", self.cancel, methods=["POST"]),
+            *self.files.table(),
             WebSocketRoute("/api/events", self.events),
+            WebSocketRoute("/api/live", self.live),
         ]
 
     def errors(self) -> dict[Any, Any]:
@@ -114,7 +130,13 @@ class Routes:
         return JSONResponse(await self.studio.on_session(self._state))
 
     def _state(self) -> dict[str, Any]:
-        return {**state(self.session), "jobs": [job.described() for job in [*self.studio.jobs.running.values()]]}
+        left = self.studio.left
+        return {
+            **state(self.session),
+            "recovery": None if left is None else {"saved_at": left.saved_at, "audio": left.audio},
+            "jobs": [job.described() for job in [*self.studio.jobs.running.values()]],
+            "exports": self.files.results,
+        }
 
     # --- Sound, track and motion.
 
@@ -147,6 +169,7 @@ class Routes:
         variant = request.query_params.get("variant", "a")
         if variant not in ("a", "b"):
             raise InputError("a variant is a or b")
+        self.studio.motion_asked()
         return await self.studio.on_session(self._weights, *_stretch(request), variant)
 
     def _weights(self, start: float, end: float, variant: str) -> Response:
@@ -158,7 +181,7 @@ class Routes:
 
     async def edit(self, request: Request) -> Response:
         """``POST api/edit``."""
-        return await self._edited(self.session.edit, await _json(request, LARGEST_EDIT))
+        return await self._edited(self.session.edit, await read_json(request, LARGEST_EDIT))
 
     async def undo(self, request: Request) -> Response:
         """``POST api/undo``."""
@@ -174,12 +197,19 @@ class Routes:
             return {**edited_state(self.session), **moved}
 
         reply = await self.studio.on_session(work)
-        self.announce(reply["revision"])
+        self.studio.touched()
         return JSONResponse(reply)
 
-    def announce(self, revision: int) -> None:
-        """Tell every page that something has changed."""
-        self.studio.events.publish({"type": "state", "revision": revision})
+    async def compare(self, request: Request) -> Response:
+        """``POST api/compare``."""
+        on = bool((await read_json(request)).get("on"))
+        await self.studio.on_session(self.session.compare, on)
+        self.studio.touched()
+        return JSONResponse({"compare": on, "revision": self.session.revision})
+
+    async def cancel(self, request: Request) -> Response:
+        """``POST api/jobs/ID/cancel``."""
+        return JSONResponse({"cancelled": self.studio.jobs.cancel(request.path_params["job"])})
 
     # --- Messages.
 
@@ -193,10 +223,26 @@ class Routes:
         finally:
             events.leave(key)
 
+    async def live(self, socket: WebSocket) -> None:
+        """``WS api/live``."""
+        await socket.accept()
+        if self.live_busy:
+            await socket.send_json({"type": "error", "error": "another page is live already: stop it there first"})
+            await socket.close(1013)
+            return
+        self.live_busy = True
+        try:
+            history = self.session.history
+            settings = history.present.settings if history is not None else Settings()
+            await run_live(socket, self.session.models, self.session.subject.face, stream_settings(settings))
+        finally:
+            self.live_busy = False
+        with contextlib.suppress(RuntimeError, OSError):  # the page has gone
+            await socket.close()
+
 
 async def _both(socket: WebSocket, following: Callable[[], Awaitable[dict[str, Any]]]) -> None:
     """Send what follows until the page goes."""
-    import asyncio
 
     async def sending() -> None:
         while True:
@@ -212,9 +258,7 @@ async def _both(socket: WebSocket, following: Callable[[], Awaitable[dict[str, A
     finally:
         for task in tasks:
             task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | RuntimeError | OSError):
-                log.warning("messages to a page: %r", result)
+        await asyncio.gather(*tasks, return_exceptions=True)  # a page that has gone is no fault
 
 
 def _array(rows: Any, said: Mapping[str, object]) -> Response:
@@ -236,24 +280,3 @@ def _number(request: Request, name: str, usual: float) -> float:
 
 def _stretch(request: Request) -> tuple[float, float]:
     return _number(request, "from", 0.0), _number(request, "to", float("inf"))
-
-
-async def _json(request: Request, most: int) -> dict[str, Any]:
-    """The body as a JSON object.
-
-    Raises:
-        InputError: it is none.
-        HTTPException: larger than ``most`` bytes.
-    """
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > most:
-            raise HTTPException(413, "the request is too large")
-    try:
-        values = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        values = None
-    if not isinstance(values, dict):
-        raise InputError("the request is not a JSON object")
-    return values

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import mimetypes
 import os
 import secrets
@@ -21,22 +22,28 @@ from typing import Any, TypeVar
 import torch
 
 from sedtalker.errors import InputError, extra
-from sedtalker.studio.jobs import Events, Jobs
+from sedtalker.studio.autosave import Left, StudioFolder
+from sedtalker.studio.jobs import Events, Job, Jobs
+from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
 
 with extra("studio"):
     import uvicorn
     from starlette.applications import Starlette
 
+log = logging.getLogger(__name__)
+
 R = TypeVar("R")
 """What a function gives."""
 
 HOST = "127.0.0.1"
 """The interface: nothing but this machine can reach it."""
-PORT = 8765
-"""Where it is if nobody says otherwise."""
 GRACE = 3
 """Seconds that open requests are given when the studio is closed."""
+AUTOSAVE_PAUSE = 0.7
+"""Seconds after an edit until it is kept; edits in between are kept with it."""
+IDLE = 1.5
+"""Seconds without a request for motion after which a long recording is decoded as a whole."""
 
 
 class Studio:
@@ -44,23 +51,90 @@ class Studio:
 
     Args:
         session: what is edited.
-        folder: of the studio's own files: uploads, what the page plays, results of exports.
+        home: the studio's folder: uploads, what the page plays, results of exports, unsaved edits.
     """
 
-    def __init__(self, session: Session, folder: Path):
-        self.session, self.folder = session, folder
+    def __init__(self, session: Session, home: StudioFolder):
+        self.session, self.home = session, home
+        self.left: Left | None = home.left_by_others()
         self.events = Events()
         self.jobs = Jobs(self.events, self.on_session)
         self._thread = ThreadPoolExecutor(1, "studio-session", initializer=torch.set_num_threads, initargs=(1,))
+        self._aside = ThreadPoolExecutor(1, "studio-aside", initializer=torch.set_num_threads, initargs=(1,))
+        self._saving: asyncio.Task[None] | None = None
+        self._exact: asyncio.Task[None] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Of this studio."""
+        return self.home.path
 
     async def on_session(self, work: Callable[..., R], *args: Any) -> R:
         """Run ``work`` in the session's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
+    def start(self, kind: str, work: Work, then: Then) -> Job:
+        """Begin a job whose result changes what the page shows."""
+
+        def taken(made: Any) -> Any:
+            result = then(made)
+            loop.call_soon_threadsafe(self.touched)
+            return result
+
+        loop = asyncio.get_running_loop()
+        return self.jobs.start(kind, work, taken)
+
+    def touched(self) -> None:
+        """The session has changed: say so, and keep it before long."""
+        self.events.publish({"type": "state", "revision": self.session.revision})
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.get_running_loop().create_task(self._autosave())
+
+    async def _autosave(self) -> None:
+        await asyncio.sleep(AUTOSAVE_PAUSE)
+        self._saving = None  # an edit from here on is kept by the next one
+        dirty, snapshot = await self.on_session(self._unsaved)
+        loop = asyncio.get_running_loop()
+        try:
+            if dirty:
+                await loop.run_in_executor(self._aside, self.home.save, snapshot.project, snapshot.clip.name)
+            else:
+                await loop.run_in_executor(self._aside, self.home.clear)
+        except InputError as error:
+            log.warning(f"unsaved edits could not be kept: {error}")
+
+    def _unsaved(self) -> tuple[bool, Any]:
+        return (True, self.session.snapshot()) if self.session.dirty else (False, None)
+
+    def motion_asked(self) -> None:
+        """Motion was shown; when nothing more is asked for, decode a long recording as a whole."""
+        if self._exact is not None:
+            self._exact.cancel()
+        self._exact = asyncio.get_running_loop().create_task(self._decode_exactly())
+
+    async def _decode_exactly(self) -> None:
+        await asyncio.sleep(IDLE)
+        if self.jobs.running:
+            return
+        wanted = await self.on_session(self.session.inexact)
+        if wanted is not None:
+            decode, take = wanted
+            motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
+            await self.on_session(take, motion)
+
     def close(self) -> None:
-        """End the threads; jobs are cancelled."""
+        """Cancel the jobs, keep unsaved edits, end the threads."""
         self.jobs.close()
         self._thread.shutdown(wait=True, cancel_futures=True)
+        self._aside.shutdown(wait=True, cancel_futures=True)
+        if self.left is not None:
+            self.left.lock.close()
+        if self.session.dirty:
+            snapshot = self.session.snapshot()
+            with contextlib.suppress(InputError):
+                self.home.save(snapshot.project, snapshot.clip.name)
+        else:
+            self.home.clear()
 
 
 def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] | None = None) -> Any:
@@ -79,7 +153,6 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        routes.start()
         if started is not None:
             started()
         yield
@@ -90,7 +163,7 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
 
 
 def bound_socket(port: int) -> socket.socket:
-    """A socket on the loopback interface.
+    """A socket on the loopback interface that takes connections from now on.
 
     Args:
         port: 0 for any that is free.
@@ -103,9 +176,10 @@ def bound_socket(port: int) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((HOST, port))
+        bound.listen(128)
     except OSError as error:
         bound.close()
-        why = error.strerror or str(error)
+        why = (error.strerror or str(error)).lower()
         raise InputError(f"port {port} cannot be used ({why}): choose another with --port, or --port 0") from None
     return bound
 

@@ -6,8 +6,10 @@ work (``analyse``, ``Face.from_mesh``, exports) is done elsewhere and its result
 
 from __future__ import annotations
 
+import secrets
 import threading
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Base, Document, changed
 from sedtalker.studio.edits import History, parse_edit
 from sedtalker.studio.head import head_glb, weight_rows
+from sedtalker.studio.project import Project
 from sedtalker.studio.sound import Clip
 from sedtalker.studio.words import Word
 
@@ -47,7 +50,7 @@ class Models:
             return self._animators[name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """Whose face it is.
 
@@ -57,6 +60,7 @@ class Subject:
         name: of the built-in face, or of the file.
         path: the mesh file, or None.
         landmarks: points (68, 3) in the file's coordinates that a person has given, NaN elsewhere, or None.
+        key: of no other subject.
     """
 
     face: Face
@@ -64,11 +68,38 @@ class Subject:
     name: str
     path: Path | None = None
     landmarks: NDArray[np.float64] | None = None
+    key: str = field(default_factory=lambda: secrets.token_hex(4))
 
     @cached_property
     def glb(self) -> bytes:
         """The head for the page."""
         return head_glb(self.face)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The session at one moment, for work elsewhere.
+
+    Attributes:
+        clip: the recording.
+        subject: whose face it is.
+        base: the track that the document is an edit of.
+        document: the edits.
+        track: what the document renders.
+    """
+
+    clip: Clip
+    subject: Subject
+    base: EmotionTrack
+    document: Document
+    track: EmotionTrack
+
+    @property
+    def project(self) -> Project:
+        """The same for a project file."""
+        subject = self.subject
+        name = subject.name if subject.path is None else None
+        return Project(self.clip.path, subject.path, name, self.base, self.document, subject.landmarks)
 
 
 @dataclass(eq=False)
@@ -91,7 +122,6 @@ class Session:
         history: the documents.
         words: the text, where given.
         revision: grows with everything that changes what the page shows.
-        saved: revision of the document that was last saved or opened; differs when there are unsaved edits.
         project: the project file, where there is one.
     """
 
@@ -103,7 +133,7 @@ class Session:
         self.words: tuple[Word, ...] = ()
         self.revision = 1
         self.project: Path | None = None
-        self.saved: Document | None = None
+        self._saved: tuple[object, ...] = ()
         self._a: _Shown | None = None
         self._b: _Shown | None = None
 
@@ -117,7 +147,8 @@ class Session:
         """
         base = _base(clip, track or clip.track)
         self.clip, self.words, self.project = clip, (), None
-        self._restart(base, document or base.document())
+        self._restart(base, base.document() if document is None else _to_the_end(document, base.duration))
+        self.saved_to(None)
 
     def open_track(self, track: EmotionTrack) -> None:
         """Another track of the same recording; the settings stay.
@@ -137,10 +168,38 @@ class Session:
 
     def _restart(self, base: Base, document: Document) -> None:
         assert self.clip is not None
-        self.base, self.history, self.saved = base, History(document), document
+        self.base, self.history = base, History(document)
         decoding = Decoding(self.models.animator(), self.clip.sound, self.clip.features)
         self._a, self._b = _Shown(document, base.render(document), decoding), None
         self.revision += 1
+
+    def saved_to(self, project: Path | None, snapshot: Snapshot | None = None) -> None:
+        """What ``snapshot`` holds, or what there is now, is saved (or has just been opened)."""
+        held = (snapshot.document, snapshot.base, snapshot.subject) if snapshot else self._holding()
+        self._saved, self.project = held, project
+
+    def unsaved(self) -> None:
+        """What there is now is saved nowhere."""
+        self._saved = ()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether there is something that is not saved."""
+        return self.clip is not None and self._saved != self._holding()
+
+    def _holding(self) -> tuple[object, ...]:
+        assert self.base is not None
+        return self.document, self.base.track, self.subject
+
+    def snapshot(self) -> Snapshot:
+        """The session as it is.
+
+        Raises:
+            InputError: no recording is open.
+        """
+        clip, history = self.opened()
+        assert self.base is not None
+        return Snapshot(clip, self.subject, self.base.track, history.present, self.track)
 
     def opened(self) -> tuple[Clip, History]:
         """The recording and its history.
@@ -254,6 +313,25 @@ class Session:
             raise InputError("there is no second variant: switch the comparison on first")
         settings, face = shown.document.settings, self.subject.face
         return shown.decoding.animation(shown.track, settings, face, start, end)
+
+    def inexact(self) -> tuple[Callable[[], Floats], Callable[[Floats], None]] | None:
+        """How a long recording is decoded in one pass, and how that is taken over; None where it is exact already."""
+        shown = self._a
+        if shown is None or shown.decoding.emotional is None or shown.decoding.exact:
+            return None
+        track, settings, decoding = shown.track, shown.document.settings, shown.decoding
+
+        def take(motion: Floats) -> None:
+            if self._a is shown and shown.track is track and shown.document.settings == settings:
+                decoding.take_exact(track, settings, motion)
+
+        return lambda: decoding.exact_motion(track, settings), take
+
+
+def _to_the_end(document: Document, duration: float) -> Document:
+    """The last segment made to end with the recording, to a sample."""
+    *before, last = document.segments
+    return replace(document, segments=(*before, replace(last, end=duration)))
 
 
 def _base(clip: Clip, track: EmotionTrack) -> Base:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
+import tempfile
 import wave
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +40,8 @@ class Clip:
         wav: decoded for the page.
         rate: samples per second of ``wav``.
         features: what the decoder reads.
-        track: what the diarizer found.
+        track: what the diarizer found, or what a project begins with.
+        key: of no other clip.
     """
 
     path: Path
@@ -48,6 +51,7 @@ class Clip:
     rate: int
     features: SpeechFeatures
     track: EmotionTrack
+    key: str = field(default_factory=lambda: secrets.token_hex(4))
 
     @property
     def pauses(self) -> list[tuple[float, float]]:
@@ -64,27 +68,31 @@ class Clip:
         return np.ascontiguousarray(np.stack(both, axis=1), dtype="<f4")
 
 
-def analyse(animator: Animator, path: Path, name: str, wav: Path, hook: Hook) -> Clip:
+def analyse(
+    animator: Animator, path: Path, name: str, folder: Path, hook: Hook, track: EmotionTrack | None = None
+) -> Clip:
     """Read, encode and diarize a recording.
 
     Args:
         animator: whose encoder and diarizer are used.
         path: the file.
         name: what to call it.
-        wav: where to write what the page plays.
+        folder: where to write what the page plays.
         hook: of progress.
+        track: its emotion, where that is known already.
 
     Raises:
         InputError: not a readable sound.
     """
     with one_step(hook, "reading the audio"):
         sound = load_audio(path)
+        wav = Path(tempfile.mkdtemp(prefix="sound-", dir=folder)) / "sound.wav"
         rate = write_wav(path, wav)
     with torch_threads(1):
         with one_step(hook, "encoding the speech"):
             features = animator.encoder(sound)
         with one_step(hook, "recognising the emotion"):
-            track = animator.track(sound, features)
+            track = animator.track(sound, features) if track is None else track
     return Clip(path, name, sound, wav, rate, features, track)
 
 

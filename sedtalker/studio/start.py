@@ -1,16 +1,17 @@
-"""A studio from its beginning to its end: port, folder, session, the first recording, and tidying up."""
+"""A studio from its beginning to its end: port, folder, session, what it begins with, and tidying up."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from sedtalker.face import Face
-from sedtalker.progress import Hook
-from sedtalker.studio.server import Studio, bound_socket, make_app, new_token, serve
+from sedtalker.studio import opening
+from sedtalker.studio.autosave import StudioFolder
+from sedtalker.studio.file_routes import opened_from_disk
+from sedtalker.studio.project import SUFFIX
+from sedtalker.studio.server import HOST, Studio, bound_socket, make_app, new_token, serve
 from sedtalker.studio.session import Models, Session, Subject
-from sedtalker.studio.sound import Clip, analyse
 
 
 def run(source: Path | None, mesh: Path | None, face: str | None, port: int, tell: Callable[[str], None]) -> None:
@@ -28,19 +29,18 @@ def run(source: Path | None, mesh: Path | None, face: str | None, port: int, tel
     """
     bound = bound_socket(port)
     number = int(bound.getsockname()[1])
-    subject = Subject(Face.builtin(face), "builtin", face or "builtin")
-    with tempfile.TemporaryDirectory(prefix="sedtalker-studio-") as folder:
-        session = Session(Models(), subject)
-        studio = Studio(session, Path(folder))
+    with StudioFolder() as home:
+        session = Session(Models(), Subject(Face.builtin(face), "builtin", face or "builtin"))
+        studio = Studio(session, home)
         token = new_token()
 
         def started() -> None:
-            if source is not None:
-
-                def work(hook: Hook) -> Clip:
-                    return analyse(session.models.animator(), source, source.name, Path(folder) / "a.wav", hook)
-
-                studio.jobs.start("analyse", work, session.open_clip)
-            tell(f"http://127.0.0.1:{number}/{token}/")
+            if mesh is not None:
+                studio.start("register", *opening.head(session, mesh.resolve()))
+            if source is not None and source.suffix.lower() == SUFFIX:
+                studio.start("open", *opened_from_disk(studio, source))
+            elif source is not None:
+                studio.start("analyse", *opening.recording(session, source.resolve(), studio.folder))
+            tell(f"http://{HOST}:{number}/{token}/")
 
         serve(make_app(studio, token, number, started), bound)

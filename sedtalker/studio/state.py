@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from sedtalker.emotion.plot import COLOURS
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.export.formats import export_formats
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.face import Face
 from sedtalker.face.quality import judge
-from sedtalker.render.light import light_names, load_lighting
+from sedtalker.render.camera import frame_head
+from sedtalker.render.light import MATERIALS, light_names, load_lighting, part_of_group
 from sedtalker.studio.document import Base, Document
+from sedtalker.studio.exports import TRACK, file_suffix
 from sedtalker.studio.head import target_names
 from sedtalker.studio.session import Session, Subject
 from sedtalker.version import __version__
@@ -59,7 +63,13 @@ def state(session: Session) -> dict[str, Any]:
     clip = session.clip
     audio = None
     if clip is not None:
-        audio = {"name": clip.name, "duration": clip.sound.duration, "rate": clip.rate, "notes": [*clip.sound.notes]}
+        audio = {
+            "id": clip.key,
+            "name": clip.name,
+            "duration": clip.sound.duration,
+            "rate": clip.rate,
+            "notes": [*clip.sound.notes],
+        }
     return {
         "version": __version__,
         "duration": clip.sound.duration if clip else 0.0,
@@ -79,18 +89,18 @@ def state(session: Session) -> dict[str, Any]:
 
 def project_state(session: Session) -> dict[str, Any]:
     """Where the project is, and whether it has edits that are not saved."""
-    dirty = session.history is not None and session.history.present != session.saved
-    return {"path": str(session.project) if session.project else None, "dirty": dirty}
+    return {"path": str(session.project) if session.project else None, "dirty": session.dirty}
 
 
+@lru_cache(maxsize=2)
 def face_state(subject: Subject) -> dict[str, Any]:
     """The face and its morph targets."""
     face = subject.face
     report = None
     if face.report is not None:
-        quality = _quality(subject)
-        notes = [*quality["advice"], *face.report.warnings]
-        report = {**quality, "notes": notes, "way": face.report.way, "basis": face.report.basis}
+        judged = judge(face, face.report)
+        notes = [*judged.advice, *face.report.warnings]
+        report = {**judged.as_dict(), "notes": notes, "way": face.report.way, "basis": face.report.basis}
     return {
         "name": subject.name,
         "kind": subject.kind,
@@ -98,17 +108,27 @@ def face_state(subject: Subject) -> dict[str, Any]:
         "shapes": target_names(face),
         "arkit": list(ARKIT_52),
         "report": report,
+        "id": subject.key,
+        "parts": _parts(face),
+        "view": _view(face),
     }
 
 
-def _quality(subject: Subject) -> dict[str, Any]:
-    """The judgement of a registered face, kept with it."""
-    kept: dict[str, Any] | None = subject.__dict__.get("_quality")
-    if kept is None:
-        assert subject.face.report is not None
-        kept = judge(subject.face, subject.face.report).as_dict()
-        subject.__dict__["_quality"] = kept
-    return kept
+def _parts(face: Face) -> dict[str, str]:
+    """The part of the head that each material of the GLB is, see ``surface_of``."""
+    if face.mesh.polygon_groups is not None and face.mesh.group_names:
+        return {name: part_of_group(name) for name in face.mesh.group_names}
+    return {name: name for name in MATERIALS}
+
+
+def _view(face: Face) -> dict[str, Any]:
+    """The camera of the video."""
+    camera = frame_head(face)
+    return {
+        "position": [float(x) for x in camera.position],
+        "target": [float(x) for x in camera.target],
+        "fov": float(camera.fov),
+    }
 
 
 def document_state(base: Base, document: Document, track: EmotionTrack) -> dict[str, Any]:
@@ -152,7 +172,7 @@ def envelope(times: NDArray[np.float64], values: NDArray[np.float32]) -> list[li
     kept = np.zeros(len(values), bool)
     anchors = [*range(0, len(values) - 1, ANCHOR), len(values) - 1]
     kept[anchors] = True
-    waiting = list(zip(anchors, anchors[1:], strict=False))
+    waiting = list(itertools.pairwise(anchors))
     while waiting:
         a, b = waiting.pop()
         if b - a < 2:
@@ -182,13 +202,14 @@ def options_state() -> dict[str, Any]:
         if row.name != "keys"
     ]
     for suffix, row in sorted(track_formats().items()):
-        name = f"track{suffix}"
-        formats.append({"name": name, "suffix": f".emotion{suffix}", "about": row.about, "kind": "track"})
+        name = f"{TRACK}{suffix}"
+        formats.append({"name": name, "suffix": file_suffix(name), "about": row.about, "kind": "track"})
     return {
         "styles": list(STYLES),
         "regions": list(REGIONS),
         "lights": {name: asdict(load_lighting(name)) for name in light_names()},
         "formats": formats,
+        "materials": {part: asdict(material) for part, material in MATERIALS.items()},
         "targets": ["few", "arkit", "all"],
         "limits": {"audio_bytes": AUDIO_BYTES, "mesh_bytes": MESH_BYTES, "other_bytes": OTHER_BYTES},
     }

@@ -69,7 +69,7 @@ def test_without_expressivity_it_is_the_neutral_animation(clip, motions, face):
     still = apply_gains(*motions, Gains(expressivity=0.0, regions={"smile": 1.7}), face)
     np.testing.assert_allclose(still, motions[1], atol=1e-6)
     scaled, neutral = (
-        assemble(spoken, ARKIT_52, features, shown, face, duration=18.0, expressivity=x)
+        assemble(spoken, ARKIT_52, features, shown, face, duration=18.0, gains=Gains(expressivity=x))
         for spoken, shown, x in ((still, track, 0.0), (motions[1], track.scaled(0.0), 1.0))
     )
     np.testing.assert_allclose(scaled.coefficients, neutral.coefficients, atol=1e-6)
@@ -145,7 +145,7 @@ def test_bad_gains_are_said():
         {"jawOpen": 1.2},
     )
     for text in ("brows", "brows=much", "=2="):
-        with pytest.raises(InputError, match="give REGION=FACTOR"):
+        with pytest.raises(InputError, match="give NAME=FACTOR"):
             parse_gains([text])
     with pytest.raises(InputError, match="no region 'ears'"):
         Gains(regions={"ears": 1.0})

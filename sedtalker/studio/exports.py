@@ -1,0 +1,149 @@
+"""Files of what is edited: the same bytes as ``sedtalker animate AUDIO --emotion SAVED.emotion.json`` writes."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from sedtalker.emotion.formats.files import track_formats
+from sedtalker.errors import InputError
+from sedtalker.export.formats import export, export_formats, parse_formats
+from sedtalker.progress import Hook, one_step
+from sedtalker.render.light import load_lighting
+from sedtalker.render.video import render_video
+from sedtalker.storage import OutputFolder
+from sedtalker.studio.document import checked
+from sedtalker.studio.session import Models, Snapshot
+
+log = logging.getLogger(__name__)
+
+VIDEO = "mp4"
+"""Name of the format that is rendered."""
+TRACK = "track"
+"""How names of track formats begin; their suffix follows: ``track.json``, ``track.rttm``."""
+KEPT = 5
+"""Results of exports that are kept for download."""
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What the page asks for.
+
+    Attributes:
+        formats: names of ``export_formats()``, ``mp4``, or ``track`` with a suffix of the track formats.
+        targets: of GLB and USD, see ``choose_targets``.
+        size: of the video, pixels.
+        video: the same as ``mp4`` among the formats.
+        points, metres: as for ``sedtalker export``.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    formats: tuple[str, ...] = ()
+    targets: Literal["few", "arkit", "all"] = "few"
+    size: Annotated[int, Field(ge=64, le=2160)] = 512
+    video: bool = False
+    points: bool = False
+    metres: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The formats, each once."""
+        return list(dict.fromkeys([*self.formats, *([VIDEO] if self.video else [])]))
+
+
+def parse_request(values: Mapping[str, Any]) -> ExportRequest:
+    """The request of the page.
+
+    Raises:
+        InputError: it asks for nothing, or for what there is not.
+    """
+    request: ExportRequest = checked(ExportRequest, dict(values))
+    if not request.names:
+        raise InputError("choose at least one format")
+    for name in request.names:
+        file_suffix(name)
+    return request
+
+
+def file_suffix(name: str) -> str:
+    """How files of a format end.
+
+    Raises:
+        InputError: there is no such format, or what it needs is not installed.
+    """
+    if name == VIDEO:
+        return ".mp4"
+    if name.startswith(TRACK):
+        suffix = name.removeprefix(TRACK) or ".json"
+        if suffix not in track_formats():
+            known = ", ".join(f"{TRACK}{suffix}" for suffix in track_formats())
+            raise InputError(f"there is no format '{name}': use {known}")
+        return ".emotion.json" if suffix == ".json" else suffix
+    return export_formats()[parse_formats([name])[0]].suffix
+
+
+def export_files(
+    request: ExportRequest, models: Models, snapshot: Snapshot, folder: Path, hook: Hook
+) -> list[dict[str, Any]]:
+    """Write the files of a request; all of them appear, or none.
+
+    Args:
+        request: what is written.
+        models: the networks.
+        snapshot: what the session was when it was asked.
+        folder: where they appear.
+        hook: of progress; where it raises, nothing is left.
+
+    Returns:
+        Format, name and bytes of each, and what there is to say about it.
+
+    Raises:
+        InputError: one of them cannot be written.
+    """
+    clip, settings = snapshot.clip, snapshot.document.settings
+    stem = clip.path.stem
+    names = {name: stem + file_suffix(name) for name in request.names}
+    said: dict[str, dict[str, Any]] = {name: {} for name in names}
+    tracks = [name for name in names if name.startswith(TRACK)]
+    try:
+        with OutputFolder(folder, list(names.values()), force=False) as results:
+            for name in tracks:
+                snapshot.track.save(results.path / names[name])
+            if len(tracks) < len(names):
+                animation = models.animator()(
+                    clip.sound,
+                    face=snapshot.subject.face,
+                    emotion=snapshot.track,
+                    intensity=settings.intensity,
+                    gains=settings.gains,
+                    style=settings.talking_style,
+                    fps=settings.fps,
+                    seed=settings.seed,
+                    idle=settings.idle,
+                    hook=hook,
+                )
+            for name, file in names.items():
+                if name == VIDEO:
+                    light = load_lighting(settings.light)
+                    render_video(animation, results.path / file, clip.sound, request.size, light=light, hook=hook)
+                elif name not in tracks:
+                    options = {key: getattr(request, key) for key in ("targets", "points", "metres")}
+                    chosen = {key: value for key, value in options.items() if key in export_formats()[name].options}
+                    # The sound is named as from a folder beside it, where the command line writes.
+                    place = clip.path.parent / stem / file
+                    with one_step(hook, f"writing {name}"):
+                        said[name] = export(animation, results.path / file, name, clip.path, place=place, **chosen)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return [
+        {"format": name, "name": file, "bytes": (folder / file).stat().st_size, "said": said[name]}
+        for name, file in names.items()
+    ]

@@ -1,0 +1,263 @@
+"""What the page can bring in and take out: recordings, heads, tracks, words, projects and results.
+
+Below ``/TOKEN/``; a raw body is the file itself, its name in ``?name=``. What takes long answers ``{job}`` at once, and
+the rest comes through ``api/events``.
+
+``POST api/audio?name=`` raw
+    a recording → job ``analyse``. ``GET api/recording``: the file as it was given.
+``POST api/mesh?name=`` raw
+    a head → job ``register``. ``POST api/face {name}``: a built-in face → job ``register``.
+``GET api/faces``
+    ``[{name, title, thumbnail}]``; ``GET api/faces/NAME.png`` its picture.
+``GET api/landmarks``
+    ``{points: [{name, position}], report, movable}``, metres, on the head at rest. ``POST api/landmarks
+    {name: [x, y, z], …}``: registers the head again → job ``register``.
+``POST api/track?name=`` raw
+    a track of the recording, any track format → as ``api/edit`` answers.
+``POST api/words?name=`` raw
+    WebVTT, SRT, TextGrid, CTM or Whisper's JSON → ``{words}``.
+``POST api/export {formats, targets, size, video, points, metres}``
+    → job ``export``, whose result is ``{id, files: [{format, name, url, bytes, said}]}``. ``GET api/exports/ID/NAME``.
+``GET api/project``
+    the project as a file. ``POST api/project {path, force}``: saved there → ``{path, dirty}``. ``POST
+    api/project?name=`` raw: opened → job ``open``.
+``POST api/recover``
+    opens what a studio that ended had not saved → job ``open``. ``DELETE api/recover``: drops it → ``{}``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from sedtalker.emotion.formats.files import read_track
+from sedtalker.errors import InputError
+from sedtalker.progress import Hook
+from sedtalker.studio import opening, saving
+from sedtalker.studio.exports import KEPT, export_files, parse_request
+from sedtalker.studio.faces import face_picture, list_faces
+from sedtalker.studio.opening import Then, Work
+from sedtalker.studio.project import SUFFIX, read_project
+from sedtalker.studio.server import Studio
+from sedtalker.studio.state import AUDIO_BYTES, MESH_BYTES, OTHER_BYTES, edited_state, face_state, project_state
+from sedtalker.studio.uploads import called, plain_name, read_body, read_json, receive_file
+from sedtalker.studio.words import read_words
+
+
+class FileRoutes:
+    """See the module.
+
+    Attributes:
+        results: of the last exports, the newest last.
+    """
+
+    def __init__(self, studio: Studio):
+        self.studio, self.session = studio, studio.session
+        self.uploads = studio.folder / "uploads"
+        self.results: list[dict[str, Any]] = []
+        self._exports = 0
+
+    def table(self) -> list[BaseRoute]:
+        """Every path."""
+        return [
+            Route("/api/audio", self.audio, methods=["POST"]),
+            Route("/api/recording", self.recording),
+            Route("/api/mesh", self.mesh, methods=["POST"]),
+            Route("/api/face", self.face, methods=["POST"]),
+            Route("/api/faces", self.faces),
+            Route("/api/faces/{name}.png", self.picture),
+            Route("/api/landmarks", self.landmarks),
+            Route("/api/landmarks", self.move_landmarks, methods=["POST"]),
+            Route("/api/track", self.track, methods=["POST"]),
+            Route("/api/words", self.words, methods=["POST"]),
+            Route("/api/export", self.export, methods=["POST"]),
+            Route("/api/exports/{id}/{name}", self.exported),
+            Route("/api/project", self.download_project),
+            Route("/api/project", self.save_or_open, methods=["POST"]),
+            Route("/api/recover", self.recover, methods=["POST"]),
+            Route("/api/recover", self.forget, methods=["DELETE"]),
+        ]
+
+    def _job(self, kind: str, work: Work, then: Then) -> Response:
+        return JSONResponse({"job": self.studio.start(kind, work, then).id})
+
+    # --- A recording, a head, a face.
+
+    async def audio(self, request: Request) -> Response:
+        """``POST api/audio``."""
+        path = await receive_file(request, self.uploads, AUDIO_BYTES)
+        return self._job("analyse", *opening.recording(self.session, path, self.studio.folder))
+
+    async def recording(self, request: Request) -> Response:
+        """``GET api/recording``."""
+        clip, _ = self.session.opened()
+        return FileResponse(clip.path, filename=clip.path.name)
+
+    async def mesh(self, request: Request) -> Response:
+        """``POST api/mesh``."""
+        if Path(request.query_params.get("name", "")).suffix.lower() not in opening.MESHES:
+            name = plain_name(request.query_params.get("name", ""))
+            raise InputError(f"{name}: a head is read from {', '.join(opening.MESHES)}")
+        path = await receive_file(request, self.uploads, MESH_BYTES)
+        return self._job("register", *opening.head(self.session, path))
+
+    async def face(self, request: Request) -> Response:
+        """``POST api/face``."""
+        name = str((await read_json(request)).get("name", ""))
+        return self._job("register", *opening.builtin_face(self.session, name))
+
+    async def faces(self, request: Request) -> Response:
+        """``GET api/faces``."""
+        return JSONResponse(list_faces())
+
+    async def picture(self, request: Request) -> Response:
+        """``GET api/faces/NAME.png``."""
+        return Response(await run_in_threadpool(face_picture, request.path_params["name"]), media_type="image/png")
+
+    async def landmarks(self, request: Request) -> Response:
+        """``GET api/landmarks``."""
+        subject = self.session.subject
+        said = {
+            "points": opening.landmark_points(subject),
+            "report": face_state(subject)["report"],
+            "movable": opening.movable(subject),
+        }
+        return JSONResponse(said)
+
+    async def move_landmarks(self, request: Request) -> Response:
+        """``POST api/landmarks``."""
+        subject = self.session.subject
+        points = opening.moved_landmarks(subject, await read_json(request))
+        assert subject.path is not None
+        return self._job("register", *opening.head(self.session, subject.path, points))
+
+    # --- A track and words.
+
+    async def track(self, request: Request) -> Response:
+        """``POST api/track``."""
+        path = await receive_file(request, self.uploads, OTHER_BYTES)
+
+        def work() -> dict[str, Any]:
+            clip, _ = self.session.opened()
+            with called(path):
+                before = self.session.document
+                self.session.open_track(read_track(path, clip.sound.duration))
+            return {**edited_state(self.session), **self.session.moved(before)}
+
+        reply = await self.studio.on_session(work)
+        self.studio.touched()
+        return JSONResponse(reply)
+
+    async def words(self, request: Request) -> Response:
+        """``POST api/words``."""
+        self.session.opened()
+        name = plain_name(request.query_params.get("name", ""))
+        words = await run_in_threadpool(read_words, await read_body(request, OTHER_BYTES), name)
+
+        def take() -> None:
+            self.session.words = words
+            self.session.revision += 1
+
+        await self.studio.on_session(take)
+        self.studio.touched()
+        return JSONResponse({"words": [{"start": w.start, "end": w.end, "text": w.text} for w in words]})
+
+    # --- Results.
+
+    async def export(self, request: Request) -> Response:
+        """``POST api/export``."""
+        wanted = parse_request(await read_json(request))
+        snapshot = await self.studio.on_session(self.session.snapshot)
+        self._exports += 1
+        number = str(self._exports)
+        folder = self.studio.folder / "exports" / number
+
+        def work(hook: Hook) -> list[dict[str, Any]]:
+            return export_files(wanted, self.session.models, snapshot, folder, hook)
+
+        def then(made: list[dict[str, Any]]) -> dict[str, Any]:
+            files = [{**file, "url": f"api/exports/{number}/{file['name']}"} for file in made]
+            result = {"id": number, "files": files}
+            self.results.append(result)
+            while len(self.results) > KEPT:
+                oldest = self.results.pop(0)["id"]
+                shutil.rmtree(self.studio.folder / "exports" / oldest, ignore_errors=True)
+            return result
+
+        return JSONResponse({"job": self.studio.jobs.start("export", work, then).id})
+
+    async def exported(self, request: Request) -> Response:
+        """``GET api/exports/ID/NAME``."""
+        number, name = request.path_params["id"], request.path_params["name"]
+        known = any(r["id"] == number and any(f["name"] == name for f in r["files"]) for r in [*self.results])
+        path = self.studio.folder / "exports" / number / name
+        if not known or not path.is_file():
+            raise HTTPException(404, "there is no such result any more: export again")
+        return FileResponse(path, filename=name, media_type="application/octet-stream")
+
+    # --- Projects.
+
+    async def download_project(self, request: Request) -> Response:
+        """``GET api/project``."""
+        snapshot = await self.studio.on_session(self.session.snapshot)
+        text = await run_in_threadpool(saving.downloaded, snapshot, self.studio.folder)
+        name = f"{snapshot.clip.path.stem}{SUFFIX}"
+        headers = saving.attachment(name)
+        return Response(text, media_type="application/json", headers=headers)
+
+    async def save_or_open(self, request: Request) -> Response:
+        """``POST api/project``."""
+        if "name" in request.query_params:
+            name = plain_name(request.query_params["name"])
+            data = await read_body(request, OTHER_BYTES)
+            read = opening.dropped_project(self.session, data, name)
+            return self._job("open", *opening.project(self.session, read, self.studio.folder, None))
+        values = await read_json(request)
+        path = saving.project_path(str(values.get("path", "")), self.session.project, bool(values.get("force")))
+        snapshot = await self.studio.on_session(self.session.snapshot)
+        await run_in_threadpool(saving.save, path, snapshot, self.studio.folder)
+
+        def saved() -> dict[str, Any]:
+            self.session.saved_to(path, snapshot)
+            return project_state(self.session)
+
+        reply = await self.studio.on_session(saved)
+        self.studio.touched()
+        return JSONResponse(reply)
+
+    async def recover(self, request: Request) -> Response:
+        """``POST api/recover``."""
+        left = self.studio.left
+        if left is None:
+            raise InputError("there is nothing to recover")
+        read = partial(saving.recovered, left, self.uploads)
+        work, then = opening.project(self.session, read, self.studio.folder, None)
+
+        def taken(made: Any) -> Any:
+            result = then(made)
+            self.session.unsaved()
+            self.studio.left = None
+            left.drop()
+            return result
+
+        return self._job("open", work, taken)
+
+    async def forget(self, request: Request) -> Response:
+        """``DELETE api/recover``."""
+        left, self.studio.left = self.studio.left, None
+        if left is not None:
+            await run_in_threadpool(left.drop)
+        return JSONResponse({})
+
+
+def opened_from_disk(studio: Studio, path: Path) -> tuple[Work, Then]:
+    """A project that the command line names; saved to the same place again."""
+    return opening.project(studio.session, partial(read_project, path), studio.folder, path.resolve())

@@ -1,0 +1,216 @@
+"""The face while somebody speaks into the page's microphone: ``AnimationStream`` behind a WebSocket.
+
+The page sends binary messages of 16-bit PCM (little-endian, mono, 16 kHz) and the text ``stop`` at the end. The server
+sends, as JSON, ``{shapes, columns, labels, look_ahead, hop, fps}``; then binary messages of float32 rows: seconds since
+the first sample, index of the emotion, its intensity, milliseconds that this piece of sound took to compute, weights of
+all targets, rotation vector of the head × 3. After ``stop`` come the last rows and ``{"type": "end"}``.
+
+Both directions are bounded. A page that does not read loses the oldest rows and gets ``{"type": "dropped",
+"rows": n}``; a machine that computes more slowly than somebody speaks ends with ``{"type": "error", …}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.face import Face
+from sedtalker.nn import torch_threads
+from sedtalker.studio.document import Settings
+from sedtalker.studio.head import target_names
+from sedtalker.studio.session import Models
+
+Floats = NDArray[np.float32]
+
+SAMPLE_BYTES = 2
+"""Of a sample."""
+LONGEST_PIECE = 16_000 * SAMPLE_BYTES
+"""Bytes of a message: a second."""
+MOST_PIECES = 250
+"""Messages of sound that may wait: about five seconds of 20 ms."""
+MOST_ROWS = 300
+"""Rows that may wait for the page: ten seconds."""
+
+
+def stream_settings(settings: Settings) -> StreamSettings:
+    """The settings of a document, for a stream."""
+    return StreamSettings(
+        fps=settings.fps,
+        intensity=settings.intensity,
+        gains=settings.gains,
+        style=settings.talking_style,
+        seed=settings.seed,
+        idle=settings.idle,
+    )
+
+
+class LiveRows:
+    """Sound in, rows for the page out; see the module for their columns.
+
+    Args:
+        models: the networks.
+        face: whose targets the weights are of.
+        settings: of the stream.
+
+    Raises:
+        InputError: the weights cannot stream.
+    """
+
+    def __init__(self, models: Models, face: Face, settings: StreamSettings):
+        animator = models.animator("streaming")
+        self.face, self.settings = face, settings
+        self.stream = AnimationStream(animator.diarizer, animator.decoder, animator.encoder, settings)
+        self.places = [(ARKIT_52.index(name), k) for k, name in enumerate(face.shapes) if name in ARKIT_52]
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """What the page gets first."""
+        names = target_names(self.face)
+        return {
+            "shapes": names,
+            "columns": len(names) + 7,
+            "labels": list(CATEGORIES),
+            "look_ahead": self.settings.look_ahead,
+            "hop": self.settings.hop,
+            "fps": self.settings.fps,
+        }
+
+    def push(self, pcm: bytes) -> Floats:
+        """The rows that have become final with the next samples."""
+        samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
+        began = time.perf_counter()
+        with torch_threads(1):
+            return self._rows(self.stream.push(samples), began)
+
+    def flush(self) -> Floats:
+        """The rows that are left at the end of the sound."""
+        began = time.perf_counter()
+        with torch_threads(1):
+            return self._rows(self.stream.flush(), began)
+
+    def _rows(self, frames: Iterable[StreamedFrame], began: float) -> Floats:
+        made = list(frames)
+        took = 1000.0 * (time.perf_counter() - began)
+        coefficients = np.zeros((len(made), len(self.face.shapes)), np.float32)
+        for row, frame in enumerate(made):
+            for source, place in self.places:
+                coefficients[row, place] = frame.weights[source]
+        said = np.array([[f.time, CATEGORIES.index(f.emotion), f.intensity, took] for f in made], np.float32)
+        head = np.array([frame.head for frame in made], np.float32)
+        parts = [said.reshape(-1, 4), self.face.expand(coefficients), head.reshape(-1, 3)]
+        return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype="<f4")
+
+
+@dataclass
+class _Outgoing:
+    """Rows that wait for the page."""
+
+    rows: deque[Floats] = field(default_factory=deque)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    dropped: int = 0
+    ended: bool = False
+
+    def add(self, rows: Floats) -> None:
+        """Keep the newest ``MOST_ROWS``."""
+        self.rows.extend(row[None] for row in rows)
+        while len(self.rows) > MOST_ROWS:
+            self.rows.popleft()
+            self.dropped += 1
+        self.ready.set()
+
+    def end(self) -> None:
+        """No more will come."""
+        self.ended = True
+        self.ready.set()
+
+
+async def run_live(socket: WebSocket, models: Models, face: Face, settings: StreamSettings) -> None:
+    """Serve one stream, from the accepted socket to its end; never raises for a page that goes away."""
+    loop = asyncio.get_running_loop()
+    sound: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_PIECES)
+    outgoing = _Outgoing()
+    with ThreadPoolExecutor(1, "studio-live", initializer=torch.set_num_threads, initargs=(1,)) as thread:
+        try:
+            live = await loop.run_in_executor(thread, LiveRows, models, face, settings)
+        except InputError as error:
+            await _say(socket, {"type": "error", "error": str(error)})
+            return
+        await _say(socket, live.header)
+
+        async def computing() -> None:
+            while (piece := await sound.get()) is not None:
+                outgoing.add(await loop.run_in_executor(thread, live.push, piece))
+            outgoing.add(await loop.run_in_executor(thread, live.flush))
+            outgoing.end()
+
+        receiving = asyncio.ensure_future(_receive(socket, sound))
+        tasks = [receiving, asyncio.ensure_future(computing()), asyncio.ensure_future(_send(socket, outgoing))]
+        try:
+            await asyncio.wait([tasks[0], tasks[2]], return_when=asyncio.FIRST_COMPLETED)
+            if receiving.done() and receiving.exception() is None and receiving.result():  # stop: send what is left
+                await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+    said = next((str(error) for error in results if isinstance(error, InputError)), None)
+    await _say(socket, {"type": "end"} if said is None else {"type": "error", "error": said})
+
+
+async def _receive(socket: WebSocket, sound: asyncio.Queue[bytes | None]) -> bool:
+    """Queue the sound until ``stop`` (True) or until the page goes (False).
+
+    Raises:
+        InputError: no sound, or more than can be computed.
+    """
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return False
+        if message.get("text") == "stop":
+            await sound.put(None)
+            return True
+        piece = message.get("bytes")
+        if not piece or len(piece) % SAMPLE_BYTES or len(piece) > LONGEST_PIECE:
+            raise InputError("live sound is sent as 16-bit PCM, mono, 16 kHz, at most a second at a time")
+        try:
+            sound.put_nowait(piece)
+        except asyncio.QueueFull:
+            raise InputError("this machine computes more slowly than you speak: live needs a faster one") from None
+
+
+async def _send(socket: WebSocket, outgoing: _Outgoing) -> None:
+    """Send the rows as they come; returns after the last."""
+    while not (outgoing.ended and not outgoing.rows):
+        if not outgoing.rows:
+            outgoing.ready.clear()
+            await outgoing.ready.wait()
+            continue
+        if outgoing.dropped:
+            await socket.send_json({"type": "dropped", "rows": outgoing.dropped})
+            outgoing.dropped = 0
+        rows = np.concatenate(outgoing.rows)
+        outgoing.rows.clear()
+        await socket.send_bytes(rows.tobytes())
+
+
+async def _say(socket: WebSocket, message: dict[str, Any]) -> None:
+    """Send, where somebody is still there."""
+    try:
+        await socket.send_json(message)
+    except (WebSocketDisconnect, RuntimeError, OSError):
+        return

@@ -1,0 +1,183 @@
+"""Work that brings something into a session: a recording, a head, landmarks, a project. Each is one job.
+
+A job is two functions: ``work(hook)`` runs in the jobs' thread, touches nothing and may be cancelled; ``then(made)``
+runs in the session's thread and takes what was made over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.face import Face
+from sedtalker.face.given_landmarks import NAMES
+from sedtalker.progress import Hook, one_step
+from sedtalker.studio.project import Project, parse_project
+from sedtalker.studio.session import Session, Subject
+from sedtalker.studio.sound import Clip, analyse
+from sedtalker.studio.uploads import called
+
+MESHES = (".obj", ".glb", ".gltf", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz", ".sedface")
+"""Endings of files that are taken as a head."""
+
+Work = Callable[[Hook], Any]
+"""See the module."""
+Then = Callable[[Any], Any]
+"""See the module; what it gives goes to the page."""
+
+
+def recording(session: Session, path: Path, folder: Path) -> tuple[Work, Then]:
+    """Another recording, analysed."""
+
+    def work(hook: Hook) -> Clip:
+        with one_step(hook, "opening the networks"):
+            animator = session.models.animator()
+        with called(path):
+            return analyse(animator, path, path.name, folder, hook)
+
+    def then(clip: Clip) -> dict[str, Any]:
+        session.open_clip(clip)
+        return {"audio": clip.name}
+
+    return work, then
+
+
+def head(session: Session, path: Path, landmarks: NDArray[np.float64] | None = None) -> tuple[Work, Then]:
+    """Another head from a file, registered; ``landmarks`` (68, 3) in its coordinates where a person has given any.
+
+    Raises:
+        InputError: the file's name is none of a mesh.
+    """
+    if path.suffix.lower() not in MESHES:
+        raise InputError(f"{path.name}: a head is read from {', '.join(MESHES)}")
+
+    def work(hook: Hook) -> Subject:
+        with called(path):
+            face = Face.from_mesh(path, landmarks=landmarks, hook=hook)
+        return _ready(Subject(face, "mesh", path.name, path, landmarks), hook)
+
+    return work, lambda subject: _take(session, subject)
+
+
+def builtin_face(session: Session, name: str) -> tuple[Work, Then]:
+    """A built-in face."""
+
+    def work(hook: Hook) -> Subject:
+        with one_step(hook, "building the face"):
+            face = Face.builtin(name)
+        return _ready(Subject(face, "builtin", name), hook)
+
+    return work, lambda subject: _take(session, subject)
+
+
+def _ready(subject: Subject, hook: Hook) -> Subject:
+    """The subject with its GLB made."""
+    with one_step(hook, "preparing the head"):
+        _ = subject.glb
+    return subject
+
+
+def _take(session: Session, subject: Subject) -> dict[str, Any]:
+    session.open_subject(subject)
+    return {"face": subject.name}
+
+
+def project(session: Session, read: Callable[[], Project], folder: Path, path: Path | None) -> tuple[Work, Then]:
+    """A project: its recording, its head, and its document.
+
+    Args:
+        session: where it is opened.
+        read: gives the project; raises ``InputError``.
+        folder: of the studio.
+        path: of the project file, to save to again; None where it is only a copy.
+    """
+
+    def work(hook: Hook) -> tuple[Project, Clip, Subject]:
+        with one_step(hook, "reading the project"):
+            held = read()
+        with one_step(hook, "opening the networks"):
+            animator = session.models.animator()
+        clip = analyse(animator, held.audio, held.audio.name, folder, hook, held.track)
+        face = held.open_face(hook)
+        kind, name = ("mesh", held.mesh.name) if held.mesh else ("builtin", held.face or "builtin")
+        return held, clip, _ready(Subject(face, kind, name, held.mesh, held.landmarks), hook)
+
+    def then(made: tuple[Project, Clip, Subject]) -> dict[str, Any]:
+        held, clip, subject = made
+        session.open_clip(clip, held.track, held.document)
+        session.open_subject(subject)
+        session.saved_to(path)
+        return {"audio": clip.name, "project": None if path is None else str(path)}
+
+    return work, then
+
+
+def dropped_project(session: Session, data: bytes, name: str) -> Callable[[], Project]:
+    """Reads a project whose place is not known: its paths may be relative to what is open, or to where we are."""
+    folders = [Path.cwd()]
+    if session.project is not None:
+        folders.append(session.project.parent)
+    if session.clip is not None:
+        folders.append(session.clip.path.parent)
+    if session.subject.path is not None:
+        folders.append(session.subject.path.parent)
+    return lambda: parse_project(data, name, folders)
+
+
+# --- Landmarks, which the page has on the head at rest and files in coordinates of their own.
+
+
+def landmark_points(subject: Subject) -> list[dict[str, Any]]:
+    """The landmarks that a person can move: names, and places on the head in metres."""
+    marks = subject.face.landmarks
+    if marks is None or len(marks) != 68:
+        return []
+    places = subject.face.mesh.vertices[marks].astype(float)
+    given = subject.landmarks
+    if given is not None and subject.face.report is not None:
+        known = np.isfinite(given).all(axis=1)
+        places[known] = _to_metres(subject, given)[known]
+    return [{"name": name, "position": places[index].tolist()} for name, index in NAMES.items()]
+
+
+def movable(subject: Subject) -> bool:
+    """Whether its landmarks can be moved: a mesh file of the user's own, registered here."""
+    mesh = subject.path
+    return mesh is not None and mesh.suffix.lower() != ".sedface" and subject.face.report is not None
+
+
+def moved_landmarks(subject: Subject, values: Mapping[str, Any]) -> NDArray[np.float64]:
+    """(68, 3) landmarks in the file's coordinates: those of the page, the others where they are.
+
+    Raises:
+        InputError: the head is not from a mesh file, an unknown name, or no point.
+    """
+    if not movable(subject):
+        raise InputError("landmarks are moved on a head of your own: drop its mesh file (not a .sedface)")
+    places = np.full((68, 3), np.nan)
+    for point in landmark_points(subject):
+        places[NAMES[point["name"]]] = point["position"]
+    for name, value in values.items():
+        if name not in NAMES:
+            raise InputError(f"there is no landmark '{name}': use {', '.join(NAMES)}")
+        try:
+            place = np.asarray(value, np.float64)
+        except (TypeError, ValueError):
+            place = np.zeros(0)
+        if place.shape != (3,) or not np.isfinite(place).all():
+            raise InputError(f"the landmark {name} is no point [x, y, z]")
+        places[NAMES[name]] = place
+    report = subject.face.report
+    assert report is not None
+    return np.asarray((places - np.asarray(report.translation)) @ np.asarray(report.rotation) / report.scale)
+
+
+def _to_metres(subject: Subject, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    report = subject.face.report
+    assert report is not None
+    return np.asarray(report.scale * points @ np.asarray(report.rotation).T + np.asarray(report.translation))
