@@ -1,0 +1,157 @@
+/** The tab of settings: the chosen segment, and what holds for the whole recording. */
+
+import * as command from "../commands.js";
+import { capital, freshId, make } from "../dom.js";
+import { clock } from "../clock.js";
+import { edit } from "../session.js";
+import { store } from "../store.js";
+import { block } from "./dock.js";
+import { slider } from "./slider.js";
+
+/** @param {HTMLElement} panel */
+export function buildControls(panel) {
+  panel.append(segmentBlock(), globalBlock(), regionBlock(), motionBlock(), soundBlock());
+}
+
+/** @returns {HTMLElement} the chosen segment: emotion, times, intensity */
+function segmentBlock() {
+  const [start, end] = [freshId("start"), freshId("end")].map((id) => make("input", { type: "number", id, step: "0.01", min: "0" }));
+  const labels = make("div", { class: "label-grid", role: "group", "aria-label": "Emotion of the segment" });
+  const about = make("p", { class: "note" });
+  const strength = slider({
+    label: "Intensity", min: 0, max: 1, step: 0.01, normal: 0.6,
+    changed: (value, gesture) => {
+      const index = command.current();
+      if (index >= 0) command.setSegmentIntensity(index, value, gesture);
+    },
+  });
+  const times = make("div", { class: "times" }, make("label", {}, "Start", start), make("label", {}, "End", end));
+  const reset = make("button", { class: "link", text: "Back to the prediction", onclick: command.resetSegment });
+  const title = make("span", { text: "Segment" });
+  const element = make("section", { class: "block", "aria-label": "Segment" }, make("h3", {}, title, reset), labels, times, strength.element, about);
+  const moveEdge = (/** @type {HTMLInputElement} */ input, /** @type {number} */ shift) => () => {
+    const edge = command.current() + shift;
+    const t = Number(input.value);
+    if (edge < 0 || edge >= store.segments.length - 1 || !Number.isFinite(t)) return show();
+    edit({ op: "move_edge", index: edge, t });
+  };
+  start.addEventListener("change", moveEdge(start, -1));
+  end.addEventListener("change", moveEdge(end, 0));
+  let shown = -2;
+  const show = () => {
+    const index = command.current();
+    const segment = store.segments[index];
+    element.hidden = !segment;
+    if (!segment) return;
+    if (labels.children.length !== store.labels.length) {
+      labels.replaceChildren(...store.labels.map((label, i) =>
+        make("button", { "data-label": label, title: `Key ${i + 1}`, onclick: () => command.relabel(i) }, make("span", { class: "swatch", style: `--swatch:${store.colour(label)}` }), capital(label)),
+      ));
+    }
+    for (const button of labels.children) button.setAttribute("aria-pressed", String(button.dataset.label === segment.label));
+    title.textContent = `Segment ${index + 1} of ${store.segments.length}`;
+    if (document.activeElement !== start) start.value = segment.start.toFixed(2);
+    if (document.activeElement !== end) end.value = segment.end.toFixed(2);
+    start.disabled = index === 0;
+    end.disabled = index === store.segments.length - 1;
+    strength.set(command.meanIntensity(index));
+    reset.hidden = !store.document?.edited;
+    const sure = segment.confidence === undefined ? "" : `Confidence ${segment.confidence.toFixed(2)}${segment.uncertain ? ", in doubt" : ""}. `;
+    about.textContent = sure + (segment.base_label && segment.base_label !== segment.label ? `Predicted: ${segment.base_label}.` : "");
+    shown = index;
+  };
+  store.on("document selection track seek", show);
+  panelClock(() => {
+    if (store.selected < 0 && store.segmentAt(clock.time()) !== shown) show();
+  });
+  show();
+  return element;
+}
+
+/** @type {(() => void)[]} */
+const ticks = [];
+/** @param {() => void} callback */
+const panelClock = (callback) => ticks.push(callback);
+/** Once a frame: while it plays, the segment at the cursor is shown. */
+export const showControls = () => ticks.forEach((tick) => tick());
+
+/**
+ * A slider of a setting.
+ * @param {string} label @param {string} name @param {number} max @param {string} title @param {Partial<{min: number, step: number, normal: number, digits: number}>} [more]
+ */
+function setting(label, name, max, title, more = {}) {
+  const made = slider({ label, min: 0, max, step: 0.01, normal: 1, title, ...more, changed: (value, gesture) => edit({ op: "settings", [name]: value }, { gesture }) });
+  store.on("document", () => made.set(store.document?.settings?.[name] ?? more.normal ?? 1));
+  return made.element;
+}
+
+function globalBlock() {
+  const style = make("select", { id: "style" });
+  const confidence = setting("In doubt below", "min_confidence", 1, "Segments less confident than this leave the face neutral", { normal: 0 });
+  store.on("state document", () => {
+    const names = store.state?.options?.styles ?? [];
+    const now = store.document?.settings?.style ?? "natural";
+    const all = names.includes(now) ? names : [now, ...names];
+    if ([...style.options].map((o) => o.value).join() !== all.join()) style.replaceChildren(...all.map((name) => make("option", { value: name, text: capital(name) })));
+    style.value = now;
+  });
+  style.addEventListener("change", () => edit({ op: "settings", style: style.value }));
+  const reset = make("button", { class: "link", text: "Reset", "aria-label": "Reset all settings", onclick: resetSettings });
+  return make("section", { class: "block" }, make("h3", {}, "Whole recording", reset),
+    setting("Intensity", "intensity", 3, "Scales the strength of emotion"),
+    setting("Expressivity", "expressivity", 2, "Scales what emotion adds to the motion"),
+    setting("Articulation", "articulation", 2, "Scales how far speech moves jaw and lips; closures stay"),
+    make("div", { class: "field" }, make("label", { for: "style", text: "Style" }), style),
+    confidence,
+  );
+}
+
+function resetSettings() {
+  const regions = Object.fromEntries(Object.keys(store.document?.settings?.regions ?? {}).map((name) => [name, 1]));
+  const shapes = Object.fromEntries(Object.keys(store.document?.settings?.shapes ?? {}).map((name) => [name, 1]));
+  edit({ op: "settings", intensity: 1, expressivity: 1, articulation: 1, style: "natural", min_confidence: 0, blinks: true, gaze: true, head: true, seed: 0, regions, shapes });
+}
+
+function regionBlock() {
+  const rows = make("div");
+  /** @type {Map<string, import("./slider.js").Slider>} */
+  const made = new Map();
+  store.on("state document", () => {
+    for (const name of store.state?.options?.regions ?? []) {
+      if (!made.has(name)) {
+        const row = slider({ label: capital(name), min: 0, max: 2, step: 0.01, normal: 1, title: `Scales the emotion of the region: ${name}`, changed: (value, gesture) => edit({ op: "settings", regions: { ...store.document?.settings?.regions, [name]: value } }, { gesture }) });
+        made.set(name, row);
+        rows.append(row.element);
+      }
+      made.get(name).set(store.document?.settings?.regions?.[name] ?? 1);
+    }
+  });
+  return block("Regions of the face", rows);
+}
+
+function motionBlock() {
+  const toggle = (/** @type {string} */ name, /** @type {string} */ text) => {
+    const box = make("input", { type: "checkbox" });
+    box.addEventListener("change", () => edit({ op: "settings", [name]: box.checked }));
+    store.on("document", () => { box.checked = Boolean(store.document?.settings?.[name] ?? true); });
+    return make("label", { class: "check" }, box, text);
+  };
+  const seed = make("input", { type: "number", id: "seed", min: "0", step: "1" });
+  seed.addEventListener("change", () => edit({ op: "settings", seed: Math.max(0, Math.round(Number(seed.value) || 0)) }));
+  store.on("document", () => { if (document.activeElement !== seed) seed.value = String(store.document?.settings?.seed ?? 0); });
+  const again = make("button", { text: "Another", title: "Other blinks, gaze and head motion", onclick: () => edit({ op: "settings", seed: Math.floor(Math.random() * 10000) }) });
+  return block("Idle motion",
+    make("div", { class: "toggles" }, toggle("blinks", "Blinks"), toggle("gaze", "Gaze"), toggle("head", "Head motion")),
+    make("div", { class: "field" }, make("label", { for: "seed", text: "Seed" }), make("div", { class: "row" }, seed, again)),
+  );
+}
+
+function soundBlock() {
+  const delay = slider({
+    label: "Sound delay", min: 0, max: 400, step: 5, normal: 0, digits: 0, unit: " ms",
+    title: "For wireless headphones: how much later the sound is than the browser knows",
+    changed: (value) => clock.setDelay(value / 1000),
+  });
+  delay.set(clock.delay * 1000);
+  return block("Playing", delay.element);
+}

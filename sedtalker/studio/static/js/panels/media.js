@@ -1,0 +1,74 @@
+/** The tab of the recording: the sound, words and track that belong to it, and the microphone. */
+
+import { chooseFile, icon, make, timecode } from "../dom.js";
+import { complain } from "../notices.js";
+import { Recorder } from "../recorder.js";
+import { sendFile } from "../session.js";
+import { store } from "../store.js";
+import { block } from "./dock.js";
+
+const AUDIO = "audio/*,video/mp4,video/webm,.wav,.flac,.ogg,.opus,.mp3,.m4a,.mp4,.webm";
+const TRACKS = ".json,.rttm,.csv,.textgrid,.txt";
+const WORDS = ".vtt,.textgrid,.ctm,.json";
+
+/** @param {string} picture @param {string} name @param {string} note */
+const source = (picture, name, note) => make("div", { class: "source" }, icon(picture), make("strong", { text: name, title: name }), make("span"), make("small", { text: note }));
+
+/** @param {string} text @param {string} accept @param {string} kind */
+const chooser = (text, accept, kind) => make("button", { class: "grow", text, onclick: () => chooseFile(accept, (file) => sendFile(file, kind)) });
+
+/** @returns {HTMLElement} the recorder: a button, a level and the time */
+function recorder() {
+  const level = make("i");
+  const meter = make("div", { class: "level", hidden: true }, level);
+  const time = make("time", { text: "" });
+  const button = make("button", { class: "grow" }, "Record from the microphone");
+  /** @type {Recorder | null} */
+  let running = null;
+  const stop = async () => {
+    const done = running;
+    running = null;
+    button.textContent = "Record from the microphone";
+    button.classList.remove("recording");
+    meter.hidden = true;
+    time.textContent = "";
+    const file = await done.stop();
+    if (file) await sendFile(file, "audio");
+  };
+  button.addEventListener("click", async () => {
+    try {
+      if (running) return await stop();
+      running = await Recorder.start((seconds, loud) => {
+        level.style.setProperty("--level", String(Math.min(1, loud * 3)));
+        time.textContent = timecode(seconds, 0);
+      });
+      button.textContent = "Stop and analyse";
+      button.classList.add("recording");
+      meter.hidden = false;
+    } catch (error) {
+      running = null;
+      complain(error);
+    }
+  });
+  return make("div", { class: "block" }, make("div", { class: "row" }, button), make("div", { class: "record" }, meter, time));
+}
+
+/** @param {HTMLElement} panel */
+export function buildMedia(panel) {
+  const sound = make("div", { class: "block" });
+  const words = make("p", { class: "note" });
+  const track = make("p", { class: "note" });
+  panel.append(
+    block("Recording", sound, make("div", { class: "row" }, chooser("Choose a file", AUDIO, "audio")), recorder()),
+    block("Emotion track", track, make("div", { class: "row" }, chooser("Load a track", TRACKS, "track"))),
+    block("Words", words, make("div", { class: "row" }, chooser("Load words", WORDS, "words"))),
+  );
+  store.on("state document", () => {
+    const audio = store.state?.audio;
+    sound.replaceChildren(audio ? source("file", audio.name, `${timecode(store.duration, 1)}, ${(audio.rate / 1000).toFixed(1)} kHz`) : make("p", { class: "note", text: "Speech in any common format, or the sound of a video. Nothing leaves this computer." }));
+    for (const note of audio?.notes ?? []) sound.append(make("p", { class: "note", text: note }));
+    track.textContent = !audio ? "Predicted from the recording, or one that you have." : store.document?.edited ? "Predicted, with your edits." : `${store.segments.length} segments, predicted or loaded.`;
+    const count = store.state?.words?.length ?? 0;
+    words.textContent = count ? `${count} words.` : "Times of words, from WebVTT, TextGrid, CTM or Whisper's JSON. They are shown, and edges snap to them.";
+  });
+}

@@ -1,0 +1,321 @@
+/**
+ * The conversation with the server: what there is, edits and what they change, jobs.
+ *
+ * The server is the authority. An edit is sent, its answer is the new document; then only the seconds that it touched
+ * are fetched, those around the cursor first.
+ */
+
+import { ApiError, getJson, openEvents, post, remove, upload } from "./api.js";
+import { whileBusy } from "./busy.js";
+import { clock } from "./clock.js";
+import { capital } from "./dom.js";
+import { announce, banner, complain, dropBanner, log, toast } from "./notices.js";
+import { peaks, track, weights } from "./signals.js";
+import { store } from "./store.js";
+
+/** Seconds on either side of an edit that the decoder may change, where the server does not say. */
+const CONTEXT = 4;
+/** Recordings up to so long are decoded whole. */
+const SHORT = 60;
+/** Seconds around the cursor that are fetched first after an edit. */
+const NEAR = 6;
+
+/** Measured: milliseconds from the end of a gesture to the picture that shows it. */
+export const latency = { last: 0, all: /** @type {number[]} */ ([]), pending: /** @type {number | null} */ (null) };
+
+/** @type {{op: Record<string, any>, started: number, gesture?: string, done: (ok: boolean) => void}[]} */
+const queue = [];
+let sending = false;
+let shownAudio = "";
+let shownFace = "";
+
+/** Fetch everything and show it. */
+export const refresh = () => whileBusy(takeState);
+
+async function takeState() {
+  const state = await getJson("state");
+  const audio = state.audio ? `${state.audio.id ?? ""}|${state.audio.name}|${state.duration}` : "";
+  const face = state.face ? `${state.face.id ?? ""}|${state.face.name}|${state.face.vertices}` : "";
+  const [newAudio, newFace] = [audio !== shownAudio, face !== shownFace];
+  const revision = store.state?.revision;
+  store.state = state;
+  store.document = state.document;
+  [shownAudio, shownFace] = [audio, face];
+  if (newAudio) await takeAudio();
+  if (newFace) store.changed("face");
+  if (newAudio || newFace || revision !== state.revision) resetWeights();
+  store.select(Math.min(store.selected, store.segments.length - 1));
+  store.changed("state", "document");
+  showRecovery(state.recovery);
+  if (store.hasAudio && !newAudio && revision !== state.revision) await track.load(null).then(() => store.changed("track"));
+  fillWeights();
+}
+
+/** Show another recording. */
+async function takeAudio() {
+  store.selected = -1;
+  store.region = null;
+  store.loop = false;
+  if (!store.hasAudio) {
+    clock.audio.removeAttribute("src");
+    store.changed("audio", "track");
+    return;
+  }
+  clock.load(`api/audio.wav?v=${Date.now()}`);
+  await Promise.all([peaks.load(store.duration), track.load(null)]);
+  store.changed("audio", "track");
+}
+
+function resetWeights() {
+  weights.a.reset(store.duration);
+  weights.b.reset(store.duration);
+  store.changed("weights");
+}
+
+/** Fetch in the background what of the face is missing. */
+export function fillWeights() {
+  if (!store.hasAudio || !store.state?.face) return;
+  const arrived = () => store.changed("weights");
+  weights.a.fill(() => clock.time(), arrived).catch(complain);
+  if (store.state.compare) weights.b.fill(() => clock.time(), arrived).catch(complain);
+}
+
+/**
+ * Change the document.
+ * @param {Record<string, any>} op see the server's edits
+ * @param {{gesture?: string, started?: number}} [options] edits of one gesture are one step of undo; `started` is when the user let go
+ * @returns {Promise<boolean>} whether the server took it
+ */
+export function edit(op, { gesture, started = performance.now() } = {}) {
+  const last = queue[queue.length - 1];
+  return new Promise((done) => {
+    if (gesture && last?.gesture === gesture) {
+      last.done(true);
+      queue[queue.length - 1] = { op: mergeSettings(last.op, op), started, gesture, done };
+    } else {
+      queue.push({ op, started, gesture, done });
+    }
+    send();
+  });
+}
+
+/** @param {Record<string, any>} old @param {Record<string, any>} next @returns {Record<string, any>} both in one where they are settings */
+const mergeSettings = (old, next) => (next.op === "settings" && old.op === "settings" ? { ...old, ...next } : next);
+
+const send = () => (sending ? null : whileBusy(sendQueue));
+
+async function sendQueue() {
+  sending = true;
+  try {
+    while (queue.length) {
+      const { op, started, gesture, done } = queue.shift();
+      try {
+        takeEdit(await post("edit", gesture ? { ...op, gesture } : op));
+        done(true);
+        if (!queue.length) await fetchChanged(started);
+      } catch (error) {
+        done(false);
+        complain(error);
+        store.document = store.state?.document ?? null;
+        store.changed("document");
+      }
+    }
+  } finally {
+    sending = false;
+  }
+}
+
+/** @type {[number, number] | null} seconds of the track, of the weights, that edits touched and that are not fetched yet */
+let dirtyTrack = null;
+/** @type {[number, number] | null} */
+let dirtyWeights = null;
+
+/** @param {[number, number] | null} a @param {[number, number] | null} b @returns {[number, number] | null} */
+const union = (a, b) => (a && b ? [Math.min(a[0], b[0]), Math.max(a[1], b[1])] : a ?? b);
+
+/** @param {any} reply of edit, undo or redo */
+function takeEdit(reply) {
+  const { changed, decoded, ...rest } = reply;
+  Object.assign(store.state, rest);
+  store.document = reply.document;
+  if (store.state.project) store.state.project = { ...store.state.project, dirty: true };
+  store.select(Math.min(store.selected, store.segments.length - 1));
+  store.changed("document", "history");
+  if (!changed && !decoded) return;
+  const length = store.duration;
+  const span = changed ?? [0, length];
+  dirtyTrack = union(dirtyTrack, span);
+  const guess = length <= SHORT ? [0, length] : [Math.max(0, span[0] - CONTEXT), Math.min(length, span[1] + CONTEXT)];
+  dirtyWeights = union(dirtyWeights, decoded ?? guess);
+}
+
+/** @param {number} started when the gesture ended; fetch what changed and measure until it is drawn */
+async function fetchChanged(started) {
+  const [spanTrack, spanWeights] = [dirtyTrack, dirtyWeights];
+  dirtyTrack = null;
+  dirtyWeights = null;
+  if (!store.hasAudio) return;
+  /** @type {Promise<void>[]} */
+  const waits = [];
+  if (spanTrack) waits.push(track.load(spanTrack).then(() => store.changed("track")));
+  if (spanWeights && store.state.face) {
+    weights.a.forget(spanWeights);
+    const now = clock.time();
+    const near = [Math.max(spanWeights[0], now - NEAR), Math.min(spanWeights[1], now + NEAR)];
+    const first = store.duration <= SHORT || near[0] >= near[1] ? null : near;
+    const part = first ?? (spanWeights[1] - spanWeights[0] <= SHORT ? spanWeights : [spanWeights[0], spanWeights[0] + 2 * NEAR]);
+    waits.push(weights.a.load(/** @type {[number, number]} */ (part)));
+  }
+  await Promise.all(waits);
+  latency.pending = started;
+  store.changed("weights");
+  fillWeights();
+}
+
+/** Called by the stage right after it drew the newest weights. */
+export function drawn() {
+  if (latency.pending === null) return;
+  latency.last = performance.now() - latency.pending;
+  latency.all.push(latency.last);
+  latency.pending = null;
+  store.changed("latency");
+}
+
+/** @param {"undo" | "redo"} which */
+export async function step(which) {
+  const started = performance.now();
+  try {
+    await whileBusy(async () => {
+      takeEdit(await post(which));
+      announce(which === "undo" ? "Undone" : "Redone");
+      await fetchChanged(started);
+    });
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** @param {boolean} on keep the present state as B beside A, or drop B */
+export async function compare(on) {
+  try {
+    await whileBusy(() => post("compare", { on }));
+    store.state.compare = on;
+    weights.b.reset(store.duration);
+    store.changed("state", "compare");
+    fillWeights();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** What files are, by the ends of their names. */
+const KINDS = [
+  ["project", /\.sedproject$/i],
+  ["track", /\.(emotion\.json|rttm|lab|csv|emotion\.textgrid)$/i],
+  ["words", /\.(vtt|srt|textgrid|ctm)$/i],
+  ["mesh", /\.(obj|glb|gltf|ply|stl|usd|usda|usdc|usdz|sedface)$/i],
+  ["audio", /\.(wav|flac|ogg|opus|mp3|m4a|aac|mp4|webm|mov|aiff?)$/i],
+];
+
+/** @param {File} file @param {string} [kind] @returns {Promise<void>} send a file to where it belongs */
+export async function sendFile(file, kind) {
+  const sort = kind ?? KINDS.find(([, pattern]) => /** @type {RegExp} */ (pattern).test(file.name))?.[0] ?? (file.type.startsWith("audio/") ? "audio" : file.name.endsWith(".json") ? await sortOfJson(file) : null);
+  if (!sort) {
+    toast(`${file.name}: not a recording, mesh, track, words or project that the studio knows.`, "bad");
+    return;
+  }
+  const limit = store.state?.options?.limits?.[`${sort}_bytes`];
+  if (limit && file.size > limit) {
+    toast(`${file.name} is too large: ${(file.size / 1e6).toFixed(0)} MB of at most ${(limit / 1e6).toFixed(0)} MB.`, "bad");
+    return;
+  }
+  log(`${capital(/** @type {string} */ (sort))}: ${file.name}`);
+  try {
+    const reply = await upload(/** @type {string} */ (sort), file, file.name);
+    if (reply?.job) takeJob({ type: "progress", job: reply.job, kind: reply.kind ?? sort, step: "starting", done: 0, total: 1 });
+    else await refresh();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** @param {File} file @returns {Promise<string>} a JSON file is the words of Whisper or a track */
+async function sortOfJson(file) {
+  const head = await file.slice(0, 20000).text();
+  return /"segments"\s*:[\s\S]*"words"\s*:|"language"\s*:/.test(head) ? "words" : "track";
+}
+
+/** @param {any} event of the server */
+function takeJob(event) {
+  if (event.type === "state") {
+    if (event.revision !== store.state?.revision && !sending) refresh().catch(complain);
+    return;
+  }
+  if (event.type === "progress") store.jobs.set(event.job, { ...store.jobs.get(event.job), ...event });
+  else store.jobs.delete(event.job);
+  if (event.type === "failed") {
+    if (event.error) toast(event.error, event.cancelled ? "info" : "bad");
+  }
+  if (event.type === "done") {
+    announce(`${event.kind} finished`);
+    log(`${event.kind} finished`);
+    store.lastResult = event;
+    store.changed("result");
+    if (event.kind !== "export") refresh().catch(complain);
+  }
+  store.changed("jobs");
+}
+
+/** @param {string} job */
+export async function cancelJob(job) {
+  try {
+    await post(`jobs/${encodeURIComponent(job)}/cancel`);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** @param {{saved_at: string | number, audio: string} | null} recovery */
+function showRecovery(recovery) {
+  if (!recovery) {
+    dropBanner("recovery");
+    return;
+  }
+  const at = new Date(typeof recovery.saved_at === "number" ? recovery.saved_at * 1000 : recovery.saved_at);
+  const act = (/** @type {() => Promise<any>} */ call) => async () => {
+    dropBanner("recovery");
+    try {
+      await call();
+      await refresh();
+    } catch (error) {
+      complain(error);
+    }
+  };
+  banner("recovery", `Work on ${recovery.audio} of ${at.toLocaleString()} was not saved.`, [
+    ["Recover it", act(() => post("recover"))],
+    ["Discard it", act(() => remove("recover"))],
+  ]);
+}
+
+/** Connect, and stay connected. */
+export async function start() {
+  const events = openEvents({
+    onEvent: takeJob,
+    onState(state) {
+      const was = store.connection;
+      store.connection = state;
+      store.changed("connection");
+      if (state === "bad") banner("lost", "The studio's server does not answer. What is on this page is kept; edits wait until it is back.", [["Try again", () => events.retry()]], "bad");
+      else if (state === "good") {
+        dropBanner("lost");
+        if (was !== "good" && store.state) refresh().catch(complain);
+      }
+    },
+  });
+  try {
+    await refresh();
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) banner("lost", "This address is of an earlier start of the studio. Open the address that it printed last.", [], "bad");
+    else complain(error);
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * The numbers over time: the emotion track, the peaks of the sound, and the weights of the face.
+ * Each is one typed array for the whole recording, filled in pieces.
+ */
+
+import { getFloats } from "./api.js";
+
+/** Columns of the track: the posterior comes first. */
+export const INTENSITY = 7;
+export const VALENCE = 8;
+export const AROUSAL = 9;
+export const CONFIDENCE = 10;
+const TRACK_COLUMNS = 11;
+/** Each level of a pyramid has a quarter of the rows of the one below. */
+const STEP = 4;
+
+/**
+ * Means of rows over ever longer stretches, so that a whole recording is drawn from as many rows as there are pixels.
+ * @param {Float32Array} rows @param {number} columns
+ * @returns {{rows: Float32Array, step: number}[]}
+ */
+function meanPyramid(rows, columns) {
+  const levels = [{ rows, step: 1 }];
+  for (;;) {
+    const below = levels[levels.length - 1];
+    const count = Math.floor(below.rows.length / columns / STEP);
+    if (count < 64) return levels;
+    const above = new Float32Array(count * columns);
+    for (let i = 0; i < count; i++) {
+      for (let c = 0; c < columns; c++) {
+        let sum = 0;
+        for (let k = 0; k < STEP; k++) sum += below.rows[(i * STEP + k) * columns + c];
+        above[i * columns + c] = sum / STEP;
+      }
+    }
+    levels.push({ rows: above, step: below.step * STEP });
+  }
+}
+
+/** The dense emotion track: rows of posterior × 7, intensity, valence, arousal, confidence. */
+export class Track {
+  constructor() {
+    this.rate = 50;
+    this.columns = TRACK_COLUMNS;
+    this.rows = new Float32Array(0);
+    this.levels = meanPyramid(this.rows, TRACK_COLUMNS);
+  }
+
+  /** @returns {number} how many rows there are */
+  get count() {
+    return this.rows.length / TRACK_COLUMNS;
+  }
+
+  /** @param {[number, number] | null} span seconds; null: all of it */
+  async load(span) {
+    const query = span ? `?from=${span[0].toFixed(4)}&to=${span[1].toFixed(4)}` : "";
+    const { values, header } = await getFloats(`track.bin${query}`);
+    const first = span ? header("X-Start-Index") : 0;
+    this.rate = header("X-Rate") || this.rate;
+    if (span && (first * TRACK_COLUMNS + values.length) <= this.rows.length) this.rows.set(values, first * TRACK_COLUMNS);
+    else if (!span) this.rows = values;
+    else return this.load(null);
+    this.levels = meanPyramid(this.rows, TRACK_COLUMNS);
+  }
+
+  /** @param {number} pixels a second of the picture @returns {{rows: Float32Array, rate: number, count: number}} rows that are about a pixel apart */
+  at(pixels) {
+    let level = this.levels[0];
+    for (const next of this.levels) if (this.rate / next.step >= pixels) level = next;
+    return { rows: level.rows, rate: this.rate / level.step, count: level.rows.length / TRACK_COLUMNS };
+  }
+
+  /** @param {number} time @param {number} column @returns {number} interpolated */
+  value(time, column) {
+    const count = this.count;
+    if (!count) return 0;
+    const place = Math.min(Math.max(time * this.rate - 0.5, 0), count - 1);
+    const index = Math.floor(place);
+    const next = Math.min(index + 1, count - 1);
+    const a = this.rows[index * TRACK_COLUMNS + column];
+    return a + (this.rows[next * TRACK_COLUMNS + column] - a) * (place - index);
+  }
+}
+
+/** Least and greatest sample of stretches of the sound. */
+export class Peaks {
+  constructor() {
+    /** @type {{pairs: Float32Array, step: number}[]} */
+    this.levels = [{ pairs: new Float32Array(0), step: 1 }];
+    this.rate = 1;
+    this.loudest = 1e-4;
+  }
+
+  /** @param {number} duration */
+  async load(duration) {
+    const bins = Math.min(Math.max(Math.ceil(duration * 2000), 16), 600000);
+    const { values } = await getFloats(`peaks?bins=${bins}`);
+    this.rate = values.length / 2 / Math.max(duration, 1e-6);
+    this.loudest = values.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-4);
+    const levels = [{ pairs: values, step: 1 }];
+    for (;;) {
+      const below = levels[levels.length - 1];
+      const count = Math.floor(below.pairs.length / 2 / STEP);
+      if (count < 64) break;
+      const above = new Float32Array(count * 2);
+      for (let i = 0; i < count; i++) {
+        let low = Infinity;
+        let high = -Infinity;
+        for (let k = 0; k < STEP; k++) {
+          low = Math.min(low, below.pairs[2 * (i * STEP + k)]);
+          high = Math.max(high, below.pairs[2 * (i * STEP + k) + 1]);
+        }
+        above[2 * i] = low;
+        above[2 * i + 1] = high;
+      }
+      levels.push({ pairs: above, step: below.step * STEP });
+    }
+    this.levels = levels;
+  }
+
+  /** @param {number} pixels a second @returns {{pairs: Float32Array, rate: number, count: number}} at least a pair a pixel where there are so many */
+  at(pixels) {
+    let level = this.levels[0];
+    for (const next of this.levels) if (this.rate / next.step >= pixels) level = next;
+    return { pairs: level.pairs, rate: this.rate / level.step, count: level.pairs.length / 2 };
+  }
+}
+
+/** Seconds of weights fetched at once in the background. */
+const PIECE = 30;
+
+/** The face over time: a row a video frame, of expanded weights, head rotation × 3 and mouth opening. */
+export class Weights {
+  /** @param {"a" | "b"} variant */
+  constructor(variant) {
+    this.variant = variant;
+    this.reset(0);
+  }
+
+  /** @param {number} duration forget everything */
+  reset(duration) {
+    this.duration = duration;
+    this.fps = 30;
+    this.columns = 0;
+    this.revision = -1;
+    this.widestMouth = 1e-6;
+    this.rows = new Float32Array(0);
+    this.known = new Uint8Array(0);
+    this.filling = null;
+    /** counts changes of the rows, for those who draw them */
+    this.version = (this.version ?? 0) + 1;
+  }
+
+  get count() {
+    return this.known.length;
+  }
+
+  /** @param {[number, number]} span seconds to fetch @returns {Promise<void>} */
+  async load(span) {
+    const path = `weights.bin?from=${Math.max(span[0], 0).toFixed(4)}&to=${span[1].toFixed(4)}&variant=${this.variant}`;
+    const { values, header } = await getFloats(path);
+    const revision = header("X-Revision");
+    if (revision < this.revision) return;
+    this.revision = revision;
+    const [columns, fps, first, frames] = ["X-Columns", "X-Fps", "X-Start-Frame", "X-Frames"].map(header);
+    const total = Math.max(Math.round(this.duration * fps), first + frames, 1);
+    if (columns !== this.columns || fps !== this.fps || total > this.count) this.#resize(columns, fps, total);
+    this.rows.set(values.subarray(0, frames * columns), first * columns);
+    this.known.fill(1, first, first + frames);
+    for (let i = columns - 1; i < values.length; i += columns) this.widestMouth = Math.max(this.widestMouth, values[i]);
+    this.version += 1;
+  }
+
+  /** @param {number} columns @param {number} fps @param {number} total */
+  #resize(columns, fps, total) {
+    const keeps = columns === this.columns && fps === this.fps;
+    const rows = new Float32Array(total * columns);
+    const known = new Uint8Array(total);
+    if (keeps) {
+      rows.set(this.rows.subarray(0, rows.length));
+      known.set(this.known.subarray(0, total));
+    }
+    Object.assign(this, { rows, known, columns, fps });
+  }
+
+  /** @param {[number, number]} span seconds that are no longer right; they stay on screen until the new ones come */
+  forget(span) {
+    this.known.fill(0, Math.max(Math.floor(span[0] * this.fps), 0), Math.min(Math.ceil(span[1] * this.fps) + 1, this.count));
+  }
+
+  /** @param {number} time @returns {[number, number] | null} seconds to fetch next, those from `time` on first; null: nothing is missing */
+  missing(time) {
+    if (!this.count) return this.duration > 0 ? [0, Math.min(this.duration, PIECE)] : null;
+    const from = Math.min(Math.max(Math.floor(time * this.fps), 0), this.count - 1);
+    let first = this.known.indexOf(0, from);
+    if (first < 0) first = this.known.indexOf(0);
+    if (first < 0) return null;
+    const next = this.known.indexOf(1, first);
+    const last = Math.min(next < 0 ? this.count : next, first + PIECE * this.fps);
+    return [first / this.fps, last / this.fps];
+  }
+
+  /**
+   * Fetch what is missing, piece after piece.
+   * @param {() => number} now where the cursor is
+   * @param {() => void} arrived called after each piece
+   */
+  async fill(now, arrived) {
+    const ticket = {};
+    this.filling = ticket;
+    for (let span = this.missing(now()); span && this.filling === ticket; span = this.missing(now())) {
+      const before = this.known.reduce((sum, x) => sum + x, 0);
+      await this.load(span);
+      arrived();
+      if (this.known.reduce((sum, x) => sum + x, 0) <= before) return;
+    }
+  }
+
+  /**
+   * The row at a time, linear between frames.
+   * @param {number} time @param {Float32Array} out at least `columns` long
+   * @returns {boolean} whether there is one
+   */
+  sample(time, out) {
+    const { rows, columns, count } = this;
+    if (!count || !columns) return false;
+    const place = Math.min(Math.max(time * this.fps, 0), count - 1);
+    const index = Math.floor(place);
+    const share = place - index;
+    const a = index * columns;
+    const b = Math.min(index + 1, count - 1) * columns;
+    for (let c = 0; c < columns; c++) out[c] = rows[a + c] + (rows[b + c] - rows[a + c]) * share;
+    return true;
+  }
+}
+
+export const track = new Track();
+export const peaks = new Peaks();
+export const weights = { a: new Weights("a"), b: new Weights("b") };

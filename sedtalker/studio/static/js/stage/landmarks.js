@@ -1,0 +1,142 @@
+/** Landmarks on the head: points that can be dragged over its surface, and sent back for a new registration. */
+
+import * as THREE from "three";
+import { getJson, post } from "../api.js";
+import { clamp } from "../dom.js";
+import { announce } from "../notices.js";
+import { store } from "../store.js";
+import { stage } from "./stage.js";
+
+/** Pixels around a point in which it is taken hold of. */
+const REACH = 14;
+/** Radius of a point, as a share of the head's size. */
+const RADIUS = 0.0042;
+
+class Landmarks {
+  constructor() {
+    this.shown = false;
+    /** @type {{name: string, position: THREE.Vector3, first: THREE.Vector3, ball: THREE.Mesh}[]} */
+    this.points = [];
+    /** @type {Set<number>} indices of moved ones */
+    this.moved = new Set();
+    /** @type {string | null} */
+    this.about = null;
+    this._group = new THREE.Group();
+    this._watchers = /** @type {(() => void)[]} */ ([]);
+    this._held = -1;
+    this._ray = new THREE.Raycaster();
+    if (!stage.ready) return;
+    stage.scene.add(this._group);
+    const canvas = stage.canvas;
+    canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => this.#take(event), { capture: true });
+    canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => this.#drag(event));
+    canvas.addEventListener("pointerup", () => this.#leave());
+    canvas.addEventListener("pointercancel", () => this.#leave());
+    store.on("head", () => this.hide());
+  }
+
+  /** @param {() => void} callback */
+  watch(callback) {
+    this._watchers.push(callback);
+  }
+
+  #changed() {
+    for (const callback of this._watchers) callback();
+    stage.redraw();
+  }
+
+  /** The face at rest, with its points. */
+  async show() {
+    const { points, report } = await getJson("landmarks");
+    this.hide();
+    const ball = new THREE.SphereGeometry(RADIUS * stage.size, 12, 8);
+    this.points = points.map((/** @type {any} */ point) => {
+      const position = new THREE.Vector3(...point.position);
+      const mesh = new THREE.Mesh(ball, new THREE.MeshBasicMaterial({ color: 0xf0e442, depthTest: false, transparent: true, opacity: 0.95 }));
+      mesh.renderOrder = 5;
+      mesh.position.copy(position);
+      this._group.add(mesh);
+      return { name: point.name, position, first: position.clone(), ball: mesh };
+    });
+    this.shown = true;
+    this.about = typeof report === "string" ? report : `${this.points.length} points. Drag one to its place on the head, then register again.`;
+    stage.resting = true;
+    announce(`${this.points.length} landmarks are shown`);
+    this.#changed();
+  }
+
+  hide() {
+    for (const { ball } of this.points) /** @type {any} */ (ball.material).dispose();
+    this.points[0]?.ball.geometry.dispose();
+    this._group.clear();
+    this.points = [];
+    this.moved.clear();
+    this.shown = false;
+    stage.resting = false;
+    this.#changed();
+  }
+
+  /** Every point where it was. */
+  restore() {
+    for (const point of this.points) {
+      point.position.copy(point.first);
+      point.ball.position.copy(point.first);
+      /** @type {any} */ (point.ball.material).color.set(0xf0e442);
+    }
+    this.moved.clear();
+    this.#changed();
+  }
+
+  /** Fit the face again with the points as they are now. */
+  async send() {
+    const given = Object.fromEntries([...this.moved].map((i) => [this.points[i].name, this.points[i].position.toArray()]));
+    await post("landmarks", given);
+    this.hide();
+  }
+
+  /** @param {PointerEvent} event @returns {THREE.Vector2} in [-1, 1] */
+  #place(event) {
+    const box = stage.canvas.getBoundingClientRect();
+    return new THREE.Vector2(((event.clientX - box.left) / box.width) * 2 - 1, 1 - ((event.clientY - box.top) / box.height) * 2);
+  }
+
+  /** @param {PointerEvent} event */
+  #take(event) {
+    if (!this.shown || event.button > 0) return;
+    const box = stage.canvas.getBoundingClientRect();
+    const at = this.#place(event);
+    let best = REACH;
+    this._held = -1;
+    this.points.forEach((point, i) => {
+      const seen = point.position.clone().project(stage.camera);
+      const off = Math.hypot(((seen.x - at.x) * box.width) / 2, ((seen.y - at.y) * box.height) / 2);
+      if (off < best) [best, this._held] = [off, i];
+    });
+    if (this._held < 0) return;
+    event.stopImmediatePropagation();
+    stage.canvas.setPointerCapture(event.pointerId);
+    announce(this.points[this._held].name);
+  }
+
+  /** @param {PointerEvent} event */
+  #drag(event) {
+    if (this._held < 0 || !stage.head) return;
+    const at = this.#place(event);
+    at.set(clamp(at.x, -1, 1), clamp(at.y, -1, 1));
+    this._ray.setFromCamera(at, stage.camera);
+    const hit = this._ray.intersectObjects(stage.head.meshes, false)[0];
+    if (!hit) return;
+    const point = this.points[this._held];
+    point.position.copy(hit.point);
+    point.ball.position.copy(hit.point);
+    /** @type {any} */ (point.ball.material).color.set(0xff5a36);
+    this.moved.add(this._held);
+    this.#changed();
+  }
+
+  #leave() {
+    this._held = -1;
+  }
+}
+
+export const landmarks = new Landmarks();

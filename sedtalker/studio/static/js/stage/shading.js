@@ -1,0 +1,181 @@
+/**
+ * The look of the head: the formula of the video renderer (sedtalker/render/shading.py) as a three.js material, so that the
+ * stage and an exported video agree. Lights follow the camera; diffuse light wraps round edges by channel; above 0.7
+ * light bends softly towards 1.
+ */
+
+import * as THREE from "three";
+
+/** Most lights of a preset that are used. */
+const MOST_LIGHTS = 8;
+
+/** @typedef {{azimuth: number, elevation: number, colour: number[], strength: number, specular?: number}} Lamp */
+/** @typedef {{about?: string, lights: Lamp[], sky: number[], ground: number[], shadow: number, occlusion?: number, backdrop: number[][]}} Lighting */
+/** @typedef {{specular: number, sharpness: number, wrap: number[], shade: number}} Finish how a part reflects */
+
+/** @type {Finish} of parts that the server does not describe */
+const PLAIN = { specular: 0.1, sharpness: 4, wrap: [0.42, 0.3, 0.26], shade: 1 };
+
+const VERTEX = /* glsl */ `
+#include <common>
+#include <color_pars_vertex>
+#include <morphtarget_pars_vertex>
+#include <skinning_pars_vertex>
+#include <shadowmap_pars_vertex>
+#include <normal_pars_vertex>
+varying vec2 vTexture;
+varying vec3 vTowards;
+void main() {
+  #include <color_vertex>
+  #include <beginnormal_vertex>
+  #include <morphnormal_vertex>
+  #include <skinbase_vertex>
+  #include <skinnormal_vertex>
+  #include <defaultnormal_vertex>
+  #include <normal_vertex>
+  #include <begin_vertex>
+  #include <morphtarget_vertex>
+  #include <skinning_vertex>
+  #include <project_vertex>
+  #include <worldpos_vertex>
+  #include <shadowmap_vertex>
+  vTowards = -mvPosition.xyz;
+  #ifdef TEXTURED
+    vTexture = uv;
+  #endif
+}`;
+
+const FRAGMENT = /* glsl */ `
+#include <common>
+#include <packing>
+#include <color_pars_fragment>
+#include <lights_pars_begin>
+#include <normal_pars_fragment>
+#include <shadowmap_pars_fragment>
+#include <shadowmask_pars_fragment>
+uniform vec3 tint;
+uniform float alpha;
+uniform float alphaLeast;
+uniform sampler2D picture;
+uniform vec3 lampDirection[${MOST_LIGHTS}];
+uniform vec3 lampColour[${MOST_LIGHTS}];
+uniform float lampSpecular[${MOST_LIGHTS}];
+uniform int lampCount;
+uniform vec3 sky;
+uniform vec3 ground;
+uniform float shadowStrength;
+uniform vec3 wrap;
+uniform float specular;
+uniform float shininess;
+uniform float shade;
+varying vec2 vTexture;
+varying vec3 vTowards;
+vec3 shoulder(vec3 light) {
+  vec3 bent = vec3(1.0) - 0.3 * exp((vec3(0.7) - light) / 0.3);
+  return mix(light, bent, step(vec3(0.7), light));
+}
+void main() {
+  vec4 base = vec4(tint, alpha);
+  #ifdef TEXTURED
+    base *= texture2D(picture, vTexture);
+  #endif
+  #if defined(USE_COLOR_ALPHA)
+    base *= vColor;
+  #elif defined(USE_COLOR)
+    base.rgb *= vColor;
+  #endif
+  if (base.a < alphaLeast) discard;
+  vec3 n = normalize(vNormal) * (gl_FrontFacing ? 1.0 : -1.0);
+  float up = 0.5 + 0.5 * n.y;
+  vec3 light = mix(ground, sky, up);
+  vec3 shine = vec3(0.0);
+  float lit = 1.0 - shadowStrength * shade * (1.0 - getShadowMask());
+  for (int i = 0; i < ${MOST_LIGHTS}; i++) {
+    if (i >= lampCount) break;
+    float facing = dot(n, lampDirection[i]);
+    float direct = i == 0 ? lit : 1.0;
+    vec3 soft = max((vec3(facing) + wrap) / (1.0 + wrap), 0.0);
+    light += lampColour[i] * direct * soft * soft;
+    vec3 halfway = normalize(lampDirection[i] + vec3(0.0, 0.0, 1.0));
+    float gloss = pow(max(dot(n, halfway), 0.0), shininess) * specular * lampSpecular[i] * direct;
+    shine += lampColour[i] * gloss * clamp(facing * 4.0, 0.0, 1.0);
+  }
+  gl_FragColor = vec4(shoulder(light * base.rgb + shine), base.a);
+  #include <colorspace_fragment>
+}`;
+
+/** What all materials of a stage share: lamps and ambient light. */
+export class Lamps {
+  constructor() {
+    this.uniforms = {
+      lampDirection: { value: Array.from({ length: MOST_LIGHTS }, () => new THREE.Vector3(0, 0, 1)) },
+      lampColour: { value: Array.from({ length: MOST_LIGHTS }, () => new THREE.Color(0, 0, 0)) },
+      lampSpecular: { value: new Float32Array(MOST_LIGHTS) },
+      lampCount: { value: 1 },
+      sky: { value: new THREE.Color(0.24, 0.25, 0.27) },
+      ground: { value: new THREE.Color(0.16, 0.13, 0.12) },
+      shadowStrength: { value: 0.6 },
+    };
+    /** direction to the first lamp, in the camera's space */
+    this.key = this.uniforms.lampDirection.value[0];
+    this.uniforms.lampColour.value[0].setRGB(1, 0.94, 0.87);
+  }
+
+  /** @param {Lighting} lighting */
+  use(lighting) {
+    const { lampDirection, lampColour, lampSpecular, lampCount, sky, ground, shadowStrength } = this.uniforms;
+    const lamps = lighting.lights.slice(0, MOST_LIGHTS);
+    lamps.forEach((lamp, i) => {
+      const [azimuth, elevation] = [lamp.azimuth, lamp.elevation].map((x) => (x * Math.PI) / 180);
+      lampDirection.value[i].set(Math.sin(azimuth) * Math.cos(elevation), Math.sin(elevation), Math.cos(azimuth) * Math.cos(elevation));
+      lampColour.value[i].setRGB(...lamp.colour.map((c) => c * lamp.strength));
+      lampSpecular.value[i] = lamp.specular ?? 1;
+    });
+    lampCount.value = lamps.length;
+    sky.value.setRGB(...lighting.sky);
+    ground.value.setRGB(...lighting.ground);
+    shadowStrength.value = lighting.shadow;
+  }
+}
+
+/**
+ * @param {THREE.MeshStandardMaterial} look as the file has it
+ * @param {Lamps} lamps
+ * @param {Finish} [finish]
+ * @param {boolean} hasColours whether the vertices have colours
+ * @returns {THREE.ShaderMaterial}
+ */
+export function headMaterial(look, lamps, finish = PLAIN, hasColours = true) {
+  const material = new THREE.ShaderMaterial({
+    name: look.name,
+    vertexShader: VERTEX,
+    fragmentShader: FRAGMENT,
+    lights: true,
+    vertexColors: hasColours,
+    side: THREE.DoubleSide,
+    shadowSide: THREE.FrontSide,
+    transparent: look.transparent,
+    defines: look.map ? { TEXTURED: "" } : {},
+    uniforms: THREE.UniformsUtils.merge([
+      THREE.UniformsLib.lights,
+      {
+        tint: { value: look.color },
+        alpha: { value: look.opacity },
+        alphaLeast: { value: look.alphaTest || (look.transparent ? 0.02 : 0) },
+        wrap: { value: new THREE.Vector3(...finish.wrap) },
+        specular: { value: finish.specular },
+        shininess: { value: 2 ** finish.sharpness },
+        shade: { value: finish.shade },
+      },
+    ]),
+  });
+  material.uniforms.picture = { value: look.map };
+  Object.assign(material.uniforms, lamps.uniforms);
+  return material;
+}
+
+/** @param {Lighting} lighting @returns {string} its backdrop as a CSS background */
+export function backdropCss(lighting) {
+  const css = (/** @type {number[]} */ c) => `rgb(${c.map((x) => Math.round(x * 255)).join(" ")})`;
+  return `linear-gradient(${css(lighting.backdrop[0])}, ${css(lighting.backdrop[1])})`;
+}

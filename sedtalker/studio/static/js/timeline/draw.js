@@ -1,0 +1,353 @@
+/** Drawing of the lanes: only what is in the visible window, from as many rows as there are pixels. */
+
+import { capital } from "../dom.js";
+import { AROUSAL, INTENSITY, peaks, track, VALENCE, weights } from "../signals.js";
+import { store } from "../store.js";
+import { token } from "../theme.js";
+import { view } from "./view.js";
+
+/** @typedef {CanvasRenderingContext2D} Context */
+/** @typedef {import("./view.js").Lane} Lane */
+
+/** Pixels of the bar with a segment's label. */
+export const HEADER = 20;
+
+/** @type {Record<string, string>} */
+let ink = {};
+/** @type {CanvasPattern | null} */
+let hatch = null;
+
+/** Read the colours again, after the theme changed. */
+export function readColours() {
+  const names = ["text", "dim", "faint", "line", "line-strong", "panel", "sunk", "raised", "accent-text", "wave", "wave-past", "curve"];
+  ink = Object.fromEntries(names.map((name) => [name, token(`--${name}`)]));
+  ink.valence = token("--ground") && document.documentElement.dataset.theme === "light" ? "#0072b2" : "#6fb7ea";
+  ink.arousal = document.documentElement.dataset.theme === "light" ? "#b34d00" : "#f0935a";
+  hatch = null;
+}
+
+/** @param {string} name @returns {string} */
+export const colourOf = (name) => ink[name];
+
+/** @param {Context} context @returns {CanvasPattern} lines for what is in doubt */
+function hatching(context) {
+  if (hatch) return hatch;
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const pen = tile.getContext("2d");
+  pen.strokeStyle = ink.text;
+  pen.globalAlpha = 0.55;
+  pen.lineWidth = 1.25;
+  pen.beginPath();
+  for (const shift of [-8, 0, 8]) {
+    pen.moveTo(shift, 8);
+    pen.lineTo(shift + 8, 0);
+  }
+  pen.stroke();
+  hatch = context.createPattern(tile, "repeat");
+  return hatch;
+}
+
+/** @param {string} hex @returns {[number, number, number]} */
+const channels = (hex) => /** @type {any} */ ([1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
+
+/** @param {string} hex @param {number} alpha */
+export function faded(hex, alpha) {
+  const [r, g, b] = channels(hex);
+  return `rgb(${r} ${g} ${b} / ${alpha})`;
+}
+
+/** @param {string} hex @returns {string} black or white, what is read better on it */
+function readable(hex) {
+  const [r, g, b] = channels(hex).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#0b0c0e" : "#ffffff";
+}
+
+/** @param {string} over @param {string} under @param {number} alpha @returns {string} */
+function mixed(over, under, alpha) {
+  const [a, b] = [channels(over), channels(under)];
+  return `#${a.map((c, i) => Math.round(c * alpha + b[i] * (1 - alpha)).toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** Seconds between ticks, so that labels do not touch. */
+function tickStep() {
+  const steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300];
+  return steps.find((step) => step * view.scale >= 76) ?? 600;
+}
+
+/** @param {number} time @param {number} step @returns {string} */
+function tickText(time, step) {
+  const digits = step >= 1 ? 0 : step >= 0.1 ? 1 : 2;
+  const minutes = Math.floor(time / 60 + 1e-9);
+  const rest = Math.max(0, time - 60 * minutes).toFixed(digits);
+  return `${minutes}:${rest.padStart(digits ? 3 + digits : 2, "0")}`;
+}
+
+/** @param {Context} c @param {Lane} lane */
+function drawRuler(c, lane) {
+  const step = tickStep();
+  const minor = step / (step === 15 || step === 0.15 ? 3 : 5);
+  c.fillStyle = ink.panel;
+  c.fillRect(0, lane.top, view.width, lane.height);
+  c.strokeStyle = ink["line-strong"];
+  c.fillStyle = ink.dim;
+  c.font = `10.5px ${token("--font")}`;
+  c.textBaseline = "middle";
+  c.beginPath();
+  for (let i = Math.floor(view.start / minor); i * minor <= view.end; i++) {
+    const x = Math.round(view.x(i * minor)) + 0.5;
+    const major = Math.abs((i * minor) / step - Math.round((i * minor) / step)) < 1e-6;
+    c.moveTo(x, lane.top + lane.height - (major ? 8 : 4));
+    c.lineTo(x, lane.top + lane.height);
+    if (major) c.fillText(tickText(i * minor, step), x + 4, lane.top + lane.height / 2 - 1);
+  }
+  c.globalAlpha = 0.8;
+  c.stroke();
+  c.globalAlpha = 1;
+}
+
+/** @param {Context} c @param {Lane} lane grid lines of time through it */
+function drawGrid(c, lane) {
+  const step = tickStep();
+  c.strokeStyle = ink.line;
+  c.lineWidth = 1;
+  c.globalAlpha = 0.55;
+  c.beginPath();
+  for (let i = Math.ceil(view.start / step); i * step <= view.end; i++) {
+    const x = Math.round(view.x(i * step)) + 0.5;
+    c.moveTo(x, lane.top);
+    c.lineTo(x, lane.top + lane.height);
+  }
+  c.stroke();
+  c.globalAlpha = 1;
+}
+
+/** @param {Context} c @param {Lane} lane */
+function drawWave(c, lane) {
+  const { pairs, rate, count } = peaks.at(view.scale);
+  const middle = lane.top + lane.height / 2;
+  const tall = (lane.height / 2 - 3) / peaks.loudest;
+  for (const [start, end] of store.state?.pauses ?? []) {
+    if (end < view.start || start > view.end) continue;
+    c.fillStyle = ink.panel;
+    c.fillRect(view.x(start), lane.top, (end - start) * view.scale, lane.height);
+  }
+  drawGrid(c, lane);
+  const first = Math.max(0, Math.floor(view.start * rate));
+  const last = Math.min(count - 1, Math.ceil(view.end * rate));
+  if (last <= first) return;
+  c.beginPath();
+  const at = (/** @type {number} */ i) => ((i + 0.5) / rate - view.start) * view.scale;
+  c.moveTo(at(first), middle);
+  for (let i = first; i <= last; i++) c.lineTo(at(i), middle - Math.max(pairs[2 * i + 1] * tall, 0.5));
+  for (let i = last; i >= first; i--) c.lineTo(at(i), middle - Math.min(pairs[2 * i] * tall, -0.5));
+  c.closePath();
+  c.fillStyle = ink.wave;
+  c.fill();
+}
+
+/** @param {Context} c @param {Lane} lane */
+function drawWords(c, lane) {
+  c.font = `11px ${token("--font")}`;
+  c.textBaseline = "middle";
+  for (const word of store.state?.words ?? []) {
+    if (word.end < view.start || word.start > view.end) continue;
+    const [x, wide] = [view.x(word.start), (word.end - word.start) * view.scale];
+    c.fillStyle = ink.raised;
+    c.fillRect(x + 0.5, lane.top + 2, Math.max(wide - 1, 1), lane.height - 4);
+    if (wide < 12) continue;
+    c.save();
+    c.beginPath();
+    c.rect(x, lane.top, wide - 2, lane.height);
+    c.clip();
+    c.fillStyle = ink.text;
+    c.fillText(word.text, x + 4, lane.top + lane.height / 2 + 0.5);
+    c.restore();
+  }
+}
+
+/** @param {Context} c @param {number} top @param {number} height the posterior as stacked ribbons */
+function drawPosterior(c, top, height) {
+  const { rows, rate, count } = track.at(view.scale);
+  if (!count) return;
+  const columns = track.columns;
+  const labels = store.labels;
+  const first = Math.max(0, Math.floor(view.start * rate - 1));
+  const last = Math.min(count - 1, Math.ceil(view.end * rate + 1));
+  const sums = new Float32Array(last - first + 1);
+  const end = Math.min(view.x(store.duration), view.width + 2);
+  const at = (/** @type {number} */ i) => Math.min(i === 0 ? view.x(0) : i === count - 1 ? view.x(store.duration) : ((i + 0.5) / rate - view.start) * view.scale, end);
+  for (let k = 0; k < labels.length; k++) {
+    c.beginPath();
+    for (let i = last; i >= first; i--) c.lineTo(at(i), top + height * (1 - sums[i - first]));
+    for (let i = first; i <= last; i++) {
+      sums[i - first] = Math.min(1, sums[i - first] + rows[i * columns + k]);
+      c.lineTo(at(i), top + height * (1 - sums[i - first]));
+    }
+    c.fillStyle = faded(store.colour(labels[k]), labels[k] === "neutral" ? 0.2 : 0.62);
+    c.fill();
+  }
+}
+
+/** @param {Context} c @param {Lane} lane */
+function drawEmotion(c, lane) {
+  const body = lane.top + HEADER + 2;
+  const high = lane.height - HEADER - 4;
+  drawPosterior(c, body, high);
+  c.textBaseline = "middle";
+  c.font = `500 11px ${token("--font")}`;
+  store.segments.forEach((segment) => {
+    if (segment.end < view.start || segment.start > view.end) return;
+    const [x, right] = [Math.max(view.x(segment.start), -4), Math.min(view.x(segment.end), view.width + 4)];
+    const wide = Math.max(right - x - 1, 1);
+    const colour = store.colour(segment.label);
+    const alpha = 0.45 + 0.55 * (segment.confidence ?? 1);
+    const shown = mixed(colour, ink.sunk, alpha);
+    if (segment.uncertain) {
+      c.save();
+      c.translate(view.x(segment.start) % 8, 0);
+      c.fillStyle = hatching(c);
+      c.fillRect(x - (view.x(segment.start) % 8), body, wide, high);
+      c.restore();
+    }
+    c.fillStyle = shown;
+    c.beginPath();
+    c.roundRect(x, lane.top + 2, wide, HEADER - 2, 3);
+    c.fill();
+    if (wide < 10) return;
+    c.save();
+    c.beginPath();
+    c.rect(x, lane.top, wide - 3, HEADER + 2);
+    c.clip();
+    c.fillStyle = readable(shown);
+    const edited = segment.base_label && segment.base_label !== segment.label ? " •" : "";
+    c.fillText(capital(segment.label) + edited, x + 7, lane.top + HEADER / 2 + 1.5);
+    c.restore();
+  });
+}
+
+/** @param {Context} c @param {Lane} lane @param {number} column @param {(value: number) => number} place @returns {Path2D} a column of the track as a line */
+function curve(c, lane, column, place) {
+  const { rows, rate, count } = track.at(view.scale);
+  const path = new Path2D();
+  const first = Math.max(0, Math.floor(view.start * rate - 1));
+  const last = Math.min(count - 1, Math.ceil(view.end * rate + 1));
+  if (first === 0 && count) path.lineTo(view.x(0), place(rows[column]));
+  for (let i = first; i <= last; i++) path.lineTo(((i + 0.5) / rate - view.start) * view.scale, place(rows[i * track.columns + column]));
+  if (last === count - 1 && count) path.lineTo(view.x(store.duration), place(rows[(count - 1) * track.columns + column]));
+  return path;
+}
+
+/** @param {Lane} lane @param {number} value in [0, 1] @returns {number} */
+export const intensityY = (lane, value) => lane.top + 7 + (1 - value) * (lane.height - 14);
+
+/** @param {Lane} lane @param {number} y @returns {number} */
+export const intensityAt = (lane, y) => Math.min(1, Math.max(0, 1 - (y - lane.top - 7) / (lane.height - 14)));
+
+/** @param {Context} c @param {Lane} lane */
+function drawIntensity(c, lane) {
+  drawGrid(c, lane);
+  c.strokeStyle = ink.line;
+  c.beginPath();
+  for (const value of [0, 0.5, 1]) {
+    const y = Math.round(intensityY(lane, value)) + 0.5;
+    c.moveTo(0, y);
+    c.lineTo(view.width, y);
+  }
+  c.stroke();
+  if (!track.count) return;
+  const line = curve(c, lane, INTENSITY, (value) => intensityY(lane, value));
+  const area = new Path2D(line);
+  area.lineTo(Math.min(view.x(store.duration), view.width + 20), intensityY(lane, 0));
+  area.lineTo(Math.max(view.x(0), -20), intensityY(lane, 0));
+  area.closePath();
+  for (const segment of store.segments) {
+    if (segment.end < view.start || segment.start > view.end) continue;
+    c.save();
+    c.beginPath();
+    c.rect(view.x(segment.start), lane.top, (segment.end - segment.start) * view.scale, lane.height);
+    c.clip();
+    c.fillStyle = faded(store.colour(segment.label), 0.34);
+    c.fill(area);
+    c.restore();
+  }
+  c.lineWidth = 1.25;
+  c.strokeStyle = ink.curve;
+  c.globalAlpha = 0.85;
+  c.stroke(line);
+  c.globalAlpha = 1;
+  c.fillStyle = ink["accent-text"];
+  for (const { points } of store.document?.intensity ?? []) {
+    const [start, end] = [points[0][0], points[points.length - 1][0]];
+    c.fillRect(view.x(start), lane.top + lane.height - 3, Math.max((end - start) * view.scale, 2), 2);
+  }
+}
+
+/** @param {Context} c @param {Lane} lane */
+function drawPlane(c, lane) {
+  drawGrid(c, lane);
+  const place = (/** @type {number} */ value) => lane.top + 4 + (0.5 - 0.5 * value) * (lane.height - 8);
+  c.strokeStyle = ink.line;
+  c.beginPath();
+  c.moveTo(0, Math.round(place(0)) + 0.5);
+  c.lineTo(view.width, Math.round(place(0)) + 0.5);
+  c.stroke();
+  c.lineWidth = 1.5;
+  c.strokeStyle = ink.valence;
+  c.stroke(curve(c, lane, VALENCE, place));
+  c.strokeStyle = ink.arousal;
+  c.setLineDash([4, 3]);
+  c.stroke(curve(c, lane, AROUSAL, place));
+  c.setLineDash([]);
+}
+
+/** @param {Context} c @param {Lane} lane */
+function drawMouth(c, lane) {
+  drawGrid(c, lane);
+  const { rows, columns, fps, count, known, widestMouth } = weights.a;
+  if (!count || !columns) return;
+  const foot = lane.top + lane.height - 3;
+  const tall = (lane.height - 7) / widestMouth;
+  const first = Math.max(0, Math.floor(view.start * fps) - 1);
+  const last = Math.min(count - 1, Math.ceil(view.end * fps) + 1);
+  const stride = Math.max(1, Math.floor(fps / view.scale));
+  c.beginPath();
+  c.moveTo(view.x(first / fps), foot);
+  for (let i = first; i <= last; i += stride) {
+    let most = 0;
+    for (let k = i; k < Math.min(i + stride, last + 1); k++) if (known[k]) most = Math.max(most, rows[(k + 1) * columns - 1]);
+    c.lineTo(view.x(i / fps), foot - most * tall);
+  }
+  c.lineTo(view.x(last / fps), foot);
+  c.closePath();
+  c.fillStyle = ink.wave;
+  c.fill();
+}
+
+const DRAWERS = { ruler: drawRuler, wave: drawWave, words: drawWords, emotion: drawEmotion, intensity: drawIntensity, plane: drawPlane, mouth: drawMouth };
+
+/** @param {Context} c everything below the cursor */
+export function drawLanes(c) {
+  c.clearRect(0, 0, view.width, view.height);
+  for (const lane of view.lanes) {
+    c.save();
+    c.beginPath();
+    c.rect(0, lane.top, view.width, lane.height);
+    c.clip();
+    if (store.hasAudio || lane.name === "ruler") DRAWERS[/** @type {keyof typeof DRAWERS} */ (lane.name)](c, lane);
+    c.restore();
+    c.strokeStyle = ink.line;
+    c.lineWidth = 1;
+    c.beginPath();
+    c.moveTo(0, lane.top + lane.height - 0.5);
+    c.lineTo(view.width, lane.top + lane.height - 0.5);
+    c.stroke();
+  }
+  const end = view.x(store.duration);
+  if (store.hasAudio && end < view.width) {
+    c.fillStyle = ink.panel;
+    c.globalAlpha = 0.7;
+    c.fillRect(end, 0, view.width - end, view.height);
+    c.globalAlpha = 1;
+  }
+}

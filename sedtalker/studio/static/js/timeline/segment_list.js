@@ -1,0 +1,31 @@
+/** The segments for keyboard and screen reader: a listbox as wide as the canvas, an option a segment. */
+
+import { byId, capital, make } from "../dom.js";
+import { store } from "../store.js";
+import { view } from "./view.js";
+
+/** @param {number} index @returns {string} a segment in words */
+export function describeSegment(index) {
+  const segment = store.segments[index];
+  const sure = segment.confidence === undefined ? "" : `, confidence ${Math.round(segment.confidence * 100)} percent`;
+  const edited = segment.base_label && segment.base_label !== segment.label ? `, predicted ${segment.base_label}` : "";
+  const strong = segment.intensity === undefined ? "" : `, intensity ${segment.intensity.toFixed(2)}`;
+  return `${capital(segment.label)}, ${segment.start.toFixed(2)} to ${segment.end.toFixed(2)} seconds${strong}${sure}${edited}${segment.uncertain ? ", in doubt" : ""}. Segment ${index + 1} of ${store.segments.length}`;
+}
+
+/** Keep the options the same as the segments. */
+export function updateSegmentList() {
+  const list = byId("segments");
+  while (list.children.length > store.segments.length) list.lastElementChild.remove();
+  while (list.children.length < store.segments.length) list.append(make("div", { role: "option", id: `segment-${list.children.length}` }));
+  store.segments.forEach((_, i) => {
+    const option = list.children[i];
+    const text = describeSegment(i);
+    if (option.textContent !== text) option.textContent = text;
+    option.setAttribute("aria-selected", String(i === store.selected));
+  });
+  if (store.selected >= 0) list.setAttribute("aria-activedescendant", `segment-${store.selected}`);
+  else list.removeAttribute("aria-activedescendant");
+  const lane = view.lane("emotion");
+  if (lane) list.style.cssText = `top:${lane.top}px;height:${lane.height}px`;
+}

@@ -1,0 +1,115 @@
+/** The timeline: two canvases over each other, drawn again only when something in them changed. */
+
+import { clock } from "../clock.js";
+import { byId, make } from "../dom.js";
+import { announce } from "../notices.js";
+import { store } from "../store.js";
+import { drawLanes, readColours } from "./draw.js";
+import { startLabelMenu } from "./label_menu.js";
+import { drawOverlay, gesture } from "./overlay.js";
+import { drawStrip, loadOverview, showOverview } from "./overview.js";
+import { startPointer } from "./pointer.js";
+import { describeSegment, updateSegmentList } from "./segment_list.js";
+import { view } from "./view.js";
+
+let stale = true;
+let staleOver = true;
+let drawnView = -1;
+let drawnTime = -1;
+/** counts drawings of the lanes, for measurements */
+export const drawings = { lanes: 0, overlay: 0 };
+
+/** Everything is to be drawn again. */
+export function redrawTimeline() {
+  stale = staleOver = true;
+}
+
+/** Only what lies over the lanes; while something is dragged the lanes too. */
+function redrawOver() {
+  staleOver = true;
+  if (gesture.edge >= 0 || gesture.intensity || store.document !== store.state?.document) stale = true;
+}
+
+/** Colours of the theme changed. */
+export function recolourTimeline() {
+  readColours();
+  loadOverview();
+  redrawTimeline();
+}
+
+function showHeads() {
+  const tops = view.lanes.map((lane) =>
+    make("span", { style: `top:${lane.top}px;height:${lane.height}px` }, lane.title, lane.height > 40 && lane.note ? make("small", { text: lane.note }) : null),
+  );
+  byId("lane-heads").replaceChildren(...tops);
+}
+
+function resize() {
+  const area = byId("lane-area");
+  const ratio = Math.min(devicePixelRatio, 2);
+  for (const id of ["lanes", "lanes-over"]) {
+    const canvas = byId(id);
+    canvas.width = Math.round(area.clientWidth * ratio);
+    canvas.height = Math.round(area.clientHeight * ratio);
+    canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
+  }
+  view.resize(area.clientWidth, area.clientHeight);
+  showHeads();
+  updateSegmentList();
+  redrawTimeline();
+}
+
+/** Once a frame. @returns {boolean} whether lanes were drawn */
+export function frameTimeline() {
+  const time = clock.time();
+  if (clock.playing && store.follow && gesture.intensity === null) view.reveal(time);
+  const moved = drawnView !== view.version;
+  let drew = false;
+  if (stale || moved) {
+    drawLanes(byId("lanes").getContext("2d"));
+    drawings.lanes += 1;
+    drew = true;
+  }
+  if (staleOver || stale || moved || time !== drawnTime) {
+    drawOverlay(byId("lanes-over").getContext("2d"));
+    drawings.overlay += 1;
+  }
+  showOverview();
+  stale = staleOver = false;
+  drawnView = view.version;
+  drawnTime = time;
+  return drew;
+}
+
+/** Wire everything. */
+export function startTimeline() {
+  readColours();
+  new ResizeObserver(resize).observe(byId("lane-area"));
+  startPointer(byId("lanes-over"), redrawOver);
+  startLabelMenu();
+  store.on("audio", () => {
+    view.arrange();
+    view.fit();
+    showHeads();
+    loadOverview();
+    redrawTimeline();
+  });
+  store.on("state", () => {
+    const before = view.lanes.length;
+    view.arrange();
+    if (view.lanes.length !== before) showHeads();
+    redrawTimeline();
+  });
+  store.on("document", () => {
+    updateSegmentList();
+    drawStrip();
+    redrawTimeline();
+  });
+  store.on("track weights region view", redrawTimeline);
+  store.on("selection", () => {
+    updateSegmentList();
+    redrawOver();
+    if (store.selected >= 0) announce(describeSegment(store.selected));
+  });
+  resize();
+}
