@@ -12,7 +12,9 @@ from sedtalker.cli import options as o
 from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, QuietOption, ShownProgress, write_json
 from sedtalker.cli.console import fail_clearly as command
 from sedtalker.cli.export import TO_HELP, Targets
+from sedtalker.cli.project import ProjectOption, head_of, opened_project
 from sedtalker.cli.render import Backend, check_renderer
+from sedtalker.errors import InputError
 from sedtalker.export.formats import export_formats, parse_formats
 
 log = logging.getLogger(__name__)
@@ -21,7 +23,8 @@ log = logging.getLogger(__name__)
 @command
 def animate(
     context: typer.Context,
-    audio: o.AudioArgument,
+    audio: o.OptionalAudioArgument = None,
+    project: ProjectOption = None,
     mesh: Annotated[Path | None, typer.Option(help="Your head, or its .sedface; default: the built-in face.")] = None,
     mesh_head: Annotated[int | None, typer.Option(min=1, help="Which head of the mesh; default: the largest.")] = None,
     landmarks: Annotated[Path | None, typer.Option(help="Landmarks of the mesh (.json), as for mesh register.")] = None,
@@ -60,6 +63,8 @@ def animate(
     as_json: JsonOption = False,
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
+    if audio is None:
+        raise InputError("give a recording, or a project with --project")
     rows = [export_formats()[name] for name in dict.fromkeys(["glb", "npz", *parse_formats(to or ["glb"])])]
     suffixes = [*([".mp4"] if video else []), ".emotion.json", *(row.suffix for row in rows)]
     folder = output or Path(audio.stem)
@@ -78,6 +83,8 @@ def animate(
         from sedtalker.render.light import load_lighting
 
         # everything that can be wrong is looked at before any work
+        held = opened_project(context)
+        mesh, face, points = head_of(context, mesh, face, landmarks)
         o.check_files(audio, mesh, landmarks, decoder, *(enroll or []))
         o.check_enroll(enroll, model, emotion)
         if emotion is not None:
@@ -89,7 +96,8 @@ def animate(
         }
         lighting = load_lighting(light)
         check_renderer(renderer)
-        diarizer = "diarizer" if emotion is not None else o.open_diarizer(model, encoder, trust, device)
+        track = emotion if emotion is not None or held is None else held.rendered
+        diarizer = "diarizer" if track is not None else o.open_diarizer(model, encoder, trust, device)
         animator = Animator.from_pretrained(decoder or "decoder", diarizer=diarizer, device=device)
         o.save_preset(context, save_preset)
         with one_step(shown.hook, "reading the audio"):
@@ -99,8 +107,8 @@ def animate(
         vertices = "jawOpen" not in animator.decoder.shapes
         animation = animator(
             *(sound,),
-            face=o.open_face(mesh, mesh_head, landmarks, face, vertices, shown.hook),
-            emotion=emotion,
+            face=o.open_face(mesh, mesh_head, points, face, vertices, shown.hook),
+            emotion=track,
             enroll=enroll or [],
             min_confidence=min_confidence,
             intensity=intensity,

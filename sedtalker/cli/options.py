@@ -12,6 +12,9 @@ from sedtalker.cli.console import say
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.face.face import Face
     from sedtalker.mesh.mesh import Mesh
@@ -38,6 +41,10 @@ AudioArgument = Annotated[
     Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4 or webm.")
 ]
 """A recording."""
+OptionalAudioArgument = Annotated[
+    Path | None, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4 or webm.")
+]
+"""A recording, unless something else names it."""
 PipeArgument = Annotated[Path, typer.Argument(help="Speech; - reads 16-bit mono PCM at 16 kHz, or a wav, from stdin.")]
 """A recording or a pipe."""
 EmotionOption = Annotated[
@@ -96,7 +103,7 @@ MaxSecondsOption = Annotated[float, typer.Option(min=1.0, help="Refuse longer au
 
 # --- Presets.
 
-NOT_SAVED = {"preset", "save_preset", "audio", "output", "force", "quiet", "progress", "as_json"}
+NOT_SAVED = {"preset", "save_preset", "project", "audio", "output", "force", "quiet", "progress", "as_json"}
 """Options that say what is done now, not how a face looks."""
 
 
@@ -174,7 +181,12 @@ def check_enroll(enroll: list[Path] | None, model: str | None, emotion: str | No
 
 
 def open_face(
-    mesh: Path | None, head: int | None, landmarks: Path | None, name: str | None, as_mesh: bool, hook: Hook
+    mesh: Path | None,
+    head: int | None,
+    landmarks: Path | NDArray[np.float64] | None,
+    name: str | None,
+    as_mesh: bool,
+    hook: Hook,
 ) -> Face | Mesh:
     """The face to animate; ``as_mesh``: the decoder moves vertices and takes the mesh as it is."""
     from sedtalker.face import Face

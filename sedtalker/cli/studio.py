@@ -34,7 +34,7 @@ def studio(
     with extra("studio"):
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
-    from sedtalker.studio.start import run
+    from sedtalker.studio.server import run
 
     def tell(url: str) -> None:
         if as_json:

@@ -1,7 +1,7 @@
 """The studio's own folder: uploads, and the edits that are not saved yet, which survive a crash.
 
 Each running studio has a folder of its own below the user's state folder, and holds a lock in it. A folder whose lock
-is free belonged to a studio that is gone: what it had not saved is offered once, to the next studio, which locks it too.
+is free belonged to a studio that is gone: what it had not saved is offered to the next studio, which locks it too.
 """
 
 from __future__ import annotations

@@ -43,11 +43,11 @@ from sedtalker.errors import InputError
 from sedtalker.progress import Hook
 from sedtalker.studio import opening, saving
 from sedtalker.studio.exports import KEPT, export_files, parse_request
-from sedtalker.studio.faces import face_picture, list_faces
+from sedtalker.studio.head import face_picture, list_faces
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.project import SUFFIX, read_project
-from sedtalker.studio.server import Studio
 from sedtalker.studio.state import AUDIO_BYTES, MESH_BYTES, OTHER_BYTES, edited_state, face_state, project_state
+from sedtalker.studio.studio import Studio
 from sedtalker.studio.uploads import called, plain_name, read_body, read_json, receive_file
 from sedtalker.studio.words import read_words
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+import threading
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,17 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
+from sedtalker.errors import InputError
 from sedtalker.export.glb import write_glb
 from sedtalker.export.targets import MorphTargets
-from sedtalker.face.face import Face
+from sedtalker.face import Face
+from sedtalker.face.builtin import FACES
 from sedtalker.metrics.motion import lip_aperture
 from sedtalker.render.camera import frame_head
 from sedtalker.render.renderer import make_renderer
+from sedtalker.storage import whole_file
+from sedtalker.version import __version__
 
 Floats = NDArray[np.float32]
 
 THUMBNAIL = 160
 """Pixels of each side of a face's picture."""
+_DRAWING = threading.Lock()
+"""Held while a face is built and drawn: one at a time, so that a page which asks for all does not stop the rest."""
 
 
 def target_names(face: Face) -> list[str]:
@@ -71,3 +80,36 @@ def thumbnail(face: Face) -> bytes:
     file = BytesIO()
     Image.fromarray(picture).save(file, "PNG")
     return file.getvalue()
+
+
+# --- Pictures of the built-in faces, drawn once and kept in the user's cache folder.
+
+
+def list_faces() -> list[dict[str, str]]:
+    """Names, descriptions and where their pictures are."""
+    return [{"name": name, "title": about, "thumbnail": f"api/faces/{name}.png"} for name, about in FACES.items()]
+
+
+def face_picture(name: str) -> bytes:
+    """The picture of a built-in face as PNG.
+
+    Raises:
+        InputError: there is no such face.
+    """
+    if name not in FACES:
+        raise InputError(f"there is no built-in face '{name}'")
+    kept = _cache_folder() / f"{__version__}-{name}.png"
+    with _DRAWING:
+        with suppress(OSError):
+            return kept.read_bytes()
+        made = thumbnail(Face.builtin(name))
+        with suppress(OSError, InputError):  # a cache that cannot be written is no reason to fail
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(kept) as temporary:
+                temporary.write_bytes(made)
+    return made
+
+
+def _cache_folder() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "sedtalker" / "studio"

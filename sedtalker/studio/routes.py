@@ -60,8 +60,8 @@ from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
 from sedtalker.studio.live import run_live, stream_settings
 from sedtalker.studio.security import content_policy
-from sedtalker.studio.server import Studio
 from sedtalker.studio.state import edited_state, state
+from sedtalker.studio.studio import Studio
 from sedtalker.studio.uploads import read_json
 
 STATIC = Path(str(files("sedtalker.studio") / "static"))

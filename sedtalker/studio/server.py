@@ -1,140 +1,39 @@
-"""The studio's server: one process, one session, one page; Starlette on uvicorn, on the loopback interface only.
+"""The studio's server, from its beginning to its end: Starlette on uvicorn, on the loopback interface only.
 
-Three threads. The event loop answers and never computes. The session's thread runs everything that reads or changes the
-session, one after another, decoding included. The jobs' thread runs what takes long: analysing, registering, exporting.
-What can be asked, and in which form, is in ``sedtalker.studio.routes``.
+What can be asked, and in which form, is in ``sedtalker.studio.routes`` and ``sedtalker.studio.file_routes``; who may
+ask is in ``sedtalker.studio.security``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import mimetypes
 import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import torch
+import uvicorn
+from starlette.applications import Starlette
 
-from sedtalker.errors import InputError, extra
-from sedtalker.studio.autosave import Left, StudioFolder
-from sedtalker.studio.jobs import Events, Job, Jobs
-from sedtalker.studio.opening import Then, Work
-from sedtalker.studio.session import Session
-
-with extra("studio"):
-    import uvicorn
-    from starlette.applications import Starlette
-
-log = logging.getLogger(__name__)
-
-R = TypeVar("R")
-"""What a function gives."""
+from sedtalker.errors import InputError
+from sedtalker.face import Face
+from sedtalker.studio import opening
+from sedtalker.studio.autosave import StudioFolder
+from sedtalker.studio.file_routes import opened_from_disk
+from sedtalker.studio.project import SUFFIX
+from sedtalker.studio.routes import Routes
+from sedtalker.studio.security import Guard
+from sedtalker.studio.session import Models, Session, Subject
+from sedtalker.studio.studio import Studio
 
 HOST = "127.0.0.1"
 """The interface: nothing but this machine can reach it."""
 GRACE = 3
 """Seconds that open requests are given when the studio is closed."""
-AUTOSAVE_PAUSE = 0.7
-"""Seconds after an edit until it is kept; edits in between are kept with it."""
-IDLE = 1.5
-"""Seconds without a request for motion after which a long recording is decoded as a whole."""
-
-
-class Studio:
-    """A session, the threads that work on it, and the pages that watch it.
-
-    Args:
-        session: what is edited.
-        home: the studio's folder: uploads, what the page plays, results of exports, unsaved edits.
-    """
-
-    def __init__(self, session: Session, home: StudioFolder):
-        self.session, self.home = session, home
-        self.left: Left | None = home.left_by_others()
-        self.events = Events()
-        self.jobs = Jobs(self.events, self.on_session)
-        self._thread = ThreadPoolExecutor(1, "studio-session", initializer=torch.set_num_threads, initargs=(1,))
-        self._aside = ThreadPoolExecutor(1, "studio-aside", initializer=torch.set_num_threads, initargs=(1,))
-        self._saving: asyncio.Task[None] | None = None
-        self._exact: asyncio.Task[None] | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Of this studio."""
-        return self.home.path
-
-    async def on_session(self, work: Callable[..., R], *args: Any) -> R:
-        """Run ``work`` in the session's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
-
-    def start(self, kind: str, work: Work, then: Then) -> Job:
-        """Begin a job whose result changes what the page shows."""
-
-        def taken(made: Any) -> Any:
-            result = then(made)
-            loop.call_soon_threadsafe(self.touched)
-            return result
-
-        loop = asyncio.get_running_loop()
-        return self.jobs.start(kind, work, taken)
-
-    def touched(self) -> None:
-        """The session has changed: say so, and keep it before long."""
-        self.events.publish({"type": "state", "revision": self.session.revision})
-        if self._saving is None or self._saving.done():
-            self._saving = asyncio.get_running_loop().create_task(self._autosave())
-
-    async def _autosave(self) -> None:
-        await asyncio.sleep(AUTOSAVE_PAUSE)
-        self._saving = None  # an edit from here on is kept by the next one
-        dirty, snapshot = await self.on_session(self._unsaved)
-        loop = asyncio.get_running_loop()
-        try:
-            if dirty:
-                await loop.run_in_executor(self._aside, self.home.save, snapshot.project, snapshot.clip.name)
-            else:
-                await loop.run_in_executor(self._aside, self.home.clear)
-        except InputError as error:
-            log.warning(f"unsaved edits could not be kept: {error}")
-
-    def _unsaved(self) -> tuple[bool, Any]:
-        return (True, self.session.snapshot()) if self.session.dirty else (False, None)
-
-    def motion_asked(self) -> None:
-        """Motion was shown; when nothing more is asked for, decode a long recording as a whole."""
-        if self._exact is not None:
-            self._exact.cancel()
-        self._exact = asyncio.get_running_loop().create_task(self._decode_exactly())
-
-    async def _decode_exactly(self) -> None:
-        await asyncio.sleep(IDLE)
-        if self.jobs.running:
-            return
-        wanted = await self.on_session(self.session.inexact)
-        if wanted is not None:
-            decode, take = wanted
-            motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
-            await self.on_session(take, motion)
-
-    def close(self) -> None:
-        """Cancel the jobs, keep unsaved edits, end the threads."""
-        self.jobs.close()
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._aside.shutdown(wait=True, cancel_futures=True)
-        if self.left is not None:
-            self.left.lock.close()
-        if self.session.dirty:
-            snapshot = self.session.snapshot()
-            with contextlib.suppress(InputError):
-                self.home.save(snapshot.project, snapshot.clip.name)
-        else:
-            self.home.clear()
 
 
 def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] | None = None) -> Any:
@@ -146,9 +45,6 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
         port: of the server, for ``Host`` and ``Origin``.
         started: called in the event loop once it runs; begins the first job.
     """
-    from sedtalker.studio.routes import Routes
-    from sedtalker.studio.security import Guard
-
     mimetypes.add_type("text/javascript", ".js")  # some systems say otherwise, and browsers then refuse modules
 
     @contextlib.asynccontextmanager
@@ -203,3 +99,35 @@ def serve(app: Any, bound: socket.socket) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
         uvicorn.Server(config).run(sockets=[bound])
+
+
+def run(source: Path | None, mesh: Path | None, face: str | None, port: int, tell: Callable[[str], None]) -> None:
+    """Serve a studio until it is closed.
+
+    Args:
+        source: a recording or a project to begin with.
+        mesh: a head mesh to begin with.
+        face: a built-in face to begin with.
+        port: 0 for any that is free.
+        tell: gets the address once it can be opened.
+
+    Raises:
+        InputError: the port is in use, or there is no such face.
+    """
+    bound = bound_socket(port)
+    number = int(bound.getsockname()[1])
+    with StudioFolder() as home:
+        session = Session(Models(), Subject(Face.builtin(face), "builtin", face or "builtin"))
+        studio = Studio(session, home)
+        token = new_token()
+
+        def started() -> None:
+            if mesh is not None:
+                studio.start("register", *opening.head(session, mesh.resolve()))
+            if source is not None and source.suffix.lower() == SUFFIX:
+                studio.start("open", *opened_from_disk(studio, source))
+            elif source is not None:
+                studio.start("analyse", *opening.recording(session, source.resolve(), studio.folder))
+            tell(f"http://{HOST}:{number}/{token}/")
+
+        serve(make_app(studio, token, number, started), bound)

@@ -1,0 +1,90 @@
+"""``--project`` of ``sedtalker animate``: a project of the studio as recording, face, track and defaults of options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from click.core import ParameterSource
+
+from sedtalker.cli.console import say
+from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sedtalker.studio.document import Settings
+    from sedtalker.studio.project import Project
+
+KEY = "sedtalker.project"
+"""Under which a context keeps the project that was read."""
+
+
+def read_project_option(context: typer.Context, path: Path | None) -> Path | None:
+    """Callback of ``--project``: what the project holds are the command's defaults; options that are given win."""
+    if path is None:
+        return None
+    from sedtalker.studio.project import read_project
+
+    try:
+        project = read_project(path)
+    except InputError as error:
+        say(f"error: {error}")
+        raise typer.Exit(2) from None
+    context.meta[KEY] = project
+    face = {"face": project.face} if project.mesh is None else {"mesh": str(project.mesh)}
+    defaults = {"audio": str(project.audio), **face, **settings_as_options(project.document.settings)}
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return path
+
+
+ProjectOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--project",
+        is_eager=True,
+        callback=read_project_option,
+        help="A project of sedtalker studio (.sedproject): its recording, face, track and settings.",
+    ),
+]
+"""Of a project."""
+
+
+def settings_as_options(settings: Settings) -> dict[str, Any]:
+    """The options of ``sedtalker animate`` that say the same as the settings of a document."""
+    return {
+        "intensity": settings.intensity,
+        "expressivity": settings.expressivity,
+        "articulation": settings.articulation,
+        "gain": [f"{name}={value!r}" for name, value in {**settings.regions, **settings.shapes}.items()],
+        "style": settings.style,
+        "fps": settings.fps,
+        "seed": settings.seed,
+        "blinks": settings.blinks,
+        "gaze": settings.gaze,
+        "head": settings.head,
+        "light": settings.light,
+    }
+
+
+def opened_project(context: typer.Context) -> Project | None:
+    """The project that ``--project`` read."""
+    held: Project | None = context.meta.get(KEY)
+    return held
+
+
+def head_of(
+    context: typer.Context, mesh: Path | None, face: str | None, landmarks: Path | None
+) -> tuple[Path | None, str | None, Path | NDArray[np.float64] | None]:
+    """Mesh, face and landmarks, where a project may have given some: a head that an option names wins over it."""
+    project = opened_project(context)
+    if project is None:
+        return mesh, face, landmarks
+    named = [name for name in ("mesh", "face") if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+    if named == ["face"]:
+        return None, face, landmarks
+    if named == ["mesh"]:
+        return mesh, None, landmarks
+    return mesh, face, project.landmarks if landmarks is None else landmarks

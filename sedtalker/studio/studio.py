@@ -1,0 +1,125 @@
+"""A running studio: the session, the threads that work on it, and the pages that watch it.
+
+Three threads. The event loop answers and never computes. The session's thread runs everything that reads or changes the
+session, one after another, decoding included. The jobs' thread runs what takes long: analysing, registering, exporting.
+A fourth keeps unsaved edits and decodes long recordings as a whole while nothing else is to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from sedtalker.errors import InputError
+from sedtalker.studio.autosave import Left, StudioFolder
+from sedtalker.studio.jobs import Events, Job, Jobs
+from sedtalker.studio.opening import Then, Work
+from sedtalker.studio.session import Session
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+"""What a function gives."""
+
+AUTOSAVE_PAUSE = 0.7
+"""Seconds after an edit until it is kept; edits in between are kept with it."""
+IDLE = 1.5
+"""Seconds without a request for motion after which a long recording is decoded as a whole."""
+
+
+class Studio:
+    """A session, the threads that work on it, and the pages that watch it.
+
+    Args:
+        session: what is edited.
+        home: the studio's folder: uploads, what the page plays, results of exports, unsaved edits.
+    """
+
+    def __init__(self, session: Session, home: StudioFolder):
+        self.session, self.home = session, home
+        self.left: Left | None = home.left_by_others()
+        self.events = Events()
+        self.jobs = Jobs(self.events, self.on_session)
+        self._thread = ThreadPoolExecutor(1, "studio-session", initializer=torch.set_num_threads, initargs=(1,))
+        self._aside = ThreadPoolExecutor(1, "studio-aside", initializer=torch.set_num_threads, initargs=(1,))
+        self._saving: asyncio.Task[None] | None = None
+        self._exact: asyncio.Task[None] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Of this studio."""
+        return self.home.path
+
+    async def on_session(self, work: Callable[..., R], *args: Any) -> R:
+        """Run ``work`` in the session's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+
+    def start(self, kind: str, work: Work, then: Then) -> Job:
+        """Begin a job whose result changes what the page shows."""
+
+        def taken(made: Any) -> Any:
+            result = then(made)
+            loop.call_soon_threadsafe(self.touched)
+            return result
+
+        loop = asyncio.get_running_loop()
+        return self.jobs.start(kind, work, taken)
+
+    def touched(self) -> None:
+        """The session has changed: say so, and keep it before long."""
+        self.events.publish({"type": "state", "revision": self.session.revision})
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.get_running_loop().create_task(self._autosave())
+
+    async def _autosave(self) -> None:
+        await asyncio.sleep(AUTOSAVE_PAUSE)
+        self._saving = None  # an edit from here on is kept by the next one
+        dirty, snapshot = await self.on_session(self._unsaved)
+        loop = asyncio.get_running_loop()
+        try:
+            if dirty:
+                await loop.run_in_executor(self._aside, self.home.save, snapshot.project, snapshot.clip.name)
+            else:
+                await loop.run_in_executor(self._aside, self.home.clear)
+        except InputError as error:
+            log.warning(f"unsaved edits could not be kept: {error}")
+
+    def _unsaved(self) -> tuple[bool, Any]:
+        return (True, self.session.snapshot()) if self.session.dirty else (False, None)
+
+    def motion_asked(self) -> None:
+        """Motion was shown; when nothing more is asked for, decode a long recording as a whole."""
+        if self._exact is not None:
+            self._exact.cancel()
+        self._exact = asyncio.get_running_loop().create_task(self._decode_exactly())
+
+    async def _decode_exactly(self) -> None:
+        await asyncio.sleep(IDLE)
+        if self.jobs.running:
+            return
+        wanted = await self.on_session(self.session.inexact)
+        if wanted is not None:
+            decode, take = wanted
+            motion = await asyncio.get_running_loop().run_in_executor(self._aside, decode)
+            await self.on_session(take, motion)
+
+    def close(self) -> None:
+        """Cancel the jobs, keep unsaved edits, end the threads."""
+        self.jobs.close()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._aside.shutdown(wait=True, cancel_futures=True)
+        if self.left is not None:
+            self.left.lock.close()
+        if self.session.dirty:
+            snapshot = self.session.snapshot()
+            with contextlib.suppress(InputError):
+                self.home.save(snapshot.project, snapshot.clip.name)
+        else:
+            self.home.clear()
