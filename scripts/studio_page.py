@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,8 +37,6 @@ MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-str
 """A microphone that needs no device and no question."""
 WAIT = 60.0
 """Seconds for the studio to start, and for the page to show what there is."""
-REFUSED = "Failed to load resource: the server responded with a status of "
-"""How Chromium reports an answer that the page expected and shows itself."""
 KEEP_SOUND = """
 window.testSounds = [];
 window.Audio = new Proxy(window.Audio, {
@@ -142,6 +139,8 @@ def home_environment(home: Path) -> dict[str, str]:
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment["HOME"] = str(home)
+    environment["TMPDIR"] = str(home / "tmp")
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
     for name, folder in (("STATE", ".local/state"), ("CACHE", ".cache"), ("CONFIG", ".config"), ("DATA", ".local/share")):
         environment[f"XDG_{name}_HOME"] = str(home / folder)
     return environment
@@ -238,9 +237,10 @@ class StudioPage:
         return float(g["left"] + (seconds - g["start"]) / (g["end"] - g["start"]) * (g["right"] - g["left"]))
 
     def y(self, lane: str, share: float = 0.5) -> float:
-        """A height in a lane: 0 is its bottom, 1 its top."""
+        """A height in a lane: of intensity its value, else 0 is the bottom and 1 the top."""
         found = self.read(f"geometry.lanes.{lane}")
-        return float(found["bottom"] + share * (found["top"] - found["bottom"]))
+        low, high = found.get("low", found["bottom"]), found.get("high", found["top"])
+        return float(low + share * (high - low))
 
     def drag(self, *places: tuple[float, float], steps: int = 6) -> None:
         """Press at the first place, move through the others, let go at the last."""
@@ -284,15 +284,3 @@ class StudioPage:
     def close(self) -> None:
         """Close its tab and forget what it stored."""
         self.context.close()
-
-
-def until(condition: Any, timeout: float = WAIT, pause: float = 0.05) -> None:
-    """Wait until a function gives something true.
-
-    Raises:
-        AssertionError: it did not in time.
-    """
-    ends = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < ends, f"not within {timeout} s"
-        time.sleep(pause)

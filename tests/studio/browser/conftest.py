@@ -81,3 +81,16 @@ def shared_desk(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A desk for all tests of a file."""
     with opened(browser, tmp_path_factory.mktemp("shared") / "home") as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def shared_server(shared_desk: Desk, clip: Path) -> Any:
+    """A studio with the clip, for all tests of a file."""
+    return shared_desk.start(clip)
+
+
+@pytest.fixture
+def page(shared_desk: Desk, shared_server: Any) -> Iterator[Any]:
+    """A page of the shared studio, whose document is as it was at first."""
+    yield shared_desk.fresh(shared_server)
+    shared_desk.check_pages()

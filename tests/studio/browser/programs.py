@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +17,8 @@ if TYPE_CHECKING:
 
 CLIP = (3.0, 9.0)
 """Seconds of the sample recording that most tests work on."""
+SHOWN = "window.studio && window.studio.document && window.studio.ready"
+"""The page shows a recording, and nothing is under way."""
 
 
 @dataclass
@@ -22,12 +28,14 @@ class Desk:
     Attributes:
         browser: of Playwright.
         home: of the user.
-        refusals: whether the page may be answered 4xx, which Chromium logs as an error of its own.
+        settings: of a new document, once they are known.
+        expected: beginnings of what Chromium itself may log as an error: answers of 4xx, a server that has gone.
     """
 
     browser: Any
     home: Path
-    refusals: bool = False
+    expected: tuple[str, ...] = ()
+    settings: Any = None
     servers: list[StudioServer] = field(default_factory=list)
     pages: list[StudioPage] = field(default_factory=list)
 
@@ -50,19 +58,35 @@ class Desk:
     def studio(self, *arguments: str | Path, **options: Any) -> StudioPage:
         """Start a studio with a recording and open its page; gives it when the recording is shown."""
         page = self.open(self.start(*arguments), **options)
-        page.wait("window.studio && window.studio.document && window.studio.ready")
+        page.wait(SHOWN)
         return page
 
-    def check(self) -> None:
-        """Nothing has left the studio, and nobody has complained."""
-        from scripts.studio_page import REFUSED
+    def fresh(self, server: StudioServer, **options: Any) -> StudioPage:
+        """A page of a studio that has a recording; nothing is edited."""
+        until(lambda: asked(server.url + "api/state")["document"])
+        if self.settings is None:
+            self.settings = asked(server.url + "api/state")["document"]["settings"]
+        asked(server.url + "api/edit", {"op": "reset"})
+        asked(server.url + "api/edit", {"op": "settings", "settings": self.settings})
+        page = self.open(server, **options)
+        page.wait(SHOWN)
+        return page
 
-        for page in self.pages:
+    def check_pages(self) -> None:
+        """No page has asked for anything elsewhere or complained; they are closed."""
+        pages, self.pages = self.pages, []
+        for page in pages:
+            page.close()
+        for page in pages:
             own = {server.port for server in self.servers}
             foreign = [u for u in page.record.requests if all(u in page.record.foreign(port) for port in own)]
             assert foreign == []
             assert page.record.failures == []
-            assert [line for line in page.record.console if not (self.refusals and line.startswith(REFUSED + "4"))] == []
+            assert [line for line in page.record.console if not line.startswith(self.expected)] == []
+
+    def check(self) -> None:
+        """Nothing has left the studio, and nobody has complained."""
+        self.check_pages()
         for server in self.servers:
             server.stop()
             assert "Traceback" not in server.errors(), server.errors()
@@ -74,6 +98,28 @@ class Desk:
         for server in self.servers:
             if server.process.poll() is None:
                 server.kill()
+
+
+REFUSED = "Failed to load resource: the server responded with a status of 4"
+"""How Chromium reports an answer that the page expected and shows itself."""
+GONE = ("WebSocket connection to", "Failed to load resource: net::ERR_CONNECTION_REFUSED")
+"""How it reports a server that has ended."""
+
+
+def asked(url: str, body: Any = None) -> Any:
+    """A server's answer to a GET, or to a POST of JSON."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def until(condition: Callable[[], Any], timeout: float = 60.0) -> None:
+    """Wait until a function gives something true."""
+    ends = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < ends, f"not within {timeout:.0f} s"
+        time.sleep(0.05)
 
 
 def sedtalker(folder: Path, home: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

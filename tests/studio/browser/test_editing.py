@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from tests.studio.browser.programs import Desk, seconds
+from tests.studio.browser.programs import SHOWN, Desk, asked, seconds
 
 if TYPE_CHECKING:
     from scripts.studio_page import StudioPage
@@ -20,15 +20,9 @@ PLAYED = "window.testSounds.find((sound) => !sound.paused)"
 """The sound that plays now."""
 
 
-@pytest.fixture
-def page(desk: Desk, clip: Path) -> StudioPage:
-    return desk.studio(clip)
-
-
 def of_server(page: StudioPage) -> dict[str, Any]:
     """The document as the server has it."""
-    with urllib.request.urlopen(page.url + "api/state", timeout=20) as answer:
-        found: dict[str, Any] = json.loads(answer.read())["document"]
+    found: dict[str, Any] = asked(page.url + "api/state")["document"]
     return found
 
 
@@ -46,20 +40,22 @@ def test_the_picture_follows_the_sound(page: StudioPage) -> None:
           const rows = [];
           const look = () => {
             const sound = window.testSounds.find((s) => !s.paused);
-            if (!sound || rows.length === 30) return done(rows);
+            if (!sound) return done(rows);
             rows.push([sound.currentTime, window.studio.shown.time, ...window.studio.shown.weights]);
             requestAnimationFrame(look);
           };
           requestAnimationFrame(look);
         })"""
     )
-    assert len(seen) == 30
-    assert seen[-1][0] > seen[0][0]
-    assert max(abs(sound - shown) for sound, shown, *_ in seen) < 0.3  # exactly: measure_studio.py
-    assert len({tuple(row[2:]) for row in seen}) > 5
-    page.page.keyboard.press("Space")
-    page.wait("!window.studio.playing")
+    seen = [row for row in seen if row[0] < 5.5]  # not the end, where the clock stops
+    assert len(seen) > 3
+    assert seen[-1][0] > seen[0][0] + 1.0
+    assert np.median([abs(sound - shown) for sound, shown, *_ in seen]) < 0.1  # exactly: measure_studio.py
+    assert len({tuple(row[2:]) for row in seen}) > 3
+    page.wait("!window.studio.playing")  # at the end of the recording
     assert page.page.evaluate(f"() => {PLAYED} === undefined")
+    page.page.keyboard.press("Home")
+    page.wait("window.studio.time === 0")
 
 
 def test_edits_by_mouse_and_key_and_back_again(page: StudioPage) -> None:
@@ -174,18 +170,25 @@ def test_a_relabelled_segment_changes_the_picture(page: StudioPage) -> None:
     page.seek((found["start"] + found["end"]) / 2)
     page.ready()
     page.settle()
-    plain, weights = page.page.locator("#stage-canvas").screenshot(), page.read("shown.weights")
+    plain, weights = picture(page), page.read("shown.weights")
     with page.changing():
         page.page.keyboard.press("2" if found["label"] != "happy" else "4")
     page.settle()
     assert page.read("shown.weights") != weights
-    assert page.page.locator("#stage-canvas").screenshot() != plain
+    emotional = np.abs(picture(page) - plain).mean()
+    assert emotional > 0.2
     assert page.read("latency.last") > 0
     with page.changing():
         page.page.keyboard.press("Control+z")
     page.settle()
     assert page.read("shown.weights") == pytest.approx(weights, abs=1e-6)
-    assert page.page.locator("#stage-canvas").screenshot() == plain
+    assert np.abs(picture(page) - plain).mean() < 0.05 * emotional
+
+
+def picture(page: StudioPage) -> Any:
+    """What is seen of the head, as numbers."""
+    shot = page.page.locator("#stage-canvas").screenshot()
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("L"), float)
 
 
 def test_loop_zoom_and_steps(page: StudioPage) -> None:
@@ -217,9 +220,9 @@ def test_loop_zoom_and_steps(page: StudioPage) -> None:
     assert any(b < a for a, b in zip(times, times[1:], strict=False))  # it has gone back at least once
 
 
-def test_two_pages_of_one_studio_agree(desk: Desk, page: StudioPage) -> None:
-    other = desk.open(desk.servers[0])
-    other.wait("window.studio && window.studio.document && window.studio.ready")
+def test_two_pages_of_one_studio_agree(shared_desk: Desk, page: StudioPage) -> None:
+    other = shared_desk.open(shared_desk.servers[0])
+    other.wait(SHOWN)
     chosen = longest(page)
     page.page.mouse.click(page.x(page.segments[chosen]["start"] + 0.2), page.y("emotion"))
     with other.changing(), page.changing():

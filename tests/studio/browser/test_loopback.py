@@ -7,7 +7,6 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def server(shared_desk: Desk, clip: Path) -> Iterator[StudioServer]:
+def server(shared_server: StudioServer) -> StudioServer:
     """One studio for all."""
-    yield shared_desk.start(clip)
+    return shared_server
 
 
 def ask(server: StudioServer, path: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:

@@ -1,0 +1,150 @@
+"""For everyone: axe finds no serious fault, keys are enough, a phone is wide enough, and nothing moves unasked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.studio.browser.programs import Desk
+
+if TYPE_CHECKING:
+    from scripts.studio_page import StudioPage
+
+pytestmark = pytest.mark.browser
+
+LOOKS = {
+    "dark": {"scheme": "dark"},
+    "light": {"scheme": "light"},
+    "phone dark": {"size": (390, 844), "scheme": "dark"},
+    "phone light": {"size": (390, 844), "scheme": "light"},
+}
+"""Windows and colours."""
+TABS = ("Recording", "Face", "Edit", "Shapes", "Export", "Live")
+
+
+@pytest.fixture(params=LOOKS)
+def looked(request: pytest.FixtureRequest, shared_desk: Desk, shared_server: Any) -> Any:
+    yield shared_desk.fresh(shared_server, **LOOKS[request.param])
+    shared_desk.check_pages()
+
+
+def faults(page: StudioPage) -> list[str]:
+    """What axe calls serious or critical."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page.page).response["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['target']} {node.get('failureSummary', '')[:300]}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+def test_axe_finds_no_serious_fault(looked: StudioPage) -> None:
+    assert faults(looked) == []
+    for name in TABS:
+        looked.page.get_by_role("tab", name=name).click()
+        looked.settle(0.2)
+        assert faults(looked) == [], name
+
+
+def test_axe_in_help_log_and_menu(looked: StudioPage) -> None:
+    looked.page.locator("#help-open").click()
+    assert faults(looked) == []
+    looked.page.keyboard.press("Escape")
+    looked.page.locator("#log-open").click()
+    assert faults(looked) == []
+    looked.page.keyboard.press("Escape")
+    looked.page.evaluate("() => document.querySelector('#timeline').scrollIntoView({ block: 'center' })")
+    looked.page.mouse.click(looked.x(1.0), looked.y("emotion"), button="right")
+    looked.page.get_by_role("menu").wait_for()
+    assert faults(looked) == []
+
+
+def test_a_phone_needs_no_scrolling_sideways(shared_desk: Desk, shared_server: Any) -> None:
+    page = shared_desk.fresh(shared_server, size=(390, 844), has_touch=True, is_mobile=True, device_scale_factor=2)
+    for name in TABS:
+        page.page.get_by_role("tab", name=name).click()
+        widths = page.page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]")
+        assert widths[0] <= 390, name
+        assert widths[1] == 390
+    cut = page.page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, a[href], [role=tab]")]
+          .filter((e) => e.checkVisibility())
+          .map((e) => [e.id || e.textContent.trim(), e.getBoundingClientRect()])
+          .filter(([, b]) => b.width && (b.right > innerWidth + 1 || b.left < -1))
+          .map(([name]) => name)"""
+    )
+    assert cut == []
+    with page.changing():
+        page.page.touchscreen.tap(page.x(1.0), page.y("emotion"))
+        page.page.get_by_role("tab", name="Edit").click()
+        page.page.locator("[data-label=fear]").click()
+    shared_desk.check_pages()
+
+
+def test_everything_by_keys(page: StudioPage) -> None:
+    """From the top of the page by Tab to each control; then an edit without a mouse."""
+    reached = []
+    for _ in range(80):
+        page.page.keyboard.press("Tab")
+        here = page.page.evaluate(
+            """() => { const e = document.activeElement, s = getComputedStyle(e);
+              const b = e.getBoundingClientRect();
+              return [e.id || e.getAttribute("aria-label") || e.textContent.trim().slice(0, 30), e.tagName,
+                      s.outlineStyle !== "none" || s.boxShadow !== "none", b.width > 0 && b.height > 0,
+                      e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.textContent.trim() || e.labels?.[0]?.textContent]; }"""
+        )
+        if here[1] == "BODY":
+            break
+        reached.append(here)
+    names = [row[0] for row in reached]
+    for wanted in ("compare", "project-open", "project-save", "theme", "help-open", "play", "split", "segments", "zoom-in"):
+        assert wanted in names, names
+    assert [row[0] for row in reached if not row[4]] == []  # all have names
+    assert [row[0] for row in reached if row[3] and not row[2]] == []  # the focus is seen
+
+    page.page.locator("#segments").focus()
+    page.page.keyboard.press("ArrowDown")
+    page.wait("window.studio.selected >= 0")
+    selected = page.read("selected")
+    option = page.page.locator("#segments [aria-selected=true]")
+    assert option.count() == 1
+    with page.changing():
+        page.page.keyboard.press("7")
+    assert page.segments[selected]["label"] == "surprise"
+    assert "Surprise" in option.text_content()
+    page.wait("/surprise/i.test(document.querySelector('#announce').textContent)")
+    page.page.keyboard.press("?")
+    assert page.page.get_by_role("dialog", name="Keyboard").is_visible()
+    page.page.keyboard.press("Escape")
+    assert page.page.evaluate("() => document.activeElement.id") == "segments"  # back where it was
+
+
+def test_reduced_motion_is_respected(shared_desk: Desk, shared_server: Any) -> None:
+    page = shared_desk.fresh(shared_server, reduced_motion="reduce")
+    page.page.locator("#help-open").click()
+    moving = page.page.evaluate(
+        """() => [...document.querySelectorAll("*")].filter((e) => {
+          const s = getComputedStyle(e);
+          const longest = Math.max(...[s.transitionDuration, s.animationDuration].flatMap((d) => d.split(",")).map(parseFloat));
+          return longest > 0.011;
+        }).map((e) => e.tagName + "#" + e.id + "." + e.className)"""
+    )
+    assert moving == []
+    shared_desk.check_pages()
+
+
+def test_the_chosen_look_is_kept(page: StudioPage) -> None:
+    def ground() -> str:
+        return str(page.page.evaluate("() => getComputedStyle(document.body).backgroundColor"))
+
+    dark = ground()
+    page.page.locator("#theme").click()
+    light = ground()
+    assert light != dark
+    page.page.reload()
+    page.ready()
+    assert ground() == light

@@ -1,0 +1,117 @@
+"""What goes wrong is said on the page in a line, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.studio.browser.programs import REFUSED, SHOWN, Desk
+
+if TYPE_CHECKING:
+    from scripts.studio_page import StudioPage
+
+pytestmark = pytest.mark.browser
+
+
+def broken(folder: Path, name: str) -> Path:
+    """A file of that name with nothing in it that the name promises."""
+    path = folder / name
+    if name == "silent.wav":
+        soundfile.write(path, np.zeros(0, np.float32), 16000)
+    elif name == "empty.wav":
+        path.write_bytes(b"")
+    else:
+        path.write_bytes(np.random.default_rng(0).bytes(5000))
+    return path
+
+
+NAMES = [
+    "noise.wav", "empty.wav", "silent.wav", "noise.mp3", "noise.obj", "noise.glb", "noise.ply", "noise.stl",
+    "noise.sedface", "noise.vtt", "noise.rttm", "noise.csv", "noise.json", "noise.txt", "letter.pdf",
+]  # fmt: skip
+"""Files that somebody may drop."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dropped_file_that_is_nothing_is_said(page: StudioPage, shared_desk: Desk, tmp_path: Path, name: str) -> None:
+    shared_desk.expected = (REFUSED,)
+    with page.changing():
+        page.page.keyboard.press("6")
+    document, face = page.read("document"), page.read("state.face")
+    page.drop(broken(tmp_path, name))
+    said = page.page.locator("#toasts [role=alert]").first
+    said.wait_for(timeout=60_000)
+    text = said.locator("p").inner_text().strip()
+    assert text
+    assert "\n" not in text
+    assert not any(word in text for word in ("Traceback", "Error:", "terminal says more", str(shared_desk.home)))
+    page.wait("window.studio.ready")
+    assert page.read("document") == document
+    assert page.read("state.face") == face
+    assert "Traceback" not in shared_desk.servers[0].errors()
+
+
+def test_without_webgl_the_rest_works(playwright: Any, shared_desk: Desk, shared_server: Any) -> None:
+    from scripts.studio_page import NO_WEBGL, chromium
+
+    with chromium(playwright, *NO_WEBGL) as poor:
+        page = shared_desk.fresh(shared_server, browser=poor)
+        assert not page.read("webgl")
+        message = page.page.locator("#stage-message")
+        assert message.is_visible()
+        assert "WebGL" in message.inner_text()
+        with page.changing():
+            page.page.keyboard.press("5")
+        with page.changing():
+            page.page.keyboard.press("Control+z")
+        page.page.keyboard.press("Space")
+        page.wait("window.studio.playing && window.studio.time > 0.3")
+        page.page.keyboard.press("Space")
+        assert page.page.get_by_role("tab", name="Export").is_visible()
+        # three.js says that there is none; Chromium too
+        shared_desk.expected = ("THREE.WebGLRenderer",)
+        shared_desk.check_pages()
+
+
+def test_without_a_recording_the_page_invites(desk: Desk) -> None:
+    page = desk.open(desk.start())
+    page.ready()
+    assert page.page.get_by_role("button", name="Choose a file").first.is_visible()
+    for key in ("Space", "s", "m", "1", "Control+z", "r", ",", "[", "c", "End"):
+        page.page.keyboard.press(key)
+    assert page.page.locator("#toasts [role=alert]").count() == 0
+
+
+def test_a_recording_is_dropped_on_an_empty_page(desk: Desk, clip: Path) -> None:
+    page = desk.open(desk.start())
+    page.ready()
+    page.drop(clip)
+    page.wait(SHOWN)
+    assert page.read("state.audio.name") == "speech.wav"
+    assert page.read("state.duration") == pytest.approx(6.0, abs=0.05)
+
+
+def test_a_dropped_mesh_is_registered(desk: Desk, clip: Path) -> None:
+    page = desk.studio(clip)
+    with page.changing():
+        page.page.keyboard.press("4")
+    labels = [s["label"] for s in page.segments]
+    page.drop(Path(__file__).parents[3] / "data" / "samples" / "head.obj")
+    page.wait("window.studio.state.face.kind !== 'builtin' && window.studio.ready", 240)
+    face = page.read("state.face")
+    assert face["vertices"] > 1000
+    assert face["report"]["verdict"]
+    assert [s["label"] for s in page.segments] == labels
+    page.page.get_by_role("tab", name="Face").click()
+    assert page.page.get_by_text("How well it was fitted").is_visible()
+    page.page.get_by_role("button", name="Show and move").click()
+    page.settle(1.0)
+
+
+def test_a_missing_file_and_a_missing_page(desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"ended with 2: .*nothing\.wav"):
+        desk.start(tmp_path / "nothing.wav")

@@ -1,0 +1,66 @@
+"""The microphone: a recording made on the page, and the head that speaks along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.studio.browser.conftest import opened
+from tests.studio.browser.programs import SHOWN, Desk
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def talking(playwright: Any, clip: Path, tmp_path: Path) -> Iterator[Desk]:
+    """A desk whose microphone plays the clip."""
+    from scripts.studio_page import chromium
+
+    with chromium(playwright, microphone=clip) as browser, opened(browser, tmp_path / "home") as desk:
+        yield desk
+
+
+def test_a_recording_from_the_microphone(talking: Desk) -> None:
+    page = talking.open(talking.start())
+    page.ready()
+    page.page.get_by_role("button", name="Record from the microphone").click()
+    page.settle(3.0)
+    page.page.get_by_role("button", name="Stop and analyse").click()
+    page.wait(SHOWN)
+    assert 2.0 < page.read("state.duration") < 8.0
+    sound = page.page.request.get(page.url + "api/peaks?bins=200").body()
+    import numpy as np
+
+    assert np.abs(np.frombuffer(sound, "<f4")).max() > 0.05  # not silence
+
+
+def test_the_head_speaks_along(talking: Desk) -> None:
+    page = talking.open(talking.start())
+    page.ready()
+    page.page.get_by_role("tab", name="Live").click()
+    page.page.get_by_role("button", name="Start", exact=True).click()
+    page.wait("window.studio.live && window.studio.live.rows > 60")
+    first = page.read("shown.weights")
+    page.settle(1.0)
+    assert page.read("shown.weights") != first
+    delay = page.read("live.delay_ms")
+    assert 0 < delay < 20_000
+    shown = page.page.locator(".live-delay b").inner_text()
+    assert shown.isdigit()
+    page.page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait("window.studio.live === null")
+
+
+def test_without_permission_it_is_said(desk: Desk) -> None:
+    page = desk.open(desk.start(), permissions=[])
+    page.ready()
+    page.page.evaluate(
+        """() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError")); }"""
+    )
+    page.page.get_by_role("button", name="Record from the microphone").click()
+    said = page.page.locator("#toasts [role=alert]").first
+    said.wait_for()
+    assert "microphone" in said.inner_text().lower()
