@@ -29,8 +29,11 @@ Floats = NDArray[np.float32]
 
 WHOLE_SECONDS = 30.0
 """Recordings up to this long are decoded as a whole."""
-WARM_UP = 4.0
-"""Seconds decoded before a stretch; after so long nothing is left of how the recurrent state began."""
+WARM_UP = 8.0
+"""Seconds decoded before a stretch, after which little is left of how the recurrent state began: coefficients differ by
+up to 0.003 from those of the whole recording (after 4 s by 0.006)."""
+TAIL = 4.0
+"""Seconds after an edit that are decoded again; beyond, coefficients differ by less than 0.01."""
 AHEAD = 1.0
 """Seconds after a frame that it can depend on: attention (0.5 s), the mouth model and the easing of cuts."""
 
@@ -106,7 +109,7 @@ class Decoding:
         """Seconds whose motion an edit from ``start`` to ``end`` can change."""
         if not self.in_parts:
             return 0.0, self.sound.duration
-        return max(0.0, start - AHEAD), min(self.sound.duration, end + WARM_UP)
+        return max(0.0, start - AHEAD), min(self.sound.duration, end + TAIL)
 
     def _inputs(self, track: EmotionTrack) -> Floats:
         """(T, 8) what of a track the decoder reads."""
@@ -134,7 +137,7 @@ class Decoding:
     def _near(self, moved: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(T,) frames whose motion can depend on the inputs of the frames ``moved``."""
         rate = self.features.clock.rate
-        before, after = round(AHEAD * rate), round(WARM_UP * rate)
+        before, after = round(AHEAD * rate), round(TAIL * rate)
         edges = np.zeros(len(moved) + 1, np.int64)
         at = np.flatnonzero(moved)
         np.add.at(edges, np.maximum(at - before, 0), 1)
@@ -167,21 +170,29 @@ class Decoding:
 
     # --- The exact motion, decoded while nothing else is to do.
 
-    @property
-    def exact(self) -> bool:
-        """Whether what is shown came from one pass over the whole recording."""
-        return self.emotional is not None and self.emotional.exact
+    def is_exact(self, settings: Settings) -> bool:
+        """Whether what is shown came from passes over the whole recording."""
+        needed = [self.emotional, *([self.neutral] if settings.gains.split_motion else [])]
+        return all(layer is not None and layer.exact for layer in needed)
 
-    def exact_motion(self, track: EmotionTrack, settings: Settings) -> Floats:
-        """(T, 52) the decoder's motion of the whole recording in one pass; changes nothing, for another thread."""
+    def exact_motion(self, track: EmotionTrack, settings: Settings) -> tuple[Floats, Floats | None]:
+        """(T, 52) the decoder's motion of the whole recording, and its neutral motion where gains need it.
+
+        Changes nothing, for another thread.
+        """
+        decoder, style = self.animator.decoder, settings.talking_style
         with torch_threads(1):
-            predicted = self.animator.decoder.predict(self.features, _shown(track, settings), settings.talking_style)
-        return np.asarray(predicted)
+            motion = decoder.predict(self.features, _shown(track, settings), style)
+            neutral = decoder.predict(self.features, track.scaled(0.0), style) if settings.gains.split_motion else None
+        return motion, neutral
 
-    def take_exact(self, track: EmotionTrack, settings: Settings, motion: Floats) -> None:
+    def take_exact(self, track: EmotionTrack, settings: Settings, made: tuple[Floats, Floats | None]) -> None:
         """Show what ``exact_motion`` gave of a track."""
-        inputs = self._inputs(_shown(track, settings))
-        self.emotional = _Layer(settings.talking_style, inputs, motion, np.ones(len(motion), bool), exact=True)
+        valid = np.ones(len(self.features), bool)
+        style, (motion, neutral) = settings.talking_style, made
+        self.emotional = _Layer(style, self._inputs(_shown(track, settings)), motion, valid, exact=True)
+        if neutral is not None:
+            self.neutral = _Layer(style, self._inputs(track.scaled(0.0)), neutral, valid, exact=True)
 
 
 def _shown(track: EmotionTrack, settings: Settings) -> EmotionTrack:

@@ -181,6 +181,8 @@ class Document:
         settings: of the whole clip.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     segments: tuple[Span, ...]
     intensity: tuple[IntensitySpan, ...] = ()
     settings: Settings = field(default_factory=Settings)

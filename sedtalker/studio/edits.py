@@ -195,7 +195,7 @@ class ChangeSettings(_Edit):
 Edit = Annotated[
     Split | Merge | MoveEdge | MoveSegment | Relabel | SetIntensity | Reset | ChangeSettings, Field(discriminator="op")
 ]
-"""Any of them, told apart by ``op``."""
+"""Any of them, distinguished by ``op``."""
 
 
 def parse_edit(values: Mapping[str, Any]) -> _Edit:

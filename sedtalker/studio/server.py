@@ -67,17 +67,11 @@ def bound_socket(port: int) -> socket.socket:
     Raises:
         InputError: the port is in use, or must not be used.
     """
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if os.name == "posix":
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((HOST, port))
-        bound.listen(128)
+        return socket.create_server((HOST, port), backlog=128)
     except OSError as error:
-        bound.close()
-        why = (error.strerror or str(error)).lower()
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
         raise InputError(f"port {port} cannot be used ({why}): choose another with --port, or --port 0") from None
-    return bound
 
 
 def new_token() -> str:

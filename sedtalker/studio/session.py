@@ -314,16 +314,16 @@ class Session:
         settings, face = shown.document.settings, self.subject.face
         return shown.decoding.animation(shown.track, settings, face, start, end)
 
-    def inexact(self) -> tuple[Callable[[], Floats], Callable[[Floats], None]] | None:
+    def inexact(self) -> tuple[Callable[[], Any], Callable[[Any], None]] | None:
         """How a long recording is decoded in one pass, and how that is taken over; None where it is exact already."""
         shown = self._a
-        if shown is None or shown.decoding.emotional is None or shown.decoding.exact:
+        if shown is None or shown.decoding.emotional is None or shown.decoding.is_exact(shown.document.settings):
             return None
         track, settings, decoding = shown.track, shown.document.settings, shown.decoding
 
-        def take(motion: Floats) -> None:
+        def take(made: tuple[Floats, Floats | None]) -> None:
             if self._a is shown and shown.track is track and shown.document.settings == settings:
-                decoding.take_exact(track, settings, motion)
+                decoding.take_exact(track, settings, made)
 
         return lambda: decoding.exact_motion(track, settings), take
 

@@ -1,0 +1,127 @@
+"""Words from the files of recognisers and aligners."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sedtalker.errors import InputError
+from sedtalker.studio.words import Word, read_words
+
+VTT = """WEBVTT
+
+NOTE nothing here
+
+1
+00:00:00.500 --> 00:00:02.000 align:start
+So this is <b>how</b>
+you feel
+
+00:03.000 --> 00:04.500
+<00:00:03.000><c>Well</c> <00:00:03.700><c>yes</c>
+"""
+LONG = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 2
+tiers? <exists>
+size = 2
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "phones"
+        xmin = 0
+        xmax = 2
+        intervals: size = 1
+        intervals [1]:
+            xmin = 0
+            xmax = 2
+            text = "AH0"
+    item [2]:
+        class = "IntervalTier"
+        name = "Anna - words"
+        xmin = 0
+        xmax = 2
+        intervals: size = 3
+        intervals [1]:
+            xmin = 0
+            xmax = 0.5
+            text = ""
+        intervals [2]:
+            xmin = 0.5
+            xmax = 1.25
+            text = "so"
+        intervals [3]:
+            xmin = 1.25
+            xmax = 2
+            text = "sp"
+"""
+SHORT = "\n".join(
+    ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "0", "2", "<exists>", "1", '"IntervalTier"', '"words"']
+    + ["0", "2", "1", "0.5", "1.25", '"so"', ""]
+)
+SO = (Word(0.5, 1.25, "so"),)
+WHISPER = {
+    "text": "so yes",
+    "segments": [
+        {"start": 0, "end": 1, "text": " so", "words": [{"word": " so", "start": 0.5, "end": 1.25}]},
+        {"start": 2, "end": 3, "text": " yes"},
+    ],
+}
+
+
+def test_subtitles():
+    words = read_words(VTT.encode(), "a.vtt")
+    assert words == (Word(0.5, 2.0, "So this is how you feel"), Word(3.0, 3.7, "Well"), Word(3.7, 4.5, "yes"))
+    srt = "1\r\n00:00:00,500 --> 00:00:01,250\r\nso\r\n\r\n"
+    assert read_words(srt.encode("utf-16"), "a.SRT") == SO
+
+
+@pytest.mark.parametrize("text", [LONG, SHORT])
+def test_textgrids(text):
+    assert read_words(text.encode(), "a.TextGrid") == SO
+
+
+def test_ctm():
+    text = ";; from somewhere\nfile 1 0.5 0.75 so 0.9\nfile 1 0.1 0.2 <eps>\nfile 1 0.0 0.1 oh\n"
+    assert read_words(text.encode(), "a.ctm") == (Word(0.0, 0.1, "oh"), *SO)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (WHISPER, (*SO, Word(2.0, 3.0, "yes"))),
+        ({"word_segments": [{"word": "so", "start": 0.5, "end": 1.25}, {"word": "1990"}]}, SO),
+        ({"transcription": [{"offsets": {"from": 500, "to": 1250}, "text": " so"}]}, SO),
+        ({"text": "so", "chunks": [{"timestamp": [0.5, 1.25], "text": " so"}]}, SO),
+        ({"words": [{"word": "so", "start": 0.5, "end": 1.25}]}, SO),
+    ],
+)
+def test_json_of_whisper_and_its_kin(data, words):
+    assert read_words(json.dumps(data).encode(), "a.json") == words
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.docx", b"so", "words are read from"),
+        ("a.vtt", b"", "no words"),
+        ("a.vtt", b"\xff\xfe\x00", "damaged"),
+        ("a.textgrid", b"hello", "not a Praat TextGrid"),
+        ("a.ctm", b"one two\n", "line 1"),
+        ("a.ctm", b"f 1 x y so\n", "damaged"),
+        ("a.ctm", b"f 1 nan 1 so\n", "ends before"),
+        ("a.ctm", b"f 1 -1 1 so\n", "ends before"),
+        ("a.json", b"[[[", "damaged"),
+        ("a.json", b"{}", "damaged"),
+        ("a.json", b'{"segments": [{"start": "x", "end": 1, "text": "so"}]}', "damaged"),
+        ("a.json", b'{"segments": 5}', "damaged"),
+    ],
+)
+def test_other_files_are_refused_in_one_line(name, data, said):
+    with pytest.raises(InputError, match=said) as caught:
+        read_words(data, name)
+    assert str(caught.value).startswith(name)
+    assert "\n" not in str(caught.value)
