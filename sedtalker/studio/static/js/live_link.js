@@ -128,7 +128,7 @@ export class LiveLink {
       if (said.error) {
         this.close();
         this.handlers.onClose(new Error(said.error));
-      } else if (said.dropped) this.dropped += said.dropped;
+      } else if (said.type === "dropped") this.dropped += said.rows;
       else if (said.shapes) this.about = said;
       return;
     }

@@ -6,7 +6,7 @@
  */
 
 import { ApiError, getJson, openEvents, post, remove, upload } from "./api.js";
-import { whileBusy } from "./busy.js";
+import { busy, whileBusy } from "./busy.js";
 import { clock } from "./clock.js";
 import { capital } from "./dom.js";
 import { announce, banner, complain, dropBanner, log, toast } from "./notices.js";
@@ -40,6 +40,7 @@ async function takeState() {
   const revision = store.state?.revision;
   store.state = state;
   store.document = state.document;
+  for (const job of state.jobs ?? []) takeJob({ type: "progress", ...job, job: job.job ?? job.id });
   [shownAudio, shownFace] = [audio, face];
   if (newAudio) await takeAudio();
   if (newFace) store.changed("face");
@@ -232,12 +233,15 @@ export async function sendFile(file, kind) {
   log(`${capital(/** @type {string} */ (sort))}: ${file.name}`);
   try {
     const reply = await upload(/** @type {string} */ (sort), file, file.name);
-    if (reply?.job) takeJob({ type: "progress", job: reply.job, kind: reply.kind ?? sort, step: "starting", done: 0, total: 1 });
+    if (reply?.job) expectJob(reply.job, reply.kind ?? sort);
     else await refresh();
   } catch (error) {
     complain(error);
   }
 }
+
+/** @param {string} job that the server has just begun @param {string} kind */
+export const expectJob = (job, kind) => takeJob({ type: "progress", job, kind, step: "starting", done: 0, total: 0 });
 
 /** @param {File} file @returns {Promise<string>} a JSON file is the words of Whisper or a track */
 async function sortOfJson(file) {
@@ -245,14 +249,24 @@ async function sortOfJson(file) {
   return /"segments"\s*:[\s\S]*"words"\s*:|"language"\s*:/.test(head) ? "words" : "track";
 }
 
+/** Ids of jobs that have ended: the answer that names a job may come after its end. */
+const finished = new Set();
+
 /** @param {any} event of the server */
 function takeJob(event) {
   if (event.type === "state") {
-    if (event.revision !== store.state?.revision && !sending) refresh().catch(complain);
+    // The answer of our own edit may still be on its way: look again then.
+    if (busy.count) setTimeout(() => takeJob(event), 120);
+    else if (event.revision > (store.state?.revision ?? -1)) refresh().catch(complain);
     return;
   }
-  if (event.type === "progress") store.jobs.set(event.job, { ...store.jobs.get(event.job), ...event });
-  else store.jobs.delete(event.job);
+  if (event.type === "progress") {
+    if (finished.has(event.job)) return;
+    store.jobs.set(event.job, { ...store.jobs.get(event.job), ...event });
+  } else {
+    finished.add(event.job);
+    store.jobs.delete(event.job);
+  }
   if (event.type === "failed") {
     if (event.error) toast(event.error, event.cancelled ? "info" : "bad");
   }

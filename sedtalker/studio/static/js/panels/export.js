@@ -3,7 +3,7 @@
 import { post } from "../api.js";
 import { bytesText, capital, icon, make } from "../dom.js";
 import { complain } from "../notices.js";
-import { cancelJob } from "../session.js";
+import { cancelJob, expectJob } from "../session.js";
 import { store } from "../store.js";
 import { block } from "./dock.js";
 
@@ -40,8 +40,8 @@ export function buildExport(panel) {
     if (!formats.length) return complain(new Error("Choose at least one format."));
     results.replaceChildren();
     try {
-      await post("export", { formats, targets: targets.value, size: Number(size.value), video: formats.includes("mp4") });
-      go.disabled = true;
+      const { job } = await post("export", { formats, targets: targets.value, size: Number(size.value), video: formats.includes("mp4") });
+      expectJob(job, "export");
     } catch (error) {
       complain(error);
     }

@@ -2,8 +2,8 @@
 
 import { getJson, post } from "../api.js";
 import { chooseFile, icon, make, press } from "../dom.js";
-import { complain, log } from "../notices.js";
-import { sendFile } from "../session.js";
+import { complain } from "../notices.js";
+import { expectJob, sendFile } from "../session.js";
 import { landmarks } from "../stage/landmarks.js";
 import { stage } from "../stage/stage.js";
 import { store } from "../store.js";
@@ -20,8 +20,8 @@ async function listFaces(grid) {
       class: "face", "data-face": face.name, "aria-pressed": "false", title: face.title,
       onclick: async () => {
         try {
-          await post("face", { name: face.name });
-          log(`face: ${face.name}`);
+          const { job } = await post("face", { name: face.name });
+          expectJob(job, "register");
         } catch (error) {
           complain(error);
         }

@@ -4,6 +4,7 @@ import * as THREE from "three";
 import { getJson, post } from "../api.js";
 import { clamp } from "../dom.js";
 import { announce } from "../notices.js";
+import { expectJob } from "../session.js";
 import { store } from "../store.js";
 import { stage } from "./stage.js";
 
@@ -15,6 +16,7 @@ const RADIUS = 0.0042;
 class Landmarks {
   constructor() {
     this.shown = false;
+    this.movable = true;
     /** @type {{name: string, position: THREE.Vector3, first: THREE.Vector3, ball: THREE.Mesh}[]} */
     this.points = [];
     /** @type {Set<number>} indices of moved ones */
@@ -47,8 +49,9 @@ class Landmarks {
 
   /** The face at rest, with its points. */
   async show() {
-    const { points, report } = await getJson("landmarks");
+    const { points, movable } = await getJson("landmarks");
     this.hide();
+    this.movable = movable !== false;
     const ball = new THREE.SphereGeometry(RADIUS * stage.size, 12, 8);
     this.points = points.map((/** @type {any} */ point) => {
       const position = new THREE.Vector3(...point.position);
@@ -59,7 +62,7 @@ class Landmarks {
       return { name: point.name, position, first: position.clone(), ball: mesh };
     });
     this.shown = true;
-    this.about = typeof report === "string" ? report : `${this.points.length} points. Drag one to its place on the head, then register again.`;
+    this.about = `${this.points.length} points. ${this.movable ? "Drag one to its place on the head, then register again." : "They belong to this face and stay where they are."}`;
     stage.resting = true;
     announce(`${this.points.length} landmarks are shown`);
     this.#changed();
@@ -90,7 +93,8 @@ class Landmarks {
   /** Fit the face again with the points as they are now. */
   async send() {
     const given = Object.fromEntries([...this.moved].map((i) => [this.points[i].name, this.points[i].position.toArray()]));
-    await post("landmarks", given);
+    const { job } = await post("landmarks", given);
+    expectJob(job, "register");
     this.hide();
   }
 
@@ -102,7 +106,7 @@ class Landmarks {
 
   /** @param {PointerEvent} event */
   #take(event) {
-    if (!this.shown || event.button > 0) return;
+    if (!this.shown || !this.movable || event.button > 0) return;
     const box = stage.canvas.getBoundingClientRect();
     const at = this.#place(event);
     let best = REACH;

@@ -19,27 +19,18 @@ const PLAIN = { specular: 0.1, sharpness: 4, wrap: [0.42, 0.3, 0.26], shade: 1 }
 const VERTEX = /* glsl */ `
 #include <common>
 #include <color_pars_vertex>
-#include <morphtarget_pars_vertex>
-#include <skinning_pars_vertex>
 #include <shadowmap_pars_vertex>
 #include <normal_pars_vertex>
 varying vec2 vTexture;
-varying vec3 vTowards;
 void main() {
   #include <color_vertex>
   #include <beginnormal_vertex>
-  #include <morphnormal_vertex>
-  #include <skinbase_vertex>
-  #include <skinnormal_vertex>
   #include <defaultnormal_vertex>
   #include <normal_vertex>
   #include <begin_vertex>
-  #include <morphtarget_vertex>
-  #include <skinning_vertex>
   #include <project_vertex>
   #include <worldpos_vertex>
   #include <shadowmap_vertex>
-  vTowards = -mvPosition.xyz;
   #ifdef TEXTURED
     vTexture = uv;
   #endif
@@ -57,22 +48,26 @@ uniform vec3 tint;
 uniform float alpha;
 uniform float alphaLeast;
 uniform sampler2D picture;
-uniform vec3 lampDirection[${MOST_LIGHTS}];
-uniform vec3 lampColour[${MOST_LIGHTS}];
-uniform float lampSpecular[${MOST_LIGHTS}];
-uniform int lampCount;
+uniform vec3 lampDirection[LAMPS];
+uniform vec3 lampHalfway[LAMPS];
+uniform vec3 lampColour[LAMPS];
+uniform float lampSpecular[LAMPS];
 uniform vec3 sky;
 uniform vec3 ground;
 uniform float shadowStrength;
 uniform vec3 wrap;
 uniform float specular;
-uniform float shininess;
 uniform float shade;
 varying vec2 vTexture;
-varying vec3 vTowards;
+// Roots and fractions in place of exp and pow, which are slow where WebGL is software; right to 1/255.
 vec3 shoulder(vec3 light) {
-  vec3 bent = vec3(1.0) - 0.3 * exp((vec3(0.7) - light) / 0.3);
-  return mix(light, bent, step(vec3(0.7), light));
+  vec3 u = max(light - 0.7, 0.0) / 0.3;
+  return min(light, 0.7) + 0.3 - 0.3 / (1.0 + u * (1.0 + u * (0.5 + u * (0.16667 + u * 0.0416667))));
+}
+vec3 encoded(vec3 light) {
+  vec3 a = sqrt(light);
+  vec3 b = sqrt(a);
+  return max(0.662002687 * a + 0.684122060 * b - 0.323583601 * sqrt(b) - 0.0225411470 * light, 0.0);
 }
 void main() {
   vec4 base = vec4(tint, alpha);
@@ -90,48 +85,58 @@ void main() {
   vec3 light = mix(ground, sky, up);
   vec3 shine = vec3(0.0);
   float lit = 1.0 - shadowStrength * shade * (1.0 - getShadowMask());
-  for (int i = 0; i < ${MOST_LIGHTS}; i++) {
-    if (i >= lampCount) break;
+  for (int i = 0; i < LAMPS; i++) {
     float facing = dot(n, lampDirection[i]);
     float direct = i == 0 ? lit : 1.0;
     vec3 soft = max((vec3(facing) + wrap) / (1.0 + wrap), 0.0);
     light += lampColour[i] * direct * soft * soft;
-    vec3 halfway = normalize(lampDirection[i] + vec3(0.0, 0.0, 1.0));
-    float gloss = pow(max(dot(n, halfway), 0.0), shininess) * specular * lampSpecular[i] * direct;
-    shine += lampColour[i] * gloss * clamp(facing * 4.0, 0.0, 1.0);
+    if (facing <= 0.0) continue;
+    float gloss = max(dot(n, lampHalfway[i]), 0.0);
+    for (int k = 0; k < SHARPNESS; k++) gloss *= gloss;
+    shine += lampColour[i] * (gloss * specular * lampSpecular[i] * direct * min(facing * 4.0, 1.0));
   }
-  gl_FragColor = vec4(shoulder(light * base.rgb + shine), base.a);
-  #include <colorspace_fragment>
+  gl_FragColor = vec4(encoded(shoulder(light * base.rgb + shine)), base.a);
 }`;
 
 /** What all materials of a stage share: lamps and ambient light. */
 export class Lamps {
   constructor() {
     this.uniforms = {
-      lampDirection: { value: Array.from({ length: MOST_LIGHTS }, () => new THREE.Vector3(0, 0, 1)) },
-      lampColour: { value: Array.from({ length: MOST_LIGHTS }, () => new THREE.Color(0, 0, 0)) },
-      lampSpecular: { value: new Float32Array(MOST_LIGHTS) },
-      lampCount: { value: 1 },
+      lampDirection: { value: [new THREE.Vector3(0, 0, 1)] },
+      lampHalfway: { value: [new THREE.Vector3(0, 0, 1)] },
+      lampColour: { value: [new THREE.Color(1, 0.94, 0.87)] },
+      lampSpecular: { value: new Float32Array(1) },
       sky: { value: new THREE.Color(0.24, 0.25, 0.27) },
       ground: { value: new THREE.Color(0.16, 0.13, 0.12) },
       shadowStrength: { value: 0.6 },
     };
-    /** direction to the first lamp, in the camera's space */
-    this.key = this.uniforms.lampDirection.value[0];
-    this.uniforms.lampColour.value[0].setRGB(1, 0.94, 0.87);
+    /** @type {Set<THREE.ShaderMaterial>} those that are made with the number of lamps in their program */
+    this.materials = new Set();
+  }
+
+  /** Direction to the first lamp, in the camera's space. */
+  get key() {
+    return this.uniforms.lampDirection.value[0];
   }
 
   /** @param {Lighting} lighting */
   use(lighting) {
-    const { lampDirection, lampColour, lampSpecular, lampCount, sky, ground, shadowStrength } = this.uniforms;
+    const { lampDirection, lampHalfway, lampColour, lampSpecular, sky, ground, shadowStrength } = this.uniforms;
     const lamps = lighting.lights.slice(0, MOST_LIGHTS);
-    lamps.forEach((lamp, i) => {
+    const before = lampDirection.value.length;
+    lampDirection.value = lamps.map((lamp) => {
       const [azimuth, elevation] = [lamp.azimuth, lamp.elevation].map((x) => (x * Math.PI) / 180);
-      lampDirection.value[i].set(Math.sin(azimuth) * Math.cos(elevation), Math.sin(elevation), Math.cos(azimuth) * Math.cos(elevation));
-      lampColour.value[i].setRGB(...lamp.colour.map((c) => c * lamp.strength));
-      lampSpecular.value[i] = lamp.specular ?? 1;
+      return new THREE.Vector3(Math.sin(azimuth) * Math.cos(elevation), Math.sin(elevation), Math.cos(azimuth) * Math.cos(elevation));
     });
-    lampCount.value = lamps.length;
+    lampHalfway.value = lampDirection.value.map((towards) => towards.clone().add(new THREE.Vector3(0, 0, 1)).normalize());
+    lampColour.value = lamps.map((lamp) => new THREE.Color().setRGB(lamp.colour[0] * lamp.strength, lamp.colour[1] * lamp.strength, lamp.colour[2] * lamp.strength));
+    lampSpecular.value = Float32Array.from(lamps, (lamp) => lamp.specular ?? 1);
+    if (before !== lamps.length) {
+      for (const material of this.materials) {
+        material.defines.LAMPS = lamps.length;
+        material.needsUpdate = true;
+      }
+    }
     sky.value.setRGB(...lighting.sky);
     ground.value.setRGB(...lighting.ground);
     shadowStrength.value = lighting.shadow;
@@ -155,7 +160,7 @@ export function headMaterial(look, lamps, finish = PLAIN, hasColours = true) {
     side: THREE.DoubleSide,
     shadowSide: THREE.FrontSide,
     transparent: look.transparent,
-    defines: look.map ? { TEXTURED: "" } : {},
+    defines: { LAMPS: lamps.uniforms.lampDirection.value.length, SHARPNESS: Math.round(finish.sharpness), ...(look.map ? { TEXTURED: "" } : {}) },
     uniforms: THREE.UniformsUtils.merge([
       THREE.UniformsLib.lights,
       {
@@ -164,13 +169,14 @@ export function headMaterial(look, lamps, finish = PLAIN, hasColours = true) {
         alphaLeast: { value: look.alphaTest || (look.transparent ? 0.02 : 0) },
         wrap: { value: new THREE.Vector3(...finish.wrap) },
         specular: { value: finish.specular },
-        shininess: { value: 2 ** finish.sharpness },
         shade: { value: finish.shade },
       },
     ]),
   });
   material.uniforms.picture = { value: look.map };
   Object.assign(material.uniforms, lamps.uniforms);
+  lamps.materials.add(material);
+  material.addEventListener("dispose", () => lamps.materials.delete(material));
   return material;
 }
 

@@ -2,6 +2,7 @@
 
 import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+import { request } from "../api.js";
 import { clock } from "../clock.js";
 import { byId, press } from "../dom.js";
 import { complain, log } from "../notices.js";
@@ -9,6 +10,7 @@ import { drawn } from "../session.js";
 import { weights } from "../signals.js";
 import { store } from "../store.js";
 import { EXTRA_COLUMNS, Head } from "./head.js";
+import { isSoftware, Quality } from "./quality.js";
 import { backdropCss, Lamps } from "./shading.js";
 
 /** Degrees, as in the videos. */
@@ -27,6 +29,7 @@ class Stage {
     this.override = /** @type {Float32Array | null} */ (null);
     this.resting = false;
     this.row = new Float32Array(0);
+    this.wantsShadows = true;
     this.shown = { time: 0, frame: 0, at: 0, version: -1 };
     this._dirty = true;
     this._loads = 0;
@@ -42,7 +45,8 @@ class Stage {
   }
 
   _build() {
-    const attributes = { canvas: this.canvas, antialias: true, alpha: true, powerPreference: "high-performance" };
+    this.quality = new Quality(isSoftware());
+    const attributes = { canvas: this.canvas, antialias: !this.quality.software, alpha: true, powerPreference: "high-performance" };
     this.renderer = new THREE.WebGLRenderer(/** @type {any} */ (attributes));
     this.renderer.setClearColor(0, 0);
     this.renderer.shadowMap.enabled = true;
@@ -80,7 +84,7 @@ class Stage {
   _resize() {
     const { clientWidth, clientHeight } = byId("stage");
     if (!clientWidth || !clientHeight) return;
-    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    this.renderer.setPixelRatio(this.quality.ratio);
     this.renderer.setSize(clientWidth, clientHeight, false);
     this.redraw();
   }
@@ -106,7 +110,7 @@ class Stage {
     }
     try {
       const described = { parts: face.parts, materials: store.state.options?.materials };
-      const head = await Head.load(`api/head.glb?v=${Date.now()}`, face.shapes, this.lamps, described);
+      const head = await Head.read(await (await request("head.glb")).arrayBuffer(), face.shapes, this.lamps, described);
       if (load !== this._loads) head.dispose();
       else this._swap(head);
     } catch (error) {
@@ -178,7 +182,7 @@ class Stage {
   /** @param {boolean} on */
   useShadows(on) {
     if (!this.ready) return;
-    this.shadowLamp.castShadow = on;
+    this.wantsShadows = on;
     press(byId("shadows"), on);
     this.redraw();
   }
@@ -186,6 +190,7 @@ class Stage {
   /** Draw if anything changed since the last time. @returns {boolean} whether it drew */
   frame() {
     if (!this.ready) return false;
+    if (this.quality.move(clock.playing || Boolean(this.override))) this._resize();
     const time = clock.shownTime();
     const last = this._last;
     const still = !this._dirty && !this.override && last.time === time && last.version === weights.a.version && last.b === weights.b.version;
@@ -193,6 +198,7 @@ class Stage {
     this._last = { time, version: weights.a.version, b: weights.b.version };
     this._dirty = false;
     this._draw(time);
+    if (this.quality.drew()) this._resize();
     for (const place of this._overlays) place();
     drawn();
     return true;
@@ -207,6 +213,7 @@ class Stage {
       renderer.clear();
       return;
     }
+    this.shadowLamp.castShadow = this.wantsShadows && this.quality.shadows;
     const views = two ? [weights.a, weights.b] : [weights.a];
     renderer.setScissorTest(views.length > 1);
     views.forEach((source, i) => {
@@ -227,7 +234,10 @@ class Stage {
   /** @param {import("../signals.js").Weights} source @param {number} time */
   _pose(source, time) {
     if (this.resting) this.head.rest();
-    else if (this.override) this.head.pose(this.override);
+    else if (this.override) {
+      this.row.set(this.override.subarray(0, this.row.length));
+      this.head.pose(this.row);
+    }
     else if (source.columns === this.row.length && source.sample(time, this.row)) this.head.pose(this.row);
     else this.head.rest();
   }

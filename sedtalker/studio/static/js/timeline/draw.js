@@ -36,7 +36,7 @@ function hatching(context) {
   tile.width = tile.height = 8;
   const pen = tile.getContext("2d");
   pen.strokeStyle = ink.text;
-  pen.globalAlpha = 0.55;
+  pen.globalAlpha = 0.3;
   pen.lineWidth = 1.25;
   pen.beginPath();
   for (const shift of [-8, 0, 8]) {
@@ -201,7 +201,7 @@ function drawEmotion(c, lane) {
     const [x, right] = [Math.max(view.x(segment.start), -4), Math.min(view.x(segment.end), view.width + 4)];
     const wide = Math.max(right - x - 1, 1);
     const colour = store.colour(segment.label);
-    const alpha = 0.45 + 0.55 * (segment.confidence ?? 1);
+    const alpha = 0.6 + 0.4 * (segment.confidence ?? 1);
     const shown = mixed(colour, ink.sunk, alpha);
     if (segment.uncertain) {
       c.save();

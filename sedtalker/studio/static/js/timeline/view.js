@@ -5,8 +5,6 @@ import { store } from "../store.js";
 
 /** Pixels a second at most: a tick of 10 ms is then 40 pixels wide. */
 const CLOSEST = 4000;
-/** Share of the recording's length that may be empty behind its end. */
-const BEYOND = 0.02;
 
 /** @typedef {{name: string, title: string, note: string, top: number, height: number}} Lane */
 
@@ -38,7 +36,7 @@ class View {
   }
 
   get least() {
-    return this.width / (Math.max(store.duration, 0.1) * (1 + BEYOND));
+    return this.width / Math.max(store.duration, 0.1);
   }
 
   /** @param {number} time @returns {number} pixels from the left */
@@ -89,7 +87,7 @@ class View {
 
   #bound() {
     this.scale = clamp(this.scale, this.least, CLOSEST);
-    const spare = store.duration * (1 + BEYOND) - this.width / this.scale;
+    const spare = store.duration - this.width / this.scale;
     this.start = clamp(this.start, 0, Math.max(spare, 0));
     this.version += 1;
   }

@@ -1,0 +1,69 @@
+/**
+ * How finely the head is drawn. While it plays, pictures that come too slowly are drawn with fewer pixels, then without
+ * shadows; as soon as it stands still, all of them are back. Where WebGL is software, smoothing by four samples a pixel
+ * costs more than more pixels in a still picture.
+ */
+
+/** Share of the screen's pixels along a side, and whether shadows are drawn, from the best on. */
+const TIERS = [{ share: 1, shadows: true }, { share: 0.7, shadows: true }, { share: 0.5, shadows: false }];
+/** Milliseconds between pictures above which the next tier is taken. */
+const SLOW = 42;
+/** Pictures after a change before the next one. */
+const PATIENCE = 10;
+/** Share of the pixels in a still picture where WebGL is software. */
+const STILL = 1.5;
+
+/** @returns {boolean} whether WebGL is computed by the processor */
+export function isSoftware() {
+  const context = document.createElement("canvas").getContext("webgl2");
+  if (!context) throw new Error("no WebGL 2");
+  const names = context.getExtension("WEBGL_debug_renderer_info");
+  const name = String(context.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? context.RENDERER));
+  context.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+}
+
+export class Quality {
+  /** @param {boolean} software */
+  constructor(software) {
+    this.software = software;
+    this.moving = false;
+    this.tier = software ? TIERS.length - 1 : 0;
+    this._mean = 0;
+    this._count = 0;
+    this._at = 0;
+  }
+
+  /** @returns {number} pixels of the picture a CSS pixel */
+  get ratio() {
+    const screen = Math.min(devicePixelRatio, 2);
+    if (this.moving) return screen * TIERS[this.tier].share;
+    return this.software ? Math.max(screen, STILL) : screen;
+  }
+
+  get shadows() {
+    return !this.moving || TIERS[this.tier].shadows;
+  }
+
+  /** @param {boolean} moving whether pictures follow each other @returns {boolean} whether the ratio changed */
+  move(moving) {
+    if (moving === this.moving) return false;
+    this.moving = moving;
+    this._at = this._count = 0;
+    return true;
+  }
+
+  /** A picture was drawn. @returns {boolean} whether the ratio changed */
+  drew() {
+    const now = performance.now();
+    const passed = now - this._at;
+    this._at = now;
+    if (!this.moving || passed > 2000) return false;
+    this._count += 1;
+    this._mean = this._count === 1 ? passed : 0.8 * this._mean + 0.2 * passed;
+    if (this._count < PATIENCE || this._mean < SLOW || this.tier === TIERS.length - 1) return false;
+    this.tier += 1;
+    this._count = 0;
+    return true;
+  }
+}
