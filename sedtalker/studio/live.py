@@ -12,6 +12,7 @@ Both directions are bounded. A page that does not read loses the oldest rows and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -44,6 +46,8 @@ MOST_PIECES = 250
 """Messages of sound that may wait: about five seconds of 20 ms."""
 MOST_ROWS = 300
 """Rows that may wait for the page: ten seconds."""
+GONE = (WebSocketDisconnect, RuntimeError, OSError)
+"""What sending raises where the page has gone."""
 
 
 def stream_settings(settings: Settings) -> StreamSettings:
@@ -142,14 +146,11 @@ async def run_live(socket: WebSocket, models: Models, face: Face, settings: Stre
     """Serve one stream, from the accepted socket to its end; never raises for a page that goes away."""
     loop = asyncio.get_running_loop()
     sound: asyncio.Queue[bytes | None] = asyncio.Queue(MOST_PIECES)
-    outgoing = _Outgoing()
-    with ThreadPoolExecutor(1, "studio-live", initializer=torch.set_num_threads, initargs=(1,)) as thread:
-        try:
-            live = await loop.run_in_executor(thread, LiveRows, models, face, settings)
-        except InputError as error:
-            await _say(socket, {"type": "error", "error": str(error)})
-            return
-        await _say(socket, live.header)
+    outgoing, last = _Outgoing(), {"type": "end"}
+    thread = ThreadPoolExecutor(1, "studio-live", initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        live = await loop.run_in_executor(thread, LiveRows, models, face, settings)
+        await socket.send_json(live.header)
 
         async def computing() -> None:
             while (piece := await sound.get()) is not None:
@@ -157,18 +158,26 @@ async def run_live(socket: WebSocket, models: Models, face: Face, settings: Stre
             outgoing.add(await loop.run_in_executor(thread, live.flush))
             outgoing.end()
 
-        receiving = asyncio.ensure_future(_receive(socket, sound))
-        tasks = [receiving, asyncio.ensure_future(computing()), asyncio.ensure_future(_send(socket, outgoing))]
-        try:
-            await asyncio.wait([tasks[0], tasks[2]], return_when=asyncio.FIRST_COMPLETED)
-            if receiving.done() and receiving.exception() is None and receiving.result():  # stop: send what is left
-                await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_EXCEPTION)
-        finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-    said = next((str(error) for error in results if isinstance(error, InputError)), None)
-    await _say(socket, {"type": "end"} if said is None else {"type": "error", "error": said})
+        async def sending() -> None:
+            with contextlib.suppress(*GONE):
+                await _send(socket, outgoing)
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(computing)
+            group.start_soon(sending)
+            try:
+                if not await _receive(socket, sound):
+                    group.cancel_scope.cancel()
+            except InputError as error:
+                last = {"type": "error", "error": str(error)}
+                group.cancel_scope.cancel()
+    except InputError as error:
+        last = {"type": "error", "error": str(error)}
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)
+    with contextlib.suppress(*GONE):
+        await socket.send_json(last)
 
 
 async def _receive(socket: WebSocket, sound: asyncio.Queue[bytes | None]) -> bool:
@@ -206,11 +215,3 @@ async def _send(socket: WebSocket, outgoing: _Outgoing) -> None:
         rows = np.concatenate(outgoing.rows)
         outgoing.rows.clear()
         await socket.send_bytes(rows.tobytes())
-
-
-async def _say(socket: WebSocket, message: dict[str, Any]) -> None:
-    """Send, where somebody is still there."""
-    try:
-        await socket.send_json(message)
-    except (WebSocketDisconnect, RuntimeError, OSError):
-        return

@@ -39,13 +39,13 @@ What brings something in or takes it out is in ``sedtalker.studio.file_routes``.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -58,7 +58,7 @@ from sedtalker.errors import InputError
 from sedtalker.studio.document import Settings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
-from sedtalker.studio.live import run_live, stream_settings
+from sedtalker.studio.live import GONE, run_live, stream_settings
 from sedtalker.studio.security import content_policy
 from sedtalker.studio.state import edited_state, state
 from sedtalker.studio.studio import Studio
@@ -245,20 +245,15 @@ async def _both(socket: WebSocket, following: Callable[[], Awaitable[dict[str, A
     """Send what follows until the page goes."""
 
     async def sending() -> None:
-        while True:
-            await socket.send_json(await following())
+        with contextlib.suppress(*GONE):
+            while True:
+                await socket.send_json(await following())
 
-    async def receiving() -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(sending)
         while (await socket.receive())["type"] != "websocket.disconnect":
             pass
-
-    tasks = [asyncio.ensure_future(sending()), asyncio.ensure_future(receiving())]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)  # a page that has gone is no fault
+        group.cancel_scope.cancel()
 
 
 def _array(rows: Any, said: Mapping[str, object]) -> Response:

@@ -62,3 +62,45 @@ def home(tmp_path) -> Iterator[object]:
 
     with StudioFolder(tmp_path / "state") as folder:
         yield folder
+
+
+TOKEN = "the-token"
+PORT = 8765
+ROOT = f"/{TOKEN}/"
+SOCKETS = f"ws://127.0.0.1:{PORT}"
+
+
+@pytest.fixture
+def studio(session, home):
+    from sedtalker.studio.studio import Studio
+
+    return Studio(session, home)
+
+
+@pytest.fixture
+def client(studio):
+    """A page of a studio on the sample."""
+    from starlette.testclient import TestClient
+
+    from sedtalker.studio.server import make_app
+
+    with TestClient(make_app(studio, TOKEN, PORT), base_url=f"http://127.0.0.1:{PORT}") as opened:
+        yield opened
+
+
+def finished(client, start, kind: str | None = None) -> dict:
+    """The last message of the job that ``start()`` begins, with the progress before it under ``steps``."""
+    steps = []
+    with client.websocket_connect(f"{SOCKETS}{ROOT}api/events") as events:
+        job = start()
+        assert job.status_code == 200, job.text
+        number = job.json()["job"]
+        while True:
+            message = events.receive_json()
+            if message.get("job") != number:
+                continue
+            if message["type"] == "progress":
+                steps.append(message["step"])
+                continue
+            assert kind is None or message["kind"] == kind
+            return {**message, "steps": list(dict.fromkeys(steps))}

@@ -58,10 +58,22 @@ item []:
             xmax = 2
             text = "sp"
 """
-SHORT = "\n".join(
-    ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "0", "2", "<exists>", "1", '"IntervalTier"', '"words"']
-    + ["0", "2", "1", "0.5", "1.25", '"so"', ""]
-)
+SHORT = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+0
+2
+<exists>
+1
+"IntervalTier"
+"words"
+0
+2
+1
+0.5
+1.25
+"so"
+"""
 SO = (Word(0.5, 1.25, "so"),)
 WHISPER = {
     "text": "so yes",
