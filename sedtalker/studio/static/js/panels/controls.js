@@ -28,7 +28,7 @@ function segmentBlock() {
   const times = make("div", { class: "times" }, make("label", {}, "Start", start), make("label", {}, "End", end));
   const reset = make("button", { class: "link", text: "Back to the prediction", onclick: command.resetSegment });
   const title = make("span", { text: "Segment" });
-  const element = make("section", { class: "block", "aria-label": "Segment" }, make("h3", {}, title, reset), labels, times, strength.element, about);
+  const element = make("section", { class: "block", "aria-label": "Segment" }, make("h2", {}, title, reset), labels, times, strength.element, about);
   const moveEdge = (/** @type {HTMLInputElement} */ input, /** @type {number} */ shift) => () => {
     const edge = command.current() + shift;
     const t = Number(input.value);
@@ -56,8 +56,8 @@ function segmentBlock() {
     end.disabled = index === store.segments.length - 1;
     strength.set(command.meanIntensity(index));
     reset.hidden = !store.document?.edited;
-    const sure = segment.confidence === undefined ? "" : `Confidence ${segment.confidence.toFixed(2)}${segment.uncertain ? ", in doubt" : ""}. `;
-    about.textContent = sure + (segment.base_label && segment.base_label !== segment.label ? `Predicted: ${segment.base_label}.` : "");
+    const byHand = segment.base_label && segment.base_label !== segment.label;
+    about.textContent = byHand ? `Set by hand; predicted: ${segment.base_label}.` : `Confidence ${(segment.confidence ?? 1).toFixed(2)}${segment.uncertain ? ", in doubt" : ""}.`;
     shown = index;
   };
   store.on("document selection track seek", show);
@@ -97,7 +97,7 @@ function globalBlock() {
   });
   style.addEventListener("change", () => edit({ op: "settings", style: style.value }));
   const reset = make("button", { class: "link", text: "Reset", "aria-label": "Reset all settings", onclick: resetSettings });
-  return make("section", { class: "block" }, make("h3", {}, "Whole recording", reset),
+  return make("section", { class: "block" }, make("h2", {}, "Whole recording", reset),
     setting("Intensity", "intensity", 3, "Scales the strength of emotion"),
     setting("Expressivity", "expressivity", 2, "Scales what emotion adds to the motion"),
     setting("Articulation", "articulation", 2, "Scales how far speech moves jaw and lips; closures stay"),

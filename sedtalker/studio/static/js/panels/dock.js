@@ -60,4 +60,4 @@ export function startDock(id, title, tabs) {
  * @param {string} title
  * @param {...(Node | null | false)} children
  */
-export const block = (title, ...children) => make("section", { class: "block" }, title ? make("h3", {}, title) : null, ...children);
+export const block = (title, ...children) => make("section", { class: "block" }, title ? make("h2", {}, title) : null, ...children);

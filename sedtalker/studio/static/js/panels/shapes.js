@@ -57,7 +57,7 @@ export function buildShapes(panel) {
   } });
   const list = make("div", { class: "shapes" });
   panel.append(
-    make("section", { class: "block" }, make("h3", {}, "Blend shapes", reset), make("p", { class: "note", text: "The bar is the weight at this moment; the handle is a factor on it." }), make("div", { class: "row" }, search, active), list),
+    make("section", { class: "block" }, make("h2", {}, "Blend shapes", reset), make("p", { class: "note", text: "The bar is the weight at this moment; the handle is a factor on it." }), make("div", { class: "row" }, search, active), list),
   );
   search.addEventListener("input", () => {
     filter = search.value.toLowerCase();

@@ -5,11 +5,13 @@
  */
 
 /** Share of the screen's pixels along a side, and whether shadows are drawn, from the best on. */
-const TIERS = [{ share: 1, shadows: true }, { share: 0.7, shadows: true }, { share: 0.5, shadows: false }];
+const TIERS = [{ share: 1, shadows: true }, { share: 0.7, shadows: true }, { share: 0.5, shadows: false }, { share: 0.35, shadows: false }];
 /** Milliseconds between pictures above which the next tier is taken. */
 const SLOW = 42;
 /** Pictures after a change before the next one. */
 const PATIENCE = 10;
+/** Milliseconds without a change after which the picture stands still. */
+const REST = 200;
 /** Share of the pixels in a still picture where WebGL is software. */
 const STILL = 1.5;
 
@@ -28,10 +30,11 @@ export class Quality {
   constructor(software) {
     this.software = software;
     this.moving = false;
-    this.tier = software ? TIERS.length - 1 : 0;
+    this.tier = software ? 2 : 0;
     this._mean = 0;
     this._count = 0;
     this._at = 0;
+    this._changed = 0;
   }
 
   /** @returns {number} pixels of the picture a CSS pixel */
@@ -45,12 +48,19 @@ export class Quality {
     return !this.moving || TIERS[this.tier].shadows;
   }
 
-  /** @param {boolean} moving whether pictures follow each other @returns {boolean} whether the ratio changed */
-  move(moving) {
+  /** Something that is seen changed just now. */
+  changed() {
+    this._changed = performance.now();
+  }
+
+  /** @param {boolean} plays @returns {boolean} whether the ratio changed: pictures follow each other, or no longer */
+  update(plays) {
+    const moving = plays || performance.now() - this._changed < REST;
     if (moving === this.moving) return false;
+    const before = this.ratio;
     this.moving = moving;
     this._at = this._count = 0;
-    return true;
+    return this.ratio !== before;
   }
 
   /** A picture was drawn. @returns {boolean} whether the ratio changed */

@@ -190,11 +190,13 @@ class Stage {
   /** Draw if anything changed since the last time. @returns {boolean} whether it drew */
   frame() {
     if (!this.ready) return false;
-    if (this.quality.move(clock.playing || Boolean(this.override))) this._resize();
     const time = clock.shownTime();
     const last = this._last;
     const still = !this._dirty && !this.override && last.time === time && last.version === weights.a.version && last.b === weights.b.version;
-    if (still) return false;
+    if (!still) this.quality.changed();
+    const resized = this.quality.update(clock.playing || Boolean(this.override));
+    if (resized) this._resize();
+    if (still && !resized) return false;
     this._last = { time, version: weights.a.version, b: weights.b.version };
     this._dirty = false;
     this._draw(time);

@@ -19,10 +19,8 @@ let hatch = null;
 
 /** Read the colours again, after the theme changed. */
 export function readColours() {
-  const names = ["text", "dim", "faint", "line", "line-strong", "panel", "sunk", "raised", "accent-text", "wave", "wave-past", "curve"];
+  const names = ["text", "dim", "faint", "line", "line-strong", "panel", "sunk", "raised", "accent-text", "wave", "curve", "valence", "arousal"];
   ink = Object.fromEntries(names.map((name) => [name, token(`--${name}`)]));
-  ink.valence = token("--ground") && document.documentElement.dataset.theme === "light" ? "#0072b2" : "#6fb7ea";
-  ink.arousal = document.documentElement.dataset.theme === "light" ? "#b34d00" : "#f0935a";
   hatch = null;
 }
 

@@ -242,6 +242,8 @@ export function startPointer(area, changed) {
     return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
   };
 
+  // The segments have the focus, not what lies around the canvas.
+  area.addEventListener("mousedown", (event) => event.preventDefault());
   area.addEventListener("pointerdown", (event) => {
     if (!store.hasAudio || event.button > 0) return;
     fingers.set(event.pointerId, event);

@@ -7,10 +7,10 @@ import { view } from "./view.js";
 /** @param {number} index @returns {string} a segment in words */
 export function describeSegment(index) {
   const segment = store.segments[index];
-  const sure = segment.confidence === undefined ? "" : `, confidence ${Math.round(segment.confidence * 100)} percent`;
-  const edited = segment.base_label && segment.base_label !== segment.label ? `, predicted ${segment.base_label}` : "";
+  const byHand = segment.base_label && segment.base_label !== segment.label;
+  const sure = byHand ? `, set by hand, predicted ${segment.base_label}` : `, confidence ${Math.round((segment.confidence ?? 1) * 100)} percent`;
   const strong = segment.intensity === undefined ? "" : `, intensity ${segment.intensity.toFixed(2)}`;
-  return `${capital(segment.label)}, ${segment.start.toFixed(2)} to ${segment.end.toFixed(2)} seconds${strong}${sure}${edited}${segment.uncertain ? ", in doubt" : ""}. Segment ${index + 1} of ${store.segments.length}`;
+  return `${capital(segment.label)}, ${segment.start.toFixed(2)} to ${segment.end.toFixed(2)} seconds${strong}${sure}${segment.uncertain ? ", in doubt" : ""}. Segment ${index + 1} of ${store.segments.length}`;
 }
 
 /** Keep the options the same as the segments. */

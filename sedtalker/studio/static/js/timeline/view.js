@@ -15,7 +15,7 @@ const LANES = /** @type {[string, string, string, number, number][]} */ ([
   ["words", "Words", "", 20, 0],
   ["emotion", "Emotion", "posterior", 56, 1.2],
   ["intensity", "Intensity", "0 to 1", 54, 1.5],
-  ["plane", "Valence", "and arousal", 34, 0.6],
+  ["plane", "Valence", "Arousal", 34, 0.6],
   ["mouth", "Mouth", "opening", 24, 0.4],
 ]);
 
