@@ -11,14 +11,19 @@ const SLOW = 42;
 /** Pictures after a change before the next one. */
 const PATIENCE = 10;
 /** Milliseconds without a change after which the picture stands still. */
-const REST = 200;
+const REST = 300;
 /** Share of the pixels in a still picture where WebGL is software. */
-const STILL = 1.5;
+const STILL = 1.25;
 
-/** @returns {boolean} whether WebGL is computed by the processor */
-export function isSoftware() {
+/** @type {boolean | null} */
+let known = null;
+
+/** @returns {boolean} whether WebGL is computed by the processor, or is not there */
+export const software = () => (known ??= isSoftware());
+
+function isSoftware() {
   const context = document.createElement("canvas").getContext("webgl2");
-  if (!context) throw new Error("no WebGL 2");
+  if (!context) return true;
   const names = context.getExtension("WEBGL_debug_renderer_info");
   const name = String(context.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? context.RENDERER));
   context.getExtension("WEBGL_lose_context")?.loseContext();

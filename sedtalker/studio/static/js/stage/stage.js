@@ -10,7 +10,7 @@ import { drawn } from "../session.js";
 import { weights } from "../signals.js";
 import { store } from "../store.js";
 import { EXTRA_COLUMNS, Head } from "./head.js";
-import { isSoftware, Quality } from "./quality.js";
+import { Quality, software } from "./quality.js";
 import { backdropCss, Lamps } from "./shading.js";
 
 /** Degrees, as in the videos. */
@@ -45,7 +45,7 @@ class Stage {
   }
 
   _build() {
-    this.quality = new Quality(isSoftware());
+    this.quality = new Quality(software());
     const attributes = { canvas: this.canvas, antialias: !this.quality.software, alpha: true, powerPreference: "high-performance" };
     this.renderer = new THREE.WebGLRenderer(/** @type {any} */ (attributes));
     this.renderer.setClearColor(0, 0);

@@ -1,6 +1,5 @@
 /** What lies over the lanes: cursor, chosen segment, loop region, points of the envelope, what is being dragged. */
 
-import { clock } from "../clock.js";
 import { store } from "../store.js";
 import { colourOf, HEADER, intensityY } from "./draw.js";
 import { view } from "./view.js";
@@ -114,19 +113,6 @@ function drawLines(c) {
     c.fillRect(Math.round(view.x(gesture.hover)), 0, 1, view.height);
     c.globalAlpha = 1;
   }
-  const x = view.x(clock.time());
-  if (x < -8 || x > view.width + 8) return;
-  c.fillStyle = colourOf("text");
-  c.fillRect(x - 0.75, 0, 1.5, view.height);
-  c.fillStyle = colourOf("accent-text");
-  c.beginPath();
-  c.moveTo(x - 6, 0);
-  c.lineTo(x + 6, 0);
-  c.lineTo(x + 6, 7);
-  c.lineTo(x, 14);
-  c.lineTo(x - 6, 7);
-  c.closePath();
-  c.fill();
 }
 
 /** @param {Context} c */

@@ -19,6 +19,7 @@ let regions = null;
 /** @type {any} */
 let frame = null;
 let ours = false;
+let width = 1;
 let drawnVersion = -1;
 let cursor = /** @type {HTMLElement | null} */ (null);
 let strip = /** @type {HTMLCanvasElement | null} */ (null);
@@ -48,8 +49,8 @@ export function loadOverview() {
     duration: store.duration,
     plugins: [regions],
   });
-  cursor = make("div", { style: "position:absolute;top:0;bottom:0;width:1.5px;background:var(--text);pointer-events:none;z-index:5" });
-  strip = make("canvas", { style: "position:absolute;left:0;right:0;bottom:0;width:100%;height:4px;pointer-events:none;z-index:4" });
+  cursor = make("div", { class: "overview-cursor" });
+  strip = make("canvas", { class: "overview-strip" });
   box.append(cursor, strip);
   surfer.on("click", (/** @type {number} */ share) => {
     const [time, half] = [share * store.duration, (view.end - view.start) / 2];
@@ -71,7 +72,8 @@ export function loadOverview() {
 /** The segments' colours along the foot of the strip. */
 export function drawStrip() {
   if (!strip || !store.hasAudio) return;
-  strip.width = Math.max(strip.clientWidth, 1);
+  width = Math.max(strip.clientWidth, 1);
+  strip.width = width;
   strip.height = 4;
   const pen = strip.getContext("2d");
   for (const segment of store.segments) {
@@ -83,7 +85,7 @@ export function drawStrip() {
 /** Once a frame. */
 export function showOverview() {
   if (!surfer || !cursor) return;
-  cursor.style.left = `${(clock.time() / Math.max(store.duration, 1e-6)) * 100}%`;
+  cursor.style.transform = `translateX(${((clock.time() / Math.max(store.duration, 1e-6)) * width).toFixed(1)}px)`;
   if (!frame || drawnVersion === view.version) return;
   drawnVersion = view.version;
   ours = true;

@@ -3,6 +3,7 @@
 import { clock } from "../clock.js";
 import { byId, make } from "../dom.js";
 import { announce } from "../notices.js";
+import { software } from "../stage/quality.js";
 import { store } from "../store.js";
 import { drawLanes, readColours } from "./draw.js";
 import { startLabelMenu } from "./label_menu.js";
@@ -49,6 +50,8 @@ function resize() {
   const ratio = Math.min(devicePixelRatio, 2);
   for (const id of ["lanes", "lanes-over"]) {
     const canvas = byId(id);
+    // Without a graphics card, pictures that stay in main memory are drawn and shown faster.
+    canvas.getContext("2d", { willReadFrequently: software() });
     canvas.width = Math.round(area.clientWidth * ratio);
     canvas.height = Math.round(area.clientHeight * ratio);
     canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -56,7 +59,16 @@ function resize() {
   view.resize(area.clientWidth, area.clientHeight);
   showHeads();
   updateSegmentList();
+  drawStrip();
   redrawTimeline();
+}
+
+/** @param {number} time The cursor is an element of its own: moving it draws no canvas again. */
+function showCursor(time) {
+  const x = view.x(time);
+  const cursor = byId("cursor");
+  cursor.hidden = !store.hasAudio || x < -8 || x > view.width + 8;
+  cursor.style.transform = `translateX(${x.toFixed(2)}px)`;
 }
 
 /** Once a frame. @returns {boolean} whether lanes were drawn */
@@ -70,7 +82,8 @@ export function frameTimeline() {
     drawings.lanes += 1;
     drew = true;
   }
-  if (staleOver || stale || moved || time !== drawnTime) {
+  if (moved || time !== drawnTime) showCursor(time);
+  if (staleOver || stale || moved) {
     drawOverlay(byId("lanes-over").getContext("2d"));
     drawings.overlay += 1;
   }
