@@ -1,4 +1,4 @@
-"""``sedtalker studio``: the page in the browser where emotion over time is seen, heard and changed."""
+"""``sedtalker studio``: the page in the browser where emotion over time is seen, played and changed."""
 
 from __future__ import annotations
 

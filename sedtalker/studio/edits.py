@@ -1,7 +1,8 @@
 """The edits of a document, as the page sends them: each is a small model with a pure function, and undo is a history.
 
-A stretch of time that gets another label also gets an intensity that fits: one that becomes neutral falls to 0, one
-that leaves neutral rises to ``USUAL`` where it was weak. Going back to the base's own label brings its own back.
+A stretch of time that gets another label also gets an intensity that fits: one that becomes neutral falls to 0; one
+that leaves neutral, or whose emotion a person names, rises to ``USUAL`` where it was weak and nothing is drawn. Going
+back to a strong emotion of the base, or to its neutral, brings the base's own intensity back.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ NEUTRAL = CATEGORIES[0]
 """The category without emotion."""
 USUAL = 0.6
 """Intensity of a stretch that leaves neutral."""
-WEAK = 0.3
+WEAK = 0.45
 """Mean intensity below which it is raised."""
 EASE = 0.15
 """Seconds at both ends over which it rises and falls."""
@@ -138,7 +139,7 @@ class Relabel(_Edit):
         if self.label not in CATEGORIES:
             raise InputError(f"unknown emotion '{self.label}': use one of {', '.join(CATEGORIES)}")
         made = _with(document, self.index, 1, replace(segment, label=self.label))
-        return _settled(base, document, made, segment.start, segment.end)
+        return _settled(base, document, made, segment.start, segment.end, named=True)
 
 
 class SetIntensity(_Edit):
@@ -221,25 +222,28 @@ def _with(document: Document, index: int, count: int, *segments: Span) -> Docume
     return replace(document, segments=(*document.segments[:index], *segments, *document.segments[index + count :]))
 
 
-def _settled(base: Base, old: Document, new: Document, start: float, end: float) -> Document:
-    """``new`` with the intensity that fits its label from ``start`` to ``end``, where ``old`` had another."""
+def _settled(base: Base, old: Document, new: Document, start: float, end: float, *, named: bool = False) -> Document:
+    """``new`` with the intensity that fits its label from ``start`` to ``end``, where ``old`` had another.
+
+    ``named``: a person has named the emotion there, which takes away the doubt that had made it weak.
+    """
     inside = (base.track.times >= start) & (base.track.times < end)
     if not inside.any():
         return new
     middle = np.array([(start + end) / 2])
     before, after = (CATEGORIES[int(document.labels_at(middle)[0])] for document in (old, new))
-    if before == after or NEUTRAL not in (before, after):
+    if not named and (before == after or NEUTRAL not in (before, after)):
         return new
-    own = base.track.intensity[inside]
     if after == NEUTRAL:
         if (base.labels[inside] == 0).all():
             return new.without_intensity(start, end)
         return new.with_intensity(IntensitySpan(((start, 0.0), (end, 0.0))))
     shown = base.intensity(new)
-    if own.mean() >= WEAK:
-        return new.without_intensity(start, end)
-    if shown[inside].mean() >= WEAK:
+    drawn = any(span.start < end and span.end > start for span in new.intensity)
+    if shown[inside].mean() >= WEAK or (drawn and before != NEUTRAL):
         return new
+    if base.track.intensity[inside].mean() >= WEAK:
+        return new.without_intensity(start, end)
     first, last = (float(np.interp(t, base.track.times, shown)) for t in (start, end))
     ease = min(EASE, (end - start) / 3)
     points = ((start, first), (start + ease, USUAL), (end - ease, USUAL), (end, last))

@@ -159,6 +159,21 @@ def test_what_leaves_neutral_gets_an_intensity_and_what_becomes_neutral_loses_it
     assert (quiet.render(history.present).intensity[:45] == np.float32(0.1)).all()  # its own again
 
 
+def test_an_emotion_that_a_person_names_is_no_longer_weak_unless_it_is_drawn_so():
+    quiet = Base(replace(made_track(), intensity=np.full(200, 0.2, np.float32)), 4.0)
+    history = History(quiet.document())
+    history.edit(quiet, parse_edit({"op": "relabel", "index": 1, "label": "surprise"}))
+    assert quiet.render(history.present).intensity[75] == pytest.approx(0.6)
+    history.undo()
+    assert quiet.render(history.present).intensity[75] == np.float32(0.2)
+    history.edit(quiet, parse_edit({"op": "set_intensity", "points": [[1.2, 0.3], [1.8, 0.3]]}))
+    history.edit(quiet, parse_edit({"op": "relabel", "index": 1, "label": "sad"}))
+    assert quiet.render(history.present).intensity[75] == pytest.approx(0.3)
+    strong = Base(replace(made_track(), intensity=np.full(200, 0.5, np.float32)), 4.0)
+    edited_strong = parse_edit({"op": "relabel", "index": 1, "label": "sad"}).apply(strong, strong.document())
+    assert edited_strong.intensity == ()
+
+
 def test_drawn_intensity_replaces_what_was_drawn_there():
     document = edited(
         [
