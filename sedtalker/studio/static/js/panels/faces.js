@@ -48,7 +48,7 @@ function landmarkBlock() {
   const show = make("button", { class: "grow", "aria-pressed": "false", text: "Show and move" });
   const send = make("button", { class: "primary", text: "Register again", disabled: true });
   const back = make("button", { text: "Undo moves", disabled: true });
-  const note = make("p", { class: "note", text: "68 points from which the face was fitted. Where one is wrong, drag it to its place on the head." });
+  const note = make("p", { class: "note", text: "The points from which the face was fitted. Where one is wrong, drag it to its place on the head." });
   show.addEventListener("click", async () => {
     try {
       if (landmarks.shown) landmarks.hide();

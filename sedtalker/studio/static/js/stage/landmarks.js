@@ -11,7 +11,7 @@ import { stage } from "./stage.js";
 /** Pixels around a point in which it is taken hold of. */
 const REACH = 14;
 /** Radius of a point, as a share of the head's size. */
-const RADIUS = 0.0042;
+const RADIUS = 0.0056;
 
 class Landmarks {
   constructor() {
