@@ -37,6 +37,9 @@ MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-str
 """A microphone that needs no device and no question."""
 WAIT = 60.0
 """Seconds for the studio to start, and for the page to show what there is."""
+PROBED = """() => { const s = window.studio; if (!s) return "no probe"; const { weights, ...shown } = s.shown;
+return JSON.stringify({ ready: s.ready, why: s.busy, jobs: s.jobs, revision: s.state?.revision, shown, time: s.time, latency: s.latency.last }); }"""
+"""What the page says of itself when something waited in vain."""
 KEEP_SOUND = """
 window.testSounds = [];
 window.Audio = new Proxy(window.Audio, {
@@ -210,9 +213,9 @@ class StudioPage:
         try:
             self.page.wait_for_function(f"() => ({condition})", timeout=timeout * 1000, polling=50)
         except Exception as error:
-            seen = self.page.evaluate("() => document.body.innerText.slice(0, 1500)")
+            seen = self.page.evaluate("() => document.body.innerText")
             notes = "\n".join([*self.record.failures, *self.record.console])
-            raise AssertionError(f"not within {timeout:.0f} s: {condition}\n{notes}\n{seen}") from error
+            raise AssertionError(f"not within {timeout:.0f} s: {condition}\n{notes}\n{self.page.evaluate(PROBED)}\n{seen[:300]}") from error
 
     @property
     def segments(self) -> list[dict[str, Any]]:

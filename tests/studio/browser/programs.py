@@ -102,7 +102,7 @@ class Desk:
 
 REFUSED = "Failed to load resource: the server responded with a status of 4"
 """How Chromium reports an answer that the page expected and shows itself."""
-GONE = ("WebSocket connection to", "Failed to load resource: net::ERR_CONNECTION_REFUSED")
+GONE = ("WebSocket connection to", "Failed to load resource: net::ERR_")
 """How it reports a server that has ended."""
 
 
