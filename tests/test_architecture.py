@@ -39,7 +39,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 200
+MOST_FILES = 215
 """Modules in the package."""
 
 

@@ -165,7 +165,8 @@ CLASSES = len(CATEGORIES)
 class ClipResult:
     """A scored clip: truth, posterior (C,) over the clip, mean intensity and labelled strength.
 
-    ``shown`` is the mean intensity after ``trusted_intensity``, which a face shows.
+    ``shown`` is the mean intensity after ``trusted_intensity``, which a face shows; ``enrolled`` the posterior where
+    the speaker's usual voice is known, if that was asked.
     """
 
     clip: Clip
@@ -174,6 +175,7 @@ class ClipResult:
     posterior: NDArray[np.float64]
     intensity: float
     shown: float = float("nan")
+    enrolled: NDArray[np.float64] | None = None
 
 
 def score_clips(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list[ClipResult]:

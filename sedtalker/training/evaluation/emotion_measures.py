@@ -120,7 +120,23 @@ TRANSFER = (
     Measure("angry_as_happy", "share of angry clips that are called happy, worst unseen corpus", "lower", asked=0.22),
     Measure("intensity_neutral", "mean intensity of neutral clips, worst unseen corpus", "lower", asked=0.25),
     Measure("intensity_auc", "strong against normal within each emotion, corpora never trained on", asked=0.88),
+    Measure("valence_auc", "happy against sad, angry, fear and disgust, by the predicted valence"),
+    Measure("arousal_auc", "happy, angry, fear and surprise against neutral and sad, by the predicted arousal"),
+    Measure("enrol_gain", "recall gained with a minute of the speaker's neutral speech enrolled", asked=0.05),
     Measure("narration_false_alarm", "share of read speech shown as emotional at ≥ 0.4", "lower", asked=0.1),
+    Measure(
+        "eder4", "emotion diarization error rate, joined clips of unseen speakers, 4 categories", "lower", "", 0.42
+    ),
+    Measure("eder7", "the same, 7 categories, silence counted", "lower", "", 0.48),
+    Measure("boundary_f1", "changes of emotion found within 0.25 s in the same recordings, F1", asked=0.6),
+    Measure("drop_noise_5db", "recall lost with noise of kinds never met in training, at 5 dB", "lower", "", 0.1),
+    Measure("drop_telephone", "recall lost over a telephone", "lower", "", 0.06),
+    Measure("drop_mp3_32k", "recall lost as MP3 at 32 kbit/s", "lower", "", 0.06),
+    Measure("drop_reverberation", "recall lost in a room, T60 0.6 s", "lower", "", 0.06),
+    Measure("drop_louder_20db", "recall lost at a level 20 dB higher", "lower", "", 0.02),
+    Measure("drop_quieter_20db", "recall lost at a level 20 dB lower", "lower", "", 0.02),
+    Measure("drop_trimmed", "recall lost where up to 0.5 s of silence is cut from either end", "lower", "", 0.02),
+    Measure("zero_shot_uar_<people>", "`zero_shot_uar` of the women or the men among the speakers", listed=False),
     Measure("development_uar", "`zero_shot_uar` of the corpora that the recipe was chosen on", "neither"),
 )
 """Of ``evaluate_transfer``; only corpora that the weights were not trained on count."""
