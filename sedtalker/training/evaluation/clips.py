@@ -186,8 +186,8 @@ def score_clips(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list
 def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions) -> ClipResult:
     """What the frames of a clip say of the whole of it."""
     shown = trusted_intensity(frames.intensity, frames.posterior)
-    means = (float(speech_mean(values, frames)) for values in (frames.intensity, shown))
-    return ClipResult(clip, category, level, clip_posterior(frames), *means)
+    intensity, seen = (float(speech_mean(values, frames)) for values in (frames.intensity, shown))
+    return ClipResult(clip, category, level, clip_posterior(frames), intensity, seen)
 
 
 def clip_metrics(results: list[ClipResult]) -> dict[str, float]:

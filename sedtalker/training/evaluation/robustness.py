@@ -91,7 +91,7 @@ def through_mp3(samples: Samples) -> Samples:
         for packet in (*stream.encode(frame), *stream.encode(None)):
             sink.mux(packet)
     file.seek(0)
-    with av.open(file) as source:
+    with av.open(file, "r") as source:
         parts = [frame.to_ndarray().mean(0) for frame in source.decode(audio=0)]
     return from_samples(np.concatenate(parts), SAMPLE_RATE).samples
 
