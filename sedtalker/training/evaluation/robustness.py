@@ -1,6 +1,6 @@
 """Sound made worse in the ways of the world: noise, telephones, codecs, rooms, level, and silence cut away.
 
-Noises are of kinds that no training here has met, so the figures say what happens to strangers' recordings.
+Noises are of kinds that no training here has met, so the figures say what happens to recordings of any origin.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Speakers that a diarizer has never heard: recordings joined from their clips, and what enrolling them is worth."""
+"""Speakers that a diarizer was never trained on: recordings joined from their clips, and what enrolling them is worth."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class OrdinaryVoices:
     """What neutral clips of each speaker say of their usual voice, up to a minute, never the clip that is scored.
 
     Args:
-        diarizer: whose encoder and network listen.
+        diarizer: whose encoder and network are used.
         clips: of one corpus, scored or not.
     """
 
