@@ -59,7 +59,10 @@ ENCODER_RUN = (
     "whisper-base diarizer's answers too. 3,500 steps fitted CREMA-D better and unseen corpora no better."
 )
 """How the shipped emotion encoder was trained."""
-HEADS_RUN = "An earlier form of `sedtalker train experiment=transfer_diarizer`, with the same recipe."
+HEADS_RUN = (
+    "Two runs of an earlier form of `sedtalker train experiment=transfer_diarizer`, with the same recipe: some of the\n"
+    "perceptrons heard the copies in loud noise and in rooms, the others did not."
+)
 """How the shipped diarizers were trained."""
 LOOK_AHEAD = 0.48
 """Seconds that the attention of the shipped decoder sees beyond a frame."""
