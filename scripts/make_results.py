@@ -17,10 +17,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config
 from sedtalker.cli.console import ShownProgress, messages_shown
 from sedtalker.progress import Hook
-from sedtalker.training.cards import corrected_decoder_card, decoder_card, fill_card, mouth_model_card
+from sedtalker.training.cards import (
+    corrected_decoder_card,
+    decoder_card,
+    fill_card,
+    mouth_model_card,
+    readout_decoder_card,
+)
 from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.decoder import evaluate_decoder
@@ -34,7 +41,7 @@ from sedtalker.training.tasks.mouth_model import metrics_of_parts
 
 DOCS = Path(__file__).parents[1] / "docs"
 """Where the pages are written."""
-PARTS = ("transfer", "transfer_whisper_base", "speed", "decoder")
+PARTS = ("transfer", "transfer_whisper_base", "speed", "decoder", "decoder_whisper_base")
 """What can be measured."""
 INTRODUCTION = (
     "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were never "
@@ -52,7 +59,10 @@ ENCODER_RUN = (
     "whisper-base diarizer's answers too. 3,500 steps fitted CREMA-D better and unseen corpora no better."
 )
 """How the shipped emotion encoder was trained."""
-HEADS_RUN = "An earlier form of `sedtalker train experiment=transfer_diarizer`, with the same recipe."
+HEADS_RUN = (
+    "Two runs of an earlier form of `sedtalker train experiment=transfer_diarizer`, with the same recipe: some of the\n"
+    "perceptrons heard the copies in loud noise and in rooms, the others did not."
+)
 """How the shipped diarizers were trained."""
 LOOK_AHEAD = 0.48
 """Seconds that the attention of the shipped decoder sees beyond a frame."""
@@ -93,14 +103,20 @@ def page(results: Mapping[str, Any]) -> str:
                 f"`sedtalker evaluate transfer --data DIR --model {command} --clips {measured['limit']} --json`\n\n"
                 f"{table(TRANSFER, measured['summary'])}\n{corpora_table(measured['corpora'])}"
             )
-    for part, title in (
-        ("speed", "Speed and memory of the diarizer"),
-        ("decoder", "Decoder"),
+    forms = "[Other forms of the decoder](decoders.md) at equal size.\n\n"
+    beside = "`--encoder whisper-base`: a readout of Whisper-base's layers beside the decoder.\n\n"
+    for part, command, title, more in (
+        ("speed", "speed", "Speed and memory of the diarizer", ""),
+        ("decoder", "decoder", "Decoder", forms),
+        (
+            *("decoder_whisper_base", "decoder --checkpoint checkpoints/decoder_whisper_base"),
+            *("Decoder with Whisper-base", beside),
+        ),
     ):
         if part in results:
-            command = f"`sedtalker evaluate {part} --data DIR --json`"
-            more = "[Other forms of the decoder](decoders.md) at equal size.\n\n" if part == "decoder" else ""
-            sections.append(f"\n## {title}\n{command}\n\n{more}{table(TEST[part], results[part])}")
+            measures = TEST[command.split()[0]]
+            shell = f"`sedtalker evaluate {command} --data DIR --json`"
+            sections.append(f"\n## {title}\n{shell}\n\n{more}{table(measures, results[part])}")
     return "".join(sections)
 
 
@@ -113,6 +129,7 @@ def write_checkpoints(results: Mapping[str, Any], root: Path) -> None:
         "diarizer": listed_metrics(TRANSFER, results.get("transfer", {}).get("summary", {})),
         "diarizer_whisper_base": listed_metrics(TRANSFER, results.get("transfer_whisper_base", {}).get("summary", {})),
         "decoder": listed_metrics(DECODER, results.get("decoder", {})),
+        "decoder_whisper_base": listed_metrics(DECODER, results.get("decoder_whisper_base", {})),
     }
     for name, metrics in held_out.items():
         path = root / name / "config.json"
@@ -129,8 +146,8 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
     found: dict[str, CheckpointConfig] = {
         name: read_config(root / name)
         for name in (
-            *("decoder", "decoder_streaming", "diarizer", "diarizer_whisper_base", "emotion_encoder"),
-            *("landmarks", "speech_encoder"),
+            *("decoder", "decoder_streaming", "decoder_whisper_base", "diarizer", "diarizer_whisper_base"),
+            *("emotion_encoder", "landmarks", "speech_encoder"),
         )
     }
     decoder, mouth = metrics_of_parts(found["decoder"].metrics)
@@ -139,6 +156,9 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
             decoder_card(LOOK_AHEAD, True, decoder), mouth_model_card(mouth), results.get("decoder")
         ),
         "decoder_streaming": decoder_card(0.0, True, found["decoder_streaming"].metrics),
+        "decoder_whisper_base": readout_decoder_card(
+            MouthReadoutConfig.model_validate(found["decoder_whisper_base"].model), results.get("decoder_whisper_base")
+        ),
         "diarizer": transfer_card(found["diarizer"], results.get("transfer"), HEADS_RUN),
         "diarizer_whisper_base": transfer_card(
             found["diarizer_whisper_base"], results.get("transfer_whisper_base"), HEADS_RUN
@@ -170,6 +190,9 @@ def measure(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
             "transfer_whisper_base": lambda: transfer(data, "whisper-base", arguments.whisper, shown.hook),
             "speed": lambda: _rounded(evaluate_speed(data, hook=shown.hook)),
             "decoder": lambda: _rounded(evaluate_decoder(data, hook=shown.hook)),
+            "decoder_whisper_base": lambda: _rounded(
+                evaluate_decoder(data, builtin_checkpoint("decoder_whisper_base"), arguments.whisper, hook=shown.hook)
+            ),
         }
         for part in arguments.parts:
             results[part] = runs[part]()

@@ -26,6 +26,7 @@ Kind = Literal[
     "diarizer",
     "decoder",
     "corrected_decoder",
+    "readout_decoder",
     "decoder_form",
     "vertex_decoder",
     "published_diarizer",

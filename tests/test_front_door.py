@@ -146,6 +146,19 @@ def test_other_coordinates_change_the_plane_and_nothing_else(animator: Animator,
     assert np.allclose(same.track.valence, plain.track.valence, atol=1e-6)
 
 
+def test_a_recording_unlike_anything_trained_on_is_said_so(
+    animator: Animator, sound: Audio, caplog: pytest.LogCaptureFixture
+) -> None:
+    t = np.arange(32_000) / 16_000
+    alarm = Audio((0.5 * np.sign(np.sin(2 * np.pi * 2500 * t)) * (t % 0.5 < 0.3)).astype(np.float32), 16_000)
+    animator(sound)
+    assert "unlike anything" not in caplog.text
+    animator(alarm, emotion="happy")
+    assert "unlike anything" not in caplog.text, "nothing is recognised"
+    animator(alarm)
+    assert caplog.text.count("unlike anything the diarizer was trained on") == 1
+
+
 def test_another_device_keeps_encoder_trust_and_weights() -> None:
     diarizer = Diarizer.from_pretrained(trust=0.25)
     diarizer.device = "elsewhere"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,9 @@ from numpy.typing import NDArray
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import MotionDecoder
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.idle_motion import IdleMotion
-from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
 from sedtalker.animation.vertex_decoder import VertexDecoder
 from sedtalker.audio import Audio, FrameClock, as_audio, resample_frames
@@ -32,7 +32,7 @@ from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
-from sedtalker.speech.encoder import open_trained_encoder
+from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.version import __version__
 
@@ -41,8 +41,12 @@ Floats = NDArray[np.float32]
 Emotion = EmotionTrack | Path | str | None
 """What an emotion may be given as: a track, its file, ``LABEL:INTENSITY``, or None (the diarizer's)."""
 
-BUILTIN = {"decoder": "decoder", "streaming": "decoder_streaming"}
-"""Names of the built-in decoders, and their checkpoint folders."""
+BUILTIN = {
+    "decoder": "decoder",
+    "streaming": "decoder_streaming",
+    "whisper-base": "decoder_whisper_base",
+}
+"""Names of the built-in decoders, and their checkpoint folders; the last one reads an encoder of the hub."""
 
 
 class Animator:
@@ -63,28 +67,38 @@ class Animator:
     """
 
     def __init__(
-        self, decoder: MotionDecoder, folder: Path, diarizer: Diarizer | str | Path = "diarizer", device: str = "cpu"
+        self,
+        decoder: AnyDecoder,
+        encoder: Encoder,
+        folder: Path,
+        diarizer: Diarizer | str | Path = "diarizer",
+        device: str = "cpu",
     ):
         """Use ``from_pretrained``; this takes its parts."""
-        self.decoder, self.folder, self.device = decoder, folder, device
+        self.decoder, self.encoder, self.folder, self.device = decoder, encoder, folder, device
         self._diarizer = diarizer
         self.builtin = folder in [builtin_checkpoint(name) for name in BUILTIN.values()]
-        described = read_config(folder)
-        self.licence = described.licence
-        backbone = decoder.config.backbone if isinstance(decoder, VertexDecoder) else None
-        self.encoder = open_trained_encoder(folder, backbone, device)
+        self.licence = read_config(folder).licence
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path = "decoder", *, diarizer: Diarizer | str | Path = "diarizer", device: str = "cpu"
+        cls,
+        name: str | Path = "decoder",
+        *,
+        diarizer: Diarizer | str | Path = "diarizer",
+        encoder: str | Path | None = None,
+        device: str = "cpu",
     ) -> Animator:
         """Open weights.
 
         Args:
-            name: ``"decoder"`` or ``"streaming"`` (built in), or the checkpoint folder of a decoder: one of your own
-                actor, or one trained on the vertices of a corpus, which then animates heads of that topology.
+            name: ``"decoder"``, ``"streaming"`` or ``"whisper-base"`` (built in; the last on an encoder of the hub), or
+                the checkpoint folder of a decoder: one of your own actor, or one trained on the vertices of a corpus,
+                which then animates heads of that topology.
             diarizer: gives the emotion where none is given; what ``Diarizer.from_pretrained`` takes. It is opened at
                 its first use.
+            encoder: folder of the hub encoder's weights that the decoder reads; default: this machine's cache of the
+                hub, or the hub.
             device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
 
         Raises:
@@ -94,7 +108,8 @@ class Animator:
         if str(name) not in BUILTIN and not Path(name).is_dir():
             raise InputError(f"{name}: no such checkpoint folder; the built-in decoders are {', '.join(BUILTIN)}")
         folder = builtin_checkpoint(BUILTIN[str(name)]) if str(name) in BUILTIN else Path(name)
-        return cls(load_decoder(folder).to(device), folder, diarizer, device)
+        decoder = load_decoder(folder).to(device)
+        return cls(decoder, open_decoder_encoder(decoder, folder, encoder, device), folder, diarizer, device)
 
     def to(self, device: str) -> Animator:
         """The same animator on another device."""
@@ -102,7 +117,8 @@ class Animator:
         if device == self.device:
             return self
         diarizer = self._diarizer.to(device) if isinstance(self._diarizer, Diarizer) else self._diarizer
-        return Animator(load_decoder(self.folder).to(device), self.folder, diarizer, device)
+        decoder, encoder = deepcopy((self.decoder, self.encoder))
+        return Animator(decoder.to(device), encoder.to(device), self.folder, diarizer, device)
 
     @property
     def diarizer(self) -> Diarizer:
@@ -223,6 +239,7 @@ class Animator:
             return parse_emotion(str(emotion), audio.duration)
         diarizer = self.diarizer
         own = features if diarizer.encoder.sha256() == self.encoder.sha256() else diarizer.encoder(audio)
+        diarizer.note_unfamiliar(own)
         track = diarizer.track(audio, own, diarizer.voice(enroll) if enroll else None)
         return track.confident(min_confidence)
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
-from sedtalker.animation.mouth_model import MouthModel
+from sedtalker.animation.mouth_model import Mouth, MouthModel
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -244,13 +244,20 @@ class CorrectedDecoder(nn.Module):
     @torch.no_grad()
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]."""
+        motion, _, _ = self.corrected(features, track, style)
+        return cast("NDArray[np.float32]", motion[0].float().cpu().numpy())
+
+    @torch.no_grad()
+    def corrected(
+        self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None
+    ) -> tuple[Tensor, Mouth, Tensor]:
+        """Coefficients (1, T, 52) in [0, 1], what the mouth model predicted, and how emotional a frame is (1, T, 1)."""
         device = self.mouth_model.sides.device
         motion = torch.from_numpy(self.decoder.predict(features, track, style))[None].to(device)
         posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
         mouth = self.mouth_model.predict(torch.from_numpy(features.mel)[None].to(device))
         share = emotional(posterior, intensity, style or Style()).to(device)
-        corrected = self.mouth_model.correct(motion, mouth, share)
-        return cast("NDArray[np.float32]", corrected[0].clamp(0.0, 1.0).float().cpu().numpy())
+        return self.mouth_model.correct(motion, mouth, share).clamp(0.0, 1.0), mouth, share
 
 
 def decoder_speech(hidden: int, features: SpeechFeatures) -> Tensor:

@@ -9,11 +9,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from sedtalker.animation.decoder import CorrectedDecoder, CorrectedDecoderConfig, Decoder, DecoderConfig
+from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig, ReadoutDecoder
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig
-from sedtalker.checkpoint import Kind, builtin_checkpoint, read_checkpoint, read_config, restored
+from sedtalker.checkpoint import Kind, builtin_checkpoint, read_checkpoint, read_config, restored, weights_sha256
 from sedtalker.errors import InputError
+from sedtalker.speech.encoder import Encoder, EncoderPair, open_encoder, open_trained_encoder
 
-AnyDecoder = Decoder | CorrectedDecoder | VertexDecoder
+AnyDecoder = Decoder | CorrectedDecoder | ReadoutDecoder | VertexDecoder
 """What ``load_decoder`` gives; each is a ``MotionDecoder``."""
 KINDS: dict[Kind, tuple[type[BaseModel], Callable[[Any], AnyDecoder]]] = {
     "decoder": (DecoderConfig, Decoder),
@@ -21,6 +23,8 @@ KINDS: dict[Kind, tuple[type[BaseModel], Callable[[Any], AnyDecoder]]] = {
     "vertex_decoder": (VertexDecoderConfig, VertexDecoder),
 }
 """Config and network of each kind of decoder checkpoint."""
+READOUT: Kind = "readout_decoder"
+"""Kind of the checkpoints that hold only what stands beside the built-in decoder."""
 
 
 def load_decoder(folder: Path | None = None) -> AnyDecoder:
@@ -31,8 +35,47 @@ def load_decoder(folder: Path | None = None) -> AnyDecoder:
     """
     folder = folder or builtin_checkpoint("decoder")
     kind = read_config(folder).kind
+    if kind == READOUT:
+        return load_readout_decoder(folder)
     if kind not in KINDS:
-        raise InputError(f"{folder}: this is a {kind} checkpoint, a decoder is needed ({', '.join(KINDS)})")
+        raise InputError(f"{folder}: this is a {kind} checkpoint, a decoder is needed ({', '.join([*KINDS, READOUT])})")
     schema, network = KINDS[kind]
     _, config, state = read_checkpoint(folder, kind, schema)
     return restored(lambda: network(config), state, folder)
+
+
+def load_readout_decoder(folder: Path) -> ReadoutDecoder:
+    """The built-in decoder with the readout in a checkpoint folder beside it, ready for inference.
+
+    Raises:
+        InputError: damaged, or made for another built-in decoder.
+    """
+    _, config, state = read_checkpoint(folder, READOUT, MouthReadoutConfig)
+    base = builtin_checkpoint("decoder")
+    decoder = load_decoder(base)
+    if config.decoder_sha256 != weights_sha256(base) or not isinstance(decoder, CorrectedDecoder):
+        raise InputError(f"{folder}: made for another built-in decoder: scripts/fit_mouth_readout.py makes it anew")
+    return ReadoutDecoder(decoder, restored(lambda: MouthReadout(config), state, folder))
+
+
+def open_decoder_encoder(
+    decoder: AnyDecoder, folder: Path, encoder: str | Path | None = None, device: str = "cpu"
+) -> Encoder:
+    """The encoder whose features a decoder reads.
+
+    Args:
+        decoder: from ``load_decoder``.
+        folder: its checkpoint folder.
+        encoder: folder of the hub encoder's weights, where it needs one; default: this machine's cache, or the hub.
+        device: where it runs.
+
+    Raises:
+        InputError: it cannot be had, is not the one the decoder was trained on, or the decoder needs none of the hub.
+    """
+    backbone = decoder.config.backbone if isinstance(decoder, VertexDecoder | ReadoutDecoder) else None
+    if encoder is not None:
+        if backbone is None:
+            raise InputError(f"{folder}: it reads the built-in encoder; another one cannot be given")
+        backbone = backbone.model_copy(update={"name": str(encoder)})
+    opened = open_trained_encoder(folder, backbone, device)
+    return EncoderPair(open_encoder(None, device), opened) if isinstance(decoder, ReadoutDecoder) else opened

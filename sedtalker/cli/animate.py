@@ -73,7 +73,6 @@ def animate(
 
     names = [audio.stem + suffix for suffix in suffixes]
     with OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
-        from sedtalker.animation.animator import Animator
         from sedtalker.animation.gains import Gains, parse_gains
         from sedtalker.animation.idle_motion import IdleMotion
         from sedtalker.animation.style import parse_style
@@ -101,7 +100,7 @@ def animate(
         check_renderer(renderer)
         track = emotion if emotion is not None or held is None else held.rendered
         diarizer = "diarizer" if track is not None else o.open_diarizer(model, encoder, trust, device)
-        animator = Animator.from_pretrained(decoder or "decoder", diarizer=diarizer, device=device)
+        animator = o.open_animator(decoder, encoder, diarizer, device)
         o.save_preset(context, save_preset)
         with one_step(shown.hook, "reading the audio"):
             sound = load_audio(audio, max_seconds)

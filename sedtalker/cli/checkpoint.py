@@ -53,7 +53,7 @@ def inspect(
     print(f"{'trained on':<12}{('; '.join(config.trained_on))}\n{'sha256':<12}{described['weights_sha256']}")
     if config.held_out:
         print("on test data, never used for a choice (docs/results.md):")
-        part = "decoder" if config.kind == "corrected_decoder" else config.kind.replace("_", "-")
+        part = "decoder" if config.kind in ("corrected_decoder", "readout_decoder") else config.kind.replace("_", "-")
         print(explained(TEST.get(part, ()), config.held_out))
     if config.metrics:
         print("on validation data, used for choices:")
@@ -258,7 +258,7 @@ def cached_folder(config: BackboneConfig) -> Path | None:
 def _figures(weights: BuiltIn) -> str:
     from sedtalker.training.evaluation.measures import TEST, listed_metrics
 
-    part = "decoder" if weights.kind == "corrected_decoder" else weights.kind.replace("_", "-")
+    part = "decoder" if weights.kind in ("corrected_decoder", "readout_decoder") else weights.kind.replace("_", "-")
     listed = [(m.key, value) for m, value in listed_metrics(TEST.get(part, ()), weights.held_out)]
     listed = listed or list(weights.held_out.items())
     return ", ".join(f"{key} {value:.3g}" for key, value in listed[:SHOWN])
@@ -336,10 +336,13 @@ def copied(config: BackboneConfig, source: Path) -> Path:
 
     if not source.is_dir():
         raise InputError(f"{source}: no such folder")
-    digest = open_encoder(config.model_copy(update={"name": str(source), "revision": None})).sha256()
-    for weights in built_in_weights():
-        needed = read_config(Path(weights.folder)).encoder_sha256
-        if weights.encoder == config.name and needed not in (None, digest):
+    for weights in [w for w in built_in_weights() if w.encoder == config.name]:
+        described = read_config(Path(weights.folder))
+        layers = described.model["backbone"].get("side_by_side")
+        own = config.model_copy(
+            update={"name": str(source), "revision": None, "side_by_side": layers and tuple(layers)}
+        )
+        if described.encoder_sha256 not in (None, open_encoder(own).sha256()):
             raise InputError(f"{source}: not the weights of {config.name} that {weights.name} was trained on")
     commit = config.revision or hashlib.sha1((source / "model.safetensors").read_bytes()).hexdigest()
     root = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=config.name, repo_type="model")

@@ -184,6 +184,9 @@ def transfer(
 def decoder(
     data: Data = None,
     checkpoint: Checkpoint = None,
+    encoder: Annotated[
+        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
+    ] = None,
     baselines: Annotated[
         Path | None, typer.Option(help="A folder of other decoders' checkpoints, trained alike, to compare with.")
     ] = None,
@@ -195,7 +198,7 @@ def decoder(
     from sedtalker.training.evaluation.decoder import evaluate_decoder
 
     with ShownProgress(progress) as shown:
-        metrics = evaluate_decoder(find_data(data), checkpoint, baselines=baselines, hook=shown.hook)
+        metrics = evaluate_decoder(find_data(data), checkpoint, encoder, baselines, shown.hook)
     _show(metrics, json)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sedtalker.animation.animator import Animator
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.face.face import Face
     from sedtalker.mesh.mesh import Mesh
@@ -65,8 +66,8 @@ MinConfidenceOption = Annotated[
 EncoderOption = Annotated[
     str | None,
     typer.Option(
-        help="The speech encoder behind the diarizer: emotion_encoder (built in), whisper-base (from the Hugging Face "
-        "hub, more accurate), or a folder with the weights of openai/whisper-base."
+        help="The speech encoder: emotion_encoder (built in), whisper-base (of the Hugging Face hub; better at emotion "
+        "and, in animate, at lips), or a folder with the weights of openai/whisper-base."
     ),
 ]
 """Of the diarizer's encoder."""
@@ -209,15 +210,36 @@ def open_face(
     return Mesh.load(mesh) if as_mesh else Face.from_mesh(mesh, head=head, landmarks=landmarks, hook=hook)
 
 
+def hub_encoder(encoder: str | None) -> tuple[bool, str | None]:
+    """Whether ``--encoder`` names Whisper-base, and the folder of its weights; None: the hub's.
+
+    Raises:
+        InputError: neither a known name nor a folder.
+    """
+    if encoder in (None, "emotion_encoder"):
+        return False, None
+    if encoder != "whisper-base" and not Path(str(encoder)).is_dir():
+        raise InputError(f"--encoder {encoder}: give emotion_encoder, whisper-base or a folder with its weights")
+    return True, None if encoder == "whisper-base" else encoder
+
+
 def open_diarizer(model: str | None, encoder: str | None, trust: float, device: str) -> Diarizer:
     """The diarizer that ``--model`` and ``--encoder`` name."""
     from sedtalker.emotion.diarizer import DIARIZERS, Diarizer
 
-    folder = None
-    if encoder not in (None, "emotion_encoder"):
+    whisper, folder = hub_encoder(encoder)
+    if whisper:
         if model is not None and model not in DIARIZERS:
             raise InputError("--encoder chooses among the built-in diarizers; leave --model out")
-        model, folder = "whisper-base", None if encoder == "whisper-base" else encoder
-        if folder is not None and not Path(folder).is_dir():
-            raise InputError(f"--encoder {encoder}: give emotion_encoder, whisper-base or a folder with its weights")
+        model = "whisper-base"
     return Diarizer.from_pretrained(model or "diarizer", device, encoder=folder, trust=trust)
+
+
+def open_animator(decoder: Path | None, encoder: str | None, diarizer: Diarizer | str, device: str) -> Animator:
+    """The animator of ``--decoder``; without it ``--encoder whisper-base`` moves the mouth too."""
+    from sedtalker.animation.animator import Animator
+
+    whisper, folder = hub_encoder(encoder)
+    if decoder is not None or not whisper:
+        return Animator.from_pretrained(decoder or "decoder", diarizer=diarizer, device=device)
+    return Animator.from_pretrained("whisper-base", diarizer=diarizer, encoder=folder, device=device)

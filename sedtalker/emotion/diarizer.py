@@ -15,7 +15,16 @@ from sedtalker.audio import Audio, as_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
 from sedtalker.emotion.functionals import Voice
-from sedtalker.emotion.inference import TrackRule, diarize, emotion_track, enrol, frame_emotions, load_diarizer
+from sedtalker.emotion.inference import (
+    UNFAMILIAR,
+    TrackRule,
+    diarize,
+    emotion_track,
+    enrol,
+    frame_emotions,
+    load_diarizer,
+    unfamiliarity,
+)
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.track import EmotionTrack
@@ -160,6 +169,7 @@ class Diarizer:
             with one_step(hook, "encoding the speech"):
                 features = self.encoder(sound)
                 voice = self.voice(enroll) if enroll else None
+            self.note_unfamiliar(features)
             with one_step(hook, "recognising the emotion"):
                 track = self.track(sound, features, voice)
         return track.confident(min_confidence)
@@ -172,6 +182,11 @@ class Diarizer:
             self.classifier, audio, frame_emotions(self.network, features), features.clock.times(len(features))
         )
         return emotion_track(frames, features.clock, audio.duration, rule=self.rule)
+
+    def note_unfamiliar(self, features: SpeechFeatures) -> None:
+        """Log one line where a recording is unlike anything the network was trained on (``unfamiliarity``)."""
+        if self.classifier is None and unfamiliarity(self.network, features) > UNFAMILIAR:
+            log.warning("this recording is unlike anything the diarizer was trained on: take its emotion as a guess")
 
     def voice(self, recordings: Iterable[Recording]) -> Voice:
         """The usual voice of a speaker, from other recordings; the first minute of each counts.

@@ -24,6 +24,8 @@ from sedtalker.speech.features import SpeechFeatures
 
 WINDOW_SECONDS = 60.0
 """Seconds that the network sees at once."""
+UNFAMILIAR = 1.0
+"""``unfamiliarity`` from which on a recording is unlike anything trained on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +147,23 @@ def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Vo
     if not voice.weight[..., 0].any():
         raise InputError("no speech was found in the enrolled clips; give clips in which the speaker talks")
     return voice
+
+
+@torch.no_grad()
+def unfamiliarity(diarizer: DiarizerNetwork, features: SpeechFeatures) -> float:
+    """How far a recording lies from what a diarizer was trained on; above ``UNFAMILIAR`` hardly anything is like it.
+
+    The functionals of its first minute in deviations of those of training, root mean square over functionals, median
+    over windows. The built-in diarizer gives about .65 for other speakers of CREMA-D (19 of 20 below .8), .75 to .85
+    for emotional and read speech of other corpora, more than 1 for animals, machines and words spoken into a bad telephone.
+    0 where the network does not know its training data, or nobody speaks.
+    """
+    known = (diarizer.scale != 1.0) | (diarizer.mean != 0.0)
+    if not known.any() or not features.speech.any():
+        return 0.0
+    rows, _ = diarizer.describe(_window(diarizer, features, slice(0, round(WINDOW_SECONDS * features.clock.rate))))
+    apart = ((rows[0] - diarizer.mean) * diarizer.scale)[:, known]
+    return float(apart.square().mean(-1).sqrt().median())
 
 
 @torch.no_grad()

@@ -8,9 +8,11 @@ The built-in one reads centred log-mels: a stride-2 convolution and residual dil
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
@@ -209,6 +211,41 @@ class MelEncoder:
             prosody=track.unflatten(0, (-1, 2)).mean(1).numpy(),
             speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
         )
+
+
+class EncoderPair:
+    """Two encoders as one: hidden vectors side by side, everything else of the first.
+
+    Args:
+        first: gives log-mels, prosody and speech too.
+        second: on the same clock.
+    """
+
+    sample_rate = SAMPLE_RATE
+    clock = FRAME_CLOCK
+
+    def __init__(self, first: Encoder, second: Encoder):
+        self.first, self.second = first, second
+
+    @property
+    def channels(self) -> int:
+        """Size of both hidden vectors together."""
+        return self.first.channels + self.second.channels
+
+    def sha256(self) -> str:
+        """Hash of both."""
+        return hashlib.sha256((self.first.sha256() + self.second.sha256()).encode()).hexdigest()
+
+    def to(self, device: str) -> Self:
+        """Move both there."""
+        self.first.to(device)
+        self.second.to(device)
+        return self
+
+    def __call__(self, audio: Audio) -> SpeechFeatures:
+        """Features of a recording."""
+        own, beside = self.first(audio), self.second(audio)
+        return replace(own, hidden=np.concatenate([own.hidden, beside.hidden], axis=1))
 
 
 BUILTIN_ENCODERS = ("speech_encoder", "emotion_encoder")

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
+from sedtalker.training.corpora.few_clips import few_clips
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.loop import CONFIG, fit, is_main_process, read_log
 from sedtalker.training.task import Task, TrainerConfig, naming_settings
@@ -168,6 +169,8 @@ def train(config: Mapping[str, Any], hook: Hook = no_progress) -> dict[str, floa
     name = str(task_config.pop("name", ""))
     data = find_data(Path(settings.data) if settings.data else None)
     cache = cache_folder(settings.cache)
+    if settings.fast:
+        data = few_clips(data, Path(settings.trainer.run_dir) / "few_clips")
     task = make_task(name, task_config, data, cache, settings.fast)
     logger.info("%s: run %s, data %s, cache %s", name, settings.trainer.run_dir, data, cache)
     return fit(task, settings.trainer, hook, config)

@@ -1,12 +1,22 @@
 """From features to a track, with a small network whose weights are random."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.emotion import inference as module
-from sedtalker.emotion.inference import FrameEmotions, TrackRule, diarize, frame_emotions, load_diarizer, shape_track
+from sedtalker.emotion.inference import (
+    FrameEmotions,
+    TrackRule,
+    diarize,
+    frame_emotions,
+    load_diarizer,
+    shape_track,
+    unfamiliarity,
+)
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -107,3 +117,15 @@ def test_another_encoder_is_refused(network):
     wide = SpeechFeatures(given.clock, np.zeros((50, 5), np.float32), given.mel, given.prosody, given.speech)
     with pytest.raises(InputError):
         frame_emotions(network, wide)
+
+
+def test_unfamiliarity_counts_deviations_of_training() -> None:
+    torch.manual_seed(0)
+    fresh = DiarizerNetwork(DiarizerConfig(hidden_channels=4, width=8, members=2, windows=(0.5, 2.0))).eval()
+    sound = features(100)
+    assert unfamiliarity(fresh, sound) == 0.0, "a network that does not know its training data"
+    fresh.scale.fill_(2.0)
+    at_two = unfamiliarity(fresh, sound)
+    fresh.scale.fill_(6.0)
+    assert unfamiliarity(fresh, sound) == pytest.approx(3 * at_two, rel=1e-4)
+    assert unfamiliarity(fresh, replace(sound, speech=np.zeros(100, bool))) == 0.0

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 
+from sedtalker.animation.mouth_readout import MouthReadoutConfig
+from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.evaluation.measures import card_table, listed_metrics
 from sedtalker.training.evaluation.motion_measures import DECODER
 
@@ -71,6 +73,18 @@ def corrected_decoder_card(decoder: str, mouth_model: str, held_out: Mapping[str
             parts="\n".join(f"#{card}" for card in parts),
         ).rstrip()
         + "\n"
+    )
+
+
+def readout_decoder_card(config: MouthReadoutConfig, held_out: Mapping[str, float] | None = None) -> str:
+    """The card of a decoder with a readout beside it; ``held_out``: see ``corrected_decoder_card``."""
+    return fill_card(
+        "readout_decoder",
+        share=config.share,
+        layers=" and ".join(map(str, config.backbone.side_by_side or ())),
+        width=config.width,
+        reach=config.reach * config.step / FRAME_CLOCK.rate,
+        metrics=_held_out(held_out) if held_out else "",
     )
 
 

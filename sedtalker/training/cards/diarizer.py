@@ -75,6 +75,7 @@ def transfer_card(
         members=model["members"],
         windows=", ".join(f"{w:g}" for w in model["windows"]),
         temperature=model["temperature"],
+        boundaries=_boundaries(len(model.get("frame_networks", ()))),
         corpora="\n".join(f"- {name}" for name in checkpoint.trained_on),
         test=test,
         metrics=card_table("diarizer", checkpoint.metrics) if checkpoint.metrics else "Not kept.",
@@ -91,6 +92,15 @@ def _corpora(trained_on: list[str]) -> str:
         facts = (part.language, part.content, str(part.speakers), str(part.hours)) if part else ("",) * 4
         rows.append((title, licence.rstrip(")"), *facts))
     return _table(("corpus", "licence", "language", "content", "training speakers", "hours"), rows)
+
+
+def _boundaries(networks: int) -> str:
+    """What finds the changes of emotion inside a recording."""
+    if not networks:
+        return "No network finds where the emotion changes; the categories alone say so."
+    return (
+        "A small convolutional network finds where the emotion changes inside a recording (`experiment=frame_network`)."
+    )
 
 
 def _encoder(backbone: dict[str, Any] | None) -> str:

@@ -23,7 +23,7 @@ from sedtalker.errors import InputError, extra
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import analyse
-from sedtalker.speech.whisper import WhisperEncoder, layer_frames
+from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples
 from sedtalker.training.corpora.cache import Item, WaveformStore, cache_key, open_arrays
 from sedtalker.training.corpora.manifest import Clip
@@ -117,13 +117,16 @@ def load_teacher(data: Path, source: str | None = None) -> Teacher:
         InputError: the weights cannot be had.
     """
     _, _, state = read_checkpoint(builtin_checkpoint("diarizer_whisper_base"), "diarizer", DiarizerConfig)
+    return Teacher(open_whisper(data, source), state["layer_mean"], state["layer_projection"])
+
+
+def open_whisper(data: Path, source: str | None = None, layers: tuple[int, ...] = LAYERS) -> WhisperEncoder:
+    """Whisper-base as an encoder of some of its layers; for the arguments and errors see ``load_teacher``."""
     if source is None:
         source = str(data / TEACHER_FILE) if (data / TEACHER_FILE).is_file() else TEACHER
     if source.endswith(".npz"):
-        encoder = WhisperEncoder(load_whisper_blocks(Path(source)))
-    else:
-        encoder = WhisperEncoder.open(BackboneConfig(name=source))
-    return Teacher(encoder, state["layer_mean"], state["layer_projection"])
+        return WhisperEncoder(load_whisper_blocks(Path(source)), layers)
+    return WhisperEncoder.open(BackboneConfig(name=source, side_by_side=layers))
 
 
 def load_whisper_blocks(path: Path, sizes: Mapping[str, Any] = WHISPER_BASE) -> Any:

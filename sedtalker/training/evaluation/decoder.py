@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.pretrained import AnyDecoder, load_decoder
+from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.audio import load_audio
+from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
@@ -31,7 +32,7 @@ from sedtalker.metrics.motion import (
     upper_face_dynamics_deviation,
 )
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.encoder import Encoder, open_encoder
+from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import BILABIAL, SpeechFeatures
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import (
@@ -42,6 +43,7 @@ from sedtalker.training.evaluation.lips import (
     steady_track,
     tracked_height,
     unseen_metrics,
+    wild_metrics,
     with_tracking,
 )
 from sedtalker.training.motion.alignment import phone_intervals
@@ -240,7 +242,7 @@ EMOTIONAL_CLIPS = 10
 def evaluate_decoder(
     data: Path,
     checkpoint: Path | None = None,
-    encoder: Path | None = None,
+    encoder: str | Path | None = None,
     baselines: Path | None = None,
     hook: Hook = no_progress,
 ) -> dict[str, float]:
@@ -248,7 +250,7 @@ def evaluate_decoder(
 
     By the keys of ``measures.DECODER``. ``lip_…``, ``closure_…``, ``contact_rate``: ``lip_metrics`` of the clips as
     they were recorded; ``…_synchronised``: with sound and picture synchronised (``synchrony``), as all motion of the
-    open 4D set is; ``…_unseen``: ``unseen_metrics``;
+    open 4D set is; ``…_unseen``: ``unseen_metrics``; ``…_wild``: ``wild_metrics``;
     ``…_voice_changed`` (needs pyworld) and ``…_5db``: ``evaluate_voices``; ``shift_…``, ``controllability``,
     ``closure_rate_worst_emotion``: ``expression_metrics``; ``control_accuracy``, ``intensity_rho``, ``lip_leak``:
     ``evaluate_control``; ``mve_mm``, ``lve_mm2``, ``eve_mm2``, ``fdd_mm``, ``jerk_ratio`` with ``static_`` and
@@ -257,12 +259,14 @@ def evaluate_decoder(
     Args:
         data: the training data.
         checkpoint: the decoder; the built-in one if None.
-        encoder: the speech encoder it was trained on.
+        encoder: folder of the hub encoder's weights that it reads; default: the hub's cache, or the hub.
         baselines: a folder of other decoders' checkpoints, each measured likewise (``baseline_NAME_…``);
             ``lve_vs_best_baseline`` and ``mve_vs_best_baseline`` are our errors over the smallest of theirs.
         hook: progress.
     """
-    decoder, net, face = load_decoder(checkpoint), open_encoder(encoder), load_face()
+    folder = checkpoint or builtin_checkpoint("decoder")
+    decoder, face = load_decoder(folder), load_face()
+    net = open_decoder_encoder(decoder, folder, encoder)
     lip_measure = measure_lips(face)
     clips = read_grid(data)
     sentences = encode_test_sentences(net, [clip.as_recorded() for clip in clips], lip_measure, cache_folder(), hook)
@@ -272,7 +276,7 @@ def evaluate_decoder(
     metrics |= {f"{name}_synchronised": synchronised[name] for name in ("lip_r", "lip_width_r")}
     logger.info("lips measured")
     metrics |= evaluate_voices(decoder, face, net, [(h.clip, h.features) for h in sentences], hook)
-    metrics |= unseen_metrics(decoder, face, net, data)
+    metrics |= unseen_metrics(decoder, face, net, data) | wild_metrics(decoder, face, net, data, hook)
     metrics |= expression_metrics(decoder, face, lip_measure, sentences)
     parts = read_parts(data)
     spoken = [Spoken(h.features, h.spoken) for h in sentences]

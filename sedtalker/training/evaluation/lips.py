@@ -166,6 +166,76 @@ def unseen_metrics(decoder: AnyDecoder, face: Face, net: Encoder, data: Path) ->
     return metrics | {f"{name}_all": correlation(a, b) for name, (a, b) in curves.items()}
 
 
+# --- Eighteen talkers of public video, English, for evaluation only.
+
+WILD_LAG = 0.17
+"""Seconds by which sound and picture of web video may be apart; each clip is scored at its best lag."""
+WILD_LAGS = np.arange(-17, 18) / 100
+"""Lags that are tried, seconds."""
+
+
+def wild_metrics(
+    decoder: AnyDecoder, face: Face, net: Encoder, data: Path, hook: Hook = no_progress
+) -> dict[str, float]:
+    """``lip_r_wild``, ``lip_width_r_wild``: inner-lip height and width, mean over clips, on speech frames.
+
+    Each clip at the lag within ``WILD_LAG`` at which the height follows best. ``lip_r_wild_energy``: log energy alone;
+    ``lip_r_wild_shuffled``: the motion of half a clip away, both at their own best lag. ``amplitude_ratio_wild``:
+    median over clips of the predicted 95th percentile of the opening over the tracked one. Empty where the clips are
+    not there.
+    """
+    values: dict[str, list[float]] = {}
+    clips = sorted((data / "motion/wild").glob("*.npz"))
+    for path in counted(clips, hook, "lips of unseen talkers", len(clips)):
+        features = net(load_audio(path.with_suffix(".opus")))
+        moved = decoder.predict(features, steady_track("neutral", 0.0))
+        height, width = lip_aperture(face, moved), lip_width(face, moved)
+        with np.load(path, allow_pickle=False) as tracked:
+            lips, found = tracked["features"][:, :2].astype(np.float32), tracked["ok"].astype(np.float32)
+            times = np.arange(len(lips)) / float(tracked["fps"])
+        clip = _WildClip(features, times, lips, found)
+        best, lag = clip.best(height)
+        values.setdefault("lip_r_wild", []).append(best)
+        values.setdefault("lip_width_r_wild", []).append(clip.score(width, lag, 1))
+        values.setdefault("lip_r_wild_energy", []).append(clip.best(features.prosody[:, 0])[0])
+        values.setdefault("lip_r_wild_shuffled", []).append(clip.best(np.roll(height, len(height) // 2))[0])
+        rest = lip_aperture(face, 0.0 * moved[:1])[0]
+        shown = np.percentile(height[features.speech] - rest, 95)
+        values.setdefault("amplitude_ratio_wild", []).append(float(shown / np.percentile(clip.at(lag, 0), 95)))
+    ratios = values.pop("amplitude_ratio_wild", None)
+    metrics = {name: float(np.mean(each)) for name, each in values.items()}
+    return metrics if ratios is None else metrics | {"amplitude_ratio_wild": float(np.median(ratios))}
+
+
+@dataclass(frozen=True, eq=False)
+class _WildClip:
+    """Speech features of a clip, and its tracked lips (T, 2) with where the face was found (T,), at ``times``."""
+
+    features: SpeechFeatures
+    times: NDArray[np.float64]
+    lips: NDArray[np.float32]
+    found: NDArray[np.float32]
+
+    def speaking(self, lag: float) -> NDArray[np.bool_]:
+        """Frames of speech in which the face was found."""
+        own = self.features.clock.times(len(self.features)) + lag
+        return np.asarray(self.features.speech & (np.interp(own, self.times, self.found) > 0.99))
+
+    def at(self, lag: float, column: int) -> NDArray[np.floating]:
+        """A tracked distance on the frames of ``speaking``."""
+        own = self.features.clock.times(len(self.features)) + lag
+        return np.asarray(np.interp(own, self.times, self.lips[:, column])[self.speaking(lag)])
+
+    def score(self, curve: NDArray[np.floating], lag: float, column: int) -> float:
+        """Correlation of a predicted curve (T,) with a tracked distance."""
+        return correlation(curve[self.speaking(lag)], self.at(lag, column))
+
+    def best(self, curve: NDArray[np.floating]) -> tuple[float, float]:
+        """The highest correlation with the height, and its lag."""
+        scores = [self.score(curve, float(lag), 0) for lag in WILD_LAGS]
+        return max(scores), float(WILD_LAGS[int(np.argmax(scores))])
+
+
 # --- The lips of a decoder when the tracked talker's sentences come in other voices, or through noise.
 
 NOISE_DECIBELS = 5.0

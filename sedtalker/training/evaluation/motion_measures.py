@@ -32,6 +32,11 @@ DECODER = (
     Measure("lip_r_unseen_energy", "control: `lip_r_unseen` of log energy", "neither"),
     Measure("lip_r_unseen_all", "inner-lip height of that talker, pauses included"),
     Measure("lip_r_unseen_energy_all", "control: `lip_r_unseen_all` of log energy", "neither"),
+    Measure("lip_r_wild", "inner-lip height of 18 English talkers never trained on, each clip at its best lag"),
+    Measure("lip_r_wild_energy", "control: `lip_r_wild` of log energy", "neither"),
+    Measure("lip_r_wild_shuffled", "control: `lip_r_wild` with the motion of half a clip away", "neither"),
+    Measure("lip_width_r_wild", "inner-lip width of these talkers"),
+    Measure("amplitude_ratio_wild", "their predicted over their tracked opening, 95th percentiles, median", "neither"),
     Measure("closure_rate", "share of p, b, m on which the lips close", asked=0.97),
     Measure("false_closure_rate", "share of open vowels that are closed", "lower", asked=0.05),
     Measure(

@@ -1,4 +1,4 @@
-"""Speakers that a diarizer was never trained on: recordings joined from their clips, and what enrolling them is worth."""
+"""Speakers a diarizer was never trained on: recordings joined from their clips, and what enrolling them is worth."""
 
 from __future__ import annotations
 

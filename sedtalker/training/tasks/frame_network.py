@@ -24,6 +24,7 @@ from sedtalker.training.cards.diarizer import with_licences
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
 from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFeatures, open_features
 from sedtalker.training.corpora.emotion_speech import SILENCE
+from sedtalker.training.corpora.speech import weights_licence
 from sedtalker.training.corpora.window_statistics import open_inputs
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask, naming_settings
@@ -216,7 +217,7 @@ class FrameNetworkTask(PreparedTask):
         assert isinstance(model, FrameNetwork)
         config = CheckpointConfig(
             kind="frame_network",
-            licence="CC-BY-NC-SA-4.0",
+            licence=weights_licence(self.names),
             trained_on=with_licences(self.names),
             encoder_sha256=None,
             model=model.config.model_dump(mode="json"),

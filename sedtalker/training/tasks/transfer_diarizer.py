@@ -51,6 +51,7 @@ from sedtalker.training.corpora.transfer_recipe import (
     votes_on,
 )
 from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.tasks.diarizer import with_frame_networks
 from sedtalker.training.tasks.whitened_perceptrons import (
     Described,
     WhitenedPerceptrons,
@@ -89,8 +90,10 @@ class TransferDiarizerTaskConfig(BaseModel):
     """Share of the windows from each corpus; one of them must have votes."""
     licence_check: bool = True
     """Refuse corpora whose licence does not allow free weights."""
-    copies: dict[str, tuple[int, ...]] = {"cremad": (0, 1, 2, 3)}
-    """Copies of each corpus, see ``emotion_encoder``; those not named: their clips alone."""
+    copies: dict[str, tuple[int, ...]] = {"cremad": (0, 1, 2, 3, 6, 7)}
+    """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
+    copy_weight: dict[int, float] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0}
+    """How much likelier than the clips themselves their copies are drawn; those not named: as likely."""
     development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
     """Corpora never trained on, by which the best weights are chosen and the temperature is fitted. Those that are not
     there are left out; without any, the validation speakers of the rated corpora take their place."""
@@ -116,6 +119,9 @@ class TransferDiarizerTaskConfig(BaseModel):
     """Weight of the cross-entropy of the intensity."""
     steps: tuple[float, float] = (0.5, 2.5)
     """Thresholds of intensity in use."""
+    frame_networks: tuple[str, ...] = ()
+    """Export folders of ``experiment=frame_network``, of which the boundaries alone are used: their categories do not
+    transfer."""
     model: dict[str, Any] = {"windows": (1.5, 4.0, 20.0), "width": 224, "members": 6, "dropout": 0.4}
     """Sizes of the diarizer, see ``DiarizerConfig``."""
 
@@ -227,19 +233,21 @@ class TransferDiarizerTask(PreparedTask):
         else:
             logger.info("no corpus of task.development is there: the validation speakers choose the best weights")
             self.development = {name: windows(name, "valid", 0) for name in self.rated}
-        self._fit(parts, votes)
+        drawn = [copy for name in c.corpora for copy in c.copies.get(name, (0,))]
+        self._fit(parts, [c.copy_weight.get(copy, 1.0) for copy in drawn], votes)
 
-    def _fit(self, parts: list[ClipWindows], votes: Mapping[str, Votes]) -> None:
-        """Targets, chances, whitening and inputs of all training windows."""
+    def _fit(self, parts: list[ClipWindows], weights: list[float], votes: Mapping[str, Votes]) -> None:
+        """Targets, chances, whitening and inputs of all training windows; ``weights``: of each part."""
         c = self.config
         clips = [part.clips[i] for part in parts for i in part.clip]
         described = join_described(part.described for part in parts)
         category, corpus = np.array([_category(clip) for clip in clips]), np.array([clip.corpus for clip in clips])
         self.target = soft_targets(clips, votes, c.intended, c.bursts)
+        weight = np.repeat(weights, [len(part.clip) for part in parts])
         self.chance = np.zeros(len(clips))
         for name, share in c.corpora.items():  # within a corpus every category is as likely
             here = corpus == name
-            each = 1.0 / np.bincount(category[here], minlength=len(CATEGORIES))[category[here]]
+            each = weight[here] / np.bincount(category[here], minlength=len(CATEGORIES))[category[here]]
             self.chance[here] = share * each / each.sum()
         self.chance /= self.chance.sum()
         self.has_votes = np.isin(corpus, self.rated).astype(np.float32)
@@ -319,6 +327,9 @@ class TransferDiarizerTask(PreparedTask):
         if self.teacher is not None:
             network.layer_mean.copy_(self.teacher.mean)
             network.layer_projection.copy_(self.teacher.projection)
+        if self.config.frame_networks:
+            network.config = network.config.model_copy(update={"frame_share": 0.0})
+            network = with_frame_networks(network, [Path(folder) for folder in self.config.frame_networks])
         trained_on = [with_licence(name) for name in self.config.corpora]
         config = CheckpointConfig(
             kind="diarizer",

@@ -23,7 +23,14 @@ from sedtalker.training.corpora.layer_features import (
 )
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import check_free, corpora, find_corpus, strictest_use, weights_licence
-from sedtalker.training.corpora.transfer_recipe import TransferAugmenter, TransferRecipe, mask_noisy_spectrum, telephone
+from sedtalker.training.corpora.transfer_recipe import (
+    NOISY,
+    REVERBERANT,
+    TransferAugmenter,
+    TransferRecipe,
+    mask_noisy_spectrum,
+    telephone,
+)
 
 SIZES = {"d_model": 16, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "num_mel_bins": 80}
 
@@ -76,6 +83,17 @@ def test_copies_draw_as_the_shipped_weights_were_trained() -> None:
     assert after == AFTER, "the order of the draws has changed"
     assert total == pytest.approx(TOTAL, rel=0.01)  # codecs differ between versions
     assert np.array_equal(material().copy(voice(), 0, np.random.default_rng(0)), voice())
+
+
+@pytest.mark.parametrize(("copy", "snr"), [(NOISY, (-2.0, 14.0)), (REVERBERANT, None)])
+def test_noisy_and_reverberant_copies_keep_the_clip_inside(copy: int, snr: tuple[float, float] | None) -> None:
+    made = [material().copy(voice(), copy, np.random.default_rng((copy, i))) for i in range(8)]
+    assert all(m.dtype == np.float32 and np.isfinite(m).all() for m in made)
+    again = material().copy(voice(), copy, np.random.default_rng((copy, 0)))
+    assert np.array_equal(again, made[0])
+    assert all(not np.array_equal(m[: len(voice())], voice()[: len(m)]) for m in made)
+    if snr is not None:
+        assert {len(m) for m in made} == {len(voice())}
 
 
 def test_without_material_there_is_noise_all_the_same() -> None:

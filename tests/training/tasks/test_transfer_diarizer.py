@@ -10,7 +10,9 @@ import torch
 
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, read_config, weights_sha256, write_checkpoint
+from sedtalker.emotion.frame_network import FrameNetwork, FrameNetworkConfig
 from sedtalker.emotion.inference import diarize, load_diarizer
+from sedtalker.emotion.network import DiarizerNetwork, FrameBatch
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
@@ -77,6 +79,30 @@ def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> Non
     assert written.encoder_sha256 == weights_sha256(tmp_path / "encoder")
     assert written.model["backbone"] is None
     assert load_diarizer(tmp_path / "export").encoder_channels == 12
+
+
+def test_a_frame_network_adds_boundaries_and_nothing_else(rated_voices: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small = FrameNetworkConfig(width=8, layout="C")
+    stored = CheckpointConfig(kind="frame_network", licence="ODbL-1.0", trained_on=[], model=small.model_dump())
+    write_checkpoint(tmp_path / "frames", stored, FrameNetwork(small).state_dict(), "# Frames\n")
+    sizes = EmotionEncoderConfig(stem_channels=8, width=16, channels=12, dilations=(1, 2))
+    encoder = CheckpointConfig(kind="emotion_encoder", licence="ODbL-1.0", trained_on=[], model=sizes.model_dump())
+    write_checkpoint(tmp_path / "encoder", encoder, EmotionEncoder(sizes).state_dict(), "# An encoder\n")
+    given = {**CONFIG, "encoder": str(tmp_path / "encoder"), "frame_networks": (str(tmp_path / "frames"),)}
+    task = TransferDiarizerTask(given, rated_voices, tmp_path / "cache")
+    task.export(trained(task, 2), tmp_path / "export", {})
+    whole = load_diarizer(tmp_path / "export")
+    plain = DiarizerNetwork(whole.config.model_copy(update={"frame_networks": ()})).eval()
+    plain.load_state_dict({k: v for k, v in whole.state_dict().items() if not k.startswith("frame_networks")})
+    speech = torch.ones(1, 96, dtype=torch.bool)
+    batch = FrameBatch(torch.randn(1, 96, 80), torch.rand(1, 96, 4), speech, speech, torch.randn(1, 96, 12))
+    with torch.no_grad():
+        with_network, without = whole.frames(batch), plain.frames(batch)
+    assert torch.equal(with_network.log_posterior, without.log_posterior)
+    assert torch.equal(with_network.intensity, without.intensity)
+    assert with_network.boundary.min() > 0
+    assert not without.boundary.any()
 
 
 def test_enrolment_is_of_other_clips_of_the_same_speaker() -> None:

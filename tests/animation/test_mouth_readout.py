@@ -1,0 +1,159 @@
+"""A mouth read out of a hub encoder's layers, beside the built-in decoder; a tiny random Whisper stands in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.animation.animator import Animator
+from sedtalker.animation.idle_motion import IdleMotion
+from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig, ReadoutDecoder
+from sedtalker.animation.pretrained import load_decoder, open_decoder_encoder
+from sedtalker.audio import Audio, load_audio
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
+from sedtalker.emotion.formats import constant_track
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.speech.backbone import BackboneConfig
+from sedtalker.speech.encoder import EncoderPair, open_encoder
+
+transformers = pytest.importorskip("transformers")
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
+STILL = IdleMotion(blinks=False, gaze=False, head=False)
+
+
+def small(**options: object) -> MouthReadout:
+    torch.manual_seed(0)
+    backbone = BackboneConfig(name="tiny", side_by_side=(1, 2))
+    config = MouthReadoutConfig(backbone=backbone, layer_channels=16, width=4, **options)  # type: ignore[arg-type]
+    readout = MouthReadout(config).eval().requires_grad_(False)
+    readout.projection.normal_()
+    readout.read.bias.fill_(0.5)
+    return readout
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    sizes = {"encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    config = transformers.WhisperConfig(d_model=16, encoder_ffn_dim=32, decoder_ffn_dim=32, num_mel_bins=80, **sizes)
+    path = tmp_path_factory.mktemp("whisper")
+    transformers.WhisperModel(config).save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sound() -> Audio:
+    whole = load_audio(SAMPLE)
+    return Audio(whole.samples[: 2 * 16_000], whole.rate)
+
+
+def checkpoint(folder: Path, whisper: Path, **changes: object) -> Path:
+    """A readout of the tiny Whisper as a checkpoint folder."""
+    backbone = BackboneConfig(name=str(whisper), side_by_side=(1, 2))
+    readout = small(decoder_sha256=weights_sha256(builtin_checkpoint("decoder")))
+    config = readout.config.model_copy(update={"backbone": backbone, **changes})
+    described = CheckpointConfig(
+        kind="readout_decoder",
+        licence="CC-BY-4.0",
+        trained_on=["none"],
+        encoder_sha256=open_encoder(backbone).sha256(),
+        model=config.model_dump(mode="json"),
+    )
+    write_checkpoint(folder, described, readout.state_dict(), "# Random weights\n")
+    return folder
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 120), st.integers(1, 60))
+def test_chunks_equal_one_pass(frames: int, chunk: int) -> None:
+    readout = small()
+    layers = torch.randn(frames, 32, generator=torch.Generator().manual_seed(frames))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sedtalker.animation.mouth_readout.CHUNK_FRAMES", chunk)
+        pieces = readout.predict(layers.numpy())
+    whole = readout(layers[None])
+    inner = slice(readout.context, max(readout.context, frames - readout.context))
+    assert torch.allclose(pieces[:, inner], whole[:, inner], atol=1e-5)
+    assert pieces.shape == (1, frames, 52)
+    assert 0.0 <= float(pieces.min()) <= float(pieces.max()) <= 1.0
+
+
+def test_both_sides_of_the_mouth_and_nothing_else_move() -> None:
+    made = small().predict(np.random.default_rng(0).standard_normal((40, 32)).astype(np.float32))[0]
+    assert torch.equal(made[:, INDEX["mouthSmileLeft"]], made[:, INDEX["mouthSmileRight"]])
+    assert made[:, INDEX["jawOpen"]].std() > 0
+    for name in ("browInnerUp", "eyeBlinkLeft", "noseSneerLeft", "cheekPuff"):
+        if not small().sides[:, INDEX[name]].any():
+            assert not made[:, INDEX[name]].any()
+
+
+def test_neutral_speech_is_averaged_and_emotion_is_the_decoders(tmp_path: Path, whisper: Path, sound: Audio) -> None:
+    folder = checkpoint(tmp_path / "readout", whisper)
+    decoder = load_decoder(folder)
+    assert isinstance(decoder, ReadoutDecoder)
+    encoder = open_decoder_encoder(decoder, folder)
+    assert isinstance(encoder, EncoderPair)
+    features, own = encoder(sound), open_encoder()(sound)
+    assert encoder.channels == features.hidden.shape[1] == 192 + 32
+    assert np.array_equal(features.mel, own.mel)
+    jaw = ARKIT_52.index("jawOpen")
+
+    def moved(label: str) -> tuple[np.ndarray, np.ndarray]:
+        track = constant_track(label, sound.duration)
+        return decoder.predict(features, track), decoder.decoder.predict(own, track)
+
+    both, alone = moved("neutral")
+    spoken = decoder.readout.predict(features.hidden[:, 192:])[0].numpy()
+    mean = 0.5 * (alone + spoken)
+    assert np.median(np.abs(both[:, jaw] - mean[:, jaw])) < 1e-5, "but for closed lips"
+    brow = ARKIT_52.index("browInnerUp")
+    assert np.allclose(both[:, brow], alone[:, brow])
+    both, alone = moved("happy:1")
+    assert np.abs(both - alone).mean() < 0.1 * np.abs(spoken - alone).mean()
+
+
+def test_it_animates_from_its_folder(tmp_path: Path, whisper: Path, sound: Audio) -> None:
+    folder = checkpoint(tmp_path / "readout", whisper)
+    animator = Animator.from_pretrained(folder)
+    made = animator(sound, emotion="neutral", idle=STILL)
+    plain = Animator.from_pretrained()(sound, emotion="neutral", idle=STILL)
+    assert len(made) == len(plain)
+    assert not np.allclose(made.coefficients, plain.coefficients, atol=0.01)
+    assert made.provenance["licences"] == {"decoder": "CC-BY-4.0"}
+    animator.device = "elsewhere"
+    moved = animator.to("cpu")
+    assert moved is not animator
+    assert np.array_equal(moved(sound, emotion="neutral", idle=STILL).coefficients, made.coefficients)
+    with pytest.raises(InputError, match="whole recording"):
+        list(moved.stream([sound.samples]))
+
+
+def test_what_does_not_fit_is_said_in_one_line(tmp_path: Path, whisper: Path, sound: Audio) -> None:
+    other = checkpoint(tmp_path / "other", whisper, decoder_sha256="0" * 64)
+    with pytest.raises(InputError, match="another built-in decoder"):
+        load_decoder(other)
+    folder = checkpoint(tmp_path / "readout", whisper)
+    decoder = load_decoder(folder)
+    with pytest.raises(InputError, match="192 features a frame and 32 of"):
+        decoder.predict(open_encoder()(sound), constant_track("neutral", sound.duration))
+    with pytest.raises(InputError, match="another one cannot be given"):
+        Animator.from_pretrained("decoder", encoder=whisper)
+    with pytest.raises(InputError, match="layers 3, 4 of a model that has 2"):
+        Animator.from_pretrained("whisper-base", encoder=whisper)
+
+
+def test_the_shipped_one_belongs_to_the_built_in_decoder() -> None:
+    folder = builtin_checkpoint("decoder_whisper_base")
+    config = read_config(folder)
+    assert config.model["decoder_sha256"] == weights_sha256(builtin_checkpoint("decoder")), "fit it again"
+    assert config.licence == "CC-BY-4.0"
+    assert (folder / "model.safetensors").stat().st_size < 1e6
+    decoder = load_decoder(folder)
+    assert isinstance(decoder, ReadoutDecoder)
+    assert decoder.readout.config.channels == 1024
