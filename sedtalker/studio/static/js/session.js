@@ -109,12 +109,18 @@ async function sendQueue() {
   sending = true;
   try {
     while (queue.length) {
-      const { op, started, gesture, done } = queue.shift();
+      const item = queue.shift();
+      const { op, started, gesture, done } = item;
       try {
         takeEdit(await post("edit", gesture ? { ...op, gesture } : op));
         done(true);
         if (!queue.length) await fetchChanged(started);
       } catch (error) {
+        if (error instanceof ApiError && error.status === 0) {
+          // It is sent again when the server is back; the preview stays.
+          queue.unshift(item);
+          return;
+        }
         done(false);
         complain(error);
         store.document = store.state?.document ?? null;
@@ -322,7 +328,7 @@ export async function start() {
       if (state === "bad") banner("lost", "The studio's server does not answer. What is on this page is kept; edits wait until it is back.", [["Try again", () => events.retry()]], "bad");
       else if (state === "good") {
         dropBanner("lost");
-        if (was !== "good" && store.state) refresh().catch(complain);
+        if (was !== "good" && store.state) refresh().then(send).catch(complain);
       }
     },
   });

@@ -21,8 +21,17 @@ let known = null;
 /** @returns {boolean} whether WebGL is computed by the processor, or is not there */
 export const software = () => (known ??= isSoftware());
 
+/** @returns {boolean} whether there is WebGL at all */
+export function hasWebGl() {
+  software();
+  return found;
+}
+
+let found = false;
+
 function isSoftware() {
   const context = document.createElement("canvas").getContext("webgl2");
+  found = context !== null;
   if (!context) return true;
   const names = context.getExtension("WEBGL_debug_renderer_info");
   const name = String(context.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? context.RENDERER));

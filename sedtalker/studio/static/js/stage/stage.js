@@ -10,7 +10,7 @@ import { drawn } from "../session.js";
 import { weights } from "../signals.js";
 import { store } from "../store.js";
 import { EXTRA_COLUMNS, Head } from "./head.js";
-import { Quality, software } from "./quality.js";
+import { hasWebGl, Quality, software } from "./quality.js";
 import { backdropCss, Lamps } from "./shading.js";
 
 /** Degrees, as in the videos. */
@@ -45,6 +45,7 @@ class Stage {
   }
 
   _build() {
+    if (!hasWebGl()) throw new Error("no WebGL 2");
     this.quality = new Quality(software());
     const attributes = { canvas: this.canvas, antialias: !this.quality.software, alpha: true, powerPreference: "high-performance" };
     this.renderer = new THREE.WebGLRenderer(/** @type {any} */ (attributes));
@@ -189,7 +190,10 @@ class Stage {
 
   /** Draw if anything changed since the last time. @returns {boolean} whether it drew */
   frame() {
-    if (!this.ready) return false;
+    if (!this.ready) {
+      drawn();
+      return false;
+    }
     const time = clock.shownTime();
     const last = this._last;
     const still = !this._dirty && !this.override && last.time === time && last.version === weights.a.version && last.b === weights.b.version;

@@ -61,12 +61,14 @@ function pointAt(x, y, reach) {
 /** @param {string} lane @param {number} t @returns {Drag} seek, and scrub along */
 function seekDrag(lane, t) {
   const scrub = lane === "ruler";
-  clock.seek(snapTime(t));
-  gesture.snapped = null;
+  clock.seek(t);
   return {
-    move(time) {
+    move(time, _, event) {
       if (scrub) clock.seek(time);
-      else store.region = { start: Math.max(0, Math.min(t, time)), end: Math.min(store.duration, Math.max(t, time)) };
+      else {
+        const end = snapTime(time, event.altKey);
+        store.region = { start: Math.max(0, Math.min(t, end)), end: Math.min(store.duration, Math.max(t, end)) };
+      }
     },
     end(dragged) {
       if (scrub) return;
