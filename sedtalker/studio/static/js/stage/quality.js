@@ -5,7 +5,7 @@
  */
 
 /** Share of the screen's pixels along a side, and whether shadows are drawn, from the best on. */
-const TIERS = [{ share: 1, shadows: true }, { share: 0.7, shadows: true }, { share: 0.5, shadows: false }, { share: 0.35, shadows: false }];
+const TIERS = [{ share: 1, shadows: true }, { share: 0.7, shadows: true }, { share: 0.5, shadows: false }];
 /** Milliseconds between pictures above which the next tier is taken. */
 const SLOW = 42;
 /** Pictures after a change before the next one. */
