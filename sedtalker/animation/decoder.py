@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
-from sedtalker.animation.mouth_model import MouthModel
+from sedtalker.animation.mouth_model import Mouth, MouthModel
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -242,15 +242,21 @@ class CorrectedDecoder(nn.Module):
         return self.config.decoder.styles
 
     @torch.no_grad()
-    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
-        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]."""
+    def predict(
+        self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None, mouth: Mouth | None = None
+    ) -> NDArray[np.float32]:
+        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]; ``mouth`` is ``mouth(features)`` if it is known."""
         device = self.mouth_model.sides.device
         motion = torch.from_numpy(self.decoder.predict(features, track, style))[None].to(device)
         posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
-        mouth = self.mouth_model.predict(torch.from_numpy(features.mel)[None].to(device))
+        mouth = self.mouth(features) if mouth is None else mouth
         share = emotional(posterior, intensity, style or Style()).to(device)
         corrected = self.mouth_model.correct(motion, mouth, share)
         return cast("NDArray[np.float32]", corrected[0].clamp(0.0, 1.0).float().cpu().numpy())
+
+    def mouth(self, features: SpeechFeatures) -> Mouth:
+        """What the mouth model predicts of a recording; no emotion changes it."""
+        return self.mouth_model.predict(torch.from_numpy(features.mel)[None].to(self.mouth_model.sides.device))
 
 
 def decoder_speech(hidden: int, features: SpeechFeatures) -> Tensor:
