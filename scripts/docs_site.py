@@ -1,6 +1,6 @@
 """What is not in ``mkdocs.yml``: pages from outside ``docs/``, and the API reference.
 
-README, CONTRIBUTING, CHANGELOG, data/README and the model cards become pages of the site, and links to them are
+README, CONTRIBUTING, CHANGELOG and the model cards become pages of the site, and links to them are
 turned; so the same files read well in the repository and on the site. One page of reference a package is generated, and
 one with the nouns of the API.
 """
@@ -24,7 +24,6 @@ PAGES = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
-    "data/README.md": "data.md",
     **{str(card.relative_to(ROOT)): f"cards/{card.parent.name}.md" for card in ROOT.glob("checkpoints/*/README.md")},
 }
 """Files of the repository, and where they stand on the site."""

@@ -24,7 +24,10 @@ from sedtalker.training.cards import corrected_decoder_card, decoder_card, fill_
 from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.decoder import evaluate_decoder
-from sedtalker.training.evaluation.measures import ARROWS, DECODER, TEST, TRANSFER, Measure, card_table, listed_metrics
+from sedtalker.training.evaluation.emotion_measures import TRANSFER
+from sedtalker.training.evaluation.measure import ARROWS, Measure
+from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics
+from sedtalker.training.evaluation.motion_measures import DECODER
 from sedtalker.training.evaluation.speed import evaluate_speed
 from sedtalker.training.evaluation.transfer import evaluate_transfer
 from sedtalker.training.tasks.mouth_model import metrics_of_parts

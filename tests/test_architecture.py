@@ -40,7 +40,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 225
+MOST_FILES = 240
 """Modules in the package."""
 
 

@@ -29,6 +29,7 @@ from sedtalker import (
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig, emotion_words
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.emotion.taxonomy import read_coordinates
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.mesh.mesh import Mesh
@@ -132,7 +133,42 @@ def test_doubtful_segments_leave_the_face_neutral(animator: Animator, sound: Aud
     assert {s.label for s in doubted.track.segments()} == {"uncertain"}
 
 
+def test_other_coordinates_change_the_plane_and_nothing_else(animator: Animator, sound: Audio) -> None:
+    track = Diarizer.from_pretrained()(sound)
+    plain = animator(sound, emotion=track, intensity=0.5)
+    other = animator(sound, emotion=track, intensity=0.5, coordinates=read_coordinates("dietrich2026"))
+    assert plain.track is not None
+    assert other.track is not None
+    assert np.array_equal(plain.coefficients, other.coefficients)
+    assert not np.array_equal(plain.track.valence, other.track.valence)
+    same = animator(sound, emotion=track, intensity=0.5, coordinates=read_coordinates("russell1977"))
+    assert same.track is not None
+    assert np.allclose(same.track.valence, plain.track.valence, atol=1e-6)
+
+
+def test_another_device_keeps_encoder_trust_and_weights() -> None:
+    diarizer = Diarizer.from_pretrained(trust=0.25)
+    diarizer.device = "elsewhere"
+    moved = diarizer.to("cpu")
+    assert moved is not diarizer
+    assert (moved.device, moved.rule.trust, moved.licence) == ("cpu", 0.25, diarizer.licence)
+    assert moved.encoder.sha256() == diarizer.encoder.sha256()
+    assert all(
+        torch.equal(a, b) for a, b in zip(moved.network.parameters(), diarizer.network.parameters(), strict=True)
+    )
+    assert moved.to("cpu") is moved
+
+
 # --- Streams.
+
+
+def test_a_given_emotion_needs_no_diarizer(sound: Audio) -> None:
+    animator = Animator.from_pretrained("streaming", diarizer="no such folder")
+    pieces = [sound.samples]
+    frames = list(animator.stream(pieces, StreamSettings(emotion="sad:0.4", fps=30.0)))
+    assert {(f.emotion, round(f.intensity, 3)) for f in frames[1:]} == {("sad", 0.4)}
+    with pytest.raises(InputError, match="no such folder"):
+        next(animator.stream(pieces))
 
 
 def _streamed(settings: StreamSettings, sound: Audio, piece: int) -> tuple[np.ndarray, list[str]]:

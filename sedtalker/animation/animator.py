@@ -17,12 +17,13 @@ from sedtalker.animation.decoder import MotionDecoder
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.idle_motion import IdleMotion
 from sedtalker.animation.pretrained import load_decoder
-from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings
+from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
 from sedtalker.animation.vertex_decoder import VertexDecoder
 from sedtalker.audio import Audio, FrameClock, as_audio, resample_frames
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
 from sedtalker.emotion.formats.files import parse_emotion
+from sedtalker.emotion.taxonomy import project
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -119,6 +120,7 @@ class Animator:
         emotion: Emotion = None,
         enroll: Sequence[Recording] = (),
         min_confidence: float = 0.0,
+        coordinates: Mapping[str, tuple[float, float]] | None = None,
         intensity: float = 1.0,
         gains: Gains = Gains(),
         style: Style = Style(),
@@ -138,6 +140,7 @@ class Animator:
             emotion: a track, its file or ``LABEL:INTENSITY``; default: what the diarizer says.
             enroll: other recordings of the speaker, for the diarizer.
             min_confidence: where the track is less confident the face stays neutral.
+            coordinates: (valence, arousal) of each category, from ``read_coordinates``; default: those of the track.
             intensity: scales the strength of emotion.
             gains: scale the motion, see ``Gains``.
             style: of talking.
@@ -159,7 +162,8 @@ class Animator:
             with one_step(hook, "encoding the speech"):
                 features = self.encoder(sound)
             with one_step(hook, "recognising the emotion" if emotion is None else "reading the emotion track"):
-                track = self.track(sound, features, emotion, enroll, min_confidence).scaled(intensity)
+                track = self.track(sound, features, emotion, enroll, min_confidence)
+                track = (track if coordinates is None else project(track, coordinates)).scaled(intensity)
             with one_step(hook, "moving the face"):
                 shown = track.without_uncertain() if track.min_confidence else track
                 motion = self.decoder.predict(features, shown, style)
@@ -238,7 +242,8 @@ class Animator:
             InputError: the decoder or the diarizer cannot stream.
         """
         with torch_threads(1):
-            stream = AnimationStream(self.diarizer, self.decoder, self.encoder, settings)
+            emotions = emotion_stream(lambda: self.diarizer, self.encoder, settings)
+            stream = AnimationStream(emotions, self.decoder, settings)
             for piece in samples:
                 yield from stream.push(piece)
             yield from stream.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -17,19 +17,17 @@ from sedtalker.animation.gains import EASE_FRAMES, Gains, apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleMotion, IdleStream
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.formats.files import parse_emotion
-from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, StreamFrames
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.stream import FRAME_LENGTH, SpeechStream, StreamFrames, TrackStream
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
-from sedtalker.speech.encoder import Encoder
+from sedtalker.speech.encoder import Encoder, MelEncoder
 
 Floats = NDArray[np.float32]
 
 GAIN_MARGIN = 2 * EASE_FRAMES
 """Frames on either side that a gain at closed lips looks at."""
-LONGEST = 36_000.0
-"""Seconds of a stream for which a constant emotion is laid out."""
 
 
 class MotionFrames(NamedTuple):
@@ -38,26 +36,28 @@ class MotionFrames(NamedTuple):
     Attributes:
         times: (T,) float64 seconds since the beginning.
         weights: (T, 52) in [0, 1], in the order of ``ARKIT_52``: mouth, jaw, cheeks, nose, brows and lids, no blinks.
-        emotion: the predicted emotion of the same frames, or of fewer by the decoder's look-ahead.
+        emotion: that of the same frames, or of fewer by the decoder's look-ahead.
+        neutral: (T, 52) the same speech without emotion, where ``FaceStream`` splits the motion; else None.
     """
 
     times: NDArray[np.float64]
     weights: Floats
     emotion: StreamFrames
+    neutral: Floats | None = None
 
 
 class FaceStream:
     """A decoder over sound that comes in pieces of any length, in memory that does not grow.
 
     A frame comes out ``emotions.delay + emotions.hop`` frames after it was said, and the decoder's own look-ahead later
-    still (none for the built-in streaming decoder). Its features are those of ``DiarizerStream``.
+    still (none for the built-in streaming decoder). Its features are those of ``SpeechStream``.
 
     Args:
-        emotions: a fresh stream, whose features the decoder shares.
+        emotions: a fresh stream of a diarizer or of a given track, whose features the decoder shares.
         decoder: one that streams.
         style: of talking.
-        track: conditions the motion instead of the predicted emotion.
         intensity: scales the strength of emotion.
+        split: whether the same speech is decoded once more without emotion.
 
     Raises:
         InputError: the decoder cannot stream, or was trained on another encoder.
@@ -65,18 +65,19 @@ class FaceStream:
 
     def __init__(
         self,
-        emotions: DiarizerStream,
+        emotions: SpeechStream,
         decoder: object,
         style: Style = Style(),
-        track: EmotionTrack | None = None,
         intensity: float = 1.0,
+        split: bool = False,
     ):
         if not isinstance(decoder, Decoder) or not decoder.streams:
             raise InputError("this decoder needs the whole recording: it cannot stream")
         if decoder.config.hidden != emotions.encoder_channels:
             raise InputError("the decoder was trained on another encoder than the one of the stream")
         self.emotions, self.decoder = emotions, DecoderStream(decoder, style)
-        self.track, self.intensity = track, intensity
+        self.neutral = DecoderStream(decoder, style) if split else None
+        self.intensity = intensity
         self.times = np.zeros(0)
 
     def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
@@ -91,30 +92,28 @@ class FaceStream:
 
     def _decode(self, frames: StreamFrames, last: bool) -> MotionFrames:
         self.times = np.concatenate([self.times, frames.times])
-        frames = self._conditioned(frames)
-        if not len(frames.times) and not (last and len(self.times)):
-            return MotionFrames(np.zeros(0), np.zeros((0, len(ARKIT_52)), np.float32), frames)
-        features = self.emotions.features
-        first = features.clock.index(float(frames.times[0])) if len(frames.times) else 0
-        decoder = self.decoder.decoder
-        device = decoder.coefficients.weight.device
-        sound = decoder_speech(decoder.config.hidden, features)[None].to(device)
-        posterior, intensity = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, frames.intensity))
-        decoded = self.decoder.push(sound[:, first : first + len(frames.times)], posterior, intensity, last)
-        weights = decoded[0].clamp(0.0, 1.0).cpu().numpy()
-        times, self.times = self.times[: len(weights)], self.times[len(weights) :]
-        return MotionFrames(times, weights, frames)
-
-    def _conditioned(self, frames: StreamFrames) -> StreamFrames:
-        """The frames with the emotion that conditions the motion."""
-        if self.track is not None and len(frames.times):
-            given = self.track.at(frames.times)
-            label = (given.posterior * given.intensity[:, None]).argmax(1)
-            frames = frames._replace(posterior=given.posterior, intensity=given.intensity, label=label)
         if self.intensity != 1.0:
             scaled = np.clip(frames.intensity * self.intensity, 0.0, 1.0).astype(np.float32)
             frames = frames._replace(intensity=scaled)
-        return frames
+        if not len(frames.times) and not (last and len(self.times)):
+            nothing = np.zeros((0, len(ARKIT_52)), np.float32)
+            return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
+        weights = self._weights(self.decoder, frames, frames.intensity, last)
+        neutral = None
+        if self.neutral is not None:
+            neutral = self._weights(self.neutral, frames, 0.0 * frames.intensity, last)
+        times, self.times = self.times[: len(weights)], self.times[len(weights) :]
+        return MotionFrames(times, weights, frames, neutral)
+
+    def _weights(self, stream: DecoderStream, frames: StreamFrames, intensity: Floats, last: bool) -> Floats:
+        """What a decoder makes of new frames, (T, 52)."""
+        features, decoder = self.emotions.features, stream.decoder
+        first = features.clock.index(float(frames.times[0])) if len(frames.times) else 0
+        device = decoder.coefficients.weight.device
+        sound = decoder_speech(decoder.config.hidden, features)[None].to(device)
+        posterior, strength = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, intensity))
+        decoded = stream.push(sound[:, first : first + len(frames.times)], posterior, strength, last)
+        return np.asarray(decoded[0].clamp(0.0, 1.0).cpu().numpy(), np.float32)
 
 
 @dataclass(frozen=True)
@@ -168,22 +167,12 @@ class StreamedFrame:
 class AnimationStream:
     """Sound in pieces to video frames: ``FaceStream`` with gains, idle motion and the video clock."""
 
-    def __init__(
-        self, diarizer: Diarizer, decoder: object, encoder: Encoder, settings: StreamSettings = StreamSettings()
-    ):
+    def __init__(self, emotions: SpeechStream, decoder: object, settings: StreamSettings = StreamSettings()):
+        """``emotions``: from ``emotion_stream``."""
         self.settings = s = settings
-        track = None if s.emotion is None else parse_emotion(str(s.emotion), LONGEST if _is_label(s.emotion) else None)
-
-        def face_stream(intensity: float) -> FaceStream:
-            emotions = diarizer.stream(s.look_ahead, s.hop, s.enroll, encoder)
-            return FaceStream(emotions, decoder, s.style, track, intensity)
-
-        self.face = face_stream(s.intensity)
-        # gains split the motion: the same speech is decoded once more under a neutral track
-        self.neutral: FaceStream | None = None
-        if s.gains.split_motion:
-            self.neutral = face_stream(0.0)
-        self.mesh = load_face() if self.neutral is not None else None
+        split = s.gains.split_motion  # such gains split the motion into what speech does and what emotion adds
+        self.face = FaceStream(emotions, decoder, s.style, s.intensity, split)
+        self.mesh = load_face() if split else None
         self.idle = IdleStream(s.seed, s.idle.blinks, s.idle.gaze)
         self.head = HeadStream(s.seed, s.fps) if s.idle.head else None
         empty = np.zeros((0, len(ARKIT_52)), np.float32)
@@ -195,19 +184,17 @@ class AnimationStream:
 
     def push(self, samples: NDArray[np.floating]) -> Iterator[StreamedFrame]:
         """The next samples (N,), mono at 16 kHz; the video frames that have become final."""
-        neutral = self.neutral.push(samples) if self.neutral is not None else None
-        for i, made in enumerate(self.face.push(samples)):
-            yield from self._frames(made, None if neutral is None else neutral[i], False)
+        for made in self.face.push(samples):
+            yield from self._frames(made, False)
 
     def flush(self) -> Iterator[StreamedFrame]:
         """The sound has ended: all frames that are left."""
-        neutral = self.neutral.flush() if self.neutral is not None else None
-        yield from self._frames(self.face.flush(), neutral, True)
+        yield from self._frames(self.face.flush(), True)
 
-    def _frames(self, made: MotionFrames, neutral: MotionFrames | None, last: bool) -> Iterator[StreamedFrame]:
+    def _frames(self, made: MotionFrames, last: bool) -> Iterator[StreamedFrame]:
         times, weights = made.times, made.weights
-        if neutral is not None:
-            times, weights = self._with_gains(made, neutral, last)
+        if made.neutral is not None:
+            times, weights = self._with_gains(made, made.neutral, last)
         self.times, self.weights = np.concatenate([self.times, times]), np.concatenate([self.weights, weights])
         if len(made.emotion.label):
             self.label = CATEGORIES[int(made.emotion.label[-1])]
@@ -226,13 +213,13 @@ class AnimationStream:
         kept = max(0, int(np.searchsorted(self.times, self.number / fps)) - 1)
         self.times, self.weights = self.times[kept:], self.weights[kept:]
 
-    def _with_gains(self, made: MotionFrames, neutral: MotionFrames, last: bool) -> tuple[NDArray[np.float64], Floats]:
+    def _with_gains(self, made: MotionFrames, neutral: Floats, last: bool) -> tuple[NDArray[np.float64], Floats]:
         """Frames with gains that are final: ``GAIN_MARGIN`` frames are held back, as many before them are kept."""
         assert self.mesh is not None
         times = np.concatenate([self.held[0], made.times])
         expressive, plain = (
             np.concatenate([self.held[1], made.weights]),
-            np.concatenate([self.held[2], neutral.weights]),
+            np.concatenate([self.held[2], neutral]),
         )
         ready = len(times) if last else max(self.given, len(times) - GAIN_MARGIN)
         if ready == self.given:
@@ -245,5 +232,22 @@ class AnimationStream:
         return final, scaled
 
 
-def _is_label(emotion: str | Path) -> bool:
-    return not Path(emotion).is_file()
+def emotion_stream(
+    diarizer: Callable[[], Diarizer], encoder: Encoder, settings: StreamSettings = StreamSettings()
+) -> SpeechStream:
+    """The emotion of a stream: the given one of the settings, or a diarizer's.
+
+    Args:
+        diarizer: opens it; called only where no emotion is given.
+        encoder: the decoder's, whose features the stream holds.
+        settings: look-ahead, hop, emotion and enrolled recordings.
+
+    Raises:
+        InputError: an encoder or the diarizer cannot stream, or the emotion cannot be read.
+    """
+    if settings.emotion is None:
+        return diarizer().stream(settings.look_ahead, settings.hop, settings.enroll, encoder)
+    if not isinstance(encoder, MelEncoder):
+        raise InputError("the decoder's encoder needs whole recordings and cannot stream")
+    track = parse_emotion(str(settings.emotion), None)
+    return TrackStream(track, encoder, settings.look_ahead, settings.hop)

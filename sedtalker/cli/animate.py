@@ -36,6 +36,7 @@ def animate(
     enroll: o.EnrollOption = None,
     min_confidence: o.MinConfidenceOption = 0.0,
     trust: o.TrustOption = 1.0,
+    coordinates: o.CoordinatesOption = None,
     decoder: Annotated[Path | None, typer.Option(help="A decoder's folder; of vertices too, with its --mesh.")] = None,
     intensity: o.IntensityOption = 1.0,
     expressivity: o.ExpressivityOption = 1.0,
@@ -78,6 +79,7 @@ def animate(
         from sedtalker.animation.style import parse_style
         from sedtalker.audio import load_audio
         from sedtalker.emotion.formats.files import check_emotion
+        from sedtalker.emotion.taxonomy import read_coordinates
         from sedtalker.export.formats import export
         from sedtalker.progress import one_step
         from sedtalker.render.light import load_lighting
@@ -94,6 +96,7 @@ def animate(
             "style": parse_style(style),
             "idle": IdleMotion(blinks, gaze, head),
         }
+        plane = None if coordinates is None else read_coordinates(coordinates)
         lighting = load_lighting(light)
         check_renderer(renderer)
         track = emotion if emotion is not None or held is None else held.rendered
@@ -111,6 +114,7 @@ def animate(
             emotion=track,
             enroll=enroll or [],
             min_confidence=min_confidence,
+            coordinates=plane,
             intensity=intensity,
             fps=fps,
             seed=seed,

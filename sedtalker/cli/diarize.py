@@ -55,9 +55,7 @@ def diarize(
     look_ahead: Annotated[
         float, typer.Option(min=0.0, help="With --stream: seconds of sound that a frame waits for.")
     ] = 0.5,
-    coordinates: Annotated[
-        Path | None, typer.Option(help="Valence and arousal of each emotion as you measured them (.json).")
-    ] = None,
+    coordinates: o.CoordinatesOption = None,
     device: o.DeviceOption = "auto",
     max_seconds: o.MaxSecondsOption = 3600.0,
     force: ForceOption = False,
@@ -81,7 +79,7 @@ def diarize(
         if path is not None:
             check(path)
             check_writable(path, force)
-    o.check_files(*([] if audio == PIPE else [audio]), coordinates, *(enroll or []))
+    o.check_files(*([] if audio == PIPE else [audio]), *(enroll or []))
     o.check_enroll(enroll, model)
     plane = None if coordinates is None else read_coordinates(coordinates)
     diarizer = o.open_diarizer(model, encoder, trust, device)

@@ -149,7 +149,9 @@ def transfer(
     ] = None,
     clips: Annotated[int | None, typer.Option(min=1, help="At most so many clips of each corpus.")] = None,
     json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw recalls by corpus and category as a heat map (.png).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw recalls as a heat map, and accuracy by coverage (.png).")
+    ] = None,
     force: Force = False,
     progress: ShowProgress = "bar",
 ) -> None:
@@ -159,12 +161,8 @@ def transfer(
 
     if plot is not None:
         check_writable(plot, force)
-    from sedtalker.training.evaluation.transfer import (
-        evaluate_transfer,
-        plot_transfer,
-        transfer_metrics,
-        transfer_table,
-    )
+    from sedtalker.training.evaluation.transfer import evaluate_transfer
+    from sedtalker.training.evaluation.transfer_tables import plot_transfer, transfer_metrics, transfer_table
 
     with ShownProgress(progress) as shown:
         result = evaluate_transfer(find_data(data), model, encoder, clips, shown.hook)

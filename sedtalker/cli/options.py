@@ -75,6 +75,14 @@ TrustOption = Annotated[
     typer.Option(min=0.0, max=1.0, help="How far intensity shrinks where the diarizer is in doubt; 0: not at all."),
 ]
 """Of doubt."""
+CoordinatesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        help="Valence and arousal of each emotion, measured (.json), or russell1977 (default) or dietrich2026.",
+    ),
+]
+"""Of the circumplex."""
 IntensityOption = Annotated[float, typer.Option(min=0.0, max=3.0, help="Scales the strength of emotion.")]
 """Of the track."""
 ExpressivityOption = Annotated[float, typer.Option(min=0.0, max=2.0, help="Scales what emotion adds to the motion.")]

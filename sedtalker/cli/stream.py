@@ -68,7 +68,7 @@ def stream(
         IdleMotion(blinks, gaze, head),
         tuple(enroll or ()),
     )
-    diarizer = o.open_diarizer(None, None, trust, device)
+    diarizer = "diarizer" if emotion is not None else o.open_diarizer(None, None, trust, device)
     animator = Animator.from_pretrained(decoder or "streaming", diarizer=diarizer, device=device)
     o.save_preset(context, save_preset)
     frames = animator.stream(sound_pieces(audio, max_seconds), settings)

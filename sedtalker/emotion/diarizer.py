@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -119,8 +120,15 @@ class Diarizer:
         return cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
 
     def to(self, device: str) -> Diarizer:
-        """The same diarizer on another device."""
-        return Diarizer.from_pretrained(self.name, device) if find_device(device) != self.device else self
+        """The same diarizer, encoder, trust and all, on another device; this one stays where it is."""
+        device = find_device(device)
+        if device == self.device:
+            return self
+        network, encoder, classifier = deepcopy((self.network, self.encoder, self.classifier))
+        if classifier is not None:
+            classifier.model.to(device)
+        named = {"name": self.name, "licence": self.licence}
+        return Diarizer(network.to(device), encoder.to(device), **named, rule=self.rule, classifier=classifier)
 
     def __call__(
         self,

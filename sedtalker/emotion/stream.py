@@ -16,7 +16,7 @@ from sedtalker.emotion.inference import FrameEmotions, frame_emotions, trusted_i
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import Segment
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
@@ -26,6 +26,8 @@ FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 """Samples of a frame."""
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 """Usual look-ahead, and time between results."""
+KEPT_SECONDS = 20.0
+"""Sound before a final frame that a stream of a given track keeps, so that it finds the same speech as a diarizer's."""
 
 
 class StreamFrames(NamedTuple):
@@ -51,51 +53,38 @@ class StreamFrames(NamedTuple):
         return StreamFrames(times[frames], posterior[frames], intensity[frames], speech[frames], label[frames])
 
 
-class DiarizerStream:
-    """The diarizer over sound that comes in pieces of any length, in memory that does not grow.
+class SpeechStream:
+    """Speech features of sound that comes in pieces of any length, in memory that does not grow.
 
     Every ``hop`` seconds of sound the frames up to ``look_ahead`` seconds ago become final; a frame is therefore known
-    ``look_ahead`` to ``look_ahead + hop`` after it was spoken. The prediction for time t is what the encoder and
-    ``frame_emotions`` would give if the recording ended at the first multiple of ``hop`` not before
-    ``t + look_ahead``: level, spectrum and speaker are normalised by the sound until then, never by what comes
-    later. Equal to that within ``TOLERANCE``; how the sound was cut into pieces does not matter, bit for bit.
-    Labels are decided with the same look-ahead (``LiveSegmentation``) and never taken back.
+    ``look_ahead`` to ``look_ahead + hop`` after it was spoken. How the sound was cut into pieces does not matter, bit
+    for bit. A subclass says in ``_emotions`` what the frames express.
 
     Args:
-        diarizer: from ``load_diarizer``.
         encoder: from ``MelEncoder.open``.
         look_ahead: seconds of sound after a frame that it waits for, a multiple of 20 ms.
         hop: seconds of sound between results, a multiple of 20 ms; shorter costs more.
-        voice: of the speaker, from ``enrol``.
-        rule: minimum duration of a segment and price of a change.
+        context: frames before a final one that are kept, besides what the encoder and voice activity need.
         second: another encoder whose ``features`` somebody else needs, a decoder's; default: those of ``encoder``.
-        trust: how far intensity shrinks with doubt, see ``trusted_intensity``.
 
     Raises:
         InputError: look-ahead or hop is no multiple of 20 ms, or negative.
     """
 
-    TOLERANCE = 1e-3
-
     def __init__(
         self,
-        diarizer: DiarizerNetwork,
         encoder: MelEncoder,
         look_ahead: float = LOOK_AHEAD_SECONDS,
         hop: float = HOP_SECONDS,
-        voice: Voice | None = None,
-        rule: SegmentRule = SegmentRule(),
+        context: int = 0,
         second: MelEncoder | None = None,
-        trust: float = 1.0,
     ):
-        self.diarizer, self.voice, self.trust = diarizer, voice, trust
         self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
-        context = max(diarizer.context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
+        context = max(context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
         self.encoder_stream = EncoderStream(encoder, context + self.delay + self.hop)
         self.second_stream = None
         if second is not None and second.sha256() != encoder.sha256():
             self.second_stream = EncoderStream(second, context + self.delay + self.hop)
-        self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
         self.kept: StreamedFeatures | None = None
         """The features behind the newest frames."""
         self.waiting: list[NDArray[np.float32]] = []
@@ -105,7 +94,7 @@ class DiarizerStream:
     @property
     def labels(self) -> tuple[str, ...]:
         """The categories."""
-        return self.diarizer.config.labels
+        return CATEGORIES
 
     @property
     def features(self) -> SpeechFeatures:
@@ -155,20 +144,94 @@ class DiarizerStream:
         self.final = max(begin, streamed.total - (0 if self.ended else self.delay))
         if begin == self.final:
             return self._nothing()
-        frames = streamed_emotions(self.diarizer, streamed, self.voice, begin - streamed.first)
-        new = slice(0, self.final - begin)
-        label = self.segmentation.decide(
-            frames.posterior, frames.speech, self.final - begin, self.ended, frames.boundary
-        )
-        times = streamed.features.clock.times(len(streamed.features))
-        final = times[begin - streamed.first : self.final - streamed.first]
-        intensity = trusted_intensity(frames.intensity[new], frames.posterior[new], self.trust)
-        return StreamFrames(final, frames.posterior[new], intensity, frames.speech[new], label)
+        return self._emotions(streamed, begin - streamed.first, self.final - begin)
+
+    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> StreamFrames:
+        """What ``count`` frames express, from frame ``since`` of what is kept on."""
+        raise NotImplementedError
 
     def _nothing(self) -> StreamFrames:
-        classes = len(self.diarizer.config.labels)
         none = np.zeros(0, np.float32)
-        return StreamFrames(np.zeros(0), np.zeros((0, classes), np.float32), none, none > 0, np.zeros(0, np.int64))
+        posterior = np.zeros((0, len(self.labels)), np.float32)
+        return StreamFrames(np.zeros(0), posterior, none, none > 0, np.zeros(0, np.int64))
+
+
+class DiarizerStream(SpeechStream):
+    """The diarizer over a ``SpeechStream``.
+
+    The prediction for time t is what the encoder and ``frame_emotions`` would give if the recording ended at the first
+    multiple of ``hop`` not before ``t + look_ahead``: level, spectrum and speaker are normalised by the sound until
+    then, never by what comes later. Equal to that within ``TOLERANCE``. Labels are decided with the same look-ahead
+    (``LiveSegmentation``) and never taken back.
+
+    Args:
+        diarizer: from ``load_diarizer``.
+        encoder: see ``SpeechStream``, as look_ahead, hop and second.
+        look_ahead: see there.
+        hop: see there.
+        voice: of the speaker, from ``enrol``.
+        rule: minimum duration of a segment and price of a change.
+        second: see there.
+        trust: how far intensity shrinks with doubt, see ``trusted_intensity``.
+
+    Raises:
+        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
+    """
+
+    TOLERANCE = 1e-3
+
+    def __init__(
+        self,
+        diarizer: DiarizerNetwork,
+        encoder: MelEncoder,
+        look_ahead: float = LOOK_AHEAD_SECONDS,
+        hop: float = HOP_SECONDS,
+        voice: Voice | None = None,
+        rule: SegmentRule = SegmentRule(),
+        second: MelEncoder | None = None,
+        trust: float = 1.0,
+    ):
+        super().__init__(encoder, look_ahead, hop, diarizer.context, second)
+        self.diarizer, self.voice, self.trust = diarizer, voice, trust
+        self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The categories."""
+        return self.diarizer.config.labels
+
+    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> StreamFrames:
+        frames = streamed_emotions(self.diarizer, streamed, self.voice, since)
+        new = slice(0, count)
+        label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
+        times = streamed.features.clock.times(len(streamed.features))[since : since + count]
+        intensity = trusted_intensity(frames.intensity[new], frames.posterior[new], self.trust)
+        return StreamFrames(times, frames.posterior[new], intensity, frames.speech[new], label)
+
+
+class TrackStream(SpeechStream):
+    """A given track over a ``SpeechStream``: no diarizer is needed, only who speaks when.
+
+    Args:
+        track: the emotion, held beyond both ends.
+        encoder: of the features that somebody else needs, a decoder's.
+        look_ahead: see ``SpeechStream``.
+        hop: see there.
+
+    Raises:
+        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
+    """
+
+    def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
+        super().__init__(encoder, look_ahead, hop, round(KEPT_SECONDS * FRAME_CLOCK.rate))
+        self.track = track
+
+    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> StreamFrames:
+        times = streamed.features.clock.times(len(streamed.features))[since : since + count]
+        given = self.track.at(times)
+        label = (given.posterior * given.intensity[:, None]).argmax(1)
+        speech = streamed_speech(streamed)[since : since + count]
+        return StreamFrames(times, given.posterior, given.intensity, speech, label)
 
 
 def streamed_emotions(
@@ -178,10 +241,15 @@ def streamed_emotions(
 
     The first ``diarizer.context`` frames of what is kept lack what came before them.
     """
+    frames = frame_emotions(diarizer, streamed.features, voice, since)
+    return replace(frames, speech=streamed_speech(streamed)[since:])
+
+
+def streamed_speech(streamed: StreamedFeatures) -> NDArray[np.bool_]:
+    """(T,) where somebody speaks in what a stream keeps."""
     features = streamed.features
     energy, voicing = features.prosody[:, 0], features.prosody[:, 2]
-    speech = speech_activity(energy, voicing, features.clock.rate, loud=streamed.loud)
-    return replace(frame_emotions(diarizer, features, voice, since), speech=speech[since:])
+    return speech_activity(energy, voicing, features.clock.rate, loud=streamed.loud)
 
 
 def frame_count(seconds: float, name: str, fewest: int) -> int:

@@ -113,6 +113,24 @@ COORDINATES: Mapping[str, tuple[float, float]] = {
 Russell & Mehrabian, "Evidence for a three-factor theory of emotions", J. Research in Personality 11 (1977) 273-294.
 Neutral is the origin by definition."""
 
+DIETRICH: Mapping[str, tuple[float, float]] = {
+    "neutral": (0.0, 0.0),
+    "happy": (0.90, 0.65),
+    "sad": (-0.85, -0.30),
+    "angry": (-0.75, 0.75),
+    "fear": (-0.65, 0.80),
+    "disgust": (-0.80, 0.60),
+    "surprise": (0.20, 0.70),
+}
+"""(valence, arousal) by which Dietrich, arXiv 2605.22732, projects the classes of emotion2vec on the circumplex. There,
+acoustic valence of political speech did not go with the pathos that people judged: read it with care."""
+
+COORDINATE_TABLES: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "russell1977": COORDINATES,
+    "dietrich2026": DIETRICH,
+}
+"""Coordinates by a short name, for ``read_coordinates``."""
+
 
 def valence_arousal(
     posterior: NDArray[np.floating],
@@ -145,19 +163,23 @@ def project(track: EmotionTrack, coordinates: Mapping[str, tuple[float, float]])
     return replace(track, valence=valence, arousal=arousal)
 
 
-def read_coordinates(path: Path) -> dict[str, tuple[float, float]]:
-    """Measured coordinates from JSON such as ``{"happy": [0.7, 0.4], "anger": [-0.4, 0.8]}``.
+def read_coordinates(source: Path | str) -> Mapping[str, tuple[float, float]]:
+    """Coordinates by a name of ``COORDINATE_TABLES``, or from JSON: ``{"happy": [0.7, 0.4], "anger": [-0.4, 0.8]}``.
 
-    Any word of the taxonomy will do; categories that are not in the file keep their ratings.
+    In a file any word of the taxonomy will do; categories that are not in it keep their ratings.
 
     Raises:
-        InputError: no such file, not of this form, an unknown or repeated emotion, or a number outside [-1, 1].
+        InputError: no such file or name, not of this form, an unknown or repeated emotion, or a number outside [-1, 1].
     """
+    if str(source) in COORDINATE_TABLES:
+        return COORDINATE_TABLES[str(source)]
+    path = Path(source)
     try:
         text = path.read_text(encoding="utf-8")
         given = TypeAdapter(dict[str, tuple[float, float]]).validate_python(json.loads(text))
     except OSError:
-        raise InputError(f"{path}: no such file of coordinates") from None
+        names = ", ".join(COORDINATE_TABLES)
+        raise InputError(f"{path}: no such file of coordinates; built in are {names}") from None
     except (ValueError, ValidationError):
         raise InputError(f'{path}: give {{"happy": [valence, arousal], …}} as JSON') from None
     measured: dict[str, tuple[float, float]] = {}

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings
+from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -77,7 +77,8 @@ class LiveRows:
     def __init__(self, models: Models, face: Face, settings: StreamSettings):
         animator = models.animator("streaming")
         self.face, self.settings = face, settings
-        self.stream = AnimationStream(animator.diarizer, animator.decoder, animator.encoder, settings)
+        emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, settings)
+        self.stream = AnimationStream(emotions, animator.decoder, settings)
         self.places = [(ARKIT_52.index(name), k) for k, name in enumerate(face.shapes) if name in ARKIT_52]
 
     @property

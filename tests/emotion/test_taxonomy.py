@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.taxonomy import COORDINATES, project, read_coordinates, valence_arousal
+from sedtalker.emotion.taxonomy import COORDINATE_TABLES, COORDINATES, project, read_coordinates, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 
@@ -46,6 +46,16 @@ def test_measured_coordinates_take_the_place_of_ratings(tmp_path):
     assert (valence[3], arousal[3]) == (pytest.approx(-0.9), pytest.approx(0.1))
     assert (valence[0], arousal[0]) == (pytest.approx(0.2), pytest.approx(-0.3))
     assert points["happy"] == COORDINATES["happy"]
+
+
+def test_tables_by_name_have_every_category():
+    for name, table in COORDINATE_TABLES.items():
+        assert set(table) == set(CATEGORIES)
+        assert read_coordinates(name) is table
+        assert table["neutral"] == (0.0, 0.0)
+    assert read_coordinates("dietrich2026")["angry"] == (-0.75, 0.75)
+    with pytest.raises(InputError, match="russell1977, dietrich2026"):
+        read_coordinates("dietrich")
 
 
 @pytest.mark.parametrize(

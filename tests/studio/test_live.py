@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from sedtalker.animation.stream import AnimationStream
+from sedtalker.animation.stream import AnimationStream, emotion_stream
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn import torch_threads
@@ -53,7 +53,8 @@ def test_rows_are_those_of_the_stream(client, models, subject, pcm):
     animator = models.animator("streaming")
     settings = stream_settings(checked_settings(chosen))
     assert (header["fps"], header["look_ahead"], header["hop"]) == (30.0, settings.look_ahead, settings.hop)
-    stream = AnimationStream(animator.diarizer, animator.decoder, animator.encoder, settings)
+    emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, settings)
+    stream = AnimationStream(emotions, animator.decoder, settings)
     samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
     with torch_threads(1):
         frames = [f for start in range(0, len(samples), 640) for f in stream.push(samples[start : start + 640])]

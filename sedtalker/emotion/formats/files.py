@@ -83,17 +83,21 @@ def parse_emotion(text: str, duration: float | None) -> EmotionTrack:
     return read_track(Path(text), duration)
 
 
-def check_track_name(path: Path) -> None:
-    """Raise ``InputError`` when no track is written under such a name."""
-    if _format_of(path) is None:
+def check_track_name(path: Path) -> TrackFormat:
+    """The format a track is written in under such a name.
+
+    Raises:
+        InputError: no format has such a suffix.
+    """
+    row = _format_of(path)
+    if row is None:
         raise InputError(f"{path}: tracks are written as {suffixes()}")
+    return row
 
 
 def write_track(path: Path, track: EmotionTrack) -> None:
     """Write a track, whole or not at all; the format follows the name (see ``track_formats``)."""
-    check_track_name(path)
-    row = _format_of(path)
-    assert row is not None
+    row = check_track_name(path)
     try:
         with whole_file(path) as temporary:
             temporary.write_text(row.write(track, path.stem), encoding="utf-8")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 
-from sedtalker.training.evaluation.measures import DECODER, card_table, listed_metrics
+from sedtalker.training.evaluation.measures import card_table, listed_metrics
+from sedtalker.training.evaluation.motion_measures import DECODER
 
 
 def fill_card(name: str, /, **values: object) -> str:

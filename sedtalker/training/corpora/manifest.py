@@ -54,7 +54,7 @@ def read_manifest(data: Path) -> list[Clip]:
     """
     path = data / "audio" / "manifest.csv"
     if not path.is_file():
-        raise InputError(f"{path}: no such manifest; see data/README.md for its columns")
+        raise InputError(f"{path}: no such manifest; see docs/data.md for its columns")
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
         missing = [c for c in COLUMNS if c not in (reader.fieldnames or [])]

@@ -165,7 +165,8 @@ CLASSES = len(CATEGORIES)
 class ClipResult:
     """A scored clip: truth, posterior (C,) over the clip, mean intensity and labelled strength.
 
-    ``shown`` is the mean intensity after ``trusted_intensity``, which a face shows.
+    ``shown`` is the mean intensity after ``trusted_intensity``, which a face shows; ``enrolled`` the posterior where
+    the speaker's usual voice is known, if that was asked.
     """
 
     clip: Clip
@@ -174,6 +175,7 @@ class ClipResult:
     posterior: NDArray[np.float64]
     intensity: float
     shown: float = float("nan")
+    enrolled: NDArray[np.float64] | None = None
 
 
 def score_clips(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list[ClipResult]:
@@ -184,8 +186,8 @@ def score_clips(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list
 def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions) -> ClipResult:
     """What the frames of a clip say of the whole of it."""
     shown = trusted_intensity(frames.intensity, frames.posterior)
-    means = (float(speech_mean(values, frames)) for values in (frames.intensity, shown))
-    return ClipResult(clip, category, level, clip_posterior(frames), *means)
+    intensity, seen = (float(speech_mean(values, frames)) for values in (frames.intensity, shown))
+    return ClipResult(clip, category, level, clip_posterior(frames), intensity, seen)
 
 
 def clip_metrics(results: list[ClipResult]) -> dict[str, float]:

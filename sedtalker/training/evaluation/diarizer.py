@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -63,12 +63,17 @@ EncodedRecording = tuple[Recording, SpeechFeatures]
 
 
 def joined_test_recordings(
-    every: list[Clip], split: str, count: int, categories: tuple[int, ...] | None, seed: int = 7
+    every: list[Clip],
+    split: str,
+    count: int,
+    categories: tuple[int, ...] | None,
+    seed: int = 7,
+    shares: Mapping[str, float] = JOINED,
 ) -> Iterable[Recording]:
-    """The joined recordings of the protocol, the same ones every time."""
-    dataset = DatasetConfig(tuple(JOINED), JOINED, split)
+    """The joined recordings of the protocol, the same ones every time; ``shares``: of the corpora they come from."""
+    dataset = DatasetConfig(tuple(shares), dict(shares), split)
     corpora = {}
-    for name in JOINED:
+    for name in shares:
         clips = [c for c in every if c.corpus == name and c.split == split]
         if categories is not None:
             clips = [c for c in clips if (labels := clip_labels(c)) is not None and labels[0] in categories]
@@ -103,10 +108,17 @@ def joined_metrics(
         name: ``7`` or ``4``, see ``SETS``; of the latter the posterior is renormalised over the four categories.
         rule: how segments are decoded.
     """
+    return frame_metrics(((made, frame_emotions(diarizer, features)) for made, features in recordings), name, rule)
+
+
+def frame_metrics(
+    recordings: Iterable[tuple[Recording, FrameEmotions]], name: str, rule: TrackRule = TrackRule()
+) -> dict[str, float]:
+    """See ``joined_metrics``; recordings with what the diarizer says of their frames."""
     values_by_key: dict[str, list[float]] = {}
     truths, guesses, posteriors, spans = [], [], [], []
-    for recording, features in recordings:
-        frames = among(frame_emotions(diarizer, features), SETS[name])
+    for recording, every in recordings:
+        frames = among(every, SETS[name])
         posterior = frames.posterior.astype(np.float64)
         decoded = decode_labels(posterior, FRAME_CLOCK.rate, rule.segments, frames.speech, frames.boundary)
         labels = recording.labels.astype(np.int64)

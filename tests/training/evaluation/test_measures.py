@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
-from sedtalker.training.evaluation.measures import TEST, VALIDATION, Measure, find_measure
+from sedtalker.training.evaluation.measure import Measure
+from sedtalker.training.evaluation.measures import TEST, VALIDATION, find_measure
 
 ROOT = Path(__file__).parents[3]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,15 @@ from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.evaluation.clips import ClipResult, clip_result
 from sedtalker.training.evaluation.measures import TEST, find_measure
-from sedtalker.training.evaluation.transfer import (
+from sedtalker.training.evaluation.transfer import corpus_role, training_lines
+from sedtalker.training.evaluation.transfer_scores import (
     Transfer,
-    corpus_role,
     corpus_scores,
+    coverage_curve,
     language_recalls,
-    plot_transfer,
     summary,
-    training_lines,
-    transfer_metrics,
-    transfer_table,
 )
+from sedtalker.training.evaluation.transfer_tables import plot_transfer, transfer_metrics, transfer_table
 
 NEUTRAL, HAPPY, SAD, ANGRY, FEAR = range(5)
 
@@ -89,6 +88,36 @@ def test_accuracy_at_coverage() -> None:
     assert accuracy_at_coverage(truth, posterior, 0.5) == 1.0
 
 
+def test_coverage_is_of_the_headline_alone() -> None:
+    wrong = [result(ANGRY, {HAPPY: 0.9})]
+    scores = [corpus_scores("ravdess", "headline", CLIPS), corpus_scores("cremad", "in-domain", wrong)]
+    assert scores[1].coverage == {share: 0.0 for share in scores[1].coverage}
+    curve = coverage_curve(scores)
+    assert list(curve)[-1] == 1.0
+    assert curve[1.0] == pytest.approx(3 / 5)
+    assert curve[0.5] == 1.0
+    assert coverage_curve(scores[1:]) == {}
+
+
+def test_circumplex_tells_the_sides_apart() -> None:
+    """By the rated coordinates happy lies right of angry, and angry above neutral."""
+    metrics = corpus_scores("nemo", "headline", CLIPS).metrics
+    assert metrics["valence_auc"] == 1.0
+    assert metrics["arousal_auc"] == 1.0
+    mistaken = [*CLIPS, result(ANGRY, {HAPPY: 1.0}, 1.0)]
+    assert corpus_scores("nemo", "headline", mistaken).metrics["valence_auc"] == pytest.approx(2 / 3)
+    assert "arousal_auc" not in corpus_scores("nemo", "headline", CLIPS[:2]).metrics, "nothing on the other side"
+
+
+def test_what_enrolment_gains() -> None:
+    """Of three own categories one angry clip of two is wrong alone and right with the speaker's voice."""
+    known = [replace(c, enrolled=np.eye(7)[c.truth]) for c in CLIPS]
+    assert corpus_scores("nemo", "headline", known).metrics["enrol_gain"] == pytest.approx(0.5 / 3)
+    assert "enrol_gain" not in corpus_scores("nemo", "headline", CLIPS).metrics
+    some = corpus_scores("nemo", "headline", [*CLIPS[:3], *known[3:]]).metrics
+    assert some["enrol_gain"] == pytest.approx(0.5), "of the clips with an enrolled speaker alone"
+
+
 def test_the_headline_leaves_out_what_was_trained_on_and_what_chose_the_recipe() -> None:
     good, bad = [c for c in CLIPS if c.truth != ANGRY], CLIPS[3:]
     scores = [
@@ -143,6 +172,7 @@ def test_json_table_and_picture(tmp_path: Path) -> None:
     assert plain["development_corpora"] == ["aesdd"]
     assert plain["corpora"]["aesdd"]["role"] == "development"
     assert plain["corpora"]["ravdess"]["recall"]["angry"] == 0.5
+    assert plain["coverage"]["1"] == plain["corpora"]["ravdess"]["coverage"]["1"] == 0.6
     assert len(transfer_table(made).splitlines()) == 4
     for name in ("a.png", "b.png"):
         plot_transfer(made, tmp_path / name)

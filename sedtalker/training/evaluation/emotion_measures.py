@@ -1,0 +1,142 @@
+"""Measures of emotion: single clips, joined recordings, enrolment, streams, other corpora, speed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sedtalker.training.evaluation.measure import Measure, hidden
+
+UAR = "Schuller et al., INTERSPEECH 2009 Emotion Challenge"
+"""Source of unweighted average recall."""
+EDER = "Wang et al., arXiv 2306.12991"
+"""Source of the emotion diarization error rate."""
+
+DIARIZER = (
+    Measure("uar_ravdess", "unweighted average recall, RAVDESS test actors, 7 categories (chance 0.14)", source=UAR),
+    Measure("uar_ravdess_enrolled5", "RAVDESS recall with five other clips of the speaker enrolled", source=UAR),
+    Measure("uar_nemo", "unweighted average recall, nEMO, Polish, 6 categories", source=UAR),
+    Measure("uar_ko", "unweighted average recall, EmotionTTS, Korean, 4 categories", source=UAR),
+    Measure("uar_tess", "unweighted average recall, TESS, 7 categories, a corpus never trained on", source=UAR),
+    Measure("macro_f1", "macro-F1 over the clips of RAVDESS, nEMO and EmotionTTS test speakers"),
+    Measure("ece", "expected calibration error on the same clips", "lower", source="Guo et al., ICML 2017"),
+    Measure(
+        "baseline_svm",
+        "baseline: functionals and a linear SVM that knows all clips of each speaker; RAVDESS recall",
+        "neither",
+        source="Schuller et al., INTERSPEECH 2009",
+    ),
+    Measure("intensity_auc", "strong against normal within each emotion of RAVDESS, by the predicted intensity"),
+    Measure("intensity_auc_gain_normalised", "the same AUC, all clips brought to one level first"),
+    Measure("confidence_auc", "control: the same AUC, by the classifier's confidence", "neither"),
+    Measure(
+        "intensity_baved_spearman",
+        "rank correlation of the intensity with the three levels of BAVED (Arabic), never trained on",
+    ),
+    Measure(
+        "eder7",
+        "emotion diarization error rate on joined test clips, 7 categories, silence counted",
+        "lower",
+        source=EDER,
+    ),
+    Measure("eder7_speech", "emotion diarization error rate, 7 categories, speech only", "lower", source=EDER),
+    Measure("eder7_neutral", "control: `eder7` with all speech called neutral", "neither", source=EDER),
+    Measure("baseline_copy", "baseline: `eder7` of the published recipe with our encoder and head", "neither"),
+    Measure(
+        "eder4", "emotion diarization error rate on joined clips of neutral, happy, sad and angry", "lower", source=EDER
+    ),
+    Measure("eder4_speech", "emotion diarization error rate, 4 categories, speech only", "lower", source=EDER),
+    Measure("eder4_neutral", "control: `eder4` with all speech called neutral", "neither", source=EDER),
+    Measure("baseline_copy_eder4", "baseline: `eder4` of the published recipe", "neither"),
+    Measure("boundary_f1", "changes of emotion found within 0.25 s, F1, joined clips of 7 categories"),
+    Measure("frame_macro_f1", "macro-F1 of the speech frames of joined clips, 7 categories"),
+    hidden("uar_<corpus>_own_classes", "recall where only the corpus's own categories may be answered", source=UAR),
+    hidden("uar_language_<code>", "recall of all clips of one language", source=UAR),
+    hidden("uar_<group>", "recall of a corpus, of a group of its clips or with enrolled clips", source=UAR),
+    hidden("n_<group>", "clips in the group", "neither"),
+    hidden("speakers_<corpus>", "test speakers of the corpus", "neither"),
+    hidden("intensity_pearson", "Pearson's r of the intensity with 0, 0.5, 1 for neutral, normal, strong"),
+    hidden("intensity_mae", "mean absolute error of the intensity against the same", "lower"),
+    hidden("intensity_baved_spearman_within_speaker", "the same as above after each speaker's mean is taken off"),
+    hidden("eder<set>_frames<kind>", "error rate of the best label of each frame, without segments", "lower"),
+    hidden("eder<set>_speech_neutral", "control: error over speech, all of it called neutral", "neither"),
+    hidden("eder<set>_activity", "share of frames whose voice activity is wrong", "lower"),
+    hidden("<measure>_4", "the same on joined clips of 4 categories"),
+    hidden("frame_uar<set>", "recall of the speech frames of joined clips"),
+    hidden("frame_ece<set>", "expected calibration error of those frames", "lower"),
+    hidden("segment_ece", "expected calibration error of segments, by duration", "lower"),
+    hidden("uncertain_<threshold>", "share of speech in segments less confident than the threshold", "neither"),
+    hidden("certain_<threshold>", "accuracy of the speech in all other segments"),
+    hidden("baseline_<which>", "baseline: see `baseline_metrics`", "neither"),
+)
+"""Of ``evaluate_diarizer``."""
+
+SPEED = (
+    Measure("real_time", "audio diarized per second of one CPU core, an hour at 16 kHz", unit="s/s", asked=40),
+    Measure("peak_rss_gb", "peak memory for the hour at 16 kHz", "lower", "GB", 1.5),
+    Measure("real_time_48k_stereo", "audio diarized per second of one CPU core, 48 kHz stereo", unit="s/s"),
+    Measure("peak_rss_gb_48k_stereo", "peak memory for the hour of 48 kHz stereo", "lower", "GB"),
+)
+"""Of ``evaluate_speed``."""
+
+
+def _enrolment() -> Iterable[Measure]:
+    corpora = {"emotiontts_ko": "EmotionTTS", "nemo": "nEMO", "ravdess": "RAVDESS"}
+    for count, kind in ((0, "alone"), *((n, kind) for n in (1, 3, 10) for kind in ("any", "neutral"))):
+        clips = "the recording alone" if not count else f"{count} other clips of the speaker"
+        clips += ", neutral ones" if kind == "neutral" else ", of any emotion" if kind == "any" else ""
+        for corpus, title in corpora.items():
+            yield Measure(f"uar_{corpus}_{count}_{kind}", f"{title} recall, {clips}", source=UAR)
+        yield Measure(f"eder7_{count}_{kind}", f"emotion diarization error rate, {clips}", "lower", source=EDER)
+        yield Measure(f"eder7_speech_{count}_{kind}", f"the same over speech only, {clips}", "lower", source=EDER)
+
+
+ENROLMENT = tuple(_enrolment())
+"""Of ``evaluate_enrolment``."""
+
+STREAMING = (
+    Measure("uar_ravdess_<look-ahead>", "RAVDESS recall with so many seconds of look-ahead, or offline", source=UAR),
+    Measure("eder7_speech_<look-ahead>", "emotion diarization error rate over speech only", "lower", source=EDER),
+    Measure("eder7_<look-ahead>", "emotion diarization error rate, silence counted", "lower", source=EDER),
+    Measure("boundary_f1_<look-ahead>", "changes of emotion found within 0.25 s, F1"),
+    Measure("stream_times_real_time", "audio streamed per second of one CPU core", unit="s/s"),
+)
+"""Of ``evaluate_streaming``."""
+
+CROSS_CORPUS = (
+    Measure("macro_f1", "macro-F1 of a linear head, from one corpus to another", source="arXiv 2408.07851"),
+    Measure("macro_f1_adjusted", "the same with logits adjusted to the target's shares of categories"),
+    Measure("chance", "control: macro-F1 of the constant answer that scores best", "neither"),
+)
+"""Of ``evaluate_cross_corpus``, each a matrix with means ``_within``, ``_across`` and ``_left_out_mean``."""
+
+TRANSFER = (
+    Measure("zero_shot_uar", "recall over own categories, mean of RAVDESS, nEMO, TESS and EmotionTTS", asked=0.5),
+    Measure("zero_shot_uar_seven", "the same where all seven categories may be answered"),
+    Measure("zero_shot_uar_adjusted", "the same, logits adjusted to each corpus's shares of categories (2408.07851)"),
+    Measure("zero_shot_macro_f1", "macro-F1 over own categories, mean of the same corpora"),
+    Measure("ece_zero_shot", "expected calibration error, mean of the same corpora", "lower", asked=0.1),
+    Measure("accuracy", "share of clips recognised among seven categories, mean of the same corpora"),
+    Measure("accuracy_half", "accuracy of the most confident half of the clips"),
+    Measure("angry_as_happy", "share of angry clips that are called happy, worst unseen corpus", "lower", asked=0.22),
+    Measure("intensity_neutral", "mean intensity of neutral clips, worst unseen corpus", "lower", asked=0.25),
+    Measure("intensity_auc", "strong against normal within each emotion, corpora never trained on", asked=0.88),
+    Measure("valence_auc", "happy against sad, angry, fear and disgust, by the predicted valence"),
+    Measure("arousal_auc", "happy, angry, fear and surprise against neutral and sad, by the predicted arousal"),
+    Measure("enrol_gain", "recall gained with a minute of the speaker's neutral speech enrolled", asked=0.05),
+    Measure("narration_false_alarm", "share of read speech shown as emotional at ≥ 0.4", "lower", asked=0.1),
+    Measure(
+        "eder4", "emotion diarization error rate, joined clips of unseen speakers, 4 categories", "lower", "", 0.42
+    ),
+    Measure("eder7", "the same, 7 categories, silence counted", "lower", "", 0.48),
+    Measure("boundary_f1", "changes of emotion found within 0.25 s in the same recordings, F1", asked=0.6),
+    Measure("drop_noise_5db", "recall lost with noise of kinds never met in training, at 5 dB", "lower", "", 0.1),
+    Measure("drop_telephone", "recall lost over a telephone", "lower", "", 0.06),
+    Measure("drop_mp3_32k", "recall lost as MP3 at 32 kbit/s", "lower", "", 0.06),
+    Measure("drop_reverberation", "recall lost in a room, T60 0.6 s", "lower", "", 0.06),
+    Measure("drop_louder_20db", "recall lost at a level 20 dB higher", "lower", "", 0.02),
+    Measure("drop_quieter_20db", "recall lost at a level 20 dB lower", "lower", "", 0.02),
+    Measure("drop_trimmed", "recall lost where up to 0.5 s of silence is cut from either end", "lower", "", 0.02),
+    Measure("zero_shot_uar_<people>", "`zero_shot_uar` of the women or the men among the speakers", listed=False),
+    Measure("development_uar", "`zero_shot_uar` of the corpora that the recipe was chosen on", "neither"),
+)
+"""Of ``evaluate_transfer``; only corpora that the weights were not trained on count."""

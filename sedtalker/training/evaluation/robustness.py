@@ -1,0 +1,110 @@
+"""Sound made worse in the ways of the world: noise, telephones, codecs, rooms, level, and silence cut away.
+
+Noises are of kinds that no training here has met, so the figures say what happens to recordings of any origin.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve
+
+from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
+from sedtalker.training.corpora.emotion_speech import FRAME, clip_activity
+from sedtalker.training.corpora.layer_features import TRAINING_NOISES
+from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.corpora.transfer_recipe import telephone
+
+log = logging.getLogger(__name__)
+
+Samples = NDArray[np.float32]
+Change = Callable[[Samples, np.random.Generator], Samples]
+"""Samples (N,) at 16 kHz to what they have become; the generator is seeded by the clip."""
+
+NOISE_DECIBELS = 5.0
+"""How far the noise lies below the speech."""
+MP3_BITS = 32_000
+"""Bits per second of the MP3."""
+LEVEL_DECIBELS = 20.0
+"""How far the level is turned up or down."""
+TRIMMED = 0.5
+"""Seconds of silence that are cut away at most, at either end."""
+REVERBERATION = 0.6
+"""Reverberation time T60 of the room, seconds: a large living room or a classroom."""
+DIRECT_DECIBELS = 3.0
+"""Power of the direct sound over that of the reverberation."""
+
+
+def conditions(noises: Sequence[Samples]) -> dict[str, Change]:
+    """Each condition by its key; ``noise_5db`` only where there are noises."""
+    out: dict[str, Change] = {
+        "telephone": lambda samples, rng: telephone(samples),
+        "mp3_32k": lambda samples, rng: through_mp3(samples),
+        "reverberation": reverberant,
+        "louder_20db": lambda samples, rng: samples * np.float32(10 ** (LEVEL_DECIBELS / 20)),
+        "quieter_20db": lambda samples, rng: samples * np.float32(10 ** (-LEVEL_DECIBELS / 20)),
+        "trimmed": lambda samples, rng: trimmed(samples),
+    }
+    return {"noise_5db": lambda samples, rng: noisy(samples, noises, rng), **out} if noises else out
+
+
+def unmet_noises(clips: Iterable[Clip]) -> list[Samples]:
+    """Recordings of ESC-10 of the kinds that no augmentation uses, in the order of their names."""
+    names = (c for c in clips if c.corpus == "esc10" and not c.emotion.endswith(TRAINING_NOISES))
+    return [load_audio(c.path).samples for c in sorted(names, key=lambda c: c.path.name) if c.path.is_file()]
+
+
+def noisy(samples: Samples, noises: Sequence[Samples], rng: np.random.Generator) -> Samples:
+    """A random noise, repeated, ``NOISE_DECIBELS`` below the mean power of the recording."""
+    noise = noises[int(rng.integers(len(noises)))]
+    noise = np.roll(np.resize(noise, len(samples)), int(rng.integers(len(samples))))
+    power = np.mean(samples**2) / (np.mean(noise**2) + 1e-12)
+    return (samples + noise * np.sqrt(power) * 10 ** (-NOISE_DECIBELS / 20)).astype(np.float32)
+
+
+def reverberant(samples: Samples, rng: np.random.Generator) -> Samples:
+    """A room of decaying noise (Polack 1988): the direct sound stays in place, the level too."""
+    t = np.arange(int(REVERBERATION * SAMPLE_RATE)) / SAMPLE_RATE
+    response = rng.standard_normal(len(t)) * np.exp(-np.log(1000.0) * t / REVERBERATION)
+    response[: int(0.005 * SAMPLE_RATE)] = 0.0  # before the first reflection
+    response *= 10 ** (-DIRECT_DECIBELS / 20) / np.sqrt(np.sum(response**2))
+    response[0] = 1.0
+    made = fftconvolve(samples, response)[: len(samples)]
+    return (made * np.sqrt(np.mean(samples**2) / (np.mean(made**2) + 1e-12))).astype(np.float32)
+
+
+def through_mp3(samples: Samples) -> Samples:
+    """Samples (N,) through MP3 at ``MP3_BITS``; a little longer, as the format pads."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp3") as sink:
+        stream = sink.add_stream("libmp3lame", rate=SAMPLE_RATE, layout="mono")
+        stream.bit_rate = MP3_BITS
+        frame = av.AudioFrame.from_ndarray(samples.clip(-1.0, 1.0)[None], format="fltp", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            sink.mux(packet)
+    file.seek(0)
+    with av.open(file, "r") as source:
+        parts = [frame.to_ndarray().mean(0) for frame in source.decode(audio=0)]
+    return from_samples(np.concatenate(parts), SAMPLE_RATE).samples
+
+
+def trimmed(samples: Samples) -> Samples:
+    """Without the silence at both ends, as far as it goes but for ``TRIMMED`` seconds at most."""
+    speech, most = np.flatnonzero(clip_activity(samples)) * FRAME, round(TRIMMED * SAMPLE_RATE)
+    if not len(speech):
+        return samples
+    first, last = min(int(speech[0]), most), max(int(speech[-1]) + FRAME, len(samples) - most)
+    return samples[first:last]
+
+
+def seed_of(path: Path) -> int:
+    """A number that only the name of a file decides."""
+    return int.from_bytes(path.name.encode(), "big")
