@@ -87,6 +87,7 @@ function drawRuler(c, lane) {
   const minor = step / (step === 15 || step === 0.15 ? 3 : 5);
   c.fillStyle = ink.panel;
   c.fillRect(0, lane.top, view.width, lane.height);
+  if (!store.hasAudio) return;
   c.strokeStyle = ink["line-strong"];
   c.fillStyle = ink.dim;
   c.font = `10.5px ${token("--font")}`;
