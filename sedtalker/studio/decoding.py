@@ -38,6 +38,9 @@ TAIL = 4.0
 AHEAD = 1.0
 """Seconds after a frame that it can depend on: attention (0.5 s), the mouth model and the easing of cuts."""
 
+MARGIN = 16
+"""Frames on either side of a stretch that belong to it: gains at closed lips look 4 frames around."""
+
 
 @dataclass(eq=False)
 class _Layer:
@@ -97,7 +100,9 @@ class Decoding:
             motion = self.emotional.motion
             if gains.split_motion:
                 self.neutral = self._decoded(self.neutral, scaled.scaled(0.0), style, start, end)
-                motion = apply_gains(motion, self.neutral.motion, gains, face)
+                rows = self._frames(start, end) if self.in_parts else slice(None)
+                motion = motion.copy()
+                motion[rows] = apply_gains(motion[rows], self.neutral.motion[rows], gains, face)
         return assemble(
             *(motion, self.animator.decoder.shapes, self.features, scaled, face),
             duration=self.sound.duration,
@@ -148,9 +153,8 @@ class Decoding:
 
     def _filled(self, layer: _Layer, track: EmotionTrack, start: float, end: float) -> _Layer:
         """The layer with its frames from ``start`` to ``end`` decoded where they are not valid."""
-        clock, count = self.features.clock, len(self.features)
-        first = int(np.clip(clock.index(start) - 8, 0, count))
-        last = count if end == np.inf else int(np.clip(clock.index(end) + 8, 0, count))
+        clock, rows = self.features.clock, self._frames(start, end)
+        first, last = rows.start, rows.stop
         missing = np.flatnonzero(~layer.valid[first:last]) + first
         if not len(missing):
             return layer
@@ -161,6 +165,13 @@ class Decoding:
             motion[a:b] = self._window(track, layer.style, a, b)
             valid[a:b] = True
         return replace(layer, motion=motion, valid=valid, exact=False)
+
+    def _frames(self, start: float, end: float) -> slice:
+        """The frames from ``start`` to ``end`` seconds, and a few on either side that gains and resampling look at."""
+        clock, count = self.features.clock, len(self.features)
+        first = int(np.clip(clock.index(start) - MARGIN, 0, count))
+        last = count if end == np.inf else int(np.clip(clock.index(end) + MARGIN, first, count))
+        return slice(first, last)
 
     def _window(self, track: EmotionTrack, style: Style, first: int, last: int) -> Floats:
         """Frames ``first`` to ``last`` decoded from the speech around them."""
