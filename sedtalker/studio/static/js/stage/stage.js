@@ -251,7 +251,7 @@ class Stage {
   /** @param {number} aspect the lamp follows the camera; a narrow picture steps back so that the head fits */
   _aim(aspect) {
     this.camera.aspect = aspect;
-    this.camera.zoom = Math.min(1, aspect / 0.86);
+    this.camera.zoom = Math.min(1, aspect / 0.64);
     this.camera.updateProjectionMatrix();
     this.camera.updateMatrixWorld();
     const towards = this.lamps.key.clone().transformDirection(this.camera.matrixWorld);
