@@ -77,7 +77,9 @@ def window(browser: Browser, url: str, scheme: str, then: Callable[[StudioPage],
 
 def phone(browser: Browser, url: str) -> bytes:
     """A phone's window, with another face."""
-    page = StudioPage(browser, url, size=(390, 844), scheme="dark", device_scale_factor=2, has_touch=True, is_mobile=True)
+    page = StudioPage(
+        browser, url, size=(390, 844), scheme="dark", device_scale_factor=2, has_touch=True, is_mobile=True
+    )
     page.wait("window.studio && window.studio.document && window.studio.ready")
     reply = page.page.request.post(url + "api/face", data={"name": "amara"})
     assert reply.ok
