@@ -277,7 +277,8 @@ function takeJob(event) {
     store.jobs.delete(event.job);
   }
   if (event.type === "failed") {
-    if (event.error) toast(event.error, event.cancelled ? "info" : "bad");
+    if (event.error === "cancelled") toast(`${capital(event.kind)}: cancelled`);
+    else if (event.error) toast(event.error, "bad");
   }
   if (event.type === "done") {
     announce(`${event.kind} finished`);
