@@ -12,7 +12,7 @@ let link = null;
 /** @returns {{delay_ms: number, rows: number} | null} for measurements */
 export const liveNow = () => (link ? { delay_ms: link.delay, rows: link.count } : null);
 
-/** @returns {{label: string, intensity: number} | null} what is expressed live; null: nothing comes */
+/** @returns {{label: string, intensity: number, uncertain?: boolean} | null} what is expressed live; null: nothing comes */
 export const liveEmotion = () => (link?.count ? { label: store.labels[link.emotion] ?? "", intensity: link.intensity } : null);
 
 /** @param {HTMLElement} panel */

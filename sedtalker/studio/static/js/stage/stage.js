@@ -147,8 +147,8 @@ class Stage {
     const view = store.state?.face?.view;
     if (view) {
       this.camera.fov = view.fov ?? FIELD_OF_VIEW;
-      this.camera.position.set(...view.position);
-      this.controls.target.set(...view.target);
+      this.camera.position.fromArray(view.position);
+      this.controls.target.fromArray(view.target);
     } else {
       const middle = box.getCenter(new THREE.Vector3());
       this.camera.fov = FIELD_OF_VIEW;
