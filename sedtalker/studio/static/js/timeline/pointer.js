@@ -239,6 +239,9 @@ export function startPointer(area, changed) {
     const box = area.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
+  // A ring round what the pointer chose would only be in the way; it comes with the first key.
+  const list = document.getElementById("segments");
+  addEventListener("keydown", () => list.classList.remove("by-pointer"));
   const spread = () => {
     const [a, b] = [...fingers.values()];
     return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
@@ -258,7 +261,8 @@ export function startPointer(area, changed) {
     }
     const [x, y] = place(event);
     held = { drag: begin(x, y, event), x, y, moved: false };
-    document.getElementById("segments").focus({ preventScroll: true });
+    list.classList.add("by-pointer");
+    list.focus({ preventScroll: true });
     redraw();
   });
   area.addEventListener("pointermove", (event) => {
