@@ -45,8 +45,8 @@ BURST = 0.3
 """Seconds of a vowel in the clip with known openings."""
 REACH = 0.3
 """Seconds of offset that are looked at."""
-EDITS = 15
-"""Edits measured on each clip."""
+EDITS = 8
+"""Segments that are edited in each clip, three times each."""
 SCROLL = 6.0
 """Seconds of scrolling."""
 WATCH = """
@@ -79,6 +79,28 @@ WATCH = """
 }
 """
 """Takes a small grey picture of the stage in every animation frame, after it is drawn, with the times of that frame."""
+
+
+WATCH_EDITS = """
+() => {
+  const pixel = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+  window.edits = { pressed: 0, drawn: 0 };
+  let before = "";
+  addEventListener("keydown", (event) => { window.edits = { pressed: event.timeStamp, drawn: 0 }; }, { capture: true });
+  const look = () => {
+    const now = window.studio.shown.weights.join();
+    if (now !== before && !window.edits.drawn) {
+      pixel.drawImage(document.querySelector("#stage-canvas"), 0, 0, 1, 1);
+      pixel.getImageData(0, 0, 1, 1);  // waits until it is drawn
+      window.edits.drawn = performance.now();
+    }
+    before = now;
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}
+"""
+"""Notes when a key is pressed, and when the first picture with other weights is complete."""
 
 
 def main() -> None:
@@ -336,12 +358,7 @@ def measure_edits(browser: Browser) -> dict[str, Any]:
 
 def edits_of(page: StudioPage) -> dict[str, Any]:
     """Edits of every kind near the cursor, and how long each took to be drawn."""
-    page.page.evaluate(WATCH, SIDE)
-    page.page.evaluate(
-        """() => { window.gestures = [];
-        for (const kind of ["keydown", "pointerup"])
-          addEventListener(kind, (event) => window.gestures.push(event.timeStamp), { capture: true }); }"""
-    )
+    page.page.evaluate(WATCH_EDITS)
     took: dict[str, list[float]] = {}
     for number in range(EDITS):
         segment = page.segments[(number * 3) % len(page.segments)]
@@ -371,20 +388,11 @@ def edits_of(page: StudioPage) -> dict[str, Any]:
 
 def one_edit(page: StudioPage, key: str) -> float | None:
     """Milliseconds from a key to the first other picture; None where the edit changed nothing that is seen."""
-    page.page.evaluate(
-        """() => { window.gestures = [];
-        window.watched.rows = window.watched.rows.filter((row) => row[row.length - 1]).slice(-1); }"""
-    )
     page.page.keyboard.press(key)
     page.settle(0.8)
     page.ready()
-    rows, gestures = page.page.evaluate("() => [window.watched.rows, window.gestures]")
-    rows = [row for row in rows if row[-1]]
-    pressed = gestures[-1]
-    before = [row[-1] for row in rows if row[0] <= pressed]
-    if not before:
-        return None
-    return next((row[0] - pressed for row in rows if row[0] > pressed and row[-1] != before[-1]), None)
+    edit: dict[str, float] = page.page.evaluate("() => window.edits")
+    return edit["drawn"] - edit["pressed"] if edit["drawn"] else None
 
 
 # --- Scrolling, zooming, memory.

@@ -1,8 +1,8 @@
 """The studio in a real Chromium, with a record of what it asks for and complains about.
 
-The tests in ``tests/studio/browser``, ``make_studio_pictures.py`` and ``measure_studio.py`` drive the studio with it: the
-real command in a home of its own, and Debian's Chromium, which draws WebGL in software and has a microphone that plays a
-file.
+The tests in ``tests/studio/browser``, ``make_studio_pictures.py`` and ``measure_studio.py`` drive the studio with it:
+the real command in a home of its own, and Debian's Chromium, which draws WebGL in software and has a microphone that
+plays a file.
 """
 
 from __future__ import annotations
