@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import io
 import json
 import os
@@ -29,8 +30,10 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from scripts.studio_page import ROOT, SAMPLES, StudioPage, StudioServer, chromium
+from sedtalker import Animator, Face
 
 RESULTS = ROOT / "docs" / "studio.json"
 SPEECH = SAMPLES / "four_moods.wav"
@@ -38,12 +41,12 @@ STILL = {"head": False, "blinks": False, "gaze": False}
 """Settings under which nothing moves but what speech and emotion move."""
 SIDE = 96
 """Pixels of a side of the small pictures that the page takes of its stage."""
-BURST = 0.22
+BURST = 0.3
 """Seconds of a vowel in the clip with known openings."""
-REACH = 0.4
+REACH = 0.3
 """Seconds of offset that are looked at."""
-EDITS = 15
-"""Edits measured on each clip."""
+EDITS = 8
+"""Segments that are edited in each clip, three times each."""
 SCROLL = 6.0
 """Seconds of scrolling."""
 WATCH = """
@@ -69,13 +72,35 @@ WATCH = """
     if (!window.watched.running) return;
     const grey = window.watched.take ? picture() : null;
     const row = [performance.now(), Date.now() / 1000, sound().currentTime, window.studio.shown?.time ?? 0];
-    window.watched.rows.push([...row, grey ? text(grey) : ""]);
+    window.watched.rows.push([...row, window.frameSound, grey ? text(grey) : ""]);
     requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
 }
 """
 """Takes a small grey picture of the stage in every animation frame, after it is drawn, with the times of that frame."""
+
+
+WATCH_EDITS = """
+() => {
+  const pixel = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+  window.edits = { pressed: 0, drawn: 0 };
+  let before = "";
+  addEventListener("keydown", (event) => { window.edits = { pressed: event.timeStamp, drawn: 0 }; }, { capture: true });
+  const look = () => {
+    const now = window.studio.shown.weights.join();
+    if (now !== before && !window.edits.drawn) {
+      pixel.drawImage(document.querySelector("#stage-canvas"), 0, 0, 1, 1);
+      pixel.getImageData(0, 0, 1, 1);  // waits until it is drawn
+      window.edits.drawn = performance.now();
+    }
+    before = now;
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}
+"""
+"""Notes when a key is pressed, and when the first picture with other weights is complete."""
 
 
 def main() -> None:
@@ -91,9 +116,13 @@ def main() -> None:
         found["wheels"] = measure_wheels(arguments.base)
     with sync_playwright() as playwright, chromium(playwright) as browser:
         found["browser"] = f"Chromium {browser.version}, WebGL in software"
-        for name, measure in (
-            ("lips", measure_lips), ("edits", measure_edits), ("scrolling", measure_scrolling), ("access", measure_access)
-        ):  # fmt: skip
+        measures = {
+            "lips": measure_lips,
+            "edits": measure_edits,
+            "scrolling": measure_scrolling,
+            "access": measure_access,
+        }
+        for name, measure in measures.items():
             if name in parts:
                 before = os.getloadavg()[0]
                 found[name] = measure(browser)
@@ -130,12 +159,16 @@ def tiled(folder: Path, duration: float) -> Path:
 # --- Lips against sound.
 
 
-def bursts(folder: Path, duration: float = 24.0) -> tuple[Path, list[float]]:
-    """A clip of one vowel at known, irregular times on near-silence, and those times."""
+def bursts(folder: Path, duration: float = 16.0) -> tuple[Path, list[float]]:
+    """A clip of one vowel at known, irregular times on near-silence, and those times.
+
+    The vowel is that with the widest mouth of the sample.
+    """
     samples, rate = soundfile.read(SPEECH, dtype="float32")
     length = int(BURST * rate)
-    power = np.convolve(samples**2, np.ones(length), "valid")
-    first = int(power.argmax())
+    spoken = Animator.from_pretrained()(SPEECH, face=Face.builtin(), emotion="neutral")
+    widest = spoken.coefficients[:, list(spoken.face.shapes).index("jawOpen")].argmax() / spoken.fps
+    first = int((widest - BURST / 2) * rate)
     vowel = samples[first : first + length] * np.hanning(length).clip(0, 0.5) * 2
     rng = np.random.default_rng(1)
     sound = rng.normal(scale=1e-4, size=int(duration * rate)).astype(np.float32)
@@ -150,7 +183,11 @@ def bursts(folder: Path, duration: float = 24.0) -> tuple[Path, list[float]]:
 
 
 def measure_lips(browser: Browser) -> dict[str, Any]:
-    """Offsets in milliseconds, positive where the picture is late, on bursts and on speech."""
+    """Offsets in milliseconds, positive where the picture is late, on bursts and on speech.
+
+    ``in_frame_ms`` is against the sound's clock as the animation frame begins, ``drawn_ms`` as it ends; ``clock_ms`` is
+    the difference of the clocks alone. ``on_screen_ms`` is from what the browser shows, by its own stamps.
+    """
     with tempfile.TemporaryDirectory() as folder:
         clip, times = bursts(Path(folder))
         found = {"bursts": lips_of(browser, clip, times), "speech": lips_of(browser, SPEECH, None)}
@@ -170,17 +207,20 @@ def lips_of(browser: Browser, clip: Path, times: list[float] | None) -> dict[str
         page.page.evaluate("() => { window.watched.rows = []; }")
         play(page, float(grid[-1]) - 0.5, [])
         rows = page.page.evaluate("() => window.watched.rows")
-        rows = [row for row in rows if row[4]]
-        pictures = np.stack([decoded(row[4]) for row in rows])
+        rows = [row for row in rows if row[-1]]
+        pictures = np.stack([decoded(row[-1]) for row in rows])
         opening = projected(pictures, stills[0], stills[1])
-        sound, shown = (np.array([row[i] for row in rows]) for i in (2, 3))
+        drawn, shown, sound = (np.array([row[i] for row in rows]) for i in (2, 3, 4))
         moving = np.r_[False, np.diff(sound) > 0]
+        drawn, shown, sound, opening = drawn[moving], shown[moving], sound[moving], opening[moving]
         result = {
-            "pictures": int(moving.sum()),
-            "pictures_a_second": round(float(moving.sum() / np.ptp(sound)), 1),
-            "in_frame_ms": offset(sound[moving], opening[moving], grid, mouth),
-            "clock_ms": round(float(np.median(sound[moving] - shown[moving])) * 1000, 1),
-            "correlation": round(best_correlation(sound[moving], opening[moving], grid, mouth), 3),
+            "pictures": len(sound),
+            "pictures_a_second": round(float(len(sound) / np.ptp(sound)), 1),
+            "in_frame_ms": offset(sound, opening, grid, mouth),
+            "drawn_ms": offset(drawn, opening, grid, mouth),
+            "clock_ms": round(float(np.median(sound - shown)) * 1000, 1),
+            "clock_p95_ms": round(float(np.quantile(abs(sound - shown), 0.95)) * 1000, 1),
+            "correlation": round(best_correlation(sound, opening, grid, mouth), 3),
         }
         page.page.evaluate("() => { window.watched.take = false; window.watched.rows = []; }")
         result |= on_screen(page, grid, mouth, times)
@@ -201,13 +241,14 @@ def on_screen(page: StudioPage, grid: NDArray[Any], mouth: NDArray[Any], times: 
     inside = (at > 0.3) & (at < grid[-1] - 0.3)
     area = (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
     pictures = np.stack(
-        [np.asarray(Image.open(io.BytesIO(data)).convert("L").crop(area).resize((SIDE, SIDE)), float) for _, data in shots]
+        [
+            np.asarray(Image.open(io.BytesIO(data)).convert("L").crop(area).resize((SIDE, SIDE)), float)
+            for _, data in shots
+        ]
     )[inside]
     at = at[inside]
     expected = np.interp(at, grid, mouth)
-    weight = (pictures - pictures.mean(0)).T @ (expected - expected.mean())
     opening = np.einsum("tyx,yx->t", pictures - pictures.mean(0), weight_of(pictures, expected))
-    del weight
     found: dict[str, Any] = {
         "screenshots": len(at),
         "screenshots_a_second": round(len(at) / float(np.ptp(at)), 1),
@@ -238,12 +279,13 @@ def still(page: StudioPage, at: float) -> NDArray[np.float64]:
     """The small picture of the stage at a time, standing."""
     page.page.evaluate("(t) => { window.testSounds.find((s) => s.src).currentTime = t; }", at)
     page.settle(1.5)
-    rows = page.page.evaluate("() => window.watched.rows.filter((row) => row[4]).slice(-1)")
+    rows = page.page.evaluate("() => window.watched.rows.filter((row) => row[row.length - 1]).slice(-1)")
     assert rows, "the stage has not drawn"
-    return decoded(rows[-1][4])
+    return decoded(rows[-1][-1])
 
 
 def decoded(text: str) -> NDArray[np.float64]:
+    """A small picture as it came from the page."""
     return np.frombuffer(base64.b64decode(text), np.uint8).astype(float)
 
 
@@ -259,17 +301,20 @@ def play(page: StudioPage, seconds: float, shots: list[tuple[float, bytes]]) -> 
 
     def taken(event: dict[str, Any]) -> None:
         shots.append((event["metadata"]["timestamp"], base64.b64decode(event["data"])))
-        session.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
+        with contextlib.suppress(PlaywrightError):  # the last ones, after it has ended
+            session.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
 
+    page.page.evaluate("() => { for (const sound of window.testSounds) sound.pause(); }")
     page.page.keyboard.press("Home")
-    page.settle(0.5)
+    page.wait("window.studio.time === 0 && !window.studio.playing")
     casting = page.page.evaluate("() => !window.watched.take")
     if casting:
         session.on("Page.screencastFrame", taken)
         session.send("Page.startScreencast", {"format": "jpeg", "quality": 90})
     page.page.keyboard.press("Space")
-    page.wait(f"window.studio.time > {seconds}", seconds + 60)
-    page.page.keyboard.press("Space")
+    page.wait("window.studio.playing")
+    page.wait(f"window.studio.time > {seconds} || !window.studio.playing", seconds + 60)
+    page.page.evaluate("() => { for (const sound of window.testSounds) sound.pause(); }")
     if casting:
         session.send("Page.stopScreencast")
     session.detach()
@@ -283,6 +328,7 @@ def offset(at: NDArray[Any], seen: NDArray[Any], grid: NDArray[Any], truth: NDAr
 
 
 def best_correlation(at: NDArray[Any], seen: NDArray[Any], grid: NDArray[Any], truth: NDArray[Any]) -> float:
+    """How well both correlate at the best lag."""
     lags = np.arange(-REACH, REACH, 0.005)
     return max(float(np.corrcoef(seen, np.interp(at - lag, grid, truth))[0, 1]) for lag in lags)
 
@@ -312,12 +358,7 @@ def measure_edits(browser: Browser) -> dict[str, Any]:
 
 def edits_of(page: StudioPage) -> dict[str, Any]:
     """Edits of every kind near the cursor, and how long each took to be drawn."""
-    page.page.evaluate(WATCH, SIDE)
-    page.page.evaluate(
-        """() => { window.gestures = [];
-        for (const kind of ["keydown", "pointerup"])
-          addEventListener(kind, (event) => window.gestures.push(event.timeStamp), { capture: true }); }"""
-    )
+    page.page.evaluate(WATCH_EDITS)
     took: dict[str, list[float]] = {}
     for number in range(EDITS):
         segment = page.segments[(number * 3) % len(page.segments)]
@@ -325,7 +366,10 @@ def edits_of(page: StudioPage) -> dict[str, Any]:
         page.page.evaluate("(t) => { window.testSounds.find((s) => s.src).currentTime = t; }", middle)
         page.settle(0.7)
         page.page.keyboard.press("Escape")
-        digit = str(2 + (number + ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise").index(segment["label"])) % 6)
+        digit = str(
+            2
+            + (number + ("neutral", "happy", "sad", "angry", "fear", "disgust", "surprise").index(segment["label"])) % 6
+        )
         for what, key in (("relabel", digit), ("intensity", "."), ("undo", "Control+z")):
             page.settle(0.5)
             one = one_edit(page, key)
@@ -344,17 +388,11 @@ def edits_of(page: StudioPage) -> dict[str, Any]:
 
 def one_edit(page: StudioPage, key: str) -> float | None:
     """Milliseconds from a key to the first other picture; None where the edit changed nothing that is seen."""
-    page.page.evaluate("() => { window.watched.rows = window.watched.rows.filter((r) => r[4]).slice(-1); window.gestures = []; }")
     page.page.keyboard.press(key)
     page.settle(0.8)
     page.ready()
-    rows, gestures = page.page.evaluate("() => [window.watched.rows, window.gestures]")
-    rows = [row for row in rows if row[4]]
-    pressed = gestures[-1]
-    before = [row[4] for row in rows if row[0] <= pressed]
-    if not before:
-        return None
-    return next((row[0] - pressed for row in rows if row[0] > pressed and row[4] != before[-1]), None)
+    edit: dict[str, float] = page.page.evaluate("() => window.edits")
+    return edit["drawn"] - edit["pressed"] if edit["drawn"] else None
 
 
 # --- Scrolling, zooming, memory.
@@ -481,13 +519,27 @@ def table(found: dict[str, Any]) -> str:
     if "lips" in found:
         for clip, values in ((name, found["lips"][name]) for name in ("bursts", "speech")):
             rows += [
-                (f"lips behind the sound in the frame that is drawn, {clip}", f"{values['in_frame_ms']:.0f} ms", "40 ms"),
-                (f"the same on the screen, drawing in software included, {clip}", f"{values['on_screen_ms']:.0f} ms", "–"),
+                (
+                    f"lips behind the sound in the frame that is drawn, {clip}",
+                    f"{values['in_frame_ms']:.0f} ms",
+                    "40 ms",
+                ),
+                (
+                    f"the same on the screen, drawing in software included, {clip}",
+                    f"{values['on_screen_ms']:.0f} ms",
+                    "–",
+                ),
             ]
     for name, asked in (("18 s", "300 ms"), ("1 min", "–"), ("5 min", "–")):
         if "edits" in found:
             values = found["edits"][name]
-            rows.append((f"edit to picture, clip of {name}, median (p90)", f"{values['median_ms']} ms ({values['p90_ms']})", asked))
+            rows.append(
+                (
+                    f"edit to picture, clip of {name}, median (p90)",
+                    f"{values['median_ms']} ms ({values['p90_ms']})",
+                    asked,
+                )
+            )
     if "scrolling" in found:
         for name in ("scroll", "zoom in", "zoom out", "scroll while it plays"):
             rows.append((f"{name}, 10 minutes", f"{found['scrolling'][name]['frames_a_second']:.0f} frames/s", "30"))

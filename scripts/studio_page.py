@@ -1,7 +1,8 @@
 """The studio in a real Chromium, with a record of what it asks for and complains about.
 
-The tests in ``tests/studio/browser``, ``make_studio_pictures.py`` and ``measure_studio.py`` drive the studio with it: the real
-command in a home of its own, and Debian's Chromium, which draws WebGL in software and has a microphone that plays a file.
+The tests in ``tests/studio/browser``, ``make_studio_pictures.py`` and ``measure_studio.py`` drive the studio with it:
+the real command in a home of its own, and Debian's Chromium, which draws WebGL in software and has a microphone that
+plays a file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,15 +39,23 @@ MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-str
 WAIT = 60.0
 """Seconds for the studio to start, and for the page to show what there is."""
 PROBED = """() => { const s = window.studio; if (!s) return "no probe"; const { weights, ...shown } = s.shown;
-return JSON.stringify({ ready: s.ready, why: s.busy, jobs: s.jobs, revision: s.state?.revision, shown, time: s.time, latency: s.latency.last }); }"""
+return JSON.stringify({ ready: s.ready, jobs: s.jobs, revision: s.state?.revision, shown, time: s.time }); }"""
 """What the page says of itself when something waited in vain."""
 KEEP_SOUND = """
 window.testSounds = [];
 window.Audio = new Proxy(window.Audio, {
   construct(target, given) { const made = new target(...given); window.testSounds.push(made); return made; },
 });
+const soon = window.requestAnimationFrame.bind(window);
+window.requestAnimationFrame = (act) => soon((stamp) => {
+  if (window.frameStamp !== stamp) {
+    window.frameStamp = stamp;
+    window.frameSound = window.testSounds.find((sound) => sound.src)?.currentTime ?? 0;
+  }
+  act(stamp);
+});
 """
-"""Keeps the page's sound, so that its own clock can be read."""
+"""Keeps the page's sound, so that its own clock can be read; and where that is as an animation frame begins."""
 
 
 def find_chromium() -> str | None:
@@ -119,7 +128,7 @@ class StudioServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(timeout=20)
+                self.process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise
@@ -144,7 +153,12 @@ def home_environment(home: Path) -> dict[str, str]:
     environment["HOME"] = str(home)
     environment["TMPDIR"] = str(home / "tmp")
     (home / "tmp").mkdir(parents=True, exist_ok=True)
-    for name, folder in (("STATE", ".local/state"), ("CACHE", ".cache"), ("CONFIG", ".config"), ("DATA", ".local/share")):
+    for name, folder in (
+        ("STATE", ".local/state"),
+        ("CACHE", ".cache"),
+        ("CONFIG", ".config"),
+        ("DATA", ".local/share"),
+    ):
         environment[f"XDG_{name}_HOME"] = str(home / folder)
     return environment
 
@@ -169,9 +183,9 @@ class Record:
         if message.type == "error":
             self.console.append(f"{message.text} ({message.location.get('url')})")
 
-    def foreign(self, port: int) -> list[str]:
-        """Requests that left the studio."""
-        own = {f"127.0.0.1:{port}", f"localhost:{port}"}
+    def foreign(self, ports: Iterable[int]) -> list[str]:
+        """Requests that left the studios at these ports."""
+        own = {f"{name}:{port}" for name in ("127.0.0.1", "localhost") for port in ports}
         inside = ("blob", "data", "about")
         return [u for u in self.requests if urlsplit(u).scheme not in inside and urlsplit(u).netloc not in own]
 
@@ -215,7 +229,9 @@ class StudioPage:
         except Exception as error:
             seen = self.page.evaluate("() => document.body.innerText")
             notes = "\n".join([*self.record.failures, *self.record.console])
-            raise AssertionError(f"not within {timeout:.0f} s: {condition}\n{notes}\n{self.page.evaluate(PROBED)}\n{seen[:300]}") from error
+            raise AssertionError(
+                f"not within {timeout:.0f} s: {condition}\n{notes}\n{self.page.evaluate(PROBED)}\n{seen[:300]}"
+            ) from error
 
     @property
     def segments(self) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ SAMPLES = ROOT / "data" / "samples"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_RUN = {
     "hf:OWNER/NAME": "asks the network",
+    "studio": "serves until it is ended; started in tests/studio/browser",
     "train": "trains; its config is composed in tests/training",
     "evaluate": "needs the training data",
 }

@@ -242,22 +242,29 @@ class CorrectedDecoder(nn.Module):
         return self.config.decoder.styles
 
     @torch.no_grad()
-    def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
-        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]."""
-        motion, _, _ = self.corrected(features, track, style)
+    def predict(
+        self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None, mouth: Mouth | None = None
+    ) -> NDArray[np.float32]:
+        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]; ``mouth`` is ``mouth(features)`` if it is known."""
+        motion, _, _ = self.corrected(features, track, style, mouth)
         return cast("NDArray[np.float32]", motion[0].float().cpu().numpy())
 
     @torch.no_grad()
     def corrected(
-        self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None
+        self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None, mouth: Mouth | None = None
     ) -> tuple[Tensor, Mouth, Tensor]:
         """Coefficients (1, T, 52) in [0, 1], what the mouth model predicted, and how emotional a frame is (1, T, 1)."""
         device = self.mouth_model.sides.device
         motion = torch.from_numpy(self.decoder.predict(features, track, style))[None].to(device)
         posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
-        mouth = self.mouth_model.predict(torch.from_numpy(features.mel)[None].to(device))
+        mouth = self.mouth(features) if mouth is None else mouth
         share = emotional(posterior, intensity, style or Style()).to(device)
         return self.mouth_model.correct(motion, mouth, share).clamp(0.0, 1.0), mouth, share
+
+    @torch.no_grad()
+    def mouth(self, features: SpeechFeatures) -> Mouth:
+        """What the mouth model predicts of a recording; no emotion changes it."""
+        return self.mouth_model.predict(torch.from_numpy(features.mel)[None].to(self.mouth_model.sides.device))
 
 
 def decoder_speech(hidden: int, features: SpeechFeatures) -> Tensor:

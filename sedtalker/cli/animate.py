@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +16,10 @@ from sedtalker.cli.export import TO_HELP, Targets
 from sedtalker.cli.project import ProjectOption, head_of, opened_project
 from sedtalker.cli.render import Backend, check_renderer
 from sedtalker.errors import InputError
-from sedtalker.export.formats import export_formats, parse_formats
+from sedtalker.export.formats import ExportFormat, export, export_formats, parse_formats
+
+if TYPE_CHECKING:
+    from sedtalker.animation.animation import Animation
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +83,6 @@ def animate(
         from sedtalker.audio import load_audio
         from sedtalker.emotion.formats.files import check_emotion
         from sedtalker.emotion.taxonomy import read_coordinates
-        from sedtalker.export.formats import export
         from sedtalker.progress import one_step
         from sedtalker.render.light import load_lighting
 
@@ -128,14 +131,22 @@ def animate(
                 results.path / names[0], sound, size=size, backend=renderer, light=lighting, hook=shown.hook
             )
         with one_step(shown.hook, "writing the files"):
-            animation.track.save(results.path / f"{audio.stem}.emotion.json")
-            for row in rows:
-                chosen: dict[str, Any] = {"targets": targets} if "targets" in row.options else {}
-                file = audio.stem + row.suffix
-                export(animation, results.path / file, row.name, audio, place=folder / file, **chosen)
+            write_files(animation, results.path, folder, audio, rows, targets)
         shown.summary(sound.duration)
     paths = {suffix.lstrip("."): str(folder / name) for suffix, name in zip(suffixes, names, strict=True)}
     if as_json:
         write_json({"files": paths, "frames": len(animation), "fps": fps, "duration": sound.duration})
     else:
         print("\n".join(paths.values()))
+
+
+def write_files(
+    animation: Animation, written: Path, folder: Path, audio: Path, rows: Sequence[ExportFormat], targets: Targets
+) -> None:
+    """Write the track and the formats of ``rows`` into ``written``, as they will lie in ``folder``."""
+    assert animation.track is not None
+    animation.track.save(written / f"{audio.stem}.emotion.json")
+    for row in rows:
+        chosen: dict[str, Any] = {"targets": targets} if "targets" in row.options else {}
+        file = audio.stem + row.suffix
+        export(animation, written / file, row.name, audio, place=folder / file, **chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +43,7 @@ def studio(
         else:
             print(url, flush=True)
         if open_page:
-            webbrowser.open(url)
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()  # it may wait for the browser
 
     run(source, mesh, face, port, tell)
     say("the studio is closed")

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator, assemble
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import eased_emotion
+from sedtalker.animation.decoder import CorrectedDecoder, eased_emotion
 from sedtalker.animation.gains import apply_gains
+from sedtalker.animation.mouth_model import Mouth
 from sedtalker.audio import Audio, FrameClock
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.face import Face
@@ -36,6 +37,9 @@ TAIL = 4.0
 """Seconds after an edit that are decoded again; beyond, coefficients differ by less than 0.01."""
 AHEAD = 1.0
 """Seconds after a frame that it can depend on: attention (0.5 s), the mouth model and the easing of cuts."""
+
+MARGIN = 16
+"""Frames on either side of a stretch that belong to it: gains at closed lips look 4 frames around."""
 
 
 @dataclass(eq=False)
@@ -70,6 +74,7 @@ class Decoding:
         self.animator, self.sound, self.features = animator, sound, features
         self.emotional: _Layer | None = None
         self.neutral: _Layer | None = None
+        self._mouth: Mouth | None = None
 
     @property
     def in_parts(self) -> bool:
@@ -95,7 +100,9 @@ class Decoding:
             motion = self.emotional.motion
             if gains.split_motion:
                 self.neutral = self._decoded(self.neutral, scaled.scaled(0.0), style, start, end)
-                motion = apply_gains(motion, self.neutral.motion, gains, face)
+                rows = self._frames(start, end) if self.in_parts else slice(None)
+                motion = motion.copy()
+                motion[rows] = apply_gains(motion[rows], self.neutral.motion[rows], gains, face)
         return assemble(
             *(motion, self.animator.decoder.shapes, self.features, scaled, face),
             duration=self.sound.duration,
@@ -129,7 +136,7 @@ class Decoding:
             layer = replace(layer, inputs=inputs, valid=valid, exact=layer.exact and bool(valid.all()))
         if not self.in_parts:
             if not layer.valid.all():
-                motion = self.animator.decoder.predict(features, track, style)
+                motion = self._predict(track, style, 0, len(features))
                 layer = replace(layer, motion=motion, valid=np.ones(len(features), bool), exact=True)
             return layer
         return self._filled(layer, track, start, end)
@@ -146,9 +153,8 @@ class Decoding:
 
     def _filled(self, layer: _Layer, track: EmotionTrack, start: float, end: float) -> _Layer:
         """The layer with its frames from ``start`` to ``end`` decoded where they are not valid."""
-        clock, count = self.features.clock, len(self.features)
-        first = int(np.clip(clock.index(start) - 8, 0, count))
-        last = count if end == np.inf else int(np.clip(clock.index(end) + 8, 0, count))
+        clock, rows = self.features.clock, self._frames(start, end)
+        first, last = rows.start, rows.stop
         missing = np.flatnonzero(~layer.valid[first:last]) + first
         if not len(missing):
             return layer
@@ -160,13 +166,28 @@ class Decoding:
             valid[a:b] = True
         return replace(layer, motion=motion, valid=valid, exact=False)
 
+    def _frames(self, start: float, end: float) -> slice:
+        """The frames from ``start`` to ``end`` seconds, and a few on either side that gains and resampling look at."""
+        clock, count = self.features.clock, len(self.features)
+        first = int(np.clip(clock.index(start) - MARGIN, 0, count))
+        last = count if end == np.inf else int(np.clip(clock.index(end) + MARGIN, first, count))
+        return slice(first, last)
+
     def _window(self, track: EmotionTrack, style: Style, first: int, last: int) -> Floats:
         """Frames ``first`` to ``last`` decoded from the speech around them."""
         clock = self.features.clock
         a = max(0, first - round(WARM_UP * clock.rate))
         b = min(len(self.features), last + round(AHEAD * clock.rate))
-        made = self.animator.decoder.predict(part_of(self.features, a, b), track, style)
-        return np.asarray(made[first - a : last - a])
+        return self._predict(track, style, a, b)[first - a : last - a]
+
+    def _predict(self, track: EmotionTrack, style: Style, first: int, last: int) -> Floats:
+        """What the decoder gives of frames ``first`` to ``last`` alone."""
+        decoder, part = self.animator.decoder, part_of(self.features, first, last)
+        if not isinstance(decoder, CorrectedDecoder):
+            return np.asarray(decoder.predict(part, track, style))
+        if self._mouth is None:
+            self._mouth = decoder.mouth(self.features)
+        return decoder.predict(part, track, style, Mouth(*(column[:, first:last] for column in self._mouth)))
 
     # --- The exact motion, decoded while nothing else is to do.
 
@@ -180,11 +201,11 @@ class Decoding:
 
         Changes nothing, for another thread.
         """
-        decoder, style = self.animator.decoder, settings.talking_style
+        style, count = settings.talking_style, len(self.features)
         with torch_threads(1):
-            motion = decoder.predict(self.features, _shown(track, settings), style)
-            neutral = decoder.predict(self.features, track.scaled(0.0), style) if settings.gains.split_motion else None
-        return motion, neutral
+            motion = self._predict(_shown(track, settings), style, 0, count)
+            split = settings.gains.split_motion
+            return motion, self._predict(track.scaled(0.0), style, 0, count) if split else None
 
     def take_exact(self, track: EmotionTrack, settings: Settings, made: tuple[Floats, Floats | None]) -> None:
         """Show what ``exact_motion`` gave of a track."""

@@ -7,6 +7,7 @@ import itertools
 import logging
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -142,7 +143,7 @@ class Jobs:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # a job must not take the studio with it
-            log.exception("the job %s failed", job.kind)
+            log.error("the job '%s' failed:\n%s", job.kind, traceback.format_exc())
             message = {"type": "failed", "error": f"{job.kind} failed: {type(error).__name__}; the terminal says more"}
         finally:
             self.running.pop(job.id, None)

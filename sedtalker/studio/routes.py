@@ -115,7 +115,11 @@ class Routes:
         async def gone(request: Request, error: Exception) -> Response:
             return Response(status_code=499)  # nobody reads it
 
-        return {InputError: bad_input, HTTPException: known, ClientDisconnect: gone}
+        async def unexpected(request: Request, error: Exception) -> Response:
+            said = f"something went wrong ({type(error).__name__}); the terminal says more"
+            return JSONResponse({"error": said}, 500)  # and the server logs where
+
+        return {InputError: bad_input, HTTPException: known, ClientDisconnect: gone, Exception: unexpected}
 
     # --- The page.
 

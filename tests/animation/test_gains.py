@@ -135,6 +135,27 @@ def test_coefficients_stay_in_range(face, expressivity, articulation, regions, s
     assert result.max() <= 1
 
 
+def test_factors_of_shapes_scale_the_finished_motion(motions, face):
+    gains = Gains(shapes={"jawOpen": 1.5, "eyeBlinkLeft": 0.0})
+    assert not gains.leaves_motion_as_is
+    assert not gains.split_motion
+    assert apply_gains(*motions, gains, face) is motions[0]
+    finished = np.full((4, len(face.shapes)), 0.8, np.float32)
+    scaled = gains.of_shapes(finished, face.shapes)
+    index = face.shape_index
+    assert (scaled[:, index["jawOpen"]] == 1.0).all()  # clipped
+    assert (scaled[:, index["eyeBlinkLeft"]] == 0.0).all()
+    untouched = [k for name, k in index.items() if name not in gains.shapes]
+    assert (scaled[:, untouched] == finished[:, untouched]).all()
+    assert Gains(shapes={"jawOpen": 1.0}).of_shapes(finished, face.shapes) is finished
+    assert "shapes" not in Gains(1.2).described()
+    assert gains.described()["shapes"] == gains.shapes
+    with pytest.raises(InputError, match="no shape 'jawopen'"):
+        Gains(shapes={"jawopen": 1.0})
+    with pytest.raises(InputError, match="out of range"):
+        Gains(shapes={"jawOpen": 2.1})
+
+
 def test_every_region_has_shapes():
     assert all(Gains(regions={name: 0.0}).of_emotion().min() == 0 for name in REGIONS)
 

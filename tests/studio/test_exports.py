@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,17 @@ def test_a_cancelled_render_leaves_nothing(client, studio):
     assert not (studio.folder / "exports").exists()
     assert client.get(f"{ROOT}api/state").json()["jobs"] == []
     assert client.post(f"{ROOT}api/jobs/{job}/cancel").json() == {"cancelled": False}
+
+
+def test_a_job_goes_on_when_its_page_is_closed(client):
+    with client.websocket_connect(f"ws://127.0.0.1:8765{ROOT}api/events"):
+        client.post(f"{ROOT}api/export", json={"formats": ["npz", "track.csv"]})
+    for _ in range(300):
+        state = client.get(f"{ROOT}api/state").json()
+        if not state["jobs"]:
+            break
+        time.sleep(0.1)
+    assert [file["format"] for file in state["exports"][-1]["files"]] == ["npz", "track.csv"]
 
 
 def test_a_video_is_written(client, session, studio):

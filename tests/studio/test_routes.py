@@ -9,9 +9,13 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from sedtalker.emotion.track import CATEGORIES
-from tests.studio.conftest import ROOT, SOCKETS
+from sedtalker.studio.server import make_app
+from sedtalker.studio.session import Session
+from sedtalker.studio.studio import Studio
+from tests.studio.conftest import PORT, ROOT, SOCKETS, TOKEN
 
 
 def rows(answer):
@@ -173,13 +177,20 @@ def test_every_page_gets_a_message_about_an_edit(client):
             assert page.receive_json() == {"type": "state", "revision": revision}
 
 
+def test_a_fault_of_ours_is_json_too(studio, monkeypatch):
+    def broken():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(studio.session, "undo", broken)
+    app = make_app(studio, TOKEN, PORT)
+    with TestClient(app, base_url=f"http://127.0.0.1:{PORT}", raise_server_exceptions=False) as page:
+        answer = page.post(f"{ROOT}api/undo")
+        assert answer.status_code == 500
+        assert "ZeroDivisionError" in answer.json()["error"]
+        assert page.get(f"{ROOT}api/state").status_code == 200
+
+
 def test_without_a_recording_the_page_still_works(models, subject, home):
-    from starlette.testclient import TestClient
-
-    from sedtalker.studio.server import make_app
-    from sedtalker.studio.session import Session
-    from sedtalker.studio.studio import Studio
-
     studio = Studio(Session(models, subject), home)
     with TestClient(
         make_app(studio, "t", 80), base_url="http://127.0.0.1:80", headers={"host": "127.0.0.1:80"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from sedtalker.errors import InputError
 from sedtalker.studio.server import bound_socket, new_token
@@ -51,7 +53,7 @@ def opened(url: str) -> dict:
 
 @pytest.mark.slow
 def test_a_studio_from_beginning_to_end(tmp_path):
-    studio = Running(tmp_path, str(SAMPLE))
+    studio, pages = Running(tmp_path, str(SAMPLE)), contextlib.ExitStack()
     try:
         state = opened(studio.url)
         assert state["audio"]["name"] == "four_moods.wav"
@@ -72,6 +74,10 @@ def test_a_studio_from_beginning_to_end(tmp_path):
         assert (part.status_code, part.content) == (206, b"RIFF")
         reply = httpx.post(f"{studio.url}api/edit", json={"op": "relabel", "index": 1, "label": "happy"}).json()
         assert reply["can_undo"] is True
+        page = pages.enter_context(connect(f"{studio.url.replace('http', 'ws')}api/events"))  # open until the end
+        httpx.post(f"{studio.url}api/undo")
+        httpx.post(f"{studio.url}api/redo")
+        assert json.loads(page.recv())["type"] == "state"
         # the page is closed in the middle of an upload: nothing is left, and nothing is said
         with socket.create_connection(("127.0.0.1", port)) as raw:
             path = studio.url.split(str(port))[1]
@@ -84,6 +90,7 @@ def test_a_studio_from_beginning_to_end(tmp_path):
         assert [p for p in studio.home.rglob("*") if p.name == "a.wav"] == []
     finally:
         code, said = studio.end()
+        pages.close()
     assert code == 0
     assert "Traceback" not in said
     assert "unsaved edits are kept" in said

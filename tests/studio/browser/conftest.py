@@ -15,7 +15,9 @@ from typing import Any, NoReturn
 import pytest
 import soundfile
 
-from tests.studio.browser.programs import CLIP, Desk
+pytest.register_assert_rewrite("tests.studio.browser.programs")
+
+from tests.studio.browser.programs import CLIP, Desk  # noqa: E402
 
 
 def missing(what: str) -> NoReturn:

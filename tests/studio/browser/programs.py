@@ -38,6 +38,7 @@ class Desk:
     settings: Any = None
     servers: list[StudioServer] = field(default_factory=list)
     pages: list[StudioPage] = field(default_factory=list)
+    ports: set[int] = field(default_factory=set)
 
     def start(self, *arguments: str | Path, folder: Path | None = None) -> StudioServer:
         """Start a studio with these arguments."""
@@ -45,6 +46,7 @@ class Desk:
 
         server = StudioServer(self.home, *arguments, folder=folder)
         self.servers.append(server)
+        self.ports.add(server.port)
         return server
 
     def open(self, server: StudioServer, browser: Any = None, **options: Any) -> StudioPage:
@@ -78,9 +80,7 @@ class Desk:
         for page in pages:
             page.close()
         for page in pages:
-            own = {server.port for server in self.servers}
-            foreign = [u for u in page.record.requests if all(u in page.record.foreign(port) for port in own)]
-            assert foreign == []
+            assert page.record.foreign(self.ports) == []
             assert page.record.failures == []
             assert [line for line in page.record.console if not line.startswith(self.expected)] == []
 

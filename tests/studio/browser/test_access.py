@@ -95,13 +95,24 @@ def test_everything_by_keys(page: StudioPage) -> None:
               const b = e.getBoundingClientRect();
               return [e.id || e.getAttribute("aria-label") || e.textContent.trim().slice(0, 30), e.tagName,
                       s.outlineStyle !== "none" || s.boxShadow !== "none", b.width > 0 && b.height > 0,
-                      e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.textContent.trim() || e.labels?.[0]?.textContent]; }"""
+                      e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.textContent.trim()
+                        || e.labels?.[0]?.textContent]; }"""
         )
         if here[1] == "BODY":
             break
         reached.append(here)
     names = [row[0] for row in reached]
-    for wanted in ("compare", "project-open", "project-save", "theme", "help-open", "play", "split", "segments", "zoom-in"):
+    for wanted in (
+        "compare",
+        "project-open",
+        "project-save",
+        "theme",
+        "help-open",
+        "play",
+        "split",
+        "segments",
+        "zoom-in",
+    ):
         assert wanted in names, names
     assert [row[0] for row in reached if not row[4]] == []  # all have names
     assert [row[0] for row in reached if row[3] and not row[2]] == []  # the focus is seen
@@ -129,8 +140,8 @@ def test_reduced_motion_is_respected(shared_desk: Desk, shared_server: Any) -> N
     moving = page.page.evaluate(
         """() => [...document.querySelectorAll("*")].filter((e) => {
           const s = getComputedStyle(e);
-          const longest = Math.max(...[s.transitionDuration, s.animationDuration].flatMap((d) => d.split(",")).map(parseFloat));
-          return longest > 0.011;
+          const all = [s.transitionDuration, s.animationDuration].flatMap((d) => d.split(","));
+          return Math.max(...all.map(parseFloat)) > 0.011;
         }).map((e) => e.tagName + "#" + e.id + "." + e.className)"""
     )
     assert moving == []

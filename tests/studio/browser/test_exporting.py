@@ -69,8 +69,8 @@ def test_exports_equal_those_of_the_command_line(page: StudioPage, clip: Path, t
     csv = next(path for name, path in made.items() if name.endswith(".csv"))
     shutil.copy(clip, tmp_path)  # the file names its recording, relative to itself
     sedtalker(
-        tmp_path, tmp_path / "home", "animate", clip.name, "--emotion", track, "--expressivity", settings["expressivity"],
-        "--no-video", "--to", "glb,arkit", "-o", "cli",
+        tmp_path, tmp_path / "home", "animate", clip.name, "--emotion", track,
+        "--expressivity", settings["expressivity"], "--no-video", "--to", "glb,arkit", "-o", "cli",
     )  # fmt: skip
     ours, theirs = (description(path)["asset"]["extras"] for path in (glb, tmp_path / "cli" / "speech.glb"))
     assert ours == theirs

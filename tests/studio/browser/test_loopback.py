@@ -65,7 +65,9 @@ def test_without_the_token_nothing_is_changed(server: StudioServer, method: str)
     assert ask(server, "/api/edit", method).status == 403
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1", "file://"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1", "file://"]
+)
 def test_another_origin_is_refused(server: StudioServer, origin: str) -> None:
     assert ask(server, server.path + "api/state", Origin=origin).status == 403
     assert ask(server, server.path + "api/edit", "POST", Origin=origin, Content_Length="0").status == 403
@@ -73,7 +75,9 @@ def test_another_origin_is_refused(server: StudioServer, origin: str) -> None:
     assert shake_hands(server, server.path + "api/live", Origin=origin) == 403
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}", ""]
+)
 def test_another_host_is_refused(server: StudioServer, host: str) -> None:
     given = host.format(port=server.port)
     assert ask(server, server.path + "api/state", Host=given).status == 403
@@ -103,7 +107,10 @@ def test_the_page_may_load_nothing_from_elsewhere(server: StudioServer) -> None:
     assert answer.getheader("Cache-Control") == "no-store"
 
 
-@pytest.mark.parametrize("place", ["static/../../server.py", "static/%2e%2e/%2e%2e/server.py", "static//etc/passwd", "api/exports/1/..%2f..%2fx"])
+@pytest.mark.parametrize(
+    "place",
+    ["static/../../server.py", "static/%2e%2e/%2e%2e/server.py", "static//etc/passwd", "api/exports/1/..%2f..%2fx"],
+)
 def test_no_file_outside_is_given(server: StudioServer, place: str) -> None:
     assert ask(server, server.path + place).status in (400, 403, 404)
 

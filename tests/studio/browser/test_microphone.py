@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.studio.browser.conftest import opened
@@ -32,8 +33,6 @@ def test_a_recording_from_the_microphone(talking: Desk) -> None:
     page.wait(SHOWN)
     assert 2.0 < page.read("state.duration") < 8.0
     sound = page.page.request.get(page.url + "api/peaks?bins=200").body()
-    import numpy as np
-
     assert np.abs(np.frombuffer(sound, "<f4")).max() > 0.05  # not silence
 
 
@@ -58,7 +57,8 @@ def test_without_permission_it_is_said(desk: Desk) -> None:
     page = desk.open(desk.start(), permissions=[])
     page.ready()
     page.page.evaluate(
-        """() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError")); }"""
+        """() => { navigator.mediaDevices.getUserMedia =
+          () => Promise.reject(new DOMException("no", "NotAllowedError")); }"""
     )
     page.page.get_by_role("button", name="Record from the microphone").click()
     said = page.page.locator("#toasts [role=alert]").first

@@ -124,7 +124,9 @@ def test_a_discarded_recovery_is_gone(desk: Desk, clip: Path) -> None:
     assert again.read("state.audio") is None
 
 
-@pytest.mark.parametrize("what", ["{", '{"format": "sedproject", "version": 99}', '{"format": "other"}', "\x00\x01", "[1, 2]"])
+@pytest.mark.parametrize(
+    "what", ["{", '{"format": "sedproject", "version": 99}', '{"format": "other"}', "\x00\x01", "[1, 2]"]
+)
 def test_a_broken_project_is_said_in_one_line(page: StudioPage, shared_desk: Desk, tmp_path: Path, what: str) -> None:
     shared_desk.expected = (REFUSED,)
     document = page.read("document")

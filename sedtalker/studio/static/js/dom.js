@@ -25,19 +25,19 @@ export function make(tag, attributes = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @param {string} name of a symbol in icons.svg @returns {SVGElement} */
+/** @param {string} name of a symbol in index.html @returns {SVGElement} */
 export function icon(name) {
   const picture = document.createElementNS(SVG, "svg");
   picture.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `static/icons.svg#${name}`);
+  use.setAttribute("href", `#icon-${name}`);
   picture.append(use);
   return /** @type {any} */ (picture);
 }
 
 /** @param {HTMLElement} button @param {string} name */
 export function setIcon(button, name) {
-  button.querySelector("use")?.setAttribute("href", `static/icons.svg#${name}`);
+  button.querySelector("use")?.setAttribute("href", `#icon-${name}`);
 }
 
 /** @param {HTMLElement} element @param {boolean} on */

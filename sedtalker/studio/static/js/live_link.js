@@ -99,6 +99,16 @@ export class LiveLink {
       socket.onerror = () => reject(new Error("The live link cannot be opened."));
     });
     socket.onerror = null;
+    // The networks are opened first; sound that comes before would only wait, and be late for ever.
+    await new Promise((resolve, reject) => {
+      socket.onmessage = (message) => {
+        const said = JSON.parse(message.data);
+        if (!said.shapes) return reject(new Error(said.error ?? "The live link cannot be opened."));
+        this.about = said;
+        resolve(null);
+      };
+      socket.onclose = () => reject(new Error("The live link was closed by the server."));
+    });
     socket.onmessage = (message) => this.#take(message.data);
     socket.onclose = (event) => {
       if (this.closed) return;
@@ -129,7 +139,6 @@ export class LiveLink {
         this.close();
         this.handlers.onClose(new Error(said.error));
       } else if (said.type === "dropped") this.dropped += said.rows;
-      else if (said.shapes) this.about = said;
       return;
     }
     if (!this.about) return;

@@ -29,16 +29,14 @@ const counters = { fps: 0, frames: 0 };
 function startEmpty() {
   const empty = byId("stage-empty");
   const choose = () => chooseFile("audio/*,.wav,.flac,.ogg,.mp3,.m4a,.mp4,.webm,.sedproject", (file) => sendFile(file));
-  empty.append(
+  empty.append(make("div", { class: "card" },
     make("h2", { text: "Drop a recording of speech" }),
     make("p", { text: "Its emotion is predicted, and the head speaks it. Or record yourself in the tab Recording." }),
     make("button", { class: "primary", text: "Choose a file", onclick: choose }),
-  );
+  ));
   store.on("state jobs live", () => {
     const working = [...store.jobs.values()].length > 0;
     empty.hidden = !store.state || store.hasAudio || working || stage.override !== null;
-    // The head is seen behind the invitation once there is one.
-    empty.style.background = stage.head ? "transparent" : "";
   });
 }
 

@@ -15,7 +15,7 @@ export function startProbe(counters) {
   const probe = {
     /** whether the page shows what the server has, and nothing is under way */
     get ready() {
-      if (!store.state || store.jobs.size || busy.count || latency.pending !== null) return false;
+      if (!store.state || store.jobs.size || busy.count || (stage.ready && latency.pending !== null)) return false;
       if (!store.state.face || (stage.ready && !stage.head)) return false;
       if (!store.hasAudio) return true;
       const at = Math.min(Math.max(Math.round(clock.time() * weights.a.fps), 0), weights.a.count - 1);

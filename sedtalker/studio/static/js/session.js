@@ -109,12 +109,19 @@ async function sendQueue() {
   sending = true;
   try {
     while (queue.length) {
-      const { op, started, gesture, done } = queue.shift();
+      const item = queue.shift();
+      const { op, started, gesture, done } = item;
       try {
         takeEdit(await post("edit", gesture ? { ...op, gesture } : op));
         done(true);
-        if (!queue.length) await fetchChanged(started);
+        // A slider that is still moving is followed; other edits that wait are shown together.
+        if (!queue.length || gesture) await fetchChanged(started);
       } catch (error) {
+        if (error instanceof ApiError && error.status === 0) {
+          // It is sent again when the server is back; the preview stays.
+          queue.unshift(item);
+          return;
+        }
         done(false);
         complain(error);
         store.document = store.state?.document ?? null;
@@ -158,18 +165,20 @@ async function fetchChanged(started) {
   if (!store.hasAudio) return;
   /** @type {Promise<void>[]} */
   const waits = [];
-  if (spanTrack) waits.push(track.load(spanTrack).then(() => store.changed("track")));
+  latency.pending = null;
   if (spanWeights && store.state.face) {
     weights.a.forget(spanWeights);
     const now = clock.time();
     const near = [Math.max(spanWeights[0], now - NEAR), Math.min(spanWeights[1], now + NEAR)];
     const first = store.duration <= SHORT || near[0] >= near[1] ? null : near;
     const part = first ?? (spanWeights[1] - spanWeights[0] <= SHORT ? spanWeights : [spanWeights[0], spanWeights[0] + 2 * NEAR]);
-    waits.push(weights.a.load(/** @type {[number, number]} */ (part)));
+    waits.push(weights.a.load(/** @type {[number, number]} */ (part)).then(() => {
+      latency.pending = started;
+      store.changed("weights");
+    }));
   }
+  if (spanTrack) waits.push(track.load(spanTrack).then(() => store.changed("track")));
   await Promise.all(waits);
-  latency.pending = started;
-  store.changed("weights");
   fillWeights();
 }
 
@@ -268,7 +277,8 @@ function takeJob(event) {
     store.jobs.delete(event.job);
   }
   if (event.type === "failed") {
-    if (event.error) toast(event.error, event.cancelled ? "info" : "bad");
+    if (event.error === "cancelled") toast(`${capital(event.kind)}: cancelled`);
+    else if (event.error) toast(event.error, "bad");
   }
   if (event.type === "done") {
     announce(`${event.kind} finished`);
@@ -322,7 +332,7 @@ export async function start() {
       if (state === "bad") banner("lost", "The studio's server does not answer. What is on this page is kept; edits wait until it is back.", [["Try again", () => events.retry()]], "bad");
       else if (state === "good") {
         dropBanner("lost");
-        if (was !== "good" && store.state) refresh().catch(complain);
+        if (was !== "good" && store.state) refresh().then(send).catch(complain);
       }
     },
   });

@@ -4,7 +4,7 @@
  * Parts: state (all of it), document, track, weights, face, audio, jobs, selection, view, live, connection, light.
  */
 
-/** @typedef {{start: number, end: number, label: string, base_label?: string, confidence?: number, uncertain?: boolean}} Segment */
+/** @typedef {{start: number, end: number, label: string, base_label?: string, confidence?: number, intensity?: number, uncertain?: boolean}} Segment */
 /** @typedef {{segments: Segment[], settings: Record<string, any>, envelope: [number, number][], intensity?: {points: [number, number][]}[], edited?: boolean}} Doc */
 
 class Store {
@@ -24,6 +24,8 @@ class Store {
     this.tool = "select";
     /** @type {Map<string, any>} jobs under way, by id */
     this.jobs = new Map();
+    /** @type {{kind: string, result: any} | null} of the last job that ended well */
+    this.lastResult = null;
     /** @type {"good" | "wait" | "bad"} */
     this.connection = "wait";
     /** @type {Map<string, Set<() => void>>} */

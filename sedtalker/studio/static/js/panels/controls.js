@@ -11,6 +11,7 @@ import { slider } from "./slider.js";
 /** @param {HTMLElement} panel */
 export function buildControls(panel) {
   panel.append(segmentBlock(), globalBlock(), regionBlock(), motionBlock(), soundBlock());
+  store.on("state", () => panel.toggleAttribute("inert", !store.hasAudio));
 }
 
 /** @returns {HTMLElement} the chosen segment: emotion, times, intensity */
@@ -87,7 +88,7 @@ function setting(label, name, max, title, more = {}) {
 
 function globalBlock() {
   const style = make("select", { id: "style" });
-  const confidence = setting("In doubt below", "min_confidence", 1, "Segments less confident than this leave the face neutral", { normal: 0 });
+  const confidence = setting("Doubt below", "min_confidence", 1, "Segments less confident than this leave the face neutral", { normal: 0 });
   store.on("state document", () => {
     const names = store.state?.options?.styles ?? [];
     const now = store.document?.settings?.style ?? "natural";

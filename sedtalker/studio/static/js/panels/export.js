@@ -18,14 +18,16 @@ export function buildExport(panel) {
   const targets = make("select", { id: "targets" });
   const size = make("select", { id: "video-size" }, ...[256, 512, 720, 1080].map((n) => make("option", { value: n, text: `${n} × ${n}`, selected: n === 512 })));
   const go = make("button", { class: "primary wide", text: "Export" });
-  const progress = make("div", { class: "block", hidden: true });
+  const [said, bar] = [make("p", { class: "note" }), make("progress", { max: 1, value: 0, "aria-label": "Export" })];
+  let running = "";
+  const progress = make("div", { class: "block", hidden: true }, said, bar, make("button", { text: "Cancel", onclick: () => cancelJob(running) }));
   const results = make("div", { class: "downloads" });
   panel.append(
     block("Formats", list),
     block("Options",
       make("div", { class: "field" }, make("label", { for: "video-size", text: "Video" }), size),
       make("div", { class: "field" }, make("label", { for: "targets", text: "Shapes" }), targets)),
-    make("section", { class: "block" }, go, progress, results),
+    make("section", { class: "block export-foot", "aria-label": "Export" }, go, progress, results),
   );
   store.on("state", () => {
     const formats = store.state?.options?.formats ?? [];
@@ -52,11 +54,9 @@ export function buildExport(panel) {
     go.disabled = Boolean(job) || !store.hasAudio;
     if (!job) return;
     const share = job.total ? job.done / job.total : 0;
-    progress.replaceChildren(
-      make("p", { class: "note", text: `${capital(job.step ?? "working")}, ${Math.round(share * 100)} %` }),
-      make("progress", { max: 1, value: share, "aria-label": "Export" }),
-      make("button", { text: "Cancel", onclick: () => cancelJob(job.job) }),
-    );
+    running = job.job;
+    said.textContent = `${capital(job.step ?? "working")}, ${Math.round(share * 100)} %`;
+    bar.value = share;
   });
   store.on("result", () => {
     const { kind, result } = store.lastResult ?? {};

@@ -12,6 +12,9 @@ let link = null;
 /** @returns {{delay_ms: number, rows: number} | null} for measurements */
 export const liveNow = () => (link ? { delay_ms: link.delay, rows: link.count } : null);
 
+/** @returns {{label: string, intensity: number, uncertain?: boolean} | null} what is expressed live; null: nothing comes */
+export const liveEmotion = () => (link?.count ? { label: store.labels[link.emotion] ?? "", intensity: link.intensity } : null);
+
 /** @param {HTMLElement} panel */
 export function buildLive(panel) {
   const button = make("button", { class: "primary wide", text: "Start" });
@@ -38,6 +41,7 @@ export function buildLive(panel) {
   button.addEventListener("click", async () => {
     if (link) return stop();
     button.disabled = true;
+    button.textContent = "Opening the networks…";
     try {
       link = await LiveLink.open({ onLevel: (loud) => level.style.setProperty("--level", String(Math.min(1, loud * 3))), onClose: (error) => {
         stop();
@@ -49,6 +53,7 @@ export function buildLive(panel) {
       store.changed("live");
     } catch (error) {
       link = null;
+      button.textContent = "Start";
       complain(error);
     } finally {
       button.disabled = false;
@@ -59,11 +64,12 @@ export function buildLive(panel) {
     delay.textContent = link.count ? String(Math.round(link.delay)) : "–";
     if (link.count) emotion.textContent = `${capital(store.labels[link.emotion] ?? "")} ${link.intensity.toFixed(2)}`;
     const { look_ahead: ahead, hop } = link.about ?? {};
-    details.textContent = [
+    const said = [
       ahead !== undefined ? `Look-ahead ${Math.round(ahead * 1000)} ms` : "",
       hop !== undefined ? `steps of ${Math.round(hop * 1000)} ms` : "",
       link.count ? `computing ${link.compute.toFixed(1)} ms a step` : "",
-    ].filter(Boolean).join(", ") + (link.dropped ? `. ${link.dropped} frames were dropped: this computer is too slow.` : ".");
+    ].filter(Boolean).join(", ");
+    details.textContent = said + (link.dropped ? `. ${link.dropped} frames were dropped: this computer is too slow.` : "");
   }, 200);
 }
 

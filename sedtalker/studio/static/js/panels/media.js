@@ -67,8 +67,8 @@ export function buildMedia(panel) {
     const audio = store.state?.audio;
     sound.replaceChildren(audio ? source("file", audio.name, `${timecode(store.duration, 1)}, ${(audio.rate / 1000).toFixed(1)} kHz`) : make("p", { class: "note", text: "Speech in any common format, or the sound of a video. Nothing leaves this computer." }));
     for (const note of audio?.notes ?? []) sound.append(make("p", { class: "note", text: note }));
-    track.textContent = !audio ? "Predicted from the recording, or one that you have." : store.document?.edited ? "Predicted, with your edits." : `${store.segments.length} segments, predicted or loaded.`;
+    track.textContent = !audio ? "Predicted from the recording, or one that you have." : store.document?.edited ? "Predicted, with your edits." : `${store.segments.length} ${store.segments.length === 1 ? "segment" : "segments"}, predicted or loaded.`;
     const count = store.state?.words?.length ?? 0;
-    words.textContent = count ? `${count} words.` : "Times of words, from WebVTT, TextGrid, CTM or Whisper's JSON. They are shown, and edges snap to them.";
+    words.textContent = count ? `${count} ${count === 1 ? "word" : "words"}.` : "Times of words, from WebVTT, TextGrid, CTM or Whisper's JSON. They are shown, and edges snap to them.";
   });
 }

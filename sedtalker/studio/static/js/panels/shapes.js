@@ -59,6 +59,7 @@ export function buildShapes(panel) {
   panel.append(
     make("section", { class: "block" }, make("h2", {}, "Blend shapes", reset), make("p", { class: "note", text: "The bar is the weight at this moment; the handle is a factor on it." }), make("div", { class: "row" }, search, active), list),
   );
+  store.on("state", () => panel.toggleAttribute("inert", !store.hasAudio));
   search.addEventListener("input", () => {
     filter = search.value.toLowerCase();
     showFiltered();

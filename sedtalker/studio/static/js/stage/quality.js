@@ -5,7 +5,7 @@
  */
 
 /** Share of the screen's pixels along a side, and whether shadows are drawn, from the best on. */
-const TIERS = [{ share: 1, shadows: true }, { share: 0.7, shadows: true }, { share: 0.5, shadows: false }, { share: 0.35, shadows: false }];
+const TIERS = [{ share: 1, shadows: true }, { share: 0.7, shadows: true }, { share: 0.5, shadows: false }];
 /** Milliseconds between pictures above which the next tier is taken. */
 const SLOW = 42;
 /** Pictures after a change before the next one. */
@@ -21,8 +21,17 @@ let known = null;
 /** @returns {boolean} whether WebGL is computed by the processor, or is not there */
 export const software = () => (known ??= isSoftware());
 
+/** @returns {boolean} whether there is WebGL at all */
+export function hasWebGl() {
+  software();
+  return found;
+}
+
+let found = false;
+
 function isSoftware() {
   const context = document.createElement("canvas").getContext("webgl2");
+  found = context !== null;
   if (!context) return true;
   const names = context.getExtension("WEBGL_debug_renderer_info");
   const name = String(context.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? context.RENDERER));

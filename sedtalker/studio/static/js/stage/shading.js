@@ -137,8 +137,8 @@ export class Lamps {
         material.needsUpdate = true;
       }
     }
-    sky.value.setRGB(...lighting.sky);
-    ground.value.setRGB(...lighting.ground);
+    sky.value.fromArray(lighting.sky);
+    ground.value.fromArray(lighting.ground);
     shadowStrength.value = lighting.shadow;
   }
 }

@@ -10,7 +10,7 @@ import { drawn } from "../session.js";
 import { weights } from "../signals.js";
 import { store } from "../store.js";
 import { EXTRA_COLUMNS, Head } from "./head.js";
-import { Quality, software } from "./quality.js";
+import { hasWebGl, Quality, software } from "./quality.js";
 import { backdropCss, Lamps } from "./shading.js";
 
 /** Degrees, as in the videos. */
@@ -45,6 +45,7 @@ class Stage {
   }
 
   _build() {
+    if (!hasWebGl()) throw new Error("no WebGL 2");
     this.quality = new Quality(software());
     const attributes = { canvas: this.canvas, antialias: !this.quality.software, alpha: true, powerPreference: "high-performance" };
     this.renderer = new THREE.WebGLRenderer(/** @type {any} */ (attributes));
@@ -146,8 +147,8 @@ class Stage {
     const view = store.state?.face?.view;
     if (view) {
       this.camera.fov = view.fov ?? FIELD_OF_VIEW;
-      this.camera.position.set(...view.position);
-      this.controls.target.set(...view.target);
+      this.camera.position.fromArray(view.position);
+      this.controls.target.fromArray(view.target);
     } else {
       const middle = box.getCenter(new THREE.Vector3());
       this.camera.fov = FIELD_OF_VIEW;
@@ -189,7 +190,10 @@ class Stage {
 
   /** Draw if anything changed since the last time. @returns {boolean} whether it drew */
   frame() {
-    if (!this.ready) return false;
+    if (!this.ready) {
+      drawn();
+      return false;
+    }
     const time = clock.shownTime();
     const last = this._last;
     const still = !this._dirty && !this.override && last.time === time && last.version === weights.a.version && last.b === weights.b.version;
@@ -247,7 +251,7 @@ class Stage {
   /** @param {number} aspect the lamp follows the camera; a narrow picture steps back so that the head fits */
   _aim(aspect) {
     this.camera.aspect = aspect;
-    this.camera.zoom = Math.min(1, aspect / 0.86);
+    this.camera.zoom = Math.min(1, aspect / 0.64);
     this.camera.updateProjectionMatrix();
     this.camera.updateMatrixWorld();
     const towards = this.lamps.key.clone().transformDirection(this.camera.matrixWorld);

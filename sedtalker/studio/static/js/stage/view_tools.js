@@ -2,6 +2,7 @@
 
 import { clock } from "../clock.js";
 import { byId, capital, make, press } from "../dom.js";
+import { liveEmotion } from "../panels/live.js";
 import { edit, compare } from "../session.js";
 import { INTENSITY, track } from "../signals.js";
 import { store } from "../store.js";
@@ -43,11 +44,13 @@ export function toggleCompare() {
 }
 
 let said = "";
-/** Once a frame: the emotion at the cursor. */
+/** Once a frame: the emotion at the cursor, or that of the microphone. */
 export function showNow() {
-  const segment = store.segments[store.segmentAt(clock.time())];
-  const strength = segment ? track.value(clock.time(), INTENSITY) : 0;
-  const text = segment ? `${segment.label}|${strength.toFixed(2)}|${segment.uncertain ? 1 : 0}` : "";
+  const live = liveEmotion();
+  const segment = live ?? store.segments[store.segmentAt(clock.time())];
+  const strength = live?.intensity ?? (segment ? track.value(clock.time(), INTENSITY) : 0);
+  const note = live ? " · live" : segment?.uncertain ? " · in doubt" : "";
+  const text = segment ? `${segment.label}|${strength.toFixed(2)}|${note}` : "";
   if (text === said) return;
   said = text;
   const place = byId("stage-now");
@@ -58,6 +61,6 @@ export function showNow() {
   place.replaceChildren(
     make("span", { class: "swatch", style: `--swatch:${store.colour(segment.label)}` }),
     make("b", { text: capital(segment.label) }),
-    make("i", { text: `${strength.toFixed(2)}${segment.uncertain ? " · in doubt" : ""}` }),
+    make("i", { text: strength.toFixed(2) + note }),
   );
 }

@@ -87,6 +87,7 @@ function drawRuler(c, lane) {
   const minor = step / (step === 15 || step === 0.15 ? 3 : 5);
   c.fillStyle = ink.panel;
   c.fillRect(0, lane.top, view.width, lane.height);
+  if (!store.hasAudio) return;
   c.strokeStyle = ink["line-strong"];
   c.fillStyle = ink.dim;
   c.font = `10.5px ${token("--font")}`;
@@ -224,15 +225,27 @@ function drawEmotion(c, lane) {
   });
 }
 
-/** @param {Context} c @param {Lane} lane @param {number} column @param {(value: number) => number} place @returns {Path2D} a column of the track as a line */
-function curve(c, lane, column, place) {
+/**
+ * A column of the track as a line.
+ * @param {number} column @param {(value: number) => number} place pixels from the top
+ * @param {number} [start] @param {number} [end] seconds of the part, the window by default
+ * @returns {Path2D}
+ */
+function curve(column, place, start = view.start, end = view.end) {
   const { rows, rate, count } = track.at(view.scale);
   const path = new Path2D();
-  const first = Math.max(0, Math.floor(view.start * rate - 1));
-  const last = Math.min(count - 1, Math.ceil(view.end * rate + 1));
-  if (first === 0 && count) path.lineTo(view.x(0), place(rows[column]));
-  for (let i = first; i <= last; i++) path.lineTo(((i + 0.5) / rate - view.start) * view.scale, place(rows[i * track.columns + column]));
-  if (last === count - 1 && count) path.lineTo(view.x(store.duration), place(rows[(count - 1) * track.columns + column]));
+  if (!count) return path;
+  const at = (/** @type {number} */ i) => place(rows[Math.min(Math.max(i, 0), count - 1) * track.columns + column]);
+  // Row i is in the middle of its stretch of time; at both ends the line is cut by interpolation.
+  const cut = (/** @type {number} */ time) => {
+    const whole = time * rate - 0.5;
+    const low = Math.floor(whole);
+    path.lineTo(view.x(time), at(low) + (at(low + 1) - at(low)) * (whole - low));
+  };
+  const [from, to] = [Math.max(start, 0), Math.min(end, store.duration)];
+  cut(from);
+  for (let i = Math.ceil(from * rate - 0.5); (i + 0.5) / rate < to && i < count; i++) path.lineTo(view.x((i + 0.5) / rate), at(i));
+  cut(to);
   return path;
 }
 
@@ -254,21 +267,17 @@ function drawIntensity(c, lane) {
   }
   c.stroke();
   if (!track.count) return;
-  const line = curve(c, lane, INTENSITY, (value) => intensityY(lane, value));
-  const area = new Path2D(line);
-  area.lineTo(Math.min(view.x(store.duration), view.width + 20), intensityY(lane, 0));
-  area.lineTo(Math.max(view.x(0), -20), intensityY(lane, 0));
-  area.closePath();
+  const place = (/** @type {number} */ value) => intensityY(lane, value);
   for (const segment of store.segments) {
     if (segment.end < view.start || segment.start > view.end) continue;
-    c.save();
-    c.beginPath();
-    c.rect(view.x(segment.start), lane.top, (segment.end - segment.start) * view.scale, lane.height);
-    c.clip();
+    const [start, end] = [Math.max(segment.start, view.start - 1), Math.min(segment.end, view.end + 1)];
+    const area = curve(INTENSITY, place, start, end);
+    area.lineTo(view.x(end), place(0));
+    area.lineTo(view.x(start), place(0));
     c.fillStyle = faded(store.colour(segment.label), 0.34);
     c.fill(area);
-    c.restore();
   }
+  const line = curve(INTENSITY, place);
   c.lineWidth = 1.25;
   c.strokeStyle = ink.curve;
   c.globalAlpha = 0.85;
@@ -292,10 +301,10 @@ function drawPlane(c, lane) {
   c.stroke();
   c.lineWidth = 1.5;
   c.strokeStyle = ink.valence;
-  c.stroke(curve(c, lane, VALENCE, place));
+  c.stroke(curve(VALENCE, place));
   c.strokeStyle = ink.arousal;
   c.setLineDash([4, 3]);
-  c.stroke(curve(c, lane, AROUSAL, place));
+  c.stroke(curve(AROUSAL, place));
   c.setLineDash([]);
 }
 

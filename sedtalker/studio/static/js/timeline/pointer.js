@@ -61,12 +61,14 @@ function pointAt(x, y, reach) {
 /** @param {string} lane @param {number} t @returns {Drag} seek, and scrub along */
 function seekDrag(lane, t) {
   const scrub = lane === "ruler";
-  clock.seek(snapTime(t));
-  gesture.snapped = null;
+  clock.seek(t);
   return {
-    move(time) {
+    move(time, _, event) {
       if (scrub) clock.seek(time);
-      else store.region = { start: Math.max(0, Math.min(t, time)), end: Math.min(store.duration, Math.max(t, time)) };
+      else {
+        const end = snapTime(time, event.altKey);
+        store.region = { start: Math.max(0, Math.min(t, end)), end: Math.min(store.duration, Math.max(t, end)) };
+      }
     },
     end(dragged) {
       if (scrub) return;
@@ -237,6 +239,9 @@ export function startPointer(area, changed) {
     const box = area.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
+  // A ring round what the pointer chose would only be in the way; it comes with the first key.
+  const list = document.getElementById("segments");
+  addEventListener("keydown", () => list.classList.remove("by-pointer"));
   const spread = () => {
     const [a, b] = [...fingers.values()];
     return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
@@ -256,7 +261,8 @@ export function startPointer(area, changed) {
     }
     const [x, y] = place(event);
     held = { drag: begin(x, y, event), x, y, moved: false };
-    document.getElementById("segments").focus({ preventScroll: true });
+    list.classList.add("by-pointer");
+    list.focus({ preventScroll: true });
     redraw();
   });
   area.addEventListener("pointermove", (event) => {

@@ -40,7 +40,7 @@ export function recolourTimeline() {
 
 function showHeads() {
   const tops = view.lanes.map((lane) =>
-    make("span", { "data-lane": lane.name, style: `top:${lane.top}px;height:${lane.height}px` }, lane.title, (lane.height > 40 || lane.name === "plane") && lane.note ? make("small", { text: lane.note }) : null),
+    make("span", { "data-lane": lane.name, style: `top:${lane.top}px;height:${lane.height}px` }, make("b", { text: lane.title }), (lane.height > 40 || lane.name === "plane") && lane.note ? make("small", { text: lane.note }) : null),
   );
   byId("lane-heads").replaceChildren(...tops);
 }
