@@ -155,7 +155,7 @@ def unfamiliarity(diarizer: DiarizerNetwork, features: SpeechFeatures) -> float:
 
     The functionals of its first minute in deviations of those of training, root mean square over functionals, median
     over windows. The built-in diarizer gives about .65 for other speakers of CREMA-D (19 of 20 below .8), .75 to .85
-    for emotional and read speech of other corpora, more than 1 for animals, machines and words over a bad telephone.
+    for emotional and read speech of other corpora, more than 1 for animals, machines and words on bad telephones.
     0 where the network does not know its training data, or nobody speaks.
     """
     known = (diarizer.scale != 1.0) | (diarizer.mean != 0.0)
