@@ -68,6 +68,7 @@ def animate(
     as_json: JsonOption = False,
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
+    held = opened_project(context)
     if audio is None:
         raise InputError("give a recording, or a project with --project")
     rows = [export_formats()[name] for name in dict.fromkeys(["glb", "npz", *parse_formats(to or ["glb"])])]
@@ -87,7 +88,6 @@ def animate(
         from sedtalker.render.light import load_lighting
 
         # everything that can be wrong is looked at before any work
-        held = opened_project(context)
         mesh, face, points = head_of(context, mesh, face, landmarks)
         o.check_files(audio, mesh, landmarks, decoder, *(enroll or []))
         o.check_enroll(enroll, model, emotion)

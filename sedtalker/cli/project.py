@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from click.core import ParameterSource
 
-from sedtalker.cli.console import say
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +22,10 @@ KEY = "sedtalker.project"
 
 
 def read_project_option(context: typer.Context, path: Path | None) -> Path | None:
-    """Callback of ``--project``: what the project holds are the command's defaults; options that are given win."""
+    """Callback of ``--project``: what the project holds are the command's defaults; options that are given win.
+
+    What is wrong with it is raised by ``opened_project``, when the command runs.
+    """
     if path is None:
         return None
     from sedtalker.studio.project import read_project
@@ -31,8 +33,8 @@ def read_project_option(context: typer.Context, path: Path | None) -> Path | Non
     try:
         project = read_project(path)
     except InputError as error:
-        say(f"error: {error}")
-        raise typer.Exit(2) from None
+        context.meta[KEY] = error
+        return path
     context.meta[KEY] = project
     face = {"face": project.face} if project.mesh is None else {"mesh": str(project.mesh)}
     defaults = {"audio": str(project.audio), **face, **settings_as_options(project.document.settings)}
@@ -70,8 +72,14 @@ def settings_as_options(settings: Settings) -> dict[str, Any]:
 
 
 def opened_project(context: typer.Context) -> Project | None:
-    """The project that ``--project`` read."""
-    held: Project | None = context.meta.get(KEY)
+    """The project that ``--project`` read.
+
+    Raises:
+        InputError: it could not be read.
+    """
+    held: Project | InputError | None = context.meta.get(KEY)
+    if isinstance(held, InputError):
+        raise held
     return held
 
 
