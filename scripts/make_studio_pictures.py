@@ -21,6 +21,8 @@ from scripts.studio_page import ROOT, SAMPLES, StudioPage, StudioServer, chromiu
 IMAGES = ROOT / "docs" / "images"
 MAX_BYTES = 150_000
 """Of each picture."""
+LARGEST = (1360, 900)
+"""Pixels of each picture, at most."""
 MOMENT = 6.5
 """Seconds at which the clip stands: in its happy part."""
 
@@ -100,6 +102,7 @@ def shot(page: StudioPage) -> bytes:
 def save(picture: bytes, path: Path) -> None:
     """As WebP, as good as fits."""
     with Image.open(io.BytesIO(picture)) as image:
+        image.thumbnail(LARGEST)
         for quality in (90, 85, 80, 70, 60):
             image.convert("RGB").save(path, quality=quality, method=6)
             if path.stat().st_size < MAX_BYTES:

@@ -41,7 +41,7 @@ def test_the_head_speaks_along(talking: Desk) -> None:
     page.ready()
     page.page.get_by_role("tab", name="Live").click()
     page.page.get_by_role("button", name="Start", exact=True).click()
-    page.wait("window.studio.live && window.studio.live.rows > 60")
+    page.wait("window.studio.live && window.studio.live.rows > 30")
     first = page.read("shown.weights")
     page.settle(1.0)
     assert page.read("shown.weights") != first
