@@ -61,7 +61,7 @@ ENCODER_RUN = (
 """How the shipped emotion encoder was trained."""
 HEADS_RUN = (
     "Two runs of an earlier form of `sedtalker train experiment=transfer_diarizer`, with the same recipe: some of the\n"
-    "perceptrons heard the copies in loud noise and in rooms, the others did not."
+    "perceptrons were trained on the copies in loud noise and in rooms too, the others were not."
 )
 """How the shipped diarizers were trained."""
 LOOK_AHEAD = 0.48
