@@ -11,7 +11,7 @@ from sedtalker.emotion.inference import diarize, frame_emotions, load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
-from sedtalker.training.corpora.manifest import find_data, read_manifest
+from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
 
 
@@ -42,12 +42,12 @@ def test_runs_and_repeats_itself():
 
 
 @pytest.mark.data
-def test_its_categories_stand_in_the_order_of_the_package():
+def test_its_categories_stand_in_the_order_of_the_package(data_dir):
     """Other speakers of CREMA-D: every category is answered for itself more often than for its neighbour in the list.
 
     Weights made elsewhere may have another order, in which anger is answered for sadness.
     """
-    clips = [c for c in read_manifest(find_data()) if c.corpus == "cremad" and c.split == "test"]
+    clips = [c for c in read_manifest(data_dir) if c.corpus == "cremad" and c.split == "test"]
     diarizer, encoder, found = load_diarizer(), open_encoder("emotion_encoder"), np.zeros((7, 7), int)
     for clip in clips[:: len(clips) // 90]:
         labels = clip_labels(clip)
