@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click.core import ParameterSource
 
 from sedtalker.errors import InputError
 
@@ -83,6 +82,12 @@ def opened_project(context: typer.Context) -> Project | None:
     return held
 
 
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line, rather than in a project, the environment or its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def head_of(
     context: typer.Context, mesh: Path | None, face: str | None, landmarks: Path | None
 ) -> tuple[Path | None, str | None, Path | NDArray[np.float64] | None]:
@@ -90,7 +95,7 @@ def head_of(
     project = opened_project(context)
     if project is None:
         return mesh, face, landmarks
-    named = [name for name in ("mesh", "face") if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+    named = [name for name in ("mesh", "face") if is_typed(context, name)]
     if named == ["face"]:
         return None, face, landmarks
     if named == ["mesh"]:
