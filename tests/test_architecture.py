@@ -19,6 +19,10 @@ PACKAGE = Path(sedtalker.__file__).parent
 ORDER = (
     "cli",
     "studio",
+    "benchmark",
+    "server",
+    "batch",
+    "live",
     "training",
     "export",
     "render",
@@ -40,7 +44,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 240
+MOST_FILES = 290
 """Modules in the package."""
 
 
