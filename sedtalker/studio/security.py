@@ -7,6 +7,7 @@ foreign name that was pointed here is refused), and ``Origin``, where a browser 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -71,7 +72,11 @@ class Guard:
         inner = {**scope, "path": rest or "/", "raw_path": None}
         inner.pop("raw_path")
 
+        started = False
+
         async def protected(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("content-security-policy", content_policy(self.port))
@@ -81,7 +86,12 @@ class Guard:
                 headers["cache-control"] = "no-store"
             await send(message)
 
-        await self.app(inner, receive, protected)
+        try:
+            await self.app(inner, receive, protected)
+        except asyncio.CancelledError:
+            # The studio ends, and did not wait for this answer any longer. Nobody needs a traceback of it.
+            if not started:
+                await _refuse(scope, receive, send, "the studio has ended", 503)
 
     def _refusal(self, headers: Headers, path: str) -> str | None:
         """Why a request is refused, or None."""
@@ -95,7 +105,7 @@ class Guard:
         return None
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
+async def _refuse(scope: Scope, receive: Receive, send: Send, why: str, status: int = 403) -> None:
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1008, "reason": why})
@@ -103,5 +113,5 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
     body = json.dumps({"error": why}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     headers += [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
