@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.functionals import Voice
-from sedtalker.emotion.inference import FrameEmotions, emotion_steps, trusted_intensity
+from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emotions, trusted_intensity
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
 from sedtalker.emotion.taxonomy import valence_arousal
@@ -218,7 +218,8 @@ class DiarizerStream(SpeechStream):
         return self.diarizer.config.labels
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
-        frames = yield from streamed_emotion_steps(self.diarizer, streamed, self.voice, since)
+        frames = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
+        frames = replace(frames, speech=streamed_speech(streamed)[since:])
         new = slice(0, count)
         label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
@@ -261,14 +262,7 @@ def streamed_emotions(
 
     The first ``diarizer.context`` frames of what is kept lack what came before them.
     """
-    return alone(streamed_emotion_steps(diarizer, streamed, voice, since))
-
-
-def streamed_emotion_steps(
-    diarizer: DiarizerNetwork, streamed: StreamedFeatures, voice: Voice | None, since: int
-) -> Steps[FrameEmotions]:
-    """``streamed_emotions`` with its calls of the network handed out."""
-    frames = yield from emotion_steps(diarizer, streamed.features, voice, since)
+    frames = frame_emotions(diarizer, streamed.features, voice, since)
     return replace(frames, speech=streamed_speech(streamed)[since:])
 
 

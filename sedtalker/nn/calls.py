@@ -1,8 +1,8 @@
 """Calls of networks that are handed out instead of made, so that those of many streams run as one batch.
 
-Work that calls networks is written as a generator: it yields a ``Call`` and is sent what the call gave. ``alone`` drives
-one such generator; ``together`` drives many at once and stacks the calls that fit each other. Equal but for the order in
-which a processor sums: about 1e-6 of the largest value.
+Work that calls networks is written as a generator: it yields a ``Call`` and is sent what the call gave. ``alone``
+drives one such generator; ``together`` drives many at once and stacks the calls that fit each other. Equal but for the
+order in which a processor sums: about 1e-6 of the largest value.
 """
 
 from __future__ import annotations
