@@ -59,8 +59,8 @@ class SpeechStream:
 
     Every ``hop`` seconds of sound the frames up to ``look_ahead`` seconds ago become final; a frame is therefore known
     ``look_ahead`` to ``look_ahead + hop`` after it was spoken. How the sound was cut into pieces does not matter, bit
-    for bit. A subclass says in ``_emotions`` what the frames express. ``steps`` and ``last_steps`` are ``push`` and
-    ``flush`` with their calls of networks handed out, for many streams at once (``sedtalker.nn.calls``).
+    for bit. A subclass says in ``_emotions`` what frames express. ``steps`` and ``last_steps`` are ``push`` and
+    ``flush`` with their calls of networks handed out (``sedtalker.nn.calls``).
 
     Args:
         encoder: from ``MelEncoder.open``.
@@ -102,15 +102,14 @@ class SpeechStream:
     @property
     def features(self) -> SpeechFeatures:
         """The features from the first of the newest frames on."""
-        assert self.newest is not None
+        assert self.newest
         return self.newest
 
     @property
     def encoder_channels(self) -> int:
         """Channels of the features' hidden vectors."""
         encoder = self.encoder_stream.newest or self.encoder_stream.encoder
-        assert encoder is not None
-        return encoder.channels
+        return encoder.channels if encoder else 0
 
     def push(self, samples: NDArray[np.floating]) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz in [-1, 1], any number of them.
@@ -218,8 +217,8 @@ class DiarizerStream(SpeechStream):
         return self.diarizer.config.labels
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
-        frames = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
-        frames = replace(frames, speech=streamed_speech(streamed)[since:])
+        found = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
+        frames = replace(found, speech=streamed_speech(streamed)[since:])
         new = slice(0, count)
         label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
