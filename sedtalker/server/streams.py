@@ -3,8 +3,8 @@
 The client's first message is JSON (``StreamHello``). The server answers ``{"type": "ready", …}``; then the client
 sends binary messages of PCM, cut anywhere, and ``{"type": "end"}``. The server sends ``{"type": "frames", "frames":
 […]}``, or with ``"reply": "binary"`` rows of little-endian float32: time, index of the emotion, intensity, head × 3,
-weights. Last comes ``{"type": "end", "seconds": …, "frames": …}``, and the socket is closed with 1000. Else it ends with
-``{"type": "error", "error": "one line"}`` and a code of ``Ended``.
+weights. Last comes ``{"type": "end", "seconds": …, "count": …}``, and the socket is closed with 1000. Anything
+else ends with ``{"type": "error", "error": "one line"}`` and a code of ``Ended``.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ async def _stream(socket: WebSocket, service: Service) -> None:
         count = await sending
         if closing.done():
             raise Ended(GOING_AWAY, "the server is closing")
-        await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "frames": count}))
+        await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "count": count}))
     finally:
         service.pool.leave(member)
         for task in (receiving, sending, closing):
