@@ -1,8 +1,9 @@
 """How many streams one server process carries: batched, and beside it each stream alone, in one run.
 
-Both servers run real sockets on the loopback interface. Clients, in a process of their own, send sound as fast as it is
-taken. ``rt`` is seconds of sound a second on the clock; ``rt_cpu`` is seconds of sound a second of processor time of the
-server, times the cores: what an idle machine would carry, whatever else runs now. A stream in real time needs 1.
+Both servers run real sockets on the loopback interface. Clients, in a process of their own, send sound as fast as it
+is taken. ``rt`` is seconds of sound a second on the clock, of all streams: the streams it carries in real time now.
+``rt_cpu`` is seconds of sound a second of the server's processor time, times the cores: the streams that as many idle
+cores would carry if the work were spread evenly.
 
     python scripts/measure_server.py --streams 64 --seconds 8 --json
 """
@@ -93,13 +94,12 @@ def measured(batched: bool, options: argparse.Namespace, sounds: list[bytes], he
     sound = options.streams * options.seconds
     used = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
     count = after["sedtalker_batch_streams_count"] - before["sedtalker_batch_streams_count"]
+    streams = after["sedtalker_batch_streams_sum"] - before["sedtalker_batch_streams_sum"]
     return {
         "rt": round(sound / took, 2),
         "rt_cpu": round(options.cores * sound / used, 2),
         "cpu_ms_a_stream_second": round(1000 * used / sound, 2),
-        "streams_a_batch": round(
-            (after["sedtalker_batch_streams_sum"] - before["sedtalker_batch_streams_sum"]) / count, 1
-        ),
+        "streams_a_batch": round(streams / count, 1),
         "rows": rows,
         "rss_gb": round(after["process_resident_memory_bytes"] / 1e9, 2),
     }
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--hop", type=float, default=0.32)
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--emotion", default="happy:0.8", help="diarized: what the diarizer finds")
-    parser.add_argument("--threads", type=int, default=1, help="of the networks")
+    parser.add_argument("--threads", type=int, default=2, help="that decode")
     parser.add_argument("--cores", type=int, default=os.cpu_count(), help="that rt_cpu is for")
     parser.add_argument("--batched-only", action="store_true")
     parser.add_argument("--json", action="store_true")

@@ -41,7 +41,7 @@ def serve(
     max_bytes: Annotated[int, typer.Option(min=1024, help="Of a request.")] = 64 * 2**20,
     max_idle: Annotated[float, typer.Option(min=1.0, help="Seconds without sound that close a stream.")] = 30.0,
     workers: Annotated[int, typer.Option(min=1, help="Recordings worked on at once.")] = 1,
-    threads: Annotated[int, typer.Option(min=0, help="Of the networks of streams; 0: all cores.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="That decode streams; 0: as many as there are cores.")] = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -35,7 +35,7 @@ class Service:
         limits: see there.
         faces: further faces by name, beside the built-in ones.
         workers: recordings that are worked on at once.
-        threads: of the networks, for the streams.
+        threads: that decode streams.
         batched: whether streams are decoded together.
         models: the networks.
     """

@@ -257,11 +257,11 @@ class SpeechFeatures:
     def __len__(self) -> int:
         return len(self.hidden)
 
-    def since(self, frame: int) -> SpeechFeatures:
-        """The frames from ``frame`` on."""
-        clock = FrameClock(self.clock.rate, self.clock.offset + frame / self.clock.rate)
-        rest = (values[frame:] for values in (self.hidden, self.mel, self.prosody, self.speech))
-        return SpeechFeatures(clock, *rest)
+    def part(self, first: int, count: int) -> SpeechFeatures:
+        """Frames from ``first`` on."""
+        clock = FrameClock(self.clock.rate, self.clock.offset + first / self.clock.rate)
+        parts = (values[first : first + count] for values in (self.hidden, self.mel, self.prosody, self.speech))
+        return SpeechFeatures(clock, *parts)
 
 
 def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import socket as sockets
@@ -160,10 +161,10 @@ def test_nothing_an_end_at_once_and_a_client_that_goes(server, pcm):
     code, _, said = ended(server, json.dumps(HELLO), END)
     assert (code, said[-1]) == (1000, {"type": "end", "seconds": 0.0, "count": 0})
     for _ in range(3):
-        socket = connect(server.socket_url, additional_headers=server.headers)
-        socket.send(json.dumps(HELLO))
-        socket.send(pcm[:20_000])
-        socket.socket.close()
+        with connect(server.socket_url, additional_headers=server.headers, close_timeout=0.1) as socket:
+            socket.send(json.dumps(HELLO))
+            socket.send(pcm[:20_000])
+            socket.socket.shutdown(sockets.SHUT_RDWR)
     until = time.monotonic() + 30
     while (server.service.streams or server.service.pool.members) and time.monotonic() < until:
         time.sleep(0.05)
@@ -181,14 +182,13 @@ def test_silence_on_the_wire_and_too_much_sound_close(models, pcm):
 
 def test_more_clients_than_there_is_room_for(models):
     with running(models, Limits(clients=2)) as server:
-        held = [connect(server.socket_url, additional_headers=server.headers) for _ in range(2)]
-        for socket in held:
-            socket.send(json.dumps(HELLO))
-            socket.recv()
-        code, why, _ = ended(server)
-        assert (code, why) == (1013, "the server is full: try again later")
-        for socket in held:
-            socket.close()
+        with contextlib.ExitStack() as held:
+            for _ in range(2):
+                socket = held.enter_context(connect(server.socket_url, additional_headers=server.headers))
+                socket.send(json.dumps(HELLO))
+                socket.recv()
+            code, why, _ = ended(server)
+            assert (code, why) == (1013, "the server is full: try again later")
         until = time.monotonic() + 30
         while server.service.streams and time.monotonic() < until:
             time.sleep(0.02)
