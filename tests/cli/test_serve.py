@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +87,31 @@ def test_the_example_prints_frames(server):
     printed = done.stdout.splitlines()
     assert len(printed) == pytest.approx(18.38 * 60, abs=3)
     assert "jawOpen" in printed[0]
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_documentation_work(server, tmp_path):
+    page = (ROOT / "docs" / "serve.md").read_text()
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    commands = [line for line in commands if line.startswith("curl ")]
+    assert len(commands) >= 6
+    with wave.open(str(SAMPLE)) as sound, wave.open(str(tmp_path / "speech.wav"), "wb") as short:
+        short.setparams(sound.getparams())
+        short.writeframes(sound.readframes(sound.getframerate() // 2))
+    environment = {**os.environ, "URL": server.url, "TOKEN": server.token}
+    for command in commands:
+        done = subprocess.run(
+            command.replace("curl ", "curl -sS --fail-with-body "),
+            shell=True,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+        )
+        assert done.returncode == 0, (command, done.stdout[:300], done.stderr)
+    starts = {"speech.json": b"{", "speech.glb": b"glTF", "speech.zip": b"PK"}
+    for name, start in starts.items():
+        assert (tmp_path / name).read_bytes().startswith(start)
+    assert (tmp_path / "speech.mp4").read_bytes()[4:8] == b"ftyp"
 
 
 @pytest.mark.slow
