@@ -257,6 +257,12 @@ class SpeechFeatures:
     def __len__(self) -> int:
         return len(self.hidden)
 
+    def since(self, frame: int) -> SpeechFeatures:
+        """The frames from ``frame`` on."""
+        clock = FrameClock(self.clock.rate, self.clock.offset + frame / self.clock.rate)
+        rest = (values[frame:] for values in (self.hidden, self.mel, self.prosody, self.speech))
+        return SpeechFeatures(clock, *rest)
+
 
 def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Centred log-mel (2T, 80), prosody (2T, 4) and speech mask (2T,) of one recording (N,), window by window.
