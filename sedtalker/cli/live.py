@@ -23,8 +23,8 @@ ToOption = Annotated[
     typer.Option(
         "--to",
         metavar="ADDRESS",
-        help="Where the face goes, repeatable or with commas: livelink://, vmc://, vrchat://, ifacialmocap:// or ws://, "
-        "with HOST:PORT if it is not this machine's usual one; - prints JSON lines.",
+        help="Where the face goes, repeatable or with commas: livelink://, vmc://, vrchat://, ifacialmocap:// or "
+        "ws://, with HOST:PORT if it is not this machine's usual one; - prints JSON lines.",
     ),
 ]
 """Of the receivers."""

@@ -201,7 +201,7 @@ class Loudspeaker:
             raise InputError(f"the loudspeaker cannot be opened: {_reason(error)}") from None
 
     def heard(self, now: float) -> float | None:
-        """Second of the sound that is heard at a time of ``time.monotonic``; None before the first and after the last."""
+        """Second of the sound heard at a time of ``time.monotonic``; None before the first and after the last."""
         if self.mark is None or self.given >= len(self.samples):
             return None
         when, second = self.mark

@@ -24,7 +24,7 @@ SLEW = 0.005
 """Share by which a playhead may run faster or slower than the clock while it makes up for a difference."""
 WATCHED = 10.0
 """Seconds over which ``FollowingPlayhead`` watches how early frames come."""
-TOLERANCE = 0.02
+TOLERANCE = 0.005
 """Seconds of difference that are left alone."""
 LIVE_MARGIN = 0.5
 """Frames that come so many seconds early are of a sound that was there before: nobody is speaking just now."""
@@ -214,21 +214,22 @@ class FollowingPlayhead:
 
     Args:
         began: clock time at which second 0 is shown.
-        slack: seconds that frames come early, at least.
+        slack: seconds of frames that are left when new ones come, at least.
     """
 
     def __init__(self, began: float, slack: float):
         self.began, self.slack = began, slack
         self.last, self.newest = began, -math.inf
         self.early: deque[tuple[float, float]] = deque()
-        """When a frame came, and by how much its time was ahead of the clock's."""
+        """When new frames came, and by how much the newest of the old ones was ahead of the clock then."""
         self.waited = 0.0
 
     def at(self, now: float, newest: float, ended: bool) -> float:
         """See ``Playhead``."""
         if newest > self.newest:
+            if math.isfinite(self.newest):
+                self.early.append((now, self.newest - now))
             self.newest = newest
-            self.early.append((now, newest - now))
         while self.early and self.early[0][0] < now - WATCHED:
             self.early.popleft()
         least = self.began + min((early for _, early in self.early), default=-self.began)

@@ -82,6 +82,8 @@ class UdpSocket:
 
     def send(self, packet: bytes) -> None:
         """One packet; where it cannot be sent, that is logged once and the next is tried all the same."""
+        if self.socket.fileno() < 0:
+            return  # it was closed
         try:
             self.socket.sendto(packet, self.address.place)
             self.failed = False
