@@ -27,8 +27,8 @@ FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 """Samples of a frame."""
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 """Usual look-ahead, and time between results."""
-KEPT_SECONDS = 20.0
-"""Sound before a final frame that a stream of a given track keeps, so that it finds the same speech as a diarizer's."""
+KEPT_SECONDS = 2.0
+"""Sound before a final frame that a stream of a given track keeps."""
 
 
 class StreamFrames(NamedTuple):
@@ -75,6 +75,8 @@ class SpeechStream:
 
     reads_hidden = True
     """Whether ``_emotions`` reads hidden vectors of all kept frames."""
+    activity_frames = round(2 * ActivityRule().window * FRAME_CLOCK.rate)
+    """Frames that are kept at least, for ``streamed_speech``."""
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class SpeechStream:
         second: MelEncoder | None = None,
     ):
         self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
-        context = max(context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
+        context = max(context + encoder.context, self.activity_frames)
         same = second is None or second.sha256() == encoder.sha256()
         whole, newest = (encoder, None if same else second) if self.reads_hidden else (None, second or encoder)
         self.encoder_stream = EncoderStream(whole, context + self.delay + self.hop, newest)
@@ -241,6 +243,7 @@ class TrackStream(SpeechStream):
     """
 
     reads_hidden = False
+    activity_frames = 0
 
     def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
         super().__init__(encoder, look_ahead, hop, round(KEPT_SECONDS * FRAME_CLOCK.rate))
@@ -251,7 +254,7 @@ class TrackStream(SpeechStream):
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
         given = self.track.at(times)
         label = (given.posterior * given.intensity[:, None]).argmax(1)
-        speech = streamed_speech(streamed)[since : since + count]
+        speech = streamed.features.speech[since : since + count]
         return StreamFrames(times, given.posterior, given.intensity, speech, label)
 
 
