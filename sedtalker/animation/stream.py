@@ -16,13 +16,14 @@ from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
 from sedtalker.animation.gains import EASE_FRAMES, Gains, apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleMotion, IdleStream
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
-from sedtalker.emotion.late import LateEmotions
-from sedtalker.emotion.stream import FRAME_LENGTH, SpeechStream, StreamFrames, TrackStream
+from sedtalker.emotion.stream import FRAME_LENGTH, SpeechStream, StreamFrames
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
+from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
 
 Floats = NDArray[np.float32]
@@ -83,15 +84,27 @@ class FaceStream:
 
     def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
         """The next samples (N,), mono at 16 kHz; what has become final, hop by hop."""
-        step = self.emotions.hop * FRAME_LENGTH
-        pieces = [samples[start : start + step] for start in range(0, len(samples), step)]
-        return [made for piece in pieces if len((made := self._decode(self.emotions.push(piece), False)).times)]
+        made = [alone(self.steps(piece)) for piece in self.pieces(samples)]
+        return [frames for frames in made if len(frames.times)]
 
     def flush(self) -> MotionFrames:
         """The sound has ended: all frames that are left."""
-        return self._decode(self.emotions.flush(), True)
+        return alone(self.last_steps())
 
-    def _decode(self, frames: StreamFrames, last: bool) -> MotionFrames:
+    def pieces(self, samples: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+        """Samples (N,) cut to hops."""
+        step = self.emotions.hop * FRAME_LENGTH
+        return [samples[start : start + step] for start in range(0, len(samples), step)]
+
+    def steps(self, samples: NDArray[np.floating]) -> Steps[MotionFrames]:
+        """At most a hop of samples, the calls of networks handed out (``sedtalker.nn.calls``)."""
+        return (yield from self._decode((yield from self.emotions.steps(samples)), False))
+
+    def last_steps(self) -> Steps[MotionFrames]:
+        """``flush`` with the calls of networks handed out."""
+        return (yield from self._decode((yield from self.emotions.last_steps()), True))
+
+    def _decode(self, frames: StreamFrames, last: bool) -> Steps[MotionFrames]:
         self.times = np.concatenate([self.times, frames.times])
         if self.intensity != 1.0:
             scaled = np.clip(frames.intensity * self.intensity, 0.0, 1.0).astype(np.float32)
@@ -99,21 +112,21 @@ class FaceStream:
         if not len(frames.times) and not (last and len(self.times)):
             nothing = np.zeros((0, len(ARKIT_52)), np.float32)
             return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
-        weights = self._weights(self.decoder, frames, frames.intensity, last)
+        weights = yield from self._weights(self.decoder, frames, frames.intensity, last)
         neutral = None
         if self.neutral is not None:
-            neutral = self._weights(self.neutral, frames, 0.0 * frames.intensity, last)
+            neutral = yield from self._weights(self.neutral, frames, 0.0 * frames.intensity, last)
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
         return MotionFrames(times, weights, frames, neutral)
 
-    def _weights(self, stream: DecoderStream, frames: StreamFrames, intensity: Floats, last: bool) -> Floats:
+    def _weights(self, stream: DecoderStream, frames: StreamFrames, intensity: Floats, last: bool) -> Steps[Floats]:
         """What a decoder makes of new frames, (T, 52)."""
         features, decoder = self.emotions.features, stream.decoder
         first = features.clock.index(float(frames.times[0])) if len(frames.times) else 0
         device = decoder.coefficients.weight.device
         sound = decoder_speech(decoder.config.hidden, features)[None].to(device)
         posterior, strength = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, intensity))
-        decoded = stream.push(sound[:, first : first + len(frames.times)], posterior, strength, last)
+        decoded = yield from stream.steps(sound[:, first : first + len(frames.times)], posterior, strength, last)
         return np.asarray(decoded[0].clamp(0.0, 1.0).cpu().numpy(), np.float32)
 
 
@@ -185,12 +198,23 @@ class AnimationStream:
 
     def push(self, samples: NDArray[np.floating]) -> Iterator[StreamedFrame]:
         """The next samples (N,), mono at 16 kHz; the video frames that have become final."""
-        for made in self.face.push(samples):
-            yield from self._frames(made, False)
+        for piece in self.face.pieces(samples):
+            yield from alone(self.steps(piece))
+        if isinstance(self.face.emotions, LateEmotions):
+            self.face.emotions.settle()
 
     def flush(self) -> Iterator[StreamedFrame]:
         """The sound has ended: all frames that are left."""
-        yield from self._frames(self.face.flush(), True)
+        yield from alone(self.last_steps())
+
+    def steps(self, samples: NDArray[np.floating]) -> Steps[list[StreamedFrame]]:
+        """At most a hop of samples, the calls of networks handed out (``sedtalker.nn.calls``)."""
+        made = yield from self.face.steps(samples)
+        return list(self._frames(made, False)) if len(made.times) else []
+
+    def last_steps(self) -> Steps[list[StreamedFrame]]:
+        """``flush`` with the calls of networks handed out."""
+        return list(self._frames((yield from self.face.last_steps()), True))
 
     def _frames(self, made: MotionFrames, last: bool) -> Iterator[StreamedFrame]:
         times, weights = made.times, made.weights

@@ -16,7 +16,7 @@ from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emot
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
+from sedtalker.emotion.track import CATEGORIES, Segment
 from sedtalker.errors import InputError
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
@@ -27,8 +27,6 @@ FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 """Samples of a frame."""
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 """Usual look-ahead, and time between results."""
-KEPT_SECONDS = 2.0
-"""Sound before a final frame that a stream of a given track keeps."""
 
 
 class StreamFrames(NamedTuple):
@@ -59,8 +57,8 @@ class SpeechStream:
 
     Every ``hop`` seconds of sound the frames up to ``look_ahead`` seconds ago become final; a frame is therefore known
     ``look_ahead`` to ``look_ahead + hop`` after it was spoken. How the sound was cut into pieces does not matter, bit
-    for bit. A subclass says in ``_emotions`` what the frames express. ``steps`` and ``last_steps`` are ``push`` and
-    ``flush`` with their calls of networks handed out, for many streams at once (``sedtalker.nn.calls``).
+    for bit. A subclass says in ``_emotions`` what frames express. ``steps`` and ``last_steps`` are ``push`` and
+    ``flush`` with their calls of networks handed out (``sedtalker.nn.calls``).
 
     Args:
         encoder: from ``MelEncoder.open``.
@@ -104,15 +102,14 @@ class SpeechStream:
     @property
     def features(self) -> SpeechFeatures:
         """The features from the first of the newest frames on."""
-        assert self.newest is not None
+        assert self.newest
         return self.newest
 
     @property
     def encoder_channels(self) -> int:
         """Channels of the features' hidden vectors."""
         encoder = self.encoder_stream.newest or self.encoder_stream.encoder
-        assert encoder is not None
-        return encoder.channels
+        return encoder.channels if encoder else 0
 
     def push(self, samples: NDArray[np.floating]) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz in [-1, 1], any number of them.
@@ -220,42 +217,13 @@ class DiarizerStream(SpeechStream):
         return self.diarizer.config.labels
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
-        frames = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
-        frames = replace(frames, speech=streamed_speech(streamed)[since:])
+        found = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
+        frames = replace(found, speech=streamed_speech(streamed)[since:])
         new = slice(0, count)
         label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
         intensity = trusted_intensity(frames.intensity[new], frames.posterior[new], self.trust)
         return StreamFrames(times, frames.posterior[new], intensity, frames.speech[new], label)
-
-
-class TrackStream(SpeechStream):
-    """A given track over a ``SpeechStream``: no diarizer is needed, only who speaks when.
-
-    Args:
-        track: the emotion, held beyond both ends.
-        encoder: of the features that somebody else needs, a decoder's.
-        look_ahead: see ``SpeechStream``.
-        hop: see there.
-
-    Raises:
-        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
-    """
-
-    reads_hidden = False
-    activity_frames = 0
-
-    def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
-        super().__init__(encoder, look_ahead, hop, round(KEPT_SECONDS * FRAME_CLOCK.rate))
-        self.track = track
-
-    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
-        yield from ()
-        times = streamed.features.clock.times(len(streamed.features))[since : since + count]
-        given = self.track.at(times)
-        label = (given.posterior * given.intensity[:, None]).argmax(1)
-        speech = streamed.features.speech[since : since + count]
-        return StreamFrames(times, given.posterior, given.intensity, speech, label)
 
 
 def streamed_emotions(

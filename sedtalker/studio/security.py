@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sedtalker.server.access import refuse
 
 NAMES = ("127.0.0.1", "localhost")
 """Hosts under which the studio may be asked."""
@@ -65,7 +66,7 @@ class Guard:
             return
         refusal = self._refusal(Headers(scope=scope), scope["path"])
         if refusal is not None:
-            await _refuse(scope, receive, send, refusal)
+            await refuse(scope, receive, send, 403, refusal)
             return
         rest = scope["path"][len(self.token) + 1 :]
         inner = {**scope, "path": rest or "/", "raw_path": None}
@@ -93,15 +94,3 @@ class Guard:
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             return "open the address that `sedtalker studio` printed: it has a token in it"
         return None
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": why})
-        return
-    body = json.dumps({"error": why}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""Emotion that may come later than the lips: features at once, the emotion that was recognised last.
+"""What a face reads while somebody speaks: features at once, and an emotion that is given or recognised meanwhile.
 
 Lips have to move with the sound; an expression may follow by half a second, as it does in people, and is recognised
 better when more was heard. So a face reads the newest sound, and a diarizer of its own pace says meanwhile what it
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.emotion.stream import DiarizerStream, SpeechStream, StreamFrames
+from sedtalker.emotion.track import EmotionTrack
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK
@@ -90,3 +91,32 @@ class LateEmotions(SpeechStream):
         times = streamed.features.clock.times(since + count)[part]
         label = np.full(count, self.label, np.int64)
         return StreamFrames(times, posterior, intensity, streamed.features.speech[part], label)
+
+
+class TrackStream(SpeechStream):
+    """A given track over a ``SpeechStream``: no diarizer is needed.
+
+    Args:
+        track: the emotion, held beyond both ends.
+        encoder: of the features that somebody else needs, a decoder's.
+        look_ahead: see ``SpeechStream``.
+        hop: see there.
+
+    Raises:
+        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
+    """
+
+    reads_hidden = False
+    activity_frames = 0
+
+    def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
+        super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
+        self.track = track
+
+    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
+        yield from ()
+        times = streamed.features.clock.times(len(streamed.features))[since : since + count]
+        given = self.track.at(times)
+        label = (given.posterior * given.intensity[:, None]).argmax(1)
+        speech = streamed.features.speech[since : since + count]
+        return StreamFrames(times, given.posterior, given.intensity, speech, label)
