@@ -16,8 +16,9 @@ from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
 from sedtalker.animation.gains import EASE_FRAMES, Gains, apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleMotion, IdleStream
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
-from sedtalker.emotion.stream import FRAME_LENGTH, SpeechStream, StreamFrames, TrackStream
+from sedtalker.emotion.stream import FRAME_LENGTH, SpeechStream, StreamFrames
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -134,7 +135,7 @@ class StreamSettings:
     """How a face moves while somebody speaks.
 
     Attributes:
-        look_ahead: seconds of sound that a frame waits for.
+        look_ahead: seconds of sound that the lips wait for; the diarizer's emotion follows up to a second later.
         hop: seconds of sound between results.
         fps: video frames a second.
         emotion: ``LABEL:INTENSITY`` or a track file; default: what the diarizer says.
@@ -146,8 +147,8 @@ class StreamSettings:
         enroll: other recordings of the speaker, for the diarizer.
     """
 
-    look_ahead: float = 0.3
-    hop: float = 0.16
+    look_ahead: float = 0.12
+    hop: float = 0.08
     fps: float = 60.0
     emotion: str | Path | None = None
     intensity: float = 1.0
@@ -199,6 +200,8 @@ class AnimationStream:
         """The next samples (N,), mono at 16 kHz; the video frames that have become final."""
         for piece in self.face.pieces(samples):
             yield from alone(self.steps(piece))
+        if isinstance(self.face.emotions, LateEmotions):
+            self.face.emotions.settle()
 
     def flush(self) -> Iterator[StreamedFrame]:
         """The sound has ended: all frames that are left."""
@@ -278,9 +281,9 @@ def emotion_stream(
     Raises:
         InputError: an encoder or the diarizer cannot stream, or the emotion cannot be read.
     """
-    if settings.emotion is None:
-        return diarizer().stream(settings.look_ahead, settings.hop, settings.enroll, encoder)
     if not isinstance(encoder, MelEncoder):
         raise InputError("the decoder's encoder needs whole recordings and cannot stream")
+    if settings.emotion is None:
+        return LateEmotions(diarizer().stream(enroll=settings.enroll), encoder, settings.look_ahead, settings.hop)
     track = parse_emotion(str(settings.emotion), None)
     return TrackStream(track, encoder, settings.look_ahead, settings.hop)

@@ -16,7 +16,7 @@ from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emot
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
+from sedtalker.emotion.track import CATEGORIES, Segment
 from sedtalker.errors import InputError
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
@@ -27,8 +27,6 @@ FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 """Samples of a frame."""
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 """Usual look-ahead, and time between results."""
-KEPT_SECONDS = 20.0
-"""Sound before a final frame that a stream of a given track keeps, so that it finds the same speech as a diarizer's."""
 
 
 class StreamFrames(NamedTuple):
@@ -75,6 +73,8 @@ class SpeechStream:
 
     reads_hidden = True
     """Whether ``_emotions`` reads hidden vectors of all kept frames."""
+    activity_frames = round(2 * ActivityRule().window * FRAME_CLOCK.rate)
+    """Frames that are kept at least, for ``streamed_speech``."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class SpeechStream:
         second: MelEncoder | None = None,
     ):
         self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
-        context = max(context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
+        context = max(context + encoder.context, self.activity_frames)
         same = second is None or second.sha256() == encoder.sha256()
         whole, newest = (encoder, None if same else second) if self.reads_hidden else (None, second or encoder)
         self.encoder_stream = EncoderStream(whole, context + self.delay + self.hop, newest)
@@ -224,34 +224,6 @@ class DiarizerStream(SpeechStream):
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
         intensity = trusted_intensity(frames.intensity[new], frames.posterior[new], self.trust)
         return StreamFrames(times, frames.posterior[new], intensity, frames.speech[new], label)
-
-
-class TrackStream(SpeechStream):
-    """A given track over a ``SpeechStream``: no diarizer is needed, only who speaks when.
-
-    Args:
-        track: the emotion, held beyond both ends.
-        encoder: of the features that somebody else needs, a decoder's.
-        look_ahead: see ``SpeechStream``.
-        hop: see there.
-
-    Raises:
-        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
-    """
-
-    reads_hidden = False
-
-    def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
-        super().__init__(encoder, look_ahead, hop, round(KEPT_SECONDS * FRAME_CLOCK.rate))
-        self.track = track
-
-    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
-        yield from ()
-        times = streamed.features.clock.times(len(streamed.features))[since : since + count]
-        given = self.track.at(times)
-        label = (given.posterior * given.intensity[:, None]).argmax(1)
-        speech = streamed_speech(streamed)[since : since + count]
-        return StreamFrames(times, given.posterior, given.intensity, speech, label)
 
 
 def streamed_emotions(

@@ -206,6 +206,8 @@ class EncoderStream:
         self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(torch.zeros(1, PITCH_WINDOW))))
         self.hidden = torch.zeros(0, encoder.channels if encoder is not None else 0)
         self.centre = torch.zeros(MEL_BANDS)
+        self.refreshed: int | None = None
+        """Frames before the newest that are encoded anew when the centre has moved; None: all that are kept."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
 
@@ -299,7 +301,7 @@ class EncoderStream:
         done = max(0, (known - self.first) // 2 - context)
         done -= done % getattr(self.encoder.network, "grid", 1)  # frames that share a hidden vector stay together
         if not done or float((centre - self.centre).abs().max()) > STALE:
-            self.centre, done = centre, 0
+            self.centre, done = centre, 0 if self.refreshed is None else max(0, done - self.refreshed)
         start = max(0, done - context)
         fresh = yield from _encoded(self.encoder, mel[2 * start :], done - start, len(mel) // 2 - done)
         self.hidden = torch.cat([self.hidden[:done], fresh])
