@@ -1,7 +1,7 @@
 """A server from its beginning to its end: Starlette on uvicorn.
 
-It ends on SIGTERM or Ctrl-C: streams are notified, get the frames of what they have sent, and are closed with 1001; work on
-recordings ends at its next step. What is not done after ``GRACE`` seconds is cut off.
+It ends on SIGTERM or Ctrl-C: streams are notified, get the frames of what they have sent, and are closed with 1001; work
+on recordings ends at its next step. What is not done after ``GRACE`` seconds is cut off.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _Server(uvicorn.Server):
 
 def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
     """Serve until Ctrl-C or a polite kill."""
-    _more_files()
+    more_files()
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -116,7 +116,7 @@ def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
         _Server(config, service).run(sockets=[bound])
 
 
-def _more_files() -> None:
+def more_files() -> None:
     """Let more sockets be open than the few that shells allow; many clients are then refused, not left waiting."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect as async_connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from sedtalker.animation.stream import StreamedFrame
@@ -22,6 +24,7 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.server.limits import Limits
 from sedtalker.server.options import StreamHello
+from sedtalker.server.server import more_files
 from sedtalker.server.streams import Sound
 from tests.server.conftest import running
 
@@ -193,6 +196,36 @@ def test_more_clients_than_there_is_room_for(models):
         while server.service.streams and time.monotonic() < until:
             time.sleep(0.02)
         assert ended(server, json.dumps(HELLO), END)[0] == 1000
+
+
+@pytest.mark.slow
+def test_a_thousand_clients_are_refused_cleanly_and_the_others_go_on(models, pcm):
+    async def codes(server, many: int) -> list[int | None]:
+        async def one() -> int | None:
+            try:
+                async with async_connect(
+                    server.socket_url, additional_headers=server.headers, open_timeout=300
+                ) as socket:
+                    with contextlib.suppress(ConnectionClosed):
+                        await socket.recv()
+                    return socket.close_code
+            except InvalidStatus as refused:
+                return refused.response.status_code
+
+        return await asyncio.gather(*(one() for _ in range(many)))
+
+    more_files()
+    with running(models, Limits(clients=1, idle=300.0)) as server:
+        with connect(server.socket_url, additional_headers=server.headers, ping_timeout=None) as held:
+            held.send(json.dumps(HELLO))
+            held.recv()
+            before = server.counted("process_resident_memory_bytes")
+            assert set(asyncio.run(codes(server, 1000))) <= {1013, 503}
+            assert server.counted("process_resident_memory_bytes") - before < 300e6  # of the clients too: one process
+            assert server.counted("sedtalker_streams") == 1
+            for message in (pcm, END):
+                held.send(message)
+            assert json.loads(list(held)[-1])["type"] == "end"
 
 
 def test_a_client_that_does_not_read_is_closed_and_memory_is_bounded(models, pcm):
