@@ -1,7 +1,7 @@
 """A server from its beginning to its end: Starlette on uvicorn.
 
-It ends on SIGTERM or Ctrl-C: streams are notified, get the frames of what they have sent, and are closed with 1001; work
-on recordings ends at its next step. What is not done after ``GRACE`` seconds is cut off.
+It ends on SIGTERM or Ctrl-C: streams get the frames of what they have sent and are closed with 1001; work on
+recordings ends at its next step. What is not done after ``GRACE`` seconds is cut off.
 """
 
 from __future__ import annotations

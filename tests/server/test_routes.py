@@ -127,7 +127,7 @@ def test_too_large_too_long_and_too_many(models, wav):
         answer = short.post("/v1/diarize", wav)
         assert (answer.status_code, answer.json()["error"]) == (
             400,
-            "speech.wav: longer than 1 s; the server takes no longer ones",
+            "speech.wav: longer than 1 s; this server takes no longer ones",
         )
     with running(models, Limits(requests=1)) as busy:
         busy.service.requests = 1

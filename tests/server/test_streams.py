@@ -215,17 +215,18 @@ def test_a_thousand_clients_are_refused_cleanly_and_the_others_go_on(models, pcm
         return await asyncio.gather(*(one() for _ in range(many)))
 
     more_files()
-    with running(models, Limits(clients=1, idle=300.0)) as server:
-        with connect(server.socket_url, additional_headers=server.headers, ping_timeout=None) as held:
-            held.send(json.dumps(HELLO))
-            held.recv()
-            before = server.counted("process_resident_memory_bytes")
-            assert set(asyncio.run(codes(server, 1000))) <= {1013, 503}
-            assert server.counted("process_resident_memory_bytes") - before < 300e6  # of the clients too: one process
-            assert server.counted("sedtalker_streams") == 1
-            for message in (pcm, END):
-                held.send(message)
-            assert json.loads(list(held)[-1])["type"] == "end"
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(running(models, Limits(clients=1, idle=300.0)))
+        held = stack.enter_context(connect(server.socket_url, additional_headers=server.headers, ping_timeout=None))
+        held.send(json.dumps(HELLO))
+        held.recv()
+        before = server.counted("process_resident_memory_bytes")
+        assert set(asyncio.run(codes(server, 1000))) <= {1013, 503}
+        assert server.counted("process_resident_memory_bytes") - before < 300e6  # of the clients too: one process
+        assert server.counted("sedtalker_streams") == 1
+        for message in (pcm, END):
+            held.send(message)
+        assert json.loads(list(held)[-1])["type"] == "end"
 
 
 def test_a_client_that_does_not_read_is_closed_and_memory_is_bounded(models, pcm):
