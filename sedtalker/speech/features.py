@@ -260,8 +260,8 @@ class SpeechFeatures:
     def part(self, first: int, count: int) -> SpeechFeatures:
         """Frames from ``first`` on."""
         clock = FrameClock(self.clock.rate, self.clock.offset + first / self.clock.rate)
-        parts = (values[first : first + count] for values in (self.hidden, self.mel, self.prosody, self.speech))
-        return SpeechFeatures(clock, *parts)
+        part = slice(first, first + count)
+        return SpeechFeatures(clock, self.hidden[part], self.mel[part], self.prosody[part], self.speech[part])
 
 
 def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
