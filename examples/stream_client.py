@@ -12,7 +12,7 @@ async def main(url: str, token: str, path: str) -> None:  # noqa: D103
     with wave.open(path) as sound:
         rate, pcm = sound.getframerate(), sound.readframes(sound.getnframes())
     address, headers = url.replace("http", "ws", 1) + "/v1/stream", {"Authorization": f"Bearer {token}"}
-    async with connect(address, additional_headers=headers) as socket:
+    async with connect(address, additional_headers=headers, ping_interval=None) as socket:
         await socket.send(json.dumps({"rate": rate, "shapes": ["jawOpen", "mouthSmileLeft"]}))
 
         async def speak() -> None:

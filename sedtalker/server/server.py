@@ -108,8 +108,7 @@ def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
         timeout_keep_alive=10,
         ws_max_size=LARGEST_MESSAGE,
         ws_max_queue=8,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        ws_ping_interval=None,  # a stream that is not read has no answer to read either; it has limits of its own
         ws_per_message_deflate=False,
     )
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
