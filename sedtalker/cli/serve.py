@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -81,6 +82,7 @@ def serve(
 
     limits = Limits(clients=max_clients, requests=max_requests, seconds=max_seconds, bytes=max_bytes, idle=max_idle)
     service = Service(limits, _faces(mesh or []), workers, threads or os.cpu_count() or 1)
+    logging.getLogger("sedtalker").setLevel(logging.ERROR)  # notes on recordings are nobody's here
     run(make_app(service, chosen, host, number, allow_origin or (), started), service, bound)
     say("the server is closed")
 
