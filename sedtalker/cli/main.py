@@ -11,7 +11,10 @@ from sedtalker.cli.animate import animate
 from sedtalker.cli.compare import compare
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
+from sedtalker.cli.live import live
+from sedtalker.cli.play import play
 from sedtalker.cli.render import render
+from sedtalker.cli.serve import serve
 from sedtalker.cli.stream import stream
 from sedtalker.cli.studio import studio
 from sedtalker.cli.style import style
@@ -26,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (animate, compare, diarize, export, render, stream, studio, style, train):
+for command in (animate, compare, diarize, export, live, play, render, serve, stream, studio, style, train):
     app.command()(command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoint.app, name="checkpoint")

@@ -19,6 +19,15 @@ class MambaState:
     conv: Tensor
     ssm: Tensor
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What it holds, to be stacked with that of other streams."""
+        return self.conv, self.ssm
+
+    @classmethod
+    def of(cls, conv: Tensor, ssm: Tensor) -> MambaState:
+        """From its tensors."""
+        return cls(conv, ssm)
+
 
 class Mamba(nn.Module):
     """Selective state-space block, (B, L, D) → (B, L, D), causal.

@@ -95,6 +95,16 @@ class SpeechEncoder(nn.Module):
             x = block(x)
         return self.norm(x).transpose(1, 2)
 
+    def part(self, mel: Tensor, first: int, count: int) -> Tensor:
+        """Hidden vectors (B, count, D) from frame ``first`` on: each layer computes only what the next ones see."""
+        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
+        reach = sum(d * (self.config.kernel // 2) for d in self.config.dilations)
+        for block, dilation in zip(self.blocks, self.config.dilations, strict=True):
+            start = max(0, first - reach)
+            x = block(x[..., start : first + count + reach])
+            first, reach = first - start, reach - dilation * (self.config.kernel // 2)
+        return self.norm(x[..., first : first + count]).transpose(1, 2)
+
     def phones(self, hidden: Tensor) -> Tensor:
         """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D)."""
         return self.phone_head(hidden)

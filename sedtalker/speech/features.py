@@ -257,6 +257,12 @@ class SpeechFeatures:
     def __len__(self) -> int:
         return len(self.hidden)
 
+    def part(self, first: int, count: int) -> SpeechFeatures:
+        """Frames from ``first`` on."""
+        clock = FrameClock(self.clock.rate, self.clock.offset + first / self.clock.rate)
+        part = slice(first, first + count)
+        return SpeechFeatures(clock, self.hidden[part], self.mel[part], self.prosody[part], self.speech[part])
+
 
 def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Centred log-mel (2T, 80), prosody (2T, 4) and speech mask (2T,) of one recording (N,), window by window.

@@ -11,11 +11,12 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import json
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sedtalker.server.access import refuse
 
 NAMES = ("127.0.0.1", "localhost")
 """Hosts under which the studio may be asked."""
@@ -66,7 +67,7 @@ class Guard:
             return
         refusal = self._refusal(Headers(scope=scope), scope["path"])
         if refusal is not None:
-            await _refuse(scope, receive, send, refusal)
+            await refuse(scope, receive, send, 403, refusal)
             return
         rest = scope["path"][len(self.token) + 1 :]
         inner = {**scope, "path": rest or "/", "raw_path": None}
@@ -91,7 +92,7 @@ class Guard:
         except asyncio.CancelledError:
             # The studio ends, and did not wait for this answer any longer. Nobody needs a traceback of it.
             if not started:
-                await _refuse(scope, receive, send, "the studio has ended", 503)
+                await refuse(scope, receive, send, 503, "the studio has ended")
 
     def _refusal(self, headers: Headers, path: str) -> str | None:
         """Why a request is refused, or None."""
@@ -103,15 +104,3 @@ class Guard:
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             return "open the address that `sedtalker studio` printed: it has a token in it"
         return None
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, why: str, status: int = 403) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": why})
-        return
-    body = json.dumps({"error": why}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
