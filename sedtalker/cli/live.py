@@ -32,8 +32,8 @@ DelayOption = Annotated[
     float | None,
     typer.Option(
         metavar="MS",
-        help="Milliseconds from a sound to its face. Default: as soon as it is known while you speak; in step with "
-        "sound that --speak plays.",
+        help="Milliseconds from a sound to its face. Default: as soon as it is known while you speak; synchronised "
+        "with sound that --speak plays.",
     ),
 ]
 """Of the face against the sound."""
@@ -93,7 +93,7 @@ def live(
         return
     targets = parse_targets(to or [])
     if speak and (source is None or source == PIPE):
-        raise InputError("--speak plays a file; a microphone or a pipe is heard already")
+        raise InputError("--speak plays a file; a microphone or a pipe plays already")
     o.check_files(source if source != PIPE else None, decoder, *(enroll or []))
     wanted = stream_settings(
         look_ahead=look_ahead,
