@@ -84,9 +84,9 @@ def test_an_animation_is_played_to_stdout(animation: Path):
     header, *lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert header["shapes"] == list(ARKIT_52)
     jaw = ARKIT_52.index("jawOpen")
-    assert [line["weights"][jaw] for line in lines[:60]] == pytest.approx(
-        [0.6 * line["time"] for line in lines[:60]], abs=1e-3
-    )
+    shown = [line for line in lines if line["time"] <= 1.0]
+    assert len(shown) > 5, "a busy machine leaves frames out"
+    assert [line["weights"][jaw] for line in shown] == pytest.approx([0.6 * line["time"] for line in shown], abs=1e-3)
     assert not any(lines[-1]["weights"])
 
 
