@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation, read_animation
@@ -60,8 +59,7 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
     own = [face.shape_index[ARKIT_52[k]] for k in known]
     if not own:
         raise InputError(f"the face '{face.name}' has no ARKit shapes: its weights cannot be solved")
-    flat = face.flat_basis.astype(np.float64)
-    gram = flat @ flat.T
+    gram = face.gram
     motion = face.expand(coefficients).astype(np.float64)
     size = np.sqrt(np.maximum(np.diag(gram)[own], 1e-18))
     inner = gram[np.ix_(own, own)] / np.outer(size, size)
@@ -84,8 +82,7 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
 
 def motion_rms(face: Face, values: NDArray[np.floating]) -> float:
     """RMS over vertices and frames, metres, of offsets by values (T, shapes + correctives) of the face's own basis."""
-    flat = face.flat_basis.astype(np.float64)
-    square = float(((values @ (flat @ flat.T)) * values).sum())
+    square = float(((values @ face.gram) * values).sum())
     return float(np.sqrt(max(square, 0.0) / max(len(values) * len(face.mesh.vertices), 1)))
 
 
@@ -110,6 +107,8 @@ def _solve(
             slope[1:-1] -= 2.0 * smooth * bend
             slope[2:] += smooth * bend
         return float(value), slope.reshape(-1)
+
+    from scipy.optimize import minimize
 
     bounds = np.stack([np.zeros(start.size), np.broadcast_to(size, start.shape).reshape(-1)], axis=1)
     solved = minimize(cost, start.reshape(-1), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300})

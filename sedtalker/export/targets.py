@@ -88,7 +88,8 @@ def choose_targets(
         driven = np.arange(len(face.basis)) >= len(face.shapes)
         used = np.flatnonzero((size > 0) & (~driven | (peak > _LEAST_WEIGHT)))
         return _own(face, used.tolist(), weights)
-    return _joined(_own(face, np.flatnonzero(peak * size > 1e-7).tolist(), weights))
+    used = np.flatnonzero(peak * size > 1e-7)
+    return _joined(_own(face, used.tolist(), weights), face.gram[np.ix_(used, used)])
 
 
 def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:
@@ -100,18 +101,17 @@ def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:
     )
 
 
-def _joined(targets: MorphTargets) -> MorphTargets:
+def _joined(targets: MorphTargets, gram: NDArray[np.float64]) -> MorphTargets:
     """The same motion by fewer targets: greedily join the two whose weights are most nearly proportional.
 
     Weights w_j ≈ a w_i make target i + a · target j with weights w_i; that costs |w_j − a w_i|² · |target j|².
+    ``gram`` (K, K) are the inner products of the targets.
     """
     assert targets.weights is not None
     if len(targets.names) <= FEWEST:
         return targets
     weights = targets.weights.astype(np.float64)
     names, parts = [*targets.names], targets.parts.copy()
-    sizes = targets.offsets.reshape(len(names), -1).astype(np.float64)
-    gram = sizes @ sizes.T
     allowed, spent = _TOLERANCE**2 * weights.shape[0] * targets.offsets.shape[1], 0.0
     mix = np.eye(len(names))
     while len(names) > FEWEST:
