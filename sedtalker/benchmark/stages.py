@@ -130,7 +130,12 @@ def measure_registration(threads: int) -> dict[str, Any]:
     watch = Stopwatch()
     with torch_threads(threads), watch.stage("registration"):
         register(mesh, source, "head")
-    return {"vertices": len(mesh.vertices), "threads": threads, **watch.times["registration"], "peak_bytes": peak_memory()}
+    return {
+        "vertices": len(mesh.vertices),
+        "threads": threads,
+        **watch.times["registration"],
+        "peak_bytes": peak_memory(),
+    }
 
 
 def _triangles(mesh: Mesh) -> Mesh:

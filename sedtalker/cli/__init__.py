@@ -6,8 +6,8 @@ import gc
 import sys
 
 COLLECT = 100_000, 20, 100
-"""Objects made between two searches for garbage. By default it is 700, and what is imported is searched again and again:
-a tenth of the time in which a short clip is animated."""
+"""Objects made between two searches for garbage. By default it is 700, and all that is imported is searched again and
+again: a tenth of the time in which a short clip is animated."""
 
 
 def run() -> None:

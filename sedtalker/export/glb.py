@@ -192,9 +192,7 @@ class _Targets:
         ]
 
 
-def _attributes(
-    builder: GltfBuilder, face: Face, sources: Ints, uvs: Floats | None, normals: Floats
-) -> dict[str, int]:
+def _attributes(builder: GltfBuilder, face: Face, sources: Ints, uvs: Floats | None, normals: Floats) -> dict[str, int]:
     """The vertices that all primitives share; ``normals`` (V, 3) at rest."""
     mesh = face.mesh
     colours = np.ones((len(mesh.vertices), 4))

@@ -46,8 +46,7 @@ class MorphTargets:
     def residual(self, face: Face, coefficients: NDArray[np.floating]) -> tuple[float, float]:
         """What the targets lose: RMS over vertices and frames in metres, and its share of the motion's RMS."""
         assert self.weights is not None
-        motion = face.expand(coefficients).astype(np.float64)
-        error, whole = (motion_rms(face, values) for values in (motion - self.weights @ self.parts, motion))
+        error, whole = motion_rms(face, coefficients, self.weights, self.parts)
         return error, error / whole if whole > 0 else 0.0
 
     def describe(self, face: Face, coefficients: NDArray[np.floating]) -> dict[str, float]:
