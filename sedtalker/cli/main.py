@@ -8,6 +8,7 @@ import typer
 
 from sedtalker.cli import checkpoint, data, evaluate, face, mesh
 from sedtalker.cli.animate import animate
+from sedtalker.cli.benchmark import benchmark
 from sedtalker.cli.compare import compare
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (animate, compare, diarize, export, live, play, render, serve, stream, studio, style, train):
+for command in (animate, benchmark, compare, diarize, export, live, play, render, serve, stream, studio, style, train):
     app.command()(command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoint.app, name="checkpoint")
