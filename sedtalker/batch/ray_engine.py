@@ -1,0 +1,112 @@
+"""The same work on a Ray cluster, by Ray Data: actors hold a ``Worker`` each, and every block is one recording.
+
+Nothing leaves the machines of the cluster: usage statistics and the dashboard are off. Where a worker dies, Ray starts
+another and gives it the task again; recordings are whole or not there, so that is safe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sedtalker.batch.log import FAILED, Record
+from sedtalker.batch.pool import Event, worker_environment
+from sedtalker.batch.work import Task, Worker
+from sedtalker.errors import InputError, extra
+
+OBJECT_STORE = 100 * 2**20
+"""Bytes of shared memory of a local cluster: tasks and records are a few kilobytes each."""
+MOST_BLOCKS = 2000
+"""Of a data set; beyond it, a block holds several recordings."""
+ADDRESS = "RAY_ADDRESS"
+"""Environment variable of Ray that names a running cluster."""
+
+
+def check_ray() -> None:
+    """Raise ``InputError`` when Ray Data is not installed."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    with extra("ray"):
+        import pyarrow
+        import ray.data
+
+        assert pyarrow and ray
+
+
+class RayWorker:
+    """What an actor holds."""
+
+    def __init__(self, device: str):
+        self.worker = Worker(device)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with the record of the task in it."""
+        return {"number": row["number"], "record": json.dumps(self.worker(json.loads(row["task"])))}
+
+
+@dataclass
+class RayPool:
+    """Works on tasks with Ray; a context manager, at whose end a cluster that it started is gone.
+
+    Attributes:
+        jobs: how many actors, one core each.
+        device: where the networks run.
+    """
+
+    jobs: int
+    device: str = "auto"
+
+    def __enter__(self) -> RayPool:
+        check_ray()
+        import ray
+
+        local = {
+            "num_cpus": self.jobs,
+            "object_store_memory": OBJECT_STORE,
+            "include_dashboard": False,
+        }
+        try:
+            ray.init(
+                address=os.environ.get(ADDRESS, "local"),
+                log_to_driver=False,
+                logging_level="error",
+                runtime_env={"env_vars": worker_environment(self.jobs)},
+                **({} if os.environ.get(ADDRESS) else local),
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(f"Ray cannot be reached: {' '.join(str(error).split())}") from None
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        import ray
+
+        ray.shutdown()
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
+        """Work on all tasks; every one that has nothing before it counts as started at once, as Ray plans by itself."""
+        import ray
+        from ray.data import ActorPoolStrategy
+
+        if not tasks:
+            return
+        for number, task in enumerate(tasks):
+            if task["before"] is None:
+                yield number, "started", {}
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        rows = [
+            {"number": number, "task": json.dumps({**task, "overwrite": task["overwrite"] or task["before"] is None})}
+            for number, task in enumerate(tasks)
+        ]
+        data = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
+        actors = ActorPoolStrategy(size=min(self.jobs, len(rows)), max_tasks_in_flight_per_actor=2)
+        ended = set()
+        for row in data.map(RayWorker, fn_constructor_args=(self.device,), compute=actors, num_cpus=1).iter_rows():
+            number = int(row["number"])
+            ended.add(number)
+            record: Record = json.loads(row["record"])
+            yield number, "ended", record
+        for number in sorted(set(range(len(tasks))) - ended):
+            yield number, "ended", {"state": FAILED, "error": "Ray gave no result for it", "seconds": 0.0}
