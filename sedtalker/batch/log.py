@@ -44,6 +44,10 @@ class Shard:
         return f".batch-{self.index}-of-{self.count}.lock"
 
 
+WHOLE = Shard()
+"""All recordings."""
+
+
 def parse_shard(text: str) -> Shard:
     """A shard from ``2/5``.
 

@@ -7,6 +7,7 @@ another and gives it the task again; recordings are whole or not there, so that 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,18 +22,18 @@ OBJECT_STORE = 100 * 2**20
 """Bytes of shared memory of a local cluster: tasks and records are a few kilobytes each."""
 MOST_BLOCKS = 2000
 """Of a data set; beyond it, a block holds several recordings."""
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+"""Environment variables of Ray, set before it is imported."""
 ADDRESS = "RAY_ADDRESS"
 """Environment variable of Ray that names a running cluster."""
 
 
 def check_ray() -> None:
     """Raise ``InputError`` when Ray Data is not installed."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= QUIET
     with extra("ray"):
-        import pyarrow
-        import ray.data
-
-        assert pyarrow and ray
+        import pyarrow  # type: ignore[import-untyped, unused-ignore] # noqa: F401
+        import ray.data  # noqa: F401
 
 
 class RayWorker:
@@ -62,18 +63,17 @@ class RayPool:
         check_ray()
         import ray
 
-        local = {
-            "num_cpus": self.jobs,
-            "object_store_memory": OBJECT_STORE,
-            "include_dashboard": False,
-        }
+        for name in ("ray", "ray.data"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        local = {"num_cpus": self.jobs, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
+        options: dict[str, Any] = {} if os.environ.get(ADDRESS) else local
         try:
             ray.init(
                 address=os.environ.get(ADDRESS, "local"),
                 log_to_driver=False,
-                logging_level="error",
+                logging_level=logging.ERROR,
                 runtime_env={"env_vars": worker_environment(self.jobs)},
-                **({} if os.environ.get(ADDRESS) else local),
+                **options,
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InputError(f"Ray cannot be reached: {' '.join(str(error).split())}") from None
@@ -103,7 +103,13 @@ class RayPool:
         data = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
         actors = ActorPoolStrategy(size=min(self.jobs, len(rows)), max_tasks_in_flight_per_actor=2)
         ended = set()
-        for row in data.map(RayWorker, fn_constructor_args=(self.device,), compute=actors, num_cpus=1).iter_rows():
+        worked_on = data.map(
+            RayWorker,  # type: ignore[arg-type, unused-ignore]
+            fn_constructor_args=(self.device,),
+            compute=actors,
+            num_cpus=1,
+        )
+        for row in worked_on.iter_rows():
             number = int(row["number"])
             ended.add(number)
             record: Record = json.loads(row["record"])

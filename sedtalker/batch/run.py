@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sedtalker.batch.inputs import Item, find_items, in_shard
-from sedtalker.batch.log import DONE, FAILED, KEPT, STARTED, Log, Record, Shard, locked, log_files, read_logs
+from sedtalker.batch.log import DONE, FAILED, KEPT, STARTED, WHOLE, Log, Record, Shard, locked, log_files, read_logs
 from sedtalker.batch.pool import Event, LocalPool, default_jobs
 from sedtalker.batch.settings import parse_settings
 from sedtalker.batch.work import Task, task_of
@@ -43,7 +43,7 @@ class Rules:
 
     jobs: int | None = None
     engine: Engine = "local"
-    shard: Shard = Shard()
+    shard: Shard = WHOLE
     resume: bool = False
     force: bool = False
     device: str = "auto"
@@ -96,7 +96,7 @@ def animate_folder(
     *,
     jobs: int | None = None,
     engine: Engine = "local",
-    shard: Shard = Shard(),
+    shard: Shard = WHOLE,
     resume: bool = False,
     force: bool = False,
     pattern: Sequence[str] = (),

@@ -66,9 +66,7 @@ def batch(
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="ray: a Ray cluster, RAY_ADDRESS or a local one.")
     ] = "local",
-    shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Work on share I of N: one for each machine.")
-    ] = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Work on share I of N, for N machines.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run ended.")] = False,
     pattern: Annotated[
         list[str] | None, typer.Option(help="Names that count in folders, as '*.wav' or 'anna/*'; repeatable.")
@@ -89,11 +87,11 @@ def batch(
 ) -> None:
     """Animate many recordings, each as animate would; what was killed goes on with --resume."""
     from sedtalker.batch.inputs import find_items
-    from sedtalker.batch.log import Shard, parse_shard
+    from sedtalker.batch.log import WHOLE, parse_shard
     from sedtalker.batch.run import Rules, run_batch
     from sedtalker.batch.settings import parse_settings
 
-    rules = Rules(jobs, engine, Shard() if shard is None else parse_shard(shard), resume, force, device)
+    rules = Rules(jobs, engine, WHOLE if shard is None else parse_shard(shard), resume, force, device)
     del options["preset"]  # its callback has made defaults of what it holds
     settings = parse_settings({**options, "only": only})
     items = find_items(inputs, output, settings, pattern or (), column or ())
@@ -127,6 +125,9 @@ class ShownFiles(ShownProgress):
         self.speech, self._began = 0.0, time.perf_counter()
         self._bytes = {item.name: item.audio.stat().st_size for item in items if item.audio.exists()}
         self._bar: Progress | None = None
+
+    def __enter__(self) -> ShownFiles:
+        return self
 
     def hook(self, step: str, done: int, total: int) -> None:
         self.ended, self.total = done, total

@@ -13,6 +13,7 @@ from sedtalker.cli.compare import compare
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
 from sedtalker.cli.render import render
+from sedtalker.cli.report import report
 from sedtalker.cli.stream import stream
 from sedtalker.cli.studio import studio
 from sedtalker.cli.style import style
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (animate, batch, compare, diarize, export, render, stream, studio, style, train):
+for command in (animate, batch, compare, diarize, export, render, report, stream, studio, style, train):
     app.command()(command)
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(checkpoint.app, name="checkpoint")
