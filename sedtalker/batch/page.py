@@ -17,12 +17,10 @@ from sedtalker.batch.statistics import (
     statistics,
     transition_rows,
 )
-from sedtalker.batch.tracks import Tracks, write_rows
+from sedtalker.batch.tracks import PAGE, Tracks, write_rows
 from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__
 
-PAGE = "report.html"
-"""Name of the page."""
 TABLES = ("recordings.csv", "groups.csv", "emotions.csv", "transitions.csv")
 """Names of the tables."""
 MOST_ROWS = 500

@@ -20,7 +20,7 @@ MOST_GROUPS, MOST_RECORDINGS = 24, 40
 """How many are drawn; the tables have all."""
 LONGEST_NAME = 34
 """Characters of a name beside a plot."""
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,

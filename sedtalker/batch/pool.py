@@ -20,6 +20,8 @@ from sedtalker.errors import InputError
 
 MEMORY_A_JOB = 2 << 30
 """Bytes of memory that the default number of jobs leaves for each."""
+WORKER = (sys.executable, "-m", "sedtalker.batch.worker")
+"""The program of a process."""
 ATTEMPTS = 2
 """How often a task is given to a process before one that kills them is given up."""
 
@@ -59,7 +61,7 @@ class _Process:
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, **worker_environment(jobs), "PYTHONPATH": os.pathsep.join(paths)}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sedtalker.batch.worker", device],
+            [*WORKER, device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

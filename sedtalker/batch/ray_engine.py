@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +35,7 @@ def check_ray() -> None:
     os.environ |= QUIET
     with extra("ray"):
         import pyarrow  # type: ignore[import-untyped, unused-ignore] # noqa: F401
+        import ray
         import ray.data  # noqa: F401
 
 
@@ -67,6 +70,7 @@ class RayPool:
             logging.getLogger(name).setLevel(logging.ERROR)
         local = {"num_cpus": self.jobs, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
         options: dict[str, Any] = {} if os.environ.get(ADDRESS) else local
+        polite = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(
                 address=os.environ.get(ADDRESS, "local"),
@@ -77,6 +81,8 @@ class RayPool:
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InputError(f"Ray cannot be reached: {' '.join(str(error).split())}") from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, polite)  # Ray's own would leave without a word
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -72,6 +72,11 @@ class Summary:
     failures: list[dict[str, str]] = field(default_factory=list)
     speech_seconds: float = 0.0
     seconds: float = 0.0
+
+    @property
+    def ended(self) -> int:
+        """Recordings that were animated, kept or failed."""
+        return self.done + self.kept + len(self.failures)
 
     def count(self, item: Item, record: Record) -> None:
         """Add a recording that has ended."""
@@ -165,10 +170,11 @@ def run_batch(
         tasks = plan(mine, output, rules)
         jobs = max(1, min(rules.jobs or default_jobs(), len(mine)))
         hook("animating", 0, len(mine))
-        for item, record in _events(mine, tasks, output, rules, jobs, lock):
-            summary.count(item, record)
-            seen(item, record)
-            hook("animating", summary.done + summary.kept + len(summary.failures), len(mine))
+        with closing(_events(mine, tasks, output, rules, jobs, lock)) as events:
+            for item, record in events:
+                summary.count(item, record)
+                seen(item, record)
+                hook("animating", summary.ended, len(mine))
     summary.seconds = round(time.perf_counter() - began, 3)
     return summary
 
@@ -233,8 +239,10 @@ def _check_free(item: Item, output: Path) -> None:
 
 def _events(
     items: Sequence[Item], tasks: Sequence[Task], output: Path, rules: Rules, jobs: int, lock: int | None
-) -> Iterator[tuple[Item, Record]]:
+) -> Generator[tuple[Item, Record]]:
     """Every recording that has ended; beginnings and ends are logged."""
+    if not tasks:
+        return
     with _engine(tasks, rules, jobs, lock) as (events, notes), closing(Log(output / rules.shard.log_name)) as log:
         run = {"files": len(items), "jobs": jobs, "engine": rules.engine, "sedtalker": __version__}
         log.write({"run": {**run, **({"notes": notes} if notes else {})}})

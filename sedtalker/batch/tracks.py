@@ -17,6 +17,8 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, counted, no_progress
 
+PAGE = "report.html"
+"""Name of the page of a report."""
 FOLDER = "folder"
 """What ``--by`` takes for the folder of a recording."""
 ALL = "all"
@@ -112,9 +114,10 @@ def read_tracks(folder: Path, by: str | None = None, manifest: Path | None = Non
         name = path.relative_to(folder).as_posix()
         try:
             track = read_track(path)
-            found.summaries.append(summarise(track, str(own_name(name)), group_of(name, by, columns)))
+            group = group_of(name, by, columns)
+            found.summaries.append(summarise(track, printable(str(own_name(name))), printable(group)))
         except InputError as error:
-            found.left_out[name] = str(error).removeprefix(f"{path}: ")
+            found.left_out[printable(name)] = str(error).removeprefix(f"{path}: ")
     if not found.summaries:
         why = f" ({next(iter(found.left_out.values()))})" if found.left_out else ""
         raise InputError(f"{folder}: there is no emotion track in it{why}; sedtalker batch or diarize writes them")
@@ -130,6 +133,8 @@ def track_files(folder: Path) -> list[Path]:
     for path in sorted(folder.rglob("*")):
         suffix = path.suffix.lower()
         if suffix not in OTHER_SUFFIXES or not path.is_file() or not _visible(path, folder):
+            continue
+        if (path.parent / PAGE).exists():  # an earlier report
             continue
         key = path.parent / _stem(path.name)
         if key not in best or _rank(path) < _rank(best[key]):
@@ -151,6 +156,11 @@ def _stem(name: str) -> str:
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return str(PurePosixPath(name).with_suffix(""))
+
+
+def printable(name: str) -> str:
+    """A name of a file as text: what cannot be shown or written is replaced."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
 
 
 def own_name(name: str) -> PurePosixPath:

@@ -139,6 +139,10 @@ class Worker:
                 record |= {"state": KEPT, "outputs": before["outputs"], "duration": before["duration"]}
                 return
         started()
+        try:  # not by OutputFolder, which removes the folders it made when a recording fails: others may need them
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder.parent}: cannot write there ({error.strerror})") from None
         names = [audio.stem + suffix for suffix in settings.suffixes()]
         with OutputFolder(folder, names, task["overwrite"] or before is not None) as results:
             sound, animation = self._animation(audio, settings)

@@ -36,8 +36,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Sum up emotion tracks: time, intensity, transitions, by groups, as a page with plots and CSV files."""
-    from sedtalker.batch.page import PAGE, described, write_report
-    from sedtalker.batch.tracks import read_tracks
+    from sedtalker.batch.page import described, write_report
+    from sedtalker.batch.tracks import PAGE, read_tracks
 
     with ShownProgress(progress, quiet) as shown:
         tracks = read_tracks(folder, by, manifest, shown.hook)
