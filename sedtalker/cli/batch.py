@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 NOT_OF_MANY = (
     *("context", "audio", "project", "output", "device", "save_preset"),
     *("force", "quiet", "progress", "as_json"),
+    *("camera", "background", "video_format", "frames"),
 )
 """Parameters of ``animate`` that are no options of a recording among many."""
 SHOWN_FAILURES = 20
@@ -135,7 +136,8 @@ class ShownFiles(ShownProgress):
             super().hook(step, done, total)
         elif self.style == "bar" and self._bar is None and sys.stderr.isatty():
             self._bar = file_bar()
-            self._bar.add_task("files", total=max(1, sum(self._bytes.values())), text="")
+            text = f"{total} files  opening the networks"
+            self._bar.add_task("files", total=max(1, sum(self._bytes.values())), text=text)
             self._bar.start()
 
     def seen(self, item: Item, record: Record) -> None:

@@ -30,7 +30,8 @@ def test_settings_are_the_options_of_animate() -> None:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_defaults_and_limits_are_those_of_animate(name: str) -> None:
     default = OPTIONS[name].default
-    assert getattr(Settings(), name) == (() if default is None and name in ("enroll", "gain", "to") else default)
+    default = () if default is None and name in ("enroll", "gain", "to") else default
+    assert str(getattr(Settings(), name)) == str(default)
     option = get_args(OPTIONS[name].annotation)[1]
     for bound, outside in ((option.min, -1), (option.max, 1)):
         if bound is not None:
