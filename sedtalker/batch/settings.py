@@ -156,30 +156,38 @@ class Settings(BaseModel):
         return _hashes(used)
 
     def check(self) -> None:
-        """Look at everything that can be wrong without a recording.
+        """Look at everything that can be wrong without a recording; what is at its default needs no look (and no torch).
 
         Raises:
             InputError: a file is missing, or a value means nothing.
         """
-        from sedtalker.animation.gains import Gains, parse_gains
-        from sedtalker.animation.style import parse_style
-        from sedtalker.emotion.formats.files import check_emotion
-        from sedtalker.emotion.taxonomy import read_coordinates
-        from sedtalker.render.light import load_lighting
-
         self.formats()
         check_face(self.mesh, self.mesh_head, self.landmarks, self.face)
         for path in self.named_files():
             if not path.exists():
                 raise InputError(f"{path}: no such file")
         check_enroll(list(self.enroll), self.model, self.emotion)
+        plain = Settings()
         if self.emotion is not None:
+            from sedtalker.emotion.formats.files import check_emotion
+
             check_emotion(self.emotion)
-        Gains(self.expressivity, self.articulation, *parse_gains(self.gain))
-        parse_style(self.style)
         if self.coordinates is not None:
+            from sedtalker.emotion.taxonomy import read_coordinates
+
             read_coordinates(self.coordinates)
-        load_lighting(self.light)
+        if self.gain:
+            from sedtalker.animation.gains import Gains, parse_gains
+
+            Gains(self.expressivity, self.articulation, *parse_gains(self.gain))
+        if self.style != plain.style:
+            from sedtalker.animation.style import parse_style
+
+            parse_style(self.style)
+        if self.light != plain.light:
+            from sedtalker.render.light import load_lighting
+
+            load_lighting(self.light)
         if self.video and self.renderer == "pyrender":
             from sedtalker.render.pyrender_backend import import_pyrender
 
