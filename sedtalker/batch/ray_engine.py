@@ -24,15 +24,20 @@ OBJECT_STORE = 100 * 2**20
 """Bytes of shared memory of a local cluster: tasks and records are a few kilobytes each."""
 MOST_BLOCKS = 2000
 """Of a data set; beyond it, a block holds several recordings."""
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
-"""Environment variables of Ray, set before it is imported."""
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_raylet_start_wait_time_s": "120",  # on a busy machine
+}
+"""Variables of Ray, set before it is imported."""
 ADDRESS = "RAY_ADDRESS"
 """Environment variable of Ray that names a running cluster."""
 
 
 def check_ray() -> None:
     """Raise ``InputError`` when Ray Data is not installed."""
-    os.environ |= QUIET
+    os.environ |= ENVIRONMENT
     with extra("ray"):
         import pyarrow  # type: ignore[import-untyped, unused-ignore] # noqa: F401
         import ray
@@ -79,8 +84,8 @@ class RayPool:
                 runtime_env={"env_vars": worker_environment(self.jobs)},
                 **options,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise InputError(f"Ray cannot be reached: {' '.join(str(error).split())}") from None
+        except Exception as error:  # Ray raises plain ones too
+            raise InputError(f"Ray cannot be started or reached: {' '.join(str(error).split())}") from None
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, polite)  # Ray's own would leave without a word
         return self

@@ -156,7 +156,9 @@ class Settings(BaseModel):
         return _hashes(used)
 
     def check(self) -> None:
-        """Look at everything that can be wrong without a recording; what is at its default needs no look (and no torch).
+        """Look at everything that can be wrong without a recording.
+
+        What is at its default needs no look, so a run that finds everything done imports no networks.
 
         Raises:
             InputError: a file is missing, or a value means nothing.
