@@ -22,13 +22,14 @@ from sedtalker.errors import InputError, extra
 
 OBJECT_STORE = 100 * 2**20
 """Bytes of shared memory of a local cluster: tasks and records are a few kilobytes each."""
+STARTS = 3
+"""How often a local cluster is started before it is given up: Ray waits half a minute, too short on a busy machine."""
 MOST_BLOCKS = 2000
 """Of a data set; beyond it, a block holds several recordings."""
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_raylet_start_wait_time_s": "120",  # on a busy machine
 }
 """Variables of Ray, set before it is imported."""
 ADDRESS = "RAY_ADDRESS"
@@ -55,6 +56,34 @@ class RayWorker:
         return {"number": row["number"], "record": json.dumps(self.worker(json.loads(row["task"])))}
 
 
+def start(jobs: int) -> None:
+    """Start a local cluster, or connect to that of ``RAY_ADDRESS``.
+
+    Raises:
+        InputError: that did not work.
+    """
+    import ray
+
+    address = os.environ.get(ADDRESS)
+    local = {"num_cpus": jobs, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
+    options: dict[str, Any] = {} if address else local
+    for attempt in range(1, STARTS + 1):
+        try:
+            ray.init(
+                address=address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": worker_environment(jobs)},
+                **options,
+            )
+        except Exception as error:  # Ray raises plain ones too
+            ray.shutdown()
+            if address or attempt == STARTS:
+                raise InputError(f"Ray cannot be started or reached: {' '.join(str(error).split())}") from None
+        else:
+            return
+
+
 @dataclass
 class RayPool:
     """Works on tasks with Ray; a context manager, at whose end a cluster that it started is gone.
@@ -69,23 +98,10 @@ class RayPool:
 
     def __enter__(self) -> RayPool:
         check_ray()
-        import ray
-
         for name in ("ray", "ray.data"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        local = {"num_cpus": self.jobs, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
-        options: dict[str, Any] = {} if os.environ.get(ADDRESS) else local
         polite = signal.getsignal(signal.SIGTERM)
-        try:
-            ray.init(
-                address=os.environ.get(ADDRESS, "local"),
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                runtime_env={"env_vars": worker_environment(self.jobs)},
-                **options,
-            )
-        except Exception as error:  # Ray raises plain ones too
-            raise InputError(f"Ray cannot be started or reached: {' '.join(str(error).split())}") from None
+        start(self.jobs)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, polite)  # Ray's own would leave without a word
         return self
