@@ -40,14 +40,24 @@ def lanes(samples: Floats) -> Floats:
 
 
 class Buffers:
-    """Triangle and depth of every sample of a picture, and the farthest depth of each tile."""
+    """Triangle and depth of every sample of a picture, and what makes drawing them fast.
+
+    Attributes:
+        ids: (H, S · W) the triangle that each sample sees, pixel by pixel; −1 where none.
+        depth: (H, S · W) its depth; +inf where none.
+        extent: (H, 2) first pixel of each row where something may be seen, and one past the last.
+        peaks: the farthest depth of each tile.
+        lanes: (LANES, 2) of ``lanes``.
+        pixels: in ``LANES`` samples.
+    """
 
     def __init__(self, width: int, height: int, samples: Floats) -> None:
         self.lanes = lanes(samples)
         self.pixels = LANES // len(samples)
         blocks = -(-width // self.pixels)
-        self.ids: Ints = np.empty((height, blocks * LANES), dtype=np.int32)
-        self.depth: Floats = np.empty(self.ids.shape, dtype=np.float32)
+        self.ids: Ints = np.full((height, blocks * LANES), -1, dtype=np.int32)
+        self.depth: Floats = np.full(self.ids.shape, np.inf, dtype=np.float32)
+        self.extent: Ints = np.zeros((height, 2), dtype=np.int32)
         self.peaks: Floats = np.empty((-(-height // TILE), -(-blocks * self.pixels // TILE)), dtype=np.float32)
 
     def draw(
@@ -63,11 +73,10 @@ class Buffers:
             top: first row.
             bottom: one past the last.
         """
-        self.ids[top:bottom] = -1
-        self.depth[top:bottom] = np.inf
-        arguments = (self.ids, self.depth, self.lanes, self.pixels, self.peaks)
+        clear(self.ids, self.depth, self.extent, self.pixels, top, bottom)
+        arguments = (self.ids, self.depth, self.extent, self.lanes, self.pixels, self.peaks)
         cover(screen, triangles, first, *arguments, False, top, bottom)
-        find_peaks(self.depth, self.pixels, self.peaks, top, bottom)
+        find_peaks(self.depth, self.extent, self.pixels, self.peaks, top, bottom)
         cover(screen, triangles, others, *arguments, True, top, bottom)
 
     def order(self, screen: NDArray[np.float64], triangles: Ints) -> tuple[Ints, Ints]:
@@ -137,6 +146,7 @@ def cover(
     order: Ints,
     ids: Ints,
     depth: Floats,
+    extent: Ints,
     places: Floats,
     pixels: int,
     peaks: Floats,
@@ -152,6 +162,7 @@ def cover(
         order: which of them.
         ids: (H, W · S) triangle of each sample; −1 where empty.
         depth: their depth; +inf where empty.
+        extent: (H, 2) grown to hold what is drawn.
         places: (LANES, 2) of ``lanes``.
         pixels: in ``LANES`` samples.
         peaks: the farthest depth of each tile.
@@ -203,6 +214,8 @@ def cover(
             plane[3, k] = across * zdx + down * zdy
         for row in range(top, bottom + 1):
             y = row - ay
+            extent[row, 0] = min(extent[row, 0], left * pixels)
+            extent[row, 1] = max(extent[row, 1], (right + 1) * pixels)
             for block in range(left, right + 1):
                 x = block * pixels - ax
                 v, w = x * bdx + y * bdy, x * cdx + y * cdy
@@ -214,13 +227,31 @@ def cover(
 
 
 @kernel
-def find_peaks(depth: Floats, pixels: int, peaks: Floats, first_row: int, last_row: int) -> None:
+def clear(ids: Ints, depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: int) -> None:
+    """Empty rows [first_row, last_row), where something is in them."""
+    samples = LANES // pixels
+    for row in range(first_row, last_row):
+        for k in range(extent[row, 0] * samples, extent[row, 1] * samples):
+            ids[row, k] = -1
+            depth[row, k] = np.inf
+        extent[row, 0], extent[row, 1] = ids.shape[1] // samples, 0
+
+
+@kernel
+def find_peaks(depth: Floats, extent: Ints, pixels: int, peaks: Floats, first_row: int, last_row: int) -> None:
     """The farthest depth in each tile of rows [first_row, last_row), into ``peaks``."""
     wide = TILE * LANES // pixels
     for i in range(first_row // TILE, -(-last_row // TILE)):
+        top, bottom = i * TILE, min(i * TILE + TILE, last_row)
+        left, right = extent[top, 0], extent[top, 1]
+        for row in range(top, bottom):
+            left, right = max(left, extent[row, 0]), min(right, extent[row, 1])
         for j in range(peaks.shape[1]):
+            peaks[i, j] = np.inf
+            if j * TILE < left or (j + 1) * TILE > right:
+                continue
             farthest = np.float32(-np.inf)
-            for row in range(i * TILE, min(i * TILE + TILE, last_row)):
-                for k in range(j * wide, min(j * wide + wide, depth.shape[1])):
+            for row in range(top, bottom):
+                for k in range(j * wide, j * wide + wide):
                     farthest = max(farthest, depth[row, k])
             peaks[i, j] = farthest

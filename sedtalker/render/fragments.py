@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints
-from sedtalker.mesh.rasteriser import kernel
+from sedtalker.mesh.rasteriser import kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.shading import Image, eye_colour
 
@@ -24,124 +24,170 @@ _COUNT = np.float32(len(SAMPLES))
 """Samples of a pixel."""
 
 
-@kernel
-def _hollow(depth: Floats, row: int, column: int, here: np.float32, z: np.float32, taps: Floats, optics: Floats) -> np.float32:
-    """How far the surface lies below what is around it, in [0, 1]; slopes cancel: taps come in opposite pairs."""
-    height, width = depth.shape[0], depth.shape[1] // len(SAMPLES)
+@part_of_kernel
+def _rise(rise: np.float32) -> np.float32:
+    """What a place that stands in front by ``rise`` radii adds: far in front is another thing, not a hollow's rim."""
     zero, one = np.float32(0.0), np.float32(1.0)
-    near, far, focal, radius = optics[0], optics[1], optics[2], optics[3]
-    # Depth is linear in 1 / distance; differences within a head are small enough to be linear in depth.
-    per_depth = here * here * (far - near) / (2 * near * far * radius)
-    reach = radius * focal / here
-    found = zero
-    for pair in range(len(taps) // 2):
-        right, down = int(taps[2 * pair, 0] * reach), int(taps[2 * pair, 1] * reach)
+    before = min(rise, max(_FAR - rise, zero))
+    return before if rise > zero else max(rise, -one)
+
+
+@part_of_kernel
+def _distance(z: np.float32, optics: Floats) -> np.float32:
+    """From the camera's plane, of a normalised depth."""
+    near, far = optics[0], optics[1]
+    return 2 * near * far / (far + near - z * (far - near))
+
+
+@part_of_kernel
+def _per_depth(distance: np.float32, optics: Floats) -> np.float32:
+    """Radii of the hollow test in a step of depth, which is linear in 1 / distance and nearly linear within a head."""
+    near, far, radius = optics[0], optics[1], optics[3]
+    return distance * distance * (far - near) / (2 * near * far * radius)
+
+
+@part_of_kernel
+def _hollow(depth: Floats, row: int, column: int, sample: int, taps: Ints, optics: Floats) -> np.float32:
+    """How far the surface lies below what is around it, in [0, 1]; slopes cancel: taps come in opposite pairs."""
+    height, width, samples = depth.shape[0], int(optics[8]), len(SAMPLES)
+    z = depth[row, column * samples + sample]
+    scale, found = _per_depth(_distance(z, optics), optics), np.float32(0.0)
+    for pair in range(0, len(taps), 2):
+        right, down = taps[pair, 0], taps[pair, 1]
         # What the picture cuts off has no opposite to cancel its slope.
         if min(row - abs(down), column - abs(right)) < 0 or row + abs(down) >= height or column + abs(right) >= width:
             continue
-        below = zero
-        for side in range(2):
-            sign = 1 - 2 * side
-            rise = (z - depth[row + sign * down, (column + sign * right) * len(SAMPLES)]) * per_depth
-            # Far in front is another thing, not the rim of this hollow.
-            below += min(rise, max(_FAR - rise, zero)) if rise > 0 else max(rise, -one)
-        found += max(below, zero)
-    return min(found / len(taps) * 2, one)
+        one_side = _rise((z - depth[row + down, (column + right) * samples]) * scale)
+        other_side = _rise((z - depth[row - down, (column - right) * samples]) * scale)
+        found += max(one_side + other_side, np.float32(0.0))
+    return min(found / len(taps) * 2, np.float32(1.0))
 
 
 @kernel
-def _lit(x: float, y: float, z: float, shadow_map: Floats, shadow_matrix: NDArray[np.float64]) -> np.float32:
+def spread(depth: Floats, extent: Ints, planes: Floats, first: int, last: int) -> None:
+    """Depth of the first sample of rows [first, last) into ``planes`` (H, R, W / R): every R-th pixel side by side."""
+    rate, columns, samples = planes.shape[1], planes.shape[2], len(SAMPLES)
+    for row in range(first, last):
+        left, right = extent[row, 0], min(extent[row, 1], depth.shape[1] // samples)
+        for m in range(rate):
+            for j in range(columns):
+                planes[row, m, j] = np.inf
+            for j in range(max(left - m + rate - 1, 0) // rate, (right - m + rate - 1) // rate):
+                planes[row, m, j] = depth[row, (j * rate + m) * samples]
+
+
+@part_of_kernel
+def _hollows(planes: Floats, row: int, left: int, right: int, taps: Ints, optics: Floats, found: Floats, scale: Floats) -> None:
+    """``_hollow`` of the places [left, right) of a row of the grid into ``found``, many at a time."""
+    height, rate, width, zero = planes.shape[0], planes.shape[1], int(optics[8]), np.float32(0.0)
+    for j in range(left, right):
+        scale[j], found[j] = _per_depth(_distance(planes[row, 0, j], optics), optics), zero
+    for pair in range(0, len(taps), 2):
+        across, down = taps[pair, 0], taps[pair, 1]
+        if row < abs(down) or row + abs(down) >= height:
+            continue
+        begin = max(left, (abs(across) + rate - 1) // rate)
+        end = min(right, (width - abs(across) + rate - 1) // rate)
+        here, one_side, other_side = planes[row, 0], planes[row + down, across % rate], planes[row - down, -across % rate]
+        one_step, other_step = across // rate, -across // rate
+        for j in range(begin, end):
+            one = _rise((here[j] - one_side[j + one_step]) * scale[j])
+            other = _rise((here[j] - other_side[j + other_step]) * scale[j])
+            found[j] += max(one + other, zero)
+    for j in range(left, right):
+        found[j] = min(found[j] / len(taps) * 2, np.float32(1.0))
+
+
+@part_of_kernel
+def _lit(x: np.float32, y: np.float32, z: np.float32, shadow_map: Floats, shadow_matrix: Floats) -> np.float32:
     """Share of the key light that reaches a point in camera space: 3 × 3 comparisons with bilinear weights."""
-    size = shadow_map.shape[0]
+    size, half, one = shadow_map.shape[0], np.float32(0.5), np.float32(1.0)
     m = shadow_matrix
-    u = (0.5 + 0.5 * (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3])) * size - 0.5
-    v = (0.5 - 0.5 * (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3])) * size - 0.5
+    u = (half + half * (m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3])) * np.float32(size) - half
+    v = (half - half * (m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3])) * np.float32(size) - half
     depth = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
-    if not (u > 3.0 and v > 3.0 and u < size - 4.0 and v < size - 4.0):
-        return np.float32(1.0)
+    if not (u > 3.0 and v > 3.0 and u < size - 4 and v < size - 4):
+        return one
     column, row = int(u), int(v)
-    fu, fv = u - column, v - row
     agree = 0
     for j in range(0, 4, 3):
         for i in range(0, 4, 3):
             agree += 1 if depth <= shadow_map[row - 1 + j, column - 1 + i] else 0
     if agree == 0 or agree == 4:
-        return np.float32(agree / 4)
-    lit = 0.0
+        return np.float32(agree) * np.float32(0.25)
+    fu, fv = u - np.float32(column), v - np.float32(row)
+    lit = np.float32(0.0)
     for j in range(4):
-        wv = 1.0 - fv if j == 0 else (fv if j == 3 else 1.0)
-        shadow_row = shadow_map[row - 1 + j]
+        wv = one - fv if j == 0 else (fv if j == 3 else one)
         for i in range(4):
-            wu = 1.0 - fu if i == 0 else (fu if i == 3 else 1.0)
-            lit += wu * wv if depth <= shadow_row[column - 1 + i] else 0.0
-    return np.float32(lit / 9.0)
+            wu = one - fu if i == 0 else (fu if i == 3 else one)
+            lit += wu * wv if depth <= shadow_map[row - 1 + j, column - 1 + i] else np.float32(0.0)
+    return lit / np.float32(9.0)
 
 
-@kernel
-def _weights(px: np.float32, py: np.float32, a: Floats, b: Floats, c: Floats) -> tuple[np.float32, ...]:
+@part_of_kernel
+def _weights(px: np.float32, py: np.float32, corners: Floats, a: int, b: int, c: int) -> tuple[np.float32, ...]:
     """Weights of a triangle's corners at a place of the picture, perspective undone, and which way it faces."""
     zero, one = np.float32(0.0), np.float32(1.0)
-    bx, by = b[0] - a[0], b[1] - a[1]
-    cx, cy = c[0] - a[0], c[1] - a[1]
-    qx, qy = px - a[0], py - a[1]
+    ax, ay = corners[a, 0], corners[a, 1]
+    bx, by = corners[b, 0] - ax, corners[b, 1] - ay
+    cx, cy = corners[c, 0] - ax, corners[c, 1] - ay
+    qx, qy = px - ax, py - ay
     area = bx * cy - cx * by
     inverse = one / area
     v = min(max((qx * cy - cx * qy) * inverse, zero), one)
     w = min(max((bx * qy - qx * by) * inverse, zero), one - v)
-    u, v, w = (one - v - w) * a[2], v * b[2], w * c[2]
+    u, v, w = (one - v - w) * corners[a, 2], v * corners[b, 2], w * corners[c, 2]
     total = one / (u + v + w)
     # rows grow downwards: a triangle of positive area is seen from behind
     return u * total, v * total, w * total, -one if area > zero else one
 
 
-@kernel
-def _dimming(
-    row: int, column: int, sample: int, triangle: Ints, depth: Floats, corners: Floats, shadow_map: Floats,
-    shadow_matrix: NDArray[np.float64], taps: Floats, optics: Floats,
-) -> tuple[np.float32, np.float32]:  # fmt: skip
-    """How hollow a sample's surface is there, and which share of the key light reaches it."""
-    near, far, focal, bias = optics[0], optics[1], optics[2], optics[6]
-    half = np.float32(0.5)
-    place = column * len(SAMPLES) + sample
-    z = depth[row, place]
-    here = 2 * near * far / (far + near - z * (far - near))
+@part_of_kernel
+def _key(
+    row: int, column: int, sample: int, z: np.float32, corners: Floats, a: int, b: int, c: int, height: int,
+    shadow_map: Floats, shadow_matrix: Floats, optics: Floats,
+) -> np.float32:  # fmt: skip
+    """Share of the key light that reaches a sample."""
+    half, per_pixel = np.float32(0.5), _distance(z, optics) / optics[2]
     px, py = np.float32(column) + SAMPLES[sample, 0], np.float32(row) + SAMPLES[sample, 1]
-    a, b, c = corners[triangle[0]], corners[triangle[1]], corners[triangle[2]]
-    u, v, w, side = _weights(px, py, a, b, c)
-    nx = u * a[3] + v * b[3] + w * c[3]
-    ny = u * a[4] + v * b[4] + w * c[4]
-    nz = u * a[5] + v * b[5] + w * c[5]
-    lift = side * bias / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20))
-    height, width = depth.shape[0], optics[8]
-    x = (px - half * width) * here / focal + lift * nx
-    y = (half * np.float32(height) - py) * here / focal + lift * ny
-    lit = _lit(x, y, lift * nz - here, shadow_map, shadow_matrix)
-    return _hollow(depth, row, column, here, z, taps, optics), lit
+    u, v, w, side = _weights(px, py, corners, a, b, c)
+    nx = u * corners[a, 3] + v * corners[b, 3] + w * corners[c, 3]
+    ny = u * corners[a, 4] + v * corners[b, 4] + w * corners[c, 4]
+    nz = u * corners[a, 5] + v * corners[b, 5] + w * corners[c, 5]
+    lift = side * optics[6] / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20))
+    x = (px - half * optics[8]) * per_pixel + lift * nx
+    y = (half * np.float32(height) - py) * per_pixel + lift * ny
+    return _lit(x, y, lift * nz - per_pixel * optics[2], shadow_map, shadow_matrix)
 
 
 @kernel
 def dim(
-    grid: Floats, rate: int, ids: Ints, depth: Floats, corners: Floats, triangles: Ints, parts: Ints,
-    shadow_map: Floats, shadow_matrix: NDArray[np.float64], taps: Floats, optics: Floats, first: int, last: int,
+    grid: Floats, planes: Floats, ids: Ints, extent: Ints, corners: Floats, triangles: Ints, parts: Ints,
+    shadow_map: Floats, shadow_matrix: Floats, taps: Ints, optics: Floats, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Fill rows [first, last) of ``grid`` (H / rate, W / rate, 4) with depth, part, hollowness and light of the key.
+    """Fill rows [first, last) of ``grid`` (H / R, W / R, 4) with depth, part, hollowness and share of the key light.
 
-    They are those of the first sample of each ``rate``-th pixel; see ``shade`` for the rest.
+    They are those of the first sample of each R-th pixel of each R-th row; see ``shade`` for the rest, and ``spread``
+    for ``planes``.
     """
+    height, rate, columns = planes.shape
+    found, scale = np.empty(columns, dtype=np.float32), np.empty(columns, dtype=np.float32)
     for i in range(first, last):
-        for j in range(grid.shape[1]):
-            row, column = i * rate, j * rate
-            t = ids[row, column * len(SAMPLES)]
+        row = i * rate
+        left, right = extent[row, 0] // rate, min(columns, (extent[row, 1] + rate - 1) // rate)
+        for j in range(columns):
             grid[i, j, 1] = -1.0
+        _hollows(planes, row, left, right, taps, optics, found, scale)
+        for j in range(left, right):
+            t = ids[row, j * rate * len(SAMPLES)]
             if t >= 0:
-                grid[i, j, 0] = depth[row, column * len(SAMPLES)]
-                grid[i, j, 1] = parts[t]
-                grid[i, j, 2], grid[i, j, 3] = _dimming(
-                    row, column, 0, triangles[t], depth, corners, shadow_map, shadow_matrix, taps, optics
-                )
+                a, b, c, z = triangles[t, 0], triangles[t, 1], triangles[t, 2], planes[row, 0, j]
+                lit = _key(row, j * rate, 0, z, corners, a, b, c, height, shadow_map, shadow_matrix, optics)
+                grid[i, j, 0], grid[i, j, 1], grid[i, j, 2], grid[i, j, 3] = z, parts[t], found[j], lit
 
 
-@kernel
+@part_of_kernel
 def _from_grid(
     grid: Floats, rate: int, row: int, column: int, z: np.float32, part: int, step: np.float32
 ) -> tuple[np.float32, np.float32, np.float32]:
@@ -158,79 +204,109 @@ def _from_grid(
             weight = weight_down * (across if m else one - across)
             if weight == zero or j + m >= grid.shape[1]:
                 continue
-            place = grid[i + k, j + m]
-            if int(place[1]) == part and abs(place[0] - z) < step:
-                hollow += weight * place[2]
-                lit += weight * place[3]
+            if int(grid[i + k, j + m, 1]) == part and abs(grid[i + k, j + m, 0] - z) < step:
+                hollow += weight * grid[i + k, j + m, 2]
+                lit += weight * grid[i + k, j + m, 3]
                 total += weight
     return hollow, lit, total
 
 
 @kernel
-def _light(batch: Floats, n: int, material: Floats, lights: Floats, ambient: Floats, work: Floats) -> None:
-    """Linear light (before the shoulder) of ``n`` fragments, into rows 3 to 5 of ``batch``.
+def _light(batch: Floats, material: Floats, lights: Floats, ambient: Floats, work: Floats) -> None:
+    """Linear light (before the shoulder) of the fragments of a batch, into rows 3 to 5 of ``batch``.
 
-    Rows of ``batch`` (8, N): unit normal, colour, share of open sky, share of the key light beside it.
+    Rows of ``batch`` (8, N): unit normal, colour, share of open sky, share of the key light beside it. What is beyond
+    the last fragment is computed too: so every fragment goes through the same instructions, wherever it stands.
     """
     zero, half, one, four = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(4.0)
     nx, ny, nz, sky, key = batch[0], batch[1], batch[2], batch[6], batch[7]
     facing, shine = work[6], work[7]
     for channel in range(3):
         diffuse, low, more = work[channel], ambient[1, channel], ambient[0, channel] - ambient[1, channel]
-        for k in range(n):
+        for k in range(_BATCH):
             diffuse[k] = low + more * (half + half * ny[k])
             work[3 + channel, k] = zero
     for i in range(len(lights)):
         x, y, z = lights[i, 0], lights[i, 1], lights[i, 2]
-        for k in range(n):
+        for k in range(_BATCH):
             facing[k] = nx[k] * x + ny[k] * y + nz[k] * z
         for channel in range(3):
             wrap, strength, diffuse = material[2 + channel], lights[i, 3 + channel], work[channel]
             scale = one / (one + wrap)
-            for k in range(n):
+            for k in range(_BATCH):
                 turned = max((facing[k] + wrap) * scale, zero)
                 diffuse[k] += strength * (key[k] if i == 0 else one) * turned * turned
         if not lights[i, 6] > zero:
             continue
         x, y, z = lights[i, 7], lights[i, 8], lights[i, 9]
-        for k in range(n):
+        for k in range(_BATCH):
             shine[k] = max(nx[k] * x + ny[k] * y + nz[k] * z, zero)
         for _ in range(int(material[1])):
-            for k in range(n):
+            for k in range(_BATCH):
                 shine[k] *= shine[k]
         strength = material[0] * lights[i, 6]
-        for k in range(n):
+        for k in range(_BATCH):
             shine[k] *= strength * (key[k] if i == 0 else one) * min(max(facing[k] * four, zero), one)
         for channel in range(3):
             gloss, strength = work[3 + channel], lights[i, 3 + channel]
-            for k in range(n):
+            for k in range(_BATCH):
                 gloss[k] += strength * shine[k]
     for channel in range(3):
         diffuse, gloss, colour = work[channel], work[3 + channel], batch[3 + channel]
-        for k in range(n):
+        for k in range(_BATCH):
             colour[k] = (diffuse[k] * colour[k] + gloss[k]) * sky[k]
 
 
 @kernel
-def _add(sums: Floats, batch: Floats, where: Ints, n: int) -> None:
-    """Add lit fragments to their pixels' sums (N, 4): red, green, blue and how many samples."""
-    room = np.float32(1.0) - _KNEE
-    for k in range(n):
-        pixel, count = where[k] >> 3, np.float32(where[k] & 7)
-        sums[pixel, 3] += count
+def _put(image: Image, edges: Floats, lit: Floats, where: Ints, encode: NDArray[np.uint8]) -> None:
+    """Lit fragments into ``image`` (N, C), or where there are several in a pixel, into ``edges`` first."""
+    room, top, half = np.float32(1.0) - _KNEE, len(encode) - 1, np.float32(0.5)
+    for k in range(len(where)):
+        place = where[k]
         for channel in range(3):
-            light = batch[3 + channel, k]
+            light = lit[3 + channel, k]
             if light > _KNEE:
                 light = np.float32(1.0) - room * np.exp((_KNEE - light) / room)
-            sums[pixel, channel] += count * light
+            if place < 0:
+                edges[-1 - place, channel] = light
+            else:
+                image[place, channel] = encode[min(int(light * np.float32(top) + half), top)]
+
+
+@kernel
+def _resolve(
+    image: Image, background: Floats, edges: Floats, pixels: Ints, count: int, encode: NDArray[np.uint8]
+) -> None:
+    """Pixels of several fragments: over the background, or with their coverage beside them."""
+    top, half, clear = len(encode) - 1, np.float32(0.5), image.shape[1] == 4
+    k = 0
+    while k < count:
+        pixel, samples = pixels[k, 0], np.float32(0.0)
+        red, green, blue = samples, samples, samples
+        while k < count and pixels[k, 0] == pixel:
+            n = np.float32(pixels[k, 1])
+            red, green, blue = red + n * edges[k, 0], green + n * edges[k, 1], blue + n * edges[k, 2]
+            samples += n
+            k += 1
+        empty = _COUNT - samples
+        if clear:
+            image[pixel, 3] = int(255 * samples / _COUNT + half)
+            share = np.float32(top) / samples
+        else:
+            red += empty * background[pixel, 0]
+            green += empty * background[pixel, 1]
+            blue += empty * background[pixel, 2]
+            share = np.float32(top) / _COUNT
+        image[pixel, 0] = encode[min(int(red * share + half), top)]
+        image[pixel, 1] = encode[min(int(green * share + half), top)]
+        image[pixel, 2] = encode[min(int(blue * share + half), top)]
 
 
 @kernel
 def shade(
-    image: Image, background: Floats, ids: Ints, depth: Floats, corners: Floats, triangles: Ints, parts: Ints,
-    materials: Floats, lights: Floats, ambient: Floats, grid: Floats, rate: int, shadow_map: Floats,
-    shadow_matrix: NDArray[np.float64], taps: Floats, optics: Floats, encode: NDArray[np.uint8],
-    first: int, last: int,
+    image: Image, background: Floats, ids: Ints, depth: Floats, extent: Ints, corners: Floats, triangles: Ints,
+    parts: Ints, materials: Floats, lights: Floats, ambient: Floats, grid: Floats, rate: int, shadow_map: Floats,
+    shadow_matrix: Floats, taps: Ints, optics: Floats, encode: NDArray[np.uint8], first: int, last: int,
 ) -> None:  # fmt: skip
     """Shade rows [first, last) of ``image``, where something is seen.
 
@@ -239,6 +315,7 @@ def shade(
         background: (H, W, 3) linear.
         ids: (H, 4 W) triangle of each sample, −1 where empty.
         depth: (H, 4 W) normalised depth.
+        extent: (H, 2) where in a row there is something.
         corners: (V, 9) what ``pack`` gives.
         triangles: (T, 3).
         parts: (T,) row of ``materials`` for each triangle; the last row's have directions in place of colours.
@@ -256,89 +333,78 @@ def shade(
         first: first row to shade.
         last: one past the last.
     """
-    one = np.float32(1.0)
-    width, samples = image.shape[1], len(SAMPLES)
-    batches = np.empty((len(materials), 8, _BATCH), dtype=np.float32)
-    where = np.empty((len(materials), _BATCH), dtype=np.int32)
+    one, half = np.float32(1.0), np.float32(0.5)
+    height, width, samples = image.shape[0], image.shape[1], len(SAMPLES)
+    pixels = image.reshape(height * width, image.shape[2])
+    batches = np.zeros((len(materials), 8, _BATCH), dtype=np.float32)
+    where = np.zeros((len(materials), _BATCH), dtype=np.int32)
     filled = np.zeros(len(materials), dtype=np.int64)
     work = np.empty((8, _BATCH), dtype=np.float32)
-    sums = np.zeros(((last - first) * width, 4), dtype=np.float32)
+    edges = np.empty(((last - first) * width * samples, 3), dtype=np.float32)
+    edge_pixels = np.empty((len(edges), 2), dtype=np.int32)
+    edge_count = 0
     seen = np.empty(samples, dtype=np.int32)
     for row in range(first, last):
-        for column in range(width):
-            place = column * samples
-            empty = 0
+        for column in range(extent[row, 0], min(extent[row, 1], width)):
+            place, same = column * samples, True
             for s in range(samples):
                 seen[s] = ids[row, place + s]
-                empty += seen[s] < 0
-            if empty == samples:
+                same &= seen[s] == seen[0]
+            if same and seen[0] < 0:
                 continue
             for s in range(samples):
                 t = seen[s]
                 if t < 0:
                     continue
                 part, z = parts[t], depth[row, place + s]
-                count, px, py = 0, np.float32(0.0), np.float32(0.0)
-                for other in range(s, samples):
-                    i = seen[other]
-                    if i == t or (i >= 0 and parts[i] == part and abs(depth[row, place + other] - z) <= optics[7]):
-                        count += 1
-                        px += SAMPLES[other, 0]
-                        py += SAMPLES[other, 1]
-                        seen[other] = -1
-                share = one / np.float32(count)
-                a, b, c = corners[triangles[t, 0]], corners[triangles[t, 1]], corners[triangles[t, 2]]
-                u, v, w, side = _weights(px * share + np.float32(column), py * share + np.float32(row), a, b, c)
-                nx = u * a[3] + v * b[3] + w * c[3]
-                ny = u * a[4] + v * b[4] + w * c[4]
-                nz = u * a[5] + v * b[5] + w * c[5]
+                count, px, py = samples, half, half
+                if not same:
+                    count, px, py = 0, np.float32(0.0), np.float32(0.0)
+                    for other in range(s, samples):
+                        i = seen[other]
+                        if i >= 0 and parts[i] == part and abs(depth[row, place + other] - z) <= optics[7]:
+                            count += 1
+                            px += SAMPLES[other, 0]
+                            py += SAMPLES[other, 1]
+                            seen[other] = -1
+                    px, py = px / np.float32(count), py / np.float32(count)
+                px, py = px + np.float32(column), py + np.float32(row)
+                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+                u, v, w, side = _weights(px, py, corners, a, b, c)
+                nx = u * corners[a, 3] + v * corners[b, 3] + w * corners[c, 3]
+                ny = u * corners[a, 4] + v * corners[b, 4] + w * corners[c, 4]
+                nz = u * corners[a, 5] + v * corners[b, 5] + w * corners[c, 5]
                 length = side / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20))
-                cr = u * a[6] + v * b[6] + w * c[6]
-                cg = u * a[7] + v * b[7] + w * c[7]
-                cb = u * a[8] + v * b[8] + w * c[8]
+                cr = u * corners[a, 6] + v * corners[b, 6] + w * corners[c, 6]
+                cg = u * corners[a, 7] + v * corners[b, 7] + w * corners[c, 7]
+                cb = u * corners[a, 8] + v * corners[b, 8] + w * corners[c, 8]
                 if part + 1 == len(materials):
                     cr, cg, cb = eye_colour(cr, cg, cb, 0), eye_colour(cr, cg, cb, 1), eye_colour(cr, cg, cb, 2)
                 hollow, lit, total = _from_grid(grid, rate, row, column, z, part, 4 * optics[7])
                 if total > np.float32(0.1):
                     hollow, lit = hollow / total, lit / total
                 else:
-                    hollow, lit = _dimming(
-                        row, column, s, triangles[t], depth, corners, shadow_map, shadow_matrix, taps, optics
-                    )
-                batch, n = batches[part], filled[part]
-                batch[0, n], batch[1, n], batch[2, n] = nx * length, ny * length, nz * length
-                batch[3, n], batch[4, n], batch[5, n] = cr, cg, cb
-                batch[6, n] = one - optics[4] * materials[part, 5] * hollow
-                batch[7, n] = one - optics[5] * materials[part, 5] * (one - lit)
-                where[part, n] = ((row - first) * width + column) * 8 + count
+                    hollow = _hollow(depth, row, column, s, taps, optics)
+                    lit = _key(row, column, s, z, corners, a, b, c, height, shadow_map, shadow_matrix, optics)
+                n = filled[part]
+                batches[part, 0, n], batches[part, 1, n], batches[part, 2, n] = nx * length, ny * length, nz * length
+                batches[part, 3, n], batches[part, 4, n], batches[part, 5, n] = cr, cg, cb
+                batches[part, 6, n] = one - optics[4] * materials[part, 5] * hollow
+                batches[part, 7, n] = one - optics[5] * materials[part, 5] * (one - lit)
+                where[part, n] = row * width + column
+                if count < samples:
+                    edge_pixels[edge_count, 0], edge_pixels[edge_count, 1] = where[part, n], count
+                    edge_count += 1
+                    where[part, n] = -edge_count
                 filled[part] = n + 1
                 if n + 1 == _BATCH:
-                    _light(batch, _BATCH, materials[part], lights, ambient, work)
-                    _add(sums, batch, where[part], _BATCH)
+                    _light(batches[part], materials[part], lights, ambient, work)
+                    _put(pixels, edges, batches[part], where[part], encode)
                     filled[part] = 0
+                if count == samples:
+                    break
     for part in range(len(materials)):
-        _light(batches[part], filled[part], materials[part], lights, ambient, work)
-        _add(sums, batches[part], where[part], filled[part])
-    _resolve(image, background, sums, encode, first, last)
-
-
-@kernel
-def _resolve(
-    image: Image, background: Floats, sums: Floats, encode: NDArray[np.uint8], first: int, last: int
-) -> None:
-    """Samples to pixels: what is seen over the background, or with its coverage beside it."""
-    half, top, width = np.float32(0.5), len(encode) - 1, image.shape[1]
-    for row in range(first, last):
-        for column in range(width):
-            pixel = sums[(row - first) * width + column]
-            if pixel[3] == 0.0:
-                continue
-            clear = image.shape[2] == 4
-            share = 1 / (pixel[3] if clear else _COUNT)
-            for channel in range(3):
-                light = pixel[channel]
-                if not clear:
-                    light += (_COUNT - pixel[3]) * background[row, column, channel]
-                image[row, column, channel] = encode[min(int(light * share * top + half), top)]
-            if clear:
-                image[row, column, 3] = int(255 * pixel[3] / _COUNT + half)
+        if filled[part] > 0:
+            _light(batches[part], materials[part], lights, ambient, work)
+            _put(pixels, edges, batches[part], where[part, : filled[part]], encode)
+    _resolve(pixels, background.reshape(height * width, 3), edges, edge_pixels, edge_count, encode)

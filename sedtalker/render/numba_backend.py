@@ -14,7 +14,7 @@ from sedtalker.mesh.mesh import Floats, Mask, Mesh
 from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
-from sedtalker.render.fragments import dim, shade
+from sedtalker.render.fragments import dim, shade, spread
 from sedtalker.render.light import MATERIALS, Background, Lighting, blank_eyes, default_colours, triangle_parts
 from sedtalker.render.shading import (
     Image,
@@ -33,6 +33,8 @@ SHADOW_SIZE = 400
 """Side of the shadow map, pixels."""
 BAND = 4 * TILE
 """Rows that are shaded together, whatever the number of threads: sums of light are rounded in one order."""
+HOLLOW = 0.1
+"""Radius of the hollow test in halves of the picture's height."""
 GRID_ROWS = 256
 """Of the grid on which shadows and hollows are found, at least, where the picture has as many."""
 
@@ -44,7 +46,8 @@ class _Canvas:
         self.rate = max(1, height // GRID_ROWS)
         self.samples = Buffers(width, height, SAMPLES)
         self.shadow = Buffers(SHADOW_SIZE, SHADOW_SIZE, CENTRE)
-        self.grid = np.zeros((-(-height // self.rate), -(-width // self.rate), 4), dtype=np.float32)
+        self.planes = np.empty((height, self.rate, -(-width // self.rate)), dtype=np.float32)
+        self.grid = np.zeros((-(-height // self.rate), self.planes.shape[2], 4), dtype=np.float32)
 
 
 class NumbaRenderer:
@@ -73,12 +76,13 @@ class NumbaRenderer:
         self._view = camera.view()
         self._projection = camera.projection(width / height)
         self._background = backdrop(background, width, height)
-        self._tables = material_table(), tap_table(), encode_table()
-        self._empty = self._tables[2][(self._background * (len(self._tables[2]) - 1) + 0.5).astype(int)]
         self._lights = light_table(lighting)
         self._ambient = np.array([lighting.sky, lighting.ground], dtype=np.float32)
         self._shadow_matrix = _shadow_matrix(self._lights[0, :3], camera)
         self._optics = _optics(camera, lighting, height / 2 * self._projection[1, 1], width)
+        encode = encode_table()
+        self._tables = material_table(), tap_table(HOLLOW * height / 2), encode
+        self._empty = encode[(self._background * (len(encode) - 1) + 0.5).astype(int)]
         self._threads = threads or min(4, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self._canvases: SimpleQueue[_Canvas] = SimpleQueue()
@@ -146,23 +150,25 @@ class NumbaRenderer:
         image = self._empty.copy()
         materials, taps, encode = self._tables
         samples, shadow = canvas.samples, canvas.shadow.depth
+        shadow_matrix = self._shadow_matrix.astype(np.float32)
 
         def draw_band(first: int, last: int) -> None:
             samples.draw(screen, self._triangles, *self._order, first, last)
+            spread(samples.depth, samples.extent, canvas.planes, first, last)
 
         def draw_shadow(first: int, last: int) -> None:
             canvas.shadow.draw(seen, self._triangles, *self._shadow_order, first, last)
 
         def dim_band(first: int, last: int) -> None:
             dim(
-                canvas.grid, canvas.rate, samples.ids, samples.depth, corners, self._triangles, parts,
-                shadow, self._shadow_matrix, taps, self._optics, first, last,
+                canvas.grid, canvas.planes, samples.ids, samples.extent, corners, self._triangles, parts,
+                shadow, shadow_matrix, taps, self._optics, first, last,
             )  # fmt: skip
 
         def shade_band(first: int, last: int) -> None:
             shade(
-                image, self._background, samples.ids, samples.depth, corners, self._triangles, parts, materials,
-                self._lights, self._ambient, canvas.grid, canvas.rate, shadow, self._shadow_matrix, taps,
+                image, self._background, samples.ids, samples.depth, samples.extent, corners, self._triangles, parts,
+                materials, self._lights, self._ambient, canvas.grid, canvas.rate, shadow, shadow_matrix, taps,
                 self._optics, encode, first, last,
             )  # fmt: skip
 
@@ -207,7 +213,7 @@ def _optics(camera: Camera, lighting: Lighting, focal: float, width: int) -> Flo
     """What ``shade`` knows about lens and effects, as it takes it."""
     half = camera.half_height
     slope = 2 * camera.far * camera.near / ((camera.far - camera.near) * camera.distance**2)
-    effects = (0.10 * half, 0.8 * lighting.occlusion, lighting.shadow, 0.02 * half, 0.01 * half * slope)
+    effects = (HOLLOW * half, 0.8 * lighting.occlusion, lighting.shadow, 0.02 * half, 0.01 * half * slope)
     return np.array((camera.near, camera.far, focal, *effects, width), dtype=np.float32)
 
 

@@ -62,13 +62,16 @@ def light_table(lighting: Lighting) -> Floats:
     return np.array(rows, dtype=np.float32)
 
 
-def tap_table() -> Floats:
-    """(TAPS, 2) offsets, opposite ones side by side, at which the hollow test looks; unit disc, golden angle."""
+def tap_table(reach: float) -> Ints:
+    """(TAPS, 2) pixels right and down, opposite ones side by side, at which the hollow test looks: a disc.
+
+    ``reach`` is its radius, pixels; the places follow the golden angle.
+    """
     half = TAPS // 2
-    radius = np.sqrt((np.arange(half) + 0.5) / half)
+    radius = reach * np.sqrt((np.arange(half) + 0.5) / half)
     angle = np.arange(half) * np.pi * (3 - np.sqrt(5))
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    return np.stack([points, -points], axis=1).reshape(TAPS, 2).astype(np.float32)
+    return np.stack([points, -points], axis=1).reshape(TAPS, 2).astype(np.int32)
 
 
 _EYE_COLOURS = to_linear(np.array([MATERIALS["eye"].colour, IRIS_COLOUR, PUPIL_COLOUR]))
