@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints
-from sedtalker.mesh.rasteriser import kernel
+from sedtalker.mesh.rasteriser import kernel, part_of_kernel
 
 LANES = 8
 """Samples that are tested at once."""
@@ -139,6 +139,16 @@ def _nearest(
     return signature, build
 
 
+@part_of_kernel
+def _narrow(begin: float, end: float, weight: float, crossing: float) -> tuple[float, float]:
+    """The blocks of [begin, end] in which a weight can reach 0: it is ``weight`` in block 0, its zero is known."""
+    if crossing < 0.0:
+        return max(begin, weight * crossing - 1e-6), end
+    if crossing > 0.0:
+        return begin, min(end, weight * crossing + 1e-6)
+    return begin, end if weight >= 0.0 else -1.0
+
+
 @kernel
 def cover(
     screen: NDArray[np.float64],
@@ -207,22 +217,40 @@ def cover(
         bz, cz = bz - az, cz - az
         zdx, zdy = bdx * bz + cdx * cz, bdy * bz + cdy * cz
         more_v, more_w = _OVERLAP * (abs(bdx) + abs(bdy)), _OVERLAP * (abs(cdx) + abs(cdy))
+        v_most, w_most, u_most = -np.inf, -np.inf, -np.inf
         for k in range(LANES):
             across, down = places[k, 0], places[k, 1]
             v, w = across * bdx + down * bdy, across * cdx + down * cdy
-            plane[0, k], plane[1, k], plane[2, k] = v + more_v, w + more_w, more_v + more_w - v - w
+            u, v, w = more_v + more_w - v - w, v + more_v, w + more_w
+            plane[0, k], plane[1, k], plane[2, k] = v, w, u
+            v_most, w_most, u_most = max(v_most, v), max(w_most, w), max(u_most, u)
             plane[3, k] = across * zdx + down * zdy
+        adx, wide = -bdx - cdx, right - left
+        v_cross = -1.0 / (bdx * pixels) if bdx != 0.0 else 0.0
+        w_cross = -1.0 / (cdx * pixels) if cdx != 0.0 else 0.0
+        u_cross = -1.0 / (adx * pixels) if adx != 0.0 else 0.0
+        x = left * pixels - ax
         for row in range(top, bottom + 1):
             y = row - ay
-            extent[row, 0] = min(extent[row, 0], left * pixels)
-            extent[row, 1] = max(extent[row, 1], (right + 1) * pixels)
-            for block in range(left, right + 1):
-                x = block * pixels - ax
-                v, w = x * bdx + y * bdy, x * cdx + y * cdy
-                z = az + v * bz + w * cz
-                place = row * ids.shape[1] + block * LANES
+            v, w = x * bdx + y * bdy, x * cdx + y * cdy
+            u = 1.0 - v - w
+            # Each weight is linear along the row and limits which blocks can be inside.
+            begin, end = 0.0, float(wide)
+            begin, end = _narrow(begin, end, v + v_most, v_cross)
+            begin, end = _narrow(begin, end, w + w_most, w_cross)
+            begin, end = _narrow(begin, end, u + u_most, u_cross)
+            first, last = int(np.ceil(begin)), int(np.floor(end))
+            if first > last:
+                continue
+            extent[row, 0] = min(extent[row, 0], (left + first) * pixels)
+            extent[row, 1] = max(extent[row, 1], (left + last + 1) * pixels)
+            z = az + v * bz + w * cz
+            for block in range(first, last + 1):
+                step = block * pixels
+                place = row * ids.shape[1] + (left + block) * LANES
                 _nearest(
-                    ids, depth, place, plane, np.float32(v), np.float32(w), np.float32(1.0 - v - w), np.float32(z), t
+                    *(ids, depth, place, plane, np.float32(v + step * bdx), np.float32(w + step * cdx)),
+                    *(np.float32(u + step * adx), np.float32(z + step * zdx), t),
                 )
 
 

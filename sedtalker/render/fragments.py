@@ -333,7 +333,7 @@ def shade(
         first: first row to shade.
         last: one past the last.
     """
-    one, half = np.float32(1.0), np.float32(0.5)
+    zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
     height, width, samples = image.shape[0], image.shape[1], len(SAMPLES)
     pixels = image.reshape(height * width, image.shape[2])
     batches = np.zeros((len(materials), 8, _BATCH), dtype=np.float32)
@@ -352,32 +352,40 @@ def shade(
                 same &= seen[s] == seen[0]
             if same and seen[0] < 0:
                 continue
-            for s in range(samples):
+            most = 1 if same else samples
+            for s in range(most):
                 t = seen[s]
                 if t < 0:
                     continue
-                part, z = parts[t], depth[row, place + s]
-                count, px, py = samples, half, half
-                if not same:
-                    count, px, py = 0, np.float32(0.0), np.float32(0.0)
-                    for other in range(s, samples):
-                        i = seen[other]
-                        if i >= 0 and parts[i] == part and abs(depth[row, place + other] - z) <= optics[7]:
-                            count += 1
-                            px += SAMPLES[other, 0]
-                            py += SAMPLES[other, 1]
-                            seen[other] = -1
-                    px, py = px / np.float32(count), py / np.float32(count)
-                px, py = px + np.float32(column), py + np.float32(row)
-                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-                u, v, w, side = _weights(px, py, corners, a, b, c)
-                nx = u * corners[a, 3] + v * corners[b, 3] + w * corners[c, 3]
-                ny = u * corners[a, 4] + v * corners[b, 4] + w * corners[c, 4]
-                nz = u * corners[a, 5] + v * corners[b, 5] + w * corners[c, 5]
-                length = side / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20))
-                cr = u * corners[a, 6] + v * corners[b, 6] + w * corners[c, 6]
-                cg = u * corners[a, 7] + v * corners[b, 7] + w * corners[c, 7]
-                cb = u * corners[a, 8] + v * corners[b, 8] + w * corners[c, 8]
+                part, z, covered = parts[t], depth[row, place + s], 0
+                nx, ny, nz, cr, cg, cb = zero, zero, zero, zero, zero, zero
+                for k in range(s, most):
+                    t = seen[k]
+                    if t < 0 or parts[t] != part or abs(depth[row, place + k] - z) > optics[7]:
+                        continue
+                    count, px, py = samples, half, half
+                    if not same:
+                        count, px, py = 0, zero, zero
+                        for other in range(k, samples):
+                            if seen[other] == t:
+                                count += 1
+                                px += SAMPLES[other, 0]
+                                py += SAMPLES[other, 1]
+                                seen[other] = -1
+                        px, py = px / np.float32(count), py / np.float32(count)
+                    px, py, share = px + np.float32(column), py + np.float32(row), np.float32(count)
+                    a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+                    u, v, w, side = _weights(px, py, corners, a, b, c)
+                    x = u * corners[a, 3] + v * corners[b, 3] + w * corners[c, 3]
+                    y = u * corners[a, 4] + v * corners[b, 4] + w * corners[c, 4]
+                    z_ = u * corners[a, 5] + v * corners[b, 5] + w * corners[c, 5]
+                    length = share * side / (np.sqrt(x * x + y * y + z_ * z_) + np.float32(1e-20))
+                    nx, ny, nz, covered = nx + length * x, ny + length * y, nz + length * z_, covered + count
+                    cr += share * (u * corners[a, 6] + v * corners[b, 6] + w * corners[c, 6])
+                    cg += share * (u * corners[a, 7] + v * corners[b, 7] + w * corners[c, 7])
+                    cb += share * (u * corners[a, 8] + v * corners[b, 8] + w * corners[c, 8])
+                length, share = one / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20)), one / np.float32(covered)
+                cr, cg, cb = cr * share, cg * share, cb * share
                 if part + 1 == len(materials):
                     cr, cg, cb = eye_colour(cr, cg, cb, 0), eye_colour(cr, cg, cb, 1), eye_colour(cr, cg, cb, 2)
                 hollow, lit, total = _from_grid(grid, rate, row, column, z, part, 4 * optics[7])
@@ -392,8 +400,8 @@ def shade(
                 batches[part, 6, n] = one - optics[4] * materials[part, 5] * hollow
                 batches[part, 7, n] = one - optics[5] * materials[part, 5] * (one - lit)
                 where[part, n] = row * width + column
-                if count < samples:
-                    edge_pixels[edge_count, 0], edge_pixels[edge_count, 1] = where[part, n], count
+                if covered < samples:
+                    edge_pixels[edge_count, 0], edge_pixels[edge_count, 1] = where[part, n], covered
                     edge_count += 1
                     where[part, n] = -edge_count
                 filled[part] = n + 1
@@ -401,8 +409,6 @@ def shade(
                     _light(batches[part], materials[part], lights, ambient, work)
                     _put(pixels, edges, batches[part], where[part], encode)
                     filled[part] = 0
-                if count == samples:
-                    break
     for part in range(len(materials)):
         if filled[part] > 0:
             _light(batches[part], materials[part], lights, ambient, work)
