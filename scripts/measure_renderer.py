@@ -137,7 +137,10 @@ def video(animation: Animation, size: int, seconds: float, folder: Path, package
 
     count = int(seconds * animation.fps)
     short = replace(
-        animation, coefficients=animation.coefficients[:count], head_rotation=animation.head_rotation[:count], track=None
+        animation,
+        coefficients=animation.coefficients[:count],
+        head_rotation=animation.head_rotation[:count],
+        track=None,
     )
     spent = {name: np.inf for name in packages}
     for _ in range(3):
@@ -146,7 +149,12 @@ def video(animation: Animation, size: int, seconds: float, folder: Path, package
             package.render_video(short, folder / f"{name}.mp4", size=size, backend="numba")
             spent[name] = min(spent[name], time.perf_counter() - start)
     rates = {name: count / best for name, best in spent.items()}
-    return {"frames": count, "fps": rates, "rt_video": rates["now"] / 30.0, "video_speedup": rates["now"] / rates["before"]}
+    return {
+        "frames": count,
+        "fps": rates,
+        "rt_video": rates["now"] / 30.0,
+        "video_speedup": rates["now"] / rates["before"],
+    }
 
 
 def main() -> None:
@@ -157,7 +165,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--animations", type=Path, help="A folder with sample.npz and builtin.npz, made when not there.")
+    parser.add_argument(
+        "--animations", type=Path, help="A folder with sample.npz and builtin.npz, made when not there."
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

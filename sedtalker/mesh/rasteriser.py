@@ -41,9 +41,7 @@ def kernel(function: Function) -> Function:
 
 def part_of_kernel(function: Function) -> Function:
     """Compile into the kernels that call it: a call that hands over arrays takes longer than a few lines of work."""
-    compile_it = numba.njit(
-        cache=_cache_possible(), nogil=True, fastmath=_FAST, error_model="numpy", forceinline=True
-    )
+    compile_it = numba.njit(cache=_cache_possible(), nogil=True, fastmath=_FAST, error_model="numpy", forceinline=True)
     return cast(Function, compile_it(function))
 
 

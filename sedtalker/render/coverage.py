@@ -122,9 +122,7 @@ def _nearest(
 
         place, numbers = arguments[2], arguments[4:8]
         rows = [pointer(3, ir.Constant(place.type, k * LANES), floats) for k in range(4)]
-        v, w, u, near = (
-            builder.fadd(_spread(builder, n), load(row)) for n, row in zip(numbers, rows, strict=True)
-        )
+        v, w, u, near = (builder.fadd(_spread(builder, n), load(row)) for n, row in zip(numbers, rows, strict=True))
         depths, triangles = pointer(1, place, floats), pointer(0, place, ints)
         before = load(depths)
         hit = builder.fcmp_ordered("<", near, before)

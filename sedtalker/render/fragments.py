@@ -77,7 +77,9 @@ def spread(depth: Floats, extent: Ints, planes: Floats, first: int, last: int) -
 
 
 @part_of_kernel
-def _hollows(planes: Floats, row: int, left: int, right: int, taps: Ints, optics: Floats, found: Floats, scale: Floats) -> None:
+def _hollows(
+    planes: Floats, row: int, left: int, right: int, taps: Ints, optics: Floats, found: Floats, scale: Floats
+) -> None:
     """``_hollow`` of the places [left, right) of a row of the grid into ``found``, many at a time."""
     height, rate, width, zero = planes.shape[0], planes.shape[1], int(optics[8]), np.float32(0.0)
     for j in range(left, right):
@@ -88,7 +90,11 @@ def _hollows(planes: Floats, row: int, left: int, right: int, taps: Ints, optics
             continue
         begin = max(left, (abs(across) + rate - 1) // rate)
         end = min(right, (width - abs(across) + rate - 1) // rate)
-        here, one_side, other_side = planes[row, 0], planes[row + down, across % rate], planes[row - down, -across % rate]
+        here, one_side, other_side = (
+            planes[row, 0],
+            planes[row + down, across % rate],
+            planes[row - down, -across % rate],
+        )
         one_step, other_step = across // rate, -across // rate
         for j in range(begin, end):
             one = _rise((here[j] - one_side[j + one_step]) * scale[j])
@@ -384,7 +390,10 @@ def shade(
                     cr += share * (u * corners[a, 6] + v * corners[b, 6] + w * corners[c, 6])
                     cg += share * (u * corners[a, 7] + v * corners[b, 7] + w * corners[c, 7])
                     cb += share * (u * corners[a, 8] + v * corners[b, 8] + w * corners[c, 8])
-                length, share = one / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20)), one / np.float32(covered)
+                length, share = (
+                    one / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20)),
+                    one / np.float32(covered),
+                )
                 cr, cg, cb = cr * share, cg * share, cb * share
                 if part + 1 == len(materials):
                     cr, cg, cb = eye_colour(cr, cg, cb, 0), eye_colour(cr, cg, cb, 1), eye_colour(cr, cg, cb, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -15,7 +15,8 @@ from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.fragments import dim, shade, spread
-from sedtalker.render.light import MATERIALS, Background, Lighting, blank_eyes, default_colours, triangle_parts
+from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, triangle_parts
+from sedtalker.render.picture import Behind
 from sedtalker.render.shading import (
     Image,
     backdrop,
@@ -58,7 +59,7 @@ class NumbaRenderer:
         mesh: Mesh,
         camera: Camera,
         size: tuple[int, int],
-        background: Background,
+        background: Behind,
         lighting: Lighting,
         regions: dict[str, Mask] | None = None,
         threads: int = 0,
@@ -83,6 +84,8 @@ class NumbaRenderer:
         encode = encode_table()
         self._tables = material_table(), tap_table(HOLLOW * height / 2), encode
         self._empty = encode[(self._background * (len(encode) - 1) + 0.5).astype(int)]
+        if isinstance(background, str):
+            self._empty = np.zeros((height, width, 4), dtype=np.uint8)
         self._threads = threads or min(4, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self._canvases: SimpleQueue[_Canvas] = SimpleQueue()
@@ -108,7 +111,7 @@ class NumbaRenderer:
         finally:
             self._canvases.put(canvas)
 
-    def render_all(self, frames: Iterable[Floats]) -> Iterator[Image]:
+    def render_all(self, frames: Iterable[Floats]) -> Generator[Image, None, None]:
         """See ``Renderer``; each thread draws pictures of its own, a few ahead of the one that is taken."""
         if self._pool is None:
             yield from map(self.render, frames)

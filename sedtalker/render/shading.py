@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pictures
+from PIL import ImageOps
 
 from sedtalker.mesh.mesh import Floats, Ints, Mesh
 from sedtalker.mesh.rasteriser import kernel
 from sedtalker.render.light import IRIS, IRIS_COLOUR, MATERIALS, PUPIL, PUPIL_COLOUR, Background, Lighting
 
 Image = NDArray[np.uint8]
-"""(H, W, 3) sRGB."""
+"""(H, W, 3) sRGB, or (H, W, 4) with how far each pixel is covered (straight alpha)."""
 TAPS = 24
 """How many places around a pixel the hollow test looks at."""
 _LEVELS = 4095
@@ -23,9 +25,17 @@ def to_linear(colours: NDArray[np.floating]) -> Floats:
     return np.where(clipped <= 0.04045, clipped / 12.92, ((clipped + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def backdrop(background: Background, width: int, height: int) -> Floats:
-    """(H, W, 3) linear background."""
-    top, bottom = background if isinstance(background[0], tuple) else (background, background)
+def backdrop(behind: Background | NDArray[np.uint8] | str, width: int, height: int) -> Floats:
+    """(H, W, 3) linear light of what is behind the head; black where that is nothing.
+
+    A picture fills the whole: it is scaled alike in both directions, and what is too much is cut off on both sides.
+    """
+    if isinstance(behind, str):
+        return np.zeros((height, width, 3), dtype=np.float32)
+    if isinstance(behind, np.ndarray):
+        fitted = ImageOps.fit(Pictures.fromarray(behind), (width, height), Pictures.Resampling.LANCZOS)
+        return to_linear(np.asarray(fitted, dtype=np.float32) / 255)
+    top, bottom = behind if isinstance(behind[0], tuple) else (behind, behind)
     share = (np.arange(height, dtype=np.float32) / max(height - 1, 1))[:, None]
     column = (1 - share) * np.asarray(top, np.float32) + share * np.asarray(bottom, np.float32)
     return np.ascontiguousarray(np.broadcast_to(to_linear(column)[:, None], (height, width, 3)))
