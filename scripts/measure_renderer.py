@@ -136,12 +136,8 @@ def video(animation: Animation, size: int, seconds: float, folder: Path, package
     from dataclasses import replace
 
     count = int(seconds * animation.fps)
-    short = replace(
-        animation,
-        coefficients=animation.coefficients[:count],
-        head_rotation=animation.head_rotation[:count],
-        track=None,
-    )
+    coefficients, rotation = animation.coefficients[:count], animation.head_rotation[:count]
+    short = replace(animation, coefficients=coefficients, head_rotation=rotation, track=None)
     spent = {name: np.inf for name in packages}
     for _ in range(3):
         for name, package in packages.items():
@@ -149,12 +145,8 @@ def video(animation: Animation, size: int, seconds: float, folder: Path, package
             package.render_video(short, folder / f"{name}.mp4", size=size, backend="numba")
             spent[name] = min(spent[name], time.perf_counter() - start)
     rates = {name: count / best for name, best in spent.items()}
-    return {
-        "frames": count,
-        "fps": rates,
-        "rt_video": rates["now"] / 30.0,
-        "video_speedup": rates["now"] / rates["before"],
-    }
+    ratio = rates["now"] / rates["before"]
+    return {"frames": count, "fps": rates, "rt_video": rates["now"] / 30.0, "video_speedup": ratio}
 
 
 def main() -> None:
@@ -165,9 +157,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument(
-        "--animations", type=Path, help="A folder with sample.npz and builtin.npz, made when not there."
-    )
+    parser.add_argument("--animations", type=Path, help="A folder with sample.npz and builtin.npz, made if need be.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -33,8 +33,8 @@ def render(
         typer.Option(
             "--output",
             "-o",
-            help="The .mp4, .mov, .mkv, .webm, .gif, or .png of one frame; with --frames a folder. Default: NAME.mp4 (or "
-            "NAME.frames) beside the animation.",
+            help="A .mp4, .mov, .mkv, .webm or .gif, a .png of one frame, or with --frames a folder; default: NAME.mp4 "
+            "or NAME.frames beside the animation.",
         ),
     ] = None,
     audio: Annotated[Path | None, typer.Option(help="The speech; default: found beside the animation.")] = None,
@@ -62,23 +62,23 @@ def render(
     else:
         looks.check_file(target)
     names = [] if frames else [target.name]
-    with OutputFolder(target if frames else target.parent, names, force) as results:
-        with ShownProgress(progress, quiet) as shown:
-            from sedtalker.animation.animation import read_animation
-            from sedtalker.audio import find_recording
+    folder = target if frames else target.parent
+    with OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
+        from sedtalker.animation.animation import read_animation
+        from sedtalker.audio import find_recording
 
-            with one_step(shown.hook, "opening the animation"):
-                opened = read_animation(animation)
-                opened = opened if fps is None else opened.resampled(fps)
-                silent = frames or target.suffix.lower() in (".png", ".gif")
-                sha = opened.provenance.get("audio_sha256")
-                found = None if silent else audio or find_recording(animation, sha)
-            if found is None and not silent:
-                log.info("no audio was found beside the animation: the video is silent (--audio FILE adds it)")
-            if frames:
-                looks.sequence(opened, target, force, shown.hook)
-            else:
-                looks.video(opened, results.path / target.name, found, shown.hook, at)
+        with one_step(shown.hook, "opening the animation"):
+            opened = read_animation(animation)
+            opened = opened if fps is None else opened.resampled(fps)
+            silent = frames or target.suffix.lower() in (".png", ".gif")
+            sha = opened.provenance.get("audio_sha256")
+            found = None if silent else audio or find_recording(animation, sha)
+        if found is None and not silent:
+            log.info("no audio was found beside the animation: the video is silent (--audio FILE adds it)")
+        if frames:
+            looks.sequence(opened, target, force, shown.hook)
+        else:
+            looks.video(opened, results.path / target.name, found, shown.hook, at)
     if as_json:
         write_json({"file": str(target), "frames": len(opened), "fps": opened.fps, "audio": found and str(found)})
     else:

@@ -43,7 +43,7 @@ class Buffers:
     """Triangle and depth of every sample of a picture, and what makes drawing them fast.
 
     Attributes:
-        ids: (H, S · W) the triangle that each sample sees, pixel by pixel; −1 where none.
+        ids: (H, S · W) the triangle that each sample sees, pixel by pixel; anything where none.
         depth: (H, S · W) its depth; +inf where none.
         extent: (H, 2) first pixel of each row where something may be seen, and one past the last.
         peaks: the farthest depth of each tile.
@@ -55,7 +55,7 @@ class Buffers:
         self.lanes = lanes(samples)
         self.pixels = LANES // len(samples)
         blocks = -(-width // self.pixels)
-        self.ids: Ints = np.full((height, blocks * LANES), -1, dtype=np.int32)
+        self.ids: Ints = np.zeros((height, blocks * LANES), dtype=np.int32)
         self.depth: Floats = np.full(self.ids.shape, np.inf, dtype=np.float32)
         self.extent: Ints = np.zeros((height, 2), dtype=np.int32)
         self.peaks: Floats = np.empty((-(-height // TILE), -(-blocks * self.pixels // TILE)), dtype=np.float32)
@@ -73,7 +73,7 @@ class Buffers:
             top: first row.
             bottom: one past the last.
         """
-        clear(self.ids, self.depth, self.extent, self.pixels, top, bottom)
+        clear(self.depth, self.extent, self.pixels, top, bottom)
         arguments = (self.ids, self.depth, self.extent, self.lanes, self.pixels, self.peaks)
         cover(screen, triangles, first, *arguments, False, top, bottom)
         find_peaks(self.depth, self.extent, self.pixels, self.peaks, top, bottom)
@@ -84,7 +84,7 @@ class Buffers:
         every = np.arange(len(triangles), dtype=np.int32)
         self.draw(screen, triangles, every, every[:0], 0, len(self.ids))
         seen = np.zeros(len(triangles), dtype=bool)
-        seen[self.ids[self.ids >= 0]] = True
+        seen[self.ids[self.depth < np.inf]] = True
         return every[seen], every[~seen]
 
 
@@ -168,7 +168,7 @@ def cover(
         screen: (V, 4) of ``to_screen``.
         triangles: (T, 3).
         order: which of them.
-        ids: (H, W · S) triangle of each sample; −1 where empty.
+        ids: (H, W · S) triangle of each sample.
         depth: their depth; +inf where empty.
         extent: (H, 2) grown to hold what is drawn.
         places: (LANES, 2) of ``lanes``.
@@ -232,14 +232,16 @@ def cover(
             y = row - ay
             v, w = x * bdx + y * bdy, x * cdx + y * cdy
             u = 1.0 - v - w
-            # Each weight is linear along the row and limits which blocks can be inside.
-            begin, end = 0.0, float(wide)
-            begin, end = _narrow(begin, end, v + v_most, v_cross)
-            begin, end = _narrow(begin, end, w + w_most, w_cross)
-            begin, end = _narrow(begin, end, u + u_most, u_cross)
-            first, last = int(np.ceil(begin)), int(np.floor(end))
-            if first > last:
-                continue
+            first, last = 0, wide
+            if wide > 1:
+                # Each weight is linear along the row and limits which blocks can be inside.
+                begin, end = 0.0, float(wide)
+                begin, end = _narrow(begin, end, v + v_most, v_cross)
+                begin, end = _narrow(begin, end, w + w_most, w_cross)
+                begin, end = _narrow(begin, end, u + u_most, u_cross)
+                first, last = int(np.ceil(begin)), int(np.floor(end))
+                if first > last:
+                    continue
             extent[row, 0] = min(extent[row, 0], (left + first) * pixels)
             extent[row, 1] = max(extent[row, 1], (left + last + 1) * pixels)
             z = az + v * bz + w * cz
@@ -253,14 +255,13 @@ def cover(
 
 
 @kernel
-def clear(ids: Ints, depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: int) -> None:
+def clear(depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: int) -> None:
     """Empty rows [first_row, last_row), where something is in them."""
     samples = LANES // pixels
     for row in range(first_row, last_row):
         for k in range(extent[row, 0] * samples, extent[row, 1] * samples):
-            ids[row, k] = -1
             depth[row, k] = np.inf
-        extent[row, 0], extent[row, 1] = ids.shape[1] // samples, 0
+        extent[row, 0], extent[row, 1] = depth.shape[1] // samples, 0
 
 
 @kernel

@@ -90,11 +90,8 @@ def _hollows(
             continue
         begin = max(left, (abs(across) + rate - 1) // rate)
         end = min(right, (width - abs(across) + rate - 1) // rate)
-        here, one_side, other_side = (
-            planes[row, 0],
-            planes[row + down, across % rate],
-            planes[row - down, -across % rate],
-        )
+        here = planes[row, 0]
+        one_side, other_side = planes[row + down, across % rate], planes[row - down, -across % rate]
         one_step, other_step = across // rate, -across // rate
         for j in range(begin, end):
             one = _rise((here[j] - one_side[j + one_step]) * scale[j])
@@ -186,9 +183,10 @@ def dim(
             grid[i, j, 1] = -1.0
         _hollows(planes, row, left, right, taps, optics, found, scale)
         for j in range(left, right):
-            t = ids[row, j * rate * len(SAMPLES)]
-            if t >= 0:
-                a, b, c, z = triangles[t, 0], triangles[t, 1], triangles[t, 2], planes[row, 0, j]
+            z = planes[row, 0, j]
+            if z < np.inf:
+                t = ids[row, j * rate * len(SAMPLES)]
+                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                 lit = _key(row, j * rate, 0, z, corners, a, b, c, height, shadow_map, shadow_matrix, optics)
                 grid[i, j, 0], grid[i, j, 1], grid[i, j, 2], grid[i, j, 3] = z, parts[t], found[j], lit
 
@@ -271,6 +269,8 @@ def _put(image: Image, edges: Floats, lit: Floats, where: Ints, encode: NDArray[
         place = where[k]
         for channel in range(3):
             light = lit[3 + channel, k]
+            if not light > np.float32(0.0):  # also of a triangle so thin that nothing can be computed
+                light = np.float32(0.0)
             if light > _KNEE:
                 light = np.float32(1.0) - room * np.exp((_KNEE - light) / room)
             if place < 0:
@@ -309,6 +309,20 @@ def _resolve(
 
 
 @kernel
+def _finish(
+    image: Image, background: Floats, batches: Floats, where: Ints, filled: Ints, edges: Floats, edge_pixels: Ints,
+    edge_count: int, materials: Floats, lights: Floats, ambient: Floats, work: Floats, encode: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Light what the batches hold, and put together the pixels of several fragments."""
+    for part in range(len(materials)):
+        if filled[part] > 0:
+            _light(batches[part], materials[part], lights, ambient, work)
+            _put(image, edges, batches[part], where[part, : filled[part]], encode)
+            filled[part] = 0
+    _resolve(image, background, edges, edge_pixels, edge_count, encode)
+
+
+@kernel
 def shade(
     image: Image, background: Floats, ids: Ints, depth: Floats, extent: Ints, corners: Floats, triangles: Ints,
     parts: Ints, materials: Floats, lights: Floats, ambient: Floats, grid: Floats, rate: int, shadow_map: Floats,
@@ -319,8 +333,8 @@ def shade(
     Args:
         image: (H, W, 3), or (H, W, 4) with coverage; it holds the background.
         background: (H, W, 3) linear.
-        ids: (H, 4 W) triangle of each sample, −1 where empty.
-        depth: (H, 4 W) normalised depth.
+        ids: (H, 4 W) triangle of each sample.
+        depth: (H, 4 W) normalised depth, +inf where empty.
         extent: (H, 2) where in a row there is something.
         corners: (V, 9) what ``pack`` gives.
         triangles: (T, 3).
@@ -341,20 +355,24 @@ def shade(
     """
     zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
     height, width, samples = image.shape[0], image.shape[1], len(SAMPLES)
-    pixels = image.reshape(height * width, image.shape[2])
+    pixels, behind = image.reshape(height * width, image.shape[2]), background.reshape(height * width, 3)
+    looks = materials, lights, ambient
     batches = np.zeros((len(materials), 8, _BATCH), dtype=np.float32)
     where = np.zeros((len(materials), _BATCH), dtype=np.int32)
     filled = np.zeros(len(materials), dtype=np.int64)
     work = np.empty((8, _BATCH), dtype=np.float32)
-    edges = np.empty(((last - first) * width * samples, 3), dtype=np.float32)
+    edges = np.empty((2 * width * samples, 3), dtype=np.float32)
     edge_pixels = np.empty((len(edges), 2), dtype=np.int32)
     edge_count = 0
     seen = np.empty(samples, dtype=np.int32)
     for row in range(first, last):
+        if edge_count > width * samples:  # there might not be room for another row
+            _finish(pixels, behind, batches, where, filled, edges, edge_pixels, edge_count, *looks, work, encode)
+            edge_count = 0
         for column in range(extent[row, 0], min(extent[row, 1], width)):
             place, same = column * samples, True
             for s in range(samples):
-                seen[s] = ids[row, place + s]
+                seen[s] = ids[row, place + s] if depth[row, place + s] < np.inf else -1
                 same &= seen[s] == seen[0]
             if same and seen[0] < 0:
                 continue
@@ -382,18 +400,15 @@ def shade(
                     px, py, share = px + np.float32(column), py + np.float32(row), np.float32(count)
                     a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                     u, v, w, side = _weights(px, py, corners, a, b, c)
-                    x = u * corners[a, 3] + v * corners[b, 3] + w * corners[c, 3]
-                    y = u * corners[a, 4] + v * corners[b, 4] + w * corners[c, 4]
-                    z_ = u * corners[a, 5] + v * corners[b, 5] + w * corners[c, 5]
-                    length = share * side / (np.sqrt(x * x + y * y + z_ * z_) + np.float32(1e-20))
-                    nx, ny, nz, covered = nx + length * x, ny + length * y, nz + length * z_, covered + count
+                    nx += share * side * (u * corners[a, 3] + v * corners[b, 3] + w * corners[c, 3])
+                    ny += share * side * (u * corners[a, 4] + v * corners[b, 4] + w * corners[c, 4])
+                    nz += share * side * (u * corners[a, 5] + v * corners[b, 5] + w * corners[c, 5])
+                    covered += count
                     cr += share * (u * corners[a, 6] + v * corners[b, 6] + w * corners[c, 6])
                     cg += share * (u * corners[a, 7] + v * corners[b, 7] + w * corners[c, 7])
                     cb += share * (u * corners[a, 8] + v * corners[b, 8] + w * corners[c, 8])
-                length, share = (
-                    one / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20)),
-                    one / np.float32(covered),
-                )
+                length = one / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20))
+                share = one / np.float32(covered)
                 cr, cg, cb = cr * share, cg * share, cb * share
                 if part + 1 == len(materials):
                     cr, cg, cb = eye_colour(cr, cg, cb, 0), eye_colour(cr, cg, cb, 1), eye_colour(cr, cg, cb, 2)
@@ -418,8 +433,4 @@ def shade(
                     _light(batches[part], materials[part], lights, ambient, work)
                     _put(pixels, edges, batches[part], where[part], encode)
                     filled[part] = 0
-    for part in range(len(materials)):
-        if filled[part] > 0:
-            _light(batches[part], materials[part], lights, ambient, work)
-            _put(pixels, edges, batches[part], where[part, : filled[part]], encode)
-    _resolve(pixels, background.reshape(height * width, 3), edges, edge_pixels, edge_count, encode)
+    _finish(pixels, behind, batches, where, filled, edges, edge_pixels, edge_count, *looks, work, encode)

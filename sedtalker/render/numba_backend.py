@@ -32,11 +32,9 @@ from sedtalker.render.shading import (
 
 SHADOW_SIZE = 400
 """Side of the shadow map, pixels."""
-BAND = 4 * TILE
-"""Rows that are shaded together, whatever the number of threads: sums of light are rounded in one order."""
 HOLLOW = 0.1
 """Radius of the hollow test in halves of the picture's height."""
-GRID_ROWS = 256
+GRID_ROWS = 170
 """Of the grid on which shadows and hollows are found, at least, where the picture has as many."""
 
 
@@ -90,7 +88,7 @@ class NumbaRenderer:
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self._canvases: SimpleQueue[_Canvas] = SimpleQueue()
         self._canvases.put(_Canvas(width, height))
-        points, screen, seen = self._project(mesh.vertices)
+        _, screen, seen = self._project(mesh.vertices)
         canvas = self._canvases.get()
         self._order = canvas.samples.order(screen, self._triangles)
         self._shadow_order = canvas.shadow.order(seen, self._triangles)
@@ -144,7 +142,7 @@ class NumbaRenderer:
         """One picture, by the threads of ``pool`` or by this one alone."""
         if vertices.shape != (self._vertex_count, 3):
             raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
-        width, height = self._size
+        height = self._size[1]
         points, screen, seen = self._project(vertices)
         light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours))
         parts = self._own_parts if colours is None else self._parts
@@ -178,7 +176,7 @@ class NumbaRenderer:
         whole = 2 * self._threads if pool else 1
         _share(pool, [(draw_shadow, 0, SHADOW_SIZE), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])
         _share(pool, _bands(dim_band, len(canvas.grid), -(-len(canvas.grid) // whole)))
-        _share(pool, _bands(shade_band, height, BAND))
+        _share(pool, _bands(shade_band, height, -(-height // (2 * whole))))
         return image
 
     def close(self) -> None:
