@@ -187,8 +187,8 @@ def _palette(width: int, height: int, rate: Fraction, clear: bool) -> Any:
         frame = av.VideoFrame.from_ndarray(pixels, format=layout)
         frame.pts, frame.time_base = count, 1 / rate
         count += 1
-        source.push(frame)
-        return sink.pull()
+        graph.vpush(frame)  # of the graph itself: its filters do not keep it alive
+        return graph.vpull()
 
     return prepare
 

@@ -267,6 +267,8 @@ def _put(image: Image, edges: Floats, lit: Floats, where: Ints, encode: NDArray[
     room, top, half = np.float32(1.0) - _KNEE, len(encode) - 1, np.float32(0.5)
     for k in range(len(where)):
         place = where[k]
+        if place >= 0 and image.shape[1] == 4:
+            image[place, 3] = 255
         for channel in range(3):
             light = lit[3 + channel, k]
             if not light > np.float32(0.0):  # also of a triangle so thin that nothing can be computed
