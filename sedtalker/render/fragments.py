@@ -57,8 +57,8 @@ def _hollow(depth: Floats, row: int, column: int, sample: int, taps: Ints, optic
         # What the picture cuts off has no opposite to cancel its slope.
         if min(row - abs(down), column - abs(right)) < 0 or row + abs(down) >= height or column + abs(right) >= width:
             continue
-        one_side = _rise((z - depth[row + down, (column + right) * samples]) * scale)
-        other_side = _rise((z - depth[row - down, (column - right) * samples]) * scale)
+        one_side = _rise((z - depth[row + down, (column + right) * samples + sample]) * scale)
+        other_side = _rise((z - depth[row - down, (column - right) * samples + sample]) * scale)
         found += max(one_side + other_side, np.float32(0.0))
     return min(found / len(taps) * 2, np.float32(1.0))
 
