@@ -1,6 +1,7 @@
 """How fast the software renderer is, and how near its pictures are to the truth, beside the renderer before it.
 
-    python scripts/measure_renderer.py --json figures.json
+    python scripts/measure_renderer.py --json docs/video.json   # and the table of docs/video.md
+    python scripts/measure_renderer.py --quick                  # a minute
 
 The renderer before (``--before COMMIT``) is taken out of the repository into a temporary folder. Both draw the same
 frames in turn, so that their ratio holds on a busy machine too. Truth is the renderer before at four times the size,
@@ -30,6 +31,10 @@ from sedtalker.render.shading import to_linear
 
 ROOT = Path(__file__).parents[1]
 """Of the repository."""
+PAGE = ROOT / "docs/video.md"
+"""The page whose table is written."""
+MARK = "<!-- figures: scripts/measure_renderer.py -->"
+"""Where the table begins in it."""
 BEFORE = "e1eb4a0"
 """The last commit with the renderer before."""
 STAGES = {
@@ -158,7 +163,10 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--animations", type=Path, help="A folder with sample.npz and builtin.npz, made if need be.")
+    parser.add_argument("--quick", action="store_true", help="A few frames.")
     options = parser.parse_args()
+    if options.quick:
+        options.frames, options.seconds = 8, 1.0
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         before, now = renderer_before(options.before, folder), importlib.import_module("sedtalker.render")
@@ -175,6 +183,8 @@ def main() -> None:
             report(name, figures[name])
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
+        if options.json.resolve() == PAGE.with_suffix(".json"):
+            write_table(figures)
 
 
 def animations(folder: Path) -> dict[str, Animation]:
@@ -191,6 +201,23 @@ def animations(folder: Path) -> dict[str, Animation]:
             Animator.from_pretrained()(ROOT / "data/samples/four_moods.wav", face=face()).save(path)
         made[name] = Animation.load(path)
     return made
+
+
+def write_table(figures: dict[str, Any]) -> None:
+    """The figures as the table of the page."""
+    rows = ["| | sample head, before | now | built-in face, before | now |", "|---|---|---|---|---|"]
+    stages = ("samples", "shadow map", "shadow and hollows", "shading", "rest")
+    heads = [figures[head][which] for head in ("sample", "builtin") for which in ("before", "now")]
+    for stage in stages:
+        cells = [f"{one['stages_ms'][stage]:.1f}" if stage in one["stages_ms"] else "" for one in heads]
+        rows.append(f"| {stage}, ms | {' | '.join(cells)} |")
+    rows.append(f"| **a picture on one core, ms** | {' | '.join(format(one['ms'], '.1f') for one in heads)} |")
+    rows.append(f"| PSNR against the truth, dB | {' | '.join(format(one['psnr'], '.2f') for one in heads)} |")
+    rates = [figures[head]["fps"][which] for head in ("sample", "builtin") for which in ("before", "now")]
+    rows.append(f"| video on {figures['cores']} cores, frames/s | {' | '.join(format(r, '.1f') for r in rates)} |")
+    text = PAGE.read_text()
+    start, end = text.index(MARK) + len(MARK), text.index("<!-- end of figures -->")
+    PAGE.write_text(text[:start] + "\n\n" + "\n".join(rows) + "\n\n" + text[end:])
 
 
 def report(name: str, figures: dict[str, Any]) -> None:
