@@ -123,12 +123,13 @@ class Animation:
         return written
 
     def render(self, path: str | Path, audio: Any = None, **options: Any) -> None:
-        """Render a video with its sound.
+        """Render a video with its sound, a GIF, or one picture.
 
         Args:
-            path: the ``.mp4`` file.
+            path: the file: ``.mp4``, ``.mov``, ``.mkv``, ``.webm``, ``.gif`` or ``.png``.
             audio: path of the recording, or an ``Audio``; default: a silent video.
-            options: ``size``, ``backend``, ``light``, ``hook``; see ``sedtalker.render``.
+            options: ``size``, ``camera``, ``background``, ``light``, ``backend``, ``hook``, ``at``; see
+                ``sedtalker.render.render_video``.
 
         Raises:
             InputError: it cannot be rendered or written.
