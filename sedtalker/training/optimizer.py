@@ -70,6 +70,7 @@ class Muon(torch.optim.Optimizer):
         return (orthogonalize(matrix) * max(1.0, len(matrix) / matrix.shape[1]) ** 0.5).view_as(weight)
 
     def _adam(self, weight: Tensor) -> Tensor:
+        assert weight.grad is not None
         memory: dict[str, Any] = self.state[weight]
         if not memory:
             memory |= {"steps": torch.zeros(()), "mean": torch.zeros_like(weight), "square": torch.zeros_like(weight)}
