@@ -253,7 +253,7 @@ class EmotionEncoderTask(PreparedTask):
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """R² of the teacher's frames and of its clip means on clips never trained on, heard as they are."""
+        """R² of the teacher's frames and of its clip means on clips never trained on, as they are."""
         assert isinstance(model, EmotionEncoder)
         device = model.project.weight.device
         error, total, means, true_means = 0.0, 0.0, [], []
