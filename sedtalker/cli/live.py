@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import PIPE, JsonOption, QuietOption, fail_clearly, say, sound_pieces, write_json
+from sedtalker.cli.console import PIPE, JsonOption, QuietOption, fail_clearly, say, write_json
 from sedtalker.cli.stream import DecoderOption, HopOption, LookAheadOption, open_streaming, stream_settings
 from sedtalker.errors import InputError
 
@@ -32,8 +34,8 @@ DelayOption = Annotated[
     float | None,
     typer.Option(
         metavar="MS",
-        help="Milliseconds from a sound to its face. Default: as soon as it is known while you speak; in step with "
-        "sound that --speak plays.",
+        help="Milliseconds from a sound to its face. Default: as soon as it is known while you speak; synchronised "
+        "with sound that --speak plays.",
     ),
 ]
 """Of the face against the sound."""
@@ -93,7 +95,7 @@ def live(
         return
     targets = parse_targets(to or [])
     if speak and (source is None or source == PIPE):
-        raise InputError("--speak plays a file; a microphone or a pipe is heard already")
+        raise InputError("--speak plays a file; a microphone or a pipe plays already")
     o.check_files(source if source != PIPE else None, decoder, *(enroll or []))
     wanted = stream_settings(
         look_ahead=look_ahead,
@@ -112,7 +114,7 @@ def live(
     stream = AnimationStream(emotions, animator.decoder, wanted)
     o.save_preset(context, save_preset)
     settings = LiveSettings(rate, None if delay is None else delay / 1000.0)
-    senders = open_senders(targets, rate, _print_line)
+    senders = open_senders(targets, rate, print_line)
     if not quiet:
         _say_delay(source, stream, settings)
     pace = _run(source, stream, senders, settings, device, speak, speaker, max_seconds)
@@ -131,18 +133,23 @@ def _run(
 ) -> Pace:
     """The session; senders are closed whatever happens."""
     from sedtalker.audio import load_audio
-    from sedtalker.live.microphone import Loudspeaker, Microphone
+    from sedtalker.audio.pipe import pipe_samples
+    from sedtalker.live.microphone import BLOCK_SECONDS, Loudspeaker, Microphone
     from sedtalker.live.session import play_live, play_sound
 
     try:
         if source == PIPE:
-            return play_live(sound_pieces(PIPE, max_seconds), stream, senders, settings)
+            return play_live(pipe_samples(_stdin()), stream, senders, settings)
         if source is None:
             microphone = Microphone(device)
             try:
                 return play_live(microphone, stream, senders, settings)
             finally:
                 microphone.close()
+                if microphone.dropped:
+                    say(
+                        f"note: {microphone.dropped * BLOCK_SECONDS:.1f} s of sound were lost: this machine is too busy"
+                    )
         samples = load_audio(source, max_seconds).samples
         return play_sound(samples, stream, senders, settings, Loudspeaker(samples, speaker) if speak else None)
     finally:
@@ -168,8 +175,26 @@ def show_pace(pace: Pace, as_json: bool, quiet: bool) -> None:
         say(f"{pace.sent} frames in {pace.seconds:.1f} s, {pace.missed} left out")
 
 
-def _print_line(line: str) -> None:
-    print(line, flush=True)
+def print_line(line: str) -> None:
+    """Print a line at once.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+    """
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        # keep Python from failing again when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _stdin() -> BinaryIO:
+    """Stdin without a buffer, whose lock a thread that waits for sound would keep beyond the end of the program."""
+    try:
+        return cast(BinaryIO, open(sys.stdin.fileno(), "rb", buffering=0, closefd=False))
+    except (OSError, ValueError, AttributeError):
+        return sys.stdin.buffer
 
 
 def _print_devices(as_json: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import JsonOption, QuietOption, fail_clearly, say
-from sedtalker.cli.live import DelayOption, RateOption, SpeakerOption, ToOption, _print_line, show_pace
+from sedtalker.cli.live import DelayOption, RateOption, SpeakerOption, ToOption, print_line, show_pace
 
 
 @fail_clearly
@@ -34,7 +34,7 @@ def play(
     o.check_files(animation, audio)
     moving = Animation.load(animation)
     samples = None if audio is None else load_audio(audio).samples
-    senders = open_senders(targets, rate, _print_line)
+    senders = open_senders(targets, rate, print_line)
     try:
         loudspeaker = None if samples is None else Loudspeaker(samples, speaker)
         if not quiet:

@@ -1,7 +1,7 @@
 """What a face reads while somebody speaks: features at once, and an emotion that is given or recognised meanwhile.
 
 Lips have to move with the sound; an expression may follow by half a second, as it does in people, and is recognised
-better when more was heard. So a face reads the newest sound, and a diarizer of its own pace says meanwhile what it
+better from more sound. So a face reads the newest sound, and a diarizer of its own pace says meanwhile what it
 expresses.
 """
 
@@ -49,8 +49,8 @@ class LateEmotions(SpeechStream):
         super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
         self.emotions = emotions
         emotions.encoder_stream.refreshed = round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
-        self.unheard: list[NDArray[np.float32]] = []
-        """What the diarizer has not heard yet."""
+        self.backlog: list[NDArray[np.float32]] = []
+        """Sound that the diarizer has not had yet."""
         self.posterior = self.wanted = np.eye(len(emotions.labels), dtype=np.float32)[0]
         self.intensity = self.wanted_intensity = 0.0
         self.label = 0
@@ -61,13 +61,13 @@ class LateEmotions(SpeechStream):
         return self.emotions.labels
 
     def settle(self) -> None:
-        """Let the diarizer hear what the lips have heard: work for the time until the next sound comes."""
+        """Give the diarizer the sound that the lips have had: work for the time until the next comes."""
         alone(self.settle_steps())
 
     def settle_steps(self) -> Steps[None]:
         """``settle`` with its calls of networks handed out."""
-        while self.unheard:
-            frames = yield from self.emotions.steps(self.unheard.pop(0))
+        while self.backlog:
+            frames = yield from self.emotions.steps(self.backlog.pop(0))
             if len(frames.times):
                 self.wanted, self.wanted_intensity = frames.posterior[-1], float(frames.intensity[-1])
                 self.label = int(frames.label[-1])
@@ -76,7 +76,7 @@ class LateEmotions(SpeechStream):
         yield from self.settle_steps()
         frames = yield from super()._frames(samples)
         if not self.ended:
-            self.unheard.append(samples)
+            self.backlog.append(samples)
         return frames
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:

@@ -62,13 +62,13 @@ class IFacialMocapSender:
     """Waits for receivers and sends to those that asked; or sends to one that is named, without waiting.
 
     Args:
-        host: address it listens on; of the receiver where ``push`` is set.
+        host: address it waits at; of the receiver where ``push`` is set.
         port: of both sides.
         push: whether packets go to ``host`` at once.
         version: of the packets that are pushed, 1 or 2; others get the one that they ask for.
 
     Raises:
-        InputError: no such host, or another program listens there.
+        InputError: no such host, or another program has the port.
     """
 
     def __init__(self, host: str, port: int = PORT, push: bool = False, version: int = 1):
@@ -86,7 +86,7 @@ class IFacialMocapSender:
         except OSError as error:
             self.socket.close()
             raise InputError(
-                f"ifacialmocap://{host}:{port}: cannot listen there ({error.strerror}); another program may have the "
+                f"ifacialmocap://{host}:{port}: cannot wait there ({error.strerror}); another program may have the "
                 f"port; a receiver on this machine is reached by ifacialmocap://{host}:{port}?push=yes"
             ) from None
 
@@ -102,11 +102,11 @@ class IFacialMocapSender:
             with suppress(OSError):  # one that has gone
                 self.socket.sendto(packets[second], place)
 
-    def _answer(self, listening: socket.socket) -> None:
+    def _answer(self, waiting: socket.socket) -> None:
         """Read who has asked since the last frame; anything that is no handshake is left alone."""
         for _ in range(MOST_ASKED):
             try:
-                asked, place = listening.recvfrom(256)
+                asked, place = waiting.recvfrom(256)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
@@ -114,7 +114,7 @@ class IFacialMocapSender:
             line, _, options = asked.strip(b"\0\r\n ").partition(b"|")
             if line != HANDSHAKE:
                 continue
-            own = (place[0], self.port) == listening.getsockname()[:2]
+            own = (place[0], self.port) == waiting.getsockname()[:2]
             receiver = (place[0], place[1] if own else self.port)
             self.receivers.pop(receiver, None)
             self.receivers[receiver] = SECOND_VERSION in options

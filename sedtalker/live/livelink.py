@@ -19,7 +19,7 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.live.senders import Angles, UdpSocket, eye_angles, head_angles
 
 PORT = 11111
-"""On which Unreal listens."""
+"""On which Unreal receives."""
 VERSION = 6
 """Of the packets."""
 SWAPPED = {"jawRight": "jawLeft", "jawLeft": "jawRight", "mouthRight": "mouthLeft", "mouthLeft": "mouthRight"}
@@ -56,7 +56,7 @@ class LiveLinkSender:
 
     Args:
         host: where Unreal runs.
-        port: on which it listens.
+        port: on which it receives.
         subject: name that Unreal lists.
     """
 

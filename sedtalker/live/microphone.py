@@ -120,7 +120,7 @@ class Microphone:
                 channels=1,
                 dtype="float32",
                 latency="low",
-                callback=self._heard,
+                callback=self._spoken,
                 finished_callback=self._finished,
             )
             self.stream.start()
@@ -150,7 +150,7 @@ class Microphone:
         self.closed = True
         self.stream.close(ignore_errors=True)
 
-    def _heard(self, samples: Floats, frames: int, when: Any, status: Any) -> None:
+    def _spoken(self, samples: Floats, frames: int, when: Any, status: Any) -> None:
         """From PortAudio's own thread: never waits."""
         while True:
             try:
@@ -168,7 +168,7 @@ class Microphone:
 
 
 class Loudspeaker:
-    """Plays samples, and knows which of them is heard.
+    """Plays samples, and knows which of them is played.
 
     Args:
         samples: (N,) mono at 16 kHz.
@@ -185,7 +185,7 @@ class Loudspeaker:
         self.samples = samples if self.rate == SAMPLE_RATE else soxr.resample(samples, SAMPLE_RATE, self.rate)
         self.given = 0
         self.mark: tuple[float, float] | None = None
-        """A moment of ``time.monotonic``, and the second of the sound that is heard then."""
+        """A moment of ``time.monotonic``, and the second of the sound that is played then."""
         try:
             self.stream = library.OutputStream(
                 samplerate=self.rate, device=number, channels=1, dtype="float32", callback=self._give
@@ -200,8 +200,8 @@ class Loudspeaker:
         except self.library.PortAudioError as error:
             raise InputError(f"the loudspeaker cannot be opened: {_reason(error)}") from None
 
-    def heard(self, now: float) -> float | None:
-        """Second of the sound heard at a time of ``time.monotonic``; None before the first and after the last."""
+    def played(self, now: float) -> float | None:
+        """Second of the sound played at a time of ``time.monotonic``; None before the first and after the last."""
         if self.mark is None or self.given >= len(self.samples):
             return None
         when, second = self.mark

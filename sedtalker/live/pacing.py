@@ -184,19 +184,19 @@ class SteadyPlayhead:
 
     Args:
         began: clock time of second 0.
-        heard: the second that is heard at a clock time, None while nothing is heard.
+        played: the second of the sound that is played at a clock time, None while none is.
         delay: seconds that the face comes later.
     """
 
-    def __init__(self, began: float, heard: Callable[[float], float | None] = lambda now: None, delay: float = 0.0):
-        self.began, self.heard, self.delay = began, heard, delay
+    def __init__(self, began: float, played: Callable[[float], float | None] = lambda now: None, delay: float = 0.0):
+        self.began, self.played, self.delay = began, played, delay
         self.last = began
 
     def at(self, now: float, newest: float, ended: bool) -> float:
         """See ``Playhead``."""
-        heard = self.heard(now)
-        if heard is not None:
-            late = now - self.began - heard
+        second = self.played(now)
+        if second is not None:
+            late = now - self.began - second
             if abs(late) > JUMP:
                 self.began += late
             else:

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 
 AHEAD = 1.0
-"""Seconds of frames that are decoded before they are shown, where the sound is there before it is heard."""
+"""Seconds of frames that are decoded before they are shown, where the sound is there before it is played."""
 MARGIN = 0.04
 """Seconds for computing and for the scheduler, beyond look-ahead and hop."""
 PIECE = round(0.02 * SAMPLE_RATE)
@@ -275,7 +275,7 @@ class _Start:
                 self.playhead = SteadyPlayhead(now, delay=self.delay)
             else:
                 self.loudspeaker.start()
-                self.playhead = SteadyPlayhead(now, self.loudspeaker.heard, self.delay)
+                self.playhead = SteadyPlayhead(now, self.loudspeaker.played, self.delay)
         return self.playhead
 
     def close(self) -> None:

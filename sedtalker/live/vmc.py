@@ -18,7 +18,7 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.live.senders import UdpSocket, left_handed
 
 PORT = 39539
-"""On which a VMC "marionette" listens."""
+"""On which a VMC "marionette" receives."""
 LARGEST = 1400
 """Bytes of a packet, so that none is torn apart on its way."""
 VRM_0 = {
@@ -94,7 +94,7 @@ class VmcSender:
 
     Args:
         host: where it runs.
-        port: on which it listens.
+        port: on which it receives.
         names: see ``NAMINGS``.
         head: whether the head's rotation is sent.
 

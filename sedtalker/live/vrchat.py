@@ -16,7 +16,7 @@ from sedtalker.live.senders import UdpSocket, eye_angles
 from sedtalker.live.vmc import osc_message, osc_packets
 
 PORT = 9000
-"""On which VRChat listens."""
+"""On which VRChat receives."""
 SINGLE = {
     "JawOpen": "jawOpen", "JawForward": "jawForward", "JawLeft": "jawLeft", "JawRight": "jawRight",
     "MouthClosed": "mouthClose", "MouthRaiserUpper": "mouthShrugUpper", "MouthRaiserLower": "mouthShrugLower",
@@ -75,7 +75,7 @@ class VrchatSender:
 
     Args:
         host: where it runs.
-        port: on which it listens.
+        port: on which it receives.
         prefix: of the parameters of an avatar that keeps them in a group, as ``FT``.
     """
 

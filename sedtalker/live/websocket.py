@@ -63,14 +63,14 @@ class WebSocketSender:
     """Serves clients from a thread of its own.
 
     Args:
-        host: where it listens.
+        host: where it serves.
         port: likewise; 0 takes a free one, see ``port`` of the object.
         fps: frames a second, for the first line.
         origin: of pages on other hosts that are served, as ``https://example.org``; ``*`` for any.
         patience: seconds, see ``PATIENCE``.
 
     Raises:
-        InputError: it cannot listen there.
+        InputError: it cannot serve there.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class WebSocketSender:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise InputError(
-                f"ws://{host}:{port}: cannot listen there ({reason}); give another port, as ws://:{port + 1}"
+                f"ws://{host}:{port}: cannot serve there ({reason}); give another port, as ws://:{port + 1}"
             ) from None
 
     def send(self, frame: StreamedFrame) -> None:
@@ -139,7 +139,7 @@ class WebSocketSender:
     async def _client(self, connection: ServerConnection) -> None:
         client = _Client()
         self.clients.add(client)
-        listening = asyncio.create_task(_ignore(connection, client))
+        reading = asyncio.create_task(_ignore(connection, client))
         try:
             await self._take(connection, self.header)
             await self._write(connection, client)
@@ -149,7 +149,7 @@ class WebSocketSender:
             connection.transport.abort()
         finally:
             self.clients.discard(client)
-            listening.cancel()
+            reading.cancel()
 
     async def _write(self, connection: ServerConnection, client: _Client) -> None:
         """Send what waits, until the end."""

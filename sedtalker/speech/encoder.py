@@ -209,14 +209,14 @@ class MelEncoder:
         device = next(self.network.parameters()).device
         mel, track, speech = analyse(torch.from_numpy(audio.samples))
         count, step, margin = len(mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), self.network.context
-        hidden = []
+        hidden = torch.empty(count, self.channels)
         for start in range(0, count, step):
             first = max(0, start - margin)
             part = mel[None, 2 * first : 2 * (start + step + margin)].to(device)
-            hidden.append(self.network(part)[0, start - first : start - first + step].cpu())
+            hidden[start : start + step] = self.network(part)[0, start - first : start - first + step].cpu()
         return SpeechFeatures(
             clock=FRAME_CLOCK,
-            hidden=torch.cat(hidden).numpy(),
+            hidden=hidden.numpy(),
             mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
             prosody=track.unflatten(0, (-1, 2)).mean(1).numpy(),
             speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),

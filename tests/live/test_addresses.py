@@ -74,7 +74,7 @@ def test_all_are_opened_or_none(receiver: Receiver):
         taken.listen()
         port = taken.getsockname()[1]
         texts = ["ifacialmocap://127.0.0.1:51983", f"ws://127.0.0.1:{port}"]
-        with pytest.raises(InputError, match=f"ws://127.0.0.1:{port}: cannot listen there"):
+        with pytest.raises(InputError, match=f"ws://127.0.0.1:{port}: cannot serve there"):
             open_senders(parse_targets(texts), 60.0, print)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
             again.bind(("127.0.0.1", 51983))

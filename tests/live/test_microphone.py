@@ -79,7 +79,7 @@ class FakePortAudio(types.ModuleType):
 
     check_output_settings = check_input_settings
 
-    def InputStream(self, **options: Any) -> Stream:
+    def InputStream(self, **options: Any) -> Stream:  # noqa: N802
         return Stream(self, **options)
 
     OutputStream = InputStream
@@ -192,16 +192,16 @@ def test_the_loudspeaker_knows_what_is_heard(library: FakePortAudio, monkeypatch
     (stream,) = library.opened
     playing.start()
     assert stream.started
-    assert playing.heard(now) is None
+    assert playing.played(now) is None
     assert np.array_equal(stream.play(8000, dac=0.1), sound[:8000])
-    assert playing.heard(50.1) == pytest.approx(0.0)
-    assert playing.heard(50.4) == pytest.approx(0.3)
+    assert playing.played(50.1) == pytest.approx(0.0)
+    assert playing.played(50.4) == pytest.approx(0.3)
     now = 50.5
     stream.play(4000, dac=0.1)
-    assert playing.heard(50.6) == pytest.approx(0.5)
+    assert playing.played(50.6) == pytest.approx(0.5)
     rest = stream.play(8000, dac=0.1)
     assert np.array_equal(rest[:4000], sound[12_000:])
     assert not rest[4000:].any()
-    assert playing.heard(51.0) is None, "what has ended is no clock"
+    assert playing.played(51.0) is None, "what has ended is no clock"
     playing.close()
     assert stream.closed

@@ -86,7 +86,7 @@ def test_the_face_follows_the_sound_card(animation: Animation, clock: SimulatedC
         def start(self) -> None:
             self.began = clock.now()
 
-        def heard(self, now: float) -> float | None:
+        def played(self, now: float) -> float | None:
             return now - self.began - 0.2
 
         def close(self) -> None:
