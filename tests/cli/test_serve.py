@@ -153,6 +153,21 @@ def test_wrong_arguments_are_one_line(arguments, said):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
+def test_networks_that_cannot_be_opened_end_it():
+    code = (
+        "from sedtalker.errors import InputError\n"
+        "from sedtalker.server import models\n"
+        "def missing(*arguments): raise InputError('the weights are not there')\n"
+        "models.Animator.from_pretrained = missing\n"
+        "from sedtalker.cli import run\n"
+        "run()\n"
+    )
+    command = [sys.executable, "-c", code, "serve", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "error: the weights are not there\n")
+
+
 def test_a_busy_port_is_one_line():
     from sedtalker.server.sockets import bound_socket
 
