@@ -6,7 +6,8 @@ emotion. Non-autoregressive. ``CorrectedDecoder`` adds a mouth model; ``load_dec
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from collections.abc import Sequence
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn.blocks import DILATIONS, AdaptiveNorm, AttentionBlock, ConvolutionBlock, MambaBlock, Streamable
+from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.speech.encoder import SpeechEncoderConfig
 from sedtalker.speech.features import PROSODY_CHANNELS, SpeechFeatures
 
@@ -132,8 +134,8 @@ class Decoder(ShapeDecoder):
         self.blocks = nn.ModuleList(make_block(config, i) for i in range(len(config.layout)))
         self.norm = AdaptiveNorm(config.width, config.condition)
         self.coefficients = nn.Linear(config.width, len(ARKIT_52))
-        active = torch.tensor([float(name in config.shapes) for name in ARKIT_52])
-        self.register_buffer("active", active, persistent=False)
+        active = np.array([name in config.shapes for name in ARKIT_52], np.float32)
+        self.register_buffer("active", torch.from_numpy(active), persistent=False)
 
     def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
         """Coefficients (B, T, 52) of ``speech`` (B, T, C), posterior (B, T, 7), intensity (B, T), style (B, S)."""
@@ -198,17 +200,40 @@ class DecoderStream:
     def __init__(self, decoder: Decoder, style: Style):
         self.decoder = decoder
         self.style = decoder.coefficients.weight.new_tensor([style.code(decoder.config.styles)])
-        self.blocks = [cast(Streamable, block) for block in decoder.blocks]
-        self.states = [block.start() for block in self.blocks]
+        self.states = [cast(Streamable, block).start() for block in decoder.blocks]
 
-    @torch.no_grad()
     def push(self, speech: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Tensor:
         """Next frames of speech (1, t, C), (1, t, 7), (1, t) → coefficients (1, n, 52) now certain."""
-        x = self.decoder.speech(speech)
-        condition = self.decoder.conditioning(posterior, intensity, self.style)
-        for block, state in zip(self.blocks, self.states, strict=True):
-            x, condition = block.push(x, condition, state, last)
-        return self.decoder.read_out(x, condition)
+        return alone(self.steps(speech, posterior, intensity, last))
+
+    def steps(self, speech: Tensor, posterior: Tensor, intensity: Tensor, last: bool = False) -> Steps[Tensor]:
+        """``push`` with its call of the decoder handed out; streams in the same state are decoded as one batch."""
+        kinds = tuple((type(state), len(state.tensors())) for state in self.states)
+        given = (speech, posterior, intensity, self.style, *_tensors(self.states))
+        made, *kept = yield Call(_advanced, given, (self.decoder, kinds, last))
+        self.states = _states(kinds, kept)
+        return made
+
+
+def _tensors(states: Sequence[Any]) -> list[Tensor]:
+    """The tensors of blocks' states, one after another."""
+    return [tensor for state in states for tensor in state.tensors()]
+
+
+def _states(kinds: Sequence[tuple[Any, int]], tensors: Sequence[Tensor]) -> list[Any]:
+    """The states again."""
+    left = iter(tensors)
+    return [kind.of(*(next(left) for _ in range(count))) for kind, count in kinds]
+
+
+def _advanced(speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+    """Coefficients and the states' tensors of B streams; ``rest``: their states' tensors, decoder, kinds, last."""
+    *kept, decoder, kinds, last = rest
+    states = _states(kinds, kept)
+    x, condition = decoder.speech(speech), decoder.conditioning(posterior, intensity, style)
+    for block, state in zip(decoder.blocks, states, strict=True):
+        x, condition = block.push(x, condition, state, last)
+    return decoder.read_out(x, condition), *_tensors(states)
 
 
 class CorrectedDecoderConfig(BaseModel):

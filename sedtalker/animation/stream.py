@@ -16,12 +16,14 @@ from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
 from sedtalker.animation.gains import EASE_FRAMES, Gains, apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleMotion, IdleStream
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
-from sedtalker.emotion.stream import FRAME_LENGTH, SpeechStream, StreamFrames, TrackStream
+from sedtalker.emotion.stream import FRAME_LENGTH, SpeechStream, StreamFrames
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
+from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
 
 Floats = NDArray[np.float32]
@@ -82,15 +84,27 @@ class FaceStream:
 
     def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
         """The next samples (N,), mono at 16 kHz; what has become final, hop by hop."""
-        step = self.emotions.hop * FRAME_LENGTH
-        pieces = [samples[start : start + step] for start in range(0, len(samples), step)]
-        return [made for piece in pieces if len((made := self._decode(self.emotions.push(piece), False)).times)]
+        made = [alone(self.steps(piece)) for piece in self.pieces(samples)]
+        return [frames for frames in made if len(frames.times)]
 
     def flush(self) -> MotionFrames:
         """The sound has ended: all frames that are left."""
-        return self._decode(self.emotions.flush(), True)
+        return alone(self.last_steps())
 
-    def _decode(self, frames: StreamFrames, last: bool) -> MotionFrames:
+    def pieces(self, samples: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+        """Samples (N,) cut to hops."""
+        step = self.emotions.hop * FRAME_LENGTH
+        return [samples[start : start + step] for start in range(0, len(samples), step)]
+
+    def steps(self, samples: NDArray[np.floating]) -> Steps[MotionFrames]:
+        """At most a hop of samples, the calls of networks handed out (``sedtalker.nn.calls``)."""
+        return (yield from self._decode((yield from self.emotions.steps(samples)), False))
+
+    def last_steps(self) -> Steps[MotionFrames]:
+        """``flush`` with the calls of networks handed out."""
+        return (yield from self._decode((yield from self.emotions.last_steps()), True))
+
+    def _decode(self, frames: StreamFrames, last: bool) -> Steps[MotionFrames]:
         self.times = np.concatenate([self.times, frames.times])
         if self.intensity != 1.0:
             scaled = np.clip(frames.intensity * self.intensity, 0.0, 1.0).astype(np.float32)
@@ -98,21 +112,21 @@ class FaceStream:
         if not len(frames.times) and not (last and len(self.times)):
             nothing = np.zeros((0, len(ARKIT_52)), np.float32)
             return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
-        weights = self._weights(self.decoder, frames, frames.intensity, last)
+        weights = yield from self._weights(self.decoder, frames, frames.intensity, last)
         neutral = None
         if self.neutral is not None:
-            neutral = self._weights(self.neutral, frames, 0.0 * frames.intensity, last)
+            neutral = yield from self._weights(self.neutral, frames, 0.0 * frames.intensity, last)
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
         return MotionFrames(times, weights, frames, neutral)
 
-    def _weights(self, stream: DecoderStream, frames: StreamFrames, intensity: Floats, last: bool) -> Floats:
+    def _weights(self, stream: DecoderStream, frames: StreamFrames, intensity: Floats, last: bool) -> Steps[Floats]:
         """What a decoder makes of new frames, (T, 52)."""
         features, decoder = self.emotions.features, stream.decoder
         first = features.clock.index(float(frames.times[0])) if len(frames.times) else 0
         device = decoder.coefficients.weight.device
         sound = decoder_speech(decoder.config.hidden, features)[None].to(device)
         posterior, strength = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, intensity))
-        decoded = stream.push(sound[:, first : first + len(frames.times)], posterior, strength, last)
+        decoded = yield from stream.steps(sound[:, first : first + len(frames.times)], posterior, strength, last)
         return np.asarray(decoded[0].clamp(0.0, 1.0).cpu().numpy(), np.float32)
 
 
@@ -121,7 +135,7 @@ class StreamSettings:
     """How a face moves while somebody speaks.
 
     Attributes:
-        look_ahead: seconds of sound that a frame waits for.
+        look_ahead: seconds of sound that the lips wait for; the diarizer's emotion follows up to a second later.
         hop: seconds of sound between results.
         fps: video frames a second.
         emotion: ``LABEL:INTENSITY`` or a track file; default: what the diarizer says.
@@ -133,8 +147,8 @@ class StreamSettings:
         enroll: other recordings of the speaker, for the diarizer.
     """
 
-    look_ahead: float = 0.3
-    hop: float = 0.16
+    look_ahead: float = 0.12
+    hop: float = 0.08
     fps: float = 60.0
     emotion: str | Path | None = None
     intensity: float = 1.0
@@ -184,14 +198,25 @@ class AnimationStream:
 
     def push(self, samples: NDArray[np.floating]) -> Iterator[StreamedFrame]:
         """The next samples (N,), mono at 16 kHz; the video frames that have become final."""
-        for made in self.face.push(samples):
-            yield from self._frames(made, False)
+        for piece in self.face.pieces(samples):
+            yield from alone(self.steps(piece))
+        if isinstance(self.face.emotions, LateEmotions):
+            self.face.emotions.settle()
 
     def flush(self) -> Iterator[StreamedFrame]:
         """The sound has ended: all frames that are left."""
-        yield from self._frames(self.face.flush(), True)
+        yield from alone(self.last_steps())
 
-    def _frames(self, made: MotionFrames, last: bool) -> Iterator[StreamedFrame]:
+    def steps(self, samples: NDArray[np.floating]) -> Steps[list[StreamedFrame]]:
+        """At most a hop of samples, the calls of networks handed out (``sedtalker.nn.calls``)."""
+        made = yield from self.face.steps(samples)
+        return self._frames(made, False) if len(made.times) else []
+
+    def last_steps(self) -> Steps[list[StreamedFrame]]:
+        """``flush`` with the calls of networks handed out."""
+        return self._frames((yield from self.face.last_steps()), True)
+
+    def _frames(self, made: MotionFrames, last: bool) -> list[StreamedFrame]:
         times, weights = made.times, made.weights
         if made.neutral is not None:
             times, weights = self._with_gains(made, made.neutral, last)
@@ -200,18 +225,20 @@ class AnimationStream:
             self.label = CATEGORIES[int(made.emotion.label[-1])]
             self.intensity = float(made.emotion.intensity[-1])
             self.loudness = float(made.emotion.speech.mean())
-        fps = self.settings.fps
-        while len(self.times) > 1 and self.number / fps <= self.times[-1]:
-            at = self.number / fps
-            now = np.array([np.interp(at, self.times, column) for column in self.weights.T])
-            head = np.zeros(3, np.float32)
-            if self.head is not None:
-                head = self.head.at(self.loudness, self.label, self.intensity * self.settings.gains.expressivity)
-            weights = self.settings.gains.of_shapes(self.idle.add(at, now), ARKIT_52)
-            yield StreamedFrame(round(at, 4), weights, head, self.label, self.intensity)
-            self.number += 1
+        fps, gains = self.settings.fps, self.settings.gains
+        newest = self.times[-1] if len(self.times) > 1 else -1.0
+        at = np.arange(self.number, max(self.number, int(newest * fps) + 2)) / fps
+        at = at[at <= newest]
+        faces = gains.of_shapes(self.idle.added(at, _interpolated(at, self.times, self.weights)), ARKIT_52)
+        heads = np.zeros((len(at), 3), np.float32)
+        if self.head is not None:
+            heads = self.head.next(len(at), self.loudness, self.label, self.intensity * gains.expressivity)
+        self.number += len(at)
         kept = max(0, int(np.searchsorted(self.times, self.number / fps)) - 1)
         self.times, self.weights = self.times[kept:], self.weights[kept:]
+        moments = [round(float(time), 4) for time in at]
+        rows = zip(moments, faces, heads, strict=True)
+        return [StreamedFrame(*row, self.label, self.intensity) for row in rows]
 
     def _with_gains(self, made: MotionFrames, neutral: Floats, last: bool) -> tuple[NDArray[np.float64], Floats]:
         """Frames with gains that are final: ``GAIN_MARGIN`` frames are held back, as many before them are kept."""
@@ -232,6 +259,15 @@ class AnimationStream:
         return final, scaled
 
 
+def _interpolated(at: NDArray[np.float64], times: NDArray[np.float64], weights: Floats) -> Floats:
+    """Weights (T, 52) of increasing ``times`` at other times (N,) among them, or before the first: (N, 52)."""
+    if not len(at):
+        return weights[:0]
+    low = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
+    share = np.clip((at - times[low]) / (times[low + 1] - times[low]), 0.0, 1.0)[:, None]
+    return np.asarray(weights[low] + share * (weights[low + 1] - weights[low]), np.float32)
+
+
 def emotion_stream(
     diarizer: Callable[[], Diarizer], encoder: Encoder, settings: StreamSettings = StreamSettings()
 ) -> SpeechStream:
@@ -245,9 +281,9 @@ def emotion_stream(
     Raises:
         InputError: an encoder or the diarizer cannot stream, or the emotion cannot be read.
     """
-    if settings.emotion is None:
-        return diarizer().stream(settings.look_ahead, settings.hop, settings.enroll, encoder)
     if not isinstance(encoder, MelEncoder):
         raise InputError("the decoder's encoder needs whole recordings and cannot stream")
+    if settings.emotion is None:
+        return LateEmotions(diarizer().stream(enroll=settings.enroll), encoder, settings.look_ahead, settings.hop)
     track = parse_emotion(str(settings.emotion), None)
     return TrackStream(track, encoder, settings.look_ahead, settings.hop)

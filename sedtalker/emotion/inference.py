@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +16,12 @@ from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import speech_activity
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored
 from sedtalker.emotion.functionals import Voice, pool_voices
-from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch
+from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, FrameEstimate
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.speech.features import SpeechFeatures
 
 WINDOW_SECONDS = 60.0
@@ -166,7 +168,6 @@ def unfamiliarity(diarizer: DiarizerNetwork, features: SpeechFeatures) -> float:
     return float(apart.square().mean(-1).sqrt().median())
 
 
-@torch.no_grad()
 def frame_emotions(
     diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
 ) -> FrameEmotions:
@@ -174,6 +175,14 @@ def frame_emotions(
 
     The network runs in windows of a minute that overlap by its receptive field; equal to one pass within 1e-4.
     """
+    return alone(emotion_steps(diarizer, features, voice, since))
+
+
+@torch.no_grad()
+def emotion_steps(
+    diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
+) -> Steps[FrameEmotions]:
+    """``frame_emotions`` with its calls of the network handed out."""
     _check_encoder(diarizer, features)
     step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
     margin = -(-diarizer.context // ROW) * ROW
@@ -181,7 +190,8 @@ def frame_emotions(
     for start in range(since // step * step, len(features), step):
         first, begin = max(0, start - margin), max(start, since)
         part = slice(first, start + step + margin)
-        estimate = diarizer.frames(_window(diarizer, features, part), voice, begin - first)
+        given = tuple(x for x in _window(diarizer, features, part) if x is not None)
+        estimate = FrameEstimate(*(yield Call(_estimated, given, (diarizer, _Same(voice), begin - first))))
         keep = slice(0, min(start + step, len(features)) - begin)
         posteriors.append(estimate.log_posterior[0, keep].exp().cpu())
         intensities.append(estimate.intensity[0, keep].cpu())
@@ -189,6 +199,32 @@ def frame_emotions(
     speech = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
     posterior, intensity, boundary = (torch.cat(parts).numpy() for parts in (posteriors, intensities, boundaries))
     return FrameEmotions(posterior, intensity, speech[since:], boundary)
+
+
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """A voice that equals itself only; no voice equals no voice."""
+
+    voice: Voice | None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.voice is other.voice
+
+    def __hash__(self) -> int:
+        return id(self.voice)
+
+
+def _estimated(
+    mel: torch.Tensor,
+    prosody: torch.Tensor,
+    speech: torch.Tensor,
+    valid: torch.Tensor,
+    *rest: Any,
+) -> tuple[torch.Tensor, ...]:
+    """``DiarizerNetwork.frames``; ``rest``: hidden vectors where it reads some, network, voice, first frame."""
+    *hidden, diarizer, same, since = rest
+    batch = FrameBatch(mel, prosody, speech, valid, *hidden)
+    return tuple(diarizer.frames(batch, same.voice, since))
 
 
 def _check_encoder(diarizer: DiarizerNetwork, features: SpeechFeatures) -> None:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.functionals import Voice
-from sedtalker.emotion.inference import FrameEmotions, frame_emotions, trusted_intensity
+from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emotions, trusted_intensity
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
+from sedtalker.emotion.track import CATEGORIES, Segment
 from sedtalker.errors import InputError
+from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 from sedtalker.speech.stream import EncoderStream, StreamedFeatures
@@ -26,8 +27,6 @@ FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 """Samples of a frame."""
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 """Usual look-ahead, and time between results."""
-KEPT_SECONDS = 20.0
-"""Sound before a final frame that a stream of a given track keeps, so that it finds the same speech as a diarizer's."""
 
 
 class StreamFrames(NamedTuple):
@@ -58,7 +57,8 @@ class SpeechStream:
 
     Every ``hop`` seconds of sound the frames up to ``look_ahead`` seconds ago become final; a frame is therefore known
     ``look_ahead`` to ``look_ahead + hop`` after it was spoken. How the sound was cut into pieces does not matter, bit
-    for bit. A subclass says in ``_emotions`` what the frames express.
+    for bit. A subclass says in ``_emotions`` what frames express. ``steps`` and ``last_steps`` are ``push`` and
+    ``flush`` with their calls of networks handed out (``sedtalker.nn.calls``).
 
     Args:
         encoder: from ``MelEncoder.open``.
@@ -71,6 +71,11 @@ class SpeechStream:
         InputError: look-ahead or hop is no multiple of 20 ms, or negative.
     """
 
+    reads_hidden = True
+    """Whether ``_emotions`` reads hidden vectors of all kept frames."""
+    activity_frames = round(2 * ActivityRule().window * FRAME_CLOCK.rate)
+    """Frames that are kept at least, for ``streamed_speech``."""
+
     def __init__(
         self,
         encoder: MelEncoder,
@@ -80,13 +85,11 @@ class SpeechStream:
         second: MelEncoder | None = None,
     ):
         self.delay, self.hop = frame_count(look_ahead, "look-ahead", 0), frame_count(hop, "hop", 1)
-        context = max(context + encoder.context, round(2 * ActivityRule().window * FRAME_CLOCK.rate))
-        self.encoder_stream = EncoderStream(encoder, context + self.delay + self.hop)
-        self.second_stream = None
-        if second is not None and second.sha256() != encoder.sha256():
-            self.second_stream = EncoderStream(second, context + self.delay + self.hop)
-        self.kept: StreamedFeatures | None = None
-        """The features behind the newest frames."""
+        context = max(context + encoder.context, self.activity_frames)
+        same = second is None or second.sha256() == encoder.sha256()
+        whole, newest = (encoder, None if same else second) if self.reads_hidden else (None, second or encoder)
+        self.encoder_stream = EncoderStream(whole, context + self.delay + self.hop, newest)
+        self.newest: SpeechFeatures | None = None
         self.waiting: list[NDArray[np.float32]] = []
         self.final = 0
         self.ended = False
@@ -98,14 +101,15 @@ class SpeechStream:
 
     @property
     def features(self) -> SpeechFeatures:
-        """The features behind the newest frames; those of earlier frames are dropped after a while."""
-        assert self.kept is not None
-        return self.kept.features
+        """Those of the newest frames."""
+        assert self.newest
+        return self.newest
 
     @property
     def encoder_channels(self) -> int:
         """Channels of the features' hidden vectors."""
-        return (self.second_stream or self.encoder_stream).encoder.channels
+        encoder = self.encoder_stream.newest or self.encoder_stream.encoder
+        return encoder.channels if encoder else 0
 
     def push(self, samples: NDArray[np.floating]) -> StreamFrames:
         """The next samples (N,), mono at 16 kHz in [-1, 1], any number of them.
@@ -116,37 +120,49 @@ class SpeechStream:
         Raises:
             ValueError: the stream was flushed before.
         """
+        return alone(self.steps(samples))
+
+    def flush(self) -> StreamFrames:
+        """The sound has ended: all frames that are left."""
+        return alone(self.last_steps())
+
+    def steps(self, samples: NDArray[np.floating]) -> Steps[StreamFrames]:
+        """See ``push``."""
         if self.ended:
             raise ValueError("the stream has ended: begin a new one")
-        self.waiting.append(
-            np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0, dtype=np.float32)
-        )
+        finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        self.waiting.append(np.clip(finite, -1.0, 1.0, dtype=np.float32))
         step = self.hop * FRAME_LENGTH
         if sum(map(len, self.waiting)) < step:
             return self._nothing()
         sound = np.concatenate(self.waiting)
         whole = len(sound) // step * step
         self.waiting = [sound[whole:]]
-        parts = [self._frames(sound[start : start + step]) for start in range(0, whole, step)]
+        parts = []
+        for start in range(0, whole, step):
+            parts.append((yield from self._frames(sound[start : start + step])))
         return StreamFrames(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def flush(self) -> StreamFrames:
-        """The sound has ended: all frames that are left."""
+    def last_steps(self) -> Steps[StreamFrames]:
+        """See ``flush``."""
         rest = np.concatenate([np.zeros(0, np.float32), *self.waiting])
         self.ended, self.waiting = True, []
-        return self._frames(rest) if self.encoder_stream.samples or len(rest) else self._nothing()
+        if not self.encoder_stream.samples and not len(rest):
+            return self._nothing()
+        return (yield from self._frames(rest))
 
-    def _frames(self, samples: NDArray[np.float32]) -> StreamFrames:
+    def _frames(self, samples: NDArray[np.float32]) -> Steps[StreamFrames]:
         """What becomes final with these samples; everything at the end."""
-        streamed = self.encoder_stream.push(samples)
-        self.kept = streamed if self.second_stream is None else self.second_stream.push(samples)
         begin = self.final
-        self.final = max(begin, streamed.total - (0 if self.ended else self.delay))
+        delay = 0 if self.ended else self.delay
+        streamed = yield from self.encoder_stream.steps(samples, begin, delay)
+        self.newest = streamed.newest or streamed.features.part(begin - streamed.first, streamed.total)
+        self.final = max(begin, streamed.total - delay)
         if begin == self.final:
             return self._nothing()
-        return self._emotions(streamed, begin - streamed.first, self.final - begin)
+        return (yield from self._emotions(streamed, begin - streamed.first, self.final - begin))
 
-    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> StreamFrames:
+    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
         """What ``count`` frames express, from frame ``since`` of what is kept on."""
         raise NotImplementedError
 
@@ -200,38 +216,14 @@ class DiarizerStream(SpeechStream):
         """The categories."""
         return self.diarizer.config.labels
 
-    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> StreamFrames:
-        frames = streamed_emotions(self.diarizer, streamed, self.voice, since)
+    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
+        found = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
+        frames = replace(found, speech=streamed_speech(streamed)[since:])
         new = slice(0, count)
         label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
         intensity = trusted_intensity(frames.intensity[new], frames.posterior[new], self.trust)
         return StreamFrames(times, frames.posterior[new], intensity, frames.speech[new], label)
-
-
-class TrackStream(SpeechStream):
-    """A given track over a ``SpeechStream``: no diarizer is needed, only who speaks when.
-
-    Args:
-        track: the emotion, held beyond both ends.
-        encoder: of the features that somebody else needs, a decoder's.
-        look_ahead: see ``SpeechStream``.
-        hop: see there.
-
-    Raises:
-        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
-    """
-
-    def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
-        super().__init__(encoder, look_ahead, hop, round(KEPT_SECONDS * FRAME_CLOCK.rate))
-        self.track = track
-
-    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> StreamFrames:
-        times = streamed.features.clock.times(len(streamed.features))[since : since + count]
-        given = self.track.at(times)
-        label = (given.posterior * given.intensity[:, None]).argmax(1)
-        speech = streamed_speech(streamed)[since : since + count]
-        return StreamFrames(times, given.posterior, given.intensity, speech, label)
 
 
 def streamed_emotions(

@@ -38,13 +38,13 @@ class AdaptiveNorm(nn.Module):
 
 
 class Streamable(Protocol):
-    """A block that can also run over a stream."""
+    """A block that can also run over streams; its state has ``tensors()`` and is made ``of`` them again."""
 
     def start(self) -> Any:
         """The state before the first frame, for one stream."""
 
     def push(self, x: Tensor, condition: Tensor, state: Any, last: bool) -> tuple[Tensor, Tensor]:
-        """Next frames (1, t, D) and conditions → the frames (1, n, D) now final, and their conditions."""
+        """Next frames (B, t, D) and conditions → the frames (B, n, D) now final, and their conditions."""
 
 
 class MambaBlock(nn.Module):
@@ -73,9 +73,18 @@ class MambaBlock(nn.Module):
 class AttentionState:
     """Frames and conditions that an attention block still needs, and how many of the frames are final already."""
 
-    x: Tensor | None = None
-    condition: Tensor | None = None
+    x: Tensor
+    condition: Tensor
     done: int = 0
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What it holds, to be stacked with that of other streams: how many are final as the length of a tensor."""
+        return self.x, self.condition, self.x[:, : self.done, 0]
+
+    @classmethod
+    def of(cls, x: Tensor, condition: Tensor, done: Tensor) -> AttentionState:
+        """From its tensors."""
+        return cls(x, condition, done.shape[1])
 
 
 class AttentionBlock(nn.Module):
@@ -97,12 +106,12 @@ class AttentionBlock(nn.Module):
 
     def start(self) -> AttentionState:
         """See ``Streamable``."""
-        return AttentionState()
+        like = self.norm.modulation.weight
+        return AttentionState(like.new_zeros(1, 0, len(like) // 3), like.new_zeros(1, 0, like.shape[1]))
 
     def push(self, x: Tensor, condition: Tensor, state: AttentionState, last: bool) -> tuple[Tensor, Tensor]:
         """See ``Streamable``: a frame is final once the frames it attends to have come."""
-        if state.x is not None and state.condition is not None:
-            x, condition = torch.cat([state.x, x], 1), torch.cat([state.condition, condition], 1)
+        x, condition = torch.cat([state.x, x], 1), torch.cat([state.condition, condition], 1)
         ready = x.shape[1] if last else max(state.done, x.shape[1] - self.attention.future)
         out = self(x, condition)[:, state.done : ready] if ready > state.done else x[:, :0]
         final = condition[:, state.done : ready]

@@ -7,7 +7,7 @@ logs and are kept as they would be without any gain, so that a later gain is an 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import activity_level
-from sedtalker.speech.encoder import MelEncoder
+from sedtalker.nn.calls import Call, Steps, alone
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
     FRAME_CLOCK,
@@ -172,24 +174,27 @@ class StreamedFeatures:
         first: number of the first kept frame.
         total: frames so far, the kept ones being ``first … total - 1``.
         loud: level of loud frames in the whole stream so far, for ``speech_activity``.
+        newest: of the frames that were asked for alone, with the hidden vectors of another encoder; or None.
     """
 
     features: SpeechFeatures
     first: int
     total: int
     loud: float
+    newest: SpeechFeatures | None = None
 
 
 class EncoderStream:
     """Encodes sound that comes piece by piece, and keeps the features of its last seconds.
 
     Args:
-        encoder: the built-in one, or another of its kind.
+        encoder: the built-in one, or another of its kind; None: hidden vectors of all kept frames are not needed.
         keep: frames of 20 ms that are kept at least, before the newest piece.
+        newest: an encoder for the newest frames alone, a decoder's; they are always fresh.
     """
 
-    def __init__(self, encoder: MelEncoder, keep: int):
-        self.encoder, self.keep = encoder, keep
+    def __init__(self, encoder: MelEncoder | None, keep: int, newest: MelEncoder | None = None):
+        self.encoder, self.keep, self.newest = encoder, keep, newest
         self.samples = 0
         """How many have come so far."""
         self.tail = torch.zeros(BEFORE)
@@ -199,21 +204,32 @@ class EncoderStream:
         """Analysis frames before ``first`` are gone; those before ``counted`` are in the history."""
         self.rms, self.mel = torch.zeros(0), torch.zeros(0, MEL_BANDS)
         self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(torch.zeros(1, PITCH_WINDOW))))
-        self.hidden = torch.zeros(0, encoder.channels)
+        self.hidden = torch.zeros(0, encoder.channels if encoder is not None else 0)
         self.centre = torch.zeros(MEL_BANDS)
+        self.refreshed: int | None = None
+        """Frames before the newest that are encoded anew when the centre has moved; None: all that are kept."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
 
-    @torch.no_grad()
-    def push(self, samples: NDArray[np.float32]) -> StreamedFeatures:
+    def push(self, samples: NDArray[np.float32], since: int | None = None, delay: int = 0) -> StreamedFeatures:
         """The next samples (N,), a multiple of 320 unless they are the last.
+
+        Args:
+            samples: (N,).
+            since: first of the frames that the encoder of the newest ones encodes; None: it encodes none.
+            delay: frames at the end that it leaves for later.
 
         Returns:
             What the encoder says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
             has left the buffer and the hidden vectors are fresh; see ``STALE`` and ``history`` for the rest.
         """
+        return alone(self.steps(samples, since, delay))
+
+    @torch.no_grad()
+    def steps(self, samples: NDArray[np.float32], since: int | None = None, delay: int = 0) -> Steps[StreamedFeatures]:
+        """``push`` with its calls of networks handed out."""
         known = self.whole
-        self._analyse(torch.from_numpy(np.array(samples, np.float32)))
+        yield from self._analyse(torch.from_numpy(np.array(samples, np.float32)))
         recent = torch.log(self.rms[self.counted - self.first :] + SILENT).double().numpy()
         loud = quantile_with(self.rms_history, recent, LOUD, np.exp)
         gain = float(gain_of(torch.tensor(loud)))
@@ -223,22 +239,27 @@ class EncoderStream:
         level = without_gain(loudness.numpy(), MEL_BANDS * LOG_FLOOR, gain)
         speech, centre = self._speech(mel, level, gain)
         energy = without_gain(activity_level(tracks[:, 0].numpy(), FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
-        since = (self.counted - self.first) // 2
+        recent_energy = energy[(self.counted - self.first) // 2 :]
+        mel = (mel - centre).clamp(-8.0, 8.0)
         features = SpeechFeatures(
             clock=FrameClock(FRAME_CLOCK.rate, FRAME_CLOCK.offset + self.first / 2 / FRAME_CLOCK.rate),
-            hidden=self._encode((mel - centre).clamp(-8.0, 8.0), centre - 2 * np.log(gain), known).numpy(),
-            mel=_pairs((mel - centre).clamp(-8.0, 8.0)).mean(1).numpy(),
+            hidden=(yield from self._encode(mel, centre - 2 * np.log(gain), known)),
+            mel=_pairs(mel).mean(1).numpy(),
             prosody=tracks.numpy(),
             speech=_pairs(speech).any(1).numpy(),
         )
-        overall = quantile_with(
-            self.energy_history, energy[since:], LOUD, partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
-        )
-        latest = StreamedFeatures(features, self.first // 2, self.first // 2 + len(features), overall)
+        newest = None
+        if self.newest is not None and since is not None:
+            first = since - self.first // 2
+            newest = features.part(first, max(0, len(features) - delay - first))
+            newest = replace(newest, hidden=(yield from self._encode_newest(mel, first, len(newest))))
+        scale = partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
+        overall = quantile_with(self.energy_history, recent_energy, LOUD, scale)
+        latest = StreamedFeatures(features, self.first // 2, self.first // 2 + len(mel) // 2, overall, newest)
         self._forget(level, energy)
         return latest
 
-    def _analyse(self, samples: Tensor) -> None:
+    def _analyse(self, samples: Tensor) -> Steps[None]:
         """Frames of the new samples; those that saw the end of the old ones are computed again."""
         self.samples += len(samples)
         self.tail = torch.cat([self.tail, samples])
@@ -247,10 +268,11 @@ class EncoderStream:
         padded = F.pad(self.tail, (0, PITCH_WINDOW + 2 * HOP_LENGTH))
         keep = self.whole - self.first
         narrow = padded[BEFORE - WINDOW_LENGTH // 2 + HOP_LENGTH // 2 :].unfold(0, WINDOW_LENGTH, HOP_LENGTH)[new]
-        self.rms = torch.cat([self.rms[:keep], frame_rms(narrow)])
-        self.mel = torch.cat([self.mel[:keep], mel_power(narrow)])
-        pitch = pitch_frames(padded.unfold(0, PITCH_WINDOW, HOP_LENGTH)[new])
-        self.pitch = PitchFrames(*(torch.cat([a[:keep], b]) for a, b in zip(self.pitch, pitch, strict=True)))
+        wide = padded.unfold(0, PITCH_WINDOW, HOP_LENGTH)[new]
+        rms, mel, *pitch = yield Call(_measured, (narrow[None], wide[None]))
+        self.rms = torch.cat([self.rms[:keep], rms[0]])
+        self.mel = torch.cat([self.mel[:keep], mel[0]])
+        self.pitch = PitchFrames(*(torch.cat([a[:keep], b[0]]) for a, b in zip(self.pitch, pitch, strict=True)))
         whole = max(0, (self.samples - BEFORE) // HOP_LENGTH)
         self.tail = self.tail[(whole - self.whole) * HOP_LENGTH :]
         self.whole = whole
@@ -271,18 +293,28 @@ class EncoderStream:
         mean = (torch.from_numpy(total) + mel[new:][chosen].double().sum(0)) / (count + int(chosen.sum()))
         return speech, mean.to(mel.dtype)
 
-    def _encode(self, mel: Tensor, centre: Tensor, known: int) -> Tensor:
+    def _encode(self, mel: Tensor, centre: Tensor, known: int) -> Steps[NDArray[np.float32]]:
         """Hidden vectors of the kept frames; ``known`` analysis frames were certain before."""
+        if self.encoder is None:
+            return np.zeros((len(mel) // 2, 0), np.float32)
         context = self.encoder.context
         done = max(0, (known - self.first) // 2 - context)
         done -= done % getattr(self.encoder.network, "grid", 1)  # frames that share a hidden vector stay together
         if not done or float((centre - self.centre).abs().max()) > STALE:
-            self.centre, done = centre, 0
+            self.centre, done = centre, 0 if self.refreshed is None else max(0, done - self.refreshed)
         start = max(0, done - context)
-        device = next(self.encoder.network.parameters()).device
-        fresh = self.encoder.network(mel[None, 2 * start :].to(device))[0, done - start :].cpu()
+        fresh = yield from _encoded(self.encoder, mel[2 * start :], done - start, len(mel) // 2 - done)
         self.hidden = torch.cat([self.hidden[:done], fresh])
-        return self.hidden
+        return self.hidden.numpy()
+
+    def _encode_newest(self, mel: Tensor, first: int, count: int) -> Steps[NDArray[np.float32]]:
+        """Hidden vectors of kept frames from ``first`` on, of the encoder of the newest frames."""
+        assert self.newest is not None
+        if not count:
+            return np.zeros((0, self.newest.channels), np.float32)
+        start = max(0, first - self.newest.context)
+        start -= start % getattr(self.newest.network, "grid", 1)
+        return (yield from _encoded(self.newest, mel[2 * start :], first - start, count)).numpy()
 
     def _forget(self, level: NDArray[np.float64], energy: NDArray[np.float64]) -> None:
         """Move old frames to the history; ``ALIGNMENT`` of them stay in the buffer for what smooths over them."""
@@ -300,6 +332,22 @@ class EncoderStream:
         self.rms, self.mel = self.rms[2 * drop :], self.mel[2 * drop :]
         self.pitch = PitchFrames(*(part[2 * drop :] for part in self.pitch))
         self.hidden = self.hidden[drop:]
+
+
+def _measured(narrow: Tensor, wide: Tensor) -> tuple[Tensor, ...]:
+    """Level, mel powers and ``PitchFrames`` of windows of 25 ms and of 50 ms around the same moments."""
+    return frame_rms(narrow), mel_power(narrow), *pitch_frames(wide)
+
+
+def _encoded(encoder: MelEncoder, mel: Tensor, first: int, count: int) -> Steps[Tensor]:
+    """Hidden vectors (count, D) of centred log-mels (2T, 80) from frame ``first`` on."""
+    device = next(encoder.network.parameters()).device
+    (hidden,) = yield Call(_hidden, (mel[None].to(device),), (encoder.network, first, count))
+    return hidden[0].cpu()
+
+
+def _hidden(mel: Tensor, network: SpeechEncoder | EmotionEncoder, first: int, count: int) -> tuple[Tensor, ...]:
+    return (network.part(mel, first, count),)
 
 
 def _pairs(values: Tensor) -> Tensor:

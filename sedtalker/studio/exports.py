@@ -17,9 +17,10 @@ from sedtalker.export.formats import export, export_formats, parse_formats
 from sedtalker.progress import Hook, one_step
 from sedtalker.render.light import load_lighting
 from sedtalker.render.video import render_video
+from sedtalker.server.models import Models
 from sedtalker.storage import OutputFolder
 from sedtalker.studio.document import checked
-from sedtalker.studio.session import Models, Snapshot
+from sedtalker.studio.session import Snapshot
 
 log = logging.getLogger(__name__)
 

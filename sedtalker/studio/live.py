@@ -32,9 +32,9 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.nn import torch_threads
+from sedtalker.server.models import Models
 from sedtalker.studio.document import Settings
 from sedtalker.studio.head import target_names
-from sedtalker.studio.session import Models
 
 Floats = NDArray[np.float32]
 

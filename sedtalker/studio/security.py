@@ -7,14 +7,16 @@ foreign name that was pointed here is refused), and ``Origin``, where a browser 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
-import json
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sedtalker.server.access import refuse
 
 NAMES = ("127.0.0.1", "localhost")
 """Hosts under which the studio may be asked."""
@@ -65,13 +67,17 @@ class Guard:
             return
         refusal = self._refusal(Headers(scope=scope), scope["path"])
         if refusal is not None:
-            await _refuse(scope, receive, send, refusal)
+            await refuse(scope, receive, send, 403, refusal)
             return
         rest = scope["path"][len(self.token) + 1 :]
         inner = {**scope, "path": rest or "/", "raw_path": None}
         inner.pop("raw_path")
 
+        started = False
+
         async def protected(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("content-security-policy", content_policy(self.port))
@@ -81,7 +87,12 @@ class Guard:
                 headers["cache-control"] = "no-store"
             await send(message)
 
-        await self.app(inner, receive, protected)
+        try:
+            await self.app(inner, receive, protected)
+        except asyncio.CancelledError:
+            # The studio ends, and did not wait for this answer any longer. Nobody needs a traceback of it.
+            if not started:
+                await refuse(scope, receive, send, 503, "the studio has ended")
 
     def _refusal(self, headers: Headers, path: str) -> str | None:
         """Why a request is refused, or None."""
@@ -93,15 +104,3 @@ class Guard:
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             return "open the address that `sedtalker studio` printed: it has a token in it"
         return None
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": why})
-        return
-    body = json.dumps({"error": why}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import mimetypes
-import os
-import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,15 +17,16 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from sedtalker.errors import InputError
 from sedtalker.face import Face
+from sedtalker.server.models import Models
+from sedtalker.server.sockets import bound_socket, new_token
 from sedtalker.studio import opening
 from sedtalker.studio.autosave import StudioFolder
 from sedtalker.studio.file_routes import opened_from_disk
 from sedtalker.studio.project import SUFFIX
 from sedtalker.studio.routes import Routes
 from sedtalker.studio.security import Guard
-from sedtalker.studio.session import Models, Session, Subject
+from sedtalker.studio.session import Session, Subject
 from sedtalker.studio.studio import Studio
 
 HOST = "127.0.0.1"
@@ -56,27 +55,6 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
 
     routes = Routes(studio, port)
     return Guard(Starlette(routes=routes.table(), exception_handlers=routes.errors(), lifespan=lifespan), token, port)
-
-
-def bound_socket(port: int) -> socket.socket:
-    """A socket on the loopback interface that takes connections from now on.
-
-    Args:
-        port: 0 for any that is free.
-
-    Raises:
-        InputError: the port is in use, or must not be used.
-    """
-    try:
-        return socket.create_server((HOST, port), backlog=128)
-    except OSError as error:
-        why = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise InputError(f"port {port} cannot be used ({why}): choose another with --port, or --port 0") from None
-
-
-def new_token() -> str:
-    """A token that nobody guesses."""
-    return secrets.token_urlsafe(24)
 
 
 def serve(app: Any, bound: socket.socket) -> None:

@@ -7,7 +7,6 @@ work (``analyse``, ``Face.from_mesh``, exports) is done elsewhere and its result
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.animator import Animator
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
+from sedtalker.server.models import Models
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Base, Document, changed
@@ -32,22 +31,6 @@ from sedtalker.studio.sound import Clip
 from sedtalker.studio.words import Word
 
 Floats = NDArray[np.float32]
-
-
-class Models:
-    """The networks, opened when they are first needed; any thread may ask."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._animators: dict[str, Animator] = {}
-
-    def animator(self, name: str = "decoder") -> Animator:
-        """The built-in animator, or the one that streams."""
-        with self._lock:
-            if name not in self._animators:
-                diarizer = self._animators["decoder"].diarizer if "decoder" in self._animators else "diarizer"
-                self._animators[name] = Animator.from_pretrained(name, diarizer=diarizer)
-            return self._animators[name]
 
 
 @dataclass(frozen=True, eq=False)

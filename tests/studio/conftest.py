@@ -27,7 +27,7 @@ def made_track(duration: float = 4.0, labels: tuple[str, ...] = ("neutral", "hap
 
 @pytest.fixture(scope="session")
 def models():
-    from sedtalker.studio.session import Models
+    from sedtalker.server.models import Models
 
     return Models()
 

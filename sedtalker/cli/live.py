@@ -1,0 +1,211 @@
+"""``sedtalker live``: a face that moves in an engine while somebody speaks into the microphone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+
+import typer
+
+from sedtalker.cli import options as o
+from sedtalker.cli.console import PIPE, JsonOption, QuietOption, fail_clearly, say, write_json
+from sedtalker.cli.stream import DecoderOption, HopOption, LookAheadOption, open_streaming, stream_settings
+from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from sedtalker.animation.stream import AnimationStream
+    from sedtalker.live.pacing import Pace
+    from sedtalker.live.senders import Sender
+    from sedtalker.live.session import LiveSettings
+
+ToOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--to",
+        metavar="ADDRESS",
+        help="Where the face goes, repeatable or with commas: livelink://, vmc://, vrchat://, ifacialmocap:// or "
+        "ws://, with HOST:PORT if it is not this machine's usual one; - prints JSON lines.",
+    ),
+]
+"""Of the receivers."""
+DelayOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MS",
+        help="Milliseconds from a sound to its face. Default: as soon as it is known while you speak; synchronised "
+        "with sound that --speak plays.",
+    ),
+]
+"""Of the face against the sound."""
+RateOption = Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second that are sent.")]
+"""Of the receivers."""
+SpeakerOption = Annotated[str | None, typer.Option(help="Loudspeaker of --speak: number or part of its name.")]
+"""Of the loudspeaker."""
+
+
+@fail_clearly
+def live(
+    context: typer.Context,
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Speech; - reads 16-bit mono PCM at 16 kHz, or a wav, from stdin. Default: the microphone."
+        ),
+    ] = None,
+    to: ToOption = None,
+    device: Annotated[str | None, typer.Option(help="Microphone: number or part of its name.")] = None,
+    list_devices: Annotated[bool, typer.Option("--list-devices", help="Show microphones and loudspeakers.")] = False,
+    delay: DelayOption = None,
+    speak: Annotated[bool, typer.Option("--speak", help="Play the file on the loudspeaker, too.")] = False,
+    speaker: SpeakerOption = None,
+    look_ahead: LookAheadOption = 0.12,
+    hop: HopOption = 0.08,
+    rate: RateOption = 60.0,
+    emotion: o.EmotionOption = None,
+    enroll: o.EnrollOption = None,
+    trust: o.TrustOption = 1.0,
+    intensity: o.IntensityOption = 1.0,
+    expressivity: o.ExpressivityOption = 1.0,
+    articulation: o.ArticulationOption = 1.0,
+    gain: o.GainOption = None,
+    style: o.StyleOption = "natural",
+    seed: o.SeedOption = 0,
+    blinks: o.BlinksOption = True,
+    gaze: o.GazeOption = True,
+    head: o.HeadOption = True,
+    decoder: DecoderOption = None,
+    max_seconds: o.MaxSecondsOption = 3600.0,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    preset: o.PresetOption = None,
+    save_preset: o.SavePresetOption = None,
+) -> None:
+    """Send the moving face to Unreal, VRM avatars, VRChat or web pages while somebody speaks.
+
+    Ctrl-C ends it; the face comes to rest first.
+    """
+    from sedtalker.animation.stream import AnimationStream, emotion_stream
+    from sedtalker.live.addresses import open_senders, parse_targets
+    from sedtalker.live.session import LiveSettings
+
+    if list_devices:
+        _print_devices(as_json)
+        return
+    targets = parse_targets(to or [])
+    if speak and (source is None or source == PIPE):
+        raise InputError("--speak plays a file; a microphone or a pipe plays already")
+    o.check_files(source if source != PIPE else None, decoder, *(enroll or []))
+    wanted = stream_settings(
+        look_ahead=look_ahead,
+        hop=hop,
+        fps=rate,
+        emotion=emotion,
+        enroll=enroll,
+        intensity=intensity,
+        gains=(expressivity, articulation, gain),
+        style=style,
+        seed=seed,
+        idle=(blinks, gaze, head),
+    )
+    animator = open_streaming(decoder, emotion, trust, "cpu")
+    emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, wanted)
+    stream = AnimationStream(emotions, animator.decoder, wanted)
+    o.save_preset(context, save_preset)
+    settings = LiveSettings(rate, None if delay is None else delay / 1000.0)
+    senders = open_senders(targets, rate, print_line)
+    if not quiet:
+        _say_delay(source, stream, settings)
+    pace = _run(source, stream, senders, settings, device, speak, speaker, max_seconds)
+    show_pace(pace, as_json and all(target.protocol != "-" for target in targets), quiet)
+
+
+def _run(
+    source: Path | None,
+    stream: AnimationStream,
+    senders: list[Sender],
+    settings: LiveSettings,
+    device: str | None,
+    speak: bool,
+    speaker: str | None,
+    max_seconds: float,
+) -> Pace:
+    """The session; senders are closed whatever happens."""
+    from sedtalker.audio import load_audio
+    from sedtalker.audio.pipe import pipe_samples
+    from sedtalker.live.microphone import BLOCK_SECONDS, Loudspeaker, Microphone
+    from sedtalker.live.session import play_live, play_sound
+
+    try:
+        if source == PIPE:
+            return play_live(pipe_samples(_stdin()), stream, senders, settings)
+        if source is None:
+            microphone = Microphone(device)
+            try:
+                return play_live(microphone, stream, senders, settings)
+            finally:
+                microphone.close()
+                if microphone.dropped:
+                    say(
+                        f"note: {microphone.dropped * BLOCK_SECONDS:.1f} s of sound were lost: this machine is too busy"
+                    )
+        samples = load_audio(source, max_seconds).samples
+        return play_sound(samples, stream, senders, settings, Loudspeaker(samples, speaker) if speak else None)
+    finally:
+        for sender in senders:
+            sender.close()
+
+
+def _say_delay(source: Path | None, stream: AnimationStream, settings: LiveSettings) -> None:
+    if source is not None and source != PIPE:
+        say("sending; Ctrl-C ends it")
+        return
+    from sedtalker.live.session import shortest_delay
+
+    seconds = shortest_delay(stream.settings) if settings.delay is None else settings.delay
+    say(f"speak; the face follows {1000 * seconds:.0f} ms later; Ctrl-C ends it")
+
+
+def show_pace(pace: Pace, as_json: bool, quiet: bool) -> None:
+    """Say how many frames were sent, and how evenly."""
+    if as_json:
+        write_json({"sent": pace.sent, "missed": pace.missed, "seconds": round(pace.seconds, 3), "rate": pace.rate})
+    elif not quiet:
+        say(f"{pace.sent} frames in {pace.seconds:.1f} s, {pace.missed} left out")
+
+
+def print_line(line: str) -> None:
+    """Print a line at once.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+    """
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        # keep Python from failing again when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _stdin() -> BinaryIO:
+    """Stdin without a buffer, whose lock a thread that waits for sound would keep beyond the end of the program."""
+    try:
+        return cast(BinaryIO, open(sys.stdin.fileno(), "rb", buffering=0, closefd=False))
+    except (OSError, ValueError, AttributeError):
+        return sys.stdin.buffer
+
+
+def _print_devices(as_json: bool) -> None:
+    from sedtalker.live.microphone import list_devices
+
+    devices = list_devices()
+    if as_json:
+        write_json([device._asdict() for device in devices])
+        return
+    if not devices:
+        raise InputError("this machine has no sound devices")
+    for device in devices:
+        usual = ", usual microphone" * device.usual_input + ", usual loudspeaker" * device.usual_output
+        print(f"{device.number:3}  {device.name}  ({device.inputs} in, {device.outputs} out{usual})")

@@ -1,0 +1,99 @@
+"""``sedtalker serve``: recordings by HTTP and streams by WebSocket, for other programs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sedtalker.cli import options as o
+from sedtalker.cli.console import JsonOption, QuietOption, fail_clearly, say
+from sedtalker.errors import InputError, extra
+
+if TYPE_CHECKING:
+    from sedtalker.face.face import Face
+
+SHORTEST_TOKEN = 16
+"""Characters of a token that somebody chooses."""
+
+
+@fail_clearly
+def serve(
+    host: Annotated[str, typer.Option(help="Interface; 127.0.0.1: this machine alone, 0.0.0.0: any.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="SEDTALKER_TOKEN", help="That clients send; default: a random one, printed."),
+    ] = None,
+    no_token: Annotated[bool, typer.Option("--no-token", help="Clients need no token; on 127.0.0.1 only.")] = False,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="A web page that may ask, https://example.org; repeatable.")
+    ] = None,
+    mesh: Annotated[
+        list[Path] | None, typer.Option(help="A head or .sedface to offer as a face, by its file name; repeatable.")
+    ] = None,
+    max_clients: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 64,
+    max_requests: Annotated[int, typer.Option(min=1, help="Recordings that are worked on or wait.")] = 8,
+    max_seconds: Annotated[float, typer.Option(min=1.0, help="Of sound in a recording or a stream.")] = 3600.0,
+    max_bytes: Annotated[int, typer.Option(min=1024, help="Of a request.")] = 64 * 2**20,
+    max_idle: Annotated[float, typer.Option(min=1.0, help="Seconds without sound that close a stream.")] = 30.0,
+    workers: Annotated[int, typer.Option(min=1, help="Recordings worked on at once.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="That decode streams; 0: as many as there are cores.")] = 0,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Serve other programs: recordings by HTTP, many streams by WebSocket. Ends with Ctrl-C."""
+    with extra("serve"):
+        import prometheus_client  # noqa: F401
+        import python_multipart  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    from sedtalker.server.limits import Limits
+    from sedtalker.server.server import make_app
+    from sedtalker.server.server import serve as run
+    from sedtalker.server.service import Service
+    from sedtalker.server.sockets import LOOPBACK, bound_socket, new_token
+
+    if no_token and host not in LOOPBACK:
+        raise InputError("--no-token is for 127.0.0.1 only: everybody on the network could use the server")
+    if no_token and token is not None:
+        raise InputError("choose one of --token and --no-token")
+    if token is not None and token != "random" and len(token) < SHORTEST_TOKEN:
+        raise InputError(f"the token is too short: give at least {SHORTEST_TOKEN} characters, or none for a random one")
+    chosen = None if no_token else token if token not in (None, "random") else new_token()
+    if chosen is not None and not (chosen.isascii() and chosen.isprintable() and " " not in chosen):
+        raise InputError("the token has signs that no header can carry: use letters, digits, - and _")
+    bound = bound_socket(port, host)
+    number = int(bound.getsockname()[1])
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{number}"
+
+    def started() -> None:
+        if as_json:
+            print(json.dumps({"url": address, "token": chosen}), flush=True)
+        else:
+            print(address, flush=True)
+            if chosen is not None and token in (None, "random"):
+                print(f"token: {chosen}", flush=True)
+
+    limits = Limits(clients=max_clients, requests=max_requests, seconds=max_seconds, bytes=max_bytes, idle=max_idle)
+    service = Service(limits, _faces(mesh or []), workers, threads or os.cpu_count() or 1)
+    logging.getLogger("sedtalker").setLevel(logging.ERROR)  # notes on recordings are nobody's here
+    run(make_app(service, chosen, host, number, allow_origin or (), started), service, bound)
+    say("the server is closed")
+
+
+def _faces(meshes: list[Path]) -> dict[str, Face]:
+    """The heads that clients may choose, by the names of their files."""
+    from sedtalker.progress import no_progress
+
+    found: dict[str, Face] = {}
+    o.check_files(*meshes)
+    for path in meshes:
+        face = o.open_face(path, None, None, None, False, no_progress)
+        found[path.stem] = face  # type: ignore[assignment]
+    return found

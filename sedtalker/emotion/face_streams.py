@@ -1,0 +1,122 @@
+"""What a face reads while somebody speaks: features at once, and an emotion that is given or recognised meanwhile.
+
+Lips have to move with the sound; an expression may follow by half a second, as it does in people, and is recognised
+better from more sound. So a face reads the newest sound, and a diarizer of its own pace says meanwhile what it
+expresses.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.emotion.stream import DiarizerStream, SpeechStream, StreamFrames
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.nn.calls import Steps, alone
+from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.stream import StreamedFeatures
+
+ONSET_SECONDS = 0.15
+"""Time constant with which the face takes on a newly recognised emotion."""
+REFRESHED_SECONDS = 4.0
+"""Sound before the newest whose hidden vectors are computed anew when the microphone's spectrum is known better."""
+LIPS_SECONDS = 2.0
+"""Sound before the newest that is kept for the lips."""
+
+
+class LateEmotions(SpeechStream):
+    """Features ``look_ahead`` after they were said, with the emotion that a diarizer had recognised by then.
+
+    Frames that have become final carry what the diarizer said last, eased over ``ONSET_SECONDS``; before it has said
+    anything they are neutral. How the sound was cut into pieces does not matter, bit for bit. The diarizer's own work
+    is left for ``settle``, so that the lips need not wait for it; what was not settled is done with the next hop.
+
+    Args:
+        emotions: a fresh stream of a diarizer; its labels are those of the frames.
+        encoder: of the features, a decoder's.
+        look_ahead: seconds of sound after a frame that its features wait for.
+        hop: seconds of sound between results.
+
+    Raises:
+        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
+    """
+
+    reads_hidden = False
+    activity_frames = 0
+
+    def __init__(self, emotions: DiarizerStream, encoder: MelEncoder, look_ahead: float, hop: float):
+        super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
+        self.emotions = emotions
+        emotions.encoder_stream.refreshed = round(REFRESHED_SECONDS * FRAME_CLOCK.rate)
+        self.backlog: list[NDArray[np.float32]] = []
+        """Sound that the diarizer has not had yet."""
+        self.posterior = self.wanted = np.eye(len(emotions.labels), dtype=np.float32)[0]
+        self.intensity = self.wanted_intensity = 0.0
+        self.label = 0
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The categories."""
+        return self.emotions.labels
+
+    def settle(self) -> None:
+        """Give the diarizer the sound that the lips have had: work for the time until the next comes."""
+        alone(self.settle_steps())
+
+    def settle_steps(self) -> Steps[None]:
+        """``settle`` with its calls of networks handed out."""
+        while self.backlog:
+            frames = yield from self.emotions.steps(self.backlog.pop(0))
+            if len(frames.times):
+                self.wanted, self.wanted_intensity = frames.posterior[-1], float(frames.intensity[-1])
+                self.label = int(frames.label[-1])
+
+    def _frames(self, samples: NDArray[np.float32]) -> Steps[StreamFrames]:
+        yield from self.settle_steps()
+        frames = yield from super()._frames(samples)
+        if not self.ended:
+            self.backlog.append(samples)
+        return frames
+
+    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
+        yield from ()
+        posterior, intensity = np.empty((count, len(self.labels)), np.float32), np.empty(count, np.float32)
+        share = np.float32(1.0 - np.exp(-1.0 / (ONSET_SECONDS * FRAME_CLOCK.rate)))
+        for k in range(count):
+            self.posterior = self.posterior + share * (self.wanted - self.posterior)
+            self.intensity += float(share) * (self.wanted_intensity - self.intensity)
+            posterior[k], intensity[k] = self.posterior, self.intensity
+        part = slice(since, since + count)
+        times = streamed.features.clock.times(since + count)[part]
+        label = np.full(count, self.label, np.int64)
+        return StreamFrames(times, posterior, intensity, streamed.features.speech[part], label)
+
+
+class TrackStream(SpeechStream):
+    """A given track over a ``SpeechStream``: no diarizer is needed.
+
+    Args:
+        track: the emotion, held beyond both ends.
+        encoder: of the features that somebody else needs, a decoder's.
+        look_ahead: see ``SpeechStream``.
+        hop: see there.
+
+    Raises:
+        InputError: look-ahead or hop is no multiple of 20 ms, or negative.
+    """
+
+    reads_hidden = False
+    activity_frames = 0
+
+    def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
+        super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
+        self.track = track
+
+    def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
+        yield from ()
+        times = streamed.features.clock.times(len(streamed.features))[since : since + count]
+        given = self.track.at(times)
+        label = (given.posterior * given.intensity[:, None]).argmax(1)
+        speech = streamed.features.speech[since : since + count]
+        return StreamFrames(times, given.posterior, given.intensity, speech, label)

@@ -1,0 +1,74 @@
+"""Unreal's Live Link Face: one UDP packet a frame, as the iPhone app sends them.
+
+Big-endian but for the version: ``<I`` 6; an identifier of 37 characters that begins with ``$``; ``!i`` length of the
+subject's name and the name; ``!I`` frame number, ``!f`` sub-frame; ``!II`` frames a second as a fraction; ``!B`` 61 and
+61 floats: the shapes in the order of Unreal's ``EARFaceBlendShape``, then yaw, pitch and roll of the head and of both
+eyes.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import uuid
+
+import numpy as np
+
+from sedtalker.animation.stream import StreamedFrame
+from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.live.senders import Angles, UdpSocket, eye_angles, head_angles
+
+PORT = 11111
+"""On which Unreal receives."""
+VERSION = 6
+"""Of the packets."""
+SWAPPED = {"jawRight": "jawLeft", "jawLeft": "jawRight", "mouthRight": "mouthLeft", "mouthLeft": "mouthRight"}
+"""Where Unreal's order has the other side first."""
+ORDER = [INDEX[SWAPPED.get(name, name)] for name in ARKIT_52]
+"""Indices of the shapes in the order of ``EARFaceBlendShape``."""
+RATE = 60
+"""Frames a second that the packets state."""
+
+
+def livelink_packet(frame: StreamedFrame, number: int, subject: str, identifier: str) -> bytes:
+    """The packet of a frame.
+
+    Args:
+        frame: the face.
+        number: of the frame.
+        subject: name that Unreal lists.
+        identifier: of the device, 37 characters.
+    """
+    name = subject.encode("utf-8")
+    turned = [_radians(angles) for angles in (head_angles(frame), *eye_angles(frame))]
+    values = np.concatenate([np.clip(frame.weights, 0.0, 1.0)[ORDER], np.ravel(turned)])
+    head = struct.pack("<I", VERSION) + identifier.encode("ascii") + struct.pack("!i", len(name)) + name
+    return head + struct.pack("!IfII", number & 0xFFFFFFFF, 0.0, RATE, 1) + struct.pack("!B61f", 61, *values)
+
+
+def _radians(angles: Angles) -> tuple[float, float, float]:
+    """Yaw to the right, pitch up and roll to the right, in radians, as Unreal's rotators have them."""
+    return math.radians(-angles.yaw), math.radians(-angles.pitch), math.radians(angles.roll)
+
+
+class LiveLinkSender:
+    """Sends to an Unreal editor or game.
+
+    Args:
+        host: where Unreal runs.
+        port: on which it receives.
+        subject: name that Unreal lists.
+    """
+
+    def __init__(self, host: str, port: int = PORT, subject: str = "SEDTalker"):
+        self.socket = UdpSocket(host, port, "livelink")
+        self.subject, self.identifier, self.number = subject, f"${uuid.uuid4()}", 0
+
+    def send(self, frame: StreamedFrame) -> None:
+        """See ``Sender``."""
+        self.socket.send(livelink_packet(frame, self.number, self.subject, self.identifier))
+        self.number += 1
+
+    def close(self) -> None:
+        """See ``Sender``."""
+        self.socket.close()

@@ -1,0 +1,243 @@
+"""The clock of what is sent: 60 times a second the face of that moment, between the frames that are known.
+
+A playhead says which moment of the sound is shown now. ``SteadyPlayhead`` never leaves its clock, or the sound card's
+where that plays the sound; ``FollowingPlayhead`` follows a microphone or a pipe, whose clock is another one.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sedtalker.animation.stream import StreamedFrame
+
+RATE = 60.0
+"""Frames a second that are sent."""
+SLEW = 0.005
+"""Share by which a playhead may run faster or slower than the clock while it makes up for a difference."""
+WATCHED = 10.0
+"""Seconds over which ``FollowingPlayhead`` watches how early frames come."""
+TOLERANCE = 0.005
+"""Seconds of difference that are left alone."""
+LIVE_MARGIN = 0.5
+"""Frames that come so many seconds early are of a sound that was there before: nobody is speaking just now."""
+JUMP = 0.15
+"""Seconds from which on a difference to the sound card is made up for at once."""
+
+
+class Clock(Protocol):
+    """Seconds that only go on."""
+
+    def now(self) -> float:
+        """Seconds since some beginning."""
+
+    def sleep_until(self, moment: float) -> None:
+        """Come back at ``moment``, or at once if it has passed."""
+
+
+class MonotonicClock:
+    """The machine's own."""
+
+    def now(self) -> float:
+        """See ``Clock``."""
+        return time.monotonic()
+
+    def sleep_until(self, moment: float) -> None:
+        """See ``Clock``."""
+        if (left := moment - time.monotonic()) > 0:
+            time.sleep(left)
+
+
+@dataclass
+class Pace:
+    """How a run went.
+
+    Attributes:
+        sent: ticks.
+        missed: ticks that were left out because the machine was busy.
+        seconds: from the first to the last.
+    """
+
+    sent: int = 0
+    missed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Ticks a second."""
+        return (self.sent - 1) / self.seconds if self.seconds else 0.0
+
+
+def keep_pace(clock: Clock, tick: Callable[[float], bool], rate: float = RATE, pace: Pace | None = None) -> Pace:
+    """Call ``tick(now)`` at every multiple of ``1 / rate`` seconds from now on, until it says False.
+
+    Multiples count from one beginning, so nothing adds up; those that have passed are left out.
+
+    Args:
+        clock: the time.
+        tick: what is done; False ends it.
+        rate: ticks a second.
+        pace: is filled in, also where ``tick`` raises.
+    """
+    pace = Pace() if pace is None else pace
+    began, number = clock.now(), 0
+    while True:
+        clock.sleep_until(began + number / rate)
+        now = clock.now()
+        pace.seconds = now - began
+        if not tick(now):
+            return pace
+        pace.sent += 1
+        following = max(number + 1, math.ceil((clock.now() - began) * rate - 1e-6))
+        pace.missed += following - number - 1
+        number = following
+
+
+# --- Frames that are known.
+
+
+class FrameBuffer:
+    """Frames in order of time, from the one shown now on; one thread adds, another shows.
+
+    Args:
+        ahead: seconds of frames beyond the one shown; who adds more waits.
+    """
+
+    def __init__(self, ahead: float):
+        self.ahead = ahead
+        self.frames: deque[StreamedFrame] = deque()
+        self.newest = -math.inf
+        self.shown = 0.0
+        self.ended = False
+        self.closed = False
+        self._changed = threading.Condition()
+
+    def add(self, frame: StreamedFrame) -> bool:
+        """Add the next frame, when there is room; False once the buffer is closed."""
+        with self._changed:
+            while not self.closed and frame.time > self.shown + self.ahead:
+                self._changed.wait(0.5)
+            self.frames.append(frame)
+            self.newest = frame.time
+            return not self.closed
+
+    def end(self) -> None:
+        """No more will come."""
+        self.ended = True
+
+    def close(self) -> None:
+        """Nobody shows them any more: whoever waits to add goes on."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+    def at(self, moment: float) -> StreamedFrame | None:
+        """The face at ``moment`` seconds, between two frames, held beyond the last; moments only go on."""
+        with self._changed:
+            self.shown = max(self.shown, moment)
+            while len(self.frames) > 1 and self.frames[1].time <= moment:
+                self.frames.popleft()
+            self._changed.notify_all()
+            if not self.frames:
+                return None
+            before = self.frames[0]
+            after = self.frames[1] if len(self.frames) > 1 else before
+        return between(before, after, moment)
+
+
+def between(before: StreamedFrame, after: StreamedFrame, moment: float) -> StreamedFrame:
+    """The face at a moment from ``before`` to ``after``, linear; emotion of ``before``."""
+    apart = after.time - before.time
+    share = float(np.clip((moment - before.time) / apart, 0.0, 1.0)) if apart > 0 else 0.0
+    weights = (1.0 - share) * before.weights + share * after.weights
+    head = (1.0 - share) * before.head + share * after.head
+    intensity = (1.0 - share) * before.intensity + share * after.intensity
+    time = before.time + share * apart
+    return StreamedFrame(time, np.float32(weights), np.float32(head), before.emotion, intensity)
+
+
+# --- Which moment is shown.
+
+
+class Playhead(Protocol):
+    """Says which moment of the sound is shown."""
+
+    def at(self, now: float, newest: float, ended: bool) -> float:
+        """Seconds of the sound at clock time ``now``.
+
+        Args:
+            now: of the clock, only going on.
+            newest: time of the newest frame that is known.
+            ended: whether it is the last.
+        """
+
+
+class SteadyPlayhead:
+    """The clock's time since the beginning, or the sound card's.
+
+    Args:
+        began: clock time of second 0.
+        played: the second of the sound that is played at a clock time, None while none is.
+        delay: seconds that the face comes later.
+    """
+
+    def __init__(self, began: float, played: Callable[[float], float | None] = lambda now: None, delay: float = 0.0):
+        self.began, self.played, self.delay = began, played, delay
+        self.last = began
+
+    def at(self, now: float, newest: float, ended: bool) -> float:
+        """See ``Playhead``."""
+        second = self.played(now)
+        if second is not None:
+            late = now - self.began - second
+            if abs(late) > JUMP:
+                self.began += late
+            else:
+                most = SLEW * (now - self.last)
+                self.began += float(np.clip(late, -most, most))
+        self.last = now
+        return now - self.began - self.delay
+
+
+class FollowingPlayhead:
+    """Follows frames that come while somebody speaks: as late as ``slack`` asks, and never beyond the newest.
+
+    Where frames come late the face waits, and stays so much later; where they keep coming early, because the
+    microphone's clock is faster or after a wait, it catches up unnoticeably.
+
+    Args:
+        began: clock time at which second 0 is shown.
+        slack: seconds of frames that are left when new ones come, at least.
+    """
+
+    def __init__(self, began: float, slack: float):
+        self.began, self.slack = began, slack
+        self.last, self.newest = began, -math.inf
+        self.early: deque[tuple[float, float]] = deque()
+        """When new frames came, and by how much the newest of the old ones was ahead of the clock then."""
+        self.waited = 0.0
+
+    def at(self, now: float, newest: float, ended: bool) -> float:
+        """See ``Playhead``."""
+        if newest > self.newest:
+            if math.isfinite(self.newest):
+                self.early.append((now, self.newest - now))
+            self.newest = newest
+        while self.early and self.early[0][0] < now - WATCHED:
+            self.early.popleft()
+        least = self.began + min((early for _, early in self.early), default=-self.began)
+        if now - self.began > WATCHED and self.slack + TOLERANCE < least < LIVE_MARGIN:
+            self.began -= SLEW * (now - self.last)
+        self.last = now
+        late = now - self.began - newest
+        if late > 0 and not ended and math.isfinite(newest):
+            self.began += late
+            self.waited += late
+        return now - self.began

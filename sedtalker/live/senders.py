@@ -1,0 +1,162 @@
+"""What a sender is, the UDP socket that most of them write to, and the angles that engines ask for."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from sedtalker.animation.stream import StreamedFrame
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52, INDEX
+
+log = logging.getLogger(__name__)
+
+FULL_GAZE = 30.0
+"""Degrees that an eye turns at an ``eyeLook…`` weight of 1, as in ``idle_motion.eye_look``."""
+
+
+class Sender(Protocol):
+    """Takes the face 60 times a second and passes it on; never waits for whoever reads."""
+
+    def send(self, frame: StreamedFrame) -> None:
+        """The face of this moment."""
+
+    def close(self) -> None:
+        """Let sockets go."""
+
+
+class SenderGroup:
+    """Several senders as one; one whose reader has gone is left out.
+
+    Args:
+        senders: they are closed with it.
+    """
+
+    def __init__(self, senders: Sequence[Sender]):
+        self.senders = list(senders)
+
+    def __len__(self) -> int:
+        return len(self.senders)
+
+    def send(self, frame: StreamedFrame) -> None:
+        """See ``Sender``."""
+        for sender in list(self.senders):
+            try:
+                sender.send(frame)
+            except BrokenPipeError:
+                self.senders.remove(sender)
+                sender.close()
+
+    def close(self) -> None:
+        """See ``Sender``."""
+        for sender in self.senders:
+            sender.close()
+
+
+def neutral_frame(time: float) -> StreamedFrame:
+    """A resting face."""
+    return StreamedFrame(time, np.zeros(len(ARKIT_52), np.float32), np.zeros(3, np.float32), "neutral", 0.0)
+
+
+class UdpSocket:
+    """A UDP socket that sends to one address and never blocks.
+
+    Args:
+        host: name or address.
+        port: of the receiver.
+        what: of the protocol, for messages.
+
+    Raises:
+        InputError: there is no such host.
+    """
+
+    def __init__(self, host: str, port: int, what: str):
+        self.address, self.what, self.failed = resolve(host, port), what, False
+        self.socket = socket.socket(self.address.family, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+
+    def send(self, packet: bytes) -> None:
+        """One packet; where it cannot be sent, that is logged once and the next is tried all the same."""
+        if self.socket.fileno() < 0:
+            return  # it was closed
+        try:
+            self.socket.sendto(packet, self.address.place)
+            self.failed = False
+        except (BlockingIOError, InterruptedError):
+            return  # the buffer is full: a later frame says more
+        except OSError as error:
+            if not self.failed:
+                log.warning("%s: %s cannot be reached (%s)", self.what, self.address.place[0], error.strerror or error)
+            self.failed = True
+
+    def close(self) -> None:
+        """Close it."""
+        self.socket.close()
+
+
+class Address(NamedTuple):
+    """A place on the network: family, and what ``sendto`` and ``bind`` take."""
+
+    family: socket.AddressFamily
+    place: tuple[str, int]
+
+
+def resolve(host: str, port: int) -> Address:
+    """The address of a host, IPv4 where it has one.
+
+    Raises:
+        InputError: there is no such host.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        raise InputError(f"{host}: no such host; give a name or an address, as 192.168.1.20") from None
+    family, _, _, _, place = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return Address(family, (str(place[0]), int(place[1])))
+
+
+class Angles(NamedTuple):
+    """Rotations in degrees about our axes: +X to the subject's left, +Y up, +Z out of the face; right-handed.
+
+    Attributes:
+        pitch: about X, down positive.
+        yaw: about Y, to the subject's left positive.
+        roll: about Z, towards the subject's right shoulder positive.
+    """
+
+    pitch: float
+    yaw: float
+    roll: float = 0.0
+
+
+def head_angles(frame: StreamedFrame) -> Angles:
+    """Of the head: yaw, then pitch, then roll, about axes that turn along."""
+    yaw, pitch, roll = Rotation.from_rotvec(frame.head).as_euler("YXZ", degrees=True)
+    return Angles(float(pitch), float(yaw), float(roll))
+
+
+def eye_angles(frame: StreamedFrame) -> tuple[Angles, Angles]:
+    """Of the left and of the right eye, from the ``eyeLook…`` weights."""
+
+    def look(way: str, side: str) -> float:
+        return float(frame.weights[INDEX[f"eyeLook{way}{side}"]])
+
+    left, right = (
+        Angles(
+            FULL_GAZE * (look("Down", side) - look("Up", side)),
+            FULL_GAZE * outward * (look("Out", side) - look("In", side)),
+        )
+        for side, outward in (("Left", 1.0), ("Right", -1.0))
+    )
+    return left, right
+
+
+def left_handed(frame: StreamedFrame) -> tuple[float, float, float, float]:
+    """The head's quaternion x, y, z, w in Unity's axes: X to the subject's right."""
+    x, y, z, w = Rotation.from_rotvec(frame.head).as_quat()
+    return float(x), -float(y), -float(z), float(w)

@@ -1,0 +1,358 @@
+"""A live session: sound is decoded in a thread while the face is sent, 60 times a second, by whoever called."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation.animation import Animation
+from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, StreamedFrame, StreamSettings
+from sedtalker.audio import SAMPLE_RATE
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.live.microphone import Loudspeaker
+from sedtalker.live.pacing import (
+    RATE,
+    Clock,
+    FollowingPlayhead,
+    FrameBuffer,
+    MonotonicClock,
+    Pace,
+    Playhead,
+    SteadyPlayhead,
+    between,
+    keep_pace,
+)
+from sedtalker.live.senders import Sender, SenderGroup, neutral_frame
+from sedtalker.nn import torch_threads
+from sedtalker.speech.features import FRAME_CLOCK
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+
+AHEAD = 1.0
+"""Seconds of frames that are decoded before they are shown, where the sound is there before it is played."""
+MARGIN = 0.04
+"""Seconds for computing and for the scheduler, beyond look-ahead and hop."""
+PIECE = round(0.02 * SAMPLE_RATE)
+"""Samples of a file that are decoded at once."""
+FADE = 15
+"""Ticks in which the face comes to rest at the end."""
+FAREWELLS = 3
+"""Neutral frames that are sent last: a UDP packet may get lost."""
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """How the face is sent.
+
+    Attributes:
+        rate: frames a second.
+        delay: seconds from the sound to its face. None: as short as it can be for sound that is being spoken; 0, in
+            step, for sound that we play.
+    """
+
+    rate: float = RATE
+    delay: float | None = None
+
+
+class Moments(Protocol):
+    """Faces by time: a ``FrameBuffer`` or ``AnimationMoments``."""
+
+    newest: float
+    ended: bool
+
+    def at(self, moment: float) -> StreamedFrame | None:
+        """The face at so many seconds."""
+
+
+def play_live(
+    pieces: Iterable[Floats],
+    stream: AnimationStream,
+    senders: Sequence[Sender],
+    settings: LiveSettings = LiveSettings(),
+    clock: Clock | None = None,
+) -> Pace:
+    """Decode sound as it is spoken and send the face until the sound ends or Ctrl-C.
+
+    Args:
+        pieces: of sound, mono at 16 kHz, as they come: a ``Microphone``, or a pipe.
+        stream: fresh.
+        senders: where the face goes; they are closed.
+        settings: rate and delay.
+        clock: the time; default: the machine's.
+
+    Raises:
+        InputError: the sound cannot be read any more; the face has come to rest before.
+    """
+    clock = clock or MonotonicClock()
+    shortest = shortest_delay(stream.settings)
+    delay = shortest if settings.delay is None else settings.delay
+    decoding = Decoding(pieces, stream, clock)
+    playhead: FollowingPlayhead | None = None
+
+    def following(now: float) -> Playhead | None:
+        nonlocal playhead
+        if playhead is None and decoding.began is not None:
+            playhead = FollowingPlayhead(decoding.began + delay, max(0.5 * MARGIN, delay - shortest + MARGIN))
+        return playhead
+
+    try:
+        return send_paced(decoding.buffer, following, senders, settings.rate, clock, decoding)
+    finally:
+        decoding.close()
+
+
+def shortest_delay(settings: StreamSettings) -> float:
+    """Seconds from a sound to its face, if it is to be there in time at every frame."""
+    gains = GAIN_MARGIN / FRAME_CLOCK.rate if settings.gains.split_motion else 0.0
+    return settings.look_ahead + settings.hop + gains + MARGIN
+
+
+def play_sound(
+    samples: Floats,
+    stream: AnimationStream,
+    senders: Sequence[Sender],
+    settings: LiveSettings = LiveSettings(),
+    loudspeaker: Loudspeaker | None = None,
+    clock: Clock | None = None,
+) -> Pace:
+    """Decode a recording and send its face in real time.
+
+    Args:
+        samples: (N,), mono at 16 kHz.
+        stream: fresh.
+        senders: see ``play_live``.
+        settings: rate and delay.
+        loudspeaker: plays the recording meanwhile.
+        clock: see ``play_live``.
+
+    Raises:
+        InputError: the recording or the loudspeaker does not work.
+    """
+    clock = clock or MonotonicClock()
+    pieces = (samples[start : start + PIECE] for start in range(0, len(samples), PIECE))
+    decoding = Decoding(pieces, stream, clock, ahead=AHEAD)
+    start = _Start(settings.delay or 0.0, loudspeaker, lambda: decoding.buffer.ended or decoding.buffer.newest > 0.5)
+    try:
+        return send_paced(decoding.buffer, start, senders, settings.rate, clock, decoding)
+    finally:
+        decoding.close()
+        start.close()
+
+
+def play_animation(
+    animation: Animation,
+    senders: Sequence[Sender],
+    settings: LiveSettings = LiveSettings(),
+    loudspeaker: Loudspeaker | None = None,
+    clock: Clock | None = None,
+) -> Pace:
+    """Send a finished animation in real time.
+
+    Args:
+        animation: its face has ARKit shapes; others stay at zero.
+        senders: see ``play_live``.
+        settings: rate and delay.
+        loudspeaker: plays its sound meanwhile.
+        clock: see ``play_live``.
+
+    Raises:
+        InputError: the face has none of the ARKit shapes, or the loudspeaker does not work.
+    """
+    start = _Start(settings.delay or 0.0, loudspeaker, lambda: True)
+    try:
+        return send_paced(AnimationMoments(animation), start, senders, settings.rate, clock or MonotonicClock())
+    finally:
+        start.close()
+
+
+class AnimationMoments:
+    """Faces of a finished animation by time.
+
+    Raises:
+        InputError: its face has none of the ARKit shapes.
+    """
+
+    ended = True
+
+    def __init__(self, animation: Animation):
+        places = [(k, ARKIT_52.index(name)) for k, name in enumerate(animation.face.shapes) if name in ARKIT_52]
+        if not places:
+            raise InputError("the face of this animation has none of the ARKit shapes; engines could not show it")
+        self.sources, self.places = map(list, zip(*places, strict=True))
+        self.animation, self.newest = animation, animation.duration
+        self.track = None if animation.track is None else animation.track.at(animation.clock.times(len(animation)))
+
+    def at(self, moment: float) -> StreamedFrame | None:
+        """See ``Moments``."""
+        place = float(np.clip(moment * self.animation.fps, 0.0, len(self.animation) - 1))
+        first, second = math.floor(place), math.ceil(place)
+        return between(self._frame(first), self._frame(second), place / self.animation.fps)
+
+    def _frame(self, number: int) -> StreamedFrame:
+        weights = np.zeros(len(ARKIT_52), np.float32)
+        weights[self.places] = self.animation.coefficients[number, self.sources]
+        label, intensity = CATEGORIES[0], 0.0
+        if self.track is not None:
+            label = self.track.labels[int(self.track.posterior[number].argmax())]
+            intensity = float(self.track.intensity[number])
+        head = self.animation.head_rotation[number]
+        return StreamedFrame(number / self.animation.fps, np.clip(weights, 0.0, 1.0), head, label, intensity)
+
+
+class Decoding:
+    """Sound to frames in a thread of its own.
+
+    Args:
+        pieces: of sound.
+        stream: fresh.
+        clock: of the arrival of the first piece.
+        ahead: see ``FrameBuffer``.
+    """
+
+    def __init__(self, pieces: Iterable[Floats], stream: AnimationStream, clock: Clock, ahead: float = AHEAD):
+        self.pieces, self.stream, self.clock = pieces, stream, clock
+        self.buffer = FrameBuffer(ahead)
+        self.began: float | None = None
+        """Clock time at which the first sample was spoken."""
+        self.error: Exception | None = None
+        self.thread = threading.Thread(target=self._run, name="live-decoding", daemon=True)
+        self.thread.start()
+
+    def check(self) -> None:
+        """Raise what ended the thread, if anything did."""
+        if self.error is not None:
+            raise self.error
+
+    def close(self) -> None:
+        """Ask the thread to end; it may be waiting for a pipe, so it is not waited for long."""
+        self.buffer.close()
+        self.thread.join(0.5)
+
+    def _run(self) -> None:
+        try:
+            with torch_threads(1):
+                self._decode()
+        except Exception as error:  # for the thread that sends, whatever it is
+            self.error = error
+        self.buffer.end()
+
+    def _decode(self) -> None:
+        hop = round(self.stream.settings.hop * SAMPLE_RATE)
+        for piece in self.pieces:
+            if self.began is None and len(piece):
+                self.began = self.clock.now() - len(piece) / SAMPLE_RATE
+            for start in range(0, len(piece), hop):
+                for frame in self.stream.push(piece[start : start + hop]):
+                    if not self.buffer.add(frame):
+                        return
+        for frame in self.stream.flush():
+            if not self.buffer.add(frame):
+                return
+
+
+class _Start:
+    """Begins a recording once its first frames are there: a ``SteadyPlayhead`` from then on."""
+
+    def __init__(self, delay: float, loudspeaker: Loudspeaker | None, ready: Callable[[], bool]):
+        self.delay, self.loudspeaker, self.ready = delay, loudspeaker, ready
+        self.playhead: SteadyPlayhead | None = None
+
+    def __call__(self, now: float) -> Playhead | None:
+        """The playhead, None while it has not begun."""
+        if self.playhead is None and self.ready():
+            if self.loudspeaker is None:
+                self.playhead = SteadyPlayhead(now, delay=self.delay)
+            else:
+                self.loudspeaker.start()
+                self.playhead = SteadyPlayhead(now, self.loudspeaker.played, self.delay)
+        return self.playhead
+
+    def close(self) -> None:
+        """Stop the sound."""
+        if self.loudspeaker is not None:
+            self.loudspeaker.close()
+
+
+def send_paced(
+    moments: Moments,
+    playhead: Callable[[float], Playhead | None],
+    senders: Sequence[Sender],
+    rate: float,
+    clock: Clock,
+    decoding: Decoding | None = None,
+) -> Pace:
+    """Send the face of every tick until the last frame was shown or Ctrl-C; then let it come to rest.
+
+    Args:
+        moments: the faces.
+        playhead: gives the playhead at a clock time, None while nothing is shown yet.
+        senders: they get every frame, and are closed.
+        rate: ticks a second.
+        clock: the time.
+        decoding: whose errors end it.
+
+    Raises:
+        InputError: what ended ``decoding``.
+    """
+    last = neutral_frame(0.0)
+    pace, group = Pace(), SenderGroup(senders)
+
+    def tick(now: float) -> bool:
+        nonlocal last
+        if not group:
+            return False
+        ended = moments.ended
+        if decoding is not None and ended:
+            decoding.check()
+        head = playhead(now)
+        if head is None:
+            group.send(last)
+            return not ended
+        moment = head.at(now, moments.newest, ended)
+        if ended and moment > moments.newest:
+            return False
+        last = moments.at(moment) or last
+        group.send(last)
+        return True
+
+    try:
+        keep_pace(clock, tick, rate, pace)
+    except KeyboardInterrupt:
+        log.info("stopped")
+    finally:
+        try:
+            _come_to_rest(group, last, rate, clock)
+        finally:
+            group.close()
+    return pace
+
+
+def _come_to_rest(group: SenderGroup, last: StreamedFrame, rate: float, clock: Clock) -> None:
+    """From the last face to a neutral one, which is sent last; a second Ctrl-C sends it at once."""
+    number = 0
+    rest = neutral_frame(last.time + FADE / rate)
+
+    def tick(now: float) -> bool:
+        nonlocal number
+        number += 1
+        group.send(between(last, rest, last.time + number / rate))
+        return number < FADE and len(group) > 0
+
+    try:
+        keep_pace(clock, tick, rate)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for _ in range(FAREWELLS):
+            group.send(rest)

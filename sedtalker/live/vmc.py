@@ -1,0 +1,127 @@
+"""The VMC protocol: OSC over UDP to VSeeFace, Warudo, VNyan and whatever else shows VRM avatars.
+
+Blend shapes come as ``/VMC/Ext/Blend/Val name value`` and are applied by ``/VMC/Ext/Blend/Apply``; the head is the bone
+``Head`` of ``/VMC/Ext/Bone/Pos``. See https://protocol.vmc.info/english.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from sedtalker.animation.stream import StreamedFrame
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.live.senders import UdpSocket, left_handed
+
+PORT = 39539
+"""On which a VMC "marionette" receives."""
+LARGEST = 1400
+"""Bytes of a packet, so that none is torn apart on its way."""
+VRM_0 = {
+    "aa": "A", "ih": "I", "ou": "U", "ee": "E", "oh": "O", "blinkLeft": "Blink_L", "blinkRight": "Blink_R",
+    "happy": "Joy", "angry": "Angry", "sad": "Sorrow", "surprised": "Surprised",
+}  # fmt: skip
+"""Names of VRM 0 for those of VRM 1; surprise is no preset there, many avatars have it all the same."""
+VRM_EMOTIONS = {"happy": "happy", "angry": "angry", "sad": "sad", "fear": "surprised", "surprise": "surprised"}
+"""The VRM expression of a category; disgust has none."""
+NAMINGS = ("arkit", "pascal", "vrm0", "vrm1")
+"""What ``names`` takes: jawOpen, JawOpen, or the expressions of VRM."""
+
+
+def osc_message(address: str, *values: float | str | bool) -> OscMessage:
+    """An OSC message; numbers are sent as 32-bit floats, ``int`` as integers."""
+    builder = OscMessageBuilder(address)
+    for value in values:
+        builder.add_arg(value, builder.ARG_TYPE_FLOAT if isinstance(value, float) else None)
+    return builder.build()
+
+
+def osc_packets(messages: Iterable[OscMessage]) -> Iterator[bytes]:
+    """Bundles of the messages in order, none longer than ``LARGEST``."""
+    builder, size = OscBundleBuilder(IMMEDIATELY), 16
+    for message in messages:
+        if size + message.size + 4 > LARGEST and size > 16:
+            yield builder.build().dgram
+            builder, size = OscBundleBuilder(IMMEDIATELY), 16
+        builder.add_content(message)
+        size += message.size + 4
+    yield builder.build().dgram
+
+
+def vrm_expressions(frame: StreamedFrame) -> dict[str, float]:
+    """The face as the fixed expressions of VRM 1: five vowels, blinks and the emotion.
+
+    The vowels share the opening of the jaw by how round and how wide the lips are.
+    """
+    weight = {name: float(frame.weights[i]) for name, i in INDEX.items()}
+    opening = min(1.0, 1.6 * weight["jawOpen"])
+    round_ = min(1.0, max(weight["mouthPucker"], weight["mouthFunnel"]) * 1.5)
+    wide = min(1.0, max(weight["mouthStretchLeft"], weight["mouthSmileLeft"], weight["mouthDimpleLeft"]) * 1.5)
+    lips = max(0.0, opening - weight["mouthClose"])
+    spread = wide * (1.0 - round_)
+    found = {
+        "aa": lips * (1.0 - round_) * (1.0 - wide),
+        "oh": lips * round_,
+        "ou": (1.0 - lips) * round_,
+        "ee": lips * spread,
+        "ih": (1.0 - lips) * spread * 0.5,
+        "blinkLeft": weight["eyeBlinkLeft"],
+        "blinkRight": weight["eyeBlinkRight"],
+    }
+    shown = VRM_EMOTIONS.get(frame.emotion)
+    emotions = dict.fromkeys(VRM_EMOTIONS.values(), 0.0)
+    return found | emotions | ({shown: frame.intensity} if shown else {})
+
+
+def named_weights(frame: StreamedFrame, names: str) -> Mapping[str, float]:
+    """Values of the face under the names of a naming, see ``NAMINGS``."""
+    if names.startswith("vrm"):
+        found = vrm_expressions(frame)
+        return found if names == "vrm1" else {VRM_0[name]: value for name, value in found.items()}
+    pascal = names == "pascal"
+    return {
+        name[0].upper() + name[1:] if pascal else name: float(value)
+        for name, value in zip(ARKIT_52, frame.weights, strict=True)
+    }
+
+
+class VmcSender:
+    """Sends to a VMC receiver.
+
+    Args:
+        host: where it runs.
+        port: on which it receives.
+        names: see ``NAMINGS``.
+        head: whether the head's rotation is sent.
+
+    Raises:
+        InputError: no such host or naming.
+    """
+
+    def __init__(self, host: str, port: int = PORT, names: str = "arkit", head: bool = True):
+        if names not in NAMINGS:
+            raise InputError(f"vmc names={names}: give one of {', '.join(NAMINGS)}")
+        self.socket, self.names, self.head = UdpSocket(host, port, "vmc"), names, head
+
+    def send(self, frame: StreamedFrame) -> None:
+        """See ``Sender``."""
+        for packet in osc_packets(self.messages(frame)):
+            self.socket.send(packet)
+
+    def messages(self, frame: StreamedFrame) -> Iterator[OscMessage]:
+        """What is said of a frame."""
+        yield osc_message("/VMC/Ext/OK", 1)
+        yield osc_message("/VMC/Ext/T", float(frame.time))
+        if self.head:
+            yield osc_message("/VMC/Ext/Bone/Pos", "Head", 0.0, 0.0, 0.0, *left_handed(frame))
+        for name, value in named_weights(frame, self.names).items():
+            yield osc_message("/VMC/Ext/Blend/Val", name, value)
+        yield osc_message("/VMC/Ext/Blend/Apply")
+
+    def close(self) -> None:
+        """See ``Sender``."""
+        self.socket.close()

@@ -1,0 +1,102 @@
+"""Who may ask: holders of the token, under a name of this server, and no web page of elsewhere.
+
+The token comes in the header ``Authorization: Bearer TOKEN``; a browser, which cannot set headers of a WebSocket,
+offers the subprotocols ``bearer, TOKEN``. On the loopback interface ``Host`` must be the loopback's, so that a foreign
+name that was pointed here is refused. ``Origin``, where a browser sends it, must be the server or one that was allowed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sedtalker.server.sockets import LOOPBACK
+
+OPEN = ("/", "/v1/health", "/openapi.json")
+"""Paths that anybody may read: they hold nothing of anybody's."""
+BEARER = "bearer"
+"""Scheme of the token, and the subprotocol before it."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""The Content-Security-Policy of the page: text and style, nothing that runs."""
+
+
+class Access:
+    """ASGI middleware: refuses with 401 or 403 what may not ask.
+
+    Args:
+        app: what is guarded.
+        token: None: nobody needs one.
+        host: interface of the server.
+        port: of the server.
+        origins: further pages that may ask, as ``https://example.org``.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None, host: str, port: int, origins: Sequence[str] = ()):
+        self.app, self.token = app, token
+        names = [f"[{name}]" if ":" in name else name for name in (*LOOPBACK, host)]
+        own = {f"{name}:{port}" for name in names}
+        self.hosts = own if host in LOOPBACK else None
+        self.origins = {f"http://{name}" for name in own} | {origin.rstrip("/") for origin in origins}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        refusal = self._refusal(scope, Headers(scope=scope))
+        if refusal is not None:
+            await refuse(scope, receive, send, *refusal)
+            return
+
+        async def protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["content-security-policy"] = POLICY
+                headers["referrer-policy"] = "no-referrer"
+                headers["x-content-type-options"] = "nosniff"
+                headers["cache-control"] = "no-store"
+            await send(message)
+
+        await self.app(scope, receive, protected)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        """Status and why a request is refused, or None."""
+        if self.hosts is not None and (headers.get("host") not in self.hosts or len(headers.getlist("host")) != 1):
+            return 403, "this address is not the server's"
+        if any(origin not in self.origins for origin in headers.getlist("origin")):
+            return 403, "pages of other origins are refused; the server allows them with --allow-origin"
+        if self.token is None or (scope["type"] == "http" and scope["path"] in OPEN):
+            return None
+        if not any(hmac.compare_digest(given.encode(), self.token.encode()) for given in _given(scope, headers)):
+            return 401, "a token is needed: send the header 'Authorization: Bearer TOKEN'"
+        return None
+
+
+def _given(scope: Scope, headers: Headers) -> list[str]:
+    """The tokens that a request brings."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    given = [value.strip()] if scheme.lower() == BEARER else []
+    offered = scope.get("subprotocols", [])
+    return given + (list(offered[1:2]) if offered[:1] == [BEARER] else [])
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
+    """Answer with one line as JSON; a WebSocket is not even opened."""
+    body = json.dumps({"error": why}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    prefix = ""
+    if scope["type"] == "websocket":
+        await receive()
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008, "reason": why})
+            return
+        prefix = "websocket."
+    await send({"type": f"{prefix}http.response.start", "status": status, "headers": headers})
+    await send({"type": f"{prefix}http.response.body", "body": body})

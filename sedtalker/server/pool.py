@@ -1,0 +1,247 @@
+"""Many streams, few threads: hops of sound that are ready are decoded together, as one batch of every network.
+
+Each thread takes its share of the streams that are ready. While a network of one runs, the others can prepare.
+
+Whoever holds a stream pushes sound and gets frames in its own event loop. Both ways are bounded: a stream whose sound
+waits longer than its bound takes no more, and one whose frames are not fetched is not decoded any further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sedtalker.animation.stream import AnimationStream, StreamedFrame
+from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.emotion.stream import FRAME_LENGTH
+from sedtalker.errors import InputError
+from sedtalker.nn.calls import Steps, alone, together
+from sedtalker.server.monitoring import Monitoring
+
+log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+
+
+class StreamFailed(Exception):
+    """Something unexpected happened to a stream; the log says what."""
+
+
+class Member:
+    """One stream of a pool, in the hands of an event loop.
+
+    Args:
+        pool: that decodes it.
+        stream: fresh.
+        sound_waiting: seconds of sound that may wait.
+        frames_waiting: frames that may wait.
+    """
+
+    def __init__(self, pool: StreamPool, stream: AnimationStream, sound_waiting: float, frames_waiting: int):
+        self.pool, self.stream = pool, stream
+        self.step = stream.face.emotions.hop * FRAME_LENGTH
+        self.most_sound = max(round(sound_waiting * SAMPLE_RATE), 2 * self.step)
+        self.most_frames = frames_waiting
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._pieces: deque[Floats] = deque()
+        self._sound = 0
+        self._begun: deque[float] = deque()
+        self._frames: deque[StreamedFrame] = deque()
+        self._ended = self._finished = self._taken = False
+        self._failure: Exception | None = None
+        self.taken_at = 0.0
+
+    # --- From the event loop.
+
+    async def push(self, samples: Floats) -> None:
+        """Add samples (N,), mono at 16 kHz; waits while too much sound waits.
+
+        Raises:
+            InputError, StreamFailed: the stream has failed.
+        """
+        while self._sound >= self.most_sound and self._failure is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._failure is not None:
+            raise self._failure
+        with self.pool.changed:
+            before = self._sound // self.step
+            self._pieces.append(samples)
+            self._sound += len(samples)
+            hops = self._sound // self.step - before
+            self._begun.extend([time.monotonic()] * hops)
+            if hops:
+                self.pool.changed.notify()
+
+    def end(self) -> None:
+        """No more sound will come."""
+        with self.pool.changed:
+            self._ended = True
+            self.pool.changed.notify()
+
+    async def frames(self) -> list[StreamedFrame]:
+        """The next frames, one or more; none: the stream has ended.
+
+        Raises:
+            InputError, StreamFailed: the stream has failed.
+        """
+        while not self._frames:
+            if self._failure is not None:
+                raise self._failure
+            if self._finished:
+                return []
+            self._changed.clear()
+            await self._changed.wait()
+        with self.pool.changed:
+            found = list(self._frames)
+            self._frames.clear()
+            self.pool.changed.notify()
+        return found
+
+    def leave(self) -> None:
+        """Nobody wants its frames any more."""
+        self.pool.leave(self)
+
+    # --- From the pool's thread, under its lock.
+
+    @property
+    def waiting(self) -> int:
+        """Samples that wait."""
+        return self._sound
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to decode, and room for what comes of it."""
+        if self._finished or self._taken or self._failure is not None or len(self._frames) >= self.most_frames:
+            return False
+        return self._ended or self._sound >= self.step
+
+    def take(self) -> tuple[Floats, bool, float | None]:
+        """The next hop, whether it is the last, and when its sound was complete."""
+        self._taken, self.taken_at = True, time.monotonic()
+        last = self._ended and self._sound <= self.step
+        parts, missing = [], min(self.step, self._sound)
+        self._sound -= missing
+        while missing:
+            piece = self._pieces.popleft()
+            if len(piece) > missing:
+                self._pieces.appendleft(piece[missing:])
+                piece = piece[:missing]
+            parts.append(piece)
+            missing -= len(piece)
+        began = self._begun.popleft() if self._begun else None
+        return np.concatenate([np.zeros(0, np.float32), *parts]), last, began
+
+    def give(self, made: list[StreamedFrame] | Exception, last: bool) -> None:
+        """Hand over what came of it."""
+        self._taken = False
+        if isinstance(made, Exception):
+            self._failure = made
+        else:
+            self._frames.extend(made)
+            self._finished = last
+        self._loop.call_soon_threadsafe(self._changed.set)
+
+    def steps(self, samples: Floats, last: bool) -> Steps[list[StreamedFrame]]:
+        """The work."""
+        made = yield from self.stream.steps(samples)
+        if last:
+            made += yield from self.stream.last_steps()
+        return made
+
+
+class StreamPool:
+    """The threads that decode.
+
+    Args:
+        monitoring: counts batches, latency and sound.
+        batched: whether streams that are ready are decoded together; else one after another, to compare.
+        threads: how many.
+    """
+
+    def __init__(self, monitoring: Monitoring, batched: bool = True, threads: int = 1):
+        self.monitoring, self.batched = monitoring, batched
+        self.changed = threading.Condition()
+        self.members: list[Member] = []
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._run, name=f"sedtalker-streams-{k}", daemon=True) for k in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, member: Member) -> None:
+        """Begin to decode a stream."""
+        with self.changed:
+            self.members.append(member)
+
+    def leave(self, member: Member) -> None:
+        """Forget a stream."""
+        with self.changed:
+            if member in self.members:
+                self.members.remove(member)
+
+    def close(self) -> None:
+        """End the threads; what waits is lost."""
+        with self.changed:
+            self._closed = True
+            self.changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=5.0)
+
+    def _run(self) -> None:
+        torch.set_num_threads(1)
+        while True:
+            with self.changed:
+                while not self._closed and not any(member.ready for member in self.members):
+                    self.changed.wait()
+                if self._closed:
+                    return
+                ready = [member for member in self.members if member.ready]
+                batch = ready[: -(-len(ready) // len(self._threads))]
+                taken = [member.take() for member in batch]
+                self.members.sort(key=lambda member: member.taken_at)  # who was served last comes last
+                self.changed.notify()
+                self.monitoring.queue.set(sum(member.waiting for member in self.members) / SAMPLE_RATE)
+            made = self._decoded(batch, taken)
+            now = time.monotonic()
+            with self.changed:
+                for member, (samples, last, began), result in zip(batch, taken, made, strict=True):
+                    member.give(result, last)
+                    self.monitoring.sound.labels("stream").inc(len(samples) / SAMPLE_RATE)
+                    if began is not None:
+                        self.monitoring.latency.observe(now - began)
+
+    def _decoded(
+        self, batch: Sequence[Member], taken: Sequence[tuple[Floats, bool, float | None]]
+    ) -> list[list[StreamedFrame] | Exception]:
+        """Frames of each stream, or why there are none."""
+        works = [member.steps(samples, last) for member, (samples, last, _) in zip(batch, taken, strict=True)]
+        if self.batched:
+            self.monitoring.batch.observe(len(works))
+            return [_said(result) for result in together(works)]
+        made: list[list[StreamedFrame] | Exception] = []
+        for work in works:
+            self.monitoring.batch.observe(1)
+            try:
+                made.append(alone(work))
+            except Exception as error:
+                made.append(_said(error))
+        return made
+
+
+def _said(result: list[StreamedFrame] | Exception) -> list[StreamedFrame] | Exception:
+    """An unexpected error is logged, and replaced by one that says nothing of the inside."""
+    if isinstance(result, Exception) and not isinstance(result, InputError):
+        log.error("a stream failed", exc_info=result)
+        return StreamFailed(f"something went wrong ({type(result).__name__}); the server's log says more")
+    return result

@@ -1,0 +1,261 @@
+"""What can be asked by HTTP. ``sedtalker.server.openapi`` describes it; an error is ``{"error": "one line"}``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from python_multipart.exceptions import MultipartParseError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Message
+from starlette.websockets import WebSocket
+
+from sedtalker.errors import InputError
+from sedtalker.progress import Hook
+from sedtalker.server.openapi import document
+from sedtalker.server.options import AnimateOptions, DiarizeOptions, parsed
+from sedtalker.server.service import Busy, Service
+from sedtalker.server.streams import serve_stream
+from sedtalker.server.work import Cancelled, Recording, Result, animated, diarized
+
+log = logging.getLogger(__name__)
+
+PIECE = 2**16
+"""Bytes of a result that are sent at once."""
+LONGEST_OPTIONS = 2**22
+"""Bytes of the JSON of options: a track of an hour has more, and is too long."""
+LONGEST_NAME = 80
+"""Characters that are kept of a file's name."""
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+"""Content type of the counters."""
+
+
+class Routes:
+    """The paths of a server."""
+
+    def __init__(self, service: Service):
+        self.service = service
+        self.description = document()
+
+    def table(self) -> list[BaseRoute]:
+        """Every path."""
+        return [
+            Route("/", self.page),
+            Route("/openapi.json", self.openapi),
+            Route("/metrics", self.metrics),
+            Route("/v1/health", self.health),
+            Route("/v1/animate", self.animate, methods=["POST"]),
+            Route("/v1/diarize", self.diarize, methods=["POST"]),
+            WebSocketRoute("/v1/stream", self.stream),
+        ]
+
+    def errors(self) -> dict[Any, Any]:
+        """What is answered when something goes wrong."""
+
+        async def bad_input(request: Request, error: Exception) -> Response:
+            return JSONResponse({"error": str(error)}, 400)
+
+        async def known(request: Request, error: Exception) -> Response:
+            assert isinstance(error, HTTPException)
+            return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
+
+        async def busy(request: Request, error: Exception) -> Response:
+            return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "5"})
+
+        async def gone(request: Request, error: Exception) -> Response:
+            return Response(status_code=499)  # nobody reads it
+
+        async def unexpected(request: Request, error: Exception) -> Response:
+            said = f"something went wrong ({type(error).__name__}); the server's log says more"
+            return JSONResponse({"error": said}, 500)
+
+        return {
+            InputError: bad_input,
+            HTTPException: known,
+            Busy: busy,
+            Cancelled: busy,
+            ClientDisconnect: gone,
+            Exception: unexpected,
+        }
+
+    async def page(self, request: Request) -> Response:
+        """``GET /``."""
+        text = (files("sedtalker.server") / "static" / "index.html").read_bytes()
+        return Response(text, media_type="text/html; charset=utf-8")
+
+    async def openapi(self, request: Request) -> Response:
+        """``GET /openapi.json``."""
+        return JSONResponse(self.description)
+
+    async def metrics(self, request: Request) -> Response:
+        """``GET /metrics``."""
+        return Response(self.service.monitoring.text(), headers={"content-type": PROMETHEUS})
+
+    async def health(self, request: Request) -> Response:
+        """``GET /v1/health``: 200 once the networks are open, 503 before and while the server ends."""
+        ready = self.service.ready and not self.service.closing.is_set()
+        return JSONResponse({"live": True, "ready": ready}, 200 if ready else 503)
+
+    async def animate(self, request: Request) -> Response:
+        """``POST /v1/animate``."""
+        service = self.service
+
+        def prepared(values: str) -> Callable[[Recording, Hook], Result]:
+            options = parsed(AnimateOptions, values, "options")
+            options.check()
+            return lambda recording, hook: animated(service.models, service.faces, recording, options, hook)
+
+        return await self._worked(request, "animate", prepared)
+
+    async def diarize(self, request: Request) -> Response:
+        """``POST /v1/diarize``."""
+
+        def prepared(values: str) -> Callable[[Recording, Hook], Result]:
+            options = parsed(DiarizeOptions, values, "options")
+            return lambda recording, hook: diarized(self.service.models, recording, options, hook)
+
+        return await self._worked(request, "diarize", prepared)
+
+    async def stream(self, socket: WebSocket) -> None:
+        """``WS /v1/stream``."""
+        await serve_stream(socket, self.service)
+
+    async def _worked(
+        self, request: Request, route: str, prepared: Callable[[str], Callable[[Recording, Hook], Result]]
+    ) -> Response:
+        """The answer to a recording; ``prepared`` makes the work of its options, or refuses them."""
+        service, began, status = self.service, time.perf_counter(), 500
+        if service.requests >= service.limits.requests:
+            service.monitoring.requests.labels(route, "503").inc()
+            raise Busy("the server is busy: try again in a few seconds")
+        try:
+            async with _uploaded(request, service.limits.bytes, service.limits.idle) as (audio, values):
+                work, gone = prepared(values), _Gone(request)
+                recording = Recording(audio.file, _plain_name(audio.filename), service.limits.seconds)
+                with gone.watched():
+                    result = await service.worked(lambda hook: work(recording, hook), gone.known)
+            status = 200
+            service.monitoring.sound.labels(route).inc(result.seconds)
+            return _answer(result)
+        except (InputError, HTTPException, Busy, Cancelled, ClientDisconnect) as error:
+            known = {InputError: 400, Busy: 503, Cancelled: 503, ClientDisconnect: 499}
+            status = error.status_code if isinstance(error, HTTPException) else known[_kind(error, known)]
+            raise
+        finally:
+            service.monitoring.requests.labels(route, str(status)).inc()
+            service.monitoring.duration.labels(route).observe(time.perf_counter() - began)
+
+
+def _kind(error: Exception, known: dict[type[Exception], int]) -> type[Exception]:
+    return next(kind for kind in known if isinstance(error, kind))
+
+
+class _Gone:
+    """Whether a client has gone, watched while its work runs."""
+
+    def __init__(self, request: Request):
+        self.request, self._known = request, False
+
+    def known(self) -> bool:
+        """From any thread."""
+        return self._known
+
+    @contextlib.contextmanager
+    def watched(self) -> Any:
+        """While the block runs."""
+
+        async def watch() -> None:
+            while (await self.request.receive())["type"] != "http.disconnect":
+                pass
+            self._known = True
+
+        task = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _uploaded(request: Request, most: int, idle: float) -> AsyncIterator[tuple[UploadFile, str]]:
+    """The part ``audio`` of a form and the text of the part ``options``.
+
+    Raises:
+        HTTPException: larger than ``most`` bytes, or slower than ``idle`` seconds between two pieces.
+        InputError: there is no such part.
+    """
+    form = FormData()
+    try:
+        form = await Request(request.scope, _bounded(request.receive, most, idle)).form(
+            max_files=2, max_fields=4, max_part_size=LONGEST_OPTIONS
+        )
+        audio, options = form.get("audio"), form.get("options", "{}")
+        if isinstance(options, UploadFile):
+            options = (await options.read(LONGEST_OPTIONS)).decode(errors="replace")
+        if not isinstance(audio, UploadFile):
+            raise InputError("send a form with the part 'audio', a file, and perhaps 'options', JSON")
+        if set(form) - {"audio", "options"}:
+            raise InputError(f"there is no part '{min(set(form) - {'audio', 'options'})}': send 'audio' and 'options'")
+        yield audio, options or "{}"
+    except (MultiPartException, MultipartParseError, UnicodeDecodeError):
+        raise InputError("the form cannot be read: send multipart/form-data") from None
+    except HTTPException as error:
+        if error.status_code == 400:
+            raise InputError("the form cannot be read: send multipart/form-data") from None
+        raise
+    finally:
+        await form.close()
+
+
+def _bounded(receive: Callable[[], Awaitable[Message]], most: int, idle: float) -> Callable[[], Awaitable[Message]]:
+    """Messages of a body, of so many bytes in all."""
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        try:
+            async with asyncio.timeout(idle):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the request did not go on for {idle:.0f} s") from None
+        size += len(message.get("body", b""))
+        if size > most:
+            raise HTTPException(413, f"larger than {most / 2**20:g} MiB: this server does not take it")
+        return message
+
+    return bounded
+
+
+def _plain_name(given: str | None) -> str:
+    """A file name without folders and signs that a system could not take."""
+    name = Path((given or "").replace("\\", "/")).name
+    name = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in name).strip(" .")
+    stem, suffix = Path(name).stem[:LONGEST_NAME], Path(name).suffix[:10]
+    return f"{stem or 'speech'}{suffix}"
+
+
+def _answer(result: Result) -> Response:
+    """The file, piece by piece; it is gone when it was sent, or the client has."""
+
+    async def pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+        with file:
+            while part := file.read(PIECE):
+                yield part
+
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(result.name)}"}
+    if hasattr(result.file, "seek"):
+        headers["content-length"] = str(result.file.seek(0, 2))
+        result.file.seek(0)
+    return StreamingResponse(pieces(result.file), media_type=result.media_type, headers=headers)

@@ -1,0 +1,125 @@
+"""A server from its beginning to its end: Starlette on uvicorn.
+
+It ends on SIGTERM or Ctrl-C: streams get the frames of what they have sent and are closed with 1001; work on
+recordings ends at its next step. What is not done after ``GRACE`` seconds is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from sedtalker.server.access import Access
+from sedtalker.server.routes import Routes
+from sedtalker.server.service import Service
+
+GRACE = 3.0
+"""Seconds that streams and requests are given when the server ends."""
+LARGEST_MESSAGE = 2**20
+"""Bytes of a message of a stream; larger ones close it with 1009."""
+FILES = 65_536
+"""Open files, sockets included, that are asked of the system."""
+
+
+def make_app(
+    service: Service,
+    token: str | None,
+    host: str,
+    port: int,
+    origins: Sequence[str] = (),
+    started: Callable[[], None] = lambda: None,
+) -> ASGIApp:
+    """The ASGI application.
+
+    Args:
+        service: what it serves.
+        token: None: nobody needs one.
+        host: interface of the server.
+        port: of the server, for ``Host`` and ``Origin``.
+        origins: further pages that may ask.
+        started: called once the networks are open.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async def warm() -> None:
+            await service.opened(service.warm)
+            started()
+
+        task = asyncio.create_task(warm())
+        yield
+        service.closing.set()
+        task.cancel()
+        await asyncio.get_running_loop().run_in_executor(None, service.close)
+
+    routes = Routes(service)
+    app = Starlette(routes=routes.table(), exception_handlers=routes.errors(), lifespan=lifespan)
+    return Access(app, token, host, port, origins)
+
+
+class _Server(uvicorn.Server):
+    """Tells the streams before it ends."""
+
+    def __init__(self, config: uvicorn.Config, service: Service):
+        super().__init__(config)
+        self.service = service
+        self._ending: asyncio.Task[None] | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._ending is not None:  # asked twice: at once
+            super().handle_exit(sig, frame)
+            return
+        self._loop.call_soon_threadsafe(self._end, sig, frame)
+
+    def _end(self, sig: int, frame: FrameType | None) -> None:
+        if self._ending is None:
+            self._ending = self._loop.create_task(self._ended(sig, frame))
+
+    async def _ended(self, sig: int, frame: FrameType | None) -> None:
+        self.service.closing.set()
+        until = self._loop.time() + GRACE
+        while self.service.streams and self._loop.time() < until:
+            await asyncio.sleep(0.02)
+        super().handle_exit(sig, frame)
+
+
+def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
+    """Serve until Ctrl-C or a polite kill."""
+    more_files()
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=round(GRACE),
+        timeout_keep_alive=10,
+        ws_max_size=LARGEST_MESSAGE,
+        ws_max_queue=8,
+        ws_ping_interval=None,  # a stream that is not read has no answer to read either; it has limits of its own
+        ws_per_message_deflate=False,
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # the usual end
+        _Server(config, service).run(sockets=[bound])
+
+
+def more_files() -> None:
+    """Let more sockets be open than the few that shells allow; many clients are then refused, not left waiting."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

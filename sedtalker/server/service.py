@@ -1,0 +1,97 @@
+"""What the routes of a server share: networks, faces, limits, counters, threads, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+from sedtalker.face.face import Face
+from sedtalker.progress import Hook
+from sedtalker.server.limits import Limits
+from sedtalker.server.models import Models
+from sedtalker.server.monitoring import Monitoring
+from sedtalker.server.pool import StreamPool
+from sedtalker.server.work import cancelling
+
+R = TypeVar("R")
+"""What work gives."""
+
+
+class Busy(Exception):
+    """Too much is asked at once; later it will do."""
+
+
+@dataclass
+class Service:
+    """A running server's insides.
+
+    Attributes:
+        limits: see there.
+        faces: further faces by name, beside the built-in ones.
+        workers: recordings that are worked on at once.
+        threads: that decode streams.
+        batched: whether streams are decoded together.
+        models: the networks.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    faces: Mapping[str, Face] = field(default_factory=dict)
+    workers: int = 1
+    threads: int = 1
+    batched: bool = True
+    models: Models = field(default_factory=Models)
+
+    def __post_init__(self) -> None:
+        self.monitoring = Monitoring()
+        self.pool = StreamPool(self.monitoring, self.batched, self.threads)
+        self._thread = ThreadPoolExecutor(
+            self.workers, "sedtalker-work", initializer=torch.set_num_threads, initargs=(1,)
+        )
+        self.ready = False
+        self.closing = asyncio.Event()
+        self.streams = self.requests = 0
+
+    def warm(self) -> None:
+        """Open all networks, so that the first client does not wait for them."""
+        self.models.animator("streaming")
+        _ = self.models.animator().diarizer
+        self.ready = True
+
+    async def opened(self, work: Callable[..., R], *args: object) -> R:
+        """Run something short that touches the disk or the networks in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(None, work, *args)
+
+    async def worked(self, work: Callable[[Hook], R], gone: Callable[[], bool]) -> R:
+        """Run long work in a worker's thread, after that of others.
+
+        Args:
+            work: gets a hook that ends it.
+            gone: whether the client has gone.
+
+        Raises:
+            Busy: too many wait already.
+            Cancelled: the client has gone, the work took too long, or the server is closing.
+        """
+        if self.requests >= self.limits.requests or self.closing.is_set():
+            raise Busy("the server is busy: try again in a few seconds")
+        self.requests += 1
+        self.monitoring.waiting.set(self.requests)
+        stopped = threading.Event()
+        hook = cancelling(lambda: stopped.is_set() or gone() or self.closing.is_set(), self.limits.work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, hook)
+        finally:
+            stopped.set()
+            self.requests -= 1
+            self.monitoring.waiting.set(self.requests)
+
+    def close(self) -> None:
+        """End the threads."""
+        self.pool.close()
+        self._thread.shutdown(wait=True, cancel_futures=True)

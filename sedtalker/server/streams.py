@@ -1,0 +1,299 @@
+"""One stream over a WebSocket: sound in, frames out, and how it ends.
+
+The client's first message is JSON (``StreamHello``). The server answers ``{"type": "ready", …}``; then the client
+sends binary messages of PCM, cut anywhere, and ``{"type": "end"}``. The server sends ``{"type": "frames", "frames":
+[…]}``, or with ``"reply": "binary"`` rows of little-endian float32: time, index of the emotion, intensity, head × 3,
+weights. Last comes ``{"type": "end", "seconds": …, "count": …}``, and the socket is closed with 1000. Anything
+else ends with ``{"type": "error", "error": "one line"}`` and a code of ``Ended``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
+from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.server.options import StreamHello, parsed
+from sedtalker.server.pool import Member, StreamFailed
+from sedtalker.server.service import Service
+
+Floats = NDArray[np.float32]
+
+HELLO_SECONDS = 10.0
+"""In which the first message has to come."""
+MOST_FRAMES = 120
+"""Frames in one message."""
+DONE, GOING_AWAY, UNSUPPORTED, WRONG, REFUSED, FAILED, LATER = 1000, 1001, 1003, 1007, 1008, 1011, 1013
+"""Close codes: all sent, the server ends, a message of another kind, a message that cannot be read, a limit, an
+unexpected error, too many clients."""
+LONGEST_REASON = 120
+"""Bytes of a reason that a close frame holds."""
+GONE = (WebSocketDisconnect, RuntimeError, OSError)
+"""What sending raises where the client has gone."""
+
+
+class Ended(Exception):
+    """The stream ends early.
+
+    Attributes:
+        code: of the close frame.
+        why: one line for the client.
+    """
+
+    def __init__(self, code: int, why: str):
+        super().__init__(why)
+        self.code, self.why = code, why
+
+
+class Gone(Exception):
+    """The client has gone."""
+
+
+class Sound:
+    """PCM as a client sends it, cut anywhere, to mono float32 at 16 kHz.
+
+    Args:
+        layout: ``s16le`` or ``f32le``.
+        rate: samples a second.
+    """
+
+    def __init__(self, layout: str, rate: int):
+        self.dtype = np.dtype("<i2" if layout == "s16le" else "<f4")
+        self.resample = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32") if rate != SAMPLE_RATE else None
+        self.rate, self.count, self._held = rate, 0, b""
+
+    @property
+    def seconds(self) -> float:
+        """That have come."""
+        return self.count / self.rate
+
+    def push(self, data: bytes) -> Floats:
+        """Samples (N,) of the next bytes."""
+        data = self._held + data
+        whole = len(data) // self.dtype.itemsize * self.dtype.itemsize
+        self._held = data[whole:]
+        samples = np.frombuffer(data[:whole], self.dtype).astype(np.float32)
+        self.count += len(samples)
+        if self.dtype.kind == "i":
+            samples /= np.float32(32768.0)
+        return self.resample.resample_chunk(samples) if self.resample else samples
+
+    def flush(self) -> Floats:
+        """What the resampler holds back."""
+        nothing = np.zeros(0, np.float32)
+        return self.resample.resample_chunk(nothing, last=True) if self.resample else nothing
+
+
+class Reply:
+    """Frames as a client wants them."""
+
+    def __init__(self, hello: StreamHello):
+        self.hello = hello
+        self.places = [ARKIT_52.index(name) for name in hello.shapes]
+
+    def header(self, settings: StreamSettings) -> dict[str, Any]:
+        """The first message."""
+        return {
+            "type": "ready",
+            "shapes": list(self.hello.shapes),
+            "labels": list(CATEGORIES),
+            "fps": settings.fps,
+            "look_ahead": settings.look_ahead,
+            "hop": settings.hop,
+            "columns": 6 + len(self.places),
+        }
+
+    def messages(self, frames: list[StreamedFrame]) -> Iterator[str | bytes]:
+        """Messages of at most ``MOST_FRAMES``."""
+        for start in range(0, len(frames), MOST_FRAMES):
+            part = frames[start : start + MOST_FRAMES]
+            yield self._rows(part) if self.hello.reply == "binary" else self._text(part)
+
+    def _text(self, frames: list[StreamedFrame]) -> str:
+        named = [
+            {
+                "time": frame.time,
+                "emotion": frame.emotion,
+                "intensity": round(frame.intensity, 3),
+                "head": [round(float(v), 4) for v in frame.head],
+                "weights": {
+                    name: round(float(frame.weights[place]), 4)
+                    for name, place in zip(self.hello.shapes, self.places, strict=True)
+                },
+            }
+            for frame in frames
+        ]
+        return json.dumps({"type": "frames", "frames": named}, separators=(",", ":"))
+
+    def _rows(self, frames: list[StreamedFrame]) -> bytes:
+        rows = np.zeros((len(frames), 6 + len(self.places)), "<f4")
+        for row, frame in zip(rows, frames, strict=True):
+            row[:3] = frame.time, CATEGORIES.index(frame.emotion), frame.intensity
+            row[3:6], row[6:] = frame.head, frame.weights[self.places]
+        return rows.tobytes()
+
+
+async def serve_stream(socket: WebSocket, service: Service) -> None:
+    """One stream from its opening to its end; never raises for what a client does."""
+    bearer = "bearer" if socket.scope.get("subprotocols", [])[:1] == ["bearer"] else None
+    await socket.accept(subprotocol=bearer)
+    code, why = DONE, ""
+    if service.streams >= service.limits.clients or service.closing.is_set():
+        await _close(socket, service, LATER, "the server is full: try again later")
+        return
+    service.streams += 1
+    service.monitoring.streams.set(service.streams)
+    service.monitoring.streams_opened.inc()
+    try:
+        await _stream(socket, service)
+    except Ended as ended:
+        code, why = ended.code, ended.why
+    except InputError as error:
+        code, why = REFUSED, str(error)
+    except StreamFailed as error:
+        code, why = FAILED, str(error)
+    except (Gone, *GONE):
+        code = 1006
+    finally:
+        service.streams -= 1
+        service.monitoring.streams.set(service.streams)
+    await _close(socket, service, code, why)
+
+
+async def _close(socket: WebSocket, service: Service, code: int, why: str) -> None:
+    """Say why, if there is something to say, and close; a client that does not read is not waited for."""
+    service.monitoring.closed.labels(str(code)).inc()
+    if code == 1006 or socket.client_state is not WebSocketState.CONNECTED:
+        return
+    reason = why.encode()[:LONGEST_REASON].decode(errors="ignore")
+    with contextlib.suppress(*GONE, TimeoutError):
+        async with asyncio.timeout(1.0):
+            if code not in (DONE, LATER):
+                await socket.send_text(json.dumps({"type": "error", "error": why}))
+            await socket.close(code, reason)
+
+
+async def _stream(socket: WebSocket, service: Service) -> None:
+    hello = await _hello(socket)
+    settings = hello.settings()
+    sound, reply = Sound(hello.format, hello.rate), Reply(hello)
+    stream = await service.opened(_opened, service, settings)
+    member = Member(service.pool, stream, service.limits.sound_waiting, service.limits.frames_waiting)
+    await socket.send_text(json.dumps(reply.header(settings)))
+    service.pool.join(member)
+    receiving = asyncio.create_task(_receive(socket, service, sound, member))
+    sending = asyncio.create_task(_send(socket, service, reply, member))
+    closing = asyncio.create_task(service.closing.wait())
+    try:
+        await asyncio.wait({receiving, sending, closing}, return_when=asyncio.FIRST_COMPLETED)
+        if closing.done():
+            receiving.cancel()
+            member.end()  # what has come is still decoded and sent
+        elif receiving.done() and receiving.exception() is None:
+            await asyncio.wait({sending, closing}, return_when=asyncio.FIRST_COMPLETED)
+        if receiving.done() and not receiving.cancelled() and (error := receiving.exception()) is not None:
+            raise error
+        count = await sending
+        if closing.done():
+            raise Ended(GOING_AWAY, "the server is closing")
+        await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "count": count}))
+    finally:
+        service.pool.leave(member)
+        for task in (receiving, sending, closing):
+            task.cancel()
+        await asyncio.gather(receiving, sending, closing, return_exceptions=True)
+
+
+def _opened(service: Service, settings: StreamSettings) -> AnimationStream:
+    """A fresh stream of these settings."""
+    animator = service.models.animator("streaming")
+    emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, settings)
+    return AnimationStream(emotions, animator.decoder, settings)
+
+
+async def _hello(socket: WebSocket) -> StreamHello:
+    """The first message.
+
+    Raises:
+        Ended: none came, or none that can be read.
+        Gone: the client has.
+    """
+    try:
+        async with asyncio.timeout(HELLO_SECONDS):
+            message = await socket.receive()
+    except TimeoutError:
+        raise Ended(REFUSED, f"no first message came within {HELLO_SECONDS:.0f} s") from None
+    if message["type"] == "websocket.disconnect":
+        raise Gone
+    if message.get("text") is None:
+        raise Ended(UNSUPPORTED, 'the first message is JSON: {"rate": 16000, "format": "s16le"}')
+    try:
+        return parsed(StreamHello, message["text"], "hello")
+    except InputError as error:
+        raise Ended(WRONG, str(error)) from None
+
+
+async def _receive(socket: WebSocket, service: Service, sound: Sound, member: Member) -> None:
+    """Sound until ``end``.
+
+    Raises:
+        Ended: a message that cannot be used, too much sound, or none for long.
+        Gone: the client has.
+    """
+    limits = service.limits
+    while True:
+        try:
+            async with asyncio.timeout(limits.idle):
+                message = await socket.receive()
+        except TimeoutError:
+            raise Ended(REFUSED, f"no sound came for {limits.idle:.0f} s") from None
+        if message["type"] == "websocket.disconnect":
+            raise Gone
+        if message.get("text") is not None:
+            if not _is_end(message["text"]):
+                raise Ended(WRONG, 'sound is sent as binary messages, and its end as {"type": "end"}')
+            await member.push(sound.flush())
+            member.end()
+            return
+        samples = sound.push(message["bytes"])
+        if sound.seconds > limits.seconds:
+            raise Ended(REFUSED, f"a stream of this server ends after {limits.seconds:.0f} s")
+        await member.push(samples)
+
+
+def _is_end(text: str) -> bool:
+    try:
+        return text == "end" or dict(json.loads(text)).get("type") == "end"
+    except (ValueError, TypeError, RecursionError):
+        return False
+
+
+async def _send(socket: WebSocket, service: Service, reply: Reply, member: Member) -> int:
+    """All frames, as they come; how many.
+
+    Raises:
+        Ended: the client does not read them.
+    """
+    count = 0
+    while frames := await member.frames():
+        for message in reply.messages(frames):
+            try:
+                async with asyncio.timeout(service.limits.stalled):
+                    await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
+            except TimeoutError:
+                raise Ended(REFUSED, f"no frame was read for {service.limits.stalled:.0f} s") from None
+        count += len(frames)
+        service.monitoring.frames.inc(len(frames))
+    return count
