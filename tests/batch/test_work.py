@@ -46,8 +46,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 OPTIONS = {
     "the emotion that is expressed": (
-        {"to": "usd,keys,mdd", "targets": "arkit", "size": 64, "fps": 10, "seed": 5},
-        ["--to", "usd,keys,mdd", "--targets", "arkit", "--size", 64, "--fps", 10, "--seed", 5],
+        {"to": "usd,keys,mdd", "targets": "arkit", "size": "64x96", "fps": 10, "camera": "left"},
+        ["--to", "usd,keys,mdd", "--targets", "arkit", "--size", "64x96", "--fps", 10, "--camera", "left"],
     ),
     "a given emotion": (
         {
