@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     from sedtalker.batch.run import Summary
 
 NOT_OF_MANY = (
-    *("context", "audio", "project", "output", "device", "save_preset"),
+    *("context", "audio", "project", "output", "device", "save_preset", "frames"),
     *("force", "quiet", "progress", "as_json"),
-    *("camera", "background", "video_format", "frames"),
 )
 """Parameters of ``animate`` that are no options of a recording among many."""
 SHOWN_FAILURES = 20
