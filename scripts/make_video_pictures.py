@@ -1,6 +1,6 @@
 """The pictures of docs/video.md: cameras, and what can be behind the head.
 
-    python scripts/make_video_pictures.py
+python scripts/make_video_pictures.py
 """
 
 from __future__ import annotations
