@@ -25,7 +25,7 @@ from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, Fram
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.metrics.emotion import expected_calibration_error, unweighted_average_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.emotion_encoder import EmotionEncoder
@@ -307,7 +307,7 @@ class TransferDiarizerTask(PreparedTask):
         return metrics | {"score": float(np.mean(list(metrics.values())))}
 
     def _calibration(self, model: WhitenedPerceptrons) -> tuple[NDArray[np.float64], float]:
-        """Offsets of the categories, and then the temperature of least negative log-likelihood, on the development
+        """Offsets of the categories, and then the temperature of least expected calibration error, on the development
         corpora, each counting alike."""
         corpora = []
         for windows in self.development.values():
@@ -315,11 +315,12 @@ class TransferDiarizerTask(PreparedTask):
             known = ~np.isnan(scores[:, 0])
             corpora.append((scores[known], windows.category[known]))
         offsets = fit_offsets(corpora)
-        losses = np.zeros(len(TEMPERATURES))
+        errors = np.zeros(len(TEMPERATURES))
         for scores, label in corpora:
-            given, wanted = torch.from_numpy(scores + offsets), torch.from_numpy(label)
-            losses += [float(F.cross_entropy(given / t, wanted)) for t in TEMPERATURES]
-        return offsets, round(float(TEMPERATURES[losses.argmin()]), 4)
+            for place, temperature in enumerate(TEMPERATURES):
+                posterior = F.softmax(torch.from_numpy((scores + offsets) / temperature), -1).numpy()
+                errors[place] += expected_calibration_error(label, posterior)
+        return offsets, round(float(TEMPERATURES[errors.argmin()]), 4)
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Fold the perceptrons into a diarizer and write its checkpoint."""
