@@ -24,6 +24,12 @@ SEPARATOR = ";"
 """Between several values in one cell of a CSV."""
 ANIMATED = ("glb", "npz")
 """What ``sedtalker animate`` always writes."""
+FILE_OR_WORD = ("emotion", "coordinates", "background")
+"""Options whose value is a file where there is one of that name."""
+JSON_OR_WORD = ("style", "light", "camera")
+"""Options whose value is a file where it ends in ``.json``."""
+FOLDER_OR_WORD = ("model", "encoder")
+"""Options whose value is a folder where there is one of that name."""
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 
@@ -74,11 +80,14 @@ class Settings(BaseModel):
     gain: Words = ()
     style: str = "natural"
     fps: Annotated[float, Field(ge=1.0, le=120.0)] = 30.0
-    size: Annotated[int, Field(ge=64, le=2160)] = 512
+    size: Annotated[str, BeforeValidator(str)] = "512"
+    camera: str = "front"
+    background: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     renderer: Literal["auto", "numba", "pyrender"] = "auto"
     light: str = "studio"
     video: bool = True
+    video_format: Literal["mp4", "mov", "mkv", "webm", "gif"] = "mp4"
     to: Words = ()
     targets: Literal["few", "arkit", "all"] = "few"
     blinks: bool = True
@@ -102,7 +111,32 @@ class Settings(BaseModel):
 
     def suffixes(self) -> list[str]:
         """How the results end, in the order of ``sedtalker animate``."""
-        return [*([".mp4"] if self.video else []), TRACK_SUFFIX, *(row.suffix for row in self.formats())]
+        return [
+            *([f".{self.video_format}"] if self.video else []),
+            TRACK_SUFFIX,
+            *(row.suffix for row in self.formats()),
+        ]
+
+    def picture(self) -> dict[str, Any]:
+        """What ``Animation.render`` takes, read from the options of the picture.
+
+        Raises:
+            InputError: one of them cannot be used.
+        """
+        from sedtalker.render.light import load_lighting
+        from sedtalker.render.picture import picture_size, read_background, viewpoint
+
+        if self.renderer == "pyrender":
+            from sedtalker.render.pyrender_backend import import_pyrender
+
+            import_pyrender()
+        return {
+            "size": picture_size(self.size),
+            "camera": viewpoint(self.camera),
+            "background": read_background(self.background),
+            "light": load_lighting(self.light),
+            "backend": self.renderer,
+        }
 
     def placed(self, base: Path) -> Settings:
         """The same settings with every file that they name as an absolute path; relative ones are below ``base``."""
@@ -117,14 +151,14 @@ class Settings(BaseModel):
 
     def _files(self, base: Path) -> dict[str, Path]:
         """Absolute paths by option: what may also be a word is a file where the command would take it for one."""
-        words = {name: getattr(self, name) for name in ("emotion", "coordinates", "style", "light", "model", "encoder")}
+        words = {name: getattr(self, name) for name in (*FILE_OR_WORD, *JSON_OR_WORD, *FOLDER_OR_WORD)}
         found: dict[str, Path | None] = {"mesh": self.mesh, "landmarks": self.landmarks, "decoder": self.decoder}
         for name, word in words.items():
             path = None if word is None else Path(word)
-            if path is None or (name in ("style", "light") and path.suffix != ".json"):
+            if path is None or (name in JSON_OR_WORD and path.suffix != ".json"):
                 continue
-            there = (base / path).is_dir() if name in ("model", "encoder") else (base / path).is_file()
-            if there or name in ("style", "light"):
+            there = (base / path).is_dir() if name in FOLDER_OR_WORD else (base / path).is_file()
+            if there or name in JSON_OR_WORD:
                 found[name] = path
         return {name: (base / path).absolute() for name, path in found.items() if path is not None}
 
@@ -186,14 +220,11 @@ class Settings(BaseModel):
             from sedtalker.animation.style import parse_style
 
             parse_style(self.style)
-        if self.light != plain.light:
-            from sedtalker.render.light import load_lighting
+        looks = ("size", "camera", "background", "light", "renderer", "video_format")
+        if self.video and any(getattr(self, name) != getattr(plain, name) for name in looks):
+            from sedtalker.render.video import check_file
 
-            load_lighting(self.light)
-        if self.video and self.renderer == "pyrender":
-            from sedtalker.render.pyrender_backend import import_pyrender
-
-            import_pyrender()
+            check_file(Path(f"video.{self.video_format}"), self.picture()["background"])
         self.weights()
 
 

@@ -212,13 +212,10 @@ def write_results(
 ) -> None:
     """Write the results of ``sedtalker animate`` into ``written``, as they will lie in ``folder``."""
     from sedtalker.export.formats import export
-    from sedtalker.render.light import load_lighting
 
     assert animation.track is not None
     if settings.video:
-        lighting = load_lighting(settings.light)
-        video = written / f"{audio.stem}.mp4"
-        animation.render(video, sound, size=settings.size, backend=settings.renderer, light=lighting)
+        animation.render(written / f"{audio.stem}.{settings.video_format}", sound, **settings.picture())
     animation.track.save(written / (audio.stem + TRACK_SUFFIX))
     for row in settings.formats():
         chosen: dict[str, Any] = {"targets": settings.targets} if "targets" in row.options else {}

@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     from sedtalker.batch.run import Summary
 
 NOT_OF_MANY = (
-    *("context", "audio", "project", "output", "device", "save_preset"),
+    *("context", "audio", "project", "output", "device", "save_preset", "frames"),
     *("force", "quiet", "progress", "as_json"),
-    *("camera", "background", "video_format", "frames"),
 )
 """Parameters of ``animate`` that are no options of a recording among many."""
 SHOWN_FAILURES = 20
@@ -188,4 +187,4 @@ def show(summary: Summary) -> None:
         say(f"  {failure['input']}: {failure['error'].removeprefix(failure['input'] + ': ')}")
     if len(summary.failures) > SHOWN_FAILURES:
         say(f"  and {len(summary.failures) - SHOWN_FAILURES} more")
-    say(f"log: {summary.log}")
+    print(summary.log)

@@ -31,7 +31,7 @@ def test_settings_are_the_options_of_animate() -> None:
 def test_defaults_and_limits_are_those_of_animate(name: str) -> None:
     default = OPTIONS[name].default
     default = () if default is None and name in ("enroll", "gain", "to") else default
-    assert str(getattr(Settings(), name)) == str(default)
+    assert getattr(Settings(), name) == default
     option = get_args(OPTIONS[name].annotation)[1]
     for bound, outside in ((option.min, -1), (option.max, 1)):
         if bound is not None:
@@ -82,6 +82,13 @@ def test_the_fingerprint_is_of_contents_not_of_places(tmp_path: Path) -> None:
     assert here.fingerprint() != there.fingerprint()
 
 
+def test_a_background_that_is_no_file_is_a_colour(tmp_path: Path) -> None:
+    assert Settings(background="#88aacc", size="640x360").placed(tmp_path).background == "#88aacc"
+    assert parse_settings({"size": 256}).size == "256"
+    (tmp_path / "sky.png").write_bytes(b"")
+    assert Settings(background="sky.png").placed(tmp_path).background == str(tmp_path / "sky.png")
+
+
 def test_enrolment_counts_in_the_fingerprint(tmp_path: Path) -> None:
     for name, text in (("a.wav", "a"), ("b.wav", "b"), ("c.wav", "a")):
         (tmp_path / name).write_text(text)
@@ -124,6 +131,11 @@ def test_weights_are_those_that_are_opened() -> None:
         ({"gain": ["brow=2"]}, "brow"),
         ({"style": "loud"}, "--style loud"),
         ({"light": "dark"}, "there is no light 'dark'"),
+        ({"camera": "above"}, "there is no camera 'above'"),
+        ({"camera": "above.json"}, "above.json: no such file"),
+        ({"background": "sky"}, "background 'sky'"),
+        ({"background": "transparent"}, "has no transparency"),
+        ({"size": "5"}, "out of range"),
         ({"coordinates": "plane"}, "plane: no such file"),
         ({"decoder": "nowhere"}, "nowhere: no such file"),
         ({"encoder": "nowhere"}, "--encoder nowhere"),
