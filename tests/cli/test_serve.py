@@ -158,7 +158,7 @@ def test_networks_that_cannot_be_opened_end_it():
     code = (
         "from sedtalker.errors import InputError\n"
         "from sedtalker.server import models\n"
-        "def missing(*arguments): raise InputError('the weights are not there')\n"
+        "def missing(*names, **options): raise InputError('the weights are not there')\n"
         "models.Animator.from_pretrained = missing\n"
         "from sedtalker.cli import run\n"
         "run()\n"
