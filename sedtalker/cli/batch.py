@@ -181,6 +181,9 @@ def file_bar() -> Progress:
 
 def show(summary: Summary) -> None:
     """What was done, for a person; failures once more at the end."""
+    if not summary.files:
+        say("no recording falls into this share")
+        return
     speed = f", {compared_to_speech(summary.speech_seconds, summary.seconds)}" if summary.done else ""
     say(f"{summary.done} done, {summary.kept} done before, {len(summary.failures)} failed{speed}")
     for failure in summary.failures[:SHOWN_FAILURES]:
