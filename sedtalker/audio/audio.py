@@ -104,7 +104,7 @@ class Audio:
     @cached_property
     def sha256(self) -> str:
         """Hash of the samples, for provenance and caches."""
-        return hashlib.sha256(np.ascontiguousarray(self.samples)).hexdigest()
+        return hashlib.sha256(np.ascontiguousarray(self.samples).data).hexdigest()
 
 
 def from_samples(samples: NDArray[np.floating], rate: int) -> Audio:

@@ -15,7 +15,7 @@ ABOUT = {
     "rt_diarize_decode": "sound in memory to an animation, one core: times real time",
     "rt_glb": "sound file to GLB, one core: times real time",
     "linearity": "ten minutes against one: times the work",
-    "rss_hour_gb": "one hour to npz and glb: most memory, GB",
+    "rss_hour_gb": "one hour to the files: most memory, GB",
     "help_s": "sedtalker --help, s",
     "diarize_3s_s": "sedtalker diarize of 3 s, s",
     "cold_3s_s": "sedtalker animate --no-video of 3 s, s",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,13 @@ FORMANTS = ((500.0, 90.0), (1500.0, 120.0), (2500.0, 180.0))
 
 def speech_like(seconds: float) -> NDArray[np.float32]:
     """Voiced syllables in phrases with pauses, (n,) in [-1, 1] at 16 kHz; a longer one begins like a shorter one."""
-    count = round(seconds * SAMPLE_RATE)
-    block = round((PHRASE + PAUSE) * 4 * SAMPLE_RATE)  # four phrases, then again
-    phrase = _four_phrases(block)
-    return np.resize(phrase, count).astype(np.float32)
+    return np.resize(_four_phrases(), round(seconds * SAMPLE_RATE))
 
 
-def _four_phrases(count: int) -> NDArray[np.float32]:
+@cache
+def _four_phrases() -> NDArray[np.float32]:
+    """What is said again and again."""
+    count = round(4 * (PHRASE + PAUSE) * SAMPLE_RATE)
     times = np.arange(count) / SAMPLE_RATE
     pitch = PITCH * 2.0 ** (0.3 * np.sin(2 * np.pi * 0.31 * times) + 0.1 * np.sin(2 * np.pi * 1.7 * times))
     angle = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
@@ -45,10 +46,13 @@ def _four_phrases(count: int) -> NDArray[np.float32]:
 
 
 def write_speech(path: Path, seconds: float) -> Path:
-    """The same as a 16-bit WAV file."""
+    """The same as a 16-bit WAV file, written part by part: its writer must not be what takes the memory."""
+    phrases = np.round(32767 * _four_phrases()).astype("<i2")
+    count = round(seconds * SAMPLE_RATE)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
-        file.writeframes(np.round(32767 * speech_like(seconds)).astype("<i2").tobytes())
+        for start in range(0, count, len(phrases)):
+            file.writeframesraw(phrases[: count - start].tobytes())
     return path

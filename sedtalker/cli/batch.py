@@ -190,4 +190,4 @@ def show(summary: Summary) -> None:
         say(f"  {failure['input']}: {failure['error'].removeprefix(failure['input'] + ': ')}")
     if len(summary.failures) > SHOWN_FAILURES:
         say(f"  and {len(summary.failures) - SHOWN_FAILURES} more")
-    say(f"log: {summary.log}")
+    print(summary.log)

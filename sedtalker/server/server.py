@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import FrameType
@@ -50,8 +51,13 @@ def make_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async def warm() -> None:
-            await service.opened(service.warm)
-            started()
+            try:
+                await service.opened(service.warm)
+            except Exception as error:  # the server ends with it
+                service.failure = error
+                signal.raise_signal(signal.SIGTERM)
+            else:
+                started()
 
         task = asyncio.create_task(warm())
         yield
@@ -95,7 +101,11 @@ class _Server(uvicorn.Server):
 
 
 def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
-    """Serve until Ctrl-C or a polite kill."""
+    """Serve until Ctrl-C or a polite kill.
+
+    Raises:
+        InputError: the networks cannot be opened.
+    """
     more_files()
     config = uvicorn.Config(
         app,
@@ -113,6 +123,8 @@ def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
         _Server(config, service).run(sockets=[bound])
+    if service.failure is not None:
+        raise service.failure
 
 
 def more_files() -> None:

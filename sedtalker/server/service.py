@@ -54,6 +54,7 @@ class Service:
             self.workers, "sedtalker-work", initializer=torch.set_num_threads, initargs=(1,)
         )
         self.ready = False
+        self.failure: Exception | None = None
         self.closing = asyncio.Event()
         self.streams = self.requests = 0
 

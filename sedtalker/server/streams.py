@@ -33,6 +33,8 @@ Floats = NDArray[np.float32]
 
 HELLO_SECONDS = 10.0
 """In which the first message has to come."""
+LAST_SECONDS = 2.0
+"""For frames of what has come when the server ends."""
 MOST_FRAMES = 120
 """Frames in one message."""
 DONE, GOING_AWAY, UNSUPPORTED, WRONG, REFUSED, FAILED, LATER = 1000, 1001, 1003, 1007, 1008, 1011, 1013
@@ -205,9 +207,10 @@ async def _stream(socket: WebSocket, service: Service) -> None:
             await asyncio.wait({sending, closing}, return_when=asyncio.FIRST_COMPLETED)
         if receiving.done() and not receiving.cancelled() and (error := receiving.exception()) is not None:
             raise error
-        count = await sending
         if closing.done():
+            await asyncio.wait({sending}, timeout=LAST_SECONDS)
             raise Ended(GOING_AWAY, "the server is closing")
+        count = await sending
         await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "count": count}))
     finally:
         service.pool.leave(member)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sedtalker.audio.audio import Audio, load_audio
 from sedtalker.emotion.formats.json import track_to_json
@@ -113,7 +113,7 @@ def animated(
         InputError: sound or options cannot be used.
         Cancelled: by the hook.
     """
-    face = faces[options.face] if options.face in faces else Face.builtin(options.face)
+    face = faces.get(options.face or "") or Face.builtin(options.face)
     with tempfile.TemporaryDirectory(prefix="sedtalker-serve-") as temporary:
         folder = Path(temporary)
         sound, path = _loaded(recording, folder, hook)
@@ -142,7 +142,7 @@ def animated(
                     animation.track.save(written / name)
                 else:
                     takes = export_formats()[kind].options
-                    chosen = {"targets": options.targets} if "targets" in takes else {}
+                    chosen: dict[str, Any] = {"targets": options.targets} if "targets" in takes else {}
                     export(animation, written / name, kind, path, **chosen)
         return _packed(written, list(names.values()), path.stem, sound.duration)
 

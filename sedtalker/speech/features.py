@@ -192,18 +192,25 @@ def pitch_frames(frames: Tensor) -> PitchFrames:
 
 def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Tensor:
     """Tracks (…, 4) of the frames as if the samples had been multiplied by ``gain``, see ``prosody``."""
-    device, power = frames.energy.device, gain * gain
-    spectrum = torch.fft.rfft(torch.hann_window(PITCH_WINDOW, device=device), 2048).abs().square()
-    window_correlation = torch.fft.irfft(spectrum)
+    power = gain * gain
+    window, bias = _lag_weights(frames.energy.device)
     normalised = frames.correlation / (frames.total[..., None] + 1e-3 / power)
-    normalised = normalised / (window_correlation[SHORTEST_LAG : LONGEST_LAG + 1] / window_correlation[0])
-    bias = 0.02 * torch.log2(torch.arange(SHORTEST_LAG, LONGEST_LAG + 1, device=device) / SHORTEST_LAG)
+    normalised = normalised / window
     strength, index = (normalised - bias).max(-1)
     voicing = strength.clamp(0.0, 1.0)
     f0 = SAMPLE_RATE / (index + SHORTEST_LAG)
     log_f0 = torch.where(voicing > 0.45, torch.log(f0 / 150.0), torch.zeros_like(voicing))
     tilt = torch.log(power * frames.high + 1e-3) - torch.log(power * frames.low + 1e-3)
     return torch.stack([torch.log(power * frames.energy + ENERGY_FLOOR), log_f0, voicing, tilt], dim=-1)
+
+
+@lru_cache(maxsize=4)
+def _lag_weights(device: torch.device) -> tuple[Tensor, Tensor]:
+    """By lag of the pitch range (L,): the window's own normalised autocorrelation, and what long lags cost."""
+    spectrum = torch.fft.rfft(torch.hann_window(PITCH_WINDOW, device=device), 2048).abs().square()
+    correlation = torch.fft.irfft(spectrum)
+    bias = 0.02 * torch.log2(torch.arange(SHORTEST_LAG, LONGEST_LAG + 1, device=device) / SHORTEST_LAG)
+    return correlation[SHORTEST_LAG : LONGEST_LAG + 1] / correlation[0], bias
 
 
 def speech_mask(mel: Tensor) -> Tensor:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import tempfile
+import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -179,3 +182,33 @@ def test_the_description_is_valid_and_names_every_route(server):
         reply = described["paths"][path][method.lower()]["responses"][str(answer.status_code)]
         reply = described["components"]["responses"][reply["$ref"].split("/")[-1]] if "$ref" in reply else reply
         assert kind in reply["content"], (path, answer.status_code)
+
+
+def test_work_ends_when_its_client_goes(server, wav, monkeypatch):
+    ended = threading.Event()
+
+    def endless(models, recording, options, hook) -> None:
+        try:
+            while True:
+                hook("working", 0, 1)
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("sedtalker.server.routes.diarized", endless)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{server.url}/v1/diarize", files={"audio": ("a.wav", wav)}, headers=server.headers, timeout=1.0)
+    assert ended.wait(60)
+    until = time.monotonic() + 60
+    while server.service.requests and time.monotonic() < until:
+        time.sleep(0.02)
+    assert server.service.requests == 0
+
+
+def test_a_body_that_stops_coming_is_not_waited_for(models):
+    with running(models, Limits(idle=0.3)) as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
+        head = f"POST /v1/diarize HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {TOKEN}\r\n"
+        kind = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n--x\r\n"
+        raw.sendall((head + kind).encode())
+        raw.settimeout(60)
+        assert raw.recv(100).startswith(b"HTTP/1.1 408")

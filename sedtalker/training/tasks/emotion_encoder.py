@@ -1,6 +1,6 @@
 """Training of the emotion encoder: it imitates layers 2 and 3 of Whisper-base on the very log-mels that it reads.
 
-Student and teacher hear the same centred, degraded crop, so what is learned is a function, and every new crop is a new
+Student and teacher read the same centred, degraded crop, so what is learned is a function, and every new crop is a new
 example of it (function matching: Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and
 consistent"). What the teacher's frames say of their place in its window is taken off. Distances between crops are
 measured in the metric in which crops of the teacher have unit covariance: emotion sits in directions of small variance.
@@ -133,7 +133,7 @@ class EmotionEncoderTask(PreparedTask):
         self.reference = self._reference(rng, hook)
         drawn = [self._crops(rng) for _ in range(MEASURED_BATCHES)]
         spoken = torch.cat([speech for _, speech in drawn])
-        layers = torch.cat([self._hear(mel) for mel, _ in drawn])
+        layers = torch.cat([self._encode(mel) for mel, _ in drawn])
         self.place = layers.mean(0)
         layers = layers - self.place
         flat, half = layers[spoken > 0], self.config.model.channels // 2
@@ -163,7 +163,7 @@ class EmotionEncoderTask(PreparedTask):
         return torch.stack(means).mean(0)
 
     @torch.no_grad()
-    def _hear(self, mel: Tensor) -> Tensor:
+    def _encode(self, mel: Tensor) -> Tensor:
         """The teacher's layers (B, T, L) at 25 Hz of centred log-mels (B, 4T, 80)."""
         given = mel * NATURAL_TO_WHISPER + self.reference.to(mel)
         given = given.clamp_min((FLOOR + 4) / 4).transpose(1, 2)
@@ -231,7 +231,7 @@ class EmotionEncoderTask(PreparedTask):
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Frames, crop means and crop deviations of the teacher."""
         c, mel, spoken = self.config, batch["mel"], batch["speech"]
-        wanted = (self._hear(mel) - self.place.to(mel)) @ self.projection.to(mel)
+        wanted = (self._encode(mel) - self.place.to(mel)) @ self.projection.to(mel)
         scale = self.scale.to(mel)
         guess = model.coarse(mel).float() * scale  # type: ignore[operator]
         weight = (0.15 + 0.85 * spoken)[..., None]
@@ -253,7 +253,7 @@ class EmotionEncoderTask(PreparedTask):
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """R² of the teacher's frames and of its clip means on clips never trained on, heard as they are."""
+        """R² of the teacher's frames and of its clip means on clips never trained on, as they are."""
         assert isinstance(model, EmotionEncoder)
         device = model.project.weight.device
         error, total, means, true_means = 0.0, 0.0, [], []
@@ -264,7 +264,7 @@ class EmotionEncoderTask(PreparedTask):
             mel, spoken = mel[None].to(device), speech.unflatten(0, (-1, GRID)).any(1).float()[None]
             if spoken.sum() <= FEWEST_FRAMES:
                 continue
-            wanted = ((self._hear(mel).cpu() - self.place[:count]) @ self.projection) / self.scale
+            wanted = ((self._encode(mel).cpu() - self.place[:count]) @ self.projection) / self.scale
             guess = model.coarse(mel).float().cpu()
             kept = spoken[0] > 0
             error += float((guess - wanted)[0, kept].square().sum())

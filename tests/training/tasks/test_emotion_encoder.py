@@ -89,7 +89,7 @@ def test_teacher_and_student_share_a_clock(
 ) -> None:
     task = made_task({"corpora": {"cremad": 1.0}, "copies": (0,)}, rated_voices, tmp_path, tiny_teacher, monkeypatch)
     mel = task.batch(np.random.default_rng(0))["mel"]
-    assert task._hear(mel).shape == (6, 30, 32)
+    assert task._encode(mel).shape == (6, 30, 32)
     assert task.build().coarse(mel).shape == (6, 30, 8)
 
 
