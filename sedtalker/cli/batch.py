@@ -106,6 +106,8 @@ def batch(
         show(summary)
     if as_json:
         write_json(summary.described())
+    elif summary.files:
+        print(summary.log)
     if summary.failures:
         raise typer.Exit(FAILED)
 
@@ -190,4 +192,3 @@ def show(summary: Summary) -> None:
         say(f"  {failure['input']}: {failure['error'].removeprefix(failure['input'] + ': ')}")
     if len(summary.failures) > SHOWN_FAILURES:
         say(f"  and {len(summary.failures) - SHOWN_FAILURES} more")
-    print(summary.log)
