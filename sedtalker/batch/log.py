@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,6 +154,9 @@ def _records(path: Path) -> Iterator[Record | None]:
 
 # --- The lock.
 
+WAIT = 3.0
+"""Seconds that a run waits for the lock before it gives up."""
+
 
 @contextmanager
 def locked(folder: Path, shard: Shard) -> Iterator[int | None]:
@@ -172,7 +176,7 @@ def locked(folder: Path, shard: Shard) -> Iterator[int | None]:
     except OSError as error:
         raise InputError(f"{folder}: cannot write there ({error.strerror})") from None
     try:
-        if not _try_lock(descriptor):
+        if not _wait_for(descriptor):
             raise InputError(f"{folder}: another batch is running there; wait for it, or name another --output")
         for other in sorted(folder.glob(".batch-*.lock")):
             if not other.name.endswith(f"-of-{shard.count}.lock") and _is_locked(other):
@@ -180,6 +184,16 @@ def locked(folder: Path, shard: Shard) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _wait_for(descriptor: int) -> bool:
+    """Take the lock of an open file; processes of a run that was killed may need a moment to be gone."""
+    deadline = time.monotonic() + WAIT
+    while not _try_lock(descriptor):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _try_lock(descriptor: int) -> bool:

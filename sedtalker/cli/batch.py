@@ -106,6 +106,8 @@ def batch(
         show(summary)
     if as_json:
         write_json(summary.described())
+    elif summary.files:
+        print(summary.log)
     if summary.failures:
         raise typer.Exit(FAILED)
 
@@ -181,10 +183,12 @@ def file_bar() -> Progress:
 
 def show(summary: Summary) -> None:
     """What was done, for a person; failures once more at the end."""
+    if not summary.files:
+        say("no recording falls into this share")
+        return
     speed = f", {compared_to_speech(summary.speech_seconds, summary.seconds)}" if summary.done else ""
     say(f"{summary.done} done, {summary.kept} done before, {len(summary.failures)} failed{speed}")
     for failure in summary.failures[:SHOWN_FAILURES]:
         say(f"  {failure['input']}: {failure['error'].removeprefix(failure['input'] + ': ')}")
     if len(summary.failures) > SHOWN_FAILURES:
         say(f"  and {len(summary.failures) - SHOWN_FAILURES} more")
-    print(summary.log)

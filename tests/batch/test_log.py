@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sedtalker.batch import log as log_module
 from sedtalker.batch.log import WHOLE, Log, Shard, locked, parse_shard, read_logs
 from sedtalker.errors import InputError
 
@@ -50,7 +52,8 @@ def test_names_that_are_no_text_come_back(tmp_path: Path) -> None:
     assert set(read_logs(tmp_path)[0]) == {"a\udcff"}
 
 
-def test_one_batch_at_a_time(tmp_path: Path) -> None:
+def test_one_batch_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "WAIT", 0.0)
     with locked(tmp_path, WHOLE), pytest.raises(InputError, match="another batch is running there"):
         locked(tmp_path, WHOLE).__enter__()
     with locked(tmp_path, Shard(1, 2)), locked(tmp_path, Shard(2, 2)):
@@ -59,6 +62,16 @@ def test_one_batch_at_a_time(tmp_path: Path) -> None:
                 locked(tmp_path, other).__enter__()
     with locked(tmp_path, WHOLE):
         pass
+
+
+def test_a_run_waits_for_the_last_processes_of_a_killed_one(tmp_path: Path) -> None:
+    dying = locked(tmp_path, WHOLE)
+    dying.__enter__()
+    timer = threading.Timer(0.3, dying.__exit__, (None, None, None))
+    timer.start()
+    with locked(tmp_path, WHOLE):
+        pass
+    timer.join()
 
 
 @pytest.mark.parametrize("text", ["", "0/2", "3/2", "1", "1/0", "a/b", "1/2/3", "-1/2"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.batch import pool
+from sedtalker.batch import log, pool
 from sedtalker.batch.log import Record, Shard
 from sedtalker.batch.run import animate_folder
 from sedtalker.errors import InputError
@@ -30,7 +30,7 @@ def clips(tmp_path: Path) -> Path:
 
 
 def records(output: Path) -> list[Record]:
-    lines = [line for log in sorted(output.glob("batch*.jsonl")) for line in log.read_text().splitlines()]
+    lines = [line for path in sorted(output.glob("batch*.jsonl")) for line in path.read_text().splitlines()]
     return [record for record in map(json.loads, lines) if "name" in record]
 
 
@@ -103,7 +103,8 @@ def test_shards_share_the_work(clips: Path, tmp_path: Path) -> None:
     assert (again.done, again.kept) == (0, 5)
 
 
-def test_two_batches_at_once_are_refused(clips: Path, tmp_path: Path) -> None:
+def test_two_batches_at_once_are_refused(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "WAIT", 0.0)
     for path in clips.rglob("*.wav"):
         path.write_text("sleep 0.3")
     out, begun = tmp_path / "out", threading.Event()
