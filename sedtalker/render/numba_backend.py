@@ -46,7 +46,8 @@ class _Canvas:
         self.samples = Buffers(width, height, SAMPLES)
         self.shadow = Buffers(SHADOW_SIZE, SHADOW_SIZE, CENTRE)
         self.planes = np.empty((height, self.rate, -(-width // self.rate)), dtype=np.float32)
-        self.grid = np.zeros((-(-height // self.rate), self.planes.shape[2], 4), dtype=np.float32)
+        self.rows = -(-height // self.rate)
+        self.grid = np.full((self.rows + 1, self.planes.shape[2] + 1, 4), -1.0, dtype=np.float32)  # nothing at its ends
 
 
 class NumbaRenderer:
@@ -175,7 +176,7 @@ class NumbaRenderer:
 
         whole = 2 * self._threads if pool else 1
         _share(pool, [(draw_shadow, 0, SHADOW_SIZE), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])
-        _share(pool, _bands(dim_band, len(canvas.grid), -(-len(canvas.grid) // whole)))
+        _share(pool, _bands(dim_band, canvas.rows, -(-canvas.rows // whole)))
         _share(pool, _bands(shade_band, height, -(-height // (2 * whole))))
         return image
 
