@@ -355,7 +355,7 @@ def shade(
     looks = materials, lights, ambient
     batches = np.zeros((len(materials), 8, _BATCH), dtype=np.float32)
     where = np.zeros((len(materials), _BATCH), dtype=np.int32)
-    filled = np.zeros(len(materials), dtype=np.int64)
+    filled = np.zeros(len(materials), dtype=np.int32)
     work = np.empty((8, _BATCH), dtype=np.float32)
     edges = np.empty((2 * width * samples, 3), dtype=np.float32)
     edge_pixels = np.empty((len(edges), 2), dtype=np.int32)

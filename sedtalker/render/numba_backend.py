@@ -97,7 +97,8 @@ class NumbaRenderer:
 
     def _project(self, vertices: Floats) -> tuple[Floats, Matrix, Matrix]:
         """Vertices in camera space, in the picture and in the shadow map."""
-        in_camera = np.asarray(vertices, dtype=np.float64) @ self._view[:3, :3].T + self._view[:3, 3]
+        with np.errstate(invalid="ignore"):  # broken vertices are left out later
+            in_camera = np.asarray(vertices, dtype=np.float64) @ self._view[:3, :3].T + self._view[:3, 3]
         points: Floats = np.ascontiguousarray(in_camera, dtype=np.float32)
         screen = to_screen(points, self._projection, *self._size)
         return points, screen, to_screen(points, self._shadow_matrix, SHADOW_SIZE, SHADOW_SIZE)
@@ -207,7 +208,7 @@ def _share(pool: ThreadPoolExecutor | None, work: list[Work]) -> None:
         for function, first, last in work:
             function(first, last)
         return
-    for task in [pool.submit(*item) for item in work]:
+    for task in [pool.submit(function, first, last) for function, first, last in work]:
         task.result()
 
 
