@@ -169,7 +169,7 @@ def _palette(width: int, height: int, rate: Fraction, clear: bool) -> Any:
 
     graph = av.filter.Graph()
     layout = "rgba" if clear else "rgb24"
-    source = graph.add_buffer(width=width, height=height, format=layout, time_base=1 / rate)
+    source = graph.add_buffer(width=width, height=height, format=av.VideoFormat(layout), time_base=1 / rate)
     split = graph.add("split")
     colours = graph.add("palettegen", f"stats_mode=single:reserve_transparent={int(clear)}")
     use = graph.add("paletteuse", "new=1:dither=sierra2_4a:alpha_threshold=128")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -248,7 +248,7 @@ def cover(
             for block in range(first, last + 1):
                 step = block * pixels
                 place = row * ids.shape[1] + (left + block) * LANES
-                _nearest(
+                _nearest(  # type: ignore[call-arg]
                     *(ids, depth, place, plane, np.float32(v + step * bdx), np.float32(w + step * cdx)),
                     *(np.float32(u + step * adx), np.float32(z + step * zdx), t),
                 )

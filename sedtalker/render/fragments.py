@@ -137,13 +137,14 @@ def _weights(px: np.float32, py: np.float32, corners: Floats, a: int, b: int, c:
     cx, cy = corners[c, 0] - ax, corners[c, 1] - ay
     qx, qy = px - ax, py - ay
     area = bx * cy - cx * by
-    inverse = one / area
-    v = min(max((qx * cy - cx * qy) * inverse, zero), one)
-    w = min(max((bx * qy - qx * by) * inverse, zero), one - v)
-    u, v, w = (one - v - w) * corners[a, 2], v * corners[b, 2], w * corners[c, 2]
-    total = one / (u + v + w)
     # rows grow downwards: a triangle of positive area is seen from behind
-    return u * total, v * total, w * total, -one if area > zero else one
+    side = -one if area > zero else one
+    v = max((cx * qy - qx * cy) * side, zero)
+    w = max((qx * by - bx * qy) * side, zero)
+    u = max(-area * side - v - w, zero)
+    u, v, w = u * corners[a, 2], v * corners[b, 2], w * corners[c, 2]
+    total = one / (u + v + w + np.float32(1e-30))
+    return u * total, v * total, w * total, side
 
 
 @part_of_kernel
@@ -169,7 +170,7 @@ def dim(
     grid: Floats, planes: Floats, ids: Ints, extent: Ints, corners: Floats, triangles: Ints, parts: Ints,
     shadow_map: Floats, shadow_matrix: Floats, taps: Ints, optics: Floats, first: int, last: int,
 ) -> None:  # fmt: skip
-    """Fill rows [first, last) of ``grid`` (H / R, W / R, 4) with depth, part, hollowness and share of the key light.
+    """Fill rows [first, last) of ``grid`` (H / R + 1, W / R + 1, 4) with depth, part, hollowness and key light.
 
     They are those of the first sample of each R-th pixel of each R-th row; see ``shade`` for the rest, and ``spread``
     for ``planes``.
@@ -193,25 +194,18 @@ def dim(
 
 @part_of_kernel
 def _from_grid(
-    grid: Floats, rate: int, row: int, column: int, z: np.float32, part: int, step: np.float32
+    grid: Floats, i: int, j: int, down: np.float32, across: np.float32, z: np.float32, part: int, step: np.float32
 ) -> tuple[np.float32, np.float32, np.float32]:
-    """Hollowness and light between the places of the grid around a pixel that lie on its surface; their weight."""
-    zero, one, share = np.float32(0.0), np.float32(1.0), np.float32(1.0) / np.float32(rate)
-    i, j = row // rate, column // rate
-    down, across = np.float32(row - i * rate) * share, np.float32(column - j * rate) * share
-    hollow, lit, total = zero, zero, zero
+    """Hollowness and light between four places of the grid, from those that lie on a surface; their weight."""
+    hollow, lit, total, kind = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(part)
     for k in range(2):
-        weight_down = down if k else one - down
-        if weight_down == zero or i + k >= grid.shape[0]:
-            continue
         for m in range(2):
-            weight = weight_down * (across if m else one - across)
-            if weight == zero or j + m >= grid.shape[1]:
-                continue
-            if int(grid[i + k, j + m, 1]) == part and abs(grid[i + k, j + m, 0] - z) < step:
-                hollow += weight * grid[i + k, j + m, 2]
-                lit += weight * grid[i + k, j + m, 3]
-                total += weight
+            weight = (down if k else np.float32(1.0) - down) * (across if m else np.float32(1.0) - across)
+            fits = (grid[i + k, j + m, 1] == kind) & (abs(grid[i + k, j + m, 0] - z) < step)
+            weight = weight if fits else np.float32(0.0)
+            hollow += weight * grid[i + k, j + m, 2]
+            lit += weight * grid[i + k, j + m, 3]
+            total += weight
     return hollow, lit, total
 
 
@@ -355,13 +349,13 @@ def shade(
         first: first row to shade.
         last: one past the last.
     """
-    zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+    zero, half, one, per_rate = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(1.0 / rate)
     height, width, samples = image.shape[0], image.shape[1], len(SAMPLES)
     pixels, behind = image.reshape(height * width, image.shape[2]), background.reshape(height * width, 3)
     looks = materials, lights, ambient
     batches = np.zeros((len(materials), 8, _BATCH), dtype=np.float32)
     where = np.zeros((len(materials), _BATCH), dtype=np.int32)
-    filled = np.zeros(len(materials), dtype=np.int64)
+    filled = np.zeros(len(materials), dtype=np.int32)
     work = np.empty((8, _BATCH), dtype=np.float32)
     edges = np.empty((2 * width * samples, 3), dtype=np.float32)
     edge_pixels = np.empty((len(edges), 2), dtype=np.int32)
@@ -371,7 +365,13 @@ def shade(
         if edge_count > width * samples:  # there might not be room for another row
             _finish(pixels, behind, batches, where, filled, edges, edge_pixels, edge_count, *looks, work, encode)
             edge_count = 0
-        for column in range(extent[row, 0], min(extent[row, 1], width)):
+        left = extent[row, 0]
+        i, j = row // rate, left // rate
+        down, phase = np.float32(row - i * rate) / np.float32(rate), left - j * rate - 1
+        for column in range(left, min(extent[row, 1], width)):
+            phase += 1
+            if phase == rate:
+                phase, j = 0, j + 1
             place, same = column * samples, True
             for s in range(samples):
                 seen[s] = ids[row, place + s] if depth[row, place + s] < np.inf else -1
@@ -414,7 +414,7 @@ def shade(
                 cr, cg, cb = cr * share, cg * share, cb * share
                 if part + 1 == len(materials):
                     cr, cg, cb = eye_colour(cr, cg, cb, 0), eye_colour(cr, cg, cb, 1), eye_colour(cr, cg, cb, 2)
-                hollow, lit, total = _from_grid(grid, rate, row, column, z, part, 4 * optics[7])
+                hollow, lit, total = _from_grid(grid, i, j, down, np.float32(phase) * per_rate, z, part, 4 * optics[7])
                 if total > np.float32(0.1):
                     hollow, lit = hollow / total, lit / total
                 else:

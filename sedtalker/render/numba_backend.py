@@ -46,7 +46,8 @@ class _Canvas:
         self.samples = Buffers(width, height, SAMPLES)
         self.shadow = Buffers(SHADOW_SIZE, SHADOW_SIZE, CENTRE)
         self.planes = np.empty((height, self.rate, -(-width // self.rate)), dtype=np.float32)
-        self.grid = np.zeros((-(-height // self.rate), self.planes.shape[2], 4), dtype=np.float32)
+        self.rows = -(-height // self.rate)
+        self.grid = np.full((self.rows + 1, self.planes.shape[2] + 1, 4), -1.0, dtype=np.float32)  # nothing at its ends
 
 
 class NumbaRenderer:
@@ -96,7 +97,8 @@ class NumbaRenderer:
 
     def _project(self, vertices: Floats) -> tuple[Floats, Matrix, Matrix]:
         """Vertices in camera space, in the picture and in the shadow map."""
-        in_camera = np.asarray(vertices, dtype=np.float64) @ self._view[:3, :3].T + self._view[:3, 3]
+        with np.errstate(invalid="ignore"):  # broken vertices are left out later
+            in_camera = np.asarray(vertices, dtype=np.float64) @ self._view[:3, :3].T + self._view[:3, 3]
         points: Floats = np.ascontiguousarray(in_camera, dtype=np.float32)
         screen = to_screen(points, self._projection, *self._size)
         return points, screen, to_screen(points, self._shadow_matrix, SHADOW_SIZE, SHADOW_SIZE)
@@ -175,7 +177,7 @@ class NumbaRenderer:
 
         whole = 2 * self._threads if pool else 1
         _share(pool, [(draw_shadow, 0, SHADOW_SIZE), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])
-        _share(pool, _bands(dim_band, len(canvas.grid), -(-len(canvas.grid) // whole)))
+        _share(pool, _bands(dim_band, canvas.rows, -(-canvas.rows // whole)))
         _share(pool, _bands(shade_band, height, -(-height // (2 * whole))))
         return image
 
@@ -206,7 +208,7 @@ def _share(pool: ThreadPoolExecutor | None, work: list[Work]) -> None:
         for function, first, last in work:
             function(first, last)
         return
-    for task in [pool.submit(*item) for item in work]:
+    for task in [pool.submit(function, first, last) for function, first, last in work]:
         task.result()
 
 

@@ -131,7 +131,7 @@ def viewpoint(camera: str | Viewpoint) -> Viewpoint:
     text = path.read_bytes()
     kind = Standing if b'"position"' in text or b'"target"' in text else Portrait
     try:
-        found: Viewpoint = TypeAdapter(kind).validate_json(text)
+        found: Viewpoint = TypeAdapter[Viewpoint](kind).validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
