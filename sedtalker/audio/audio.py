@@ -64,7 +64,7 @@ LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 SHORTEST_SECONDS = 0.1
 """Less has no syllable in it."""
 LONGEST_SECONDS = 3600.0
-"""What ``load_audio`` reads unless asked for more: an hour takes 1.5 GB to animate."""
+"""What ``load_audio`` reads unless asked for more: an hour takes 1.4 GB to animate."""
 LARGEST_BYTES = 2 * 1024**3
 """Larger files are not opened."""
 FAR_BEYOND_FULL_SCALE = 2.0
