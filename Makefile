@@ -26,6 +26,7 @@ $(VENV)/.ready: pyproject.toml
 	else $(BIN)/pip install -q --retries 0 --timeout 15 --extra-index-url $(CPU_WHEELS) "torch==$(TORCH)+cpu" 2>/dev/null \
 	  || $(BIN)/pip install -q "torch==$(TORCH)"; fi
 	$(BIN)/pip install -q -e ".[dev]"
+	@$(BIN)/python scripts/warm_up.py
 	@touch $@
 
 demo: setup

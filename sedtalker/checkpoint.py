@@ -132,7 +132,9 @@ def _read_weights(folder: Path) -> dict[str, Any]:
 def restored(make: Callable[[], Network], state: Mapping[str, Any], folder: Path) -> Network:
     """The network that a checkpoint's configuration describes, with its weights, ready for inference.
 
-    Names and shapes are compared before anything is allocated: a configuration from elsewhere may ask for any width.
+    It is built without memory (on torch's device meta), and then takes the weights as they are. Names and shapes are
+    compared before that: a configuration from elsewhere may ask for any width. Only a network that holds other values
+    than its weights is built a second time, with memory.
 
     Args:
         make: builds the network.
@@ -145,13 +147,16 @@ def restored(make: Callable[[], Network], state: Mapping[str, Any], folder: Path
     import torch
 
     try:
-        with torch.device("meta"):  # shapes without memory
-            wanted = {name: value.shape for name, value in make().state_dict().items()}
+        with torch.device("meta"):
+            network = make()
+        wanted = {name: value.shape for name, value in network.state_dict().items()}
         wrong = sorted(n for n in wanted.keys() | state.keys() if n not in state or wanted.get(n) != state[n].shape)
         if wrong:
             raise InputError(f"{folder}: the weights are not those of config.json: {wrong[0]} ({len(wrong)} such)")
-        network = make()
-        network.load_state_dict(state)
+        network.load_state_dict(state, assign=True)
+        if any(buffer.is_meta for buffer in network.buffers()):
+            network = make()
+            network.load_state_dict(state, assign=True)
     except InputError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, MemoryError) as error:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def user_cache() -> Path:
+    """The folder of this user where work that can be done again is kept: ``$XDG_CACHE_HOME/sedtalker``."""
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "sedtalker"
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``, of the same ending, that takes its place when the block ends well.

@@ -44,7 +44,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 290
+MOST_FILES = 315
 """Modules in the package."""
 
 

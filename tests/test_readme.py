@@ -26,13 +26,16 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))
 NOT_RUN = {
     "hf:OWNER/NAME": "asks the network",
     "studio": "serves until it is ended; started in tests/studio/browser",
+    "live": "listens to a microphone until it is ended; started in tests/live",
+    "serve": "serves until it is ended; started in tests/server",
+    "benchmark": "takes a minute; run in tests/benchmark",
     "train": "trains; its config is composed in tests/training",
     "evaluate": "needs the training data",
 }
 """Words of commands that are checked and not run."""
 
 
-OTHERS = {"--nproc-per-node"}
+OTHERS = {"--nproc-per-node", "--streams"}
 """Options of other programs."""
 
 
@@ -185,6 +188,11 @@ def test_every_command_of_the_readme_runs(words: list[str], folder: Path, animat
         pytest.skip(reasons[0])
     if "speech/speech.npz" in words:
         shutil.copytree(animated, folder / "speech")
+    if "recordings" in words:
+        (folder / "recordings").mkdir()
+        shutil.copy(folder / "speech.wav", folder / "recordings")
+    if "faces" in words and "report" in words:
+        shutil.copytree(animated, folder / "faces")
     for name in ("a.npz", "b.npz"):
         if name in words:
             shutil.copy(animated / "speech.npz", folder / name)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
@@ -82,6 +81,8 @@ class Animation:
 
     def vertices(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """Vertices (t, V, 3) of frames ``start`` to ``stop``, metres, head motion included."""
+        from scipy.spatial.transform import Rotation
+
         stop = len(self) if stop is None else stop
         still = self.face.deform(self.coefficients[start:stop])
         turns = Rotation.from_rotvec(self.head_rotation[start:stop]).as_matrix()
@@ -122,12 +123,13 @@ class Animation:
         return written
 
     def render(self, path: str | Path, audio: Any = None, **options: Any) -> None:
-        """Render a video with its sound.
+        """Render a video with its sound, a GIF, or one picture.
 
         Args:
-            path: the ``.mp4`` file.
+            path: the file: ``.mp4``, ``.mov``, ``.mkv``, ``.webm``, ``.gif`` or ``.png``.
             audio: path of the recording, or an ``Audio``; default: a silent video.
-            options: ``size``, ``backend``, ``light``, ``hook``; see ``sedtalker.render``.
+            options: ``size``, ``camera``, ``background``, ``light``, ``backend``, ``hook``, ``at``; see
+                ``sedtalker.render.render_video``.
 
         Raises:
             InputError: it cannot be rendered or written.

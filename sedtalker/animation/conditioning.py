@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.nn import initialised
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Conditioning(nn.Module):
     def __init__(self, width: int, styles: int):
         """``styles``: how many values a style has."""
         super().__init__()
-        self.categories = nn.Parameter(torch.randn(len(CATEGORIES), width) * width**-0.5)
+        shape = len(CATEGORIES), width
+        self.categories = initialised(lambda: torch.randn(shape) * width**-0.5, *shape)
         self.style = nn.Linear(styles, width)
         self.mix = nn.Linear(width, width)
 

@@ -134,8 +134,8 @@ class Decoder(ShapeDecoder):
         self.blocks = nn.ModuleList(make_block(config, i) for i in range(len(config.layout)))
         self.norm = AdaptiveNorm(config.width, config.condition)
         self.coefficients = nn.Linear(config.width, len(ARKIT_52))
-        active = torch.tensor([float(name in config.shapes) for name in ARKIT_52])
-        self.register_buffer("active", active, persistent=False)
+        active = np.array([name in config.shapes for name in ARKIT_52], np.float32)
+        self.register_buffer("active", torch.from_numpy(active), persistent=False)
 
     def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
         """Coefficients (B, T, 52) of ``speech`` (B, T, C), posterior (B, T, 7), intensity (B, T), style (B, S)."""

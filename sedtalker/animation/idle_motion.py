@@ -180,12 +180,15 @@ class BlinkStream:
         self.start = first_blink(rng)
         self.depth = blink_depth(rng)
 
-    def at(self, time: float) -> Floats:
-        """Lid closure (1,) in [0, 1]."""
-        while time >= self.start + BLINK_SECONDS:
-            self.start = next_blink(self.start, self.rng)
-            self.depth = blink_depth(self.rng)
-        return self.depth * blink_closure(np.array([time - self.start]))
+    def at(self, *times: float) -> Floats:
+        """Lid closure (T,) in [0, 1]."""
+        starts, depths = np.zeros(len(times)), np.zeros(len(times), np.float32)
+        for frame, time in enumerate(times):
+            while time >= self.start + BLINK_SECONDS:
+                self.start = next_blink(self.start, self.rng)
+                self.depth = blink_depth(self.rng)
+            starts[frame], depths[frame] = self.start, self.depth
+        return depths * blink_closure(np.array(times) - starts)
 
 
 class GazeStream:
@@ -196,13 +199,16 @@ class GazeStream:
         self.now = np.zeros(2)
         self.begins, self.next = next_fixation(0.0, rng)
 
-    def at(self, time: float) -> Floats:
-        """Gaze (1, 2) in degrees."""
-        while time > self.begins + SACCADE / 2:
-            self.now = self.next
-            self.begins, self.next = next_fixation(self.begins, self.rng)
-        share = np.clip((time - self.begins) / SACCADE + 0.5, 0.0, 1.0)
-        return (self.now + share * (self.next - self.now))[None].astype(np.float32)
+    def at(self, *times: float) -> Floats:
+        """Gaze (T, 2) in degrees."""
+        looks = np.zeros((len(times), 2), np.float32)
+        for frame, time in enumerate(times):
+            while time > self.begins + SACCADE / 2:
+                self.now = self.next
+                self.begins, self.next = next_fixation(self.begins, self.rng)
+            share = min(max((time - self.begins) / SACCADE + 0.5, 0.0), 1.0)
+            looks[frame] = self.now + share * (self.next - self.now)
+        return looks
 
 
 class IdleStream:
@@ -215,12 +221,18 @@ class IdleStream:
 
     def add(self, time: float, weights: Floats) -> Floats:
         """The face (52,) at ``time`` seconds, in the order of ``ARKIT_52``; times only go on."""
-        named = dict(zip(ARKIT_52, np.asarray(weights, np.float32)[:, None], strict=True))
+        return self.added(np.array([time]), weights[None])[0]
+
+    def added(self, times: NDArray[np.floating], weights: Floats) -> Floats:
+        """Faces (T, 52) at several times (T,), which only go on."""
+        if not len(times):
+            return weights
+        named = dict(zip(ARKIT_52, np.asarray(weights, np.float32).T, strict=True))
         if self.gaze is not None:
-            named |= eye_look(self.gaze.at(time))
+            named |= eye_look(self.gaze.at(*times))
         if self.blinks is not None:
-            named = close_lids(named, self.blinks.at(time))
-        return np.concatenate([named[name] for name in ARKIT_52])
+            named = close_lids(named, self.blinks.at(*times))
+        return np.stack([named[name] for name in ARKIT_52], axis=1)
 
 
 class HeadStream:
@@ -242,20 +254,26 @@ class HeadStream:
         self.energy = np.zeros(2)
         self.posture = np.zeros(3)
 
-    def at(self, loudness: float, label: str, intensity: float) -> Floats:
-        """The next frame's rotation vector (3,), radians.
+    def next(self, count: int, loudness: float, label: str, intensity: float) -> Floats:
+        """The next frames' rotation vectors (T, 3), radians.
 
         Args:
+            count: how many frames.
             loudness: of the speech, in [0, 1].
             label: category of the emotion.
             intensity: its strength.
         """
-        drift = (self.kernel @ self.noise) * np.sqrt(2 * np.sqrt(np.pi) * 0.7 * self.fps)
-        self.noise = np.concatenate([self.noise[1:], self.rng.standard_normal((1, 3))])
-        rates = 1 - np.exp(-1 / (self.fps * np.array([0.08, 0.8])))
-        self.energy = self.energy + rates * (loudness - self.energy)
+        noise = np.concatenate([self.noise, self.rng.standard_normal((count, 3))])
+        self.noise = noise[count:]
+        drift = np.lib.stride_tricks.sliding_window_view(noise, len(self.kernel), axis=0)[:count] @ self.kernel
+        drift *= np.sqrt(2 * np.sqrt(np.pi) * 0.7 * self.fps)
+        # first-order low-passes with a constant input: the distance from it shrinks by the same factor every frame
+        left = np.exp(-np.arange(1, count + 1)[:, None] / (self.fps * np.array([0.08, 0.8])))
+        energy = loudness + left * (self.energy - loudness)
         wanted = intensity * np.array(POSTURE.get(label, (0.0, 0.0, 0.0)))
-        self.posture = self.posture + (1 - np.exp(-1 / (self.fps * 0.25))) * (wanted - self.posture)
-        nod = self.energy[0] - self.energy[1]
-        degrees = self.posture + (0.7 + 0.5 * intensity) * (drift * (0.9, 1.3, 0.7) + nod * np.array([4.0, 0.0, 0.0]))
+        posture = wanted + np.exp(-np.arange(1, count + 1)[:, None] / (self.fps * 0.25)) * (self.posture - wanted)
+        if count:
+            self.energy, self.posture = energy[-1], posture[-1]
+        nod = (energy[:, :1] - energy[:, 1:]) * np.array([4.0, 0.0, 0.0])
+        degrees = posture + (0.7 + 0.5 * intensity) * (drift * (0.9, 1.3, 0.7) + nod)
         return np.radians(degrees).astype(np.float32)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -53,10 +54,10 @@ GAP = {"jawOpen": 0.42, "mouthClose": -0.43, "mouthFunnel": 0.13, "mouthShrugUpp
 
 def side_matrix() -> Tensor:
     """(S, 52) matrix from ``MOUTH_SHAPES`` to the shapes of both sides."""
-    matrix = torch.zeros(len(MOUTH_SHAPES), len(ARKIT_52))
+    matrix = np.zeros((len(MOUTH_SHAPES), len(ARKIT_52)), np.float32)
     for row, name in enumerate(MOUTH_SHAPES):
         matrix[row, both_sides(name)] = 1.0
-    return matrix
+    return torch.from_numpy(matrix)
 
 
 class Mouth(NamedTuple):

@@ -210,13 +210,13 @@ class AnimationStream:
     def steps(self, samples: NDArray[np.floating]) -> Steps[list[StreamedFrame]]:
         """At most a hop of samples, the calls of networks handed out (``sedtalker.nn.calls``)."""
         made = yield from self.face.steps(samples)
-        return list(self._frames(made, False)) if len(made.times) else []
+        return self._frames(made, False) if len(made.times) else []
 
     def last_steps(self) -> Steps[list[StreamedFrame]]:
         """``flush`` with the calls of networks handed out."""
-        return list(self._frames((yield from self.face.last_steps()), True))
+        return self._frames((yield from self.face.last_steps()), True)
 
-    def _frames(self, made: MotionFrames, last: bool) -> Iterator[StreamedFrame]:
+    def _frames(self, made: MotionFrames, last: bool) -> list[StreamedFrame]:
         times, weights = made.times, made.weights
         if made.neutral is not None:
             times, weights = self._with_gains(made, made.neutral, last)
@@ -225,18 +225,20 @@ class AnimationStream:
             self.label = CATEGORIES[int(made.emotion.label[-1])]
             self.intensity = float(made.emotion.intensity[-1])
             self.loudness = float(made.emotion.speech.mean())
-        fps = self.settings.fps
-        while len(self.times) > 1 and self.number / fps <= self.times[-1]:
-            at = self.number / fps
-            now = np.array([np.interp(at, self.times, column) for column in self.weights.T])
-            head = np.zeros(3, np.float32)
-            if self.head is not None:
-                head = self.head.at(self.loudness, self.label, self.intensity * self.settings.gains.expressivity)
-            weights = self.settings.gains.of_shapes(self.idle.add(at, now), ARKIT_52)
-            yield StreamedFrame(round(at, 4), weights, head, self.label, self.intensity)
-            self.number += 1
+        fps, gains = self.settings.fps, self.settings.gains
+        newest = self.times[-1] if len(self.times) > 1 else -1.0
+        at = np.arange(self.number, max(self.number, int(newest * fps) + 2)) / fps
+        at = at[at <= newest]
+        faces = gains.of_shapes(self.idle.added(at, _interpolated(at, self.times, self.weights)), ARKIT_52)
+        heads = np.zeros((len(at), 3), np.float32)
+        if self.head is not None:
+            heads = self.head.next(len(at), self.loudness, self.label, self.intensity * gains.expressivity)
+        self.number += len(at)
         kept = max(0, int(np.searchsorted(self.times, self.number / fps)) - 1)
         self.times, self.weights = self.times[kept:], self.weights[kept:]
+        moments = [round(float(time), 4) for time in at]
+        rows = zip(moments, faces, heads, strict=True)
+        return [StreamedFrame(*row, self.label, self.intensity) for row in rows]
 
     def _with_gains(self, made: MotionFrames, neutral: Floats, last: bool) -> tuple[NDArray[np.float64], Floats]:
         """Frames with gains that are final: ``GAIN_MARGIN`` frames are held back, as many before them are kept."""
@@ -255,6 +257,15 @@ class AnimationStream:
         keep = max(0, ready - GAIN_MARGIN)
         self.held, self.given = (times[keep:], expressive[keep:], plain[keep:]), ready - keep
         return final, scaled
+
+
+def _interpolated(at: NDArray[np.float64], times: NDArray[np.float64], weights: Floats) -> Floats:
+    """Weights (T, 52) of increasing ``times`` at other times (N,) among them, or before the first: (N, 52)."""
+    if not len(at):
+        return weights[:0]
+    low = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
+    share = np.clip((at - times[low]) / (times[low + 1] - times[low]), 0.0, 1.0)[:, None]
+    return np.asarray(weights[low] + share * (weights[low + 1] - weights[low]), np.float32)
 
 
 def emotion_stream(

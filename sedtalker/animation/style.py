@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import MotionDecoder
@@ -110,6 +109,8 @@ def fit_style(
     Raises:
         InputError: the decoder knows no styles, or the clip holds no speech.
     """
+    from scipy.optimize import minimize
+
     known = decoder.styles
     speech = features.speech
     if not known or speech.sum() < 25:

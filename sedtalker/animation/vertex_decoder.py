@@ -18,6 +18,7 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
+from sedtalker.nn import initialised
 from sedtalker.nn.blocks import AdaptiveNorm
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import PROSODY_CHANNELS, SpeechFeatures
@@ -53,7 +54,8 @@ class VertexDecoder(nn.Module):
         self.config = config
         blocks = config.blocks
         self.speech = nn.Linear(blocks.hidden + len(PROSODY_CHANNELS), blocks.width)
-        self.emotions = nn.Parameter(torch.randn(len(config.labels), blocks.condition) * blocks.condition**-0.5)
+        shape = len(config.labels), blocks.condition
+        self.emotions = initialised(lambda: torch.randn(shape) * blocks.condition**-0.5, *shape)
         self.mix = nn.Linear(blocks.condition, blocks.condition)
         if not set(blocks.layout) <= set("MA"):
             raise InputError(f"task.blocks.layout: {blocks.layout} has other blocks than M and A")

@@ -104,7 +104,7 @@ class Audio:
     @cached_property
     def sha256(self) -> str:
         """Hash of the samples, for provenance and caches."""
-        return hashlib.sha256(self.samples.tobytes()).hexdigest()
+        return hashlib.sha256(np.ascontiguousarray(self.samples).data).hexdigest()
 
 
 def from_samples(samples: NDArray[np.floating], rate: int) -> Audio:
@@ -233,10 +233,10 @@ def _from_parts(parts: Callable[[], Iterable[Channels]], rate: int) -> Audio:
     if mixed.peak > FAR_BEYOND_FULL_SCALE:
         notes.append(f"the audio peaks at {mixed.peak:.3g} times full scale and was brought down")
         mono /= np.float32(mixed.peak)
-    clipped = np.count_nonzero(np.abs(mono) >= 0.999) / len(mono)
+    clipped = (np.count_nonzero(mono >= 0.999) + np.count_nonzero(mono <= -0.999)) / len(mono)
     if clipped > 0.001:
         notes.append(f"{100 * clipped:.1f} % of the samples are clipped: expect a weaker result")
-    if float(np.abs(mono).max()) < 1e-4:
+    if max(float(mono.max()), -float(mono.min())) < 1e-4:
         notes.append("the audio is silent")
     return Audio(np.clip(mono, -1.0, 1.0, out=mono), SAMPLE_RATE, tuple(notes))
 

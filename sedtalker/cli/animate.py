@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sedtalker.cli import options as o
+from sedtalker.cli import picture as p
 from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, QuietOption, ShownProgress, write_json
 from sedtalker.cli.console import fail_clearly as command
 from sedtalker.cli.export import TO_HELP, Targets
 from sedtalker.cli.project import ProjectOption, head_of, opened_project
-from sedtalker.cli.render import Backend, check_renderer
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export, export_formats, parse_formats
 
@@ -48,12 +48,16 @@ def animate(
     gain: o.GainOption = None,
     style: o.StyleOption = "natural",
     fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 30.0,
-    size: Annotated[int, typer.Option(min=64, max=2160, help="Width and height of the video, pixels.")] = 512,
+    size: p.SizeOption = "512",
+    camera: p.CameraOption = "front",
+    background: p.BackgroundOption = None,
     seed: o.SeedOption = 0,
     device: o.DeviceOption = "auto",
-    renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
-    light: Annotated[str, typer.Option(help="Of the video: studio, soft, dramatic or a .json file.")] = "studio",
+    renderer: p.RendererOption = "auto",
+    light: p.LightOption = "studio",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video.")] = True,
+    video_format: p.VideoFormatOption = "mp4",
+    frames: p.FramesOption = False,
     to: Annotated[list[str] | None, typer.Option(help=f"Also write these formats, by comma. {TO_HELP}.")] = None,
     targets: Annotated[Targets, typer.Option(help="Blend shapes of GLB and USD: few, the 52 of ARKit, all.")] = "few",
     blinks: o.BlinksOption = True,
@@ -72,7 +76,7 @@ def animate(
     if audio is None:
         raise InputError("give a recording, or a project with --project")
     rows = [export_formats()[name] for name in dict.fromkeys(["glb", "npz", *parse_formats(to or ["glb"])])]
-    suffixes = [*([".mp4"] if video else []), ".emotion.json", *(row.suffix for row in rows)]
+    suffixes = [*([f".{video_format}"] if video and not frames else []), ".emotion.json", *(row.suffix for row in rows)]
     folder = output or Path(audio.stem)
     from sedtalker.storage import OutputFolder
 
@@ -85,7 +89,6 @@ def animate(
         from sedtalker.emotion.formats.files import check_emotion
         from sedtalker.emotion.taxonomy import read_coordinates
         from sedtalker.progress import one_step
-        from sedtalker.render.light import load_lighting
 
         # everything that can be wrong is looked at before any work
         mesh, face, points = head_of(context, mesh, face, landmarks)
@@ -99,8 +102,10 @@ def animate(
             "idle": IdleMotion(blinks, gaze, head),
         }
         plane = None if coordinates is None else read_coordinates(coordinates)
-        lighting = load_lighting(light)
-        check_renderer(renderer)
+        looks = p.Looks.checked(size, camera, background, light, renderer)
+        pictures = p.check_sequence(folder / f"{audio.stem}.frames", force) if video and frames else None
+        if video and not frames:
+            looks.check_file(results.path / names[0])
         track = emotion if emotion is not None or held is None else held.rendered
         diarizer = "diarizer" if track is not None else o.open_diarizer(model, encoder, trust, device)
         animator = o.open_animator(decoder, encoder, diarizer, device)
@@ -126,14 +131,16 @@ def animate(
         assert animation.track is not None
         log.info("emotion: %s", animation.track.summary())
         log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
-        if video:
-            animation.render(
-                results.path / names[0], sound, size=size, backend=renderer, light=lighting, hook=shown.hook
-            )
+        if pictures is not None:
+            looks.sequence(animation, pictures, force, shown.hook)
+        elif video:
+            looks.video(animation, results.path / names[0], sound, shown.hook)
         with one_step(shown.hook, "writing the files"):
             write_files(animation, results.path, folder, audio, rows, targets)
         shown.summary(sound.duration)
     paths = {suffix.lstrip("."): str(folder / name) for suffix, name in zip(suffixes, names, strict=True)}
+    if pictures is not None:
+        paths = {"frames": str(pictures), **paths}
     if as_json:
         write_json({"files": paths, "frames": len(animation), "fps": fps, "duration": sound.duration})
     else:

@@ -16,7 +16,7 @@ from sedtalker.cli.console import (
     write_json,
 )
 from sedtalker.cli.export import check_sound, find_animation
-from sedtalker.cli.render import Backend, check_renderer
+from sedtalker.cli.picture import Backend, check_renderer
 from sedtalker.progress import one_step
 from sedtalker.storage import OutputFolder
 

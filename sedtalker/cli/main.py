@@ -8,12 +8,15 @@ import typer
 
 from sedtalker.cli import checkpoint, data, evaluate, face, mesh
 from sedtalker.cli.animate import animate
+from sedtalker.cli.batch import batch
+from sedtalker.cli.benchmark import benchmark
 from sedtalker.cli.compare import compare
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
 from sedtalker.cli.live import live
 from sedtalker.cli.play import play
 from sedtalker.cli.render import render
+from sedtalker.cli.report import report
 from sedtalker.cli.serve import serve
 from sedtalker.cli.stream import stream
 from sedtalker.cli.studio import studio
@@ -29,14 +32,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (animate, compare, diarize, export, live, play, render, serve, stream, studio, style, train):
-    app.command()(command)
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(checkpoint.app, name="checkpoint")
-app.add_typer(data.app, name="data")
-app.add_typer(face.app, name="face")
-app.add_typer(mesh.app, name="mesh")
-app.add_typer(checkpoint.models_app, name="models")
+PANELS = {
+    "Speech to face": (animate, studio, diarize, batch, report),
+    "Live and for other programs": (live, play, stream, serve),
+    "Files": (export, render, compare, style),
+    "Train and measure": (train, benchmark),
+}
+"""The commands, as the help groups them."""
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(evaluate.app, name="evaluate", rich_help_panel="Train and measure")
+app.add_typer(checkpoint.app, name="checkpoint", rich_help_panel="Train and measure")
+app.add_typer(data.app, name="data", rich_help_panel="Train and measure")
+app.add_typer(face.app, name="face", rich_help_panel="Files")
+app.add_typer(mesh.app, name="mesh", rich_help_panel="Files")
+app.add_typer(checkpoint.models_app, name="models", rich_help_panel="Train and measure")
 
 
 def _version(value: bool) -> None:

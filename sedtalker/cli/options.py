@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from sedtalker.batch.opening import check_enroll as check_enroll
+from sedtalker.batch.opening import hub_encoder as hub_encoder
+from sedtalker.batch.opening import open_animator as open_animator
+from sedtalker.batch.opening import open_diarizer as open_diarizer
+from sedtalker.batch.opening import open_face as open_face
 from sedtalker.cli.console import say
 from sedtalker.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from sedtalker.animation.animator import Animator
-    from sedtalker.emotion.diarizer import Diarizer
-    from sedtalker.face.face import Face
-    from sedtalker.mesh.mesh import Mesh
-    from sedtalker.progress import Hook
 
 Device = Literal["auto", "cpu", "cuda"]
 """What ``--device`` takes."""
@@ -171,7 +166,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-# --- Files and faces that options name.
+# --- Files that options name; networks and faces are opened by ``sedtalker.batch.opening``.
 
 
 def check_files(*paths: Path | None) -> None:
@@ -179,67 +174,3 @@ def check_files(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and not path.exists():
             raise InputError(f"{path}: no such file")
-
-
-def check_enroll(enroll: list[Path] | None, model: str | None, emotion: str | None = None) -> None:
-    """Raise ``InputError`` when ``--enroll`` would do nothing."""
-    if enroll and model is not None and model.startswith("hf:"):
-        raise InputError("--enroll is for SEDTalker's own diarizers; a classifier of the hub cannot use it")
-    if enroll and emotion is not None:
-        raise InputError("--enroll is for the diarizer; it does nothing with an emotion that is given")
-
-
-def open_face(
-    mesh: Path | None,
-    head: int | None,
-    landmarks: Path | NDArray[np.float64] | None,
-    name: str | None,
-    as_mesh: bool,
-    hook: Hook,
-) -> Face | Mesh:
-    """The face to animate; ``as_mesh``: the decoder moves vertices and takes the mesh as it is."""
-    from sedtalker.face import Face
-    from sedtalker.mesh.mesh import Mesh
-
-    if mesh is not None and name is not None:
-        raise InputError("choose one of --mesh and --face")
-    if mesh is None and (head is not None or landmarks is not None):
-        raise InputError("--mesh-head and --landmarks are of a --mesh file")
-    if mesh is None:
-        return Face.builtin(name)
-    return Mesh.load(mesh) if as_mesh else Face.from_mesh(mesh, head=head, landmarks=landmarks, hook=hook)
-
-
-def hub_encoder(encoder: str | None) -> tuple[bool, str | None]:
-    """Whether ``--encoder`` names Whisper-base, and the folder of its weights; None: the hub's.
-
-    Raises:
-        InputError: neither a known name nor a folder.
-    """
-    if encoder in (None, "emotion_encoder"):
-        return False, None
-    if encoder != "whisper-base" and not Path(str(encoder)).is_dir():
-        raise InputError(f"--encoder {encoder}: give emotion_encoder, whisper-base or a folder with its weights")
-    return True, None if encoder == "whisper-base" else encoder
-
-
-def open_diarizer(model: str | None, encoder: str | None, trust: float, device: str) -> Diarizer:
-    """The diarizer that ``--model`` and ``--encoder`` name."""
-    from sedtalker.emotion.diarizer import DIARIZERS, Diarizer
-
-    whisper, folder = hub_encoder(encoder)
-    if whisper:
-        if model is not None and model not in DIARIZERS:
-            raise InputError("--encoder chooses among the built-in diarizers; leave --model out")
-        model = "whisper-base"
-    return Diarizer.from_pretrained(model or "diarizer", device, encoder=folder, trust=trust)
-
-
-def open_animator(decoder: Path | None, encoder: str | None, diarizer: Diarizer | str, device: str) -> Animator:
-    """The animator of ``--decoder``; without it ``--encoder whisper-base`` moves the mouth too."""
-    from sedtalker.animation.animator import Animator
-
-    whisper, folder = hub_encoder(encoder)
-    if decoder is not None or not whisper:
-        return Animator.from_pretrained(decoder or "decoder", diarizer=diarizer, device=device)
-    return Animator.from_pretrained("whisper-base", diarizer=diarizer, encoder=folder, device=device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,7 +42,7 @@ def serve(
     max_bytes: Annotated[int, typer.Option(min=1024, help="Of a request.")] = 64 * 2**20,
     max_idle: Annotated[float, typer.Option(min=1.0, help="Seconds without sound that close a stream.")] = 30.0,
     workers: Annotated[int, typer.Option(min=1, help="Recordings worked on at once.")] = 1,
-    threads: Annotated[int, typer.Option(min=0, help="Of the networks of streams; 0: all cores.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="That decode streams; 0: as many as there are cores.")] = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -81,6 +82,7 @@ def serve(
 
     limits = Limits(clients=max_clients, requests=max_requests, seconds=max_seconds, bytes=max_bytes, idle=max_idle)
     service = Service(limits, _faces(mesh or []), workers, threads or os.cpu_count() or 1)
+    logging.getLogger("sedtalker").setLevel(logging.ERROR)  # notes on recordings are nobody's here
     run(make_app(service, chosen, host, number, allow_origin or (), started), service, bound)
     say("the server is closed")
 

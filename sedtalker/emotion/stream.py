@@ -101,7 +101,7 @@ class SpeechStream:
 
     @property
     def features(self) -> SpeechFeatures:
-        """The features from the first of the newest frames on."""
+        """Those of the newest frames."""
         assert self.newest
         return self.newest
 
@@ -130,9 +130,8 @@ class SpeechStream:
         """See ``push``."""
         if self.ended:
             raise ValueError("the stream has ended: begin a new one")
-        self.waiting.append(
-            np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0, dtype=np.float32)
-        )
+        finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        self.waiting.append(np.clip(finite, -1.0, 1.0, dtype=np.float32))
         step = self.hop * FRAME_LENGTH
         if sum(map(len, self.waiting)) < step:
             return self._nothing()
@@ -155,9 +154,10 @@ class SpeechStream:
     def _frames(self, samples: NDArray[np.float32]) -> Steps[StreamFrames]:
         """What becomes final with these samples; everything at the end."""
         begin = self.final
-        streamed = yield from self.encoder_stream.steps(samples, begin)
-        self.newest = streamed.newest or streamed.features.since(begin - streamed.first)
-        self.final = max(begin, streamed.total - (0 if self.ended else self.delay))
+        delay = 0 if self.ended else self.delay
+        streamed = yield from self.encoder_stream.steps(samples, begin, delay)
+        self.newest = streamed.newest or streamed.features.part(begin - streamed.first, streamed.total)
+        self.final = max(begin, streamed.total - delay)
         if begin == self.final:
             return self._nothing()
         return (yield from self._emotions(streamed, begin - streamed.first, self.final - begin))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation, read_animation
@@ -60,33 +59,46 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
     own = [face.shape_index[ARKIT_52[k]] for k in known]
     if not own:
         raise InputError(f"the face '{face.name}' has no ARKit shapes: its weights cannot be solved")
-    flat = face.flat_basis.astype(np.float64)
-    gram = flat @ flat.T
-    motion = face.expand(coefficients).astype(np.float64)
+    gram = face.gram
     size = np.sqrt(np.maximum(np.diag(gram)[own], 1e-18))
     inner = gram[np.ix_(own, own)] / np.outer(size, size)
-    pull = motion @ gram[:, own] / size
     start = np.clip(np.asarray(coefficients, dtype=np.float64)[:, own], 0.0, 1.0) * size
     smooth = SMOOTHNESS * (fps / 30.0) ** 3  # the same motion has (30 / fps)² the acceleration, in fps / 30 the frames
 
     for first in range(0, len(start), WINDOW - OVERLAP):
         window = slice(first, first + WINDOW)
-        solved = _solve(start[window], pull[window], inner, size, smooth)
+        pull = face.expand(coefficients[window]).astype(np.float64) @ gram[:, own] / size
+        solved = _solve(start[window], pull, inner, size, smooth)
         settled = OVERLAP // 2 if first else 0  # the window before knows better
         start[first + settled : first + WINDOW] = solved[settled:]
     weights = np.zeros((len(start), len(ARKIT_52)), dtype=np.float32)
     weights[:, known] = np.clip(start / size, 0.0, 1.0)
-    lost = motion.copy()
-    lost[:, own] -= weights[:, known]
-    error, whole = (motion_rms(face, values) for values in (lost, motion))
+    parts = np.zeros((len(ARKIT_52), len(face.basis)))
+    parts[known, own] = 1.0
+    error, whole = motion_rms(face, coefficients, weights, parts)
     return ArkitWeights(weights, error, error / whole if whole > 0 else 0.0)
 
 
-def motion_rms(face: Face, values: NDArray[np.floating]) -> float:
-    """RMS over vertices and frames, metres, of offsets by values (T, shapes + correctives) of the face's own basis."""
-    flat = face.flat_basis.astype(np.float64)
-    square = float(((values @ (flat @ flat.T)) * values).sum())
-    return float(np.sqrt(max(square, 0.0) / max(len(values) * len(face.mesh.vertices), 1)))
+def motion_rms(
+    face: Face, coefficients: NDArray[np.floating], weights: Floats, parts: NDArray[np.float64]
+) -> tuple[float, float]:
+    """RMS over vertices and frames, metres: of what a motion loses when it is made of other targets, and of the motion.
+
+    Args:
+        face: what moves.
+        coefficients: (T, K) of the motion.
+        weights: (T, N) of the targets.
+        parts: (N, shapes + correctives): each target as a sum of the face's own.
+    """
+    lost, whole = 0.0, 0.0
+    for first in range(0, len(weights), WINDOW):
+        rows = slice(first, first + WINDOW)
+        motion = face.expand(coefficients[rows]).astype(np.float64)
+        missed = motion - weights[rows] @ parts
+        lost += float(((missed @ face.gram) * missed).sum())
+        whole += float(((motion @ face.gram) * motion).sum())
+    count = max(len(weights) * len(face.mesh.vertices), 1)
+    return float(np.sqrt(max(lost, 0.0) / count)), float(np.sqrt(max(whole, 0.0) / count))
 
 
 def _solve(
@@ -110,6 +122,8 @@ def _solve(
             slope[1:-1] -= 2.0 * smooth * bend
             slope[2:] += smooth * bend
         return float(value), slope.reshape(-1)
+
+    from scipy.optimize import minimize
 
     bounds = np.stack([np.zeros(start.size), np.broadcast_to(size, start.shape).reshape(-1)], axis=1)
     solved = minimize(cost, start.reshape(-1), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 300})
@@ -165,8 +179,12 @@ def write_arkit_csv(path: Path, animation: Animation, audio: str | None = None) 
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for frame, values in enumerate(np.concatenate([solved.weights, angles], axis=1).tolist()):
-            writer.writerow([timecode(frame), len(values), *(f"{value:.10f}" for value in values)])
+        for first in range(0, len(angles), WINDOW):  # a few frames as Python's numbers, not an hour of them
+            rows = slice(first, first + WINDOW)
+            for frame, values in enumerate(
+                np.concatenate([solved.weights[rows], angles[rows]], axis=1).tolist(), first
+            ):
+                writer.writerow([timecode(frame), len(values), *(f"{value:.10f}" for value in values)])
     return {"residual_mm": round(1e3 * solved.residual, 4), "residual_share": round(solved.share, 5)}
 
 

@@ -95,11 +95,12 @@ def write_glb(
     chosen = choose_targets(face, coefficients, targets, fps) if isinstance(targets, str) else targets
     builder = GltfBuilder()
     sources, corners, uvs = split_at_seams(face.mesh)
-    attributes = _attributes(builder, face, sources, uvs)
+    bend = Normals(face)
+    attributes = _attributes(builder, face, sources, uvs, bend.rest)
     followers = head_weights(face)[sources] if head_rotation is not None else np.ones(1, dtype=np.float32)
     if (followers < 1.0).any():
         attributes |= _skin_attributes(builder, followers)
-    moving = _Targets(builder, chosen, sources, Normals(face) if normals else None)
+    moving = _Targets(builder, chosen, sources, bend if normals else None)
     primitives, materials = _primitives(builder, face, corners, attributes, moving)
     mesh: dict[str, Any] = {"name": face.name, "primitives": primitives}
     mesh_extras: dict[str, Any] = {}
@@ -191,14 +192,14 @@ class _Targets:
         ]
 
 
-def _attributes(builder: GltfBuilder, face: Face, sources: Ints, uvs: Floats | None) -> dict[str, int]:
-    """The vertices that all primitives share."""
+def _attributes(builder: GltfBuilder, face: Face, sources: Ints, uvs: Floats | None, normals: Floats) -> dict[str, int]:
+    """The vertices that all primitives share; ``normals`` (V, 3) at rest."""
     mesh = face.mesh
     colours = np.ones((len(mesh.vertices), 4))
     colours[:, :3] = to_linear(default_colours(mesh, face.regions))
     attributes = {
         "POSITION": builder.accessor(mesh.vertices[sources], bounds=True),
-        "NORMAL": builder.accessor(Normals(face).rest[sources]),
+        "NORMAL": builder.accessor(normals[sources]),
         "COLOR_0": builder.accessor(_sixteen_bits(colours)[sources], normalized=True),
     }
     if uvs is not None:

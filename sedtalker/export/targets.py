@@ -19,6 +19,8 @@ Targets = Literal["few", "arkit", "all"]
 """How a caller asks for blend shapes, see ``choose_targets``."""
 FEWEST = 32
 """Targets are joined until so many are left."""
+CHUNK = 8192
+"""Frames of a recording that are worked on at a time in double precision."""
 _TOLERANCE = 3e-5
 """Metres RMS over vertices and frames that joining targets may cost."""
 _LEAST_WEIGHT = 1e-5
@@ -44,8 +46,7 @@ class MorphTargets:
     def residual(self, face: Face, coefficients: NDArray[np.floating]) -> tuple[float, float]:
         """What the targets lose: RMS over vertices and frames in metres, and its share of the motion's RMS."""
         assert self.weights is not None
-        motion = face.expand(coefficients).astype(np.float64)
-        error, whole = (motion_rms(face, values) for values in (motion - self.weights @ self.parts, motion))
+        error, whole = motion_rms(face, coefficients, self.weights, self.parts)
         return error, error / whole if whole > 0 else 0.0
 
     def describe(self, face: Face, coefficients: NDArray[np.floating]) -> dict[str, float]:
@@ -88,7 +89,8 @@ def choose_targets(
         driven = np.arange(len(face.basis)) >= len(face.shapes)
         used = np.flatnonzero((size > 0) & (~driven | (peak > _LEAST_WEIGHT)))
         return _own(face, used.tolist(), weights)
-    return _joined(_own(face, np.flatnonzero(peak * size > 1e-7).tolist(), weights))
+    used = np.flatnonzero(peak * size > 1e-7)
+    return _joined(_own(face, used.tolist(), weights), face.gram[np.ix_(used, used)])
 
 
 def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:
@@ -100,22 +102,20 @@ def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:
     )
 
 
-def _joined(targets: MorphTargets) -> MorphTargets:
+def _joined(targets: MorphTargets, gram: NDArray[np.float64]) -> MorphTargets:
     """The same motion by fewer targets: greedily join the two whose weights are most nearly proportional.
 
     Weights w_j ≈ a w_i make target i + a · target j with weights w_i; that costs |w_j − a w_i|² · |target j|².
+    ``gram`` (K, K) are the inner products of the targets.
     """
     assert targets.weights is not None
     if len(targets.names) <= FEWEST:
         return targets
-    weights = targets.weights.astype(np.float64)
     names, parts = [*targets.names], targets.parts.copy()
-    sizes = targets.offsets.reshape(len(names), -1).astype(np.float64)
-    gram = sizes @ sizes.T
-    allowed, spent = _TOLERANCE**2 * weights.shape[0] * targets.offsets.shape[1], 0.0
-    mix = np.eye(len(names))
+    likeness = _products(targets.weights)
+    allowed, spent = _TOLERANCE**2 * len(targets.weights) * targets.offsets.shape[1], 0.0
+    mix, kept = np.eye(len(names)), list(range(len(names)))
     while len(names) > FEWEST:
-        likeness = weights.T @ weights
         energy = np.maximum(np.diag(likeness), 1e-30)
         share = likeness / energy[:, None]
         bulk = np.einsum("ik,kl,il->i", mix, gram, mix)
@@ -128,9 +128,19 @@ def _joined(targets: MorphTargets) -> MorphTargets:
         names[i] = _joined_name(names[i], names[j], float(share[i, j]))
         mix[i] += share[i, j] * mix[j]
         names.pop(j)
-        mix, weights = np.delete(mix, j, axis=0), np.delete(weights, j, axis=1)
+        kept.pop(j)
+        mix, likeness = np.delete(mix, j, axis=0), np.delete(np.delete(likeness, j, axis=0), j, axis=1)
     offsets = np.tensordot(mix.astype(np.float32), targets.offsets, axes=1)
-    return MorphTargets(tuple(names), offsets, weights.astype(np.float32), mix @ parts)
+    return MorphTargets(tuple(names), offsets, targets.weights[:, kept], mix @ parts)
+
+
+def _products(weights: Floats) -> NDArray[np.float64]:
+    """(K, K) inner products of the columns of (T, K) weights, ``CHUNK`` frames at a time."""
+    total = np.zeros((weights.shape[1], weights.shape[1]))
+    for start in range(0, len(weights), CHUNK):
+        part = weights[start : start + CHUNK].astype(np.float64)
+        total += part.T @ part
+    return total
 
 
 def _joined_name(first: str, second: str, share: float) -> str:

@@ -227,6 +227,12 @@ class Face:
         """(K + C, 3V) view of the basis: one matrix product makes a frame."""
         return self.basis.reshape(len(self.basis), -1)
 
+    @cached_property
+    def gram(self) -> NDArray[np.float64]:
+        """(K + C, K + C) inner products of the basis: the energy of any motion without its vertices, metres²."""
+        flat = self.flat_basis.astype(np.float64)
+        return np.asarray(flat @ flat.T)
+
     def with_rest(self, coefficients: NDArray[np.floating]) -> Floats:
         """Coefficients (T, k) of the first k shapes, the other shapes at zero: (T, K)."""
         missing = len(self.shapes) - coefficients.shape[1]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
-from sedtalker.face.builtin.load import faces_of_size, load_face
+from sedtalker.face.builtin.named import faces_of_size, load_face
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
 from sedtalker.face.mouth_opening import open_mouth

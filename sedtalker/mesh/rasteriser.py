@@ -39,6 +39,12 @@ def kernel(function: Function) -> Function:
     return cast(Function, compile_it(function))
 
 
+def part_of_kernel(function: Function) -> Function:
+    """Compile into the kernels that call it: a call that hands over arrays takes longer than a few lines of work."""
+    compile_it = numba.njit(cache=_cache_possible(), nogil=True, fastmath=_FAST, error_model="numpy", forceinline=True)
+    return cast(Function, compile_it(function))
+
+
 # --- From world coordinates to the picture, and which triangle each sample sees.
 
 Matrix = NDArray[np.float64]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 import torch
+from torch import Tensor, nn
 
 from sedtalker.errors import InputError
 
@@ -23,6 +24,16 @@ def find_device(device: str = "auto") -> str:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device {device}: no CUDA device was found; use cpu")
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def initialised(values: Callable[[], Tensor], *shape: int) -> nn.Parameter:
+    """A parameter of a shape that begins with ``values()``.
+
+    They are not computed where only shapes are wanted (``torch.device("meta")``, as opening a checkpoint does first):
+    arithmetic on tensors without memory makes torch import its compiler, which takes seconds.
+    """
+    empty = torch.empty(shape)
+    return nn.Parameter(empty if empty.is_meta else values())
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.nn import initialised
 from sedtalker.nn.scan import scan_step, selective_scan
 
 
@@ -44,15 +45,21 @@ class Mamba(nn.Module):
         self.conv1d = nn.Conv1d(self.d_inner, self.d_inner, d_conv, groups=self.d_inner, padding=d_conv - 1)
         self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False)
         self.dt_proj = nn.Linear(self.dt_rank, self.d_inner)
-        self.A_log = nn.Parameter(torch.log(torch.arange(1, d_state + 1).float()).repeat(self.d_inner, 1))
+        self.A_log = initialised(self._first_decays, self.d_inner, d_state)
         self.D = nn.Parameter(torch.ones(self.d_inner))
         self.out_proj = nn.Linear(self.d_inner, d_model, bias=False)
         self._initialise_steps()
+
+    def _first_decays(self) -> Tensor:
+        """Logarithms of 1, 2, … N for every channel (S4D-Real)."""
+        return torch.log(torch.arange(1, self.d_state + 1).float()).repeat(self.d_inner, 1)
 
     def _initialise_steps(self, shortest: float = 1e-3, longest: float = 1e-1) -> None:
         """Step sizes start log-uniform; the bias is their inverse softplus."""
         scale = self.dt_rank**-0.5
         nn.init.uniform_(self.dt_proj.weight, -scale, scale)
+        if self.dt_proj.weight.is_meta:
+            return  # as in ``initialised``
         span = math.log(longest) - math.log(shortest)
         step = torch.exp(torch.rand(self.d_inner) * span + math.log(shortest)).clamp_min(1e-4)
         with torch.no_grad():

@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sedtalker.render.camera import Camera, frame_head
+    from sedtalker.render.codecs import write_video
     from sedtalker.render.light import Light, Lighting, load_lighting
+    from sedtalker.render.picture import Portrait, Standing
     from sedtalker.render.renderer import Backend, Renderer, make_renderer
-    from sedtalker.render.video import render_frames, render_video, write_video
+    from sedtalker.render.video import render_frames, render_sequence, render_video
 
 _WHERE = {
     "camera": ("Camera", "frame_head"),
+    "codecs": ("write_video",),
     "light": ("Light", "Lighting", "load_lighting"),
+    "picture": ("Portrait", "Standing"),
     "renderer": ("Backend", "Renderer", "make_renderer"),
-    "video": ("render_frames", "render_video", "write_video"),
+    "video": ("render_frames", "render_sequence", "render_video"),
 }
 """The module of each name."""
 
@@ -28,11 +32,14 @@ __all__ = [
     "Camera",
     "Light",
     "Lighting",
+    "Portrait",
     "Renderer",
+    "Standing",
     "frame_head",
     "load_lighting",
     "make_renderer",
     "render_frames",
+    "render_sequence",
     "render_video",
     "write_video",
 ]

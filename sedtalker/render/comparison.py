@@ -20,10 +20,10 @@ from sedtalker.mesh.mesh import Floats
 from sedtalker.metrics.motion import lip_vertex_error, mean_vertex_error, upper_face_dynamics_deviation
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.camera import frame_head
+from sedtalker.render.codecs import write_video
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.renderer import Backend, Renderer, make_renderer
 from sedtalker.render.shading import Image
-from sedtalker.render.video import write_video
 
 log = logging.getLogger(__name__)
 

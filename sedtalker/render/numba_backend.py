@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 import numpy as np
 
 from sedtalker.mesh.mesh import Floats, Mask, Mesh
-from sedtalker.mesh.rasteriser import fill, fill_samples, orthographic_matrix, to_screen
+from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
 from sedtalker.render.camera import Camera, Matrix
-from sedtalker.render.light import MATERIALS, Background, Lighting, blank_eyes, default_colours, triangle_parts
+from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
+from sedtalker.render.fragments import dim, shade, spread
+from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, triangle_parts
+from sedtalker.render.picture import Behind
 from sedtalker.render.shading import (
-    SAMPLES,
     Image,
     backdrop,
     encode_table,
     light_table,
     material_table,
     pack,
-    shade,
     tap_table,
     to_linear,
     weld_map,
@@ -28,6 +32,21 @@ from sedtalker.render.shading import (
 
 SHADOW_SIZE = 400
 """Side of the shadow map, pixels."""
+HOLLOW = 0.1
+"""Radius of the hollow test in halves of the picture's height."""
+GRID_ROWS = 170
+"""Of the grid on which shadows and hollows are found, at least, where the picture has as many."""
+
+
+class _Canvas:
+    """What is written while one picture is drawn."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.rate = max(1, height // GRID_ROWS)
+        self.samples = Buffers(width, height, SAMPLES)
+        self.shadow = Buffers(SHADOW_SIZE, SHADOW_SIZE, CENTRE)
+        self.planes = np.empty((height, self.rate, -(-width // self.rate)), dtype=np.float32)
+        self.grid = np.zeros((-(-height // self.rate), self.planes.shape[2], 4), dtype=np.float32)
 
 
 class NumbaRenderer:
@@ -38,12 +57,12 @@ class NumbaRenderer:
         mesh: Mesh,
         camera: Camera,
         size: tuple[int, int],
-        background: Background,
+        background: Behind,
         lighting: Lighting,
         regions: dict[str, Mask] | None = None,
         threads: int = 0,
     ) -> None:
-        width, height = size
+        self._size = width, height = size
         self._triangles = np.ascontiguousarray(mesh.triangles, dtype=np.int32)
         self._vertex_count = len(mesh.vertices)
         self._weld = weld_map(mesh)
@@ -59,71 +78,105 @@ class NumbaRenderer:
         self._lights = light_table(lighting)
         self._ambient = np.array([lighting.sky, lighting.ground], dtype=np.float32)
         self._shadow_matrix = _shadow_matrix(self._lights[0, :3], camera)
-        half = camera.half_height
-        focal = height / 2 * self._projection[1, 1]
-        slope = 2 * camera.far * camera.near / ((camera.far - camera.near) * camera.distance**2)
-        step = 0.01 * half * slope
-        optics = (
-            *(camera.near, camera.far, focal, 0.10 * half, 0.8 * lighting.occlusion),
-            *(lighting.shadow, 0.02 * half, step),
-        )
-        self._optics = np.array(optics, dtype=np.float32)
-        self._tables = material_table(), tap_table(), encode_table()
-        self._ids = np.empty((len(SAMPLES), height, width), dtype=np.int32)
-        self._depth = np.empty(self._ids.shape, dtype=np.float32)
-        self._shadow_ids = np.empty((SHADOW_SIZE, SHADOW_SIZE), dtype=np.int32)
-        self._shadow = np.empty(self._shadow_ids.shape, dtype=np.float32)
-        count = threads or min(4, os.cpu_count() or 1)
-        self._pool = ThreadPoolExecutor(count) if count > 1 else None
-        # More bands than threads: the head fills the middle of the picture, not its edges.
-        self._bands = [int(b) for b in np.linspace(0, height, 4 * count + 1 if count > 1 else 2)]
+        self._optics = _optics(camera, lighting, height / 2 * self._projection[1, 1], width)
+        encode = encode_table()
+        self._tables = material_table(), tap_table(HOLLOW * height / 2), encode
+        self._empty = encode[(self._background * (len(encode) - 1) + 0.5).astype(int)]
+        if isinstance(background, str):
+            self._empty = np.zeros((height, width, 4), dtype=np.uint8)
+        self._threads = threads or min(4, os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+        self._canvases: SimpleQueue[_Canvas] = SimpleQueue()
+        self._canvases.put(_Canvas(width, height))
+        _, screen, seen = self._project(mesh.vertices)
+        canvas = self._canvases.get()
+        self._order = canvas.samples.order(screen, self._triangles)
+        self._shadow_order = canvas.shadow.order(seen, self._triangles)
+        self._canvases.put(canvas)
 
-    def render(self, vertices: Floats, colours: Floats | None = None) -> Image:
-        """See ``Renderer``."""
-        if vertices.shape != (self._vertex_count, 3):
-            raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
-        height, width = self._background.shape[:2]
+    def _project(self, vertices: Floats) -> tuple[Floats, Matrix, Matrix]:
+        """Vertices in camera space, in the picture and in the shadow map."""
         in_camera = np.asarray(vertices, dtype=np.float64) @ self._view[:3, :3].T + self._view[:3, 3]
         points: Floats = np.ascontiguousarray(in_camera, dtype=np.float32)
-        screen = to_screen(points, self._projection, width, height)
+        screen = to_screen(points, self._projection, *self._size)
+        return points, screen, to_screen(points, self._shadow_matrix, SHADOW_SIZE, SHADOW_SIZE)
+
+    def render(self, vertices: Floats, colours: Floats | None = None) -> Image:
+        """See ``Renderer``; threads share the picture."""
+        canvas = self._canvases.get()
+        try:
+            return self._draw(canvas, vertices, colours, self._pool)
+        finally:
+            self._canvases.put(canvas)
+
+    def render_all(self, frames: Iterable[Floats]) -> Generator[Image, None, None]:
+        """See ``Renderer``; each thread draws pictures of its own, a few ahead of the one that is taken."""
+        if self._pool is None:
+            yield from map(self.render, frames)
+            return
+        while self._canvases.qsize() < self._threads:
+            self._canvases.put(_Canvas(*self._size))
+
+        def draw(vertices: Floats) -> Image:
+            canvas = self._canvases.get()
+            try:
+                return self._draw(canvas, vertices, None, None)
+            finally:
+                self._canvases.put(canvas)
+
+        waiting: deque[Future[Image]] = deque()
+        try:
+            for vertices in frames:
+                waiting.append(self._pool.submit(draw, vertices))
+                if len(waiting) > 2 * self._threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for picture in waiting:
+                picture.cancel()
+
+    def _draw(
+        self, canvas: _Canvas, vertices: Floats, colours: Floats | None, pool: ThreadPoolExecutor | None
+    ) -> Image:
+        """One picture, by the threads of ``pool`` or by this one alone."""
+        if vertices.shape != (self._vertex_count, 3):
+            raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
+        height = self._size[1]
+        points, screen, seen = self._project(vertices)
         light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours))
         parts = self._own_parts if colours is None else self._parts
         normals = welded_normals(points, self._triangles, self._weld)
-        corners = pack(screen, points, normals, light)
-        image = np.empty((height, width, 3), dtype=np.uint8)
+        corners = pack(screen, normals, light)
+        image = self._empty.copy()
         materials, taps, encode = self._tables
+        samples, shadow = canvas.samples, canvas.shadow.depth
+        shadow_matrix = self._shadow_matrix.astype(np.float32)
 
-        def fill_band(first: int, last: int) -> None:
-            self._ids[:, first:last] = -1
-            self._depth[:, first:last] = np.inf
-            fill_samples(screen, self._triangles, self._ids, self._depth, SAMPLES, first, last)
+        def draw_band(first: int, last: int) -> None:
+            samples.draw(screen, self._triangles, *self._order, first, last)
+            spread(samples.depth, samples.extent, canvas.planes, first, last)
 
-        def shadow() -> None:
-            self._shadow_ids[:] = -1
-            self._shadow[:] = np.inf
-            seen = to_screen(points, self._shadow_matrix, SHADOW_SIZE, SHADOW_SIZE)
-            fill(seen, self._triangles, self._shadow_ids, self._shadow, 0, SHADOW_SIZE)
+        def draw_shadow(first: int, last: int) -> None:
+            canvas.shadow.draw(seen, self._triangles, *self._shadow_order, first, last)
+
+        def dim_band(first: int, last: int) -> None:
+            dim(
+                canvas.grid, canvas.planes, samples.ids, samples.extent, corners, self._triangles, parts,
+                shadow, shadow_matrix, taps, self._optics, first, last,
+            )  # fmt: skip
 
         def shade_band(first: int, last: int) -> None:
             shade(
-                image, self._background, self._ids, SAMPLES, self._depth, corners, self._triangles, parts,
-                materials, self._lights, self._ambient, self._shadow, self._shadow_matrix, taps, self._optics, encode,
-                first, last,
+                image, self._background, samples.ids, samples.depth, samples.extent, corners, self._triangles, parts,
+                materials, self._lights, self._ambient, canvas.grid, canvas.rate, shadow, shadow_matrix, taps,
+                self._optics, encode, first, last,
             )  # fmt: skip
 
-        bands = list(zip(self._bands[:-1], self._bands[1:], strict=True))
-        if self._pool is None:
-            shadow()
-            for band in bands:
-                fill_band(*band)
-            for band in bands:
-                shade_band(*band)
-            return image
-        waiting = [self._pool.submit(shadow), *(self._pool.submit(fill_band, *band) for band in bands)]
-        for task in waiting:
-            task.result()
-        for task in [self._pool.submit(shade_band, *band) for band in bands]:
-            task.result()
+        whole = 2 * self._threads if pool else 1
+        _share(pool, [(draw_shadow, 0, SHADOW_SIZE), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])
+        _share(pool, _bands(dim_band, len(canvas.grid), -(-len(canvas.grid) // whole)))
+        _share(pool, _bands(shade_band, height, -(-height // (2 * whole))))
         return image
 
     def close(self) -> None:
@@ -136,6 +189,33 @@ class NumbaRenderer:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+Work = tuple[Callable[[int, int], None], int, int]
+"""A function of a first row and of one past the last."""
+
+
+def _bands(function: Callable[[int, int], None], height: int, rows: int) -> list[Work]:
+    """``function`` for ``height`` rows, ``rows`` at a time."""
+    return [(function, first, min(first + rows, height)) for first in range(0, height, rows)]
+
+
+def _share(pool: ThreadPoolExecutor | None, work: list[Work]) -> None:
+    """Do all of it, among the threads of ``pool``."""
+    if pool is None:
+        for function, first, last in work:
+            function(first, last)
+        return
+    for task in [pool.submit(*item) for item in work]:
+        task.result()
+
+
+def _optics(camera: Camera, lighting: Lighting, focal: float, width: int) -> Floats:
+    """What ``shade`` knows about lens and effects, as it takes it."""
+    half = camera.half_height
+    slope = 2 * camera.far * camera.near / ((camera.far - camera.near) * camera.distance**2)
+    effects = (HOLLOW * half, 0.8 * lighting.occlusion, lighting.shadow, 0.02 * half, 0.01 * half * slope)
+    return np.array((camera.near, camera.far, focal, *effects, width), dtype=np.float32)
 
 
 def _shadow_matrix(towards: Floats, camera: Camera) -> Matrix:

@@ -7,6 +7,7 @@ it asks for X libraries, and a background of floats (integers would be divided b
 from __future__ import annotations
 
 import os
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Floats, Mask, Mesh
 from sedtalker.render.camera import Camera
-from sedtalker.render.light import MATERIALS, Background, Lighting, default_colours, triangle_parts
+from sedtalker.render.light import MATERIALS, Lighting, default_colours, triangle_parts
+from sedtalker.render.picture import Behind
 from sedtalker.render.shading import Image, backdrop, to_linear, weld_map, welded_normals
 
 _NO_GL = (
@@ -57,7 +59,7 @@ class PyrenderRenderer:
         mesh: Mesh,
         camera: Camera,
         size: tuple[int, int],
-        background: Background,
+        background: Behind,
         lighting: Lighting,
         regions: dict[str, Mask] | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class PyrenderRenderer:
         self._weld = weld_map(mesh)
         self._colours = to_linear(default_colours(mesh, regions))
         self._background = _to_srgb(backdrop(background, width, height))
+        self._clear = isinstance(background, str)
         ambient = (np.array(lighting.sky) + lighting.ground) / 2
         self._scene = pyrender.Scene(bg_color=np.zeros(4, dtype=np.float32), ambient_light=ambient)
         self._primitives = self._add_parts(pyrender, mesh, regions)
@@ -94,8 +97,16 @@ class PyrenderRenderer:
         glBindBuffer(GL_ARRAY_BUFFER, 0)
         seen, _ = self._renderer.render(self._scene, self._flags)
         cover = seen[..., 3:].astype(np.float32) / 255
+        if self._clear:
+            straight = seen[..., :3] / np.maximum(cover, 1 / 255)
+            return np.concatenate([np.clip(np.round(straight), 0, 255).astype(np.uint8), seen[..., 3:]], axis=2)
         picture = seen[..., :3] + (1 - cover) * self._background
         return np.clip(np.round(picture), 0, 255).astype(np.uint8)
+
+    def render_all(self, frames: Iterable[Floats]) -> Generator[Image, None, None]:
+        """See ``Renderer``."""
+        for vertices in frames:
+            yield self.render(vertices)
 
     def close(self) -> None:
         """Free the GL context."""

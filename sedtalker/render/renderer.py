@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
 from typing import Literal, Protocol
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Floats, Mask, Mesh
 from sedtalker.render.camera import Camera
-from sedtalker.render.light import Background, Lighting, load_lighting
+from sedtalker.render.graphics import fastest_backend
+from sedtalker.render.light import Lighting, load_lighting
+from sedtalker.render.picture import Behind, Size, picture_size
 from sedtalker.render.shading import Image
 
 Backend = Literal["auto", "numba", "pyrender"]
-"""``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is the fastest that works."""
+"""``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is pyrender on a real GPU, else numba."""
 
 
 class Renderer(Protocol):
@@ -20,6 +23,9 @@ class Renderer(Protocol):
 
     def render(self, vertices: Floats, colours: Floats | None = None) -> Image:
         """(H, W, 3) uint8 sRGB of the mesh at ``vertices`` (V, 3), coloured ``colours`` (V, 3) sRGB where given."""
+
+    def render_all(self, frames: Iterable[Floats]) -> Generator[Image, None, None]:
+        """Pictures of all ``frames`` in their order; several may be drawn at once, ahead of what is taken."""
 
     def close(self) -> None:
         """Free what the renderer holds."""
@@ -32,10 +38,10 @@ class Renderer(Protocol):
 def make_renderer(
     mesh: Mesh | Face,
     camera: Camera,
-    size: int | tuple[int, int] = 512,
+    size: Size = 512,
     backend: Backend = "auto",
     *,
-    background: Background | None = None,
+    background: Behind | None = None,
     lighting: Lighting | None = None,
     regions: dict[str, Mask] | None = None,
     threads: int = 0,
@@ -45,9 +51,11 @@ def make_renderer(
     Args:
         mesh: the mesh whose vertices will move; a face also brings its regions.
         camera: fixed for the life of the renderer.
-        size: side of the square picture, or (width, height), pixels.
-        backend: ``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is the fastest that works.
-        background: one sRGB colour, or those of the top and the bottom; the lighting's own by default.
+        size: side of the square picture, or (width, height), pixels; see ``picture_size``.
+        backend: ``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is pyrender where EGL runs on a
+            real GPU.
+        background: one sRGB colour, or those of the top and the bottom, a picture (H, W, 3), or ``transparent``; the
+            lighting's own by default.
         lighting: lights, fixed to the camera; the preset ``studio`` by default.
         regions: vertex masks of eyes, teeth, lips …, for materials and default colours.
         threads: how many share a picture (0: as many as there are cores, at most 4). The picture is the same.
@@ -59,15 +67,15 @@ def make_renderer(
         regions = mesh.regions if regions is None else regions
         mesh = mesh.mesh
     lighting = lighting or load_lighting()
-    background = background or lighting.backdrop
-    width, height = (size, size) if isinstance(size, int) else size
-    if not (16 <= width <= 8192 and 16 <= height <= 8192):
-        raise InputError(f"picture size {width} x {height} is out of range: use 16 to 8192 pixels")
+    background = lighting.backdrop if background is None else background
+    width, height = picture_size(size)
+    if backend == "auto":
+        backend = fastest_backend()
     if backend == "pyrender":
         from sedtalker.render.pyrender_backend import PyrenderRenderer
 
         return PyrenderRenderer(mesh, camera, (width, height), background, lighting, regions)
-    if backend not in ("auto", "numba"):
+    if backend != "numba":
         raise InputError(f"unknown render backend '{backend}': use auto, numba or pyrender")
     from sedtalker.render.numba_backend import NumbaRenderer
 

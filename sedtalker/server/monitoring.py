@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
@@ -17,7 +19,7 @@ class Monitoring:
     def __init__(self) -> None:
         self.registry = r = CollectorRegistry()
         ProcessCollector(registry=r)  # resident memory, processor time, open files
-        named = {"registry": r, "namespace": "sedtalker"}
+        named: dict[str, Any] = {"registry": r, "namespace": "sedtalker"}
         self.requests = Counter("requests", "Requests answered.", ["route", "status"], **named)
         self.duration = Histogram(
             "request_duration_seconds", "From a request to its answer.", ["route"], buckets=DURATION_BUCKETS, **named

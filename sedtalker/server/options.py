@@ -95,7 +95,7 @@ class AnimateOptions(MotionOptions):
     light: str = Field("studio", max_length=40, description="Of the video.")
 
     def check(self) -> None:
-        """Look at what types do not say.
+        """Look at what types do not say, but for segments and tracks, which need the length of the recording.
 
         Raises:
             InputError: an unknown format, gain, style, light or emotion.
@@ -104,7 +104,8 @@ class AnimateOptions(MotionOptions):
         _ = self.gains, self.talking_style
         if self.light not in light_names():
             raise InputError(f"light: there is no '{self.light}'; use {', '.join(light_names())}")
-        self.track(1.0)
+        if isinstance(self.emotion, str):
+            self.track(1.0)
 
     def track(self, duration: float) -> EmotionTrack | None:
         """The given emotion, for a recording of so many seconds.

@@ -1,4 +1,6 @@
-"""Many streams, one thread: hops of sound that are ready are decoded together, as one batch of every network.
+"""Many streams, few threads: hops of sound that are ready are decoded together, as one batch of every network.
+
+Each thread takes its share of the streams that are ready. While a network of one runs, the others can prepare.
 
 Whoever holds a stream pushes sound and gets frames in its own event loop. Both ways are bounded: a stream whose sound
 waits longer than its bound takes no more, and one whose frames are not fetched is not decoded any further.
@@ -7,7 +9,6 @@ waits longer than its bound takes no more, and one whose frames are not fetched 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import threading
 import time
@@ -57,6 +58,7 @@ class Member:
         self._frames: deque[StreamedFrame] = deque()
         self._ended = self._finished = self._taken = False
         self._failure: Exception | None = None
+        self.taken_at = 0.0
 
     # --- From the event loop.
 
@@ -125,7 +127,7 @@ class Member:
 
     def take(self) -> tuple[Floats, bool, float | None]:
         """The next hop, whether it is the last, and when its sound was complete."""
-        self._taken = True
+        self._taken, self.taken_at = True, time.monotonic()
         last = self._ended and self._sound <= self.step
         parts, missing = [], min(self.step, self._sound)
         self._sound -= missing
@@ -158,22 +160,24 @@ class Member:
 
 
 class StreamPool:
-    """The thread that decodes.
+    """The threads that decode.
 
     Args:
         monitoring: counts batches, latency and sound.
         batched: whether streams that are ready are decoded together; else one after another, to compare.
-        threads: of the networks.
+        threads: how many.
     """
 
     def __init__(self, monitoring: Monitoring, batched: bool = True, threads: int = 1):
-        self.monitoring, self.batched, self.threads = monitoring, batched, threads
+        self.monitoring, self.batched = monitoring, batched
         self.changed = threading.Condition()
         self.members: list[Member] = []
         self._closed = False
-        self._turn = itertools.count()
-        self._thread = threading.Thread(target=self._run, name="sedtalker-streams", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"sedtalker-streams-{k}", daemon=True) for k in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def join(self, member: Member) -> None:
         """Begin to decode a stream."""
@@ -187,22 +191,26 @@ class StreamPool:
                 self.members.remove(member)
 
     def close(self) -> None:
-        """End the thread; what waits is lost."""
+        """End the threads; what waits is lost."""
         with self.changed:
             self._closed = True
-            self.changed.notify()
-        self._thread.join(timeout=5.0)
+            self.changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        torch.set_num_threads(self.threads)
+        torch.set_num_threads(1)
         while True:
             with self.changed:
                 while not self._closed and not any(member.ready for member in self.members):
                     self.changed.wait()
                 if self._closed:
                     return
-                batch = [member for member in self.members if member.ready]
+                ready = [member for member in self.members if member.ready]
+                batch = ready[: -(-len(ready) // len(self._threads))]
                 taken = [member.take() for member in batch]
+                self.members.sort(key=lambda member: member.taken_at)  # who was served last comes last
+                self.changed.notify()
                 self.monitoring.queue.set(sum(member.waiting for member in self.members) / SAMPLE_RATE)
             made = self._decoded(batch, taken)
             now = time.monotonic()

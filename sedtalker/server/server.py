@@ -1,6 +1,6 @@
 """A server from its beginning to its end: Starlette on uvicorn.
 
-It ends on SIGTERM or Ctrl-C: streams are told, get the frames of what they have sent, and are closed with 1001; work on
+It ends on SIGTERM or Ctrl-C: streams get the frames of what they have sent and are closed with 1001; work on
 recordings ends at its next step. What is not done after ``GRACE`` seconds is cut off.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import FrameType
@@ -50,8 +51,13 @@ def make_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async def warm() -> None:
-            await service.opened(service.warm)
-            started()
+            try:
+                await service.opened(service.warm)
+            except Exception as error:  # the server ends with it
+                service.failure = error
+                signal.raise_signal(signal.SIGTERM)
+            else:
+                started()
 
         task = asyncio.create_task(warm())
         yield
@@ -95,8 +101,12 @@ class _Server(uvicorn.Server):
 
 
 def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
-    """Serve until Ctrl-C or a polite kill."""
-    _more_files()
+    """Serve until Ctrl-C or a polite kill.
+
+    Raises:
+        InputError: the networks cannot be opened.
+    """
+    more_files()
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -108,15 +118,16 @@ def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
         timeout_keep_alive=10,
         ws_max_size=LARGEST_MESSAGE,
         ws_max_queue=8,
-        ws_ping_interval=20.0,
-        ws_ping_timeout=20.0,
+        ws_ping_interval=None,  # a stream that is not read has no answer to read either; it has limits of its own
         ws_per_message_deflate=False,
     )
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
         _Server(config, service).run(sockets=[bound])
+    if service.failure is not None:
+        raise service.failure
 
 
-def _more_files() -> None:
+def more_files() -> None:
     """Let more sockets be open than the few that shells allow; many clients are then refused, not left waiting."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource

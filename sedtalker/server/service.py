@@ -35,8 +35,9 @@ class Service:
         limits: see there.
         faces: further faces by name, beside the built-in ones.
         workers: recordings that are worked on at once.
-        threads: of the networks, for the streams.
+        threads: that decode streams.
         batched: whether streams are decoded together.
+        models: the networks.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -44,14 +45,16 @@ class Service:
     workers: int = 1
     threads: int = 1
     batched: bool = True
+    models: Models = field(default_factory=Models)
 
     def __post_init__(self) -> None:
-        self.models, self.monitoring = Models(), Monitoring()
+        self.monitoring = Monitoring()
         self.pool = StreamPool(self.monitoring, self.batched, self.threads)
         self._thread = ThreadPoolExecutor(
             self.workers, "sedtalker-work", initializer=torch.set_num_threads, initargs=(1,)
         )
         self.ready = False
+        self.failure: Exception | None = None
         self.closing = asyncio.Event()
         self.streams = self.requests = 0
 

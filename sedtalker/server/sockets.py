@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import socket
@@ -27,12 +28,12 @@ def bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=WAITING)
-    except socket.gaierror:
-        raise InputError(f"{host}: no such address; give 127.0.0.1, or 0.0.0.0 for every interface") from None
     except OSError as error:
-        why = os.strerror(error.errno).lower() if error.errno else str(error)
-        if error.errno is not None and "address" in why and "use" not in why:
+        if error.errno is not None and error.errno < 0:  # those of looking a name up
+            raise InputError(f"{host}: no such address; give 127.0.0.1, or 0.0.0.0 for every interface") from None
+        if error.errno == errno.EADDRNOTAVAIL:
             raise InputError(f"{host}: this machine does not have that address") from None
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
         raise InputError(f"port {port} cannot be used ({why}): choose another with --port, or --port 0") from None
 
 

@@ -3,8 +3,8 @@
 The client's first message is JSON (``StreamHello``). The server answers ``{"type": "ready", …}``; then the client
 sends binary messages of PCM, cut anywhere, and ``{"type": "end"}``. The server sends ``{"type": "frames", "frames":
 […]}``, or with ``"reply": "binary"`` rows of little-endian float32: time, index of the emotion, intensity, head × 3,
-weights. Last comes ``{"type": "end", "seconds": …, "frames": …}``, and the socket is closed with 1000. Else it ends with
-``{"type": "error", "error": "one line"}`` and a code of ``Ended``.
+weights. Last comes ``{"type": "end", "seconds": …, "count": …}``, and the socket is closed with 1000. Anything
+else ends with ``{"type": "error", "error": "one line"}`` and a code of ``Ended``.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ Floats = NDArray[np.float32]
 
 HELLO_SECONDS = 10.0
 """In which the first message has to come."""
+LAST_SECONDS = 2.0
+"""For frames of what has come when the server ends."""
 MOST_FRAMES = 120
 """Frames in one message."""
 DONE, GOING_AWAY, UNSUPPORTED, WRONG, REFUSED, FAILED, LATER = 1000, 1001, 1003, 1007, 1008, 1011, 1013
@@ -191,8 +193,8 @@ async def _stream(socket: WebSocket, service: Service) -> None:
     sound, reply = Sound(hello.format, hello.rate), Reply(hello)
     stream = await service.opened(_opened, service, settings)
     member = Member(service.pool, stream, service.limits.sound_waiting, service.limits.frames_waiting)
-    service.pool.join(member)
     await socket.send_text(json.dumps(reply.header(settings)))
+    service.pool.join(member)
     receiving = asyncio.create_task(_receive(socket, service, sound, member))
     sending = asyncio.create_task(_send(socket, service, reply, member))
     closing = asyncio.create_task(service.closing.wait())
@@ -205,10 +207,11 @@ async def _stream(socket: WebSocket, service: Service) -> None:
             await asyncio.wait({sending, closing}, return_when=asyncio.FIRST_COMPLETED)
         if receiving.done() and not receiving.cancelled() and (error := receiving.exception()) is not None:
             raise error
-        count = await sending
         if closing.done():
+            await asyncio.wait({sending}, timeout=LAST_SECONDS)
             raise Ended(GOING_AWAY, "the server is closing")
-        await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "frames": count}))
+        count = await sending
+        await socket.send_text(json.dumps({"type": "end", "seconds": round(sound.seconds, 4), "count": count}))
     finally:
         service.pool.leave(member)
         for task in (receiving, sending, closing):

@@ -11,8 +11,9 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sedtalker.audio.audio import Audio, load_audio
 from sedtalker.emotion.formats.json import track_to_json
@@ -100,10 +101,7 @@ def diarized(models: Models, recording: Recording, options: DiarizeOptions, hook
     with tempfile.TemporaryDirectory(prefix="sedtalker-serve-") as folder:
         sound, _ = _loaded(recording, Path(folder), hook)
     track = models.animator().diarizer(sound, min_confidence=options.min_confidence, hook=hook)
-    file = tempfile.TemporaryFile()
-    file.write(track_to_json(track).encode())
-    file.seek(0)
-    return Result(file, f"{Path(recording.name).stem}.emotion.json", sound.duration)
+    return Result(BytesIO(track_to_json(track).encode()), f"{Path(recording.name).stem}.emotion.json", sound.duration)
 
 
 def animated(
@@ -115,7 +113,7 @@ def animated(
         InputError: sound or options cannot be used.
         Cancelled: by the hook.
     """
-    face = faces[options.face] if options.face in faces else Face.builtin(options.face)
+    face = faces.get(options.face or "") or Face.builtin(options.face)
     with tempfile.TemporaryDirectory(prefix="sedtalker-serve-") as temporary:
         folder = Path(temporary)
         sound, path = _loaded(recording, folder, hook)
@@ -144,7 +142,7 @@ def animated(
                     animation.track.save(written / name)
                 else:
                     takes = export_formats()[kind].options
-                    chosen = {"targets": options.targets} if "targets" in takes else {}
+                    chosen: dict[str, Any] = {"targets": options.targets} if "targets" in takes else {}
                     export(animation, written / name, kind, path, **chosen)
         return _packed(written, list(names.values()), path.stem, sound.duration)
 
@@ -174,7 +172,7 @@ def _packed(folder: Path, names: list[str], stem: str, seconds: float) -> Result
     if len(names) == 1:
         file = (folder / names[0]).open("rb")  # stays readable when its folder goes
         return Result(file, names[0], seconds)
-    packed = tempfile.TemporaryFile()
+    packed = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             archive.writestr(zipfile.ZipInfo(name, EPOCH), (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)

@@ -85,3 +85,7 @@ class EmotionEncoder(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         """Hidden vectors (B, T, D) at 50 Hz, equal in pairs."""
         return self.coarse(mel).repeat_interleave(GRID, 1)[:, : mel.shape[1] // 2]
+
+    def part(self, mel: Tensor, first: int, count: int) -> Tensor:
+        """Hidden vectors (B, count, D) from frame ``first`` on."""
+        return self(mel)[:, first : first + count]

@@ -95,6 +95,16 @@ class SpeechEncoder(nn.Module):
             x = block(x)
         return self.norm(x).transpose(1, 2)
 
+    def part(self, mel: Tensor, first: int, count: int) -> Tensor:
+        """Hidden vectors (B, count, D) from frame ``first`` on: each layer computes only what the next ones see."""
+        x = F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))
+        reach = sum(d * (self.config.kernel // 2) for d in self.config.dilations)
+        for block, dilation in zip(self.blocks, self.config.dilations, strict=True):
+            start = max(0, first - reach)
+            x = block(x[..., start : first + count + reach])
+            first, reach = first - start, reach - dilation * (self.config.kernel // 2)
+        return self.norm(x[..., first : first + count]).transpose(1, 2)
+
     def phones(self, hidden: Tensor) -> Tensor:
         """Logits (…, 40) over ``PHONES`` of hidden vectors (…, D)."""
         return self.phone_head(hidden)
@@ -199,14 +209,14 @@ class MelEncoder:
         device = next(self.network.parameters()).device
         mel, track, speech = analyse(torch.from_numpy(audio.samples))
         count, step, margin = len(mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), self.network.context
-        hidden = []
+        hidden = torch.empty(count, self.channels)
         for start in range(0, count, step):
             first = max(0, start - margin)
             part = mel[None, 2 * first : 2 * (start + step + margin)].to(device)
-            hidden.append(self.network(part)[0, start - first : start - first + step].cpu())
+            hidden[start : start + step] = self.network(part)[0, start - first : start - first + step].cpu()
         return SpeechFeatures(
             clock=FRAME_CLOCK,
-            hidden=torch.cat(hidden).numpy(),
+            hidden=hidden.numpy(),
             mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
             prosody=track.unflatten(0, (-1, 2)).mean(1).numpy(),
             speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),

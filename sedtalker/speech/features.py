@@ -95,14 +95,22 @@ def mel_filters(fft_length: int = FFT_LENGTH) -> Tensor:
     return torch.from_numpy(weights)
 
 
-def _frames(samples: Tensor, length: int) -> Tensor:
-    """(B, N) samples cut to (B, T, length) frames centred at ``(i + 1/2) · hop``; T is even: pairs fill 50 Hz."""
+def _frames(samples: Tensor, length: int, first: int = 0, last: int | None = None) -> Tensor:
+    """(B, N) samples cut to (B, T, length) frames centred at ``(i + 1/2) · hop``; T is even: pairs fill 50 Hz.
+
+    Only frames ``first`` to ``last`` where these are given.
+    """
     count = samples.shape[1]
-    pairs = -(-count // (2 * HOP_LENGTH))
-    left = length // 2 - HOP_LENGTH // 2
-    right = 2 * pairs * HOP_LENGTH + length - HOP_LENGTH - left - count
-    padded = F.pad(samples, (left, right))
-    return padded.unfold(1, length, HOP_LENGTH)[:, : 2 * pairs]
+    last = frame_count(count) if last is None else min(last, frame_count(count))
+    begin = first * HOP_LENGTH - (length // 2 - HOP_LENGTH // 2)
+    end = begin + (last - first - 1) * HOP_LENGTH + length
+    padded = F.pad(samples[:, max(begin, 0) : max(end, 0)], (max(-begin, 0), max(end - count, 0)))
+    return padded.unfold(1, length, HOP_LENGTH)[:, : last - first]
+
+
+def frame_count(samples: int) -> int:
+    """Analysis frames of so many samples: two for each beginning 20 ms."""
+    return 2 * -(-samples // (2 * HOP_LENGTH))
 
 
 def level_gain(samples: Tensor) -> Tensor:
@@ -110,8 +118,8 @@ def level_gain(samples: Tensor) -> Tensor:
 
     Limited to 60 dB either way; 1 for silence.
     """
-    frames = _frames(samples, WINDOW_LENGTH)
-    rms = torch.cat([frame_rms(part) for part in frames.split(MINUTE, 1)], 1)
+    starts = range(0, frame_count(samples.shape[1]), MINUTE)
+    rms = torch.cat([frame_rms(_frames(samples, WINDOW_LENGTH, start, start + MINUTE)) for start in starts], 1)
     return gain_of(torch.quantile(rms, LOUD, dim=1, keepdim=True))
 
 
@@ -184,18 +192,25 @@ def pitch_frames(frames: Tensor) -> PitchFrames:
 
 def prosody_tracks(frames: PitchFrames, gain: float = 1.0) -> Tensor:
     """Tracks (…, 4) of the frames as if the samples had been multiplied by ``gain``, see ``prosody``."""
-    device, power = frames.energy.device, gain * gain
-    spectrum = torch.fft.rfft(torch.hann_window(PITCH_WINDOW, device=device), 2048).abs().square()
-    window_correlation = torch.fft.irfft(spectrum)
+    power = gain * gain
+    window, bias = _lag_weights(frames.energy.device)
     normalised = frames.correlation / (frames.total[..., None] + 1e-3 / power)
-    normalised = normalised / (window_correlation[SHORTEST_LAG : LONGEST_LAG + 1] / window_correlation[0])
-    bias = 0.02 * torch.log2(torch.arange(SHORTEST_LAG, LONGEST_LAG + 1, device=device) / SHORTEST_LAG)
+    normalised = normalised / window
     strength, index = (normalised - bias).max(-1)
     voicing = strength.clamp(0.0, 1.0)
     f0 = SAMPLE_RATE / (index + SHORTEST_LAG)
     log_f0 = torch.where(voicing > 0.45, torch.log(f0 / 150.0), torch.zeros_like(voicing))
     tilt = torch.log(power * frames.high + 1e-3) - torch.log(power * frames.low + 1e-3)
     return torch.stack([torch.log(power * frames.energy + ENERGY_FLOOR), log_f0, voicing, tilt], dim=-1)
+
+
+@lru_cache(maxsize=4)
+def _lag_weights(device: torch.device) -> tuple[Tensor, Tensor]:
+    """By lag of the pitch range (L,): the window's own normalised autocorrelation, and what long lags cost."""
+    spectrum = torch.fft.rfft(torch.hann_window(PITCH_WINDOW, device=device), 2048).abs().square()
+    correlation = torch.fft.irfft(spectrum)
+    bias = 0.02 * torch.log2(torch.arange(SHORTEST_LAG, LONGEST_LAG + 1, device=device) / SHORTEST_LAG)
+    return correlation[SHORTEST_LAG : LONGEST_LAG + 1] / correlation[0], bias
 
 
 def speech_mask(mel: Tensor) -> Tensor:
@@ -257,11 +272,11 @@ class SpeechFeatures:
     def __len__(self) -> int:
         return len(self.hidden)
 
-    def since(self, frame: int) -> SpeechFeatures:
-        """The frames from ``frame`` on."""
-        clock = FrameClock(self.clock.rate, self.clock.offset + frame / self.clock.rate)
-        rest = (values[frame:] for values in (self.hidden, self.mel, self.prosody, self.speech))
-        return SpeechFeatures(clock, *rest)
+    def part(self, first: int, count: int) -> SpeechFeatures:
+        """Frames from ``first`` on."""
+        clock = FrameClock(self.clock.rate, self.clock.offset + first / self.clock.rate)
+        part = slice(first, first + count)
+        return SpeechFeatures(clock, self.hidden[part], self.mel[part], self.prosody[part], self.speech[part])
 
 
 def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -272,14 +287,13 @@ def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     step, margin = int(WINDOW_SECONDS * 100), 2 * (-(-PITCH_WINDOW // (2 * HOP_LENGTH)))
     gain = _gain(samples)
-    mels, tracks = [], []
+    mel, track = (samples.new_empty(frame_count(len(samples)), n) for n in (MEL_BANDS, len(PROSODY_CHANNELS)))
     for start in range(0, max(len(samples), 1), step * HOP_LENGTH):
         first = max(0, start - margin * HOP_LENGTH)
         part = gain * samples[None, first : start + (step + margin) * HOP_LENGTH]
-        lead = (start - first) // HOP_LENGTH
-        mels.append(log_mel(part)[0, lead : lead + step])
-        tracks.append(prosody(part)[0, lead : lead + step])
-    mel, track = torch.cat(mels), torch.cat(tracks)
+        lead, place = (start - first) // HOP_LENGTH, start // HOP_LENGTH
+        mel[place : place + step] = log_mel(part)[0, lead : lead + step]
+        track[place : place + step] = prosody(part)[0, lead : lead + step]
     speech = speech_mask(mel[None])[0]
     return centre_bands(mel[None], speech[None])[0], track, speech
 

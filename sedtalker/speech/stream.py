@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import activity_level
 from sedtalker.nn.calls import Call, Steps, alone
-from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder
 from sedtalker.speech.features import (
     ENERGY_FLOOR,
     FRAME_CLOCK,
@@ -87,8 +88,11 @@ def quantile_with(
 
     As ``torch.quantile`` does, it interpolates between neighbouring values: ``scale`` makes them of the levels.
     """
-    if not len(history):
-        return float(np.quantile(scale(np.asarray(recent, np.float64)), share))
+    if not len(history):  # as np.quantile, in a fifth of its time
+        values = np.sort(scale(np.asarray(recent, np.float64)))
+        rank = share * (len(values) - 1)
+        low, high = values[int(rank)], values[int(np.ceil(rank))]
+        return float(low + (rank - int(rank)) * (high - low))
     history.add(recent)
     low, high, weight = history.neighbours(share)
     history.add(recent, -1)
@@ -210,21 +214,22 @@ class EncoderStream:
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
         self.band_history = BandHistory(MEL_BANDS, LOG_FLOOR, LARGEST_GAIN)
 
-    def push(self, samples: NDArray[np.float32], since: int | None = None) -> StreamedFeatures:
+    def push(self, samples: NDArray[np.float32], since: int | None = None, delay: int = 0) -> StreamedFeatures:
         """The next samples (N,), a multiple of 320 unless they are the last.
 
         Args:
             samples: (N,).
-            since: first of the frames that the encoder of the newest ones encodes; None: of none.
+            since: first of the frames that the encoder of the newest ones encodes; None: it encodes none.
+            delay: frames at the end that it leaves for later.
 
         Returns:
             What the encoder says of everything until now, for the kept frames. Equal to it within 1e-4 while nothing
             has left the buffer and the hidden vectors are fresh; see ``STALE`` and ``history`` for the rest.
         """
-        return alone(self.steps(samples, since))
+        return alone(self.steps(samples, since, delay))
 
     @torch.no_grad()
-    def steps(self, samples: NDArray[np.float32], since: int | None = None) -> Steps[StreamedFeatures]:
+    def steps(self, samples: NDArray[np.float32], since: int | None = None, delay: int = 0) -> Steps[StreamedFeatures]:
         """``push`` with its calls of networks handed out."""
         known = self.whole
         yield from self._analyse(torch.from_numpy(np.array(samples, np.float32)))
@@ -248,7 +253,9 @@ class EncoderStream:
         )
         newest = None
         if self.newest is not None and since is not None:
-            newest = yield from self._encode_newest(mel, features, since - self.first // 2)
+            first = since - self.first // 2
+            newest = features.part(first, max(0, len(features) - delay - first))
+            newest = replace(newest, hidden=(yield from self._encode_newest(mel, first, len(newest))))
         scale = partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
         overall = quantile_with(self.energy_history, recent_energy, LOUD, scale)
         latest = StreamedFeatures(features, self.first // 2, self.first // 2 + len(mel) // 2, overall, newest)
@@ -299,17 +306,18 @@ class EncoderStream:
         if not done or float((centre - self.centre).abs().max()) > STALE:
             self.centre, done = centre, 0 if self.refreshed is None else max(0, done - self.refreshed)
         start = max(0, done - context)
-        fresh = yield from _encoded(self.encoder, mel[2 * start :])
-        self.hidden = torch.cat([self.hidden[:done], fresh[done - start :]])
+        fresh = yield from _encoded(self.encoder, mel[2 * start :], done - start, len(mel) // 2 - done)
+        self.hidden = torch.cat([self.hidden[:done], fresh])
         return self.hidden.numpy()
 
-    def _encode_newest(self, mel: Tensor, features: SpeechFeatures, since: int) -> Steps[SpeechFeatures]:
-        """The features from kept frame ``since`` on, with the hidden vectors of the encoder of the newest frames."""
+    def _encode_newest(self, mel: Tensor, first: int, count: int) -> Steps[NDArray[np.float32]]:
+        """Hidden vectors of kept frames from ``first`` on, of the encoder of the newest frames."""
         assert self.newest is not None
-        start = max(0, since - self.newest.context)
+        if not count:
+            return np.zeros((0, self.newest.channels), np.float32)
+        start = max(0, first - self.newest.context)
         start -= start % getattr(self.newest.network, "grid", 1)
-        fresh = yield from _encoded(self.newest, mel[2 * start :])
-        return replace(features.since(since), hidden=fresh[since - start :].numpy())
+        return (yield from _encoded(self.newest, mel[2 * start :], first - start, count)).numpy()
 
     def _forget(self, level: NDArray[np.float64], energy: NDArray[np.float64]) -> None:
         """Move old frames to the history; ``ALIGNMENT`` of them stay in the buffer for what smooths over them."""
@@ -334,15 +342,15 @@ def _measured(narrow: Tensor, wide: Tensor) -> tuple[Tensor, ...]:
     return frame_rms(narrow), mel_power(narrow), *pitch_frames(wide)
 
 
-def _encoded(encoder: MelEncoder, mel: Tensor) -> Steps[Tensor]:
-    """Hidden vectors (T, D) of centred log-mels (2T, 80)."""
+def _encoded(encoder: MelEncoder, mel: Tensor, first: int, count: int) -> Steps[Tensor]:
+    """Hidden vectors (count, D) of centred log-mels (2T, 80) from frame ``first`` on."""
     device = next(encoder.network.parameters()).device
-    (hidden,) = yield Call(_hidden, (mel[None].to(device),), (encoder.network,))
+    (hidden,) = yield Call(_hidden, (mel[None].to(device),), (encoder.network, first, count))
     return hidden[0].cpu()
 
 
-def _hidden(mel: Tensor, network: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
-    return (network(mel),)
+def _hidden(mel: Tensor, network: SpeechEncoder | EmotionEncoder, first: int, count: int) -> tuple[Tensor, ...]:
+    return (network.part(mel, first, count),)
 
 
 def _pairs(values: Tensor) -> Tensor:

@@ -49,14 +49,19 @@ def layer_outputs(encoder: Any, mel: Tensor, layers: Sequence[int] = LAYERS) -> 
         mel: from ``whisper_mel``, at most 30 s.
         layers: which.
     """
-    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel[None])))).transpose(1, 2)
-    x = x + encoder.embed_positions.weight[: x.shape[1]]
+    return batch_layer_outputs(encoder, mel[None], layers)[0]
+
+
+def batch_layer_outputs(encoder: Any, mel: Tensor, layers: Sequence[int] = LAYERS, first: int = 0) -> Tensor:
+    """Outputs (B, T, layers · D) of log-mels (B, 80, 2T), whose first frame stands at position ``first``."""
+    x = F.gelu(encoder.conv2(F.gelu(encoder.conv1(mel)))).transpose(1, 2)
+    x = x + encoder.embed_positions.weight[first : first + x.shape[1]]
     kept = []
     for number, layer in enumerate(encoder.layers[: max(layers)], 1):
         out = layer(x, None)
         x = out[0] if isinstance(out, tuple) else out
         if number in layers:
-            kept.append(x[0])
+            kept.append(x)
     return torch.cat(kept, -1)
 
 

@@ -7,6 +7,7 @@ foreign name that was pointed here is refused), and ``Origin``, where a browser 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -72,7 +73,11 @@ class Guard:
         inner = {**scope, "path": rest or "/", "raw_path": None}
         inner.pop("raw_path")
 
+        started = False
+
         async def protected(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("content-security-policy", content_policy(self.port))
@@ -82,7 +87,12 @@ class Guard:
                 headers["cache-control"] = "no-store"
             await send(message)
 
-        await self.app(inner, receive, protected)
+        try:
+            await self.app(inner, receive, protected)
+        except asyncio.CancelledError:
+            # The studio ends, and did not wait for this answer any longer. Nobody needs a traceback of it.
+            if not started:
+                await refuse(scope, receive, send, 503, "the studio has ended")
 
     def _refusal(self, headers: Headers, path: str) -> str | None:
         """Why a request is refused, or None."""

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
+from sedtalker.training.optimizer import make_optimizer
 from sedtalker.training.task import Batch, Shows, Task, TrainerConfig, learning_rate
 
 logger = logging.getLogger(__name__)
@@ -171,9 +172,7 @@ class _Run:
         self.is_main_process = self.fabric.is_global_zero
         torch.manual_seed(config.seed)
         model = task.build()
-        optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=config.betas
-        )
+        optimizer = make_optimizer(model, config)
         self.average = deepcopy(model).requires_grad_(False) if config.ema else None
         self.model, self.optimizer = self.fabric.setup(model, optimizer)
         if self.average is not None:

@@ -80,14 +80,16 @@ class TrainerConfig(BaseModel):
     """Optimiser steps."""
     run_dir: str
     """The folder of the run; null on the command line: ``runs/<experiment>/<date-time>``."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """Of all weights, or Muon for the matrices inside the network (see ``optimizer.py``)."""
     lr: float = 1e-3
     """Peak learning rate of AdamW."""
     weight_decay: float = 0.01
     """Weight decay of AdamW."""
     betas: tuple[float, float] = (0.9, 0.98)
     """Decay of AdamW's moments."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """The learning rate after the linear warm-up: a cosine to zero, or constant."""
+    schedule: Literal["cosine", "constant", "linear"] = "cosine"
+    """The learning rate after the linear warm-up: a cosine to zero, constant, or a line to zero at last."""
     warmup: int = Field(100, ge=0)
     """Steps of the linear warm-up."""
     accumulate: int = Field(1, ge=1)
@@ -122,13 +124,19 @@ class TrainerConfig(BaseModel):
     """Processes that make the next batches meanwhile; 0: in the training process. The batches are the same."""
 
 
+STEADY = 0.55
+"""Share of a run with schedule ``linear`` before the learning rate falls."""
+
+
 def learning_rate(step: int, config: TrainerConfig) -> float:
-    """Linear warm-up, then a cosine to zero, or constant."""
+    """Linear warm-up, then a cosine to zero, or constant, or constant until ``STEADY`` and then a line to zero."""
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup
     if config.schedule == "constant":
         return config.lr
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    if config.schedule == "linear":
+        return config.lr * min(1.0, max(0.0, 1.0 - progress) / (1.0 - STEADY))
     return config.lr * 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from sedtalker.studio.security import content_policy
+from sedtalker.studio.security import Guard, content_policy
 from tests.studio.conftest import PORT, ROOT, SOCKETS
 
 PATHS = ["", "api/state", "api/audio.wav", "api/weights.bin", "static/index.html"]
@@ -77,3 +78,17 @@ def test_a_script_inside_the_page_is_known_by_its_hash():
 @pytest.mark.parametrize("path", ["static/../state.py", "static/%2e%2e/state.py", "static/..%2f..%2fcli/main.py"])
 def test_only_the_files_of_the_page_are_served(client, path):
     assert client.get(ROOT + path).status_code == 404
+
+
+def test_an_answer_that_the_end_of_the_studio_interrupts_is_no_fault():
+    sent = []
+
+    async def slow(scope, receive, send):
+        raise asyncio.CancelledError
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/token/api/head.glb", "headers": [(b"host", b"127.0.0.1:80")]}
+    asyncio.run(Guard(slow, "token", 80)(scope, None, send))
+    assert [m.get("status") for m in sent] == [503, None]

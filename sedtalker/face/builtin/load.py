@@ -1,4 +1,4 @@
-"""Building a head from the parameter file and a character: its parts, its regions, and the built-in faces by name."""
+"""Building a head from the parameter file and a character: its parts and its regions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin.cage import PATCHES, Cage, build_cage, patch
-from sedtalker.face.builtin.characters import DEFAULT, KNOWN, Character, HairStyle, random_character
+from sedtalker.face.builtin.characters import Character
 from sedtalker.face.builtin.creases import build_creases
 from sedtalker.face.builtin.hair import build_brows, build_hair, build_lashes
 from sedtalker.face.builtin.identity import Fitted, Parameters, apply_identity, read_parameters
@@ -52,12 +52,6 @@ PIVOT = (0.0, -4.0, -0.5)
 """Top of the neck, centimetres."""
 MOUTH_UPPER_CONTACT = 62
 """Landmark in the middle of the upper lip's contact line."""
-FACES: dict[str, str] = {name: character.about for name, character in KNOWN.items()}
-"""What the built-in faces are, by name; the first is the default."""
-VERTICES: dict[HairStyle, int] = {"swept": 19740, "bob": 20802, "bun": 19182, "curly": 23124, "crop": 19866}
-"""Vertices of a face by its hair, in which alone they differ: building all faces to count them would take seconds."""
-_RANDOM = "random-"
-"""How the names of random faces begin; a seed follows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,41 +70,6 @@ def _base() -> _Base:
     parameters, cage = read_parameters(), build_cage()
     skin = refine_skin(cage, parameters)
     return _Base(parameters, cage, skin, neighbourhoods(cage), Scalp(skin))
-
-
-def load_face(name: str = DEFAULT) -> Face:
-    """The built-in face of that name; ``random-7`` is the random face of seed 7.
-
-    The skin comes first, then the other parts, always in the same order. Shapes are the 52 of ARKit followed by
-    ``tongueUp``, ``tongueWide`` and ``tongueRoll``. All faces have the same skin, shapes and landmarks; landmarks 62
-    and 66 are the middles of the upper and lower lip's contact line: their distance is the inner lip height.
-
-    Raises:
-        InputError: there is none; the message lists those there are.
-    """
-    seed = name.removeprefix(_RANDOM)
-    if name.startswith(_RANDOM) and seed.isascii() and seed.isdigit() and len(seed) < 10:
-        return random_face(int(seed))
-    if name not in FACES:
-        raise InputError(
-            f"there is no built-in face '{name}': use {', '.join(FACES)}, or {_RANDOM}SEED for a random one"
-        )
-    return _named_face(name)
-
-
-@lru_cache(maxsize=8)
-def _named_face(name: str) -> Face:
-    return build_face(KNOWN[name])
-
-
-def faces_of_size(count: int) -> list[str]:
-    """Names of the built-in faces with so many vertices."""
-    return [name for name, character in KNOWN.items() if VERTICES[character.hair] == count]
-
-
-def random_face(seed: int) -> Face:
-    """A plausible random person; the same seed gives the same face."""
-    return build_face(random_character(seed, read_parameters().identity))
 
 
 def build_face(character: Character) -> Face:

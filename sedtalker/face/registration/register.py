@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -35,7 +34,7 @@ from sedtalker.face.sedface import UNREADABLE, face_arrays, face_from_arrays
 from sedtalker.mesh.mesh import Floats, Ints, Mesh
 from sedtalker.mesh.surface import Surface, first_vertices, weld
 from sedtalker.progress import Hook, no_progress
-from sedtalker.storage import whole_file
+from sedtalker.storage import user_cache, whole_file
 
 FEWEST_TRIANGLES = 100
 """A mesh, or a face on it, of fewer triangles is refused."""
@@ -257,8 +256,7 @@ def register_cached(
 
 def default_folder() -> Path:
     """The user's cache folder for registered faces."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "sedtalker" / "faces"
+    return user_cache() / "faces"
 
 
 def content_hash(mesh: Mesh, source: Face, detector: str, given: GivenLandmarks | None = None) -> str:

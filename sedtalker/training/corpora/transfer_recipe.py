@@ -21,7 +21,6 @@ from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.speech.features import MEL_BANDS
 from sedtalker.training.corpora.augmentation import Augmenter, Floats, Samples
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus, read_table
@@ -227,25 +226,6 @@ def _frequencies(spectrum: NDArray[np.complexfloating]) -> NDArray[np.float64]:
 
 def _rms(samples: Floats) -> float:
     return float(np.sqrt(np.mean(samples**2) + 1e-12))
-
-
-def mask_noisy_spectrum(mel: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """SpecAugment (Park et al. 2019) on centred log-mels (n, 80), half of the time with stationary noise added first.
-
-    Two bands up to 8 wide and two stretches up to 130 ms are set to the mean; the noise is added in power.
-    """
-    mel = mel.copy()
-    if rng.random() < 0.5:
-        shape = np.interp(np.arange(MEL_BANDS), np.linspace(0, MEL_BANDS - 1, 6), rng.normal(0, 1.6, 6))
-        noise = shape - rng.uniform(-0.3, 6.5) + 0.6 * rng.standard_normal(mel.shape)
-        mel = np.logaddexp(mel, noise).astype(np.float32)
-        mel -= mel.mean(0)
-    for _ in range(2):
-        width, first = rng.integers(0, 9), rng.integers(0, MEL_BANDS - 8)
-        mel[:, first : first + width] = 0.0
-        length, start = rng.integers(0, 14), rng.integers(0, max(1, len(mel) - 14))
-        mel[start : start + length] = 0.0
-    return mel
 
 
 # --- Soft labels: the votes of a crowd for the voices of CREMA-D, mixed with what the actor intended.

@@ -1,60 +1,58 @@
-"""Training of the emotion encoder: the teacher's layers frame by frame and clip by clip, and the raters' votes.
+"""Training of the emotion encoder: it imitates layers 2 and 3 of Whisper-base on the very log-mels that it reads.
 
-The student reads a degraded copy of a clip, the teacher read the clean one (knowledge distillation, Hinton et al.
-2015). Distances between clips are measured in the metric in which clips of the teacher have unit covariance: emotion
-sits in directions of small variance.
+Student and teacher read the same centred, degraded crop, so what is learned is a function, and every new crop is a new
+example of it (function matching: Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and
+consistent"). What the teacher's frames say of their place in its window is taken off. Distances between crops are
+measured in the metric in which crops of the teacher have unit covariance: emotion sits in directions of small variance.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.emotion.taxonomy import known_category
-from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.emotion_encoder import GRID, EmotionEncoder, EmotionEncoderConfig
-from sedtalker.speech.features import MEL_BANDS
+from sedtalker.speech.features import MEL_BANDS, analyse, level_gain
+from sedtalker.speech.whisper import FLOOR, batch_layer_outputs, whisper_mel
 from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
     clips_of,
-    load_teacher,
     open_layer_features,
+    open_whisper,
     read_transfer_augmenter,
 )
-from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.corpora.mel_augmentation import MelRecipe, Mels, resample_frames
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
-from sedtalker.training.corpora.transfer_recipe import (
-    DEGRADED,
-    is_rated,
-    mask_noisy_spectrum,
-    read_votes,
-    soft_targets,
-    votes_on,
-)
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask
 
-MEASURED_CLIPS = 800
-"""Clips drawn to measure the mean, the deviation and the metric of the teacher's vectors."""
-FEWEST_FRAMES = 20
-"""Frames of speech that a clip needs to count in that."""
-FEWEST_COARSE_FRAMES = 10
+MEASURED_BATCHES = 30
+"""Batches drawn to measure the mean, the projection and the metric of the teacher's vectors."""
+MEASURED_CLIPS = 200
+"""Clips whose mean spectrum is the one that centred log-mels are given for the teacher."""
+FEWEST_FRAMES = 12
 """Frames of speech at 25 Hz that a crop needs for its mean to be compared."""
-CATEGORY_DROPOUT = 0.3
-"""Share of the values that training drops before the category."""
-SPEECH_SHARE = 0.7
-"""Weight of a frame for being speech; the rest it has for being sound at all."""
+VALID_CLIPS = 160
+"""Clips of the first corpus that are validated on."""
+FIRST_POSITION = 50
+"""Of the crop in the teacher's table of positions."""
+NATURAL_TO_WHISPER = np.log10(np.e) / 4
+"""Whisper's log-mels are a quarter of decadic logarithms."""
+PAUSE = 0.35
+"""Chance of a pause before the next clip of a crop."""
 
 
 class EmotionEncoderTaskConfig(BaseModel):
@@ -62,62 +60,39 @@ class EmotionEncoderTaskConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: EmotionEncoderConfig = EmotionEncoderConfig()
-    """Sizes of the network."""
-    corpora: dict[str, float] = {"cremad": 0.62, "librispeech": 0.12, "speechocean762": 0.14, "emogator": 0.12}
-    """Share of the crops from each corpus; one of them must have votes."""
+    model: EmotionEncoderConfig = EmotionEncoderConfig(
+        width=352, channels=192, dilations=(1, 2, 4, 1, 2, 4, 1, 2, 4, 1, 2, 1), dropout=0.0
+    )
+    """Sizes of the network; ``channels`` are those of the projected layers, half for each."""
+    corpora: dict[str, float] = {"cremad": 0.5, "librispeech": 0.16, "speechocean762": 0.2, "emogator": 0.14}
+    """Share of the crops from each corpus; no labels are used."""
     licence_check: bool = True
     """Refuse corpora whose licence does not allow free weights."""
     teacher: str | None = None
-    """Weights of Whisper-base: a folder, a name on the hub, an ``.npz`` of its blocks; null: see ``load_teacher``."""
+    """Weights of Whisper-base: a folder, a name on the hub, an ``.npz`` of its blocks; null: see ``open_whisper``."""
     copies: tuple[int, ...] = (0, 1, 2, 3)
     """Copies of every clip: 0 itself, 1 another voice and microphone, 2 degraded, 3 and more both."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
-    crops: int = 32
+    crops: int = 24
     """Crops in a batch."""
-    seconds: float = 3.0
+    seconds: float = 4.0
     """Length of a crop."""
-    intended: float = 0.4
-    """Share of the intended emotion in the target, beside the votes."""
-    frame_loss: float = 0.5
+    frame_loss: float = 0.6
     """Weight of the squared error of single frames."""
-    clip_loss: float = 1.0
+    clip_loss: float = 2.0
     """Weight of the squared distance of the crops' means."""
     deviation_loss: float = 1.0
     """Weight of the squared error of the crops' deviations."""
-    category_loss: float = 0.3
-    """Weight of the cross-entropy with the votes."""
     shrinkage: float = 0.05
     """Share of the mean variance added to each direction of the metric."""
 
 
-class DistilledEncoder(nn.Module):
-    """The encoder and the heads that only serve training; ``targets`` is the size of the teacher's vectors."""
-
-    def __init__(self, config: EmotionEncoderConfig, targets: int):
-        super().__init__()
-        self.encoder = EmotionEncoder(config)
-        self.distil = nn.Linear(config.channels, targets)
-        self.category = nn.Sequential(nn.Dropout(CATEGORY_DROPOUT), nn.Linear(2 * config.channels, len(CATEGORIES)))
-
-    def forward(self, mel: Tensor, speech: Tensor) -> tuple[Tensor, Tensor]:
-        """Standardised vectors of the teacher (B, T, L) at 25 Hz and logits (B, C) over the speech of a crop.
-
-        Args:
-            mel: (B, 4T, 80) centred log-mels at 100 Hz.
-            speech: (B, T), 1 where there is speech.
-        """
-        hidden = self.encoder.coarse(mel).float()
-        return self.distil(hidden), self.category(torch.cat(moments(hidden, speech), -1))
-
-
 def moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Weighted mean and deviation (B, C) of values (B, T, C) with weights (B, T)."""
+    """Weighted mean and variance (B, C) of values (B, T, C) with weights (B, T)."""
     share = (weight / weight.sum(1, keepdim=True).clamp_min(1.0))[..., None]
     mean = (values * share).sum(1)
-    variance = ((values - mean[:, None]).square() * share).sum(1)
-    return mean, (variance + 1e-4).sqrt()
+    return mean, ((values - mean[:, None]).square() * share).sum(1)
 
 
 class EmotionEncoderTask(PreparedTask):
@@ -127,142 +102,183 @@ class EmotionEncoderTask(PreparedTask):
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = EmotionEncoderTaskConfig.model_validate(config)
-        self.data, self.cache = data, cache
-        self.rated = [name for name in self.config.corpora if is_rated(name)]
-        if not self.rated:
-            raise InputError("task.corpora: none of them has votes of raters; add cremad")
+        self.data, self.cache, self.recipe = data, cache, MelRecipe()
         if self.config.licence_check:
             check_free(self.config.corpora)
 
     def read_data(self, hook: Hook) -> None:
-        """Features of all copies with the teacher's layers, targets, and the metric between clips."""
+        """Log-mels of all copies, the teacher, and the metric between crops."""
         c, every = self.config, read_manifest(self.data)
-        votes, teacher = read_votes(self.data, self.rated), load_teacher(self.data, c.teacher)
+        self.teacher = open_whisper(self.data, c.teacher)
         augmenter = read_transfer_augmenter(every, c.copies, self.cache, hook)
+        clips = {name: clips_of(every, name, "train")[: c.most_clips or None] for name in c.corpora}
+        self.stores = {
+            (name, copy): open_layer_features(found, copy, augmenter, self.cache, None, hook)
+            for name, found in clips.items()
+            for copy in c.copies
+        }
+        self.talkers: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for name, found in clips.items():
+            for index, clip in enumerate(found):
+                self.talkers[name, clip.speaker].append(index)
+        self.clips = clips
+        first = next(iter(c.corpora))
+        valid = clips_of(every, first, "valid")[: c.most_clips or VALID_CLIPS]
+        self.valid = open_layer_features(valid, 0, augmenter, self.cache, None, hook)
+        self._measure(hook)
 
-        def clips(name: str, split: str) -> list[Clip]:
-            found = clips_of(every, name, split)
-            if name in self.rated:
-                found = [clip for clip in found if known_category(clip.emotion) and votes_on(clip, votes)]
-            return found[: c.most_clips or None]
+    def _measure(self, hook: Hook) -> None:
+        """The spectrum that crops are given, and mean, projection, deviation and metric of the teacher's vectors."""
+        rng = np.random.default_rng(0)
+        self.reference = self._reference(rng, hook)
+        drawn = [self._crops(rng) for _ in range(MEASURED_BATCHES)]
+        spoken = torch.cat([speech for _, speech in drawn])
+        layers = torch.cat([self._encode(mel) for mel, _ in drawn])
+        self.place = layers.mean(0)
+        layers = layers - self.place
+        flat, half = layers[spoken > 0], self.config.model.channels // 2
+        if not len(flat):
+            raise InputError("the training data hold no clip with speech")
+        self.projection = torch.block_diag(*(_principal(part, half) for part in flat.chunk(2, -1)))
+        vectors = layers @ self.projection
+        self.scale = vectors[spoken > 0].std(0)
+        enough = spoken.sum(1) > FEWEST_FRAMES
+        means = moments(vectors, spoken)[0][enough]
+        values, directions = np.linalg.eigh(np.cov(means.numpy().T))
+        metric = directions * (values + self.config.shrinkage * values.mean()) ** -0.5
+        self.metric = torch.from_numpy(metric.astype(np.float32))
 
-        def store(found: list[Clip], copy: int) -> LayerFeatures:
-            return open_layer_features(found, copy, augmenter, self.cache, teacher, hook)
+    def _reference(self, rng: np.random.Generator, hook: Hook) -> Tensor:
+        """Mean of Whisper's log-mels (80,) over the speech of some clips: centred log-mels lack it."""
+        every = [clip.path for found in self.clips.values() for clip in found]
+        chosen = [every[i] for i in sorted(rng.choice(len(every), min(MEASURED_CLIPS, len(every)), replace=False))]
+        store, means = WaveformStore.open(chosen, self.cache, hook), []
+        for index in range(len(store)):
+            samples = torch.from_numpy(np.array(store[index], np.float32))
+            speech = analyse(samples)[2]
+            mel = whisper_mel(samples * level_gain(samples[None])[0])
+            count = min(mel.shape[1], len(speech))
+            if speech[:count].any():
+                means.append(mel[:, :count][:, speech[:count]].mean(1))
+        return torch.stack(means).mean(0)
 
-        train = {name: clips(name, "train") for name in c.corpora}
-        self.targets = {name: soft_targets(train[name], votes, c.intended, 1.0) for name in self.rated}
-        self.stores = {(name, copy): store(found, copy) for name, found in train.items() for copy in {0, *c.copies}}
-        self.valid_clips = clips(self.rated[0], "valid")
-        self.valid = store(self.valid_clips, 0)
-        self._measure()
-
-    def _measure(self) -> None:
-        """Mean and deviation of the teacher's frames, and the metric between clips."""
-        rng, frames, means = np.random.default_rng(0), [], []
-        for _ in range(MEASURED_CLIPS):
-            store = self._draw(rng)[0]
-            assert store.teacher is not None
-            index = int(rng.integers(len(store)))
-            part = slice(int(store.starts[index]), int(store.starts[index + 1]))
-            spoken = np.asarray(store.teacher[part], np.float32)[np.asarray(store.speech[part])]
-            if len(spoken) > FEWEST_FRAMES:
-                frames.append(spoken[::4])
-                means.append(spoken.mean(0))
-        if not frames:
-            raise InputError("the training data hold no clip with half a second of speech")
-        every = np.concatenate(frames)
-        self.mean, self.scale = (torch.from_numpy(v) for v in (every.mean(0), every.std(0)))
-        values, vectors = np.linalg.eigh(np.cov(np.stack(means).T))
-        metric = vectors * (values + self.config.shrinkage * values.mean()) ** -0.5
-        self.metric = self.scale[:, None] * torch.from_numpy(metric.astype(np.float32))
-
-    def _draw(self, rng: np.random.Generator) -> tuple[LayerFeatures, LayerFeatures, str]:
-        """A store to read, the store of its targets, and their corpus."""
-        names, shares = list(self.config.corpora), np.array(list(self.config.corpora.values()))
-        name = names[int(rng.choice(len(names), p=shares / shares.sum()))]
-        copy = self.config.copies[int(rng.integers(len(self.config.copies)))]
-        return self.stores[name, copy], self.stores[name, 0 if copy == DEGRADED else copy], name
+    @torch.no_grad()
+    def _encode(self, mel: Tensor) -> Tensor:
+        """The teacher's layers (B, T, L) at 25 Hz of centred log-mels (B, 4T, 80)."""
+        given = mel * NATURAL_TO_WHISPER + self.reference.to(mel)
+        given = given.clamp_min((FLOOR + 4) / 4).transpose(1, 2)
+        self.teacher.to(str(mel.device))
+        with torch.autocast(mel.device.type, torch.bfloat16):
+            layers = batch_layer_outputs(self.teacher.model, given, self.teacher.layers, FIRST_POSITION)
+        return layers.float().unflatten(1, (-1, GRID)).mean(2)
 
     def build(self) -> nn.Module:
-        """A freshly initialised encoder with its training heads."""
-        return DistilledEncoder(self.config.model, len(self.mean))
+        """A freshly initialised encoder."""
+        return EmotionEncoder(self.config.model)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Crops: ``mel`` (B, 4T, 80), ``teacher`` (B, T, L), ``speech`` and ``valid`` (B, T) at 25 Hz, votes (B, C)."""
-        frames, count = int(self.config.seconds * 50) // GRID * GRID, self.config.crops
-        mel = np.zeros((count, 2 * frames, MEL_BANDS), np.float32)
-        teacher = np.zeros((count, frames, len(self.mean)), np.float32)
-        speech, valid = np.zeros((2, count, frames), np.float32)
-        label, labelled = np.zeros((count, len(CATEGORIES)), np.float32), np.zeros(count, np.float32)
-        for i in range(count):
-            store, targets, name = self._draw(rng)
-            assert targets.teacher is not None
-            # a stretch of the clip, and its place in the crop; both on the encoder's grid
-            index = int(rng.integers(len(store)))
-            first, last = int(store.starts[index]), int(store.starts[index + 1])
-            length = min(last - first, frames)
-            first += GRID * int(rng.integers((last - first - length) // GRID + 1))
-            at = GRID * int(rng.integers((frames - length) // GRID + 1))
-            part, place = slice(first, first + length), slice(at, at + length)
-            piece = np.asarray(store.mel[2 * first : 2 * (first + length)], np.float32)
-            mel[i, : 2 * at], mel[i, 2 * (at + length) :] = piece[:6].mean(0), piece[-6:].mean(0)
-            mel[i, 2 * at : 2 * (at + length)] = mask_noisy_spectrum(piece, rng)
-            teacher[i, place], speech[i, place] = targets.teacher[part], store.speech[part]
-            valid[i, place] = 1.0
-            if name in self.targets:
-                label[i], labelled[i] = self.targets[name][index], 1.0
-        pairs = {"teacher": teacher, "speech": speech, "valid": valid}
-        out = {n: torch.from_numpy(v).unflatten(1, (-1, GRID)).mean(2) for n, v in pairs.items()}
-        out["teacher"] = (out["teacher"] - self.mean) / self.scale
-        given = {"mel": mel, "label": label, "labelled": labelled}
-        return out | {name: torch.from_numpy(value) for name, value in given.items()}
+        """Crops: ``mel`` (B, 4T, 80), ``speech`` (B, T), 1 where there is speech, at 25 Hz."""
+        mel, speech = self._crops(rng)
+        return {"mel": mel, "speech": speech}
+
+    @property
+    def _length(self) -> int:
+        """Of a crop, frames at 100 Hz."""
+        return int(self.config.seconds * 100) // (2 * GRID) * 2 * GRID
+
+    def _crops(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        drawn = [self._crop(rng) for _ in range(self.config.crops)]
+        mels = [
+            self.recipe.degrade(mel, speech, drawn[(i + 1) % len(drawn)][0], rng)
+            for i, (mel, speech) in enumerate(drawn)
+        ]
+        speech = torch.from_numpy(np.stack([s for _, s in drawn])).unflatten(1, (-1, 2 * GRID)).any(2).float()
+        return torch.from_numpy(np.stack(mels)), speech
+
+    def _crop(self, rng: np.random.Generator) -> tuple[Mels, NDArray[np.bool_]]:
+        """Clips of one talker one after another, with pauses: log-mels (4T, 80) and where there is speech (4T,)."""
+        count = self._length
+        rate = self.recipe.draw_rate(rng)
+        needed = int(np.ceil(count * rate)) + 2
+        names, shares = list(self.config.corpora), np.array(list(self.config.corpora.values()))
+        name = names[int(rng.choice(len(names), p=shares / shares.sum()))]
+        clips = self.clips[name]
+        index = int(rng.integers(len(clips)))
+        same = self.talkers[name, clips[index].speaker]
+        parts, length = [], 0
+        while length < needed + 100:
+            mel, speech = self._clip(name, index, rng)
+            parts.append((mel, speech))
+            if rng.random() < PAUSE:
+                pause = int(rng.integers(10, 100))
+                floor = np.quantile(mel, 0.03, axis=0) + 0.5 * rng.standard_normal((pause, MEL_BANDS))
+                parts.append((floor.astype(np.float32), np.zeros(pause, bool)))
+            length = sum(len(m) for m, _ in parts)
+            index = same[int(rng.integers(len(same)))]
+        mel, speech = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+        first = int(rng.integers(len(mel) - needed + 1))
+        mel, speech = mel[first : first + needed], speech[first : first + needed]
+        kept = speech[np.minimum((np.arange(count) * rate).astype(int), needed - 1)]
+        return self.recipe.voice(resample_frames(mel, rate, count), rng), kept
+
+    def _clip(self, name: str, index: int, rng: np.random.Generator) -> tuple[Mels, NDArray[np.bool_]]:
+        """One copy of a clip at 100 Hz."""
+        copy = self.config.copies[int(rng.integers(len(self.config.copies)))]
+        store: LayerFeatures = self.stores[name, copy]
+        first, last = int(store.starts[index]), int(store.starts[index + 1])
+        return np.asarray(store.mel[2 * first : 2 * last], np.float32), np.repeat(store.speech[first:last], 2)
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Frames, crop means and deviations of the teacher, and the category."""
-        config, wanted = self.config, batch["teacher"]
-        spoken = (batch["speech"] > 0).float()
-        guess, logits = (v.float() for v in model(batch["mel"], spoken))
-        weight = ((1 - SPEECH_SHARE) * (batch["valid"] > 0.5) + SPEECH_SHARE * spoken)[..., None]
-        enough = (spoken.sum(1) > FEWEST_COARSE_FRAMES).float()
-        mean, deviation = moments(guess, spoken)
-        true_mean, true_deviation = moments(wanted, spoken)
-        apart = ((mean - true_mean) @ self.metric.to(mean)).square().mean(1)
-        entropy = -(batch["label"] * F.log_softmax(logits, -1)).sum(1) * batch["labelled"]
+        """Frames, crop means and crop deviations of the teacher."""
+        c, mel, spoken = self.config, batch["mel"], batch["speech"]
+        wanted = (self._encode(mel) - self.place.to(mel)) @ self.projection.to(mel)
+        scale = self.scale.to(mel)
+        guess = model.coarse(mel).float() * scale  # type: ignore[operator]
+        weight = (0.15 + 0.85 * spoken)[..., None]
+        # between the energy of a direction and unit variance for all
+        even = (scale * scale.mean()).sqrt()
+        frames = (((guess - wanted) / even).square() * weight).sum() / (weight.sum() * len(scale))
+        (mean, variance), (true_mean, true_variance) = moments(guess, spoken), moments(wanted, spoken)
+        enough = (spoken.sum(1) > FEWEST_FRAMES).float()
+        enough = enough / enough.sum().clamp_min(1.0)
+        apart = ((mean - true_mean) @ self.metric.to(mel)).square().mean(1)
+        least = 1e-4 * scale.square()
+        wider = (((variance + least).sqrt() - (true_variance + least).sqrt()) / scale).square().mean(1)
         losses = {
-            "frames": config.frame_loss * ((guess - wanted).square() * weight).sum() / (weight.sum() * len(self.mean)),
-            "clips": config.clip_loss * (apart * enough).sum() / enough.sum().clamp_min(1.0),
-            "deviations": config.deviation_loss * (deviation - true_deviation).square().mean(),
-            "category": config.category_loss * entropy.sum() / batch["labelled"].sum().clamp_min(1.0),
+            "frames": c.frame_loss * frames,
+            "clips": c.clip_loss * (apart * enough).sum(),
+            "deviations": c.deviation_loss * (wider * enough).sum(),
         }
         return losses | {"total": torch.stack(list(losses.values())).sum()}
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """R² of the teacher's clip means, and recall of the intended category, on validation speakers."""
-        assert isinstance(model, DistilledEncoder)
-        assert self.valid.teacher is not None
-        device = model.distil.weight.device
-        wanted, given, guesses, truths = [], [], [], []
-        for index, clip in enumerate(self.valid_clips):
-            first, last = (int(v) for v in self.valid.starts[index : index + 2])
-            spoken = torch.from_numpy(np.array(self.valid.speech[first:last])).float()[None]
-            mel = torch.from_numpy(np.asarray(self.valid.mel[2 * first : 2 * last], np.float32))[None]
-            hidden = model.encoder(mel.to(device)).float()
-            teacher = torch.from_numpy(np.asarray(self.valid.teacher[first:last], np.float32))[None]
-            given.append(moments(model.distil(hidden).cpu(), spoken)[0])
-            wanted.append(moments((teacher - self.mean) / self.scale, spoken)[0])
-            logits = model.category(torch.cat(moments(hidden, spoken.to(device)), -1))
-            guesses.append(int(logits.argmax()))
-            truths.append(CATEGORIES.index(known_category(clip.emotion) or CATEGORIES[0]))
-        truth, guess = torch.cat(wanted), torch.cat(given)
-        explained = 1.0 - float((guess - truth).square().sum() / (truth - truth.mean(0)).square().sum())
-        recall = unweighted_average_recall(np.array(truths), np.array(guesses), len(CATEGORIES))
-        return {"clip_r2": explained, "recall": recall, "score": explained + recall}
+        """R² of the teacher's frames and of its clip means on clips never trained on, as they are."""
+        assert isinstance(model, EmotionEncoder)
+        device = model.project.weight.device
+        error, total, means, true_means = 0.0, 0.0, [], []
+        for start, end in zip(self.valid.starts[:-1], self.valid.starts[1:], strict=True):
+            count = min(int(end - start) // GRID, self._length // (2 * GRID))  # frames at 25 Hz
+            mel = torch.from_numpy(np.asarray(self.valid.mel[2 * start : 2 * (start + GRID * count)], np.float32))
+            speech = torch.from_numpy(np.array(self.valid.speech[start : start + GRID * count]))
+            mel, spoken = mel[None].to(device), speech.unflatten(0, (-1, GRID)).any(1).float()[None]
+            if spoken.sum() <= FEWEST_FRAMES:
+                continue
+            wanted = ((self._encode(mel).cpu() - self.place[:count]) @ self.projection) / self.scale
+            guess = model.coarse(mel).float().cpu()
+            kept = spoken[0] > 0
+            error += float((guess - wanted)[0, kept].square().sum())
+            total += float(wanted[0, kept].square().sum())
+            means.append(moments(guess, spoken)[0])
+            true_means.append(moments(wanted, spoken)[0])
+        truth, guesses = torch.cat(true_means), torch.cat(means)
+        clip = 1.0 - float((guesses - truth).square().sum() / (truth - truth.mean(0)).square().sum())
+        return {"frame_r2": 1.0 - error / total, "clip_r2": clip, "score": clip}
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the encoder, its last layer joined with the distillation head: hidden vectors are the teacher's."""
-        assert isinstance(model, DistilledEncoder)
-        encoder = predict_teacher(model, self.mean, self.scale)
+        """Write the encoder, its last layer scaled: hidden vectors are the teacher's projected layers."""
+        assert isinstance(model, EmotionEncoder)
+        encoder = in_units_of_teacher(model, self.scale)
         trained_on = [with_licence(name) for name in self.config.corpora] + ["distilled from Whisper-base (MIT)"]
         config = CheckpointConfig(
             kind="emotion_encoder",
@@ -282,18 +298,17 @@ class EmotionEncoderTask(PreparedTask):
         write_checkpoint(folder, config, encoder.state_dict(), card)
 
 
-def predict_teacher(model: DistilledEncoder, mean: Tensor, scale: Tensor) -> EmotionEncoder:
-    """An encoder whose hidden vectors are the predicted projected layers of the teacher.
+def _principal(values: Tensor, count: int) -> Tensor:
+    """The first principal directions (C, count) of centred values (N, C)."""
+    covariance = (values.double().T @ values.double()) / len(values)
+    return torch.linalg.eigh(covariance)[1].flip(1)[:, :count].float()
 
-    Args:
-        model: trained on standardised vectors.
-        mean: (L,) of the teacher's vectors.
-        scale: (L,), their deviation.
-    """
-    inner, state = model.encoder, {k: v.cpu() for k, v in model.encoder.state_dict().items()}
-    out = EmotionEncoder(inner.config.model_copy(update={"channels": len(mean)}))
-    weight = scale[:, None] * model.distil.weight.cpu()
-    state["project.bias"] = mean + scale * model.distil.bias.cpu() + weight @ state["project.bias"]
-    state["project.weight"] = (weight @ state["project.weight"][..., 0])[..., None]
-    out.load_state_dict({k: v.detach() for k, v in state.items()})
+
+def in_units_of_teacher(model: EmotionEncoder, scale: Tensor) -> EmotionEncoder:
+    """An encoder whose hidden vectors are ``scale`` (C,) times those of ``model``."""
+    state = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+    state["project.weight"] *= scale[:, None, None]
+    state["project.bias"] *= scale
+    out = EmotionEncoder(model.config)
+    out.load_state_dict(state)
     return out.eval().requires_grad_(False)

@@ -25,7 +25,7 @@ from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, Fram
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.metrics.emotion import expected_calibration_error, unweighted_average_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.emotion_encoder import EmotionEncoder
@@ -51,6 +51,7 @@ from sedtalker.training.corpora.transfer_recipe import (
     votes_on,
 )
 from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.tasks.category_offsets import fit_offsets, shift_categories
 from sedtalker.training.tasks.diarizer import with_frame_networks
 from sedtalker.training.tasks.whitened_perceptrons import (
     Described,
@@ -305,25 +306,33 @@ class TransferDiarizerTask(PreparedTask):
             metrics[f"uar_{name}"] = unweighted_average_recall(windows.category[known], guess, len(CATEGORIES))
         return metrics | {"score": float(np.mean(list(metrics.values())))}
 
-    def _temperature(self, model: WhitenedPerceptrons) -> float:
-        """Temperature of least negative log-likelihood on the development corpora, each counting alike."""
-        losses = np.zeros(len(TEMPERATURES))
+    def _calibration(self, model: WhitenedPerceptrons) -> tuple[NDArray[np.float64], float]:
+        """Offsets of the categories, and then the temperature of least expected calibration error, on the development
+        corpora, each counting alike."""
+        corpora = []
         for windows in self.development.values():
-            scores = self._clip_scores(model, windows)
-            known = ~scores[:, 0].isnan()
-            label = torch.from_numpy(windows.category)[known]
-            losses += [float(F.cross_entropy(scores[known] / t, label)) for t in TEMPERATURES]
-        return round(float(TEMPERATURES[losses.argmin()]), 4)
+            scores = self._clip_scores(model, windows).numpy()
+            known = ~np.isnan(scores[:, 0])
+            corpora.append((scores[known], windows.category[known]))
+        offsets = fit_offsets(corpora)
+        errors = np.zeros(len(TEMPERATURES))
+        for scores, label in corpora:
+            for place, temperature in enumerate(TEMPERATURES):
+                posterior = F.softmax(torch.from_numpy((scores + offsets) / temperature), -1).numpy()
+                errors[place] += expected_calibration_error(label, posterior)
+        return offsets, round(float(TEMPERATURES[errors.argmin()]), 4)
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Fold the perceptrons into a diarizer and write its checkpoint."""
         assert isinstance(model, WhitenedPerceptrons)
-        update: dict[str, Any] = {"temperature": self._temperature(model), "intensity_steps": self.config.steps}
+        offsets, temperature = self._calibration(model)
+        update: dict[str, Any] = {"temperature": temperature, "intensity_steps": self.config.steps}
         if self.teacher is not None:
             layers = self.teacher.encoder.layers
             update["layer_channels"] = len(self.teacher.mean)
             update["backbone"] = BackboneConfig(name=TEACHER, side_by_side=layers)
         network = fold(model.cpu(), self.scaling, self.model.model_copy(update=update))
+        shift_categories(network, offsets)
         if self.teacher is not None:
             network.layer_mean.copy_(self.teacher.mean)
             network.layer_projection.copy_(self.teacher.projection)

@@ -9,7 +9,8 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import DEFAULT, FACES, load_face
 from sedtalker.face.builtin.characters import KNOWN
-from sedtalker.face.builtin.load import VERTICES, build_face, faces_of_size
+from sedtalker.face.builtin.load import build_face
+from sedtalker.face.builtin.named import VERTICES, faces_of_size
 from sedtalker.face.face import paired_names, parse_weights, pose
 
 

@@ -28,7 +28,6 @@ from sedtalker.training.corpora.transfer_recipe import (
     REVERBERANT,
     TransferAugmenter,
     TransferRecipe,
-    mask_noisy_spectrum,
     telephone,
 )
 
@@ -107,11 +106,6 @@ def test_a_telephone_keeps_its_band() -> None:
     sound = sum(np.sin(2 * np.pi * f * t) for f in (60, 1000, 6000)).astype(np.float32)
     power = np.abs(np.fft.rfft(telephone(sound)))
     assert power[1000] > 20 * max(power[60], power[6000])
-
-
-def test_masks_keep_the_shape() -> None:
-    mel = np.random.default_rng(0).normal(size=(10, 80)).astype(np.float32)
-    assert mask_noisy_spectrum(mel, np.random.default_rng(0)).shape == mel.shape
 
 
 def test_layers_are_kept_beside_the_features(teacher: Teacher, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import torch
 
 from sedtalker.training.published.decoder_forms import (
     AutoregressiveDecoder,
+    CachedAutoregressiveDecoder,
     DecoderFormConfig,
     WindowDecoder,
     build_form,
@@ -57,3 +58,12 @@ def test_teaching_gives_gradients():
     inputs = _inputs(20)
     decoder.forward_teacher_forced(*inputs, torch.rand(2, 20, 52)).square().mean().backward()
     assert decoder.past.weight.grad.abs().sum() > 0
+
+
+def test_keeping_the_past_changes_nothing():
+    """30 frames reach into a second period."""
+    plain = AutoregressiveDecoder(_config("autoregressive")).eval()
+    kept = CachedAutoregressiveDecoder(_config("autoregressive")).eval()
+    kept.load_state_dict(plain.state_dict())
+    one = [values[:1] for values in _inputs(30)]
+    assert torch.allclose(plain(*one), kept(*one), atol=1e-5)

@@ -1,0 +1,30 @@
+"""Send a 16-bit mono WAV to a sedtalker server as a microphone would, and print the frames that come back."""
+
+import asyncio
+import json
+import sys
+import wave
+
+from websockets.asyncio.client import connect
+
+
+async def main(url: str, token: str, path: str) -> None:  # noqa: D103
+    with wave.open(path) as sound:
+        rate, pcm = sound.getframerate(), sound.readframes(sound.getnframes())
+    address, headers = url.replace("http", "ws", 1) + "/v1/stream", {"Authorization": f"Bearer {token}"}
+    async with connect(address, additional_headers=headers, ping_interval=None) as socket:
+        await socket.send(json.dumps({"rate": rate, "shapes": ["jawOpen", "mouthSmileLeft"]}))
+
+        async def speak() -> None:
+            for start in range(0, len(pcm), 6400):
+                await socket.send(pcm[start : start + 6400])
+            await socket.send('{"type": "end"}')
+
+        speaking = asyncio.create_task(speak())
+        async for message in socket:
+            for frame in json.loads(message).get("frames", []):
+                print(f"{frame['time']:7.3f} {frame['emotion']:<9} {frame['weights']}")
+        await speaking
+
+
+asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,167 @@
+"""Write ``docs/speed.md`` and its plot from what ``sedtalker benchmark -o DIR`` measured; nothing is measured here.
+
+sedtalker benchmark -o DIR && python scripts/make_speed.py DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sedtalker.benchmark.report import figure_rows, stage_rows
+
+ROOT = Path(__file__).parents[1]
+"""Of the repository."""
+PAGE = """# Speed
+
+How fast it is, and how to measure it on your own machine:
+
+```sh
+sedtalker benchmark --quick            # the figures below, in about a minute on two idle cores
+sedtalker benchmark --quick --json     # the same for programs
+sedtalker benchmark -o speed           # everything, up to an hour of speech: JSON, tables, a plot
+```
+
+No recording is needed: the sound is like speech and comes from a formula. Every measurement has a process of its own,
+so that nothing is warm and its memory is its own. Stages are counted in CPU seconds, which other programs disturb
+least; start-up and video by the clock on the wall.
+
+## Figures
+
+Written by `scripts/make_speed.py` from a {kind} run on {machine}. {load}
+
+{figures}
+
+`rt_` is times real time: 30 means that a minute of speech takes two seconds. `rt_diarize_decode` counts everything
+between sound in memory and the finished animation, `rt_glb` also reading the file and writing the GLB, both on one
+core. `linearity` is 10 where ten minutes take ten times as long as one. `cold_3s_s` is the whole program from the
+shell, the second time that day: most of it is the import of PyTorch.
+
+## Stages
+
+CPU seconds, by seconds or minutes of speech. The diarizer has an encoder of its own, so log-mels are computed twice.
+
+{stages}
+
+![CPU seconds of each stage by the length of the recording](images/speed.png)
+
+## Other forms of the decoder
+
+The same speech, the same output, about as many parameters ({parameters}), one thread, random weights: they do not
+change how long it takes. An autoregressive decoder (the form of FaceFormer) makes a frame from the frames before. As
+published, it goes through all of them again for every frame, so its time grows with the square of the length and
+more; here it is measured also with keys and values of the past kept, which is fairer. A window network (the form of
+VOCA) sees 16 frames of speech for each frame of motion and knows no past.
+
+{forms}
+
+Other [forms of the decoder](decoders.md) are compared there by how well they move.
+
+## Memory
+
+Sound, log-mels and hidden vectors of a whole recording are in memory (1.5 MB a second of speech); networks see
+stretches of it, and vertices are made frame by frame where a format needs them. So memory grows with the recording,
+but slowly. Longer than an hour is refused unless `--max-seconds` says otherwise.
+
+## Start-up
+
+A command imports what it needs when it needs it: `--help` neither numbers nor networks, `diarize` no compiler,
+`animate --no-video` nothing that draws (`tests/test_start.py`). Kept from one run to the next, all in
+`~/.cache/sedtalker` or beside the modules, and safe to delete:
+
+- the built-in faces, once built;
+- heads that were registered;
+- code compiled by numba. An installed package that may not be written to keeps it in `~/.cache/numba`, or where
+  `NUMBA_CACHE_DIR` says.
+
+`make setup` fills these; after `pip install`, `python scripts/warm_up.py` in the repository does, or simply the first
+clip.
+
+## On a GPU
+
+{gpu}
+
+```sh
+pip install 'sedtalker[cuda]'                     # mamba_ssm and causal-conv1d: they compile CUDA code
+python scripts/measure_gpu.py --json gpu.json     # in the repository
+```
+
+It measures, and skips with a line what is not there:
+
+- `mamba_ssm`'s scan against ours, outputs and gradients: within 1e-4 in single precision and 1e-2 in bfloat16;
+- frames a second of the decoder with the kernel and without it, for 1, 8 and 64 recordings at once (the published
+  system is said to reach 600 to 800 on an RTX 3090);
+- a training step;
+- video frames a second of pyrender by EGL (`apt install libegl1`, `pip install 'sedtalker[gl]'`).
+"""
+"""The page."""
+NOT_RUN = "The script below has been tried on a CPU only: no GPU was at hand, and there are no figures yet."
+"""Where no GPU was measured."""
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="what sedtalker benchmark -o wrote")
+    parser.add_argument("--gpu", type=Path, help="JSON of scripts/measure_gpu.py")
+    arguments = parser.parse_args()
+    report = json.loads((arguments.folder / "benchmark.json").read_text(encoding="utf-8"))
+    gpu = NOT_RUN if arguments.gpu is None else gpu_text(json.loads(arguments.gpu.read_text(encoding="utf-8")))
+    (ROOT / "docs" / "speed.md").write_text(page(report, gpu), encoding="utf-8")
+    shutil.copyfile(arguments.folder / "benchmark.png", ROOT / "docs" / "images" / "speed.png")
+
+
+def page(report: Mapping[str, Any], gpu: str = NOT_RUN) -> str:
+    """The page of a report."""
+    found = report["machine"]
+    before, after = report["load"]["before"], report["load"]["after"]
+    load = f"Programs that wanted to run beside it (load): {before} before, {after} after, on {found['cores']} cores."
+    if before is not None and before > 0.5 * found["cores"]:
+        load += " **The machine was busy**: figures by the clock (start-up, video) are worse than on idle cores."
+    heading, rows = stage_rows(report)
+    return PAGE.format(
+        kind="quick" if report["quick"] else "whole",
+        machine=f"{found['cpu']}, {found['cores']} cores, torch {found['torch']}, numba {found['numba']}",
+        load=load,
+        figures=table(("figure", "value", "what it is"), ([f"`{n}`", v, about] for n, v, about in figure_rows(report))),
+        stages=table(heading, rows),
+        parameters=f"{report['forms']['30.0']['ours']['parameters'] / 1e6:.2f} M",
+        forms=forms_table(report),
+        gpu=gpu,
+    )
+
+
+def forms_table(report: Mapping[str, Any]) -> str:
+    """Rows of every form, by the speech they were given."""
+    rows = [
+        [name, f"{float(seconds):.0f}", f"{row['parameters'] / 1e6:.2f} M", f"{row['cpu_seconds']:.2f}"]
+        for seconds, group in report["forms"].items()
+        for name, row in group.items()
+    ]
+    return table(("form", "speech, s", "parameters", "CPU, s"), rows)
+
+
+def gpu_text(report: Mapping[str, Any]) -> str:
+    """What ``scripts/measure_gpu.py`` found."""
+    plain = report["decoder"]["plain"][-1]
+    text = (
+        f"On {report['device']}: {plain['frames_a_second']:.0f} decoder frames/s of {plain['batch']} recordings at once"
+    )
+    kernel = report["decoder"]["kernel"]
+    if isinstance(kernel, list):
+        text += f", {kernel[-1]['frames_a_second']:.0f} with `mamba_ssm`"
+    return text + f"; a training step takes {report['training']['seconds']:.3f} s."
+
+
+def table(heading: Any, rows: Any) -> str:
+    """Markdown."""
+    lines = ["| " + " | ".join(heading) + " |", "|" + "---|" * len(heading)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+if __name__ == "__main__":
+    main()

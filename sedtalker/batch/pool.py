@@ -1,0 +1,219 @@
+"""Processes of this machine that work on recordings: each has one task at a time, and one that dies is replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sedtalker.batch.log import FAILED, Record
+from sedtalker.batch.work import Task
+from sedtalker.errors import InputError
+
+MEMORY_A_JOB = 2 << 30
+"""Bytes of memory that the default number of jobs leaves for each."""
+WORKER = (sys.executable, "-m", "sedtalker.batch.worker")
+"""The program of a process."""
+ATTEMPTS = 2
+"""How often a task is given to a process before one that kills them is given up."""
+
+Event = tuple[int, str, Record]
+"""Number of the task, ``started`` or ``ended``, and the record of one that has ended."""
+
+
+def default_jobs() -> int:
+    """One process a core that this process may use, as far as the memory suffices."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return cores
+    return max(1, min(cores, memory // MEMORY_A_JOB))
+
+
+def worker_environment(jobs: int) -> dict[str, str]:
+    """Environment variables of a process that shares the machine with others: few threads.
+
+    Results do not depend on the number of threads.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {**{name: "1" for name in names}, "NUMBA_NUM_THREADS": threads}
+
+
+class WorkerDied(Exception):
+    """A process ended in the middle of a task; the text says how."""
+
+
+class _Process:
+    """A worker process and its two pipes."""
+
+    def __init__(self, jobs: int, device: str, lock: int | None):
+        package = str(Path(__file__).parents[2])  # the very package that runs here
+        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, **worker_environment(jobs), "PYTHONPATH": os.pathsep.join(paths)}
+        self._process = subprocess.Popen(
+            [*WORKER, device],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            pass_fds=() if lock is None or os.name == "nt" else (lock,),
+            start_new_session=True,  # Ctrl-C reaches the batch, which ends its workers
+        )
+
+    def ask(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Send a message and give the answers, the last of which has a record.
+
+        Raises:
+            WorkerDied: it ended before.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        for line in self._process.stdout:
+            answer: dict[str, Any] = json.loads(line)
+            yield answer
+            if "record" in answer:
+                return
+        code = self._process.wait()
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        raise WorkerDied(f"the process that worked on it {how}{' (out of memory?)' if code == -9 else ''}")
+
+    def end(self) -> None:
+        """End it at once; what it was writing never appears."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+@dataclass
+class LocalPool:
+    """Works on tasks with processes of this machine; a context manager, at whose end no process is left.
+
+    Attributes:
+        jobs: how many processes.
+        device: where the networks run.
+        lock: descriptor of a lock that the processes keep too.
+    """
+
+    jobs: int
+    device: str = "auto"
+    lock: int | None = None
+    _idle: list[_Process] = field(default_factory=list)
+    _all: list[_Process] = field(default_factory=list)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _ending: bool = False
+
+    def __enter__(self) -> LocalPool:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._guard:
+            self._ending = True
+            held, self._all = self._all, []
+        for process in held:
+            process.end()
+
+    def prepare(self, settings: Sequence[dict[str, Any]], first: dict[str, Any] | None) -> list[str]:
+        """Check options and open what the first ones name, in the first process; gives what there is to say.
+
+        Args:
+            settings: all of them.
+            first: those that are used first; None: nothing is opened.
+
+        Raises:
+            InputError: something is wrong with them.
+        """
+        process = self._start()
+        try:
+            *_, answer = process.ask({"prepare": list(settings), "first": first})
+        except WorkerDied as error:
+            raise InputError(f"the networks cannot be opened: {error}") from None
+        if "error" in answer["record"]:
+            raise InputError(answer["record"]["error"])
+        self._idle.append(process)
+        notes: list[str] = answer["record"]["notes"]
+        return notes
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
+        """Work on all tasks; events come as they happen, each task ends once."""
+        waiting = iter(range(len(tasks)))
+        events: queue.Queue[Event | BaseException | None] = queue.Queue()
+
+        def work() -> None:
+            try:
+                process: _Process | None = None
+                while (number := self._next(waiting)) is not None:
+                    process = self._one(process, number, tasks[number], events)
+            except BaseException as error:  # reaches the caller
+                events.put(error)
+            else:
+                events.put(None)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(self.jobs, len(tasks)))]
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            while (event := events.get()) is not None:
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+
+    def _next(self, waiting: Iterator[int]) -> int | None:
+        with self._guard:
+            return None if self._ending else next(waiting, None)
+
+    def _one(
+        self, process: _Process | None, number: int, task: Task, events: queue.Queue[Event | BaseException | None]
+    ) -> _Process | None:
+        """Let a process work on a task, and another one where it dies; gives the one for the next task."""
+        said = ""
+        for _ in range(ATTEMPTS):
+            process = process or self._start()
+            try:
+                for answer in process.ask({"task": task}):
+                    if "record" in answer:
+                        events.put((number, "ended", answer["record"]))
+                        return process
+                    events.put((number, "started", {}))
+                    task = Task(**{**task, "overwrite": True})  # from now on what lies there is the batch's own
+            except WorkerDied as error:
+                said = str(error)
+                self._bury(process)
+                process = None
+                if self._ending:
+                    return None
+        events.put((number, "ended", {"state": FAILED, "error": said, "seconds": 0.0}))
+        return None
+
+    def _bury(self, process: _Process) -> None:
+        process.end()
+        with self._guard:
+            if process in self._all:
+                self._all.remove(process)
+
+    def _start(self) -> _Process:
+        """A process that was prepared, or a new one."""
+        with self._guard:
+            if self._idle:
+                return self._idle.pop()
+            process = _Process(self.jobs, self.device, self.lock)
+            if self._ending:
+                process.end()
+            else:
+                self._all.append(process)
+            return process

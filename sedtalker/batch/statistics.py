@@ -1,0 +1,192 @@
+"""Statistics of emotion tracks, by group: time, intensity and changes of every emotion."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.batch.tracks import ALL, Tracks, TrackSummary, labels_of, transitions
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN
+
+ORDER = (*CATEGORIES, UNCERTAIN)
+"""The order of labels in tables and plots."""
+
+
+@dataclass(frozen=True)
+class GroupStatistics:
+    """Of a group of recordings.
+
+    Attributes:
+        group: its name, or ``all``.
+        recordings: how many.
+        duration: seconds of all together.
+        speech: seconds of speech, or None where some track does not say.
+        labels: those that occur anywhere in the report.
+        seconds: (L,) how long each lasts.
+        segments: (L,) how many segments it has.
+        intensity: (L,) mean intensity while it lasts; not a number where it never does.
+        changes: (L, L) how often one follows another.
+        mean_intensity: over all time.
+        mean_valence: over all time.
+        mean_arousal: over all time.
+    """
+
+    group: str
+    recordings: int
+    duration: float
+    speech: float | None
+    labels: tuple[str, ...]
+    seconds: NDArray[np.float64]
+    segments: NDArray[np.int64]
+    intensity: NDArray[np.float64]
+    changes: NDArray[np.int64]
+    mean_intensity: float
+    mean_valence: float
+    mean_arousal: float
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """(L,) share of the time of each."""
+        total = self.seconds.sum()
+        return self.seconds / total if total else self.seconds
+
+    @property
+    def changes_a_minute(self) -> float:
+        """How often the emotion changes."""
+        return float(self.changes.sum() / (self.duration / 60.0)) if self.duration else 0.0
+
+    def probabilities(self) -> NDArray[np.float64]:
+        """(L, L) share of the changes from a label (row) that lead to another; 0 where it never ends."""
+        totals = self.changes.sum(1, keepdims=True)
+        return np.divide(self.changes, totals, out=np.zeros(self.changes.shape), where=totals > 0)
+
+
+def statistics(tracks: Tracks) -> list[GroupStatistics]:
+    """Of all recordings first, then of each group where there are several."""
+    labels = labels_of(tracks.summaries, ORDER)
+    groups = tracks.groups if tracks.by is not None else []
+    return [group_statistics(group, tracks.of(group), labels) for group in (ALL, *groups)]
+
+
+def group_statistics(group: str, summaries: Sequence[TrackSummary], labels: Sequence[str]) -> GroupStatistics:
+    """Of some recordings; means over time weigh each recording by its duration."""
+    index = {label: k for k, label in enumerate(labels)}
+    seconds, weighted = np.zeros(len(labels)), np.zeros(len(labels))
+    segments = np.zeros(len(labels), np.int64)
+    for summary in summaries:
+        for label, start, end, intensity in summary.segments:
+            seconds[index[label]] += end - start
+            weighted[index[label]] += (end - start) * intensity
+            segments[index[label]] += 1
+    changes = np.zeros((len(labels), len(labels)), np.int64)
+    for (before, after), count in Counter(transitions(summaries)).items():
+        changes[index[before], index[after]] = count
+    durations = np.array([summary.duration for summary in summaries])
+    total = float(durations.sum())
+
+    def mean(column: str) -> float:
+        values = np.array([getattr(summary, column) for summary in summaries])
+        return float((values * durations).sum() / total) if total else 0.0
+
+    known = [summary.speech for summary in summaries if summary.speech is not None]
+    return GroupStatistics(
+        group=group,
+        recordings=len(summaries),
+        duration=total,
+        speech=float(sum(known)) if len(known) == len(summaries) else None,
+        labels=tuple(labels),
+        seconds=seconds,
+        segments=segments,
+        intensity=np.divide(weighted, seconds, out=np.full(len(labels), np.nan), where=seconds > 0),
+        changes=changes,
+        mean_intensity=mean("intensity"),
+        mean_valence=mean("valence"),
+        mean_arousal=mean("arousal"),
+    )
+
+
+# --- Tables: one row a line of a CSV file.
+
+Row = dict[str, Any]
+"""Cells by column."""
+
+
+def recording_rows(tracks: Tracks) -> list[Row]:
+    """One row a recording."""
+    labels = labels_of(tracks.summaries, ORDER)
+    rows = []
+    for summary in sorted(tracks.summaries, key=lambda s: s.name):
+        one = group_statistics(summary.group, [summary], labels)
+        rows.append(
+            {
+                "recording": summary.name,
+                "group": summary.group,
+                "duration_s": summary.duration,
+                "speech_s": summary.speech,
+                "most_of_the_time": labels[int(one.seconds.argmax())] if labels else "",
+                "mean_intensity": summary.intensity,
+                "mean_valence": summary.valence,
+                "mean_arousal": summary.arousal,
+                "segments": len(summary.segments),
+                "changes": int(one.changes.sum()),
+                **{f"share_{label}": float(share) for label, share in zip(labels, one.shares, strict=True)},
+            }
+        )
+    return rows
+
+
+def group_rows(groups: Sequence[GroupStatistics]) -> list[Row]:
+    """One row a group."""
+    return [
+        {
+            "group": g.group,
+            "recordings": g.recordings,
+            "duration_s": g.duration,
+            "speech_s": g.speech,
+            "segments": int(g.segments.sum()),
+            "changes_a_minute": g.changes_a_minute,
+            "mean_intensity": g.mean_intensity,
+            "mean_valence": g.mean_valence,
+            "mean_arousal": g.mean_arousal,
+        }
+        for g in groups
+    ]
+
+
+def emotion_rows(groups: Sequence[GroupStatistics]) -> list[Row]:
+    """One row a group and emotion."""
+    return [
+        {
+            "group": g.group,
+            "emotion": label,
+            "seconds": float(g.seconds[k]),
+            "share": float(g.shares[k]),
+            "segments": int(g.segments[k]),
+            "mean_segment_s": float(g.seconds[k] / g.segments[k]) if g.segments[k] else None,
+            "mean_intensity": float(g.intensity[k]) if g.segments[k] else None,
+        }
+        for g in groups
+        for k, label in enumerate(g.labels)
+    ]
+
+
+def transition_rows(groups: Sequence[GroupStatistics]) -> list[Row]:
+    """One row a group and pair of emotions, one following the other."""
+    return [
+        {
+            "group": g.group,
+            "from": before,
+            "to": after,
+            "count": int(g.changes[i, j]),
+            "share_of_changes_from": float(g.probabilities()[i, j]),
+        }
+        for g in groups
+        for i, before in enumerate(g.labels)
+        for j, after in enumerate(g.labels)
+        if i != j
+    ]

@@ -1,0 +1,236 @@
+"""The emotion tracks of a folder, each summed up: what ``sedtalker report`` counts."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from sedtalker.batch.log import FAILED, read_logs
+from sedtalker.batch.manifest import AUDIO, read_table
+from sedtalker.batch.settings import TRACK_SUFFIX
+from sedtalker.emotion.formats.files import read_track
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.progress import Hook, counted, no_progress
+
+PAGE = "report.html"
+"""Name of the page of a report."""
+FOLDER = "folder"
+"""What ``--by`` takes for the folder of a recording."""
+ALL = "all"
+"""The group of everything."""
+OTHER_SUFFIXES = (".json", ".csv", ".rttm", ".textgrid", ".txt")
+"""Tracks in a folder without any of ``TRACK_SUFFIX``; of several of one name the first counts."""
+NOT_GIVEN = "(none)"
+"""The group of recordings whose column is empty."""
+
+
+@dataclass(frozen=True)
+class TrackSummary:
+    """What a report knows of a recording.
+
+    Attributes:
+        name: path of its track below the folder, without the ending.
+        group: what it is counted under.
+        duration: seconds.
+        speech: seconds of speech, or None where the track does not say.
+        segments: label, start, end and mean intensity of each, in order.
+        intensity: mean over time.
+        valence: mean over time.
+        arousal: mean over time.
+    """
+
+    name: str
+    group: str
+    duration: float
+    speech: float | None
+    segments: tuple[tuple[str, float, float, float], ...]
+    intensity: float
+    valence: float
+    arousal: float
+
+    def seconds(self, label: str) -> float:
+        """How long an emotion lasts, all its segments together."""
+        return sum(end - start for name, start, end, _ in self.segments if name == label)
+
+
+@dataclass
+class Tracks:
+    """The tracks of a folder.
+
+    Attributes:
+        folder: the folder.
+        by: how they are grouped: ``folder``, a column, or None.
+        summaries: of those that could be read.
+        left_out: files that could not, and why.
+        failed: recordings that failed in the batch.
+    """
+
+    folder: Path
+    by: str | None
+    summaries: list[TrackSummary]
+    left_out: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups in the order of their names."""
+        return sorted({summary.group for summary in self.summaries})
+
+    def of(self, group: str) -> list[TrackSummary]:
+        """The recordings of a group, or all."""
+        return [s for s in self.summaries if group == ALL or s.group == group]
+
+
+def read_tracks(folder: Path, by: str | None = None, manifest: Path | None = None, hook: Hook = no_progress) -> Tracks:
+    """Sum up every emotion track below a folder.
+
+    Args:
+        folder: of ``sedtalker batch``, or any that holds tracks.
+        by: ``folder``, or a column of the manifest, or None: one group.
+        manifest: where the columns are; default: what the log of the batch kept of its manifest.
+        hook: see ``sedtalker.progress``.
+
+    Raises:
+        InputError: there is no track that can be read, or no such column.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    files = track_files(folder)
+    last, _ = read_logs(folder)
+    columns = {name: record.get("columns", {}) for name, record in last.items()}
+    if manifest is not None:
+        columns = manifest_columns(manifest)
+    elif by not in (None, FOLDER) and not any(by in cells for cells in columns.values()):
+        kept = sorted({name for cells in columns.values() for name in cells})
+        known = f"the batch kept {', '.join(kept)}" if kept else "the batch kept none"
+        raise InputError(f"--by {by}: there is no such column ({known}); give folder, or a --manifest that has it")
+    found = Tracks(folder, by, [], failed=[n for n, record in last.items() if record["state"] == FAILED])
+    for path in counted(files, hook, "reading the tracks", len(files)):
+        name = path.relative_to(folder).as_posix()
+        try:
+            track = read_track(path)
+            group = group_of(name, by, columns)
+            found.summaries.append(summarise(track, printable(str(own_name(name))), printable(group)))
+        except InputError as error:
+            found.left_out[printable(name)] = str(error).removeprefix(f"{path}: ")
+    if not found.summaries:
+        why = f" ({next(iter(found.left_out.values()))})" if found.left_out else ""
+        raise InputError(f"{folder}: there is no emotion track in it{why}; sedtalker batch or diarize writes them")
+    return found
+
+
+def track_files(folder: Path) -> list[Path]:
+    """The tracks below a folder: those of ``animate`` and ``batch``, else every file that may be one."""
+    own = sorted(path for path in folder.rglob(f"*{TRACK_SUFFIX}") if _visible(path, folder))
+    if own:
+        return own
+    best: dict[Path, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        suffix = path.suffix.lower()
+        if suffix not in OTHER_SUFFIXES or not path.is_file() or not _visible(path, folder):
+            continue
+        if (path.parent / PAGE).exists():  # an earlier report
+            continue
+        key = path.parent / _stem(path.name)
+        if key not in best or _rank(path) < _rank(best[key]):
+            best[key] = path
+    return [best[key] for key in sorted(best)]
+
+
+def _rank(path: Path) -> tuple[int, int]:
+    return OTHER_SUFFIXES.index(path.suffix.lower()), len(path.suffixes)
+
+
+def _visible(path: Path, folder: Path) -> bool:
+    return not any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _stem(name: str) -> str:
+    """A path without the ending of a track."""
+    for suffix in (TRACK_SUFFIX, ".keys.json"):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def printable(name: str) -> str:
+    """A name of a file as text: what cannot be shown or written is replaced."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+
+
+def own_name(name: str) -> PurePosixPath:
+    """What a recording is called: ``anna/one``, by ``anna/one/one.emotion.json`` or by ``anna/one.csv``."""
+    path = PurePosixPath(_stem(name))
+    return path.parent if path.parent.name == path.name else path
+
+
+def group_of(name: str, by: str | None, columns: Mapping[str, Mapping[str, str]]) -> str:
+    """The group of a track by its path below the folder."""
+    if by is None:
+        return ALL
+    own, path = own_name(name), PurePosixPath(_stem(name))
+    if by == FOLDER:
+        return str(own.parent)
+    cells = columns.get(str(own), columns.get(str(path), columns.get(path.name)))
+    return (cells or {}).get(by) or NOT_GIVEN
+
+
+def manifest_columns(path: Path) -> dict[str, dict[str, str]]:
+    """The cells of each recording of a manifest, by its path without ending and, where that is clear, its name alone.
+
+    Raises:
+        InputError: it cannot be read, or has no column for the recording.
+    """
+    found: dict[str, dict[str, str]] = {}
+    names: dict[str, list[dict[str, str]]] = {}
+    for where, row in read_table(path):
+        if AUDIO not in row:
+            raise InputError(f"{where}: there is no column '{AUDIO}'")
+        cells = {name: str(value) for name, value in row.items() if value not in (None, "")}
+        place = PurePosixPath(str(row.get("output") or PurePosixPath(str(row[AUDIO])).with_suffix("")))
+        found[str(place)] = cells
+        names.setdefault(place.name, []).append(cells)
+    return {**{name: cells[0] for name, cells in names.items() if len(cells) == 1}, **found}
+
+
+def summarise(track: EmotionTrack, name: str, group: str) -> TrackSummary:
+    """What a report keeps of a track."""
+    segments = tuple((s.label, s.start, s.end, s.intensity) for s in track.segments())
+    speech = None if track.speech is None or not len(track) else float(track.speech.mean()) * track.duration
+    means = [float(np.mean(getattr(track, column))) if len(track) else 0.0 for column in MEANS]
+    return TrackSummary(name, group, track.duration, speech, segments, *means)
+
+
+MEANS = ("intensity", "valence", "arousal")
+"""Columns of a track whose means are kept."""
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write a table as CSV; numbers with four decimals."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value: object) -> object:
+    return f"{value:.4f}" if isinstance(value, float) else "" if value is None else value
+
+
+def labels_of(summaries: Sequence[TrackSummary], order: Sequence[str]) -> list[str]:
+    """The labels that occur, known ones first in their order."""
+    seen = {label for summary in summaries for label, *_ in summary.segments}
+    return [label for label in order if label in seen] + sorted(seen - set(order))
+
+
+def transitions(summaries: Sequence[TrackSummary]) -> Iterator[tuple[str, str]]:
+    """Each change of label within a recording: from, to."""
+    for summary in summaries:
+        for (before, *_), (after, *_) in zip(summary.segments, summary.segments[1:], strict=False):
+            if before != after:
+                yield before, after

@@ -1,0 +1,265 @@
+"""One recording of a batch: the results of ``sedtalker animate`` for it, unless they are there already.
+
+``Worker`` is what every process of a batch holds, here and on a Ray cluster. It takes a task and gives a record, both
+plain data; networks and faces stay open between tasks.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+from sedtalker.batch.inputs import Item
+from sedtalker.batch.log import DONE, FAILED, KEPT, Record
+from sedtalker.batch.opening import open_animator, open_diarizer, open_face
+from sedtalker.batch.settings import TRACK_SUFFIX, Settings, file_sha256
+from sedtalker.errors import InputError
+from sedtalker.progress import no_progress
+from sedtalker.storage import LEFT_OVER, OutputFolder
+from sedtalker.version import __version__
+
+if TYPE_CHECKING:
+    from sedtalker.animation.animation import Animation
+    from sedtalker.animation.animator import Animator
+    from sedtalker.audio import Audio
+    from sedtalker.face.face import Face
+    from sedtalker.mesh.mesh import Mesh
+
+log = logging.getLogger(__name__)
+
+Opened = TypeVar("Opened")
+"""Something that is costly to open."""
+
+ANIMATORS, FACES = 2, 4
+"""How many of them stay open in a process."""
+
+
+class Task(TypedDict):
+    """A recording to work on, as plain data.
+
+    Attributes:
+        audio: the file, absolute.
+        folder: of its results, absolute.
+        settings: ``Settings`` as JSON has it.
+        before: the record of an earlier run that finished it, or None.
+        overwrite: whether results that are there may be replaced even where no log says that they are the batch's own.
+    """
+
+    audio: str
+    folder: str
+    settings: dict[str, Any]
+    before: Record | None
+    overwrite: bool
+
+
+def task_of(item: Item, output: Path, before: Record | None, overwrite: bool) -> Task:
+    """The task of a recording."""
+    return Task(
+        audio=str(item.audio),
+        folder=str(output.absolute() / item.name),
+        settings=item.settings.model_dump(mode="json"),
+        before=before,
+        overwrite=overwrite,
+    )
+
+
+class Worker:
+    """Works on recordings one after another.
+
+    Args:
+        device: where the networks run.
+    """
+
+    def __init__(self, device: str = "auto"):
+        self.device = device
+        self._animators: OrderedDict[Hashable, Animator] = OrderedDict()
+        self._faces: OrderedDict[Hashable, Face | Mesh] = OrderedDict()
+
+    def prepare(self, settings: list[dict[str, Any]], first: dict[str, Any] | None) -> Record:
+        """Check options before any work, and open what ``first`` names: a mesh is fitted here, once.
+
+        Returns:
+            what there is to say, as ``notes``, or what is wrong, as ``error``.
+        """
+        notes: list[str] = []
+        try:
+            with _notes_kept(notes, logging.INFO):
+                for values in settings:
+                    Settings.model_validate(values).check()
+                if first is not None:
+                    self._open(Settings.model_validate(first))
+        except InputError as error:
+            return {"error": str(error)}
+        return {"notes": notes}
+
+    def __call__(self, task: Task, started: Callable[[], None] = lambda: None) -> Record:
+        """Work on a recording; whatever goes wrong with it is said in the record.
+
+        Args:
+            task: what to do.
+            started: called when the results are not there yet, before anything is written.
+        """
+        began, notes = time.perf_counter(), list[str]()
+        record: Record = {"sedtalker": __version__}
+        try:
+            with _notes_kept(notes):
+                self._animate(task, record, started)
+        except InputError as error:
+            record |= {"state": FAILED, "error": str(error)}
+        except Exception as error:  # a bug, memory, a library: the other recordings go on
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            record |= {"state": FAILED, "error": said, "traceback": traceback.format_exc()}
+        if record["state"] == FAILED and task["before"] is not None:
+            record["before"] = task["before"]
+        if notes:
+            record["notes"] = list(dict.fromkeys(notes))
+        return record | {"seconds": round(time.perf_counter() - began, 3)}
+
+    def _animate(self, task: Task, record: Record, started: Callable[[], None]) -> None:
+        audio, folder, before = Path(task["audio"]), Path(task["folder"]), task["before"]
+        settings = Settings.model_validate(task["settings"])
+        clear_left_over(folder)
+        key = {
+            "input_sha256": file_sha256(audio),
+            "options_sha256": settings.fingerprint(),
+            "weights": settings.weights(),
+            "sedtalker": __version__,
+        }
+        record |= key
+        if before is not None:
+            whole = outputs_are_whole(folder, before["outputs"], task["overwrite"])
+            if whole and all(before.get(name) == value for name, value in key.items()):
+                record |= {"state": KEPT, "outputs": before["outputs"], "duration": before["duration"]}
+                return
+        started()
+        try:  # not by OutputFolder, which removes the folders it made when a recording fails: others may need them
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder.parent}: cannot write there ({error.strerror})") from None
+        names = [audio.stem + suffix for suffix in settings.suffixes()]
+        with OutputFolder(folder, names, task["overwrite"] or before is not None) as results:
+            sound, animation = self._animation(audio, settings)
+            write_results(animation, sound, audio, settings, results.path, folder)
+            outputs = {name: file_sha256(results.path / name) for name in names}
+        record |= {"state": DONE, "duration": round(sound.duration, 3), "outputs": outputs}
+
+    def _animation(self, audio: Path, settings: Settings) -> tuple[Audio, Animation]:
+        from sedtalker.animation.gains import Gains, parse_gains
+        from sedtalker.animation.idle_motion import IdleMotion
+        from sedtalker.animation.style import parse_style
+        from sedtalker.audio import load_audio
+        from sedtalker.emotion.taxonomy import read_coordinates
+
+        sound = load_audio(audio, settings.max_seconds)
+        for note in sound.notes:
+            log.warning(note)
+        animator, face = self._open(settings)
+        animation = animator(
+            sound,
+            face=face,
+            emotion=settings.emotion,
+            enroll=list(settings.enroll),
+            min_confidence=settings.min_confidence,
+            coordinates=None if settings.coordinates is None else read_coordinates(settings.coordinates),
+            intensity=settings.intensity,
+            gains=Gains(settings.expressivity, settings.articulation, *parse_gains(settings.gain)),
+            style=parse_style(settings.style),
+            fps=settings.fps,
+            seed=settings.seed,
+            idle=IdleMotion(settings.blinks, settings.gaze, settings.head),
+        )
+        return sound, animation
+
+    def _open(self, s: Settings) -> tuple[Animator, Face | Mesh]:
+        """Networks and face of a recording, opened or as they were."""
+
+        def animator() -> Animator:
+            given = s.emotion is not None
+            diarizer = "diarizer" if given else open_diarizer(s.model, s.encoder, s.trust, self.device)
+            return open_animator(s.decoder, s.encoder, diarizer, self.device)
+
+        key = s.decoder, s.encoder, s.emotion is not None, s.model, s.trust
+        opened = kept(self._animators, key, animator, ANIMATORS)
+        vertices = "jawOpen" not in opened.decoder.shapes
+        face = kept(
+            self._faces,
+            (s.mesh, s.mesh_head, s.landmarks, s.face, vertices),
+            lambda: open_face(s.mesh, s.mesh_head, s.landmarks, s.face, vertices, no_progress),
+            FACES,
+        )
+        return opened, face
+
+
+def kept(held: OrderedDict[Hashable, Opened], key: Hashable, make: Callable[[], Opened], most: int) -> Opened:
+    """What is held under a key, or made now; of more than ``most`` the one that was used longest ago goes first."""
+    if key not in held:
+        while len(held) >= most:
+            held.popitem(last=False)
+        held[key] = make()
+    held.move_to_end(key)
+    return held[key]
+
+
+def write_results(
+    animation: Animation, sound: Audio, audio: Path, settings: Settings, written: Path, folder: Path
+) -> None:
+    """Write the results of ``sedtalker animate`` into ``written``, as they will lie in ``folder``."""
+    from sedtalker.export.formats import export
+
+    assert animation.track is not None
+    if settings.video:
+        animation.render(written / f"{audio.stem}.{settings.video_format}", sound, **settings.picture())
+    animation.track.save(written / (audio.stem + TRACK_SUFFIX))
+    for row in settings.formats():
+        chosen: dict[str, Any] = {"targets": settings.targets} if "targets" in row.options else {}
+        file = audio.stem + row.suffix
+        export(animation, written / file, row.name, audio, place=folder / file, **chosen)
+
+
+def outputs_are_whole(folder: Path, outputs: Mapping[str, str], overwrite: bool) -> bool:
+    """Whether the results of a finished recording are all there, as they were written.
+
+    Raises:
+        InputError: one was changed since, perhaps by hand, and ``overwrite`` is off.
+    """
+    whole = True
+    for name, sha256 in outputs.items():
+        path = folder / name
+        if not path.is_file():
+            whole = False
+        elif file_sha256(path) != sha256:
+            if not overwrite:
+                raise InputError(f"{path}: changed since the batch wrote it; --force replaces it")
+            whole = False
+    return whole
+
+
+def clear_left_over(folder: Path) -> None:
+    """Remove what a killed run has left where this recording's results go."""
+    for left in folder.glob(f"{LEFT_OVER}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _notes_kept(notes: list[str], level: int = logging.WARNING) -> Iterator[None]:
+    """Collect what the library logs while the block runs."""
+    logger, handler = logging.getLogger("sedtalker"), logging.Handler()
+    handler.emit = lambda record: notes.append(record.getMessage())  # type: ignore[method-assign]
+    handler.setLevel(level)
+    before = logger.level, logger.propagate
+    logger.setLevel(level)
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

@@ -1,0 +1,190 @@
+"""``sedtalker batch``: many recordings animated, by processes or by a Ray cluster."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from sedtalker.cli.animate import animate
+from sedtalker.cli.console import (
+    ForceOption,
+    JsonOption,
+    ProgressOption,
+    QuietOption,
+    ShownProgress,
+    compared_to_speech,
+    fail_clearly,
+    say,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from sedtalker.batch.inputs import Item
+    from sedtalker.batch.log import Record
+    from sedtalker.batch.run import Summary
+
+NOT_OF_MANY = (
+    *("context", "audio", "project", "output", "device", "save_preset", "frames"),
+    *("force", "quiet", "progress", "as_json"),
+)
+"""Parameters of ``animate`` that are no options of a recording among many."""
+SHOWN_FAILURES = 20
+"""How many failures are listed at the end; the log has all."""
+FAILED = 3
+"""Exit code when a recording failed."""
+
+
+def with_options_of_animate(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, in place of its ``**options``, the options of ``sedtalker animate`` for one recording."""
+    own = inspect.signature(command, eval_str=True)
+    shared = inspect.signature(animate, eval_str=True).parameters.values()
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    parameters += [p.replace(kind=keyword) for p in shared if p.name not in NOT_OF_MANY]
+    command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+    return command
+
+
+@fail_clearly
+@with_options_of_animate
+def batch(
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Recordings, folders, globs in quotes, manifests (.csv, .jsonl).")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of all results.")],
+    *,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core, if memory allows.")] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="ray: a Ray cluster, RAY_ADDRESS or a local one.")
+    ] = "local",
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Work on share I of N, for N machines.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run ended.")] = False,
+    pattern: Annotated[
+        list[str] | None, typer.Option(help="Names that count in folders, as '*.wav' or 'anna/*'; repeatable.")
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="A column of the manifest that is no option, as speaker; repeatable.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Write these formats only, by comma, beside the emotion track: npz; emotion: the track."),
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    progress: ProgressOption = "bar",
+    as_json: JsonOption = False,
+    **options: Any,
+) -> None:
+    """Animate many recordings, each as animate would; what was killed goes on with --resume."""
+    from sedtalker.batch.inputs import find_items
+    from sedtalker.batch.log import WHOLE, parse_shard
+    from sedtalker.batch.run import Rules, run_batch
+    from sedtalker.batch.settings import parse_settings
+
+    rules = Rules(jobs, engine, WHOLE if shard is None else parse_shard(shard), resume, force, device)
+    del options["preset"]  # its callback has made defaults of what it holds
+    settings = parse_settings({**options, "only": only})
+    items = find_items(inputs, output, settings, pattern or (), column or ())
+    with ShownFiles(items, progress, quiet) as shown:
+        try:
+            summary = run_batch(items, output, rules, shown.hook, shown.seen)
+        except KeyboardInterrupt:
+            shown.close()
+            say(f"interrupted: {shown.ended} of {shown.total} are done or had failed; --resume goes on")
+            raise typer.Exit(130) from None
+    if not quiet and progress == "bar":
+        show(summary)
+    if as_json:
+        write_json(summary.described())
+    if summary.failures:
+        raise typer.Exit(FAILED)
+
+
+class ShownFiles(ShownProgress):
+    """Progress of a batch: files, seconds of sound, how fast and how long it will take; failures as lines.
+
+    Args:
+        items: the recordings; the bar's length is their bytes, which are known before any is read.
+        style: see ``ShownProgress``.
+        quiet: no bar and no lines.
+    """
+
+    def __init__(self, items: list[Item], style: Literal["bar", "json", "none"], quiet: bool) -> None:
+        super().__init__(style, quiet)
+        self.ended = self.total = self.failed = 0
+        self.speech, self._began = 0.0, time.perf_counter()
+        self._bytes = {item.name: item.audio.stat().st_size for item in items if item.audio.exists()}
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> ShownFiles:
+        return self
+
+    def hook(self, step: str, done: int, total: int) -> None:
+        self.ended, self.total = done, total
+        if self.style == "json":
+            super().hook(step, done, total)
+        elif self.style == "bar" and self._bar is None and sys.stderr.isatty():
+            self._bar = file_bar()
+            text = f"{total} files  opening the networks"
+            self._bar.add_task("files", total=max(1, sum(self._bytes.values())), text=text)
+            self._bar.start()
+
+    def seen(self, item: Item, record: Record) -> None:
+        """A recording has ended."""
+        self.speech += record.get("duration", 0.0) if record["state"] == "done" else 0.0
+        if record["state"] == "failed":
+            self.failed += 1
+            if self.style == "bar":
+                say(f"failed: {item.audio}: {record['error'].removeprefix(f'{item.audio}: ')}")
+        if self._bar is not None:
+            rate = self.speech / max(1e-9, time.perf_counter() - self._began)
+            text = f"{self.ended + 1}/{self.total} files  {self.speech:.0f} s of speech  {rate:.1f} x real time"
+            text += f"  {self.failed} failed" if self.failed else ""
+            self._bar.update(self._bar.task_ids[0], advance=self._bytes.get(item.name, 0), text=text)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self.close()
+        super().__exit__(kind, *error)
+
+
+def file_bar() -> Progress:
+    """A bar on stderr that vanishes when all is done; lines that are said meanwhile stand above it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        SpinnerColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[text]}", markup=False),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+    )
+
+
+def show(summary: Summary) -> None:
+    """What was done, for a person; failures once more at the end."""
+    speed = f", {compared_to_speech(summary.speech_seconds, summary.seconds)}" if summary.done else ""
+    say(f"{summary.done} done, {summary.kept} done before, {len(summary.failures)} failed{speed}")
+    for failure in summary.failures[:SHOWN_FAILURES]:
+        say(f"  {failure['input']}: {failure['error'].removeprefix(failure['input'] + ': ')}")
+    if len(summary.failures) > SHOWN_FAILURES:
+        say(f"  and {len(summary.failures) - SHOWN_FAILURES} more")
+    print(summary.log)

@@ -1,0 +1,119 @@
+"""Options of pictures and videos, which several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from sedtalker.animation.animation import Animation
+    from sedtalker.progress import Hook
+
+Backend = Literal["auto", "numba", "pyrender"]
+"""What ``--renderer`` takes: ``sedtalker.render.Backend``, here so that ``--help`` need not import it."""
+VideoFormat = Literal["mp4", "mov", "mkv", "webm", "gif"]
+"""What ``--video-format`` takes: the suffixes of ``sedtalker.render.codecs.CONTAINERS`` (a test)."""
+
+SizeOption = Annotated[str, typer.Option(metavar="N|WxH", help="Size of the picture, pixels: 512, or 1280x720.")]
+"""Of the picture."""
+CameraOption = Annotated[
+    str, typer.Option(metavar="NAME|FILE", help="front, three-quarter, left, right or a .json file.")
+]
+"""Where it is seen from."""
+BackgroundOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLOUR|FILE",
+        help="A colour (white, #88aacc), two by comma from top to bottom, a picture, or transparent (WebM, GIF, PNG); "
+        "default: the light's own.",
+    ),
+]
+"""What is behind the head."""
+LightOption = Annotated[str, typer.Option(help="Of the video: studio, soft, dramatic or a .json file.")]
+"""How it is lit."""
+RendererOption = Annotated[
+    Backend, typer.Option(help="numba needs no graphics library, pyrender needs EGL; auto: pyrender on a real GPU.")
+]
+"""Who draws it."""
+VideoFormatOption = Annotated[
+    VideoFormat, typer.Option(help="Of the video; webm and gif can be transparent, a gif is silent.")
+]
+"""How it is written."""
+FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a PNG in a folder, instead of a video.")]
+"""Pictures one by one."""
+
+
+def check_renderer(renderer: Backend) -> None:
+    """Raise ``InputError`` when the renderer that was asked for cannot work here, before anything else is done."""
+    if renderer == "pyrender":
+        from sedtalker.render.pyrender_backend import import_pyrender
+
+        import_pyrender()
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Options of a picture that were looked at before any work.
+
+    Attributes:
+        options: what ``render_video`` and ``render_sequence`` take beside the animation and the file.
+    """
+
+    options: dict[str, Any]
+
+    @staticmethod
+    def checked(size: str, camera: str, background: str | None, light: str, renderer: Backend) -> Looks:
+        """The options, read.
+
+        Raises:
+            InputError: one of them cannot be used.
+        """
+        from sedtalker.render.light import load_lighting
+        from sedtalker.render.picture import picture_size, read_background, viewpoint
+
+        check_renderer(renderer)
+        return Looks(
+            {
+                "size": picture_size(size),
+                "camera": viewpoint(camera),
+                "background": read_background(background),
+                "light": load_lighting(light),
+                "backend": renderer,
+            }
+        )
+
+    def check_file(self, path: Path) -> Path:
+        """The path, if it can be written with these options; ``InputError`` if not."""
+        from sedtalker.render.video import check_file
+
+        return check_file(path, self.options["background"])
+
+    def video(self, animation: Animation, path: Path, audio: Any, hook: Hook, at: float = 0.0) -> None:
+        """Write a video, or a PNG of the frame at a second."""
+        from sedtalker.render.video import render_video
+
+        render_video(animation, path, audio, hook=hook, at=at, **self.options)
+
+    def sequence(self, animation: Animation, folder: Path, force: bool, hook: Hook) -> None:
+        """Write every frame as a PNG."""
+        from sedtalker.render.video import render_sequence
+
+        render_sequence(animation, folder, hook=hook, force=force, **self.options)
+
+
+def check_sequence(folder: Path, force: bool) -> Path:
+    """The folder, if pictures can be written into it.
+
+    Raises:
+        InputError: there are some and ``force`` is off, or it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: the pictures need a folder")
+    if (folder / "000000.png").exists() and not force:
+        raise InputError(f"{folder} has pictures; use --force to overwrite them")
+    return folder

@@ -1,0 +1,284 @@
+"""Which triangle each sample of a picture sees: all samples of a few pixels at once, hidden triangles skipped.
+
+A row of the buffers holds the samples pixel by pixel, ``LANES`` of them are tested by a few instructions of the
+processor. Triangles that are seen at rest are drawn first; of the others only those are drawn that are not behind
+everything in their tiles. That changes no sample: it saves the back of the head, the hidden layers of hair and the
+inside of the mouth, whatever way their faces are wound.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.mesh.rasteriser import kernel, part_of_kernel
+
+LANES = 8
+"""Samples that are tested at once."""
+TILE = 8
+"""Side of the tiles that know the farthest depth in them, pixels."""
+SAMPLES = np.array([[0.375, 0.125], [0.875, 0.375], [0.125, 0.625], [0.625, 0.875]], dtype=np.float32)
+"""Where a pixel is sampled: a rotated grid, no two in one row or column, smooths nearly upright edges too."""
+CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
+"""Of a pixel that is sampled once."""
+_OVERLAP = 1e-6
+"""Of a pixel: neighbours may both claim a sample on their edge, so that none is missed."""
+
+
+def lanes(samples: Floats) -> Floats:
+    """(LANES, 2) places of the samples (S, 2) of ``LANES / S`` pixels side by side."""
+    pixels = LANES // len(samples)
+    across = np.repeat(np.arange(pixels), len(samples))
+    tiled = np.tile(samples, (pixels, 1))
+    return np.ascontiguousarray(tiled + np.stack([across, np.zeros(LANES)], axis=1), dtype=np.float32)
+
+
+class Buffers:
+    """Triangle and depth of every sample of a picture, and what makes drawing them fast.
+
+    Attributes:
+        ids: (H, S · W) the triangle that each sample sees, pixel by pixel; anything where none.
+        depth: (H, S · W) its depth; +inf where none.
+        extent: (H, 2) first pixel of each row where something may be seen, and one past the last.
+        peaks: the farthest depth of each tile.
+        lanes: (LANES, 2) of ``lanes``.
+        pixels: in ``LANES`` samples.
+    """
+
+    def __init__(self, width: int, height: int, samples: Floats) -> None:
+        self.lanes = lanes(samples)
+        self.pixels = LANES // len(samples)
+        blocks = -(-width // self.pixels)
+        self.ids: Ints = np.zeros((height, blocks * LANES), dtype=np.int32)
+        self.depth: Floats = np.full(self.ids.shape, np.inf, dtype=np.float32)
+        self.extent: Ints = np.zeros((height, 2), dtype=np.int32)
+        self.peaks: Floats = np.empty((-(-height // TILE), -(-blocks * self.pixels // TILE)), dtype=np.float32)
+
+    def draw(
+        self, screen: NDArray[np.float64], triangles: Ints, first: Ints, others: Ints, top: int, bottom: int
+    ) -> None:
+        """Draw rows [top, bottom), both multiples of ``TILE`` or the picture's height.
+
+        Args:
+            screen: (V, 4) of ``to_screen``.
+            triangles: (T, 3).
+            first: those that are drawn first.
+            others: those that are mostly hidden by them.
+            top: first row.
+            bottom: one past the last.
+        """
+        clear(self.depth, self.extent, self.pixels, top, bottom)
+        arguments = (self.ids, self.depth, self.extent, self.lanes, self.pixels, self.peaks)
+        cover(screen, triangles, first, *arguments, False, top, bottom)
+        find_peaks(self.depth, self.extent, self.pixels, self.peaks, top, bottom)
+        cover(screen, triangles, others, *arguments, True, top, bottom)
+
+    def order(self, screen: NDArray[np.float64], triangles: Ints) -> tuple[Ints, Ints]:
+        """The triangles that are seen, and the others."""
+        every = np.arange(len(triangles), dtype=np.int32)
+        self.draw(screen, triangles, every, every[:0], 0, len(self.ids))
+        seen = np.zeros(len(triangles), dtype=bool)
+        seen[self.ids[self.depth < np.inf]] = True
+        return every[seen], every[~seen]
+
+
+def _spread(builder: Any, value: Any) -> Any:
+    """A number in every lane."""
+    nothing = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
+    one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+
+
+@intrinsic
+def _nearest(
+    _typing: Any, ids: Any, depth: Any, place: Any, plane: Any, v: Any, w: Any, u: Any, z: Any, triangle: Any
+) -> Any:
+    """Put ``triangle`` and its depth into ``LANES`` samples at ``place`` where it covers them and is the nearest.
+
+    ``plane`` (4, LANES) is what each lane adds to the weights v, w and u of the corners and to the depth z. Written in
+    the compiler's own words: from a loop it makes eight times the instructions, as it must expect arrays that overlap.
+    """
+    signature = types.none(ids, depth, types.intp, plane, *[types.float32] * 4, types.int32)
+    floats, ints = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(32), LANES)
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def pointer(argument: int, place: Any, kind: Any) -> Any:
+            array = context.make_array(signature.args[argument])(context, builder, arguments[argument])
+            return builder.bitcast(builder.gep(array.data, [place]), kind.as_pointer())
+
+        def load(source: Any) -> Any:
+            loaded = builder.load(source)
+            loaded.align = 4
+            return loaded
+
+        def store(value: Any, target: Any) -> None:
+            builder.store(value, target).align = 4
+
+        place, numbers = arguments[2], arguments[4:8]
+        rows = [pointer(3, ir.Constant(place.type, k * LANES), floats) for k in range(4)]
+        v, w, u, near = (builder.fadd(_spread(builder, n), load(row)) for n, row in zip(numbers, rows, strict=True))
+        depths, triangles = pointer(1, place, floats), pointer(0, place, ints)
+        before = load(depths)
+        hit = builder.fcmp_ordered("<", near, before)
+        for weight in (v, w, u):
+            hit = builder.and_(hit, builder.fcmp_ordered(">=", weight, ir.Constant(floats, [0.0] * LANES)))
+        bits = builder.bitcast(hit, ir.IntType(LANES))
+        with builder.if_then(builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))):
+            store(builder.select(hit, near, before), depths)
+            store(builder.select(hit, _spread(builder, arguments[8]), load(triangles)), triangles)
+        return context.get_dummy_value()
+
+    return signature, build
+
+
+@part_of_kernel
+def _narrow(begin: float, end: float, weight: float, crossing: float) -> tuple[float, float]:
+    """The blocks of [begin, end] in which a weight can reach 0: it is ``weight`` in block 0, its zero is known."""
+    if crossing < 0.0:
+        return max(begin, weight * crossing - 1e-6), end
+    if crossing > 0.0:
+        return begin, min(end, weight * crossing + 1e-6)
+    return begin, end if weight >= 0.0 else -1.0
+
+
+@kernel
+def cover(
+    screen: NDArray[np.float64],
+    triangles: Ints,
+    order: Ints,
+    ids: Ints,
+    depth: Floats,
+    extent: Ints,
+    places: Floats,
+    pixels: int,
+    peaks: Floats,
+    skip_hidden: bool,
+    first_row: int,
+    last_row: int,
+) -> None:
+    """Rasterise the triangles ``order`` (N,) into rows [first_row, last_row).
+
+    Args:
+        screen: (V, 4) of ``to_screen``.
+        triangles: (T, 3).
+        order: which of them.
+        ids: (H, W · S) triangle of each sample.
+        depth: their depth; +inf where empty.
+        extent: (H, 2) grown to hold what is drawn.
+        places: (LANES, 2) of ``lanes``.
+        pixels: in ``LANES`` samples.
+        peaks: the farthest depth of each tile.
+        skip_hidden: leave out what lies behind all of its tiles.
+        first_row: first row to fill.
+        last_row: one past the last.
+    """
+    blocks, per_tile = ids.shape[1] // LANES, TILE // pixels
+    plane = np.empty((4, LANES), dtype=np.float32)
+    rightmost_sample, leftmost_sample = places[:, 0].max(), places[:, 0].min()
+    lowest_sample, highest_sample = places[:, 1].max(), places[:, 1].min()
+    for n in range(len(order)):
+        t = order[n]
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        if screen[a, 3] == 0.0 or screen[b, 3] == 0.0 or screen[c, 3] == 0.0:
+            continue
+        ay, by, cy = screen[a, 1], screen[b, 1], screen[c, 1]
+        top = max(first_row, int(np.ceil(min(ay, by, cy) - lowest_sample)))
+        bottom = min(last_row - 1, int(np.floor(max(ay, by, cy) - highest_sample)))
+        if top > bottom:
+            continue
+        ax, bx, cx = screen[a, 0], screen[b, 0], screen[c, 0]
+        left = max(0, int(np.ceil((min(ax, bx, cx) - rightmost_sample) / pixels)))
+        right = min(blocks - 1, int(np.floor((max(ax, bx, cx) - leftmost_sample) / pixels)))
+        if left > right:
+            continue
+        az, bz, cz = screen[a, 2], screen[b, 2], screen[c, 2]
+        if skip_hidden:
+            nearest, hidden = min(az, bz, cz), True
+            for i in range(top // TILE, bottom // TILE + 1):
+                for j in range(left // per_tile, right // per_tile + 1):
+                    hidden = hidden and nearest >= peaks[i, j]
+            if hidden:
+                continue
+        area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+        if abs(area) < 1e-12:
+            continue
+        # Weights of the corners b and c, and depth, are linear in the picture.
+        inverse = 1.0 / area
+        bdx, bdy = (cy - ay) * inverse, (ax - cx) * inverse
+        cdx, cdy = (ay - by) * inverse, (bx - ax) * inverse
+        bz, cz = bz - az, cz - az
+        zdx, zdy = bdx * bz + cdx * cz, bdy * bz + cdy * cz
+        more_v, more_w = _OVERLAP * (abs(bdx) + abs(bdy)), _OVERLAP * (abs(cdx) + abs(cdy))
+        v_most, w_most, u_most = -np.inf, -np.inf, -np.inf
+        for k in range(LANES):
+            across, down = places[k, 0], places[k, 1]
+            v, w = across * bdx + down * bdy, across * cdx + down * cdy
+            u, v, w = more_v + more_w - v - w, v + more_v, w + more_w
+            plane[0, k], plane[1, k], plane[2, k] = v, w, u
+            v_most, w_most, u_most = max(v_most, v), max(w_most, w), max(u_most, u)
+            plane[3, k] = across * zdx + down * zdy
+        adx, wide = -bdx - cdx, right - left
+        v_cross = -1.0 / (bdx * pixels) if bdx != 0.0 else 0.0
+        w_cross = -1.0 / (cdx * pixels) if cdx != 0.0 else 0.0
+        u_cross = -1.0 / (adx * pixels) if adx != 0.0 else 0.0
+        x = left * pixels - ax
+        for row in range(top, bottom + 1):
+            y = row - ay
+            v, w = x * bdx + y * bdy, x * cdx + y * cdy
+            u = 1.0 - v - w
+            first, last = 0, wide
+            if wide > 1:
+                # Each weight is linear along the row and limits which blocks can be inside.
+                begin, end = 0.0, float(wide)
+                begin, end = _narrow(begin, end, v + v_most, v_cross)
+                begin, end = _narrow(begin, end, w + w_most, w_cross)
+                begin, end = _narrow(begin, end, u + u_most, u_cross)
+                first, last = int(np.ceil(begin)), int(np.floor(end))
+                if first > last:
+                    continue
+            extent[row, 0] = min(extent[row, 0], (left + first) * pixels)
+            extent[row, 1] = max(extent[row, 1], (left + last + 1) * pixels)
+            z = az + v * bz + w * cz
+            for block in range(first, last + 1):
+                step = block * pixels
+                place = row * ids.shape[1] + (left + block) * LANES
+                _nearest(
+                    *(ids, depth, place, plane, np.float32(v + step * bdx), np.float32(w + step * cdx)),
+                    *(np.float32(u + step * adx), np.float32(z + step * zdx), t),
+                )
+
+
+@kernel
+def clear(depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: int) -> None:
+    """Empty rows [first_row, last_row), where something is in them."""
+    samples = LANES // pixels
+    for row in range(first_row, last_row):
+        for k in range(extent[row, 0] * samples, extent[row, 1] * samples):
+            depth[row, k] = np.inf
+        extent[row, 0], extent[row, 1] = depth.shape[1] // samples, 0
+
+
+@kernel
+def find_peaks(depth: Floats, extent: Ints, pixels: int, peaks: Floats, first_row: int, last_row: int) -> None:
+    """The farthest depth in each tile of rows [first_row, last_row), into ``peaks``."""
+    wide = TILE * LANES // pixels
+    for i in range(first_row // TILE, -(-last_row // TILE)):
+        top, bottom = i * TILE, min(i * TILE + TILE, last_row)
+        left, right = extent[top, 0], extent[top, 1]
+        for row in range(top, bottom):
+            left, right = max(left, extent[row, 0]), min(right, extent[row, 1])
+        for j in range(peaks.shape[1]):
+            peaks[i, j] = np.inf
+            if j * TILE < left or (j + 1) * TILE > right:
+                continue
+            farthest = np.float32(-np.inf)
+            for row in range(top, bottom):
+                for k in range(j * wide, j * wide + wide):
+                    farthest = max(farthest, depth[row, k])
+            peaks[i, j] = farthest

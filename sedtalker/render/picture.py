@@ -1,0 +1,196 @@
+"""What is around the face in a picture: its size, the camera, what is behind the head; as words, files or values."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pictures
+from PIL import ImageColor
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from sedtalker.errors import InputError
+from sedtalker.face.face import Face
+from sedtalker.mesh.mesh import Mesh
+from sedtalker.render.camera import Camera, frame_head
+from sedtalker.render.light import Background, Colour
+
+SMALLEST, LARGEST = 16, 8192
+"""Sides of a picture, pixels."""
+_PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Files of cameras hold what is documented and nothing else."""
+Size = int | str | tuple[int, int]
+"""Side of a square picture, (width, height), or either as text: ``512``, ``1280x720``."""
+
+
+def picture_size(size: Size) -> tuple[int, int]:
+    """(width, height) in pixels.
+
+    Raises:
+        InputError: neither a number nor two with an x between, or too small or too large.
+    """
+    if isinstance(size, str):
+        found = re.fullmatch(r"\s*(\d{1,6})(?:\s*[x×X*]\s*(\d{1,6}))?\s*", size)
+        if found is None:
+            raise InputError(f"picture size '{size}': give a number of pixels, or WIDTHxHEIGHT as in 1280x720")
+        size = (int(found[1]), int(found[2] or found[1]))
+    width, height = (size, size) if isinstance(size, int) else size
+    if not (SMALLEST <= width <= LARGEST and SMALLEST <= height <= LARGEST):
+        raise InputError(f"picture size {width} x {height} is out of range: use {SMALLEST} to {LARGEST} pixels")
+    return width, height
+
+
+# --- Cameras.
+
+Number = Annotated[float, Field(ge=-1e4, le=1e4)]
+Place = tuple[Number, Number, Number]
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A camera that frames the head, whatever its size.
+
+    Attributes:
+        yaw: degrees that it walks to the subject's left.
+        pitch: degrees that it rises.
+        fov: vertical field of view, degrees; about 20 is a portrait lens.
+        zoom: above 1 is closer.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _PLAIN
+
+    yaw: Annotated[float, Field(ge=-180.0, le=180.0)] = 0.0
+    pitch: Annotated[float, Field(ge=-85.0, le=85.0)] = 0.0
+    fov: Annotated[float, Field(ge=2.0, le=120.0)] = 20.0
+    zoom: Annotated[float, Field(ge=0.05, le=20.0)] = 1.0
+
+    def of(self, subject: Face | Mesh) -> Camera:
+        """The camera of a face or a mesh."""
+        return frame_head(subject, yaw=self.yaw, pitch=self.pitch, fov=self.fov, zoom=self.zoom)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A camera at a place of the scene, metres, +Y up, the face looks along +Z.
+
+    Attributes:
+        position: where it stands.
+        target: the point in the middle of the picture.
+        up: roughly upwards.
+        fov: vertical field of view, degrees.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _PLAIN
+
+    position: Place
+    target: Place
+    up: Place = (0.0, 1.0, 0.0)
+    fov: Annotated[float, Field(ge=2.0, le=120.0)] = 20.0
+
+    def of(self, subject: Face | Mesh) -> Camera:
+        """The camera, which sees all of a face or a mesh."""
+        vertices = subject.mesh.vertices if isinstance(subject, Face) else subject.vertices
+        back = np.array(self.position, dtype=np.float64) - self.target
+        away = float(np.linalg.norm(back))
+        extent = float(np.linalg.norm(vertices - np.array(self.target), axis=1).max())
+        near, far = max(away - 1.1 * extent, 0.02 * away), away + 1.1 * extent
+        return Camera(self.position, self.target, self.up, self.fov, near, far)
+
+
+Viewpoint = Portrait | Standing
+"""Where a camera is, said without knowing the face."""
+VIEWPOINTS: dict[str, Portrait] = {
+    "front": Portrait(),
+    "three-quarter": Portrait(yaw=35.0),
+    "left": Portrait(yaw=90.0),
+    "right": Portrait(yaw=-90.0),
+}
+"""Those with names: left is the subject's left."""
+
+
+def viewpoint(camera: str | Viewpoint) -> Viewpoint:
+    """Where a camera is: one with a name, or that of a JSON file, see ``docs/video.md``.
+
+    Raises:
+        InputError: no such name or file, or it does not fit the layout.
+    """
+    if not isinstance(camera, str):
+        return camera
+    if camera in VIEWPOINTS:
+        return VIEWPOINTS[camera]
+    if not camera.endswith(".json"):
+        raise InputError(f"there is no camera '{camera}': use one of {', '.join(VIEWPOINTS)}, or a .json file")
+    path = Path(camera)
+    if not path.is_file():
+        raise InputError(f"{camera}: no such camera file")
+    text = path.read_bytes()
+    kind = Standing if b'"position"' in text or b'"target"' in text else Portrait
+    try:
+        found: Viewpoint = TypeAdapter(kind).validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(f"{path}: {where}: {first['msg']}") from None
+    if isinstance(found, Standing):
+        back = np.array(found.position) - found.target
+        if np.linalg.norm(np.cross(found.up, back)) < 1e-9 * max(float(np.linalg.norm(back)), 1e-9):
+            raise InputError(f"{path}: position, target and up must not lie on one line")
+    return found
+
+
+# --- What is behind the head.
+
+Transparent = Literal["transparent"]
+"""Nothing: pictures have a fourth channel, how far each pixel is covered."""
+Behind = Background | Transparent | NDArray[np.uint8]
+"""A colour, two from top to bottom, nothing, or a picture (H, W, 3)."""
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+"""Suffixes of backgrounds that are files."""
+MOST_PIXELS = 64_000_000
+"""Of a background."""
+
+
+def read_background(text: str | Behind | None) -> Behind | None:
+    """What is behind the head: a colour, two by comma, ``transparent`` or the name of a picture; None: the light's own.
+
+    Raises:
+        InputError: none of these, or a picture that cannot be read.
+    """
+    if text is None or not isinstance(text, str) or text == "transparent":
+        return text  # type: ignore[return-value]
+    if text.lower().endswith(_PICTURES):
+        return _read(Path(text))
+    parts = [text] if "(" in text else [part.strip() for part in text.split(",")]
+    if not 1 <= len(parts) <= 2:
+        raise InputError(f"background '{text}': give one colour, or two by comma, from top to bottom")
+    colours = [_colour(part) for part in parts]
+    return colours[0] if len(colours) == 1 else (colours[0], colours[1])
+
+
+def _colour(text: str) -> Colour:
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise InputError(
+            f"background '{text}': give a colour (white, #88aacc), transparent, or a picture ({', '.join(_PICTURES)})"
+        ) from None
+    return red / 255, green / 255, blue / 255
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such picture")
+    try:
+        with Pictures.open(path) as opened:
+            if math.prod(opened.size) > MOST_PIXELS:
+                raise InputError(f"{path}: {opened.size[0]} x {opened.size[1]} pixels are too many for a background")
+            return np.asarray(opened.convert("RGB"))
+    except InputError:
+        raise
+    except Exception:  # Pillow raises many things on damaged files
+        raise InputError(f"{path}: not a picture that can be read") from None

@@ -1,0 +1,99 @@
+"""Recordings from files, folders, globs and manifests; where their results go; shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sedtalker.batch.inputs import Item, find_items, in_shard
+from sedtalker.batch.settings import Settings
+from sedtalker.errors import InputError
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+
+
+def names(root: Path, *inputs: str, pattern: tuple[str, ...] = ()) -> list[str]:
+    found = find_items([root / given for given in inputs], root / "out", Settings(), pattern)
+    return [item.name for item in found]
+
+
+def test_a_folder_keeps_its_structure(tmp_path: Path) -> None:
+    touch(tmp_path, "in/b.wav", "in/anna/a.FLAC", "in/anna/x/c.mp3", "in/notes.txt", "in/anna/.hidden.wav")
+    touch(tmp_path, "in/.git/d.wav", "in/._b.wav")
+    assert names(tmp_path, "in") == ["anna/a", "anna/x/c", "b"]
+    items = find_items([tmp_path / "in"], tmp_path / "out", Settings(video=False, only=("npz",)))
+    assert items[0].audio == tmp_path / "in/anna/a.FLAC"
+    assert items[0].results == ["a.emotion.json", "a.npz"]
+
+
+def test_patterns_are_of_names_or_of_paths(tmp_path: Path) -> None:
+    touch(tmp_path, "in/b.wav", "in/anna/a.wav", "in/anna/c.mp3")
+    assert names(tmp_path, "in", pattern=("*.wav",)) == ["anna/a", "b"]
+    assert names(tmp_path, "in", pattern=("anna/*",)) == ["anna/a", "anna/c"]
+    with pytest.raises(InputError, match=r"no recording in it \(looked for \*\.ogg\)"):
+        names(tmp_path, "in", pattern=("*.ogg",))
+
+
+def test_files_and_globs(tmp_path: Path) -> None:
+    touch(tmp_path, "in/b.wav", "in/anna/a.wav", "in/c[1].wav")
+    assert names(tmp_path, "in/b.wav", "in/b.wav") == ["b"]
+    assert names(tmp_path, "in/c[1].wav") == ["c[1]"]
+    assert names(tmp_path, "in/*.wav") == ["b", "c[1]"]
+    assert names(tmp_path, "in/**/*.wav") == ["anna/a", "b", "c[1]"]
+    assert names(tmp_path, "*/anna/*") == ["in/anna/a"]
+
+
+def test_results_are_no_recordings(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav", "out/a/a.mp4")
+    found = find_items([tmp_path], tmp_path / "out", Settings())
+    assert [item.name for item in found] == ["a"]
+    for results in (tmp_path, tmp_path.parent):
+        with pytest.raises(InputError, match="the results would lie among the recordings"):
+            find_items([tmp_path], results, Settings())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("nowhere", "nowhere: no such file or folder"),
+        ("nowhere/*.wav", "no file matches"),
+        ("empty", "empty: no recording in it"),
+        ("empty.csv", "empty.csv: there is no row in it"),
+    ],
+)
+def test_nothing_to_do_is_said(tmp_path: Path, given: str, said: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.csv").write_text("audio\n")
+    with pytest.raises(InputError, match=said.replace("*", r"\*")):
+        names(tmp_path, given)
+    with pytest.raises(InputError, match="give recordings"):
+        names(tmp_path)
+
+
+def test_two_recordings_for_one_place_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.wav", "in/a.mp3", "other/a.wav")
+    for inputs in (["in"], ["in/a.wav", "other"]):
+        with pytest.raises(InputError, match=r"would both be written to .*out/a: choose with --pattern") as caught:
+            names(tmp_path, *inputs)
+        assert "\n" not in str(caught.value)
+    assert names(tmp_path, "in", pattern=("*.wav",)) == ["a"]
+
+
+def test_a_result_is_no_folder_of_another(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.wav", "in/a/a.npz.wav")
+    with pytest.raises(InputError, match=r"out/a/a\.npz: .* would both use it"):
+        names(tmp_path, "in")
+
+
+@given(st.lists(st.text(min_size=1), unique=True), st.integers(1, 7))
+def test_every_recording_is_in_one_shard(given: list[str], count: int) -> None:
+    for name in given:
+        item = Item(Path("a.wav"), name, Settings())
+        assert [in_shard(item, index, count) for index in range(1, count + 1)].count(True) == 1

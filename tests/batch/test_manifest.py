@@ -1,0 +1,83 @@
+"""Manifests: CSV and JSON lines with options of each recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sedtalker.batch.inputs import find_items
+from sedtalker.batch.manifest import read_manifest
+from sedtalker.batch.settings import Settings
+from sedtalker.errors import InputError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "anna").mkdir()
+    for name in ("anna/a.wav", "anna/b.wav"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "sad.json").write_text('[{"start": 0, "end": 1, "label": "sad"}]')
+    return tmp_path
+
+
+def test_csv(folder: Path) -> None:
+    table = folder / "clips.csv"
+    table.write_text(
+        "\ufeffaudio,emotion,intensity,blinks,gain,speaker\n"
+        "anna/a.wav,sad.json,,no,brows=1.3;smile=0.7,Anna\n"
+        '"anna/b.wav",happy:0.5,1.5,,,\n'
+    )
+    first, second = read_manifest(table, Settings(intensity=0.7, seed=3), ["speaker"])
+    assert first.audio == folder / "anna/a.wav"
+    assert (first.settings.emotion, first.settings.intensity) == (str(folder / "sad.json"), 0.7)
+    assert first.settings.gain == ("brows=1.3", "smile=0.7")
+    assert (first.settings.blinks, first.settings.seed) == (False, 3)
+    assert first.columns["speaker"] == "Anna"
+    assert (second.settings.emotion, second.settings.intensity, second.settings.blinks) == ("happy:0.5", 1.5, True)
+    assert "speaker" not in second.columns
+
+
+def test_json_lines(folder: Path) -> None:
+    table = folder / "clips.jsonl"
+    table.write_text(
+        '{"audio": "anna/a.wav", "to": ["usd", "keys"], "video": false, "mesh-head": null}\n\n'
+        '{"audio": "anna/a.wav", "output": "sad/a", "emotion": "sad", "age": 31}\n'
+    )
+    first, second = read_manifest(table, Settings(), ["age"])
+    assert (first.settings.to, first.settings.video) == (("usd", "keys"), False)
+    assert (second.output, second.columns["age"]) == ("sad/a", "31")
+    assert [item.name for item in find_items([table], folder / "out", Settings(), columns=["age"])] == [
+        *("anna/a", "sad/a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("c.csv", "audio,intensty,mood\na.wav,1,x\n", "c.csv:2: unknown columns intensty, mood: "),
+        ("c.csv", "file\na.wav\n", "c.csv:2: unknown column file"),
+        ("c.csv", "intensity\n1\n", "c.csv:2: there is no column 'audio'"),
+        ("c.csv", "audio,audio\na,b\n", "c.csv:1: a column is there twice"),
+        ("c.csv", "audio,fps\nanna/a.wav\n", "c.csv:2: 1 cells, and 2 columns"),
+        ("c.csv", "audio\nanna/c.wav\n", "c.csv:2: .*anna/c.wav: no such file"),
+        ("c.csv", "audio,fps\nanna/a.wav,500\n", "c.csv:2: --fps: "),
+        ("c.csv", "audio,output\nanna/a.wav,../x\n", "must be a folder below"),
+        ("c.csv", 'audio\n"anna', "not CSV"),
+        ("c.jsonl", "[1]\n", "c.jsonl:1: not a JSON object a line"),
+        ("c.jsonl", '{"audio": "anna/a.wav"}\n{"audio"\n', "c.jsonl:2: not a JSON object a line"),
+        ("c.jsonl", '{"audio": 3}\n', "c.jsonl:1: the column 'audio' names no recording"),
+    ],
+)
+def test_what_is_wrong_is_one_line(folder: Path, name: str, text: str, said: str) -> None:
+    (folder / name).write_text(text)
+    with pytest.raises(InputError, match=said) as caught:
+        read_manifest(folder / name, Settings())
+    assert "\n" not in str(caught.value)
+
+
+def test_one_recording_with_two_options_needs_two_places(folder: Path) -> None:
+    table = folder / "clips.csv"
+    table.write_text("audio,emotion\nanna/a.wav,sad\nanna/a.wav,happy\n")
+    with pytest.raises(InputError, match="a column 'output'"):
+        find_items([table], folder / "out", Settings())

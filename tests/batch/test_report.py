@@ -1,0 +1,148 @@
+"""Statistics of a folder of tracks, and the page that shows them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sedtalker.batch.page import write_report
+from sedtalker.batch.statistics import statistics
+from sedtalker.batch.tracks import NOT_GIVEN, read_tracks
+from sedtalker.errors import InputError
+
+Span = tuple[float, float, str, float]
+
+
+def write(path: Path, *spans: Span) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    keys = ("start", "end", "label", "intensity")
+    path.write_text(json.dumps([dict(zip(keys, span, strict=True)) for span in spans]))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "anna/a/a.emotion.json", (0, 2, "happy", 0.8), (2, 4, "sad", 0.4), (4, 6, "happy", 0.6))
+    write(tmp_path / "anna/b/b.emotion.json", (0, 3, "sad", 0.2))
+    write(tmp_path / "ben/c/c.emotion.json", (0, 4, "happy", 1.0), (4, 8, "angry", 0.5))
+    return tmp_path
+
+
+def test_statistics_by_folder(folder: Path) -> None:
+    everything, anna, ben = statistics(read_tracks(folder, "folder"))
+    assert (everything.group, anna.group, ben.group) == ("all", "anna", "ben")
+    assert everything.labels == ("happy", "sad", "angry")
+    assert (everything.recordings, everything.duration, everything.speech) == (3, 17.0, None)
+    np.testing.assert_allclose(everything.seconds, [8, 5, 4], atol=0.05)
+    np.testing.assert_allclose(anna.shares, [4 / 9, 5 / 9, 0], atol=0.01)
+    assert everything.segments.tolist() == [3, 2, 1]
+    np.testing.assert_allclose(everything.intensity, [(1.6 + 1.2 + 4) / 8, (0.8 + 0.6) / 5, 0.5], atol=0.03)
+    assert np.isnan(anna.intensity[2])
+    assert everything.changes.tolist() == [[0, 1, 1], [1, 0, 0], [0, 0, 0]]
+    assert everything.probabilities().tolist() == [[0, 0.5, 0.5], [1, 0, 0], [0, 0, 0]]
+    assert anna.changes_a_minute == pytest.approx(2 / 9 * 60)
+    assert (anna.changes + ben.changes == everything.changes).all()
+    durations = anna.duration, ben.duration
+    assert everything.mean_intensity == pytest.approx(
+        np.average([anna.mean_intensity, ben.mean_intensity], weights=durations)
+    )
+
+
+def test_groups_by_a_column(folder: Path) -> None:
+    table = folder / "clips.csv"
+    table.write_text("audio,mood\nanna/a.wav,good\nc.flac,good\n")
+    found = read_tracks(folder, "mood", table)
+    assert {s.name: s.group for s in found.summaries} == {"anna/a": "good", "anna/b": NOT_GIVEN, "ben/c": "good"}
+    with pytest.raises(InputError, match=r"--by mood: there is no such column \(the batch kept none\)"):
+        read_tracks(folder, "mood")
+    log = [{"name": "anna/a", "state": "done", "columns": {"mood": "bad"}}, {"name": "anna/x", "state": "failed"}]
+    (folder / "batch.jsonl").write_text("".join(json.dumps(record) + "\n" for record in log))
+    kept = read_tracks(folder, "mood")
+    assert {s.group for s in kept.summaries} == {"bad", NOT_GIVEN}
+    assert kept.failed == ["anna/x"]
+
+
+def test_a_folder_of_diarize(tmp_path: Path) -> None:
+    (tmp_path / "a.rttm").write_text("SPEAKER a 1 0.000 2.000 <NA> <NA> happy <NA> <NA>\n")
+    write(tmp_path / "a.json", (0, 2, "sad", 0.5))
+    (tmp_path / "b.rttm").write_text("SPEAKER b 1 0.000 1.000 <NA> <NA> angry <NA> <NA>\n")
+    (tmp_path / "notes.txt").write_text("no track")
+    found = read_tracks(tmp_path, "folder")
+    assert [(s.name, s.segments[0][0], s.group) for s in found.summaries] == [("a", "sad", "."), ("b", "angry", ".")]
+    assert set(found.left_out) == {"notes.txt"}
+    write_report(found, tmp_path / "report", False)
+    assert set(read_tracks(tmp_path).left_out) == {"notes.txt"}  # and not the tables of the report
+
+
+def test_nothing_to_report(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        read_tracks(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="there is no emotion track in it"):
+        read_tracks(tmp_path)
+    (tmp_path / "a.emotion.json").write_text("{")
+    with pytest.raises(InputError, match=r"there is no emotion track in it \(not valid JSON"):
+        read_tracks(tmp_path)
+
+
+class Page(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_needs_nothing_else_and_escapes_names(tmp_path: Path) -> None:
+    name = "<script>alert(1)<∕script> & $x_1$"
+    write(tmp_path / f"{name}.emotion.json", (0, 2, "happy", 0.8), (2, 4, "uncertain", 0.1))
+    write(tmp_path / "b\x07.emotion.json", (0, 2, "sad", 0.8))
+    (tmp_path / "<b>.emotion.json").write_text("{")
+    tracks = read_tracks(tmp_path, "folder")
+    write_report(tracks, tmp_path / "report", False)
+    text = (tmp_path / "report/report.html").read_text()
+    page = Page(text)
+    assert not {"script", "link", "img", "iframe", "object", "b1"} & set(page.tags)
+    assert name in page.text
+    assert "<b>.emotion.json: not valid JSON" in page.text
+    assert "\x07" not in text
+    assert text.count("<svg") == 5
+    ids = [value for key, value in page.attributes if key == "id"]
+    assert len(ids) == len(set(ids))
+    places = [value for key, value in page.attributes if key in ("src", "href", "xlink:href")]
+    assert all(str(value).startswith("#") and str(value)[1:] in ids for value in places)
+    assert all(place in ids for place in re.findall(r"url\(#([^)]+)\)", text))
+    assert not re.search(r"@import|url\((?!#)", text)
+    assert "default-src 'none'" in text
+
+
+def test_tables_hold_what_was_counted(folder: Path) -> None:
+    tracks = read_tracks(folder, "folder")
+    groups = write_report(tracks, folder / "report", False)
+    tables = {p.stem: list(csv.DictReader(p.open(newline=""))) for p in (folder / "report").glob("*.csv")}
+    assert {name: len(rows) for name, rows in tables.items()} == {
+        **{"recordings": 3, "groups": 3, "emotions": 9, "transitions": 18},
+    }
+    assert [row["recording"] for row in tables["recordings"]] == ["anna/a", "anna/b", "ben/c"]
+    shares = [float(row["share"]) for row in tables["emotions"] if row["group"] == "ben"]
+    np.testing.assert_allclose(shares, groups[2].shares, atol=1e-4)
+    assert sum(int(row["count"]) for row in tables["transitions"] if row["group"] == "all") == 3
+    with pytest.raises(InputError, match="exists; use --force"):
+        write_report(tracks, folder / "report", False)
+    before = (folder / "report/report.html").read_bytes()
+    write_report(tracks, folder / "report", True)
+    assert (folder / "report/report.html").read_bytes() == before

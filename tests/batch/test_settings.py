@@ -1,0 +1,147 @@
+"""Options of one recording: those of ``sedtalker animate``, their fingerprint, and the weights they use."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from sedtalker.animation.animator import BUILTIN
+from sedtalker.batch.settings import Settings, parse_settings, path_sha256
+from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.cli.animate import animate
+from sedtalker.cli.batch import NOT_OF_MANY
+from sedtalker.emotion.diarizer import DIARIZERS
+from sedtalker.errors import InputError
+
+OPTIONS = {
+    name: parameter
+    for name, parameter in inspect.signature(animate, eval_str=True).parameters.items()
+    if name not in (*NOT_OF_MANY, "preset")
+}
+
+
+def test_settings_are_the_options_of_animate() -> None:
+    assert set(Settings.model_fields) - {"only"} == set(OPTIONS)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_defaults_and_limits_are_those_of_animate(name: str) -> None:
+    default = OPTIONS[name].default
+    default = () if default is None and name in ("enroll", "gain", "to") else default
+    assert getattr(Settings(), name) == default
+    option = get_args(OPTIONS[name].annotation)[1]
+    for bound, outside in ((option.min, -1), (option.max, 1)):
+        if bound is not None:
+            assert getattr(parse_settings({name: bound}), name) == bound
+            with pytest.raises(InputError, match=f"--{name.replace('_', '-')}: "):
+                parse_settings({name: bound + outside})
+
+
+def test_names_and_values_come_as_text_too() -> None:
+    settings = parse_settings({"min-confidence": "0.5", "video": "no", "gain": "brows=1.3; smile=0.7", "to": "usd"})
+    assert (settings.min_confidence, settings.video) == (0.5, False)
+    assert settings.gain == ("brows=1.3", "smile=0.7")
+    assert settings.to == ("usd",)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"intensty": 1}, "clips.csv:3: --intensty: there is no such option"),
+        ({"intensity": "much"}, r"clips.csv:3: --intensity: .*given: much"),
+        ({"targets": "some"}, "clips.csv:3: --targets: "),
+    ],
+)
+def test_what_is_wrong_is_one_line(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        parse_settings(values, "clips.csv:3")
+    assert "\n" not in str(caught.value)
+
+
+def test_formats() -> None:
+    assert Settings().suffixes() == [".mp4", ".emotion.json", ".glb", ".npz"]
+    assert Settings(video=False, to=("usd,npz",)).suffixes() == [".emotion.json", ".glb", ".npz", ".usdc"]
+    assert Settings(video=False, only=("npz",)).suffixes() == [".emotion.json", ".npz"]
+    assert Settings(video=False, only=("emotion",)).suffixes() == [".emotion.json"]
+    assert Settings(video=False, only=("emotion,keys",)).suffixes() == [".emotion.json", ".keys.json"]
+    with pytest.raises(InputError, match="there is no format 'fbx'"):
+        Settings(only=("fbx",)).formats()
+
+
+def test_the_fingerprint_is_of_contents_not_of_places(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "track.json").write_text('[{"start": 0, "end": 1, "label": "sad"}]')
+    here, there = (Settings(emotion="track.json").placed(tmp_path / folder) for folder in ("a", "b"))
+    assert here.emotion == str(tmp_path / "a" / "track.json")
+    assert here.fingerprint() == there.fingerprint() != Settings(emotion="sad").fingerprint()
+    (tmp_path / "b" / "track.json").write_text('[{"start": 0, "end": 1, "label": "happy"}]')
+    assert here.fingerprint() != there.fingerprint()
+
+
+def test_a_background_that_is_no_file_is_a_colour(tmp_path: Path) -> None:
+    assert Settings(background="#88aacc", size="640x360").placed(tmp_path).background == "#88aacc"
+    assert parse_settings({"size": 256}).size == "256"
+    (tmp_path / "sky.png").write_bytes(b"")
+    assert Settings(background="sky.png").placed(tmp_path).background == str(tmp_path / "sky.png")
+
+
+def test_enrolment_counts_in_the_fingerprint(tmp_path: Path) -> None:
+    for name, text in (("a.wav", "a"), ("b.wav", "b"), ("c.wav", "a")):
+        (tmp_path / name).write_text(text)
+    one, two, three = (Settings(enroll=(tmp_path / name,)).fingerprint() for name in ("a.wav", "b.wav", "c.wav"))
+    assert one == three != two
+
+
+def test_words_stay_words(tmp_path: Path) -> None:
+    placed = Settings(emotion="happy:0.8", style="clear", light="soft", coordinates="russell1977").placed(tmp_path)
+    assert (placed.emotion, placed.style, placed.light, placed.coordinates) == (
+        *("happy:0.8", "clear", "soft", "russell1977"),
+    )
+
+
+def test_a_folder_is_hashed_with_its_names(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"1")
+    before = path_sha256(tmp_path)
+    (tmp_path / "weights").rename(tmp_path / "others")
+    assert path_sha256(tmp_path) != before
+
+
+def test_weights_are_those_that_are_opened() -> None:
+    plain, given = Settings().weights(), Settings(emotion="sad").weights()
+    assert plain["decoder"] == weights_sha256(builtin_checkpoint(BUILTIN["decoder"]))
+    assert plain["diarizer"] == weights_sha256(builtin_checkpoint(DIARIZERS["diarizer"]))
+    assert plain["diarizer_encoder"] == weights_sha256(builtin_checkpoint("emotion_encoder"))
+    assert set(given) == {"decoder", "decoder_encoder"}
+    whisper = Settings(encoder="whisper-base").weights()
+    assert whisper["decoder"] == weights_sha256(builtin_checkpoint(BUILTIN["whisper-base"]))
+    assert whisper["diarizer"] == weights_sha256(builtin_checkpoint(DIARIZERS["whisper-base"]))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"mesh": "no.obj"}, "no.obj: no such file"),
+        ({"face": "amara", "mesh": "no.obj"}, "choose one of --mesh and --face"),
+        ({"mesh_head": 2}, "--mesh-head and --landmarks are of a --mesh file"),
+        ({"emotion": "grumpy"}, "grumpy: no such track"),
+        ({"gain": ["brow=2"]}, "brow"),
+        ({"style": "loud"}, "--style loud"),
+        ({"light": "dark"}, "there is no light 'dark'"),
+        ({"camera": "above"}, "there is no camera 'above'"),
+        ({"camera": "above.json"}, "above.json: no such file"),
+        ({"background": "sky"}, "background 'sky'"),
+        ({"background": "transparent"}, "has no transparency"),
+        ({"size": "5"}, "out of range"),
+        ({"coordinates": "plane"}, "plane: no such file"),
+        ({"decoder": "nowhere"}, "nowhere: no such file"),
+        ({"encoder": "nowhere"}, "--encoder nowhere"),
+        ({"model": "nowhere"}, "nowhere"),
+    ],
+)
+def test_options_are_checked_before_any_work(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        parse_settings(values).check()

@@ -1,0 +1,192 @@
+"""The results of a batch are those of ``sedtalker animate``, byte for byte, and kept while nothing has changed."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections import OrderedDict
+from collections.abc import Hashable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sedtalker.batch.inputs import Item
+from sedtalker.batch.settings import Settings, file_sha256
+from sedtalker.batch.work import Worker, kept, task_of
+from sedtalker.cli.main import app
+from sedtalker.emotion.track import EmotionTrack
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
+
+
+@pytest.fixture(scope="module")
+def worker() -> Worker:
+    return Worker("cpu")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import soundfile
+
+    samples, rate = soundfile.read(SAMPLES / "four_moods.wav", dtype="float32")
+    path = tmp_path_factory.mktemp("in") / "clip.wav"
+    soundfile.write(path, samples[3 * rate : 4 * rate], rate)
+    return path
+
+
+def run(*arguments: object) -> None:
+    done = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+OPTIONS = {
+    "the emotion that is expressed": (
+        {"to": "usd,keys,mdd", "targets": "arkit", "size": "64x96", "fps": 10, "camera": "left"},
+        ["--to", "usd,keys,mdd", "--targets", "arkit", "--size", "64x96", "--fps", 10, "--camera", "left"],
+    ),
+    "a given emotion": (
+        {
+            "emotion": "happy:0.8",
+            "intensity": 1.2,
+            "gain": "smile=0.7",
+            "style": "clear",
+            "video": False,
+            "head": False,
+        },
+        [
+            "--emotion",
+            "happy:0.8",
+            "--intensity",
+            1.2,
+            "--gain",
+            "smile=0.7",
+            "--style",
+            "clear",
+            "--no-video",
+            "--no-head",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_same_bytes_as_animate(name: str, clip: Path, tmp_path: Path, worker: Worker) -> None:
+    values, options = OPTIONS[name]
+    item = Item(clip, "anna/clip", Settings.model_validate(values))
+    record = worker(task_of(item, tmp_path / "out", None, False))
+    assert record["state"] == "done", record
+    run("animate", clip, "-o", tmp_path / "alone" / "anna" / "clip", *options, "-q")
+    alone = files(tmp_path / "alone" / "anna" / "clip")
+    assert set(alone) == set(record["outputs"]) == set(item.results)
+    assert files(tmp_path / "out" / "anna" / "clip") == alone
+    assert record["outputs"] == {n: file_sha256(tmp_path / "out/anna/clip" / n) for n in alone}
+    assert record["duration"] == 1.0
+
+
+@pytest.mark.slow
+def test_a_mesh_is_fitted_once(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register = importlib.import_module("sedtalker.face.registration.register")  # the package has a function of its name
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    fits: list[str] = []
+    fit = register.register
+    monkeypatch.setattr(register, "register", lambda *a, **k: fits.append("fit") or fit(*a, **k))
+    settings = Settings(mesh=SAMPLES / "head.obj", video=False)
+    for k in range(2):
+        worker = Worker("cpu")  # as another process would
+        for name in ("a", "b"):
+            record = worker(task_of(Item(clip, f"{k}/{name}", settings), tmp_path / "out", None, False))
+            assert record["state"] == "done", record
+    assert len(fits) == 1
+    run("animate", clip, "-o", tmp_path / "alone" / "0" / "a", "--mesh", SAMPLES / "head.obj", "--no-video", "-q")
+    assert files(tmp_path / "out" / "0" / "a") == files(tmp_path / "alone" / "0" / "a")
+
+
+def test_what_is_done_is_kept_and_what_changed_is_done_again(clip: Path, tmp_path: Path, worker: Worker) -> None:
+    sound, out = tmp_path / "one.wav", tmp_path / "out"
+    shutil.copy(clip, sound)
+    plain = Settings(video=False, only=("emotion",))
+    item = Item(sound, "one", plain)
+    begun: list[str] = []
+
+    def again(item: Item, before: object, overwrite: bool = False) -> dict[str, object]:
+        return worker(task_of(item, out, before, overwrite), lambda: begun.append("begun"))  # type: ignore[arg-type]
+
+    first = again(item, None)
+    assert (first["state"], begun) == ("done", ["begun"])
+    assert again(item, first)["state"] == "kept"
+    assert begun == ["begun"]
+    other = again(Item(sound, "one", Settings(video=False, only=("emotion",), intensity=1.3)), first)
+    assert other["state"] == "done"
+    assert other["options_sha256"] != first["options_sha256"]
+    (out / "one/one.emotion.json").unlink()
+    assert again(item, other)["state"] == "done"
+    sound.write_bytes(clip.read_bytes() + b"\0\0")
+    second = again(item, first)
+    assert second["state"] == "done"
+    assert second["input_sha256"] != first["input_sha256"]
+
+    track = out / "one/one.emotion.json"
+    track.write_text('[{"start": 0, "end": 1, "label": "sad"}]')  # edited by hand
+    count = len(begun)
+    edited = again(item, second)
+    assert (edited["state"], len(begun)) == ("failed", count)
+    assert "changed since the batch wrote it; --force replaces it" in edited["error"]
+    assert edited["before"] == second
+    assert EmotionTrack.load(track).segments()[0].label == "sad"
+    assert again(item, second, overwrite=True)["state"] == "done"
+
+
+def test_what_killed_runs_left_is_cleared(clip: Path, tmp_path: Path, worker: Worker) -> None:
+    left = tmp_path / "out" / "clip" / ".sedtalker-abc"
+    left.mkdir(parents=True)
+    (left / "clip.npz").write_bytes(b"half")
+    record = worker(task_of(Item(clip, "clip", Settings(video=False, only=("emotion",))), tmp_path / "out", None, True))
+    assert record["state"] == "done"
+    assert [path.name for path in (tmp_path / "out" / "clip").iterdir()] == ["clip.emotion.json"]
+
+
+def test_a_recording_that_fails_is_said_and_leaves_nothing(tmp_path: Path, worker: Worker) -> None:
+    (tmp_path / "bad.wav").write_text("no sound")
+    item = Item(tmp_path / "bad.wav", "x/bad", Settings(video=False))
+    record = worker(task_of(item, tmp_path / "out", None, False))
+    assert record["state"] == "failed"
+    assert "not a readable audio file" in record["error"]
+    assert not (tmp_path / "out" / "x" / "bad").exists()
+    gone = worker(task_of(Item(tmp_path / "gone.wav", "gone", Settings()), tmp_path / "out", None, False))
+    assert gone["error"] == f"{tmp_path / 'gone.wav'}: cannot be read (No such file or directory)"
+
+
+def test_a_bug_is_a_failure_of_one_recording(
+    clip: Path, tmp_path: Path, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise MemoryError("too\nmuch")
+
+    monkeypatch.setattr(worker, "_animation", broken)
+    record = worker(task_of(Item(clip, "clip", Settings()), tmp_path / "out", None, False))
+    assert (record["state"], record["error"]) == ("failed", "MemoryError: too much")
+    assert "Traceback" in record["traceback"]
+
+
+def test_options_are_checked_and_networks_opened(worker: Worker) -> None:
+    assert worker.prepare([{"light": "dark"}], None)["error"].startswith("there is no light 'dark'")
+    assert worker.prepare([{}], {})["notes"] == []
+
+
+def test_few_things_stay_open() -> None:
+    held: OrderedDict[Hashable, int] = OrderedDict()
+    made: list[int] = []
+
+    def make(value: int) -> int:
+        made.append(value)
+        return value
+
+    for value in (1, 2, 1, 3, 1, 2):
+        assert kept(held, value, lambda value=value: make(value), 2) == value  # type: ignore[misc]
+    assert made == [1, 2, 3, 2]
+    assert len(held) == 2

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from sedtalker.animation.animation import write_animation
+from sedtalker.cli.main import app
+from tests.support.moving import moving_cube
+from tests.support.standing import standing
+
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    write_animation(tmp_path / "clip.npz", moving_cube(4, face=standing()))
+    return tmp_path / "clip.npz"
+
+
+def test_a_wide_video_from_the_side(file: Path, tmp_path: Path) -> None:
+    camera = tmp_path / "camera.json"
+    camera.write_text(json.dumps({"yaw": 60, "zoom": 0.8}))
+    words = ("--size", "96x64", "--camera", camera, "--background", "#00ff00", "--renderer", "numba")
+    done = run("render", file, "-o", tmp_path / "wide.mp4", *words)
+    assert done.exit_code == 0, done.stderr
+    with av.open(str(tmp_path / "wide.mp4")) as container:
+        first = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert first.shape == (64, 96, 3)
+    np.testing.assert_allclose(first[3, 3], (0, 255, 0), atol=10)
+
+
+def test_a_transparent_picture_a_gif_and_frames(file: Path, tmp_path: Path) -> None:
+    words = ("--size", 48, "--background", "transparent", "--renderer", "numba", "-q")
+    for name in ("a.png", "a.gif", "a.webm"):
+        done = run("render", file, "-o", tmp_path / name, *words)
+        assert done.exit_code == 0, done.stderr
+        assert "silent" not in done.stderr
+    with Image.open(tmp_path / "a.png") as picture:
+        assert (picture.mode, picture.size, picture.getpixel((0, 0))[3]) == ("RGBA", (48, 48), 0)
+    done = run("render", file, "--frames", *words, "--json")
+    assert json.loads(done.stdout)["file"] == str(tmp_path / "clip.frames")
+    assert len(list((tmp_path / "clip.frames").iterdir())) == 4
+    again = run("render", file, "--frames", *words)
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    assert run("render", file, "--frames", *words, "--force").exit_code == 0
+
+
+BAD = [
+    (("--size", "12x"), "picture size"),
+    (("--size", "9"), "out of range"),
+    (("--camera", "top"), "front, three-quarter, left, right"),
+    (("--camera", "gone.json"), "no such camera file"),
+    (("--background", "blurple"), "give a colour"),
+    (("--background", "gone.png"), "no such picture"),
+    (("--background", "transparent"), "no transparency"),
+    (("--light", "disco"), "no light"),
+]
+
+
+@pytest.mark.parametrize(("words", "complaint"), BAD)
+def test_bad_values_are_one_line_before_any_work(file: Path, words: tuple[str, str], complaint: str) -> None:
+    for command in (("render", file), ("animate", SAMPLE, "-o", file.parent / "out")):
+        done = run(*command, *words, "-q")
+        assert done.exit_code == 2
+        assert complaint in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert [p.name for p in file.parent.iterdir()] == ["clip.npz"]
+
+
+def test_animate_names_the_video_by_its_format(tmp_path: Path) -> None:
+    sound = tmp_path / "hello.wav"
+    import soundfile
+
+    samples, rate = soundfile.read(SAMPLE, stop=8000)
+    soundfile.write(sound, samples, rate)
+    words = (
+        "--emotion",
+        "happy",
+        "--fps",
+        10,
+        "--size",
+        48,
+        "--background",
+        "transparent",
+        "--renderer",
+        "numba",
+        "-q",
+    )
+    done = run("animate", sound, "-o", tmp_path / "out", *words, "--video-format", "webm", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["files"]["webm"] == str(tmp_path / "out/hello.webm")
+    done = run("animate", sound, "-o", tmp_path / "out", *words, "--frames", "--force", "--json")
+    assert done.exit_code == 0, done.stderr
+    frames = Path(json.loads(done.stdout)["files"]["frames"])
+    assert len(list(frames.iterdir())) == json.loads(done.stdout)["frames"]
+    with Image.open(frames / "000000.png") as picture:
+        assert picture.mode == "RGBA"

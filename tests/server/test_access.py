@@ -1,0 +1,62 @@
+"""Nobody without the token, under a foreign name, or from a foreign page."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.server.conftest import TOKEN, running
+
+CLOSED = ["/metrics", "/v1/animate", "/v1/diarize", "/v1/stream", "/anything"]
+
+
+@pytest.mark.parametrize("path", CLOSED)
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN])
+def test_without_the_token_everything_is_refused(server, path, header):
+    headers = {} if header is None else {"Authorization": header}
+    for method in ("GET", "POST"):
+        answer = httpx.request(method, server.url + path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert "token" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("host", ["example.org", "127.0.0.1", "127.0.0.1:1", "localhost:80", ""])
+@pytest.mark.parametrize("path", ["/", "/v1/health", "/metrics"])
+def test_a_foreign_name_that_points_here_is_refused(server, host, path):
+    assert httpx.get(server.url + path, headers={**server.headers, "host": host}).status_code == 403
+
+
+def test_pages_of_elsewhere_are_refused(server):
+    own = f"http://localhost:{server.port}"
+    for origin, status in (
+        (own, 200),
+        ("https://example.org", 403),
+        ("null", 403),
+        (f"https://127.0.0.1:{server.port}", 403),
+    ):
+        headers = {**server.headers, "Origin": origin}
+        assert httpx.get(f"{server.url}/metrics", headers=headers).status_code == status
+
+
+def test_sockets_need_the_token_too_and_browsers_bring_it_as_a_subprotocol(server):
+    for headers, protocols, status in (
+        ({}, None, 401),
+        ({"Authorization": "Bearer wrong"}, None, 401),
+        ({}, ["bearer", "wrong"], 401),
+        ({}, [TOKEN], 401),
+        ({**server.headers, "Origin": "https://example.org"}, None, 403),
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(server.socket_url, additional_headers=headers, subprotocols=protocols).close()
+        assert refused.value.response.status_code == status
+    with connect(server.socket_url, subprotocols=["bearer", TOKEN]) as socket:
+        assert socket.subprotocol == "bearer"
+
+
+def test_without_a_token_on_the_loopback_interface(models):
+    with running(models, token=None) as free:
+        assert httpx.get(f"{free.url}/metrics").status_code == 200
+        assert httpx.get(f"{free.url}/metrics", headers={"host": "example.org"}).status_code == 403

@@ -1,0 +1,60 @@
+"""Options of clients: what the documentation says of them, and what they come to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sedtalker.animation.stream import StreamSettings
+from sedtalker.errors import InputError
+from sedtalker.server.options import AnimateOptions, DiarizeOptions, StreamHello, parsed
+from sedtalker.server.streams import DONE, FAILED, GOING_AWAY, LATER, REFUSED, UNSUPPORTED, WRONG
+
+PAGE = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
+
+
+@pytest.mark.parametrize("model", [AnimateOptions, DiarizeOptions, StreamHello])
+def test_the_documentation_names_every_option(model):
+    named = set(re.findall(r"`(\w+)`", PAGE))
+    assert set(model.model_fields) <= named
+
+
+def test_the_documentation_names_every_close_code():
+    table = PAGE.split("## How a stream ends")[1].split("##")[0]
+    codes = {int(code) for code in re.findall(r"\b1\d{3}\b", table)}
+    assert codes == {DONE, GOING_AWAY, UNSUPPORTED, WRONG, REFUSED, 1009, FAILED, LATER}
+
+
+def test_a_hello_that_says_nothing_is_the_usual_stream():
+    assert parsed(StreamHello, "{}", "hello").settings() == StreamSettings()
+    assert parsed(StreamHello, '{"hop": 0.32, "look_ahead": 0.1}', "hello").settings().hop == 0.32
+
+
+def test_nothing_is_the_usual_animation():
+    options = parsed(AnimateOptions, "{}", "options")
+    options.check()
+    assert options.suffixes() == {"glb": ".glb"}
+    assert options.track(1.0) is None
+
+
+@given(
+    st.text(max_size=60)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+        lambda s: (
+            st.lists(s) | st.dictionaries(st.sampled_from(["to", "face", "gain", "style", "emotion", "fps", "x"]), s)
+        ),
+    )
+)
+def test_whatever_comes_is_options_or_one_line(values):
+    said = ""
+    try:
+        parsed(AnimateOptions, values, "options").check()
+    except InputError as error:
+        said = str(error) or "nothing"
+    assert "\n" not in said
+    assert said != "nothing"
