@@ -86,7 +86,7 @@ def test_the_emotion_is_the_diarizers_a_moment_later_and_changes_gently(small):
 
 
 def test_memory_does_not_grow(small):
-    stream, sizes = begun(small), []
+    stream, sizes = begun(small, hop=0.32), []
     for number in range(24):
         stream.push(voice_like(1.0, number % 3))
         both = (stream.encoder_stream, stream.emotions.encoder_stream)
