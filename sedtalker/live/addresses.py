@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from sedtalker.errors import InputError
@@ -109,7 +110,7 @@ def open_senders(targets: Sequence[Target], fps: float, write: Callable[[str], N
 
 
 def _open(target: Target, fps: float, write: Callable[[str], None]) -> Sender:
-    place = (target.host,) if target.port is None else (target.host, target.port)
+    place: Any = (target.host,) if target.port is None else (target.host, target.port)
     options = dict(target.options)
     match target.protocol:
         case "livelink":

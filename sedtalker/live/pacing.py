@@ -156,11 +156,11 @@ def between(before: StreamedFrame, after: StreamedFrame, moment: float) -> Strea
     """The face at a moment from ``before`` to ``after``, linear; emotion of ``before``."""
     apart = after.time - before.time
     share = float(np.clip((moment - before.time) / apart, 0.0, 1.0)) if apart > 0 else 0.0
-    weights = (1.0 - share) * before.weights + share * after.weights
-    head = (1.0 - share) * before.head + share * after.head
+    weights = ((1.0 - share) * before.weights + share * after.weights).astype(np.float32)
+    head = ((1.0 - share) * before.head + share * after.head).astype(np.float32)
     intensity = (1.0 - share) * before.intensity + share * after.intensity
     time = before.time + share * apart
-    return StreamedFrame(time, np.float32(weights), np.float32(head), before.emotion, intensity)
+    return StreamedFrame(time, weights, head, before.emotion, intensity)
 
 
 # --- Which moment is shown.

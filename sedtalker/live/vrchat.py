@@ -63,10 +63,10 @@ def unified_parameters(frame: StreamedFrame) -> dict[str, float]:
         found[f"EyeLid{side}"] = lid
     for name in ("SmileFrown", "SmileSad", "BrowExpression", "EyeLid"):
         found[name] = 0.5 * (found[f"{name}Left"] + found[f"{name}Right"])
-    left, right = eye_angles(frame)
-    found |= {"EyeLeftX": -left.yaw / EYE_RANGE, "EyeRightX": -right.yaw / EYE_RANGE}
+    left_eye, right_eye = eye_angles(frame)
+    found |= {"EyeLeftX": -left_eye.yaw / EYE_RANGE, "EyeRightX": -right_eye.yaw / EYE_RANGE}
     found["EyeX"] = 0.5 * (found["EyeLeftX"] + found["EyeRightX"])
-    found["EyeY"] = -0.5 * (left.pitch + right.pitch) / EYE_RANGE
+    found["EyeY"] = -0.5 * (left_eye.pitch + right_eye.pitch) / EYE_RANGE
     return found
 
 

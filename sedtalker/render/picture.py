@@ -10,8 +10,6 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pictures
-from PIL import ImageColor
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sedtalker.errors import InputError
@@ -173,6 +171,8 @@ def read_background(text: str | Behind | None) -> Behind | None:
 
 
 def _colour(text: str) -> Colour:
+    from PIL import ImageColor
+
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
@@ -185,6 +185,8 @@ def _colour(text: str) -> Colour:
 def _read(path: Path) -> NDArray[np.uint8]:
     if not path.is_file():
         raise InputError(f"{path}: no such picture")
+    from PIL import Image as Pictures
+
     try:
         with Pictures.open(path) as opened:
             if math.prod(opened.size) > MOST_PIXELS:
