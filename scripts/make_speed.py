@@ -63,7 +63,7 @@ Other [forms of the decoder](decoders.md) are compared there by how well they mo
 
 ## Memory
 
-Sound, log-mels and hidden vectors of a whole recording are in memory (1.5 MB a second of speech); networks see
+Sound, log-mels and hidden vectors of a whole recording are in memory (about 0.25 MB a second of speech); networks see
 stretches of it, and vertices are made frame by frame where a format needs them. So memory grows with the recording,
 but slowly. Longer than an hour is refused unless `--max-seconds` says otherwise.
 

@@ -17,7 +17,7 @@ from sedtalker.version import __version__
 
 LENGTHS = (3.0, 30.0, 60.0, 600.0, 3600.0)
 """Seconds of the recordings of a whole run."""
-QUICK_LENGTHS = (20.0, 60.0, 200.0)
+QUICK_LENGTHS = (60.0, 600.0)
 """Of a quick run: what an hour takes is estimated from them."""
 HOUR = 3600.0
 """Seconds."""
