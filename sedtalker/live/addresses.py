@@ -110,32 +110,32 @@ def open_senders(targets: Sequence[Target], fps: float, write: Callable[[str], N
 
 
 def _open(target: Target, fps: float, write: Callable[[str], None]) -> Sender:
-    place: Any = (target.host,) if target.port is None else (target.host, target.port)
+    port: dict[str, Any] = {} if target.port is None else {"port": target.port}
     options = dict(target.options)
     match target.protocol:
         case "livelink":
             from sedtalker.live.livelink import LiveLinkSender
 
-            return LiveLinkSender(*place, subject=options.get("subject") or "SEDTalker")
+            return LiveLinkSender(target.host, subject=options.get("subject") or "SEDTalker", **port)
         case "vmc":
             from sedtalker.live.vmc import VmcSender
 
-            return VmcSender(*place, names=options.get("names", "arkit"), head=_yes(target, "head", True))
+            return VmcSender(target.host, names=options.get("names", "arkit"), head=_yes(target, "head", True), **port)
         case "vrchat":
             from sedtalker.live.vrchat import VrchatSender
 
-            return VrchatSender(*place, prefix=options.get("prefix", ""))
+            return VrchatSender(target.host, prefix=options.get("prefix", ""), **port)
         case "ifacialmocap":
             from sedtalker.live.ifacialmocap import IFacialMocapSender
 
             version = options.get("version", "1")
             if version not in ("1", "2"):
                 raise InputError(f"ifacialmocap version={version}: give 1 or 2")
-            return IFacialMocapSender(*place, push=_yes(target, "push", False), version=int(version))
+            return IFacialMocapSender(target.host, push=_yes(target, "push", False), version=int(version), **port)
         case "ws":
             from sedtalker.live.websocket import WebSocketSender
 
-            return WebSocketSender(*place, fps=fps, origin=options.get("origin"))
+            return WebSocketSender(target.host, fps=fps, origin=options.get("origin"), **port)
         case _:
             return LineSender(write, fps)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pictures
-from PIL import ImageOps
 
 from sedtalker.mesh.mesh import Floats, Ints, Mesh
 from sedtalker.mesh.rasteriser import kernel
@@ -33,6 +31,9 @@ def backdrop(behind: Background | NDArray[np.uint8] | str, width: int, height: i
     if isinstance(behind, str):
         return np.zeros((height, width, 3), dtype=np.float32)
     if isinstance(behind, np.ndarray):
+        from PIL import Image as Pictures
+        from PIL import ImageOps
+
         fitted = ImageOps.fit(Pictures.fromarray(behind), (width, height), Pictures.Resampling.LANCZOS)
         return to_linear(np.asarray(fitted, dtype=np.float32) / 255)
     top, bottom = behind if isinstance(behind[0], tuple) else (behind, behind)
