@@ -35,7 +35,7 @@ NOT_RUN = {
 """Words of commands that are checked and not run."""
 
 
-OTHERS = {"--nproc-per-node", "--streams"}
+OTHERS = {"--nproc-per-node", "--streams", "--help"}
 """Options of other programs."""
 
 
