@@ -40,8 +40,11 @@ class Container:
     options: dict[str, str] = field(default_factory=dict)
 
 
-_H264 = Container("libx264", "yuv420p", None, "aac", {"crf": "18", "preset": "veryfast"})
-"""18 looks lossless."""
+_X264 = {"crf": "18", "preset": "veryfast", "x264-params": "cpu-independent=1"}
+"""18 looks lossless. Where a side is not a multiple of 64, x264's AVX-512 code is not the same twice; code that is the
+same on every processor is."""
+_H264 = Container("libx264", "yuv420p", None, "aac", _X264)
+"""MP4, MOV and MKV."""
 _VP9 = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1", "auto-alt-ref": "0"}
 """Constant quality; alternative reference frames do not go with transparency."""
 CONTAINERS = {

@@ -136,7 +136,10 @@ def test_ctrl_c_leaves_the_face_at_rest(listening: socket.socket):
     port = listening.getsockname()[1]
     command = [sys.executable, "-m", "sedtalker", "live", "-", "--to", f"livelink://127.0.0.1:{port}"]
     with subprocess.Popen(
-        [*command, "--emotion", "happy:1"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=False
+        [*command, "--emotion", "happy:1"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     ) as live:
         assert live.stdin is not None
         assert live.stderr is not None

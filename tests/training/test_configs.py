@@ -112,7 +112,7 @@ def test_a_run_gets_a_folder_of_its_own() -> None:
         ("trainer=null", "trainer=null: this takes"),
         ("trainer.steps=abc", "trainer.steps=abc: Input should be a valid integer"),
         ("trainer.steps=0", "trainer.steps=0: Input should be greater"),
-        ("trainer.schedule=linear", "trainer.schedule=linear: Input should be 'cosine' or 'constant'"),
+        ("trainer.schedule=steps", "trainer.schedule=steps: Input should be 'cosine', 'constant' or 'linear'"),
         ("task=null", "task=null: Input should be a valid dictionary"),
         ("data=5", "data=5: Input should be a valid string"),
         ("+odd=1", "odd=1: Extra inputs are not permitted"),

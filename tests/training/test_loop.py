@@ -146,8 +146,8 @@ def test_a_loss_that_is_no_number_ends_the_run_in_words(tmp_path: Path) -> None:
 def test_settings_that_cannot_be() -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
         TrainerConfig(steps=1, run_dir="", accumulate=0)
-    with pytest.raises(ValidationError, match="'cosine' or 'constant'"):
-        TrainerConfig(steps=1, run_dir="", schedule="linear")  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="'cosine', 'constant' or 'linear'"):
+        TrainerConfig(steps=1, run_dir="", schedule="steps")  # type: ignore[arg-type]
 
 
 def test_the_preparation_and_every_step_are_reported_and_the_settings_kept(tmp_path: Path) -> None:
