@@ -118,8 +118,12 @@ def _moving(frames: int, threads: int, mesh: Mesh | None) -> Animation:
     face = Face.builtin() if mesh is None else Face.from_mesh(mesh)
     with torch_threads(threads):
         animation = Animator.from_pretrained()(speech_like(frames / 30.0 + 0.05), SAMPLE_RATE, face=face)
-    coefficients, head = animation.coefficients[:frames], animation.head_rotation[:frames]
-    return replace(animation, coefficients=coefficients, head_rotation=head, track=None)
+    return replace(
+        animation,
+        coefficients=animation.coefficients[:frames],
+        head_rotation=animation.head_rotation[:frames],
+        track=None,
+    )
 
 
 def measure_registration(threads: int) -> dict[str, Any]:
