@@ -3,11 +3,12 @@
 Everything that takes more than a second accepts a hook and calls it as ``hook(step, done, total)``: the name of the
 step, how much of it is done, and how much there is (0 where nobody knows). A step is finished when ``done`` reaches
 ``total``. The command line draws bars from it; the Blender add-on and other programs read it as JSON lines
-(``--progress json``). Messages go to ``logging``, not here.
+(``--progress json``). Messages go to ``logging``; ``messages_to`` says who gets them meanwhile.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -39,3 +40,19 @@ def counted(items: Iterable[Item], hook: Hook, step: str, total: int) -> Generat
         if count < total:
             hook(step, count, total)
     hook(step, max(count, total, 1), max(count, total, 1))
+
+
+@contextmanager
+def messages_to(handler: logging.Handler, level: int) -> Iterator[None]:
+    """Hand what the library logs from ``level`` on to ``handler``, and to nobody else, while the block runs."""
+    logger = logging.getLogger("sedtalker")
+    before = logger.level, logger.propagate
+    logger.setLevel(level)
+    logger.propagate = False  # other libraries put handlers on the root logger, which would print it twice
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]

@@ -123,20 +123,9 @@ class Settings(BaseModel):
         Raises:
             InputError: one of them cannot be used.
         """
-        from sedtalker.render.light import load_lighting
-        from sedtalker.render.picture import picture_size, read_background, viewpoint
+        from sedtalker.render.renderer import picture_options
 
-        if self.renderer == "pyrender":
-            from sedtalker.render.pyrender_backend import import_pyrender
-
-            import_pyrender()
-        return {
-            "size": picture_size(self.size),
-            "camera": viewpoint(self.camera),
-            "background": read_background(self.background),
-            "light": load_lighting(self.light),
-            "backend": self.renderer,
-        }
+        return picture_options(self.size, self.camera, self.background, self.light, self.renderer)
 
     def placed(self, base: Path) -> Settings:
         """The same settings with every file that they name as an absolute path; relative ones are below ``base``."""

@@ -21,7 +21,7 @@ from sedtalker.batch.log import DONE, FAILED, KEPT, Record
 from sedtalker.batch.opening import open_animator, open_diarizer, open_face
 from sedtalker.batch.settings import TRACK_SUFFIX, Settings, file_sha256
 from sedtalker.errors import InputError
-from sedtalker.progress import no_progress
+from sedtalker.progress import messages_to, no_progress
 from sedtalker.storage import LEFT_OVER, OutputFolder
 from sedtalker.version import __version__
 
@@ -250,16 +250,8 @@ def clear_left_over(folder: Path) -> None:
 @contextmanager
 def _notes_kept(notes: list[str], level: int = logging.WARNING) -> Iterator[None]:
     """Collect what the library logs while the block runs."""
-    logger, handler = logging.getLogger("sedtalker"), logging.Handler()
+    handler = logging.Handler()
     handler.emit = lambda record: notes.append(record.getMessage())  # type: ignore[method-assign]
     handler.setLevel(level)
-    before = logger.level, logger.propagate
-    logger.setLevel(level)
-    logger.propagate = False
-    logger.addHandler(handler)
-    try:
+    with messages_to(handler, level):
         yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]

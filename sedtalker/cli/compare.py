@@ -16,7 +16,7 @@ from sedtalker.cli.console import (
     write_json,
 )
 from sedtalker.cli.export import check_sound, find_animation
-from sedtalker.cli.picture import Backend, check_renderer
+from sedtalker.cli.picture import Backend
 from sedtalker.progress import one_step
 from sedtalker.storage import OutputFolder
 
@@ -44,6 +44,7 @@ def compare(
     from sedtalker.animation.animation import read_animation
     from sedtalker.render.comparison import align, differences, render_comparison
     from sedtalker.render.light import load_lighting
+    from sedtalker.render.renderer import check_renderer
     from sedtalker.render.video import check_video_name
 
     check_video_name(target)

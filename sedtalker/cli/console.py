@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 import typer
 
 from sedtalker.errors import InputError
+from sedtalker.progress import messages_to
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,17 +62,8 @@ class _MessageLines(logging.Handler):
 @contextmanager
 def messages_shown(quiet: bool = False) -> Iterator[None]:
     """Show what the library logs while the block runs; with ``quiet`` only what the user should know of the input."""
-    logger, handler = logging.getLogger("sedtalker"), _MessageLines()
-    before = logger.level, logger.propagate
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    logger.propagate = False  # other libraries put handlers on the root logger, which would print it twice
-    logger.addHandler(handler)
-    try:
+    with messages_to(_MessageLines(), logging.WARNING if quiet else logging.INFO):
         yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
 
 
 # --- Errors: one line and an exit code.

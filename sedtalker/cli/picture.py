@@ -48,14 +48,6 @@ FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a P
 """Pictures one by one."""
 
 
-def check_renderer(renderer: Backend) -> None:
-    """Raise ``InputError`` when the renderer that was asked for cannot work here, before anything else is done."""
-    if renderer == "pyrender":
-        from sedtalker.render.pyrender_backend import import_pyrender
-
-        import_pyrender()
-
-
 @dataclass(frozen=True)
 class Looks:
     """Options of a picture that were looked at before any work.
@@ -73,19 +65,9 @@ class Looks:
         Raises:
             InputError: one of them cannot be used.
         """
-        from sedtalker.render.light import load_lighting
-        from sedtalker.render.picture import picture_size, read_background, viewpoint
+        from sedtalker.render.renderer import picture_options
 
-        check_renderer(renderer)
-        return Looks(
-            {
-                "size": picture_size(size),
-                "camera": viewpoint(camera),
-                "background": read_background(background),
-                "light": load_lighting(light),
-                "backend": renderer,
-            }
-        )
+        return Looks(picture_options(size, camera, background, light, renderer))
 
     def check_file(self, path: Path) -> Path:
         """The path, if it can be written with these options; ``InputError`` if not."""

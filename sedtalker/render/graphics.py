@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from sedtalker.storage import whole_file
+from sedtalker.storage import user_cache, whole_file
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,7 @@ def ask_driver() -> str:
 
 
 def _place() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "sedtalker" / "graphics.json"
+    return user_cache() / "graphics.json"
 
 
 def _cards() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
@@ -11,7 +11,7 @@ from sedtalker.mesh.mesh import Floats, Mask, Mesh
 from sedtalker.render.camera import Camera
 from sedtalker.render.graphics import fastest_backend
 from sedtalker.render.light import Lighting, load_lighting
-from sedtalker.render.picture import Behind, Size, picture_size
+from sedtalker.render.picture import Behind, Size, picture_size, read_background, viewpoint
 from sedtalker.render.shading import Image
 
 Backend = Literal["auto", "numba", "pyrender"]
@@ -80,3 +80,27 @@ def make_renderer(
     from sedtalker.render.numba_backend import NumbaRenderer
 
     return NumbaRenderer(mesh, camera, (width, height), background, lighting, regions, threads)
+
+
+def check_renderer(renderer: Backend) -> None:
+    """Raise ``InputError`` when the renderer that was asked for cannot work here, before anything else is done."""
+    if renderer == "pyrender":
+        from sedtalker.render.pyrender_backend import import_pyrender
+
+        import_pyrender()
+
+
+def picture_options(size: Size, camera: str, background: str | None, light: str, renderer: Backend) -> dict[str, Any]:
+    """What ``render_video`` and ``render_sequence`` take beside the animation and the file, read from words.
+
+    Raises:
+        InputError: one of them cannot be used.
+    """
+    check_renderer(renderer)
+    return {
+        "size": picture_size(size),
+        "camera": viewpoint(camera),
+        "background": read_background(background),
+        "light": load_lighting(light),
+        "backend": renderer,
+    }

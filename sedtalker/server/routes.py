@@ -24,6 +24,7 @@ from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook
+from sedtalker.server.answers import error_answers
 from sedtalker.server.openapi import document
 from sedtalker.server.options import AnimateOptions, DiarizeOptions, parsed
 from sedtalker.server.service import Busy, Service
@@ -64,31 +65,10 @@ class Routes:
     def errors(self) -> dict[Any, Any]:
         """What is answered when something goes wrong."""
 
-        async def bad_input(request: Request, error: Exception) -> Response:
-            return JSONResponse({"error": str(error)}, 400)
-
-        async def known(request: Request, error: Exception) -> Response:
-            assert isinstance(error, HTTPException)
-            return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
-
         async def busy(request: Request, error: Exception) -> Response:
             return JSONResponse({"error": str(error)}, 503, headers={"Retry-After": "5"})
 
-        async def gone(request: Request, error: Exception) -> Response:
-            return Response(status_code=499)  # nobody reads it
-
-        async def unexpected(request: Request, error: Exception) -> Response:
-            said = f"something went wrong ({type(error).__name__}); the server's log says more"
-            return JSONResponse({"error": said}, 500)
-
-        return {
-            InputError: bad_input,
-            HTTPException: known,
-            Busy: busy,
-            Cancelled: busy,
-            ClientDisconnect: gone,
-            Exception: unexpected,
-        }
+        return {**error_answers("the server's log"), Busy: busy, Cancelled: busy}
 
     async def page(self, request: Request) -> Response:
         """``GET /``."""

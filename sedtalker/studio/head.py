@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 from contextlib import suppress
@@ -22,7 +21,7 @@ from sedtalker.face.builtin import FACES
 from sedtalker.metrics.motion import lip_aperture
 from sedtalker.render.camera import frame_head
 from sedtalker.render.renderer import make_renderer
-from sedtalker.storage import whole_file
+from sedtalker.storage import user_cache, whole_file
 from sedtalker.version import __version__
 
 Floats = NDArray[np.float32]
@@ -98,7 +97,7 @@ def face_picture(name: str) -> bytes:
     """
     if name not in FACES:
         raise InputError(f"there is no built-in face '{name}'")
-    kept = _cache_folder() / f"{__version__}-{name}.png"
+    kept = user_cache() / "studio" / f"{__version__}-{name}.png"
     with _DRAWING:
         with suppress(OSError):
             return kept.read_bytes()
@@ -108,8 +107,3 @@ def face_picture(name: str) -> bytes:
             with whole_file(kept) as temporary:
                 temporary.write_bytes(made)
     return made
-
-
-def _cache_folder() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "sedtalker" / "studio"

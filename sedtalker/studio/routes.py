@@ -47,14 +47,14 @@ from typing import Any
 
 import anyio
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
+from sedtalker.server.answers import error_answers
 from sedtalker.studio.document import Settings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
@@ -105,21 +105,7 @@ class Routes:
     def errors(self) -> dict[Any, Any]:
         """What is answered when something goes wrong."""
 
-        async def bad_input(request: Request, error: Exception) -> Response:
-            return JSONResponse({"error": str(error)}, 400)
-
-        async def known(request: Request, error: Exception) -> Response:
-            assert isinstance(error, HTTPException)
-            return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
-
-        async def gone(request: Request, error: Exception) -> Response:
-            return Response(status_code=499)  # nobody reads it
-
-        async def unexpected(request: Request, error: Exception) -> Response:
-            said = f"something went wrong ({type(error).__name__}); the terminal says more"
-            return JSONResponse({"error": said}, 500)  # and the server logs where
-
-        return {InputError: bad_input, HTTPException: known, ClientDisconnect: gone, Exception: unexpected}
+        return error_answers("the terminal")
 
     # --- The page.
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
-from sedtalker.storage import whole_file
+from sedtalker.storage import user_cache, whole_file
 from sedtalker.training.corpora.few_clips import few_clips
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.loop import CONFIG, fit, is_main_process, read_log
@@ -76,8 +76,7 @@ def config_folder() -> Path:
 
 def cache_folder(cache: str | None = None) -> Path:
     """Where decoded audio and features are kept: ``cache``, else ``sedtalker`` in the user's cache folder."""
-    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return Path(cache).expanduser() if cache else root / "sedtalker"
+    return Path(cache).expanduser() if cache else user_cache()
 
 
 def compose(overrides: Sequence[str]) -> dict[str, Any]:
