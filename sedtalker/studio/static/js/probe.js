@@ -33,6 +33,8 @@ export function startProbe(counters) {
     get latency() { return { last: latency.last, all: [...latency.all] }; },
     get memory() { return /** @type {any} */ (performance).memory?.usedJSHeapSize ?? null; },
     get webgl() { return stage.ready; },
+    /** whether the head stands still and is drawn as finely as it can be */
+    get still() { return !stage.ready || stage.still; },
     get jobs() { return [...store.jobs.values()]; },
     get live() { return liveNow(); },
     get region() { return store.region ? { ...store.region, loop: store.loop } : null; },

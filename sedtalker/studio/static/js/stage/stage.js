@@ -188,6 +188,17 @@ class Stage {
     this.redraw();
   }
 
+  /** @param {number} time @returns {boolean} whether the last picture is of this time and of what is known now */
+  _shows(time) {
+    const last = this._last;
+    return !this._dirty && !this.override && last.time === time && last.version === weights.a.version && last.b === weights.b.version;
+  }
+
+  /** @returns {boolean} whether the head stands still and is drawn as finely as it can be */
+  get still() {
+    return this._shows(clock.shownTime()) && !this.quality.moving;
+  }
+
   /** Draw if anything changed since the last time. @returns {boolean} whether it drew */
   frame() {
     if (!this.ready) {
@@ -195,8 +206,7 @@ class Stage {
       return false;
     }
     const time = clock.shownTime();
-    const last = this._last;
-    const still = !this._dirty && !this.override && last.time === time && last.version === weights.a.version && last.b === weights.b.version;
+    const still = this._shows(time);
     if (!still) this.quality.changed();
     const resized = this.quality.update(clock.playing || Boolean(this.override));
     if (resized) this._resize();
