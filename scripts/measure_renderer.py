@@ -27,7 +27,7 @@ import numpy as np
 
 from sedtalker import Animation, Animator, Face
 from sedtalker.render import frame_head, load_lighting
-from sedtalker.render.shading import to_linear
+from sedtalker.render.light import to_linear
 
 ROOT = Path(__file__).parents[1]
 """Of the repository."""

@@ -21,8 +21,7 @@ from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
-from sedtalker.render.light import default_colours
-from sedtalker.render.shading import to_linear
+from sedtalker.render.light import default_colours, to_linear
 from sedtalker.version import __version__
 
 _LEAST_OFFSET = 3e-5

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from sedtalker.export.arkit import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Floats, Ints, Material
+from sedtalker.mesh.mesh import Floats, Ints, Material, weld_map, welded_normals
 from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
-from sedtalker.render.shading import weld_map, welded_normals
 
 Targets = Literal["few", "arkit", "all"]
 """How a caller asks for blend shapes, see ``choose_targets``."""

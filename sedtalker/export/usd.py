@@ -17,8 +17,7 @@ from sedtalker.export.formats import ExportFormat
 from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.mesh.mesh import Floats
-from sedtalker.render.light import default_colours
-from sedtalker.render.shading import to_linear
+from sedtalker.render.light import default_colours, to_linear
 from sedtalker.storage import whole_file
 from sedtalker.version import __version__
 

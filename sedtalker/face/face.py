@@ -118,6 +118,10 @@ class FaceSources(Protocol):
         """See ``Face.save``."""
 
 
+_PIECE = 6144
+"""Columns of the basis that are turned to double precision at a time."""
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """A mesh that can be animated by a few coefficients a frame.
@@ -230,8 +234,11 @@ class Face:
     @cached_property
     def gram(self) -> NDArray[np.float64]:
         """(K + C, K + C) inner products of the basis: the energy of any motion without its vertices, metres²."""
-        flat = self.flat_basis.astype(np.float64)
-        return np.asarray(flat @ flat.T)
+        products = np.zeros((len(self.basis), len(self.basis)))
+        for start in range(0, self.flat_basis.shape[1], _PIECE):
+            piece = self.flat_basis[:, start : start + _PIECE].astype(np.float64)
+            products += piece @ piece.T
+        return products
 
     def with_rest(self, coefficients: NDArray[np.floating]) -> Floats:
         """Coefficients (T, k) of the first k shapes, the other shapes at zero: (T, K)."""

@@ -155,6 +155,27 @@ def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
     return (normals / np.where(length < 1e-20, 1.0, length)).astype(np.float32)
 
 
+def welded_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
+    """``vertex_normals``, where vertices with the same entry of ``weld`` (V,) share theirs: smooth across seams."""
+    return vertex_normals(vertices, weld[triangles])[weld]
+
+
+def weld_map(mesh: Mesh) -> Ints:
+    """(V,) first vertex at the same place with much the same normal, so that split vertices shade smoothly."""
+    vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float32)
+    own = np.arange(len(vertices), dtype=np.int32)
+    if len(vertices) == 0:
+        return own
+    normals = vertex_normals(vertices, mesh.triangles)
+    grain = max(float(np.ptp(vertices, axis=0).max()), 1e-12) * 1e-5
+    _, first, place = np.unique(
+        np.round(vertices / grain).astype(np.int64), axis=0, return_index=True, return_inverse=True
+    )
+    twin = first[place.reshape(-1)].astype(np.int32)
+    alike = (normals * normals[twin]).sum(axis=1) > 0.5
+    return np.where(alike, twin, own).astype(np.int32)
+
+
 # --- All that a mesh file holds of a face: the mesh, and the blend shapes it may come with.
 
 

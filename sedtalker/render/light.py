@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sedtalker.errors import InputError
@@ -21,6 +22,12 @@ Background = Colour | tuple[Colour, Colour]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _PLAIN = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Files of lights hold what is documented and nothing else."""
+
+
+def to_linear(colours: NDArray[np.floating]) -> Floats:
+    """SRGB in [0, 1] to linear light (IEC 61966-2-1)."""
+    clipped = np.clip(np.asarray(colours, dtype=np.float32), 0.0, 1.0)
+    return np.where(clipped <= 0.04045, clipped / 12.92, ((clipped + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 @dataclass(frozen=True)

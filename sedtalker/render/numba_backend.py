@@ -10,24 +10,22 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from sedtalker.mesh.mesh import Floats, Mask, Mesh
+from sedtalker.mesh.mesh import Floats, Mask, Mesh, weld_map
 from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.fragments import dim, shade, spread
-from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, triangle_parts
+from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import Behind
 from sedtalker.render.shading import (
     Image,
     backdrop,
+    compiled_normals,
     encode_table,
     light_table,
     material_table,
     pack,
     tap_table,
-    to_linear,
-    weld_map,
-    welded_normals,
 )
 
 SHADOW_SIZE = 400
@@ -148,7 +146,7 @@ class NumbaRenderer:
         points, screen, seen = self._project(vertices)
         light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours))
         parts = self._own_parts if colours is None else self._parts
-        normals = welded_normals(points, self._triangles, self._weld)
+        normals = compiled_normals(points, self._triangles, self._weld)
         corners = pack(screen, normals, light)
         image = self._empty.copy()
         materials, taps, encode = self._tables

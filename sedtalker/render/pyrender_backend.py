@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError, extra
-from sedtalker.mesh.mesh import Floats, Mask, Mesh
+from sedtalker.mesh.mesh import Floats, Mask, Mesh, weld_map
 from sedtalker.render.camera import Camera
-from sedtalker.render.light import MATERIALS, Lighting, default_colours, triangle_parts
+from sedtalker.render.light import MATERIALS, Lighting, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import Behind
-from sedtalker.render.shading import Image, backdrop, to_linear, weld_map, welded_normals
+from sedtalker.render.shading import Image, backdrop, compiled_normals
 
 _NO_GL = (
     "the pyrender backend needs EGL, which was not found: on Debian or Ubuntu install the packages libegl1 and libgl1, "
@@ -121,7 +121,7 @@ class PyrenderRenderer:
     def _rows(self, vertices: Floats, colours: Floats) -> Floats:
         """(V, 10) position, normal and colour of each vertex, as pyrender lays them out."""
         points = np.ascontiguousarray(vertices, dtype=np.float32)
-        normals = welded_normals(points, self._triangles, self._weld)
+        normals = compiled_normals(points, self._triangles, self._weld)
         return np.concatenate([points, normals, colours, np.ones((len(points), 1), np.float32)], axis=1)
 
     def _add_parts(

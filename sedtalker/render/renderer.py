@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
@@ -12,7 +12,9 @@ from sedtalker.render.camera import Camera
 from sedtalker.render.graphics import fastest_backend
 from sedtalker.render.light import Lighting, load_lighting
 from sedtalker.render.picture import Behind, Size, picture_size, read_background, viewpoint
-from sedtalker.render.shading import Image
+
+if TYPE_CHECKING:
+    from sedtalker.render.shading import Image
 
 Backend = Literal["auto", "numba", "pyrender"]
 """``numba`` needs no graphics library; ``pyrender`` needs EGL; ``auto`` is pyrender on a real GPU, else numba."""

@@ -19,8 +19,7 @@ from sedtalker.export.glb import split_at_seams, write_animation_glb, write_glb
 from sedtalker.face.face import Face, head_weights, turn_head
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.gltf import GltfFile
-from sedtalker.mesh.mesh import Mesh
-from sedtalker.render.shading import weld_map, welded_normals
+from sedtalker.mesh.mesh import Mesh, weld_map, welded_normals
 from tests.support.cube import CORNERS, cube_face, cube_mesh
 from tests.support.exports import read_glb_animation
 from tests.support.moving import speaking_face

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Mesh, from_triangles
+from sedtalker.mesh.mesh import Mesh, from_triangles, weld_map
 from sedtalker.render import frame_head, make_renderer
-from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
-from sedtalker.render.shading import to_linear, weld_map
+from sedtalker.render.light import MATERIALS, part_of_group, to_linear, triangle_parts
 from tests.support.ball import ball
 
 GREEN = (0.0, 1.0, 0.0)
