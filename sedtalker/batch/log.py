@@ -154,7 +154,7 @@ def _records(path: Path) -> Iterator[Record | None]:
 
 # --- The lock.
 
-WAIT = 3.0
+WAIT = 15.0
 """Seconds that a run waits for the lock before it gives up."""
 
 

@@ -73,9 +73,9 @@ def open_diarizer(model: str | None, encoder: str | None, trust: float, device: 
 
     whisper, folder = hub_encoder(encoder)
     if whisper:
-        if model is not None and model not in DIARIZERS:
+        if model is not None and model not in DIARIZERS and not Path(model).is_dir():
             raise InputError("--encoder chooses among the built-in diarizers; leave --model out")
-        model = "whisper-base"
+        model = model if model is not None and Path(model).is_dir() else "whisper-base"
     return Diarizer.from_pretrained(model or "diarizer", device, encoder=folder, trust=trust)
 
 

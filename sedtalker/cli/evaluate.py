@@ -179,6 +179,33 @@ def transfer(
     print(transfer_table(result), end="")
 
 
+@app.command(help=help_text("adaptation", "What sedtalker adapt gains on corpora the weights were not trained on."))
+@fail_clearly
+def adaptation(
+    data: Data = None,
+    model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
+    encoder: Annotated[
+        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
+    ] = None,
+    clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of each corpus.")] = None,
+    strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far the diarizer is moved.")] = 0.5,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.adaptation import adaptation_table, corpora_of, evaluate_adaptation
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_adaptation(find_data(data), model, encoder, clips, strength, shown.hook)
+    if json:
+        _show(metrics, json)
+        return
+    endings = tuple(f"_{name}" for name in corpora_of(metrics))
+    _show({key: value for key, value in metrics.items() if not key.endswith(endings)}, json)
+    print("\n" + adaptation_table(metrics), end="")
+
+
 @app.command(help=help_text("decoder", "Motion metrics on held-out sentences, with static and shuffled controls."))
 @fail_clearly
 def decoder(

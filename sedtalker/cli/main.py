@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sedtalker.cli import checkpoint, data, evaluate, face, mesh
+from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
 from sedtalker.cli.benchmark import benchmark
@@ -33,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PANELS = {
-    "Speech to face": (animate, studio, diarize, batch, report),
+    "Speech to face": (animate, studio, diarize, adapt, batch, report),
     "Live and for other programs": (live, play, stream, serve),
     "Files": (export, render, compare, style),
     "Train and measure": (train, benchmark),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, as_audio
-from sedtalker.checkpoint import builtin_checkpoint, read_config
+from sedtalker.checkpoint import builtin_checkpoint, read_config, write_checkpoint
+from sedtalker.emotion.adaptation import STRENGTH, Fit, Speech, adapted, adapted_card, check_fit, fit_of, speech_of
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
 from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.inference import (
@@ -63,6 +65,8 @@ class Diarizer:
         encoder: gives the features that the network reads.
         labels: the categories, in the order of the posterior.
         classifier: a classifier of the hub that gives the categories, or None.
+        folder: the checkpoint that the weights come from, or None.
+        fit: what ``adapt`` found out about the recordings it was adapted to, or None.
     """
 
     def __init__(
@@ -87,8 +91,10 @@ class Diarizer:
         """
         self.network, self.encoder, self.rule, self.classifier = network, encoder, rule, classifier
         self.name, self.licence = name, licence
+        self.folder: Path | None = None
+        self.fit: Fit | None = None
         self.labels = network.config.labels
-        self.device = str(next(network.parameters()).device)
+        self.device = _device(network)
 
     @classmethod
     def from_pretrained(
@@ -126,7 +132,9 @@ class Diarizer:
             backbone = backbone.model_copy(update={"name": str(encoder)})
         opened = open_trained_encoder(folder, backbone, device)
         licence, rule = read_config(folder).licence, TrackRule(trust=trust)
-        return cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
+        made = cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
+        made.folder = folder
+        return made
 
     def to(self, device: str) -> Diarizer:
         """The same diarizer, encoder, trust and all, on another device; this one stays where it is."""
@@ -136,8 +144,14 @@ class Diarizer:
         network, encoder, classifier = deepcopy((self.network, self.encoder, self.classifier))
         if classifier is not None:
             classifier.model.to(device)
-        named = {"name": self.name, "licence": self.licence}
-        return Diarizer(network.to(device), encoder.to(device), **named, rule=self.rule, classifier=classifier)
+        return self._with(network.to(device), encoder=encoder.to(device), classifier=classifier)
+
+    def _with(self, network: DiarizerNetwork, **parts: Any) -> Diarizer:
+        """The same diarizer with another network, and other parts where given."""
+        made = copy(self)
+        for name, part in {"network": network, "device": _device(network), **parts}.items():
+            setattr(made, name, part)
+        return made
 
     def __call__(
         self,
@@ -196,6 +210,51 @@ class Diarizer:
         """
         return enrol(self.network, (self.encoder(as_audio(recording)) for recording in recordings))
 
+    def speech(self, recording: Recording, rate: int | None = None, max_seconds: float = 3600.0) -> list[Speech]:
+        """What ``adapt`` needs of a recording, in pieces of ten seconds of speech; empty where nobody speaks.
+
+        Raises:
+            InputError: the sound cannot be read, or a classifier of the hub gives the categories.
+        """
+        if self.classifier is not None:
+            raise InputError(f"{self.name}: only SEDTalker's own diarizers can be adapted")
+        with torch_threads(self._threads):
+            return speech_of(self.network, self.encoder(as_audio(recording, rate, max_seconds)))
+
+    def adapt(self, recordings: Iterable[Recording], strength: float = STRENGTH) -> Diarizer:
+        """A diarizer that fits recordings of one kind better: a language, a studio, a telephone line. Needs no labels.
+
+        Args:
+            recordings: of that kind, five or more with speech in them, in all the moods that occur.
+            strength: how far, 0 to 1; see ``sedtalker.emotion.adaptation``.
+
+        Raises:
+            InputError: a sound cannot be read, or there is too little speech to tell.
+        """
+        return self.adapt_to([piece for recording in recordings for piece in self.speech(recording)], strength)
+
+    def adapt_to(self, speech: Sequence[Speech], strength: float = STRENGTH) -> Diarizer:
+        """``adapt`` for recordings that ``speech`` has read already."""
+        with torch_threads(1):
+            fit = fit_of(self.network, speech, strength) if speech else Fit(0, 0.0, 0.0, 0.0)
+        check_fit(fit)
+        return self._with(adapted(self.network, speech, strength), name=f"{self.name}, adapted", fit=fit)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a checkpoint folder that ``from_pretrained`` and ``--model`` open.
+
+        Raises:
+            InputError: it cannot be written there, or these weights are not from a checkpoint.
+        """
+        if self.folder is None or self.classifier is not None:
+            raise InputError(f"{self.name}: only diarizers from a checkpoint can be saved")
+        config = read_config(self.folder)
+        if self.fit is not None:  # figures of other recordings are no longer its own
+            config = config.model_copy(update={"metrics": {}, "held_out": {}})
+        card = (self.folder / "README.md").read_text(encoding="utf-8")
+        card = card if self.fit is None else adapted_card(card, self.fit)
+        write_checkpoint(Path(folder), config, self.network.state_dict(), card)
+
     def stream(
         self,
         look_ahead: float = LOOK_AHEAD_SECONDS,
@@ -229,6 +288,10 @@ class Diarizer:
         """Threads that pay: transformers of a hundred million weights use all cores, the built-in networks one."""
         large = self.classifier is not None or self.network.config.backbone is not None
         return (os.cpu_count() or 1) if large else 1
+
+
+def _device(network: DiarizerNetwork) -> str:
+    return str(next(network.parameters()).device)
 
 
 def _builtin(name: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -166,6 +166,23 @@ def unfamiliarity(diarizer: DiarizerNetwork, features: SpeechFeatures) -> float:
     rows, _ = diarizer.describe(_window(diarizer, features, slice(0, round(WINDOW_SECONDS * features.clock.rate))))
     apart = ((rows[0] - diarizer.mean) * diarizer.scale)[:, known]
     return float(apart.square().mean(-1).sqrt().median())
+
+
+@torch.no_grad()
+def described(diarizer: DiarizerNetwork, features: SpeechFeatures) -> Iterator[torch.Tensor]:
+    """The functionals (N, F) that the network reads, a row each 160 ms, in windows of a minute; see ``describe``.
+
+    Raises:
+        InputError: the features are those of another encoder.
+    """
+    _check_encoder(diarizer, features)
+    step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
+    margin = -(-diarizer.context // ROW) * ROW
+    for start in range(0, len(features), step):
+        first = max(0, start - margin)
+        rows, _ = diarizer.describe(_window(diarizer, features, slice(first, start + step + margin)))
+        lead, count = (start - first) // ROW, -(-(min(start + step, len(features)) - start) // ROW)
+        yield rows[0, lead : lead + count]
 
 
 def frame_emotions(

@@ -140,3 +140,18 @@ TRANSFER = (
     Measure("development_uar", "`zero_shot_uar` of the corpora that the recipe was chosen on", "neither"),
 )
 """Of ``evaluate_transfer``; only corpora that the weights were not trained on count."""
+
+ADAPTATION = (
+    Measure("adapt_gain", "recall over own categories gained by `sedtalker adapt`, mean of unseen corpora", asked=0.06),
+    Measure("adapt_gain_low", "lower end of its 95 % interval, clips resampled within corpora", "neither"),
+    Measure("adapt_gain_high", "upper end of the interval", "neither"),
+    Measure("adapt_gain_worst", "the same gain, worst corpus", asked=-0.02),
+    Measure("source_uar", "recall before, mean of the same corpora", "neither"),
+    Measure("adapted_uar", "recall adapted to the other half of the corpus, without labels"),
+    Measure("adapted_few", "recall adapted to ten recordings"),
+    Measure("adapted_one_emotion", "recall adapted to recordings of one emotion only, drawn at random"),
+    Measure("source_angry_as_happy", "share of angry clips called happy before", "lower"),
+    Measure("adapted_angry_as_happy", "share of angry clips called happy when adapted", "lower"),
+    hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
+)
+"""Of ``evaluate_adaptation``."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from sedtalker.training.evaluation.emotion_measures import (
+    ADAPTATION,
     CROSS_CORPUS,
     DIARIZER,
     ENROLMENT,
@@ -120,6 +121,7 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "streaming": STREAMING,
     "cross-corpus": CROSS_CORPUS,
     "transfer": TRANSFER,
+    "adaptation": ADAPTATION,
     "vertex-decoder": VERTEX_DECODER,
     "registration": REGISTRATION,
 }

@@ -80,14 +80,16 @@ def evaluate_transfer(
     Raises:
         InputError: no such weights, or no labelled corpus in the folder.
     """
-    listed = _listed(data)
-    every = _clips_by_corpus(listed)
+    listed = listed_clips(data)
+    every = clips_by_corpus(listed)
     diarizer = Diarizer.from_pretrained(model, encoder=encoder)
     trained_on = training_lines(model)
     known = corpora()
     roles = {name: corpus_role(known[name], trained_on) for name in every}
     labelled = {name: _scored(found, roles[name]) for name, found in every.items() if known[name].categories}
-    labelled = {name: _chosen(c, clips) for name, c in labelled.items() if len({_labels(clip)[0] for clip in c}) > 1}
+    labelled = {
+        name: balanced_clips(c, clips) for name, c in labelled.items() if len({_labels(clip)[0] for clip in c}) > 1
+    }
     if not labelled:
         raise InputError(f"{data}/audio: no corpus with emotion labels; sedtalker data list names those that are read")
     results = {}
@@ -99,7 +101,7 @@ def evaluate_transfer(
     for name in [name for name in NARRATION if name in every]:
         held_out = [c for c in every[name] if c.split != "train"]
         read = held_out if name == "librispeech" or roles[name] == "in-domain" else every[name]
-        found = _chosen(read, clips)
+        found = balanced_clips(read, clips)
         if found:
             shown = [_shown_emotional(diarizer, c) for c in counted(found, hook, f"reading {name}", len(found))]
             narration[name] = _ratio(shown)
@@ -149,14 +151,14 @@ def corpus_role(corpus: SpeechCorpus, trained_on: Iterable[str]) -> Role:
     return "development" if corpus.name in DEVELOPMENT else "other"
 
 
-def _listed(data: Path) -> list[Clip]:
+def listed_clips(data: Path) -> list[Clip]:
     """All clips of the manifest, or of the corpora that lie there as they are published."""
     if (data / "audio" / "manifest.csv").is_file():
         return read_manifest(data)
     return [clip for clips, _ in index_corpora(data).values() for clip in clips]
 
 
-def _clips_by_corpus(listed: Iterable[Clip]) -> dict[str, list[Clip]]:
+def clips_by_corpus(listed: Iterable[Clip]) -> dict[str, list[Clip]]:
     """Clips of labelled corpora and of narration whose files are there, by the name in the registry."""
     found: dict[str, list[Clip]] = {}
     for clip in listed:
@@ -171,7 +173,7 @@ def _scored(clips: Sequence[Clip], role: Role) -> list[Clip]:
     return [c for c in labelled if c.split == "test"] if role == "in-domain" else labelled
 
 
-def _chosen(clips: Sequence[Clip], count: int | None) -> list[Clip]:
+def balanced_clips(clips: Sequence[Clip], count: int | None) -> list[Clip]:
     """At most so many clips by the hash of their names, each emotion in turn."""
     if count is None:
         return list(clips)

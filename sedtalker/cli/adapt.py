@@ -1,0 +1,122 @@
+"""``sedtalker adapt``: a diarizer for one's own recordings, from recordings without labels."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sedtalker.cli import options as o
+from sedtalker.cli.console import (
+    ForceOption,
+    JsonOption,
+    ProgressOption,
+    QuietOption,
+    ShownProgress,
+    fail_clearly,
+    write_json,
+)
+from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sedtalker.batch.inputs import Item
+    from sedtalker.emotion.adaptation import Fit
+    from sedtalker.emotion.adaptation_report import Report, SpokenRecording
+    from sedtalker.emotion.diarizer import Diarizer
+    from sedtalker.progress import Hook
+
+LABEL = "label"
+"""Column of a table with the category of each recording, for the report alone."""
+
+
+@fail_clearly
+def adapt(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Recordings of one kind, folders, globs, or a table (.csv, .jsonl) of them.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the adapted weights, for --model.")],
+    model: Annotated[str | None, typer.Option(help="What is adapted: a diarizer's folder; default: built in.")] = None,
+    encoder: o.EncoderOption = None,
+    strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far it moves; 0: not at all.")] = 0.5,
+    pattern: Annotated[list[str] | None, typer.Option(help="Names that count in folders, as '*.wav'.")] = None,
+    device: o.DeviceOption = "auto",
+    max_seconds: o.MaxSecondsOption = 3600.0,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    progress: ProgressOption = "bar",
+    as_json: JsonOption = False,
+) -> None:
+    """Fit the diarizer to a language, a studio, a telephone line: from five or more recordings, without labels.
+
+    A table with a column "label" also gets recalls before and after, each recording judged without itself.
+    """
+    if (output.exists() and not output.is_dir()) or (output.is_dir() and any(output.iterdir()) and not force):
+        raise InputError(f"{output} exists; use --force to overwrite")
+    from sedtalker.batch.inputs import find_items
+    from sedtalker.batch.manifest import MANIFESTS
+    from sedtalker.batch.settings import Settings
+
+    tables = any(Path(given).suffix.lower() in MANIFESTS for given in inputs)
+    items = find_items(inputs, output, Settings(), pattern or (), (LABEL,) if tables else ())
+    check_labels(items)
+    from sedtalker.emotion.adaptation_report import report_adaptation
+    from sedtalker.nn import torch_threads
+
+    diarizer = o.open_diarizer(model, encoder, 1.0, device)
+    with ShownProgress(progress, quiet) as shown:
+        read = read_speech(diarizer, items, max_seconds, shown.hook)
+        made = diarizer.adapt_to([piece for recording in read for piece in recording.speech], strength)
+        with torch_threads(1):
+            report = report_adaptation(diarizer.network, read, strength)
+    made.save(output)
+    assert made.fit is not None
+    if as_json:
+        write_json({"folder": str(output), **asdict(made.fit), **asdict(report)})
+    else:
+        print(described(made.fit, report))
+        print(output)
+
+
+def check_labels(items: Sequence[Item]) -> None:
+    """Raise ``InputError`` where a label of a table is no category."""
+    from sedtalker.emotion.track import CATEGORIES
+
+    for item in items:
+        label = item.columns.get(LABEL)
+        if label is not None and label not in CATEGORIES:
+            raise InputError(f"{item.audio}: the label '{label}' is none of {', '.join(CATEGORIES)}")
+
+
+def read_speech(diarizer: Diarizer, items: Sequence[Item], max_seconds: float, hook: Hook) -> list[SpokenRecording]:
+    """The speech of every recording, with its label."""
+    from sedtalker.emotion.adaptation_report import SpokenRecording
+    from sedtalker.progress import counted
+
+    read = []
+    for item in counted(items, hook, "reading the recordings", len(items)):
+        speech = diarizer.speech(item.audio, max_seconds=max_seconds)
+        read.append(SpokenRecording(tuple(speech), item.columns.get(LABEL)))
+    return read
+
+
+def described(fit: Fit, report: Report) -> str:
+    """The report for a terminal."""
+    recordings, spoken = report.recordings
+    lines = [
+        f"{recordings} recordings, speech in {spoken}: {fit.seconds:.0f} s in {fit.pieces} pieces",
+        f"usual speech is {fit.distance:.2f} deviations from that of training",
+        f"halves of the recordings agree on {fit.agreement:.0%} of the answers",
+        "",
+        f"{'answers':<12}before   after",
+    ]
+    lines += [f"{name:<12}{share:>6.0%}  {report.after[name]:>6.0%}" for name, share in report.before.items()]
+    if report.recall_before is not None and report.recall_after is not None:
+        lines += [
+            "",
+            f"recall of {report.labelled} with a label: {report.recall_before:.2f} -> {report.recall_after:.2f}",
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,143 @@
+"""A diarizer made to fit recordings of one kind, without labels.
+
+Recordings of another language, studio or microphone lie elsewhere among the functionals than those of training, all of
+them in the same direction, and further apart than emotions are. So the mean that is taken off the functionals moves
+part of the way from that of training to theirs (cepstral mean normalisation, for functionals: Schuller et al. 2010,
+"Cross-corpus acoustic emotion recognition", normalise each corpus alike). No weight is trained, and what comes out is
+an ordinary checkpoint.
+
+The mean of speech in one emotion only would take that emotion for usual. Moving half of the way costs little then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sedtalker.audio.activity import speech_activity
+from sedtalker.emotion.inference import described
+from sedtalker.emotion.network import ROW, DiarizerNetwork, average_posterior
+from sedtalker.errors import InputError
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+
+STRENGTH = 0.5
+"""How much of the way the mean moves; chosen on corpora that were never trained on (``docs/adapt.md``)."""
+PIECE_SECONDS = 10.0
+"""A longer recording counts as several, each of about so much speech."""
+FEWEST = 5
+"""Recordings, or pieces of them, below which there is no telling what is usual."""
+AGREEMENT = 0.5
+"""Share of answers on which the halves of the recordings must agree. It tells of too few recordings, not of a gain."""
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """What the functionals say of a piece of speech.
+
+    Attributes:
+        rows: (N, F) functionals, one row each 160 ms of speech.
+    """
+
+    rows: Tensor
+
+    @property
+    def seconds(self) -> float:
+        """Of speech, about."""
+        return len(self.rows) * ROW / FRAME_CLOCK.rate
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a diarizer fits recordings, and how sure that is.
+
+    Attributes:
+        pieces: recordings, or parts of long ones.
+        seconds: of speech.
+        agreement: share of pieces that get the same category from diarizers adapted to either half of the others.
+        distance: of the usual speech of the recordings from that of training, in deviations (root mean square).
+    """
+
+    pieces: int
+    seconds: float
+    agreement: float
+    distance: float
+
+
+@torch.no_grad()
+def speech_of(network: DiarizerNetwork, features: SpeechFeatures) -> list[Speech]:
+    """The functionals of a recording where somebody speaks, in pieces of about ``PIECE_SECONDS``; none without speech.
+
+    Raises:
+        InputError: the features are those of another encoder.
+    """
+    rows = torch.cat([part.cpu() for part in described(network, features)])
+    active = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
+    spoken = torch.from_numpy(active)[ROW // 2 :: ROW]
+    rows = rows[: len(spoken)][spoken[: len(rows)]]
+    pieces = max(1, round(len(rows) * ROW / FRAME_CLOCK.rate / PIECE_SECONDS))
+    return [Speech(part) for part in rows.chunk(pieces) if len(part)]
+
+
+@torch.no_grad()
+def adapted(network: DiarizerNetwork, speech: Sequence[Speech], strength: float = STRENGTH) -> DiarizerNetwork:
+    """A copy of a network whose mean has moved towards that of the pieces, each counting alike.
+
+    Args:
+        network: a diarizer; one without functionals of a known mean cannot be adapted.
+        speech: at least one piece.
+        strength: 0 leaves the network as it is, 1 moves the mean all the way.
+    """
+    changed = deepcopy(network)
+    changed.mean += strength * (_usual(speech).to(changed.mean) - changed.mean)
+    return changed
+
+
+@torch.no_grad()
+def fit_of(network: DiarizerNetwork, speech: Sequence[Speech], strength: float = STRENGTH) -> Fit:
+    """What there is to know about an adaptation before it is used."""
+    halves = [adapted(network, speech[k::2] or speech, strength) for k in range(2)]
+    answers = [torch.stack([log_posterior(half, piece).argmax() for piece in speech]) for half in halves]
+    same = float((answers[0] == answers[1]).float().mean())
+    known = network.scale != 1.0
+    apart = ((_usual(speech).to(network.mean) - network.mean) * network.scale)[known]
+    return Fit(len(speech), sum(p.seconds for p in speech), same, float(apart.square().mean().sqrt()))
+
+
+def check_fit(fit: Fit, agreement: float = AGREEMENT) -> None:
+    """Refuse an adaptation that would rest on too little.
+
+    Raises:
+        InputError: too few pieces of speech, or their halves lead to different answers.
+    """
+    if fit.pieces < FEWEST:
+        raise InputError(
+            f"{fit.pieces} recordings with speech are too few to tell what is usual in them: give {FEWEST} or more"
+        )
+    if fit.agreement < agreement:
+        raise InputError(
+            f"the recordings are too few or too different: adapted to either half of them, the diarizer agrees with "
+            f"itself on {fit.agreement:.0%} of them, {agreement:.0%} are needed; give more recordings of one kind"
+        )
+
+
+def log_posterior(network: DiarizerNetwork, piece: Speech) -> Tensor:
+    """The mean log-posterior (C,) of a piece of speech."""
+    scores = network(piece.rows.to(network.mean))
+    return average_posterior(scores.logits, network.config.temperature).clamp_min(1e-9).log().mean(0)
+
+
+def adapted_card(card: str, fit: Fit) -> str:
+    """The model card of adapted weights: that of the weights before, and what was done. No recording is named."""
+    return (
+        f"{card.rstrip()}\n\n## Adapted\nThe mean of the functionals was moved by `sedtalker adapt` to fit "
+        f"{fit.pieces} recordings or parts of them, {fit.seconds:.0f} s of speech without labels. Halves of them agree "
+        f"on {fit.agreement:.0%} of the answers. The figures above are those before.\n"
+    )
+
+
+def _usual(speech: Sequence[Speech]) -> Tensor:
+    return torch.stack([piece.rows.mean(0) for piece in speech]).mean(0)

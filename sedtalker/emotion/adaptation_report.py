@@ -1,0 +1,100 @@
+"""What an adaptation changes: answers before and after, and recall where the recordings have labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sedtalker.emotion.adaptation import Speech, adapted, log_posterior
+from sedtalker.emotion.network import DiarizerNetwork
+
+FOLDS = 5
+"""Parts of the labelled recordings, each scored by a diarizer that was adapted to the others."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpokenRecording:
+    """A recording that was read.
+
+    Attributes:
+        speech: its pieces; none where nobody speaks.
+        label: its category by hand, or None.
+    """
+
+    speech: tuple[Speech, ...]
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """An adaptation in figures.
+
+    Attributes:
+        recordings: how many were read, and in how many of them somebody speaks.
+        before: share of them that gets each category before.
+        after: the same afterwards, each recording by a diarizer that was adapted without it.
+        labelled: how many have a label.
+        recall_before: mean recall over the categories that have labels; None without labels.
+        recall_after: the same afterwards, each recording by a diarizer that was adapted without it.
+    """
+
+    recordings: tuple[int, int]
+    before: dict[str, float]
+    after: dict[str, float]
+    labelled: int
+    recall_before: float | None
+    recall_after: float | None
+
+
+@torch.no_grad()
+def report_adaptation(network: DiarizerNetwork, recordings: Iterable[SpokenRecording], strength: float) -> Report:
+    """Before and after, of recordings that each are left out of the adaptation that they are judged with."""
+    every = list(recordings)
+    spoken = [r for r in every if r.speech]
+    labels = network.config.labels
+    before = answers([network] * len(spoken), spoken)
+    after = answers(adapted_without(network, spoken, strength), spoken)
+    known = [k for k, recording in enumerate(spoken) if recording.label is not None]
+    truth = np.array([labels.index(str(spoken[k].label)) for k in known], dtype=np.int64)
+    return Report(
+        (len(every), len(spoken)),
+        _shares(before, labels),
+        _shares(after, labels),
+        len(known),
+        _recall(truth, before[known]) if known else None,
+        _recall(truth, after[known]) if known else None,
+    )
+
+
+def adapted_without(
+    network: DiarizerNetwork, recordings: Sequence[SpokenRecording], strength: float
+) -> list[DiarizerNetwork]:
+    """For each recording a network adapted to others: every ``FOLDS``-th shares one."""
+    folds = min(FOLDS, len(recordings))
+    made = []
+    for fold in range(folds):
+        others = [piece for k, r in enumerate(recordings) if k % folds != fold for piece in r.speech]
+        made.append(adapted(network, others, strength) if others else network)
+    return [made[k % folds] for k in range(len(recordings))]
+
+
+def answers(networks: Sequence[DiarizerNetwork], recordings: Sequence[SpokenRecording]) -> NDArray[np.int64]:
+    """The most probable category of each recording, by its network."""
+    found = []
+    for network, recording in zip(networks, recordings, strict=True):
+        scores = torch.stack([log_posterior(network, piece) for piece in recording.speech])
+        seconds = torch.tensor([piece.seconds for piece in recording.speech])
+        found.append(int((scores * seconds[:, None]).sum(0).argmax()))
+    return np.array(found, dtype=np.int64)
+
+
+def _shares(found: NDArray[np.int64], labels: Sequence[str]) -> dict[str, float]:
+    return {label: float(np.mean(found == k)) if len(found) else 0.0 for k, label in enumerate(labels)}
+
+
+def _recall(truth: NDArray[np.int64], found: NDArray[np.int64]) -> float:
+    return float(np.mean([np.mean(found[truth == k] == k) for k in np.unique(truth)]))

@@ -1,0 +1,58 @@
+"""What adaptation gains, on a made-up corpus whose answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.emotion.adaptation import Speech
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.training.evaluation.adaptation import (
+    EncodedCorpus,
+    adaptation_table,
+    evaluate_adaptation,
+    figures_of_corpus,
+)
+from sedtalker.training.evaluation.measures import TEST, find_measure
+
+
+def test_a_shifted_corpus_is_brought_back() -> None:
+    """The first functional tells happy from angry by its sign; the corpus has it 4 higher, so all sounds happy."""
+    network = DiarizerNetwork(DiarizerConfig(hidden_channels=0, windows=(1.0,), width=2, members=1, dropout=0.0)).eval()
+    happy, angry = CATEGORIES.index("happy"), CATEGORIES.index("angry")
+    with torch.no_grad():
+        first, last = network.members[0][1], network.members[0][4]  # type: ignore[index]
+        for layer in (first, last):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        first.weight[0, 0], first.weight[1, 0] = 1.0, -1.0
+        last.weight[happy, 0], last.weight[angry, 1] = 5.0, 5.0
+    rng, size = np.random.default_rng(0), functional_count(network.config)
+    labels = np.array([happy, angry] * 20)
+    speech = []
+    for label in labels:
+        rows = 0.1 * rng.standard_normal((6, size)).astype(np.float32)
+        rows[:, 0] += (1.0 if label == happy else -1.0) + 4.0
+        speech.append((Speech(torch.from_numpy(rows)),))
+    figures, resampled = figures_of_corpus(network, EncodedCorpus("made", labels, tuple(speech)), 1.0)
+    assert figures["source_uar"] == 0.5
+    assert figures["adapted_uar"] == figures["adapted_few"] == 1.0
+    assert figures["adapt_gain"] == 0.5
+    assert (figures["source_angry_as_happy"], figures["adapted_angry_as_happy"]) == (1.0, 0.0)
+    assert figures["adapted_one_emotion"] < 1.0
+    assert np.allclose(resampled, 0.5)
+    table = adaptation_table({f"{key}_made": value for key, value in figures.items()})
+    assert "| made | 40 | 0.50 | 1.00 |" in table
+    for key in figures:
+        assert find_measure(TEST["adaptation"], f"{key}_made"), key
+
+
+def test_nothing_to_evaluate_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    with pytest.raises(InputError, match="no folder named as one of"):
+        evaluate_adaptation(tmp_path)
