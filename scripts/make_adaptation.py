@@ -44,7 +44,7 @@ def plot(metrics: Mapping[str, float], path: Path) -> None:
     for k, ((label, key), colour) in enumerate(zip(bars.items(), ("#b8bec6", "#7fa8d1", "#2b6cb0"), strict=True)):
         places = [i + 0.27 * (k - 1) for i in range(len(names))]
         axis.bar(places, [metrics[f"{key}_{name}"] for name in names], 0.25, label=label, color=colour)
-    axis.set_xticks(range(len(names)), names)
+    axis.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
     axis.set_ylabel("mean recall, own categories")
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.16))
