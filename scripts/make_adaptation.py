@@ -1,6 +1,7 @@
 """Write the figures of ``docs/adapt.md`` and its plot from ``docs/adaptation.json``; nothing is measured here.
 
-sedtalker evaluate adaptation --data DIR --clips 200 --json | tee docs/adaptation.json; python scripts/make_adaptation.py
+sedtalker evaluate adaptation --data DIR --clips 200 --json | tee docs/adaptation.json
+python scripts/make_adaptation.py
 """
 
 from __future__ import annotations

@@ -48,6 +48,18 @@ def unweighted_average_recall(truth: Labels, guess: Labels, classes: int) -> flo
     return float(np.nanmean(recalls(truth, guess, classes)))
 
 
+def own_guess(truth: Labels, scores: NDArray[np.floating]) -> Labels:
+    """The best of the classes that occur in ``truth`` (N,), of scores (N, C) such as posteriors."""
+    own = np.unique(truth)
+    answer: Labels = own[scores[:, own].argmax(1)]
+    return answer
+
+
+def own_recall(truth: Labels, scores: NDArray[np.floating]) -> float:
+    """UAR where only the classes that occur may be answered: how a corpus with other classes than ours is scored."""
+    return unweighted_average_recall(truth, own_guess(truth, scores), scores.shape[1])
+
+
 def macro_f1(truth: Labels, guess: Labels, classes: int) -> float:
     """Mean over occurring classes of F1_c = 2 TP / (2 TP + FP + FN), in [0, 1]."""
     table = confusion(truth, guess, classes)

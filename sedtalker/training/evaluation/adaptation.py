@@ -20,6 +20,7 @@ from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
+from sedtalker.metrics.emotion import own_guess, own_recall
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import clip_labels
@@ -31,7 +32,6 @@ from sedtalker.training.evaluation.transfer import (
     listed_clips,
     training_lines,
 )
-from sedtalker.training.tasks.category_offsets import own_recall
 
 SPLITS = 5
 """Random halves of each corpus."""
@@ -140,14 +140,14 @@ def figures_of_corpus(
         full.append(scores)
         few.append(some)
         one.append(single)
-    recall = own_recall(source, corpus.labels)
-    after = float(np.mean([own_recall(scores, corpus.labels) for scores in full]))
+    recall = own_recall(corpus.labels, source)
+    after = float(np.mean([own_recall(corpus.labels, scores) for scores in full]))
     figures = {
         "source_uar": recall,
         "adapted_uar": after,
         "adapt_gain": after - recall,
-        "adapted_few": float(np.mean([own_recall(scores, corpus.labels) for scores in few])),
-        "adapted_one_emotion": float(np.mean([own_recall(scores, corpus.labels) for scores in one])),
+        "adapted_few": float(np.mean([own_recall(corpus.labels, scores) for scores in few])),
+        "adapted_one_emotion": float(np.mean([own_recall(corpus.labels, scores) for scores in one])),
         "clips": float(count),
     }
     if ANGRY in own and HAPPY in own:
@@ -157,7 +157,7 @@ def figures_of_corpus(
     for k in range(RESAMPLES):
         draw = rng.integers(count, size=count)
         chosen = corpus.labels[draw]
-        resampled[k] = own_recall(full[k % SPLITS][draw], chosen) - own_recall(source[draw], chosen)
+        resampled[k] = own_recall(chosen, full[k % SPLITS][draw]) - own_recall(chosen, source[draw])
     return figures, resampled
 
 
@@ -170,9 +170,7 @@ def clip_scores(network: DiarizerNetwork, clips: Sequence[Sequence[Speech]]) -> 
 
 
 def _angry_as_happy(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    own = np.unique(labels)
-    guess = own[scores[labels == ANGRY][:, own].argmax(1)]
-    return float(np.mean(guess == HAPPY))
+    return float(np.mean(own_guess(labels, scores)[labels == ANGRY] == HAPPY))
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -23,9 +23,8 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.audio_classifier import classified_emotions
 from sedtalker.emotion.diarizer import DIARIZERS, HUB, Diarizer
 from sedtalker.emotion.inference import FrameEmotions, frame_emotions
-from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.metrics.emotion import own_recall
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.corpora.emotion_speech import clip_labels
@@ -38,7 +37,6 @@ from sedtalker.training.evaluation.transfer_scores import (
     Transfer,
     corpus_scores,
     language_recalls,
-    own_guess,
     summary,
 )
 from sedtalker.training.evaluation.transfer_speakers import OrdinaryVoices, joined_scores
@@ -251,6 +249,6 @@ def robust_recalls(
                 sound = load_audio(clip.path)
                 made = change(sound.samples, np.random.default_rng(seed_of(clip.path)))
                 posterior.append(clip_posterior(frames(Audio(made, SAMPLE_RATE))))
-            each.append(unweighted_average_recall(truth, own_guess(truth, np.stack(posterior)), len(CATEGORIES)))
+            each.append(own_recall(truth, np.stack(posterior)))
         out[name] = float(np.mean(each))
     return out

@@ -17,6 +17,7 @@ from sedtalker.metrics.emotion import (
     adjusted_logits,
     expected_calibration_error,
     macro_f1,
+    own_guess,
     ranking_auc,
     recalls,
     unweighted_average_recall,
@@ -164,13 +165,6 @@ def circumplex_scores(results: Sequence[ClipResult]) -> dict[str, float]:
         if len(greater) and len(smaller):
             metrics[f"{name}_auc"] = ranking_auc(greater, smaller)
     return metrics
-
-
-def own_guess(truth: NDArray[np.integer], posterior: NDArray[np.floating]) -> NDArray[np.integer]:
-    """The best of the categories that occur in ``truth`` (N,), of posteriors (N, C)."""
-    own = np.unique(truth)
-    answer: NDArray[np.integer] = own[posterior[:, own].argmax(1)]
-    return answer
 
 
 def enrolment_gain(results: Sequence[ClipResult], own: NDArray[np.integer]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from torch import nn
 
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.metrics.emotion import own_recall
 
 Scores = NDArray[np.float64]
 """Log-posteriors (N, C)."""
@@ -30,12 +30,6 @@ ROUNDS = 6
 """Through all categories, at most."""
 
 
-def own_recall(scores: Scores, labels: NDArray[np.int64]) -> float:
-    """Mean recall when only the categories that a corpus has are answers."""
-    own = np.unique(labels)
-    return unweighted_average_recall(labels, own[scores[:, own].argmax(1)], len(CATEGORIES))
-
-
 def fit_offsets(corpora: Sequence[tuple[Scores, NDArray[np.int64]]]) -> NDArray[np.float64]:
     """Offsets (C,) that raise the mean recall over corpora, found one at a time; categories nobody has keep 0.
 
@@ -46,7 +40,7 @@ def fit_offsets(corpora: Sequence[tuple[Scores, NDArray[np.int64]]]) -> NDArray[
     offsets = np.zeros(len(CATEGORIES))
 
     def worth(trial: NDArray[np.float64]) -> float:
-        recall = np.mean([own_recall(scores + trial, labels) for scores, labels in corpora])
+        recall = np.mean([own_recall(labels, scores + trial) for scores, labels in corpora])
         return float(recall) - RIDGE * float(np.square(trial).sum())
 
     best = worth(offsets)

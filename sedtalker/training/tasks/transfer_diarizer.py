@@ -8,7 +8,7 @@ CREMA-D's recordings from all others, and every unseen corpus became neutral.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, Fram
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import expected_calibration_error, unweighted_average_recall
+from sedtalker.metrics.emotion import expected_calibration_error, own_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.emotion_encoder import EmotionEncoder
@@ -297,23 +297,20 @@ class TransferDiarizerTask(PreparedTask):
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Recall over their own categories on corpora never trained on; ``score`` is its mean."""
         assert isinstance(model, WhitenedPerceptrons)
-        metrics = {}
+        recalls = {f"uar_{name}": own_recall(label, scores) for name, scores, label in self._scored(model)}
+        return recalls | {"score": float(np.mean(list(recalls.values())))}
+
+    def _scored(self, model: WhitenedPerceptrons) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.int64]]]:
+        """Name, log-posteriors and categories of every development corpus, of its clips with speech."""
         for name, windows in self.development.items():
-            scores = self._clip_scores(model, windows)
-            known = ~scores[:, 0].isnan().numpy()
-            own = np.unique(windows.category[known])
-            guess = own[scores[known][:, own].argmax(1).numpy()]
-            metrics[f"uar_{name}"] = unweighted_average_recall(windows.category[known], guess, len(CATEGORIES))
-        return metrics | {"score": float(np.mean(list(metrics.values())))}
+            scores = self._clip_scores(model, windows).numpy()
+            known = ~np.isnan(scores[:, 0])
+            yield name, scores[known], windows.category[known]
 
     def _calibration(self, model: WhitenedPerceptrons) -> tuple[NDArray[np.float64], float]:
         """Offsets of the categories, and then the temperature of least expected calibration error, on the development
         corpora, each counting alike."""
-        corpora = []
-        for windows in self.development.values():
-            scores = self._clip_scores(model, windows).numpy()
-            known = ~np.isnan(scores[:, 0])
-            corpora.append((scores[known], windows.category[known]))
+        corpora = [(scores, label) for _, scores, label in self._scored(model)]
         offsets = fit_offsets(corpora)
         errors = np.zeros(len(TEMPERATURES))
         for scores, label in corpora:
