@@ -36,6 +36,8 @@ ORDER = (
     "nn",
     "checkpoint",
     "storage",
+    "staging",
+    "locks",
     "progress",
     "plugins",
     "errors",
@@ -44,7 +46,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 315
+MOST_FILES = 317
 """Modules in the package."""
 
 

@@ -28,7 +28,7 @@ def measure_start(runs: int = 2) -> dict[str, dict[str, Any]]:
         words = {"CLIP": str(clip), "OUT": str(Path(folder) / "out")}
         measured = {}
         for name, arguments in COMMANDS.items():
-            command = [sys.executable, "-m", "sedtalker", *(words.get(word, word) for word in arguments)]
+            command = [sys.executable, "-P", "-m", "sedtalker", *(words.get(word, word) for word in arguments)]
             timed = [time_command(command) for _ in range(1 + runs)]
             measured[name] = {
                 "seconds": min(seconds for seconds, _ in timed[1:]),

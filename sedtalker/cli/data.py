@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -237,21 +236,14 @@ def open4d(
     """Build the open 4D set: motion of speech under changing emotion on the 52 shapes, splits and a datasheet."""
     if output.exists() and not (force and (output / "takes.csv").is_file()):
         raise InputError(f"{output} exists; --force replaces it if it is an earlier build")
+    from sedtalker.storage import whole_folder
     from sedtalker.training.corpora.manifest import find_data
     from sedtalker.training.motion.open4d import build_open4d
     from sedtalker.training.run import cache_folder
 
     root = find_data(data)
-    partial = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        with ShownProgress(progress, quiet) as shown:
-            counts = build_open4d(root, partial, cache_folder(str(cache) if cache else None), workers, shown.hook)
-        if output.exists():
-            shutil.rmtree(output)
-        partial.replace(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with whole_folder(output) as made, ShownProgress(progress, quiet) as shown:
+        counts = build_open4d(root, made, cache_folder(str(cache) if cache else None), workers, shown.hook)
     if json:
         write_json({"folder": str(output), "takes": counts})
     else:

@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from sedtalker.locks import try_lock
 from sedtalker.storage import whole_file
 from sedtalker.studio.project import Project, names_from, project_text
 
@@ -40,23 +40,16 @@ def state_folder() -> Path:
         root = os.environ.get("LOCALAPPDATA")
         return (Path(root) if root else Path.home() / "AppData" / "Local") / "sedtalker" / "studio"
     root = os.environ.get("XDG_STATE_HOME")
-    return (Path(root) if root else Path.home() / ".local" / "state") / "sedtalker" / "studio"
+    try:
+        return (Path(root) if root else Path.home() / ".local" / "state") / "sedtalker" / "studio"
+    except RuntimeError:  # a user without a home: unsaved edits do not survive a crash
+        return Path(os.devnull) / "sedtalker"
 
 
 def _lock(path: Path) -> IO[bytes] | None:
     """The file, open and locked; None where somebody else has the lock. The lock goes with the process."""
     file = path.open("a+b")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not try_lock(file.fileno()):
         file.close()
         return None
     return file

@@ -21,7 +21,7 @@ from sedtalker.face.builtin import FACES
 from sedtalker.metrics.motion import lip_aperture
 from sedtalker.render.camera import frame_head
 from sedtalker.render.renderer import make_renderer
-from sedtalker.storage import user_cache, whole_file
+from sedtalker.storage import keep, user_cache
 from sedtalker.version import __version__
 
 Floats = NDArray[np.float32]
@@ -102,8 +102,5 @@ def face_picture(name: str) -> bytes:
         with suppress(OSError):
             return kept.read_bytes()
         made = thumbnail(Face.builtin(name))
-        with suppress(OSError, InputError):  # a cache that cannot be written is no reason to fail
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(kept) as temporary:
-                temporary.write_bytes(made)
+        keep(kept, lambda path: path.write_bytes(made))
     return made

@@ -64,7 +64,7 @@ def evaluate_speed(data: Path, hours: float = 1.0, hook: Hook = no_progress) -> 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "speech.wav"
             write_speech((load_audio(c.path).samples for c in cycle(clips)), path, 3600 * hours, rate, channels)
-            spent, peak = run_measured([sys.executable, "-m", "sedtalker", "diarize", str(path), "--json"])
+            spent, peak = run_measured([sys.executable, "-P", "-m", "sedtalker", "diarize", str(path), "--json"])
         metrics |= {f"real_time{ending}": 3600 * hours / spent, f"peak_rss_gb{ending}": peak / 1e9}
         logger.info("%d Hz: %.0f times as fast as real time, %.2f GB", rate, 3600 * hours / spent, peak / 1e9)
     return metrics
@@ -91,7 +91,7 @@ def run_measured(command: list[str]) -> tuple[float, float]:
         InputError: it failed.
     """
     one = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    starter = [sys.executable, "-S", "-c", STARTER, *command]
+    starter = [sys.executable, "-I", "-S", "-c", STARTER, *command]
     run = subprocess.run(starter, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **one})
     code, spent, peak = map(float, run.stdout.split())
     if code:
