@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 
 COLLECT = 100_000, 20, 100
@@ -10,16 +11,28 @@ COLLECT = 100_000, 20, 100
 again: a tenth of the time in which a short clip is animated."""
 
 
+INTERRUPTED = "interrupted; nothing is half-written"
+"""What is said after Ctrl-C and after a polite kill."""
+
+
 def run() -> None:
-    """Run ``sedtalker``; also while it is still being imported, Ctrl-C and a full disk are one line."""
+    """Run ``sedtalker``; from the start of the imports on, Ctrl-C, a polite kill and a full disk are one line."""
     gc.set_threshold(*COLLECT)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from sedtalker.cli.main import app
 
         app()
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)
+    except SystemExit as end:
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # typer ends without a word
+            print(INTERRUPTED, file=sys.stderr)
+        raise
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    finally:  # all is done: a signal ends what Python still has to put away
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)

@@ -87,7 +87,10 @@ def convert(
 
     if like is None and target.suffix != ".safetensors":
         raise InputError(f"{target}: the file to write ends in .safetensors (or give --like FOLDER)")
-    check_writable(target, force)
+    if like is None:
+        check_writable(target, force)
+    elif target.exists() and not (force and target.is_dir()):
+        raise InputError(f"{target} exists; " + ("use --force to overwrite" if target.is_dir() else "name a folder"))
     shapes = convert_weights(source, target, like)
     if json:
         write_json(shapes)

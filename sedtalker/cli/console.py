@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
 import typer
 
+from sedtalker.cli import INTERRUPTED
 from sedtalker.errors import InputError
 from sedtalker.progress import messages_to
 
@@ -94,7 +95,7 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
             say(f"error: {error}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            say("interrupted; nothing was written")
+            say(INTERRUPTED)
             raise typer.Exit(130) from None
         except OSError as error:
             _drop_stdout()
