@@ -412,6 +412,9 @@ def killed(command: Command, kills: int, root: Path, inputs: Path, rng: random.R
 
 def _next_run(command: Command, sandbox: Sandbox, quiet: Quiet, after: Row) -> None:
     """The run after the kills: nothing but its results may be there."""
+    if command.same and not command.force:  # it replaces nothing: what is there must go first, but for leftovers
+        for name in {name.partition("/")[0] for name in quiet.results}:
+            shutil.rmtree(sandbox.root / "out" / name, ignore_errors=True)
     quiet.prepare(sandbox)
     after.kills += 1
     code, said, _ = run_through(sandbox, quiet.words + command.force.split())
@@ -486,6 +489,7 @@ def main() -> None:
     options = parser.parse_args()
     if sys.platform == "win32":
         raise SystemExit("POSIX signals are needed")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
     import sedtalker.cli.main  # noqa: F401 - what the forks need is imported once
 
     for module in ("torch", "scipy.signal", "matplotlib.figure", "av", "PIL.Image", "soundfile", "numba", "igl",

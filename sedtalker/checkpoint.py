@@ -294,7 +294,8 @@ def export_run(run: Path, folder: Path) -> None:
     section = run_section(run)
     try:
         with OutputFolder(folder, None, force=False) as results:
-            shutil.copytree(source, results.path, dirs_exist_ok=True)
+            for file in source.iterdir():
+                shutil.copyfile(file, results.path / file.name)
             card = (source / "README.md").read_text(encoding="utf-8")
             (results.path / "README.md").write_text(card.rstrip() + "\n\n" + section, encoding="utf-8")
     except OSError as error:

@@ -53,7 +53,7 @@ def whole_file(path: Path) -> Iterator[Path]:
                 path.unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
-        named, own = str(error.filename or path), path.parent if staging is None else staging.path
+        named, own = str(error.filename2 or error.filename or path), path.parent if staging is None else staging.path
         if named != str(path) and str(own) not in named:
             raise  # something else that the block has opened
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
@@ -202,8 +202,13 @@ class OutputFolder:
             self._staging.close()
             if not written:
                 self._remove_made()
-        if isinstance(error, InputError) and str(self.path) in str(error):  # name the place that the user knows
+        # name the place that the user knows
+        if isinstance(error, InputError) and str(self.path) in str(error):
             raise InputError(str(error).replace(str(self.path), str(self.folder))) from None
+        named = str(getattr(error, "filename2", None) or getattr(error, "filename", None) or self.path)
+        if isinstance(error, OSError) and str(self.path) in named:  # one without a name came while it was written
+            place = named.replace(str(self.path), str(self.folder))
+            raise InputError(f"{place}: cannot be written ({error.strerror or error})") from None
 
     def _check_written(self) -> None:
         """Raise ``OSError`` where a result was announced and not written; what was not announced is no result."""

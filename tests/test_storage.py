@@ -10,6 +10,7 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.storage import (
     ArraySpec,
+    OutputFolder,
     check_writable,
     keep,
     read_arrays,
@@ -48,6 +49,18 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=f"cannot be written .{reason}"), whole_file(tmp_path / name) as temporary:
             temporary.write_text("new")
     with pytest.raises(FileNotFoundError), whole_file(path):
+        (tmp_path / "other.txt").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_full_disk_in_a_folder_of_results_is_one_line(tmp_path: Path, named: bool) -> None:
+    with (
+        pytest.raises(InputError, match=r"out[/\\]?a?: cannot be written \(No space left on device\)"),
+        OutputFolder(tmp_path / "out", ["a"], force=False) as results,
+    ):
+        raise OSError(28, "No space left on device", *([str(results.path / "a")] if named else []))
+    with pytest.raises(FileNotFoundError), OutputFolder(tmp_path / "out", ["a"], force=False):
         (tmp_path / "other.txt").read_text()
     assert list(tmp_path.iterdir()) == []
 

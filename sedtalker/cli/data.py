@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -203,11 +204,16 @@ def example(
     force: Force = False,
 ) -> None:
     """Make a small corpus in EmoVOCA's layout with the built-in decoder, to try a training with."""
+    from sedtalker.storage import whole_folder
     from sedtalker.training.corpora.meshes.check import ExampleSize, write_example
 
     if folder.exists() and any(folder.iterdir()) and not force:
         raise InputError(f"{folder} is not empty; use --force to write into it")
-    say(f"{write_example(folder, audio, ExampleSize(takes=takes))} sequences")
+    with ExitStack() as stack:
+        fresh = not folder.exists() or not any(folder.iterdir())
+        place = stack.enter_context(whole_folder(folder)) if fresh else folder
+        count = write_example(place, audio, ExampleSize(takes=takes))
+    say(f"{count} sequences")
     print(folder)
 
 

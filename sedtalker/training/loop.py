@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -90,14 +91,24 @@ class RunLog:
         kept = [line for line in read_log(folder) if line["step"] <= step]
         with whole_file(self.path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        self.writer = SummaryWriter(str(folder), purge_step=step + 1)
+        try:
+            self.writer = SummaryWriter(str(folder), purge_step=step + 1)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
 
     def add(self, kind: str, step: int, values: dict[str, float]) -> None:
-        """``kind`` is ``loss`` or ``valid``; ``step`` counts the steps that were made."""
-        for name, value in values.items():
-            self.writer.add_scalar(f"{kind}/{name}", value, step)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        """``kind`` is ``loss`` or ``valid``; ``step`` counts the steps that were made.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        try:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+            for name, value in values.items():
+                self.writer.add_scalar(f"{kind}/{name}", value, step)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written ({error.strerror or error})") from None
 
     def close(self) -> None:
         """Flush and close."""
@@ -117,9 +128,16 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 
 def save_whole(value: Any, path: Path) -> None:
-    """``torch.save`` that never leaves half a file."""
+    """``torch.save`` that never leaves half a file.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
     with whole_file(path) as temporary:
-        torch.save(value, temporary)
+        try:
+            torch.save(value, temporary)
+        except RuntimeError:  # of torch's own writer
+            raise InputError(f"{path}: cannot be written by torch: is the disk full?") from None
 
 
 # --- The same batches however a run is cut: by interruption, by accumulation or over processes.
@@ -166,6 +184,17 @@ def _flushed_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+@contextmanager
+def _one_line_of_the_disk() -> Iterator[None]:
+    """TensorBoard's thread meets a full disk too and would print where; the loop says it in one line."""
+    before = threading.excepthook
+    threading.excepthook = lambda said: None if isinstance(said.exc_value, OSError) else before(said)
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _make_fabric(config: TrainerConfig) -> Any:
@@ -300,7 +329,7 @@ def fit(
             write_config(Path(config.run_dir), settings)
         if config.threads:
             torch.set_num_threads(config.threads)
-        with _flushed_denormals():
+        with _flushed_denormals(), _one_line_of_the_disk():
             return _fit(task, config, hook)
 
 
