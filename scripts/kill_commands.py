@@ -59,8 +59,8 @@ class Command:
         old: other arguments, whose results are there before; none: results are never there before.
         force: arguments that let it replace results.
         kills: of it, in proportion to the other commands.
-        keeps: names in the folder of the results that a killed run may leave for the next one to go on with.
-        same: whether its results are the same twice.
+        goes_on: whether the next run goes on where a killed one was; then the results of each folder count for
+            themselves, and logs and states of a training are not compared.
     """
 
     name: str
@@ -68,13 +68,13 @@ class Command:
     old: str = ""
     force: str = "--force"
     kills: int = 3
-    keeps: tuple[str, ...] = ()
-    same: bool = True
+    goes_on: bool = False
 
 
 COMMANDS = (
     Command("checkpoint convert", "checkpoint convert IN/w.pt OUT/w.safetensors", kills=22),
-    Command("checkpoint convert --like", "checkpoint convert IN/w.pt OUT/w --like CHECKPOINTS/emotion_encoder", kills=30),
+    Command("checkpoint convert --like", "checkpoint convert IN/w.pt OUT/w --like CHECKPOINTS/emotion_encoder",
+            kills=30),
     Command("checkpoint export", "checkpoint export IN/run OUT/x", force="", kills=18),
     *(Command(f"export, {name}", f"export IN/clip.npz --to {name} -q -o OUT", "--fps 12", kills=kills)
       for name, kills in (("keys", 8), ("npy", 10), ("mdd", 8), ("pc2", 8), ("npz", 8), ("arkit", 8), ("usd", 8))),
@@ -87,10 +87,13 @@ COMMANDS = (
     Command("diarize", "diarize IN/clip.wav -q -o OUT/t.json --plot OUT/t.png", "--trust 0", kills=12),
     Command("render, mp4", "render IN/clip.npz --size 64 -q -o OUT/x.mp4", "--light soft", kills=9),
     Command("render, frames", "render IN/clip.npz --size 64 --frames -q -o OUT/x", "--light soft", kills=9),
-    Command("train", "train experiment=emotion_encoder debug=fast data=IN/data trainer.run_dir=OUT/run cache=CACHE/train",
-            force="", kills=6, same=False),
+    Command("train", "train experiment=vertex_decoder data=IN/corpus trainer.run_dir=OUT/run cache=CACHE/train "
+            "task.coefficients=8 task.blocks={width:32,condition:8,heads:2,layout:MA,dropout:0.1} task.valid=2 "
+            "task.crops=2 task.seconds=0.6 trainer.warmup=10 trainer.pictures=false trainer.steps=6 "
+            "trainer.validate_every=2 trainer.minutes_between_checkpoints=0 trainer.accelerator=cpu",
+            force="", kills=9, goes_on=True),
     Command("mesh register", "mesh register IN/head.obj -q -o OUT/x.sedface --picture OUT/x.png", kills=6),
-    Command("batch", "batch IN/recordings -o OUT --no-video --jobs 1 -q --resume", force="", kills=6, same=False),
+    Command("batch", "batch IN/recordings -o OUT --no-video --jobs 1 -q --resume", force="", kills=6, goes_on=True),
     Command("face export", "face export amara -o OUT/x.glb", kills=6),
     Command("face show", "face show amara -o OUT/x.png --size 64", "--light soft", kills=6),
     Command("compare", "compare IN/clip.npz IN/other.npz --size 64 -q -o OUT/x.mp4", "--light soft", kills=6),
@@ -100,9 +103,9 @@ COMMANDS = (
     Command("render, gif", "render IN/clip.npz --size 64 -q -o OUT/x.gif", "--light soft", kills=6),
     Command("animate, frames and formats", "animate IN/clip.wav --size 64 --frames --to usd,npy,keys -q -o OUT/clip",
             "--seed 1", kills=6),
-    Command("animate, new head", "animate IN/clip.wav --mesh IN/head.obj --no-video -q -o OUT/clip", "--seed 1", kills=6),
+    Command("animate, new head", "animate IN/clip.wav --mesh IN/head.obj --no-video -q -o OUT/clip", "--seed 1",
+            kills=6),
     Command("mesh inspect", "mesh inspect IN/head.obj --picture OUT/x.png", kills=3),
-    Command("data example", "data example OUT/x --takes 1", force="", kills=3),
 )  # fmt: skip
 """All of them."""
 
@@ -273,7 +276,7 @@ def kill_one(command: Command, sandbox: Sandbox, quiet: Quiet, number: int, rng:
     """Start, kill, look: signal, outcome, fault."""
     which = SIGNALS[number % 3]
     old = bool(command.force) and number % 2 == 1
-    if command.same and not command.keeps:
+    if not command.goes_on:
         sandbox.empty("out")
     quiet.prepare(sandbox)
     if old:
@@ -304,8 +307,8 @@ def kill_one(command: Command, sandbox: Sandbox, quiet: Quiet, number: int, rng:
 
 def judge(command: Command, sandbox: Sandbox, before: dict[str, str], quiet: Quiet) -> tuple[str, str]:
     """What the results are now."""
-    if not command.same:
-        return "goes on", ""
+    if command.goes_on:
+        return _parts(compared(sandbox.results()), compared(quiet.results))
     for attempt in ("", ", finished by the next"):
         now = sandbox.results()
         if now == before:
@@ -319,6 +322,26 @@ def judge(command: Command, sandbox: Sandbox, before: dict[str, str], quiet: Qui
     return "mixture", f"a mixture: {sorted(now)}"
 
 
+UNCOMPARED = (".jsonl", ".ckpt", "events.out", ".lock", "few_clips")
+"""Parts of the names of logs, locks and states of a training."""
+
+
+def compared(results: dict[str, str]) -> dict[str, str]:
+    """The results of a command that goes on which must be those of a quiet run."""
+    return {name: value for name, value in results.items() if not any(part in name for part in UNCOMPARED)}
+
+
+def _parts(now: dict[str, str], wanted: dict[str, str]) -> tuple[str, str]:
+    """Whether every folder of results is absent or whole."""
+    if not now.items() <= wanted.items():
+        return "mixture", f"other results: {sorted(now.items() - wanted.items())}"
+    folders = {name.rpartition("/")[0] for name in now}
+    missing = [name for name in wanted if name.rpartition("/")[0] in folders and name not in now]
+    if missing:
+        return "mixture", f"missing: {missing}"
+    return "whole" if now == wanted else "absent" if not now else "some whole", ""
+
+
 def _manners(which: signal.Signals, code: int | None, said: str) -> str:
     """What is wrong with how it ended."""
     if code is None:
@@ -327,7 +350,7 @@ def _manners(which: signal.Signals, code: int | None, said: str) -> str:
         return ""
     if code == -which:
         return ""  # before Python could say anything
-    lines = [line for line in said.splitlines() if not line.startswith("note: ")]
+    lines = [line for line in said.splitlines() if not line.strip().startswith(("note: ", "✓ "))]
     if code != 130 or len(lines) != 1 or not lines[0].startswith(INTERRUPTED):
         return f"code {code}, said {said[-300:]!r}"
     return ""
@@ -380,8 +403,6 @@ def quiet_run(command: Command, sandbox: Sandbox) -> Quiet:
     if process() != 0:
         raise RuntimeError(f"{command.name}: {(sandbox.root / 'stderr').read_text()}")
     quiet.results, quiet.names = sandbox.results(), sandbox.names()
-    if command.same and quiet.results == {}:
-        quiet.results = quiet.given
     return quiet
 
 
@@ -412,23 +433,24 @@ def killed(command: Command, kills: int, root: Path, inputs: Path, rng: random.R
 
 def _next_run(command: Command, sandbox: Sandbox, quiet: Quiet, after: Row) -> None:
     """The run after the kills: nothing but its results may be there."""
-    if command.same and not command.force:  # it replaces nothing: what is there must go first, but for leftovers
+    if not command.goes_on and not command.force:  # it replaces nothing: what is there must go first, but for leftovers
         for name in {name.partition("/")[0] for name in quiet.results}:
             shutil.rmtree(sandbox.root / "out" / name, ignore_errors=True)
     quiet.prepare(sandbox)
     after.kills += 1
     code, said, _ = run_through(sandbox, quiet.words + command.force.split())
-    left = {name for name in sandbox.names() - quiet.names if "events.out" not in name}
+    left = {name for name in sandbox.names() - quiet.names if "events.out" not in name}  # named by the second
+    now, wanted = sandbox.results(), quiet.results
+    if command.goes_on:
+        now, wanted = compared(now), compared(wanted)
     if code != 0:
         after.faults.append(f"code {code}: {said[-300:]}")
-    elif command.same and sandbox.results() != quiet.results:
-        after.faults.append(f"other results: {sorted(sandbox.results())}")
-    elif not command.same and set(sandbox.results()) < set(quiet.results) - {n for n in quiet.results if "events" in n}:
-        after.faults.append(f"results are missing: {sorted(set(quiet.results) - set(sandbox.results()))}")
+    elif now != wanted:
+        after.faults.append(f"other results: {sorted(now.items() ^ wanted.items())}")
     if left:
         after.faults.append(f"left: {sorted(left)}")
     after.outcomes["faults" if after.faults else "as in quiet, nothing left"] += 1
-    if not command.same:
+    if command.goes_on:
         sandbox.empty("out", "cache")
 
 
@@ -437,33 +459,26 @@ def _next_run(command: Command, sandbox: Sandbox, quiet: Quiet, after: Row) -> N
 
 def make_inputs(folder: Path) -> None:
     """A second of speech, animations of it, weights, recordings, tracks, a corpus, a finished run."""
-    import numpy as np
     import soundfile
     import torch
     from safetensors.torch import load_file
 
     (folder / "matplotlib").mkdir(parents=True)
     samples, rate = soundfile.read(SAMPLE, dtype="float32")
-    soundfile.write(folder / "clip.wav", samples[3 * rate : int(3.6 * rate)], rate)
+    soundfile.write(folder / "clip.wav", samples[3 * rate : 4 * rate], rate)
     shutil.copyfile(HEAD, folder / "head.obj")
     (folder / "recordings").mkdir()
     for name, first in (("a", 3.0), ("b", 5.0)):
         soundfile.write(folder / f"recordings/{name}.wav", samples[int(first * rate) : int((first + 0.5) * rate)], rate)
     torch.save(load_file(ROOT / "checkpoints/emotion_encoder/model.safetensors"), folder / "w.pt")
-    for corpus in (folder / "data/audio/made", folder / "corpora/audio/ravdess/Actor_01"):
-        corpus.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    rows = ["corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split"]
-    for speaker, split in (("a", "train"), ("b", "train"), ("c", "valid")):
-        for emotion, pitch in (("neutral", 110), ("happy", 240)):
-            wave = sum(np.sin(2 * np.pi * pitch * k * np.arange(16_000) / 16_000) / k for k in range(1, 12))
-            name = f"{speaker}_{emotion}.wav"
-            soundfile.write(folder / "data/audio/made" / name, 0.1 * wave + 1e-4 * rng.normal(size=16_000), 16_000)
-            rows.append(f"made,{name},en,{speaker},f,{emotion},normal,,1.0,{split}")
-    (folder / "data/audio/manifest.csv").write_text("\n".join(rows) + "\n")
+    (folder / "corpora/audio/ravdess/Actor_01").mkdir(parents=True)
     for k in range(1, 5):
         name = f"03-01-0{k}-01-01-01-01.wav"
         soundfile.write(folder / "corpora/audio/ravdess/Actor_01" / name, samples[: rate // 2], rate)
+    from sedtalker.training.corpora.meshes.check import ExampleSize, write_example
+
+    size = ExampleSize(takes=2, emotions=("Smile2", "Sad1"), steps=(3,), seconds=1.6)
+    write_example(folder / "corpus", SAMPLE, size)
     run = folder / "run"
     shutil.copytree(ROOT / "checkpoints/emotion_encoder", run / "export")
     (run / "config.json").write_text(json.dumps({"task": {}, "trainer": {"steps": 1}}))

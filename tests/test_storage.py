@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import zipfile
 from pathlib import Path
 
@@ -116,6 +117,18 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypa
     assert (tmp_path / "cache" / "a").read_text() == "kept"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert user_cache() == tmp_path / "sedtalker"
+
+
+def test_a_cold_cache_that_several_fill_at_once_holds_one_whole_file(tmp_path: Path) -> None:
+    place, seen = tmp_path / "cache" / "a", set[bytes]()
+    texts = [str(k).encode() * 200_000 for k in range(4)]
+    threads = [threading.Thread(target=keep, args=(place, lambda p, t=text: p.write_bytes(t))) for text in texts]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        seen |= {place.read_bytes()} if place.is_file() else set()
+    assert seen | {place.read_bytes()} <= set(texts)
+    assert [path.name for path in tmp_path.rglob("*")] == ["cache", "a"]
 
 
 def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:

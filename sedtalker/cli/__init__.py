@@ -16,7 +16,10 @@ INTERRUPTED = "interrupted; nothing is half-written"
 
 
 def run() -> None:
-    """Run ``sedtalker``; from the start of the imports on, Ctrl-C, a polite kill and a full disk are one line."""
+    """Run ``sedtalker``; from the first import on, Ctrl-C, a polite kill, a full disk and no memory are one line.
+
+    Exit codes: 130 for the first two, 1 for the others; those of the commands are in ``console.fail_clearly``.
+    """
     gc.set_threshold(*COLLECT)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -33,6 +36,25 @@ def run() -> None:
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        line = short_of_memory(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)
     finally:  # all is done: a signal ends what Python still has to put away
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+
+
+def short_of_memory(error: BaseException) -> str | None:
+    """What to say of an error that a lack of memory causes, in Python, in torch's allocator or while a library is
+    loaded; None for another.
+    """
+    text = str(error).lower()
+    if isinstance(error, ImportError):
+        missing = any(words in text for words in ("map segment", "allocate memory", "out of memory"))
+        return f"there is not enough memory to load a library ({error})" if missing else None
+    if isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text:
+        return "there is not enough memory"
+    return None

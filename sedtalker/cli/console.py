@@ -264,13 +264,19 @@ PIPE = Path("-")
 
 
 def sound_pieces(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
-    """A file at once, a pipe as it comes; Ctrl-C ends the sound."""
+    """A file at once, a pipe as it comes; Ctrl-C ends the sound.
+
+    Raises:
+        InputError: not a readable sound, or stdin is closed.
+    """
     from sedtalker.audio import load_audio
     from sedtalker.audio.pipe import pipe_samples
 
     if source != PIPE:
         yield load_audio(source, longest).samples
         return
+    if sys.stdin is None:
+        raise InputError("-: stdin is closed; pipe the sound in, or name a file")
     try:
         yield from pipe_samples(sys.stdin.buffer)
     except KeyboardInterrupt:
