@@ -350,8 +350,8 @@ def _manners(which: signal.Signals, code: int | None, said: str) -> str:
         return ""
     if code == -which:
         return ""  # before Python could say anything
-    lines = [line for line in said.splitlines() if not line.strip().startswith(("note: ", "✓ "))]
-    if code != 130 or len(lines) != 1 or not lines[0].startswith(INTERRUPTED):
+    last = said.splitlines()[-1:]  # before it, notes and steps that were done
+    if code != 130 or not last or not last[0].startswith(INTERRUPTED) or "Traceback" in said or said.count(last[0]) > 1:
         return f"code {code}, said {said[-300:]!r}"
     return ""
 
@@ -498,7 +498,7 @@ def main() -> None:
     """Kill them all and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, help="of all commands together, about; default: those of the table, 300")
-    parser.add_argument("--only", default="", help="commands whose name begins so")
+    parser.add_argument("--only", default="", help="commands whose name begins so, or so, by |")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -513,7 +513,8 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    chosen = [command for command in COMMANDS if command.name.startswith(options.only) and command.kills]
+    begin = tuple(options.only.split("|"))
+    chosen = [command for command in COMMANDS if command.name.startswith(begin) and command.kills]
     share = 1.0 if options.kills is None else options.kills / sum(command.kills for command in chosen)
     rows: list[Row] = []
     name = tempfile.mkdtemp(prefix="kills-")  # no TemporaryDirectory, which the forks would remove at their end
@@ -534,7 +535,9 @@ def main() -> None:
         shutil.rmtree(name, ignore_errors=True)
     kills = sum(row.kills for row in rows if row.signal in SIGNAL_NAMES)
     faults = sum(len(row.faults) for row in rows)
-    print(f"{kills} kills, {sum(row.kills for row in rows) - kills} runs after them, {faults} faults")
+    late = sum(count for row in rows for name, count in row.outcomes.items() if name.startswith("ended before"))
+    runs = sum(row.kills for row in rows) - kills
+    print(f"{kills} kills, {late} of them after the end of the command, {runs} runs after them, {faults} faults")
 
 
 if __name__ == "__main__":

@@ -164,6 +164,7 @@ def refused(write: Write, folder: Path, reason: str) -> None:
     assert names(folder) == before
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of TensorBoard's own thread
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_full_disk(name: str, full: Path) -> None:
     if name.startswith("log of"):  # appended to: what was there before stays

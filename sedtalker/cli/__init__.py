@@ -6,13 +6,11 @@ import gc
 import signal
 import sys
 
+from sedtalker.errors import INTERRUPTED
+
 COLLECT = 100_000, 20, 100
 """Objects made between two searches for garbage. By default it is 700, and all that is imported is searched again and
 again: a tenth of the time in which a short clip is animated."""
-
-
-INTERRUPTED = "interrupted; nothing is half-written"
-"""What is said after Ctrl-C and after a polite kill."""
 
 
 def run() -> None:

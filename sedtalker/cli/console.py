@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
 import typer
 
-from sedtalker.cli import INTERRUPTED
-from sedtalker.errors import InputError
+from sedtalker.errors import INTERRUPTED, InputError
 from sedtalker.progress import messages_to
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.cli import INTERRUPTED, short_of_memory
+from sedtalker.cli import short_of_memory
+from sedtalker.errors import INTERRUPTED
 
 CODE = """
 import signal, sys
