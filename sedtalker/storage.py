@@ -6,6 +6,7 @@ How they appear, and what becomes of the files of a program that was killed, is 
 from __future__ import annotations
 
 import os
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -140,6 +141,27 @@ def keep(path: Path, write: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:
             write(temporary)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for files of this process alone (in ``$TMPDIR``), readable by this user alone and removed at the end.
+
+    That of a process that was killed is removed by the next one that asks for such a folder.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        root = Path(tempfile.gettempdir())
+        clear_left_over(root)
+        staging = Staging(root)
+    except OSError as error:
+        raise InputError(f"there is no folder for temporary files ({error.strerror or error}); set TMPDIR") from None
+    try:
+        yield staging.new
+    finally:
+        staging.close()
 
 
 # --- Several results at once.

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import tempfile
 import threading
 import zipfile
 from pathlib import Path
@@ -15,6 +17,7 @@ from sedtalker.storage import (
     check_writable,
     keep,
     read_arrays,
+    temporary_folder,
     user_cache,
     whole_file,
     whole_files,
@@ -129,6 +132,22 @@ def test_a_cold_cache_that_several_fill_at_once_holds_one_whole_file(tmp_path: P
         seen |= {place.read_bytes()} if place.is_file() else set()
     assert seen | {place.read_bytes()} <= set(texts)
     assert [path.name for path in tmp_path.rglob("*")] == ["cache", "a"]
+
+
+def test_a_temporary_folder_is_ours_and_goes_and_so_do_those_of_killed_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / ".sedtalker-abcdefgh" / "new").mkdir(parents=True)
+    with temporary_folder() as first, temporary_folder() as second:
+        (first / "a").write_text("mine")
+        assert first != second
+        assert os.name == "nt" or first.parent.stat().st_mode & 0o777 == 0o700
+        assert len(list(tmp_path.iterdir())) == 2
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="set TMPDIR"), temporary_folder():
+        pass
 
 
 def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:

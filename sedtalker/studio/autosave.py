@@ -13,13 +13,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from sedtalker.locks import try_lock
-from sedtalker.storage import whole_file
+from sedtalker.storage import temporary_folder, whole_file
 from sedtalker.studio.project import Project, names_from, project_text
 
 log = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class StudioFolder:
     def __init__(self, root: Path | None = None):
         self.root = root or state_folder()
         self._lock: IO[bytes] | None = None
+        self._temporary = ExitStack()
 
     def __enter__(self) -> StudioFolder:
         try:
@@ -98,7 +99,7 @@ class StudioFolder:
             self._lock = _lock(self.path / LOCK)
         except OSError as error:
             log.warning(f"{self.root}: cannot be written ({error.strerror}): unsaved edits will not survive a crash")
-            self.path = Path(tempfile.mkdtemp(prefix="sedtalker-studio-"))
+            self.path = self._temporary.enter_context(temporary_folder())
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -107,6 +108,7 @@ class StudioFolder:
             self._lock.close()
             return
         _remove(self.path, self._lock)
+        self._temporary.close()
 
     @property
     def unsaved(self) -> bool:
