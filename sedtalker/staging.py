@@ -102,7 +102,7 @@ def clear_left_over(folder: Path) -> None:
     try:
         with os.scandir(folder) as entries:
             found = [entry.path for entry in entries if entry.name.startswith(LEFT_OVER) and _is_ours(entry)]
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no name that a system could know
         return
     for left in map(Path, found):
         with suppress(OSError):
