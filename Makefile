@@ -74,3 +74,8 @@ lint: setup
 
 clean:
 	rm -rf $(VENV) $(BLENDER) demo build dist
+
+# make kills   kills every command that writes, 300 times, and looks at what is left (half an hour): docs/interruptions.md
+.PHONY: kills
+kills: setup
+	$(BIN)/python scripts/kill_commands.py

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sedtalker.errors import InputError
-from sedtalker.storage import whole_file
+from sedtalker.staging import clear_left_over
+from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
 
 if TYPE_CHECKING:
@@ -80,7 +81,15 @@ def weights_sha256(folder: Path) -> str:
 
 
 def read_config(folder: Path) -> CheckpointConfig:
-    """The checked ``config.json`` of a checkpoint folder."""
+    """The checked ``config.json`` of a checkpoint folder.
+
+    What a program that was killed while it replaced the checkpoint has left is finished first: no configuration is
+    read beside the weights of another.
+
+    Raises:
+        InputError: there is none, or it is not valid.
+    """
+    clear_left_over(folder)
     try:
         return CheckpointConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
     except OSError:
@@ -167,7 +176,7 @@ def restored(make: Callable[[], Network], state: Mapping[str, Any], folder: Path
 def write_checkpoint(folder: Path, config: CheckpointConfig, state: Mapping[str, Any], card: str) -> None:
     """Write a checkpoint folder; floating-point weights are stored in half precision.
 
-    All three files are complete before the first takes its place, so that no old configuration meets new weights.
+    All three files appear together, so that no old configuration meets new weights.
 
     Raises:
         InputError: it cannot be written there.
@@ -178,21 +187,14 @@ def write_checkpoint(folder: Path, config: CheckpointConfig, state: Mapping[str,
 
     half = {k: (v.to(torch.float16) if v.is_floating_point() else v).contiguous().cpu() for k, v in state.items()}
     text = json.dumps(config.model_dump(), indent=2, ensure_ascii=False) + "\n"
-    made = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (
-            whole_file(folder / "README.md") as card_file,
-            whole_file(folder / "config.json") as config_file,
-            whole_file(folder / "model.safetensors") as weights_file,
-        ):
-            save_file(half, str(weights_file))
-            weights_file.chmod(0o644)
-            config_file.write_text(text, encoding="utf-8")
-            card_file.write_text(card, encoding="utf-8")
+        with OutputFolder(folder, ("README.md", "config.json", "model.safetensors"), force=True) as results:
+            weights = results.path / "model.safetensors"
+            save_file(half, str(weights))
+            weights.chmod(0o644)
+            (results.path / "config.json").write_text(text, encoding="utf-8")
+            (results.path / "README.md").write_text(card, encoding="utf-8")
     except (OSError, SafetensorError, InputError) as error:
-        if made:
-            shutil.rmtree(folder, ignore_errors=True)
         raise InputError(f"{folder}: the checkpoint cannot be written ({error})") from None
 
 
@@ -289,18 +291,15 @@ def export_run(run: Path, folder: Path) -> None:
         raise InputError(f"{run}: no finished run (there is no export/ in it)")
     if folder.exists():
         raise InputError(f"{folder} exists; choose another folder")
-    temporary = folder.with_name(f".{folder.name}.part")
     section = run_section(run)
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.copytree(source, temporary)
-        card = (source / "README.md").read_text(encoding="utf-8")
-        (temporary / "README.md").write_text(card.rstrip() + "\n\n" + section, encoding="utf-8")
-        temporary.replace(folder)
+        with OutputFolder(folder, None, force=False) as results:
+            for file in source.iterdir():
+                shutil.copyfile(file, results.path / file.name)
+            card = (source / "README.md").read_text(encoding="utf-8")
+            (results.path / "README.md").write_text(card.rstrip() + "\n\n" + section, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{folder}: the checkpoint cannot be written ({error})") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def run_section(run: Path) -> str:

@@ -24,3 +24,7 @@ def extra(name: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is not installed: pip install 'sedtalker[{name}]'") from None
+
+
+INTERRUPTED = "interrupted; nothing is half-written"
+"""What the command line says after Ctrl-C and after a polite kill."""

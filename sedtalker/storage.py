@@ -1,53 +1,110 @@
-"""Files that appear whole or not at all, and archives of arrays that are checked before they are believed."""
+"""Files that appear whole or not at all, and archives of arrays that are checked before they are believed.
+
+How they appear, and what becomes of the files of a program that was killed, is said in ``sedtalker.staging``.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
-import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sedtalker.errors import InputError
+from sedtalker.staging import Staging, appear, clear_left_over, is_staged, signals_wait
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def user_cache() -> Path:
-    """The folder of this user where work that can be done again is kept: ``$XDG_CACHE_HOME/sedtalker``."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "sedtalker"
+_cleared: set[Path] = set()
+"""Folders in which this process has looked for what killed programs left of single files: once is enough."""
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``, of the same ending, that takes its place when the block ends well.
+    """A temporary path of the same name that takes the place of ``path`` when the block ends well.
 
-    When the block fails, nothing of it is left and what stood at ``path`` is untouched.
+    When the block fails, nothing of it is left and what stood at ``path`` is untouched. What a killed program left in
+    the folder is cleared.
 
     Raises:
         InputError: the disk is full, the folder is not there or must not be written to.
     """
-    temporary = path.parent / f".{path.stem}.{os.getpid()}-{get_ident()}{path.suffix}"
+    temporary, staging = path, None
     try:
+        if not is_staged(path):
+            if (folder := path.parent.absolute()) not in _cleared:
+                clear_left_over(folder)
+                _cleared.add(folder)
+            staging = Staging(path.parent)
+            temporary = staging.new / path.name
         yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.filename is not None and temporary.name not in str(error.filename) and str(path) != error.filename:
+        if staging is not None:
+            os.replace(temporary, path)
+    except BaseException as error:
+        if staging is None:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
+        named, own = str(error.filename2 or error.filename or path), path.parent if staging is None else staging.path
+        if named != str(path) and str(own) not in named:
             raise  # something else that the block has opened
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if staging is not None:
+            staging.close()
+
+
+@contextmanager
+def whole_files(paths: Sequence[Path], force: bool = True) -> Iterator[list[Path]]:
+    """Temporary paths, as ``whole_file`` gives one, for several results of a command.
+
+    They appear when the block ends well: those of one folder together, several folders one after the other. Folders
+    that are not there are made.
+
+    Raises:
+        InputError: as ``OutputFolder``.
+    """
+    with ExitStack() as stack:
+        opened: dict[Path, OutputFolder] = {}
+        for path in paths:
+            if path.parent not in opened:
+                names = [other.name for other in paths if other.parent == path.parent]
+                opened[path.parent] = stack.enter_context(OutputFolder(path.parent, names, force))
+        yield [opened[path.parent].path / path.name for path in paths]
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of ``folder``, with all that is in it, when the block ends well.
+
+    Between the removal of an earlier folder and the appearance of the new one there is a moment without either.
+
+    Raises:
+        InputError: it cannot be made there.
+    """
+    clear_left_over(folder.parent)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Staging(folder.parent)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    try:
+        yield staging.new
+        with signals_wait():
+            if folder.exists():
+                os.rename(folder, staging.path / "before")
+            os.rename(staging.new, folder)
+    finally:
+        staging.close()
 
 
 def check_writable(path: Path, force: bool) -> None:
@@ -58,29 +115,83 @@ def check_writable(path: Path, force: bool) -> None:
         raise InputError(f"{path} exists; use --force to overwrite")
 
 
-# --- Several results at once.
+# --- The user's cache: work that can be done again.
 
-LEFT_OVER = ".sedtalker-"
-"""How the folders begin in which results are written before they are moved to their place."""
-ABANDONED = 24 * 3600.0
-"""Seconds after which such a folder is that of a program that was killed, and is removed."""
+
+def user_cache() -> Path:
+    """The folder of this user where work that can be done again is kept: ``$XDG_CACHE_HOME/sedtalker``.
+
+    A user without a home has none that can be written, see ``keep``.
+    """
+    root = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(root) if root else Path.home() / ".cache") / "sedtalker"
+    except RuntimeError:  # no HOME, and no entry of this user
+        return Path(os.devnull) / "sedtalker"
+
+
+def keep(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file of a cache, whole or not at all; a cache that cannot be written only costs time.
+
+    Args:
+        path: of the file; its folder is made.
+        write: writes it to the path that it is given.
+    """
+    with suppress(OSError, InputError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as temporary:
+            write(temporary)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for files of this process alone (in ``$TMPDIR``), readable by this user alone and removed at the end.
+
+    That of a process that was killed is removed by the next one that asks for such a folder.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        root = Path(tempfile.gettempdir())
+        clear_left_over(root)
+        staging = Staging(root)
+    except OSError as error:
+        raise InputError(f"there is no folder for temporary files ({error.strerror or error}); set TMPDIR") from None
+    try:
+        yield staging.new
+    finally:
+        staging.close()
+
+
+# --- Several results at once.
 
 
 class OutputFolder:
-    """A folder of results that are written beside their place and moved in when all of them are done.
+    """A folder of results that are made beside their place and appear when all of them are done.
+
+    Args:
+        folder: where they appear; it is made where it is missing.
+        names: of the results; None: all that the block writes, which may replace others.
+        force: whether they may replace others.
+
+    Attributes:
+        path: where the block writes them.
 
     Raises:
         InputError: on entry, when a result already exists and ``force`` is off, or the folder cannot be made; at the
             end, when a result cannot be moved to its place.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], force: bool):
-        self.folder, self.names, self.force = folder, tuple(names), force
+    def __init__(self, folder: Path, names: Sequence[str] | None, force: bool):
+        self.folder, self.names, self.force = folder, names, force or names is None
 
     def __enter__(self) -> OutputFolder:
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.folder} is a file: the results need a folder; name one with --output")
-        for path in (self.folder / name for name in self.names):
+        clear_left_over(self.folder)
+        clear_left_over(self.folder.parent)
+        for path in (self.folder / name for name in self.names or ()):
             if path.is_dir():
                 raise InputError(f"{path} is a folder where a result would go; use --output for another place")
             if path.exists() and not self.force:
@@ -88,41 +199,51 @@ class OutputFolder:
         self.made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(prefix=LEFT_OVER, dir=self.folder))
-        except OSError as error:
+            self._staging = Staging(self.folder.parent if self.made else self.folder)
+            self.path = self._staging.new
+        except BaseException as error:
             self._remove_made()
-            raise InputError(f"{self.folder}: cannot write there ({error.strerror})") from None
-        self._remove_abandoned()
+            if not isinstance(error, OSError):
+                raise
+            raise InputError(f"{self.folder}: cannot write there ({error.strerror or error})") from None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        written = False
         try:
             if kind is None:
-                for name in self.names:
-                    (self.path / name).replace(self.folder / name)
+                self._check_written()
+                appear(self._staging, self.folder, bool(self.made), self.force)
+                written = True
         except OSError as problem:
-            raise InputError(f"{self.folder / name}: cannot be written ({problem.strerror})") from None
+            place = str(problem.filename2 or problem.filename or self.folder).replace(str(self.path), str(self.folder))
+            raise InputError(f"{place}: cannot be written ({problem.strerror or problem})") from None
         finally:
-            shutil.rmtree(self.path, ignore_errors=True)
-            if kind is not None:
+            self._staging.close()
+            if not written:
                 self._remove_made()
-        if isinstance(error, InputError) and str(self.path) in str(error):  # name the place that the user knows
+        # name the place that the user knows
+        if isinstance(error, InputError) and str(self.path) in str(error):
             raise InputError(str(error).replace(str(self.path), str(self.folder))) from None
+        named = str(getattr(error, "filename2", None) or getattr(error, "filename", None) or self.path)
+        if isinstance(error, OSError) and str(self.path) in named:  # one without a name came while it was written
+            place = named.replace(str(self.path), str(self.folder))
+            raise InputError(f"{place}: cannot be written ({error.strerror or error})") from None
+
+    def _check_written(self) -> None:
+        """Raise ``OSError`` where a result was announced and not written; what was not announced is no result."""
+        for name in self.names or ():
+            os.stat(self.path / name)
+        for name in set(os.listdir(self.path)).difference(self.names) if self.names is not None else ():
+            os.unlink(self.path / name)
 
     def _remove_made(self) -> None:
         """Remove the folders made on entry, as far as nobody else has put something there."""
         with suppress(OSError):
             for folder in self.made:
                 folder.rmdir()
-
-    def _remove_abandoned(self) -> None:
-        """Remove what killed runs have left here."""
-        with suppress(OSError):
-            for folder in self.folder.glob(f"{LEFT_OVER}*"):
-                if folder.is_dir() and time.time() - folder.stat().st_mtime > ABANDONED:
-                    shutil.rmtree(folder, ignore_errors=True)
 
 
 # --- Archives of arrays (.npz) from elsewhere.

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import io
 import os
-import time
+import tempfile
+import threading
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,18 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.storage import ABANDONED, ArraySpec, OutputFolder, check_writable, read_arrays, whole_file
+from sedtalker.storage import (
+    ArraySpec,
+    OutputFolder,
+    check_writable,
+    keep,
+    read_arrays,
+    temporary_folder,
+    user_cache,
+    whole_file,
+    whole_files,
+    whole_folder,
+)
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -45,18 +57,107 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_full_disk_in_a_folder_of_results_is_one_line(tmp_path: Path, named: bool) -> None:
+    with (
+        pytest.raises(InputError, match=r"out[/\\]?a?: cannot be written \(No space left on device\)"),
+        OutputFolder(tmp_path / "out", ["a"], force=False) as results,
+    ):
+        raise OSError(28, "No space left on device", *([str(results.path / "a")] if named else []))
+    with pytest.raises(FileNotFoundError), OutputFolder(tmp_path / "out", ["a"], force=False):
+        (tmp_path / "other.txt").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder; name a file"):
         check_writable(tmp_path, force=True)
 
 
-def test_what_killed_runs_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    for name, age in ((".sedtalker-old", ABANDONED + 60), (".sedtalker-new", 60.0), ("mine", ABANDONED + 60)):
-        (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    with OutputFolder(tmp_path, [], force=False):
+def test_a_file_with_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("a" * 255)
+    with whole_file(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_several_files_of_a_command_appear_together(tmp_path: Path) -> None:
+    paths = [tmp_path / "new" / "a.txt", tmp_path / "new" / "b.txt", tmp_path / "c.txt"]
+    with whole_files(paths) as temporary:
+        for path in temporary:
+            path.write_text("new")
+        assert not any(path.exists() for path in paths)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(paths)
+    with pytest.raises(ValueError, match="half"), whole_files(paths) as temporary:
+        temporary[0].write_text("half")
+        raise ValueError("half")
+    assert {path.read_text() for path in paths} == {"new"}
+    with pytest.raises(InputError, match=r"c\.txt exists"), whole_files([paths[2]], force=False):
         pass
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".sedtalker-new", "mine"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    for text in ("old", "new"):
+        with whole_folder(folder) as temporary:
+            (temporary / f"{text}.txt").write_text(text)
+    with pytest.raises(ValueError, match="half"), whole_folder(folder):
+        raise ValueError("half")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["new.txt", "set"]
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(tmp_path / "cache" / "a", lambda path: path.write_text("kept"))
+    assert (tmp_path / "cache" / "a").read_text() == "kept"
+    keep(tmp_path / "cache" / "a" / "b", lambda path: path.write_text("kept"))
+
+    def fail(path: Path) -> None:
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    keep(tmp_path / "cache" / "a", fail)
+    assert [path.name for path in tmp_path.rglob("*")] == ["cache", "a"]
+    assert (tmp_path / "cache" / "a").read_text() == "kept"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert user_cache() == tmp_path / "sedtalker"
+
+
+def test_a_cold_cache_that_several_fill_at_once_holds_one_whole_file(tmp_path: Path) -> None:
+    place, seen = tmp_path / "cache" / "a", set[bytes]()
+    texts = [str(k).encode() * 200_000 for k in range(4)]
+    threads = [threading.Thread(target=keep, args=(place, lambda p, t=text: p.write_bytes(t))) for text in texts]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        seen |= {place.read_bytes()} if place.is_file() else set()
+    assert seen | {place.read_bytes()} <= set(texts)
+    assert [path.name for path in tmp_path.rglob("*")] == ["cache", "a"]
+
+
+def test_a_temporary_folder_is_ours_and_goes_and_so_do_those_of_killed_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / ".sedtalker-abcdefgh" / "new").mkdir(parents=True)
+    with temporary_folder() as first, temporary_folder() as second:
+        (first / "a").write_text("mine")
+        assert first != second
+        assert os.name == "nt" or first.parent.stat().st_mode & 0o777 == 0o700
+        assert len(list(tmp_path.iterdir())) == 2
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="set TMPDIR"), temporary_folder():
+        pass
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    keep(user_cache() / "a", lambda path: path.write_text("kept"))
+    assert not user_cache().exists()
 
 
 # --- Archives of arrays.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sedtalker.errors import InputError
+from sedtalker.locks import try_lock, wait_for_lock
 
 Record = dict[str, Any]
 """What a line holds: ``state`` (started, done, kept or failed), ``name``, ``input``, hashes, seconds, outputs."""
@@ -176,7 +176,7 @@ def locked(folder: Path, shard: Shard) -> Iterator[int | None]:
     except OSError as error:
         raise InputError(f"{folder}: cannot write there ({error.strerror})") from None
     try:
-        if not _wait_for(descriptor):
+        if not wait_for_lock(descriptor, WAIT):
             raise InputError(f"{folder}: another batch is running there; wait for it, or name another --output")
         for other in sorted(folder.glob(".batch-*.lock")):
             if not other.name.endswith(f"-of-{shard.count}.lock") and _is_locked(other):
@@ -186,43 +186,12 @@ def locked(folder: Path, shard: Shard) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def _wait_for(descriptor: int) -> bool:
-    """Take the lock of an open file; processes of a run that was killed may need a moment to be gone."""
-    deadline = time.monotonic() + WAIT
-    while not _try_lock(descriptor):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Take the lock of an open file, unless somebody has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
-        except OSError:
-            return False
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
-
-
 def _is_locked(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDWR)
     except OSError:
         return False
     try:
-        return not _try_lock(descriptor)
+        return try_lock(descriptor) is False
     finally:
         os.close(descriptor)

@@ -20,8 +20,8 @@ from sedtalker.errors import InputError
 
 MEMORY_A_JOB = 2 << 30
 """Bytes of memory that the default number of jobs leaves for each."""
-WORKER = (sys.executable, "-m", "sedtalker.batch.worker")
-"""The program of a process."""
+WORKER = (sys.executable, "-P", "-m", "sedtalker.batch.worker")
+"""The program of a process; ``-P``: it imports nothing from the working directory."""
 ATTEMPTS = 2
 """How often a task is given to a process before one that kills them is given up."""
 

@@ -7,7 +7,6 @@ plain data; networks and faces stay open between tasks.
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 import traceback
 from collections import OrderedDict
@@ -22,7 +21,8 @@ from sedtalker.batch.opening import open_animator, open_diarizer, open_face
 from sedtalker.batch.settings import TRACK_SUFFIX, Settings, file_sha256
 from sedtalker.errors import InputError
 from sedtalker.progress import messages_to, no_progress
-from sedtalker.storage import LEFT_OVER, OutputFolder
+from sedtalker.staging import clear_left_over
+from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__
 
 if TYPE_CHECKING:
@@ -239,12 +239,6 @@ def outputs_are_whole(folder: Path, outputs: Mapping[str, str], overwrite: bool)
                 raise InputError(f"{path}: changed since the batch wrote it; --force replaces it")
             whole = False
     return whole
-
-
-def clear_left_over(folder: Path) -> None:
-    """Remove what a killed run has left where this recording's results go."""
-    for left in folder.glob(f"{LEFT_OVER}*"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.nn import torch_threads
 from sedtalker.speech.features import analyse
+from sedtalker.storage import temporary_folder
 
 ANALYSIS = ("diarizer's encoder", "diarizer", "speech encoder", "decoder", "head and eyes")
 """Stages from sound in memory to an animation: what ``rt_diarize_decode`` counts."""
@@ -44,12 +43,12 @@ def measure_pipeline(seconds: float, threads: int, formats: Sequence[str] = ("np
     began = time.perf_counter()
     animator, face = Animator.from_pretrained(), Face.builtin()
     diarizer = animator.diarizer
-    with tempfile.TemporaryDirectory(prefix="sedtalker-") as folder, torch_threads(threads):
+    with temporary_folder() as folder, torch_threads(threads):
         short = animator(speech_like(1.0), SAMPLE_RATE, face=face)
         for name in formats:
-            export(short, Path(folder) / f"short.{name}", name)
+            export(short, folder / f"short.{name}", name)
         opening = time.perf_counter() - began
-        path = write_speech(Path(folder) / "speech.wav", seconds)
+        path = write_speech(folder / "speech.wav", seconds)
         with watch.stage("reading the audio"):
             sound = load_audio(path, seconds + 1.0)
         with watch.stage("log-mels and prosody, alone"):
@@ -69,7 +68,7 @@ def measure_pipeline(seconds: float, threads: int, formats: Sequence[str] = ("np
         del features, motion
         for name in formats:
             with watch.stage(f"writing {name}"):
-                export(animation, Path(folder) / f"speech.{name}", name)
+                export(animation, folder / f"speech.{name}", name)
     return {
         "length": seconds,
         "threads": threads,
@@ -90,16 +89,16 @@ def measure_video(frames: int, threads: int, mesh: Mesh | None, size: int = 512)
         size: width and height, pixels.
     """
     animation = _moving(frames, threads, mesh)
-    with tempfile.TemporaryDirectory(prefix="sedtalker-") as folder:
+    with temporary_folder() as folder:
         warm = replace(
             animation,
             coefficients=animation.coefficients[:2],
             head_rotation=animation.head_rotation[:2],
             track=None,
         )
-        warm.render(Path(folder) / "warm.mp4", size=size)
+        warm.render(folder / "warm.mp4", size=size)
         began, cpu = time.perf_counter(), time.process_time()
-        animation.render(Path(folder) / "video.mp4", size=size)
+        animation.render(folder / "video.mp4", size=size)
         took = time.perf_counter() - began
         return {
             "frames": frames,

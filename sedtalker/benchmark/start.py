@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from sedtalker.benchmark.speech import write_speech
 from sedtalker.errors import InputError
+from sedtalker.storage import temporary_folder
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "help": ("--help",),
@@ -23,12 +22,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 def measure_start(runs: int = 2) -> dict[str, dict[str, Any]]:
     """Seconds and CPU seconds of each command, the least of so many runs after one that is not counted."""
-    with tempfile.TemporaryDirectory(prefix="sedtalker-") as folder:
-        clip = write_speech(Path(folder) / "clip.wav", 3.0)
-        words = {"CLIP": str(clip), "OUT": str(Path(folder) / "out")}
+    with temporary_folder() as folder:
+        clip = write_speech(folder / "clip.wav", 3.0)
+        words = {"CLIP": str(clip), "OUT": str(folder / "out")}
         measured = {}
         for name, arguments in COMMANDS.items():
-            command = [sys.executable, "-m", "sedtalker", *(words.get(word, word) for word in arguments)]
+            command = [sys.executable, "-P", "-m", "sedtalker", *(words.get(word, word) for word in arguments)]
             timed = [time_command(command) for _ in range(1 + runs)]
             measured[name] = {
                 "seconds": min(seconds for seconds, _ in timed[1:]),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
+
+from sedtalker.errors import INTERRUPTED
 
 COLLECT = 100_000, 20, 100
 """Objects made between two searches for garbage. By default it is 700, and all that is imported is searched again and
@@ -11,15 +14,45 @@ again: a tenth of the time in which a short clip is animated."""
 
 
 def run() -> None:
-    """Run ``sedtalker``; also while it is still being imported, Ctrl-C and a full disk are one line."""
+    """Run ``sedtalker``; from the first import on, Ctrl-C, a polite kill, a full disk and no memory are one line.
+
+    Exit codes: 130 for the first two, 1 for the others; those of the commands are in ``console.fail_clearly``.
+    """
     gc.set_threshold(*COLLECT)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from sedtalker.cli.main import app
 
         app()
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)
+    except SystemExit as end:
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):  # typer ends without a word
+            print(INTERRUPTED, file=sys.stderr)
+        raise
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        line = short_of_memory(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)
+    finally:  # all is done: a signal ends what Python still has to put away
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def short_of_memory(error: BaseException) -> str | None:
+    """What to say of an error that a lack of memory causes, in Python, in torch's allocator or while a library is
+    loaded; None for another.
+    """
+    text = str(error).lower()
+    if isinstance(error, ImportError):
+        missing = any(words in text for words in ("map segment", "allocate memory", "out of memory"))
+        return f"there is not enough memory to load a library ({error})" if missing else None
+    if isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text:
+        return "there is not enough memory"
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,7 +82,7 @@ def animate(
     from sedtalker.storage import OutputFolder
 
     names = [audio.stem + suffix for suffix in suffixes]
-    with OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
+    with ExitStack() as stack, OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
         from sedtalker.animation.gains import Gains, parse_gains
         from sedtalker.animation.idle_motion import IdleMotion
         from sedtalker.animation.style import parse_style
@@ -132,7 +133,8 @@ def animate(
         log.info("emotion: %s", animation.track.summary())
         log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
         if pictures is not None:
-            looks.sequence(animation, pictures, force, shown.hook)
+            drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
+            looks.sequence(animation, drawn.path, force, shown.hook)
         elif video:
             looks.video(animation, results.path / names[0], sound, shown.hook)
         with one_step(shown.hook, "writing the files"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -88,7 +87,10 @@ def convert(
 
     if like is None and target.suffix != ".safetensors":
         raise InputError(f"{target}: the file to write ends in .safetensors (or give --like FOLDER)")
-    check_writable(target, force)
+    if like is None:
+        check_writable(target, force)
+    elif target.exists() and not (force and target.is_dir()):
+        raise InputError(f"{target} exists; " + ("use --force to overwrite" if target.is_dir() else "name a folder"))
     shapes = convert_weights(source, target, like)
     if json:
         write_json(shapes)
@@ -333,6 +335,7 @@ def copied(config: BackboneConfig, source: Path) -> Path:
 
     from sedtalker.checkpoint import read_config
     from sedtalker.speech.encoder import open_encoder
+    from sedtalker.storage import OutputFolder, whole_file
 
     if not source.is_dir():
         raise InputError(f"{source}: no such folder")
@@ -350,15 +353,13 @@ def copied(config: BackboneConfig, source: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.is_dir():
-            with tempfile.TemporaryDirectory(dir=root) as folder:
-                part = Path(folder) / "part"
-                part.mkdir()
+            with OutputFolder(target, None, force=True) as results:
                 for name in FILES:
                     if (source / name).is_file():
-                        shutil.copyfile(source / name, part / name)
-                part.replace(target)
+                        shutil.copyfile(source / name, results.path / name)
         (root / "refs").mkdir(exist_ok=True)
-        (root / "refs" / (config.revision or "main")).write_text(commit, encoding="utf-8")
+        with whole_file(root / "refs" / (config.revision or "main")) as reference:
+            reference.write_text(commit, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror or error})") from None
     return target

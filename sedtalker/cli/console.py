@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
 import typer
 
-from sedtalker.errors import InputError
+from sedtalker.errors import INTERRUPTED, InputError
 from sedtalker.progress import messages_to
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
             say(f"error: {error}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            say("interrupted; nothing was written")
+            say(INTERRUPTED)
             raise typer.Exit(130) from None
         except OSError as error:
             _drop_stdout()
@@ -263,13 +263,19 @@ PIPE = Path("-")
 
 
 def sound_pieces(source: Path, longest: float) -> Iterator[NDArray[np.float32]]:
-    """A file at once, a pipe as it comes; Ctrl-C ends the sound."""
+    """A file at once, a pipe as it comes; Ctrl-C ends the sound.
+
+    Raises:
+        InputError: not a readable sound, or stdin is closed.
+    """
     from sedtalker.audio import load_audio
     from sedtalker.audio.pipe import pipe_samples
 
     if source != PIPE:
         yield load_audio(source, longest).samples
         return
+    if sys.stdin is None:
+        raise InputError("-: stdin is closed; pipe the sound in, or name a file")
     try:
         yield from pipe_samples(sys.stdin.buffer)
     except KeyboardInterrupt:

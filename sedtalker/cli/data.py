@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -204,11 +204,16 @@ def example(
     force: Force = False,
 ) -> None:
     """Make a small corpus in EmoVOCA's layout with the built-in decoder, to try a training with."""
+    from sedtalker.storage import whole_folder
     from sedtalker.training.corpora.meshes.check import ExampleSize, write_example
 
     if folder.exists() and any(folder.iterdir()) and not force:
         raise InputError(f"{folder} is not empty; use --force to write into it")
-    say(f"{write_example(folder, audio, ExampleSize(takes=takes))} sequences")
+    with ExitStack() as stack:
+        fresh = not folder.exists() or not any(folder.iterdir())
+        place = stack.enter_context(whole_folder(folder)) if fresh else folder
+        count = write_example(place, audio, ExampleSize(takes=takes))
+    say(f"{count} sequences")
     print(folder)
 
 
@@ -237,21 +242,14 @@ def open4d(
     """Build the open 4D set: motion of speech under changing emotion on the 52 shapes, splits and a datasheet."""
     if output.exists() and not (force and (output / "takes.csv").is_file()):
         raise InputError(f"{output} exists; --force replaces it if it is an earlier build")
+    from sedtalker.storage import whole_folder
     from sedtalker.training.corpora.manifest import find_data
     from sedtalker.training.motion.open4d import build_open4d
     from sedtalker.training.run import cache_folder
 
     root = find_data(data)
-    partial = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        with ShownProgress(progress, quiet) as shown:
-            counts = build_open4d(root, partial, cache_folder(str(cache) if cache else None), workers, shown.hook)
-        if output.exists():
-            shutil.rmtree(output)
-        partial.replace(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with whole_folder(output) as made, ShownProgress(progress, quiet) as shown:
+        counts = build_open4d(root, made, cache_folder(str(cache) if cache else None), workers, shown.hook)
     if json:
         write_json({"folder": str(output), "takes": counts})
     else:

@@ -73,7 +73,7 @@ def diarize(
     from sedtalker.emotion.formats.labels import segments_to_rttm
     from sedtalker.emotion.plot import check_plot_name
     from sedtalker.emotion.taxonomy import project, read_coordinates
-    from sedtalker.storage import check_writable
+    from sedtalker.storage import check_writable, whole_files
 
     for path, check in ((output, check_track_name), (plot, check_plot_name)):
         if path is not None:
@@ -93,12 +93,15 @@ def diarize(
     with ShownProgress(progress, quiet) as shown:
         track = diarizer(sound, enroll=enroll or [], min_confidence=min_confidence, hook=shown.hook)
     track = track if plane is None else project(track, plane)
-    if plot is not None:
-        track.plot(plot, sound)
-        say(f"plot: {plot}")
-    if output is not None:
-        track.save(output)
-        say(f"track: {output}")
+    wanted = [path for path in (plot, output) if path is not None]
+    with whole_files(wanted) as paths:
+        for path, made in zip(wanted, paths, strict=True):
+            if path is plot:
+                track.plot(made, sound)
+            else:
+                track.save(made)
+    for path in wanted:
+        say(f"{'plot' if path is plot else 'track'}: {path}")
     if json:
         print(track_to_json(track), end="")
     elif rttm:

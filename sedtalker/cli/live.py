@@ -190,7 +190,13 @@ def print_line(line: str) -> None:
 
 
 def _stdin() -> BinaryIO:
-    """Stdin without a buffer, whose lock a thread that waits for sound would keep beyond the end of the program."""
+    """Stdin without a buffer, whose lock a thread that waits for sound would keep beyond the end of the program.
+
+    Raises:
+        InputError: it is closed.
+    """
+    if sys.stdin is None:
+        raise InputError("-: stdin is closed; pipe the sound in, or name a file")
     try:
         return cast(BinaryIO, open(sys.stdin.fileno(), "rb", buffering=0, closefd=False))
     except (OSError, ValueError, AttributeError):

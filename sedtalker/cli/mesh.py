@@ -116,7 +116,7 @@ def register(
     quiet: QuietOption = False,
 ) -> None:
     """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
-    from sedtalker.storage import OutputFolder, check_writable
+    from sedtalker.storage import check_writable, whole_files
 
     _check_suffix(output, ".sedface")
     _check_suffix(picture, ".png")
@@ -124,7 +124,8 @@ def register(
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
     if picture is not None:
         check_writable(picture, force)
-    with OutputFolder(output.parent, [output.name], force) as results, ShownProgress(progress, quiet) as shown:
+    results = whole_files([output, *([] if picture is None else [picture])], force)
+    with results as paths, ShownProgress(progress, quiet) as shown:
         from sedtalker.face import Face
         from sedtalker.face.quality import judge
         from sedtalker.face.sedface import write_sedface
@@ -135,14 +136,14 @@ def register(
         assert report is not None
         with one_step(shown.hook, "judging the fit"):
             quality = judge(face, report)
-        write_sedface(results.path / output.name, face, quality)
+        write_sedface(paths[0], face, quality)
         if picture is not None:
             from PIL import Image
 
             from sedtalker.render.contact_sheet import contact_sheet
 
-            with one_step(shown.hook, "drawing shapes"), OutputFolder(picture.parent, [picture.name], force) as drawn:
-                Image.fromarray(contact_sheet(face, KEY_POSES, size=240, columns=4)).save(drawn.path / picture.name)
+            with one_step(shown.hook, "drawing shapes"):
+                Image.fromarray(contact_sheet(face, KEY_POSES, size=240, columns=4)).save(paths[1])
     if json:
         found = {"quality": quality.as_dict(), "registration": jsons.loads(report.to_json())}
         write_json({"file": str(output), "picture": picture and str(picture), **found})

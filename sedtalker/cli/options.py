@@ -15,6 +15,7 @@ from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.batch.opening import open_face as open_face
 from sedtalker.cli.console import say
 from sedtalker.errors import InputError
+from sedtalker.storage import whole_file
 
 Device = Literal["auto", "cpu", "cuda"]
 """What ``--device`` takes."""
@@ -153,10 +154,8 @@ def save_preset(context: typer.Context, path: Path | None) -> None:
         name, value = parameter.name or "", context.params.get(parameter.name or "")
         if name not in NOT_SAVED and value not in (None, parameter.default, [], ()):
             kept[name] = _plain(value)
-    try:
-        path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     say(f"preset: {path}")
 
 

@@ -61,7 +61,7 @@ def render(
         p.check_sequence(target, force)
     else:
         looks.check_file(target)
-    names = [] if frames else [target.name]
+    names = None if frames else [target.name]
     folder = target if frames else target.parent
     with OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
         from sedtalker.animation.animation import read_animation
@@ -76,7 +76,7 @@ def render(
         if found is None and not silent:
             log.info("no audio was found beside the animation: the video is silent (--audio FILE adds it)")
         if frames:
-            looks.sequence(opened, target, force, shown.hook)
+            looks.sequence(opened, results.path, force, shown.hook)
         else:
             looks.video(opened, results.path / target.name, found, shown.hook, at)
     if as_json:

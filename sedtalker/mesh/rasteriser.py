@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.storage import user_cache
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -28,7 +29,7 @@ compare false and be dropped."""
 def _cache_possible() -> bool:
     """Whether numba finds a folder to keep compiled code in; it raises where it does not."""
     here = Path(__file__).parent
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    home = user_cache().parent
     parents = [here, home, home.parent]
     return "NUMBA_CACHE_DIR" in os.environ or any(p.is_dir() and os.access(p, os.W_OK) for p in parents)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mesh, Scene
+from sedtalker.processes import run_beside
 
 _SKIPPED = ("guide", "proxy")
 """Purposes of prims that are no part of the picture."""
@@ -76,15 +76,13 @@ def read_usd_scene(path: Path) -> Scene:
 def check_openable(path: Path) -> None:
     """Open a file in a process of its own first: on broken ones the library may crash or never come back.
 
-    The process is isolated (``python -I``): it imports nothing from the working directory or ``PYTHONPATH``.
+    The process is isolated: it imports nothing from the working directory or ``PYTHONPATH``.
 
     Raises:
         InputError: it does not open, or not within three quarters of a minute.
     """
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", _OPEN, str(path)], capture_output=True, timeout=OPENING, check=False
-        )
+        done = run_beside(_OPEN, [str(path)], OPENING)
     except subprocess.TimeoutExpired:
         raise InputError(f"{path}: a broken USD file: it does not open within {OPENING} seconds") from None
     if done.returncode != 0:

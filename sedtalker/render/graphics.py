@@ -7,19 +7,18 @@ import logging
 import os
 import platform
 import subprocess
-import sys
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from sedtalker.storage import user_cache, whole_file
+from sedtalker.processes import run_beside
+from sedtalker.storage import keep, user_cache
 
 log = logging.getLogger(__name__)
 
 IN_SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "swiftshader", "basic render")
 """Words in the names of OpenGL drivers that draw on the CPU: slower than the numba renderer."""
-_SECONDS = 30.0
+_SECONDS = 30
 """That a driver may take to say its name."""
 _ASK = """
 from sedtalker.render.pyrender_backend import import_pyrender
@@ -49,10 +48,8 @@ def fastest_backend() -> Literal["numba", "pyrender"]:
     if not isinstance(driver, str):
         driver = ask_driver()
         log.info("OpenGL here: %s", driver or "none")
-        with suppress(OSError, ValueError):  # a cache that cannot be written is asked again next time
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(place) as temporary:
-                temporary.write_text(json.dumps({"here": here, "driver": driver}), encoding="utf-8")
+        said = json.dumps({"here": here, "driver": driver})
+        keep(place, lambda path: path.write_text(said, encoding="utf-8"))
     return "pyrender" if on_a_card(driver) else "numba"
 
 
@@ -64,7 +61,7 @@ def on_a_card(driver: str) -> bool:
 def ask_driver() -> str:
     """Name of the OpenGL driver behind EGL; empty where there is none."""
     try:
-        done = subprocess.run([sys.executable, "-c", _ASK], capture_output=True, text=True, timeout=_SECONDS)
+        done = run_beside(_ASK, seconds=_SECONDS, isolated=False)
     except (OSError, subprocess.SubprocessError):
         return ""
     names = [line.removeprefix("GL_RENDERER").strip() for line in done.stdout.splitlines() if "GL_RENDERER" in line]

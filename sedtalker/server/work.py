@@ -24,6 +24,7 @@ from sedtalker.progress import Hook, one_step
 from sedtalker.render.video import render_video
 from sedtalker.server.models import Models
 from sedtalker.server.options import TRACK, VIDEO, AnimateOptions, DiarizeOptions
+from sedtalker.storage import temporary_folder
 
 SOUNDS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3", b"FORM")
 """How files of sound begin; playlists, which may name files of this machine, are not among them."""
@@ -98,8 +99,8 @@ def diarized(models: Models, recording: Recording, options: DiarizeOptions, hook
         InputError: the sound cannot be read.
         Cancelled: by the hook.
     """
-    with tempfile.TemporaryDirectory(prefix="sedtalker-serve-") as folder:
-        sound, _ = _loaded(recording, Path(folder), hook)
+    with temporary_folder() as folder:
+        sound, _ = _loaded(recording, folder, hook)
     track = models.animator().diarizer(sound, min_confidence=options.min_confidence, hook=hook)
     return Result(BytesIO(track_to_json(track).encode()), f"{Path(recording.name).stem}.emotion.json", sound.duration)
 
@@ -114,8 +115,7 @@ def animated(
         Cancelled: by the hook.
     """
     face = faces.get(options.face or "") or Face.builtin(options.face)
-    with tempfile.TemporaryDirectory(prefix="sedtalker-serve-") as temporary:
-        folder = Path(temporary)
+    with temporary_folder() as folder:
         sound, path = _loaded(recording, folder, hook)
         animation = models.animator()(
             sound,

@@ -10,16 +10,16 @@ import json
 import logging
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sedtalker.storage import whole_file
+from sedtalker.locks import try_lock
+from sedtalker.storage import temporary_folder, whole_file
 from sedtalker.studio.project import Project, names_from, project_text
 
 log = logging.getLogger(__name__)
@@ -40,23 +40,16 @@ def state_folder() -> Path:
         root = os.environ.get("LOCALAPPDATA")
         return (Path(root) if root else Path.home() / "AppData" / "Local") / "sedtalker" / "studio"
     root = os.environ.get("XDG_STATE_HOME")
-    return (Path(root) if root else Path.home() / ".local" / "state") / "sedtalker" / "studio"
+    try:
+        return (Path(root) if root else Path.home() / ".local" / "state") / "sedtalker" / "studio"
+    except RuntimeError:  # a user without a home: unsaved edits do not survive a crash
+        return Path(os.devnull) / "sedtalker"
 
 
 def _lock(path: Path) -> IO[bytes] | None:
     """The file, open and locked; None where somebody else has the lock. The lock goes with the process."""
     file = path.open("a+b")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not try_lock(file.fileno()):
         file.close()
         return None
     return file
@@ -97,6 +90,7 @@ class StudioFolder:
     def __init__(self, root: Path | None = None):
         self.root = root or state_folder()
         self._lock: IO[bytes] | None = None
+        self._temporary = ExitStack()
 
     def __enter__(self) -> StudioFolder:
         try:
@@ -105,7 +99,7 @@ class StudioFolder:
             self._lock = _lock(self.path / LOCK)
         except OSError as error:
             log.warning(f"{self.root}: cannot be written ({error.strerror}): unsaved edits will not survive a crash")
-            self.path = Path(tempfile.mkdtemp(prefix="sedtalker-studio-"))
+            self.path = self._temporary.enter_context(temporary_folder())
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -114,6 +108,7 @@ class StudioFolder:
             self._lock.close()
             return
         _remove(self.path, self._lock)
+        self._temporary.close()
 
     @property
     def unsaved(self) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from contextlib import suppress
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from sedtalker.face.builtin import FACES
 from sedtalker.metrics.motion import lip_aperture
 from sedtalker.render.camera import frame_head
 from sedtalker.render.renderer import make_renderer
-from sedtalker.storage import user_cache, whole_file
+from sedtalker.storage import keep, temporary_folder, user_cache
 from sedtalker.version import __version__
 
 Floats = NDArray[np.float32]
@@ -47,8 +45,8 @@ def head_glb(face: Face) -> bytes:
     targets = MorphTargets(tuple(names), face.basis, None, np.eye(len(names)))
     extras: dict[str, Any] = {"pivot": [float(x) for x in face.pivot], "name": face.name}
     still = np.zeros((1, 3), np.float32)
-    with tempfile.TemporaryDirectory(prefix="sedtalker-") as folder:
-        path = Path(folder) / "head.glb"
+    with temporary_folder() as folder:
+        path = folder / "head.glb"
         write_glb(path, face, head_rotation=still, extras=extras, targets=targets)
         return path.read_bytes()
 
@@ -102,8 +100,5 @@ def face_picture(name: str) -> bytes:
         with suppress(OSError):
             return kept.read_bytes()
         made = thumbnail(Face.builtin(name))
-        with suppress(OSError, InputError):  # a cache that cannot be written is no reason to fail
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(kept) as temporary:
-                temporary.write_bytes(made)
+        keep(kept, lambda path: path.write_bytes(made))
     return made

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from sedtalker.errors import InputError
+from sedtalker.locks import wait_for_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
 from sedtalker.training.optimizer import make_optimizer
@@ -39,6 +41,10 @@ LOG = "log.jsonl"
 """Losses and validations, one JSON object a line."""
 CONFIG = "config.json"
 """The settings that a run was started with."""
+RUN_LOCK = ".lock"
+"""The file that a program that trains has locked."""
+PATIENCE = 10.0
+"""Seconds to wait for that lock: workers of a run that was killed may need a moment to be gone."""
 
 
 # --- What a run leaves in its folder.
@@ -51,6 +57,29 @@ def write_config(run: Path, config: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder: two programs in one would spoil each other's checkpoints and log.
+
+    Raises:
+        InputError: another program trains there, or the folder cannot be written to.
+    """
+    if not is_main_process():
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / RUN_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write there ({error.strerror})") from None
+    try:
+        if not wait_for_lock(descriptor, PATIENCE):
+            raise InputError(f"{folder}: another program trains there; wait for it, or name another trainer.run_dir")
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class RunLog:
     """Losses and validation metrics by step: ``log.jsonl`` and TensorBoard."""
 
@@ -60,15 +89,26 @@ class RunLog:
 
         self.path = folder / LOG
         kept = [line for line in read_log(folder) if line["step"] <= step]
-        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        self.writer = SummaryWriter(str(folder), purge_step=step + 1)
+        with whole_file(self.path) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        try:
+            self.writer = SummaryWriter(str(folder), purge_step=step + 1)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
 
     def add(self, kind: str, step: int, values: dict[str, float]) -> None:
-        """``kind`` is ``loss`` or ``valid``; ``step`` counts the steps that were made."""
-        for name, value in values.items():
-            self.writer.add_scalar(f"{kind}/{name}", value, step)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        """``kind`` is ``loss`` or ``valid``; ``step`` counts the steps that were made.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        try:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+            for name, value in values.items():
+                self.writer.add_scalar(f"{kind}/{name}", value, step)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written ({error.strerror or error})") from None
 
     def close(self) -> None:
         """Flush and close."""
@@ -88,10 +128,16 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 
 def save_whole(value: Any, path: Path) -> None:
-    """``torch.save`` that never leaves half a file."""
-    temporary = path.with_name(f".{path.name}")
-    torch.save(value, temporary)
-    temporary.replace(path)
+    """``torch.save`` that never leaves half a file.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    with whole_file(path) as temporary:
+        try:
+            torch.save(value, temporary)
+        except RuntimeError:  # of torch's own writer
+            raise InputError(f"{path}: cannot be written by torch: is the disk full?") from None
 
 
 # --- The same batches however a run is cut: by interruption, by accumulation or over processes.
@@ -138,6 +184,17 @@ def _flushed_denormals() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+@contextmanager
+def _one_line_of_the_disk() -> Iterator[None]:
+    """TensorBoard's thread meets a full disk too and would print where; the loop says it in one line."""
+    before = threading.excepthook
+    threading.excepthook = lambda said: None if isinstance(said.exc_value, OSError) else before(said)
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _make_fabric(config: TrainerConfig) -> Any:
@@ -263,21 +320,22 @@ def fit(
         settings: the composed configuration, which is kept beside the run as ``config.json``.
 
     Raises:
-        InputError: the data are missing, or the loss is no number.
+        InputError: the data are missing, the loss is no number, or another program trains there.
     """
     logger.info("preparing the data")
     task.prepare(hook)
-    if settings is not None and is_main_process():
-        write_config(Path(config.run_dir), settings)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    with _flushed_denormals():
-        return _fit(task, config, hook)
+    with _alone(Path(config.run_dir)):
+        if settings is not None and is_main_process():
+            write_config(Path(config.run_dir), settings)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        with _flushed_denormals(), _one_line_of_the_disk():
+            return _fit(task, config, hook)
 
 
 def is_main_process() -> bool:
-    """Whether this process speaks for all that ``torchrun`` may have started."""
-    return int(os.environ.get("RANK", "0")) == 0
+    """Whether this process speaks for all that ``torchrun`` or Fabric may have started."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or "0") == 0
 
 
 def _fit(task: Task, config: TrainerConfig, hook: Hook) -> dict[str, float]:

@@ -81,7 +81,7 @@ def test_messages_of_the_library(quiet: bool, capsys: pytest.CaptureFixture[str]
     ("error", "code", "line"),
     [
         (InputError("a.wav: no such file"), 2, "error: a.wav: no such file"),
-        (KeyboardInterrupt(), 130, "interrupted; nothing was written"),
+        (KeyboardInterrupt(), 130, "interrupted; nothing is half-written"),
         (PermissionError(13, "Permission denied", "a.npz"), 1, "error: a.npz (Permission denied)"),
     ],
 )

@@ -1,4 +1,6 @@
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from sedtalker.errors import InputError
+from sedtalker.locks import open_locked
 from sedtalker.progress import Hook, no_progress
 from sedtalker.training import loop
 from sedtalker.training.loop import RunLog, fit, generator, read_log
@@ -203,3 +206,27 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert learning_rate(100, config) == pytest.approx(0.0)
     constant = TrainerConfig(steps=100, run_dir="", lr=1.0, warmup=10, schedule="constant")
     assert learning_rate(100, constant) == 1.0
+
+
+def test_two_programs_do_not_train_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "PATIENCE", 0.0)
+    config = TrainerConfig(steps=1, run_dir=str(tmp_path), accelerator="cpu")
+    held = open_locked(tmp_path / loop.RUN_LOCK)
+    assert held is not None
+    with pytest.raises(InputError, match="another program trains there"):
+        fit(Sum(), config, settings={"of": "the second"})
+    assert [path.name for path in tmp_path.iterdir()] == [loop.RUN_LOCK]
+    os.close(held[0])
+    fit(Sum(), config)
+
+
+def test_a_thread_of_tensorboard_does_not_print_where_the_disk_was_full(capfd: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise OSError(28, "No space left on device")
+
+    with loop._one_line_of_the_disk():
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    assert capfd.readouterr().err == ""
+    assert threading.excepthook is not None

@@ -17,7 +17,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin.characters import DEFAULT, KNOWN, HairStyle, random_character
 from sedtalker.face.face import Face
 from sedtalker.face.sedface import face_arrays, face_from_arrays
-from sedtalker.storage import UNREADABLE, user_cache, whole_file
+from sedtalker.storage import UNREADABLE, keep, user_cache
 from sedtalker.version import __version__
 
 FACES: dict[str, str] = {name: character.about for name, character in KNOWN.items()}
@@ -91,10 +91,8 @@ def keep_face(name: str, face: Face) -> None:
     A folder that cannot be written only costs time.
     """
     entry = _entry(name)
-    with suppress(OSError, InputError):
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(entry) as temporary, temporary.open("wb") as file:
-            np.savez(file, **face_arrays(face))  # type: ignore[arg-type]
+    keep(entry, lambda path: np.savez(path, **face_arrays(face)))  # type: ignore[arg-type]
+    with suppress(OSError):
         for old in entry.parent.glob(f"{name}-*.npz"):
             if old != entry:
                 old.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -34,7 +33,7 @@ from sedtalker.face.sedface import UNREADABLE, face_arrays, face_from_arrays
 from sedtalker.mesh.mesh import Floats, Ints, Mesh
 from sedtalker.mesh.surface import Surface, first_vertices, weld
 from sedtalker.progress import Hook, no_progress
-from sedtalker.storage import user_cache, whole_file
+from sedtalker.storage import keep, user_cache
 
 FEWEST_TRIANGLES = 100
 """A mesh, or a face on it, of fewer triangles is refused."""
@@ -280,10 +279,7 @@ def content_hash(mesh: Mesh, source: Face, detector: str, given: GivenLandmarks 
 def store_entry(entry: Path, face: Face, report: RegistrationReport) -> None:
     """Keep a result to the last bit; the entry appears whole or not at all."""
     arrays = {**face_arrays(face), "report": np.array(report.to_json())}
-    with suppress(OSError):  # a cache that cannot be written is no reason to fail
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(entry) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+    keep(entry, lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]
 
 
 def load_entry(entry: Path, mesh: Mesh, name: str) -> tuple[Face, RegistrationReport] | None:

@@ -341,7 +341,8 @@ def revoice(
         make = partial(_revoice, folder=folder, count=count, seed=seed)
         with ProcessPoolExecutor(workers) as pool:
             list(pool.map(make, items, chunksize=8))
-        done.write_text(json.dumps({"formants": FORMANTS, "pitch": PITCH}))
+        with whole_file(done) as temporary:
+            temporary.write_text(json.dumps({"formants": FORMANTS, "pitch": PITCH}))
     return [(key, folder / f"{key}.{n}.opus") for key, _ in recordings for n in range(count)]
 
 

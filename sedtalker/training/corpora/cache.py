@@ -15,14 +15,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from threading import get_ident
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
+from sedtalker.locks import open_locked
 from sedtalker.progress import Hook, no_progress
+from sedtalker.staging import Staging, clear_left_over
 from sedtalker.storage import whole_file
 
 Array = NDArray[Any]
@@ -97,7 +98,7 @@ class _PartialBuild:
     """A folder with one raw file an array and a journal of what they hold; a context manager.
 
     The folder is kept when the build is interrupted and removed when it ends. A second process that builds the same
-    at the same time uses a folder of its own.
+    at the same time uses a folder of its own; where that one is killed, the next build removes it.
     """
 
     folder: Path
@@ -106,12 +107,14 @@ class _PartialBuild:
     shapes: dict[str, tuple[str, list[int]]] = field(default_factory=dict)
     """Type and shape beyond the first axis of each array."""
     streams: dict[str, BinaryIO] = field(default_factory=dict)
+    _own: Staging | None = None
+    _descriptor: int | None = None
 
     def __enter__(self) -> _PartialBuild:
         if not self._lock():
-            self.folder = self.folder.with_name(f"{self.folder.name}-{os.getpid()}-{get_ident()}")
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir()
+            clear_left_over(self.folder.parent)
+            self._own = Staging(self.folder.parent)
+            self.folder = self._own.new
         sizes = self._read_journal()
         for name in self.names:
             stream = (self.folder / name).open("r+b" if sizes else "w+b")
@@ -123,29 +126,29 @@ class _PartialBuild:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for stream in self.streams.values():
             stream.close()
-        (self.folder / "owner").unlink(missing_ok=True)
-        if kind is None:
+        if self._own is not None:
+            self._own.close()
+        elif kind is None:
             shutil.rmtree(self.folder, ignore_errors=True)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
     def _lock(self) -> bool:
-        """Take the folder unless a living process has it (on Windows, where nobody can ask: never)."""
+        """Take the folder unless a living process has it (on Windows, which removes no open files: never)."""
         if os.name == "nt":
             return False
-        self.folder.mkdir(exist_ok=True)
-        owner = self.folder / "owner"
         try:
-            os.kill(int(owner.read_text()), 0)  # asks whether the process lives, and does it no harm
+            self.folder.mkdir(exist_ok=True)
+            held = open_locked(self.folder / "owner")
+        except FileNotFoundError:  # the process that had it has just ended
             return False
-        except PermissionError:
+        if held is None:
             return False
-        except (OSError, ValueError, OverflowError):
-            owner.unlink(missing_ok=True)
-        try:
-            with owner.open("x") as stream:
-                stream.write(str(os.getpid()))
-        except FileExistsError:
-            return False
-        return True
+        self._descriptor = held[0]
+        if not held[1]:  # no locks here: nobody can be asked
+            os.close(self._descriptor)
+            self._descriptor = None
+        return held[1]
 
     def _read_journal(self) -> dict[str, int]:
         """Sizes in bytes of the raw files when the journal was written; empty where there is none to go on from."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.obj import write_obj
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.registration_targets import (
     Head,
@@ -71,8 +71,7 @@ def evaluate_registration_cost(data: Path, hook: Hook = no_progress) -> dict[str
         InputError: a command failed, or the data is missing.
     """
     mesh = dense_head(data, 50_000)
-    with tempfile.TemporaryDirectory() as name, cache_in(Path(name) / "cache"):
-        folder = Path(name)
+    with temporary_folder() as folder, cache_in(folder / "cache"):
         path, face, speech = folder / "head.obj", folder / "head.sedface", folder / "speech.wav"
         write_obj(mesh, path)
         command = [sys.executable, "-m", "sedtalker"]

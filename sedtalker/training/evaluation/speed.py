@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from itertools import cycle
@@ -30,6 +29,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.stream import EncoderStream
+from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
@@ -61,10 +61,10 @@ def evaluate_speed(data: Path, hours: float = 1.0, hook: Hook = no_progress) -> 
     clips = [c for c in read_manifest(data) if c.corpus == "ravdess" and c.split == "test"]
     metrics: dict[str, float] = {}
     for ending, (rate, channels) in counted(list(FORMATS.items()), hook, "diarizing a long recording", len(FORMATS)):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "speech.wav"
+        with temporary_folder() as folder:
+            path = folder / "speech.wav"
             write_speech((load_audio(c.path).samples for c in cycle(clips)), path, 3600 * hours, rate, channels)
-            spent, peak = run_measured([sys.executable, "-m", "sedtalker", "diarize", str(path), "--json"])
+            spent, peak = run_measured([sys.executable, "-P", "-m", "sedtalker", "diarize", str(path), "--json"])
         metrics |= {f"real_time{ending}": 3600 * hours / spent, f"peak_rss_gb{ending}": peak / 1e9}
         logger.info("%d Hz: %.0f times as fast as real time, %.2f GB", rate, 3600 * hours / spent, peak / 1e9)
     return metrics
@@ -91,7 +91,7 @@ def run_measured(command: list[str]) -> tuple[float, float]:
         InputError: it failed.
     """
     one = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    starter = [sys.executable, "-S", "-c", STARTER, *command]
+    starter = [sys.executable, "-I", "-S", "-c", STARTER, *command]
     run = subprocess.run(starter, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **one})
     code, spent, peak = map(float, run.stdout.split())
     if code:

@@ -31,6 +31,7 @@ from sedtalker.speech.backbone import (
     save_backbone,
 )
 from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.storage import OutputFolder
 from sedtalker.training.cards import fill_card
 from sedtalker.training.cards.diarizer import with_licences
 from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
@@ -198,7 +199,6 @@ class BackboneTask(PreparedTask):
         """Write a folder that ``transformers`` reads, with a card."""
         assert isinstance(model, TunedBackbone)
         c = self.config
-        save_backbone(Backbone(model.model, self.backbone.extractor), c.encoder, folder)
         card = fill_card(
             "backbone",
             name=c.encoder.name,
@@ -207,7 +207,9 @@ class BackboneTask(PreparedTask):
             corpora=", ".join(with_licences(c.corpora)),
             metrics=card_table("backbone", metrics),
         )
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        with OutputFolder(folder, None, force=True) as results:
+            save_backbone(Backbone(model.model, self.backbone.extractor), c.encoder, results.path)
+            (results.path / "README.md").write_text(card, encoding="utf-8")
 
 
 def random_crop(samples: NDArray[np.float32], length: int, rng: np.random.Generator) -> NDArray[np.float32]:

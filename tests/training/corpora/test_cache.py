@@ -87,3 +87,14 @@ def test_two_builders_of_the_same_do_not_disturb_each_other(tmp_path: Path) -> N
 
     _check(open_arrays(_paths(tmp_path), nested, "outer"))
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_a_killed_second_builder_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".sedtalker-abcdefgh" / "new").mkdir(parents=True)
+
+    def nested(first: int) -> Iterator[Item]:
+        _check(open_arrays(_paths(tmp_path), _items, "inner"))
+        yield from _items(first)
+
+    _check(open_arrays(_paths(tmp_path), nested, "outer"))
+    assert len(list(tmp_path.iterdir())) == 3

@@ -1,0 +1,60 @@
+"""Programs beside this one import nothing of strangers and end with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sedtalker.processes import run_beside
+
+
+def test_a_program_gets_its_arguments_and_says_its_results() -> None:
+    done = run_beside("import sys\nprint(sys.argv[1:], sys.stdin.read() == '')\nsys.exit(3)", ["a b", "-c"])
+    assert (done.stdout, done.returncode) == ("['a b', '-c'] True\n", 3)
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_nothing_of_the_working_directory_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolated: bool
+) -> None:
+    (tmp_path / "colorsys.py").write_text("print('run')")
+    monkeypatch.chdir(tmp_path)
+    assert run_beside("import colorsys", isolated=isolated).stdout == ""
+
+
+def test_a_program_that_never_comes_back_is_ended() -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_beside("import time\ntime.sleep(60)", seconds=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    beside = "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()))\ntime.sleep(60)"
+    code = "import sys\nfrom sedtalker.processes import run_beside\nrun_beside(sys.argv[1], [sys.argv[2]])"
+    place = tmp_path / "number"
+    with subprocess.Popen([sys.executable, "-c", code, beside, str(place)]) as parent:
+        while not (place.is_file() and place.read_text()):
+            time.sleep(0.02)
+        parent.kill()
+    number = int(place.read_text())
+    deadline = time.monotonic() + 10.0
+    while _runs(number) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _runs(number)
+
+
+def _runs(number: int) -> bool:
+    """Whether a process runs; one that waits to be buried by its new parent does not."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_the_number_of_this_process_runs() -> None:
+    assert sys.platform != "linux" or _runs(os.getpid())
