@@ -67,10 +67,16 @@ HEAVY = (
 """Imported once, before any fork. Never one of ours: a mutant must reach those that import it."""
 PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--hypothesis-seed=0")
 """Options of every run; hypothesis draws the same examples for every mutant."""
+ALSO = {"tests/test_front_door.py": ("sedtalker/emotion/diarizer.py", "sedtalker/animation/animator.py")}
+"""Tests outside the folder of the package, and the modules that they mirror."""
+SLOW = 4.0
+"""Seconds: longer files of tests run on the mutants of the module that they mirror alone."""
 FAST = "not slow and not training and not browser and not data"
 """The tests that count."""
 SECONDS_MORE, TIMES_MORE = 10.0, 5.0
-"""A mutant hangs when its tests take so many times as long as without it, and so many seconds."""
+"""A mutant hangs when its tests compute so many times as long as without it, and so many seconds."""
+IDLE_TIMES = 10.0
+"""Or when they wait so many times as long as they may compute; other programs may be busy, too."""
 LARGEST_MEMORY = 16 * 1024**3
 """Bytes of address space that a mutant may ask for."""
 RESULTS = ROOT / "build" / "mutants"
@@ -110,7 +116,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class TestFile:
-    """What a file of tests calls without a mutant: seconds, and functions as ``path:line``."""
+    """What a file of tests calls without a mutant: seconds of computing, and functions as ``path:line``."""
 
     path: str
     seconds: float
@@ -243,13 +249,14 @@ def _measure(package: str) -> list[TestFile]:
     base = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(common)))
     folder, found = RESULTS / "calls", list[TestFile]()
     folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted((ROOT / "tests" / package).rglob("test_*.py")):
+    also = [ROOT / test for test, modules in ALSO.items() if any(m.split("/")[1] == package for m in modules)]
+    for path in [*sorted((ROOT / "tests" / package).rglob("test_*.py")), *also]:
         digest = base.copy()
         digest.update(str(path).encode() + path.read_bytes())
         kept, name = folder / f"{digest.hexdigest()[:24]}.json", str(path.relative_to(ROOT))
         if not kept.exists():
             print(f"measuring {name}", flush=True)
-            if (code := _forked(lambda n=name, k=kept: _run_measured(package, n, k), 600.0)) not in (0, 5):
+            if (code := _forked(lambda n=name, k=kept: _run_measured(package, n, k), 300.0)) not in (0, 5):
                 sys.exit(f"{name} fails without any mutant ({code}), see build/mutants/last.txt")
         row = json.loads(kept.read_text())
         found.append(TestFile(name, row["seconds"], frozenset(row["calls"])))
@@ -263,10 +270,10 @@ def _run_measured(package: str, name: str, result: Path) -> int:
     setattr(builtins, CALLED, called.add)
     sources = {path: _noting_calls(path) for path in _sources(package, ["*"])}
     sys.meta_path.insert(0, _Finder({_module(path): (path, source) for path, source in sources.items()}))
-    begun = time.perf_counter()
+    begun = time.process_time()
     code = int(pytest.main([name, *PYTEST, "-m", FAST]))
     if code in (0, 5):
-        result.write_text(json.dumps({"seconds": time.perf_counter() - begun, "calls": sorted(called)}))
+        result.write_text(json.dumps({"seconds": time.process_time() - begun, "calls": sorted(called)}))
     return code
 
 
@@ -295,14 +302,17 @@ def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef
 def _order(mutant: Mutant, tests: Sequence[TestFile]) -> list[TestFile]:
     """The files of tests that call the function of a mutant: the one that mirrors the module first, then by seconds.
 
-    Those that call any function of the file where the mutant is in none, as constants are.
+    Those that call any function of the file where the mutant is in none, as constants are. Slow files that do not
+    mirror the module are left out, so a mutant that only they would notice counts as survived.
     """
     functions = list(_functions(ast.parse((ROOT / mutant.path).read_text(encoding="utf-8"))))
     inside = [f for f in functions if f.lineno <= mutant.line <= (f.end_lineno or f.lineno)]
     names = {_name(mutant.path, function) for function in inside[-1:] or functions}
-    own = f"test_{Path(mutant.path).stem}"
     calling = [test for test in tests if test.calls & names]
-    return sorted(calling, key=lambda test: (not Path(test.path).stem.startswith(own), test.seconds))
+    own = f"test_{Path(mutant.path).stem}"
+    mirrors = [t for t in calling if Path(t.path).stem.startswith(own) or mutant.path in ALSO.get(t.path, ())]
+    others = [test for test in calling if test not in mirrors and test.seconds < SLOW]
+    return [*sorted(mirrors, key=lambda test: test.seconds), *sorted(others, key=lambda test: test.seconds)]
 
 
 def _try(mutant: Mutant, tests: Sequence[TestFile]) -> str:
@@ -311,7 +321,7 @@ def _try(mutant: Mutant, tests: Sequence[TestFile]) -> str:
         return "survived"
     limit = SECONDS_MORE + TIMES_MORE * sum(test.seconds for test in tests)
     code = _forked(lambda: _run_mutated(mutant, [test.path for test in tests]), limit)
-    if code is None:
+    if code is None or code == -signal.SIGXCPU:
         return "hung"
     return "survived" if code in (0, 5) else "crashed" if code < 0 else "killed"
 
@@ -320,7 +330,8 @@ def _run_mutated(mutant: Mutant, files: Sequence[str]) -> int:
     import pytest
 
     sys.meta_path.insert(0, _Finder({mutant.module: (mutant.path, mutant.source)}))
-    return int(pytest.main([*files, *PYTEST, "-m", FAST]))
+    codes = (int(pytest.main([file, *PYTEST, "-m", FAST])) for file in files)
+    return next((code for code in codes if code not in (0, 5)), 0)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -353,14 +364,14 @@ class _Loader(importlib.machinery.SourceFileLoader):
 def _forked(job: Callable[[], int], limit: float) -> int | None:
     """What ``job`` returns in a process of its own that sees the libraries and cannot change ours.
 
-    Minus the signal that ended it; None after ``limit`` seconds. Its output goes to ``build/mutants/last.txt``, its
-    temporary files and those of its user to a folder that is removed.
+    Minus the signal that ended it; None where it waits for ever. ``limit`` is in seconds of computing. Its output goes
+    to ``build/mutants/last.txt``, its temporary files to a folder that is removed.
     """
     folder = Path(tempfile.mkdtemp(prefix="mutants-"))
     child = os.fork()
     if not child:
-        _work(job, folder)
-    end, code = time.monotonic() + limit, None
+        _work(job, folder, limit)
+    end, code = time.monotonic() + IDLE_TIMES * limit, None
     while code is None and time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -375,13 +386,15 @@ def _forked(job: Callable[[], int], limit: float) -> int | None:
     return code
 
 
-def _work(job: Callable[[], int], folder: Path) -> NoReturn:
+def _work(job: Callable[[], int], folder: Path, limit: float) -> NoReturn:
     """The child's side of ``_forked``."""
     code = 70
     try:
         os.setsid()
         resource.setrlimit(resource.RLIMIT_AS, (LARGEST_MEMORY, LARGEST_MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + limit),) * 2)
         tempfile.tempdir = None
         os.environ.update(TMPDIR=str(folder), HYPOTHESIS_STORAGE_DIRECTORY=str(folder / "hypothesis"))
         RESULTS.mkdir(parents=True, exist_ok=True)
