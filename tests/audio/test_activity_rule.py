@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sedtalker.audio.activity import ActivityRule, activity_level, spans, speech_activity
+from sedtalker.audio.activity import ActivityRule, _drop_short_runs, activity_level, spans, speech_activity
 
 QUIET, LOUD = -20.0, -4.0
 
@@ -87,6 +87,9 @@ def test_speech_is_widened_by_40_ms_and_not_where_there_is_none() -> None:
 def test_a_short_silence_at_the_ends_stays_silent() -> None:
     found = activity(levels((0.1, 9.9, LOUD), ground=QUIET), rule=ActivityRule(padding=0.0))
     assert spans(found, 50.0) == [(0.1, 9.9)]
+    mask = np.array([0, 1, 1, 0, 1, 1, 0], bool)
+    assert _drop_short_runs(mask, False, 2).tolist() == [False, True, True, True, True, True, False]
+    assert _drop_short_runs(mask, True, 3).tolist() == [False] * 7
 
 
 @pytest.mark.parametrize(("level", "expected"), [(-8.0, True), (-11.9, True), (-12.3, False)])
@@ -109,6 +112,11 @@ def test_recordings_of_a_few_frames() -> None:
     for count in (1, 3, 4, 5, 7):
         assert activity(np.full(count, LOUD), rule=keep_short).all()
         assert activity(np.full(count, LOUD)).any() == (count >= 5)
+
+
+def test_frames_may_be_long() -> None:
+    found = activity(levels((2, 4, LOUD), (6, 7, -9.0), rate=4.0), 4.0)
+    assert spans(found, 4.0) == [(2.0, 4.0), (6.0, 7.0)]
 
 
 def test_the_level_is_the_mean_of_sixty_milliseconds() -> None:

@@ -56,16 +56,19 @@ def test_silence_is_below_a_ten_thousandth() -> None:
 def test_a_tenth_of_a_second_is_just_long_enough(rate: int) -> None:
     enough = rate // 10
     assert from_samples(0.1 * VOICE[:enough], rate).duration == pytest.approx(0.1)
+    with pytest.raises(InputError, match="at least 100 ms"):
+        from_samples(0.1 * VOICE[: enough - 1], rate)
     with pytest.raises(InputError, match="the audio is 95 ms long: at least 100 ms are needed"):
         from_samples(0.1 * VOICE[: enough * 95 // 100], rate)
 
 
+@pytest.mark.parametrize("level", [0.9, 1e-3])
 @pytest.mark.parametrize("loudest", [0, 1, 2])
-def test_where_channels_cancel_the_loudest_is_taken(loudest: int) -> None:
-    levels = np.array([-0.45, -0.45, -0.45])
-    levels[loudest] = 0.9
+def test_where_channels_cancel_the_loudest_is_taken(loudest: int, level: float) -> None:
+    levels = np.full(3, -0.5 * level)
+    levels[loudest] = level
     audio = from_samples(VOICE[:, None] * levels.astype(np.float32), 16_000)
-    np.testing.assert_allclose(audio.samples, 0.9 * VOICE, atol=1e-6)
+    np.testing.assert_allclose(audio.samples, level * VOICE, atol=1e-6 * level)
 
 
 def test_channels_that_cancel_only_in_part_are_averaged() -> None:

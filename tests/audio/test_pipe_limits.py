@@ -109,3 +109,8 @@ def test_an_extended_header_names_its_format_behind(tag: int, works: bool) -> No
 def test_each_refusal_says_what_is_wrong(data: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         piped(data)
+
+
+def test_a_long_header_of_a_plain_format_says_it_in_front() -> None:
+    data = header(1, extra=b"\x08\0" + b"\x03\0" * 4) + sound(VALUES.tobytes())
+    np.testing.assert_allclose(piped(data), VALUES / 32768, atol=1e-7)
