@@ -27,6 +27,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import io
 import json
 import math
 import os
@@ -65,8 +66,8 @@ HEAVY = (
     *("pxr.UsdGeom", "pxr.UsdSkel", "pxr.UsdShade", "hypothesis", "pytest", "_pytest.assertion.rewrite"),
 )
 """Imported once, before any fork. Never one of ours: a mutant must reach those that import it."""
-PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--hypothesis-seed=0")
-"""Options of every run; hypothesis draws the same examples for every mutant."""
+PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin", "--no-header", "--hypothesis-seed=0")
+"""Options of every run: no plugin but hypothesis, which draws the same examples for every mutant."""
 ALSO = {"tests/test_front_door.py": ("sedtalker/emotion/diarizer.py", "sedtalker/animation/animator.py")}
 """Tests outside the folder of the package, and the modules that they mirror."""
 SLOW = 4.0
@@ -131,10 +132,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    os.environ.update(OMP_NUM_THREADS="1", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1")
+    os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     sys.path.insert(0, str(ROOT))
     for name in HEAVY:
         importlib.import_module(name)
+    with contextlib.redirect_stdout(io.StringIO()):
+        importlib.import_module("pytest").main([*PYTEST, "--fixtures", "tests/conftest.py"])
     sources = {package: _sources(package, arguments.modules) for package in PACKAGES}
     tests = {package: _measure(package) for package, files in sources.items() if files}
     judged = tomllib.loads((ROOT / "scripts" / "mutants.toml").read_text(encoding="utf-8")).get("equivalent", [])

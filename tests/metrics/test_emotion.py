@@ -119,6 +119,7 @@ def test_a_boundary_is_found_within_a_quarter_of_a_second():
     assert m.boundary_f1([1.0], [1.4], tolerance=0.5) == 1.0
     assert m.boundary_f1([1.0, 1.1, 3.0], [1.2, 1.3]) == pytest.approx(4 / 5)
     assert m.boundary_f1([], [1.0]) == 0.0
+    assert m.boundary_f1([1.0, 1.2], [0.9, 1.1]) == 1.0, "the earlier boundary leaves the later one free"
 
 
 def test_recall_of_a_class_that_does_not_occur_is_not_a_number():
