@@ -167,3 +167,8 @@ def test_a_clock_rounds_a_time_to_the_nearest_frame() -> None:
     clock = FrameClock(50.0, 0.01)
     assert [clock.index(t) for t in (0.01, 0.019, 0.021, 0.03, 0.989, 0.991, -0.029)] == [0, 0, 1, 1, 49, 49, -2]
     assert [clock.index(t) for t in (0.979, 0.981, 0.999, 1.001)] == [48, 49, 49, 50]
+
+
+def test_frames_are_a_period_apart_from_the_offset_on() -> None:
+    np.testing.assert_allclose(FrameClock(50.0, 0.01).times(3), [0.01, 0.03, 0.05])
+    np.testing.assert_allclose(FrameClock(4.0).times(2), [0.0, 0.25])
