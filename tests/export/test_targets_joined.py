@@ -95,6 +95,15 @@ def test_what_does_not_move_is_left_out() -> None:
     assert still.residual(face, np.zeros((4, 2), np.float32)) == (0.0, 0.0)
 
 
+def test_shapes_that_move_nothing_are_left_out() -> None:
+    face = cube_face()
+    basis = face.basis.copy()
+    basis[1] = 0.0
+    empty, weights = replace(face, basis=basis), np.full((4, 2), 0.5, np.float32)
+    assert choose_targets(empty, weights, "all").names == ("jawOpen", "jawOpen_mouthClose")
+    assert choose_targets(empty, weights, "few").names == ("jawOpen", "jawOpen_mouthClose")
+
+
 def test_arkit_targets_of_a_face_with_few_of_them() -> None:
     face, weights = cube_face(), np.array([[0.5, 0.25]] * 3, np.float32)
     plain = replace(face, basis=face.basis[:2], correctives=())
@@ -129,4 +138,4 @@ def test_normals_of_offsets_are_judged_by_the_weight_in_use() -> None:
         bent = normals.rest + weight * normals.change(offsets, weight)
         there = Normals(replace(face, mesh=replace(face.mesh, vertices=face.mesh.vertices + weight * offsets))).rest
         np.testing.assert_allclose(bent, there, atol=1e-5)
-    assert not normals.change(np.zeros_like(offsets)).any()
+    assert not normals.change(np.zeros_like(offsets), 1.0).any()
