@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.emotion.formats import constant_track, densify, segment_format
-from sedtalker.emotion.formats.json import track_from_json
+from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.formats.keys import LIST, track_from_keys, track_to_keys
 from sedtalker.emotion.formats.labels import segments_from_audacity, segments_from_csv, segments_from_rttm
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Segment
@@ -132,3 +132,10 @@ def test_the_length_of_a_file_without_a_recording_is_its_last_segments_end() -> 
     assert row.read("3.5", 5.0, "a.x").duration == 5.0
     with pytest.raises(InputError, match=r"^a\.x: segment"):
         row.read("nan", 5.0, "a.x")
+
+
+def test_a_dense_track_may_have_posteriors_of_zero_and_one() -> None:
+    track = constant_track("happy:1", 1.0)
+    back = track_from_json(track_to_json(track))
+    np.testing.assert_array_equal(back.posterior, track.posterior)
+    assert set(back.posterior.ravel()) == {0.0, 1.0}
