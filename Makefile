@@ -2,6 +2,7 @@
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
 # make test-studio   tests the studio in a real Chromium (apt install chromium)
+# make mutants  breaks the core in small ways and counts what the tests notice (SAMPLE=60 SEED=0 MODULES='audio/* export/glb.py')
 # make docs   builds the documentation, with an API reference, as a static site: build/docs
 # make addon  builds the Blender add-on: dist/sedtalker_blender-VERSION.zip
 # make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
@@ -12,9 +13,13 @@ TORCH := 2.13.0
 BLENDER ?= .venv-blender
 BLENDER_VERSION := 4.5.15
 NODE := build/dcc
+COSMIC_RAY := 8.7.0
+MODULES ?= *
+SAMPLE ?= 60
+SEED ?= 0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test test-all test-dcc test-studio addon docs lint clean
+.PHONY: setup demo test test-all test-dcc test-studio addon docs lint mutants clean
 
 setup: $(VENV)/.ready
 
@@ -44,6 +49,10 @@ test-all: setup
 
 test-studio: setup
 	SEDTALKER_STUDIO=1 $(BIN)/python -m pytest tests/studio -m browser --durations=5
+
+mutants: setup
+	$(BIN)/pip install -q cosmic-ray==$(COSMIC_RAY)
+	@set -f; $(BIN)/python scripts/mutants.py --modules $(MODULES) --sample $(SAMPLE) --seed $(SEED)
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/docs

@@ -131,9 +131,10 @@ def fit_style(
     start = np.zeros(len(known))
     simplex = np.concatenate([start[None], 0.5 * np.eye(len(known))])
     found = minimize(error, start, method="Nelder-Mead", options={"maxfev": 80, "initial_simplex": simplex})
-    best = np.clip(found.x, -1.0, 1.0) if found.fun < error(start) else start
+    usual = error(start)
+    best = np.clip(found.x, -1.0, 1.0) if found.fun < usual else start
     style = Style(**{n: round(float(v), 3) for n, v in zip(known, best, strict=True)})
-    return style, float(min(found.fun, error(start)) / error(start))
+    return style, float(min(found.fun, usual) / usual) if usual else 0.0
 
 
 def _lips(face: Face, coefficients: Floats) -> Floats:

@@ -69,33 +69,29 @@ def decode_labels(
     summed = np.concatenate([np.zeros((1, classes)), np.cumsum(evidence, 0)])
     cost = change_costs(rule, weight > 0, boundary)
     shortest = max(1, round(rule.shortest * rate))
-    best = np.full((frames + 1, classes), -np.inf)
-    entered = np.full((frames + 1, classes), -1, np.int64)
+    best = np.full((frames + 1, classes), -np.inf)  # nothing ends before ``shortest``
+    entered = np.zeros((frames + 1, classes), np.int64)
     if frames <= shortest:
         return np.full(frames, int(summed[-1].argmax()), np.int64)
     best[shortest] = summed[shortest]
     for t in range(shortest + 1, frames + 1):
         stay = best[t - 1] + evidence[t - 1]
-        top = best[t - shortest].max() if t >= 2 * shortest else -np.inf
-        change = top - cost[t - shortest] + summed[t] - summed[t - shortest] if t > shortest else stay
+        change = best[t - shortest].max() - cost[t - shortest] + summed[t] - summed[t - shortest]
         better = change > stay
         best[t] = np.where(better, change, stay)
         entered[t] = np.where(better, t - shortest, entered[t - 1])
-    return _trace(best, entered, shortest)
+    return _trace(best, entered)
 
 
-def _trace(best: NDArray[np.float64], entered: NDArray[np.int64], shortest: int) -> NDArray[np.int64]:
+def _trace(best: NDArray[np.float64], entered: NDArray[np.int64]) -> NDArray[np.int64]:
     """Walk back from the best end: each entry says where the current segment began."""
     frames = len(best) - 1
     labels = np.empty(frames, np.int64)
     t, label = frames, int(best[frames].argmax())
     while t > 0:
         start = int(entered[t, label])
-        start = max(start, 0)
         labels[start:t] = label
-        t = start
-        if t > 0:
-            label = int(best[t].argmax())
+        t, label = start, int(best[start].argmax())
     return labels
 
 

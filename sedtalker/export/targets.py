@@ -195,7 +195,7 @@ class Normals:
         self._mesh, self._weld = face.mesh, weld_map(face.mesh)
         self.rest = welded_normals(face.mesh.vertices, face.mesh.triangles, self._weld)
 
-    def change(self, offsets: Floats, weight: float = 1.0) -> Floats:
+    def change(self, offsets: Floats, weight: float) -> Floats:
         """What offsets (V, 3) add to the unit normals (V, 3), a weight of 1 judged by what ``weight`` does.
 
         Normals do not bend in proportion: half the greatest weight in use gives the least error over all of them.

@@ -95,6 +95,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         {"provenance": []},
         {"labels": ["happy"]},
         {"duration": -1},
+        {"duration": float("inf")},
         {"version": 2},
     ],
     ids=lambda change: "-".join(change),

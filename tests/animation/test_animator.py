@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.animator import IdleMotion, assemble
+from sedtalker.animation.animator import Animator, IdleMotion, assemble
+from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
@@ -81,3 +84,9 @@ def test_a_blink_closes_lids_that_emotion_holds_wide_or_narrow() -> None:
     assert blink.min() == pytest.approx(0.4)
     assert wide[np.argmax(blink)] < 0.05
     assert squint[np.argmax(blink)] < 0.05
+
+
+def test_gains_are_for_the_arkit_shapes() -> None:
+    Animator._check_gains(SimpleNamespace(decoder=SimpleNamespace(shapes=ARKIT_52)))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a decoder of vertices has none"):
+        Animator._check_gains(SimpleNamespace(decoder=SimpleNamespace(shapes=("mean",))))  # type: ignore[arg-type]

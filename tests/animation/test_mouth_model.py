@@ -117,3 +117,76 @@ def test_a_mouth_model_comes_back_from_its_folder(tmp_path):
 def test_an_encoder_is_no_mouth_model():
     with pytest.raises(InputError, match="not a mouth model"):
         load_mouth_model(builtin_checkpoint("speech_encoder"))
+
+
+def test_closures_by_hand():
+    posterior = torch.tensor([0.0, 0.0, 0.125, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0])[None, :, None]
+    half, full = 0.85 * 0.5, 0.85
+    beside = [0, 0.3 * half, half, 0.3 * half, 0, 0.3 * full, full, full, 0.3 * full, 0, 0, 0]
+    assert closures(posterior)[0, :, 0].tolist() == pytest.approx(beside, abs=1e-6)
+
+
+def test_a_peak_within_two_frames_of_a_higher_one_closes_nothing():
+    posterior = torch.tensor([0.2, 0.0, 0.4, 0.0, 0.0, 0.2, 0.0])[None, :, None]
+    closed = closures(posterior)[0, :, 0]
+    assert closed[[2, 5]].tolist() == pytest.approx([0.85, 0.85])
+    assert closed[0] == 0, "two frames from a higher one"
+
+
+def test_lips_close_by_hand():
+    mouth = torch.zeros(1, 1, 52)
+    values = {"jawOpen": 0.5, "mouthClose": 0.1, "mouthFunnel": 0.4, "mouthUpperUpLeft": 0.2, "mouthPucker": 0.3}
+    for name, value in values.items():
+        mouth[..., INDEX[name]] = value
+    closed = close_lips(mouth, torch.full((1, 1, 1), 0.5))[0, 0]
+    jaw = 0.5 * (1 - 0.3 * 0.5)
+    expected = {"jawOpen": jaw, "mouthClose": 0.1 + 0.5 * (0.9 * jaw - 0.1), "mouthFunnel": 0.2} | {
+        "mouthUpperUpLeft": 0.1,
+        "mouthPucker": 0.3,
+    }
+    assert {name: float(closed[INDEX[name]]) for name in values} == pytest.approx(expected)
+    assert int((closed > 0).sum()) == len(values)
+    mouth[..., INDEX["mouthClose"]] = 0.6
+    assert close_lips(mouth, torch.ones(1, 1, 1))[0, 0, INDEX["mouthClose"]] == pytest.approx(0.6), "never less"
+
+
+@pytest.mark.parametrize(("emotional", "share"), [(0.0, 1.0), (1.0, 0.4)])
+def test_lips_are_apart_from_three_to_five_hundredths_on(emotional, share):
+    model, frames = _model(), 11
+    levels = torch.tensor([0.025, 0.03, 0.04, 0.05, 0.07]) * share
+    for gap, apart in zip(levels, (0.0, 0.0, 0.5, 1.0, 1.0), strict=True):
+        mouth = torch.zeros(1, frames, 52)
+        mouth[..., INDEX["jawOpen"]] = 0.3
+        wide = model.apart(mouth, torch.full((1, frames, 1), emotional))
+        assert wide.min() == 1.0
+        mouth[0, 5, INDEX["jawOpen"]] = gap / model.gap[INDEX["jawOpen"]]
+        near = model.apart(mouth, torch.full((1, frames, 1), emotional))[0, :, 0]
+        assert near[3:8].tolist() == pytest.approx([apart] * 5, abs=1e-4), "within two frames"
+        assert near[[2, 8]].tolist() == [1.0, 1.0]
+
+
+def test_a_calm_mouth_is_half_the_models_and_an_emotional_one_the_decoders():
+    model = _model()
+    mouth, motion = torch.zeros(1, 5, 52), torch.zeros(1, 5, 52)
+    mouth[..., INDEX["mouthPucker"]], motion[..., INDEX["mouthPucker"]] = 0.2, 0.6
+    motion[..., INDEX["browInnerUp"]] = 0.6
+    emotional = torch.tensor([0.0, 0.25, 0.5, 1.0, 1.0])[None, :, None]
+    mixed = model.correct(motion, Mouth(mouth, torch.zeros(1, 5, 1)), emotional)[0]
+    assert mixed[:, INDEX["mouthPucker"]].tolist() == pytest.approx([0.4, 0.45, 0.5, 0.6, 0.6])
+    assert mixed[:, INDEX["browInnerUp"]].tolist() == pytest.approx([0.6] * 5)
+    beyond = model.correct(motion, Mouth(-9 * mouth, torch.zeros(1, 5, 1)), emotional)
+    assert beyond.min() == 0.0
+
+
+def test_a_frame_depends_on_its_context_and_on_no_more():
+    model = _model()
+    mel = torch.randn(1, 60, 80, generator=torch.Generator().manual_seed(3))
+    changed = mel.clone()
+    changed[0, 30] += 3.0
+    apart = (model(mel).closure - model(changed).closure).abs() + (model(mel).motion - model(changed).motion).abs().sum(
+        -1, keepdim=True
+    )
+    moved = apart[0, :, 0].nonzero()[:, 0]
+    assert 30 - model.context <= moved.min()
+    assert moved.max() <= 30 + model.context
+    assert model.context == model.encoder.context + 3

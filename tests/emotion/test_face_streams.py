@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,3 +104,42 @@ def test_a_given_track_is_what_is_shown(small):
     assert (frames.label == 1).all()
     assert frames.intensity == pytest.approx(0.2 + 0.3 * frames.times, abs=1e-5)
     assert frames.speech.any()
+
+
+class Sure:
+    """A diarizer that says happy, fully, of whatever it is given."""
+
+    labels = CATEGORIES
+
+    def __init__(self) -> None:
+        self.encoder_stream = SimpleNamespace(refreshed=0)
+
+    def steps(self, samples: np.ndarray) -> Iterator[None]:
+        yield from ()
+        posterior = np.eye(len(CATEGORIES), dtype=np.float32)[[0, 1]]
+        one = np.ones(2, np.float32)
+        return StreamFrames(np.arange(2.0), posterior, one, one > 0, np.array([0, 1]))
+
+
+def test_an_emotion_is_taken_on_with_a_time_constant_of_150_ms(small):
+    sure = Sure()
+    stream = LateEmotions(sure, small[2], 0.12, 0.08)
+    frames = run(stream, [voice_like(1.2, 3)])
+    assert sure.encoder_stream.refreshed == 200
+    since = np.arange(1, len(frames.times) + 1) / 50
+    expected = 1 - np.exp(-since / 0.15)
+    np.testing.assert_allclose(frames.intensity, expected, atol=1e-4)
+    np.testing.assert_allclose(frames.posterior[:, 1], expected, atol=1e-4)
+    np.testing.assert_allclose(frames.posterior[:, 0] + frames.posterior[:, 1], 1.0, atol=1e-5)
+    assert (frames.label == 1).all()
+
+
+def test_a_tracks_label_is_the_strongest_and_its_speech_that_of_the_sound(small):
+    posterior = np.zeros((2, len(CATEGORIES)), np.float32)
+    posterior[:, 2], posterior[:, 3] = 0.4, 0.6
+    level = np.full(2, 0.5, np.float32)
+    track = EmotionTrack(np.array([0.0, 2.0]), posterior, level, level, level, CATEGORIES, 2.0)
+    silent = run(TrackStream(track, small[2], 0.12, 0.08), [np.zeros(16_000)])
+    assert (silent.label == 3).all()
+    assert not silent.speech.any()
+    np.testing.assert_allclose(silent.times, 0.01 + np.arange(50) / 50)

@@ -86,3 +86,15 @@ def test_the_end_of_a_recording_can_be_heard_alone(since):
     whole, end = network.frames(batch), network.frames(batch, since=since)
     for a, b in zip(whole, end, strict=True):
         assert torch.allclose(a[:, since:], b, atol=1e-5)
+
+
+def test_outputs_are_categories_intensity_affect_boundary_and_corpora():
+    network = FrameNetwork(FrameNetworkConfig(width=16, layout="C", corpora=("a", "b"))).eval()
+    torch.nn.init.zeros_(network.head.weight)
+    network.head.bias.data = torch.arange(13.0) / 10
+    out = network(torch.zeros(1, 8, INPUTS))
+    assert torch.allclose(out.logits[0, 2], torch.arange(7.0) / 10)
+    assert torch.allclose(out.intensity, torch.full((1, 4), 0.7))
+    assert torch.allclose(out.affect[0, 1], torch.tanh(torch.tensor([0.8, 0.9])))
+    assert torch.allclose(out.boundary, torch.full((1, 4), 1.0))
+    assert torch.allclose(out.corpus[0, 3], torch.tensor([1.1, 1.2]))

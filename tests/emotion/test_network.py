@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.emotion.functionals import functionals, prosody_channels, voice_channels, window_statistics
+from sedtalker.emotion.frame_network import FrameNetworkConfig
+from sedtalker.emotion.functionals import VOICED, functionals, prosody_channels, voice_channels, window_statistics
 from sedtalker.emotion.network import (
     DiarizerConfig,
     DiarizerNetwork,
     FrameBatch,
+    _average,
+    _thin,
     average_posterior,
     functional_count,
     ordinal_intensity,
@@ -89,3 +92,113 @@ def test_intensity_scale_is_ordered():
     steps = (0.0, 2.0)
     values = ordinal_intensity(torch.tensor([-6.0, 1.0, 8.0]), steps)
     assert values.tolist() == pytest.approx([0.0, 0.5, 1.0], abs=0.01)
+
+
+def test_frames_from_the_middle_on_are_those_of_the_whole():
+    for kinds in ((), (FrameNetworkConfig(width=8, layout="CC"),)):
+        torch.manual_seed(0)
+        config = DiarizerConfig(hidden_channels=6, width=8, members=2, windows=(0.5, 1.0), frame_networks=kinds)
+        network, batch = DiarizerNetwork(config).eval(), frames(77)
+        whole = network.frames(batch)
+        for since in (0, 1, 7, 8, 9, 23, 64, 76):
+            part = network.frames(batch, since=since)
+            for a, b in zip(whole, part, strict=True):
+                assert torch.allclose(a[:, since:], b, atol=1e-4), since
+
+
+def test_between_the_middles_of_rows_the_prediction_is_linear_and_beyond_them_held():
+    torch.manual_seed(0)
+    network, batch = DiarizerNetwork(DiarizerConfig(width=8, members=2, windows=(0.3, 0.6))).eval(), frames(61, 0)
+    rows, _ = network.describe(batch)
+    scores = network(rows)
+    log = torch.log_softmax(scores.logits, -1).mean(0)[0].detach().numpy()
+    strength = scores.intensity.mean(0)[0].detach().numpy()
+    fine, level = (x[0].detach().numpy() for x in network._by_functionals(batch, None, 0))
+    assert fine.shape == (61, 7)
+    at, middles = np.arange(61), 8 * np.arange(8) + 3.5
+    np.testing.assert_allclose(level, np.interp(at, middles, strength), atol=1e-5)
+    for got, column in zip(fine.T, log.T, strict=True):
+        np.testing.assert_allclose(got, np.interp(at, middles, column), atol=1e-5)
+
+
+def test_functionals_are_clipped_at_five_deviations():
+    network = DiarizerNetwork(DiarizerConfig(width=8)).eval()
+    network.mean.fill_(1.0)
+    network.scale.fill_(0.5)
+    far, edge, near = (network(torch.full((1, functional_count(network.config)), x)).logits for x in (99.0, 11.0, 10.0))
+    assert torch.allclose(far, edge)
+    assert not torch.allclose(near, edge)
+    low, below = (network(torch.full((1, functional_count(network.config)), x)).logits for x in (-9.0, -99.0))
+    assert torch.allclose(low, below)
+
+
+def test_outputs_are_categories_then_intensity_then_corpora():
+    network = DiarizerNetwork(DiarizerConfig(width=8, members=2, corpora=("a", "b"))).eval()
+    for member in network.members:
+        torch.nn.init.zeros_(member[-1].weight)
+        member[-1].bias.data = torch.arange(10.0)
+    scores = network(torch.zeros(3, functional_count(network.config)))
+    assert scores.logits[1, 2].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert scores.intensity.tolist() == [[7.0] * 3] * 2
+    assert scores.corpus[0, 0].tolist() == [8, 9]
+
+
+def test_the_temperature_flattens_and_the_steps_place_the_intensity():
+    torch.manual_seed(0)
+    plain = DiarizerNetwork(DiarizerConfig(width=8, windows=(0.5, 1.0))).eval()
+    batch = frames(40, 0)
+    first = plain.frames(batch)
+    plain.config = plain.config.model_copy(update={"temperature": 2.0, "intensity_steps": (-1.0, 1.0)})
+    second = plain.frames(batch)
+    assert torch.allclose(second.log_posterior, torch.log_softmax(first.log_posterior / 2, -1), atol=1e-5)
+    _, score = plain._by_functionals(batch, None, 0)
+    assert torch.allclose(first.intensity, 0.5 * (torch.sigmoid(score) + torch.sigmoid(score - 2)))
+    assert torch.allclose(second.intensity, 0.5 * (torch.sigmoid(score + 1) + torch.sigmoid(score - 1)))
+    assert not first.boundary.any()
+
+
+def test_pairs_of_frames_are_averaged_by_their_weight():
+    values = torch.tensor([1.0, 3.0, 5.0, 7.0, 2.0, 4.0])[None, :, None]
+    weight = torch.tensor([1.0, 1.0, 0.0, 1.0, 0.0, 0.0])[None]
+    assert _thin(weight).tolist() == [[2, 1, 0]]
+    assert _average(values, weight)[0, :, 0].tolist() == [2, 7, 0]
+
+
+def test_a_voice_is_the_weighted_mean_of_all_of_a_recording():
+    network = DiarizerNetwork(DiarizerConfig(hidden_channels=6, width=8, windows=(0.5, 1.0))).eval()
+    batch = frames(64)
+    over_speech, over_voiced, counts = network._channels(batch)
+    voice = network.voice(batch)
+    assert voice.weight[0].tolist() == counts[0].sum(0).tolist()
+    for values, weight, at in ((over_speech, 0, slice(None, -VOICED)), (over_voiced, 1, slice(-VOICED, None))):
+        w = counts[0, :, weight : weight + 1]
+        assert torch.allclose(voice.mean[0, at], (values[0] * w).sum(0) / w.sum(), atol=1e-5)
+        assert torch.allclose(voice.square[0, at], (values[0] ** 2 * w).sum(0) / w.sum(), atol=1e-4)
+    silent = network.voice(batch._replace(speech=torch.zeros(1, 64, dtype=torch.bool)))
+    assert not silent.weight.any()
+    assert not silent.mean.any()
+
+
+def test_an_output_depends_on_its_context_and_on_no_more():
+    torch.manual_seed(0)
+    network = DiarizerNetwork(DiarizerConfig(hidden_channels=6, width=8, windows=(0.5, 1.0))).eval()
+    assert network.context == 50 + 32
+    batch = frames(400)
+    changed = batch._replace(mel=batch.mel.clone(), prosody=batch.prosody.clone())
+    changed.mel[0, 200] += 5.0
+    changed.prosody[0, 200] += 5.0
+    apart = (network.frames(batch).log_posterior - network.frames(changed).log_posterior).abs().amax(-1)[0]
+    moved = (apart > 1e-5).nonzero()[:, 0]
+    assert 200 - network.context <= moved.min() < moved.max() <= 200 + network.context
+
+
+def test_projected_layers_are_centred_first():
+    torch.manual_seed(0)
+    config = DiarizerConfig(hidden_channels=2, layer_channels=5, width=8, windows=(0.5, 1.0))
+    network, batch = DiarizerNetwork(config).eval(), frames(32, 5)
+    network.layer_mean.fill_(1.5)
+    network.layer_projection.normal_()
+    assert network.encoder_channels == 5
+    hidden = (batch.hidden - 1.5) @ network.layer_projection
+    plain = DiarizerNetwork(DiarizerConfig(hidden_channels=2, width=8, windows=(0.5, 1.0))).eval()
+    assert torch.allclose(network.describe(batch)[0], plain.describe(batch._replace(hidden=hidden))[0], atol=1e-5)

@@ -1,7 +1,11 @@
 """The picture of a track is a PNG, the same every time."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 
 from sedtalker.audio import Audio
 from sedtalker.emotion.formats import densify
@@ -31,3 +35,78 @@ def test_another_ending_is_refused_in_one_line(tmp_path, name):
 def test_every_category_has_its_colour():
     assert set(COLOURS) == {*CATEGORIES, UNCERTAIN}
     assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figure of a track, before it is written."""
+    caught = []
+    monkeypatch.setattr("sedtalker.emotion.plot.write_figure", lambda figure, path: caught.append(figure))
+
+    def draw(track, audio=None):
+        plot_track(audio, track, Path("a.png"))
+        return caught[-1].axes
+
+    return draw
+
+
+TRACK = densify([Segment(0.0, 3.9, "happy", 0.8, 0.9), Segment(3.9, 20.0, "sad", 0.5, 0.7)], 20.0)
+
+
+def test_segments_lie_over_the_sound_in_their_colours(drawn):
+    samples = np.zeros(20 * 16_000, np.float32)
+    samples[8000], samples[16_000] = 0.5, -0.25
+    axis = drawn(TRACK, Audio(samples))[0]
+    spans = [(p.get_x(), p.get_x() + p.get_width(), p.get_facecolor()) for p in axis.patches]
+    found = TRACK.segments()
+    assert [s[:2] for s in spans] == [pytest.approx((s.start, s.end)) for s in found]
+    assert [s[2] for s in spans] == [to_rgba(COLOURS[s.label], 0.45) for s in found]
+    words = [(t.get_text(), t.get_position()[0]) for t in axis.texts]
+    assert words[0] == (f"happy\n{found[0].intensity:.2f}", pytest.approx(0.5 * found[0].end))
+    assert words[1][1] == pytest.approx(0.5 * (found[1].start + 20.0))
+    (wave,) = axis.collections
+    low, high = wave.get_datalim(axis.transData).intervaly
+    assert (low, high) == (pytest.approx(-0.5), pytest.approx(1.0)), "as loud as the picture is high"
+    edges = wave.get_paths()[0].vertices
+    assert edges[edges[:, 1] > 0.9, 0].min() == pytest.approx(0.5, abs=0.01)
+    assert axis.get_ylim() == (-1.05, 1.65)
+
+
+def test_short_segments_have_no_room_for_a_word(drawn):
+    track = densify([Segment(0.0, 19.4, "happy", 0.8, 0.9), Segment(19.4, 20.0, "sad", 0.5, 0.7)], 20.0)
+    assert [t.get_text().split("\n")[0] for t in drawn(track)[0].texts] == ["happy"]
+    wide = densify([Segment(0.0, 19.0, "happy", 0.8, 0.9), Segment(19.0, 20.0, "sad", 0.5, 0.7)], 20.0)
+    assert len(drawn(wide)[0].texts) == 2
+
+
+def test_an_uncertain_segment_is_hatched(drawn):
+    axis = drawn(TRACK.confident(0.8))[0]
+    assert [p.get_hatch() for p in axis.patches] == [None, None, "///"]
+    assert axis.texts[1].get_text().startswith(UNCERTAIN)
+
+
+def test_posteriors_are_stacked_and_curves_drawn_as_they_are(drawn):
+    track = replace(TRACK, speech=TRACK.times < 5.0)
+    _, ribbons, strength, plane = drawn(track)
+    assert [c.get_facecolor()[0].tolist() for c in ribbons.collections] == [
+        list(to_rgba(COLOURS[n])) for n in CATEGORIES
+    ]
+    assert ribbons.get_legend() is not None
+    for axis, low in ((ribbons, 0.0), (strength, 0.0), (plane, -1.0)):
+        assert axis.get_ylim() == (low, 1.0)
+    np.testing.assert_array_equal(strength.lines[0].get_xydata(), np.column_stack([track.times, track.intensity]))
+    np.testing.assert_array_equal(plane.lines[1].get_ydata(), track.valence)
+    np.testing.assert_array_equal(plane.lines[2].get_ydata(), track.arousal)
+    assert [t.get_text() for t in strength.texts] == ["speech"]
+    spoken = strength.collections[1].get_datalim(strength.transData)
+    assert (spoken.x0, spoken.x1, spoken.y1) == (pytest.approx(0.01), pytest.approx(5.0, abs=0.03), 0.035)
+    assert not drawn(TRACK)[2].texts, "nobody knows where somebody speaks"
+
+
+@pytest.mark.parametrize(("seconds", "inches"), [(2.0, 10.0), (20.0, 24.0), (90.0, 40.0)])
+def test_long_recordings_have_wide_pictures(drawn, seconds, inches):
+    track = densify([Segment(0.0, 1.0, "happy", 0.8, 0.9)], seconds)
+    axes = drawn(track)
+    assert axes[0].figure.get_size_inches().tolist() == [inches, 7.2]
+    assert axes[3].get_xlim() == (0.0, seconds)
+    assert not axes[0].spines["top"].get_visible()

@@ -63,3 +63,39 @@ def test_the_price_of_a_change_falls_in_pauses_and_at_boundaries():
     assert change_costs(rule, speech).tolist() == [0.7, 0.7, 0.35]
     heard = change_costs(rule, speech, np.array([0.01, 0.9, 0.9]))
     assert heard[0] > 0.7 > heard[1] > heard[2] > 0
+
+
+def test_the_price_is_the_rules_at_the_usual_odds_of_a_boundary() -> None:
+    rule, speech = SegmentRule(cost=0.7, boundary_gain=0.15), np.ones(3, bool)
+    usual = 1 / (1 + np.exp(1.5))
+    odds_of_e = 1 / (1 + np.exp(0.5))
+    np.testing.assert_allclose(change_costs(rule, speech, np.array([usual, odds_of_e, 0.5])), [0.7, 0.55, 0.475])
+
+
+def test_the_price_of_a_sure_boundary_has_a_floor_and_of_a_sure_none_a_ceiling() -> None:
+    costs = change_costs(SegmentRule(cost=0.1, boundary_gain=0.15), np.ones(3, bool), np.array([1.0, 0.0, 0.003]))
+    assert costs[0] == 0.02
+    assert costs[1] == costs[2] == 0.1 + 0.15 * (np.log(0.997 / 0.003) - 1.5)
+
+
+def test_the_usual_rule_wants_six_tenths_of_a_second() -> None:
+    for length in (29, 30, 31):
+        posterior = np.tile([0.99, 0.01], (150, 1))
+        posterior[60 : 60 + length] = [0.01, 0.99]
+        first, middle, last = runs(decode_labels(posterior, 50.0))
+        assert middle[1] - middle[0] == max(30, length)
+        assert (first[2], middle[2], last[2]) == (0, 1, 0)
+    assert (decode_labels(posterior[:100], 50.0, SegmentRule(shortest=2.0)) == 0).all()
+    assert runs(np.zeros(0, np.int64)) == []
+
+
+def test_a_change_costs_seven_tenths_and_half_of_it_in_a_pause() -> None:
+    # evidence for the change: 1 s · log(.6/.4) = .405 a second
+    posterior = np.repeat([[0.6, 0.4], [0.4, 0.6]], [200, 120], axis=0)
+    assert (decode_labels(posterior[:280], 50.0) == 0).all(), "1.6 s of it are worth .65"
+    assert runs(decode_labels(posterior, 50.0)) == [(0, 200, 0), (200, 320, 1)], "2.4 s are worth .97"
+    speech = np.ones(280, bool)
+    speech[195:200] = False
+    found = runs(decode_labels(posterior[:280], 50.0, speech=speech))
+    assert [label for *_, label in found] == [0, 1], "at .35 in the pause"
+    assert 195 <= found[0][1] <= 200

@@ -94,3 +94,111 @@ def test_what_is_no_usd_of_ours_is_refused(tmp_path: Path) -> None:
     empty = dataclasses.replace(moving_cube(), coefficients=np.zeros((0, 2), np.float32))
     with pytest.raises(InputError, match="no frames"):
         write_usd(tmp_path / "d.usda", empty)
+
+
+def opened(path: Path, animation, **options):
+    from pxr import Usd
+
+    write_usd(path, animation, **options)
+    return Usd.Stage.Open(str(path))
+
+
+def test_points_beyond_two_gibibytes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sedtalker.export import usd
+
+    assert usd.MOST_BYTES == 2 * 1024**3
+    monkeypatch.setattr(usd, "MOST_BYTES", 3 * 8 * 12)
+    write_usd(tmp_path / "a.usda", moving_cube(3), points=True)
+    with pytest.raises(InputError, match="points; write mdd"):
+        write_usd(tmp_path / "b.usda", moving_cube(4), points=True)
+    write_usd(tmp_path / "b.usda", moving_cube(4))
+
+
+def test_extents_hold_every_frame(tmp_path: Path) -> None:
+    from pxr import UsdGeom
+
+    animation = moving_cube(5)
+    sampled = opened(tmp_path / "b.usda", animation, points=True)
+    mesh = UsdGeom.Mesh(sampled.GetPrimAtPath("/Face/Mesh"))
+    low, high = np.asarray(mesh.GetExtentAttr().Get())
+    vertices = animation.vertices()
+    np.testing.assert_allclose(low, vertices.min((0, 1)), atol=1e-6)
+    np.testing.assert_allclose(high, vertices.max((0, 1)), atol=1e-6)
+    stage = opened(tmp_path / "a.usda", animation, targets="all")
+    hint = np.asarray(UsdGeom.ModelAPI(stage.GetPrimAtPath("/Face")).GetExtentsHintAttr().Get())
+    np.testing.assert_allclose(hint, [[-1.12, -1.72, -1.32], [1.12, 1.72, 1.32]], atol=1e-6)
+    still = animation.face.deform(animation.coefficients)
+    assert (hint[0] < still.min((0, 1))).all()
+    assert (hint[1] > still.max((0, 1))).all()
+
+
+def test_materials_say_how_they_shine_and_where_their_colour_is(tmp_path: Path) -> None:
+    from pxr import UsdGeom, UsdShade
+
+    mesh = dataclasses.replace(cube_face().mesh, group_names=("my eye", "my-eye"))
+    stage = opened(tmp_path / "a.usda", moving_cube(2, face=dataclasses.replace(cube_face(), mesh=mesh)))
+    names = [child.GetName() for child in stage.GetPrimAtPath("/Face/Materials").GetChildren()]
+    assert names == ["my_eye", "my_eye_1"], "names of prims are unique"
+    for name in names:
+        shader = UsdShade.Shader(stage.GetPrimAtPath(f"/Face/Materials/{name}/Surface"))
+        assert shader.GetInput("roughness").Get() == pytest.approx(0.12)
+        assert shader.GetInput("metallic").Get() == 0.0
+        assert not shader.GetInput("opacity")
+        source = UsdShade.Shader(shader.GetInput("diffuseColor").GetConnectedSources()[0][0].source.GetPrim())
+        assert source.GetInput("varname").Get() == "displayColor"
+    shown = UsdGeom.Mesh(stage.GetPrimAtPath("/Face/Mesh"))
+    assert shown.GetDoubleSidedAttr().Get()
+    assert shown.GetSubdivisionSchemeAttr().Get() == "none"
+    encoded = np.asarray(mesh.colours)
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    np.testing.assert_allclose(shown.GetDisplayColorAttr().Get(), linear, atol=1e-5)
+
+
+def test_a_see_through_material_says_so(tmp_path: Path) -> None:
+    from pxr import UsdShade
+
+    from sedtalker.mesh.mesh import Material
+
+    glass, metal = Material("a", (1, 1, 1, 0.25), 0.0, 0.1, "BLEND"), Material("b", (1, 1, 1, 0.25), 0.9, 0.2)
+    mesh = dataclasses.replace(cube_face().mesh, materials=(glass, metal))
+    stage = opened(tmp_path / "a.usda", moving_cube(2, face=dataclasses.replace(cube_face(), mesh=mesh)))
+    first, second = (UsdShade.Shader(stage.GetPrimAtPath(f"/Face/Materials/{n}/Surface")) for n in ("skin", "eyes"))
+    assert first.GetInput("opacity").Get() == 0.25
+    assert not second.GetInput("opacity")
+    assert (second.GetInput("metallic").Get(), second.GetInput("roughness").Get()) == pytest.approx((0.9, 0.2))
+
+
+def test_blend_shapes_hold_only_what_moves(tmp_path: Path) -> None:
+    from pxr import UsdSkel
+
+    face = cube_face()
+    basis = face.basis[:2].copy()
+    basis[1], basis[0] = 0.0, 0.0
+    basis[0, 3], basis[0, 5], basis[1, 2, 0] = (0, 0.5, 0), 0.9e-6, 1.1e-6
+    flat = dataclasses.replace(face, basis=basis, correctives=())
+    stage = opened(tmp_path / "a.usda", moving_cube(3, face=flat), targets="all")
+    rows = [
+        list(UsdSkel.BlendShape(stage.GetPrimAtPath(f"/Face/Mesh/{name}")).GetPointIndicesAttr().Get())
+        for name in flat.shapes
+    ]
+    assert 5 not in rows[0] or len(rows[0]) > 4, "what does not move has at most its bent normal"
+    assert 3 in rows[0]
+    assert rows[1] == [2]
+
+
+def test_the_head_joint_turns_the_short_way_about_the_pivot(tmp_path: Path) -> None:
+    from pxr import UsdSkel
+
+    turns = np.array([[0, 3.0, 0], [0, 3.3, 0], [0, 3.6, 0]], np.float32)
+    animation = dataclasses.replace(moving_cube(3), head_rotation=turns)
+    stage = opened(tmp_path / "a.usda", animation)
+    motion = UsdSkel.Animation(stage.GetPrimAtPath("/Face/Motion"))
+    assert np.allclose(motion.GetTranslationsAttr().Get(), [[0, 0, 0], [0, -1, 0]])
+    found = []
+    for frame in range(3):
+        body, head = motion.GetRotationsAttr().Get(frame)
+        assert (body.GetReal(), *body.GetImaginary()) == (1, 0, 0, 0)
+        found.append([head.GetReal(), *head.GetImaginary()])
+    np.testing.assert_allclose(found, [[np.cos(a / 2), 0, np.sin(a / 2), 0] for a in (3.0, 3.3, 3.6)], atol=1e-6)
+    skeleton = UsdSkel.Skeleton(stage.GetPrimAtPath("/Face/Skeleton"))
+    assert list(skeleton.GetJointsAttr().Get()) == ["body", "body/head"]

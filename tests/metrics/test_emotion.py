@@ -65,3 +65,65 @@ def test_spearman_is_of_ranks_and_shares_ties():
     assert m.spearman(x, np.exp(x)) == pytest.approx(1.0)
     assert m.spearman(x, -(x**3)) == pytest.approx(-1.0)
     assert m.spearman(np.array([0.0, 0.0, 1.0, 1.0]), x) == pytest.approx(2 / np.sqrt(5))
+
+
+def test_the_most_confident_are_answered_first_and_at_least_one():
+    posterior = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8], [0.9, 0.1], [0.45, 0.55]])
+    truth = np.array([1, 1, 1, 0, 1])
+    assert m.accuracy_at_coverage(truth, posterior, 0.2) == 0.0, "of equal confidences the earlier"
+    assert m.accuracy_at_coverage(truth, posterior, 0.4) == pytest.approx(1 / 2)
+    assert m.accuracy_at_coverage(truth, posterior, 0.6) == pytest.approx(2 / 3)
+    assert m.accuracy_at_coverage(truth, posterior, 1.0) == pytest.approx(3 / 5)
+    assert m.accuracy_at_coverage(truth, posterior, 0.01) == 0.0
+
+
+def test_logits_move_by_the_ratio_of_shares():
+    logits, train, target = np.zeros((1, 2)), np.log([0.8, 0.2]), np.log([0.5, 0.5])
+    moved = m.adjusted_logits(logits, train, target)
+    assert np.exp(moved[0]).tolist() == pytest.approx([0.5 / 0.8, 0.5 / 0.2])
+
+
+def test_a_diagram_has_fifteen_bins_of_equal_width_and_the_last_holds_certainty():
+    posterior = np.array([[1.0, 0.0], [0.94, 0.06], [0.93, 0.07], [0.53, 0.47], [0.54, 0.46]])
+    diagram = m.reliability(np.array([0, 0, 1, 1, 0]), posterior)
+    assert diagram.confidence == pytest.approx([0.53, 0.54, 0.93, 0.97])
+    assert diagram.accuracy == pytest.approx([0, 1, 0, 1])
+    assert diagram.share == pytest.approx([0.2, 0.2, 0.2, 0.4])
+    assert m.expected_calibration_error(np.array([0, 0, 1, 1, 0]), posterior) == pytest.approx(
+        0.2 * (0.53 + 0.46 + 0.93) + 0.4 * 0.03
+    )
+
+
+def test_nothing_scored_is_no_error():
+    assert m.diarization_error(np.array([0, 1]), np.array([1, 0]), np.zeros(2, bool)) == 0.0
+
+
+def test_agreement_does_not_depend_on_the_scale_but_concordance_does():
+    x, y = np.array([11.0, 12.0, 14.0, 10.0]), np.array([1.0, 5.0, 4.0, 2.0])
+    r = np.corrcoef(x, y)[0, 1]
+    assert m.pearson(x, y) == pytest.approx(r)
+    assert m.pearson(3 * x + 7, -y) == pytest.approx(-r)
+    covariance = np.cov(x, y, bias=True)
+    assert m.concordance(x, y) == pytest.approx(
+        2 * covariance[0, 1] / (np.trace(covariance) + (x.mean() - y.mean()) ** 2)
+    )
+    assert m.concordance(x, x + 1) == pytest.approx(2 * x.var() / (2 * x.var() + 1))
+    assert m.concordance(np.ones(3), np.ones(3)) == 1.0
+    assert m.concordance(np.ones(3), np.full(3, 2.0)) == 0.0
+    assert m.mean_absolute_error(np.array([1.0, -2.0]), np.array([0.0, 2.0])) == 2.5
+
+
+def test_a_boundary_is_found_within_a_quarter_of_a_second():
+    assert m.boundary_f1([1.0], [1.25]) == m.boundary_f1([1.0], [0.75]) == 1.0
+    assert m.boundary_f1([1.0], [1.26]) == m.boundary_f1([1.0], [0.74]) == 0.0
+    assert m.boundary_f1([1.0], [1.4], tolerance=0.5) == 1.0
+    assert m.boundary_f1([1.0, 1.1, 3.0], [1.2, 1.3]) == pytest.approx(4 / 5)
+    assert m.boundary_f1([], [1.0]) == 0.0
+    assert m.boundary_f1([1.0, 1.2], [0.9, 1.1]) == 1.0, "the earlier boundary leaves the later one free"
+
+
+def test_recall_of_a_class_that_does_not_occur_is_not_a_number():
+    found = m.recalls(np.array([0, 0, 2]), np.array([0, 1, 2]), 3)
+    assert found[[0, 2]].tolist() == [0.5, 1.0]
+    assert np.isnan(found[1])
+    assert m.macro_f1(np.array([0, 0]), np.array([1, 1]), 2) == 0.0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,70 @@ def test_closures_by_hand():
     assert counts.recall == 0.5
     assert counts.false_rate == pytest.approx(2 / 3)
     assert counts.f1 == pytest.approx(2 / 5)
+
+
+def test_correlation_needs_two_frames_and_forgets_the_level():
+    assert correlation(np.array([1.0, 3.0]), np.array([100.0, 90.0])) == pytest.approx(-1)
+    x, y = np.array([5.0, 1.0, 4.0, 4.0]), np.array([-9.0, -3.0, -2.0, -8.0])
+    assert correlation(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert correlation(1e-7 * np.array([1.0, 2, 3]), 1e-7 * np.array([1.0, 2, 3])) == 0, "below all measurement"
+    assert correlation(1e-5 * np.array([1.0, 2, 3]), 1e-5 * np.array([1.0, 2, 3])) == pytest.approx(1)
+
+
+def test_a_face_without_landmarks_has_no_lips_to_measure():
+    with pytest.raises(ValueError, match="no landmarks"):
+        lip_aperture(replace(_face(), landmarks=None), np.zeros((1, 2), np.float32))
+
+
+def test_jerk_needs_four_frames():
+    rough = np.array([0.0, 0.0, 0.0, 1.0])[:, None, None] * np.array([3.0, 0.0, 4.0])
+    assert jerk(rough, 2.0) == pytest.approx(5.0 * 8)
+    assert jerk(rough[:3], 2.0) == 0.0
+
+
+def test_rates_of_closures():
+    counts = ClosureCounts(closed=3, missed=1, false=2, open_kept=6)
+    assert (counts.recall, counts.false_rate) == (0.75, 0.25)
+    assert counts.f1 == pytest.approx(6 / 9)
+    nothing = ClosureCounts()
+    assert (nothing.recall, nothing.false_rate, nothing.f1) == (0.0, 0.0, 0.0)
+
+
+def _closures(shut_at, bilabials=(), vowels=(), reference_shut_at=(), gap=0.0):
+    """What is counted on frames 10 ms apart where a prediction and a reference have the lips shut."""
+    times = np.arange(100) / 100
+    gaps = []
+    for shut, level in ((shut_at, gap), (reference_shut_at, 0.0)):
+        lips = np.full(100, 0.1)
+        lips[[round(100 * time) for time in shut]] = level
+        gaps.append(lips)
+    counts = ClosureCounts()
+    count_closures(counts, times, *gaps, list(bilabials), list(vowels))
+    return counts
+
+
+@pytest.mark.parametrize(("time", "closed"), [(0.28, 1), (0.27, 0), (0.42, 1), (0.43, 0), (0.35, 1)])
+def test_lips_may_close_20_ms_before_and_after_the_sound(time, closed):
+    found = _closures([time], [(0.2999, 0.4001)], reference_shut_at=[0.35])
+    assert (found.closed, found.missed) == (closed, 1 - closed)
+
+
+@pytest.mark.parametrize(("gap", "closed"), [(0.029, 1), (0.03, 0), (0.031, 0)])
+def test_lips_are_closed_under_three_hundredths(gap, closed):
+    found = _closures([0.35], [(0.3, 0.4)], reference_shut_at=[0.35], gap=gap)
+    assert (found.closed, found.missed) == (closed, 1 - closed)
+    vowel = _closures([0.35], vowels=[(0.3, 0.4)], gap=gap)
+    assert (vowel.false, vowel.open_kept) == (closed, 1 - closed)
+
+
+@pytest.mark.parametrize(("time", "shut"), [(0.23, 0), (0.25, 1), (0.3, 1), (0.35, 1), (0.37, 0)])
+def test_a_vowel_counts_in_its_middle_half(time, shut):
+    found = _closures([time], vowels=[(0.2 - 1e-9, 0.4 + 1e-9)])
+    assert (found.false, found.open_kept) == (shut, 1 - shut)
+
+
+def test_what_the_reference_does_not_do_is_not_asked():
+    assert _closures([0.35], [(0.3, 0.4)]) == ClosureCounts(), "a p that the reference leaves open"
+    assert _closures([], vowels=[(0.2, 0.4)], reference_shut_at=[0.3]) == ClosureCounts()
+    assert _closures([], vowels=[(0.2, 0.4)], reference_shut_at=[0.21]).open_kept == 1
+    assert _closures([0.35], [(5.0, 6.0)], [(5.0, 6.0)]) == ClosureCounts(), "outside the clip"

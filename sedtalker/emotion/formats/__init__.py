@@ -18,6 +18,8 @@ EASE_SECONDS = 0.3
 """An expression takes about a third of a second to change."""
 ADJOINING = 0.02
 """Segments no further apart than this (seconds) pass into each other, not through neutral."""
+DEFAULT_INTENSITY = 0.7
+"""Of a label without a number, in every format that people write by hand."""
 
 
 def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SECONDS) -> EmotionTrack:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from sedtalker.emotion.formats import TrackFormat, densify
+from sedtalker.emotion.formats import DEFAULT_INTENSITY, TrackFormat, densify
 from sedtalker.emotion.formats.keys import are_keys, track_from_keys
 from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
@@ -28,7 +28,7 @@ class HandSegment(BaseModel):
     start: float = Field(ge=0)
     end: float
     label: str
-    intensity: float = Field(0.7, ge=0, le=1)
+    intensity: float = Field(DEFAULT_INTENSITY, ge=0, le=1)
     confidence: float = Field(1.0, ge=0, le=1)
 
     @field_validator("label")

@@ -11,15 +11,13 @@ import math
 import re
 from collections.abc import Sequence
 
-from sedtalker.emotion.formats import segment_format
+from sedtalker.emotion.formats import DEFAULT_INTENSITY, segment_format
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
 
 CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
 """Header of the table; the first three are needed."""
-DEFAULT_INTENSITY = 0.7
-"""Of a label without a number."""
 
 
 def segments_to_audacity(segments: Sequence[Segment]) -> str:
@@ -177,7 +175,7 @@ def segments_to_rttm(segments: Sequence[Segment], uri: str) -> str:
 def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
     """Segments of RTTM text, in order of time; the type field may be any (``SPEAKER`` is usual), ``;;`` is a comment.
 
-    Missing intensity reads as 0.7, missing confidence as 1.
+    Missing intensity reads as ``DEFAULT_INTENSITY``, missing confidence as 1.
 
     Raises:
         InputError: a line is not RTTM, or its label is no emotion.
@@ -191,7 +189,7 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
             raise InputError(f"{name}: line {number} has {len(fields)} fields, RTTM has 9 or 10")
         try:
             start, length = float(fields[3]), float(fields[4])
-            intensity = float(fields[6].removeprefix("intensity=")) if fields[6] != "<NA>" else 0.7
+            intensity = float(fields[6].removeprefix("intensity=")) if fields[6] != "<NA>" else DEFAULT_INTENSITY
             confidence = float(fields[8]) if len(fields) > 8 and fields[8] != "<NA>" else 1.0
             if not all(map(math.isfinite, (start, length, intensity, confidence))):
                 raise ValueError

@@ -153,3 +153,65 @@ def test_unreadable_files_are_refused(tmp_path):
     for name in ("a.csv", "b.json", "c.xml"):
         with pytest.raises(InputError):
             read_track(tmp_path / name)
+
+
+def test_an_emotion_tier_behind_others_is_found():
+    segments = [Segment(0.0, 1.0, "fear", 0.5, 1.0)]
+    text = f.segments_to_textgrid(segments, 1.0)
+    head, tier = text[: text.index("    item [1]")], text[text.index("    item [1]") :]
+    words = tier.replace('"emotion"', '"words"').replace("fear:0.500", "hello")
+    assert f.segments_from_textgrid(head.replace("size = 1", "size = 2") + words + tier) == segments
+    alone = head + words
+    with pytest.raises(InputError, match="unknown emotion 'hello'"):
+        f.segments_from_textgrid(alone)
+
+
+def test_of_tiers_without_that_name_the_first_counts():
+    first, second = ([Segment(0.0, 1.0, label, 0.5, 1.0)] for label in ("fear", "sad"))
+    text = f.segments_to_textgrid(first, 1.0).replace('"emotion"', '"a"')
+    more = f.segments_to_textgrid(second, 1.0).replace('"emotion"', '"b"')
+    assert f.segments_from_textgrid(text + more[more.index("    item [1]") :]) == first
+
+
+def test_gaps_of_a_textgrid_are_empty_intervals():
+    segments = [Segment(0.5, 1.0, "fear", 0.5, 1.0), Segment(1.0, 1.5, "sad", 0.25, 1.0)]
+    text = f.segments_to_textgrid(segments, 2.0)
+    assert [float(x) for x in re.findall(r"^ {12}xmin = (.*)$", text, re.MULTILINE)] == [0.0, 0.5, 1.0, 1.5]
+    assert re.findall(r'text = "(.*)"', text) == ["", "fear:0.500", "sad:0.250", ""]
+    assert "intervals: size = 4" in text
+    assert re.findall(r"xmax = (\d.*)", text)[:2] == ["2.000000", "2.000000"]
+    full = f.segments_to_textgrid([Segment(0.0, 1.0, "fear", 0.5, 1.0)], 1.0)
+    assert full.count("text =") == 1
+    late = f.segments_to_textgrid(segments, 1.2)
+    assert "xmax = 1.500000" in late, "never shorter than its segments"
+
+
+def test_rttm_columns_by_hand():
+    text = segments_to_rttm([Segment(0.5, 1.75, "sad", 0.61, 0.9)], " a  file ")
+    assert text == "SPEAKER a_file 1 0.500 1.250 <NA> intensity=0.610 sad 0.900 <NA>\n"
+    assert segments_to_rttm([Segment(0.0, 1.0, "sad", 0.5, 1.0)], " ").startswith("SPEAKER audio 1 ")
+    eight = "SPEAKER a 1 0 1 <NA> <NA> sad\n"
+    assert segments_from_rttm(eight) == [Segment(0.0, 1.0, "sad", 0.7, 1.0)]
+    with pytest.raises(InputError, match="line 2 has 7 fields"):
+        segments_from_rttm(eight + "SPEAKER a 1 0 1 <NA> sad\n")
+    with pytest.raises(InputError, match="line 1: unknown emotion 'bored'"):
+        segments_from_rttm(eight.replace("sad", "bored"))
+    with pytest.raises(InputError, match="no segments in it"):
+        segments_from_rttm(";; nothing\n\n")
+
+
+def test_lines_of_a_table_are_counted_from_its_header():
+    with pytest.raises(InputError, match="line 3: unknown emotion 'bored'"):
+        f.segments_from_csv("start,end,label\n0,1,sad\n1,2,bored\n", "a.csv")
+    with pytest.raises(InputError, match="no column 'end' in its first line"):
+        f.segments_from_csv("start;label\n0;sad\n")
+    kept = f.segments_from_csv("start,end,label,intensity,confidence\n0,1,sad,0.25,0.5\n1,2,sad,,\n")
+    assert [(s.intensity, s.confidence) for s in kept] == [(0.25, 0.5), (0.7, 1.0)]
+
+
+def test_lines_of_audacity_without_a_label_are_skipped():
+    text = "0\t1\tsad:0.5\n\n1\t2\t\n\\\t3\t4\n2\t3\tfear\n"
+    assert [s.label for s in f.segments_from_audacity(text)] == ["sad", "fear"]
+    with pytest.raises(InputError, match=r"line 2 is not 'start<TAB>end<TAB>label'"):
+        f.segments_from_audacity("0\t1\tsad\n0\t1\n")
+    assert f.segments_to_audacity([Segment(0.5, 1.25, "sad", 0.5, 1.0)]) == "0.500000\t1.250000\tsad:0.500\n"

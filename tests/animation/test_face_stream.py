@@ -1,0 +1,95 @@
+"""A small decoder over a given track, sound in pieces: strengths, neutral twins, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.animation.stream import FaceStream, StreamSettings, emotion_stream
+from sedtalker.emotion.face_streams import TrackStream
+from sedtalker.emotion.formats import constant_track
+from sedtalker.errors import InputError
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
+from tests.speech.test_stream import voice_like
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[MelEncoder, Decoder]:
+    torch.manual_seed(1)
+    sizes = SpeechEncoderConfig(channels=16, kernel=3, dilations=(1, 2))
+    encoder = MelEncoder(SpeechEncoder(sizes).eval().requires_grad_(False))
+    decoder = Decoder(DecoderConfig(hidden=16, width=32, condition=16, heads=2, radius=3, layout="MA")).eval()
+    for parameter in decoder.parameters():  # adaptive norms start at zero and would hide errors
+        torch.nn.init.normal_(parameter, std=0.2) if parameter.abs().max() == 0 else None
+    return encoder, decoder.requires_grad_(False)
+
+
+def run(small, text: str = "happy:0.3", step: int = 16_000, **options):
+    encoder, decoder = small
+    face = FaceStream(TrackStream(constant_track(text, 1.0), encoder, 0.12, 0.08), decoder, **options)
+    sound = voice_like(1.3, 4)
+    parts = [made for at in range(0, len(sound), step) for made in face.push(sound[at : at + step])]
+    parts.append(face.flush())
+    twins = None if parts[0].neutral is None else np.concatenate([p.neutral for p in parts])
+    return np.concatenate([p.times for p in parts]), np.concatenate([p.weights for p in parts]), twins, parts
+
+
+def test_the_strength_is_scaled_and_stays_at_most_one(small) -> None:
+    plain, doubled, full = (run(small, t, intensity=i)[1] for t, i in (("happy:0.6", 1.0), ("happy:0.3", 2.0),
+                                                                       ("happy:0.9", 2.0)))  # fmt: skip
+    np.testing.assert_allclose(doubled, plain, atol=1e-6)
+    np.testing.assert_allclose(full, run(small, "happy:1")[1], atol=1e-6)
+    assert np.abs(full - plain).max() > 1e-3
+
+
+def test_a_neutral_twin_is_the_same_speech_without_emotion(small) -> None:
+    times, weights, twin, parts = run(small, "happy:0.8", split=True)
+    assert twin is not None
+    np.testing.assert_allclose(twin, run(small, "happy:0")[1], atol=1e-6)
+    np.testing.assert_allclose(weights, run(small, "happy:0.8")[1], atol=1e-6)
+    assert np.abs(twin - weights).max() > 1e-3
+    np.testing.assert_allclose(times, 0.01 + np.arange(65) / 50)
+    assert all(p.weights.shape == p.neutral.shape == (len(p.times), 52) for p in parts)
+    assert weights.min() >= 0.0
+    assert weights.max() <= 1.0
+
+
+@pytest.mark.parametrize("step", [100, 1280, 5000])
+def test_the_pieces_do_not_matter(small, step: int) -> None:
+    for one, other in zip(run(small)[:2], run(small, step=step)[:2], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_frames_wait_for_the_hop_the_look_ahead_and_the_decoders_own(small) -> None:
+    encoder, decoder = small
+    face = FaceStream(TrackStream(constant_track("sad", 1.0), encoder, 0.12, 0.08), decoder, Style())
+    sound, until = voice_like(1.0, 2), 0.0
+    for end in range(0, len(sound), 1280):
+        for made in face.push(sound[end : end + 1280]):
+            until = made.times[-1] + 0.01
+        given = (end + 1280) / 16_000
+        assert given - 0.12 - 0.02 * decoder.look_ahead - 0.081 <= until <= max(0.0, given - 0.12)
+    assert face.flush().times[-1] == pytest.approx(0.99)
+
+
+def test_a_stream_of_nothing_is_empty(small) -> None:
+    face = FaceStream(TrackStream(constant_track("sad", 1.0), small[0], 0.12, 0.08), small[1], split=True)
+    assert face.push(np.zeros(0)) == []
+    last = face.flush()
+    assert last.weights.shape == last.neutral.shape == (0, 52)
+
+
+def test_an_emotion_stream_is_of_the_track_that_is_given(small) -> None:
+    settings = StreamSettings(emotion="fear:0.4", look_ahead=0.2, hop=0.1)
+    made = emotion_stream(lambda: pytest.fail("no diarizer is needed"), small[0], settings)
+    assert isinstance(made, TrackStream)
+    assert (made.delay, made.hop) == (10, 5)
+    with pytest.raises(InputError, match="needs whole recordings"):
+        emotion_stream(lambda: None, object(), settings)
+    with pytest.raises(InputError, match="cannot stream"):
+        FaceStream(made, replace)

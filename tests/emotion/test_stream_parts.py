@@ -1,0 +1,106 @@
+"""Parts of a stream by hand: summaries, segments as they end, numbers of frames, an emotion that is taken on."""
+
+import numpy as np
+import pytest
+
+from sedtalker.emotion.segmentation import SegmentRule
+from sedtalker.emotion.stream import EndedSegments, LiveSegmentation, StreamFrames, frame_count, summaries
+from sedtalker.emotion.track import CATEGORIES, Segment
+from sedtalker.errors import InputError
+
+
+def stretch(count: int, label: int, posterior: float, intensity: float, spoken: int) -> StreamFrames:
+    rows = np.full((count, 7), (1 - posterior) / 6, np.float32)
+    rows[:, label] = posterior
+    speech = np.arange(count) < spoken
+    times = (np.arange(count) + 0.5) / 50
+    return StreamFrames(times, rows, np.full(count, intensity, np.float32), speech, np.full(count, label))
+
+
+def test_a_summary_every_eight_twenty_fifths_of_a_second() -> None:
+    found = list(summaries([stretch(40, 1, 0.7, 0.49, 40)], CATEGORIES))
+    assert [(s["start"], s["end"]) for s in found] == [(0.0, 0.32), (0.32, 0.64), (0.64, 0.8)]
+    first = found[0]
+    assert (first["emotion"], first["intensity"], first["speech"]) == ("happy", 0.49, True)
+    assert first["posterior"] == {name: 0.7 if name == "happy" else 0.05 for name in CATEGORIES}
+    points = np.array([(0, 0), (0.81, 0.51), (-0.63, -0.27), (-0.51, 0.59), (-0.64, 0.6), (-0.6, 0.35), (0.4, 0.67)])
+    valence, arousal = 0.7 * (0.7 * points[1] + 0.05 * np.delete(points, 1, 0).sum(0))
+    assert (first["valence"], first["arousal"]) == (pytest.approx(valence, abs=6e-4), pytest.approx(arousal, abs=6e-4))
+
+
+@pytest.mark.parametrize(("spoken", "speech", "intensity"), [(16, True, 0.5), (8, True, 1.0), (7, False, 1.0)])
+def test_a_summary_is_of_the_speech_in_it(spoken: int, speech: bool, intensity: float) -> None:
+    frames = stretch(16, 2, 0.7, 0.0, spoken)
+    frames.intensity[:8] = 1.0
+    (found,) = summaries([frames], CATEGORIES)
+    assert (found["speech"], found["intensity"]) == (speech, intensity)
+    (silent,) = summaries([frames._replace(speech=np.zeros(16, bool))], CATEGORIES)
+    assert (silent["speech"], silent["intensity"]) == (False, 0.5)
+
+
+def test_segments_end_when_the_label_changes_and_are_means_of_their_frames() -> None:
+    ended = EndedSegments(CATEGORIES, 50.0)
+    posterior = np.full((60, 7), 0.1, np.float32)
+    posterior[:30, 1], posterior[30:50, 1], posterior[50:, 2] = 0.8, 0.4, 0.6
+    label = np.repeat([1, 2], [50, 10])
+    intensity = np.repeat([0.2, 0.7, 0.5], [30, 20, 10]).astype(np.float32)
+    speech = np.arange(60) < 30
+    found = []
+    for first in range(0, 60, 7):
+        part = slice(first, first + 7)
+        found += ended.push(label[part], posterior[part], intensity[part], speech[part])
+    assert found == [Segment(0.0, 1.0, "happy", pytest.approx(0.4), pytest.approx(0.8))], "confidence is of speech"
+    assert ended.end() == [Segment(1.0, 1.2, "sad", pytest.approx(0.5), pytest.approx(0.6))], "or of all, if none"
+    assert ended.end() == []
+
+
+def test_the_same_label_after_an_end_is_another_segment() -> None:
+    ended, rows = EndedSegments(CATEGORIES, 50.0), np.full((5, 7), 1 / 7)
+    given = np.ones(5, int), rows, np.ones(5), np.ones(5, bool)
+    assert ended.push(*given) == []
+    first = ended.end()[0]
+    ended.push(*given)
+    second = ended.end()[0]
+    assert (first.start, first.end, second.start, second.end) == (0.0, 0.1, 0.1, 0.2)
+    assert first.confidence == second.confidence == pytest.approx(1 / 7)
+    assert first.intensity == second.intensity == 1.0
+
+
+def test_times_are_multiples_of_a_frame() -> None:
+    assert [frame_count(seconds, "hop", 1) for seconds in (0.02, 0.3, 1.0)] == [1, 15, 50]
+    assert frame_count(0.0, "look-ahead", 0) == 0
+    for seconds, fewest in ((0.03, 0), (0.0, 1), (-0.02, 0), (0.020001, 0)):
+        with pytest.raises(InputError, match=f"a hop of {seconds:g} s does not work.* at least {0.02 * fewest:g}$"):
+            frame_count(seconds, "hop", fewest)
+
+
+def live(posterior: np.ndarray, hop: int, lag: int, rule: SegmentRule, speech: np.ndarray | None = None) -> list[int]:
+    decided: list[int] = []
+    decoder, count = LiveSegmentation(posterior.shape[1], 50.0, rule), len(posterior)
+    spoken = np.ones(count, bool) if speech is None else speech
+    for first in range(0, count, hop):
+        end = min(first + hop, count)
+        known = slice(first, min(end + lag, count))
+        decided += decoder.decide(posterior[known], spoken[known], end - first, last=end == count).tolist()
+    return decided
+
+
+def test_a_change_is_decided_at_its_frame_as_soon_as_it_is_known() -> None:
+    posterior = np.repeat([[0.95, 0.05], [0.05, 0.95]], 50, axis=0)
+    assert live(posterior, 10, 40, SegmentRule(0.2, 0.1)) == [0] * 50 + [1] * 50
+    late = live(posterior, 10, 0, SegmentRule(0.2, 0.1))
+    change = late.index(1)
+    assert 50 <= change <= 62
+    assert late == [0] * change + [1] * (100 - change)
+
+
+def test_nothing_to_decide_is_nothing() -> None:
+    decoder = LiveSegmentation(2, 50.0)
+    assert len(decoder.decide(np.full((5, 2), 0.5), np.ones(5, bool), 0)) == 0
+    assert decoder.shortest == 30
+    assert LiveSegmentation(2, 50.0, SegmentRule(shortest=0.0)).shortest == 1
+
+
+def test_frames_without_speech_say_nothing() -> None:
+    posterior = np.repeat([[0.9, 0.1], [0.1, 0.9]], 60, axis=0)
+    assert live(posterior, 12, 50, SegmentRule(), np.arange(120) < 60) == [0] * 120

@@ -1,0 +1,117 @@
+"""The dense track: its segments, its samples at other times, its summary."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sedtalker.audio import FrameClock
+from sedtalker.emotion.formats import constant_track
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
+from sedtalker.errors import InputError
+
+HAPPY, SAD = CATEGORIES.index("happy"), CATEGORIES.index("sad")
+
+
+def stretches(*parts: tuple[int, int, float]) -> EmotionTrack:
+    """Frames at 50 Hz: so many of a label, with a confidence; the intensity is the confidence."""
+    rows = []
+    for count, label, confidence in parts:
+        row = np.full(7, (1 - confidence) / 6)
+        row[label] = confidence
+        rows += [row] * count
+    posterior = np.array(rows, np.float32)
+    intensity = posterior.max(1)
+    times = FrameClock(50.0, 0.01).times(len(rows))
+    return EmotionTrack(times, posterior, intensity, intensity, -intensity, duration=len(rows) / 50)
+
+
+def labels(track: EmotionTrack, **options: float) -> list[str]:
+    return [segment.label for segment in track.segments(**options)]
+
+
+def test_a_change_of_a_third_of_a_second_is_a_segment_and_of_a_quarter_is_not() -> None:
+    assert labels(stretches((50, HAPPY, 0.9), (16, SAD, 0.9), (50, HAPPY, 0.9))) == ["happy", "sad", "happy"]
+    short = stretches((50, HAPPY, 0.9), (6, SAD, 0.9), (50, HAPPY, 0.9))
+    assert labels(short) == ["happy"]
+    assert labels(short, shortest=0.1) == ["happy", "sad", "happy"]
+
+
+@pytest.mark.parametrize("blip", range(1, 30))
+def test_no_segment_is_shorter_than_three_tenths_of_a_second(blip: int) -> None:
+    found = stretches((40, HAPPY, 0.95), (blip, SAD, 0.95), (40, HAPPY, 0.95)).segments()
+    assert min(s.end - s.start for s in found) >= 0.3 - 1e-9
+    assert len(found) in (1, 3)
+    assert len(found) == 3 or blip < 15
+
+
+def test_segments_touch_between_frames_and_cover_the_recording() -> None:
+    first, second = replace(stretches((50, HAPPY, 0.9), (50, SAD, 0.8)), duration=2.5).segments()
+    assert (first.start, first.end, second.start, second.end) == (0.0, pytest.approx(1.0), first.end, 2.5)
+    assert [first.confidence, first.intensity] == pytest.approx([0.9, 0.9], abs=1e-6)
+    assert [second.confidence, second.intensity] == pytest.approx([0.8, 0.8], abs=1e-6)
+
+
+def test_a_track_of_one_frame_and_of_none() -> None:
+    one = stretches((1, SAD, 0.9)).segments()
+    assert [(s.start, s.end, s.label) for s in one] == [(0.0, 0.02, "sad")]
+    assert stretches((2, SAD, 0.9)).at(np.zeros(0)).segments() == []
+
+
+def test_uncertain_neighbours_are_one_weighted_by_their_lengths() -> None:
+    track = stretches((50, HAPPY, 0.4), (100, SAD, 0.5), (50, HAPPY, 0.9)).confident(0.6)
+    first, second = track.segments()
+    assert (first.label, second.label) == (UNCERTAIN, "happy")
+    assert first.confidence == first.intensity == pytest.approx((0.4 + 2 * 0.5) / 3, abs=1e-6)
+    assert (first.start, first.end) == (0.0, pytest.approx(3.0))
+
+
+def test_a_segment_just_confident_enough_is_certain() -> None:
+    assert labels(replace(stretches((50, HAPPY, 0.75)), min_confidence=0.75)) == ["happy"]
+
+
+def test_an_uncertain_segment_drives_nothing() -> None:
+    track = stretches((50, HAPPY, 0.9), (50, SAD, 0.4)).confident(0.6)
+    shown = track.without_uncertain()
+    assert shown.intensity[:50] == pytest.approx(0.9)
+    assert not shown.intensity[50:].any()
+    certain = stretches((50, HAPPY, 0.9)).confident(0.6)
+    assert certain.without_uncertain() is certain
+
+
+def test_confidence_of_a_segment_without_speech_is_of_all_of_it() -> None:
+    track = stretches((25, HAPPY, 0.9), (25, HAPPY, 0.7))
+    assert replace(track, speech=np.zeros(50, bool)).segments()[0].confidence == pytest.approx(0.8, abs=1e-6)
+    assert replace(track, speech=np.arange(50) < 25).segments()[0].confidence == pytest.approx(0.9, abs=1e-6)
+
+
+def test_samples_between_frames_are_interpolated_each_column_in_its_place() -> None:
+    track = replace(stretches((1, HAPPY, 1.0), (1, SAD, 0.5)), speech=np.array([True, False]))
+    between = track.at(np.array([-1.0, 0.018, 0.022, 9.0]))
+    assert between.posterior[:, HAPPY] == pytest.approx([1.0, 0.6 + 0.4 / 12, 0.4 + 0.6 / 12, 0.5 / 6], abs=1e-5)
+    assert between.intensity == pytest.approx([1.0, 0.8, 0.7, 0.5], abs=1e-5)
+    assert between.valence == pytest.approx(between.intensity)
+    assert between.arousal == pytest.approx(-between.intensity)
+    assert between.speech is not None
+    assert between.speech.tolist() == [True, True, False, False]
+    assert replace(track, speech=None).at(np.zeros(1)).speech is None
+
+
+def test_scaled_intensity_stays_between_0_and_1() -> None:
+    track = constant_track("happy:0.6", 1.0)
+    assert track.scaled(0.5).intensity == pytest.approx(0.3)
+    assert track.scaled(2.0).intensity == pytest.approx(1.0)
+    assert track.scaled(-1.0).intensity == pytest.approx(0.0)
+
+
+def test_the_summary_is_one_line() -> None:
+    track = stretches((50, HAPPY, 0.9), (50, SAD, 0.75))
+    assert track.summary() == "happy 0.9 (confidence 0.90) 0.0-1.0 s, sad 0.8 (confidence 0.75) 1.0-2.0 s"
+
+
+def test_load_and_save_go_by_the_name(tmp_path) -> None:
+    track = stretches((50, HAPPY, 0.9))
+    track.save(tmp_path / "a.json")
+    np.testing.assert_array_equal(EmotionTrack.load(tmp_path / "a.json").posterior, track.posterior)
+    with pytest.raises(InputError, match="tracks are written as"):
+        track.save(tmp_path / "a.xyz")

@@ -1,0 +1,111 @@
+"""How frames become a track: each number of the rule, on speech and posteriors drawn by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sedtalker.audio import FrameClock
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, shape_track, trusted_intensity
+from sedtalker.emotion.segmentation import SegmentRule
+
+HAPPY, ANGRY = np.eye(7, dtype=np.float32)[[1, 3]] * 0.86 + 0.02
+
+
+def frames(*parts: tuple[int, np.ndarray, float, bool]) -> FrameEmotions:
+    """So many frames of a posterior, an intensity and speech or not."""
+    posterior = np.concatenate([np.tile(row, (count, 1)) for count, row, _, _ in parts])
+    intensity = np.concatenate([np.full(count, level, np.float32) for count, _, level, _ in parts])
+    speech = np.concatenate([np.full(count, spoken) for count, _, _, spoken in parts])
+    return FrameEmotions(posterior, intensity, speech)
+
+
+def presence(gap: float, before: float = 0.0, **rule: float) -> np.ndarray:
+    """Intensity, 1 in speech: ``before`` seconds of silence, 2 s of speech, a gap, 2 s of speech."""
+    spans = ((before, False), (2.0, True), (gap, False), (2.0, True))
+    given = frames(*((round(50 * seconds), HAPPY, 1.0, spoken) for seconds, spoken in spans if seconds))
+    return shape_track(given, 50.0, TrackRule(**rule))[1]
+
+
+def test_an_expression_holds_six_tenths_and_is_gone_after_eight_more() -> None:
+    shown = presence(4.0)[99:]  # from the last frame of speech on
+    time = np.arange(len(shown)) / 50
+    fading = 0.5 + 0.5 * np.cos(np.pi * np.clip((time - 0.6) / 0.8, 0, 1))
+    np.testing.assert_allclose(shown[:150], fading[:150], atol=1e-5)
+    assert fading[50] == pytest.approx(0.5)
+
+
+def test_the_face_starts_a_quarter_of_a_second_before_the_voice() -> None:
+    shown = presence(1.0, before=2.0)[:101]
+    until = (100 - np.arange(101)) / 50
+    np.testing.assert_allclose(shown, 0.5 + 0.5 * np.cos(np.pi * np.clip(until / 0.25, 0, 1)), atol=1e-5)
+
+
+def test_a_short_pause_does_not_show_and_the_rule_says_what_is_short() -> None:
+    assert presence(0.6).min() == pytest.approx(1.0)
+    assert presence(1.2).min() < 0.8
+    assert presence(1.2, hold=1.2).min() == pytest.approx(1.0)
+    assert presence(1.0, release=9.0).min() > presence(1.0).min() + 0.05
+    assert presence(3.0).min() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_without_expression_the_posterior_is_neutral() -> None:
+    posterior, _ = shape_track(frames((100, HAPPY, 1.0, True), (150, HAPPY, 1.0, False)), 50.0)
+    np.testing.assert_allclose(posterior[50], HAPPY, atol=1e-5)
+    np.testing.assert_allclose(posterior[-1], np.eye(7)[0], atol=1e-6)
+    np.testing.assert_allclose(posterior.sum(1), 1.0, atol=1e-6)
+
+
+def test_frames_stay_near_the_mean_of_their_segment() -> None:
+    given = frames((100, HAPPY, 0.5, True))
+    given.intensity[50] = 1.0
+    _, steady = shape_track(given, 50.0)
+    mean = (99 * 0.5 + 1.0) / 100
+    assert steady[20] == pytest.approx(0.7 * mean + 0.3 * 0.5, abs=1e-5)
+    assert steady[50] == pytest.approx(0.7 * mean + 0.3 * 1.0, abs=1e-5)
+    _, loose = shape_track(given, 50.0, TrackRule(steadiness=0.0))
+    np.testing.assert_allclose(loose, given.intensity, atol=1e-6)
+
+
+def test_the_mean_is_of_speech_where_there_is_some() -> None:
+    _, shown = shape_track(
+        frames((60, HAPPY, 0.8, True), (20, HAPPY, 0.0, False), (60, HAPPY, 0.8, True)), 50.0, TrackRule(steadiness=1.0)
+    )
+    np.testing.assert_allclose(shown, 0.8, atol=1e-5)
+
+
+def test_a_pause_is_bridged_from_one_value_to_the_next() -> None:
+    given = frames((60, HAPPY, 0.2, True), (21, HAPPY, 1.0, False), (60, HAPPY, 0.6, True))
+    _, shown = shape_track(given, 50.0, TrackRule(steadiness=0.0, segments=SegmentRule(shortest=9.0)))
+    np.testing.assert_allclose(shown[59:82], np.linspace(0.2, 0.6, 23), atol=1e-5)
+
+
+def test_a_change_eases_over_three_tenths_of_a_second() -> None:
+    given = frames((100, HAPPY, 0.2, True), (100, ANGRY, 0.8, True))
+    posterior, shown = shape_track(given, 50.0, TrackRule(steadiness=1.0))
+    moving = np.flatnonzero(np.abs(np.diff(shown)) > 1e-6)
+    assert 14 <= moving[-1] - moving[0] + 1 <= 18
+    np.testing.assert_allclose(shown + shown[::-1], 1.0, atol=1e-5)
+    assert posterior[99:101, 1].mean() == pytest.approx(0.45, abs=0.01)
+    slow = shape_track(given, 50.0, TrackRule(steadiness=1.0, ease=1.0))[1]
+    wide = np.flatnonzero(np.abs(np.diff(slow)) > 1e-6)
+    assert 48 <= wide[-1] - wide[0] + 1 <= 54
+
+
+def test_doubt_shrinks_the_intensity_as_far_as_it_is_trusted() -> None:
+    level, posterior = np.array([0.8, 0.8], np.float32), np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
+    assert trusted_intensity(level, posterior).tolist() == pytest.approx([0.6, 0.0])
+    assert trusted_intensity(level, posterior, 0.5).tolist() == pytest.approx([0.7, 0.4])
+    assert trusted_intensity(level, posterior, 0.0).tolist() == pytest.approx([0.8, 0.8])
+
+
+def test_a_track_has_the_clock_the_speech_and_the_trust_of_its_frames() -> None:
+    given = replace(frames((100, HAPPY, 0.5, True)), boundary=np.zeros(100, np.float32))
+    clock = FrameClock(50.0, 0.01)
+    track = emotion_track(given, clock, 2.0)
+    np.testing.assert_array_equal(track.times, clock.times(100))
+    np.testing.assert_array_equal(track.speech, given.speech)
+    assert track.intensity == pytest.approx(0.98 * 0.5, abs=1e-5)
+    assert track.duration == 2.0
+    bold = emotion_track(given, clock, 2.0, rule=TrackRule(trust=0.0))
+    assert bold.intensity == pytest.approx(0.5, abs=1e-5)
