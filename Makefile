@@ -2,6 +2,7 @@
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
 # make test-studio   tests the studio in a real Chromium (apt install chromium)
+# make fuzz SECONDS=600   gives bad inputs to everything that reads files, and fails where one is not refused in a line
 # make docs   builds the documentation, with an API reference, as a static site: build/docs
 # make addon  builds the Blender add-on: dist/sedtalker_blender-VERSION.zip
 # make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
@@ -14,7 +15,7 @@ BLENDER_VERSION := 4.5.15
 NODE := build/dcc
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test test-all test-dcc test-studio addon docs lint clean
+.PHONY: setup demo test test-all fuzz test-dcc test-studio addon docs lint clean
 
 setup: $(VENV)/.ready
 
@@ -44,6 +45,12 @@ test-all: setup
 
 test-studio: setup
 	SEDTALKER_STUDIO=1 $(BIN)/python -m pytest tests/studio -m browser --durations=5
+
+# Bad inputs for every reader, chosen by the code that they reach where atheris installs (Linux, macOS).
+SECONDS ?= 600
+fuzz: setup
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q atheris==3.0.0 || echo "without atheris: by chance"
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/docs

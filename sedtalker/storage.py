@@ -13,10 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import get_ident
+from tokenize import TokenError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sedtalker.errors import InputError
+from sedtalker.reading import is_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,7 +131,7 @@ class OutputFolder:
 
 UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, MemoryError, NotImplementedError,
-    RuntimeError, OverflowError, SyntaxError, zipfile.BadZipFile, zlib.error,
+    RuntimeError, OverflowError, SyntaxError, TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What ``zipfile`` and numpy raise on damaged archives, and parsers of plain data on what is in them."""
 MOST_BYTES = 4 << 30
@@ -172,7 +174,7 @@ def read_arrays(
     Raises:
         InputError: the file is missing, too large, or not that.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}: no such file")
     try:
         arrays = _unpack(path, most_bytes)

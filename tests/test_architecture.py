@@ -36,6 +36,7 @@ ORDER = (
     "nn",
     "checkpoint",
     "storage",
+    "reading",
     "progress",
     "plugins",
     "errors",
