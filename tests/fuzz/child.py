@@ -261,7 +261,10 @@ def _guided(reader: Reader, folder: Path, finished: Any, options: dict[str, Any]
         reader.read(data)
 
     def change(data: bytes, most: int, seed: int) -> bytes:
-        made = rng.choice(target.mutators)(data or rng.choice(good), Random(seed), good)
+        try:
+            made = rng.choice(target.mutators)(data or rng.choice(good), Random(seed), good)
+        except Exception:  # a change that went too far; libFuzzer would take it for a fault of the target
+            made = data
         return made[:most] or b"\0"
 
     arguments = [
