@@ -207,9 +207,9 @@ def run(target: Target, shared: mmap.mmap, folder: Path, kept: Path, report: int
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     tempfile.tempdir = None
     os.chdir(folder / "cwd")
-    with open(os.devnull, "wb") as nothing:
+    with open(os.devnull, "wb") as nothing, open(folder / "said", "wb") as said:
         os.dup2(nothing.fileno(), 1)
-        os.dup2(nothing.fileno(), 2)
+        os.dup2(said.fileno(), 2)
     list(target.good())  # made before memory is bounded
     limit = options["limit"]
     resource.setrlimit(resource.RLIMIT_AS, (_mapped() + limit, resource.RLIM_INFINITY))

@@ -210,9 +210,9 @@ def fuzz(target, seconds: float, most: int, seed: int, kept: Path, guided: bool 
                 raise RuntimeError((Path(root) / "died").read_text())
             kind = "hang" if died == "hang" else "crash"
             digest = keep(kept, target.name, kind, data)
-            lost = Tally(
-                1, Counter({kind: 1}), [Found(target.name, kind, f"{died} {digest}", f"{len(data)} bytes", digest)]
-            )
+            said = _tail(Path(root) / str(number) / "said")
+            fault = Found(target.name, kind, f"{died} {digest}", f"{said}\n{len(data)} bytes", digest)
+            lost = Tally(1, Counter({kind: 1}), [fault])
             whole.merge(lost)
             ends += LONGEST if kind == "hang" else 0.0
             skip = _number(target, seed, hostile, data, skip) if not guided else 0
@@ -244,6 +244,11 @@ def _watch(child: int, shared: mmap.mmap) -> str:
             os.waitpid(child, 0)
             return "hang"
         time.sleep(0.02)
+
+
+def _tail(file: Path) -> str:
+    """The end of what a child said before it died."""
+    return file.read_bytes()[-2000:].decode("utf-8", "replace") if file.is_file() else ""
 
 
 def _processor_seconds(process: int) -> float:
