@@ -21,7 +21,7 @@ MOST_DIGITS = 300
 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 """A string of JSON, or the rest where it has no end; possessive, so that no text takes long."""
-_LONG_NUMBER = re.compile(rb"(?<![\d.])\d{%d}" % MOST_DIGITS)
+_LONG_NUMBER = re.compile(rb"(?<![\d.])\d{%d}" % (MOST_DIGITS + 1))
 """The beginning of a number that is too long."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 """Half of a sign, escaped."""
@@ -123,7 +123,7 @@ def parse_json(data: bytes | str, name: str, made: Callable[[dict[str, Any]], An
 
 def _check_size(data: bytes, name: str) -> None:
     """Raise ``InputError`` where parsing would take much memory for little text, or would call itself too often."""
-    if _LONG_NUMBER.search(data):
+    if _LONG_NUMBER.search(data) and _LONG_NUMBER.search(_STRING.sub(b"", data)):
         raise InputError(f"{name}: a number with more than {MOST_DIGITS} digits is in it")
     opened = data.count(b"[") + data.count(b"{")
     if opened <= DEEPEST:

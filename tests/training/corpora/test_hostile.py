@@ -16,7 +16,7 @@ from tests.support.memory import memory_watched
 HEAD = ",".join(COLUMNS) + "\n"
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("protocol", range(5))
 def test_arrays_are_read(protocol: int, tmp_path: Path) -> None:
     held = {"neutral": np.arange(12, dtype=np.float32).reshape(4, 3), "lips": np.arange(4), "mean": np.float64(2.5)}
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(held, protocol=protocol))
@@ -46,7 +46,7 @@ def test_pickles_that_call_or_claim(data: bytes, tmp_path: Path) -> None:
     assert sum(array.size for array in read.values()) == 0
 
 
-@pytest.mark.parametrize("text", [b"\xff", (HEAD + "a" * 200_000).encode(), (HEAD + "a,b,c\n").encode(), b"a,b\n"])
+@pytest.mark.parametrize("text", [b"\xff", (HEAD + "a" * 200_000).encode(), b"a,b\n"])
 def test_tables_that_are_none(text: bytes, tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()
     (tmp_path / "audio" / "manifest.csv").write_bytes(text)
