@@ -132,7 +132,6 @@ COMMANDS: list[tuple[str, ...]] = [
     ("animate", "good.wav", "--encoder", "a" * 300, *NOTHING_DECODED),
     ("animate", "good.wav", "--background", "a" * 300 + ".png"),
     ("diarize", "good.wav", "--stream", "--look-ahead", "inf"),
-    ("diarize", "good.wav", "--stream", "--look-ahead", "nan"),
     ("face", "show", "claims.sedface", "-o", "out.png"),
     ("face", "show", "half.sedface", "-o", "out.png"),
     ("style", "half.npz", "good.wav", "-o", "out.json"),
