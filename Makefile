@@ -3,6 +3,7 @@
 # make test-all   runs the slow ones and those that train something, too
 # make test-studio   tests the studio in a real Chromium (apt install chromium)
 # make mutants  breaks the core in small ways and counts what the tests notice (SAMPLE=60 SEED=0 MODULES='audio/* export/glb.py')
+# make fuzz SECONDS=600   gives bad inputs to everything that reads files, and fails where one is not refused in a line
 # make docs   builds the documentation, with an API reference, as a static site: build/docs
 # make addon  builds the Blender add-on: dist/sedtalker_blender-VERSION.zip
 # make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
@@ -19,7 +20,7 @@ SAMPLE ?= 60
 SEED ?= 0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test test-all test-dcc test-studio addon docs lint mutants clean
+.PHONY: setup demo test test-all fuzz test-dcc test-studio addon docs lint mutants clean
 
 setup: $(VENV)/.ready
 
@@ -53,6 +54,12 @@ test-studio: setup
 mutants: setup
 	$(BIN)/pip install -q cosmic-ray==$(COSMIC_RAY)
 	@set -f; $(BIN)/python scripts/mutants.py --modules $(MODULES) --sample $(SAMPLE) --seed $(SEED)
+
+# Bad inputs for every reader, chosen by the code that they reach where atheris installs (Linux, macOS).
+SECONDS ?= 600
+fuzz: setup
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q atheris==3.0.0 || echo "without atheris: by chance"
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/docs

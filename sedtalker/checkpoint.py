@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sedtalker.errors import InputError
+from sedtalker.reading import is_file, read_json
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
@@ -60,7 +61,7 @@ def builtin_checkpoint(name: str) -> Path:
     """Folder of weights that ship with the package: speech_encoder, diarizer, decoder, decoder_streaming, landmarks."""
     package = Path(__file__).parent
     for root in (package / "checkpoints", package.parent / "checkpoints"):
-        if (root / name / "config.json").is_file():
+        if is_file(root / name / "config.json"):
             return root / name
     raise InputError(
         f"'{name}' is neither a checkpoint folder nor built-in weights (speech_encoder, diarizer, decoder, "
@@ -90,12 +91,11 @@ def read_config(folder: Path) -> CheckpointConfig:
         InputError: there is none, or it is not valid.
     """
     clear_left_over(folder)
+    file = folder / "config.json"
+    if not is_file(file):
+        raise InputError(f"{folder}: not a checkpoint folder (no config.json)")
     try:
-        return CheckpointConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(f"{folder}: not a checkpoint folder (no config.json)") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{folder}: config.json is not valid: it is not UTF-8") from None
+        return CheckpointConfig.model_validate(read_json(file, "a checkpoint's configuration"))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "config.json"
@@ -105,8 +105,8 @@ def read_config(folder: Path) -> CheckpointConfig:
 def is_checkpoint(folder: Path) -> bool:
     """Whether a folder's ``config.json`` is one of ours, and not that of a ``transformers`` model."""
     try:
-        return "kind" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+        return "kind" in read_json(folder / "config.json", "a checkpoint's configuration")
+    except (InputError, TypeError):
         return False
 
 

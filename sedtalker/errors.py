@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+LONGEST_MESSAGE = 600
+"""Characters of a message; more is cut out of its middle, where a file may have put a megabyte."""
 
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message is one line that says what is wrong and what to do; the command line prints it and exits with code 2.
+    Names and texts from elsewhere are quoted in messages: what would break the line, or steer a terminal, is written as
+    in a Python string.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
+
+
+def one_line(text: str) -> str:
+    """A text as one line of printable signs, at most ``LONGEST_MESSAGE`` of them."""
+    text = _cut(text)
+    if text.isprintable():
+        return text
+    return _cut("".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in text))
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode()
+
+
+def _cut(text: str) -> str:
+    """Beginning and end of a text that is too long."""
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 203]} … {text[-200:]}"
 
 
 @contextmanager
@@ -28,3 +54,16 @@ def extra(name: str) -> Iterator[None]:
 
 INTERRUPTED = "interrupted; nothing is half-written"
 """What the command line says after Ctrl-C and after a polite kill."""
+
+
+def short_of_memory(error: BaseException) -> str | None:
+    """What to say of an error that a lack of memory causes, in Python, in torch's allocator or while a library is
+    loaded; None for another.
+    """
+    text = str(error).lower()
+    if isinstance(error, ImportError):
+        missing = any(words in text for words in ("map segment", "allocate memory", "out of memory"))
+        return f"there is not enough memory to load a library ({error})" if missing else None
+    if isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text:
+        return "there is not enough memory"
+    return None

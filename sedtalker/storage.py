@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sedtalker.errors import InputError
+from sedtalker.reading import is_file
 from sedtalker.staging import Staging, appear, clear_left_over, is_staged, signals_wait
 
 if TYPE_CHECKING:
@@ -250,7 +252,7 @@ class OutputFolder:
 
 UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, MemoryError, NotImplementedError,
-    RuntimeError, OverflowError, SyntaxError, zipfile.BadZipFile, zlib.error,
+    RuntimeError, OverflowError, SyntaxError, TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What ``zipfile`` and numpy raise on damaged archives, and parsers of plain data on what is in them."""
 MOST_BYTES = 4 << 30
@@ -293,7 +295,7 @@ def read_arrays(
     Raises:
         InputError: the file is missing, too large, or not that.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}: no such file")
     try:
         arrays = _unpack(path, most_bytes)

@@ -39,6 +39,7 @@ ORDER = (
     "staging",
     "locks",
     "processes",
+    "reading",
     "progress",
     "plugins",
     "errors",

@@ -32,6 +32,7 @@ from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
+from sedtalker.reading import is_folder
 from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.version import __version__
@@ -105,7 +106,7 @@ class Animator:
             InputError: there are no such weights, or their encoder cannot be had.
         """
         device = find_device(device)
-        if str(name) not in BUILTIN and not Path(name).is_dir():
+        if str(name) not in BUILTIN and not is_folder(Path(name)):
             raise InputError(f"{name}: no such checkpoint folder; the built-in decoders are {', '.join(BUILTIN)}")
         folder = builtin_checkpoint(BUILTIN[str(name)]) if str(name) in BUILTIN else Path(name)
         decoder = load_decoder(folder).to(device)

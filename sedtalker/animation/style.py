@@ -17,6 +17,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture, lip_width
+from sedtalker.reading import read_json
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.storage import whole_file
 
@@ -73,14 +74,14 @@ def read_style(path: Path) -> Style:
         InputError: not such a file.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise InputError(f"{path}: no style file; sedtalker style writes one") from None
+        found = read_json(path, "a style")
+    except InputError as error:
+        raise InputError(f"{error}; sedtalker style writes a style file") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("style"), dict):
         raise InputError(f"{path}: no style file; sedtalker style writes one")
     try:
         values = {str(name): float(value) for name, value in found["style"].items()}
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{path}: a value of the style is no number") from None
     return _checked(values, str(path))
 

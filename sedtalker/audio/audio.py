@@ -16,6 +16,7 @@ import soxr
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
+from sedtalker.reading import is_file
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ LARGEST_BYTES = 2 * 1024**3
 """Larger files are not opened."""
 FAR_BEYOND_FULL_SCALE = 2.0
 """Peaks up to this are the overshoot of lossy codecs and are clipped; beyond it the scale itself is off."""
+LOUDEST = 1e6
+"""Times full scale; more is no sound, but a damaged file."""
 CANCELLED = 1e-3
 """Power of the mean of all channels below this share of the loudest one's: they cancel each other."""
 PART_SECONDS = 10
@@ -136,7 +139,7 @@ def load_audio(path: Path | str, longest: float = LONGEST_SECONDS) -> Audio:
         InputError: the file is missing, not audio, too long, too short or without sound.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
@@ -241,6 +244,12 @@ def _from_parts(parts: Callable[[], Iterable[Channels]], rate: int) -> Audio:
     return Audio(np.clip(mono, -1.0, 1.0, out=mono), SAMPLE_RATE, tuple(notes))
 
 
+def bounded(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Samples of a stream, which cannot be looked at as a whole: what is no number becomes silence, what is beyond full
+    scale is clipped."""
+    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1.0, 1.0)
+
+
 @dataclass(frozen=True, eq=False)
 class _Mixed:
     """Mono sound at 16 kHz and what was seen of its channels: samples that were not numbers, the greatest magnitude,
@@ -260,7 +269,7 @@ def _mix(parts: Iterable[Channels], rate: int, channel: int | None = None) -> _M
     broken, peak, mean_power, count = 0, 0.0, 0.0, 0
     power = np.zeros(1)
     for part in parts:
-        wrong = ~np.isfinite(part)
+        wrong = ~(np.abs(part) <= LOUDEST)
         if wrong.any():
             broken += int(wrong.any(axis=1).sum())
             part = np.where(wrong, np.float32(0.0), part)

@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from sedtalker.audio.audio import SAMPLE_RATE, check_rate
+from sedtalker.audio.audio import SAMPLE_RATE, bounded, check_rate
 from sedtalker.errors import InputError
 
 AT_MOST = 8192
@@ -76,7 +76,7 @@ def _pieces(pipe: BinaryIO, layout: SampleFormat, held: bytes) -> Iterator[NDArr
         if whole:
             samples = np.frombuffer(held[:whole], layout.dtype)
             scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max) + 1.0
-            yield (samples.reshape(-1, layout.channels).astype(np.float32) / np.float32(scale)).mean(1)
+            yield bounded(samples.reshape(-1, layout.channels).astype(np.float32) / np.float32(scale)).mean(1)
             held = held[whole:]
         if not data:
             return

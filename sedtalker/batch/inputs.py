@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from sedtalker.batch.manifest import MANIFESTS, read_manifest
 from sedtalker.batch.settings import Settings
 from sedtalker.errors import InputError
+from sedtalker.reading import is_file, is_folder
 
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".webm")
 """Endings of the files that a folder is searched for, unless ``--pattern`` says others."""
@@ -81,14 +82,14 @@ def find_items(
 def _items(
     given: Path, output: Path, settings: Settings, patterns: Sequence[str], columns: Sequence[str]
 ) -> Iterator[Item]:
-    if given.is_dir():
+    if is_folder(given):
         check_apart(given, output)
         for path in recordings(given, output, patterns):
             yield Item(path.absolute(), _name(path.relative_to(given)), settings)
-    elif given.is_file() and given.suffix.lower() in MANIFESTS:
+    elif is_file(given) and given.suffix.lower() in MANIFESTS:
         for row in read_manifest(given, settings, columns):
             yield Item(row.audio, row.output or _name(row.place), row.settings, row.columns)
-    elif given.is_file():
+    elif is_file(given):
         yield Item(given.absolute(), _name(Path(given.name)), settings)
     elif any(mark in str(given) for mark in WILD):
         root = Path(*_fixed_parts(given))
@@ -127,9 +128,9 @@ def _counts(path: PurePosixPath, patterns: Sequence[str]) -> bool:
 
 
 def _nothing(given: Path, patterns: Sequence[str]) -> str:
-    if given.is_file():
+    if is_file(given):
         return f"{given}: there is no row in it"
-    if not given.is_dir():
+    if not is_folder(given):
         return f"{given}: no file matches"
     return f"{given}: no recording in it (looked for {', '.join(patterns or [f'*{suffix}' for suffix in SOUNDS])})"
 

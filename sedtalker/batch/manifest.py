@@ -12,6 +12,7 @@ from typing import Any
 
 from sedtalker.batch.settings import Settings, parse_settings
 from sedtalker.errors import InputError
+from sedtalker.reading import is_file, parse_json, read_text
 
 MANIFESTS = (".csv", ".jsonl")
 """Endings of manifests."""
@@ -68,7 +69,7 @@ def read_manifest(path: Path, settings: Settings, others: Sequence[str] = ()) ->
         if not isinstance(audio, str) or not audio:
             raise InputError(f"{where}: the column '{AUDIO}' names no recording")
         file = (base / audio).absolute()
-        if not file.is_file():
+        if not is_file(file):
             raise InputError(f"{where}: {file}: no such file")
         place = Path(audio)
         inside = not place.is_absolute() and ".." not in place.parts
@@ -111,12 +112,7 @@ def read_table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         InputError: it cannot be read, or a row is not as long as the header.
     """
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: longer than any manifest")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path}: cannot be read as text") from None
+    text = read_text(path, "a manifest", MOST_BYTES)
     return _json_lines(path, text) if path.suffix.lower() == ".jsonl" else _csv_rows(path, text)
 
 
@@ -140,10 +136,7 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            raise InputError(f"{path}:{number}: not a JSON object a line") from None
+        row = parse_json(line, f"{path}:{number}")
         if not isinstance(row, dict):
             raise InputError(f"{path}:{number}: not a JSON object a line")
         yield f"{path}:{number}", row

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedtalker.errors import InputError
+from sedtalker.reading import is_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +63,7 @@ def hub_encoder(encoder: str | None) -> tuple[bool, str | None]:
     """
     if encoder in (None, "emotion_encoder"):
         return False, None
-    if encoder != "whisper-base" and not Path(str(encoder)).is_dir():
+    if encoder != "whisper-base" and not is_folder(Path(str(encoder))):
         raise InputError(f"--encoder {encoder}: give emotion_encoder, whisper-base or a folder with its weights")
     return True, None if encoder == "whisper-base" else encoder
 

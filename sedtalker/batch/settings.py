@@ -15,6 +15,7 @@ from sedtalker.batch.opening import check_enroll, check_face, hub_encoder
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
+from sedtalker.reading import is_file, is_folder
 
 TRACK_SUFFIX = ".emotion.json"
 """How the emotion track of every recording ends."""
@@ -146,7 +147,7 @@ class Settings(BaseModel):
             path = None if word is None else Path(word)
             if path is None or (name in JSON_OR_WORD and path.suffix != ".json"):
                 continue
-            there = (base / path).is_dir() if name in FOLDER_OR_WORD else (base / path).is_file()
+            there = is_folder(base / path) if name in FOLDER_OR_WORD else is_file(base / path)
             if there or name in JSON_OR_WORD:
                 found[name] = path
         return {name: (base / path).absolute() for name, path in found.items() if path is not None}
@@ -175,7 +176,7 @@ class Settings(BaseModel):
             name = "diarizer_whisper_base" if whisper or self.model == "whisper-base" else self.model or "diarizer"
             if name.startswith("hf:"):
                 return {**_hashes(used), **_hashes({"diarizer": builtin_checkpoint("diarizer")}), "classifier": name}
-            used["diarizer"] = Path(name) if Path(name).is_dir() else builtin_checkpoint(name)
+            used["diarizer"] = Path(name) if is_folder(Path(name)) else builtin_checkpoint(name)
         return _hashes(used)
 
     def check(self) -> None:
@@ -231,7 +232,7 @@ def parse_settings(values: Mapping[str, Any], where: str = "") -> Settings:
         return Settings.model_validate({name.replace("-", "_"): value for name, value in values.items()})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = "--" + str(first["loc"][0]).replace("_", "-")
+        name = "--" + str((*first["loc"], "")[0]).replace("_", "-")
         problem = "there is no such option" if first["type"] == "extra_forbidden" else f"{first['msg']}"
         given = "" if first["type"] == "extra_forbidden" else f" (given: {first['input']})"
         raise InputError(f"{where}{': ' if where else ''}{name}: {problem}{given}") from None

@@ -6,7 +6,7 @@ import gc
 import signal
 import sys
 
-from sedtalker.errors import INTERRUPTED
+from sedtalker.errors import INTERRUPTED, short_of_memory
 
 COLLECT = 100_000, 20, 100
 """Objects made between two searches for garbage. By default it is 700, and all that is imported is searched again and
@@ -43,16 +43,3 @@ def run() -> None:
     finally:  # all is done: a signal ends what Python still has to put away
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-
-
-def short_of_memory(error: BaseException) -> str | None:
-    """What to say of an error that a lack of memory causes, in Python, in torch's allocator or while a library is
-    loaded; None for another.
-    """
-    text = str(error).lower()
-    if isinstance(error, ImportError):
-        missing = any(words in text for words in ("map segment", "allocate memory", "out of memory"))
-        return f"there is not enough memory to load a library ({error})" if missing else None
-    if isinstance(error, MemoryError) or "allocate" in text or "out of memory" in text:
-        return "there is not enough memory"
-    return None

@@ -12,6 +12,7 @@ import typer
 
 from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError, extra
+from sedtalker.reading import is_folder
 
 if TYPE_CHECKING:
     from sedtalker.speech.backbone import BackboneConfig
@@ -42,7 +43,7 @@ def inspect(
     from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
     from sedtalker.training.evaluation.measures import TEST, VALIDATION, explained
 
-    path = Path(folder) if Path(folder).is_dir() else builtin_checkpoint(folder)
+    path = Path(folder) if is_folder(Path(folder)) else builtin_checkpoint(folder)
     config = read_config(path)
     described = config.model_dump() | {"weights_sha256": weights_sha256(path)}
     if json:

@@ -7,6 +7,7 @@ Library code never prints. Its messages come through ``logging`` (logger ``sedta
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import logging
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
 
 import typer
 
-from sedtalker.errors import INTERRUPTED, InputError
+from sedtalker.errors import INTERRUPTED, InputError, one_line, short_of_memory
 from sedtalker.progress import messages_to
 
 if TYPE_CHECKING:
@@ -68,12 +70,17 @@ def messages_shown(quiet: bool = False) -> Iterator[None]:
 
 # --- Errors: one line and an exit code.
 
+NO_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ)
+"""Errors of the system about names that no file can have, or links in a circle."""
+TRACEBACK = "SEDTALKER_TRACEBACK"
+"""Set in the environment, it lets exceptions that are faults of ours through, with all that Python says of them."""
+
 
 def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
     """Wrap a command: messages of the library are shown, and whatever ends it early is one line on stderr.
 
-    Exit codes: 2 for bad input, 1 for a disk or pipe that cannot be written, 130 for Ctrl-C and for a polite kill. A
-    command with an option ``quiet`` shows notes alone when it is set.
+    Exit codes: 2 for bad input, 1 for a disk or pipe that cannot be written and for faults of ours, 130 for Ctrl-C and
+    for a polite kill. A command with an option ``quiet`` shows notes alone when it is set.
     """
 
     @functools.wraps(command)
@@ -96,13 +103,34 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
         except KeyboardInterrupt:
             say(INTERRUPTED)
             raise typer.Exit(130) from None
+        except (MemoryError, RecursionError) as error:
+            what = "more memory than there is" if isinstance(error, MemoryError) else "more levels than can be followed"
+            say(f"error: the input asks for {what}: is it damaged, or far too large?")
+            raise typer.Exit(2) from None
         except OSError as error:
+            if error.errno in NO_NAMES:
+                say(f"error: {one_line(f'{error.filename}: no such file ({error.strerror})')}")
+                raise typer.Exit(2) from None
             _drop_stdout()
             what = "the results could not be printed" if error.filename is None else str(error.filename)
-            say(f"error: {what} ({error.strerror or error})")
+            say(f"error: {one_line(f'{what} ({error.strerror or error})')}")
+            raise typer.Exit(1) from None
+        except Exception as error:
+            ours = not (isinstance(error, typer.Abort) or hasattr(error, "exit_code"))  # those of typer end a command
+            if not ours or os.environ.get(TRACEBACK):
+                raise
+            say(f"error: {one_line(short_of_memory(error) or _own_fault(error))}")
             raise typer.Exit(1) from None
 
     return wrapped
+
+
+def _own_fault(error: Exception) -> str:
+    """What is said of an exception that should have been an ``InputError``: ours is the fault, not the user's."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(at.filename).name}:{at.lineno}"
+    said = f"a fault of sedtalker ({type(error).__name__} at {where}: {error})"
+    return f"{said}; please report it, {TRACEBACK}=1 shows where"
 
 
 def _drop_stdout() -> None:

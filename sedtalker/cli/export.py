@@ -22,6 +22,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.formats import export as write
 from sedtalker.export.formats import export_formats, parse_formats
 from sedtalker.progress import one_step
+from sedtalker.reading import is_file, is_folder
 from sedtalker.storage import OutputFolder
 
 Targets = Literal["few", "arkit", "all"]
@@ -46,8 +47,8 @@ def find_animation(given: Path) -> Path:
     """
     stem = given.with_suffix("") if given.suffix.lower() == ".npz" else given
     candidates = [given, given.with_name(f"{given.name}.npz"), stem / f"{stem.name}.npz"]
-    found = next((path for path in candidates if path.name and path.is_file()), None)
-    if found is None and given.is_dir():
+    found = next((path for path in candidates if path.name and is_file(path)), None)
+    if found is None and is_folder(given):
         inside = sorted(given.glob("*.npz"))
         if len(inside) > 1:
             raise InputError(f"{given}: there are {len(inside)} animations in it; name one, such as {inside[0]}")

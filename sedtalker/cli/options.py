@@ -15,6 +15,7 @@ from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.batch.opening import open_face as open_face
 from sedtalker.cli.console import say
 from sedtalker.errors import InputError
+from sedtalker.reading import read_json
 from sedtalker.storage import whole_file
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -121,7 +122,7 @@ def read_preset(context: typer.Context, path: Path | None) -> Path | None:
     if path is None:
         return None
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = read_json(path, "a preset")
         known = {name for parameter in context.command.params if (name := parameter.name)}
         strange = sorted(set(held) - known)
     except (OSError, ValueError, TypeError):

@@ -33,6 +33,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
+from sedtalker.reading import is_folder
 from sedtalker.speech.encoder import Encoder, MelEncoder, open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
 
@@ -123,7 +124,7 @@ class Diarizer:
         if classifier is not None:
             folder = builtin_checkpoint("diarizer")
         else:
-            folder = Path(name) if Path(name).is_dir() else _builtin(str(name))
+            folder = Path(name) if is_folder(Path(name)) else _builtin(str(name))
         network = load_diarizer(folder).to(device)
         backbone = network.config.backbone
         if encoder is not None:

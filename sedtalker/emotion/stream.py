@@ -244,8 +244,14 @@ def streamed_speech(streamed: StreamedFeatures) -> NDArray[np.bool_]:
     return speech_activity(energy, voicing, features.clock.rate, loud=streamed.loud)
 
 
+LONGEST_WAIT = 60.0
+"""Seconds of a look-ahead or a hop; beyond it a stream is none."""
+
+
 def frame_count(seconds: float, name: str, fewest: int) -> int:
     """Seconds as a number of frames."""
+    if not 0.0 <= seconds <= LONGEST_WAIT:
+        raise InputError(f"a {name} of {seconds:g} s does not work: give 0 to {LONGEST_WAIT:g} s")
     count = round(seconds * FRAME_CLOCK.rate)
     if count < fewest or abs(count - seconds * FRAME_CLOCK.rate) > 1e-6:
         raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.reading import read_json
 
 SYNONYMS: dict[str, str] = {
     "calm": "neutral",
@@ -175,12 +175,12 @@ def read_coordinates(source: Path | str) -> Mapping[str, tuple[float, float]]:
         return COORDINATE_TABLES[str(source)]
     path = Path(source)
     try:
-        text = path.read_text(encoding="utf-8")
-        given = TypeAdapter(dict[str, tuple[float, float]]).validate_python(json.loads(text))
-    except OSError:
-        names = ", ".join(COORDINATE_TABLES)
-        raise InputError(f"{path}: no such file of coordinates; built in are {names}") from None
-    except (ValueError, ValidationError):
+        held = read_json(path, "coordinates")
+    except InputError as error:
+        raise InputError(f"{error}; tables of coordinates built in are {', '.join(COORDINATE_TABLES)}") from None
+    try:
+        given = TypeAdapter(dict[str, tuple[float, float]]).validate_python(held)
+    except ValidationError:
         raise InputError(f'{path}: give {{"happy": [valence, arousal], …}} as JSON') from None
     measured: dict[str, tuple[float, float]] = {}
     for word, point in given.items():

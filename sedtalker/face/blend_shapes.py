@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.registration.pose import UNIT_TOLERANCE, Similarity, axis_rotations, robust_similarity
-from sedtalker.face.sedface import UNREADABLE
 from sedtalker.mesh.files import MAX_BYTES, MAX_VERTICES, read_mesh, read_scene
 from sedtalker.mesh.mesh import Floats, Mesh
+from sedtalker.reading import is_folder
+from sedtalker.storage import ArraySpec, read_arrays
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 """The words of a name in camel case, snake case or capitals, and its numbers."""
@@ -182,6 +182,12 @@ MAX_SHAPES = 400
 """Folders with more shapes are refused."""
 NEARLY_AXES = 1.0 + 2.0 * float(np.cos(np.radians(6.0)))
 """Trace of a rotation by less than 6°, which is taken for none."""
+RIG_ARRAYS = {
+    "neutral": ArraySpec("f", ("V", 3)),
+    "expression_deltas": ArraySpec("f", ("K", "V", 3)),
+    "expression_names": ArraySpec("U", ("K",)),
+}
+"""What the arrays of a rig must be: V vertices, K shapes."""
 OTHER_TOPOLOGY = 0.08
 """RMS distance, in the mesh's size, above which vertices of one number are not the same place on a face."""
 
@@ -229,7 +235,7 @@ def settled(fit: Similarity) -> Similarity:
 def _read_rig(path: Path, shapes: tuple[str, ...]) -> tuple[NDArray[np.float64], BlendShapes]:
     if not path.exists():
         raise InputError(f"{path}: no such rig: give a folder of OBJ files, a .npz, or a .glb or USD file with shapes")
-    if path.is_dir():
+    if is_folder(path):
         return _read_folder(path, shapes)
     if path.suffix.lower() == ".npz":
         return _read_arrays(path)
@@ -272,24 +278,12 @@ def read_obj_vertices(file: Path, count: int) -> NDArray[np.float64]:
 
 
 def _read_arrays(path: Path) -> tuple[NDArray[np.float64], BlendShapes]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > 4 * MAX_BYTES:
-            raise InputError(f"{path}: {unpacked / 2**20:.0f} MiB unpacked is too much for a rig")
-        with np.load(path, allow_pickle=False) as kept:
-            rest = np.asarray(kept["neutral"], dtype=np.float64)
-            offsets = np.asarray(kept["expression_deltas"], dtype=np.float32)
-            names = tuple(str(name) for name in kept["expression_names"])
-    except InputError:
-        raise
-    except UNREADABLE as error:
-        detail = f"there is no {error} in it" if isinstance(error, KeyError) else "cannot be read"
-        raise InputError(f"{path}: no rig: {detail}") from None
-    if rest.ndim != 2 or rest.shape[1:] != (3,) or offsets.shape != (len(names), *rest.shape) or len(names) == 0:
-        raise InputError(
-            f"{path}: no rig: neutral (V, 3), expression_names (K,), expression_deltas (K, V, 3) are wanted"
-        )
+    arrays = read_arrays(path, RIG_ARRAYS, "a rig", 4 * MAX_BYTES)
+    rest = np.asarray(arrays["neutral"], dtype=np.float64)
+    offsets = np.asarray(arrays["expression_deltas"], dtype=np.float32)
+    names = tuple(str(name) for name in arrays["expression_names"])
+    if not names:
+        raise InputError(f"{path}: no rig: there is no shape in it")
     if len(rest) > MAX_VERTICES:
         raise InputError(f"{path}: {len(rest)} vertices are over the limit of {MAX_VERTICES}")
     return rest, BlendShapes(names, offsets)

@@ -7,7 +7,6 @@ show by what they move where eyes, nose and mouth are.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from sedtalker.face.registration.register import FEWEST_TRIANGLES
 from sedtalker.mesh.mesh import Floats, Ints, Mesh
 from sedtalker.mesh.surface import Points, Surface, weld
 from sedtalker.progress import Hook, no_progress
+from sedtalker.reading import read_json
 
 # --- Landmarks that a person gives, in the mesh file's own coordinates.
 
@@ -143,14 +143,7 @@ def complete(points: Points, known: NDArray[np.bool_], reference: Points, fit: S
 
 def _points(path: Path) -> Points:
     """(68, 3) points, NaN where the file gives none."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: too large for a file of landmarks")
-        read: Any = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError(f"{path}: no such file of landmarks") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path}: not JSON") from None
+    read: Any = read_json(path, "a file of landmarks", MAX_BYTES)
     inspected = read.get("face") if isinstance(read, dict) else None
     holder = inspected if isinstance(inspected, dict) else read
     given = holder.get("landmarks") if isinstance(holder, dict) else None

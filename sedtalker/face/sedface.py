@@ -15,17 +15,18 @@ from sedtalker.errors import InputError
 from sedtalker.face.face import Corrective, Face, report_from_json
 from sedtalker.face.quality import Quality
 from sedtalker.mesh.files import MAX_BYTES, check_mesh
-from sedtalker.mesh.mesh import Material, Mesh
+from sedtalker.mesh.mesh import FARTHEST, Material, Mesh
+from sedtalker.reading import is_file
 from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
 
 Arrays = dict[str, NDArray[Any]]
 
 FACE_ARRAYS = {
-    "face_vertices": ArraySpec("f", ("V", 3)),
+    "face_vertices": ArraySpec("f", ("V", 3), -FARTHEST, FARTHEST),
     "face_polygon_sizes": ArraySpec("iu", ("P",), least=0),
     "face_polygon_vertices": ArraySpec("iu", ("C",), least=0),
-    "face_basis": ArraySpec("f", ("B", "V", 3)),
-    "face_pivot": ArraySpec("f", (3,)),
+    "face_basis": ArraySpec("f", ("B", "V", 3), -FARTHEST, FARTHEST),
+    "face_pivot": ArraySpec("f", (3,), -FARTHEST, FARTHEST),
     "face_shapes": ArraySpec("U", ("S",)),
     "face_uvs": ArraySpec("f", ("W", 2), optional=True),
     "face_polygon_uvs": ArraySpec("iu", ("C",), least=-1, optional=True),
@@ -173,7 +174,7 @@ def read_sedface(path: Path) -> Face:
         InputError: the file is missing, too large, or no such file.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}: no such file; `sedtalker mesh register` writes it")
     what = "a face that `sedtalker mesh register` wrote"
     arrays = read_arrays(path, FACE_ARRAYS, what, 4 * MAX_BYTES)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import MAX_BYTES, MAX_VERTICES, Mesh, Scene
+from sedtalker.mesh.mesh import FARTHEST, MAX_BYTES, MAX_VERTICES, Mesh, Scene
 from sedtalker.mesh.obj import read_obj, write_obj
 from sedtalker.mesh.ply import read_ply, read_stl, write_ply, write_stl
+from sedtalker.reading import is_file
 
 __all__ = ["MAX_BYTES", "MAX_VERTICES", "check_mesh", "read_mesh", "read_scene", "write_mesh", "write_obj"]
 
@@ -36,7 +37,7 @@ def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int =
         InputError: the file is missing, empty, too large, no mesh, has broken numbers or indices, or no polygons.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}: no such mesh file")
     size = path.stat().st_size
     if size == 0:
@@ -93,6 +94,8 @@ def check_mesh(mesh: Mesh, path: Path, max_vertices: int = MAX_VERTICES) -> None
         raise InputError(
             f"{path}: {broken.sum()} vertices are not finite (the first is vertex {which}): repair the mesh"
         )
+    if float(np.abs(mesh.vertices).max()) > FARTHEST:
+        raise InputError(f"{path}: vertices lie more than {FARTHEST:g} units away: repair the mesh")
     corners = mesh.polygon_vertices
     if corners.min() < 0 or corners.max() >= count:
         raise InputError(f"{path}: a polygon refers to vertex {int(corners.max()) + 1}, but there are only {count}")

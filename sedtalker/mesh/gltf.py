@@ -2,160 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import (
-    MAX_BYTES,
-    MAX_VERTICES,
-    Ints,
-    Material,
-    Mesh,
-    Scene,
-    file_beside,
-    kept_picture,
-    sample_image,
-)
+from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, plain
+from sedtalker.mesh.mesh import MAX_VERTICES, Ints, Material, Mesh, Scene, kept_picture, sample_image
 
-_COMPONENT = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-"""NumPy types of an accessor's ``componentType`` (glTF 2.0 specification, 3.6.2.2)."""
-_WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
-"""Numbers of one element by an accessor's ``type``."""
-_READABLE = {"KHR_mesh_quantization", "KHR_texture_transform", "EXT_texture_webp", "KHR_texture_basisu"}
-"""Required extensions that can be read, or do not change the geometry; those of materials besides."""
-
-MOST_ELEMENTS = 16 * MAX_VERTICES
-"""Greatest ``count`` of an accessor; a mesh has some six indices a vertex."""
 MOST_OFFSETS = 120 * MAX_VERTICES
 """Greatest number of vertices times morph targets of a mesh."""
-
-
-# --- The parts of a file: numbers, images and node transforms.
-
-
-class GltfFile:
-    """A parsed glTF file and the numbers of its accessors."""
-
-    def __init__(self, path: Path) -> None:
-        import pygltflib
-
-        self.path = path
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                loader = pygltflib.GLTF2()
-                document = (
-                    loader.load_binary(str(path)) if path.suffix.lower() == ".glb" else loader.load_json(str(path))
-                )
-        except Exception:  # pygltflib raises whatever its parser meets
-            document = None
-        if document is None:
-            raise InputError(f"{path}: not a glTF file, or a broken one")
-        unknown = sorted(
-            name
-            for name in document.extensionsRequired or []
-            if name not in _READABLE and not name.startswith("KHR_materials")
-        )
-        if unknown:
-            raise InputError(f"{path}: needs {', '.join(unknown)}, which is not read: export it without compression")
-        self.document: Any = document
-        self._buffers: dict[int, bytes] = {}
-
-    def accessor(self, index: int) -> NDArray[np.float64]:
-        """(N, width) numbers of an accessor, normalised integers and sparse entries resolved."""
-        accessor = self.document.accessors[index]
-        if accessor.count > MOST_ELEMENTS:
-            raise ValueError("an accessor claims more elements than any mesh has")
-        kind, width = np.dtype(_COMPONENT[accessor.componentType]), _WIDTH[accessor.type]
-        if accessor.bufferView is None:
-            values = np.zeros((accessor.count, width))
-        else:
-            values = self._view(accessor.bufferView, accessor.byteOffset or 0, kind, accessor.count, width)
-        if accessor.sparse is not None:
-            sparse = accessor.sparse
-            index_kind = np.dtype(_COMPONENT[sparse.indices.componentType])
-            rows = self._view(sparse.indices.bufferView, sparse.indices.byteOffset or 0, index_kind, sparse.count, 1)
-            values[rows[:, 0].astype(int)] = self._view(
-                sparse.values.bufferView, sparse.values.byteOffset or 0, kind, sparse.count, width
-            )
-        if accessor.normalized and kind.kind in "iu":
-            values = np.maximum(values / np.iinfo(kind).max, -1.0)
-        return values
-
-    def _view(self, index: int, offset: int, kind: np.dtype[Any], count: int, width: int) -> NDArray[np.float64]:
-        view = self.document.bufferViews[index]
-        start, row = (view.byteOffset or 0) + offset, kind.itemsize * width
-        shape, strides = (count, width), (view.byteStride or row, kind.itemsize)
-        data = self._buffer(view.buffer)
-        if start < 0 or count < 1 or strides[0] < row or start + (count - 1) * strides[0] + row > len(data):
-            raise ValueError("an accessor leaves its buffer")
-        return np.ndarray(shape, kind, data, start, strides).astype(np.float64)
-
-    def _buffer(self, index: int) -> bytes:
-        if index not in self._buffers:
-            uri = self.document.buffers[index].uri
-            self._buffers[index] = (self.document.binary_blob() or b"") if uri is None else self._resource(uri)
-        return self._buffers[index]
-
-    def _resource(self, uri: str) -> bytes:
-        if uri.startswith("data:"):
-            return base64.b64decode(uri.partition(",")[2])
-        file = file_beside(self.path, unquote(uri), MAX_BYTES)
-        if file is None:
-            raise InputError(f"{self.path}: it needs '{uri[:60]}', which is not a file beside it")
-        return file.read_bytes()
-
-    def texture(self, index: int) -> bytes:
-        """The encoded image (PNG, JPEG …) of a texture."""
-        texture = self.document.textures[index]
-        image = self.document.images[texture.source]
-        if image.bufferView is None:
-            return self._resource(image.uri)
-        view = self.document.bufferViews[image.bufferView]
-        start = view.byteOffset or 0
-        return self._buffer(view.buffer)[start : start + view.byteLength]
-
-    def node_matrices(self) -> dict[int, NDArray[np.float64]]:
-        """(4, 4) node to scene transform of every node of the scene."""
-        nodes = self.document.nodes or []
-        if self.document.scenes:
-            roots = self.document.scenes[self.document.scene or 0].nodes or []
-        else:
-            children = {c for node in nodes for c in node.children or []}
-            roots = [i for i in range(len(nodes)) if i not in children]
-        matrices: dict[int, NDArray[np.float64]] = {}
-        waiting = [(root, np.eye(4)) for root in reversed(roots)]
-        while waiting:
-            index, parent = waiting.pop()
-            if index in matrices:
-                raise ValueError("the nodes are not a tree")
-            matrices[index] = parent @ _local_matrix(nodes[index])
-            waiting.extend((child, matrices[index]) for child in reversed(nodes[index].children or []))
-        return matrices
-
-
-def _local_matrix(node: Any) -> NDArray[np.float64]:
-    if node.matrix:
-        return np.array(node.matrix, dtype=np.float64).reshape(4, 4).T
-    x, y, z, w = node.rotation or (0.0, 0.0, 0.0, 1.0)
-    matrix = np.eye(4)
-    matrix[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    matrix[:3, :3] *= node.scale or (1.0, 1.0, 1.0)
-    matrix[:3, 3] = node.translation or (0.0, 0.0, 0.0)
-    return matrix
 
 
 # --- Meshes in scene coordinates, and their morph targets.
@@ -190,10 +50,11 @@ def read_gltf(path: Path, max_vertices: int = MAX_VERTICES) -> Scene:
     file = GltfFile(path)
     try:
         blocks: dict[tuple[int, int], _Block] = {}
+        held = 0
         matrices = file.node_matrices()
         for node, matrix in matrices.items():
             if file.document.nodes[node].mesh is not None:
-                _check_claims(file, node, blocks, max_vertices)
+                held = _check_claims(file, node, held, max_vertices)
                 _add_node(file, node, matrix, matrices, blocks)
         if not blocks:
             raise InputError(f"{path}: there is no mesh in it")
@@ -205,12 +66,13 @@ def read_gltf(path: Path, max_vertices: int = MAX_VERTICES) -> Scene:
         raise InputError(f"{path}: a broken glTF file: an index or a size in it is out of range") from None
 
 
-def _check_claims(file: GltfFile, node: int, blocks: dict[tuple[int, int], _Block], max_vertices: int) -> None:
-    """Raise InputError where a node's mesh claims more than is read, before memory is taken for it.
+def _check_claims(file: GltfFile, node: int, held: int, max_vertices: int) -> int:
+    """Vertices with those of a node's mesh, ``held`` before it; InputError where it claims more than is read, before
+    memory is taken for it.
 
     An accessor without data stands for zeros, so that a few bytes can claim any number of vertices and targets.
     """
-    vertices, offsets = sum(len(block.vertices) for block in blocks.values()), 0
+    vertices, offsets = held, 0
     seen = set()
     for primitive in file.document.meshes[file.document.nodes[node].mesh].primitives:
         position = primitive.attributes.POSITION
@@ -224,13 +86,13 @@ def _check_claims(file: GltfFile, node: int, blocks: dict[tuple[int, int], _Bloc
         raise InputError(f"{file.path}: more than the limit of {max_vertices} vertices: decimate the mesh first")
     if offsets > MOST_OFFSETS:
         raise InputError(f"{file.path}: its morph targets hold more than {MOST_OFFSETS} offsets: export fewer of them")
+    return vertices
 
 
 def _shown(file: GltfFile, count: int) -> Ints | None:
     """(V,) which vertex each one shows, of a file with one mesh that says which ones its last vertices double."""
     meshes = file.document.meshes
-    extras = meshes[0].extras if len(meshes) == 1 and isinstance(meshes[0].extras, dict) else {}
-    doubled = extras.get("splitVertices")
+    doubled = plain(meshes[0].extras if len(meshes) == 1 else None).get("splitVertices")
     if not isinstance(doubled, list) or not all(isinstance(v, int) and 0 <= v < count - len(doubled) for v in doubled):
         return None
     return np.concatenate([np.arange(count - len(doubled)), doubled]).astype(np.int32)
@@ -244,6 +106,8 @@ def _vertex_matrices(
     if skin_index is None or attributes.JOINTS_0 is None or attributes.WEIGHTS_0 is None:
         return matrix
     skin = file.document.skins[skin_index]
+    if len(skin.joints) > MOST_NODES:
+        raise ValueError("more joints than nodes")
     joints = np.stack([matrices.get(joint, np.eye(4)) for joint in skin.joints])
     if skin.inverseBindMatrices is not None:
         joints = joints @ file.accessor(skin.inverseBindMatrices).reshape(-1, 4, 4).transpose(0, 2, 1)
@@ -271,7 +135,7 @@ def _add_node(
 ) -> None:
     document = file.document
     mesh = document.meshes[document.nodes[node].mesh]
-    names = (mesh.extras or {}).get("targetNames") if isinstance(mesh.extras, dict) else None
+    names = plain(mesh.extras).get("targetNames")
     for primitive in mesh.primitives:
         mode = _TRIANGLES if primitive.mode is None else primitive.mode
         first = _first_vertex(primitive)
@@ -329,14 +193,14 @@ def _material(file: GltfFile, source: Any) -> Material | None:
 
 def _first_vertex(primitive: Any) -> int | None:
     """Where the vertices of a primitive begin among those of its mesh's first one, as our own export says."""
-    extras = primitive.extras if isinstance(primitive.extras, dict) else {}
+    extras = plain(primitive.extras)
     return int(extras["firstVertex"]) if "firstVertex" in extras else None
 
 
 def _add_targets(file: GltfFile, primitive: Any, names: Any, block: _Block, first: int) -> None:
     """Morph targets of the block's vertices from ``first`` on; what another primitive moves there stays."""
     for k, target in enumerate(primitive.targets or []):
-        source = target.get("POSITION") if isinstance(target, dict) else target.POSITION
+        source = target.POSITION
         if source is None:
             continue
         offsets = file.accessor(source)

@@ -17,6 +17,8 @@ Mask = NDArray[np.bool_]
 
 MAX_VERTICES = 500_000
 """Meshes of more vertices are refused: a fit would take hours and many gigabytes."""
+FARTHEST = 1e12
+"""Coordinates beyond it are refused: their squares and products would leave the range of float32's sums."""
 MAX_BYTES = 512 * 2**20
 """Mesh files larger than that are refused before they are opened."""
 

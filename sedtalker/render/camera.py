@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from sedtalker.mesh.mesh import Floats, Mesh
 
 Matrix = NDArray[np.float64]
 Point = tuple[float, float, float]
+
+SMALLEST = 1e-3
+"""Half height of a picture, in sizes of the mesh, at zoom 1: the landmarks of a file may lie on one another."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def frame_head(
         centre, half = _from_landmarks(vertices, vertices[landmarks])
     else:
         centre, half = _from_profile(vertices)
-    half /= zoom
+    size = float(np.ptp(vertices, axis=0).max())
+    half = max(half, SMALLEST * size, sys.float_info.min) / zoom
     distance = half / math.tan(math.radians(fov) / 2)
     turn, rise = math.radians(yaw), math.radians(pitch)
     direction = np.array([math.sin(turn) * math.cos(rise), math.sin(rise), math.cos(turn) * math.cos(rise)])

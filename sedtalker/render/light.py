@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.reading import is_file, read_json
 
 Colour = tuple[float, float, float]
 Background = Colour | tuple[Colour, Colour]
@@ -109,14 +110,14 @@ def load_lighting(name: str = "studio") -> Lighting:
     """
     if name.endswith(".json"):
         path = Path(name)
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"{name}: no such light file")
     elif name in light_names():
         path = lights_folder() / f"{name}.json"
     else:
         raise InputError(f"there is no light '{name}': use one of {', '.join(light_names())}, or a .json file")
     try:
-        return TypeAdapter(Lighting).validate_json(path.read_bytes())
+        return TypeAdapter(Lighting).validate_python(read_json(path, "a light"))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

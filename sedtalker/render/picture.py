@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
+from sedtalker.reading import is_file, read_json
 from sedtalker.render.camera import Camera, frame_head
 from sedtalker.render.light import Background, Colour
 
@@ -124,12 +125,12 @@ def viewpoint(camera: str | Viewpoint) -> Viewpoint:
     if not camera.endswith(".json"):
         raise InputError(f"there is no camera '{camera}': use one of {', '.join(VIEWPOINTS)}, or a .json file")
     path = Path(camera)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{camera}: no such camera file")
-    text = path.read_bytes()
-    kind = Standing if b'"position"' in text or b'"target"' in text else Portrait
+    given = read_json(path, "a camera")
+    kind = Standing if isinstance(given, dict) and {"position", "target"} & given.keys() else Portrait
     try:
-        found: Viewpoint = TypeAdapter[Viewpoint](kind).validate_json(text)
+        found: Viewpoint = TypeAdapter[Viewpoint](kind).validate_python(given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -183,7 +184,7 @@ def _colour(text: str) -> Colour:
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}: no such picture")
     from PIL import Image as Pictures
 

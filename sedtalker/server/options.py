@@ -23,6 +23,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export_formats, parse_formats
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.reading import parse_json
 from sedtalker.render.light import light_names
 
 VIDEO, TRACK = "mp4", "track"
@@ -184,7 +185,7 @@ def parsed(model: type[M], values: object, where: str) -> M:
     """
     try:
         if isinstance(values, str | bytes):
-            values = json.loads(values)
+            values = parse_json(values, where)
         if not isinstance(values, Mapping):
             raise InputError(f"{where}: give a JSON object")
         return model.model_validate(dict(values))
@@ -192,7 +193,3 @@ def parsed(model: type[M], values: object, where: str) -> M:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"][:2])
         raise InputError(f"{where}: {name}: {first['msg']}") from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{where}: this is not valid JSON") from None

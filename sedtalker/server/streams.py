@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
-from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.audio.audio import SAMPLE_RATE, bounded
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.reading import parse_json
 from sedtalker.server.options import StreamHello, parsed
 from sedtalker.server.pool import Member, StreamFailed
 from sedtalker.server.service import Service
@@ -90,6 +91,7 @@ class Sound:
         self.count += len(samples)
         if self.dtype.kind == "i":
             samples /= np.float32(32768.0)
+        samples = bounded(samples)
         return self.resample.resample_chunk(samples) if self.resample else samples
 
     def flush(self) -> Floats:
@@ -278,8 +280,8 @@ async def _receive(socket: WebSocket, service: Service, sound: Sound, member: Me
 
 def _is_end(text: str) -> bool:
     try:
-        return text == "end" or dict(json.loads(text)).get("type") == "end"
-    except (ValueError, TypeError, RecursionError):
+        return text == "end" or dict(parse_json(text, "the message")).get("type") == "end"
+    except (ValueError, TypeError):  # not JSON, or no object
         return False
 
 

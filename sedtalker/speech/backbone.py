@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import shutil
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from torch.nn import functional as F
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analyse
+
+log = logging.getLogger(__name__)
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
@@ -37,10 +40,10 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, **optio
         InputError: not found, out of reach, or not what the loader reads.
     """
     from safetensors import SafetensorError
-    from transformers.utils import logging
+    from transformers.utils import logging as messages
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    messages.set_verbosity_error()
+    messages.disable_progress_bar()
     where = name if revision is None else f"{name} ({revision})"
 
     def load(local: bool) -> Any:
@@ -53,6 +56,7 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, **optio
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if Path(name).is_dir():
             raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
+    log.warning(f"{where} is not on this machine: the Hugging Face hub is asked for it")
     _check_reach(name, revision, where)
     try:
         return load(local=False)

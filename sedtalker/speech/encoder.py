@@ -29,6 +29,7 @@ from sedtalker.checkpoint import (
 )
 from sedtalker.errors import InputError
 from sedtalker.nn.residual import ChannelNorm, ResidualConvolution
+from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, load_backbone, unpack_backbone
 from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
 from sedtalker.speech.features import (
@@ -282,9 +283,9 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
         return open_encoder(HUB_ENCODERS[str(source)], device)
     name = "speech_encoder" if source is None else str(source)
     folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
-    if (folder / "config.json").is_file() and is_checkpoint(folder):
+    if is_file(folder / "config.json") and is_checkpoint(folder):
         return MelEncoder.open(folder, device)
-    if not folder.is_dir() and str(source).count("/") != 1:
+    if not is_folder(folder) and str(source).count("/") != 1:
         known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
         raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")
     return load_backbone(BackboneConfig(name=str(source))).to(device)

@@ -26,6 +26,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.progress import Hook, no_progress
+from sedtalker.reading import parse_json
 from sedtalker.storage import whole_file
 from sedtalker.studio.document import Base, Document, as_plain, from_plain
 from sedtalker.version import __version__
@@ -210,9 +211,9 @@ def parse_project(data: bytes, name: str, folders: Sequence[Path]) -> Project:
 
 def _schema(data: bytes, name: str) -> ProjectFile:
     try:
-        values = json.loads(data.decode("utf-8-sig"))
-    except (UnicodeDecodeError, ValueError, RecursionError):
-        raise InputError(f"{name}: not a project of sedtalker studio, or damaged") from None
+        values = parse_json(data, name)
+    except InputError as error:
+        raise InputError(f"{error}: not a project of sedtalker studio, or damaged") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise InputError(f"{name}: not a project of sedtalker studio")
     try:

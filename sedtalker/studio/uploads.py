@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from sedtalker.errors import InputError
+from sedtalker.reading import parse_json
 
 LONGEST_NAME = 120
 """Characters that are kept of a file's name."""
@@ -41,10 +41,7 @@ async def read_json(request: Request, most: int = 2**20) -> dict[str, Any]:
         HTTPException: larger than ``most`` bytes.
     """
     body = await read_body(request, most)
-    try:
-        values = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        values = None
+    values = parse_json(body or b"{}", "the request")
     if not isinstance(values, dict):
         raise InputError("the request is not a JSON object")
     return values

@@ -6,15 +6,16 @@ writes them), CTM (as Kaldi and NeMo do) and the JSON of Whisper, whisper.cpp, W
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sedtalker.errors import InputError
+from sedtalker.reading import decoded, parse_json
 
 MOST_WORDS = 100_000
 """An hour of fast speech has a tenth of that."""
@@ -52,12 +53,12 @@ def read_words(data: bytes, name: str) -> tuple[Word, ...]:
     suffix = Path(name).suffix.lower()
     if suffix not in READERS:
         raise InputError(f"{name}: words are read from {', '.join(sorted(READERS))}")
+    text = decoded(data, name).replace("\r\n", "\n")
     try:
-        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-        found = [_checked(*word) for word in READERS[suffix](text.replace("\r\n", "\n"))]
+        found = [_checked(*word) for word in islice(READERS[suffix](text), MOST_WORDS + 1)]
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
-    except (UnicodeDecodeError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
         raise InputError(f"{name}: damaged, or not what its name says") from None
     words = sorted((word for word in found if word.text.lower() not in SILENT), key=lambda word: word.start)
     if not words:
@@ -95,7 +96,7 @@ def _subtitles(text: str) -> Found:
         pieces = INSIDE.split(spoken)
         times = [start, *(_seconds(*pieces[i : i + 4]) for i in range(1, len(pieces), 5)), end]
         for k, piece in enumerate(pieces[::5]):
-            yield times[k], max(times[k], times[k + 1]), re.sub(r"<[^>]*>", "", piece).strip()
+            yield times[k], max(times[k], times[k + 1]), re.sub(r"<[^<>]*>", "", piece).strip()
 
 
 def _textgrid(text: str) -> Found:
@@ -108,6 +109,8 @@ def _textgrid(text: str) -> Found:
     tiers: dict[str, list[tuple[float, float, str]]] = {}
     for at in (i for i, token in enumerate(tokens) if token == '"IntervalTier"'):
         count = int(tokens[at + 4])
+        if count > (len(tokens) - at) // 3:
+            raise InputError("a tier has fewer intervals than it claims")
         spans = [tokens[at + 5 + 3 * i : at + 8 + 3 * i] for i in range(count)]
         tiers.setdefault(tokens[at + 1].strip('"'), [(float(a), float(b), c[1:-1].strip()) for a, b, c in spans])
     if not tiers:
@@ -129,7 +132,7 @@ def _ctm(text: str) -> Found:
 
 def _whisper(text: str) -> Found:
     """JSON of Whisper (segments, with words where they were asked for) and of programs that run it."""
-    data: Any = json.loads(text)
+    data: Any = parse_json(text, "the text")
     if isinstance(data, list):
         data = {"segments": data}
     if "word_segments" in data:  # WhisperX

@@ -219,3 +219,12 @@ def test_the_recording_of_a_result_is_found_by_its_hash(tmp_path: Path) -> None:
     assert find_recording(result, digest) == tmp_path / "speech.flac"
     assert find_recording(result, None) is None
     assert find_recording(tmp_path / "other.npz", digest) is None
+
+
+def test_samples_too_large_for_their_sum_are_damage() -> None:
+    samples = np.full((16_000, 2), 3e38, np.float32)
+    samples[8000:] = 0.25
+    audio = from_samples(samples, 16_000)
+    assert np.isfinite(audio.samples).all()
+    assert audio.samples[12_000] == pytest.approx(0.25)
+    assert "8000 samples were not numbers" in audio.notes[0]

@@ -1,6 +1,7 @@
 """Sound that comes through a pipe in pieces of any length."""
 
 import io
+import struct
 import wave
 
 import numpy as np
@@ -86,3 +87,13 @@ def test_what_follows_the_sound_is_left_out():
 def test_what_is_no_sound_is_one_line(data):
     with pytest.raises(InputError):
         piped(data)
+
+
+def test_floats_that_are_no_sound_become_silence_or_full_scale() -> None:
+    samples = np.tile(np.array([np.nan, np.inf, -np.inf, 1e38, -2.0, 0.5], "<f4"), 3000)
+    head = b"RIFF" + struct.pack("<I", 0) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 3, 1, 44_100, 176_400, 4, 32)
+    made = np.concatenate(
+        list(pipe_samples(io.BytesIO(head + b"data" + struct.pack("<I", samples.nbytes) + samples.tobytes())))
+    )
+    assert np.isfinite(made).all()
+    assert np.abs(made).max() < 2.0

@@ -65,7 +65,7 @@ def test_json_lines(folder: Path) -> None:
         ("c.csv", "audio,output\nanna/a.wav,../x\n", "must be a folder below"),
         ("c.csv", 'audio\n"anna', "not CSV"),
         ("c.jsonl", "[1]\n", "c.jsonl:1: not a JSON object a line"),
-        ("c.jsonl", '{"audio": "anna/a.wav"}\n{"audio"\n', "c.jsonl:2: not a JSON object a line"),
+        ("c.jsonl", '{"audio": "anna/a.wav"}\n{"audio"\n', "c.jsonl:2: not valid JSON"),
         ("c.jsonl", '{"audio": 3}\n', "c.jsonl:1: the column 'audio' names no recording"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import subprocess
@@ -108,3 +109,32 @@ def test_results_that_cannot_be_printed_are_one_line(stdout: str) -> None:
     )
     assert "error: the results could not be printed (" in done.stderr
     assert "OSError" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (MemoryError(), 2, "error: the input asks for more memory than there is"),
+        (RecursionError(), 2, "error: the input asks for more levels than can be followed"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 300), 2, "no such file (File name too long)"),
+        (KeyError("x\x1b[2J"), 1, "error: a fault of sedtalker (KeyError at test_console.py:"),
+    ],
+)
+def test_no_error_is_a_traceback(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @fail_clearly
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as left:
+        command()
+    assert left.value.exit_code == code
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line.strip().isprintable()
+    assert said in line
+    if code == 1:
+        monkeypatch.setenv("SEDTALKER_TRACEBACK", "1")
+        with pytest.raises(KeyError):
+            command()

@@ -69,8 +69,8 @@ def test_neighbours_follow_a_landmark_that_is_elsewhere(tmp_path: Path, referenc
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("{", "not JSON"),
-        ("[" * 5000, "not JSON"),
+        ("{", "not valid JSON"),
+        ("[" * 5000, "nested more than"),
         ([], "68 points, or points by name"),
         ({"landmarks": [[0, 0, 0]] * 67}, "68 points"),
         ({"landmarks": {"nose": [0, 0, 0]}}, "no landmark 'nose'"),

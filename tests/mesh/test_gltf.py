@@ -166,3 +166,30 @@ def test_a_buffer_is_a_file_beside(tmp_path: Path, uri: str) -> None:
     path = written(tmp_path, document(buffers=[{"byteLength": 52, "uri": uri}]))
     with pytest.raises(InputError, match="not a file beside it"):
         read_mesh(path)
+
+
+def test_a_file_that_claims_or_repeats_is_refused_soon(tmp_path: Path) -> None:
+    many = {
+        "asset": {"version": "2.0"},
+        "scenes": [{"nodes": list(range(30_000))}],
+        "nodes": [{"mesh": 0}] * 30_000,
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}}]}],
+        "accessors": [{"componentType": 5126, "count": 3, "type": "VEC3"}],
+    }
+    for name, data, said in (
+        ("a.gltf", json.dumps(many).encode(), "nodes are over the limit"),
+        ("a.gltf", b"[" * 100_000, "nested"),
+        ("a.gltf", b"[]", "not a glTF"),
+        ("a.glb", b"glTF\x02\0\0\0" + b"\xff" * 4 + b"\xff\xff\xff\x7fJSON{}", "cut short"),
+        ("a.glb", b"glTF\x01\0\0\0", "not a glTF file of version 2"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with memory_watched(500 * 2**20), pytest.raises(InputError, match=said):
+            read_mesh(tmp_path / name)
+
+
+def test_names_of_the_json_are_only_names(tmp_path: Path) -> None:
+    text = json.dumps({"asset": {"version": "2.0", "__class__": "x", "__init__": 1}, "nodes": [{"__getattr__": 0}]})
+    (tmp_path / "a.gltf").write_text(text)
+    with pytest.raises(InputError, match="no mesh"):
+        read_mesh(tmp_path / "a.gltf")

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sedtalker.render.camera import Camera, frame_head
 from tests.support.ball import ball, figure
+from tests.support.cube import cube_face
 
 
 def test_a_point_at_the_target_is_in_the_middle_and_up_is_up() -> None:
@@ -46,3 +49,13 @@ def test_units_do_not_matter() -> None:
     mesh = figure()
     small, large = frame_head(mesh.vertices), frame_head(mesh.vertices * 100)
     np.testing.assert_allclose(np.array(small.position) * 100, large.position, rtol=1e-4)
+
+
+def test_landmarks_of_a_file_may_lie_anywhere() -> None:
+    """A head with all its landmarks at one place, or upside down, is still framed."""
+    face = cube_face()
+    for places in (np.zeros(68, np.int32), np.arange(68, dtype=np.int32) % 8, np.full(68, 7, np.int32)):
+        camera = frame_head(replace(face, landmarks=places))
+        assert np.linalg.norm(np.subtract(camera.position, camera.target)) > 0.0
+        assert 0.0 < camera.near < camera.far
+        assert np.isfinite(camera.projection()).all()

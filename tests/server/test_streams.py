@@ -271,3 +271,11 @@ def test_streams_at_the_same_time_do_not_meet(server, models, samples):
         expected = spoken(models, sounds[k], hellos[k])
         assert rows.shape == expected.shape
         assert np.abs(rows - expected).max() < 1e-4
+
+
+def test_sound_of_a_client_that_is_no_number_is_silence() -> None:
+    sent = np.tile(np.array([np.nan, np.inf, -1e38, 0.5], "<f4"), 2000).tobytes()
+    for rate in (16_000, 44_100):
+        sound = Sound("f32le", rate)
+        heard = np.concatenate([sound.push(sent[:777]), sound.push(sent[777:]), sound.flush()])
+        assert np.isfinite(heard).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -120,13 +121,13 @@ def test_json_of_whisper_and_its_kin(data, words):
     [
         ("a.docx", b"so", "words are read from"),
         ("a.vtt", b"", "no words"),
-        ("a.vtt", b"\xff\xfe\x00", "damaged"),
+        ("a.vtt", b"\xff\xfe\x00", "not text"),
         ("a.textgrid", b"hello", "not a Praat TextGrid"),
         ("a.ctm", b"one two\n", "line 1"),
         ("a.ctm", b"f 1 x y so\n", "damaged"),
         ("a.ctm", b"f 1 nan 1 so\n", "ends before"),
         ("a.ctm", b"f 1 -1 1 so\n", "ends before"),
-        ("a.json", b"[[[", "damaged"),
+        ("a.json", b"[[[", "not valid JSON"),
         ("a.json", b"{}", "damaged"),
         ("a.json", b'{"segments": [{"start": "x", "end": 1, "text": "so"}]}', "damaged"),
         ("a.json", b'{"segments": 5}', "damaged"),
@@ -137,3 +138,29 @@ def test_other_files_are_refused_in_one_line(name, data, said):
         read_words(data, name)
     assert str(caught.value).startswith(name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.vtt", b"WEBVTT\n\n00:00.000 --> 00:01.000\n" + b"<" * 300_000, "no words"),
+        ("a.srt", b"0:00:00,000 --> " + b"9" * 400 + b":00:00,000\nword\n", "damaged"),
+        ("a.ctm", b"x 1 0 1 word\n" * 150_000, "more than"),
+        ("a.json", b"[" * 100_000, "nested"),
+        (
+            "a.textgrid",
+            b'File type = "ooTextFile"\n"TextGrid"\n0\n1\n<exists>\n1\n"IntervalTier"\n"words"\n0\n1\n'
+            b'1000000000\n0\n1\n"a"\n',
+            "fewer intervals",
+        ),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_files_that_claim_or_never_end_are_refused_soon(name, data, said):
+    began = time.process_time()
+    if name == "a.vtt":
+        assert len(read_words(data, name)) == 1
+    else:
+        with pytest.raises(InputError, match=said):
+            read_words(data, name)
+    assert time.process_time() - began < 5.0

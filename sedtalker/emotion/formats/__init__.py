@@ -21,6 +21,25 @@ ADJOINING = 0.02
 DEFAULT_INTENSITY = 0.7
 """Of a label without a number, in every format that people write by hand."""
 
+LONGEST_SECONDS = 12 * 3600.0
+"""Tracks are not longer: each second takes 50 frames of memory, and a file may claim any number."""
+MOST_SEGMENTS = 20_000
+"""In one file; an hour of lively speech has a tenth of that."""
+DEEPEST_OVERLAP = 20.0
+"""Times that segments may cover the recording, one above another."""
+
+
+def check_duration(seconds: float, name: str = "the track") -> None:
+    """Raise ``InputError`` for a length that no track has."""
+    if not 0.0 <= seconds <= LONGEST_SECONDS:
+        raise InputError(f"{name}: {seconds:g} s is no length of a track: it is 0 to {LONGEST_SECONDS:.0f} s long")
+
+
+def check_count(segments: int, name: str = "the track") -> None:
+    """Raise ``InputError`` for more segments than a file may hold."""
+    if segments > MOST_SEGMENTS:
+        raise InputError(f"{name}: more than {MOST_SEGMENTS} segments")
+
 
 def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SECONDS) -> EmotionTrack:
     """A dense track of ``duration`` seconds from segments; neutral where there is none, or an uncertain one.
@@ -30,21 +49,27 @@ def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SEC
     neutral. Of overlapping segments the one that begins later wins.
 
     Raises:
-        InputError: a segment is empty, outside the recording, or its label is unknown.
+        InputError: a segment is empty, outside the recording, or its label is unknown; there are too many, or too long.
     """
+    check_duration(duration)
+    check_count(len(segments))
     times = FRAME_CLOCK.times(FRAME_CLOCK.frames(duration))
     values = np.zeros((len(times), len(CATEGORIES) + 1))
     values[:, 0] = 1.0
     for segment in segments:
         _check(segment, duration)
+    if sum(min(s.end, duration) - s.start for s in segments) > DEEPEST_OVERLAP * duration + len(segments):
+        raise InputError("the segments overlap one another many times over")
     known = sorted((s for s in segments if s.label.strip().lower() != UNCERTAIN), key=lambda s: s.start)
     for number, segment in enumerate(known):
         follower = known[number + 1] if number + 1 < len(known) else None
         covered = None
         if follower is not None and abs(follower.start - segment.end) <= ADJOINING:
             covered = follower.start + 0.5 * min(ease, follower.end - follower.start)
-        weight = _window(times, segment, ease, duration, covered)[:, None]
-        values = (1 - weight) * values + weight * _target(segment)
+        reach = segment.start - ease - 1.0, max(segment.end, covered or 0.0) + ease + 1.0  # beyond, the weight is 0
+        part = slice(*np.searchsorted(times, reach))
+        weight = _window(times[part], segment, ease, duration, covered)[:, None]
+        values[part] = (1 - weight) * values[part] + weight * _target(segment)
     posterior = (values[:, :-1] / values[:, :-1].sum(1, keepdims=True)).astype(np.float32)
     intensity = values[:, -1].astype(np.float32)
     return EmotionTrack(times, posterior, intensity, *valence_arousal(posterior, intensity), duration=duration)

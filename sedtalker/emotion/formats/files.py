@@ -16,10 +16,13 @@ from sedtalker.emotion.formats import TrackFormat, constant_track
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.reading import is_file, read_text
 from sedtalker.storage import whole_file
 
-MOST_BYTES = 256 * 2**20
-"""A track file is not longer than this."""
+MOST_BYTES = {".json": 128 * 2**20, ".keys.json": 128 * 2**20}
+"""Of a dense track, which takes some 25 MiB an hour."""
+MOST_LABEL_BYTES = 8 * 2**20
+"""Of a file that holds segments."""
 
 
 @cache
@@ -50,19 +53,13 @@ def read_track(path: Path, duration: float | None = None) -> EmotionTrack:
     Raises:
         InputError: no such file, another format, or damaged.
     """
-    if not path.is_file():
+    if not is_file(path):
         labels = ", ".join(CATEGORIES)
         raise InputError(f"{path}: no such track; give a file ({suffixes()}) or LABEL:INTENSITY with one of {labels}")
     row = _format_of(path)
     if row is None:
         raise InputError(f"{path}: tracks are read from {suffixes()}")
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: longer than any emotion track")
-        data = path.read_bytes()
-        text = data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path}: cannot be read as text") from None
+    text = read_text(path, "an emotion track", MOST_BYTES.get(row.suffix, MOST_LABEL_BYTES))
     return row.read(text, duration, str(path))
 
 
@@ -78,7 +75,7 @@ def parse_emotion(text: str, duration: float | None) -> EmotionTrack:
         text: a file's name or LABEL[:INTENSITY].
         duration: seconds of the recording; None where it is not known yet.
     """
-    if known_category(text.partition(":")[0]) is not None and not Path(text).is_file():
+    if known_category(text.partition(":")[0]) is not None and not is_file(Path(text)):
         return constant_track(text, 1.0 if duration is None else duration)
     return read_track(Path(text), duration)
 

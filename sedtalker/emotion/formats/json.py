@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sized
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, field_validator
 
-from sedtalker.emotion.formats import DEFAULT_INTENSITY, TrackFormat, densify
+from sedtalker.emotion.formats import DEFAULT_INTENSITY, TrackFormat, check_count, check_duration, densify
 from sedtalker.emotion.formats.keys import are_keys, track_from_keys
 from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
+from sedtalker.reading import parse_json
 
 FORMAT, VERSION = "sedtalker-emotion-track", 1
 """What the lossless schema calls itself."""
+Numbers = Annotated[list[float], FailFast()]
+"""A column; the first wrong value ends the reading, or a long wrong file would give a million messages."""
 
 
 class HandSegment(BaseModel):
@@ -47,14 +50,14 @@ class DenseTrack(BaseModel):
     format: str
     version: int
     duration: float = Field(ge=0)
-    labels: list[str] = Field(min_length=1)
-    segments: list[dict[str, Any]] = []
-    times: list[float] = Field(min_length=1)
-    posterior: list[list[float]]
-    intensity: list[float]
-    valence: list[float]
-    arousal: list[float]
-    speech: list[int] | None = None
+    labels: list[str] = Field(min_length=1, max_length=100)
+    segments: Annotated[list[dict[str, Any]], FailFast()] = []
+    times: Numbers = Field(min_length=1)
+    posterior: Annotated[list[Numbers], FailFast()]
+    intensity: Numbers
+    valence: Numbers
+    arousal: Numbers
+    speech: list[int] | None = Field(None, fail_fast=True)
     min_confidence: float = Field(0.0, ge=0, le=1)
 
 
@@ -92,11 +95,7 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
     Raises:
         InputError: not JSON, or not a track.
     """
-    try:
-        data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
-        raise InputError(f"{name}: not valid JSON ({where})") from None
+    data = parse_json(text, name)
     if isinstance(data, dict) and "posterior" in data:
         return _dense(data, name)
     if are_keys(data):
@@ -108,11 +107,12 @@ def track_from_json(text: str, duration: float | None = None, name: str = "track
 
 def _from_list(entries: object, duration: float | None, name: str) -> EmotionTrack:
     try:
-        segments = TypeAdapter(list[HandSegment]).validate_python(entries)
+        segments = TypeAdapter(Annotated[list[HandSegment], FailFast()]).validate_python(entries)
     except ValidationError as error:
         raise InputError(f"{name}: {_first(error)}") from None
     if not segments:
         raise InputError(f"{name}: the list of segments is empty")
+    check_count(len(segments), name)
     made = [Segment(s.start, s.end, s.label, s.intensity, s.confidence) for s in segments]
     try:
         return densify(made, duration or max(s.end for s in segments))
@@ -131,6 +131,8 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
     columns: list[Sized] = [dense.posterior, dense.intensity, dense.valence, dense.arousal, dense.speech or dense.times]
     if any(len(column) != count for column in columns) or any(len(row) != classes for row in dense.posterior):
         raise InputError(f"{name}: times, posterior, intensity, valence and arousal must have one entry a frame")
+    check_duration(dense.duration, name)
+    check_duration(max(dense.times), name)
     times, posterior = np.array(dense.times), np.array(dense.posterior, np.float32)
     if (np.diff(times) <= 0).any() or (posterior < 0).any() or (np.abs(posterior.sum(1) - 1) > 1e-3).any():
         raise InputError(f"{name}: times must increase and each row of the posterior must sum to 1")

@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
-from sedtalker.emotion.formats import TrackFormat
+from sedtalker.emotion.formats import MOST_SEGMENTS, TrackFormat, check_duration
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.reading import parse_json
 from sedtalker.speech.features import FRAME_CLOCK
 
 LIST = "emotion_with_timecode_list"
@@ -39,6 +40,10 @@ READ: dict[str, str | None] = {
 """Category of each of its words; ``None``: none of ours, left out."""
 KEY_FRAMES = 5
 """A key is written every so many frames of 20 ms, at the frame's own time."""
+
+
+MOST_KEYS = 20 * MOST_SEGMENTS
+"""In one file: ten a second over half a day."""
 
 
 class Key(BaseModel):
@@ -82,29 +87,26 @@ def track_from_keys(data: Any, duration: float | None = None, name: str = "keys"
         InputError: an entry is no key, an unknown emotion, a strength outside [0, 1], or two keys at one time.
     """
     try:
-        keys = TypeAdapter(list[Key]).validate_python(data[LIST] if isinstance(data, dict) else data)
+        given = data[LIST] if isinstance(data, dict) and LIST in data else data
+        keys = TypeAdapter(Annotated[list[Key], FailFast(), Field(min_length=1)]).validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{name}: {' '.join(map(str, first['loc']))}: {first['msg']}") from None
+    if len(keys) > MOST_KEYS:
+        raise InputError(f"{name}: {len(keys)} keys are over the limit of {MOST_KEYS}")
     keys.sort(key=lambda key: key.time_code)
     times = np.array([key.time_code for key in keys])
     if (np.diff(times) <= 0).any():
         raise InputError(f"{name}: two keys have the same time_code")
     strengths = np.array([_strengths(key, name) for key in keys])
     length = duration or float(times[-1]) or 1 / FRAME_CLOCK.rate
+    check_duration(length, name)
     frames = FRAME_CLOCK.times(FRAME_CLOCK.frames(length))
     values = np.column_stack([np.interp(frames, times, column) for column in strengths.T])
     total = values.sum(1)
     posterior = np.where(total[:, None] > 0, values / np.maximum(total, 1e-12)[:, None], np.eye(len(CATEGORIES))[0])
     posterior, intensity = posterior.astype(np.float32), np.minimum(total, 1.0).astype(np.float32)
     return EmotionTrack(frames, posterior, intensity, *valence_arousal(posterior, intensity), duration=length)
-
-
-def _loaded(text: str, name: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise InputError(f"{name}: not valid JSON") from None
 
 
 def _strengths(key: Key, name: str) -> list[float]:
@@ -127,7 +129,7 @@ FORMATS = (
     TrackFormat(
         ".keys.json",
         "emotion keys, ten a second, as Audio2Face-3D takes them",
-        lambda text, duration, name: track_from_keys(_loaded(text, name), duration, name),
+        lambda text, duration, name: track_from_keys(parse_json(text, name), duration, name),
         lambda track, stem: track_to_keys(track),
     ),
 )

@@ -10,8 +10,9 @@ import io
 import math
 import re
 from collections.abc import Sequence
+from itertools import islice
 
-from sedtalker.emotion.formats import DEFAULT_INTENSITY, segment_format
+from sedtalker.emotion.formats import DEFAULT_INTENSITY, MOST_SEGMENTS, check_count, segment_format
 from sedtalker.emotion.taxonomy import known_label
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
@@ -39,6 +40,7 @@ def segments_from_audacity(text: str, name: str = "labels") -> list[Segment]:
         if len(fields) < 3:
             raise InputError(f"{name}: line {number} is not 'start<TAB>end<TAB>label'")
         segments.append(_segment(fields[0], fields[1], fields[2], f"{name}: line {number}"))
+        check_count(len(segments), name)
     return _sorted(segments, name)
 
 
@@ -58,16 +60,21 @@ def segments_from_csv(text: str, name: str = "table") -> list[Segment]:
     Raises:
         InputError: a column is missing, or a row is no segment.
     """
-    first = text.splitlines()[0] if text.strip() else ""
+    first = text.lstrip().partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first else ",", skipinitialspace=True)
-    missing = [column for column in CSV_COLUMNS[:3] if column not in (reader.fieldnames or [])]
+    try:
+        missing = [column for column in CSV_COLUMNS[:3] if column not in (reader.fieldnames or [])]
+        rows = list(islice(reader, MOST_SEGMENTS + 1))
+    except csv.Error as error:
+        raise InputError(f"{name}: not a table ({error})") from None
     if missing:
         raise InputError(f"{name}: no column '{missing[0]}' in its first line")
     segments = []
-    for number, row in enumerate(reader, 2):
+    for number, row in enumerate(rows, 2):
         where = f"{name}: line {number}"
         label = f"{row['label']}:{row['intensity']}" if row.get("intensity") else row["label"]
         segments.append(_segment(row["start"], row["end"], label or "", where, row.get("confidence") or "1"))
+        check_count(len(segments), name)
     return _sorted(segments, name)
 
 
@@ -110,6 +117,8 @@ def segments_from_textgrid(text: str, name: str = "TextGrid") -> list[Segment]:
     for at in starts:
         try:
             tier, count = tokens[at + 1].strip('"'), int(tokens[at + 4])
+            if count > (len(tokens) - at) // 3:
+                raise InputError(f"{name}: the tier {tier} has fewer intervals than it claims")
             spans = [tokens[at + 5 + 3 * i : at + 8 + 3 * i] for i in range(count)]
             tiers.setdefault(tier, []).extend(
                 _segment(a, b, c[1:-1], f"{name}: tier {tier}") for a, b, c in spans if c.strip('" ')
@@ -198,6 +207,7 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
         if not known_label(fields[7]):
             raise InputError(f"{name}: line {number}: unknown emotion '{fields[7]}'")
         segments.append(Segment(start, start + length, fields[7], intensity, confidence))
+        check_count(len(segments), name)
     if not segments:
         raise InputError(f"{name}: no segments in it")
     return sorted(segments, key=lambda s: (s.start, s.end))

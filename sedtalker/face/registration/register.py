@@ -29,11 +29,11 @@ from sedtalker.face.registration.pose import (
     find_face,
     place,
 )
-from sedtalker.face.sedface import UNREADABLE, face_arrays, face_from_arrays
-from sedtalker.mesh.mesh import Floats, Ints, Mesh
+from sedtalker.face.sedface import FACE_ARRAYS, UNREADABLE, face_arrays, face_from_arrays
+from sedtalker.mesh.mesh import MAX_BYTES, Floats, Ints, Mesh
 from sedtalker.mesh.surface import Surface, first_vertices, weld
 from sedtalker.progress import Hook, no_progress
-from sedtalker.storage import keep, user_cache
+from sedtalker.storage import keep, read_arrays, user_cache
 
 FEWEST_TRIANGLES = 100
 """A mesh, or a face on it, of fewer triangles is refused."""
@@ -285,8 +285,7 @@ def store_entry(entry: Path, face: Face, report: RegistrationReport) -> None:
 def load_entry(entry: Path, mesh: Mesh, name: str) -> tuple[Face, RegistrationReport] | None:
     """A kept result on the user's own mesh, or None if there is none or it is damaged."""
     try:
-        with np.load(entry, allow_pickle=False) as kept:
-            arrays = {key: kept[key] for key in kept.files}
+        arrays = read_arrays(entry, FACE_ARRAYS, "a kept registration", 4 * MAX_BYTES)
         face = face_from_arrays(arrays)
         return replace(face, name=name, mesh=mesh.with_vertices(face.mesh.vertices)), report_from_json(
             str(arrays["report"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sedtalker.errors import InputError
+from sedtalker.reading import read_text
 from sedtalker.storage import whole_file
 
 COLUMNS = (
@@ -34,6 +36,10 @@ class Clip:
     split: str
 
 
+MOST_BYTES = 2**30
+"""Of the manifest; a million clips take a fifth."""
+
+
 def find_data(data: Path | None = None) -> Path:
     """Folder of the training data: the argument, else ``SEDTALKER_DATA``, else ``../shared/data``.
 
@@ -55,8 +61,9 @@ def read_manifest(data: Path) -> list[Clip]:
     path = data / "audio" / "manifest.csv"
     if not path.is_file():
         raise InputError(f"{path}: no such manifest; see docs/data.md for its columns")
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
+    text = read_text(path, "a manifest", MOST_BYTES)
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""))
         missing = [c for c in COLUMNS if c not in (reader.fieldnames or [])]
         if missing:
             raise InputError(f"{path}: column '{missing[0]}' is missing")
@@ -75,6 +82,10 @@ def read_manifest(data: Path) -> list[Clip]:
             )
             for row in reader
         ]
+    except (csv.Error, ValueError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: a row cannot be understood ({error})") from None
 
 
 def write_manifest(data: Path, indexed: Mapping[str, tuple[list[Clip], list[str]]]) -> int:

@@ -10,6 +10,7 @@ import importlib
 import io
 import json
 import pickle
+import pickletools
 import pkgutil
 import re
 from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
+from sedtalker.reading import read_bytes
 from sedtalker.storage import whole_file
 
 Floats = NDArray[np.float32]
@@ -274,7 +276,27 @@ class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.ALLOWED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return super().find_class(module, name)
+        if name == "_reconstruct":
+            return _empty_array
+        return _NotCalled if name == "ndarray" else super().find_class(module, name)
+
+
+class _NotCalled:
+    """Stands for ``numpy.ndarray``, which a pickle names and which, called, would make an array of any size."""
+
+    def __init__(self, *_: object) -> None:
+        raise pickle.UnpicklingError("it makes an array that holds nothing")
+
+
+def _empty_array(kind: object, shape: object, code: object) -> NDArray[Any]:
+    """What pickled arrays begin as; shape, type and contents come after it."""
+    return np.empty(0, np.uint8)
+
+
+MOST_PICKLED = 2**30
+"""Bytes of a pickle that is read."""
+CLAIMING = ("BYTEARRAY8", "NEXT_BUFFER")
+"""Instructions that take as much memory as they say, whatever the file holds."""
 
 
 def read_array_pickle(path: Path) -> dict[str, NDArray[Any]]:
@@ -283,11 +305,12 @@ def read_array_pickle(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         InputError: anything else.
     """
+    data = read_bytes(path, "a pickle of arrays", MOST_PICKLED)
     try:
-        held = _ArraysOnly(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        if any(code.name in CLAIMING for code, _, _ in pickletools.genops(data)):
+            raise pickle.UnpicklingError("it holds bytes that may change")
+        held = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
         return {str(name): np.asarray(value) for name, value in held.items()}
-    except OSError:
-        raise InputError(f"{path}: cannot be read") from None
     except Exception as error:  # a damaged pickle fails in any way there is
         raise InputError(f"{path}: not a pickled dictionary of arrays ({error})") from None
 

@@ -252,8 +252,8 @@ def read_table(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
             rows = list(csv.DictReader(stream))
-    except OSError:
-        raise InputError(f"{path}: cannot be read") from None
+    except (OSError, csv.Error):
+        raise InputError(f"{path}: cannot be read as a table") from None
     lacking = [name for name in needed if rows and name not in rows[0]]
     if lacking:
         raise InputError(f"{path}: there is no column {lacking[0]}")

@@ -1,0 +1,144 @@
+"""Text and plain data from elsewhere: bounded, decoded, and refused in one line where they cannot be read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sedtalker.errors import InputError
+
+MOST_BYTES = 16 * 2**20
+"""Bytes of a text file, unless its reader says otherwise."""
+DEEPEST = 100
+"""Levels of lists and objects in JSON: what walks through them later may call itself once a level."""
+MOST_CONTAINERS = 4_000_000
+"""Lists and objects in JSON: each takes some seventy bytes, and two in the file."""
+MOST_DIGITS = 300
+"""Digits of a whole number in JSON; more would be no float."""
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A string of JSON, or the rest where it has no end; possessive, so that no text takes long."""
+_LONG_NUMBER = re.compile(rb"(?<![\d.])\d{%d}" % (MOST_DIGITS + 1))
+"""The beginning of a number that is too long."""
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Half of a sign, escaped."""
+
+
+def read_bytes(path: Path, what: str, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        path: the file.
+        what: what it should be, for messages: ``a style``.
+        most: refuse more bytes.
+
+    Raises:
+        InputError: it is missing, no file, too large, or cannot be read.
+    """
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        if path.stat().st_size > most:
+            raise InputError(f"{path}: over {most / 2**20:.0f} MiB, too large for {what}")
+        return path.read_bytes()
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        reason = error.strerror if isinstance(error, OSError) else "no name of a file"
+        raise InputError(f"{path}: cannot be read ({reason})") from None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a text that no file could be called, or that is not ours to see, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder, likewise."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Bytes as text: UTF-8, with or without a mark at its beginning, or UTF-16 with one.
+
+    Raises:
+        InputError: they are neither; ``name`` is what the message calls them.
+    """
+    try:
+        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: not text (UTF-8)") from None
+
+
+def read_text(path: Path, what: str, most: int = MOST_BYTES) -> str:
+    """The text in a file, see ``read_bytes`` and ``decoded``."""
+    return decoded(read_bytes(path, what, most), str(path))
+
+
+def read_json(path: Path, what: str, most: int = MOST_BYTES) -> Any:
+    """The plain data in a JSON file, see ``read_bytes`` and ``parse_json``."""
+    return parse_json(read_bytes(path, what, most), str(path))
+
+
+def parse_json(data: bytes | str, name: str, made: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """Plain data from JSON that may be made to do harm.
+
+    Whatever comes back is nested at most ``DEEPEST`` levels, and every number in it can be a float (which may be NaN or
+    infinite: schemas refuse these).
+
+    Args:
+        data: the JSON.
+        name: what to call it in messages.
+        made: makes what stands for an object of its values; default: a dictionary.
+
+    Raises:
+        InputError: not JSON, nested too deeply, or with numbers that nothing can hold.
+    """
+    text = decoded(data, name) if isinstance(data, bytes) else data
+    try:
+        encoded = text.encode()
+        _check_size(encoded, name)
+        held = json.loads(text, object_hook=made)
+        if _SURROGATE.search(encoded):
+            json.dumps(json.loads(text), ensure_ascii=False).encode()
+        return held
+    except json.JSONDecodeError as error:
+        raise InputError(f"{name}: not valid JSON (line {error.lineno})") from None
+    except InputError:
+        raise
+    except UnicodeEncodeError:
+        raise InputError(f"{name}: half of a surrogate pair is in it, which is no sign") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{name}: not valid JSON") from None
+
+
+def _check_size(data: bytes, name: str) -> None:
+    """Raise ``InputError`` where parsing would take much memory for little text, or would call itself too often."""
+    if _LONG_NUMBER.search(data) and _LONG_NUMBER.search(_STRING.sub(b"", data)):
+        raise InputError(f"{name}: a number with more than {MOST_DIGITS} digits is in it")
+    opened = data.count(b"[") + data.count(b"{")
+    if opened <= DEEPEST:
+        return
+    if _depth(data) > DEEPEST and _depth(_STRING.sub(b"", data)) > DEEPEST:
+        raise InputError(f"{name}: nested more than {DEEPEST} levels deep")
+    if opened > MOST_CONTAINERS:
+        raise InputError(f"{name}: more than {MOST_CONTAINERS} lists and objects are in it")
+
+
+def _depth(data: bytes) -> int:
+    """The most brackets that are open at once, those in strings counted too."""
+    import numpy as np
+
+    signs = np.zeros(256, np.int8)
+    signs[list(b"[{")], signs[list(b"]}")] = 1, -1
+    steps = signs[np.frombuffer(data, np.uint8)]
+    return int(np.cumsum(steps[steps != 0], dtype=np.int32).max(initial=0))

@@ -1,0 +1,27 @@
+"""Messages are one printable line, whatever is quoted in them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sedtalker.errors import LONGEST_MESSAGE, InputError, one_line
+
+
+@given(st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=2000))
+def test_any_text_becomes_one_short_line(text: str) -> None:
+    said = one_line(text)
+    assert len(said.splitlines()) <= 1
+    assert len(said) <= LONGEST_MESSAGE
+    said.encode("utf-8")
+    assert "\x1b" not in said
+    assert one_line(said) == said
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", min_codepoint=32, max_codepoint=126), max_size=LONGEST_MESSAGE))
+def test_a_plain_line_stays_as_it_is(text: str) -> None:
+    assert str(InputError(text)) == text
+
+
+def test_what_would_steer_a_terminal_is_written_out() -> None:
+    assert str(InputError("a\x1b[2Jb\nc\udcff")) == r"a\x1b[2Jb\nc\udcff"
