@@ -27,6 +27,8 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """PyTorch's index of builds without CUDA."""
 OF_TORCH = re.compile(r"torch|triton|(nvidia|cuda)-.*")
 """Names of PyTorch and of what its build for NVIDIA GPUs asks for on Linux."""
+ALSO = ("setuptools>=78.1.1", "editables>=0.5")
+"""What builds packages that have no wheel, and what hatchling asks for when it installs a working tree."""
 HEADERS = {
     "build.txt": "What builds packages, installed first.",
     "torch.txt": "PyTorch of PyPI: on Linux for NVIDIA GPUs, with the CUDA libraries.",
@@ -60,7 +62,7 @@ def write(name: str, blocks: dict[str, str]) -> None:
 
 
 def wanted() -> tuple[str, str]:
-    """Requirements of the package with the extra dev, and those of its build; setuptools builds what has no wheel."""
+    """Requirements of the package with the extra dev, and those of its build."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
     lines, waiting = list(project["project"]["dependencies"]), ["dev"]
@@ -69,7 +71,7 @@ def wanted() -> tuple[str, str]:
             inner = re.fullmatch(r"sedtalker\[(.*)\]", line)
             waiting += inner[1].split(",") if inner else []
             lines += [] if inner else [line]
-    return "\n".join(lines), "\n".join([*project["build-system"]["requires"], "setuptools>=78.1.1"])
+    return "\n".join(lines), "\n".join([*project["build-system"]["requires"], *ALSO])
 
 
 def main() -> None:
