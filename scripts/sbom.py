@@ -2,9 +2,9 @@
 
 python scripts/sbom.py dist/sedtalker.cdx.json        # make sbom does it
 
-Packages, their licences and what asks for what come from cyclonedx-py; each folder of weights is added as a component of
-the type machine-learning-model, with its licence, its hash and what it was trained on. The result is checked against the
-schema of CycloneDX 1.6 before it is written.
+Packages, their licences and what asks for what come from cyclonedx-py; each folder of weights is added as a component
+of the type machine-learning-model, with its licence, its hash and what it was trained on. The result is checked against
+the schema of CycloneDX 1.6 before it is written.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ def guarded(node: ast.AST, above: dict[ast.AST, ast.AST]) -> bool:
     while (outside := above.get(inside)) is not None:
         if isinstance(outside, ast.If | ast.IfExp) and any(word in ast.unparse(outside.test) for word in CHECKS):
             return True
+        if isinstance(outside, ast.BoolOp) and any(word in ast.unparse(outside.values[0]) for word in CHECKS):
+            return True
         if isinstance(outside, ast.Try) and inside not in outside.finalbody:
             names = {n.id for h in outside.handlers for n in ast.walk(h.type or ast.Name("Exception")) if
                      isinstance(n, ast.Name)}  # fmt: skip
@@ -90,9 +92,8 @@ def unportable(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in texts:
             if node.value in ("fork", "forkserver") or node.value.startswith(tuple(f"{f}/" for f in FOLDERS)):
                 yield node, repr(node.value)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "os.kill":
-            if isinstance(node.args[1], ast.Constant) and node.args[1].value == 0:
-                yield node, "os.kill(…, 0), which ends a process on Windows"
+        elif isinstance(node, ast.Call) and re.match(r"os\.kill\(.*, 0\)$", ast.unparse(node)):
+            yield node, "os.kill(…, 0), which ends a process on Windows"
 
 
 def found(source: str) -> list[str]:
@@ -112,6 +113,8 @@ def found(source: str) -> list[str]:
         ("import os\ndef f():\n if os.name == 'nt':\n  return\n os.getuid()", []),
         ("import os\ndef f():\n os.getuid()\n if os.name == 'nt':\n  return", ["os.getuid"]),
         ("from os import geteuid", ["geteuid"]),
+        ("import os\nmine = not hasattr(os, 'getuid') or os.getuid() == 1", []),
+        ("import os\ndef f(p):\n os.kill(p, 0)", ["os.kill(…, 0), which ends a process on Windows"]),
         ("context = 'fork'", ["'fork'"]),
         ('"""See /proc/self."""\nopen("/proc/self/status")', ["'/proc/self/status'"]),
         ("import contextlib\nwith contextlib.suppress(ImportError):\n import resource", []),
