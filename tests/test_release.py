@@ -48,7 +48,9 @@ def test_the_licences_are_those_of_code_weights_and_libraries() -> None:
 
 
 def test_the_pythons_that_are_named_are_those_that_are_tested() -> None:
-    named = {c.rpartition(" ")[2] for c in PROJECT["classifiers"] if c.startswith("Programming Language :: Python :: 3")}
+    named = {
+        c.rpartition(" ")[2] for c in PROJECT["classifiers"] if c.startswith("Programming Language :: Python :: 3")
+    }
     gate = re.search(r"python:([\d.]+)", WORKFLOW["jobs"]["gate"]["container"])
     assert gate is not None
     assert named == {gate[1], *WORKFLOW["jobs"]["pythons"]["strategy"]["matrix"]["python"]}
