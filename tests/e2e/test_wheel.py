@@ -94,7 +94,8 @@ def test_an_empty_folder_is_enough(sedtalker: Path, clip: Path, tmp_path: Path) 
     assert (tmp_path / "clip.rttm").read_text().startswith("SPEAKER")
     done = run(sedtalker, "export", "out/clip.npz", "--to", "glb,mdd,arkit", "-o", "other", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "other/clip.glb").read_bytes() == (tmp_path / "out/clip.glb").read_bytes()
+    assert {path.suffix for path in (tmp_path / "other").iterdir()} == {".glb", ".mdd", ".csv"}
+    assert (tmp_path / "other/clip.glb").read_bytes().startswith(b"glTF")
 
 
 def test_a_mesh_of_ones_own_too(sedtalker: Path, tmp_path: Path) -> None:
