@@ -1,3 +1,4 @@
+# make setup  an environment with everything, from the lock in requirements/
 # make demo   sets up and animates the sample clip on the sample head
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
@@ -5,6 +6,9 @@
 # make mutants  breaks the core in small ways and counts what the tests notice (SAMPLE=60 SEED=0 MODULES='audio/* export/glb.py')
 # make fuzz SECONDS=600   gives bad inputs to everything that reads files, and fails where one is not refused in a line
 # make docs   builds the documentation, with an API reference, as a static site: build/docs
+# make dist   builds the wheel and the source archive, the same bytes every time
+# make sbom   lists the software and the weights with their licences: dist/sedtalker.cdx.json (CycloneDX)
+# make lock   renews the lock
 # make addon  builds the Blender add-on: dist/sedtalker_blender-VERSION.zip
 # make test-dcc   sets up Blender (as a Python module), three.js and the glTF validator, and tests the exports in them
 VENV ?= .venv
@@ -20,20 +24,38 @@ SAMPLE ?= 60
 SEED ?= 0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup demo test test-all fuzz test-dcc test-studio addon docs lint mutants clean
+.PHONY: setup lock sbom dist demo test test-all fuzz test-dcc test-studio addon docs lint mutants clean
 
 setup: $(VENV)/.ready
 
-# Without an NVIDIA driver the CPU build of torch is taken: the default Linux wheel brings gigabytes of CUDA libraries.
-$(VENV)/.ready: pyproject.toml
+# The lock (requirements/) holds versions and hashes of everything; nothing is installed that it does not name.
+LOCKED = $(BIN)/pip install -q --require-hashes --no-deps --no-build-isolation
+
+# On Linux without an NVIDIA driver the CPU build of torch is taken: the usual wheel brings gigabytes of CUDA libraries.
+$(VENV)/.ready: pyproject.toml $(wildcard requirements/*.txt)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=/path/to/python3.11 make setup)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "could not make a virtual environment: apt install python3-venv"; exit 2; }
-	@if command -v nvidia-smi >/dev/null; then $(BIN)/pip install -q "torch>=2.6"; \
-	else $(BIN)/pip install -q --retries 0 --timeout 15 --extra-index-url $(CPU_WHEELS) "torch==$(TORCH)+cpu" 2>/dev/null \
-	  || $(BIN)/pip install -q "torch==$(TORCH)"; fi
-	$(BIN)/pip install -q -e ".[dev]"
+	@$(LOCKED) -r requirements/build.txt
+	@if [ "$$(uname -s)" != Linux ] || command -v nvidia-smi >/dev/null; then $(LOCKED) -r requirements/torch.txt; \
+	else $(LOCKED) --retries 0 --timeout 15 --extra-index-url $(CPU_WHEELS) -r requirements/torch-cpu.txt 2>/dev/null \
+	  || $(LOCKED) -r requirements/torch.txt; fi
+	$(LOCKED) -r requirements/base.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@$(BIN)/pip check
 	@$(BIN)/python scripts/warm_up.py
 	@touch $@
+
+# New versions of everything but torch, whose version is above; needs an environment of make setup, also an old one.
+lock:
+	$(BIN)/python scripts/lock.py $(TORCH)
+
+# The parts of the software and of the weights with their licences (CycloneDX).
+sbom: setup
+	@$(BIN)/python scripts/sbom.py dist/sedtalker.cdx.json
+
+# The wheel and the source archive: the same files at one commit, byte for byte.
+dist: setup
+	@$(BIN)/python scripts/build_dist.py dist
 
 demo: setup
 	$(BIN)/sedtalker animate data/samples/four_moods.wav --mesh data/samples/head.obj \

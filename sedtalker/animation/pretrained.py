@@ -77,5 +77,5 @@ def open_decoder_encoder(
         if backbone is None:
             raise InputError(f"{folder}: it reads the built-in encoder; another one cannot be given")
         backbone = backbone.model_copy(update={"name": str(encoder)})
-    opened = open_trained_encoder(folder, backbone, device)
+    opened = open_trained_encoder(folder, backbone, device, given=encoder is not None)
     return EncoderPair(open_encoder(None, device), opened) if isinstance(decoder, ReadoutDecoder) else opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sys
@@ -68,7 +69,7 @@ class Stopwatch:
 
 
 def peak_memory() -> float:
-    """The most memory that this process ever held, bytes.
+    """The most memory that this process ever held, bytes; nan on Windows, which Python does not ask.
 
     Linux counts a new program's peak from that of the one that started it (``ru_maxrss``), so its status is read.
     """
@@ -76,8 +77,10 @@ def peak_memory() -> float:
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return float(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
     except (OSError, StopIteration):
-        import resource
-
+        try:
+            import resource
+        except ImportError:
+            return math.nan
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return float(most if sys.platform == "darwin" else 1024 * most)
 

@@ -273,7 +273,9 @@ def _figures(weights: BuiltIn) -> str:
 @models_app.command()
 @fail_clearly
 def pull(
-    name: Annotated[str, typer.Argument(help="An encoder of sedtalker models list: whisper-base.")],
+    name: Annotated[
+        str, typer.Argument(help="An encoder of sedtalker models list, or the folder of a checkpoint that names one.")
+    ],
     source: Annotated[
         Path | None,
         typer.Option("--from", metavar="FOLDER", help="Take it from a folder (config.json, model.safetensors)."),
@@ -286,11 +288,11 @@ def pull(
     """
     from sedtalker.speech.encoder import HUB_ENCODERS
 
-    if name not in HUB_ENCODERS:
+    if name not in HUB_ENCODERS and not Path(name).is_dir():
         if any(b.name == name for b in built_in_weights()):
             raise InputError(f"{name}: built in, there is nothing to fetch")
         raise InputError(f"{name}: no such encoder; there is {', '.join(HUB_ENCODERS)}")
-    config = HUB_ENCODERS[name]
+    config = HUB_ENCODERS[name] if name in HUB_ENCODERS else named_backbone(Path(name))
     with extra("hub"):
         import huggingface_hub  # noqa: F401
         import transformers  # noqa: F401
@@ -298,8 +300,32 @@ def pull(
     if json:
         write_json({"name": name, "hub": config.name, "folder": str(folder)})
     else:
-        say(f"{name}: ready, {HUB_FACTS[config.name].licence}")
+        facts = HUB_FACTS.get(config.name)
+        say(f"{name}: ready, {facts.licence}" if facts else f"{config.name}: ready")
         print(folder)
+
+
+def named_backbone(folder: Path) -> BackboneConfig:
+    """The hub model that a checkpoint's configuration names.
+
+    Raises:
+        InputError: not a checkpoint, or it names none.
+    """
+    from pydantic import ValidationError
+
+    from sedtalker.checkpoint import read_config
+    from sedtalker.speech.backbone import PACKED, BackboneConfig
+
+    named = read_config(folder).model.get("backbone")
+    if named is None:
+        raise InputError(f"{folder}: it reads a built-in encoder, there is nothing to fetch")
+    try:
+        config = BackboneConfig.model_validate(named)
+    except ValidationError as error:
+        raise InputError(f"{folder}: config.json names no model of the hub: {error.errors()[0]['msg']}") from None
+    if config.name == PACKED or Path(config.name).is_dir():
+        raise InputError(f"{folder}: it reads {config.name}, which is a folder; there is nothing to fetch")
+    return config
 
 
 def fetched(config: BackboneConfig) -> Path:
@@ -311,7 +337,8 @@ def fetched(config: BackboneConfig) -> Path:
     from sedtalker.speech.encoder import open_encoder
 
     if cached_folder(config) is None:
-        say(f"fetching {config.name}, {HUB_FACTS[config.name].megabytes} MB")
+        facts = HUB_FACTS.get(config.name)
+        say(f"fetching {config.name}" + (f", {facts.megabytes} MB" if facts else ""))
     try:
         open_encoder(config)
     except InputError as error:

@@ -131,7 +131,7 @@ class Diarizer:
             if backbone is None:
                 raise InputError(f"{name}: it reads a built-in encoder; another one cannot be given")
             backbone = backbone.model_copy(update={"name": str(encoder)})
-        opened = open_trained_encoder(folder, backbone, device)
+        opened = open_trained_encoder(folder, backbone, device, given=encoder is not None)
         licence, rule = read_config(folder).licence, TrackRule(trust=trust)
         made = cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
         made.folder = folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +23,28 @@ from sedtalker.errors import InputError, extra
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analyse
 
 log = logging.getLogger(__name__)
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the hub's library is imported, which is later
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
 
 
-def load_pretrained(loader: Any, name: str, revision: str | None = None, **options: Any) -> Any:
+class NotHere(InputError):
+    """A model is not on this machine, and the hub may not be asked for it."""
+
+
+def load_pretrained(loader: Any, name: str, revision: str | None = None, *, fetch: bool = True, **options: Any) -> Any:
     """``loader.from_pretrained`` of a local folder or a hub name; what was fetched once is never asked for again.
 
     Args:
         loader: an ``Auto…`` class of ``transformers``.
         name: folder or hub name.
         revision: branch, tag or commit; default ``main``.
+        fetch: whether the hub may be asked: somebody named the model, and not only a file that came from elsewhere.
         options: passed on.
 
     Raises:
+        NotHere: not on this machine, and ``fetch`` is not set.
         InputError: not found, out of reach, or not what the loader reads.
     """
     from safetensors import SafetensorError
@@ -56,6 +64,8 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, **optio
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if Path(name).is_dir():
             raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
+    if not fetch:
+        raise NotHere(f"{where}: not on this machine")
     log.warning(f"{where} is not on this machine: the Hugging Face hub is asked for it")
     _check_reach(name, revision, where)
     try:
@@ -186,8 +196,12 @@ class Backbone:
         )
 
 
-def load_backbone(config: BackboneConfig) -> Backbone:
+def load_backbone(config: BackboneConfig, fetch: bool = True) -> Backbone:
     """A frozen backbone from a local folder or the hub (``microsoft/wavlm-base-plus``); safetensors only.
+
+    Args:
+        config: which.
+        fetch: see ``load_pretrained``.
 
     Raises:
         InputError: it cannot be found, is not a speech encoder, or has another number of layers than was weighted.
@@ -195,8 +209,9 @@ def load_backbone(config: BackboneConfig) -> Backbone:
     with extra("hub"):
         from transformers import AutoFeatureExtractor, AutoModel
 
-    extractor = load_pretrained(AutoFeatureExtractor, config.name, config.revision)
-    model = load_pretrained(AutoModel, config.name, config.revision, use_safetensors=True, dtype=torch.float32)
+    extractor = load_pretrained(AutoFeatureExtractor, config.name, config.revision, fetch=fetch)
+    options = {"use_safetensors": True, "dtype": torch.float32}
+    model = load_pretrained(AutoModel, config.name, config.revision, fetch=fetch, **options)
     if model.config.model_type == "whisper":
         model = model.get_encoder()
     elif not hasattr(model.config, "conv_stride"):

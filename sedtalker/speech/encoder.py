@@ -30,7 +30,7 @@ from sedtalker.checkpoint import (
 from sedtalker.errors import InputError
 from sedtalker.nn.residual import ChannelNorm, ResidualConvolution
 from sedtalker.reading import is_file, is_folder
-from sedtalker.speech.backbone import BackboneConfig, load_backbone, unpack_backbone
+from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
 from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
 from sedtalker.speech.features import (
     FRAME_CLOCK,
@@ -265,7 +265,7 @@ HUB_ENCODERS = {"whisper-base": BackboneConfig(name="openai/whisper-base", side_
 """Encoders of the hub by a short name."""
 
 
-def open_encoder(source: str | Path | BackboneConfig | None = None, device: str = "cpu") -> Encoder:
+def open_encoder(source: str | Path | BackboneConfig | None = None, device: str = "cpu", fetch: bool = True) -> Encoder:
     """The encoder that ``source`` names, ready for inference.
 
     Args:
@@ -273,12 +273,15 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
             (``microsoft/wavlm-base-plus``), or a short name in ``HUB_ENCODERS``; or a hub model and how its layers are
             mixed.
         device: where it runs.
+        fetch: whether the hub may be asked for what is not on this machine.
 
     Raises:
         InputError: there is no such encoder, it cannot be had, or it is none.
     """
     if isinstance(source, BackboneConfig):
-        return WhisperEncoder.open(source, device) if source.side_by_side else load_backbone(source).to(device)
+        if source.side_by_side:
+            return WhisperEncoder.open(source, device, fetch)
+        return load_backbone(source, fetch).to(device)
     if source is not None and str(source) in HUB_ENCODERS:
         return open_encoder(HUB_ENCODERS[str(source)], device)
     name = "speech_encoder" if source is None else str(source)
@@ -291,20 +294,33 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
     return load_backbone(BackboneConfig(name=str(source))).to(device)
 
 
-def open_trained_encoder(folder: Path, backbone: BackboneConfig | None = None, device: str = "cpu") -> Encoder:
+def open_trained_encoder(
+    folder: Path, backbone: BackboneConfig | None = None, device: str = "cpu", given: bool = False
+) -> Encoder:
     """The encoder that the network in a checkpoint folder was trained on.
+
+    The hub is asked for the encoders of built-in weights and for those that the user names. A checkpoint from elsewhere
+    makes no connection by naming a model: it reads what is on this machine.
 
     Args:
         folder: the checkpoint of a diarizer or a decoder.
         backbone: the hub model its configuration names; None: the built-in encoder.
         device: where it runs.
+        given: the user named the backbone, and not the checkpoint.
 
     Raises:
         InputError: the encoder cannot be had, or its weights are not those the network was trained on.
     """
     needed = read_config(folder).encoder_sha256
     if backbone is not None:
-        encoder = open_encoder(unpack_backbone(backbone, folder), device)
+        ours = folder.resolve().parent == builtin_checkpoint(BUILTIN_ENCODERS[0]).resolve().parent
+        try:
+            encoder = open_encoder(unpack_backbone(backbone, folder), device, fetch=ours or given)
+        except NotHere:
+            raise InputError(
+                f"{folder}: it reads {backbone.name} of the Hugging Face hub, which is not on this machine; if you "
+                f"want it from there: sedtalker models pull {folder}"
+            ) from None
     else:
         encoder = open_encoder(_builtin_of(needed), device)
     if needed not in (None, encoder.sha256()):

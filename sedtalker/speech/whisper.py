@@ -109,8 +109,8 @@ class WhisperEncoder:
         self.model, self.layers = model, tuple(layers)
 
     @classmethod
-    def open(cls, config: BackboneConfig, device: str = "cpu") -> WhisperEncoder:
-        """Open weights from a folder, this machine's cache of the hub, or the hub.
+    def open(cls, config: BackboneConfig, device: str = "cpu", fetch: bool = True) -> WhisperEncoder:
+        """Open weights from a folder, this machine's cache of the hub, or, where ``fetch`` is set, the hub.
 
         Raises:
             InputError: they cannot be had, or are not of a Whisper model.
@@ -118,7 +118,8 @@ class WhisperEncoder:
         with extra("hub"):
             from transformers import WhisperModel
 
-        model = load_pretrained(WhisperModel, config.name, config.revision, use_safetensors=True, dtype=torch.float32)
+        options = {"use_safetensors": True, "dtype": torch.float32}
+        model = load_pretrained(WhisperModel, config.name, config.revision, fetch=fetch, **options)
         if model.config.model_type != "whisper":
             raise InputError(f"{config.name}: not a Whisper model")
         encoder = model.get_encoder().eval().requires_grad_(False)

@@ -16,6 +16,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +168,12 @@ def generator(config: TrainerConfig, step: int, rank: int, number: int) -> tuple
 
 def batches(task: Task, config: TrainerConfig, rank: int, first: int) -> Generator[Batch]:
     """Micro-batches from step ``first`` on, in order."""
-    ahead = {"prefetch_factor": 4, "multiprocessing_context": "fork"} if config.workers else {}
+    ahead: dict[str, Any] = {}
+    if config.workers and "fork" in get_all_start_methods():  # not on Windows; the batches are the same without
+        ahead = {"num_workers": config.workers, "prefetch_factor": 4, "multiprocessing_context": "fork"}
     items = range(first * config.accumulate, config.steps * config.accumulate)
     data = _Batches(task, config, rank)
-    yield from DataLoader(data, batch_size=None, sampler=items, num_workers=config.workers, **ahead)  # type: ignore[arg-type]
+    yield from DataLoader(data, batch_size=None, sampler=items, **ahead)
 
 
 # --- The loop.

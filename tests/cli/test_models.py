@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import soundfile
+import torch
 from typer.testing import CliRunner
 
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, write_checkpoint
 from sedtalker.cli.checkpoint import HUB_FACTS, cached_folder
 from sedtalker.cli.main import app
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.speech import encoder as encoders
+from sedtalker.speech.backbone import BackboneConfig, load_backbone
 from sedtalker.speech.encoder import HUB_ENCODERS, open_encoder
 from tests.support.tiny_backbones import save_tiny
 
 RUN = CliRunner()
+SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
 
 
 @pytest.fixture
@@ -87,3 +97,79 @@ def test_a_folder_without_a_model(empty_cache: Path, tmp_path: Path) -> None:
         assert result.exit_code == 2
         assert str(folder) in result.stderr
     assert not list(empty_cache.rglob("*.safetensors"))
+
+
+# --- A checkpoint from elsewhere that names a model of the hub.
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    samples, rate = soundfile.read(SAMPLE, dtype="float32")
+    soundfile.write(tmp_path / "clip.wav", samples[3 * rate : 5 * rate], rate)
+    return tmp_path / "clip.wav"
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Path:
+    """A diarizer's checkpoint on ``somebody/wavlm``, and that model's folder beside it."""
+    source = BackboneConfig(name=str(save_tiny("WavLM", tmp_path / "source")), layer_weights=(0.2, 0.3, 0.5))
+    named = source.model_copy(update={"name": "somebody/wavlm"})
+    torch.manual_seed(0)
+    network = DiarizerNetwork(DiarizerConfig(hidden_channels=16, backbone=named, width=8, windows=(0.5, 2.0)))
+    config = CheckpointConfig(
+        kind="diarizer",
+        licence="MIT",
+        trained_on=[],
+        encoder_sha256=load_backbone(source).sha256(),
+        model=network.config.model_dump(mode="json"),
+    )
+    write_checkpoint(tmp_path / "stranger", config, network.state_dict(), "# card\n")
+    return tmp_path / "stranger"
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Hosts that were looked up and addresses that were connected to."""
+    asked: list[object] = []
+
+    def refuse(*address: object, **options: object) -> None:
+        asked.append(address)
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    return asked
+
+
+def test_it_makes_no_connection(empty_cache: Path, stranger: Path, clip: Path, connections: list[object]) -> None:
+    done = RUN.invoke(app, ["diarize", str(clip), "--model", str(stranger)])
+    assert done.exit_code == 2
+    assert done.stderr.strip().splitlines()[-1] == (
+        f"error: {stranger}: it reads somebody/wavlm of the Hugging Face hub, which is not on this machine; "
+        f"if you want it from there: sedtalker models pull {stranger}"
+    )
+    assert connections == []
+
+
+def test_it_is_fetched_when_asked(empty_cache: Path, stranger: Path, clip: Path, connections: list[object]) -> None:
+    done = RUN.invoke(app, ["models", "pull", str(stranger)])
+    assert done.exit_code == 2
+    assert "hub cannot be reached" in done.stderr
+    source = str(stranger.parent / "source")
+    assert RUN.invoke(app, ["models", "pull", str(stranger), "--from", source]).exit_code == 0
+    done = RUN.invoke(app, ["diarize", str(clip), "--model", str(stranger), "--json"])
+    assert done.exit_code == 0, done.stderr
+    assert connections == []
+
+
+def test_a_checkpoint_that_names_none_has_nothing_to_fetch() -> None:
+    done = RUN.invoke(app, ["models", "pull", str(builtin_checkpoint("diarizer"))])
+    assert done.exit_code == 2
+    assert "nothing to fetch" in done.stderr
+
+
+def test_the_hub_is_sent_no_usage_statistics() -> None:
+    code = "import sedtalker.speech.backbone, huggingface_hub.constants as c; print(c.HF_HUB_DISABLE_TELEMETRY)"
+    environment = {k: v for k, v in os.environ.items() if "TELEMETRY" not in k}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "True", done.stderr

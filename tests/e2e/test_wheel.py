@@ -87,8 +87,15 @@ def test_an_empty_folder_is_enough(sedtalker: Path, clip: Path, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".mp4", ".glb", ".json", ".npz"}
     code = "import sedtalker, json; print(json.dumps(sedtalker.__file__))"
-    where = subprocess.run([sedtalker.parent / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    where = run(sedtalker.parent / "python", "-c", code, cwd=tmp_path)
     assert Path(json.loads(where.stdout)).is_relative_to(sedtalker.parents[1])
+    done = run(sedtalker, "diarize", clip, "-o", "clip.rttm", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "clip.rttm").read_text().startswith("SPEAKER")
+    done = run(sedtalker, "export", "out/clip.npz", "--to", "glb,mdd,arkit", "-o", "other", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.suffix for path in (tmp_path / "other").iterdir()} == {".glb", ".mdd", ".csv"}
+    assert (tmp_path / "other/clip.glb").read_bytes().startswith(b"glTF")
 
 
 def test_a_mesh_of_ones_own_too(sedtalker: Path, tmp_path: Path) -> None:
@@ -134,7 +141,11 @@ def test_help_is_there_at_once(sedtalker: Path, tmp_path: Path) -> None:
 
 def test_the_wheel_names_the_licence_of_every_set_of_weights(metadata: Message) -> None:
     weights = {json.loads(p.read_text())["licence"] for p in REPOSITORY.glob("checkpoints/*/config.json")}
-    assert set(metadata["License-Expression"].split(" AND ")) == {"Apache-2.0"} | weights
+    libraries = {"MIT", "BSD-3-Clause"}  # of the studio's page: three.js and wavesurfer.js
+    assert set(metadata["License-Expression"].split(" AND ")) == {"Apache-2.0"} | libraries | weights
+    files = set(metadata.get_all("License-File") or [])
+    assert {"LICENSE", "NOTICE", "sedtalker/studio/static/vendor/wavesurfer/LICENSE"} <= files
+    assert {f"checkpoints/{p.parent.name}/README.md" for p in REPOSITORY.glob("checkpoints/*/config.json")} <= files
 
 
 def test_types_and_training_data_tables_are_in_the_wheel(wheel: Path) -> None:

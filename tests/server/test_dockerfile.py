@@ -74,6 +74,26 @@ def test_what_it_runs_is_a_command():
     assert port == last("EXPOSE")
 
 
+def docker() -> str:
+    """Why Docker cannot be used; empty where it can."""
+    if shutil.which("docker") is None:
+        return "docker is not installed"
+    asked = subprocess.run(["docker", "info"], capture_output=True, text=True)
+    return "" if asked.returncode == 0 else "docker has no running daemon"
+
+
+@pytest.mark.slow
+def test_the_image_is_built_and_diarizes():
+    if docker():
+        pytest.skip(docker())
+    subprocess.run(["docker", "build", "--quiet", "--tag", "sedtalker-test", str(ROOT)], check=True)
+    sound = (ROOT / "data" / "samples" / "four_moods.wav").read_bytes()
+    command = ["docker", "run", "--rm", "--network", "none", "-i", "sedtalker-test"]
+    done = subprocess.run([*command, "sedtalker", "diarize", "-", "--json"], input=sound, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout.splitlines()[0])
+
+
 @pytest.mark.slow
 def test_a_wheel_is_built_from_what_is_copied_alone(tmp_path):
     source = tmp_path / "source"

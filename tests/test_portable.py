@@ -1,0 +1,156 @@
+"""What only some systems have is used behind a check, so that the package also runs on Windows and macOS."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sedtalker
+
+PACKAGE = Path(sedtalker.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty", "msvcrt", "winreg", "_winapi"}
+"""Modules that some systems lack."""
+FUNCTIONS = {
+    "os": {
+        "O_CLOEXEC", "O_DIRECTORY", "O_DSYNC", "O_NOFOLLOW", "O_NONBLOCK", "O_TMPFILE", "WEXITSTATUS", "chown",
+        "chroot", "copy_file_range", "fchmod", "fchown", "fork", "forkpty", "getegid", "geteuid", "getgid",
+        "getgroups", "getloadavg", "getpgid", "getpgrp", "getpriority", "getsid", "getuid", "initgroups", "killpg",
+        "lchown", "memfd_create", "mkfifo", "mknod", "nice", "openpty", "pathconf", "pipe2", "posix_fadvise",
+        "posix_fallocate", "posix_spawn", "pread", "pwrite", "register_at_fork", "sched_getaffinity",
+        "sched_setaffinity", "sendfile", "setegid", "seteuid", "setgid", "setpgid", "setpriority", "setsid", "setuid",
+        "splice", "statvfs", "symlink", "link", "sync", "sysconf", "ttyname", "uname", "wait3", "wait4", "waitid",
+    },
+    "signal": {
+        "SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGUSR1", "SIGUSR2", "SIGWINCH",
+        "SIGXCPU", "SIGXFSZ", "alarm", "pause", "pthread_sigmask", "setitimer", "siginterrupt", "sigwait",
+    },
+    "socket": {"AF_UNIX", "SO_REUSEPORT", "fromfd", "socketpair", "MSG_DONTWAIT"},
+    "time": {"tzset", "clock_gettime"},
+}  # fmt: skip
+"""Attributes that Windows or macOS lacks."""
+OPTIONS = {"preexec_fn", "pass_fds"}
+"""Of ``subprocess.Popen``: Windows refuses them."""
+FOLDERS = ("/proc", "/dev", "/tmp", "/etc", "/sys", "/var", "/usr")
+"""Folders that Windows has not."""
+CHECKS = ("sys.platform", "os.name", "hasattr(", "platform.system", "get_all_start_methods")
+"""What asks for the system, or for what it has."""
+CAUGHT = {"ImportError", "ModuleNotFoundError", "AttributeError", "OSError", "Exception"}
+
+
+def parents(tree: ast.Module) -> dict[ast.AST, ast.AST]:
+    return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+
+
+def guarded(node: ast.AST, above: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a check of the system, or a handler of its absence, is around a node or before it in its function."""
+    inside = node
+    while (outside := above.get(inside)) is not None:
+        if isinstance(outside, ast.If | ast.IfExp) and any(word in ast.unparse(outside.test) for word in CHECKS):
+            return True
+        if isinstance(outside, ast.BoolOp) and any(word in ast.unparse(outside.values[0]) for word in CHECKS):
+            return True
+        if isinstance(outside, ast.Try) and inside not in outside.finalbody:
+            names = {n.id for h in outside.handlers for n in ast.walk(h.type or ast.Name("Exception")) if
+                     isinstance(n, ast.Name)}  # fmt: skip
+            if names & CAUGHT:
+                return True
+        if isinstance(outside, ast.With):
+            calls = [ast.unparse(item.context_expr) for item in outside.items]
+            if any("suppress(" in call and any(name in call for name in CAUGHT) for call in calls):
+                return True
+        if isinstance(outside, ast.FunctionDef):
+            for statement in outside.body[: outside.body.index(inside) if inside in outside.body else 0]:
+                leaves = isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Return | ast.Raise)
+                if leaves and any(word in ast.unparse(statement.test) for word in CHECKS):  # type: ignore[attr-defined]
+                    return True
+        inside = outside
+    return False
+
+
+def unportable(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
+    """Everything in a module that some system lacks."""
+    texts = {id(s.value) for s in ast.walk(tree) if isinstance(s, ast.Expr)}  # docstrings
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, a.name) for a in node.names if a.name.partition(".")[0] in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            yield node, str(node.module)
+        elif isinstance(node, ast.ImportFrom) and node.module in FUNCTIONS:
+            yield from ((node, a.name) for a in node.names if a.name in FUNCTIONS[str(node.module)])
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.attr in FUNCTIONS.get(node.value.id, ()):
+                yield node, f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.keyword) and node.arg in OPTIONS:
+            if not any(word in ast.unparse(node.value) for word in CHECKS):
+                yield node, str(node.arg)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in texts:
+            if node.value in ("fork", "forkserver") or node.value.startswith(tuple(f"{f}/" for f in FOLDERS)):
+                yield node, repr(node.value)
+        elif isinstance(node, ast.Call) and re.match(r"os\.kill\(.*, 0\)$", ast.unparse(node)):
+            yield node, "os.kill(…, 0), which ends a process on Windows"
+
+
+def found(source: str) -> list[str]:
+    tree = ast.parse(source)
+    above = parents(tree)
+    return [what for node, what in unportable(tree) if not guarded(node, above)]
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("import fcntl", ["fcntl"]),
+        ("try:\n import fcntl\nexcept ImportError:\n fcntl = None", []),
+        ("try:\n import fcntl\nexcept ValueError:\n pass", ["fcntl"]),
+        ("import os, signal\nos.kill(1, signal.SIGKILL)", ["signal.SIGKILL"]),
+        ("import os, sys\nif sys.platform != 'win32':\n os.fork()", []),
+        ("import os\ndef f():\n if os.name == 'nt':\n  return\n os.getuid()", []),
+        ("import os\ndef f():\n os.getuid()\n if os.name == 'nt':\n  return", ["os.getuid"]),
+        ("from os import geteuid", ["geteuid"]),
+        ("import os\nmine = not hasattr(os, 'getuid') or os.getuid() == 1", []),
+        ("import os\ndef f(p):\n os.kill(p, 0)", ["os.kill(…, 0), which ends a process on Windows"]),
+        ("context = 'fork'", ["'fork'"]),
+        ('"""See /proc/self."""\nopen("/proc/self/status")', ["'/proc/self/status'"]),
+        ("import contextlib\nwith contextlib.suppress(ImportError):\n import resource", []),
+        ("import subprocess\nsubprocess.run([], preexec_fn=print)", ["preexec_fn"]),
+    ],
+)
+def test_what_the_check_finds(source: str, what: list[str]) -> None:
+    assert found(source) == what
+
+
+def test_what_some_systems_lack_is_used_behind_a_check() -> None:
+    wrong = {str(path.relative_to(PACKAGE)): found(path.read_text(encoding="utf-8")) for path in FILES}
+    assert {name: what for name, what in wrong.items() if what} == {}
+
+
+def test_text_is_read_and_written_in_a_stated_encoding() -> None:
+    """Windows would take that of the country. JSON in ASCII, and numbers, are the same in all of them."""
+    wrong = []
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        above = parents(tree)
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            stated = any(keyword.arg in ("encoding", None) for keyword in node.keywords)
+            around = " ".join(ast.unparse(each) for each in (*node.args, above[node]))
+            if re.match(r"(json\.loads|int|json\.dumps)\(", around) and "ensure_ascii=False" not in around:
+                continue
+            least = {"read_text": 1, "write_text": 2}.get(node.func.attr)
+            if least is not None and not stated and len(node.args) < least:
+                wrong.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    assert wrong == []
+
+
+def test_the_code_compiles_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for path in FILES:
+            compile(path.read_text(encoding="utf-8"), str(path), "exec", dont_inherit=True)
