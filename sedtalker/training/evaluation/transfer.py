@@ -87,7 +87,9 @@ def evaluate_transfer(
     known = corpora()
     roles = {name: corpus_role(known[name], trained_on) for name in every}
     labelled = {name: _scored(found, roles[name]) for name, found in every.items() if known[name].categories}
-    labelled = {name: _chosen(c, clips) for name, c in labelled.items() if len({_labels(clip)[0] for clip in c}) > 1}
+    labelled = {
+        name: balanced_clips(c, clips) for name, c in labelled.items() if len({_labels(clip)[0] for clip in c}) > 1
+    }
     if not labelled:
         raise InputError(f"{data}/audio: no corpus with emotion labels; sedtalker data list names those that are read")
     results = {}
@@ -99,9 +101,9 @@ def evaluate_transfer(
     for name in [name for name in NARRATION if name in every]:
         held_out = [c for c in every[name] if c.split != "train"]
         read = held_out if name == "librispeech" or roles[name] == "in-domain" else every[name]
-        found = _chosen(read, clips)
+        found = balanced_clips(read, clips)
         if found:
-            shown = [_shown_emotional(diarizer, c) for c in counted(found, hook, f"reading {name}", len(found))]
+            shown = [shown_emotional(diarizer, c) for c in counted(found, hook, f"reading {name}", len(found))]
             narration[name] = _ratio(shown)
     order = {name: place for place, name in enumerate((*HEADLINE, *results))}
     ranks = ("headline", "other", "development", "in-domain")
@@ -171,7 +173,7 @@ def _scored(clips: Sequence[Clip], role: Role) -> list[Clip]:
     return [c for c in labelled if c.split == "test"] if role == "in-domain" else labelled
 
 
-def _chosen(clips: Sequence[Clip], count: int | None) -> list[Clip]:
+def balanced_clips(clips: Sequence[Clip], count: int | None) -> list[Clip]:
     """At most so many clips by the hash of their names, each emotion in turn."""
     if count is None:
         return list(clips)
@@ -211,7 +213,7 @@ def _frames_of(diarizer: Diarizer, audio: Audio, features: SpeechFeatures) -> Fr
     return classified_emotions(diarizer.classifier, audio, frames, features.clock.times(len(features)))
 
 
-def _shown_emotional(diarizer: Diarizer, clip: Clip) -> tuple[int, int]:
+def shown_emotional(diarizer: Diarizer, clip: Clip) -> tuple[int, int]:
     """Frames of speech that the track shows as emotional, and all frames of speech."""
     audio = load_audio(clip.path)
     track = diarizer.track(audio, diarizer.encoder(audio))
