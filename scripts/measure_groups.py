@@ -142,7 +142,7 @@ def actors(diarizer: Diarizer, data: Path, every: list[Clip], hook: Hook) -> lis
         for group in groups_of(people[name]):
             groups.setdefault(group, set()).add(name)
     rows = []
-    for (kind, group), names in sorted(groups.items()):
+    for (kind, group), names in sorted(groups.items(), key=lambda item: (item[0][0] != "all", item[0])):
         keep = np.isin(found.speakers, list(names))
         row = {"kind": kind, "group": group, **found.where(keep).figures()}
         rows.append(row | {"listeners": raters.where(keep).figures()["recall"]})

@@ -53,7 +53,7 @@ HELD_OUT = "crema_d"
 """The corpus that the diarizer was trained on; its test speakers were kept out."""
 HELD_OUT_CLIPS, UNSEEN_CLIPS = 180, 40
 """Clips of its test speakers, and of each corpus that was never trained on."""
-SENTENCES, TALKERS = 24, 12
+SENTENCES, TALKERS = 30, 14
 """Test sentences of the tracked talker, every other one, and clips of unseen talkers, in the order of their names."""
 CLEAN = ("clean", "")
 """The kind and strength of recordings as they are."""
