@@ -178,10 +178,12 @@ def through_codec(samples: Samples, codec: str, rate: int, bits: int) -> Samples
 def _coded(samples: Samples, codec: str, rate: int, bits: int) -> Samples:
     """Encoded and decoded again."""
     import av
+    from av.audio.stream import AudioStream
 
     file = io.BytesIO()
     with av.open(file, "w", format=CONTAINERS.get(codec, "wav")) as sink:
         stream = sink.add_stream(codec, rate=rate, layout="mono")
+        assert isinstance(stream, AudioStream)
         stream.bit_rate = bits
         sound = samples if rate == SAMPLE_RATE else soxr.resample(samples, SAMPLE_RATE, rate)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.clip(-1.0, 1.0)[None]), "fltp", "mono")
