@@ -129,9 +129,7 @@ def evaluate_streaming(
     diarizer = load_diarizer(checkpoint)
     encoder = trained_encoder(diarizer, checkpoint)
     if not isinstance(encoder, MelEncoder):
-        raise InputError(
-            f"{checkpoint}: its encoder is of the hub and cannot stream; give another diarizer"
-        )
+        raise InputError(f"{checkpoint}: its encoder is of the hub and cannot stream; give another diarizer")
     every = read_manifest(data)
     scored = [c for c in every if c.corpus == "ravdess" and c.split == split and clip_labels(c) is not None]
     scored = [scored[i] for i in np.unique(np.linspace(0, len(scored) - 1, min(clips, len(scored))).astype(int))]
