@@ -150,8 +150,9 @@ def main() -> None:
     plot(curve, DOCS / "images" / "learning_curve.png")
     (DOCS / "learning-curve.md").write_text(
         "# Learning curve\n\nWritten by `python scripts/learning_curve.py --data DIR`: the functionals head of the "
-        f"diarizer, {arguments.steps} steps each,\ntrained on a part of the training speakers of every corpus; test "
-        "speakers as in [results.md](results.md).\nShort trainings: the last line is not the shipped diarizer.\n\n"
+        f"diarizer, {arguments.steps} steps each,\ntrained on a part of the training speakers of every corpus of "
+        "`experiment=diarizer`; test speakers of the same.\nShort trainings: the last line is not the shipped "
+        "diarizer, which other corpora trained ([results](results.md)).\n\n"
         + table(curve)
         + "\n![Metrics over hours of training speech](images/learning_curve.png)\n"
         + without,

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,15 @@ def inline_commands(page: Path) -> Iterator[list[str]]:
         yield ["sedtalker", *words.split()]
 
 
+@cache
+def program() -> typer.core.TyperCommand:
+    """The command line as click sees it."""
+    return typer.main.get_command(app)
+
+
 def command_of(words: list[str]) -> tuple[typer.core.TyperCommand, list[str]]:
     """The command that words name, and the words after its name."""
-    command, rest = typer.main.get_command(app), words[1:]
+    command, rest = program(), words[1:]
     context = typer.Context(command)
     while hasattr(command, "get_command"):
         assert rest, f"{shlex.join(words)}: a group is no command"
@@ -87,7 +94,7 @@ def test_every_command_is_understood(page: str, words: list[str]) -> None:
 def test_commands_in_the_text_exist(page: Path) -> None:
     for words in inline_commands(page):
         names = [word for word in words if not word.startswith("-")]
-        command = typer.main.get_command(app)
+        command = program()
         for name in names[1:]:
             if not hasattr(command, "get_command"):
                 break
@@ -104,7 +111,7 @@ def every_option() -> set[str]:
         for inner in getattr(command, "commands", {}).values():
             look(inner)
 
-    look(typer.main.get_command(app))
+    look(program())
     return found
 
 

@@ -35,13 +35,13 @@ def inspect(
     folder: Annotated[str, typer.Argument(help="A checkpoint folder, or the name of built-in weights.")],
     json: AsJson = False,
 ) -> None:
-    """Print kind, licence, training data and metrics of a checkpoint.
+    """Print kind, licence, training data and held-out figures of a checkpoint: those of docs/results.md.
 
-    Two kinds of metrics: on test data, which no choice was made on (once somebody measured them), and on validation
-    data, which chose among weights and are too good for that reason.
+    Figures on validation data, which chose among weights and are too good for that reason, are shown only where there
+    are no others; --json has both.
     """
     from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-    from sedtalker.training.evaluation.measures import TEST, VALIDATION, explained
+    from sedtalker.training.evaluation.measures import VALIDATION, explained, held_out_measures
 
     path = Path(folder) if is_folder(Path(folder)) else builtin_checkpoint(folder)
     config = read_config(path)
@@ -52,11 +52,10 @@ def inspect(
     print(f"{'folder':<12}{path}\n{'kind':<12}{config.kind}\n{'licence':<12}{config.licence}")
     print(f"{'trained on':<12}{('; '.join(config.trained_on))}\n{'sha256':<12}{described['weights_sha256']}")
     if config.held_out:
-        print("on test data, never used for a choice (docs/results.md):")
-        part = "decoder" if config.kind in ("corrected_decoder", "readout_decoder") else config.kind.replace("_", "-")
-        print(explained(TEST.get(part, ()), config.held_out))
-    if config.metrics:
-        print("on validation data, used for choices:")
+        print("on data that was never trained on (docs/results.md):")
+        print(explained(held_out_measures(config.kind, config.held_out), config.held_out))
+    elif config.metrics:
+        print("nothing held out was measured; on validation data, used for choices and therefore too good:")
         print(explained(VALIDATION.get(config.kind, ()), config.metrics))
 
 
@@ -259,10 +258,10 @@ def cached_folder(config: BackboneConfig) -> Path | None:
 
 
 def _figures(weights: BuiltIn) -> str:
-    from sedtalker.training.evaluation.measures import TEST, listed_metrics
+    from sedtalker.training.evaluation.measures import held_out_measures, listed_metrics
 
-    part = "decoder" if weights.kind in ("corrected_decoder", "readout_decoder") else weights.kind.replace("_", "-")
-    listed = [(m.key, value) for m, value in listed_metrics(TEST.get(part, ()), weights.held_out)]
+    measures = held_out_measures(weights.kind, weights.held_out)
+    listed = [(m.key, value) for m, value in listed_metrics(measures, weights.held_out)]
     listed = listed or list(weights.held_out.items())
     return ", ".join(f"{key} {value:.3g}" for key, value in listed[:SHOWN])
 

@@ -16,6 +16,7 @@ from sedtalker.cli.main import app
 from sedtalker.training.loop import write_config
 
 runner = CliRunner()
+ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments: object):
@@ -95,12 +96,39 @@ def test_an_exported_run_tells_how_it_was_made(tmp_path: Path) -> None:
     assert "no finished run" in run("export", tmp_path, tmp_path / "x").stderr
 
 
-def test_test_metrics_stand_apart_from_validation_metrics() -> None:
-    lines = run("inspect", "decoder").stdout.splitlines()
-    heads = [line.split(",")[0] for line in lines if line.startswith("on ")]
-    assert heads == ["on test data", "on validation data"]
-    assert "zero_shot_uar" in run("inspect", "diarizer").stdout
-    assert json.loads(run("inspect", "decoder", "--json").stdout)["held_out"]["lip_r"] == 0.91
+PARTS = {"transfer": "diarizer", "transfer_whisper_base": "diarizer_whisper_base"} | {
+    name: name for name in ("decoder", "decoder_whisper_base")
+}
+"""Parts of ``docs/results.json``, and the weights they are of."""
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_figures_shown_are_those_of_the_results_page(part: str) -> None:
+    results = json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))
+    measured = results[part].get("summary", results[part])
+    lines = run("inspect", PARTS[part]).stdout.splitlines()
+    first = lines.index("on data that was never trained on (docs/results.md):") + 1
+    shown = {line.split()[0]: float(line.split()[1]) for line in lines[first:]}
+    assert len(shown) > 10
+    assert shown == pytest.approx({key: measured[key] for key in shown}, rel=1e-3)
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert all(f"| `{key}` | {measured[key]:.3f} |" in page for key in shown)
+    assert all(len(line.split()) > 3 for line in lines[first:]), "each says what it is"
+    described = json.loads(run("inspect", PARTS[part], "--json").stdout)
+    assert described["held_out"] == {key: measured[key] for key in shown}
+
+
+def test_validation_figures_are_shown_only_where_there_are_no_others() -> None:
+    decoder, streaming = (run("inspect", name).stdout for name in ("decoder", "decoder_streaming"))
+    assert "validation" not in decoder
+    assert "validation data, used for choices and therefore too good" in streaming
+    assert json.loads(run("inspect", "decoder", "--json").stdout)["metrics"]["lip_r"] == 0.956
+
+
+def test_the_list_shows_held_out_figures_of_the_diarizer() -> None:
+    listed = runner.invoke(app, ["models", "list"]).stdout.split("\n\n")
+    diarizer = next(block for block in listed if block.startswith("diarizer "))
+    assert "held out     zero_shot_uar 0.314" in diarizer
 
 
 def test_runs_in_a_table(tmp_path: Path) -> None:

@@ -88,10 +88,15 @@ def read_augmenter(data: Path, hold_out_noises: bool = True) -> Augmenter:
 
     Every fifth noise is held out (for tests) unless asked otherwise.
     """
-    noises = sorted((data / "audio/esc10").glob("*.opus")) + sorted((data / "audio/noise_rir").glob("noise*"))
     responses = sorted((data / "audio/noise_rir").glob("*.flac"))
-    kept = [p for i, p in enumerate(noises) if not hold_out_noises or i % 5]
+    kept = noise_files(data, hold_out_noises)
     return Augmenter(SPEECH_RECIPE, [load_audio(p).samples for p in kept], [load_audio(p).samples for p in responses])
+
+
+def noise_files(data: Path, hold_out: bool = True) -> list[Path]:
+    """Recordings of noise that ``read_augmenter`` uses; every fifth is held out unless asked otherwise."""
+    noises = sorted((data / "audio/esc10").glob("*.opus")) + sorted((data / "audio/noise_rir").glob("noise*"))
+    return [p for i, p in enumerate(noises) if not hold_out or i % 5]
 
 
 def _random_background(noises: Sequence[Samples], length: int, rng: np.random.Generator) -> Samples:

@@ -137,6 +137,17 @@ def find_measure(measures: Iterable[Measure], key: str) -> Measure | None:
     return next((m for m in every if m.key == key), None) or next((m for m in every if m.describes(key)), None)
 
 
+def held_out_measures(kind: str, metrics: Mapping[str, float]) -> tuple[Measure, ...]:
+    """What the held-out figures of a checkpoint of this kind were measured as; see ``docs/results.md``.
+
+    Diarizers are measured on corpora that they were never trained on, or on test speakers of those they were.
+    """
+    if "zero_shot_uar" in metrics:
+        return TRANSFER
+    part = "decoder" if kind in ("corrected_decoder", "readout_decoder") else kind.replace("_", "-")
+    return TEST.get(part, ())
+
+
 def listed_metrics(measures: Iterable[Measure], metrics: Mapping[str, float]) -> list[tuple[Measure, float]]:
     """The metrics that ``docs/results.md`` shows, in the order of the table."""
     return [(m, metrics[m.key]) for m in measures if m.listed and m.key in metrics]
@@ -144,6 +155,8 @@ def listed_metrics(measures: Iterable[Measure], metrics: Mapping[str, float]) ->
 
 def card_table(kind: str, metrics: Mapping[str, float], digits: int = 3) -> str:
     """Markdown rows of a model card: every validation metric with what it is, in the order of the table of measures."""
+    if not metrics:
+        return "Not kept."
     measures = VALIDATION[kind]
     order = {m.key: i for i, m in enumerate(measures)}
     lines = ["| measure | value |", "|---|---|"]

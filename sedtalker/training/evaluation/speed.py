@@ -33,7 +33,7 @@ from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
-from sedtalker.training.evaluation.diarizer import joined_test_recordings, recording_metrics
+from sedtalker.training.evaluation.diarizer import joined_test_recordings, recording_metrics, trained_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +124,14 @@ def evaluate_streaming(
     A quarter is 13 frames, 0.26 s. ``clips``: at most so many clips of ravdess, evenly taken;
     ``recordings``: the first of the protocol's joined recordings. The stream begins with each of them with nothing
     of its speaker enrolled. ``stream_times_real_time``: ``stream_speed`` on joined recordings one after another.
+
+    Raises:
+        InputError: the diarizer reads an encoder of the hub.
     """
-    diarizer, encoder = load_diarizer(checkpoint), MelEncoder.open()
+    diarizer = load_diarizer(checkpoint)
+    encoder = trained_encoder(diarizer, checkpoint)
+    if not isinstance(encoder, MelEncoder):
+        raise InputError(f"{checkpoint}: its encoder is of the hub and cannot stream; give another diarizer")
     every = read_manifest(data)
     scored = [c for c in every if c.corpus == "ravdess" and c.split == split and clip_labels(c) is not None]
     scored = [scored[i] for i in np.unique(np.linspace(0, len(scored) - 1, min(clips, len(scored))).astype(int))]

@@ -101,7 +101,7 @@ def evaluate_transfer(
         read = held_out if name == "librispeech" or roles[name] == "in-domain" else every[name]
         found = balanced_clips(read, clips)
         if found:
-            shown = [_shown_emotional(diarizer, c) for c in counted(found, hook, f"reading {name}", len(found))]
+            shown = [shown_emotional(diarizer, c) for c in counted(found, hook, f"reading {name}", len(found))]
             narration[name] = _ratio(shown)
     order = {name: place for place, name in enumerate((*HEADLINE, *results))}
     ranks = ("headline", "other", "development", "in-domain")
@@ -211,7 +211,7 @@ def _frames_of(diarizer: Diarizer, audio: Audio, features: SpeechFeatures) -> Fr
     return classified_emotions(diarizer.classifier, audio, frames, features.clock.times(len(features)))
 
 
-def _shown_emotional(diarizer: Diarizer, clip: Clip) -> tuple[int, int]:
+def shown_emotional(diarizer: Diarizer, clip: Clip) -> tuple[int, int]:
     """Frames of speech that the track shows as emotional, and all frames of speech."""
     audio = load_audio(clip.path)
     track = diarizer.track(audio, diarizer.encoder(audio))

@@ -135,10 +135,16 @@ def open_voices(
     return open_features(f"{corpus}_voices", revoiced, 2, augmenter, cache, workers=workers, hook=hook)
 
 
+def resting_noises(data: Path) -> list[Path]:
+    """Recordings of noise in which nobody speaks, so that the mouth learns to rest."""
+    return sorted((data / "audio/esc10").glob("*.opus"))[::4]
+
+
 def read_noise(data: Path, cache: Path, augmenter: Augmenter, workers: int, hook: Hook = no_progress) -> FeatureStore:
     """Environmental sounds, to which the mouth does not move."""
-    noises = sorted((data / "audio/esc10").glob("*.opus"))[::4]
-    return open_features("noise", [(p.stem, p) for p in noises], 1, augmenter, cache, workers=workers, hook=hook)
+    return open_features(
+        "noise", [(p.stem, p) for p in resting_noises(data)], 1, augmenter, cache, workers=workers, hook=hook
+    )
 
 
 # --- Crops drawn from them.

@@ -1,13 +1,18 @@
 """Scoring by look-ahead takes the frames that the stream itself gives."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 
+from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.stream import DiarizerStream
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
+from sedtalker.training.evaluation import speed
 from sedtalker.training.evaluation.speed import stream_speed, streamed
 from tests.speech.test_stream import voice_like
 
@@ -54,3 +59,20 @@ def test_speed_is_a_ratio_and_leaves_the_threads_alone(small):
 def test_long_recordings_are_not_scored(small):
     with pytest.raises(ValueError, match="a minute"):
         next(iter(streamed(*small, np.zeros(61 * 16_000, np.float32))))
+
+
+def test_a_diarizer_is_scored_on_the_encoder_that_it_was_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Seen(Exception):
+        pass
+
+    def look(diarizer: DiarizerNetwork, encoder: MelEncoder, samples: np.ndarray) -> None:
+        raise Seen(encoder.sha256())
+
+    folder = tmp_path / "audio" / "ravdess"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "a.wav", voice_like(1.0, 1), 16_000)
+    columns = "corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split"
+    (tmp_path / "audio" / "manifest.csv").write_text(f"{columns}\nravdess,a.wav,en,r1,f,happy,normal,,1.0,test\n")
+    monkeypatch.setattr(speed, "streamed", look)
+    with pytest.raises(Seen, match=str(read_config(builtin_checkpoint("diarizer")).encoder_sha256)):
+        speed.evaluate_streaming(tmp_path)
