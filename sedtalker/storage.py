@@ -255,7 +255,7 @@ UNREADABLE = (
     RuntimeError, OverflowError, SyntaxError, TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What ``zipfile`` and numpy raise on damaged archives, and parsers of plain data on what is in them."""
-MOST_BYTES = 4 << 30
+MOST_BYTES = 2 << 30
 """What an archive may hold unpacked, unless its reader says otherwise."""
 MOST_ARRAYS = 4096
 """How many arrays an archive may hold."""
