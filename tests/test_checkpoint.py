@@ -92,6 +92,6 @@ def test_a_config_that_is_not_text_and_missing_weights_are_one_line(tmp_path: Pa
     with pytest.raises(InputError, match="is missing"):
         weights_sha256(tmp_path / "c")
     (tmp_path / "c" / "config.json").write_text("{}", encoding="utf-16")
-    with pytest.raises(InputError, match=r"config\.json: not (text|valid JSON)"):
+    with pytest.raises(InputError, match=r"config\.json is not valid"):
         read_config(tmp_path / "c")
     assert not is_checkpoint(tmp_path / "c")

@@ -76,7 +76,9 @@ def _pieces(pipe: BinaryIO, layout: SampleFormat, held: bytes) -> Iterator[NDArr
         if whole:
             samples = np.frombuffer(held[:whole], layout.dtype)
             scale = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max) + 1.0
-            yield bounded(samples.reshape(-1, layout.channels).astype(np.float32) / np.float32(scale)).mean(1)
+            with np.errstate(invalid="ignore"):  # what is no number is silenced
+                scaled = samples.reshape(-1, layout.channels).astype(np.float32) / np.float32(scale)
+            yield bounded(scaled).mean(1)
             held = held[whole:]
         if not data:
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import os
 import shutil
@@ -22,7 +21,6 @@ from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError, extra
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analyse
 
-log = logging.getLogger(__name__)
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the hub's library is imported, which is later
 
 TIMEOUT = 10.0
@@ -66,7 +64,6 @@ def load_pretrained(loader: Any, name: str, revision: str | None = None, *, fetc
             raise InputError(f"{where}: the model cannot be loaded: {_reason(error)}") from None
     if not fetch:
         raise NotHere(f"{where}: not on this machine")
-    log.warning(f"{where} is not on this machine: the Hugging Face hub is asked for it")
     _check_reach(name, revision, where)
     try:
         return load(local=False)

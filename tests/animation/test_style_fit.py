@@ -107,7 +107,7 @@ def test_each_refusal_of_a_style_says_why(text: str, message: str) -> None:
                                      '{"format": "sedtalker-style", "style": {"rounding": "x"}}'])  # fmt: skip
 def test_other_files_are_no_styles(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
-    with pytest.raises(InputError, match=r"no style file|is no number"):
+    with pytest.raises(InputError, match=r"no style file|is no number|not valid JSON"):
         read_style(tmp_path / "a.json")
 
 

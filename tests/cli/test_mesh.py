@@ -164,7 +164,7 @@ def test_a_ball_is_no_face_from_any_side(tmp_path: Path) -> None:
         (["register", str(HEAD), "--rig", "{}/none.npz", "-o", "{}/a.sedface", "-q"], "no such rig"),
         (
             ["register", str(HEAD), "--landmarks", "{}/none.json", "-o", "{}/a.sedface", "-q"],
-            "no such file of landmarks",
+            "none.json: no such file",
         ),
         (["register", str(HEAD), "--head", "2", "-o", "{}/a.sedface", "-q"], "there is no head 2"),
     ],

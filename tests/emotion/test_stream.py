@@ -134,5 +134,5 @@ def test_an_empty_stream_and_sound_that_is_no_number(small):
 
 @pytest.mark.parametrize(("look_ahead", "hop"), [(0.01, 0.32), (-0.5, 0.32), (0.5, 0.0), (0.5, 0.33)])
 def test_times_off_the_grid_are_refused(small, look_ahead, hop):
-    with pytest.raises(InputError, match="give a multiple"):
+    with pytest.raises(InputError, match=r"give a multiple|give 0 to 60 s"):
         DiarizerStream(*small, look_ahead=look_ahead, hop=hop)

@@ -89,7 +89,7 @@ def test_a_list_of_segments_is_an_emotion(server, wav):
         ('{"gain": {"hair": 1.5}}', "hair"),
         ('{"gain": {"jawOpen": 9}}', "gain"),
         ('{"emotion": [{"start": 0, "end": 1, "label": "bored"}]}', "bored"),
-        ("[" * 100_000, "not valid JSON"),
+        ("[" * 100_000, "nested more than 100 levels deep"),
     ],
 )
 def test_options_that_cannot_be_used_are_one_line(server, wav, options, said):
