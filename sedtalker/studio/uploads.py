@@ -16,7 +16,7 @@ from sedtalker.errors import InputError
 from sedtalker.reading import parse_json
 
 LONGEST_NAME = 120
-"""Characters that are kept of a file's name."""
+"""Bytes that are kept of a file's name."""
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -88,8 +88,10 @@ def plain_name(given: str) -> str:
     """A file name without folders and signs that a system could not take; its ending stays."""
     name = Path(given.replace("\\", "/")).name
     name = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in name).strip(" .")
-    stem, suffix = Path(name).stem, Path(name).suffix
-    return f"{stem[: LONGEST_NAME - len(suffix)]}{suffix[:20]}" or "upload"
+    stem, suffix = Path(name).stem, Path(name).suffix[:20]
+    room = LONGEST_NAME - len(suffix.encode("utf-8", "replace"))  # systems count bytes
+    kept = stem.encode("utf-8", "replace")[:room].decode("utf-8", "ignore")
+    return f"{kept}{suffix}" or "upload"
 
 
 @contextmanager

@@ -149,6 +149,7 @@ def test_the_page_plays_what_the_networks_read(tmp_path, rate, channels, expecte
         ("..", "upload"),
         ("a\0b\n?.wav", "a_b__.wav"),
         ("x" * 500 + ".wav", "x" * 116 + ".wav"),
+        ("é" * 500 + ".wav", "é" * 58 + ".wav"),
     ],
 )
 def test_names_of_files_stay_in_their_folder(given, name):
