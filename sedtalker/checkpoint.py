@@ -102,6 +102,18 @@ def read_config(folder: Path) -> CheckpointConfig:
         raise InputError(f"{folder}: config.json is not valid: {where}: {first['msg']}") from None
 
 
+def read_card(folder: Path) -> str:
+    """The model card of a checkpoint.
+
+    Raises:
+        InputError: there is none, or it is not text.
+    """
+    try:
+        return (folder / "README.md").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{folder}: README.md, the model card, is missing or not UTF-8") from None
+
+
 def is_checkpoint(folder: Path) -> bool:
     """Whether a folder's ``config.json`` is one of ours, and not that of a ``transformers`` model."""
     try:
@@ -270,10 +282,7 @@ def convert_weights(source: Path, target: Path, like: Path | None = None) -> dic
             f"{expected.get(name, 'absent')} ({len(wrong)} such)"
         )
     note = f"\n## Origin\nWeights converted from `{source.name}`. The metrics above are not theirs.\n"
-    try:
-        card = (like / "README.md").read_text(encoding="utf-8") + note
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{like}: README.md, the model card, is missing or not UTF-8") from None
+    card = read_card(like) + note
     unknown = {"metrics": {}, "held_out": {}, "trained_on": [f"unknown: converted from {source.name}"]}
     changed = config.model_copy(update=unknown)
     write_checkpoint(target, changed, tensors, card)

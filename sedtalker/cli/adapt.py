@@ -21,16 +21,8 @@ from sedtalker.cli.console import (
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sedtalker.batch.inputs import Item
+    from sedtalker.batch.adaptation import Report
     from sedtalker.emotion.adaptation import Fit
-    from sedtalker.emotion.adaptation_report import Report, SpokenRecording
-    from sedtalker.emotion.diarizer import Diarizer
-    from sedtalker.progress import Hook
-
-LABEL = "label"
-"""Column of a table with the category of each recording, for the report alone."""
 
 
 @fail_clearly
@@ -56,6 +48,7 @@ def adapt(
     """
     if (output.exists() and not output.is_dir()) or (output.is_dir() and any(output.iterdir()) and not force):
         raise InputError(f"{output} exists; use --force to overwrite")
+    from sedtalker.batch.adaptation import LABEL, check_labels, read_recordings, report_adaptation
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.manifest import MANIFESTS
     from sedtalker.batch.settings import Settings
@@ -63,12 +56,11 @@ def adapt(
     tables = any(Path(given).suffix.lower() in MANIFESTS for given in inputs)
     items = find_items(inputs, output, Settings(), pattern or (), (LABEL,) if tables else ())
     check_labels(items)
-    from sedtalker.emotion.adaptation_report import report_adaptation
     from sedtalker.nn import torch_threads
 
     diarizer = o.open_diarizer(model, encoder, 1.0, device)
     with ShownProgress(progress, quiet) as shown:
-        read = read_speech(diarizer, items, max_seconds, shown.hook)
+        read = read_recordings(diarizer, items, max_seconds, shown.hook)
         made = diarizer.adapt_to([piece for recording in read for piece in recording.speech], strength)
         with torch_threads(1):
             report = report_adaptation(diarizer.network, read, strength)
@@ -79,28 +71,6 @@ def adapt(
     else:
         print(described(made.fit, report))
         print(output)
-
-
-def check_labels(items: Sequence[Item]) -> None:
-    """Raise ``InputError`` where a label of a table is no category."""
-    from sedtalker.emotion.track import CATEGORIES
-
-    for item in items:
-        label = item.columns.get(LABEL)
-        if label is not None and label not in CATEGORIES:
-            raise InputError(f"{item.audio}: the label '{label}' is none of {', '.join(CATEGORIES)}")
-
-
-def read_speech(diarizer: Diarizer, items: Sequence[Item], max_seconds: float, hook: Hook) -> list[SpokenRecording]:
-    """The speech of every recording, with its label."""
-    from sedtalker.emotion.adaptation_report import SpokenRecording
-    from sedtalker.progress import counted
-
-    read = []
-    for item in counted(items, hook, "reading the recordings", len(items)):
-        speech = diarizer.speech(item.audio, max_seconds=max_seconds)
-        read.append(SpokenRecording(tuple(speech), item.columns.get(LABEL)))
-    return read
 
 
 def described(fit: Fit, report: Report) -> str:

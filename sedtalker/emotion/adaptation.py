@@ -102,8 +102,7 @@ def fit_of(network: DiarizerNetwork, speech: Sequence[Speech], strength: float =
     halves = [adapted(network, speech[k::2] or speech, strength) for k in range(2)]
     answers = [torch.stack([log_posterior(half, piece).argmax() for piece in speech]) for half in halves]
     same = float((answers[0] == answers[1]).float().mean())
-    known = network.scale != 1.0
-    apart = ((_usual(speech).to(network.mean) - network.mean) * network.scale)[known]
+    apart = ((_usual(speech).to(network.mean) - network.mean) * network.scale)[network.known]
     return Fit(len(speech), sum(p.seconds for p in speech), same, float(apart.square().mean().sqrt()))
 
 
@@ -124,9 +123,9 @@ def check_fit(fit: Fit, agreement: float = AGREEMENT) -> None:
         )
 
 
-def log_posterior(network: DiarizerNetwork, piece: Speech) -> Tensor:
-    """The mean log-posterior (C,) of a piece of speech."""
-    scores = network(piece.rows.to(network.mean))
+def log_posterior(network: DiarizerNetwork, *pieces: Speech) -> Tensor:
+    """The mean log-posterior (C,) of speech, each second of it counting alike."""
+    scores = network(torch.cat([piece.rows for piece in pieces]).to(network.mean))
     return average_posterior(scores.logits, network.config.temperature).clamp_min(1e-9).log().mean(0)
 
 

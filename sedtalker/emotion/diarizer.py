@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, as_audio
-from sedtalker.checkpoint import builtin_checkpoint, read_config, write_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint, read_card, read_config, write_checkpoint
 from sedtalker.emotion.adaptation import STRENGTH, Fit, Speech, adapted, adapted_card, check_fit, fit_of, speech_of
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
 from sedtalker.emotion.functionals import Voice
@@ -252,7 +252,7 @@ class Diarizer:
         config = read_config(self.folder)
         if self.fit is not None:  # figures of other recordings are no longer its own
             config = config.model_copy(update={"metrics": {}, "held_out": {}})
-        card = (self.folder / "README.md").read_text(encoding="utf-8")
+        card = read_card(self.folder)
         card = card if self.fit is None else adapted_card(card, self.fit)
         write_checkpoint(Path(folder), config, self.network.state_dict(), card)
 

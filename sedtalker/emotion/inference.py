@@ -160,7 +160,7 @@ def unfamiliarity(diarizer: DiarizerNetwork, features: SpeechFeatures) -> float:
     for emotional and read speech of other corpora, more than 1 for animals, machines and words on bad telephones.
     0 where the network does not know its training data, or nobody speaks.
     """
-    known = (diarizer.scale != 1.0) | (diarizer.mean != 0.0)
+    known = diarizer.known
     if not known.any() or not features.speech.any():
         return 0.0
     rows, _ = diarizer.describe(_window(diarizer, features, slice(0, round(WINDOW_SECONDS * features.clock.rate))))
@@ -175,14 +175,9 @@ def described(diarizer: DiarizerNetwork, features: SpeechFeatures) -> Iterator[t
     Raises:
         InputError: the features are those of another encoder.
     """
-    _check_encoder(diarizer, features)
-    step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
-    margin = -(-diarizer.context // ROW) * ROW
-    for start in range(0, len(features), step):
-        first = max(0, start - margin)
-        rows, _ = diarizer.describe(_window(diarizer, features, slice(first, start + step + margin)))
-        lead, count = (start - first) // ROW, -(-(min(start + step, len(features)) - start) // ROW)
-        yield rows[0, lead : lead + count]
+    for keep, first, batch in _windows(diarizer, features):
+        rows, _ = diarizer.describe(batch)
+        yield rows[0, (keep.start - first) // ROW : -(-(keep.stop - first) // ROW)]
 
 
 def frame_emotions(
@@ -200,19 +195,14 @@ def emotion_steps(
     diarizer: DiarizerNetwork, features: SpeechFeatures, voice: Voice | None = None, since: int = 0
 ) -> Steps[FrameEmotions]:
     """``frame_emotions`` with its calls of the network handed out."""
-    _check_encoder(diarizer, features)
-    step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
-    margin = -(-diarizer.context // ROW) * ROW
     posteriors, intensities, boundaries = [], [], []
-    for start in range(since // step * step, len(features), step):
-        first, begin = max(0, start - margin), max(start, since)
-        part = slice(first, start + step + margin)
-        given = tuple(x for x in _window(diarizer, features, part) if x is not None)
-        estimate = FrameEstimate(*(yield Call(_estimated, given, (diarizer, _Same(voice), begin - first))))
-        keep = slice(0, min(start + step, len(features)) - begin)
-        posteriors.append(estimate.log_posterior[0, keep].exp().cpu())
-        intensities.append(estimate.intensity[0, keep].cpu())
-        boundaries.append(estimate.boundary[0, keep].cpu())
+    for keep, first, batch in _windows(diarizer, features, since):
+        given = tuple(x for x in batch if x is not None)
+        estimate = FrameEstimate(*(yield Call(_estimated, given, (diarizer, _Same(voice), keep.start - first))))
+        count = keep.stop - keep.start
+        posteriors.append(estimate.log_posterior[0, :count].exp().cpu())
+        intensities.append(estimate.intensity[0, :count].cpu())
+        boundaries.append(estimate.boundary[0, :count].cpu())
     speech = speech_activity(features.prosody[:, 0], features.prosody[:, 2], features.clock.rate)
     posterior, intensity, boundary = (torch.cat(parts).numpy() for parts in (posteriors, intensities, boundaries))
     return FrameEmotions(posterior, intensity, speech[since:], boundary)
@@ -242,6 +232,24 @@ def _estimated(
     *hidden, diarizer, same, since = rest
     batch = FrameBatch(mel, prosody, speech, valid, *hidden)
     return tuple(diarizer.frames(batch, same.voice, since))
+
+
+def _windows(
+    diarizer: DiarizerNetwork, features: SpeechFeatures, since: int = 0
+) -> Iterator[tuple[range, int, FrameBatch]]:
+    """A minute after the other from frame ``since`` on: its frames, the first frame that the network sees with them
+    (they overlap by its receptive field), and what it sees.
+
+    Raises:
+        InputError: the features are those of another encoder.
+    """
+    _check_encoder(diarizer, features)
+    step = round(WINDOW_SECONDS * features.clock.rate) // ROW * ROW
+    margin = -(-diarizer.context // ROW) * ROW
+    for start in range(since // step * step, len(features), step):
+        first, last = max(0, start - margin), start + step
+        frames = range(max(start, since), min(last, len(features)))
+        yield frames, first, _window(diarizer, features, slice(first, last + margin))
 
 
 def _check_encoder(diarizer: DiarizerNetwork, features: SpeechFeatures) -> None:

@@ -155,6 +155,11 @@ class DiarizerNetwork(nn.Module):
         return self.config.layer_channels or self.config.hidden_channels
 
     @property
+    def known(self) -> Tensor:
+        """Which functionals (F,) have a mean and a deviation of training."""
+        return (self.scale != 1.0) | (self.mean != 0.0)
+
+    @property
     def context(self) -> int:
         """Frames at 50 Hz that an output depends on, on either side: the longest window twice halved, and edges."""
         return round(max(self.config.windows) * FRAME_CLOCK.rate) + 4 * ROW

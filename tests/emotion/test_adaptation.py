@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import torch
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import read_config
 from sedtalker.emotion.adaptation import Fit, Speech, adapted, check_fit, fit_of, log_posterior, speech_of
-from sedtalker.emotion.adaptation_report import SpokenRecording, adapted_without, report_adaptation
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, functional_count
 from sedtalker.errors import InputError
@@ -78,22 +76,6 @@ def test_the_fit_tells_how_far_and_how_sure(network: DiarizerNetwork) -> None:
     assert near.distance < 0.2
     assert far.distance == pytest.approx(1.5, abs=0.1)  # 3 times the scale
     assert near.agreement > 0.8
-
-
-def test_a_report_judges_each_recording_without_it(network: DiarizerNetwork) -> None:
-    """With two recordings of which one lies far off, each is judged by a network that knows only the other."""
-    read = [SpokenRecording((piece,)) for piece in (*spoken(network, 1, 6), *spoken(network, 1, 7, away=5.0))]
-    first, second = adapted_without(network, read, 1.0)
-    assert torch.allclose(first.mean, read[1].speech[0].rows.mean(0), atol=1e-5)
-    assert torch.allclose(second.mean, read[0].speech[0].rows.mean(0), atol=1e-5)
-    labels = network.config.labels
-    marked = [replace(one, label=labels[k % 2]) for k, one in enumerate(read)]
-    report = report_adaptation(network, [*marked, SpokenRecording(())], 1.0)
-    assert report.recordings == (3, 2)
-    assert report.labelled == 2
-    assert report.recall_before in (0.0, 0.5, 1.0)
-    assert sum(report.before.values()) == pytest.approx(1.0)
-    assert report_adaptation(network, read, 1.0).recall_after is None
 
 
 @pytest.fixture(scope="module")

@@ -165,8 +165,7 @@ def figures_of_corpus(
 def clip_scores(network: DiarizerNetwork, clips: Sequence[Sequence[Speech]]) -> NDArray[np.float64]:
     """Mean log-posterior (N, C) of clips in ``CATEGORIES``."""
     order = [network.config.labels.index(label) for label in CATEGORIES]
-    rows = [torch.stack([log_posterior(network, piece) for piece in pieces]).mean(0) for pieces in clips]
-    return torch.stack(rows)[:, order].double().cpu().numpy()
+    return torch.stack([log_posterior(network, *pieces) for pieces in clips])[:, order].double().cpu().numpy()
 
 
 def _angry_as_happy(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:

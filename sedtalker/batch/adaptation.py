@@ -1,4 +1,4 @@
-"""What an adaptation changes: answers before and after, and recall where the recordings have labels."""
+"""Recordings that a diarizer is adapted to, and what that changes: answers, and recall where they have labels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sedtalker.batch.inputs import Item
 from sedtalker.emotion.adaptation import Speech, adapted, log_posterior
+from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.progress import Hook, counted, no_progress
 
+LABEL = "label"
+"""Column of a table with the category of each recording, for the report alone."""
 FOLDS = 5
 """Parts of the labelled recordings, each scored by a diarizer that was adapted to the others."""
 
@@ -27,6 +35,28 @@ class SpokenRecording:
 
     speech: tuple[Speech, ...]
     label: str | None = None
+
+
+def read_recordings(
+    diarizer: Diarizer, items: Sequence[Item], max_seconds: float, hook: Hook = no_progress
+) -> list[SpokenRecording]:
+    """The speech of every recording, with its label.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    return [
+        SpokenRecording(tuple(diarizer.speech(item.audio, max_seconds=max_seconds)), item.columns.get(LABEL))
+        for item in counted(items, hook, "reading the recordings", len(items))
+    ]
+
+
+def check_labels(items: Sequence[Item]) -> None:
+    """Raise ``InputError`` where a label of a table is no category."""
+    for item in items:
+        label = item.columns.get(LABEL)
+        if label is not None and label not in CATEGORIES:
+            raise InputError(f"{item.audio}: the label '{label}' is none of {', '.join(CATEGORIES)}")
 
 
 @dataclass(frozen=True)
@@ -65,8 +95,8 @@ def report_adaptation(network: DiarizerNetwork, recordings: Iterable[SpokenRecor
         _shares(before, labels),
         _shares(after, labels),
         len(known),
-        _recall(truth, before[known]) if known else None,
-        _recall(truth, after[known]) if known else None,
+        unweighted_average_recall(truth, before[known], len(labels)) if known else None,
+        unweighted_average_recall(truth, after[known], len(labels)) if known else None,
     )
 
 
@@ -84,17 +114,9 @@ def adapted_without(
 
 def answers(networks: Sequence[DiarizerNetwork], recordings: Sequence[SpokenRecording]) -> NDArray[np.int64]:
     """The most probable category of each recording, by its network."""
-    found = []
-    for network, recording in zip(networks, recordings, strict=True):
-        scores = torch.stack([log_posterior(network, piece) for piece in recording.speech])
-        seconds = torch.tensor([piece.seconds for piece in recording.speech])
-        found.append(int((scores * seconds[:, None]).sum(0).argmax()))
-    return np.array(found, dtype=np.int64)
+    pairs = zip(networks, recordings, strict=True)
+    return np.array([int(log_posterior(network, *one.speech).argmax()) for network, one in pairs], dtype=np.int64)
 
 
 def _shares(found: NDArray[np.int64], labels: Sequence[str]) -> dict[str, float]:
     return {label: float(np.mean(found == k)) if len(found) else 0.0 for k, label in enumerate(labels)}
-
-
-def _recall(truth: NDArray[np.int64], found: NDArray[np.int64]) -> float:
-    return float(np.mean([np.mean(found[truth == k] == k) for k in np.unique(truth)]))

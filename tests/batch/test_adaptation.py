@@ -1,0 +1,32 @@
+"""Reports of adaptations: every recording is judged without itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sedtalker.batch.adaptation import SpokenRecording, adapted_without, report_adaptation
+from sedtalker.emotion.adaptation import Speech
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
+
+
+def test_a_report_judges_each_recording_without_it() -> None:
+    """With two recordings of which one lies far off, each is judged by a network that knows only the other."""
+    torch.manual_seed(0)
+    network = DiarizerNetwork(DiarizerConfig(hidden_channels=4, windows=(0.5, 2.0), width=16, members=2)).eval()
+    network.mean += torch.randn(network.mean.shape)
+    near, far = (network.mean + torch.randn(20, functional_count(network.config)) + away for away in (0.0, 5.0))
+    read = [SpokenRecording((Speech(rows),)) for rows in (near, far)]
+    first, second = adapted_without(network, read, 1.0)
+    assert torch.allclose(first.mean, read[1].speech[0].rows.mean(0), atol=1e-5)
+    assert torch.allclose(second.mean, read[0].speech[0].rows.mean(0), atol=1e-5)
+    labels = network.config.labels
+    marked = [replace(one, label=labels[k % 2]) for k, one in enumerate(read)]
+    report = report_adaptation(network, [*marked, SpokenRecording(())], 1.0)
+    assert report.recordings == (3, 2)
+    assert report.labelled == 2
+    assert report.recall_before in (0.0, 0.5, 1.0)
+    assert sum(report.before.values()) == pytest.approx(1.0)
+    assert report_adaptation(network, read, 1.0).recall_after is None
