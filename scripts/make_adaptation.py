@@ -10,13 +10,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from measured_page import between_marks
+
 from sedtalker.emotion.plot import write_figure
 from sedtalker.training.evaluation.adaptation import adaptation_table, corpora_of
 
 ROOT = Path(__file__).parents[1]
 """Of the repository."""
-MARK = "<!-- figures: scripts/make_adaptation.py -->"
-"""Before and after the figures in the page."""
 
 
 def text(metrics: Mapping[str, float]) -> str:
@@ -56,9 +56,7 @@ def main() -> None:
     """Write the page and the plot."""
     metrics = json.loads((ROOT / "docs/adaptation.json").read_text(encoding="utf-8"))
     page = ROOT / "docs/adapt.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(MARK)
-    after = rest.partition(MARK)[2] if MARK in rest else rest
-    page.write_text(f"{before}{MARK}\n\n{text(metrics)}\n{MARK}{after}", encoding="utf-8")
+    page.write_text(between_marks(page.read_text(encoding="utf-8"), "adaptation", text(metrics)), encoding="utf-8")
     plot(metrics, ROOT / "docs/images/adaptation.png")
 
 

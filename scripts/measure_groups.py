@@ -9,20 +9,17 @@ the age, sex, race and ethnicity that its authors publish. Other corpora: never 
 
 from __future__ import annotations
 
-import argparse
 import csv
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from measured_page import between_marks, measured
 from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
-from sedtalker.cli.console import ShownProgress
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.track import CATEGORIES
@@ -30,7 +27,7 @@ from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook, counted
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.layer_features import clips_of
-from sedtalker.training.corpora.manifest import Clip, find_data, read_manifest
+from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.transfer_recipe import read_vote_table
 from sedtalker.training.evaluation.clips import clip_posterior
 from sedtalker.training.evaluation.intervals import bootstrap_interval
@@ -262,25 +259,14 @@ TABLES: dict[str, Callable[[Sequence[Mapping[str, Any]]], str]] = {
 def with_tables(text: str, found: Mapping[str, Any]) -> str:
     """A page with its tables written anew between their marks."""
     for name, table in TABLES.items():
-        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
-        start, stop = text.index(begin) + len(begin), text.index(end)
-        text = text[:start] + "\n" + table(found[name]) + "\n" + text[stop:]
+        text = between_marks(text, name, table(found[name]))
     return text
 
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of the training data")
-    parser.add_argument("--page", action="store_true", help="only write the tables into the page")
-    arguments = parser.parse_args()
-    store, page = DOCS / "groups.json", DOCS / "responsible-use.md"
-    if not arguments.page:
-        torch.set_num_threads(1)
-        with ShownProgress() as shown:
-            found = measure(find_data(arguments.data), shown.hook)
-        store.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    found = json.loads(store.read_text(encoding="utf-8"))
+    page = DOCS / "responsible-use.md"
+    found = measured(__doc__, DOCS / "groups.json", measure)
     page.write_text(with_tables(page.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from measured_page import between_marks
 from numpy.typing import NDArray
 
 from sedtalker.animation.decoder import Decoder
@@ -52,8 +53,6 @@ WAITS = (
     (0.5, 0.16),
 )
 """Look-ahead and hop, seconds."""
-BEGIN, END = "<!-- look-ahead: begin -->\n", "<!-- look-ahead: end -->\n"
-"""Marks of the table in a page."""
 COLUMNS = ("lip_r", "lip_width_r", "lip_gain", "closure_rate", "false_closure_rate")
 """Of ``lip_metrics``, as recorded."""
 
@@ -132,9 +131,8 @@ def main() -> None:
     assert isinstance(decoder, Decoder)
     made = table(read_corpus(arguments.data, encoder, arguments.every), encoder, decoder)
     if arguments.page is not None:
-        text = arguments.page.read_text(encoding="utf-8")
-        start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-        arguments.page.write_text(text[:start] + made + text[end:], encoding="utf-8")
+        page = between_marks(arguments.page.read_text(encoding="utf-8"), "look-ahead", made)
+        arguments.page.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measured_page import between_marks
 
 from sedtalker import Animation, Animator, Face
 from sedtalker.render import frame_head, load_lighting
@@ -33,8 +34,6 @@ ROOT = Path(__file__).parents[1]
 """Of the repository."""
 PAGE = ROOT / "docs/video.md"
 """The page whose table is written."""
-MARK = "<!-- figures: scripts/measure_renderer.py -->"
-"""Where the table begins in it."""
 BEFORE = "e1eb4a0"
 """The last commit with the renderer before."""
 STAGES = {
@@ -215,9 +214,7 @@ def write_table(figures: dict[str, Any]) -> None:
     rows.append(f"| PSNR against the truth, dB | {' | '.join(format(one['psnr'], '.2f') for one in heads)} |")
     rates = [figures[head]["fps"][which] for head in ("sample", "builtin") for which in ("before", "now")]
     rows.append(f"| video on {figures['cores']} cores, frames/s | {' | '.join(format(r, '.1f') for r in rates)} |")
-    text = PAGE.read_text()
-    start, end = text.index(MARK) + len(MARK), text.index("<!-- end of figures -->")
-    PAGE.write_text(text[:start] + "\n\n" + "\n".join(rows) + "\n\n" + text[end:])
+    PAGE.write_text(between_marks(PAGE.read_text(), "renderer", "\n".join(rows)))
 
 
 def report(name: str, figures: dict[str, Any]) -> None:

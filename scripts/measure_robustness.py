@@ -9,8 +9,6 @@ noise and the same room at every strength, so that the rows compare.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,13 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
+from measured_page import between_marks, measured
 from numpy.typing import NDArray
 
 from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint
-from sedtalker.cli.console import ShownProgress
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.plot import write_figure
@@ -38,7 +35,7 @@ from sedtalker.speech.encoder import Encoder
 from sedtalker.training.corpora.augmentation import Samples, noise_files
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.layer_features import clips_of
-from sedtalker.training.corpora.manifest import Clip, find_data, read_manifest
+from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.clips import clip_posterior
 from sedtalker.training.evaluation.intervals import bootstrap_interval
@@ -57,8 +54,6 @@ SENTENCES, TALKERS = 30, 14
 """Test sentences of the tracked talker, every other one, and clips of unseen talkers, in the order of their names."""
 CLEAN = ("clean", "")
 """The kind and strength of recordings as they are."""
-BEGIN, END = "<!-- robustness: begin -->\n", "<!-- robustness: end -->\n"
-"""Marks of the table in the page."""
 CURVES = (
     {"uar_held_out": ("recall, held-out speakers", "o-"), "uar_unseen": ("recall, unseen corpora", "s--")},
     {
@@ -308,8 +303,7 @@ def sizes(found: Mapping[str, Any]) -> str:
 
 def with_table(text: str, found: Mapping[str, Any]) -> str:
     """The page with its table written anew between the marks."""
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return f"{text[:start]}\n{sizes(found)}\n{table(found['rows'])}\n{text[end:]}"
+    return between_marks(text, "robustness", f"{sizes(found)}\n{table(found['rows'])}")
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -340,17 +334,8 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of the training data")
-    parser.add_argument("--page", action="store_true", help="only write the page and the figure")
-    arguments = parser.parse_args()
-    store, page = DOCS / "robustness.json", DOCS / "robustness.md"
-    if not arguments.page:
-        torch.set_num_threads(1)
-        with ShownProgress() as shown:
-            found = measure(find_data(arguments.data), shown.hook)
-        store.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    found = json.loads(store.read_text(encoding="utf-8"))
+    page = DOCS / "robustness.md"
+    found = measured(__doc__, DOCS / "robustness.json", measure)
     page.write_text(with_table(page.read_text(encoding="utf-8"), found), encoding="utf-8")
     draw(found["rows"], DOCS / "images" / "robustness.png")
 

@@ -94,6 +94,8 @@ def scripts_named(page: Path) -> Iterator[tuple[Path, set[str]]]:
 def test_scripts_have_the_options_that_they_are_given(page: Path) -> None:
     for script, options in scripts_named(page):
         code = script.read_text(encoding="utf-8")
+        beside = [other for other in (ROOT / "scripts").glob("*.py") if f"from {other.stem} import" in code]
+        code += "".join(other.read_text(encoding="utf-8") for other in beside)
         assert {option for option in options if f'"{option}"' not in code} == set(), script.name
 
 
