@@ -55,15 +55,16 @@ TRANSFERS = {"transfer": "diarizer", "transfer_whisper_base": "whisper-base"}
 CLIPS = 200
 """Clips of each corpus that are scored."""
 ENCODER_RUN = (
-    "5,500 steps of 24 crops of 4 s, 147 h of speech presented, in an hour and a half of one core. Each crop was\n"
-    "presented three times, from a store that was renewed; `experiment=emotion_encoder` draws new ones instead."
+    "4,600 steps of 24 crops of 4 s in an hour of one core, beginning with the layers of the encoder before, which\n"
+    "read centred log-mels (5,500 steps). Each crop was presented three times, from a store that was renewed;\n"
+    "`experiment=emotion_encoder` draws new ones instead, and begins at random."
 )
 """How the shipped emotion encoder was trained."""
 HEADS_RUN = (
-    "Three runs of the recipe of `sedtalker train experiment=transfer_diarizer`, two perceptrons each: on CREMA-D\n"
-    "without the copies in loud noise and in rooms, the same with bursts of EmoGator, and on CREMA-D with all copies.\n"
-    "Constants fitted on corpora never trained on are in the logits: neutral 0.1, happy -0.7, sad 0.3, angry 0.1,\n"
-    "disgust 0.25."
+    "Two runs of the recipe of `sedtalker train experiment=transfer_diarizer`, two perceptrons each: on CREMA-D and\n"
+    "bursts of EmoGator without the copies in loud noise and in rooms, and on CREMA-D with them.\n"
+    "Constants fitted on corpora never trained on are in the logits: neutral 0.1, happy -0.6, sad 0.2, angry -0.1,\n"
+    "fear -0.1, disgust 0.4."
 )
 """How the shipped diarizer was trained."""
 WHISPER_HEADS_RUN = (

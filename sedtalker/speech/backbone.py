@@ -183,14 +183,8 @@ class Backbone:
 
         Neighbouring windows share 2 s on each side, so attention sees at least that much context everywhere.
         """
-        mel, prosody, speech = analyse(torch.from_numpy(audio.samples))
-        return SpeechFeatures(
-            clock=FRAME_CLOCK,
-            hidden=hidden_vectors(self, audio.samples, len(mel) // 2),
-            mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
-            prosody=prosody.unflatten(0, (-1, 2)).mean(1).numpy(),
-            speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
-        )
+        analysis = analyse(torch.from_numpy(audio.samples))
+        return analysis.features(hidden_vectors(self, audio.samples, len(analysis.mel) // 2))
 
 
 def load_backbone(config: BackboneConfig, fetch: bool = True) -> Backbone:

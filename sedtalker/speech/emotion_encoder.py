@@ -1,10 +1,12 @@
-"""The speech encoder of the emotion diarizer: centred log-mels in, one hidden vector every 20 ms out.
+"""The speech encoder of the emotion diarizer: log-mels in, one hidden vector every 20 ms out.
 
 Residual dilated convolutions at 25 Hz. The receptive field is finite (``context``), so long recordings run in windows
 whose result equals one pass, and a stream can be encoded as it arrives.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -52,13 +54,17 @@ class EncoderBlock(nn.Module):
 
 
 class EmotionEncoder(nn.Module):
-    """Centred log-mels (B, 2T, 80) at 100 Hz to hidden vectors (B, T, D) at 50 Hz."""
+    """Log-mels (B, 2T, 80) at 100 Hz and a fixed level to hidden vectors (B, T, D) at 50 Hz."""
 
     grid = GRID
+    centred: ClassVar[bool] = False
+    """It reads log-mels as they are: the long-term spectrum of a voice tells of emotion too."""
+    reference: Tensor
 
     def __init__(self, config: EmotionEncoderConfig | None = None):
         super().__init__()
         self.config = config = config or EmotionEncoderConfig()
+        self.register_buffer("reference", torch.zeros(MEL_BANDS))
         self.stem = nn.Conv1d(MEL_BANDS, config.stem_channels, 4, stride=2, padding=1)
         self.down = nn.Conv1d(config.stem_channels, config.width, 4, stride=2, padding=1)
         self.blocks = nn.ModuleList(
@@ -76,7 +82,7 @@ class EmotionEncoder(nn.Module):
         """Hidden vectors (B, ceil(T / 2), D) at 25 Hz of log-mels (B, 2T, 80) at 100 Hz."""
         missing = -mel.shape[1] % (2 * GRID)
         mel = torch.cat([mel, mel[:, -1:].expand(-1, missing, -1)], 1) if missing else mel
-        x = F.gelu(self.down(F.gelu(self.stem(MEL_SCALE * mel.transpose(1, 2)))))
+        x = F.gelu(self.down(F.gelu(self.stem(MEL_SCALE * (mel - self.reference).transpose(1, 2)))))
         for block in self.blocks:
             x = block(x)
         hidden: Tensor = self.project(self.norm(x)).transpose(1, 2)

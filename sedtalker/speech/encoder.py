@@ -1,6 +1,6 @@
 """Speech encoders: a recording in, one hidden vector every 20 ms out.
 
-The built-in one reads centred log-mels: a stride-2 convolution and residual dilated convolutions. A hidden vector sees
+That of the lips reads centred log-mels: a stride-2 convolution and residual dilated convolutions. A hidden vector sees
 ``SpeechEncoder.context`` frames on either side, so windows of a long recording give what one pass gives.
 ``open_encoder`` opens it, or a model of the Hugging Face hub in its place.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import torch
@@ -40,6 +40,7 @@ from sedtalker.speech.features import (
     WINDOW_SECONDS,
     SpeechFeatures,
     analyse,
+    centre_bands,
 )
 from sedtalker.speech.whisper import LAYERS, WhisperEncoder
 
@@ -70,6 +71,9 @@ class SpeechEncoder(nn.Module):
 
     Heads for phones, mouth motion and prosody serve training.
     """
+
+    centred: ClassVar[bool] = True
+    """It reads log-mels without the mean of each band."""
 
     def __init__(self, config: SpeechEncoderConfig | None = None):
         super().__init__()
@@ -208,20 +212,15 @@ class MelEncoder:
     def __call__(self, audio: Audio) -> SpeechFeatures:
         """Features of a recording, encoded in overlapping windows of 30 s; equal to one pass within 1e-4."""
         device = next(self.network.parameters()).device
-        mel, track, speech = analyse(torch.from_numpy(audio.samples))
-        count, step, margin = len(mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), self.network.context
+        analysis = analyse(torch.from_numpy(audio.samples))
+        count, step, margin = len(analysis.mel) // 2, int(WINDOW_SECONDS * FRAME_CLOCK.rate), self.network.context
         hidden = torch.empty(count, self.channels)
         for start in range(0, count, step):
             first = max(0, start - margin)
-            part = mel[None, 2 * first : 2 * (start + step + margin)].to(device)
+            part = analysis.mel[None, 2 * first : 2 * (start + step + margin)]
+            part = (centre_bands(part, analysis.means) if self.network.centred else part).to(device)
             hidden[start : start + step] = self.network(part)[0, start - first : start - first + step].cpu()
-        return SpeechFeatures(
-            clock=FRAME_CLOCK,
-            hidden=hidden.numpy(),
-            mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
-            prosody=track.unflatten(0, (-1, 2)).mean(1).numpy(),
-            speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
-        )
+        return analysis.features(hidden.numpy())
 
 
 class EncoderPair:

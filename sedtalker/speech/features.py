@@ -74,20 +74,29 @@ PROSODY_CHANNELS = ("log_energy", "log_f0", "voicing", "spectral_tilt")
 """Columns of the prosody tracks, see ``prosody``."""
 
 
-@lru_cache(maxsize=2)
-def mel_filters(fft_length: int = FFT_LENGTH) -> Tensor:
-    """(M, F) triangular filters of Slaney's Auditory Toolbox (1998), of equal area, 0 to 8 kHz.
+def mel_edges() -> NDArray[np.float64]:
+    """Edges (M + 2,) of the mel bands in Hz: band k rises from the k-th to the next and falls to the one after.
 
-    The scale is linear below 1 kHz (3 mels are 200 Hz) and logarithmic above (27 mels are a factor of 6.4). The shipped
-    weights depend on every bit: these are the values of ``librosa.filters.mel``, without its dependencies.
+    Slaney's Auditory Toolbox (1998): linear below 1 kHz (3 mels are 200 Hz), logarithmic above (27 mels are a factor of
+    6.4), 0 to 8 kHz.
     """
     hertz_a_mel, corner, log_step = 200.0 / 3, 1000.0, np.log(6.4) / 27.0
     corner_mel = corner / hertz_a_mel
     highest = corner_mel + np.log(SAMPLE_RATE / 2 / corner) / log_step
     mels = np.linspace(0.0, highest, MEL_BANDS + 2)
-    edges = hertz_a_mel * mels
+    edges: NDArray[np.float64] = hertz_a_mel * mels
     above = mels >= corner_mel
     edges[above] = corner * np.exp(log_step * (mels[above] - corner_mel))
+    return edges
+
+
+@lru_cache(maxsize=2)
+def mel_filters(fft_length: int = FFT_LENGTH) -> Tensor:
+    """(M, F) triangular filters of equal area between ``mel_edges``.
+
+    The shipped weights depend on every bit: these are the values of ``librosa.filters.mel``, without its dependencies.
+    """
+    edges = mel_edges()
     ramps = np.subtract.outer(edges, np.fft.rfftfreq(fft_length, 1.0 / SAMPLE_RATE))
     width = np.diff(edges)[:, None]
     weights = np.maximum(0.0, np.minimum(-ramps[:-2] / width[:-1], ramps[2:] / width[1:])).astype(np.float32)
@@ -235,14 +244,18 @@ def speech_threshold(quiet: Tensor, loud: Tensor) -> Tensor:
     return torch.maximum(loud - 6.9, quiet + 1.6).minimum(loud - 2.3)
 
 
-def centre_bands(mel: Tensor, mask: Tensor) -> Tensor:
-    """Log-mels minus each band's mean over the masked frames (all frames where the mask is empty), clamped to ±8.
-
-    Takes the microphone and the level out; the variance stays. (B, T, 80) and (B, T) → (B, T, 80).
-    """
+def band_means(mel: Tensor, mask: Tensor) -> Tensor:
+    """Mean (B, 80) of log-mels (B, T, 80) over the frames of a mask (B, T); over all frames where it is empty."""
     weight = torch.where(mask.any(1, keepdim=True), mask, torch.ones_like(mask)).to(mel.dtype)[..., None]
-    mean = (mel * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
-    return (mel - mean).clamp_(-8.0, 8.0)
+    return (mel * weight).sum(1) / weight.sum(1)
+
+
+def centre_bands(mel: Tensor, means: Tensor) -> Tensor:
+    """Log-mels (…, T, 80) minus the mean of each band (80,), clamped to ±8.
+
+    Takes the microphone and the level out; the variance stays.
+    """
+    return (mel - means).clamp_(-8.0, 8.0)
 
 
 # --- A whole recording.
@@ -279,8 +292,42 @@ class SpeechFeatures:
         return SpeechFeatures(clock, self.hidden[part], self.mel[part], self.prosody[part], self.speech[part])
 
 
-def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Centred log-mel (2T, 80), prosody (2T, 4) and speech mask (2T,) of one recording (N,), window by window.
+class Analysis(NamedTuple):
+    """A recording before any network.
+
+    Attributes:
+        mel: (2T, 80) log-mels at the level of ``level_gain``.
+        means: (80,) of the log-mels of its speech.
+        prosody: (2T, 4), see ``PROSODY_CHANNELS``.
+        speech: (2T,) bool, loud enough to be speech.
+    """
+
+    mel: Tensor
+    means: Tensor
+    prosody: Tensor
+    speech: Tensor
+
+    @property
+    def centred(self) -> Tensor:
+        """(2T, 80) log-mels without the microphone, see ``centre_bands``."""
+        return centre_bands(self.mel, self.means)
+
+    def features(self, hidden: NDArray[np.float32]) -> SpeechFeatures:
+        """With hidden vectors (T, D) of the same recording: what the other networks read."""
+        mel = torch.cat(
+            [centre_bands(part, self.means).unflatten(0, (-1, 2)).mean(1) for part in self.mel.split(MINUTE)]
+        )
+        return SpeechFeatures(
+            clock=FRAME_CLOCK,
+            hidden=hidden,
+            mel=mel.numpy(),
+            prosody=self.prosody.unflatten(0, (-1, 2)).mean(1).numpy(),
+            speech=self.speech.unflatten(0, (-1, 2)).any(1).numpy(),
+        )
+
+
+def analyse(samples: Tensor) -> Analysis:
+    """Log-mels, prosody and speech mask of one recording (N,), window by window.
 
     The level is fixed over the whole recording first. Windows overlap by the analysis window, so the result does not
     depend on them.
@@ -295,7 +342,7 @@ def analyse(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         mel[place : place + step] = log_mel(part)[0, lead : lead + step]
         track[place : place + step] = prosody(part)[0, lead : lead + step]
     speech = speech_mask(mel[None])[0]
-    return centre_bands(mel[None], speech[None])[0], track, speech
+    return Analysis(mel, band_means(mel[None], speech[None])[0], track, speech)
 
 
 def _gain(samples: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ from sedtalker.speech.features import (
     WINDOW_LENGTH,
     PitchFrames,
     SpeechFeatures,
+    centre_bands,
     frame_rms,
     gain_of,
     mel_power,
@@ -165,7 +166,7 @@ BEFORE = PITCH_WINDOW // 2 - HOP_LENGTH // 2
 SILENT = 1e-12
 """Added to an RMS before its logarithm."""
 STALE = 0.005
-"""Hidden vectors are computed anew once the centre of any band has moved by this much (natural log) since."""
+"""Hidden vectors are computed anew once the centre of a band, or the level, has moved by this much (natural log)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +209,7 @@ class EncoderStream:
         self.rms, self.mel = torch.zeros(0), torch.zeros(0, MEL_BANDS)
         self.pitch = PitchFrames(*(part[:0] for part in pitch_frames(torch.zeros(1, PITCH_WINDOW))))
         self.hidden = torch.zeros(0, encoder.channels if encoder is not None else 0)
-        self.centre = torch.zeros(MEL_BANDS)
+        self.standing = torch.zeros(MEL_BANDS)
         self.refreshed: int | None = None
         """Frames before the newest that are encoded anew when the centre has moved; None: all that are kept."""
         self.rms_history, self.level_history, self.energy_history = (LevelHistogram() for _ in range(3))
@@ -240,14 +241,14 @@ class EncoderStream:
         tracks = _pairs(prosody_tracks(self.pitch, gain)).mean(1)
         loudness = smooth_level(torch.logsumexp(mel, -1)[None])[0]
         level = without_gain(loudness.numpy(), MEL_BANDS * LOG_FLOOR, gain)
-        speech, centre = self._speech(mel, level, gain)
+        speech, means = self._speech(mel, level, gain)
         energy = without_gain(activity_level(tracks[:, 0].numpy(), FRAME_CLOCK.rate), ENERGY_FLOOR, gain)
         recent_energy = energy[(self.counted - self.first) // 2 :]
-        mel = (mel - centre).clamp(-8.0, 8.0)
+        centred = centre_bands(mel, means)
         features = SpeechFeatures(
             clock=FrameClock(FRAME_CLOCK.rate, FRAME_CLOCK.offset + self.first / 2 / FRAME_CLOCK.rate),
-            hidden=(yield from self._encode(mel, centre - 2 * np.log(gain), known)),
-            mel=_pairs(mel).mean(1).numpy(),
+            hidden=(yield from self._encode(mel, centred, means, gain, known)),
+            mel=_pairs(centred).mean(1).numpy(),
             prosody=tracks.numpy(),
             speech=_pairs(speech).any(1).numpy(),
         )
@@ -255,7 +256,7 @@ class EncoderStream:
         if self.newest is not None and since is not None:
             first = since - self.first // 2
             newest = features.part(first, max(0, len(features) - delay - first))
-            newest = replace(newest, hidden=(yield from self._encode_newest(mel, first, len(newest))))
+            newest = replace(newest, hidden=(yield from self._encode_newest(centred, first, len(newest))))
         scale = partial(with_gain, floor=ENERGY_FLOOR, gain=gain)
         overall = quantile_with(self.energy_history, recent_energy, LOUD, scale)
         latest = StreamedFeatures(features, self.first // 2, self.first // 2 + len(mel) // 2, overall, newest)
@@ -296,15 +297,22 @@ class EncoderStream:
         mean = (torch.from_numpy(total) + mel[new:][chosen].double().sum(0)) / (count + int(chosen.sum()))
         return speech, mean.to(mel.dtype)
 
-    def _encode(self, mel: Tensor, centre: Tensor, known: int) -> Steps[NDArray[np.float32]]:
+    def _encode(
+        self, mel: Tensor, centred: Tensor, means: Tensor, gain: float, known: int
+    ) -> Steps[NDArray[np.float32]]:
         """Hidden vectors of the kept frames; ``known`` analysis frames were certain before."""
         if self.encoder is None:
             return np.zeros((len(mel) // 2, 0), np.float32)
+        # what the whole stream so far changes in the frames that the encoder reads: their centre, or their level
+        if self.encoder.network.centred:
+            mel, standing = centred, means - 2 * np.log(gain)
+        else:
+            standing = torch.full((MEL_BANDS,), 2 * np.log(gain))
         context = self.encoder.context
         done = max(0, (known - self.first) // 2 - context)
         done -= done % getattr(self.encoder.network, "grid", 1)  # frames that share a hidden vector stay together
-        if not done or float((centre - self.centre).abs().max()) > STALE:
-            self.centre, done = centre, 0 if self.refreshed is None else max(0, done - self.refreshed)
+        if not done or float((standing - self.standing).abs().max()) > STALE:
+            self.standing, done = standing, 0 if self.refreshed is None else max(0, done - self.refreshed)
         start = max(0, done - context)
         fresh = yield from _encoded(self.encoder, mel[2 * start :], done - start, len(mel) // 2 - done)
         self.hidden = torch.cat([self.hidden[:done], fresh])
@@ -343,7 +351,7 @@ def _measured(narrow: Tensor, wide: Tensor) -> tuple[Tensor, ...]:
 
 
 def _encoded(encoder: MelEncoder, mel: Tensor, first: int, count: int) -> Steps[Tensor]:
-    """Hidden vectors (count, D) of centred log-mels (2T, 80) from frame ``first`` on."""
+    """Hidden vectors (count, D) of log-mels (2T, 80), centred or not, from frame ``first`` on."""
     device = next(encoder.network.parameters()).device
     (hidden,) = yield Call(_hidden, (mel[None].to(device),), (encoder.network, first, count))
     return hidden[0].cpu()

@@ -145,12 +145,5 @@ class WhisperEncoder:
     def __call__(self, audio: Audio) -> SpeechFeatures:
         """Features of a recording."""
         samples = torch.from_numpy(audio.samples)
-        mel, prosody, speech = analyse(samples)
         hidden = layer_frames(self.model, samples.to(next(self.model.parameters()).device), self.layers)
-        return SpeechFeatures(
-            clock=FRAME_CLOCK,
-            hidden=hidden.float().cpu().numpy(),
-            mel=mel.unflatten(0, (-1, 2)).mean(1).numpy(),
-            prosody=prosody.unflatten(0, (-1, 2)).mean(1).numpy(),
-            speech=speech.unflatten(0, (-1, 2)).any(1).numpy(),
-        )
+        return analyse(samples).features(hidden.float().cpu().numpy())

@@ -22,7 +22,7 @@ def test_a_longer_one_begins_like_a_shorter_one() -> None:
 
 
 def test_it_is_taken_for_speech_with_pauses() -> None:
-    _, prosody, _ = analyse(torch.from_numpy(speech_like(12.0)))
+    prosody = analyse(torch.from_numpy(speech_like(12.0))).prosody
     found = spans(speech_activity(prosody[:, 0].numpy(), prosody[:, 2].numpy(), 100.0), 100.0)
     spoken = sum(end - start for start, end in found)
     assert 0.5 * PHRASE / (PHRASE + PAUSE) < spoken / 12.0 < 1.0

@@ -30,9 +30,9 @@ from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import DEGRADED, TransferAugmenter, TransferRecipe
 
-FORMAT = 3
+FORMAT = 4
 """Version of the cached arrays; another one makes them anew."""
-ARRAYS = ("mel", "prosody", "speech", "teacher", "starts")
+ARRAYS = ("mel", "means", "prosody", "speech", "teacher", "starts")
 """Arrays of ``LayerFeatures`` that are kept on disk; the last one marks the end of a build."""
 TRAINING_NOISES = ("rain", "sea-waves", "dog-bark", "clock-tick", "fire-crackling", "person-sneeze")
 """Kinds of ESC-10 used in training; helicopter, chainsaw, rooster and crying baby are for tests."""
@@ -53,7 +53,8 @@ class LayerFeatures:
     """Recordings one after another; recording i owns frames ``starts[i]:starts[i + 1]`` of 20 ms.
 
     Attributes:
-        mel: (2 · frames, 80) float16 centred log-mels.
+        mel: (2 · frames, 80) float16 log-mels at a fixed level.
+        means: (R, 80) float32 of the log-mels of each recording's speech.
         prosody: (frames, 4) float16.
         speech: (frames,) bool.
         starts: (R + 1,) int64.
@@ -61,6 +62,7 @@ class LayerFeatures:
     """
 
     mel: NDArray[np.float16]
+    means: NDArray[np.float32]
     prosody: NDArray[np.float16]
     speech: NDArray[np.bool_]
     starts: NDArray[np.int64]
@@ -236,11 +238,12 @@ def open_layer_features(
 
 def _analysed(samples: Tensor, teacher: Teacher | None) -> dict[str, NDArray[Any]]:
     """What one recording adds to the arrays."""
-    mel, prosody, speech = analyse(samples)
+    found = analyse(samples)
     item: dict[str, NDArray[Any]] = {
-        "mel": mel.half().numpy(),
-        "prosody": prosody.unflatten(0, (-1, 2)).mean(1).half().numpy(),
-        "speech": speech.unflatten(0, (-1, 2)).any(1).numpy(),
-        "starts": np.array([len(mel) // 2], np.int64),
+        "mel": found.mel.half().numpy(),
+        "means": found.means[None].numpy(),
+        "prosody": found.prosody.unflatten(0, (-1, 2)).mean(1).half().numpy(),
+        "speech": found.speech.unflatten(0, (-1, 2)).any(1).numpy(),
+        "starts": np.array([len(found.mel) // 2], np.int64),
     }
     return item if teacher is None else item | {"teacher": teacher(samples).half().numpy()}

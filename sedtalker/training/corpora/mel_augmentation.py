@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from sedtalker.speech.features import MEL_BANDS
+from sedtalker.speech.features import LOG_FLOOR, LOUD, MEL_BANDS, mel_edges
 
 Mels = NDArray[np.float32]
-"""Natural-log mels (n, 80) at 100 Hz, centred."""
+"""Natural-log mels (n, 80) at 100 Hz, the mean of each band over speech taken out."""
 BANDS = np.arange(MEL_BANDS)
 """Numbers of the bands."""
 LARGEST = 9.0
 """Centred log-mels are clipped to this, either way."""
 FEWEST = 20
 """Frames of speech that a crop is centred on; with fewer, on all its frames."""
+LOG_WIDTHS = np.log((mel_edges()[2:] - mel_edges()[:-2]) / 2)
+"""Logarithm of the bands' widths in Hz: a band holds the mean power between its edges."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,11 @@ class MelRecipe:
 
     warped: float = 0.6
     """Chance of another voice: bands are read at another scale."""
-    warp: float = 0.09
+    warp: float = 0.11
     """Deviation of the logarithm of that scale."""
     stretched: float = 0.6
     """Chance of another rate."""
-    stretch: float = 0.14
+    stretch: float = 0.16
     """Deviation of the logarithm of the rate."""
     noise: float = 0.55
     """Chance of a background."""
@@ -48,6 +50,16 @@ class MelRecipe:
     """Chance of reverberation."""
     microphone: float = 0.5
     """Chance of what is left of a microphone after centring."""
+    own_channel: float = 0.75
+    """Chance of a crop's own long-term spectrum; otherwise it has that of another recording."""
+    equaliser: float = 0.6
+    """Chance of a smooth change of that spectrum."""
+    equaliser_deviation: float = 1.4
+    """Largest deviation of that change at its seven knots, nepers of power."""
+    level_deviation: float = 0.5
+    """Of the level that crops are brought to, nepers of power: that of whole recordings varies as much."""
+    reversed: float = 0.06
+    """Chance of a crop that runs backwards: other sequences of sounds than the corpora's languages have."""
 
     def draw_rate(self, rng: np.random.Generator) -> float:
         """Frames of the clip to a frame of the crop."""
@@ -86,6 +98,29 @@ class MelRecipe:
             x = x + _spectrum(rng, 5, 0.25)
         return x.astype(np.float32)
 
+    def channel(
+        self,
+        mel: Mels,
+        speech: NDArray[np.bool_],
+        spectrum: NDArray[np.floating],
+        level: float,
+        rng: np.random.Generator,
+    ) -> Mels:
+        """A centred crop in a room of its own again, at a fixed level.
+
+        Args:
+            mel: (n, 80) from ``degrade``.
+            speech: (n,) where there is speech.
+            spectrum: (80,) long-term log-mels, of the crop's recording or of another.
+            level: ``loudness`` of the result, but for a little.
+            rng: of the draws.
+        """
+        x = mel + spectrum
+        if rng.random() < self.equaliser:
+            x = x + _spectrum(rng, 7, rng.uniform(0.0, self.equaliser_deviation))
+        x = x + level + rng.normal(0.0, self.level_deviation) - loudness(x, speech)
+        return np.logaddexp(x, np.log(LOG_FLOOR)).astype(np.float32)
+
     def _add_background(self, x: NDArray[np.float64], other: Mels, rng: np.random.Generator) -> NDArray[np.float64]:
         shape = _spectrum(rng, 6, 1.6) - rng.uniform(0.0, 0.04) * BANDS * rng.random()
         if rng.random() < self.talker:
@@ -93,6 +128,12 @@ class MelRecipe:
         else:
             background = shape + 0.7 * rng.standard_normal(x.shape)
         return np.logaddexp(x, background - rng.uniform(*self.snr))
+
+
+def loudness(mel: NDArray[np.floating], speech: NDArray[np.bool_]) -> float:
+    """Power of the loud frames of speech (95th percentile) of log-mels (n, 80), natural logarithm."""
+    spoken = mel[speech] if speech.sum() > FEWEST else mel
+    return float(np.quantile(np.logaddexp.reduce(spoken + LOG_WIDTHS, axis=-1), LOUD))
 
 
 def _spectrum(rng: np.random.Generator, knots: int, deviation: float) -> NDArray[np.float64]:

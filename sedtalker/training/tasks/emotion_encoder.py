@@ -1,6 +1,6 @@
 """Training of the emotion encoder: it imitates layers 2 and 3 of Whisper-base on the very log-mels that it reads.
 
-Student and teacher read the same centred, degraded crop, so what is learned is a function, and every new crop is a new
+Student and teacher read the same degraded crop, so what is learned is a function, and every new crop is a new
 example of it (function matching: Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and
 consistent"). What the teacher's frames say of their place in its window is taken off. Distances between crops are
 measured in the metric in which crops of the teacher have unit covariance: emotion sits in directions of small variance.
@@ -22,10 +22,9 @@ from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook
 from sedtalker.speech.emotion_encoder import GRID, EmotionEncoder, EmotionEncoderConfig
-from sedtalker.speech.features import MEL_BANDS, analyse, level_gain
-from sedtalker.speech.whisper import FLOOR, batch_layer_outputs, whisper_mel
+from sedtalker.speech.features import MEL_BANDS
+from sedtalker.speech.whisper import FLOOR, batch_layer_outputs
 from sedtalker.training.cards import fill_card
-from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
     clips_of,
@@ -34,7 +33,7 @@ from sedtalker.training.corpora.layer_features import (
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.corpora.mel_augmentation import MelRecipe, Mels, resample_frames
+from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, Mels, loudness, resample_frames
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask
@@ -42,7 +41,7 @@ from sedtalker.training.task import Batch, PreparedTask
 MEASURED_BATCHES = 30
 """Batches drawn to measure the mean, the projection and the metric of the teacher's vectors."""
 MEASURED_CLIPS = 200
-"""Clips whose mean spectrum is the one that centred log-mels are given for the teacher."""
+"""Clips whose level is measured: crops are brought to it."""
 FEWEST_FRAMES = 12
 """Frames of speech at 25 Hz that a crop needs for its mean to be compared."""
 VALID_CLIPS = 160
@@ -50,9 +49,12 @@ VALID_CLIPS = 160
 FIRST_POSITION = 50
 """Of the crop in the teacher's table of positions."""
 NATURAL_TO_WHISPER = np.log10(np.e) / 4
-"""Whisper's log-mels are a quarter of decadic logarithms."""
+"""Whisper's log-mels are a quarter of decadic logarithms, plus 1."""
 PAUSE = 0.35
 """Chance of a pause before the next clip of a crop."""
+
+Spectrum = NDArray[np.float32]
+"""Long-term log-mels (80,)."""
 
 
 class EmotionEncoderTaskConfig(BaseModel):
@@ -125,12 +127,22 @@ class EmotionEncoderTask(PreparedTask):
         first = next(iter(c.corpora))
         valid = clips_of(every, first, "valid")[: c.most_clips or VALID_CLIPS]
         self.valid = open_layer_features(valid, 0, augmenter, self.cache, None, hook)
-        self._measure(hook)
+        self._measure()
 
-    def _measure(self, hook: Hook) -> None:
-        """The spectrum that crops are given, and mean, projection, deviation and metric of the teacher's vectors."""
+    def _measure(self) -> None:
+        """Mean spectrum and level of the clips; mean, projection, deviation and metric of the teacher's vectors."""
         rng = np.random.default_rng(0)
-        self.reference = self._reference(rng, hook)
+        self.spectra = {name: self.stores[name, self.config.copies[0]].means for name in self.clips}
+        self.reference = torch.from_numpy(np.mean([means.mean(0) for means in self.spectra.values()], axis=0))
+        levels = []
+        for _ in range(MEASURED_CLIPS):
+            name = list(self.clips)[int(rng.integers(len(self.clips)))]
+            mel, speech, spectrum = self._clip(name, int(rng.integers(len(self.clips[name]))), rng)
+            if speech.any():
+                levels.append(loudness(mel + spectrum, speech))
+        if not levels:
+            raise InputError("the training data hold no clip with speech")
+        self.level = float(np.median(levels))
         drawn = [self._crops(rng) for _ in range(MEASURED_BATCHES)]
         spoken = torch.cat([speech for _, speech in drawn])
         layers = torch.cat([self._encode(mel) for mel, _ in drawn])
@@ -148,24 +160,10 @@ class EmotionEncoderTask(PreparedTask):
         metric = directions * (values + self.config.shrinkage * values.mean()) ** -0.5
         self.metric = torch.from_numpy(metric.astype(np.float32))
 
-    def _reference(self, rng: np.random.Generator, hook: Hook) -> Tensor:
-        """Mean of Whisper's log-mels (80,) over the speech of some clips: centred log-mels lack it."""
-        every = [clip.path for found in self.clips.values() for clip in found]
-        chosen = [every[i] for i in sorted(rng.choice(len(every), min(MEASURED_CLIPS, len(every)), replace=False))]
-        store, means = WaveformStore.open(chosen, self.cache, hook), []
-        for index in range(len(store)):
-            samples = torch.from_numpy(np.array(store[index], np.float32))
-            speech = analyse(samples)[2]
-            mel = whisper_mel(samples * level_gain(samples[None])[0])
-            count = min(mel.shape[1], len(speech))
-            if speech[:count].any():
-                means.append(mel[:, :count][:, speech[:count]].mean(1))
-        return torch.stack(means).mean(0)
-
     @torch.no_grad()
     def _encode(self, mel: Tensor) -> Tensor:
-        """The teacher's layers (B, T, L) at 25 Hz of centred log-mels (B, 4T, 80)."""
-        given = mel * NATURAL_TO_WHISPER + self.reference.to(mel)
+        """The teacher's layers (B, T, L) at 25 Hz of log-mels (B, 4T, 80)."""
+        given = mel * NATURAL_TO_WHISPER + 1.0
         given = given.clamp_min((FLOOR + 4) / 4).transpose(1, 2)
         self.teacher.to(str(mel.device))
         with torch.autocast(mel.device.type, torch.bfloat16):
@@ -174,7 +172,9 @@ class EmotionEncoderTask(PreparedTask):
 
     def build(self) -> nn.Module:
         """A freshly initialised encoder."""
-        return EmotionEncoder(self.config.model)
+        encoder = EmotionEncoder(self.config.model)
+        encoder.reference.copy_(self.reference)
+        return encoder
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops: ``mel`` (B, 4T, 80), ``speech`` (B, T), 1 where there is speech, at 25 Hz."""
@@ -187,16 +187,17 @@ class EmotionEncoderTask(PreparedTask):
         return int(self.config.seconds * 100) // (2 * GRID) * 2 * GRID
 
     def _crops(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        drawn = [self._crop(rng) for _ in range(self.config.crops)]
-        mels = [
-            self.recipe.degrade(mel, speech, drawn[(i + 1) % len(drawn)][0], rng)
-            for i, (mel, speech) in enumerate(drawn)
-        ]
-        speech = torch.from_numpy(np.stack([s for _, s in drawn])).unflatten(1, (-1, 2 * GRID)).any(2).float()
+        drawn, mels = [self._crop(rng) for _ in range(self.config.crops)], []
+        for index, (mel, speech, spectrum) in enumerate(drawn):
+            degraded = self.recipe.degrade(mel, speech, drawn[(index + 1) % len(drawn)][0], rng)
+            mels.append(self.recipe.channel(degraded, speech, spectrum, self.level, rng))
+        spoken = torch.from_numpy(np.stack([speech for _, speech, _ in drawn]))
+        speech = spoken.unflatten(1, (-1, 2 * GRID)).any(2).float()
         return torch.from_numpy(np.stack(mels)), speech
 
-    def _crop(self, rng: np.random.Generator) -> tuple[Mels, NDArray[np.bool_]]:
-        """Clips of one talker one after another, with pauses: log-mels (4T, 80) and where there is speech (4T,)."""
+    def _crop(self, rng: np.random.Generator) -> tuple[Mels, NDArray[np.bool_], Spectrum]:
+        """Clips of one talker with pauses between them: centred log-mels (4T, 80), where there is speech (4T,), and
+        the spectrum (80,) to give them."""
         count = self._length
         rate = self.recipe.draw_rate(rng)
         needed = int(np.ceil(count * rate)) + 2
@@ -205,9 +206,10 @@ class EmotionEncoderTask(PreparedTask):
         clips = self.clips[name]
         index = int(rng.integers(len(clips)))
         same = self.talkers[name, clips[index].speaker]
+        spectrum = self._spectrum(name, index, rng)
         parts, length = [], 0
         while length < needed + 100:
-            mel, speech = self._clip(name, index, rng)
+            mel, speech, _ = self._clip(name, index, rng)
             parts.append((mel, speech))
             if rng.random() < PAUSE:
                 pause = int(rng.integers(10, 100))
@@ -218,15 +220,26 @@ class EmotionEncoderTask(PreparedTask):
         mel, speech = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
         first = int(rng.integers(len(mel) - needed + 1))
         mel, speech = mel[first : first + needed], speech[first : first + needed]
+        if rng.random() < self.recipe.reversed:
+            mel, speech = mel[::-1], speech[::-1]
         kept = speech[np.minimum((np.arange(count) * rate).astype(int), needed - 1)]
-        return self.recipe.voice(resample_frames(mel, rate, count), rng), kept
+        return self.recipe.voice(resample_frames(mel, rate, count), rng), kept, spectrum
 
-    def _clip(self, name: str, index: int, rng: np.random.Generator) -> tuple[Mels, NDArray[np.bool_]]:
-        """One copy of a clip at 100 Hz."""
+    def _spectrum(self, name: str, index: int, rng: np.random.Generator) -> Spectrum:
+        """Long-term log-mels (80,) of a clip, or of another one of any corpus."""
+        if rng.random() < self.recipe.own_channel:
+            return self.spectra[name][index]
+        means = self.spectra[list(self.spectra)[int(rng.integers(len(self.spectra)))]]
+        return means[int(rng.integers(len(means)))]
+
+    def _clip(self, name: str, index: int, rng: np.random.Generator) -> tuple[Mels, NDArray[np.bool_], Spectrum]:
+        """One copy of a clip at 100 Hz: centred log-mels, where there is speech, and its long-term spectrum."""
         copy = self.config.copies[int(rng.integers(len(self.config.copies)))]
         store: LayerFeatures = self.stores[name, copy]
         first, last = int(store.starts[index]), int(store.starts[index + 1])
-        return np.asarray(store.mel[2 * first : 2 * last], np.float32), np.repeat(store.speech[first:last], 2)
+        means = np.asarray(store.means[index])
+        mel = np.asarray(store.mel[2 * first : 2 * last], np.float32) - means
+        return mel.clip(-LARGEST, LARGEST), np.repeat(store.speech[first:last], 2), means
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Frames, crop means and crop deviations of the teacher."""

@@ -30,6 +30,7 @@ from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.emotion_encoder import EmotionEncoder
 from sedtalker.speech.encoder import load_emotion_network
+from sedtalker.speech.features import centre_bands
 from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.layer_features import (
     TEACHER,
@@ -167,8 +168,9 @@ def describe_clips(
             hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))[None]
         else:
             hidden = encoder(mel)
+        centred = centre_bands(mel, torch.from_numpy(np.array(features.means[index])))
         batch = FrameBatch(
-            mel=mel.unflatten(1, (-1, 2)).mean(2),
+            mel=centred.unflatten(1, (-1, 2)).mean(2),
             prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
             speech=speech,
             valid=torch.ones_like(speech),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, resample_frames
+from sedtalker.training.corpora.mel_augmentation import LARGEST, MelRecipe, loudness, resample_frames
 
 NOTHING = MelRecipe(warped=0, stretched=0, noise=0, narrow=0, room=0, microphone=0)
 
@@ -56,3 +56,23 @@ def test_background_covers_quiet_frames_more_than_loud_ones() -> None:
         mel.astype(np.float32), np.zeros(60, bool), crop(1), np.random.default_rng(1)
     )
     assert loud[30:].mean() - loud[:30].mean() < 9.0
+
+
+def test_a_channel_brings_a_crop_to_the_level() -> None:
+    mel, speech, rng = crop(), np.arange(60) < 40, np.random.default_rng(0)
+    spectrum = np.linspace(-1.0, -4.0, 80)
+    plain = replace(MelRecipe(), equaliser=0.0, level_deviation=0.0)
+    out = plain.channel(mel, speech, spectrum, 5.0, rng)
+    assert out.dtype == np.float32
+    assert loudness(out, speech) == pytest.approx(5.0, abs=0.01)
+    assert out - mel == pytest.approx(np.broadcast_to(spectrum + (out - mel - spectrum).mean(), out.shape), abs=0.05)
+    again = plain.channel(mel + 3.0, speech, spectrum, 5.0, rng)  # louder or not, the same
+    assert again == pytest.approx(out, abs=1e-3)
+
+
+def test_an_equaliser_changes_the_spectrum_and_not_the_level() -> None:
+    mel, speech = crop(), np.ones(60, bool)
+    always = replace(MelRecipe(), equaliser=1.0, level_deviation=0.0)
+    one, two = (always.channel(mel, speech, np.full(80, -6.0), 5.0, np.random.default_rng(s)) for s in (1, 2))
+    assert np.abs((one - two).mean(0)).max() > 0.2
+    assert loudness(one, speech) == pytest.approx(loudness(two, speech), abs=0.02)
