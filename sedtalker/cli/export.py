@@ -18,6 +18,7 @@ from sedtalker.cli.console import (
     say,
     write_json,
 )
+from sedtalker.cli.names import open_map
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export as write
 from sedtalker.export.formats import export_formats, parse_formats
@@ -71,6 +72,9 @@ def export(
         Targets,
         typer.Option(help="Blend shapes of GLB and USD: at most 32, the 52 of ARKit, or all with correctives."),
     ] = "few",
+    names: Annotated[
+        str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")
+    ] = None,
     points: Annotated[
         bool, typer.Option("--points", help="USD: every vertex at every frame, no blend shapes.")
     ] = False,
@@ -91,7 +95,7 @@ def export(
     animation = find_animation(animation)
     check_sound(audio)
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
-    options: dict[str, Any] = {"targets": targets, "points": points, "metres": metres}
+    options: dict[str, Any] = {"targets": targets, "points": points, "metres": metres, "names": open_map(names)}
     written: list[dict[str, Any]] = []
     files = [stem + row.suffix for row in rows]
     with OutputFolder(folder, files, force) as results, ShownProgress(progress, quiet) as shown:

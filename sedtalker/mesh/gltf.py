@@ -174,9 +174,7 @@ def _add_node(
         _paint(file, block, triangles, attributes.COLOR_0, material)
 
 
-def _normals(
-    file: GltfFile, attributes: Any, place: NDArray[np.float64], count: int
-) -> NDArray[np.float64] | None:
+def _normals(file: GltfFile, attributes: Any, place: NDArray[np.float64], count: int) -> NDArray[np.float64] | None:
     """Normals (V, 3) in the scene, of any length; None where the file has none."""
     if attributes.NORMAL is None:
         return None

@@ -24,7 +24,14 @@ class _Material:
     bump: float = 1.0
 
 
-_MAPS = {"map_kd": "colour", "map_d": "opacity", "norm": "normal", "map_kn": "normal", "map_bump": "bump", "bump": "bump"}
+_MAPS = {
+    "map_kd": "colour",
+    "map_d": "opacity",
+    "norm": "normal",
+    "map_kn": "normal",
+    "map_bump": "bump",
+    "bump": "bump",
+}
 """Keywords, in lower case, that name pictures, and what they hold. ``norm`` and ``map_Kn`` are extensions."""
 _BLUE = 0.6
 """Mean of the blue channel above which a bump map is a normal map: exporters write both as ``map_Bump``."""
@@ -66,7 +73,7 @@ def read_libraries(path: Path, libraries: Iterable[str]) -> dict[str, Material]:
 
 
 def with_opacity(colour: bytes | None, mask: bytes) -> bytes | None:
-    """A PNG of the picture ``colour`` (white without one) that is as opaque as ``mask``; None where they are no pictures.
+    """A PNG of the picture ``colour`` (white without one), as opaque as ``mask``; None where they are no pictures.
 
     The opacity is the mask's own transparency, or its lightness where it has none.
     """

@@ -64,7 +64,7 @@ def split_vertices(mesh: Mesh, uvs: bool = False) -> tuple[Ints, Ints, Ints, Flo
         assert mesh.polygon_uvs is not None
         chart[:] = mesh.polygon_uvs.astype(np.int64) + 1
     keys = np.stack([mesh.polygon_vertices.astype(np.int64), smooth, chart], axis=1)
-    distinct, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    distinct, which = np.unique(keys, axis=0, return_inverse=True)
     # The first key of each vertex keeps its number.
     owners, kept = np.unique(distinct[:, 0], return_index=True)
     slot = np.full(len(distinct), -1, dtype=np.int64)

@@ -87,9 +87,7 @@ class Buffers:
         find_peaks(self.depth, self.extent, self.pixels, self.peaks, top, bottom)
         cover(screen, triangles, one_sided, others, *arguments, True, top, bottom)
 
-    def order(
-        self, screen: NDArray[np.float64], triangles: Ints, one_sided: Mask, whole: Mask
-    ) -> tuple[Ints, Ints]:
+    def order(self, screen: NDArray[np.float64], triangles: Ints, one_sided: Mask, whole: Mask) -> tuple[Ints, Ints]:
         """Of the triangles ``whole`` (T,) those that are seen, and the others."""
         every = np.flatnonzero(whole).astype(np.int32)
         self.draw(screen, triangles, one_sided, every, every[:0], 0, len(self.ids))

@@ -18,7 +18,6 @@ from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.fragments import dim, shade, spread
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import Behind
-from sedtalker.render.sides import sides_of
 from sedtalker.render.shading import (
     Image,
     backdrop,
@@ -29,6 +28,7 @@ from sedtalker.render.shading import (
     pack,
     tap_table,
 )
+from sedtalker.render.sides import sides_of
 from sedtalker.render.textures import cover_cut, tangents, textures_of
 
 SHADOW_SIZE = 400

@@ -6,7 +6,6 @@ it asks for X libraries, and a background of floats (integers would be divided b
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -221,12 +220,12 @@ def _texture(pyrender: Any, picture: bytes | None, cutoff: float | None = None) 
         pixels[..., 3] = np.where(pixels[..., 3] >= 255 * cutoff, 255, 0)
     if pixels[..., 3].min() == 255:
         pixels = pixels[..., :3]
-    return pyrender.Texture(source=Pictures.fromarray(pixels), source_channels="RGB" if pixels.shape[2] == 3 else "RGBA")
+    return pyrender.Texture(
+        source=Pictures.fromarray(pixels), source_channels="RGB" if pixels.shape[2] == 3 else "RGBA"
+    )
 
 
-def _piece(
-    pyrender: Any, rows: Floats, triangles: Ints, surface: Any, tint: Floats, places: Floats | None
-) -> _Piece:
+def _piece(pyrender: Any, rows: Floats, triangles: Ints, surface: Any, tint: Floats, places: Floats | None) -> _Piece:
     used, local = np.unique(triangles, return_inverse=True)
     at = None if places is None else places[used]
     piece = _Piece(None, used, tint, surface.baseColorTexture, at)

@@ -52,7 +52,7 @@ def _head(mesh: Mesh, parts: Ints, regions: dict[str, Mask] | None) -> Mask:
 
 
 def _outward(mesh: Mesh, head: Mask) -> int:
-    """1 where the triangles ``head`` (T,) are wound counter-clockwise seen from outside, -1 the other way, 0 unknown."""
+    """1 where the triangles ``head`` (T,) are counter-clockwise seen from outside, -1 the other way, 0 unknown."""
     if not head.any():
         return 0
     a, b, c = (mesh.vertices[mesh.triangles[head, k]].astype(np.float64) for k in range(3))

@@ -275,7 +275,7 @@ def bend(
     looks: Looks, t: int, tangent: Floats, weights: tuple[np.float32, np.float32, np.float32], area: np.float32,
     normal: tuple[np.float32, np.float32, np.float32],
 ) -> tuple[np.float32, np.float32, np.float32]:  # fmt: skip
-    """The normal of a place in a triangle, of any length, bent as the normal map says; ``tangent`` is of ``tangents``."""
+    """The normal of a place in a triangle, of any length, bent as its normal map says; see ``tangents``."""
     u, v, w = weights
     x, y, z, _ = look_up(looks, 2, t, u, v, w, area)
     two, one = np.float32(2.0), np.float32(1.0)
