@@ -55,6 +55,15 @@ def open_face(
     return face if subject is mesh else replace(face, name=mesh.stem)
 
 
+def shape_map_of(word: str | None) -> ShapeMap | None:
+    """The map that ``--map`` names; ``InputError`` where it cannot be read."""
+    if word is None:
+        return None
+    from sedtalker.face.shape_maps import read_shape_map
+
+    return read_shape_map(word)
+
+
 def mapped(mesh: Path, names: ShapeMap | None) -> Path | Scene:
     """A mesh file, or what it holds where its blend shapes have the names of another rig."""
     from sedtalker.mesh.files import read_scene

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli import performance as pf
 from sedtalker.cli import picture as p
 from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, QuietOption, ShownProgress, write_json
 from sedtalker.cli.console import fail_clearly as command
 from sedtalker.cli.export import TO_HELP, Targets
-from sedtalker.cli.names import MapOption, open_map
+from sedtalker.cli.names import MapOption
 from sedtalker.cli.project import ProjectOption, head_of, opened_project
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export, export_formats, parse_formats
@@ -39,7 +40,7 @@ def animate(
     open_mouth: Annotated[bool, typer.Option("--open-mouth", help="Of a mesh with sealed lips: as mesh register.")] = (
         False
     ),
-    names: MapOption = None,
+    rig_names: MapOption = None,
     performance: pf.PerformanceOption = None,
     face: Annotated[str | None, typer.Option(help="A built-in face (sedtalker face list), or random-SEED.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: the audio's name.")] = None,
@@ -82,7 +83,8 @@ def animate(
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
     held = opened_project(context)
-    options = {"targets": targets, "names": open_map(names)}
+    shape_map = shape_map_of(rig_names)
+    options: dict[str, Any] = {"targets": targets, "names": shape_map}
     if performance is not None:
         if frames:
             raise InputError("--frames is of speech: with --performance give a video, and sedtalker render its .npz")
@@ -95,10 +97,10 @@ def animate(
                 *(mesh, mesh_head, landmarks, face, False, hook),
                 rig=rig,
                 open_mouth=open_mouth,
-                names=options["names"],  # type: ignore[arg-type]
+                names=shape_map,
             ),
             output=output,
-            names=options["names"],  # type: ignore[arg-type]
+            names=shape_map,
             gain=gain or [],
             fps=fps,
             head=head,
@@ -159,7 +161,7 @@ def animate(
                 *(mesh, mesh_head, points, face, vertices, shown.hook),
                 rig=rig,
                 open_mouth=open_mouth,
-                names=options["names"],  # type: ignore[arg-type]
+                names=shape_map,
             ),
             emotion=track,
             enroll=enroll or [],

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli.console import (
     ForceOption,
     JsonOption,
@@ -18,7 +19,6 @@ from sedtalker.cli.console import (
     say,
     write_json,
 )
-from sedtalker.cli.names import open_map
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export as write
 from sedtalker.export.formats import export_formats, parse_formats
@@ -71,7 +71,7 @@ def export(
     targets: Annotated[
         Targets,
         typer.Option(help="Blend shapes of GLB and USD: at most 32, the 52 of ARKit, or all with correctives."),
-    ] = "few",
+    ] = "arkit",
     names: Annotated[
         str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")
     ] = None,
@@ -95,7 +95,7 @@ def export(
     animation = find_animation(animation)
     check_sound(audio)
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
-    options: dict[str, Any] = {"targets": targets, "points": points, "metres": metres, "names": open_map(names)}
+    options: dict[str, Any] = {"targets": targets, "points": points, "metres": metres, "names": shape_map_of(names)}
     written: list[dict[str, Any]] = []
     files = [stem + row.suffix for row in rows]
     with OutputFolder(folder, files, force) as results, ShownProgress(progress, quiet) as shown:

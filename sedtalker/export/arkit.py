@@ -288,7 +288,7 @@ RATES = (24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 120.0)
 
 
 def fitting_rate(frames: NDArray[np.float64]) -> float:
-    """The least usual rate at which frame numbers as high as these are; 60 where there is less than a second of them."""
+    """The least usual rate with frame numbers as high as these; 60 where there is less than a second of them."""
     highest = float(frames.max())
     if len(frames) < RATE and float(np.ptp(frames)) + 1 >= len(frames):
         highest = max(highest, RATE - 1.0)

@@ -174,7 +174,7 @@ def welded_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
     return vertex_normals(vertices, weld[triangles])[weld]
 
 
-def weld_map(mesh: Mesh, apart: Ints | None = None) -> Ints:
+def weld_map(mesh: Mesh, apart: NDArray[np.integer] | None = None) -> Ints:
     """(V,) first vertex at the same place with much the same normal, so that split vertices shade smoothly.
 
     Vertices with different numbers in ``apart`` (V,) are never the same.

@@ -77,7 +77,7 @@ class _Piece:
     """
 
     primitive: Any
-    used: NDArray[np.int64]
+    used: NDArray[np.integer]
     tint: Floats
     picture: Any
     places: Floats | None
@@ -182,7 +182,8 @@ class PyrenderRenderer:
             surface = _surface(pyrender, MATERIALS[list(MATERIALS)[parts[t]]].sharpness, material, culled)
             places = None
             if material is not None and self._places is not None:
-                places = self._places * np.float32([1, -1]) + np.float32([0, 1])  # pyrender turns pictures over
+                flipped = 1 - self._places[:, 1]  # pyrender turns pictures over
+                places = np.stack([self._places[:, 0], flipped], axis=1).astype(np.float32)
             pieces.append(_piece(pyrender, rows, outer, surface, white, places))
             if inner[t]:
                 surface = _surface(pyrender, 1, material, culled)

@@ -94,7 +94,7 @@ def textures_of(mesh: Mesh) -> Textures:
     )
     any_row = of_triangle >= 0
 
-    def where(table: NDArray[np.generic]) -> Mask:
+    def where(table: Mask) -> Mask:
         return any_row & table[np.maximum(of_triangle, 0)] if len(table) else any_row
 
     return Textures(
