@@ -234,7 +234,7 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     Args:
         path: the file.
         rate: frames a second that its timecodes count; None: the usual rate that fits the frame numbers in it.
-        names: what its columns are called, where they are not ARKit's; shapes without a column rest.
+        names: what its columns are called, where they are not all of ARKit's; shapes without a column rest.
 
     Raises:
         InputError: not such a file.
@@ -245,7 +245,10 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
     except (OSError, UnicodeDecodeError, csv.Error):
         raise InputError(f"{path}: cannot be read as CSV") from None
     header = [name.strip().lower() for name in rows[0]] if rows else []
-    shapes = COLUMNS[2 : 2 + len(ARKIT_52)] if names is None else names.names
+    arkit = COLUMNS[2 : 2 + len(ARKIT_52)]
+    if names is not None and all(name.lower() in header for name in arkit):
+        names = None
+    shapes = arkit if names is None else names.names
     needed = (COLUMNS[0], *shapes, *ANGLES) if names is None else (COLUMNS[0],)
     missing = [name for name in needed if name.lower() not in header]
     if missing:

@@ -62,7 +62,7 @@ REALLUSION: Poses = {
 }
 """Character Creator 4 of Reallusion, the extended facial profile."""
 
-METAHUMAN: Poses = {
+_CONTROLS: Poses = {
     **_pairs(
         "browDown=browDown browRaiseOuter=browOuterUp eyeBlink=eyeBlink eyeSquintInner=eyeSquint eyeWiden=eyeWide "
         "eyeLookUp=eyeLookUp eyeLookDown=eyeLookDown eyeCheekRaise=cheekSquint noseWrinkle=noseSneer "
@@ -87,7 +87,8 @@ METAHUMAN: Poses = {
     **_shares("jawChinRaiseDL jawChinRaiseDR", "mouthShrugLower"),
     **_pairs("mouthPressU=mouthPress", "L", "R"),
 }
-METAHUMAN = {f"CTRL_expressions_{name}": pose for name, pose in METAHUMAN.items()}
+"""Controls of a MetaHuman-like rig, without the word that all of them begin with."""
+METAHUMAN = {f"CTRL_expressions_{name}": pose for name, pose in _CONTROLS.items()}
 """Curves of a MetaHuman-like rig: names of the controls, each as the ARKit shape nearest to it."""
 
 OCULUS: Poses = {
