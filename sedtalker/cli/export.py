@@ -71,7 +71,7 @@ def export(
     targets: Annotated[
         Targets,
         typer.Option(help="Blend shapes of GLB and USD: at most 32, the 52 of ARKit, or all with correctives."),
-    ] = "arkit",
+    ] = "few",
     names: Annotated[
         str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")
     ] = None,
