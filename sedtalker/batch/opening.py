@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from sedtalker.animation.animator import Animator
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.face.face import Face
-    from sedtalker.mesh.mesh import Mesh
+    from sedtalker.face.shape_maps import ShapeMap
+    from sedtalker.mesh.mesh import Mesh, Scene
     from sedtalker.progress import Hook
 
 
@@ -34,25 +36,59 @@ def open_face(
     name: str | None,
     as_mesh: bool,
     hook: Hook,
+    *,
+    rig: Path | None = None,
+    open_mouth: bool = False,
+    names: ShapeMap | None = None,
 ) -> Face | Mesh:
     """The face to animate; ``as_mesh``: the decoder moves vertices and takes the mesh as it is."""
     from sedtalker.face import Face
     from sedtalker.mesh.mesh import Mesh
 
-    check_face(mesh, head, landmarks, name)
+    check_face(mesh, head, landmarks, name, rig, open_mouth)
     if mesh is None:
         return Face.builtin(name)
-    return Mesh.load(mesh) if as_mesh else Face.from_mesh(mesh, head=head, landmarks=landmarks, hook=hook)
+    if as_mesh:
+        return Mesh.load(mesh)
+    subject = mapped(mesh, names)
+    face = Face.from_mesh(subject, head=head, landmarks=landmarks, rig=rig, open_mouth=open_mouth, hook=hook)
+    return face if subject is mesh else replace(face, name=mesh.stem)
+
+
+def shape_map_of(word: str | None) -> ShapeMap | None:
+    """The map that ``--map`` names; ``InputError`` where it cannot be read."""
+    if word is None:
+        return None
+    from sedtalker.face.shape_maps import read_shape_map
+
+    return read_shape_map(word)
+
+
+def mapped(mesh: Path, names: ShapeMap | None) -> Path | Scene:
+    """A mesh file, or what it holds where its blend shapes have the names of another rig."""
+    from sedtalker.mesh.files import read_scene
+
+    if names is None or mesh.suffix.lower() == ".sedface":
+        return mesh
+    scene = read_scene(mesh)
+    return names.renamed(scene) if len(scene.target_names) else mesh
 
 
 def check_face(
-    mesh: Path | None, head: int | None, landmarks: Path | NDArray[np.float64] | None, name: str | None
+    mesh: Path | None,
+    head: int | None,
+    landmarks: Path | NDArray[np.float64] | None,
+    name: str | None,
+    rig: Path | None = None,
+    open_mouth: bool = False,
 ) -> None:
     """Raise ``InputError`` when options of a face contradict each other."""
     if mesh is not None and name is not None:
         raise InputError("choose one of --mesh and --face")
     if mesh is None and (head is not None or landmarks is not None):
         raise InputError("--mesh-head and --landmarks are of a --mesh file")
+    if mesh is None and (rig is not None or open_mouth):
+        raise InputError("--rig and --open-mouth are of a --mesh file")
 
 
 def hub_encoder(encoder: str | None) -> tuple[bool, str | None]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from sedtalker.batch.opening import check_enroll, check_face, hub_encoder
+from sedtalker.batch.opening import check_enroll, check_face, hub_encoder, shape_map_of
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
@@ -27,7 +27,7 @@ ANIMATED = ("glb", "npz")
 """What ``sedtalker animate`` always writes."""
 FILE_OR_WORD = ("emotion", "coordinates", "background")
 """Options whose value is a file where there is one of that name."""
-JSON_OR_WORD = ("style", "light", "camera")
+JSON_OR_WORD = ("style", "light", "camera", "rig_names")
 """Options whose value is a file where it ends in ``.json``."""
 FOLDER_OR_WORD = ("model", "encoder")
 """Options whose value is a folder where there is one of that name."""
@@ -66,6 +66,9 @@ class Settings(BaseModel):
     mesh: Path | None = None
     mesh_head: Annotated[int, Field(ge=1)] | None = None
     landmarks: Path | None = None
+    rig: Path | None = None
+    open_mouth: bool = False
+    rig_names: str | None = None
     face: str | None = None
     emotion: str | None = None
     model: str | None = None
@@ -90,7 +93,7 @@ class Settings(BaseModel):
     video: bool = True
     video_format: Literal["mp4", "mov", "mkv", "webm", "gif"] = "mp4"
     to: Words = ()
-    targets: Literal["few", "arkit", "all"] = "few"
+    targets: Literal["few", "arkit", "all"] = "arkit"
     blinks: bool = True
     gaze: bool = True
     head: bool = True
@@ -142,7 +145,8 @@ class Settings(BaseModel):
     def _files(self, base: Path) -> dict[str, Path]:
         """Absolute paths by option: what may also be a word is a file where the command would take it for one."""
         words = {name: getattr(self, name) for name in (*FILE_OR_WORD, *JSON_OR_WORD, *FOLDER_OR_WORD)}
-        found: dict[str, Path | None] = {"mesh": self.mesh, "landmarks": self.landmarks, "decoder": self.decoder}
+        names = ("mesh", "landmarks", "rig", "decoder")
+        found: dict[str, Path | None] = {name: getattr(self, name) for name in names}
         for name, word in words.items():
             path = None if word is None else Path(word)
             if path is None or (name in JSON_OR_WORD and path.suffix != ".json"):
@@ -188,7 +192,8 @@ class Settings(BaseModel):
             InputError: a file is missing, or a value means nothing.
         """
         self.formats()
-        check_face(self.mesh, self.mesh_head, self.landmarks, self.face)
+        check_face(self.mesh, self.mesh_head, self.landmarks, self.face, self.rig, self.open_mouth)
+        shape_map_of(self.rig_names)
         for path in self.named_files():
             if not path.exists():
                 raise InputError(f"{path}: no such file")

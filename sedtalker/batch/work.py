@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
-from sedtalker.batch.opening import open_animator, open_diarizer, open_face
+from sedtalker.batch.opening import open_animator, open_diarizer, open_face, shape_map_of
 from sedtalker.batch.settings import TRACK_SUFFIX, Settings, file_sha256
 from sedtalker.errors import InputError
 from sedtalker.progress import messages_to, no_progress
@@ -190,8 +190,13 @@ class Worker:
         vertices = "jawOpen" not in opened.decoder.shapes
         face = kept(
             self._faces,
-            (s.mesh, s.mesh_head, s.landmarks, s.face, vertices),
-            lambda: open_face(s.mesh, s.mesh_head, s.landmarks, s.face, vertices, no_progress),
+            (s.mesh, s.mesh_head, s.landmarks, s.face, vertices, s.rig, s.open_mouth, s.rig_names),
+            lambda: open_face(
+                *(s.mesh, s.mesh_head, s.landmarks, s.face, vertices, no_progress),
+                rig=s.rig,
+                open_mouth=s.open_mouth,
+                names=shape_map_of(s.rig_names),
+            ),
             FACES,
         )
         return opened, face
@@ -217,8 +222,9 @@ def write_results(
     if settings.video:
         animation.render(written / f"{audio.stem}.{settings.video_format}", sound, **settings.picture())
     animation.track.save(written / (audio.stem + TRACK_SUFFIX))
+    options: dict[str, Any] = {"targets": settings.targets, "names": shape_map_of(settings.rig_names)}
     for row in settings.formats():
-        chosen: dict[str, Any] = {"targets": settings.targets} if "targets" in row.options else {}
+        chosen = {key: value for key, value in options.items() if key in row.options}
         file = audio.stem + row.suffix
         export(animation, written / file, row.name, audio, place=folder / file, **chosen)
 

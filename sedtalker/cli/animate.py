@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
+from sedtalker.cli import performance as pf
 from sedtalker.cli import picture as p
 from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, QuietOption, ShownProgress, write_json
 from sedtalker.cli.console import fail_clearly as command
 from sedtalker.cli.export import TO_HELP, Targets
+from sedtalker.cli.names import MapOption
 from sedtalker.cli.project import ProjectOption, head_of, opened_project
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export, export_formats, parse_formats
@@ -33,6 +36,12 @@ def animate(
     mesh: Annotated[Path | None, typer.Option(help="Your head, or its .sedface; default: the built-in face.")] = None,
     mesh_head: Annotated[int | None, typer.Option(min=1, help="Which head of the mesh; default: the largest.")] = None,
     landmarks: Annotated[Path | None, typer.Option(help="Landmarks of the mesh (.json), as for mesh register.")] = None,
+    rig: Annotated[Path | None, typer.Option(help="Your own blend shapes of the mesh, as for mesh register.")] = None,
+    open_mouth: Annotated[bool, typer.Option("--open-mouth", help="Of a mesh with sealed lips: as mesh register.")] = (
+        False
+    ),
+    rig_names: MapOption = None,
+    performance: pf.PerformanceOption = None,
     face: Annotated[str | None, typer.Option(help="A built-in face (sedtalker face list), or random-SEED.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: the audio's name.")] = None,
     emotion: o.EmotionOption = None,
@@ -60,7 +69,7 @@ def animate(
     video_format: p.VideoFormatOption = "mp4",
     frames: p.FramesOption = False,
     to: Annotated[list[str] | None, typer.Option(help=f"Also write these formats, by comma. {TO_HELP}.")] = None,
-    targets: Annotated[Targets, typer.Option(help="Blend shapes of GLB and USD: few, the 52 of ARKit, all.")] = "few",
+    targets: Annotated[Targets, typer.Option(help="Blend shapes of GLB and USD: few, the 52 of ARKit, all.")] = "arkit",
     blinks: o.BlinksOption = True,
     gaze: o.GazeOption = True,
     head: o.HeadOption = True,
@@ -74,8 +83,38 @@ def animate(
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
     held = opened_project(context)
+    shape_map = shape_map_of(rig_names)
+    options: dict[str, Any] = {"targets": targets, "names": shape_map}
+    if performance is not None:
+        if frames:
+            raise InputError("--frames is of speech: with --performance give a video, and sedtalker render its .npz")
+        o.check_files(audio, mesh, landmarks, rig)
+        pf.animate_performance(
+            context,
+            take=performance,
+            audio=audio,
+            open_face=lambda hook: o.open_face(
+                *(mesh, mesh_head, landmarks, face, False, hook),
+                rig=rig,
+                open_mouth=open_mouth,
+                names=shape_map,
+            ),
+            output=output,
+            names=shape_map,
+            gain=gain or [],
+            fps=fps,
+            head=head,
+            looks=p.Looks.checked(size, camera, background, light, renderer),
+            video_suffix=f".{video_format}" if video else None,
+            to=to or [],
+            options=options,
+            force=force,
+            shown=ShownProgress(progress, quiet),
+            as_json=as_json,
+        )
+        return
     if audio is None:
-        raise InputError("give a recording, or a project with --project")
+        raise InputError("give a recording, a project with --project, or a take with --performance")
     rows = [export_formats()[name] for name in dict.fromkeys(["glb", "npz", *parse_formats(to or ["glb"])])]
     suffixes = [*([f".{video_format}"] if video and not frames else []), ".emotion.json", *(row.suffix for row in rows)]
     folder = output or Path(audio.stem)
@@ -93,7 +132,7 @@ def animate(
 
         # everything that can be wrong is looked at before any work
         mesh, face, points = head_of(context, mesh, face, landmarks)
-        o.check_files(audio, mesh, landmarks, decoder, *(enroll or []))
+        o.check_files(audio, mesh, landmarks, rig, decoder, *(enroll or []))
         o.check_enroll(enroll, model, emotion)
         if emotion is not None:
             check_emotion(emotion)
@@ -118,7 +157,12 @@ def animate(
         vertices = "jawOpen" not in animator.decoder.shapes
         animation = animator(
             *(sound,),
-            face=o.open_face(mesh, mesh_head, points, face, vertices, shown.hook),
+            face=o.open_face(
+                *(mesh, mesh_head, points, face, vertices, shown.hook),
+                rig=rig,
+                open_mouth=open_mouth,
+                names=shape_map,
+            ),
             emotion=track,
             enroll=enroll or [],
             min_confidence=min_confidence,
@@ -138,7 +182,7 @@ def animate(
         elif video:
             looks.video(animation, results.path / names[0], sound, shown.hook)
         with one_step(shown.hook, "writing the files"):
-            write_files(animation, results.path, folder, audio, rows, targets)
+            write_files(animation, results.path, folder, audio, rows, options)
         shown.summary(sound.duration)
     paths = {suffix.lstrip("."): str(folder / name) for suffix, name in zip(suffixes, names, strict=True)}
     if pictures is not None:
@@ -150,12 +194,17 @@ def animate(
 
 
 def write_files(
-    animation: Animation, written: Path, folder: Path, audio: Path, rows: Sequence[ExportFormat], targets: Targets
+    animation: Animation,
+    written: Path,
+    folder: Path,
+    audio: Path,
+    rows: Sequence[ExportFormat],
+    options: dict[str, Any],
 ) -> None:
     """Write the track and the formats of ``rows`` into ``written``, as they will lie in ``folder``."""
     assert animation.track is not None
     animation.track.save(written / f"{audio.stem}.emotion.json")
     for row in rows:
-        chosen: dict[str, Any] = {"targets": targets} if "targets" in row.options else {}
+        chosen = {key: value for key, value in options.items() if key in row.options}
         file = audio.stem + row.suffix
         export(animation, written / file, row.name, audio, place=folder / file, **chosen)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sedtalker.batch.run import Summary
 
 NOT_OF_MANY = (
-    *("context", "audio", "project", "output", "device", "save_preset", "frames"),
+    *("context", "audio", "project", "output", "device", "save_preset", "frames", "performance"),
     *("force", "quiet", "progress", "as_json"),
 )
 """Parameters of ``animate`` that are no options of a recording among many."""

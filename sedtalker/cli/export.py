@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli.console import (
     ForceOption,
     JsonOption,
@@ -71,6 +72,9 @@ def export(
         Targets,
         typer.Option(help="Blend shapes of GLB and USD: at most 32, the 52 of ARKit, or all with correctives."),
     ] = "few",
+    names: Annotated[
+        str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")
+    ] = None,
     points: Annotated[
         bool, typer.Option("--points", help="USD: every vertex at every frame, no blend shapes.")
     ] = False,
@@ -91,7 +95,7 @@ def export(
     animation = find_animation(animation)
     check_sound(audio)
     folder, stem = output or animation.parent, animation.name.removesuffix(".npz")
-    options: dict[str, Any] = {"targets": targets, "points": points, "metres": metres}
+    options: dict[str, Any] = {"targets": targets, "points": points, "metres": metres, "names": shape_map_of(names)}
     written: list[dict[str, Any]] = []
     files = [stem + row.suffix for row in rows]
     with OutputFolder(folder, files, force) as results, ShownProgress(progress, quiet) as shown:

@@ -19,6 +19,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
+from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Floats
 from sedtalker.storage import whole_file
 
@@ -161,8 +162,12 @@ class ArkitMotion:
     eyes: Floats
 
 
-def write_arkit_csv(path: Path, animation: Animation, audio: str | None = None) -> dict[str, Any]:
+def write_arkit_csv(
+    path: Path, animation: Animation, audio: str | None = None, names: ShapeMap | None = None
+) -> dict[str, Any]:
     """Solve the weights at 60 frames a second and write them; the file appears whole or not at all.
+
+    With ``names`` the columns are the shapes of another rig, which come nearest to these weights.
 
     Returns:
         What the weights miss: ``residual_mm``, RMS over vertices and frames, and ``residual_share`` of the motion.
@@ -176,14 +181,14 @@ def write_arkit_csv(path: Path, animation: Animation, audio: str | None = None) 
     solved = solve_arkit(timed.face, timed.coefficients, timed.fps)
     turns = Rotation.from_rotvec(timed.head_rotation.astype(np.float64)).as_euler("YXZ")
     angles = np.concatenate([turns * (-1.0, 1.0, -1.0), eye_angles(solved.weights).reshape(-1, 6)], axis=1)
+    weights = solved.weights if names is None else names.from_arkit(solved.weights)
+    header = COLUMNS if names is None else (*COLUMNS[:2], *names.names, *ANGLES)
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(header)
         for first in range(0, len(angles), WINDOW):  # a few frames as Python's numbers, not an hour of them
             rows = slice(first, first + WINDOW)
-            for frame, values in enumerate(
-                np.concatenate([solved.weights[rows], angles[rows]], axis=1).tolist(), first
-            ):
+            for frame, values in enumerate(np.concatenate([weights[rows], angles[rows]], axis=1).tolist(), first):
                 writer.writerow([timecode(frame), len(values), *(f"{value:.10f}" for value in values)])
     return {"residual_mm": round(1e3 * solved.residual, 4), "residual_share": round(solved.share, 5)}
 
@@ -223,12 +228,13 @@ def read_motion(path: Path, times: NDArray[np.floating]) -> tuple[NDArray[np.flo
     return resample_frames(solved.weights, animation.clock.times(len(animation)), times), animation.track
 
 
-def read_arkit_csv(path: Path, rate: float = RATE) -> ArkitMotion:
+def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None = None) -> ArkitMotion:
     """A CSV of Live Link Face or of ours; columns are found by name, rows without values are skipped.
 
     Args:
         path: the file.
-        rate: frames a second that its timecodes count.
+        rate: frames a second that its timecodes count; None: the usual rate that fits the frame numbers in it.
+        names: what its columns are called, where they are not all of ARKit's; shapes without a column rest.
 
     Raises:
         InputError: not such a file.
@@ -239,42 +245,75 @@ def read_arkit_csv(path: Path, rate: float = RATE) -> ArkitMotion:
     except (OSError, UnicodeDecodeError, csv.Error):
         raise InputError(f"{path}: cannot be read as CSV") from None
     header = [name.strip().lower() for name in rows[0]] if rows else []
-    missing = [name for name in (COLUMNS[0], *COLUMNS[2:]) if name.lower() not in header]
+    arkit = COLUMNS[2 : 2 + len(ARKIT_52)]
+    if names is not None and all(name.lower() in header for name in arkit):
+        names = None
+    shapes = arkit if names is None else names.names
+    needed = (COLUMNS[0], *shapes, *ANGLES) if names is None else (COLUMNS[0],)
+    missing = [name for name in needed if name.lower() not in header]
     if missing:
         raise InputError(f"{path}: not a Live Link Face CSV: there is no column {missing[0]}")
-    columns = [header.index(name.lower()) for name in COLUMNS[2:]]
-    times, values = [], []
+    present = [k for k, name in enumerate(shapes) if name.lower() in header]
+    if not present:
+        assert names is not None
+        raise InputError(f"{path}: none of its columns has a name of --map {names.name}")
+    angles = [k for k, name in enumerate(ANGLES) if name.lower() in header]
+    columns = [header.index(name.lower()) for name in (*(shapes[k] for k in present), *(ANGLES[k] for k in angles))]
+    codes, values = [], []
     for number, row in enumerate(rows[1:], 2):
         if len(row) <= max(columns):
             continue
         try:
-            times.append(_seconds(row[header.index("timecode")], rate))
+            codes.append(_timecode(row[header.index("timecode")]))
             values.append([float(row[k]) for k in columns])
         except ValueError:
             raise InputError(f"{path}: line {number} is no frame") from None
-    if not times:
+    if not codes:
         raise InputError(f"{path}: there are no frames in it")
     table = np.asarray(values, dtype=np.float64)
-    head = Rotation.from_euler("YXZ", table[:, 52:55] * (-1.0, 1.0, -1.0)).as_rotvec()
+    weights = np.zeros((len(table), len(shapes)))
+    weights[:, present] = table[:, : len(present)]
+    turns = np.zeros((len(table), len(ANGLES)))
+    turns[:, angles] = table[:, len(present) :]
+    head = Rotation.from_euler("YXZ", turns[:, :3] * (-1.0, 1.0, -1.0)).as_rotvec()
+    whole, frames = np.asarray(codes, dtype=np.float64).T
+    times = whole + frames / (fitting_rate(frames) if rate is None else rate)
     return ArkitMotion(
-        np.asarray(times) - times[0],
-        table[:, :52].astype(np.float32),
+        times - times[0],
+        weights.astype(np.float32) if names is None else names.to_arkit(weights),
         head.astype(np.float32),
-        table[:, 55:].reshape(-1, 2, 3).astype(np.float32),
+        turns[:, 3:].reshape(-1, 2, 3).astype(np.float32),
     )
 
 
-def _seconds(text: str, rate: float) -> float:
+RATES = (24.0, 25.0, 30.0, 48.0, 50.0, 60.0, 120.0)
+"""Frames a second that timecodes count."""
+
+
+def fitting_rate(frames: NDArray[np.float64]) -> float:
+    """The least usual rate with frame numbers as high as these; 60 where there is less than a second of them."""
+    highest = float(frames.max())
+    if len(frames) < RATE and float(np.ptp(frames)) + 1 >= len(frames):
+        highest = max(highest, RATE - 1.0)
+    return next((rate for rate in RATES if highest < rate), RATES[-1])
+
+
+def _timecode(text: str) -> tuple[float, float]:
+    """Whole seconds, and frames."""
     found = _TIMECODE.match(text.strip())
     if found is None:
         raise ValueError(text)
     hours, minutes, seconds, frames = found.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(frames) / rate
+    return int(hours) * 3600.0 + int(minutes) * 60 + int(seconds), float(frames)
 
 
 FORMATS = (
     ExportFormat(
-        name="arkit", suffix=".arkit.csv", about="the 52 ARKit weights as Live Link Face's CSV", write=write_arkit_csv
+        name="arkit",
+        suffix=".arkit.csv",
+        about="the 52 ARKit weights as Live Link Face's CSV",
+        write=write_arkit_csv,
+        options=("names",),
     ),
 )
 """The formats of this module, see ``sedtalker.export.formats``."""

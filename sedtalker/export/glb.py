@@ -20,6 +20,7 @@ from sedtalker.export.formats import ExportFormat
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
+from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
 from sedtalker.render.light import default_colours, to_linear
 from sedtalker.version import __version__
@@ -31,7 +32,11 @@ _LEAST_NORMAL = 3e-2
 
 
 def write_animation_glb(
-    path: Path, animation: Animation, audio: str | None = None, targets: Targets = "few"
+    path: Path,
+    animation: Animation,
+    audio: str | None = None,
+    targets: Targets = "few",
+    names: ShapeMap | None = None,
 ) -> dict[str, Any]:
     """Write an animation with its provenance, and the name of its sound, in ``asset.extras``.
 
@@ -40,11 +45,12 @@ def write_animation_glb(
         animation: what is written.
         audio: the sound, as ``asset.extras.audio`` should name it.
         targets: which morph targets, see ``choose_targets``.
+        names: those of another rig, in place of ``targets``.
 
     Returns:
         How many targets there are and what they lose, see ``MorphTargets.describe``.
     """
-    chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps)
+    chosen = choose_targets(animation.face, animation.coefficients, targets, animation.fps, names)
     extras = dict(animation.provenance) | ({} if audio is None else {"audio": audio})
     write_glb(
         path,
@@ -260,6 +266,11 @@ def _look(
     if material is None:
         return made
     look |= {"metallicFactor": material.metallic, "roughnessFactor": material.roughness}
+    made["doubleSided"] = material.double_sided
+    if material.normal is not None and has_uvs:
+        made["normalTexture"] = {"index": builder.texture(material.normal), "scale": material.normal_scale}
+    if material.alpha == "MASK":
+        made["alphaCutoff"] = material.cutoff
     if material.alpha != "OPAQUE":
         made["alphaMode"] = material.alpha
         look["baseColorFactor"] = [1.0, 1.0, 1.0, material.colour[3]]
@@ -334,7 +345,7 @@ FORMATS = (
         suffix=".glb",
         about="glTF 2.0: mesh, blend shapes and their weights",
         write=write_animation_glb,
-        options=("targets",),
+        options=("targets", "names"),
     ),
 )
 """The formats of this module, see ``sedtalker.export.formats``."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sedtalker.export.arkit import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
+from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Floats, Ints, Material, weld_map, welded_normals
 from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
 
@@ -59,28 +60,34 @@ class MorphTargets:
 
 
 def choose_targets(
-    face: Face, coefficients: NDArray[np.floating] | None, kind: Targets = "few", fps: float = 30.0
+    face: Face,
+    coefficients: NDArray[np.floating] | None,
+    kind: Targets = "few",
+    fps: float = 30.0,
+    names: ShapeMap | None = None,
 ) -> MorphTargets:
     """The targets of a file.
 
     ``few``: those that move, joined where they move together until at most 32 are left, as far as that costs less than
     0.03 mm RMS. ``all``: every shape, and the correctives that move. ``arkit``: the 52 of ARKit and nothing else, their
-    weights solved, see ``solve_arkit``. A face that does not move has its named shapes.
+    weights solved, see ``solve_arkit``. A face that does not move has its named shapes. With ``names`` the targets are
+    the shapes of another rig, and its weights those nearest to ARKit's.
 
     Raises:
         InputError: ``arkit``, and the face has none of those shapes.
     """
+    if names is not None:
+        parts = names.poses @ _arkit_parts(face)
+        offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
+        solved = None if coefficients is None else solve_arkit(face, coefficients, fps).weights
+        return MorphTargets(names.names, offsets, None if solved is None else names.from_arkit(solved), parts)
     if coefficients is None:
         named = [face.shape_index[name] for name in ARKIT_52] if kind == "arkit" else range(len(face.shapes))
         return _own(face, list(named), None)
     if kind == "arkit":
-        solved = solve_arkit(face, coefficients, fps)
-        parts = np.zeros((len(ARKIT_52), len(face.basis)))
-        for row, name in enumerate(ARKIT_52):
-            if name in face.shape_index:
-                parts[row, face.shape_index[name]] = 1.0
+        parts = _arkit_parts(face)
         offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
-        return MorphTargets(ARKIT_52, offsets, solved.weights, parts)
+        return MorphTargets(ARKIT_52, offsets, solve_arkit(face, coefficients, fps).weights, parts)
     weights = face.expand(coefficients)
     peak = np.abs(weights).max(axis=0, initial=0.0)
     size = np.abs(face.basis).max(axis=(1, 2), initial=0.0)
@@ -90,6 +97,15 @@ def choose_targets(
         return _own(face, used.tolist(), weights)
     used = np.flatnonzero(peak * size > 1e-7)
     return _joined(_own(face, used.tolist(), weights), face.gram[np.ix_(used, used)])
+
+
+def _arkit_parts(face: Face) -> NDArray[np.float64]:
+    """(52, shapes + correctives): ARKit's shapes among the face's own; zeros for those it lacks."""
+    parts = np.zeros((len(ARKIT_52), len(face.basis)))
+    for row, name in enumerate(ARKIT_52):
+        if name in face.shape_index:
+            parts[row, face.shape_index[name]] = 1.0
+    return parts
 
 
 def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:

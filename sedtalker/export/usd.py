@@ -16,6 +16,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat
 from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
+from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Floats
 from sedtalker.render.light import default_colours, to_linear
 from sedtalker.storage import whole_file
@@ -39,6 +40,7 @@ def write_usd(
     audio: str | None = None,
     targets: Targets = "few",
     points: bool = False,
+    names: ShapeMap | None = None,
 ) -> dict[str, Any]:
     """Write a face as ``.usdc``, ``.usda`` or ``.usd``; the file appears whole or not at all.
 
@@ -52,6 +54,7 @@ def write_usd(
         audio: the sound to refer to, its path relative to the file.
         targets: which blend shapes, see ``choose_targets``.
         points: time-sampled vertices instead of blend shapes.
+        names: the blend shapes of another rig, in place of ``targets``.
 
     Returns:
         How many blend shapes there are and what they lose, as ``describe`` of ``MorphTargets`` says.
@@ -71,7 +74,7 @@ def write_usd(
     stage, root = _new_stage(path.name, animation, points)
     mesh = _mesh(stage, face)
     _materials(stage, face, mesh)
-    said = _sampled_points(animation, mesh) if points else _blend_shapes(stage, root, animation, mesh, targets)
+    said = _sampled_points(animation, mesh) if points else _blend_shapes(stage, root, animation, mesh, targets, names)
     if audio is not None:
         _audio(stage, audio)
     try:
@@ -110,12 +113,14 @@ def _sampled_points(animation: Animation, mesh: Any) -> dict[str, Any]:
     return {"points": len(animation.face.mesh.vertices)}
 
 
-def _blend_shapes(stage: Any, root: Any, animation: Animation, mesh: Any, targets: Targets) -> dict[str, Any]:
+def _blend_shapes(
+    stage: Any, root: Any, animation: Animation, mesh: Any, targets: Targets, names: ShapeMap | None
+) -> dict[str, Any]:
     """Blend shapes on a skeleton; what they lose."""
     from pxr import UsdGeom
 
     face = animation.face
-    chosen = choose_targets(face, animation.coefficients, targets, animation.fps)
+    chosen = choose_targets(face, animation.coefficients, targets, animation.fps, names)
     _skeleton(stage, animation, mesh, chosen)
     reach = np.abs(chosen.offsets).sum(axis=0).max(axis=0) + 0.02
     extent = np.stack([face.mesh.vertices.min(axis=0) - reach, face.mesh.vertices.max(axis=0) + reach])
@@ -261,7 +266,7 @@ FORMATS = (
         suffix=".usdc",
         about="OpenUSD, binary: mesh, blend shapes on a skeleton, or every vertex",
         write=write_usd,
-        options=("targets", "points"),
+        options=("targets", "points", "names"),
         needs=("pxr", "usd"),
     ),
     ExportFormat(
@@ -269,7 +274,7 @@ FORMATS = (
         suffix=".usda",
         about="the same as text",
         write=write_usd,
-        options=("targets", "points"),
+        options=("targets", "points", "names"),
         needs=("pxr", "usd"),
     ),
 )

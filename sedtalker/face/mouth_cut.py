@@ -371,4 +371,5 @@ def _assembled(growing: _Growing, polygons: list[_Polygon], doubled: list[int]) 
         polygon_groups=None
         if mesh.polygon_groups is None
         else np.array([polygon.group for polygon in polygons], np.int32),
+        polygon_smoothing=None,  # it counts the corners of the polygons before the cut
     )

@@ -32,6 +32,7 @@ FACE_ARRAYS = {
     "face_polygon_uvs": ArraySpec("iu", ("C",), least=-1, optional=True),
     "face_colours": ArraySpec("f", ("V", 3), optional=True),
     "face_polygon_groups": ArraySpec("iu", ("P",), least=0, optional=True),
+    "face_polygon_smoothing": ArraySpec("iu", ("N",), optional=True),
     "face_landmarks": ArraySpec("iu", ("L",), least=0, optional=True),
     "face_regions": ArraySpec("b", ("R", "V"), optional=True),
     "face_json": ArraySpec("U", ()),
@@ -55,6 +56,7 @@ def face_arrays(face: Face) -> Arrays:
         "face_polygon_uvs": mesh.polygon_uvs,
         "face_colours": mesh.colours,
         "face_polygon_groups": mesh.polygon_groups,
+        "face_polygon_smoothing": mesh.polygon_smoothing,
         "face_landmarks": face.landmarks,
     }
     arrays |= {name: array for name, array in optional.items() if array is not None}
@@ -63,9 +65,11 @@ def face_arrays(face: Face) -> Arrays:
     for k, material in enumerate(mesh.materials):
         if material is not None and material.texture is not None:
             arrays[f"face_texture_{k}"] = np.frombuffer(material.texture, np.uint8)
+        if material is not None and material.normal is not None:
+            arrays[f"face_normal_map_{k}"] = np.frombuffer(material.normal, np.uint8)
     described = {
         "name": face.name,
-        "materials": [None if m is None else {**asdict(m), "texture": None} for m in mesh.materials],
+        "materials": [None if m is None else {**asdict(m), "texture": None, "normal": None} for m in mesh.materials],
         "groups": list(mesh.group_names),
         "regions": list(face.regions),
         "correctives": [[c.name, list(c.sources), c.gain, c.beyond] for c in face.correctives],
@@ -81,7 +85,8 @@ def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
         KeyError, ValueError: the arrays are not those of a face.
     """
     contents = json.loads(str(arrays["face_json"]))
-    optional = {key: arrays.get(f"face_{key}") for key in ("uvs", "polygon_uvs", "colours", "polygon_groups")}
+    keys = ("uvs", "polygon_uvs", "colours", "polygon_groups", "polygon_smoothing")
+    optional = {key: arrays.get(f"face_{key}") for key in keys}
     mesh = Mesh(
         vertices=arrays["face_vertices"],
         polygon_sizes=arrays["face_polygon_sizes"],
@@ -121,6 +126,8 @@ def _check(face: Face) -> None:
         within(mesh.polygon_groups, 0, len(mesh.group_names))
     elif mesh.polygon_groups is not None:
         raise ValueError("the polygons' groups are not as many as the polygons")
+    if mesh.polygon_smoothing is not None and len(mesh.polygon_smoothing) > corners:
+        raise ValueError("the polygons' smoothing has more corners than they have")
     if mesh.colours is not None and mesh.colours.shape != (count, 3):
         raise ValueError("colours are not (V, 3)")
     if face.landmarks is not None:
@@ -142,9 +149,11 @@ def within(indices: NDArray[Any], low: int, high: int) -> None:
 def _material(arrays: Mapping[str, NDArray[Any]], k: int, described: dict[str, Any] | None) -> Material | None:
     if described is None:
         return None
-    texture = arrays.get(f"face_texture_{k}")
-    data = None if texture is None else texture.astype(np.uint8).tobytes()
-    return Material(**{**described, "colour": tuple(described["colour"]), "texture": data})
+    pictures: dict[str, bytes | None] = {}
+    for kind, name in (("texture", "face_texture"), ("normal", "face_normal_map")):
+        held = arrays.get(f"{name}_{k}")
+        pictures[kind] = None if held is None else held.astype(np.uint8).tobytes()
+    return Material(**{**described, "colour": tuple(described["colour"]), **pictures})
 
 
 # --- .sedface: such arrays in a zip, with the report and the quality of the fit as JSON.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sedtalker.errors import InputError
 from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, plain
 from sedtalker.mesh.mesh import MAX_VERTICES, Ints, Material, Mesh, Scene, kept_picture, sample_image
+from sedtalker.mesh.smoothing import same_places, smoothing_of_normals
 
 MOST_OFFSETS = 120 * MAX_VERTICES
 """Greatest number of vertices times morph targets of a mesh."""
@@ -32,6 +33,7 @@ class _Block:
     uvs: NDArray[np.float64] | None
     colours: NDArray[np.float64]
     place: NDArray[np.float64]
+    normals: NDArray[np.float64] | None = None
     targets: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     triangles: list[Ints] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
@@ -152,6 +154,7 @@ def _add_node(
                 uvs=file.accessor(attributes.TEXCOORD_0) if attributes.TEXCOORD_0 is not None else None,
                 colours=np.full((len(positions), 3), np.nan),
                 place=place,
+                normals=_normals(file, attributes, place, len(positions)),
             )
         block = blocks[key]
         if first is not None or not block.targets:
@@ -171,15 +174,20 @@ def _add_node(
         _paint(file, block, triangles, attributes.COLOR_0, material)
 
 
+def _normals(file: GltfFile, attributes: Any, place: NDArray[np.float64], count: int) -> NDArray[np.float64] | None:
+    """Normals (V, 3) in the scene, of any length; None where the file has none."""
+    if attributes.NORMAL is None:
+        return None
+    normals = file.accessor(attributes.NORMAL)
+    return _move(place, normals, offset=True) if normals.shape == (count, 3) else None
+
+
 def _material(file: GltfFile, source: Any) -> Material | None:
     """A material with its base colour texture, as far as that can be had."""
     if source is None:
         return None
     pbr = source.pbrMetallicRoughness
-    texture = None
-    if pbr is not None and pbr.baseColorTexture is not None and not pbr.baseColorTexture.texCoord:
-        with suppress(InputError, OSError, ValueError, IndexError, TypeError, AttributeError):
-            texture = kept_picture(file.texture(pbr.baseColorTexture.index))
+    bumps = source.normalTexture
     red, green, blue, opacity = (*((pbr.baseColorFactor if pbr is not None else None) or (1.0,) * 4), 1.0)[:4]
     return Material(
         name=source.name or "",
@@ -187,8 +195,21 @@ def _material(file: GltfFile, source: Any) -> Material | None:
         metallic=1.0 if pbr is None or pbr.metallicFactor is None else float(pbr.metallicFactor),
         roughness=1.0 if pbr is None or pbr.roughnessFactor is None else float(pbr.roughnessFactor),
         alpha=source.alphaMode if source.alphaMode in ("MASK", "BLEND") else "OPAQUE",
-        texture=texture,
+        texture=_picture(file, pbr.baseColorTexture if pbr is not None else None),
+        cutoff=0.5 if source.alphaCutoff is None else float(source.alphaCutoff),
+        double_sided=source.doubleSided is True,
+        normal=_picture(file, bumps),
+        normal_scale=1.0 if bumps is None or bumps.scale is None else float(bumps.scale),
     )
+
+
+def _picture(file: GltfFile, texture: Any) -> bytes | None:
+    """The file of a texture that the first coordinates place; None where there is none that can be had."""
+    if texture is None or texture.texCoord:
+        return None
+    with suppress(InputError, OSError, ValueError, IndexError, TypeError, AttributeError):
+        return kept_picture(file.texture(texture.index))
+    return None
 
 
 def _first_vertex(primitive: Any) -> int | None:
@@ -290,5 +311,15 @@ def _join(blocks: list[_Block]) -> Scene:
         group_names=tuple(order),
         polygon_groups=np.concatenate(groups).astype(np.int32),
         materials=tuple(materials) if any(materials) else (),
+        polygon_smoothing=_smoothing(blocks, corners),
     )
     return Scene(mesh, tuple(names), targets)
+
+
+def _smoothing(blocks: list[_Block], corners: Ints) -> Ints | None:
+    """``Mesh.polygon_smoothing`` of the joined blocks; None where no normal of the file makes an edge."""
+    if all(block.normals is None for block in blocks):
+        return None
+    normals = np.concatenate([np.zeros_like(b.vertices) if b.normals is None else b.normals for b in blocks])
+    places = same_places(np.concatenate([block.vertices for block in blocks]))
+    return smoothing_of_normals(places[corners], normals[corners])

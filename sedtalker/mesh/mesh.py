@@ -33,6 +33,10 @@ class Material:
         metallic, roughness: of the metallic-roughness model, in [0, 1].
         alpha: ``OPAQUE``, ``MASK`` or ``BLEND``, as in glTF.
         texture: PNG or JPEG file of the base colour, or None.
+        cutoff: opacity below which a material of ``MASK`` is not there.
+        double_sided: whether its polygons are seen from behind too.
+        normal: PNG or JPEG file of a normal map in tangent space, +Y up as in glTF, or None.
+        normal_scale: factor on what the normal map bends sideways.
     """
 
     name: str
@@ -41,6 +45,10 @@ class Material:
     roughness: float = 1.0
     alpha: str = "OPAQUE"
     texture: bytes | None = None
+    cutoff: float = 0.5
+    double_sided: bool = True
+    normal: bytes | None = None
+    normal_scale: float = 1.0
 
 
 class MeshFiles(Protocol):
@@ -67,6 +75,9 @@ class Mesh:
         group_names: names of the polygon groups (objects, groups or materials of the file).
         polygon_groups: (F,) int32 into ``group_names``, or None.
         materials: the material of each group, None where it has none; empty where the file has none.
+        polygon_smoothing: (sum of polygon_sizes,) int32: corners at one place shade smoothly into each other where they
+            have the same number, and meet in an edge where they do not; None: all is smooth. Corners beyond its end,
+            of polygons that were added to the file's, are smooth.
     """
 
     vertices: Floats
@@ -78,6 +89,7 @@ class Mesh:
     group_names: tuple[str, ...] = field(default=())
     polygon_groups: Ints | None = None
     materials: tuple[Material | None, ...] = field(default=())
+    polygon_smoothing: Ints | None = None
 
     files: ClassVar[MeshFiles]
     """Where the two functions below are; set by the package, so that this module imports nothing above it."""
@@ -162,17 +174,21 @@ def welded_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
     return vertex_normals(vertices, weld[triangles])[weld]
 
 
-def weld_map(mesh: Mesh) -> Ints:
-    """(V,) first vertex at the same place with much the same normal, so that split vertices shade smoothly."""
+def weld_map(mesh: Mesh, apart: NDArray[np.integer] | None = None) -> Ints:
+    """(V,) first vertex at the same place with much the same normal, so that split vertices shade smoothly.
+
+    Vertices with different numbers in ``apart`` (V,) are never the same.
+    """
     vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float32)
     own = np.arange(len(vertices), dtype=np.int32)
     if len(vertices) == 0:
         return own
     normals = vertex_normals(vertices, mesh.triangles)
     grain = max(float(np.ptp(vertices, axis=0).max()), 1e-12) * 1e-5
-    _, first, place = np.unique(
-        np.round(vertices / grain).astype(np.int64), axis=0, return_index=True, return_inverse=True
-    )
+    places = np.round(vertices / grain).astype(np.int64)
+    if apart is not None:
+        places = np.concatenate([places, apart[:, None]], axis=1)
+    _, first, place = np.unique(places, axis=0, return_index=True, return_inverse=True)
     twin = first[place.reshape(-1)].astype(np.int32)
     alike = (normals * normals[twin]).sum(axis=1) > 0.5
     return np.where(alike, twin, own).astype(np.int32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,11 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats, Ints, Material, Mesh, file_beside, kept_picture, sample_image
+from sedtalker.mesh.mesh import Ints, Mesh
+from sedtalker.mesh.mtl import read_libraries, vertex_colours
+from sedtalker.mesh.smoothing import smoothing_of_normals
 from sedtalker.storage import whole_file
 
 _NO_UV = -1
 """Stands in ``polygon_uvs`` at a corner without a texture coordinate."""
+_NO_NORMAL = -1
+"""Stands for the normal of a corner that has none."""
+_FLAT = 2**30
+"""Smoothing numbers from here on are each of one polygon, which is flat."""
 
 
 @dataclass
@@ -27,16 +33,22 @@ class _Contents:
     sizes: list[int] = field(default_factory=list)
     corners: list[int] = field(default_factory=list)
     corner_uvs: list[int] = field(default_factory=list)
+    normals: list[tuple[float, float, float]] = field(default_factory=list)
+    corner_normals: list[int] = field(default_factory=list)
+    smoothing: list[int] = field(default_factory=list)
+    smooth: int = 0
     groups: list[tuple[str, str, str]] = field(default_factory=list)
     libraries: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=lambda: {"o": "", "g": "", "usemtl": ""})
 
 
 def read_obj(path: Path) -> Mesh:
-    """The mesh of an OBJ file; lines that are no ``v vt f o g usemtl mtllib`` are skipped.
+    """The mesh of an OBJ file; lines that are no ``v vt vn f o g s usemtl mtllib`` are skipped.
 
     Reads quads, n-gons, negative indices, several objects, vertex colours (``v x y z r g b``) and vertices that no
     polygon uses. A corner without a texture coordinate in a file that has some gets −1 in ``polygon_uvs``.
+
+    Edges are where the normals make them or, without normals, the smoothing groups.
 
     Without vertex colours, those of the materials in a library beside the file are used, textures read at the vertices.
 
@@ -52,6 +64,10 @@ def read_obj(path: Path) -> Mesh:
             elif keyword == "vt":
                 values = rest.split()
                 contents.uvs.append((float(values[0]), float(values[1]) if len(values) > 1 else 0.0))
+            elif keyword == "vn":
+                contents.normals.append(_normal(rest.split()))
+            elif keyword == "s":
+                contents.smooth = _smoothing_group(rest.strip())
             elif keyword == "f":
                 _add_polygon(contents, rest.split())
             elif keyword == "mtllib":
@@ -97,8 +113,42 @@ def _add_polygon(contents: _Contents, corners: list[str]) -> None:
         contents.corners.append(_index(fields[0], len(contents.vertices), "vertex"))
         has_uv = len(fields) > 1 and fields[1]
         contents.corner_uvs.append(_index(fields[1], len(contents.uvs), "texture coordinate") if has_uv else _NO_UV)
+        contents.corner_normals.append(_normal_index(fields[2] if len(fields) > 2 else "", len(contents.normals)))
     contents.sizes.append(len(corners))
+    contents.smoothing.append(contents.smooth if contents.smooth >= 0 else _FLAT + len(contents.sizes))
     contents.groups.append((contents.names["o"], contents.names["g"], contents.names["usemtl"]))
+
+
+def _smoothing_group(text: str) -> int:
+    """The number after ``s``; -1 for ``off`` and 0, which mean flat polygons; 0 where it cannot be understood."""
+    if text.lower() in ("off", "0"):
+        return -1
+    with suppress(ValueError):
+        return int(text) % _FLAT
+    return 0
+
+
+def _normal(values: list[str]) -> tuple[float, float, float]:
+    """A normal; zeros for one that cannot be understood, which is no reason to refuse the mesh."""
+    with suppress(ValueError, IndexError):
+        return float(values[0]), float(values[1]), float(values[2])
+    return 0.0, 0.0, 0.0
+
+
+def _normal_index(text: str, count: int) -> int:
+    """Zero-based index of a corner's normal, ``_NO_NORMAL`` where it has none."""
+    with suppress(ValueError):
+        return _index(text, count, "normal")
+    return _NO_NORMAL
+
+
+def _smoothing(contents: _Contents) -> Ints | None:
+    """``Mesh.polygon_smoothing`` by the normals, or by the smoothing groups where corners lack normals."""
+    which = np.array(contents.corner_normals, dtype=np.int64)
+    if len(which) and which.min() >= 0 and which.max() < len(contents.normals):
+        return smoothing_of_normals(np.array(contents.corners), np.array(contents.normals)[which])
+    groups = np.repeat(np.array(contents.smoothing, dtype=np.int32), contents.sizes)
+    return groups if len(set(contents.smoothing)) > 1 else None
 
 
 def _index(text: str, count: int, what: str) -> int:
@@ -142,6 +192,7 @@ def _to_mesh(contents: _Contents, path: Path) -> Mesh:
         colours=colours,
         group_names=names,
         polygon_groups=groups,
+        polygon_smoothing=_smoothing(contents),
     )
     usable = len(mesh.polygon_vertices) and int(mesh.polygon_vertices.max()) < len(vertices)
     if not contents.libraries or not usable:
@@ -190,103 +241,3 @@ def _obj_lines(mesh: Mesh) -> Iterator[str]:
         uvs = mesh.polygon_uvs[start : start + size] + 1 if mesh.polygon_uvs is not None else np.zeros(size, np.int32)
         yield "f " + " ".join(f"{c}/{t}" if t > 0 else f"{c}" for c, t in zip(corners, uvs, strict=True)) + "\n"
         start += size
-
-
-# --- Wavefront MTL: materials beside the OBJ, and the vertex colours that they give.
-
-_MAX_BYTES = 64 * 2**20
-"""Material libraries and pictures larger than that are not read."""
-
-
-@dataclass
-class _Material:
-    diffuse: tuple[float, ...] = (0.8, 0.8, 0.8)
-    texture: str | None = None
-    opacity: float = 1.0
-
-
-def read_libraries(path: Path, libraries: Iterable[str]) -> dict[str, Material]:
-    """The materials of an OBJ's libraries by name, with their PNG and JPEG pictures.
-
-    Args:
-        path: the OBJ; libraries and pictures are looked for beside it and below, nowhere else.
-        libraries: names after ``mtllib``.
-    """
-    found: dict[str, Material] = {}
-    pictures: dict[Path, bytes | None] = {}
-    for name in libraries:
-        file = file_beside(path, name, _MAX_BYTES)
-        for key, read in (_read_library(file) if file is not None else {}).items():
-            picture = file_beside(path, read.texture, _MAX_BYTES) if read.texture else None
-            if picture is not None and picture not in pictures:
-                pictures[picture] = kept_picture(picture.read_bytes())
-            data = pictures.get(picture) if picture is not None else None
-            linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in read.diffuse]
-            found[key] = Material(
-                name=key,
-                colour=(1.0, 1.0, 1.0, read.opacity) if data else (linear[0], linear[1], linear[2], read.opacity),
-                alpha="BLEND" if read.opacity < 1.0 else "OPAQUE",
-                texture=data,
-            )
-    return found
-
-
-def vertex_colours(mesh: Mesh, known: dict[str, Material], materials: list[str]) -> Floats | None:
-    """(V, 3) sRGB from the materials of a mesh's polygons, pictures read at the vertices; None where none is known.
-
-    Args:
-        mesh: the mesh of the file.
-        known: materials by name.
-        materials: (F,) material name of each polygon.
-    """
-    if not any(name in known for name in materials):
-        return None
-    colours = np.full((len(mesh.vertices), 3), 0.8, dtype=np.float32)
-    corner_materials = np.repeat(np.arange(len(materials)), mesh.polygon_sizes)
-    for name in dict.fromkeys(materials):
-        material = known.get(name)
-        if material is None:
-            continue
-        chosen = np.isin(corner_materials, [i for i, other in enumerate(materials) if other == name])
-        linear = np.array(material.colour[:3])
-        srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-        colours[mesh.polygon_vertices[chosen]] = srgb
-        if material.texture is not None and mesh.uvs is not None and mesh.polygon_uvs is not None:
-            _paint(colours, mesh, chosen & (mesh.polygon_uvs >= 0), material.texture)
-    return colours
-
-
-def _paint(colours: Floats, mesh: Mesh, corners: np.ndarray, picture: bytes) -> None:
-    """Colours of the vertices of ``corners`` from a picture, in place; an unreadable picture changes nothing."""
-    assert mesh.uvs is not None
-    assert mesh.polygon_uvs is not None
-    uvs = mesh.uvs[mesh.polygon_uvs[corners]]
-    try:
-        linear = sample_image(picture, np.stack([uvs[:, 0], 1.0 - uvs[:, 1]], axis=1))
-    except (OSError, ValueError):
-        return
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    colours[mesh.polygon_vertices[corners]] = srgb
-
-
-def _read_library(file: Path) -> dict[str, _Material]:
-    materials: dict[str, _Material] = {}
-    current = _Material()
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        keyword, _, rest = line.strip().partition(" ")
-        values = rest.split()
-        if keyword == "newmtl":
-            current = materials.setdefault(rest.strip(), _Material())
-        elif keyword == "map_Kd" and values:
-            # Options such as "-s 1 1 1" come first; a name may hold spaces.
-            current.texture = rest.strip() if not rest.strip().startswith("-") else values[-1]
-        elif keyword == "d" and values:
-            with suppress(ValueError):
-                current.opacity = min(max(float(values[-1]), 0.0), 1.0)
-        elif keyword == "Kd" and len(values) >= 3:
-            try:
-                red, green, blue = (min(max(float(value), 0.0), 1.0) for value in values[:3])
-            except ValueError:
-                continue
-            current.diffuse = (red, green, blue)
-    return materials

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats, Ints, Mesh, from_triangles
+from sedtalker.mesh.mesh import Floats, Ints, Material, Mesh, file_beside, from_triangles, kept_picture
+from sedtalker.mesh.mtl import vertex_colours
 from sedtalker.storage import whole_file
 
 _TYPES = {
@@ -21,6 +22,10 @@ _TYPES = {
 """NumPy types of the property types of PLY."""
 _MAX_HEADER = 65536
 """A header must end within so many bytes."""
+
+
+MAX_TEXTURE = 64 * 2**20
+"""Pictures of more bytes are not read."""
 
 
 @dataclass
@@ -52,9 +57,24 @@ def read_ply(path: Path) -> Mesh:
         order, elements = _header(data[:end].decode("ascii", errors="replace"))
         reader = _AsciiReader(data[body:]) if order == "" else _BinaryReader(data, body, order)
         tables = {element.name: _read_element(element, reader) for element in elements}
-        return _to_mesh(tables)
+        mesh = _to_mesh(tables)
     except (ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError):
         raise InputError(f"{path}: a broken PLY file, or shorter than its header says") from None
+    return _with_texture(mesh, path, data[:end].decode("ascii", errors="replace"))
+
+
+def _with_texture(mesh: Mesh, path: Path, header: str) -> Mesh:
+    """The mesh with the first picture that its header names (MeshLab's ``comment TextureFile``), if it can be had."""
+    names = [line.split(None, 2)[2] for line in header.splitlines() if line.startswith("comment TextureFile ")]
+    file = file_beside(path, names[0].strip(), MAX_TEXTURE) if names and mesh.uvs is not None else None
+    picture = kept_picture(file.read_bytes()) if file is not None else None
+    if picture is None:
+        return mesh
+    material = Material("texture", texture=picture)
+    everywhere = np.zeros(len(mesh.polygon_sizes), dtype=np.int32)
+    painted = replace(mesh, group_names=("texture",), polygon_groups=everywhere, materials=(material,))
+    known, used = {"texture": material}, ["texture"] * len(mesh.polygon_sizes)
+    return replace(painted, colours=vertex_colours(painted, known, used)) if mesh.colours is None else painted
 
 
 def _header(text: str) -> tuple[str, list[_Element]]:

@@ -16,7 +16,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.mesh.mesh import Floats, Ints, Mask
 from sedtalker.mesh.rasteriser import kernel, part_of_kernel
 
 LANES = 8
@@ -61,13 +61,21 @@ class Buffers:
         self.peaks: Floats = np.empty((-(-height // TILE), -(-blocks * self.pixels // TILE)), dtype=np.float32)
 
     def draw(
-        self, screen: NDArray[np.float64], triangles: Ints, first: Ints, others: Ints, top: int, bottom: int
+        self,
+        screen: NDArray[np.float64],
+        triangles: Ints,
+        one_sided: Mask,
+        first: Ints,
+        others: Ints,
+        top: int,
+        bottom: int,
     ) -> None:
         """Draw rows [top, bottom), both multiples of ``TILE`` or the picture's height.
 
         Args:
             screen: (V, 4) of ``to_screen``.
             triangles: (T, 3).
+            one_sided: (T,) triangles that are not there from behind.
             first: those that are drawn first.
             others: those that are mostly hidden by them.
             top: first row.
@@ -75,17 +83,17 @@ class Buffers:
         """
         clear(self.depth, self.extent, self.pixels, top, bottom)
         arguments = (self.ids, self.depth, self.extent, self.lanes, self.pixels, self.peaks)
-        cover(screen, triangles, first, *arguments, False, top, bottom)
+        cover(screen, triangles, one_sided, first, *arguments, False, top, bottom)
         find_peaks(self.depth, self.extent, self.pixels, self.peaks, top, bottom)
-        cover(screen, triangles, others, *arguments, True, top, bottom)
+        cover(screen, triangles, one_sided, others, *arguments, True, top, bottom)
 
-    def order(self, screen: NDArray[np.float64], triangles: Ints) -> tuple[Ints, Ints]:
-        """The triangles that are seen, and the others."""
-        every = np.arange(len(triangles), dtype=np.int32)
-        self.draw(screen, triangles, every, every[:0], 0, len(self.ids))
+    def order(self, screen: NDArray[np.float64], triangles: Ints, one_sided: Mask, whole: Mask) -> tuple[Ints, Ints]:
+        """Of the triangles ``whole`` (T,) those that are seen, and the others."""
+        every = np.flatnonzero(whole).astype(np.int32)
+        self.draw(screen, triangles, one_sided, every, every[:0], 0, len(self.ids))
         seen = np.zeros(len(triangles), dtype=bool)
         seen[self.ids[self.depth < np.inf]] = True
-        return every[seen], every[~seen]
+        return every[seen[every]], every[~seen[every]]
 
 
 def _spread(builder: Any, value: Any) -> Any:
@@ -151,6 +159,7 @@ def _narrow(begin: float, end: float, weight: float, crossing: float) -> tuple[f
 def cover(
     screen: NDArray[np.float64],
     triangles: Ints,
+    one_sided: Mask,
     order: Ints,
     ids: Ints,
     depth: Floats,
@@ -167,6 +176,7 @@ def cover(
     Args:
         screen: (V, 4) of ``to_screen``.
         triangles: (T, 3).
+        one_sided: (T,) triangles that are left out where they are seen from behind.
         order: which of them.
         ids: (H, W · S) triangle of each sample.
         depth: their depth; +inf where empty.
@@ -206,7 +216,7 @@ def cover(
             if hidden:
                 continue
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
-        if abs(area) < 1e-12:
+        if abs(area) < 1e-12 or (area > 0.0 and one_sided[t]):  # rows grow downwards: it is seen from behind
             continue
         # Weights of the corners b and c, and depth, are linear in the picture.
         inverse = 1.0 / area

@@ -1,7 +1,7 @@
 """Light on what the samples see: shadow and hollows on a coarser grid, then each surface of a pixel once.
 
 Samples of a pixel that lie on one smooth piece are one fragment. Fragments are gathered by material and lit many at a
-time. All light is linear; the picture is encoded to sRGB at the end.
+time, see ``sedtalker.render.pixels``.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from sedtalker.mesh.mesh import Floats, Ints
 from sedtalker.mesh.rasteriser import kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
+from sedtalker.render.pixels import BATCH, finish, light, put
 from sedtalker.render.shading import Image, eye_colour
+from sedtalker.render.textures import Looks, bend, look_up
 
 _FAR = np.float32(2.5)
 """What is nearer than the pixel by more than this, in radii of the hollow test, does not darken it."""
-_BATCH = 256
-"""Fragments of one material that are lit at a time."""
-_KNEE = np.float32(0.7)
-"""Light above it bends softly towards 1 instead of clipping."""
-_COUNT = np.float32(len(SAMPLES))
-"""Samples of a pixel."""
+INSIDE = np.array([0.11, 0.05, 0.045], dtype=np.float32)
+"""Share of its colour that a surface shows from inside the head: little light gets there, and what does is reddish."""
 
 
 @part_of_kernel
@@ -148,6 +146,14 @@ def _weights(px: np.float32, py: np.float32, corners: Floats, a: int, b: int, c:
 
 
 @part_of_kernel
+def _area(corners: Floats, a: int, b: int, c: int) -> np.float32:
+    """Twice what a triangle covers of the picture, signed, pixels."""
+    across, down = corners[a, 0], corners[a, 1]
+    bx, by, cx, cy = corners[b, 0] - across, corners[b, 1] - down, corners[c, 0] - across, corners[c, 1] - down
+    return bx * cy - cx * by
+
+
+@part_of_kernel
 def _key(
     row: int, column: int, sample: int, z: np.float32, corners: Floats, a: int, b: int, c: int, height: int,
     shadow_map: Floats, shadow_matrix: Floats, optics: Floats,
@@ -210,119 +216,11 @@ def _from_grid(
 
 
 @kernel
-def _light(batch: Floats, material: Floats, lights: Floats, ambient: Floats, work: Floats) -> None:
-    """Linear light (before the shoulder) of the fragments of a batch, into rows 3 to 5 of ``batch``.
-
-    Rows of ``batch`` (8, N): unit normal, colour, share of open sky, share of the key light beside it. What is beyond
-    the last fragment is computed too: so every fragment goes through the same instructions, wherever it stands.
-    """
-    zero, half, one, four = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(4.0)
-    nx, ny, nz, sky, key = batch[0], batch[1], batch[2], batch[6], batch[7]
-    facing, shine = work[6], work[7]
-    for channel in range(3):
-        diffuse, low, more = work[channel], ambient[1, channel], ambient[0, channel] - ambient[1, channel]
-        for k in range(_BATCH):
-            diffuse[k] = low + more * (half + half * ny[k])
-            work[3 + channel, k] = zero
-    for i in range(len(lights)):
-        x, y, z = lights[i, 0], lights[i, 1], lights[i, 2]
-        for k in range(_BATCH):
-            facing[k] = nx[k] * x + ny[k] * y + nz[k] * z
-        for channel in range(3):
-            wrap, strength, diffuse = material[2 + channel], lights[i, 3 + channel], work[channel]
-            scale = one / (one + wrap)
-            for k in range(_BATCH):
-                turned = max((facing[k] + wrap) * scale, zero)
-                diffuse[k] += strength * (key[k] if i == 0 else one) * turned * turned
-        if not lights[i, 6] > zero:
-            continue
-        x, y, z = lights[i, 7], lights[i, 8], lights[i, 9]
-        for k in range(_BATCH):
-            shine[k] = max(nx[k] * x + ny[k] * y + nz[k] * z, zero)
-        for _ in range(int(material[1])):
-            for k in range(_BATCH):
-                shine[k] *= shine[k]
-        strength = material[0] * lights[i, 6]
-        for k in range(_BATCH):
-            shine[k] *= strength * (key[k] if i == 0 else one) * min(max(facing[k] * four, zero), one)
-        for channel in range(3):
-            gloss, strength = work[3 + channel], lights[i, 3 + channel]
-            for k in range(_BATCH):
-                gloss[k] += strength * shine[k]
-    for channel in range(3):
-        diffuse, gloss, colour = work[channel], work[3 + channel], batch[3 + channel]
-        for k in range(_BATCH):
-            colour[k] = (diffuse[k] * colour[k] + gloss[k]) * sky[k]
-
-
-@kernel
-def _put(image: Image, edges: Floats, lit: Floats, where: Ints, encode: NDArray[np.uint8]) -> None:
-    """Lit fragments into ``image`` (N, C), or where there are several in a pixel, into ``edges`` first."""
-    room, top, half = np.float32(1.0) - _KNEE, len(encode) - 1, np.float32(0.5)
-    for k in range(len(where)):
-        place = where[k]
-        if place >= 0 and image.shape[1] == 4:
-            image[place, 3] = 255
-        for channel in range(3):
-            light = lit[3 + channel, k]
-            if not light > np.float32(0.0):  # also of a triangle so thin that nothing can be computed
-                light = np.float32(0.0)
-            if light > _KNEE:
-                light = np.float32(1.0) - room * np.exp((_KNEE - light) / room)
-            if place < 0:
-                edges[-1 - place, channel] = light
-            else:
-                image[place, channel] = encode[min(int(light * np.float32(top) + half), top)]
-
-
-@kernel
-def _resolve(
-    image: Image, background: Floats, edges: Floats, pixels: Ints, count: int, encode: NDArray[np.uint8]
-) -> None:
-    """Pixels of several fragments: over the background, or with their coverage beside them."""
-    top, half, clear = len(encode) - 1, np.float32(0.5), image.shape[1] == 4
-    k = 0
-    while k < count:
-        pixel, samples = pixels[k, 0], np.float32(0.0)
-        red, green, blue = samples, samples, samples
-        while k < count and pixels[k, 0] == pixel:
-            n = np.float32(pixels[k, 1])
-            red, green, blue = red + n * edges[k, 0], green + n * edges[k, 1], blue + n * edges[k, 2]
-            samples += n
-            k += 1
-        empty = _COUNT - samples
-        if clear:
-            image[pixel, 3] = int(255 * samples / _COUNT + half)
-            share = np.float32(top) / samples
-        else:
-            red += empty * background[pixel, 0]
-            green += empty * background[pixel, 1]
-            blue += empty * background[pixel, 2]
-            share = np.float32(top) / _COUNT
-        image[pixel, 0] = encode[min(int(red * share + half), top)]
-        image[pixel, 1] = encode[min(int(green * share + half), top)]
-        image[pixel, 2] = encode[min(int(blue * share + half), top)]
-
-
-@kernel
-def _finish(
-    image: Image, background: Floats, batches: Floats, where: Ints, filled: Ints, edges: Floats, edge_pixels: Ints,
-    edge_count: int, materials: Floats, lights: Floats, ambient: Floats, work: Floats, encode: NDArray[np.uint8],
-) -> None:  # fmt: skip
-    """Light what the batches hold, and put together the pixels of several fragments."""
-    for part in range(len(materials)):
-        if filled[part] > 0:
-            _light(batches[part], materials[part], lights, ambient, work)
-            _put(image, edges, batches[part], where[part, : filled[part]], encode)
-            filled[part] = 0
-    _resolve(image, background, edges, edge_pixels, edge_count, encode)
-
-
-@kernel
 def shade(
     image: Image, background: Floats, ids: Ints, depth: Floats, extent: Ints, corners: Floats, triangles: Ints,
     parts: Ints, materials: Floats, lights: Floats, ambient: Floats, grid: Floats, rate: int, shadow_map: Floats,
-    shadow_matrix: Floats, taps: Ints, optics: Floats, encode: NDArray[np.uint8], first: int, last: int,
+    shadow_matrix: Floats, taps: Ints, optics: Floats, encode: NDArray[np.uint8], inner: NDArray[np.int8],
+    looks: Looks, painted: bool, tangent: Floats, first: int, last: int,
 ) -> None:  # fmt: skip
     """Shade rows [first, last) of ``image``, where something is seen.
 
@@ -346,24 +244,28 @@ def shade(
         optics: near, far, focal length in pixels, radius of hollows, their strength, the shadow's strength, its bias,
             the step in normalised depth that parts one surface from another, and the picture's width.
         encode: see ``encode_table``.
+        inner: (T,) which side of a triangle is the inside of the head: 1 the back, -1 the front, 0 neither.
+        looks: the textures.
+        painted: whether base colours come from them.
+        tangent: (T, 6) see ``tangents``.
         first: first row to shade.
         last: one past the last.
     """
     zero, half, one, per_rate = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(1.0 / rate)
     height, width, samples = image.shape[0], image.shape[1], len(SAMPLES)
     pixels, behind = image.reshape(height * width, image.shape[2]), background.reshape(height * width, 3)
-    looks = materials, lights, ambient
-    batches = np.zeros((len(materials), 8, _BATCH), dtype=np.float32)
-    where = np.zeros((len(materials), _BATCH), dtype=np.int32)
+    light_by = materials, lights, ambient
+    batches = np.zeros((len(materials), 8, BATCH), dtype=np.float32)
+    where = np.zeros((len(materials), BATCH), dtype=np.int32)
     filled = np.zeros(len(materials), dtype=np.int32)
-    work = np.empty((8, _BATCH), dtype=np.float32)
+    work = np.empty((8, BATCH), dtype=np.float32)
     edges = np.empty((2 * width * samples, 3), dtype=np.float32)
     edge_pixels = np.empty((len(edges), 2), dtype=np.int32)
     edge_count = 0
     seen = np.empty(samples, dtype=np.int32)
     for row in range(first, last):
         if edge_count > width * samples:  # there might not be room for another row
-            _finish(pixels, behind, batches, where, filled, edges, edge_pixels, edge_count, *looks, work, encode)
+            finish(pixels, behind, batches, where, filled, edges, edge_pixels, edge_count, *light_by, work, encode)
             edge_count = 0
         left = extent[row, 0]
         i, j = row // rate, left // rate
@@ -402,13 +304,27 @@ def shade(
                     px, py, share = px + np.float32(column), py + np.float32(row), np.float32(count)
                     a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
                     u, v, w, side = _weights(px, py, corners, a, b, c)
-                    nx += share * side * (u * corners[a, 3] + v * corners[b, 3] + w * corners[c, 3])
-                    ny += share * side * (u * corners[a, 4] + v * corners[b, 4] + w * corners[c, 4])
-                    nz += share * side * (u * corners[a, 5] + v * corners[b, 5] + w * corners[c, 5])
+                    mx = u * corners[a, 3] + v * corners[b, 3] + w * corners[c, 3]
+                    my = u * corners[a, 4] + v * corners[b, 4] + w * corners[c, 4]
+                    mz = u * corners[a, 5] + v * corners[b, 5] + w * corners[c, 5]
+                    tr = u * corners[a, 6] + v * corners[b, 6] + w * corners[c, 6]
+                    tg = u * corners[a, 7] + v * corners[b, 7] + w * corners[c, 7]
+                    tb = u * corners[a, 8] + v * corners[b, 8] + w * corners[c, 8]
+                    kind = looks.of_triangle[t]
+                    if kind >= 0:
+                        area = _area(corners, a, b, c)
+                        if painted and looks.pictures[kind, 0] >= 0:
+                            tr, tg, tb, _ = look_up(looks, 0, t, u, v, w, area)
+                            tr *= looks.factors[kind, 0]
+                            tg *= looks.factors[kind, 1]
+                            tb *= looks.factors[kind, 2]
+                        if looks.pictures[kind, 2] >= 0:
+                            mx, my, mz = bend(looks, t, tangent[t], (u, v, w), area, (mx, my, mz))
+                    if np.float32(inner[t]) * side < zero:
+                        tr, tg, tb = tr * INSIDE[0], tg * INSIDE[1], tb * INSIDE[2]
+                    nx, ny, nz = nx + share * side * mx, ny + share * side * my, nz + share * side * mz
+                    cr, cg, cb = cr + share * tr, cg + share * tg, cb + share * tb
                     covered += count
-                    cr += share * (u * corners[a, 6] + v * corners[b, 6] + w * corners[c, 6])
-                    cg += share * (u * corners[a, 7] + v * corners[b, 7] + w * corners[c, 7])
-                    cb += share * (u * corners[a, 8] + v * corners[b, 8] + w * corners[c, 8])
                 length = one / (np.sqrt(nx * nx + ny * ny + nz * nz) + np.float32(1e-20))
                 share = one / np.float32(covered)
                 cr, cg, cb = cr * share, cg * share, cb * share
@@ -431,8 +347,8 @@ def shade(
                     edge_count += 1
                     where[part, n] = -edge_count
                 filled[part] = n + 1
-                if n + 1 == _BATCH:
-                    _light(batches[part], materials[part], lights, ambient, work)
-                    _put(pixels, edges, batches[part], where[part], encode)
+                if n + 1 == BATCH:
+                    light(batches[part], materials[part], lights, ambient, work)
+                    put(pixels, edges, batches[part], where[part], encode)
                     filled[part] = 0
-    _finish(pixels, behind, batches, where, filled, edges, edge_pixels, edge_count, *looks, work, encode)
+    finish(pixels, behind, batches, where, filled, edges, edge_pixels, edge_count, *light_by, work, encode)

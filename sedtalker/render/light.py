@@ -182,9 +182,29 @@ def triangle_parts(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Ints:
         parts = of_group[mesh.polygon_groups[mesh.triangle_polygons]]
     for region, part in (("lips", "lips"), ("teeth", "teeth"), ("tongue", "tongue"), ("eyes", "eye"), ("hair", "hair")):
         mask = (regions or {}).get(region)
-        if mask is not None:
+        if mask is not None and (part != "lips" or lips_are_sure(mesh, mask)):
             parts[mask[mesh.triangles].all(axis=1)] = order.index(part)
     return parts
+
+
+FEWEST_LIPS = 80
+"""Triangles of a lip region, at least: the edge of fewer would be a smear between far vertices."""
+_LOPSIDED = 0.1
+"""Of the width of the lips: their middle may lie so far from the middle of their corners."""
+
+
+def lips_are_sure(mesh: Mesh, lips: Mask) -> bool:
+    """Whether vertices ``lips`` (V,) can be painted as lips: fine enough, wider than high, and even on both sides."""
+    triangles = mesh.triangles[lips[mesh.triangles].all(axis=1)]
+    if len(triangles) < FEWEST_LIPS:
+        return False
+    corners = mesh.vertices[triangles].astype(np.float64)
+    points = corners.reshape(-1, 3)
+    width, height, _ = np.ptp(points, axis=0)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    mean = float((corners.mean(axis=1)[:, 0] * area).sum() / max(float(area.sum()), 1e-30))
+    middle = float(points[:, 0].min() + points[:, 0].max()) / 2
+    return bool(height < width < 8 * height and abs(mean - middle) < _LOPSIDED * width)
 
 
 def default_colours(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Floats:

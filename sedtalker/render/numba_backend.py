@@ -10,8 +10,9 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from sedtalker.mesh.mesh import Floats, Mask, Mesh, weld_map
+from sedtalker.mesh.mesh import Floats, Mask, Mesh
 from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
+from sedtalker.mesh.smoothing import split_vertices
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.fragments import dim, shade, spread
@@ -27,6 +28,8 @@ from sedtalker.render.shading import (
     pack,
     tap_table,
 )
+from sedtalker.render.sides import sides_of
+from sedtalker.render.textures import cover_cut, tangents, textures_of
 
 SHADOW_SIZE = 400
 """Side of the shadow map, pixels."""
@@ -62,14 +65,17 @@ class NumbaRenderer:
         threads: int = 0,
     ) -> None:
         self._size = width, height = size
-        self._triangles = np.ascontiguousarray(mesh.triangles, dtype=np.int32)
         self._vertex_count = len(mesh.vertices)
-        self._weld = weld_map(mesh)
+        self._sources, self._triangles, self._weld, _ = split_vertices(mesh)
         self._parts = triangle_parts(mesh, regions)
-        self._colours = np.ascontiguousarray(to_linear(default_colours(mesh, regions)))
+        self._textures = textures_of(mesh)
+        self._inner, self._one_sided = sides_of(mesh, self._parts, regions)
+        colours = np.ascontiguousarray(to_linear(default_colours(mesh, regions)))
         directions = blank_eyes(mesh, regions)
+        directions[mesh.triangles[self._textures.painted]] = 0.0
         blank = np.asarray(directions.any(axis=1))
-        self._colours[blank] = directions[blank]
+        colours[blank] = directions[blank]
+        self._colours = colours[self._sources]
         self._own_parts = np.where(blank[mesh.triangles].all(axis=1), len(MATERIALS), self._parts).astype(np.int32)
         self._view = camera.view()
         self._projection = camera.projection(width / height)
@@ -87,10 +93,13 @@ class NumbaRenderer:
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self._canvases: SimpleQueue[_Canvas] = SimpleQueue()
         self._canvases.put(_Canvas(width, height))
-        _, screen, seen = self._project(mesh.vertices)
+        _, screen, seen = self._project(mesh.vertices[self._sources])
         canvas = self._canvases.get()
-        self._order = canvas.samples.order(screen, self._triangles)
-        self._shadow_order = canvas.shadow.order(seen, self._triangles)
+        whole = ~self._textures.cut
+        self._no_side = np.zeros(len(whole), dtype=bool)
+        self._cut = np.flatnonzero(self._textures.cut).astype(np.int32)
+        self._order = canvas.samples.order(screen, self._triangles, self._one_sided, whole)
+        self._shadow_order = canvas.shadow.order(seen, self._triangles, self._no_side, whole)
         self._canvases.put(canvas)
 
     def _project(self, vertices: Floats) -> tuple[Floats, Matrix, Matrix]:
@@ -143,22 +152,34 @@ class NumbaRenderer:
         if vertices.shape != (self._vertex_count, 3):
             raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
         height = self._size[1]
-        points, screen, seen = self._project(vertices)
-        light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours))
+        points, screen, seen = self._project(vertices[self._sources])
+        light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours)[self._sources])
         parts = self._own_parts if colours is None else self._parts
         normals = compiled_normals(points, self._triangles, self._weld)
         corners = pack(screen, normals, light)
+        looks = self._textures.looks
+        tangent = tangents(points, self._triangles, looks)
         image = self._empty.copy()
         materials, taps, encode = self._tables
         samples, shadow = canvas.samples, canvas.shadow.depth
         shadow_matrix = self._shadow_matrix.astype(np.float32)
 
         def draw_band(first: int, last: int) -> None:
-            samples.draw(screen, self._triangles, *self._order, first, last)
+            samples.draw(screen, self._triangles, self._one_sided, *self._order, first, last)
+            if len(self._cut):
+                cover_cut(
+                    screen, self._triangles, self._cut, SAMPLES, samples.ids, samples.depth, samples.extent, looks,
+                    first, last,
+                )  # fmt: skip
             spread(samples.depth, samples.extent, canvas.planes, first, last)
 
         def draw_shadow(first: int, last: int) -> None:
-            canvas.shadow.draw(seen, self._triangles, *self._shadow_order, first, last)
+            canvas.shadow.draw(seen, self._triangles, self._no_side, *self._shadow_order, first, last)
+            if len(self._cut):
+                cover_cut(
+                    seen, self._triangles, self._cut, CENTRE, canvas.shadow.ids, canvas.shadow.depth,
+                    canvas.shadow.extent, looks, first, last,
+                )  # fmt: skip
 
         def dim_band(first: int, last: int) -> None:
             dim(
@@ -170,7 +191,7 @@ class NumbaRenderer:
             shade(
                 image, self._background, samples.ids, samples.depth, samples.extent, corners, self._triangles, parts,
                 materials, self._lights, self._ambient, canvas.grid, canvas.rate, shadow, shadow_matrix, taps,
-                self._optics, encode, first, last,
+                self._optics, encode, self._inner, looks, colours is None, tangent, first, last,
             )  # fmt: skip
 
         whole = 2 * self._threads if pool else 1

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError, extra
-from sedtalker.mesh.mesh import Floats, Mask, Mesh, weld_map
+from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
+from sedtalker.mesh.smoothing import split_vertices
 from sedtalker.render.camera import Camera
+from sedtalker.render.fragments import INSIDE
 from sedtalker.render.light import MATERIALS, Lighting, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import Behind
 from sedtalker.render.shading import Image, backdrop, compiled_normals
+from sedtalker.render.sides import sides_of
+from sedtalker.render.textures import levels_of, textures_of
 
 _NO_GL = (
     "the pyrender backend needs EGL, which was not found: on Debian or Ubuntu install the packages libegl1 and libgl1, "
@@ -48,7 +53,34 @@ def import_pyrender() -> Any:
         raise
     except Exception:  # a missing library shows as ImportError, OSError or AttributeError
         raise InputError(_NO_GL) from None
+    pyrender.renderer.glBlendFunc = _blend
     return pyrender
+
+
+def _blend(source: int, target: int) -> None:
+    """``glBlendFunc`` for colours; what is half transparent before the head leaves no hole in the picture's opacity."""
+    from OpenGL.GL import GL_ONE, GL_ONE_MINUS_SRC_ALPHA, glBlendFuncSeparate
+
+    glBlendFuncSeparate(source, target, GL_ONE, GL_ONE_MINUS_SRC_ALPHA)
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """A primitive, and what its vertices are made of.
+
+    Attributes:
+        primitive: of pyrender.
+        used: (N,) the renderer's vertices that are its vertices.
+        tint: (3,) factor on their colours.
+        picture: its base colour texture, or None.
+        places: (N, 2) texture coordinates, or None.
+    """
+
+    primitive: Any
+    used: NDArray[np.integer]
+    tint: Floats
+    picture: Any
+    places: Floats | None
 
 
 class PyrenderRenderer:
@@ -66,16 +98,16 @@ class PyrenderRenderer:
         pyrender = import_pyrender()
         width, height = size
         self._vertex_count = len(mesh.vertices)
-        self._triangles = np.ascontiguousarray(mesh.triangles)
-        self._weld = weld_map(mesh)
+        textured = any(m is not None and (m.texture or m.normal) for m in mesh.materials)
+        self._sources, self._triangles, self._weld, self._places = split_vertices(mesh, uvs=textured)
         self._colours = to_linear(default_colours(mesh, regions))
         self._background = _to_srgb(backdrop(background, width, height))
         self._clear = isinstance(background, str)
         ambient = (np.array(lighting.sky) + lighting.ground) / 2
         self._scene = pyrender.Scene(bg_color=np.zeros(4, dtype=np.float32), ambient_light=ambient)
-        self._primitives = self._add_parts(pyrender, mesh, regions)
+        self._pieces = self._add_parts(pyrender, mesh, regions)
         _add_camera_and_lights(pyrender, self._scene, camera, width / height, lighting)
-        self._flags = pyrender.RenderFlags.RGBA | pyrender.RenderFlags.SKIP_CULL_FACES
+        self._flags = pyrender.RenderFlags.RGBA
         try:
             self._renderer = pyrender.OffscreenRenderer(width, height)
             self._renderer.render(self._scene, self._flags)
@@ -90,9 +122,11 @@ class PyrenderRenderer:
             raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
         rows = self._rows(vertices, self._colours if colours is None else to_linear(colours))
         self._renderer._platform.make_current()
-        for primitive, used in self._primitives:
-            data = np.ascontiguousarray(rows[used])
-            glBindBuffer(GL_ARRAY_BUFFER, primitive._buffers[0])
+        for piece in self._pieces:
+            if piece.picture is not None:
+                piece.primitive.material.baseColorTexture = piece.picture if colours is None else None
+            data = _laid_out(rows[piece.used], piece, colours is None)
+            glBindBuffer(GL_ARRAY_BUFFER, piece.primitive._buffers[0])
             glBufferSubData(GL_ARRAY_BUFFER, 0, data.nbytes, data)
         glBindBuffer(GL_ARRAY_BUFFER, 0)
         seen, _ = self._renderer.render(self._scene, self._flags)
@@ -119,37 +153,103 @@ class PyrenderRenderer:
         self.close()
 
     def _rows(self, vertices: Floats, colours: Floats) -> Floats:
-        """(V, 10) position, normal and colour of each vertex, as pyrender lays them out."""
-        points = np.ascontiguousarray(vertices, dtype=np.float32)
+        """(W, 9) position, normal and colour of each of the renderer's vertices."""
+        points = np.ascontiguousarray(vertices[self._sources], dtype=np.float32)
         normals = compiled_normals(points, self._triangles, self._weld)
-        return np.concatenate([points, normals, colours, np.ones((len(points), 1), np.float32)], axis=1)
+        return np.concatenate([points, normals, colours[self._sources]], axis=1)
 
-    def _add_parts(
-        self, pyrender: Any, mesh: Mesh, regions: dict[str, Mask] | None
-    ) -> list[tuple[Any, NDArray[np.int64]]]:
-        """One primitive for each part of the head, and the mesh vertices that are its vertices."""
+    def _add_parts(self, pyrender: Any, mesh: Mesh, regions: dict[str, Mask] | None) -> list[_Piece]:
+        """A primitive for each part of the head, material and way of being seen from behind."""
         parts = triangle_parts(mesh, regions)
-        materials = list(MATERIALS.values())
+        inner, one_sided = sides_of(mesh, parts, regions)
+        textures = textures_of(mesh)
+        kinds = textures.looks.of_triangle
+        groups = np.zeros(len(parts), np.int32)
+        if mesh.polygon_groups is not None:
+            groups = mesh.polygon_groups[mesh.triangle_polygons]
         rows = self._rows(mesh.vertices, self._colours)
-        primitives = []
-        for part in np.unique(parts):
-            used, local = np.unique(self._triangles[parts == part], return_inverse=True)
-            surface = pyrender.MetallicRoughnessMaterial(
-                baseColorFactor=(1.0, 1.0, 1.0, 1.0),
-                metallicFactor=0.0,
-                roughnessFactor=1.0 - 0.09 * materials[part].sharpness,
-                doubleSided=True,
-            )
-            primitive = pyrender.Primitive(
-                positions=rows[used, :3],
-                normals=rows[used, 3:6],
-                color_0=rows[used, 6:],
-                indices=local.reshape(-1, 3),
-                material=surface,
-            )
-            primitives.append((primitive, used))
-        self._scene.add(pyrender.Mesh([primitive for primitive, _ in primitives]))
-        return primitives
+        white = np.ones(3, dtype=np.float32)
+        pieces = []
+        _, first, which = np.unique(
+            np.stack([parts, kinds, inner, one_sided], axis=1), axis=0, return_index=True, return_inverse=True
+        )
+        for k, t in enumerate(first):
+            chosen = which.reshape(-1) == k
+            triangles = self._triangles[chosen]
+            outer = triangles[:, ::-1] if inner[t] < 0 else triangles
+            material = mesh.materials[groups[t]] if kinds[t] >= 0 else None
+            culled = bool(one_sided[t] or inner[t])
+            surface = _surface(pyrender, MATERIALS[list(MATERIALS)[parts[t]]].sharpness, material, culled)
+            places = None
+            if material is not None and self._places is not None:
+                flipped = 1 - self._places[:, 1]  # pyrender turns pictures over
+                places = np.stack([self._places[:, 0], flipped], axis=1).astype(np.float32)
+            pieces.append(_piece(pyrender, rows, outer, surface, white, places))
+            if inner[t]:
+                surface = _surface(pyrender, 1, material, culled)
+                pieces.append(_piece(pyrender, rows, outer[:, ::-1], surface, INSIDE, places))
+        self._scene.add(pyrender.Mesh([piece.primitive for piece in pieces]))
+        return pieces
+
+
+def _surface(pyrender: Any, sharpness: int, material: Material | None, culled: bool) -> Any:
+    """A material of pyrender; with the user's pictures, opacity and colour where ``material`` has some."""
+    how = {"metallicFactor": 0.0, "roughnessFactor": 1.0 - 0.09 * sharpness, "doubleSided": not culled}
+    if material is None:
+        return pyrender.MetallicRoughnessMaterial(baseColorFactor=(1.0, 1.0, 1.0, 1.0), **how)
+    picture = _texture(pyrender, material.texture, material.cutoff if material.alpha == "MASK" else None)
+    colour = material.colour if picture is not None else (1.0, 1.0, 1.0, material.colour[3])
+    return pyrender.MetallicRoughnessMaterial(
+        baseColorFactor=colour,
+        baseColorTexture=picture,
+        normalTexture=_texture(pyrender, material.normal),
+        # pyrender does not cut out: opacity that is all or nothing is blended
+        alphaMode="OPAQUE" if material.alpha == "OPAQUE" else "BLEND",
+        **how,
+    )
+
+
+def _texture(pyrender: Any, picture: bytes | None, cutoff: float | None = None) -> Any:
+    """A texture of pyrender, as large as the other renderer takes them; None where the picture cannot be read."""
+    from PIL import Image as Pictures
+
+    levels = [] if picture is None else levels_of(picture, srgb=True)[:1]
+    if not levels:
+        return None
+    pixels = levels[0].copy()
+    if cutoff is not None:
+        pixels[..., 3] = np.where(pixels[..., 3] >= 255 * cutoff, 255, 0)
+    if pixels[..., 3].min() == 255:
+        pixels = pixels[..., :3]
+    return pyrender.Texture(
+        source=Pictures.fromarray(pixels), source_channels="RGB" if pixels.shape[2] == 3 else "RGBA"
+    )
+
+
+def _piece(pyrender: Any, rows: Floats, triangles: Ints, surface: Any, tint: Floats, places: Floats | None) -> _Piece:
+    used, local = np.unique(triangles, return_inverse=True)
+    at = None if places is None else places[used]
+    piece = _Piece(None, used, tint, surface.baseColorTexture, at)
+    laid = _laid_out(rows[used], piece, True)
+    primitive = pyrender.Primitive(
+        positions=laid[:, :3],
+        normals=laid[:, 3:6],
+        texcoord_0=at,
+        color_0=laid[:, -4:],
+        indices=local.reshape(-1, 3),
+        material=surface,
+    )
+    return _Piece(primitive, used, tint, surface.baseColorTexture, at)
+
+
+def _laid_out(rows: Floats, piece: _Piece, painted: bool) -> Floats:
+    """(N, 10), or (N, 12) with texture coordinates: rows of a piece as pyrender lays them out."""
+    colours = rows[:, 6:9] * piece.tint
+    if painted and piece.picture is not None:
+        colours = np.broadcast_to(piece.tint, colours.shape)
+    opaque = np.ones((len(rows), 1), np.float32)
+    middle = [] if piece.places is None else [piece.places]
+    return np.ascontiguousarray(np.concatenate([rows[:, :6], *middle, colours, opaque], axis=1), dtype=np.float32)
 
 
 def _add_camera_and_lights(pyrender: Any, scene: Any, camera: Camera, aspect: float, lighting: Lighting) -> None:

@@ -47,7 +47,7 @@ class ExportRequest:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     formats: tuple[str, ...] = ()
-    targets: Literal["few", "arkit", "all"] = "few"
+    targets: Literal["few", "arkit", "all"] = "arkit"
     size: Annotated[int, Field(ge=64, le=2160)] = 512
     video: bool = False
     points: bool = False

@@ -210,6 +210,6 @@ def options_state() -> dict[str, Any]:
         "lights": {name: asdict(load_lighting(name)) for name in light_names()},
         "formats": formats,
         "materials": {part: asdict(material) for part, material in MATERIALS.items()},
-        "targets": ["few", "arkit", "all"],
+        "targets": ["arkit", "few", "all"],
         "limits": {"audio_bytes": AUDIO_BYTES, "mesh_bytes": MESH_BYTES, "other_bytes": OTHER_BYTES},
     }

@@ -163,3 +163,34 @@ def test_the_animation_is_found_where_animate_put_it(tmp_path: Path, monkeypatch
     done = run("export", "speech", "--to", "npy")
     assert done.exit_code == 2
     assert "there are 2 animations in it; name one, such as speech" in done.stderr
+
+
+def test_the_names_of_another_rig(file: Path, tmp_path: Path) -> None:
+    done = run("export", file, "--to", "glb,arkit", "--map", "reallusion", "-o", tmp_path / "out", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["files"][0]["targets"] == 62
+    header = (tmp_path / "out" / "clip.arkit.csv").read_text().splitlines()[0].split(",")
+    assert {"Jaw_Open", "Mouth_Smile_L", "HeadYaw"} <= set(header)
+    refused = run("export", file, "--to", "glb", "--map", "maya", "-o", tmp_path / "none")
+    assert refused.exit_code == 2
+    assert "reallusion" in refused.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_take_of_a_phone_on_a_mesh(file: Path, tmp_path: Path) -> None:
+    assert run("export", file, "--to", "arkit", "-o", tmp_path).exit_code == 0
+    take = tmp_path / "clip.arkit.csv"
+    face = read_animation(file).face
+    face.save(tmp_path / "cube.sedface")
+    options = ("--performance", take, "--mesh", tmp_path / "cube.sedface", "-o", tmp_path / "out", "--no-video")
+    done = run("animate", *options, "--json")
+    assert done.exit_code == 0, done.stderr
+    moved = read_animation(tmp_path / "out" / "clip.arkit.npz")
+    assert moved.face.name == "cube"
+    assert moved.track is None
+    assert np.abs(moved.coefficients[:, 0]).max() > 0.1
+    assert (tmp_path / "out" / "clip.arkit.glb").is_file()
+    for more, said in ((("--emotion", "happy"), "--emotion is of speech"), (("--gain", "brows=2"), "--gain brows")):
+        refused = run("animate", *options, "--force", *more)
+        assert refused.exit_code == 2
+        assert said in refused.stderr

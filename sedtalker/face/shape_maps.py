@@ -1,0 +1,141 @@
+"""Shapes under the names of other rigs, in and out: each is a pose of ARKit's 52, and the rest is linear algebra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.face.rig_names import PRESETS
+from sedtalker.mesh.mesh import Floats, Scene
+from sedtalker.reading import is_file, read_json
+
+MOST = 400
+"""Names of a map, at most."""
+STRONGEST = 3.0
+"""Largest weight of an ARKit shape in a pose."""
+SWEEPS = 24
+"""Rounds of coordinate descent; maps of one name for one shape are solved before the first."""
+MISSED = 0.05
+"""Of a shape: what a rig's shapes may miss of it and still stand for it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShapeMap:
+    """Names of a rig's shapes, and what they are.
+
+    Attributes:
+        name: of the rig, for messages.
+        names: (N,) of its shapes.
+        poses: (N, 52) ARKit weights that show each at weight 1.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    poses: NDArray[np.float64]
+
+    def to_arkit(self, weights: NDArray[np.floating]) -> Floats:
+        """ARKit weights (T, 52) in [0, 1] of the rig's weights (T, N)."""
+        return np.clip(np.asarray(weights, dtype=np.float64) @ self.poses, 0.0, 1.0).astype(np.float32)
+
+    def from_arkit(self, weights: NDArray[np.floating]) -> Floats:
+        """The rig's weights (T, N) in [0, 1] that come nearest to ARKit weights (T, 52), by least squares.
+
+        Where several shapes are as good, as the four parts of a pucker, each takes the same share.
+        """
+        wanted = np.asarray(weights, dtype=np.float64)
+        found = np.clip(wanted @ self._inverse, 0.0, 1.0)
+        gram, pull = self.poses @ self.poses.T, wanted @ self.poses.T
+        size = np.diag(gram)
+        for _ in range(SWEEPS):
+            for k in np.flatnonzero(size > 0.0):
+                rest = pull[:, k] - found @ gram[:, k] + size[k] * found[:, k]
+                found[:, k] = np.clip(rest / size[k], 0.0, 1.0)
+        return found.astype(np.float32)
+
+    @cached_property
+    def _inverse(self) -> NDArray[np.float64]:
+        """(52, N) the rig's weights of each ARKit shape: the smallest of those that come nearest."""
+        return np.asarray(np.linalg.pinv(self.poses, rcond=1e-6), dtype=np.float64)
+
+    def renamed(self, scene: Scene) -> Scene:
+        """A file whose morph targets have ARKit's names: those that the rig's shapes make up.
+
+        Targets that are in no shape keep their names.
+
+        Raises:
+            InputError: none of the map's names is there, or what is there makes up no shape.
+        """
+        lower = {name.lower(): k for k, name in enumerate(self.names)}
+        columns = [lower.get(name.lower(), -1) for name in scene.target_names]
+        here = [i for i, k in enumerate(columns) if k >= 0]
+        if not here:
+            some = ", ".join(scene.target_names[:4]) or "none"
+            raise InputError(
+                f"--map {self.name}: none of its names is a blend shape of the mesh, which has {some}: check the map"
+            )
+        poses = self.poses[[columns[i] for i in here]]
+        shares = np.linalg.pinv(poses, rcond=1e-6)
+        missed = np.linalg.norm(shares @ poses - np.eye(len(ARKIT_52)), axis=1)
+        shapes = [k for k in range(len(ARKIT_52)) if missed[k] < MISSED]
+        if not shapes:
+            raise InputError(
+                f"--map {self.name}: its shapes are mixtures, such as visemes, of which no ARKit shape can be made: "
+                "leave --map out, and the shapes are fitted"
+            )
+        offsets = np.tensordot(shares[shapes].astype(np.float32), scene.targets[here], axes=1)
+        kept = [i for i in range(len(columns)) if columns[i] < 0]
+        return Scene(
+            scene.mesh,
+            (*(ARKIT_52[k] for k in shapes), *(scene.target_names[i] for i in kept)),
+            np.concatenate([offsets, scene.targets[kept]]).astype(np.float32),
+            scene.shown,
+        )
+
+
+def read_shape_map(given: str | Path) -> ShapeMap:
+    """The map that ``--map`` names: a preset, or a JSON file of ``{"rig name": "jawOpen"}`` or
+    ``{"rig name": {"jawOpen": 0.6, "mouthFunnel": 0.4}}``.
+
+    Raises:
+        InputError: no such preset or file, or it does not fit that.
+    """
+    word = str(given)
+    if word.lower() in PRESETS:
+        return _made(word.lower(), PRESETS[word.lower()])
+    path = Path(given)
+    if path.suffix.lower() != ".json":
+        raise InputError(f"--map {word}: give {', '.join(PRESETS)} or a .json file of names")
+    if not is_file(path):
+        raise InputError(f"{path}: no such map of names")
+    held = read_json(path, "a map of names")
+    if not isinstance(held, dict) or not held or len(held) > MOST:
+        raise InputError(f'{path}: a map of names is {{"name in the rig": "jawOpen", …}}, of at most {MOST} names')
+    return _made(path.name, {name: _pose(path, name, value) for name, value in held.items()})
+
+
+def _made(name: str, poses: dict[str, dict[str, float]]) -> ShapeMap:
+    matrix = np.zeros((len(poses), len(ARKIT_52)))
+    for row, pose in enumerate(poses.values()):
+        for shape, weight in pose.items():
+            matrix[row, INDEX[shape]] = weight
+    return ShapeMap(name, tuple(poses), matrix)
+
+
+def _pose(path: Path, name: str, value: Any) -> dict[str, float]:
+    """One entry of a file, checked."""
+    pose = {value: 1.0} if isinstance(value, str) else value
+    if not isinstance(pose, dict):
+        raise InputError(f"{path}: {name}: give the name of an ARKit shape, or an object of their weights")
+    for shape, weight in pose.items():
+        if shape not in INDEX:
+            raise InputError(f"{path}: {name}: there is no ARKit shape '{shape}'")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0.0 <= weight <= STRONGEST:
+            raise InputError(f"{path}: {name}: the weight of {shape} lies between 0 and {STRONGEST:g}")
+    return {shape: float(weight) for shape, weight in pose.items()}
