@@ -36,6 +36,9 @@ HEAD = struct.calcsize("<ddQ")
 process, and how long it is."""
 LOOKED_AFTER = 64
 """Inputs between two looks at memory and at files that were left behind."""
+NEVER = 86_400
+"""Seconds after which atheris ends a process that reads one input; the parent judges that. 0 would be every input of
+more than a second, which ends with libFuzzer's code 77."""
 LONGEST_LINE = 2000
 """Characters of a message."""
 OURS = ("input", "again", "good", "loop", "hostile")
@@ -271,7 +274,7 @@ def _guided(reader: Reader, folder: Path, finished: Any, options: dict[str, Any]
         "fuzz",
         str(corpus),
         "-rss_limit_mb=0",
-        "-timeout=0",
+        f"-timeout={NEVER}",
         "-handle_segv=0",
         "-handle_abrt=0",
         "-verbosity=0",

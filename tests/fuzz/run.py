@@ -58,7 +58,7 @@ FOLLOWED = (
     "sedtalker.studio.project",
     "sedtalker.studio.words",
 )
-"""Modules whose code atheris follows: those that read. Not the compiled ones, whose code must stay as it is."""
+"""Modules that read, which are imported before anything is tried; atheris follows them and those that they import."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,7 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         if guided:
             import atheris
 
-            stack.enter_context(atheris.instrument_imports(include=list(FOLLOWED), enable_loader_override=False))
+            followed = atheris.instrument_imports(["sedtalker"], _compiled(), enable_loader_override=False)
+            stack.enter_context(followed)
         from tests.fuzz.targets import TARGETS
 
         targets = [t for t in TARGETS if not options.only or t.name in options.only]
@@ -91,6 +92,13 @@ def main(arguments: list[str] | None = None) -> int:
         f"{len(targets)} readers, {options.seconds:g} s, seed {seed}, {'guided by atheris' if guided else 'by chance'}"
     )
     return _run_all(targets, options, seed, guided)
+
+
+def _compiled() -> list[str]:
+    """Modules of the package that numba compiles: their code must stay as it is."""
+    package = Path(__file__).parents[2] / "sedtalker"
+    paths = [path for path in package.rglob("*.py") if "njit" in path.read_text(encoding="utf-8")]
+    return [".".join(path.relative_to(package.parent).with_suffix("").parts) for path in paths]
 
 
 def _import_all() -> None:
