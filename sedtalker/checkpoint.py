@@ -213,6 +213,7 @@ def write_checkpoint(folder: Path, config: CheckpointConfig, state: Mapping[str,
 
 # --- Weights brought in from other programs, and runs made ready to be given away.
 
+
 def convert_weights(source: Path, target: Path, like: Path | None = None) -> dict[str, list[int]]:
     """Write a foreign file's tensors as safetensors; returns their shapes by name.
 

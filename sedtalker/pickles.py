@@ -1,4 +1,4 @@
-"""Pickles of strangers, read as data: their instructions are obeyed one by one, and none calls what it is not given.
+"""Pickles from elsewhere, read as data: their instructions are obeyed one by one, and none calls what it is not given.
 
 A pickle is a program for a small machine with a stack. Python's own machine believes what a program says: it takes
 memory for places in its memo and for hashes of endless nesting, and hands whatever it read to compiled code that may
@@ -60,7 +60,7 @@ def read_pickle(
     Args:
         stream: at the beginning of the pickle; afterwards at its end.
         names: what stands for a name (module, name); that which can be called may be called. They get arguments of
-            strangers.
+            the file.
         persistent: what stands for a value that is kept outside the pickle, by its mark.
 
     Raises:
@@ -79,9 +79,7 @@ def read_pickle(
 class _Machine:
     """The stack, the places where lists begin on it (marks), and the memo."""
 
-    def __init__(
-        self, stream: BinaryIO, names: Mapping[tuple[str, str], Any], persistent: Callable[[Any], Any] | None
-    ):
+    def __init__(self, stream: BinaryIO, names: Mapping[tuple[str, str], Any], persistent: Callable[[Any], Any] | None):
         self.stream, self.names, self.persistent = stream, names, persistent
         self.called = {id(value) for value in names.values() if callable(value)}
         self.stack: list[Any] = []

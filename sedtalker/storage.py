@@ -117,6 +117,14 @@ def check_writable(path: Path, force: bool) -> None:
         raise InputError(f"{path} exists; use --force to overwrite")
 
 
+def check_folder(folder: Path, force: bool) -> None:
+    """Raise ``InputError`` when a folder of results holds something and ``force`` is off, or a file is there."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder")
+    if folder.is_dir() and not force and any(folder.iterdir()):
+        raise InputError(f"{folder} exists; use --force to overwrite")
+
+
 # --- The user's cache: work that can be done again.
 
 
@@ -337,7 +345,7 @@ def _unpack(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
 
 
 def check_entries(archive: zipfile.ZipFile, size: int, most_bytes: int, most_entries: int) -> None:
-    """Raise ``InputError`` where an archive of ``size`` bytes claims more than it can hold, or holds more than it may."""
+    """Raise ``InputError`` where an archive of ``size`` bytes claims more than it can hold, or than it may."""
     entries = archive.infolist()
     total = sum(entry.file_size for entry in entries)
     if total > most_bytes or len(entries) > most_entries:

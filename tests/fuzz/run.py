@@ -97,7 +97,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _compiled() -> list[str]:
     """Modules of the package that numba compiles: their code must stay as it is."""
     package = Path(__file__).parents[2] / "sedtalker"
-    paths = [path for path in package.rglob("*.py") if "njit" in path.read_text(encoding="utf-8")]
+    marks = ("njit", "@kernel", "@part_of_kernel")
+    texts = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    paths = [path for path, text in texts.items() if any(mark in text for mark in marks)]
     return [".".join(path.relative_to(package.parent).with_suffix("").parts) for path in paths]
 
 

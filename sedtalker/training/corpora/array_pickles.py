@@ -1,4 +1,4 @@
-"""Pickled dictionaries of arrays, as FLAME and VOCASET publish them; nothing in them is believed before it is checked."""
+"""Pickled dictionaries of arrays, as FLAME and VOCASET publish them; nothing is believed before it is checked."""
 
 from __future__ import annotations
 
