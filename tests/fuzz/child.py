@@ -31,9 +31,9 @@ from tests.fuzz.targets import Target
 
 SHARED = 24 * 2**20
 """Bytes of the shared memory."""
-HEAD = struct.calcsize("<ddQ")
-"""Of which the first say when the input was begun (0: none is being read), by the clock of the wall and by that of the
-process, and how long it is."""
+BEGIN = struct.Struct("<dddQ")
+"""What stands at its beginning: when the input was begun (0: none is being read), by the clock of the wall, that of the
+process, and that of its waiting for a processor; and how long the input is."""
 LOOKED_AFTER = 64
 """Inputs between two looks at memory and at files that were left behind."""
 NEVER = 86_400
@@ -108,8 +108,9 @@ class Reader:
 
     def read(self, data: bytes) -> None:
         """One input."""
-        self.shared[HEAD : HEAD + min(len(data), SHARED - HEAD)] = data[: SHARED - HEAD]
-        self.shared[:HEAD] = struct.pack("<ddQ", time.monotonic(), time.process_time(), len(data))
+        self.shared[BEGIN.size : BEGIN.size + min(len(data), SHARED - BEGIN.size)] = data[: SHARED - BEGIN.size]
+        queued = queued_seconds(os.getpid())
+        self.shared[: BEGIN.size] = BEGIN.pack(time.monotonic(), time.process_time(), queued, len(data))
         self.tally.inputs += 1
         try:
             self.target.read(data)
@@ -161,6 +162,14 @@ def keep(folder: Path, target: str, kind: str, data: bytes) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{target.replace(' ', '_').replace('/', '_')}-{kind}-{digest}").write_bytes(data)
     return digest
+
+
+def queued_seconds(process: int) -> float:
+    """Seconds that a process has waited for a processor."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):  # a system that does not count them
+        return 0.0
 
 
 def _place(error: BaseException) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 LONGEST = 10.0
 """Seconds of a processor that one input may take."""
 WAITING = 60.0
-"""Seconds that it may take in all, on a machine with other work."""
+"""Seconds that it may wait, but for a processor, which other programs may have."""
 LIMIT = 2 * 2**30
 """Bytes of memory that reading one input may take."""
 MOST_DEATHS = 20
@@ -175,12 +175,12 @@ def fuzz(target, seconds: float, most: int, seed: int, kept: Path, guided: bool 
     Returns:
         the tally.
     """
-    from tests.fuzz.child import SHARED, Found, Tally, keep, run
+    from tests.fuzz.child import BEGIN, SHARED, Found, Tally, keep, run
 
     whole, ends, number, skip = Tally(), time.monotonic() + seconds, 0, 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as root, mmap.mmap(-1, SHARED) as shared:
         while number == 0 or (number <= MOST_DEATHS and time.monotonic() < ends and whole.inputs < most):
-            shared[:24] = bytes(24)
+            shared[: BEGIN.size] = bytes(BEGIN.size)
             read_end, write_end = os.pipe()
             child = os.fork()
             if child == 0:
@@ -251,12 +251,22 @@ def _watch(child: int, shared: mmap.mmap) -> str:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
-        began, worked = struct.unpack("<dd", shared[:16])
-        if began and (_processor_seconds(child) - worked > LONGEST or time.monotonic() - began > WAITING):
+        if _took_too_long(child, shared):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return "hang"
         time.sleep(0.02)
+
+
+def _took_too_long(child: int, shared: mmap.mmap) -> bool:
+    """Whether the input that a child reads is one that makes it hang."""
+    from tests.fuzz.child import BEGIN, queued_seconds
+
+    began, worked, queued, _ = BEGIN.unpack(shared[: BEGIN.size])
+    if not began:
+        return False
+    works = _processor_seconds(child) - worked
+    return works > LONGEST or time.monotonic() - began - works - (queued_seconds(child) - queued) > WAITING
 
 
 def _tail(file: Path) -> str:
@@ -272,10 +282,10 @@ def _processor_seconds(process: int) -> float:
 
 def _last(shared: mmap.mmap) -> bytes:
     """The input that was being read."""
-    from tests.fuzz.child import HEAD, SHARED
+    from tests.fuzz.child import BEGIN, SHARED
 
-    _, _, length = struct.unpack("<ddQ", shared[:HEAD])
-    return shared[HEAD : HEAD + min(length, SHARED - HEAD)]
+    *_, length = BEGIN.unpack(shared[: BEGIN.size])
+    return shared[BEGIN.size : BEGIN.size + min(length, SHARED - BEGIN.size)]
 
 
 if __name__ == "__main__":
