@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from sedtalker.errors import InputError
 
-MOST_INSTRUCTIONS = 2_000_000
+MOST_INSTRUCTIONS = 1_000_000
 """Instructions of a pickle; arrays of any size are one, and a list of numbers has one for each."""
 LATEST = 5
 """Protocol of pickles, the highest that there is."""

@@ -27,7 +27,7 @@ from random import Random
 from typing import Any
 
 from sedtalker.errors import InputError, one_line
-from tests.fuzz.targets import Target
+from tests.fuzz.target import Target
 
 SHARED = 24 * 2**20
 """Bytes of the shared memory."""

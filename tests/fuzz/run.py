@@ -40,6 +40,8 @@ FOLLOWED = (
     "sedtalker.emotion.formats",
     "sedtalker.emotion.taxonomy",
     "sedtalker.errors",
+    "sedtalker.foreign_weights",
+    "sedtalker.pickles",
     "sedtalker.face.blend_shapes",
     "sedtalker.face.given_landmarks",
     "sedtalker.face.sedface",
@@ -57,6 +59,7 @@ FOLLOWED = (
     "sedtalker.studio.edits",
     "sedtalker.studio.project",
     "sedtalker.studio.words",
+    "sedtalker.training.corpora.array_pickles",
 )
 """Modules that read, which are imported before anything is tried; atheris follows them and those that they import."""
 
