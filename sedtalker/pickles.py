@@ -19,6 +19,8 @@ MOST_INSTRUCTIONS = 1_000_000
 """Instructions of a pickle; arrays of any size are one, and a list of numbers has one for each."""
 LATEST = 5
 """Protocol of pickles, the highest that there is."""
+_INSTRUCTIONS = {instruction.code: instruction for instruction in pickletools.opcodes}
+"""All that there are, by their sign."""
 _VALUES = frozenset(
     {
         *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING"),
@@ -90,7 +92,7 @@ class _Machine:
         """Obey until the end; what is on the stack then."""
         for _ in range(MOST_INSTRUCTIONS):
             code = self.stream.read(1)
-            known = pickletools.code2op.get(code.decode("latin-1"))
+            known = _INSTRUCTIONS.get(code.decode("latin-1"))
             if known is None:
                 raise InputError("it ends too soon" if not code else f"it has no pickle's instruction {code!r}")
             if known.name == "STOP":

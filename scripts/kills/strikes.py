@@ -99,10 +99,8 @@ def killed(command: Command, kills: int, root: Path, inputs: Path, rng: random.R
         row.faults += [fault] if fault else []
         if number % ROUND == ROUND - 1 or number == kills - 1:
             _next_run(command, sandbox, quiet, after)
-    print(
-        f"# {command.name}: {quiet.seconds:.1f} s, of these writing {quiet.writing:.2f} s, {quiet.writings} times",
-        file=sys.stderr,
-    )
+    took = f"{quiet.seconds:.1f} s, of these writing {quiet.writing:.2f} s, {quiet.writings} times"
+    print(f"# {command.name}: {took}", file=sys.stderr)
     yield from (*rows.values(), after)
 
 
