@@ -86,7 +86,7 @@ def _named_tensors(held: Any, numbers: Callable[[_Row], bytes], size: int) -> di
     shown = {str(k): v for k, v in held.items() if isinstance(v, _Shown)} if isinstance(held, Mapping) else {}
     if not shown:
         raise InputError("there are no named tensors in it")
-    if sum(tensor.bytes for tensor in shown.values()) > MOST_SHOWN * size:
+    if sum(tensor.nbytes for tensor in shown.values()) > MOST_SHOWN * size:
         raise InputError("its tensors are larger than the file")
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in shown):
@@ -118,7 +118,7 @@ class _Shown:
     stride: tuple[int, ...]
 
     @property
-    def bytes(self) -> int:
+    def nbytes(self) -> int:
         """It takes so many by itself."""
         return math.prod(self.size) * self.row.width
 
@@ -127,7 +127,7 @@ class _Shown:
         import torch
 
         kind = getattr(torch, self.row.kind)
-        if not self.bytes:
+        if not self.nbytes:
             return torch.empty(self.size, dtype=kind)
         if self.row.key not in rows:
             rows[self.row.key] = torch.frombuffer(bytearray(numbers(self.row)), dtype=kind)
