@@ -8,7 +8,7 @@ from kills.commands import Command
 from kills.quiet import Quiet
 from kills.sandbox import Sandbox
 
-INTERRUPTED = "interrupted; "
+INTERRUPTED = "interrupted"
 """How the line of a command begins that was killed politely."""
 
 
