@@ -200,11 +200,11 @@ def _mutant(path: str, text: str, name: str, index: int, line: int) -> Mutant | 
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
-    changed = mutate_code(text, get_operator(f"core/{name}")(), index)
     try:
+        changed = mutate_code(text, get_operator(f"core/{name}")(), index)
         if changed is None or _meaning(changed) == _meaning(text):
             return None
-    except SyntaxError:  # an operator took ``**`` before a mapping for a power
+    except (SyntaxError, AttributeError):  # ``**`` before a mapping is no power; an exception may have a dotted name
         return None
     before, after = (source.splitlines()[line - 1].strip() for source in (text, changed))
     return Mutant(path, name, changed, line, before, after)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sedtalker.errors import InputError
+from sedtalker.foreign_weights import read_foreign_weights
 from sedtalker.reading import is_file, read_json
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder, whole_file
@@ -211,42 +212,6 @@ def write_checkpoint(folder: Path, config: CheckpointConfig, state: Mapping[str,
 
 
 # --- Weights brought in from other programs, and runs made ready to be given away.
-
-WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "weights")
-"""Keys under which other programs put the weights."""
-PREFIXES = ("module.", "_orig_mod.", "_forward_module.")
-"""What wrappers of models put before every name."""
-
-
-def read_foreign_weights(path: Path) -> dict[str, Any]:
-    """Named tensors of a ``.pth``, ``.pt`` or ``.ckpt`` file, wrappers taken off.
-
-    Only tensors and plain containers are read (``torch.load(weights_only=True)``): a file that wants to run code fails.
-
-    Raises:
-        InputError: not such a file, or there is more in it than weights.
-    """
-    import torch
-
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except Exception as error:  # pickles fail in any way there is
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: not weights alone, and nothing else is read: {reason}") from None
-    while isinstance(held, Mapping):
-        inner = next((held[key] for key in WRAPPERS if isinstance(held.get(key), Mapping)), None)
-        if inner is None:
-            break
-        held = inner
-    tensors = {str(k): v for k, v in held.items() if isinstance(v, torch.Tensor)} if isinstance(held, Mapping) else {}
-    if not tensors:
-        raise InputError(f"{path}: there are no named tensors in it")
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
-    return tensors
 
 
 def convert_weights(source: Path, target: Path, like: Path | None = None) -> dict[str, list[int]]:

@@ -117,6 +117,14 @@ def check_writable(path: Path, force: bool) -> None:
         raise InputError(f"{path} exists; use --force to overwrite")
 
 
+def check_folder(folder: Path, force: bool) -> None:
+    """Raise ``InputError`` when a folder of results holds something and ``force`` is off, or a file is there."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder")
+    if folder.is_dir() and not force and any(folder.iterdir()):
+        raise InputError(f"{folder} exists; use --force to overwrite")
+
+
 # --- The user's cache: work that can be done again.
 
 
@@ -259,6 +267,8 @@ MOST_BYTES = 2 << 30
 """What an archive may hold unpacked, unless its reader says otherwise."""
 MOST_ARRAYS = 4096
 """How many arrays an archive may hold."""
+PACKED = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
+"""Methods of archives, and how many bytes one byte may become (zlib, technical details: at most 1032 to 1)."""
 
 
 @dataclass(frozen=True)
@@ -318,11 +328,8 @@ def _unpack(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
 
     arrays = {}
     with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        total = sum(entry.file_size for entry in entries)
-        if total > most_bytes or len(entries) > MOST_ARRAYS:
-            raise InputError(f"{len(entries)} arrays of {total / 2**20:.0f} MiB are too much")
-        for entry in entries:
+        check_entries(archive, path.stat().st_size, most_bytes, MOST_ARRAYS)
+        for entry in archive.infolist():
             with archive.open(entry) as stream:
                 version = np.lib.format.read_magic(stream)
                 read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -335,6 +342,19 @@ def _unpack(path: Path, most_bytes: int) -> dict[str, NDArray[Any]]:
             with archive.open(entry) as stream:
                 arrays[entry.filename.removesuffix(".npy")] = np.lib.format.read_array(stream, allow_pickle=False)
     return arrays
+
+
+def check_entries(archive: zipfile.ZipFile, size: int, most_bytes: int, most_entries: int) -> None:
+    """Raise ``InputError`` where an archive of ``size`` bytes claims more than it can hold, or than it may."""
+    entries = archive.infolist()
+    total = sum(entry.file_size for entry in entries)
+    if total > most_bytes or len(entries) > most_entries:
+        raise InputError(f"{len(entries)} arrays of {total / 2**20:.0f} MiB are too much")
+    for entry in entries:
+        if entry.file_size > entry.compress_size * PACKED.get(entry.compress_type, 0):
+            raise InputError(f"the array '{entry.filename}' is not what it claims to be")
+    if sum(entry.compress_size for entry in entries) > size:
+        raise InputError("it claims more than its bytes")
 
 
 def _check_array(name: str, array: NDArray[Any], spec: ArraySpec, sizes: dict[str, int]) -> None:

@@ -35,11 +35,13 @@ ORDER = (
     "audio",
     "nn",
     "checkpoint",
+    "foreign_weights",
     "storage",
     "staging",
     "locks",
     "processes",
     "reading",
+    "pickles",
     "progress",
     "plugins",
     "errors",
@@ -48,7 +50,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 323
+MOST_FILES = 338
 """Modules in the package."""
 
 

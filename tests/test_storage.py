@@ -14,6 +14,7 @@ from sedtalker.errors import InputError
 from sedtalker.storage import (
     ArraySpec,
     OutputFolder,
+    check_folder,
     check_writable,
     keep,
     read_arrays,
@@ -23,6 +24,7 @@ from sedtalker.storage import (
     whole_files,
     whole_folder,
 )
+from tests.support.memory import memory_watched
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -72,6 +74,31 @@ def test_a_full_disk_in_a_folder_of_results_is_one_line(tmp_path: Path, named: b
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder; name a file"):
         check_writable(tmp_path, force=True)
+
+
+def test_a_folder_of_results_is_empty_or_may_be_written_over(tmp_path: Path) -> None:
+    check_folder(tmp_path / "missing", force=False)
+    check_folder(tmp_path, force=False)
+    (tmp_path / "a").write_text("something")
+    check_folder(tmp_path, force=True)
+    with pytest.raises(InputError, match="--force"):
+        check_folder(tmp_path, force=False)
+    with pytest.raises(InputError, match="is a file; name a folder"):
+        check_folder(tmp_path / "a", force=True)
+
+
+def test_an_archive_cannot_claim_more_than_its_bytes(tmp_path: Path) -> None:
+    """Nor hold a part that is packed as no archive of arrays is."""
+    whole = io.BytesIO()
+    np.savez(whole, neutral=np.zeros((5000, 3)))
+    data = bytearray(whole.getvalue())
+    at = data.rfind(b"PK\x01\x02") + 20
+    for packed, unpacked, method in ((100, 120_000, 0), (100, 120_000, 8), (2**30, 2**30, 0), (120_128, 120_128, 12)):
+        data[at - 10 : at - 8] = method.to_bytes(2, "little")
+        data[at : at + 8] = packed.to_bytes(4, "little") + unpacked.to_bytes(4, "little")
+        (tmp_path / "a.npz").write_bytes(data)
+        with memory_watched(2**20), pytest.raises(InputError, match=r"not what it claims|claims more than its bytes"):
+            read_arrays(tmp_path / "a.npz", {}, "a rig")
 
 
 def test_a_file_with_the_longest_name_can_be_written(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from sedtalker.cli.console import (
     fail_clearly,
     write_json,
 )
-from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.batch.adaptation import Report
@@ -46,8 +45,9 @@ def adapt(
 
     A table with a column "label" also gets recalls before and after, each recording judged without itself.
     """
-    if (output.exists() and not output.is_dir()) or (output.is_dir() and any(output.iterdir()) and not force):
-        raise InputError(f"{output} exists; use --force to overwrite")
+    from sedtalker.storage import check_folder
+
+    check_folder(output, force)
     from sedtalker.batch.adaptation import LABEL, check_labels, read_recordings, report_adaptation
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.manifest import MANIFESTS

@@ -83,14 +83,11 @@ def convert(
 ) -> None:
     """Convert foreign weights to safetensors. Only tensors are read: a file that wants to run code is refused."""
     from sedtalker.checkpoint import convert_weights
-    from sedtalker.storage import check_writable
+    from sedtalker.storage import check_folder, check_writable
 
     if like is None and target.suffix != ".safetensors":
         raise InputError(f"{target}: the file to write ends in .safetensors (or give --like FOLDER)")
-    if like is None:
-        check_writable(target, force)
-    elif target.exists() and not (force and target.is_dir()):
-        raise InputError(f"{target} exists; " + ("use --force to overwrite" if target.is_dir() else "name a folder"))
+    (check_writable if like is None else check_folder)(target, force)
     shapes = convert_weights(source, target, like)
     if json:
         write_json(shapes)

@@ -204,11 +204,10 @@ def example(
     force: Force = False,
 ) -> None:
     """Make a small corpus in EmoVOCA's layout with the built-in decoder, to try a training with."""
-    from sedtalker.storage import whole_folder
+    from sedtalker.storage import check_folder, whole_folder
     from sedtalker.training.corpora.meshes.check import ExampleSize, write_example
 
-    if folder.exists() and any(folder.iterdir()) and not force:
-        raise InputError(f"{folder} is not empty; use --force to write into it")
+    check_folder(folder, force)
     with ExitStack() as stack:
         fresh = not folder.exists() or not any(folder.iterdir())
         place = stack.enter_context(whole_folder(folder)) if fresh else folder

@@ -117,18 +117,20 @@ def read_preset(context: typer.Context, path: Path | None) -> Path | None:
     """Callback of ``--preset``: its options are the command's defaults.
 
     Raises:
-        typer.BadParameter: no such file, or an option that the command does not have.
+        typer.Exit: no such file, no preset, or an option that the command does not have; a line says which.
     """
     if path is None:
         return None
     try:
         held = read_json(path, "a preset")
-        known = {name for parameter in context.command.params if (name := parameter.name)}
-        strange = sorted(set(held) - known)
-    except (OSError, ValueError, TypeError):
-        raise typer.BadParameter(f"{path}: not a preset; --save-preset writes one") from None
-    if strange:
-        raise typer.BadParameter(f"{path}: this command has no option {strange[0]}")
+        if not isinstance(held, dict):
+            raise InputError(f"{path}: not a preset; --save-preset writes one")
+        strange = sorted(held.keys() - {parameter.name for parameter in context.command.params})
+        if strange:
+            raise InputError(f"{path}: this command has no option {strange[0]}")
+    except InputError as error:  # commands say theirs later, see ``fail_clearly``
+        say(f"error: {error}")
+        raise typer.Exit(2) from None
     context.default_map = {**(context.default_map or {}), **held}
     return path
 

@@ -51,6 +51,13 @@ def test_the_condition_is_a_blend_scaled_by_the_intensity() -> None:
         assert torch.allclose(got, blend + silu)
 
 
+@pytest.mark.parametrize("width", [16, 400])
+def test_categories_begin_with_about_the_same_length_at_any_width(width: int) -> None:
+    torch.manual_seed(0)
+    lengths = Conditioning(width, 1).categories.detach().norm(dim=1)
+    assert 0.6 < float(lengths.min()) < float(lengths.max()) < 1.5
+
+
 def cut(at: int, step: float, frames: int = 80) -> tuple[np.ndarray, np.ndarray]:
     """Happy throughout, its intensity rising by a step."""
     posterior = np.tile(np.eye(len(CATEGORIES), dtype=np.float32)[1], (frames, 1))

@@ -119,6 +119,17 @@ def test_an_encoder_is_no_mouth_model():
         load_mouth_model(builtin_checkpoint("speech_encoder"))
 
 
+@pytest.mark.parametrize("other", [{"motion_channels": 7}, {"hop": 10}], ids=["channels", "hop"])
+def test_an_encoder_with_another_mouth_or_another_step_is_none(tmp_path, other):
+    sizes = SIZES.model_copy(update=other)
+    described = CheckpointConfig(
+        kind="mouth_model", licence="CC-BY-4.0", trained_on=["none"], model=sizes.model_dump(mode="json")
+    )
+    write_checkpoint(tmp_path / "mouth", described, SpeechEncoder(sizes).state_dict(), "# Mouth model\n")
+    with pytest.raises(InputError, match="not a mouth model: sedtalker train"):
+        load_mouth_model(tmp_path / "mouth")
+
+
 def test_closures_by_hand():
     posterior = torch.tensor([0.0, 0.0, 0.125, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0])[None, :, None]
     half, full = 0.85 * 0.5, 0.85

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sedtalker.audio.activity import ActivityRule, _drop_short_runs, activity_level, spans, speech_activity
+from sedtalker.audio.activity import (
+    ActivityRule,
+    _drop_short_runs,
+    _nearby_levels,
+    activity_level,
+    spans,
+    speech_activity,
+)
 
 QUIET, LOUD = -20.0, -4.0
 
@@ -123,6 +130,18 @@ def test_the_level_is_the_mean_of_sixty_milliseconds() -> None:
     assert activity_level(np.array([0.0, 0, 3, 0, 0, 6]), 50.0).tolist() == [0, 1, 1, 1, 2, 4]
     assert activity_level(np.array([0.0, 3.0]), 10.0).tolist() == [0, 3]
     assert np.count_nonzero(activity_level(np.eye(1, 21, 10)[0], 100.0) > 1e-9) == 6
+
+
+def test_loud_and_quiet_are_percentiles_of_the_seconds_around() -> None:
+    """On a steady rise the 10th and the 95th percentile of the window lie .4 below and .45 above its middle."""
+    rule = ActivityRule()
+    rise = np.arange(3000) / 50.0
+    quiet, loud = _nearby_levels(rise, 50.0, rule, overall=-100.0)
+    middle = np.arange(1200, 1800)
+    span = 2 * rule.window
+    np.testing.assert_allclose(quiet[middle], rise[middle] - 0.4 * span, atol=0.06)
+    np.testing.assert_allclose(loud[middle], rise[middle] + 0.45 * span, atol=0.12)
+    assert _nearby_levels(rise, 50.0, rule, overall=200.0)[1] == pytest.approx(195.4), "not far under all of it"
 
 
 def test_spans_are_in_seconds() -> None:

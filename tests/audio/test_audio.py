@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import find_recording, from_samples, load_audio
@@ -170,6 +170,9 @@ def test_the_parts_do_not_matter(lengths: list[int], rate: int) -> None:
     assert np.array_equal(_mix(parts, rate, 1).mono, _mix([sound], rate, 1).mono)
 
 
+@example([10, 10, 10], 10, 50)
+@example([10, 15, 3, 2], 20, 20)
+@example([10, 15, 3, 2], 20, 5)
 @given(st.lists(st.integers(0, 60), max_size=10), st.none() | st.integers(1, 300), st.integers(1, 50))
 def test_a_little_more_than_declared_is_padding_and_much_more_is_sound(
     lengths: list[int], limit: int | None, slack: int

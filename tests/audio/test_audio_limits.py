@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from sedtalker.audio import Audio, FrameClock, as_audio, from_samples, load_audio
-from sedtalker.audio.audio import channel_parts, check_rate
+from sedtalker.audio.audio import bounded, channel_parts, check_rate
 from sedtalker.errors import InputError
 
 VOICE = np.sin(np.arange(16_000) * 0.2).astype(np.float32)
@@ -149,6 +149,11 @@ def test_a_recording_may_be_given_in_any_form(tmp_path: Path) -> None:
         as_audio(VOICE)
     with pytest.raises(InputError, match="longer than"):
         as_audio(path, longest=0.5)
+
+
+def test_samples_of_a_stream_are_bounded_one_by_one() -> None:
+    given = np.array([np.nan, np.inf, -np.inf, 1e30, -1.5, 1.0, -1.0, 0.25, 0.0], np.float32)
+    assert bounded(given).tolist() == [0.0, 0.0, 0.0, 1.0, -1.0, 1.0, -1.0, 0.25, 0.0]
 
 
 def test_the_duration_is_that_of_the_rate() -> None:

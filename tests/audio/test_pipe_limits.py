@@ -111,6 +111,19 @@ def test_each_refusal_says_what_is_wrong(data: bytes, message: str) -> None:
         piped(data)
 
 
+@pytest.mark.parametrize("most", [1, 3, 5, 7])
+def test_a_pipe_may_give_its_header_in_bits(most: int) -> None:
+    """No more is read than the header: what a bit is short of is asked for, and nothing beyond it."""
+
+    class Slow(io.BytesIO):
+        def read(self, count: int | None = -1) -> bytes:
+            return super().read(most if count is None or count < 0 else min(most, count))
+
+    data = header() + b"data" + struct.pack("<I", 2 * len(VALUES)) + VALUES.tobytes()
+    found = np.concatenate(list(pipe_samples(Slow(data))))
+    assert (found * 32768).tolist() == VALUES.tolist()
+
+
 def test_a_long_header_of_a_plain_format_says_it_in_front() -> None:
     data = header(1, extra=b"\x08\0" + b"\x03\0" * 4) + sound(VALUES.tobytes())
     np.testing.assert_allclose(piped(data), VALUES / 32768, atol=1e-7)

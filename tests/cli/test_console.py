@@ -78,6 +78,18 @@ def test_messages_of_the_library(quiet: bool, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == "head.obj: fitted\n" * (not quiet) + "note: the recording is clipped\n"
 
 
+def ended(error: BaseException) -> int:
+    """The exit code of a command that the error ends."""
+
+    @fail_clearly
+    def command() -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as left:
+        command()
+    return left.value.exit_code
+
+
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
@@ -89,13 +101,7 @@ def test_messages_of_the_library(quiet: bool, capsys: pytest.CaptureFixture[str]
 def test_an_early_end_is_one_line(
     error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    @fail_clearly
-    def command() -> None:
-        raise error
-
-    with pytest.raises(typer.Exit) as left:
-        command()
-    assert left.value.exit_code == code
+    assert ended(error) == code
     assert capsys.readouterr().err == f"{line}\n"
 
 
@@ -123,13 +129,7 @@ def test_results_that_cannot_be_printed_are_one_line(stdout: str) -> None:
 def test_no_error_is_a_traceback(
     error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @fail_clearly
-    def command() -> None:
-        raise error
-
-    with pytest.raises(typer.Exit) as left:
-        command()
-    assert left.value.exit_code == code
+    assert ended(error) == code
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert line.strip().isprintable()
@@ -137,4 +137,4 @@ def test_no_error_is_a_traceback(
     if code == 1:
         monkeypatch.setenv("SEDTALKER_TRACEBACK", "1")
         with pytest.raises(KeyError):
-            command()
+            ended(error)

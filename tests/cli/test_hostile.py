@@ -78,6 +78,8 @@ FILES: dict[str, Callable[[], bytes]] = {
     "deep.json": lambda: b"[" * 100_000,
     "digits.json": lambda: b'[{"start": 0, "end": ' + b"9" * 5000 + b', "label": "happy"}]',
     "surrogate.json": lambda: b'[{"start": 0, "end": 1, "label": "\\ud800"}]',
+    "list.json": lambda: b"[]",
+    "strange.json": lambda: b'{"nothing": 1}',
     "wide.csv": lambda: b"start,end,label\n0,1," + b"x" * 200_000 + b"\n",
     "long.csv": lambda: b"start,end,label\n0,1e12,happy\n",
     "latin.csv": lambda: "start,end,label\n0,1,fröhlich\n".encode("latin-1"),
@@ -127,6 +129,7 @@ COMMANDS: list[tuple[str, ...]] = [
         for option in ("--style", "--light", "--camera", "--coordinates")
         for file in ("deep.json", "digits.json", "surrogate.json", "missing.json", "loop.json")
     ),
+    *(("animate", "good.wav", "--preset", file) for file in ("deep.json", "list.json", "strange.json", "missing.json")),
     ("animate", "good.wav", "--face", "a" * 300, *NOTHING_DECODED),
     ("animate", "good.wav", "--decoder", "folder", *NOTHING_DECODED),
     ("animate", "good.wav", "--encoder", "a" * 300, *NOTHING_DECODED),

@@ -129,3 +129,17 @@ def test_unfamiliarity_counts_deviations_of_training() -> None:
     fresh.scale.fill_(6.0)
     assert unfamiliarity(fresh, sound) == pytest.approx(3 * at_two, rel=1e-4)
     assert unfamiliarity(fresh, replace(sound, speech=np.zeros(100, bool))) == 0.0
+
+
+def test_unfamiliarity_is_that_of_the_middle_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root mean square over the functionals of a window, and of all windows the median."""
+    fresh = DiarizerNetwork(DiarizerConfig(hidden_channels=4, width=8, members=2, windows=(0.5, 2.0))).eval()
+    count = fresh.mean.numel()
+    fresh.scale.fill_(2.0)
+    fresh.mean.fill_(1.0)
+    rows = torch.full((1, 5, count), 1.0)
+    for row, apart in enumerate((0.0, 1.0, 2.0, 5.0, 100.0)):
+        rows[0, row, : count // 2] += apart
+    monkeypatch.setattr(fresh, "describe", lambda batch: (rows, None))
+    expected = 2.0 * 2.0 * np.sqrt((count // 2) / count)
+    assert unfamiliarity(fresh, features(100)) == pytest.approx(expected, rel=1e-5)

@@ -132,6 +132,11 @@ def test_an_empty_stream_and_sound_that_is_no_number(small):
     assert np.allclose(frames.posterior.sum(1), 1.0, atol=1e-5)
 
 
+def test_the_shortest_times_are_no_look_ahead_and_one_frame(small):
+    stream = DiarizerStream(*small, look_ahead=0.0, hop=0.02)
+    assert (stream.delay, stream.hop) == (0, 1)
+
+
 @pytest.mark.parametrize(("look_ahead", "hop"), [(0.01, 0.32), (-0.5, 0.32), (0.5, 0.0), (0.5, 0.33)])
 def test_times_off_the_grid_are_refused(small, look_ahead, hop):
     with pytest.raises(InputError, match=r"give a multiple|give 0 to 60 s"):

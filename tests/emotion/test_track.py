@@ -115,3 +115,19 @@ def test_load_and_save_go_by_the_name(tmp_path) -> None:
     np.testing.assert_array_equal(EmotionTrack.load(tmp_path / "a.json").posterior, track.posterior)
     with pytest.raises(InputError, match="tracks are written as"):
         track.save(tmp_path / "a.xyz")
+
+
+def test_segments_meet_halfway_between_their_frames() -> None:
+    track = stretches((50, HAPPY, 0.9), (50, SAD, 0.9))
+    first, second = track.segments()
+    assert (first.start, second.end) == (0.0, 2.0)
+    assert first.end == second.start == pytest.approx((track.times[49] + track.times[50]) / 2)
+
+
+def test_a_frame_at_the_very_beginning_of_a_doubtful_segment_is_doubtful() -> None:
+    track = stretches((50, HAPPY, 0.3), (50, SAD, 0.9))
+    track = replace(track, times=track.times - 0.01).confident(0.5)
+    assert [segment.label for segment in track.segments()] == [UNCERTAIN, "sad"]
+    shown = track.without_uncertain()
+    assert not shown.intensity[:49].any()
+    np.testing.assert_array_equal(shown.intensity[50:], track.intensity[50:])

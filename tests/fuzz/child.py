@@ -27,15 +27,18 @@ from random import Random
 from typing import Any
 
 from sedtalker.errors import InputError, one_line
-from tests.fuzz.targets import Target
+from tests.fuzz.target import Target
 
 SHARED = 24 * 2**20
 """Bytes of the shared memory."""
-HEAD = struct.calcsize("<ddQ")
-"""Of which the first say when the input was begun (0: none is being read), by the clock of the wall and by that of the
-process, and how long it is."""
+BEGIN = struct.Struct("<dddQ")
+"""What stands at its beginning: when the input was begun (0: none is being read), by the clock of the wall, that of the
+process, and that of its waiting for a processor; and how long the input is."""
 LOOKED_AFTER = 64
 """Inputs between two looks at memory and at files that were left behind."""
+NEVER = 86_400
+"""Seconds after which atheris ends a process that reads one input; the parent judges that. 0 would be every input of
+more than a second, which ends with libFuzzer's code 77."""
 LONGEST_LINE = 2000
 """Characters of a message."""
 OURS = ("input", "again", "good", "loop", "hostile")
@@ -105,8 +108,9 @@ class Reader:
 
     def read(self, data: bytes) -> None:
         """One input."""
-        self.shared[HEAD : HEAD + min(len(data), SHARED - HEAD)] = data[: SHARED - HEAD]
-        self.shared[:HEAD] = struct.pack("<ddQ", time.monotonic(), time.process_time(), len(data))
+        self.shared[BEGIN.size : BEGIN.size + min(len(data), SHARED - BEGIN.size)] = data[: SHARED - BEGIN.size]
+        queued = queued_seconds(os.getpid())
+        self.shared[: BEGIN.size] = BEGIN.pack(time.monotonic(), time.process_time(), queued, len(data))
         self.tally.inputs += 1
         try:
             self.target.read(data)
@@ -158,6 +162,14 @@ def keep(folder: Path, target: str, kind: str, data: bytes) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{target.replace(' ', '_').replace('/', '_')}-{kind}-{digest}").write_bytes(data)
     return digest
+
+
+def queued_seconds(process: int) -> float:
+    """Seconds that a process has waited for a processor."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):  # a system that does not count them
+        return 0.0
 
 
 def _place(error: BaseException) -> str:
@@ -271,7 +283,7 @@ def _guided(reader: Reader, folder: Path, finished: Any, options: dict[str, Any]
         "fuzz",
         str(corpus),
         "-rss_limit_mb=0",
-        "-timeout=0",
+        f"-timeout={NEVER}",
         "-handle_segv=0",
         "-handle_abrt=0",
         "-verbosity=0",

@@ -216,6 +216,23 @@ def change_npz(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     return bytes(out)
 
 
+def change_parts(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
+    """Bytes of one part of an archive change, its checksum is right."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = {name: archive.read(name) for name in archive.namelist()}
+    except Exception:
+        return change_bytes(data, rng, others)
+    pickles = [name for name in entries if name.endswith(".pkl")]
+    name = rng.choice(pickles if pickles and rng.random() < 0.7 else list(entries) or ["x"])
+    entries[name] = change_bytes(entries.get(name, b""), rng, list(entries.values()) or [b""])
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for key, held in entries.items():
+            archive.writestr(key, held)
+    return made.getvalue()
+
+
 def _changed_array(entry: bytes, rng: Random) -> bytes:
     try:
         array = np.load(io.BytesIO(entry), allow_pickle=False)

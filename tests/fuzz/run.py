@@ -24,7 +24,7 @@ from pathlib import Path
 LONGEST = 10.0
 """Seconds of a processor that one input may take."""
 WAITING = 60.0
-"""Seconds that it may take in all, on a machine with other work."""
+"""Seconds that it may wait, but for a processor, which other programs may have."""
 LIMIT = 2 * 2**30
 """Bytes of memory that reading one input may take."""
 MOST_DEATHS = 20
@@ -40,6 +40,8 @@ FOLLOWED = (
     "sedtalker.emotion.formats",
     "sedtalker.emotion.taxonomy",
     "sedtalker.errors",
+    "sedtalker.foreign_weights",
+    "sedtalker.pickles",
     "sedtalker.face.blend_shapes",
     "sedtalker.face.given_landmarks",
     "sedtalker.face.sedface",
@@ -57,8 +59,9 @@ FOLLOWED = (
     "sedtalker.studio.edits",
     "sedtalker.studio.project",
     "sedtalker.studio.words",
+    "sedtalker.training.corpora.array_pickles",
 )
-"""Modules whose code atheris follows: those that read. Not the compiled ones, whose code must stay as it is."""
+"""Modules that read, which are imported before anything is tried; atheris follows them and those that they import."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,7 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
         if guided:
             import atheris
 
-            stack.enter_context(atheris.instrument_imports(include=list(FOLLOWED), enable_loader_override=False))
+            followed = atheris.instrument_imports(["sedtalker"], _compiled(), enable_loader_override=False)
+            stack.enter_context(followed)
         from tests.fuzz.targets import TARGETS
 
         targets = [t for t in TARGETS if not options.only or t.name in options.only]
@@ -91,6 +95,15 @@ def main(arguments: list[str] | None = None) -> int:
         f"{len(targets)} readers, {options.seconds:g} s, seed {seed}, {'guided by atheris' if guided else 'by chance'}"
     )
     return _run_all(targets, options, seed, guided)
+
+
+def _compiled() -> list[str]:
+    """Modules of the package that numba compiles: their code must stay as it is."""
+    package = Path(__file__).parents[2] / "sedtalker"
+    marks = ("njit", "@kernel", "@part_of_kernel")
+    texts = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    paths = [path for path, text in texts.items() if any(mark in text for mark in marks)]
+    return [".".join(path.relative_to(package.parent).with_suffix("").parts) for path in paths]
 
 
 def _import_all() -> None:
@@ -165,12 +178,12 @@ def fuzz(target, seconds: float, most: int, seed: int, kept: Path, guided: bool 
     Returns:
         the tally.
     """
-    from tests.fuzz.child import SHARED, Found, Tally, keep, run
+    from tests.fuzz.child import BEGIN, SHARED, Found, Tally, keep, run
 
     whole, ends, number, skip = Tally(), time.monotonic() + seconds, 0, 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as root, mmap.mmap(-1, SHARED) as shared:
         while number == 0 or (number <= MOST_DEATHS and time.monotonic() < ends and whole.inputs < most):
-            shared[:24] = bytes(24)
+            shared[: BEGIN.size] = bytes(BEGIN.size)
             read_end, write_end = os.pipe()
             child = os.fork()
             if child == 0:
@@ -241,12 +254,22 @@ def _watch(child: int, shared: mmap.mmap) -> str:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
-        began, worked = struct.unpack("<dd", shared[:16])
-        if began and (_processor_seconds(child) - worked > LONGEST or time.monotonic() - began > WAITING):
+        if _took_too_long(child, shared):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return "hang"
         time.sleep(0.02)
+
+
+def _took_too_long(child: int, shared: mmap.mmap) -> bool:
+    """Whether the input that a child reads is one that makes it hang."""
+    from tests.fuzz.child import BEGIN, queued_seconds
+
+    began, worked, queued, _ = BEGIN.unpack(shared[: BEGIN.size])
+    if not began:
+        return False
+    works = _processor_seconds(child) - worked
+    return works > LONGEST or time.monotonic() - began - works - (queued_seconds(child) - queued) > WAITING
 
 
 def _tail(file: Path) -> str:
@@ -262,10 +285,10 @@ def _processor_seconds(process: int) -> float:
 
 def _last(shared: mmap.mmap) -> bytes:
     """The input that was being read."""
-    from tests.fuzz.child import HEAD, SHARED
+    from tests.fuzz.child import BEGIN, SHARED
 
-    _, _, length = struct.unpack("<ddQ", shared[:HEAD])
-    return shared[HEAD : HEAD + min(length, SHARED - HEAD)]
+    *_, length = BEGIN.unpack(shared[: BEGIN.size])
+    return shared[BEGIN.size : BEGIN.size + min(length, SHARED - BEGIN.size)]
 
 
 if __name__ == "__main__":

@@ -192,9 +192,9 @@ def usda() -> bytes:
     """A USD layer as text: two prims, a subset, coordinates, colours and a blend shape."""
     return b"""#usda 1.0
 (
-    defaultPrim = "root"
+    defaultPrim = "head"
 )
-def Xform "root" {
+def Xform "head" {
     def Mesh "face" (
         prepend apiSchemas = ["SkelBindingAPI"]
     ) {
@@ -206,7 +206,7 @@ def Xform "root" {
         )
         color3f[] primvars:displayColor = [(1,0,0)]
         uniform token[] skel:blendShapes = ["jawOpen"]
-        rel skel:blendShapeTargets = </root/face/jawOpen>
+        rel skel:blendShapeTargets = </head/face/jawOpen>
         double3 xformOp:translate = (0, 1, 0)
         uniform token[] xformOpOrder = ["xformOp:translate"]
         def BlendShape "jawOpen" {

@@ -17,7 +17,8 @@ import pytest
 from sedtalker.errors import InputError, one_line
 from tests.fuzz import run
 from tests.fuzz.child import inputs
-from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.target import Target
+from tests.fuzz.targets import TARGETS
 
 SLOW = ("mesh .usda", "mesh .usdc", "options of training", "preset", "landmarks")
 """Readers of which one input takes a good part of a second."""

@@ -139,3 +139,13 @@ def test_a_dense_track_may_have_posteriors_of_zero_and_one() -> None:
     back = track_from_json(track_to_json(track))
     np.testing.assert_array_equal(back.posterior, track.posterior)
     assert set(back.posterior.ravel()) == {0.0, 1.0}
+
+
+def test_a_dense_track_may_lie_at_the_ends_of_its_ranges_and_not_beyond() -> None:
+    data = json.loads(track_to_json(constant_track("happy:1", 1.0)))
+    for name, lowest in (("intensity", 0.0), ("valence", -1.0), ("arousal", -1.0)):
+        changed = {**data, name: [lowest, 1.0, *data[name][2:]]}
+        assert getattr(track_from_json(json.dumps(changed)), name)[:2].tolist() == [lowest, 1.0]
+        for beyond in (lowest - 0.01, 1.01):
+            with pytest.raises(InputError, match=f"{name} must lie between {lowest:g} and 1"):
+                track_from_json(json.dumps({**data, name: [beyond, *data[name][1:]]}))

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
+from sedtalker.training.corpora.array_pickles import read_array_pickle
 from sedtalker.training.corpora.manifest import COLUMNS, read_manifest
-from sedtalker.training.corpora.meshes import read_array_pickle
 from tests.support.memory import memory_watched
 
 HEAD = ",".join(COLUMNS) + "\n"
 
 
-@pytest.mark.parametrize("protocol", range(5))
+@pytest.mark.parametrize("protocol", range(6))
 def test_arrays_are_read(protocol: int, tmp_path: Path) -> None:
     held = {"neutral": np.arange(12, dtype=np.float32).reshape(4, 3), "lips": np.arange(4), "mean": np.float64(2.5)}
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(held, protocol=protocol))
@@ -44,6 +44,69 @@ def test_pickles_that_call_or_claim(data: bytes, tmp_path: Path) -> None:
         except InputError:
             return
     assert sum(array.size for array in read.values()) == 0
+
+
+def test_pickles_of_python_2_are_read(tmp_path: Path) -> None:
+    """As ``cPickle`` of Python 2 wrote ``{"a": np.array([[1.0, -2.0]])}``, by protocol 0: the numbers are text."""
+    numbers = "".join(f"\\x{byte:02x}" for byte in np.array([[1.0, -2.0]]).tobytes())
+    text = (
+        "(dp1\nS'a'\np2\ncnumpy.core.multiarray\n_reconstruct\np3\n(cnumpy\nndarray\np4\n(I0\ntS'b'\ntRp5\n"
+        "(I1\n(I1\nI2\ntcnumpy\ndtype\np6\n(S'f8'\nI0\nI1\ntRp7\n(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\n"
+        f"S'{numbers}'\ntbs."
+    )
+    (tmp_path / "a.pkl").write_bytes(text.encode())
+    assert read_array_pickle(tmp_path / "a.pkl")["a"].tolist() == [[1.0, -2.0]]
+
+
+def test_arrays_of_any_order_and_lists_are_read(tmp_path: Path) -> None:
+    turned = np.arange(6, dtype=">i2").reshape(2, 3).T
+    held = {"turned": turned, "empty": np.zeros((0, 3)), "list": [1, 2.5], "pair": (True, False), 3: 7}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(held))
+    read = read_array_pickle(tmp_path / "a.pkl")
+    assert read["turned"].tolist() == turned.tolist()
+    assert read["empty"].shape == (0, 3)
+    assert [read[name].tolist() for name in ("list", "pair", "3")] == [[1.0, 2.5], [True, False], 7]
+
+
+def state(shape: str = "I1\nt", kind: str = "S'f4'\n", order: str = "S'<'\n", raw: str = "S'abcd'\n") -> bytes:
+    """A pickle of one array of four bytes, with parts of it said otherwise."""
+    made = f"cnumpy\ndtype\n({kind}I0\nI1\ntR(I3\n{order}NNNI-1\nI-1\nI0\ntb"
+    start = "(dS'a'\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+    return f"{start}(I1\n({shape}{made}I00\n{raw}tbs.".encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (state(shape="I9\nt"), "as many numbers"),
+        (state(shape="I-1\nI-1\nt"), "shape is none"),
+        (state(shape="I1\n" * 40 + "t"), "shape is none"),
+        (state(shape="I0\nI99999999999999999999\nt", raw="S''\n"), "shape is none"),
+        (state(kind="S'O'\n"), "does not hold numbers"),
+        (state(kind="S'V4'\n"), "does not hold numbers"),
+        (state(kind="S'M8[s]'\n"), "does not hold numbers"),
+        (state(kind="N"), "does not hold numbers"),
+        (state(order="S'?'\n"), "order of an array's bytes"),
+        (state(raw="I4\n"), "are not bytes"),
+        (b"(dS'a'\n(dS'b'\nI1\nsss.", "damaged"),
+        (b"(dS'a'\n(ds.", "one of its values is dict"),
+        (b"(dS'a'\n((I1\nlls.", "one of its values is list"),
+        (b"(dS'a'\nL99999999999999999999999L\ns.", "too large"),
+        (b"]I1\na.", "it holds list"),
+        (pickle.dumps(dict.fromkeys("abcdefghijkl", np.ones(1000))), "larger than the file"),
+    ],
+)
+def test_arrays_that_are_not_what_they_say(data: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(data)
+    with memory_watched(), pytest.raises(InputError, match=said):
+        read_array_pickle(tmp_path / "a.pkl")
+
+
+def test_text_that_becomes_bytes_again_and_again_is_refused(tmp_path: Path) -> None:
+    text, calls = b"a" * 100_000, b"c_codecs\nencode\nh\x00S'latin1'\n\x86R0"
+    (tmp_path / "a.pkl").write_bytes(b"X\xa0\x86\x01\x00" + text + b"q\x000" + calls * 1000 + b"}.")
+    with memory_watched(), pytest.raises(InputError, match="more bytes than the file"):
+        read_array_pickle(tmp_path / "a.pkl")
 
 
 @pytest.mark.parametrize("text", [b"\xff", (HEAD + "a" * 200_000).encode(), b"a,b\n"])

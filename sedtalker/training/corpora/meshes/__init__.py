@@ -7,24 +7,20 @@ adding a module. Vertices stay on disk and are read through memory maps, so a co
 from __future__ import annotations
 
 import importlib
-import io
 import json
-import pickle
-import pickletools
 import pkgutil
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
-from sedtalker.reading import read_bytes
 from sedtalker.storage import whole_file
+from sedtalker.training.corpora.array_pickles import read_array_pickle
 
 Floats = NDArray[np.float32]
 MASK_NAMES: dict[str, tuple[str, ...]] = {
@@ -259,60 +255,6 @@ def _masks(root: Path) -> dict[str, NDArray[np.int64]]:
     except (OSError, ValueError, AttributeError):
         raise InputError(f"{root}: masks.json or regions/*.txt do not name vertex numbers") from None
     return masks
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Knows how to make arrays and nothing else, so a pickle cannot run code."""
-
-    ALLOWED = frozenset(
-        {
-            *(("numpy", name) for name in ("ndarray", "dtype")),
-            *((f"numpy.{core}.multiarray", "_reconstruct") for core in ("core", "_core")),
-            *((f"numpy.{core}.multiarray", "scalar") for core in ("core", "_core")),
-            ("_codecs", "encode"),
-        }
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        if name == "_reconstruct":
-            return _empty_array
-        return _NotCalled if name == "ndarray" else super().find_class(module, name)
-
-
-class _NotCalled:
-    """Stands for ``numpy.ndarray``, which a pickle names and which, called, would make an array of any size."""
-
-    def __init__(self, *_: object) -> None:
-        raise pickle.UnpicklingError("it makes an array that holds nothing")
-
-
-def _empty_array(kind: object, shape: object, code: object) -> NDArray[Any]:
-    """What pickled arrays begin as; shape, type and contents come after it."""
-    return np.empty(0, np.uint8)
-
-
-MOST_PICKLED = 2**30
-"""Bytes of a pickle that is read."""
-CLAIMING = ("BYTEARRAY8", "NEXT_BUFFER")
-"""Instructions that take as much memory as they say, whatever the file holds."""
-
-
-def read_array_pickle(path: Path) -> dict[str, NDArray[Any]]:
-    """A pickled dictionary of arrays, with a reader that refuses everything but arrays.
-
-    Raises:
-        InputError: anything else.
-    """
-    data = read_bytes(path, "a pickle of arrays", MOST_PICKLED)
-    try:
-        if any(code.name in CLAIMING for code, _, _ in pickletools.genops(data)):
-            raise pickle.UnpicklingError("it holds bytes that may change")
-        held = _ArraysOnly(io.BytesIO(data), encoding="latin1").load()
-        return {str(name): np.asarray(value) for name, value in held.items()}
-    except Exception as error:  # a damaged pickle fails in any way there is
-        raise InputError(f"{path}: not a pickled dictionary of arrays ({error})") from None
 
 
 def convert_head_pickles(root: Path, force: bool = False) -> list[Path]:

@@ -1,0 +1,261 @@
+"""Pickles from elsewhere, read as data: their instructions are obeyed one by one, and none calls what it is not given.
+
+A pickle is a program for a small machine with a stack. Python's own machine believes what a program says: it takes
+memory for places in its memo and for hashes of endless nesting, and hands whatever it read to compiled code that may
+crash. This one knows plain data (text, bytes, numbers, lists, tuples, dictionaries whose keys are plain) and calls by
+names of a table. It never takes more memory than the file is large, some objects for each instruction apart.
+"""
+
+from __future__ import annotations
+
+import codecs
+import pickletools
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, BinaryIO, Protocol, runtime_checkable
+
+from sedtalker.errors import InputError
+
+MOST_INSTRUCTIONS = 1_000_000
+"""Instructions of a pickle; arrays of any size are one, and a list of numbers has one for each."""
+LATEST = 5
+"""Protocol of pickles, the highest that there is."""
+_INSTRUCTIONS = {instruction.code: instruction for instruction in pickletools.opcodes}
+"""All that there are, by their sign."""
+_VALUES = frozenset(
+    {
+        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING"),
+        *("SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "UNICODE", "BINUNICODE"),
+        *("SHORT_BINUNICODE", "BINUNICODE8"),
+    }
+)
+"""Instructions that put their argument on the stack."""
+_MADE: Mapping[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "EMPTY_TUPLE": tuple,
+}
+"""Instructions that put something new on the stack."""
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+"""Instructions that make a tuple of so many values."""
+_PUTS, _GETS = ("PUT", "BINPUT", "LONG_BINPUT"), ("GET", "BINGET", "LONG_BINGET")
+"""Instructions that remember the last value by a number, and that ask for it again."""
+_IGNORED = ("FRAME",)
+"""Instructions that only help to read."""
+
+
+@runtime_checkable
+class Built(Protocol):
+    """What is made first and gets its contents later."""
+
+    def build(self, state: Any) -> None:
+        """Take the contents."""
+
+
+def read_pickle(
+    stream: BinaryIO, names: Mapping[tuple[str, str], Any], persistent: Callable[[Any], Any] | None = None
+) -> Any:
+    """What a pickle says.
+
+    Args:
+        stream: at the beginning of the pickle; afterwards at its end.
+        names: what stands for a name (module, name); that which can be called may be called. They get arguments of
+            the file.
+        persistent: what stands for a value that is kept outside the pickle, by its mark.
+
+    Raises:
+        InputError: it is damaged, or asks for something else.
+    """
+    try:
+        return _Machine(stream, names, persistent).run()
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError("there is not enough memory for it") from None
+    except Exception as error:  # of the parsers of arguments, of an empty stack, of what is called
+        raise InputError(f"it is damaged ({type(error).__name__}: {error})") from None
+
+
+class _Machine:
+    """The stack, the places where lists begin on it (marks), and the memo."""
+
+    def __init__(self, stream: BinaryIO, names: Mapping[tuple[str, str], Any], persistent: Callable[[Any], Any] | None):
+        self.stream, self.names, self.persistent = stream, names, persistent
+        self.called = {id(value) for value in names.values() if callable(value)}
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self) -> Any:
+        """Obey until the end; what is on the stack then."""
+        for _ in range(MOST_INSTRUCTIONS):
+            code = self.stream.read(1)
+            known = _INSTRUCTIONS.get(code.decode("latin-1"))
+            if known is None:
+                raise InputError("it ends too soon" if not code else f"it has no pickle's instruction {code!r}")
+            if known.name == "STOP":
+                return self.stack.pop()
+            self._obey(known.name, self._argument(known))
+        raise InputError(f"it has over {MOST_INSTRUCTIONS} instructions")
+
+    def _argument(self, known: pickletools.OpcodeInfo) -> Any:
+        """What follows an instruction."""
+        if known.arg is None:
+            return None
+        if known.name == "STRING":  # of Python 2, where text and bytes were one
+            raw = pickletools.read_stringnl(self.stream, decode=False)
+            return codecs.escape_decode(raw)[0].decode("latin-1")
+        return known.arg.reader(self.stream)
+
+    def _obey(self, name: str, argument: Any) -> None:
+        if name in _VALUES:
+            self.stack.append(argument)
+        elif name in _MADE:
+            self.stack.append(_MADE[name]())
+        elif name in _TUPLES:
+            self._tuple(_TUPLES[name])
+        elif name in _PUTS:
+            self.memo[argument] = self.stack[-1]
+        elif name in _GETS:
+            self.stack.append(self.memo[argument])
+        elif name not in _IGNORED:
+            method = _METHODS.get(name)
+            if method is None:
+                raise InputError(f"it asks for more than data ({name})")
+            method(self, argument)
+
+    # --- The stack.
+
+    def _since_mark(self) -> list[Any]:
+        """Take the values since the last mark."""
+        start = self.marks.pop()
+        held = self.stack[start:]
+        del self.stack[start:]
+        return held
+
+    def _tuple(self, count: int) -> None:
+        if len(self.stack) < count:
+            raise InputError("it is damaged (an empty stack)")
+        self.stack[-count:] = [tuple(self.stack[-count:])]
+
+    def _protocol(self, argument: Any) -> None:
+        if argument > LATEST:
+            raise InputError(f"it is of protocol {argument}")
+
+    def _mark(self, _: Any) -> None:
+        self.marks.append(len(self.stack))
+
+    def _pop(self, _: Any) -> None:
+        if self.marks and self.marks[-1] == len(self.stack):
+            self.marks.pop()
+        else:
+            self.stack.pop()
+
+    def _pop_mark(self, _: Any) -> None:
+        self._since_mark()
+
+    def _again(self, _: Any) -> None:
+        self.stack.append(self.stack[-1])
+
+    def _memoize(self, _: Any) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
+    # --- Containers.
+
+    def _list(self, _: Any) -> None:
+        self.stack.append(self._since_mark())
+
+    def _tuple_since_mark(self, _: Any) -> None:
+        self.stack.append(tuple(self._since_mark()))
+
+    def _append(self, _: Any) -> None:
+        value = self.stack.pop()
+        self._extend([value])
+
+    def _appends(self, _: Any) -> None:
+        self._extend(self._since_mark())
+
+    def _extend(self, values: list[Any]) -> None:
+        if not isinstance(self.stack[-1], list):
+            raise InputError(f"it appends to {type(self.stack[-1]).__name__}")
+        self.stack[-1].extend(values)
+
+    def _dict(self, _: Any) -> None:
+        pairs = self._since_mark()
+        self.stack.append({})
+        self._set(pairs)
+
+    def _item(self, _: Any) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def _items(self, _: Any) -> None:
+        self._set(self._since_mark())
+
+    def _set(self, pairs: list[Any]) -> None:
+        held = self.stack[-1]
+        if not isinstance(held, dict) or len(pairs) % 2:
+            raise InputError(f"it sets items of {type(held).__name__}")
+        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            if not isinstance(key, str | bytes | int | float | None):  # the hash of a deep tuple never comes back
+                raise InputError(f"a key of a dictionary is {type(key).__name__}")
+            held[key] = value
+
+    # --- Names and calls.
+
+    def _global(self, argument: Any) -> None:
+        self._name(*argument.split(" ", 1))
+
+    def _stack_global(self, _: Any) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        self._name(module, name)
+
+    def _name(self, module: Hashable, name: Hashable) -> None:
+        if not isinstance(module, str) or not isinstance(name, str) or (module, name) not in self.names:
+            raise InputError(f"it asks for {str(module)[:100]}.{str(name)[:100]}")
+        self.stack.append(self.names[module, name])
+
+    def _reduce(self, _: Any) -> None:
+        arguments, function = self.stack.pop(), self.stack.pop()
+        if id(function) not in self.called or not isinstance(arguments, tuple):
+            raise InputError(f"it calls {type(function).__name__}")
+        self.stack.append(function(*arguments))
+
+    def _build(self, _: Any) -> None:
+        state, held = self.stack.pop(), self.stack[-1]
+        if isinstance(held, Built):
+            held.build(state)
+        elif not isinstance(held, dict):  # attributes of a dictionary, such as ``_metadata`` of torch, are left out
+            raise InputError(f"it gives attributes to {type(held).__name__}")
+
+    def _outside(self, argument: Any) -> None:
+        mark = self.stack.pop() if argument is None else argument
+        if self.persistent is None:
+            raise InputError("it refers to something outside")
+        self.stack.append(self.persistent(mark))
+
+
+_METHODS: Mapping[str, Callable[[_Machine, Any], None]] = {
+    "PROTO": _Machine._protocol,
+    "MARK": _Machine._mark,
+    "POP": _Machine._pop,
+    "POP_MARK": _Machine._pop_mark,
+    "DUP": _Machine._again,
+    "MEMOIZE": _Machine._memoize,
+    "LIST": _Machine._list,
+    "TUPLE": _Machine._tuple_since_mark,
+    "APPEND": _Machine._append,
+    "APPENDS": _Machine._appends,
+    "DICT": _Machine._dict,
+    "SETITEM": _Machine._item,
+    "SETITEMS": _Machine._items,
+    "GLOBAL": _Machine._global,
+    "STACK_GLOBAL": _Machine._stack_global,
+    "REDUCE": _Machine._reduce,
+    "BUILD": _Machine._build,
+    "PERSID": _Machine._outside,
+    "BINPERSID": _Machine._outside,
+}
+"""What the other instructions do; one that is not here is refused."""
