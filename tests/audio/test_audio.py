@@ -173,6 +173,7 @@ def test_the_parts_do_not_matter(lengths: list[int], rate: int) -> None:
 @example([10, 10, 10], 10, 50)
 @example([10, 15, 3, 2], 20, 20)
 @example([10, 15, 3, 2], 20, 5)
+@example([10, 20], 20, 10)
 @given(st.lists(st.integers(0, 60), max_size=10), st.none() | st.integers(1, 300), st.integers(1, 50))
 def test_a_little_more_than_declared_is_padding_and_much_more_is_sound(
     lengths: list[int], limit: int | None, slack: int
