@@ -56,7 +56,10 @@ class RegistrationReport:
         warnings: one line each.
         way: how the shapes came: ``exact``, ``blend shapes`` or ``registration``; basis: one line that says whose.
         own_shapes: shapes that are the file's or its rig's own; the others are fitted.
-        added_vertices: how many come after the file's own, where a sealed mouth was cut open.
+        added_vertices: how many come after the file's own, where a mouth was cut open or added.
+        added_parts: what was added behind the lips: ``bag``, ``teeth``, ``tongue``.
+        behind_lips: what is seen between open lips, most of it first; mouth_share: how much of it belongs to a mouth,
+            in [0, 1]; None where the lips are sealed.
     """
 
     score: float
@@ -78,6 +81,9 @@ class RegistrationReport:
     basis: str = "fitted to this mesh"
     own_shapes: tuple[str, ...] = ()
     added_vertices: int = 0
+    added_parts: tuple[str, ...] = ()
+    behind_lips: tuple[str, ...] = ()
+    mouth_share: float | None = None
 
     def to_json(self) -> str:
         """The report as a JSON object."""
@@ -89,7 +95,7 @@ def report_from_json(text: str) -> RegistrationReport:
     data = json.loads(text)
     data["rotation"] = tuple(tuple(row) for row in data["rotation"])
     data["components"] = tuple((str(name), int(count)) for name, count in data["components"])
-    for key in ("eyes_found", "eyeballs", "translation", "warnings", "own_shapes"):
+    for key in ("eyes_found", "eyeballs", "translation", "warnings", "own_shapes", "added_parts", "behind_lips"):
         data[key] = tuple(data.get(key, ()))
     return RegistrationReport(**data)
 

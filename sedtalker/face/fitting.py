@@ -15,12 +15,13 @@ from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanin
 from sedtalker.face.builtin.named import faces_of_size, load_face
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
+from sedtalker.face.mouth_choice import with_mouth
 from sedtalker.face.mouth_opening import open_mouth
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
 from sedtalker.face.registration.register import measured
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh, Scene
-from sedtalker.progress import Hook, no_progress
+from sedtalker.progress import Hook, no_progress, one_step
 
 EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
 """The ways in which a mesh gets its shapes, as reports name them."""
@@ -37,12 +38,14 @@ class FitOptions:
         rig: a folder or file with blend shapes of its topology.
         head: which of several heads, counted from 1; by default the largest figure's.
         open_mouth: sealed lips are cut apart, which adds vertices.
+        mouth: what comes behind lips that open, one of ``MOUTHS``.
     """
 
     given: GivenLandmarks | None = None
     rig: Path | None = None
     head: int | None = None
     open_mouth: bool = False
+    mouth: str = "auto"
 
 
 def fit(
@@ -68,7 +71,11 @@ def fit(
     Raises:
         InputError: there is no face on it, or the rig does not belong to it.
     """
-    face, report = _fit(scene, source, name, options or FitOptions(), hook)
+    options = options or FitOptions()
+    face, report = _fit(scene, source, name, options, hook)
+    if not report.added_vertices:  # a mouth that was cut open has its inside
+        with one_step(hook, "looking behind the lips"):
+            face, report = with_mouth(face, report, source, options.mouth)
     return replace(face, report=report), report
 
 
