@@ -107,8 +107,18 @@ def register(
     head: HeadNumber = None,
     rig: Annotated[Path | None, typer.Option(help=RIG_HELP)] = None,
     open_mouth: Annotated[
-        bool, typer.Option("--open-mouth", help="Cut sealed lips apart and put a mouth behind them; adds vertices.")
+        bool, typer.Option("--open-mouth", help="Cut sealed lips apart, which adds vertices; others are left alone.")
     ] = False,
+    mouth: Annotated[
+        str,
+        typer.Option(
+            help="What comes behind lips that open: auto adds the bag, teeth and tongue that are missing, after the "
+            "file's vertices; keep adds nothing and says where no mouth is; none says nothing."
+        ),
+    ] = "auto",
+    strength: Annotated[
+        float, typer.Option(help="Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
+    ] = 1.0,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
     json: JsonOption = False,
     force: ForceOption = False,
@@ -116,12 +126,14 @@ def register(
     quiet: QuietOption = False,
 ) -> None:
     """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
+    from sedtalker.face.fitting import FitOptions
     from sedtalker.storage import check_writable, whole_files
 
     _check_suffix(output, ".sedface")
     _check_suffix(picture, ".png")
     if file.suffix.lower() == ".sedface":
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
+    FitOptions(mouth=mouth, strength=strength)  # before any work
     if picture is not None:
         check_writable(picture, force)
     results = whole_files([output, *([] if picture is None else [picture])], force)
@@ -131,7 +143,16 @@ def register(
         from sedtalker.face.sedface import write_sedface
         from sedtalker.progress import one_step
 
-        face = Face.from_mesh(file, head=head, landmarks=landmarks, rig=rig, open_mouth=open_mouth, hook=shown.hook)
+        face = Face.from_mesh(
+            file,
+            head=head,
+            landmarks=landmarks,
+            rig=rig,
+            open_mouth=open_mouth,
+            mouth=mouth,
+            strength=strength,
+            hook=shown.hook,
+        )
         report = face.report
         assert report is not None
         with one_step(shown.hook, "judging the fit"):

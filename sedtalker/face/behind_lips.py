@@ -1,7 +1,7 @@
 """What is behind the lips of a registered face: a bag, teeth, a tongue, or the back of the head.
 
-The mouth is opened and looked into from the front: between the two lips every pixel shows a part of a mouth, or something
-that no mouth shows (the inside of the skull, or what is behind the head).
+The mouth is opened and looked into from the front: between the two lips every pixel shows a part of a mouth, or
+something that no mouth shows (the inside of the skull, or what is behind the head).
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ def with_dark_bag(face: Face, mouth: Mouth) -> Face:
 
 
 def skin_depth(mouth: Mouth, rotation: Points, size: int = 256) -> tuple[View, Floats]:
-    """The skin round the mouth from one side at rest: the view, and the depth (P, P) of what is seen, −inf where none."""
+    """The skin round the mouth from one side at rest: view, and depth (P, P) of what is seen (−inf: nothing)."""
     line, head = mouth.lips.line, mouth.head
     view = View(rotation, 0.5 * (line.upper + line.lower).mean(0), 0.75 * head.outer)
     _, depth = rasterise(view.project(head.skin.points), head.skin.triangles, size)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sedtalker.face.added_parts import with_parts
 from sedtalker.face.behind_lips import ENOUGH, Opening, look_behind, mouth_of, with_dark_bag
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.mouth_fitting import build_mouth
-from sedtalker.face.mouth_opening import with_inside
 
 MOUTHS = ("auto", "keep", "none")
 """What a user may want behind the lips: what is missing is added; the file's own; whatever there is, without a word."""
@@ -39,8 +39,8 @@ def with_mouth(
     missing = what_is_missing(face, opening) if wanted == "auto" else ()
     if missing:
         count = len(face.mesh.vertices)
-        inside = build_mouth(face, source, mouth, "bag" in missing, "teeth" in missing, "tongue" in missing)
-        face = with_inside(face, inside)
+        inside = build_mouth(face, source, mouth, missing)
+        face = with_parts(face, inside)
         opening = look_behind(face)
         added = len(face.mesh.vertices) - count
         what = " and ".join(missing) if len(missing) < 3 else f"{', '.join(missing[:-1])} and {missing[-1]}"

@@ -1,26 +1,35 @@
 """A mouth for heads that have none: the source's own bag, gums, teeth and tongue, fitted behind lips that open.
 
-All of it comes after the user's vertices and polygons, which stay as they are. The parts are placed as one piece by lips,
-nose and chin, kept behind the skin, and the bag's front is bent to the rims of the lips and moves with them.
+All of it comes after the user's vertices and polygons, which stay as they are. The parts are placed as one piece by
+lips, nose and chin, kept behind the skin, and the bag's front is bent to the rims of the lips and moves with them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.face.added_parts import AddedParts
 from sedtalker.face.behind_lips import Mouth, mouth_of, skin_depth
 from sedtalker.face.face import Face
-from sedtalker.face.mouth_opening import AROUND, CLEARANCE, PARTS, SOCKET, SOCKET_COLOUR, Inside
 from sedtalker.face.registration.pose import Similarity, similarity
-from sedtalker.mesh.mesh import Floats, Ints, Mask
+from sedtalker.mesh.mesh import Ints, Mask
 from sedtalker.mesh.rasteriser import turn
 from sedtalker.mesh.surface import Points
 
 Values = NDArray[np.float64]
 
+CLEARANCE = 0.001
+"""Metres that teeth keep behind the lips."""
+PARTS = ("teeth_upper", "teeth_lower", "gums", "tongue")
+"""Groups of the source that come behind the lips."""
+SOCKET = "mouth_socket"
+"""Name of the bag's group and region."""
+AROUND = (*range(31, 36), *range(48, 60), *range(6, 11))
+"""Landmarks by which our mouth is placed: nose, outer lips and chin."""
 BEND = 0.012
 """Metres behind the lips' rims within which the bag bends and moves with them, on a mouth of human size."""
 FLANGE = 0.0025
@@ -45,37 +54,20 @@ LEAST_GAIN, LARGEST_GAIN = 0.3, 1.6
 """Limits of how far the inside moves for each shape, beside the source's."""
 
 
-def build_mouth(face: Face, source: Face, mouth: Mouth, with_bag: bool, with_teeth: bool, with_tongue: bool) -> Inside:
+def build_mouth(face: Face, source: Face, mouth: Mouth, missing: Collection[str]) -> AddedParts:
     """The inside of a mouth for a registered face whose lips are apart.
 
     Args:
         face: upright and in metres; mouth: its lips.
         source: the face whose bag, gums, teeth and tongue are taken.
-        with_bag, with_teeth, with_tongue: what is missing; gums come with teeth.
+        missing: what is needed of ``bag``, ``teeth`` (gums come with them) and ``tongue``.
     """
-    other = mouth_of(source)
-    ajar = rest_opening(mouth, other, source)
-    jaw = source.basis[source.shape_index["jawOpen"]]
-    rest = (source.mesh.vertices + ajar * jaw).astype(np.float64)
-    skin = bag_triangles(source)
-    parts = [
-        *([Part(SOCKET, skin)] if with_bag else []),
-        *(part for part in solid_parts(source) if (with_tongue if part.name == "tongue" else with_teeth)),
-    ]
-    solid = np.unique(np.concatenate([part.triangles.ravel() for part in solid_parts(source)]))
-    place = behind_skin(placed(face, source, rest, mouth, other, ajar), rest[solid], mouth)
-
-    # What moves how far: by name, for a face may have fewer correctives than the source.
-    rows = np.array([_row(source, name) for name in _row_names(face)])
-    linear = place.scale * place.rotation
-    gain = jaw_gains(face, source, rows, linear)
-
-    def offsets(vertices: Ints) -> Values:
-        """Offsets (B, N, 3) of some of the source's vertices, as the face's shapes are."""
-        own = source.basis[np.maximum(rows, 0)][:, vertices].astype(np.float64) @ linear.T
-        return np.asarray(own * (gain * (rows >= 0))[:, None, None])
-
-    return assemble(face, [_placed_part(part, source, rest, place, mouth, other, ajar, rows, gain, offsets) for part in parts])
+    fitting = Fitting(face, source, mouth)
+    parts = [fitting.bag()] if "bag" in missing else []
+    for part in solid_parts(source):
+        if ("tongue" if part.name == "tongue" else "teeth") in missing:
+            parts.append(fitting.solid(part))
+    return assemble(face, parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +80,12 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class PlacedPart:
-    """A piece in its place: vertices (N, 3), offsets (B, N, 3), triangles into them, and the source's vertex of each."""
+    """A piece in its place: vertices (N, 3), offsets (B, N, 3), triangles into them."""
 
     name: str
     vertices: Points
     offsets: Values
     triangles: Ints
-    origin: Ints
 
 
 def solid_parts(source: Face) -> list[Part]:
@@ -113,11 +104,59 @@ def bag_triangles(source: Face) -> Ints:
     return source.mesh.triangles[mask[source.mesh.triangles].any(axis=1)]
 
 
+class Fitting:
+    """The source's mouth in its place behind the lips of a face.
+
+    Attributes:
+        rest: (V, 3) the source's vertices with its jaw as far open as the target's is at rest.
+        place: from the source's coordinates to the face's.
+        bending: what bends the bag's front to the lips.
+    """
+
+    def __init__(self, face: Face, source: Face, mouth: Mouth) -> None:
+        other = mouth_of(source)
+        ajar = rest_opening(mouth, other, source)
+        self.source, self.mouth = source, mouth
+        jaw = source.basis[source.shape_index["jawOpen"]]
+        self.rest = (source.mesh.vertices + ajar * jaw).astype(np.float64)
+        rims = other.lips.moved(ajar * other.offsets[source.shape_index["jawOpen"]])
+        solid = np.unique(np.concatenate([part.triangles.ravel() for part in solid_parts(source)]))
+        self.place = behind_skin(placed(face, source, self.rest, mouth, rims), self.rest[solid], mouth)
+        # What moves how far: by name, for a face may have fewer correctives than the source.
+        rows = np.array([_row(source, name) for name in _row_names(face)])
+        self.rows = np.maximum(rows, 0)
+        self.linear = self.place.scale * self.place.rotation
+        self.gain = jaw_gains(face, source, self.rows, self.linear) * (rows >= 0)
+        own = [self.as_moved(other.rims(upper)[self.rows]) for upper in (True, False)]
+        self.bending = Bending(mouth, other, self.place, rims, own)
+
+    def as_moved(self, offsets: Values) -> Values:
+        """Offsets (B, N, 3) of the source in the face's coordinates, as far as its chin and lower lip go."""
+        return np.asarray(offsets @ self.linear.T * self.gain[:, None, None])
+
+    def solid(self, part: Part) -> PlacedPart:
+        """Teeth, gums or the tongue."""
+        used, local = np.unique(part.triangles, return_inverse=True)
+        offsets = self.as_moved(self.source.basis[self.rows][:, used].astype(np.float64))
+        return PlacedPart(part.name, self.place.apply(self.rest[used]), offsets, local.reshape(-1, 3).astype(np.int32))
+
+    def bag(self) -> PlacedPart:
+        """The bag, its front bent to the lips, with a flange behind them."""
+        rigid = self.solid(Part(SOCKET, bag_triangles(self.source)))
+        used = np.unique(bag_triangles(self.source))
+        points, offsets = self.bending.bent(rigid.vertices, rigid.offsets, used)
+        rim, strip = flange(rigid.triangles, len(used))
+        edge, edge_offsets = self.bending.edge(rigid.vertices[rim], used[rim])
+        points, offsets = np.concatenate([points, edge]), np.concatenate([offsets, edge_offsets], axis=1)
+        points[:, 2] -= allowed_depth(points, self.mouth, np.eye(3))
+        return PlacedPart(SOCKET, points, offsets, np.concatenate([rigid.triangles, strip]))
+
+
 # --- Where it goes.
 
 
 def rest_opening(mouth: Mouth, other: Mouth, source: Face) -> float:
-    """How far the source's jaw must open for its lips to lie as far apart as the target's at rest; 0 for closed lips."""
+    """How far the source's jaw opens where its lips lie as far apart as the target's at rest; 0 for closed lips."""
     line = mouth.lips.line
     quarter = len(line.upper) // 4
     gap = float(np.median((line.upper - line.lower)[quarter:-quarter, 1]))
@@ -127,7 +166,7 @@ def rest_opening(mouth: Mouth, other: Mouth, source: Face) -> float:
     return float(np.clip(gap / max(float(np.median(full[quarter:-quarter])), 1e-6), 0.0, MOST_AJAR))
 
 
-def placed(face: Face, source: Face, rest: Points, mouth: Mouth, other: Mouth, ajar: float) -> Similarity:
+def placed(face: Face, source: Face, rest: Points, mouth: Mouth, rims: tuple[Points, Points]) -> Similarity:
     """From the source's coordinates to where its mouth belongs by lips, nose and chin; the rims of the lips meet."""
     assert face.landmarks is not None
     assert source.landmarks is not None
@@ -136,14 +175,10 @@ def placed(face: Face, source: Face, rest: Points, mouth: Mouth, other: Mouth, a
     fit = similarity(there, here, np.ones(len(AROUND)))
     fit = Similarity(fit.scale, np.eye(3), here.mean(0) - fit.scale * there.mean(0))  # upright as the face is
     middle = len(mouth.lips.line.upper) // 2
-    rim = np.concatenate([mouth.lips.line.upper[middle - 4 : middle + 5], mouth.lips.line.lower[middle - 4 : middle + 5]])
-    own = np.concatenate([side[middle - 4 : middle + 5] for side in source_rims(other, source, ajar)])
+    centre = slice(middle - 4, middle + 5)
+    rim = np.concatenate([mouth.lips.line.upper[centre], mouth.lips.line.lower[centre]])
+    own = np.concatenate([side[centre] for side in rims])
     return Similarity(fit.scale, fit.rotation, fit.translation + rim.mean(0) - fit.apply(own).mean(0))
-
-
-def source_rims(other: Mouth, source: Face, ajar: float) -> tuple[Points, Points]:
-    """The upper and the lower border (S, 3) of the source's lips with the jaw a little open."""
-    return other.lips.moved(ajar * other.offsets[source.shape_index["jawOpen"]])
 
 
 def behind_skin(place: Similarity, solid: Points, mouth: Mouth) -> Similarity:
@@ -160,9 +195,7 @@ def behind_skin(place: Similarity, solid: Points, mouth: Mouth) -> Similarity:
         width = float(np.ptp(inside[:, 0])) / 2
         shrink = max(1.0 - aside / width, SMALLEST ** (1 / 4)) if aside > 1e-4 else 1.0
         centre = moved.apply(solid).mean(0) * (1, 1, 0) + (0, 0, moved.apply(solid)[:, 2].max())
-        place = Similarity(
-            moved.scale * shrink, moved.rotation, centre + shrink * (moved.translation - centre)
-        )
+        place = Similarity(moved.scale * shrink, moved.rotation, centre + shrink * (moved.translation - centre))
         if back < 1e-4 and shrink == 1.0:
             break
     return place
@@ -214,34 +247,6 @@ def _row(source: Face, name: str) -> int:
 # --- The bag's front, bent to the lips.
 
 
-def _placed_part(
-    part: Part,
-    source: Face,
-    rest: Points,
-    place: Similarity,
-    mouth: Mouth,
-    other: Mouth,
-    ajar: float,
-    rows: NDArray[np.int64],
-    gain: Values,
-    offsets: object,
-) -> PlacedPart:
-    used, local = np.unique(part.triangles, return_inverse=True)
-    triangles = local.reshape(-1, 3).astype(np.int32)
-    points, own = place.apply(rest[used]), offsets(used)  # type: ignore[operator]
-    if part.name != SOCKET:
-        return PlacedPart(part.name, points, own, triangles, used.astype(np.int32))
-    bending = Bending(mouth, other, source, place, ajar, rows, gain)
-    points, own = bending.bent(points, own, used)
-    rim, strip = flange(triangles, len(used))
-    edge, edge_offsets = bending.edge(place.apply(rest[used[rim]]), used[rim])
-    points, own = np.concatenate([points, edge]), np.concatenate([own, edge_offsets], axis=1)
-    points[:, 2] -= allowed_depth(points, mouth, np.eye(3))
-    return PlacedPart(
-        part.name, points, own, np.concatenate([triangles, strip]), np.concatenate([used, used[rim]]).astype(np.int32)
-    )
-
-
 def flange(triangles: Ints, count: int) -> tuple[Ints, Ints]:
     """Vertices (R,) of an open border, and triangles from it to as many new vertices, ``count`` and on."""
     edges = triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
@@ -258,21 +263,17 @@ class Bending:
     """What takes the rims of the source's lips to those of the target, fading with the distance behind them."""
 
     def __init__(
-        self, mouth: Mouth, other: Mouth, source: Face, place: Similarity, ajar: float, rows: NDArray[np.int64], gain: Values
+        self, mouth: Mouth, other: Mouth, place: Similarity, rims: tuple[Points, Points], own: list[Values]
     ) -> None:
-        line = mouth.lips.line
+        line, head = mouth.lips.line, other.head
         self.target = (line.upper, line.lower)
-        self.source = tuple(place.apply(rim) for rim in source_rims(other, source, ajar))
+        self.source = (place.apply(rims[0]), place.apply(rims[1]))
         self.size = place.scale
-        head = other.head
+        self.moves = (mouth.rims(True), mouth.rims(False))
+        self.change = (self.moves[0] - own[0], self.moves[1] - own[1])
         side = np.zeros(len(head.points), np.int8)
         side[head.skin_points] = head.skin.features.lip_side
         self.side = np.where(head.vertex_point >= 0, side[np.maximum(head.vertex_point, 0)], 0).astype(np.int64)
-        linear = place.scale * place.rotation
-        share = (gain * (rows >= 0))[:, None, None]
-        self.moves = (mouth.rims(True), mouth.rims(False))
-        own = [other.rims(upper)[np.maximum(rows, 0)] @ linear.T * share for upper in (True, False)]
-        self.change = [move - before for move, before in zip(self.moves, own, strict=True)]
 
     def where(self, points: Points, vertices: Ints) -> tuple[Values, Values]:
         """How far along the lips (N,) in [0, 1] points lie, and the upper lip's share (N,) in them.
@@ -286,20 +287,20 @@ class Bending:
         by_height = np.clip(0.5 + 0.5 * height / (0.01 * self.size), 0.0, 1.0)
         return along, np.choose(self.side[vertices] + 1, [np.zeros(len(points)), by_height, np.ones(len(points))])
 
-    def at(self, along: Values, share: Values, pair: tuple[Values, Values] | list[Values]) -> Values:
+    def at(self, along: Values, share: Values, pair: tuple[Values, Values]) -> Values:
         """Values (..., N, 3) of two rims (..., S, 3) at places along them, mixed by the upper lip's share."""
         grid = np.linspace(0.0, 1.0, pair[0].shape[-2])
         place = np.clip(np.searchsorted(grid, along) - 1, 0, len(grid) - 2)
         part = ((along - grid[place]) / (grid[1] - grid[0]))[:, None]
         both = [(1.0 - part) * rim[..., place, :] + part * rim[..., place + 1, :] for rim in pair]
-        return share[:, None] * both[0] + (1.0 - share[:, None]) * both[1]
+        return np.asarray(share[:, None] * both[0] + (1.0 - share[:, None]) * both[1])
 
     def bent(self, points: Points, offsets: Values, vertices: Ints) -> tuple[Points, Values]:
         """Points (N, 3) and offsets (B, N, 3) of the placed bag, bent."""
         along, share = self.where(points, vertices)
-        from_rim = points - self.at(along, share, self.source)  # type: ignore[arg-type]
+        from_rim = points - self.at(along, share, self.source)
         weight = np.exp(-((from_rim**2).sum(1) / (BEND * self.size) ** 2))[:, None]
-        shift = self.at(along, share, self.target) - self.at(along, share, self.source)  # type: ignore[arg-type]
+        shift = self.at(along, share, self.target) - self.at(along, share, self.source)
         return points + weight * shift, offsets + weight * self.at(along, share, self.change)
 
     def edge(self, points: Points, vertices: Ints) -> tuple[Points, Values]:
@@ -315,7 +316,7 @@ class Bending:
 # --- Put together.
 
 
-def assemble(face: Face, parts: list[PlacedPart], colours: dict[str, Floats] | None = None) -> Inside:
+def assemble(face: Face, parts: list[PlacedPart]) -> AddedParts:
     """The parts as new vertices and polygons after those of a face."""
     starts = len(face.mesh.vertices) + np.cumsum([0, *(len(part.vertices) for part in parts)])
     counts = [len(part.triangles) for part in parts]
@@ -323,7 +324,7 @@ def assemble(face: Face, parts: list[PlacedPart], colours: dict[str, Floats] | N
     owner = np.repeat([part.name for part in parts], [len(part.vertices) for part in parts])
     for region, names in REGIONS.items():
         regions[region] = np.isin(owner, names)
-    return Inside(
+    return AddedParts(
         vertices=np.concatenate([part.vertices for part in parts]),
         offsets=np.concatenate([part.offsets for part in parts], axis=1),
         colours=np.array([COLOURS[str(name)] for name in owner], np.float32),
@@ -343,7 +344,7 @@ REGIONS = {
 }  # fmt: skip
 """Regions of the added parts."""
 COLOURS = {
-    SOCKET: SOCKET_COLOUR, "teeth_upper": (0.90, 0.88, 0.82), "teeth_lower": (0.88, 0.86, 0.80),
+    SOCKET: (0.36, 0.14, 0.14), "teeth_upper": (0.90, 0.88, 0.82), "teeth_lower": (0.88, 0.86, 0.80),
     "gums": (0.66, 0.36, 0.35), "tongue": (0.66, 0.36, 0.35),
 }  # fmt: skip
 """Their colours (sRGB) on meshes that have colours of their own."""
