@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
+from sedtalker.face.amounts import with_right_amount
+from sedtalker.face.behind_lips import ENOUGH
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.face.fitting import fit
+from sedtalker.face.fitting import completed, fit
 from sedtalker.face.quality import inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.mesh.files import read_mesh, read_scene
@@ -28,6 +30,7 @@ from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.evaluation.hard_heads import hard_heads
 from sedtalker.training.evaluation.registration_targets import (
     Head,
     dense_head,
@@ -157,6 +160,10 @@ LARGEST_LANDMARK_ERROR = 0.1
 """Of the outer-eye-corner distance: mean over the 51 inner landmarks. Above, the face was not found rightly."""
 LARGEST_TURN = 15.0
 """Degrees between the found and the true upright position."""
+ALIKE = (0.7, 1.4)
+"""How far a shape may go, beside another artist's, to be as large as it."""
+LEAST_DISTINCT = 0.5
+"""Of the source's: the least distance of two emotions that a person can tell apart."""
 UNGRADED = ("tongueOut",)
 """Shapes that the reference rig does not have."""
 
@@ -185,6 +192,9 @@ def evaluate_registration(
         InputError: the reference rig or the test meshes are missing.
     """
     builtin, reference = load_face(), reference_source(data)
+    hard = [
+        measure_head(head, reference) for head in counted(hard_heads(data, seed), hook, "registering hard heads", 12)
+    ]
     heads = chain(
         ((head, reference) for head in random_identities(data, identities, seed)),
         ((head, builtin) for head in other_heads(data, seed)),
@@ -198,8 +208,10 @@ def evaluate_registration(
         "no_faces": len(refused),
         "refused": _mean(float(value) for value in refused.values()),
         **summary(measured),
+        **hard_summary(hard),
+        **shown([*measured, *hard]),
         **foreign(data, builtin),
-        "heads": measured,
+        "heads": [*measured, *hard],
         "not_refused": [name for name, value in refused.items() if not value],
     }
 
@@ -216,6 +228,33 @@ def summary(measured: list[HeadMetrics]) -> dict[str, float]:
     found["inverted_worst"] = max((m["inverted"] for m in measured if "inverted" in m), default=float("nan"))
     found["seconds"] = _mean(m["seconds"] for m in measured)
     return found
+
+
+def hard_summary(hard: list[HeadMetrics]) -> dict[str, float]:
+    """Of the hard heads: the share found, and how well the shapes of the same rig were carried to them."""
+    return {
+        "hard_targets": len(hard),
+        "hard_success": _mean(float(m["success"]) for m in hard),
+        "hard_transfer_error": _mean(m["transfer_error"] for m in hard if "transfer_error" in m),
+        "hard_transfer_cosine": _mean(m["transfer_cosine"] for m in hard if "transfer_cosine" in m),
+    }
+
+
+def shown(heads: list[HeadMetrics]) -> dict[str, Any]:
+    """What people see of all heads.
+
+    ``mouth_behind_lips``: of the pixels between open lips, the least share over the heads that is dark, teeth or tongue;
+    ``emotions_apart``: share of the heads on which every two emotions lie at least half as far apart as on the face that
+    gave the shapes; ``empty_but_good``: heads called good without a mouth, or without lids.
+    """
+    shares = [m["mouth_share"] for m in heads if m.get("mouth_share") is not None]
+    apart = [m["distinct"] >= LEAST_DISTINCT for m in heads if m.get("distinct") is not None]
+    broken = [m for m in heads if m["success"] and ((m.get("mouth_share") or 0.0) < ENOUGH or not m["eyes_found"])]
+    return {
+        "mouth_behind_lips": min(shares, default=float("nan")),
+        "emotions_apart": _mean(map(float, apart)),
+        "empty_but_good": [m["name"] for m in broken if m["verdict"] == "good"],
+    }
 
 
 def measure_head(head: Head, source: Face) -> HeadMetrics:
@@ -236,8 +275,16 @@ def measure_head(head: Head, source: Face) -> HeadMetrics:
     metrics["turn"] = turn_error(head, found)
     metrics["landmark_error"] = None if head.landmarks is None else landmark_error(head, face, found)
     metrics["success"] = metrics["turn"] < LARGEST_TURN and (metrics["landmark_error"] or 0.0) < LARGEST_LANDMARK_ERROR
+    whole, found = completed(face, found, source)
+    quality = judge(whole, found)
     metrics |= {
-        "score": judge(face, found).score,
+        "score": quality.score,
+        "verdict": quality.verdict,
+        "mouth_share": found.mouth_share,
+        "behind_lips": found.behind_lips,
+        "added_parts": found.added_parts,
+        "distinct": found.distinct,
+        "alike": found.alike,
         "fit_residual": found.fit_residual,
         "mouth_opens": found.mouth_opens,
         "eyes_found": all(found.eyes_found),
@@ -296,10 +343,11 @@ def transfer(head: Head, face: Face, found: RegistrationReport) -> dict[str, flo
 
 
 def compare(offset: Values, truth: Values) -> dict[str, float]:
-    """Relative RMS error, the same after the best gain, and cosine of one shape's offsets (V, 3)."""
+    """Relative size, relative RMS error, the same after the best gain, and cosine of one shape's offsets (V, 3)."""
     size, dot = float(np.linalg.norm(truth)) + 1e-12, float((offset * truth).sum())
     gain = dot / (float((offset**2).sum()) + 1e-24)
     return {
+        "size_ratio": float(np.linalg.norm(offset)) / size,
         "transfer_error": float(np.linalg.norm(offset - truth)) / size,
         "transfer_error_after_gain": float(np.linalg.norm(gain * offset - truth)) / size,
         "transfer_cosine": dot / (size * float(np.linalg.norm(offset)) + 1e-24),
@@ -307,19 +355,30 @@ def compare(offset: Values, truth: Values) -> dict[str, float]:
 
 
 def foreign(data: Path, source: Face) -> dict[str, Any]:
-    """Cosine with another artist's ARKit shapes for the same head; each shape's under ``foreign_shapes``."""
+    """What another artist's ARKit shapes for the same head say of ours; each shape's figures under ``foreign_shapes``.
+
+    ``transfer_cosine_foreign``: mean cosine; ``size_ratio_foreign``: share of the shapes that go .7 to 1.4 times as far
+    as the artist's; ``relative_error_foreign``: mean RMS error over the artist's RMS.
+    """
     from sedtalker.training.evaluation.shape_judge import read_morph_targets
 
     folder = data / "face" / "test_meshes"
     face, found = register(read_mesh(folder / "mh_head.obj"), source, "mh_head")
+    face, found = with_right_amount(face, found, source)
     names, offsets = read_morph_targets(folder / "mh_head_arkit52.glb")
     turn = found.scale * np.asarray(found.rotation)
-    cosines = {
-        name: compare(face.basis[face.shape_index[name]], offset @ turn.T)["transfer_cosine"]
+    shapes = {
+        name: compare(face.basis[face.shape_index[name]], offset @ turn.T)
         for name, offset in zip(names, offsets, strict=True)
         if name in face.shape_index and np.abs(offset).max() > 0
     }
-    return {"transfer_cosine_foreign": _mean(cosines.values()), "foreign_shapes": cosines}
+    low, high = ALIKE
+    return {
+        "transfer_cosine_foreign": _mean(shape["transfer_cosine"] for shape in shapes.values()),
+        "size_ratio_foreign": _mean(float(low <= shape["size_ratio"] <= high) for shape in shapes.values()),
+        "relative_error_foreign": _mean(shape["transfer_error"] for shape in shapes.values()),
+        "foreign_shapes": shapes,
+    }
 
 
 def refuses(mesh: Any, source: Face, name: str) -> bool:
