@@ -13,6 +13,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import FitOptions, fit
 from sedtalker.face.mouth_cut import LipLine, cut_lips, find_lip_line
+from sedtalker.face.mouth_fitting import PARTS
 from sedtalker.face.mouth_opening import OPEN_ALREADY, open_mouth
 from sedtalker.face.quality import judge
 from sedtalker.face.registration import RegistrationReport

@@ -39,7 +39,14 @@ from sedtalker.training.evaluation.registration_targets import (
     random_identities,
     reference_source,
 )
-from sedtalker.training.evaluation.shape_judge import RISE, Judge, measure, open_judge
+from sedtalker.training.evaluation.shape_judge import (
+    RISE,
+    Judge,
+    emotion_scores,
+    measure,
+    open_judge,
+    told_emotions,
+)
 from sedtalker.training.evaluation.speed import run_measured, write_speech
 
 logger = logging.getLogger(__name__)
@@ -112,7 +119,9 @@ def evaluate_registration_judged(data: Path, seed: int = 0, hook: Hook = no_prog
     """Of the shapes that the judge sees on the built-in face, the share that it sees on each head that got them.
 
     ``judged_worst`` and ``judged_mean`` over the heads; each head's own under ``judged``, with the shapes it lacks. A
-    shape is seen where its own score rises by 0.25 or more over rest. Empty where MediaPipe or its model is missing.
+    shape is seen where its own score rises by 0.25 or more over rest. ``emotions_distinct``: share of the heads on
+    which each of six emotions changes the judge's scores most like the same emotion of the built-in face. Empty where
+    MediaPipe or its model is missing.
 
     Raises:
         InputError: the reference rig or the test meshes are missing.
@@ -130,16 +139,25 @@ def evaluate_registration_judged(data: Path, seed: int = 0, hook: Hook = no_prog
 def _judged(heads: list[Head], judge: Judge, hook: Hook) -> dict[str, Any]:
     source = load_face()
     wanted = seen_shapes(measure(source, judge, SIZE))
+    known = emotion_scores(source, judge, SIZE)
     by_head: dict[str, Any] = {}
     for head in counted(heads, hook, "judging heads", len(heads)):
-        face, _ = register(head.mesh, source, head.name)
+        face, found = register(head.mesh, source, head.name)
+        face, _ = completed(*with_right_amount(face, found, source), source)
+        told = told_emotions(emotion_scores(face, judge, SIZE), known)
         result = measure(face, judge, SIZE)
         lacking = sorted(wanted - seen_shapes(result))
-        by_head[head.name] = {"share": 1 - len(lacking) / len(wanted), "found": result["found"], "lacking": lacking}
+        share = 1 - len(lacking) / len(wanted)
+        by_head[head.name] = {"share": share, "found": result["found"], "lacking": lacking, "told": told}
         seen = len(wanted) - len(lacking)
         logger.info("%s: %d of the %d shapes seen on the built-in face", head.name, seen, len(wanted))
     shares = [one["share"] for one in by_head.values()]
-    return {"judged_worst": min(shares), "judged_mean": sum(shares) / len(shares), "judged": by_head}
+    return {
+        "judged_worst": min(shares),
+        "judged_mean": sum(shares) / len(shares),
+        "emotions_distinct": _mean(float(all(one["told"].values())) for one in by_head.values()),
+        "judged": by_head,
+    }
 
 
 def seen_shapes(result: dict[str, Any]) -> set[str]:
@@ -192,9 +210,8 @@ def evaluate_registration(
         InputError: the reference rig or the test meshes are missing.
     """
     builtin, reference = load_face(), reference_source(data)
-    hard = [
-        measure_head(head, reference) for head in counted(hard_heads(data, seed), hook, "registering hard heads", 12)
-    ]
+    hardest = counted(hard_heads(data, seed), hook, "registering hard heads", 12)
+    hard = [measure_head(head, reference) for head in hardest]
     heads = chain(
         ((head, reference) for head in random_identities(data, identities, seed)),
         ((head, builtin) for head in other_heads(data, seed)),
@@ -243,9 +260,9 @@ def hard_summary(hard: list[HeadMetrics]) -> dict[str, float]:
 def shown(heads: list[HeadMetrics]) -> dict[str, Any]:
     """What people see of all heads.
 
-    ``mouth_behind_lips``: of the pixels between open lips, the least share over the heads that is dark, teeth or tongue;
-    ``emotions_apart``: share of the heads on which every two emotions lie at least half as far apart as on the face that
-    gave the shapes; ``empty_but_good``: heads called good without a mouth, or without lids.
+    ``mouth_behind_lips``: of the pixels between open lips, the least share over the heads that is a mouth's;
+    ``emotions_apart``: share of the heads on which every two emotions lie at least half as far apart as on the built-in
+    face; ``empty_but_good``: heads called good without a mouth, or without lids.
     """
     shares = [m["mouth_share"] for m in heads if m.get("mouth_share") is not None]
     apart = [m["distinct"] >= LEAST_DISTINCT for m in heads if m.get("distinct") is not None]
@@ -275,7 +292,7 @@ def measure_head(head: Head, source: Face) -> HeadMetrics:
     metrics["turn"] = turn_error(head, found)
     metrics["landmark_error"] = None if head.landmarks is None else landmark_error(head, face, found)
     metrics["success"] = metrics["turn"] < LARGEST_TURN and (metrics["landmark_error"] or 0.0) < LARGEST_LANDMARK_ERROR
-    whole, found = completed(face, found, source)
+    whole, found = completed(face, found, load_face())
     quality = judge(whole, found)
     metrics |= {
         "score": quality.score,
@@ -337,7 +354,7 @@ def transfer(head: Head, face: Face, found: RegistrationReport) -> dict[str, flo
     measured = [
         compare(face.basis[k][head.skin], head.offsets[k][head.skin] @ turn.T)
         for name, k in face.shape_index.items()
-        if name not in UNGRADED
+        if name not in UNGRADED and head.offsets[k].any()
     ]
     return {key: _mean(m[key] for m in measured) for key in measured[0]}
 
