@@ -120,6 +120,10 @@ def register(
         float, typer.Option(help="Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
     ] = 1.0,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
+    report_page: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write a page with six emotions, five mouth shapes and the score (.html)."),
+    ] = None,
     json: JsonOption = False,
     force: ForceOption = False,
     progress: ProgressOption = "bar",
@@ -131,12 +135,14 @@ def register(
 
     _check_suffix(output, ".sedface")
     _check_suffix(picture, ".png")
+    _check_suffix(report_page, ".html")
     if file.suffix.lower() == ".sedface":
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
     FitOptions(mouth=mouth, strength=strength)  # before any work
-    if picture is not None:
-        check_writable(picture, force)
-    results = whole_files([output, *([] if picture is None else [picture])], force)
+    pages = [path for path in (picture, report_page) if path is not None]
+    for path in pages:
+        check_writable(path, force)
+    results = whole_files([output, *pages], force)
     with results as paths, ShownProgress(progress, quiet) as shown:
         from sedtalker.face import Face
         from sedtalker.face.quality import judge
@@ -165,9 +171,15 @@ def register(
 
             with one_step(shown.hook, "drawing shapes"):
                 Image.fromarray(contact_sheet(face, KEY_POSES, size=240, columns=4)).save(paths[1])
+        if report_page is not None:
+            from sedtalker.render.fit_page import fit_page
+
+            with one_step(shown.hook, "writing the report"):
+                paths[-1].write_text(fit_page(face, quality), encoding="utf-8")
     if json:
         found = {"quality": quality.as_dict(), "registration": jsons.loads(report.to_json())}
-        write_json({"file": str(output), "picture": picture and str(picture), **found})
+        made = {"file": str(output), "picture": picture and str(picture), "report": report_page and str(report_page)}
+        write_json({**made, **found})
         return
     for line in _judgement(quality):
         say(line)

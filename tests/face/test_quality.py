@@ -45,6 +45,24 @@ def test_sealed_lips_and_a_far_fit_are_poor_and_said() -> None:
     assert quality.measured["lips"] is None
 
 
+def test_no_face_without_a_mouth_is_good() -> None:
+    whole = replace(GOOD, mouth_share=1.0, distinct=1.0, motion_size=1.0, asymmetry=0.0)
+    assert judge(still(), whole).verdict == "good"
+    empty = judge(still(), replace(whole, mouth_share=0.1))
+    assert (empty.verdict, empty.advice) == ("usable", (ADVICE["mouth"],))
+    sealed = judge(still(), replace(whole, mouth_opens=False, lip_gap=None, mouth_share=None))
+    assert sealed.verdict != "good"
+    assert sealed.advice == (NO_LIPS,)
+    alike = judge(still(), replace(whole, distinct=0.1))
+    assert (alike.verdict, alike.advice) == ("usable", (ADVICE["emotions"],))
+
+
+def test_shapes_twice_or_half_as_large_are_marked_alike() -> None:
+    parts = [judge(still(), replace(GOOD, motion_size=size)).parts["size"] for size in (0.5, 2.0, 1.3)]
+    assert np.isclose(parts[0], parts[1])
+    assert parts[0] < 1.0 == parts[2]
+
+
 def test_polygons_turned_over_are_counted_once_a_shape() -> None:
     assert inverted_share(still()) == 0.0
     face = still()
