@@ -40,15 +40,14 @@ FEATURES: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
 NARROWEST, WIDEST = 0.7, 1.3
 """Limits of what a face's proportions change."""
 OF_ARTISTS: dict[str, float] = {
-    "browDown": 0.65, "browInnerUp": 0.65, "browOuterUp": 0.7, "eyeWide": 0.65, "eyeSquint": 0.8, "noseSneer": 0.65,
-    "cheekPuff": 0.65, "mouthFrown": 0.65, "mouthUpperUp": 0.7, "mouthLowerDown": 0.7, "mouthShrugLower": 0.65,
+    "browDown": 0.75, "browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.75, "eyeSquint": 0.9, "mouthFrown": 0.75,
+    "noseSneer": 0.65, "cheekPuff": 0.65, "mouthUpperUp": 0.7, "mouthLowerDown": 0.7, "mouthShrugLower": 0.65,
     "mouthShrugUpper": 0.7,
 }  # fmt: skip
 """What the built-in face's shapes are scaled by on other heads, by the beginnings of their names.
 
-The built-in face overdoes brows, lids and mouth corners. The factors are one over the geometric mean of how much
-farther its shapes go than those of two rigs by others' hands, ICT-FaceKit's and a MakeHuman head's with ARKit shapes,
-not below 0.65.
+The built-in face overdoes them. The factors follow the geometric mean of how much farther they go than those of two
+rigs by others' hands, ICT-FaceKit's and a MakeHuman head's; those that emotions are read by go half that way.
 """
 FAINT = 0.8
 """Of the source's motion: a region whose own shapes move less is raised to that."""

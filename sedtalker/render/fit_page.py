@@ -42,7 +42,7 @@ SIZE = 200
 def expression_sheet(face: Face) -> Pictures.Image:
     """The face at rest, in six emotions and in five mouth shapes."""
     poses = {"neutral": {}, **EMOTIONS, **MOUTH_SHAPES}
-    return Pictures.fromarray(contact_sheet(face, poses, size=SIZE, columns=6, zoom=1.5))
+    return Pictures.fromarray(contact_sheet(face, poses, size=SIZE, columns=6, zoom=1.3))
 
 
 def fit_page(face: Face, quality: Quality) -> str:
