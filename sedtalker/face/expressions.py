@@ -49,6 +49,8 @@ MOUTH_SHAPES: dict[str, dict[str, float]] = {
 """Mouth shapes of speech."""
 INNER = slice(17, 68)
 """Landmarks that expressions move: all but the jaw line's."""
+SHUT = 0.13
+"""Height of an eye over its width below which it is shut."""
 LEAST_MOTION = 0.004
 """Outer-eye-corner distances: a shape that moves its landmarks less on the source is not compared."""
 
@@ -112,6 +114,18 @@ def asymmetry(moved: Mapping[str, float]) -> float:
         if right is not None and left + right > LEAST_MOTION:
             found.append(abs(left - right) / (left + right))
     return float(np.median(found)) if found else 0.0
+
+
+def eye_opening(face: Face) -> float:
+    """Height of the eyes at rest over their width, mean of both; some .3 in people, below ``SHUT`` they are shut."""
+    assert face.landmarks is not None
+    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+
+    def apart(a: int, b: int) -> float:
+        return float(np.linalg.norm(marks[a] - marks[b]))
+
+    eyes = [(apart(k + 1, k + 5) + apart(k + 2, k + 4)) / (2.0 * apart(k, k + 3) + 1e-12) for k in (36, 42)]
+    return sum(eyes) / len(eyes)
 
 
 def outer_eyes(face: Face) -> float:

@@ -63,6 +63,7 @@ class RegistrationReport:
         distinct, alike: least distance of two emotions over the source's, and which they are; motion_size: how far the
             shapes move beside the source's, median; asymmetry: how much paired shapes differ (``Expressiveness``).
         gains: factors that the shapes of a region of the face were given.
+        eyes_shut: the lids lie together at rest.
     """
 
     score: float
@@ -92,6 +93,7 @@ class RegistrationReport:
     motion_size: float | None = None
     asymmetry: float | None = None
     gains: dict[str, float] = field(default_factory=dict)
+    eyes_shut: bool = False
 
     def to_json(self) -> str:
         """The report as a JSON object."""

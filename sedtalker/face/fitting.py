@@ -14,7 +14,7 @@ from sedtalker.face.amounts import check_strength, with_right_amount
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
 from sedtalker.face.builtin.named import faces_of_size, load_face
-from sedtalker.face.expressions import can_be_measured, expressiveness
+from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
 from sedtalker.face.mouth_choice import MOUTHS, with_mouth
@@ -29,6 +29,8 @@ EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
 """The ways in which a mesh gets its shapes, as reports name them."""
 BY_SHAPES = "no face was detected: where eyes and mouth are follows from its blend shapes"
 """The warning where landmarks came from what the file's own shapes move."""
+EYES_SHUT = "the eyes are shut at rest and stay so: open them in the neutral face"
+"""The warning where no gaze and no blink can be seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +102,15 @@ def completed(
     if not (can_be_measured(face) and can_be_measured(source)):
         return face, report
     shown = expressiveness(face, source)
+    shut = report.way != EXACT and eye_opening(face) < SHUT
     return face, replace(
-        report, distinct=shown.distinct, alike=shown.pair, motion_size=shown.size, asymmetry=shown.asymmetry
+        report,
+        eyes_shut=shut,
+        warnings=(*report.warnings, *([EYES_SHUT] if shut else [])),
+        distinct=shown.distinct,
+        alike=shown.pair,
+        motion_size=shown.size,
+        asymmetry=shown.asymmetry,
     )
 
 

@@ -48,6 +48,10 @@ NO_LIDS = "no open lids: cut out the eyes and put eyeballs there, or it cannot b
 """Advice for eyes that cannot close."""
 
 
+SHUT = "the eyes are shut at rest: open them in the neutral face"
+"""Advice for lids that lie together."""
+
+
 @dataclass(frozen=True)
 class Quality:
     """A registration, judged.
@@ -89,7 +93,7 @@ def judge(face: Face, report: RegistrationReport) -> Quality:
         "fit": report.fit_residual,
         "lips": report.lip_gap if report.mouth_opens else None,
         "mouth": None if report.mouth_share is None else 1.0 - report.mouth_share,
-        "blink": report.blink_gap if all(report.eyes_found) else None,
+        "blink": report.blink_gap if all(report.eyes_found) and not report.eyes_shut else None,
         "inverted": inverted_share(face),
         "emotions": report.distinct,
         "size": None if report.motion_size is None else abs(float(np.log2(max(report.motion_size, 1e-3)))),
@@ -106,7 +110,7 @@ def judge(face: Face, report: RegistrationReport) -> Quality:
     advice = []
     for name in sorted(parts, key=lambda name: parts[name]):
         if measured[name] is None:
-            advice.append(NO_LIDS if name == "blink" else NO_LIPS)
+            advice.append((SHUT if report.eyes_shut else NO_LIDS) if name == "blink" else NO_LIPS)
         elif parts[name] < USABLE:
             advice.append(ADVICE[name])
     return Quality(float(score), parts, measured, tuple(dict.fromkeys(advice)))

@@ -13,7 +13,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.amounts import FAINT, MOST_RAISED, bounded, proportions, region_of, with_right_amount
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
-from sedtalker.face.expressions import asymmetry, distances, expressiveness, sizes
+from sedtalker.face.expressions import SHUT, asymmetry, distances, expressiveness, eye_opening, sizes
 from sedtalker.face.face import Face
 from tests.support.mouths import REPORT
 
@@ -102,6 +102,13 @@ def test_shut_eyes_and_still_brows_make_emotions_alike(source: Face) -> None:
     shown = expressiveness(replace(source, basis=basis), source)
     assert shown.distinct < 0.3
     assert "sad" in shown.pair
+
+
+def test_shut_eyes_are_told_from_open_ones(source: Face) -> None:
+    blink = sum(source.basis[source.shape_index[f"eyeBlink{side}"]] for side in ("Left", "Right"))
+    shut = replace(source, mesh=source.mesh.with_vertices((source.mesh.vertices + blink).astype(np.float32)))
+    assert eye_opening(source) > 2 * SHUT
+    assert eye_opening(shut) < SHUT
 
 
 def test_one_still_half_is_asymmetric(source: Face) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
+from sedtalker.face.behind_lips import look_behind
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import FitOptions, fit
@@ -156,17 +157,12 @@ def test_an_opened_mouth_opens_and_has_an_inside(closed: Mesh, source: Face) -> 
 
 
 @pytest.mark.usefixtures("_own_cache")
-def test_the_socket_hangs_on_the_lips_without_a_gap(closed: Mesh, source: Face) -> None:
-    face, _ = fitted(closed, source, opened=True)
-    mesh = face.mesh
-    edges = np.sort(mesh.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    unique, uses = np.unique(edges, axis=0, return_counts=True)
-    border = np.unique(unique[uses == 1])
-    mouth = mesh.vertices[face.landmarks[48:68]]
-    low, high = mouth.min(axis=0) - 0.003, mouth.max(axis=0) + 0.003
-    skin = np.arange(len(mesh.vertices)) < len(closed.vertices)
-    near = ((mesh.vertices[border] > low) & (mesh.vertices[border] < high)).all(axis=1) & skin[border]
-    assert not near.any()
+def test_an_opened_mouth_shows_a_mouth_and_nothing_else(closed: Mesh, source: Face) -> None:
+    face, report = fitted(closed, source, opened=True)
+    assert report.added_parts == ("bag", "teeth", "tongue")
+    assert report.mouth_share == pytest.approx(1.0, abs=0.01)
+    wide = {"jawOpen": 0.4, "mouthSmileLeft": 1.0, "mouthSmileRight": 1.0}
+    assert look_behind(face, weights=wide).mouth == pytest.approx(1.0, abs=0.01)
 
 
 def test_an_open_mouth_is_left_alone(source: Face) -> None:

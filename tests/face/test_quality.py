@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sedtalker.face.face import Face
-from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, inverted_share, judge
+from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, SHUT, inverted_share, judge
 from sedtalker.face.registration import RegistrationReport
 from tests.support.cube import cube_face
 
@@ -53,6 +53,8 @@ def test_no_face_without_a_mouth_is_good() -> None:
     sealed = judge(still(), replace(whole, mouth_opens=False, lip_gap=None, mouth_share=None))
     assert sealed.verdict != "good"
     assert sealed.advice == (NO_LIPS,)
+    shut = judge(still(), replace(whole, eyes_shut=True))
+    assert (shut.verdict, shut.advice) == ("usable", (SHUT,))
     alike = judge(still(), replace(whole, distinct=0.1))
     assert (alike.verdict, alike.advice) == ("usable", (ADVICE["emotions"],))
 
