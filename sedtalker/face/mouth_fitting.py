@@ -28,6 +28,8 @@ PARTS = ("teeth_upper", "teeth_lower", "gums", "tongue")
 """Groups of the source that come behind the lips."""
 SOCKET = "mouth_socket"
 """Name of the bag's group and region."""
+SET_BACK = 0.0012
+"""Metres that teeth, gums and tongue stand farther back than in the source: lips of other heads are thinner."""
 AROUND = (*range(31, 36), *range(48, 60), *range(6, 11))
 """Landmarks by which our mouth is placed: nose, outer lips and chin."""
 BEND = 0.012
@@ -138,7 +140,9 @@ class Fitting:
         """Teeth, gums or the tongue."""
         used, local = np.unique(part.triangles, return_inverse=True)
         offsets = self.as_moved(self.source.basis[self.rows][:, used].astype(np.float64))
-        return PlacedPart(part.name, self.place.apply(self.rest[used]), offsets, local.reshape(-1, 3).astype(np.int32))
+        back = 0.0 if part.name == SOCKET else SET_BACK * self.place.scale
+        places = self.place.apply(self.rest[used]) - (0.0, 0.0, back)
+        return PlacedPart(part.name, places, offsets, local.reshape(-1, 3).astype(np.int32))
 
     def bag(self) -> PlacedPart:
         """The bag, its front bent to the lips, with a flange behind them."""
