@@ -48,7 +48,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 318
+MOST_FILES = 321
 """Modules in the package."""
 
 

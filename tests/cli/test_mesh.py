@@ -132,6 +132,16 @@ def test_a_head_is_registered_judged_and_kept(tmp_path: Path, monkeypatch: pytes
     assert run("register", HEAD, "-o", kept, "-q", "--force").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"), [("--mouth", "big", "no mouth 'big'"), ("--strength", "3", "0.3 to 2")]
+)
+def test_what_cannot_be_wanted_is_refused_before_any_work(tmp_path: Path, option: str, value: str, said: str) -> None:
+    done = run("register", tmp_path / "missing.obj", "-o", tmp_path / "head.sedface", option, value, "-q")
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_landmarks_given_by_hand_take_the_place_of_the_detector(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
