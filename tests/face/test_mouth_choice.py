@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sedtalker.face.behind_lips import Opening, look_behind
+from sedtalker.face.behind_lips import Opening, look_behind, mouth_of
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.mouth_choice import EMPTY, what_is_missing, with_mouth
@@ -117,3 +117,17 @@ def test_a_wall_close_behind_the_lips_leaves_no_room_for_teeth(bare: Face) -> No
     shares = {"bag": 1.0, "teeth": 0.0, "tongue": 0.0, "other pieces": 0.0, "the back of the head": 0.0, "nothing": 0.0}
     assert what_is_missing(bare, Opening(shares, 0.005)) == ()
     assert what_is_missing(bare, Opening(shares, 0.05)) == ("teeth", "tongue")
+
+
+@pytest.mark.parametrize("jaw", [0.0, 0.12, 0.35])
+def test_lips_are_found_however_far_they_are_apart_at_rest(jaw: float) -> None:
+    lips = mouth_of(without(load_face("walter"), INSIDE, bag=False, jaw=jaw)).lips.line
+    full = load_face("walter")
+    assert full.landmarks is not None
+    true = (
+        jaw * full.basis[full.shape_index["jawOpen"]][full.landmarks[[62, 66]], 1]
+        + full.mesh.vertices[full.landmarks[[62, 66]], 1]
+    )
+    assert lips.found
+    middle = len(lips.upper) // 2
+    assert (lips.upper - lips.lower)[middle, 1] == pytest.approx(true[0] - true[1], abs=0.002)
