@@ -45,7 +45,7 @@ from sedtalker.training.evaluation.shape_judge import (
     emotion_scores,
     measure,
     open_judge,
-    told_emotions,
+    recognised_emotions,
 )
 from sedtalker.training.evaluation.speed import run_measured, write_speech
 
@@ -144,18 +144,18 @@ def _judged(heads: list[Head], judge: Judge, hook: Hook) -> dict[str, Any]:
     for head in counted(heads, hook, "judging heads", len(heads)):
         face, found = register(head.mesh, source, head.name)
         face, _ = completed(*with_right_amount(face, found, source), source)
-        told = told_emotions(emotion_scores(face, judge, SIZE), known)
+        recognised = recognised_emotions(emotion_scores(face, judge, SIZE), known)
         result = measure(face, judge, SIZE)
         lacking = sorted(wanted - seen_shapes(result))
         share = 1 - len(lacking) / len(wanted)
-        by_head[head.name] = {"share": share, "found": result["found"], "lacking": lacking, "told": told}
+        by_head[head.name] = {"share": share, "found": result["found"], "lacking": lacking, "recognised": recognised}
         seen = len(wanted) - len(lacking)
         logger.info("%s: %d of the %d shapes seen on the built-in face", head.name, seen, len(wanted))
     shares = [one["share"] for one in by_head.values()]
     return {
         "judged_worst": min(shares),
         "judged_mean": sum(shares) / len(shares),
-        "emotions_distinct": _mean(float(all(one["told"].values())) for one in by_head.values()),
+        "emotions_distinct": _mean(float(all(one["recognised"].values())) for one in by_head.values()),
         "judged": by_head,
     }
 

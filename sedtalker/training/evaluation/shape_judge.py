@@ -94,7 +94,7 @@ def _row(own: tuple[str, ...], rest: Scores, seen: Scores | None) -> dict[str, A
     return {"score": after, "rise": after - before, "others": {k: v for k, v in others if v > 0.1}}
 
 
-# --- Emotions: are they told from each other?
+# --- Emotions: are they recognised from each other?
 
 
 def emotion_scores(face: Face, judge: Judge, size: int) -> dict[str, NDArray[np.float64]]:
@@ -110,7 +110,7 @@ def emotion_scores(face: Face, judge: Judge, size: int) -> dict[str, NDArray[np.
     return {emotion: (scores - rest) * scores.any() for emotion, scores in seen.items()}
 
 
-def told_emotions(
+def recognised_emotions(
     shown: Mapping[str, NDArray[np.float64]], known: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, bool]:
     """Whether each emotion's change of scores is most like, by the cosine, the same emotion's of a known face."""

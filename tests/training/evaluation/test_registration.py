@@ -22,7 +22,7 @@ from sedtalker.training.evaluation.registration_targets import (
     other_heads,
     random_identities,
 )
-from sedtalker.training.evaluation.shape_judge import told_emotions
+from sedtalker.training.evaluation.shape_judge import recognised_emotions
 from tests.face.test_quality import GOOD
 
 
@@ -142,8 +142,8 @@ def test_what_is_shown_is_the_worst_of_all_heads() -> None:
 
 def test_emotions_are_told_by_what_changes_most_alike() -> None:
     known = {"happy": np.array([1.0, 0.0, 0.1]), "sad": np.array([0.0, 1.0, 0.1])}
-    assert told_emotions({"happy": np.array([0.2, 0.1, 0.0]), "sad": np.array([0.1, 0.0, 0.1])}, known) == {
+    assert recognised_emotions({"happy": np.array([0.2, 0.1, 0.0]), "sad": np.array([0.1, 0.0, 0.1])}, known) == {
         "happy": True,
         "sad": False,
     }
-    assert told_emotions({"happy": np.zeros(3)}, known) == {"happy": False}
+    assert recognised_emotions({"happy": np.zeros(3)}, known) == {"happy": False}
