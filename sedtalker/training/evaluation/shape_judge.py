@@ -94,7 +94,7 @@ def _row(own: tuple[str, ...], rest: Scores, seen: Scores | None) -> dict[str, A
     return {"score": after, "rise": after - before, "others": {k: v for k, v in others if v > 0.1}}
 
 
-# --- Emotions: are they recognised from each other?
+# --- Emotions: are they recognised?
 
 
 def emotion_scores(face: Face, judge: Judge, size: int) -> dict[str, NDArray[np.float64]]:
