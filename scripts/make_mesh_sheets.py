@@ -1,11 +1,11 @@
 """Contact sheets of the test meshes in six emotions, for docs/mesh.md.
 
-    python scripts/make_mesh_sheets.py --data ../shared/data [--only people|stylised|hard]
+    python scripts/make_mesh_sheets.py --data ../shared/data [--only people|stylised|hard|mouths]
 
 Writes ``docs/images/mesh_people.jpg`` (persons of the reference rig, each in a topology, unit and turn of its own),
 ``mesh_stylised.jpg`` and ``mesh_hard.jpg`` (a head of another hand, one with blend shapes of its own, few
 vertices, a scan shut and opened). Every row is what ``mesh register`` makes of a file; the columns are the expressions
-at full intensity.
+at full intensity. ``mesh_mouths.jpg`` shows heads without a mouth, without and with the one that is added.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from PIL import Image
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
-from sedtalker.face.face import Face
+from sedtalker.face.expressions import EMOTIONS, MOUTH_SHAPES
+from sedtalker.face.face import Face, pose
 from sedtalker.face.fitting import FitOptions, fit
 from sedtalker.mesh.files import read_scene
 from sedtalker.mesh.mesh import Mesh, Scene
@@ -29,6 +30,7 @@ from sedtalker.render.camera import frame_head
 from sedtalker.render.contact_sheet import tile
 from sedtalker.render.renderer import make_renderer
 from sedtalker.training.corpora.manifest import find_data
+from sedtalker.training.evaluation.hard_heads import hard_heads
 from sedtalker.training.evaluation.registration_targets import KINDS, other_heads, random_identities
 from sedtalker.training.motion.expressive_motion import poses
 
@@ -67,13 +69,24 @@ def hard(data: Path) -> Iterator[Row]:
             yield "scan, --open-mouth", plain(head.mesh), FitOptions(open_mouth=True)
 
 
-PAGES = {"people": people, "stylised": stylised, "hard": hard}
+def mouths(data: Path) -> Iterator[Row]:
+    """Heads without a mouth, as they are and with what is added."""
+    for head in hard_heads(data):
+        if head.name in ("no mouth", "open at rest, no mouth"):
+            yield head.name, plain(head.mesh), FitOptions(mouth="none")
+            yield "--mouth auto", plain(head.mesh), FitOptions()
 
 
-def expressions(face: Face) -> list[np.ndarray]:
-    """Pictures of a face at rest and in each emotion."""
+PAGES = {"people": people, "stylised": stylised, "hard": hard, "mouths": mouths}
+SPEAKING = {name: MOUTH_SHAPES.get(name) or EMOTIONS[name] for name in ("ah", "ee", "oo", "f", "happy", "disgust")}
+
+
+def expressions(face: Face, speaking: bool) -> list[np.ndarray]:
+    """Pictures of a face at rest and in each emotion, or in shapes of the mouth."""
     table = np.zeros((len(CATEGORIES), len(face.shapes)), np.float32)
     table[:, :52] = poses()
+    if speaking:
+        table = np.stack([pose(face, weights) for weights in ({}, *SPEAKING.values())])
     with make_renderer(face, frame_head(face, zoom=1.5), SIZE) as view:
         return [view.render(vertices) for vertices in face.deform(table)]
 
@@ -85,8 +98,8 @@ def make_page(name: str, data: Path) -> Path:
     for label, scene, options in PAGES[name](data):
         print(f"{name}: {label}", file=sys.stderr)
         face, _ = fit(scene, source, label, options)
-        pictures += expressions(face)
-        labels += [label, *CATEGORIES[1:]]
+        pictures += expressions(face, name == "mouths")
+        labels += [label, *(SPEAKING if name == "mouths" else CATEGORIES[1:])]
     path = IMAGES / f"mesh_{name}.jpg"
     Image.fromarray(tile(pictures, labels, len(CATEGORIES))).save(path, quality=82, optimize=True)
     return path

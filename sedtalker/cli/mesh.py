@@ -107,31 +107,58 @@ def register(
     head: HeadNumber = None,
     rig: Annotated[Path | None, typer.Option(help=RIG_HELP)] = None,
     open_mouth: Annotated[
-        bool, typer.Option("--open-mouth", help="Cut sealed lips apart and put a mouth behind them; adds vertices.")
+        bool, typer.Option("--open-mouth", help="Cut sealed lips apart, which adds vertices; others are left alone.")
     ] = False,
+    mouth: Annotated[
+        str,
+        typer.Option(
+            help="What comes behind lips that open: auto adds the bag, teeth and tongue that are missing, after the "
+            "file's vertices; keep adds nothing and says where no mouth is; none says nothing."
+        ),
+    ] = "auto",
+    strength: Annotated[
+        float, typer.Option(help="Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
+    ] = 1.0,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
+    report_page: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write a page with six emotions, five mouth shapes and the score (.html)."),
+    ] = None,
     json: JsonOption = False,
     force: ForceOption = False,
     progress: ProgressOption = "bar",
     quiet: QuietOption = False,
 ) -> None:
     """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
+    from sedtalker.face.fitting import FitOptions
     from sedtalker.storage import check_writable, whole_files
 
     _check_suffix(output, ".sedface")
     _check_suffix(picture, ".png")
+    _check_suffix(report_page, ".html")
     if file.suffix.lower() == ".sedface":
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
-    if picture is not None:
-        check_writable(picture, force)
-    results = whole_files([output, *([] if picture is None else [picture])], force)
+    FitOptions(mouth=mouth, strength=strength)  # before any work
+    pages = [path for path in (picture, report_page) if path is not None]
+    for path in pages:
+        check_writable(path, force)
+    results = whole_files([output, *pages], force)
     with results as paths, ShownProgress(progress, quiet) as shown:
         from sedtalker.face import Face
         from sedtalker.face.quality import judge
         from sedtalker.face.sedface import write_sedface
         from sedtalker.progress import one_step
 
-        face = Face.from_mesh(file, head=head, landmarks=landmarks, rig=rig, open_mouth=open_mouth, hook=shown.hook)
+        face = Face.from_mesh(
+            file,
+            head=head,
+            landmarks=landmarks,
+            rig=rig,
+            open_mouth=open_mouth,
+            mouth=mouth,
+            strength=strength,
+            hook=shown.hook,
+        )
         report = face.report
         assert report is not None
         with one_step(shown.hook, "judging the fit"):
@@ -144,9 +171,15 @@ def register(
 
             with one_step(shown.hook, "drawing shapes"):
                 Image.fromarray(contact_sheet(face, KEY_POSES, size=240, columns=4)).save(paths[1])
+        if report_page is not None:
+            from sedtalker.render.fit_page import fit_page
+
+            with one_step(shown.hook, "writing the report"):
+                paths[-1].write_text(fit_page(face, quality), encoding="utf-8")
     if json:
         found = {"quality": quality.as_dict(), "registration": jsons.loads(report.to_json())}
-        write_json({"file": str(output), "picture": picture and str(picture), **found})
+        made = {"file": str(output), "picture": picture and str(picture), "report": report_page and str(report_page)}
+        write_json({**made, **found})
         return
     for line in _judgement(quality):
         say(line)

@@ -56,7 +56,14 @@ class RegistrationReport:
         warnings: one line each.
         way: how the shapes came: ``exact``, ``blend shapes`` or ``registration``; basis: one line that says whose.
         own_shapes: shapes that are the file's or its rig's own; the others are fitted.
-        added_vertices: how many come after the file's own, where a sealed mouth was cut open.
+        added_vertices: how many come after the file's own, where a mouth was cut open or added.
+        added_parts: what was added behind the lips: ``bag``, ``teeth``, ``tongue``.
+        behind_lips: what is seen between open lips, most of it first; mouth_share: how much of it belongs to a mouth,
+            in [0, 1]; None where the lips are sealed.
+        distinct, alike: least distance of two emotions over the source's, and which they are; motion_size: how far the
+            shapes move beside the source's, median; asymmetry: how much paired shapes differ (``Expressiveness``).
+        gains: factors that the shapes of a region of the face were given.
+        eyes_shut: the lids lie together at rest.
     """
 
     score: float
@@ -78,6 +85,15 @@ class RegistrationReport:
     basis: str = "fitted to this mesh"
     own_shapes: tuple[str, ...] = ()
     added_vertices: int = 0
+    added_parts: tuple[str, ...] = ()
+    behind_lips: tuple[str, ...] = ()
+    mouth_share: float | None = None
+    distinct: float | None = None
+    alike: tuple[str, ...] = ()
+    motion_size: float | None = None
+    asymmetry: float | None = None
+    gains: dict[str, float] = field(default_factory=dict)
+    eyes_shut: bool = False
 
     def to_json(self) -> str:
         """The report as a JSON object."""
@@ -89,7 +105,16 @@ def report_from_json(text: str) -> RegistrationReport:
     data = json.loads(text)
     data["rotation"] = tuple(tuple(row) for row in data["rotation"])
     data["components"] = tuple((str(name), int(count)) for name, count in data["components"])
-    for key in ("eyes_found", "eyeballs", "translation", "warnings", "own_shapes"):
+    for key in (
+        "eyes_found",
+        "eyeballs",
+        "translation",
+        "warnings",
+        "own_shapes",
+        "added_parts",
+        "behind_lips",
+        "alike",
+    ):
         data[key] = tuple(data.get(key, ()))
     return RegistrationReport(**data)
 
@@ -107,6 +132,8 @@ class FaceSources(Protocol):
         landmarks: Path | str | ArrayLike | None,
         rig: Path | str | None,
         open_mouth: bool,
+        mouth: str,
+        strength: float,
         hook: Hook,
     ) -> Face:
         """See ``Face.from_mesh``."""
@@ -175,6 +202,8 @@ class Face:
         landmarks: Path | str | ArrayLike | None = None,
         rig: Path | str | None = None,
         open_mouth: bool = False,
+        mouth: str = "auto",
+        strength: float = 1.0,
         hook: Hook = no_progress,
     ) -> Face:
         """A head mesh of any topology, unit and orientation as a face; its vertices, order and polygons stay.
@@ -189,13 +218,16 @@ class Face:
             landmarks: where eyes, nose and mouth are, instead of looking for them: a JSON file (docs/mesh.md) or
                 points (68, 3) in the mesh's coordinates, NaN where unknown.
             rig: blend shapes of this topology: a folder of OBJ files, a ``.npz``, or a GLB or USD file.
-            open_mouth: cut sealed lips apart and put a mouth behind them, which adds vertices.
+            open_mouth: cut sealed lips apart, which adds vertices.
+            mouth: what comes behind lips that open: ``auto`` adds what is missing of bag, teeth and tongue, after the
+                file's own vertices; ``keep`` adds nothing and warns where no mouth is there; ``none`` does not warn.
+            strength: factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.
             hook: receives the progress, see ``sedtalker.progress``.
 
         Raises:
             InputError: the file cannot be read, or no face is found on it.
         """
-        return cls.sources.face_from_mesh(mesh, head, landmarks, rig, open_mouth, hook)
+        return cls.sources.face_from_mesh(mesh, head, landmarks, rig, open_mouth, mouth, strength, hook)
 
     @classmethod
     def load(cls, path: Path | str) -> Face:

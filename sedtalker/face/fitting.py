@@ -10,22 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
+from sedtalker.face.amounts import check_strength, with_right_amount
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
 from sedtalker.face.builtin.named import faces_of_size, load_face
+from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
+from sedtalker.face.mouth_choice import MOUTHS, with_mouth
 from sedtalker.face.mouth_opening import open_mouth
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
 from sedtalker.face.registration.register import measured
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh, Scene
-from sedtalker.progress import Hook, no_progress
+from sedtalker.progress import Hook, no_progress, one_step
 
 EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
 """The ways in which a mesh gets its shapes, as reports name them."""
 BY_SHAPES = "no face was detected: where eyes and mouth are follows from its blend shapes"
 """The warning where landmarks came from what the file's own shapes move."""
+EYES_SHUT = "the eyes are shut at rest and stay so: open them in the neutral face"
+"""The warning where no gaze and no blink can be seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +42,24 @@ class FitOptions:
         rig: a folder or file with blend shapes of its topology.
         head: which of several heads, counted from 1; by default the largest figure's.
         open_mouth: sealed lips are cut apart, which adds vertices.
+        mouth: what comes behind lips that open, one of ``MOUTHS``.
+        strength: factor of all expressions.
+
+    Raises:
+        InputError: there is no such mouth, or the strength is out of range.
     """
 
     given: GivenLandmarks | None = None
     rig: Path | None = None
     head: int | None = None
     open_mouth: bool = False
+    mouth: str = "auto"
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.mouth not in MOUTHS:
+            raise InputError(f"there is no mouth '{self.mouth}': use one of {', '.join(MOUTHS)}")
+        check_strength(self.strength)
 
 
 def fit(
@@ -68,8 +85,33 @@ def fit(
     Raises:
         InputError: there is no face on it, or the rig does not belong to it.
     """
-    face, report = _fit(scene, source, name, options or FitOptions(), hook)
+    options = options or FitOptions()
+    face, report = _fit(scene, source, name, options, hook)
+    with one_step(hook, "scaling the shapes"):
+        face, report = with_right_amount(face, report, source, options.strength)
+    with one_step(hook, "looking behind the lips"):
+        face, report = completed(face, report, source, options.mouth)
     return replace(face, report=report), report
+
+
+def completed(
+    face: Face, report: RegistrationReport, source: Face, mouth: str = "auto"
+) -> tuple[Face, RegistrationReport]:
+    """A face with its final shapes, with a mouth behind its lips; the report says how it shows emotions."""
+    face, report = with_mouth(face, report, source, mouth)
+    if not (can_be_measured(face) and can_be_measured(source)):
+        return face, report
+    shown = expressiveness(face, source)
+    shut = report.way != EXACT and eye_opening(face) < SHUT
+    return face, replace(
+        report,
+        eyes_shut=shut,
+        warnings=(*report.warnings, *([EYES_SHUT] if shut else [])),
+        distinct=shown.distinct,
+        alike=shown.pair,
+        motion_size=shown.size,
+        asymmetry=shown.asymmetry,
+    )
 
 
 def _fit(scene: Scene, source: Face, name: str, options: FitOptions, hook: Hook) -> tuple[Face, RegistrationReport]:

@@ -37,12 +37,18 @@ def face_from_mesh(
     landmarks: Path | str | ArrayLike | None,
     rig: Path | str | None,
     open_mouth: bool,
+    mouth: str,
+    strength: float,
     hook: Hook,
 ) -> Face:
     """See ``Face.from_mesh``."""
     if isinstance(mesh, str | Path) and Path(mesh).suffix.lower() == ".sedface":
-        if head is not None or landmarks is not None or rig is not None or open_mouth:
-            raise InputError(f"{mesh}: a .sedface holds one finished face: it takes no head number, landmarks or rig")
+        fitted = (head, rig, open_mouth, mouth, strength) != (None, None, False, "auto", 1.0)
+        if fitted or landmarks is not None:
+            raise InputError(
+                f"{mesh}: a .sedface holds one finished face: it takes no head number, landmarks, rig or other options "
+                "of the fit"
+            )
         return load_face_file(Path(mesh))
     from sedtalker.face.fitting import FitOptions, fit
     from sedtalker.face.given_landmarks import given_landmarks
@@ -55,6 +61,8 @@ def face_from_mesh(
         rig=None if rig is None else Path(rig),
         head=head,
         open_mouth=open_mouth,
+        mouth=mouth,
+        strength=strength,
     )
     with torch_threads(1):  # the fit must not depend on the number of threads
         face, report = fit(scene, source, name, options, hook)

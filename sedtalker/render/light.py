@@ -180,7 +180,10 @@ def triangle_parts(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Ints:
     if mesh.polygon_groups is not None and mesh.group_names:
         of_group = np.array([order.index(part_of_group(name)) for name in mesh.group_names], dtype=np.int32)
         parts = of_group[mesh.polygon_groups[mesh.triangle_polygons]]
-    for region, part in (("lips", "lips"), ("teeth", "teeth"), ("tongue", "tongue"), ("eyes", "eye"), ("hair", "hair")):
+    for region, part in (
+        ("lips", "lips"), ("mouth_socket", "mouth"), ("teeth", "teeth"), ("tongue", "tongue"), ("gums", "tongue"),
+        ("eyes", "eye"), ("hair", "hair"),
+    ):  # fmt: skip
         mask = (regions or {}).get(region)
         if mask is not None and (part != "lips" or lips_are_sure(mesh, mask)):
             parts[mask[mesh.triangles].all(axis=1)] = order.index(part)

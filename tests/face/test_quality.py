@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sedtalker.face.face import Face
-from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, inverted_share, judge
+from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, SHUT, inverted_share, judge
 from sedtalker.face.registration import RegistrationReport
 from tests.support.cube import cube_face
 
@@ -43,6 +43,26 @@ def test_sealed_lips_and_a_far_fit_are_poor_and_said() -> None:
     assert quality.verdict == "poor"
     assert set(quality.advice) == {NO_LIPS, NO_LIDS, ADVICE["fit"]}
     assert quality.measured["lips"] is None
+
+
+def test_no_face_without_a_mouth_is_good() -> None:
+    whole = replace(GOOD, mouth_share=1.0, distinct=1.0, motion_size=1.0, asymmetry=0.0)
+    assert judge(still(), whole).verdict == "good"
+    empty = judge(still(), replace(whole, mouth_share=0.1))
+    assert (empty.verdict, empty.advice) == ("usable", (ADVICE["mouth"],))
+    sealed = judge(still(), replace(whole, mouth_opens=False, lip_gap=None, mouth_share=None))
+    assert sealed.verdict != "good"
+    assert sealed.advice == (NO_LIPS,)
+    shut = judge(still(), replace(whole, eyes_shut=True))
+    assert (shut.verdict, shut.advice) == ("usable", (SHUT,))
+    alike = judge(still(), replace(whole, distinct=0.1))
+    assert (alike.verdict, alike.advice) == ("usable", (ADVICE["emotions"],))
+
+
+def test_shapes_twice_or_half_as_large_are_marked_alike() -> None:
+    parts = [judge(still(), replace(GOOD, motion_size=size)).parts["size"] for size in (0.5, 2.0, 1.3)]
+    assert np.isclose(parts[0], parts[1])
+    assert parts[0] < 1.0 == parts[2]
 
 
 def test_polygons_turned_over_are_counted_once_a_shape() -> None:

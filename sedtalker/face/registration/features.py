@@ -21,6 +21,8 @@ SAMPLES = 25
 """Samples of each lip and lid line."""
 UPPER_LIP = (50, 51, 52)
 """Landmarks in the middle of the upper lip's outer border."""
+HOLE = 0.12
+"""Depth behind the lips, in outer-eye-corner distances, from which on what is seen is not them."""
 LOWER_LIP = (56, 57, 58)
 """Landmarks in the middle of the lower lip's outer border."""
 
@@ -151,10 +153,10 @@ def lip_line(
         for column in columns:
             x = (column + 0.5 - PICTURE / 2) * 2 / PICTURE * front.view.half_width + front.view.centre[0]
             y, reach = (float(np.interp(x, middle_x, middle_y)), 0.1) if previous is None else (previous, 0.02)
-            rows = np.arange(front.row(y + reach * outer), front.row(y - reach * outer) + 1)
-            rows = rows[front.skin[rows, column]]
+            rows, hole = beyond_hole(front, column, y, reach * outer, outer, landmarks)
+            ajar, rows = bool(hole.any()), rows[front.skin[rows, column] & ~hole]
             depth = front.position[rows, column, 2]
-            rows = rows[depth > depth.max(initial=-np.inf) - 0.1 * outer]
+            rows = rows if ajar else rows[depth > depth.max(initial=-np.inf) - 0.1 * outer]
             if len(rows) < 2:
                 continue
             value = difference[triangles[front.triangle[rows, column]]].mean(axis=1)
@@ -169,6 +171,27 @@ def lip_line(
         return Line(landmarks[[60, 61, 62, 63, 64]], landmarks[[60, 67, 66, 65, 64]], False)
     upper, lower = (np.array([entry[k] for entry in ordered]) for k in (1, 2))
     return Line(resample(upper), resample(lower), True)
+
+
+def beyond_hole(
+    front: Front, column: int, y: float, reach: float, outer: float, landmarks: Points
+) -> tuple[Ints, Mask]:
+    """Picture rows within ``reach`` of a height, and on to the lips where these end in a hole, as in an open mouth.
+
+    Returns:
+        rows (R,); which of them show a hole (R,).
+    """
+    first, last = front.row(y + reach), front.row(y - reach)
+    x = (column + 0.5 - PICTURE / 2) * 2 / PICTURE * front.view.half_width + front.view.centre[0]
+    lower = landmarks[[48, 59, 58, 57, 56, 55, 54]]
+    lip = min(float(np.interp(x, line[:, 0], line[:, 2])) for line in (landmarks[48:55], lower))
+    hole = ~front.skin[:, column] | (front.position[:, column, 2] < lip - HOLE * outer)
+    farthest = int(0.3 * outer / front.view.half_width * PICTURE / 2)
+    for _ in range(farthest):
+        first -= int(first > 0 and hole[first])
+        last += int(last + 1 < PICTURE and hole[last])
+    rows = np.arange(first, last + 1, dtype=np.int32)
+    return rows, hole[rows]
 
 
 def lid_line(front: Front, eye: Points, outer: float) -> Line:

@@ -27,7 +27,7 @@ MOUTH = (UPPER_TEETH, LOWER_TEETH, TONGUE)
 EVENING_ROUNDS = 20
 """Rounds of averaging over neighbours before gums are parted between the jaws."""
 NEAR_MOUTH = 0.012
-"""Metres at rig scale from where teeth and tongue are expected."""
+"""Metres at rig scale from where teeth and tongue are expected; twice that for what is known to be of a mouth."""
 ROLES = ("skin", "right eye", "left eye", "upper teeth", "lower teeth", "tongue", "worn")
 """Names of the roles, in their order."""
 
@@ -171,7 +171,7 @@ def split_mouths(
         if mine[:, 1].max() < top or mine[:, 1].min() > bottom or np.ptp(mine[:, 0]) < width:
             continue
         distance = np.stack([tree.query(mine)[0] for tree in trees.values()])
-        if np.median(distance.min(axis=0)) > NEAR_MOUTH:
+        if np.median(distance.min(axis=0)) > (NEAR_MOUTH if role == WORN else 2.0 * NEAR_MOUTH):
             continue
         index = np.cumsum(component == c) - 1
         edges = adjacency(len(mine), index[triangles[component[triangles[:, 0]] == c]])

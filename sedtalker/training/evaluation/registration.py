@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
+from sedtalker.face.amounts import with_right_amount
+from sedtalker.face.behind_lips import ENOUGH
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.face.fitting import fit
+from sedtalker.face.fitting import completed, fit
 from sedtalker.face.quality import inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.mesh.files import read_mesh, read_scene
@@ -28,6 +30,7 @@ from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.evaluation.hard_heads import hard_heads
 from sedtalker.training.evaluation.registration_targets import (
     Head,
     dense_head,
@@ -36,7 +39,14 @@ from sedtalker.training.evaluation.registration_targets import (
     random_identities,
     reference_source,
 )
-from sedtalker.training.evaluation.shape_judge import RISE, Judge, measure, open_judge
+from sedtalker.training.evaluation.shape_judge import (
+    RISE,
+    Judge,
+    emotion_scores,
+    measure,
+    open_judge,
+    recognised_emotions,
+)
 from sedtalker.training.evaluation.speed import run_measured, write_speech
 
 logger = logging.getLogger(__name__)
@@ -109,7 +119,9 @@ def evaluate_registration_judged(data: Path, seed: int = 0, hook: Hook = no_prog
     """Of the shapes that the judge sees on the built-in face, the share that it sees on each head that got them.
 
     ``judged_worst`` and ``judged_mean`` over the heads; each head's own under ``judged``, with the shapes it lacks. A
-    shape is seen where its own score rises by 0.25 or more over rest. Empty where MediaPipe or its model is missing.
+    shape is seen where its own score rises by 0.25 or more over rest. ``emotions_distinct``: share of the heads on
+    which each of six emotions changes the judge's scores most like the same emotion of the built-in face. Empty where
+    MediaPipe or its model is missing.
 
     Raises:
         InputError: the reference rig or the test meshes are missing.
@@ -127,16 +139,25 @@ def evaluate_registration_judged(data: Path, seed: int = 0, hook: Hook = no_prog
 def _judged(heads: list[Head], judge: Judge, hook: Hook) -> dict[str, Any]:
     source = load_face()
     wanted = seen_shapes(measure(source, judge, SIZE))
+    known = emotion_scores(source, judge, SIZE)
     by_head: dict[str, Any] = {}
     for head in counted(heads, hook, "judging heads", len(heads)):
-        face, _ = register(head.mesh, source, head.name)
+        face, found = register(head.mesh, source, head.name)
+        face, _ = completed(*with_right_amount(face, found, source), source)
+        recognised = recognised_emotions(emotion_scores(face, judge, SIZE), known)
         result = measure(face, judge, SIZE)
         lacking = sorted(wanted - seen_shapes(result))
-        by_head[head.name] = {"share": 1 - len(lacking) / len(wanted), "found": result["found"], "lacking": lacking}
+        share = 1 - len(lacking) / len(wanted)
+        by_head[head.name] = {"share": share, "found": result["found"], "lacking": lacking, "recognised": recognised}
         seen = len(wanted) - len(lacking)
         logger.info("%s: %d of the %d shapes seen on the built-in face", head.name, seen, len(wanted))
     shares = [one["share"] for one in by_head.values()]
-    return {"judged_worst": min(shares), "judged_mean": sum(shares) / len(shares), "judged": by_head}
+    return {
+        "judged_worst": min(shares),
+        "judged_mean": sum(shares) / len(shares),
+        "emotions_distinct": _mean(float(all(one["recognised"].values())) for one in by_head.values()),
+        "judged": by_head,
+    }
 
 
 def seen_shapes(result: dict[str, Any]) -> set[str]:
@@ -157,6 +178,10 @@ LARGEST_LANDMARK_ERROR = 0.1
 """Of the outer-eye-corner distance: mean over the 51 inner landmarks. Above, the face was not found rightly."""
 LARGEST_TURN = 15.0
 """Degrees between the found and the true upright position."""
+ALIKE = (0.7, 1.4)
+"""How far a shape may go, beside another artist's, to be as large as it."""
+LEAST_DISTINCT = 0.5
+"""Of the source's: the least distance of two emotions that a person can tell apart."""
 UNGRADED = ("tongueOut",)
 """Shapes that the reference rig does not have."""
 
@@ -185,6 +210,8 @@ def evaluate_registration(
         InputError: the reference rig or the test meshes are missing.
     """
     builtin, reference = load_face(), reference_source(data)
+    hardest = counted(hard_heads(data, seed), hook, "registering hard heads", 12)
+    hard = [measure_head(head, reference) for head in hardest]
     heads = chain(
         ((head, reference) for head in random_identities(data, identities, seed)),
         ((head, builtin) for head in other_heads(data, seed)),
@@ -198,8 +225,10 @@ def evaluate_registration(
         "no_faces": len(refused),
         "refused": _mean(float(value) for value in refused.values()),
         **summary(measured),
+        **hard_summary(hard),
+        **shown([*measured, *hard]),
         **foreign(data, builtin),
-        "heads": measured,
+        "heads": [*measured, *hard],
         "not_refused": [name for name, value in refused.items() if not value],
     }
 
@@ -216,6 +245,33 @@ def summary(measured: list[HeadMetrics]) -> dict[str, float]:
     found["inverted_worst"] = max((m["inverted"] for m in measured if "inverted" in m), default=float("nan"))
     found["seconds"] = _mean(m["seconds"] for m in measured)
     return found
+
+
+def hard_summary(hard: list[HeadMetrics]) -> dict[str, float]:
+    """Of the hard heads: the share found, and how well the shapes of the same rig were carried to them."""
+    return {
+        "hard_targets": len(hard),
+        "hard_success": _mean(float(m["success"]) for m in hard),
+        "hard_transfer_error": _mean(m["transfer_error"] for m in hard if "transfer_error" in m),
+        "hard_transfer_cosine": _mean(m["transfer_cosine"] for m in hard if "transfer_cosine" in m),
+    }
+
+
+def shown(heads: list[HeadMetrics]) -> dict[str, Any]:
+    """What people see of all heads.
+
+    ``mouth_behind_lips``: of the pixels between open lips, the least share over the heads that is a mouth's;
+    ``emotions_apart``: share of the heads on which every two emotions lie at least half as far apart as on the built-in
+    face; ``empty_but_good``: heads called good without a mouth, or without lids.
+    """
+    shares = [m["mouth_share"] for m in heads if m.get("mouth_share") is not None]
+    apart = [m["distinct"] >= LEAST_DISTINCT for m in heads if m.get("distinct") is not None]
+    broken = [m for m in heads if m["success"] and ((m.get("mouth_share") or 0.0) < ENOUGH or not m["eyes_found"])]
+    return {
+        "mouth_behind_lips": min(shares, default=float("nan")),
+        "emotions_apart": _mean(map(float, apart)),
+        "empty_but_good": [m["name"] for m in broken if m["verdict"] == "good"],
+    }
 
 
 def measure_head(head: Head, source: Face) -> HeadMetrics:
@@ -236,8 +292,16 @@ def measure_head(head: Head, source: Face) -> HeadMetrics:
     metrics["turn"] = turn_error(head, found)
     metrics["landmark_error"] = None if head.landmarks is None else landmark_error(head, face, found)
     metrics["success"] = metrics["turn"] < LARGEST_TURN and (metrics["landmark_error"] or 0.0) < LARGEST_LANDMARK_ERROR
+    whole, found = completed(face, found, load_face())
+    quality = judge(whole, found)
     metrics |= {
-        "score": judge(face, found).score,
+        "score": quality.score,
+        "verdict": quality.verdict,
+        "mouth_share": found.mouth_share,
+        "behind_lips": found.behind_lips,
+        "added_parts": found.added_parts,
+        "distinct": found.distinct,
+        "alike": found.alike,
         "fit_residual": found.fit_residual,
         "mouth_opens": found.mouth_opens,
         "eyes_found": all(found.eyes_found),
@@ -290,16 +354,17 @@ def transfer(head: Head, face: Face, found: RegistrationReport) -> dict[str, flo
     measured = [
         compare(face.basis[k][head.skin], head.offsets[k][head.skin] @ turn.T)
         for name, k in face.shape_index.items()
-        if name not in UNGRADED
+        if name not in UNGRADED and head.offsets[k].any()
     ]
     return {key: _mean(m[key] for m in measured) for key in measured[0]}
 
 
 def compare(offset: Values, truth: Values) -> dict[str, float]:
-    """Relative RMS error, the same after the best gain, and cosine of one shape's offsets (V, 3)."""
+    """Relative size, relative RMS error, the same after the best gain, and cosine of one shape's offsets (V, 3)."""
     size, dot = float(np.linalg.norm(truth)) + 1e-12, float((offset * truth).sum())
     gain = dot / (float((offset**2).sum()) + 1e-24)
     return {
+        "size_ratio": float(np.linalg.norm(offset)) / size,
         "transfer_error": float(np.linalg.norm(offset - truth)) / size,
         "transfer_error_after_gain": float(np.linalg.norm(gain * offset - truth)) / size,
         "transfer_cosine": dot / (size * float(np.linalg.norm(offset)) + 1e-24),
@@ -307,19 +372,30 @@ def compare(offset: Values, truth: Values) -> dict[str, float]:
 
 
 def foreign(data: Path, source: Face) -> dict[str, Any]:
-    """Cosine with another artist's ARKit shapes for the same head; each shape's under ``foreign_shapes``."""
+    """What another artist's ARKit shapes for the same head say of ours; each shape's figures under ``foreign_shapes``.
+
+    ``transfer_cosine_foreign``: mean cosine; ``size_ratio_foreign``: share of the shapes that go .7 to 1.4 times as far
+    as the artist's; ``relative_error_foreign``: mean RMS error over the artist's RMS.
+    """
     from sedtalker.training.evaluation.shape_judge import read_morph_targets
 
     folder = data / "face" / "test_meshes"
     face, found = register(read_mesh(folder / "mh_head.obj"), source, "mh_head")
+    face, found = with_right_amount(face, found, source)
     names, offsets = read_morph_targets(folder / "mh_head_arkit52.glb")
     turn = found.scale * np.asarray(found.rotation)
-    cosines = {
-        name: compare(face.basis[face.shape_index[name]], offset @ turn.T)["transfer_cosine"]
+    shapes = {
+        name: compare(face.basis[face.shape_index[name]], offset @ turn.T)
         for name, offset in zip(names, offsets, strict=True)
         if name in face.shape_index and np.abs(offset).max() > 0
     }
-    return {"transfer_cosine_foreign": _mean(cosines.values()), "foreign_shapes": cosines}
+    low, high = ALIKE
+    return {
+        "transfer_cosine_foreign": _mean(shape["transfer_cosine"] for shape in shapes.values()),
+        "size_ratio_foreign": _mean(float(low <= shape["size_ratio"] <= high) for shape in shapes.values()),
+        "relative_error_foreign": _mean(shape["transfer_error"] for shape in shapes.values()),
+        "foreign_shapes": shapes,
+    }
 
 
 def refuses(mesh: Any, source: Face, name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.expressions import EMOTIONS
 from sedtalker.face.face import Face, paired_names, pose, sides
 from sedtalker.mesh.mesh import Floats
 from sedtalker.render import frame_head, make_renderer
@@ -91,6 +92,36 @@ def _row(own: tuple[str, ...], rest: Scores, seen: Scores | None) -> dict[str, A
     rises = {name: score - rest.get(name, 0.0) for name, score in seen.items() if name not in own}
     others = sorted(rises.items(), key=lambda item: -item[1])[:3]
     return {"score": after, "rise": after - before, "others": {k: v for k, v in others if v > 0.1}}
+
+
+# --- Emotions: are they recognised?
+
+
+def emotion_scores(face: Face, judge: Judge, size: int) -> dict[str, NDArray[np.float64]]:
+    """How each of six emotions at full intensity changes the judge's scores (52,); zeros where no face is seen."""
+    with make_renderer(face, frame_head(face), size, "numba") as view:
+
+        def look(weights: Mapping[str, float]) -> NDArray[np.float64]:
+            scores = judge(view.render(face.deform(pose(face, weights)[None])[0])) or {}
+            return np.array([scores.get(name, 0.0) for name in ARKIT_52])
+
+        rest = look({})
+        seen = {emotion: look(weights) for emotion, weights in EMOTIONS.items()}
+    return {emotion: (scores - rest) * scores.any() for emotion, scores in seen.items()}
+
+
+def recognised_emotions(
+    shown: Mapping[str, NDArray[np.float64]], known: Mapping[str, NDArray[np.float64]]
+) -> dict[str, bool]:
+    """Whether each emotion's change of scores is most like, by the cosine, the same emotion's of a known face."""
+
+    def cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+        return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b) + 1e-12))
+
+    return {
+        emotion: bool(change.any()) and max(known, key=lambda other: cosine(change, known[other])) == emotion
+        for emotion, change in shown.items()
+    }
 
 
 # --- Another artist's shapes: the morph targets of a binary glTF file.

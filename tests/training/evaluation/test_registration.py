@@ -11,7 +11,8 @@ import pytest
 from sedtalker.face.registration import RegistrationReport
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.training.corpora.landmark_samples import random_rotation, sphere
-from sedtalker.training.evaluation.registration import compare, summary, turn_error
+from sedtalker.training.evaluation.hard_heads import hard_heads
+from sedtalker.training.evaluation.registration import compare, shown, summary, turn_error
 from sedtalker.training.evaluation.registration_targets import (
     KINDS,
     Head,
@@ -21,6 +22,7 @@ from sedtalker.training.evaluation.registration_targets import (
     other_heads,
     random_identities,
 )
+from sedtalker.training.evaluation.shape_judge import recognised_emotions
 from tests.face.test_quality import GOOD
 
 
@@ -107,3 +109,41 @@ def test_hard_cases_are_there(data_dir: Path) -> None:
     assert len(heads["dense"].mesh.vertices) > 200_000
     assert len(dense_head(data_dir, 50_000).vertices) >= 50_000
     assert len(no_heads(data_dir)) >= 12
+
+
+@pytest.mark.data
+def test_hard_heads_know_their_truth(data_dir: Path) -> None:
+    heads = {head.name: head for head in hard_heads(data_dir)}
+    assert len(heads) == 12
+    for head in heads.values():
+        assert head.offsets is not None
+        assert head.landmarks is not None
+        assert head.skin is not None
+        assert head.offsets.shape == (52, *head.mesh.vertices.shape)
+        assert np.isfinite(head.mesh.vertices).all()
+        assert min(np.linalg.norm(head.mesh.vertices - head.landmarks[30], axis=1)) / head.scale < 0.012
+    assert not heads["eyes closed"].offsets[head_shape("eyeBlinkLeft")].any()
+    tall = np.ptp(heads["body in T-pose"].mesh.vertices @ heads["body in T-pose"].rotation, axis=0) / 100
+    assert tall[1] > 1.0 < tall[0]
+    again = {head.name: head for head in hard_heads(data_dir)}
+    for name, head in heads.items():
+        np.testing.assert_array_equal(head.mesh.vertices, again[name].mesh.vertices)
+
+
+def test_what_is_shown_is_the_worst_of_all_heads() -> None:
+    rows = [
+        {"name": "a", "success": True, "eyes_found": True, "mouth_share": 1.0, "distinct": 0.9, "verdict": "good"},
+        {"name": "b", "success": True, "eyes_found": True, "mouth_share": 0.4, "distinct": 0.3, "verdict": "good"},
+        {"name": "c", "success": True, "eyes_found": False, "mouth_share": None, "verdict": "usable"},
+        {"name": "d", "success": False},
+    ]
+    assert shown(rows) == {"mouth_behind_lips": 0.4, "emotions_apart": 0.5, "empty_but_good": ["b"]}
+
+
+def test_emotions_are_told_by_what_changes_most_alike() -> None:
+    known = {"happy": np.array([1.0, 0.0, 0.1]), "sad": np.array([0.0, 1.0, 0.1])}
+    assert recognised_emotions({"happy": np.array([0.2, 0.1, 0.0]), "sad": np.array([0.1, 0.0, 0.1])}, known) == {
+        "happy": True,
+        "sad": False,
+    }
+    assert recognised_emotions({"happy": np.zeros(3)}, known) == {"happy": False}

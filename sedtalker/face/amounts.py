@@ -1,0 +1,148 @@
+"""The right amount: how far a face's shapes move, scaled to its own proportions, region by region.
+
+Registration carries motion over in the size of the whole face. A face with low brows or a wide mouth needs less or more
+of it there; an artist's own shapes may be so small that no emotion is seen. What closes lips and lids, the gaze and the
+jaw are not scaled: they must meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.face.expressions import LEAST_MOTION, can_be_measured, sizes
+from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.quality import turned_share
+
+Values = NDArray[np.float64]
+
+REGIONS: dict[str, tuple[str, ...]] = {
+    "brows": ("brow",),
+    "eyes": ("eyeWide", "eyeSquint", "cheekSquint"),
+    "nose": ("noseSneer",),
+    "mouth": (
+        "mouthSmile", "mouthFrown", "mouthStretch", "mouthDimple", "mouthUpperUp", "mouthLowerDown", "mouthShrug",
+        "cheekPuff",
+    ),
+}  # fmt: skip
+"""Regions and the beginnings of the shapes that are scaled in each."""
+FEATURES: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
+    "brows": (((18, 19, 20), (37, 38)), ((23, 24, 25), (43, 44))),
+    "eyes": (((36,), (39,)), ((42,), (45,))),
+    "nose": (((31,), (35,)),),
+    "mouth": (((48,), (54,)),),
+}
+"""Landmarks between which a region is measured: brows over lids, widths of eyes, nose and mouth."""
+NARROWEST, WIDEST = 0.7, 1.3
+"""Limits of what a face's proportions change."""
+OF_ARTISTS: dict[str, float] = {
+    "browDown": 0.75, "browInnerUp": 0.8, "browOuterUp": 0.8, "eyeWide": 0.75, "eyeSquint": 0.9, "mouthFrown": 0.75,
+    "noseSneer": 0.65, "cheekPuff": 0.65, "mouthUpperUp": 0.7, "mouthLowerDown": 0.7, "mouthShrugLower": 0.65,
+    "mouthShrugUpper": 0.7,
+}  # fmt: skip
+"""What the built-in face's shapes are scaled by on other heads, by the beginnings of their names.
+
+The built-in face overdoes them. The factors follow the geometric mean of how much farther they go than those of two
+rigs by others' hands, ICT-FaceKit's and a MakeHuman head's; those that emotions are read by go half that way.
+"""
+FAINT = 0.8
+"""Of the source's motion: a region whose own shapes move less is raised to that."""
+MOST_RAISED = 2.0
+"""Largest factor of a region with shapes of its own."""
+FOLDED = 0.005
+"""Share of skin triangles that a raised shape may turn over beyond what it turned over before."""
+LEAST, MOST = 0.3, 2.0
+"""Range of the strength that a user may give."""
+
+
+def check_strength(strength: float) -> None:
+    """Raise InputError where a strength is out of range."""
+    if not LEAST <= strength <= MOST:
+        raise InputError(f"the strength {strength:g} is out of range: use {LEAST:g} to {MOST:g}")
+
+
+def with_right_amount(
+    face: Face, report: RegistrationReport, source: Face, strength: float = 1.0
+) -> tuple[Face, RegistrationReport]:
+    """A registered face whose shapes move as far as suits its proportions, times ``strength``.
+
+    Fitted shapes take ``OF_ARTISTS`` and the proportions of the region; shapes of the file's own are raised where they
+    are faint, and a built-in face's are left as they are. Factors above 1 give way where they would fold the skin. The
+    report holds the factors of the regions (``gains``).
+
+    Raises:
+        InputError: the strength is out of range.
+    """
+    check_strength(strength)
+    if report.way == "exact" or not (can_be_measured(face) and can_be_measured(source)):
+        automatic = dict.fromkeys(REGIONS, 1.0)
+    else:
+        automatic = {**proportions(face, source), **faint_regions(face, report, source)}
+    fitted = set(face.shapes) - set(report.own_shapes) if report.way != "exact" else set()
+    factors = np.ones(len(face.basis))
+    for shape, row in face.shape_index.items():
+        region = region_of(shape)
+        if region is not None:
+            factors[row] = strength * automatic[region] * (of_artists(shape) if shape in fitted else 1.0)
+            factors[row] = bounded(face, row, float(factors[row]))
+    for k, corrective in enumerate(face.correctives):
+        rows = [face.shape_index[name] for name in corrective.sources]
+        factors[len(face.shapes) + k] = float(np.exp(np.log(factors[rows]).mean()))
+    if np.all(factors == 1.0):
+        return face, replace(report, gains={})
+    basis = (face.basis * factors[:, None, None]).astype(np.float32)
+    gains = {region: round(strength * automatic[region], 3) for region in REGIONS}
+    return replace(face, basis=basis), replace(report, gains=gains)
+
+
+def region_of(shape: str) -> str | None:
+    """The region whose factor a shape takes; None for those that are not scaled."""
+    return next((region for region, names in REGIONS.items() if shape.startswith(names)), None)
+
+
+def of_artists(shape: str) -> float:
+    """The factor of a fitted shape for itself."""
+    return next((factor for name, factor in OF_ARTISTS.items() if shape.startswith(name)), 1.0)
+
+
+def proportions(face: Face, source: Face) -> dict[str, float]:
+    """Size of each region beside the source's, in distances of the outer eye corners."""
+    return {
+        region: float(np.clip(_length(face, pairs) / _length(source, pairs), NARROWEST, WIDEST))
+        for region, pairs in FEATURES.items()
+    }
+
+
+def _length(face: Face, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> float:
+    assert face.landmarks is not None
+    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    lengths = [np.linalg.norm(marks[list(a)].mean(0) - marks[list(b)].mean(0)) for a, b in pairs]
+    return float(np.mean(lengths) / np.linalg.norm(marks[45] - marks[36]))
+
+
+def faint_regions(face: Face, report: RegistrationReport, source: Face) -> dict[str, float]:
+    """Factors of the regions whose shapes are the file's own: above 1 where these move much less than the source's."""
+    own, theirs = sizes(face), sizes(source)
+    found: dict[str, float] = {}
+    for region in REGIONS:
+        shapes = [name for name in report.own_shapes if region_of(name) == region]
+        compared = [own[name] / theirs[name] for name in shapes if theirs.get(name, 0.0) > LEAST_MOTION]
+        if compared:
+            found[region] = float(np.clip(FAINT / max(float(np.median(compared)), 1e-6), 1.0, MOST_RAISED))
+    return found
+
+
+def bounded(face: Face, row: int, factor: float) -> float:
+    """A factor, taken back towards 1 in steps as long as it folds the skin more than the shape did before."""
+    if factor <= 1.0:
+        return factor
+    before = turned_share(face, face.basis[row])
+    for _ in range(4):
+        if turned_share(face, factor * face.basis[row]) <= before + FOLDED:
+            return factor
+        factor = 1.0 + 0.5 * (factor - 1.0)
+    return 1.0

@@ -1,0 +1,225 @@
+"""What is behind the lips of a registered face: a bag, teeth, a tongue, or the back of the head.
+
+The mouth is opened and looked into from the front: between the two lips every pixel shows a part of a mouth, or
+something that no mouth shows (the inside of the skull, or what is behind the head).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from sedtalker.face.face import Face
+from sedtalker.face.registration.alignment import Borders, bind
+from sedtalker.face.registration.parts import Head, prepare
+from sedtalker.face.registration.pose import snap
+from sedtalker.mesh.mesh import Floats, Ints, Mask
+from sedtalker.mesh.rasteriser import View, rasterise
+from sedtalker.mesh.surface import Points, first_vertices, label_components, triangle_normals, weld
+
+BAG, TEETH, TONGUE, OTHER, SHELL, NOTHING = "bag", "teeth", "tongue", "other pieces", "the back of the head", "nothing"
+"""What a pixel between open lips can show."""
+OF_A_MOUTH = (BAG, TEETH, TONGUE, OTHER)
+"""Those of them that belong to a mouth."""
+OPEN = {"jawOpen": 0.6}
+"""The pose in which a mouth is looked into."""
+PICTURE = 192
+"""Pixels a side of the picture of the open mouth."""
+LIP = 0.0008
+"""Metres that the look keeps off the lips' borders."""
+POCKET = 0.012
+"""Metres behind the lips: a wall that is nearer leaves no room for teeth."""
+LIPS_END = 0.01
+"""Metres behind the line where the lips meet: what is seen deeper at rest, in a mouth that is open, is no lip."""
+ENOUGH = 0.95
+"""Share of mouth between open lips from which on it counts as one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """The mouth of a face, opened.
+
+    Attributes:
+        shares: how much of what is seen between the open lips is what; they sum to 1, or to 0 if nothing is seen.
+        depth: median distance of what is seen behind the lips, metres; 0 if nothing is.
+    """
+
+    shares: dict[str, float]
+    depth: float
+
+    @property
+    def mouth(self) -> float:
+        """Share of what is seen that belongs to a mouth."""
+        return sum(self.shares[name] for name in OF_A_MOUTH)
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """What is seen in more than a hundredth of the opening, most of it first."""
+        seen = [name for name, share in self.shares.items() if share > 0.01]
+        return tuple(sorted(seen, key=lambda name: -self.shares[name]))
+
+    @property
+    def has_bag(self) -> bool:
+        """Whether the mouth is closed towards the back: nothing but a mouth is seen."""
+        return self.mouth >= ENOUGH
+
+    @property
+    def is_pocket(self) -> bool:
+        """Whether a wall close behind the lips leaves no room for teeth."""
+        return self.has_bag and self.depth < POCKET
+
+
+@dataclass(frozen=True, eq=False)
+class Mouth:
+    """The lips of a registered face.
+
+    Attributes:
+        head: the face as a welded head; vertex: (N,) a mesh vertex of each of its points.
+        lips: the borders of both lips on its skin.
+        offsets: (B, S, 3) what every shape and corrective adds to S points of the skin.
+    """
+
+    head: Head
+    vertex: Ints
+    lips: Borders
+    offsets: NDArray[np.float64]
+
+    def behind(self, points: Points) -> NDArray[np.float64]:
+        """How far points (N, 3) lie behind the line where the lips meet, metres."""
+        line = self.lips.line
+        middle = 0.5 * (line.upper + line.lower)
+        return np.asarray(np.interp(points[:, 0], middle[:, 0], middle[:, 2]) - points[:, 2])
+
+    def rims(self, upper: bool) -> NDArray[np.float64]:
+        """Offsets (B, samples, 3) of the upper or the lower border under every shape."""
+        border = self.lips.upper if upper else self.lips.lower
+        return np.stack([border @ offset for offset in self.offsets])
+
+
+def mouth_of(face: Face) -> Mouth:
+    """The lips of a face in metres, upright, with landmarks."""
+    assert face.landmarks is not None
+    surface = weld(face.mesh)
+    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    _, triangles = snap(surface, marks)
+    head = prepare(surface, surface.points, marks, triangles, np.ones(68))
+    vertex = first_vertices(surface.vertex_point, len(surface.points))
+    offsets = face.basis[:, vertex[head.skin_points]].astype(np.float64)
+    return Mouth(head, vertex, bind(head.skin, head.skin.features.lips, lip=True), offsets)
+
+
+def look_behind(face: Face, mouth: Mouth | None = None, weights: dict[str, float] | None = None) -> Opening:
+    """Open the mouth of a face whose lips are apart and see what is there.
+
+    Args:
+        face: upright, in metres, with landmarks.
+        mouth: its lips, where they are known.
+        weights: the pose that opens it, by names of shapes; ``OPEN`` by default.
+    """
+    mouth = mouth or mouth_of(face)
+    head = mouth.head
+    coefficients = np.zeros((1, len(face.shapes)), np.float32)
+    for name, weight in (weights or OPEN).items():
+        coefficients[0, face.shape_index[name]] = weight
+    whole = face.expand(coefficients)[0]
+    moved = (face.mesh.vertices + np.tensordot(whole, face.basis, 1)).astype(np.float64)[mouth.vertex]
+    offset = np.tensordot(whole.astype(np.float64), mouth.offsets, 1)
+    upper, lower = mouth.lips.moved(offset)
+
+    # The picture between the lips.
+    half = 0.55 * float(np.ptp(upper[:, 0]).max() + np.ptp(np.concatenate([upper, lower])[:, 1]))
+    view = View(np.eye(3), 0.5 * (upper.mean(0) + lower.mean(0)), half)
+    triangles = outward_triangles(head)
+    ids, depth = rasterise(view.project(moved), triangles, PICTURE)
+    centres = (np.arange(PICTURE) + 0.5) * (2.0 * half / PICTURE) - half
+    x, y = centres + view.centre[0], view.centre[1] - centres
+    top, bottom = (np.interp(x, rim[:, 0], rim[:, 1]) for rim in (upper, lower))
+    inside = (x > upper[0, 0] + LIP) & (x < upper[-1, 0] - LIP)
+    between = inside[None] & (y[:, None] < top - LIP) & (y[:, None] > bottom + LIP)
+
+    # What each of its pixels shows.
+    names = [*OF_A_MOUTH, SHELL, NOTHING, "lip"]
+    kinds = kinds_of(face, mouth, triangles, triangle_normals(moved, triangles)[:, 2])
+    shown = np.where(ids[between] >= 0, kinds[ids[between]], names.index(NOTHING))
+    counted = np.bincount(shown, minlength=len(names))[: len(names) - 1]
+    rim_depth = np.interp(x, upper[:, 0], 0.5 * (upper + lower)[:, 2])
+    behind = (rim_depth[None] - (depth * half + view.centre[2]))[between & (ids >= 0)]
+    total = max(int(counted.sum()), 1)
+    shares = {name: float(counted[k]) / total for k, name in enumerate(names[:-1])}
+    return Opening(shares, float(np.median(behind)) if len(behind) else 0.0)
+
+
+def outward_triangles(head: Head) -> Ints:
+    """Triangles (T, 3) of a head whose skin winds counter-clockwise seen from outside."""
+    triangles = head.triangles.copy()
+    mine = np.zeros(len(head.points), bool)
+    mine[head.skin_points] = True
+    triangles[mine[triangles[:, 0]]] = head.skin_points[head.skin.triangles]
+    return triangles
+
+
+def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: NDArray[np.float64]) -> Ints:
+    """What each triangle (T,) is, as a position in ``OF_A_MOUTH``, then shell, nothing, lip.
+
+    ``towards`` (T,) is how far its normal points to the viewer: skin that faces away is seen from within the head.
+    """
+    head = mouth.head
+    kinds = np.full(len(triangles), OF_A_MOUTH.index(OTHER), np.int32)
+    is_skin = np.zeros(len(head.points), bool)
+    is_skin[head.skin_points] = True
+    skin = is_skin[triangles[:, 0]]
+    kinds[skin] = np.where(towards[skin] > 0.0, OF_A_MOUTH.index(BAG), len(OF_A_MOUTH))
+    seen = skin.copy()
+    seen[skin] = head.skin.seen & (mouth.behind(head.skin.points)[head.skin.triangles].mean(axis=1) < LIPS_END)
+    kinds[seen & (towards > 0.0)] = len(OF_A_MOUTH) + 2
+    for region, kind in (("mouth_socket", BAG), ("teeth", TEETH), ("tongue", TONGUE)):
+        mask = face.regions.get(region)
+        if mask is not None:
+            own = mask[mouth.vertex][triangles].all(axis=1) & ~seen
+            kinds[own] = OF_A_MOUTH.index(kind)
+    return kinds
+
+
+def bag_of(mouth: Mouth) -> Mask:
+    """Skin points (S,) of a mouth's own inside.
+
+    They hang together with the lips through points that are not to be seen at rest; of a mouth that is open at rest,
+    what is seen deep between the lips belongs to it as well.
+    """
+    line, skin, outer = mouth.lips.line, mouth.head.skin, mouth.head.outer
+    points, behind = skin.points, mouth.behind(skin.points)
+    top, bottom = (np.interp(points[:, 0], rim[:, 0], rim[:, 1]) for rim in (line.upper, line.lower))
+    inside = (points[:, 0] > line.upper[0, 0]) & (points[:, 0] < line.upper[-1, 0])
+    inside &= (points[:, 1] < top) & (points[:, 1] > bottom) & (behind > LIPS_END)
+    aside = np.abs(points[:, 0] - line.upper[:, 0].mean()) < 0.5 * outer
+    level = (points[:, 1] < top + 0.4 * outer) & (points[:, 1] > bottom - 0.4 * outer)
+    hidden = (~skin.outside & aside & level & (behind > 0.02 * outer) & (behind < 1.2 * outer)) | inside
+    patch = label_components(len(points), skin.triangles[hidden[skin.triangles].all(axis=1)])
+    near = cKDTree(np.concatenate([line.upper, line.lower])).query(points)[0] < 0.15 * outer
+    return np.asarray(hidden & np.isin(patch, np.unique(patch[hidden & near])))
+
+
+def with_dark_bag(face: Face, mouth: Mouth) -> Face:
+    """The face with its own mouth's inside as the region ``mouth_socket``, which renders dark."""
+    head = mouth.head
+    points = np.zeros(len(head.points), bool)
+    points[head.skin_points] = bag_of(mouth)
+    used = head.vertex_point >= 0
+    mask = used & points[np.maximum(head.vertex_point, 0)]
+    known = face.regions.get("mouth_socket")
+    if known is not None:  # what was carried over counts where it is not seen
+        seen = np.zeros(len(head.points), bool)
+        seen[head.skin_points] = head.skin.outside
+        mask |= known & used & ~seen[np.maximum(head.vertex_point, 0)]
+    return replace(face, regions={**face.regions, "mouth_socket": mask})
+
+
+def skin_depth(mouth: Mouth, rotation: Points, size: int = 256) -> tuple[View, Floats]:
+    """The skin round the mouth from one side at rest: view, and depth (P, P) of what is seen (−inf: nothing)."""
+    line, head = mouth.lips.line, mouth.head
+    view = View(rotation, 0.5 * (line.upper + line.lower).mean(0), 0.75 * head.outer)
+    _, depth = rasterise(view.project(head.skin.points), head.skin.triangles, size)
+    return view, depth

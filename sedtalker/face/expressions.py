@@ -1,0 +1,135 @@
+"""Six emotions and five mouth shapes that every face should show, and how well it shows them, by distances.
+
+A face is compared with the one its shapes come from: how far its emotions lie from each other, how far it moves, and
+whether its two halves move alike. Distances are those of the landmarks, in outer-eye-corner distances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.face import SIDES, Face, pose
+
+Values = NDArray[np.float64]
+
+EMOTIONS: dict[str, dict[str, float]] = {
+    "happy": {"mouthSmile": 0.7, "cheekSquint": 0.55, "eyeSquint": 0.22, "browOuterUp": 0.1, "mouthLowerDown": 0.08},
+    "sad": {
+        "browInnerUp": 0.85, "mouthFrown": 0.7, "mouthShrugLower": 0.3, "eyeBlink": 0.12, "browDown": 0.12,
+        "eyeSquint": 0.08,
+    },
+    "angry": {
+        "browDown": 0.95, "eyeSquint": 0.36, "mouthPress": 0.33, "mouthFrown": 0.3, "noseSneer": 0.25, "eyeWide": 0.2,
+        "mouthRollLower": 0.17, "mouthUpperUp": 0.05,
+    },
+    "fear": {
+        "browInnerUp": 0.9, "eyeWide": 0.8, "mouthStretch": 0.55, "browOuterUp": 0.4, "browDown": 0.35,
+        "mouthLowerDown": 0.12, "jawOpen": 0.06,
+    },
+    "disgust": {
+        "noseSneer": 0.75, "mouthUpperUp": 0.4, "mouthFrown": 0.4, "browDown": 0.4, "eyeSquint": 0.36,
+        "mouthShrugLower": 0.35,
+    },
+    "surprise": {"browInnerUp": 0.95, "browOuterUp": 0.95, "eyeWide": 0.85, "mouthFunnel": 0.25, "jawOpen": 0.24},
+}  # fmt: skip
+"""Each emotion at full intensity, after the action units of Ekman and Friesen (1978)."""
+MOUTH_SHAPES: dict[str, dict[str, float]] = {
+    "ah": {"jawOpen": 0.5, "mouthLowerDown": 0.15},
+    "ee": {"jawOpen": 0.12, "mouthSmile": 0.35, "mouthStretch": 0.3, "mouthLowerDown": 0.25, "mouthUpperUp": 0.15},
+    "oo": {"jawOpen": 0.12, "mouthPucker": 0.75, "mouthFunnel": 0.3},
+    "f": {"jawOpen": 0.08, "mouthRollLower": 0.6, "mouthUpperUp": 0.2},
+    "m": {"mouthPress": 0.35, "mouthRollUpper": 0.2, "mouthRollLower": 0.2},
+}  # fmt: skip
+"""Mouth shapes of speech."""
+INNER = slice(17, 68)
+"""Landmarks that expressions move: all but the jaw line's."""
+SHUT = 0.13
+"""Height of an eye over its width below which it is shut."""
+LEAST_MOTION = 0.004
+"""Outer-eye-corner distances: a shape that moves its landmarks less on the source is not compared."""
+
+
+@dataclass(frozen=True)
+class Expressiveness:
+    """How a face shows emotions beside the face its shapes come from.
+
+    Attributes:
+        distinct: least distance of two emotions, or of one from the face at rest, over the source's; 1 is as distinct.
+        pair: the two that are least apart.
+        size: median over the shapes of how far they move beside the source's; 1 is as far.
+        asymmetry: median over the paired shapes of how much their halves differ in size, in [0, 1].
+    """
+
+    distinct: float
+    pair: tuple[str, str]
+    size: float
+    asymmetry: float
+
+
+def can_be_measured(face: Face) -> bool:
+    """Whether a face has landmarks and all the shapes of ARKit."""
+    return face.landmarks is not None and len(face.landmarks) == 68 and set(ARKIT_52) <= set(face.shapes)
+
+
+def expressiveness(face: Face, source: Face) -> Expressiveness:
+    """How a face with landmarks and ARKit's shapes shows emotions beside ``source``."""
+    apart, known = distances(face), distances(source)
+    ratios = {pair: apart[pair] / known[pair] for pair in known}
+    pair = min(ratios, key=lambda pair: ratios[pair])
+    own, theirs = sizes(face), sizes(source)
+    moved = [name for name in ARKIT_52 if theirs[name] > LEAST_MOTION]
+    size = float(np.median([own[name] / theirs[name] for name in moved])) if moved else 0.0
+    return Expressiveness(ratios[pair], pair, size, asymmetry(own))
+
+
+def distances(face: Face) -> dict[tuple[str, str], float]:
+    """RMS distance of the inner landmarks between any two emotions, rest among them."""
+    poses: Mapping[str, Mapping[str, float]] = {"neutral": {}, **EMOTIONS}
+    shown = face.expand(np.stack([pose(face, weights) for weights in poses.values()]))
+    assert face.landmarks is not None
+    moved = np.tensordot(shown, face.basis[:, face.landmarks[INNER]], 1).astype(np.float64) / outer_eyes(face)
+    at = dict(zip(poses, moved, strict=True))
+    return {(a, b): float(np.sqrt(((at[a] - at[b]) ** 2).sum(-1).mean())) for a, b in combinations(poses, 2)}
+
+
+def sizes(face: Face) -> dict[str, float]:
+    """RMS motion of the inner landmarks under each of ARKit's shapes, in outer-eye-corner distances."""
+    assert face.landmarks is not None
+    rows = [face.shape_index[name] for name in ARKIT_52]
+    moved = face.basis[rows][:, face.landmarks[INNER]].astype(np.float64) / outer_eyes(face)
+    return dict(zip(ARKIT_52, np.sqrt((moved**2).sum(-1).mean(-1)).tolist(), strict=True))
+
+
+def asymmetry(moved: Mapping[str, float]) -> float:
+    """Median over paired shapes of ``|left − right| / (left + right)``, by how far each moves."""
+    found = []
+    for name, left in moved.items():
+        right = moved.get(name.removesuffix(SIDES[0]) + SIDES[1]) if name.endswith(SIDES[0]) else None
+        if right is not None and left + right > LEAST_MOTION:
+            found.append(abs(left - right) / (left + right))
+    return float(np.median(found)) if found else 0.0
+
+
+def eye_opening(face: Face) -> float:
+    """Height of the eyes at rest over their width, mean of both; some .3 in people, below ``SHUT`` they are shut."""
+    assert face.landmarks is not None
+    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+
+    def apart(a: int, b: int) -> float:
+        return float(np.linalg.norm(marks[a] - marks[b]))
+
+    eyes = [(apart(k + 1, k + 5) + apart(k + 2, k + 4)) / (2.0 * apart(k, k + 3) + 1e-12) for k in (36, 42)]
+    return sum(eyes) / len(eyes)
+
+
+def outer_eyes(face: Face) -> float:
+    """Distance of the outer eye corners, metres."""
+    assert face.landmarks is not None
+    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    return max(float(np.linalg.norm(marks[45] - marks[36])), 1e-9)

@@ -1,0 +1,199 @@
+"""Twelve heads that are hard to register, made by code from the reference rig, with known landmarks and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.mesh.mesh import Floats, Ints, from_triangles, grid_triangles
+from sedtalker.training.corpora.landmark_samples import random_rotation, stylise, torus, warp
+from sedtalker.training.corpora.tracked_motion import CENTIMETRE
+from sedtalker.training.evaluation.registration_targets import Head, cut
+
+Points = NDArray[np.float64]
+Warp = Callable[[Points], Points]
+
+MOUTH_INSIDE = ("teeth", "gums", "tongue")
+"""Masks of the rig that are left out where a head has no mouth."""
+AJAR = 0.25
+"""Of the rig's jawOpen: how far a mouth is open that does not close at rest."""
+EXAGGERATED = (3, 11)
+"""Seeds of the two stylised heads."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Rig:
+    """The light reference rig in centimetres: (V, 3) neutral, (52, V, 3) offsets, triangles, landmarks, masks (V,)."""
+
+    neutral: Points
+    offsets: Floats
+    triangles: Ints
+    landmarks: Ints
+    masks: dict[str, NDArray[np.bool_]]
+
+    def shape(self, name: str) -> Floats:
+        """Offsets (V, 3) of one shape."""
+        return np.asarray(self.offsets[ARKIT_52.index(name)])
+
+
+def hard_heads(data: Path, seed: int = 0) -> Iterator[Head]:
+    """The heads, each in a random rotation and place, in centimetres.
+
+    Raises:
+        InputError: the reference rig is missing.
+    """
+    rig, rng = _read(data), np.random.default_rng(seed + 7)
+    yield _head(rig, "decimated to 3,000", rng, kind="3000")
+    yield _head(rig, "remeshed, no mouth", rng, kind="remeshed", without=(*MOUTH_INSIDE, "mouth_socket"))
+    for k, way in enumerate(EXAGGERATED):
+        yield _head(rig, f"exaggerated {k}", rng, bend=_stylised(rig, way))
+    shut = rig.shape("eyeBlinkLeft") + rig.shape("eyeBlinkRight")
+    yield _head(rig, "eyes closed", rng, rest=shut, without=("eyeball",), still=("eyeBlink", "eyeWide", "eyeLook"))
+    yield _head(rig, "no mouth", rng, without=(*MOUTH_INSIDE, "mouth_socket"))
+    yield _head(
+        rig, "open at rest, no mouth", rng, rest=AJAR * rig.shape("jawOpen"), without=(*MOUTH_INSIDE, "mouth_socket")
+    )
+    yield _head(rig, "asymmetric", rng, bend=lambda points: warp(points, np.random.default_rng(5), 6, 0.7, False))
+    yield _head(rig, "beard", rng, more=_beard(rig))
+    yield _head(rig, "glasses", rng, more=_glasses(rig))
+    yield _head(rig, "body in T-pose", rng, more=_body(rig, arms=True))
+    yield _head(rig, "bust on a base", rng, more=_body(rig, arms=False), without=MOUTH_INSIDE)
+
+
+def _read(data: Path) -> _Rig:
+    path = data / "face" / "ict_lite.npz"
+    if not path.is_file():
+        raise InputError(f"{path}: the reference rig is missing")
+    with np.load(path, allow_pickle=False) as rig:
+        offsets = np.zeros((len(ARKIT_52), *rig["neutral"].shape), np.float32)
+        for name, delta in zip(rig["arkit_names"].tolist(), rig["expression_deltas"], strict=True):
+            offsets[ARKIT_52.index(str(name))] += delta.astype(np.float32)
+        masks = {name.removeprefix("mask_"): rig[name].astype(bool) for name in rig.files if name.startswith("mask_")}
+        return _Rig(
+            rig["neutral"].astype(np.float64), offsets, rig["triangles"].astype(np.int32), rig["landmarks68"], masks
+        )
+
+
+def _stylised(rig: _Rig, seed: int) -> Warp:
+    """Other proportions of eyes, nose, mouth, jaw and skull, the same for any points."""
+    marks = rig.neutral[rig.landmarks]
+    return lambda points: stylise(points, marks, np.random.default_rng(seed))
+
+
+def _head(
+    rig: _Rig,
+    name: str,
+    rng: np.random.Generator,
+    kind: str = "same",
+    rest: Floats | None = None,
+    bend: Warp | None = None,
+    without: tuple[str, ...] = (),
+    still: tuple[str, ...] = (),
+    more: tuple[Points, Ints] | None = None,
+) -> Head:
+    """One head.
+
+    Args:
+        rig: the rig; name: what to call it; rng: of its rotation and place.
+        kind: how its surface is cut into triangles, see ``cut``.
+        rest: offsets (V, 3) that it has at rest.
+        bend: what its proportions are changed by; its true shapes are bent with it.
+        without: masks of what is left out.
+        still: beginnings of shapes that it cannot show.
+        more: vertices and triangles of further pieces.
+    """
+    bend = bend or (lambda points: points)
+    base = rig.neutral if rest is None else rig.neutral + rest
+    neutral = bend(base)
+    offsets = np.stack([bend(base + offset) - neutral for offset in rig.offsets])
+    offsets[[k for k, shape in enumerate(ARKIT_52) if shape.startswith(still)] if still else []] = 0.0
+    gone = np.zeros(len(base), bool)
+    for mask in without:
+        gone |= rig.masks[mask]
+    mean, triangles = cut(kind, neutral, rig.triangles[~gone[rig.triangles].any(axis=1)], rng)
+    points, moved = mean @ neutral, np.stack([mean @ offset for offset in offsets])
+    outside = ~(rig.masks["eyeball"] | rig.masks["teeth"] | rig.masks["gums"] | rig.masks["tongue"])
+    skin = np.asarray(mean @ (~outside).astype(float) == 0)
+    if more is not None:
+        triangles = np.concatenate([triangles, more[1] + len(points)]).astype(np.int32)
+        moved = np.pad(moved, ((0, 0), (0, len(more[0])), (0, 0)))
+        skin = np.pad(skin, (0, len(more[0])))
+        points = np.concatenate([points, more[0]])
+    rotation, shift = random_rotation(rng), 10.0 * rng.normal(size=3)
+    return Head(
+        name,
+        "hard",
+        from_triangles((points @ rotation.T + shift).astype(np.float32), triangles),
+        rotation,
+        1.0 / CENTIMETRE,
+        neutral[rig.landmarks] @ rotation.T + shift,
+        (moved @ rotation.T).astype(np.float32),
+        skin,
+    )
+
+
+# --- Further pieces, in centimetres.
+
+
+def _beard(rig: _Rig) -> tuple[Points, Ints]:
+    """A shell 1.2 cm before the skin of chin and jaw."""
+    marks = rig.neutral[rig.landmarks]
+    low = (rig.neutral[:, 1] < marks[57, 1] - 0.6) & (rig.neutral[:, 1] > marks[8, 1] - 1.5)
+    front = rig.masks["skin"] & low & (rig.neutral[:, 2] > marks[[3, 13], 2].mean())
+    triangles = rig.triangles[front[rig.triangles].all(axis=1)]
+    used, corners = np.unique(triangles, return_inverse=True)
+    middle = marks[[2, 14]].mean(0)
+    away = rig.neutral[used] - middle
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    return rig.neutral[used] + 1.2 * away, corners.reshape(-1, 3).astype(np.int32)
+
+
+def _glasses(rig: _Rig) -> tuple[Points, Ints]:
+    """Two rims before the eyes and a bridge between them."""
+    marks = rig.neutral[rig.landmarks]
+    pieces: list[tuple[Points, Ints]] = []
+    for eye in (marks[36:42], marks[42:48]):
+        points, triangles = torus(2.4, 0.15)
+        pieces.append((points + eye.mean(0) + (0.0, 0.0, 2.2), triangles))
+    ends = [eye.mean(0) + (0.0, 0.3, 2.4) for eye in (marks[36:42], marks[42:48])]
+    pieces.append(_tube(np.stack([ends[0] + (2.3, 0, 0), ends[1] - (2.3, 0, 0)]), [(0.2, 0.2)] * 2, 8))
+    return _joined(pieces)
+
+
+def _body(rig: _Rig, arms: bool) -> tuple[Points, Ints]:
+    """A torso under the neck, with arms held out or on a round base."""
+    neck = rig.neutral[:, 1].min()
+    middle = rig.neutral[rig.neutral[:, 1] < neck + 1.0].mean(0)
+    heights = (1.0, -4.0, -8.0, -30.0, -50.0, -90.0) if arms else (1.0, -4.0, -8.0, -16.0, -18.0, -22.0)
+    sizes = [(6.0, 5.5), (14.0, 8.0), (20.0, 10.0), (17.0, 11.0), (17.0, 12.0), (15.0, 10.0)]
+    if not arms:
+        sizes[3:] = [(15.0, 10.0), (10.0, 10.0), (14.0, 14.0)]
+    pieces = [_tube(np.array([middle + (0.0, height, 0.0) for height in heights]), sizes, 32)]
+    for side in (1.0, -1.0) if arms else ():
+        ends = np.array([middle + (side * away, -9.0, 0.0) for away in (18.0, 40.0, 65.0)])
+        pieces.append(_tube(ends, [(5.0, 5.0), (4.0, 4.0), (2.5, 2.5)], 16))
+    return _joined(pieces)
+
+
+def _tube(spine: Points, sizes: list[tuple[float, float]], around: int) -> tuple[Points, Ints]:
+    """Ellipses (half width, half depth) along a spine (N, 3), joined: level ones, or upright ones along X."""
+    along = np.abs(spine[-1] - spine[0]).argmax()
+    u, v = (np.eye(3)[0], np.eye(3)[2]) if along == 1 else (np.eye(3)[1], np.eye(3)[2])
+    angle = np.linspace(0.0, 2.0 * np.pi, around)
+    rings = [
+        c + a * np.cos(angle)[:, None] * u + b * np.sin(angle)[:, None] * v
+        for c, (a, b) in zip(spine, sizes, strict=True)
+    ]
+    return np.concatenate(rings), grid_triangles(len(spine), around)
+
+
+def _joined(pieces: list[tuple[Points, Ints]]) -> tuple[Points, Ints]:
+    starts = np.cumsum([0, *(len(points) for points, _ in pieces)])
+    triangles = [triangles + start for (_, triangles), start in zip(pieces, starts[:-1], strict=True)]
+    return np.concatenate([points for points, _ in pieces]), np.concatenate(triangles).astype(np.int32)
