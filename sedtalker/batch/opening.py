@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sedtalker.errors import InputError
 from sedtalker.reading import is_folder
@@ -39,19 +39,22 @@ def open_face(
     *,
     rig: Path | None = None,
     open_mouth: bool = False,
+    mouth: str = "auto",
+    strength: float = 1.0,
     names: ShapeMap | None = None,
 ) -> Face | Mesh:
     """The face to animate; ``as_mesh``: the decoder moves vertices and takes the mesh as it is."""
     from sedtalker.face import Face
     from sedtalker.mesh.mesh import Mesh
 
-    check_face(mesh, head, landmarks, name, rig, open_mouth)
+    check_face(mesh, head, landmarks, name, rig, open_mouth, mouth, strength)
     if mesh is None:
         return Face.builtin(name)
     if as_mesh:
         return Mesh.load(mesh)
     subject = mapped(mesh, names)
-    face = Face.from_mesh(subject, head=head, landmarks=landmarks, rig=rig, open_mouth=open_mouth, hook=hook)
+    given: dict[str, Any] = {"head": head, "landmarks": landmarks, "rig": rig, "open_mouth": open_mouth}
+    face = Face.from_mesh(subject, **given, mouth=mouth, strength=strength, hook=hook)
     return face if subject is mesh else replace(face, name=mesh.stem)
 
 
@@ -81,14 +84,23 @@ def check_face(
     name: str | None,
     rig: Path | None = None,
     open_mouth: bool = False,
+    mouth: str = "auto",
+    strength: float = 1.0,
 ) -> None:
-    """Raise ``InputError`` when options of a face contradict each other."""
+    """Raise ``InputError`` when options of a face contradict each other, or mean nothing."""
     if mesh is not None and name is not None:
         raise InputError("choose one of --mesh and --face")
     if mesh is None and (head is not None or landmarks is not None):
         raise InputError("--mesh-head and --landmarks are of a --mesh file")
     if mesh is None and (rig is not None or open_mouth):
         raise InputError("--rig and --open-mouth are of a --mesh file")
+    if (mouth, strength) == ("auto", 1.0):
+        return
+    if mesh is None or mesh.suffix.lower() == ".sedface":
+        raise InputError("--mouth and --strength are of a --mesh file that is not registered yet")
+    from sedtalker.face.fitting import FitOptions
+
+    FitOptions(mouth=mouth, strength=strength)
 
 
 def hub_encoder(encoder: str | None) -> tuple[bool, str | None]:

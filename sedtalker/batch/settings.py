@@ -68,6 +68,8 @@ class Settings(BaseModel):
     landmarks: Path | None = None
     rig: Path | None = None
     open_mouth: bool = False
+    mouth: str = "auto"
+    strength: float = 1.0
     rig_names: str | None = None
     face: str | None = None
     emotion: str | None = None
@@ -192,7 +194,8 @@ class Settings(BaseModel):
             InputError: a file is missing, or a value means nothing.
         """
         self.formats()
-        check_face(self.mesh, self.mesh_head, self.landmarks, self.face, self.rig, self.open_mouth)
+        fit = self.rig, self.open_mouth, self.mouth, self.strength
+        check_face(self.mesh, self.mesh_head, self.landmarks, self.face, *fit)
         shape_map_of(self.rig_names)
         for path in self.named_files():
             if not path.exists():

@@ -190,11 +190,13 @@ class Worker:
         vertices = "jawOpen" not in opened.decoder.shapes
         face = kept(
             self._faces,
-            (s.mesh, s.mesh_head, s.landmarks, s.face, vertices, s.rig, s.open_mouth, s.rig_names),
+            (s.mesh, s.mesh_head, s.landmarks, s.face, vertices, s.rig, s.open_mouth, s.mouth, s.strength, s.rig_names),
             lambda: open_face(
                 *(s.mesh, s.mesh_head, s.landmarks, s.face, vertices, no_progress),
                 rig=s.rig,
                 open_mouth=s.open_mouth,
+                mouth=s.mouth,
+                strength=s.strength,
                 names=shape_map_of(s.rig_names),
             ),
             FACES,

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sedtalker.batch.opening import shape_map_of
+from sedtalker.batch.opening import check_face, shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli import performance as pf
 from sedtalker.cli import picture as p
 from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, QuietOption, ShownProgress, write_json
 from sedtalker.cli.console import fail_clearly as command
 from sedtalker.cli.export import TO_HELP, Targets
+from sedtalker.cli.mesh import MouthOption, StrengthOption
 from sedtalker.cli.names import MapOption
 from sedtalker.cli.project import ProjectOption, head_of, opened_project
 from sedtalker.errors import InputError
@@ -40,6 +41,8 @@ def animate(
     open_mouth: Annotated[bool, typer.Option("--open-mouth", help="Of a mesh with sealed lips: as mesh register.")] = (
         False
     ),
+    mouth: MouthOption = "auto",
+    strength: StrengthOption = 1.0,
     rig_names: MapOption = None,
     performance: pf.PerformanceOption = None,
     face: Annotated[str | None, typer.Option(help="A built-in face (sedtalker face list), or random-SEED.")] = None,
@@ -97,6 +100,8 @@ def animate(
                 *(mesh, mesh_head, landmarks, face, False, hook),
                 rig=rig,
                 open_mouth=open_mouth,
+                mouth=mouth,
+                strength=strength,
                 names=shape_map,
             ),
             output=output,
@@ -132,6 +137,7 @@ def animate(
 
         # everything that can be wrong is looked at before any work
         mesh, face, points = head_of(context, mesh, face, landmarks)
+        check_face(mesh, mesh_head, points, face, rig, open_mouth, mouth, strength)
         o.check_files(audio, mesh, landmarks, rig, decoder, *(enroll or []))
         o.check_enroll(enroll, model, emotion)
         if emotion is not None:
@@ -161,6 +167,8 @@ def animate(
                 *(mesh, mesh_head, points, face, vertices, shown.hook),
                 rig=rig,
                 open_mouth=open_mouth,
+                mouth=mouth,
+                strength=strength,
                 names=shape_map,
             ),
             emotion=track,

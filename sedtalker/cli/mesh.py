@@ -38,6 +38,18 @@ Landmarks = Annotated[
     Path | None, typer.Option(help="Where eyes, nose and mouth are (.json), when they are not found; see docs/mesh.md.")
 ]
 
+MouthOption = Annotated[
+    str,
+    typer.Option(
+        help="What comes behind lips that open: auto adds the bag, teeth and tongue that are missing, after the file's "
+        "vertices; keep adds nothing and says where no mouth is; none says nothing."
+    ),
+]
+
+StrengthOption = Annotated[
+    float, typer.Option(help="Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
+]
+
 HeadNumber = Annotated[
     int | None, typer.Option(min=1, help="Which head, where the file has several; by default the largest.")
 ]
@@ -109,16 +121,8 @@ def register(
     open_mouth: Annotated[
         bool, typer.Option("--open-mouth", help="Cut sealed lips apart, which adds vertices; others are left alone.")
     ] = False,
-    mouth: Annotated[
-        str,
-        typer.Option(
-            help="What comes behind lips that open: auto adds the bag, teeth and tongue that are missing, after the "
-            "file's vertices; keep adds nothing and says where no mouth is; none says nothing."
-        ),
-    ] = "auto",
-    strength: Annotated[
-        float, typer.Option(help="Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
-    ] = 1.0,
+    mouth: MouthOption = "auto",
+    strength: StrengthOption = 1.0,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
     report_page: Annotated[
         Path | None,
