@@ -19,7 +19,18 @@ from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
 from sedtalker.mesh.smoothing import split_vertices
 from sedtalker.render.camera import Camera
 from sedtalker.render.fragments import INSIDE
-from sedtalker.render.light import MATERIALS, Lighting, default_colours, to_linear, triangle_parts
+from sedtalker.render.light import (
+    IRIS,
+    IRIS_COLOUR,
+    MATERIALS,
+    PUPIL,
+    PUPIL_COLOUR,
+    Lighting,
+    blank_eyes,
+    default_colours,
+    to_linear,
+    triangle_parts,
+)
 from sedtalker.render.picture import Behind
 from sedtalker.render.shading import Image, backdrop, compiled_normals
 from sedtalker.render.sides import sides_of
@@ -30,6 +41,8 @@ _NO_GL = (
     "or use the numba backend"
 )
 """What a user reads where OpenGL cannot start."""
+EYE_SIDE, EYE_EDGE = 256, 2.0
+"""Pixels of the picture of an eyeball, and degrees over which white, iris and pupil meet."""
 
 
 def import_pyrender() -> Any:
@@ -167,7 +180,7 @@ class PyrenderRenderer:
         groups = np.zeros(len(parts), np.int32)
         if mesh.polygon_groups is not None:
             groups = mesh.polygon_groups[mesh.triangle_polygons]
-        rows = self._rows(mesh.vertices, self._colours)
+        rows, blank = self._rows(mesh.vertices, self._colours), blank_eyes(mesh, regions)
         white = np.ones(3, dtype=np.float32)
         pieces = []
         _, first, which = np.unique(
@@ -181,6 +194,9 @@ class PyrenderRenderer:
             culled = bool(one_sided[t] or inner[t])
             surface = _surface(pyrender, MATERIALS[list(MATERIALS)[parts[t]]].sharpness, material, culled)
             places = None
+            if parts[t] == list(MATERIALS).index("eye") and blank[np.unique(mesh.triangles[chosen])].any(axis=1).all():
+                surface.baseColorTexture = _eye_texture(pyrender)
+                places = 0.5 + 0.5 * blank[self._sources, :2]
             if material is not None and self._places is not None:
                 flipped = 1 - self._places[:, 1]  # pyrender turns pictures over
                 places = np.stack([self._places[:, 0], flipped], axis=1).astype(np.float32)
@@ -207,6 +223,19 @@ def _surface(pyrender: Any, sharpness: int, material: Material | None, culled: b
         alphaMode="OPAQUE" if material.alpha == "OPAQUE" else "BLEND",
         **how,
     )
+
+
+def _eye_texture(pyrender: Any) -> Any:
+    """White, iris and pupil of an eyeball as seen from the front: few vertices are too coarse for them."""
+    from PIL import Image as Pictures
+
+    across = np.linspace(-1.0, 1.0, EYE_SIDE)
+    angle = np.degrees(np.arcsin(np.minimum(np.hypot(*np.meshgrid(across, across)), 1.0)))[..., None]
+    colour = np.array(MATERIALS["eye"].colour)
+    for edge, inner in ((IRIS, IRIS_COLOUR), (PUPIL, PUPIL_COLOUR)):
+        colour = colour + np.clip((edge - angle) / EYE_EDGE + 0.5, 0.0, 1.0) * (np.array(inner) - colour)
+    pixels = np.round(255 * colour).astype(np.uint8)
+    return pyrender.Texture(source=Pictures.fromarray(pixels), source_channels="RGB")
 
 
 def _texture(pyrender: Any, picture: bytes | None, cutoff: float | None = None) -> Any:

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
+from sedtalker.mesh.mesh import from_triangles
 from sedtalker.render import frame_head, make_renderer
-from tests.support.ball import figure
+from tests.support.ball import ball, figure
 
 pytestmark = pytest.mark.gl
 
@@ -42,6 +44,23 @@ def test_both_backends_show_much_the_same_colours() -> None:
         with make_renderer(mesh, frame_head(mesh), 128, backend) as renderer:
             pictures.append(renderer.render(mesh.vertices).astype(float))
     assert np.abs(pictures[0] - pictures[1]).mean() < 20
+
+
+def test_eyeballs_of_few_vertices_have_pupils() -> None:
+    head, eye = figure(), ball(8)
+    balls = [0.15 * eye.vertices + (side, 0.01, 0.1) for side in (-0.03, 0.03)]
+    counts = len(head.vertices), len(eye.vertices)
+    triangles = [head.triangles, *(eye.triangles + counts[0] + k * counts[1] for k in (0, 1))]
+    mesh = replace(
+        from_triangles(np.concatenate([head.vertices, *balls]).astype(np.float32), np.concatenate(triangles)),
+        group_names=("head", "eyes"),
+        polygon_groups=np.repeat(np.int32([0, 1]), [len(head.triangles), 2 * len(eye.triangles)]),
+    )
+    for backend in ("numba", "pyrender"):
+        with make_renderer(mesh, frame_head(mesh), 256, backend, background=(0.0, 1.0, 0.0)) as renderer:
+            seen = renderer.render(mesh.vertices)[80:170].max(axis=2)
+        for half in np.hsplit(seen, 2):
+            assert (half < 80).sum() > 10, backend
 
 
 WITHOUT_EGL = """
