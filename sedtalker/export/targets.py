@@ -70,19 +70,22 @@ def choose_targets(
 
     ``few``: those that move, joined where they move together until at most 32 are left, as far as that costs less than
     0.03 mm RMS. ``all``: every shape, and the correctives that move. ``arkit``: the 52 of ARKit and nothing else, their
-    weights solved, see ``solve_arkit``. A face that does not move has its named shapes. With ``names`` the targets are
-    the shapes of another rig, and its weights those nearest to ARKit's.
+    weights solved, see ``solve_arkit``; ``few`` for a face that has none of them. A face that does not move has its
+    named shapes. With ``names`` the targets are the shapes of another rig, and its weights those nearest to ARKit's.
 
     Raises:
-        InputError: ``arkit``, and the face has none of those shapes.
+        InputError: ``names``, and the face has none of ARKit's shapes.
     """
+    if kind == "arkit" and names is None and not any(name in face.shape_index for name in ARKIT_52):
+        kind = "few"
     if names is not None:
         parts = names.poses @ _arkit_parts(face)
         offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
         solved = None if coefficients is None else solve_arkit(face, coefficients, fps).weights
         return MorphTargets(names.names, offsets, None if solved is None else names.from_arkit(solved), parts)
     if coefficients is None:
-        named = [face.shape_index[name] for name in ARKIT_52] if kind == "arkit" else range(len(face.shapes))
+        known = [name for name in ARKIT_52 if name in face.shape_index]
+        named = [face.shape_index[name] for name in known] if kind == "arkit" else range(len(face.shapes))
         return _own(face, list(named), None)
     if kind == "arkit":
         parts = _arkit_parts(face)
