@@ -79,9 +79,10 @@ mutants: setup
 
 # Bad inputs for every reader, chosen by the code that they reach where atheris installs (Linux, macOS).
 SECONDS ?= 600
+FUZZ ?=
 fuzz: setup
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install -q atheris==3.0.0 || echo "without atheris: by chance"
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) $(FUZZ)
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/docs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from dataclasses import dataclass
@@ -189,7 +190,8 @@ def _read(path: Path) -> NDArray[np.uint8]:
     from PIL import Image as Pictures
 
     try:
-        with Pictures.open(path) as opened:
+        # from memory, which gives no more than it has: Pillow asks a file for as many bytes as a damaged part claims
+        with Pictures.open(io.BytesIO(path.read_bytes())) as opened:
             if math.prod(opened.size) > MOST_PIXELS:
                 raise InputError(f"{path}: {opened.size[0]} x {opened.size[1]} pixels are too many for a background")
             return np.asarray(opened.convert("RGB"))

@@ -101,6 +101,10 @@ class AnimateOptions(MotionOptions):
         Raises:
             InputError: an unknown format, gain, style, light or emotion.
         """
+        known = (TRACK, VIDEO, *export_formats())
+        for name in self.to:
+            if name not in known:
+                raise InputError(f"to: there is no format {name!a}; use {', '.join(known)}")
         parse_formats([name for name in self.to if name not in (VIDEO, TRACK)] or ["npz"])
         _ = self.gains, self.talking_style
         if self.light not in light_names():

@@ -131,7 +131,8 @@ class Reader:
         if len(said.splitlines()) != 1 or len(said) > LONGEST_LINE or said != one_line(said):
             self._fault("lines", f"{type(error).__name__} at {_place(error)}", repr(said[:1000]), data)
         while cause is not None:
-            if isinstance(cause, MemoryError):
+            # FFmpeg says so of sizes above a limit of its own, and takes nothing
+            if isinstance(cause, MemoryError) and not type(cause).__module__.startswith("av."):
                 self._fault("memory", _place(cause), said, data)
             cause = cause.__context__
 

@@ -78,6 +78,8 @@ def test_a_list_of_segments_is_an_emotion(server, wav):
         ('{"fps": 1e9}', "fps"),
         ('{"intensity": NaN}', "intensity"),
         ('{"to": ["avi"]}', "there is no format 'avi'"),
+        ('{"to": ["glb", "\\u2028"]}', "there is no format '\\u2028'"),
+        ('{"to": ["glb,usd"]}', "there is no format 'glb,usd'"),
         ('{"to": []}', "to"),
         ('{"face": "nobody"}', "nobody"),
         ('{"emotion": "happy.json"}', "emotion"),

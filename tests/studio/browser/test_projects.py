@@ -46,7 +46,7 @@ def test_a_project_is_saved_opened_and_animated(desk: Desk, clip: Path, tmp_path
     assert history
     held = json.loads((folder / "take.sedproject").read_text())
     assert held["audio"]["path"] == "speech.wav"
-    exported = page.page.request.post(page.url + "api/export", data={"formats": ["glb"], "targets": "few"})
+    exported = page.page.request.post(page.url + "api/export", data={"formats": ["glb"]})
     assert exported.ok
     assert page.page.title().startswith("take.sedproject")
 
