@@ -8,25 +8,10 @@ import numpy as np
 
 from sedtalker.face.face import Face
 from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, SHUT, inverted_share, judge
-from sedtalker.face.registration import RegistrationReport
 from tests.support.cube import cube_face
+from tests.support.mouths import REPORT
 
-GOOD = RegistrationReport(
-    score=1.0,
-    landmark_confidence=0.6,
-    landmark_residual=0.02,
-    fit_residual=0.3,
-    blink_gap=0.2,
-    lip_gap=0.1,
-    mouth_opens=True,
-    eyes_found=(True, True),
-    eyeballs=(True, True),
-    components=(("skin", 8),),
-    unit=1.0,
-    scale=1.0,
-    rotation=((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    translation=(0, 0, 0),
-)
+GOOD = replace(REPORT, landmark_confidence=0.6, blink_gap=0.2)
 
 
 def still() -> Face:
