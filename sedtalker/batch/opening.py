@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sedtalker.errors import InputError
 from sedtalker.reading import is_folder
@@ -29,32 +29,53 @@ def check_enroll(enroll: list[Path] | None, model: str | None, emotion: str | No
         raise InputError("--enroll is for the diarizer; it does nothing with an emotion that is given")
 
 
+@dataclass(frozen=True)
+class MeshOptions:
+    """What a user says of a ``--mesh``: options of ``sedtalker mesh register``, see ``Face.from_mesh``.
+
+    Attributes:
+        head: which of several.
+        landmarks: a file, or points (68, 3).
+        rig: blend shapes of its topology.
+        open_mouth: sealed lips are cut apart.
+        mouth: what comes behind lips that open.
+        strength: factor of all expressions.
+        names: those of its shapes, where they are another rig's.
+    """
+
+    head: int | None = None
+    landmarks: Path | NDArray[np.float64] | None = None
+    rig: Path | None = None
+    open_mouth: bool = False
+    mouth: str = "auto"
+    strength: float = 1.0
+    names: ShapeMap | None = None
+
+
 def open_face(
-    mesh: Path | None,
-    head: int | None,
-    landmarks: Path | NDArray[np.float64] | None,
-    name: str | None,
-    as_mesh: bool,
-    hook: Hook,
-    *,
-    rig: Path | None = None,
-    open_mouth: bool = False,
-    mouth: str = "auto",
-    strength: float = 1.0,
-    names: ShapeMap | None = None,
+    mesh: Path | None, name: str | None, as_mesh: bool, hook: Hook, given: MeshOptions | None = None
 ) -> Face | Mesh:
     """The face to animate; ``as_mesh``: the decoder moves vertices and takes the mesh as it is."""
     from sedtalker.face import Face
     from sedtalker.mesh.mesh import Mesh
 
-    check_face(mesh, head, landmarks, name, rig, open_mouth, mouth, strength)
+    given = given or MeshOptions()
+    check_face(mesh, name, given)
     if mesh is None:
         return Face.builtin(name)
     if as_mesh:
         return Mesh.load(mesh)
-    subject = mapped(mesh, names)
-    given: dict[str, Any] = {"head": head, "landmarks": landmarks, "rig": rig, "open_mouth": open_mouth}
-    face = Face.from_mesh(subject, **given, mouth=mouth, strength=strength, hook=hook)
+    subject = mapped(mesh, given.names)
+    face = Face.from_mesh(
+        subject,
+        head=given.head,
+        landmarks=given.landmarks,
+        rig=given.rig,
+        open_mouth=given.open_mouth,
+        mouth=given.mouth,
+        strength=given.strength,
+        hook=hook,
+    )
     return face if subject is mesh else replace(face, name=mesh.stem)
 
 
@@ -77,30 +98,20 @@ def mapped(mesh: Path, names: ShapeMap | None) -> Path | Scene:
     return names.renamed(scene) if len(scene.target_names) else mesh
 
 
-def check_face(
-    mesh: Path | None,
-    head: int | None,
-    landmarks: Path | NDArray[np.float64] | None,
-    name: str | None,
-    rig: Path | None = None,
-    open_mouth: bool = False,
-    mouth: str = "auto",
-    strength: float = 1.0,
-) -> None:
+def check_face(mesh: Path | None, name: str | None, given: MeshOptions) -> None:
     """Raise ``InputError`` when options of a face contradict each other, or mean nothing."""
     if mesh is not None and name is not None:
         raise InputError("choose one of --mesh and --face")
-    if mesh is None and (head is not None or landmarks is not None):
+    if mesh is None and (given.head is not None or given.landmarks is not None):
         raise InputError("--mesh-head and --landmarks are of a --mesh file")
-    if mesh is None and (rig is not None or open_mouth):
+    if mesh is None and (given.rig is not None or given.open_mouth):
         raise InputError("--rig and --open-mouth are of a --mesh file")
-    if (mouth, strength) == ("auto", 1.0):
-        return
-    if mesh is None or mesh.suffix.lower() == ".sedface":
-        raise InputError("--mouth and --strength are of a --mesh file that is not registered yet")
-    from sedtalker.face.fitting import FitOptions
+    if (given.mouth, given.strength) != (MeshOptions.mouth, MeshOptions.strength):
+        if mesh is None or mesh.suffix.lower() == ".sedface":
+            raise InputError("--mouth and --strength are of a --mesh file that is not registered yet")
+        from sedtalker.face.fitting import FitOptions
 
-    FitOptions(mouth=mouth, strength=strength)
+        FitOptions(mouth=given.mouth, strength=given.strength)
 
 
 def hub_encoder(encoder: str | None) -> tuple[bool, str | None]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from sedtalker.batch.opening import check_enroll, check_face, hub_encoder, shape_map_of
+from sedtalker.batch.opening import MeshOptions, check_enroll, check_face, hub_encoder, shape_map_of
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
@@ -140,6 +140,10 @@ class Settings(BaseModel):
             changed[name] = path if isinstance(getattr(self, name), Path) else str(path)
         return self.model_copy(update=changed)
 
+    def mesh_options(self) -> MeshOptions:
+        """What they say of the mesh, but for the names of its shapes."""
+        return MeshOptions(self.mesh_head, self.landmarks, self.rig, self.open_mouth, self.mouth, self.strength)
+
     def named_files(self) -> list[Path]:
         """Every file and folder that the settings name."""
         return [*self._files(Path()).values(), *self.enroll]
@@ -194,8 +198,7 @@ class Settings(BaseModel):
             InputError: a file is missing, or a value means nothing.
         """
         self.formats()
-        fit = self.rig, self.open_mouth, self.mouth, self.strength
-        check_face(self.mesh, self.mesh_head, self.landmarks, self.face, *fit)
+        check_face(self.mesh, self.face, self.mesh_options())
         shape_map_of(self.rig_names)
         for path in self.named_files():
             if not path.exists():

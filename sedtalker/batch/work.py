@@ -12,6 +12,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
@@ -188,20 +189,12 @@ class Worker:
         key = s.decoder, s.encoder, s.emotion is not None, s.model, s.trust
         opened = kept(self._animators, key, animator, ANIMATORS)
         vertices = "jawOpen" not in opened.decoder.shapes
-        face = kept(
-            self._faces,
-            (s.mesh, s.mesh_head, s.landmarks, s.face, vertices, s.rig, s.open_mouth, s.mouth, s.strength, s.rig_names),
-            lambda: open_face(
-                *(s.mesh, s.mesh_head, s.landmarks, s.face, vertices, no_progress),
-                rig=s.rig,
-                open_mouth=s.open_mouth,
-                mouth=s.mouth,
-                strength=s.strength,
-                names=shape_map_of(s.rig_names),
-            ),
-            FACES,
-        )
-        return opened, face
+        given = s.mesh_options()
+
+        def face() -> Face | Mesh:
+            return open_face(s.mesh, s.face, vertices, no_progress, replace(given, names=shape_map_of(s.rig_names)))
+
+        return opened, kept(self._faces, (s.mesh, s.face, vertices, given, s.rig_names), face, FACES)
 
 
 def kept(held: OrderedDict[Hashable, Opened], key: Hashable, make: Callable[[], Opened], most: int) -> Opened:

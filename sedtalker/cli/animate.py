@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sedtalker.batch.opening import check_face, shape_map_of
+from sedtalker.batch.opening import MeshOptions, check_face, shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli import performance as pf
 from sedtalker.cli import picture as p
@@ -87,6 +88,7 @@ def animate(
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
     held = opened_project(context)
     shape_map = shape_map_of(rig_names)
+    given = MeshOptions(mesh_head, landmarks, rig, open_mouth, mouth, strength, shape_map)
     options: dict[str, Any] = {"targets": targets, "names": shape_map}
     if performance is not None:
         if frames:
@@ -96,14 +98,7 @@ def animate(
             context,
             take=performance,
             audio=audio,
-            open_face=lambda hook: o.open_face(
-                *(mesh, mesh_head, landmarks, face, False, hook),
-                rig=rig,
-                open_mouth=open_mouth,
-                mouth=mouth,
-                strength=strength,
-                names=shape_map,
-            ),
+            open_face=lambda hook: o.open_face(mesh, face, False, hook, given),
             output=output,
             names=shape_map,
             gain=gain or [],
@@ -137,7 +132,8 @@ def animate(
 
         # everything that can be wrong is looked at before any work
         mesh, face, points = head_of(context, mesh, face, landmarks)
-        check_face(mesh, mesh_head, points, face, rig, open_mouth, mouth, strength)
+        given = replace(given, landmarks=points)
+        check_face(mesh, face, given)
         o.check_files(audio, mesh, landmarks, rig, decoder, *(enroll or []))
         o.check_enroll(enroll, model, emotion)
         if emotion is not None:
@@ -163,14 +159,7 @@ def animate(
         vertices = "jawOpen" not in animator.decoder.shapes
         animation = animator(
             *(sound,),
-            face=o.open_face(
-                *(mesh, mesh_head, points, face, vertices, shown.hook),
-                rig=rig,
-                open_mouth=open_mouth,
-                mouth=mouth,
-                strength=strength,
-                names=shape_map,
-            ),
+            face=o.open_face(mesh, face, vertices, shown.hook, given),
             emotion=track,
             enroll=enroll or [],
             min_confidence=min_confidence,

@@ -94,6 +94,6 @@ def _faces(meshes: list[Path]) -> dict[str, Face]:
     found: dict[str, Face] = {}
     o.check_files(*meshes)
     for path in meshes:
-        face = o.open_face(path, None, None, None, False, no_progress)
+        face = o.open_face(path, None, False, no_progress)
         found[path.stem] = face  # type: ignore[assignment]
     return found
