@@ -19,20 +19,9 @@ from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
 from sedtalker.mesh.smoothing import split_vertices
 from sedtalker.render.camera import Camera
 from sedtalker.render.fragments import INSIDE
-from sedtalker.render.light import (
-    IRIS,
-    IRIS_COLOUR,
-    MATERIALS,
-    PUPIL,
-    PUPIL_COLOUR,
-    Lighting,
-    blank_eyes,
-    default_colours,
-    to_linear,
-    triangle_parts,
-)
+from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import Behind
-from sedtalker.render.shading import Image, backdrop, compiled_normals
+from sedtalker.render.shading import Image, backdrop, compiled_normals, eye_colour
 from sedtalker.render.sides import sides_of
 from sedtalker.render.textures import levels_of, textures_of
 
@@ -41,8 +30,8 @@ _NO_GL = (
     "or use the numba backend"
 )
 """What a user reads where OpenGL cannot start."""
-EYE_SIDE, EYE_EDGE = 256, 2.0
-"""Pixels of the picture of an eyeball, and degrees over which white, iris and pupil meet."""
+EYE_SIDE = 128
+"""Pixels a side of the picture of an eyeball."""
 
 
 def import_pyrender() -> Any:
@@ -229,12 +218,11 @@ def _eye_texture(pyrender: Any) -> Any:
     """White, iris and pupil of an eyeball as seen from the front: few vertices are too coarse for them."""
     from PIL import Image as Pictures
 
-    across = np.linspace(-1.0, 1.0, EYE_SIDE)
-    angle = np.degrees(np.arcsin(np.minimum(np.hypot(*np.meshgrid(across, across)), 1.0)))[..., None]
-    colour = np.array(MATERIALS["eye"].colour)
-    for edge, inner in ((IRIS, IRIS_COLOUR), (PUPIL, PUPIL_COLOUR)):
-        colour = colour + np.clip((edge - angle) / EYE_EDGE + 0.5, 0.0, 1.0) * (np.array(inner) - colour)
-    pixels = np.round(255 * colour).astype(np.uint8)
+    across = np.linspace(-1.0, 1.0, EYE_SIDE, dtype=np.float32)
+    x, y = np.meshgrid(across, across)
+    z = np.sqrt(np.maximum(1 - x * x - y * y, 0))
+    linear = np.stack([np.vectorize(eye_colour)(x, y, z, channel) for channel in range(3)], axis=2)
+    pixels = np.round(_to_srgb(linear)).astype(np.uint8)
     return pyrender.Texture(source=Pictures.fromarray(pixels), source_channels="RGB")
 
 
