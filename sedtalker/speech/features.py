@@ -312,8 +312,14 @@ class Analysis(NamedTuple):
         """(2T, 80) log-mels without the microphone, see ``centre_bands``."""
         return centre_bands(self.mel, self.means)
 
+    @property
+    def frames(self) -> tuple[Tensor, Tensor]:
+        """Prosody (T, 4) and speech mask (T,) on ``FRAME_CLOCK``: the mean of each pair, and whether either is speech."""
+        return self.prosody.unflatten(0, (-1, 2)).mean(1), self.speech.unflatten(0, (-1, 2)).any(1)
+
     def features(self, hidden: NDArray[np.float32]) -> SpeechFeatures:
         """With hidden vectors (T, D) of the same recording: what the other networks read."""
+        prosody, speech = self.frames
         mel = torch.cat(
             [centre_bands(part, self.means).unflatten(0, (-1, 2)).mean(1) for part in self.mel.split(MINUTE)]
         )
@@ -321,8 +327,8 @@ class Analysis(NamedTuple):
             clock=FRAME_CLOCK,
             hidden=hidden,
             mel=mel.numpy(),
-            prosody=self.prosody.unflatten(0, (-1, 2)).mean(1).numpy(),
-            speech=self.speech.unflatten(0, (-1, 2)).any(1).numpy(),
+            prosody=prosody.numpy(),
+            speech=speech.numpy(),
         )
 
 

@@ -141,13 +141,14 @@ def _build(data: Path, cache: Path, dataset: DatasetConfig, folder: Path, hook: 
 def _analysed(recording: Recording, is_single: bool) -> Item:
     """What one recording adds to the arrays."""
     analysis = analyse(torch.from_numpy(recording.samples))
-    frames = len(analysis.mel) // 2
+    prosody, speech = analysis.frames
+    frames = len(speech)
     voiced = recording.labels < len(CATEGORIES)
     labelled = is_single and bool(voiced.any())
     return {
         "mel": analysis.centred.half().numpy(),
-        "prosody": analysis.prosody.unflatten(0, (-1, 2)).mean(1).half().numpy(),
-        "speech": analysis.speech.unflatten(0, (-1, 2)).any(1).numpy(),
+        "prosody": prosody.half().numpy(),
+        "speech": speech.numpy(),
         "labels": recording.labels[:frames],
         "levels": recording.levels[:frames],
         "corpus": np.array([recording.corpus]),

@@ -239,11 +239,12 @@ def open_layer_features(
 def _analysed(samples: Tensor, teacher: Teacher | None) -> dict[str, NDArray[Any]]:
     """What one recording adds to the arrays."""
     found = analyse(samples)
+    prosody, speech = found.frames
     item: dict[str, NDArray[Any]] = {
         "mel": found.mel.half().numpy(),
         "means": found.means[None].numpy(),
-        "prosody": found.prosody.unflatten(0, (-1, 2)).mean(1).half().numpy(),
-        "speech": found.speech.unflatten(0, (-1, 2)).any(1).numpy(),
+        "prosody": prosody.half().numpy(),
+        "speech": speech.numpy(),
         "starts": np.array([len(found.mel) // 2], np.int64),
     }
     return item if teacher is None else item | {"teacher": teacher(samples).half().numpy()}

@@ -233,7 +233,7 @@ def composed(take: Take, parts: Parts, prosody: NDArray[np.float32]) -> tuple[Ta
 
 def prosody_of(audio: Path) -> NDArray[np.float32]:
     """(T, 4) prosody of a recording at 50 frames a second."""
-    return analyse(torch.from_numpy(load_audio(audio).samples)).prosody.unflatten(0, (-1, 2)).mean(1).numpy()
+    return analyse(torch.from_numpy(load_audio(audio).samples)).frames[0].numpy()
 
 
 def build_open4d(data: Path, out: Path, cache: Path, workers: int = 1, hook: Hook = no_progress) -> dict[str, int]:
