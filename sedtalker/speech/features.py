@@ -314,7 +314,7 @@ class Analysis(NamedTuple):
 
     @property
     def frames(self) -> tuple[Tensor, Tensor]:
-        """Prosody (T, 4) and speech mask (T,) on ``FRAME_CLOCK``: the mean of each pair, and whether either is speech."""
+        """Prosody (T, 4), the mean of each pair, and speech mask (T,), whether either is speech, on ``FRAME_CLOCK``."""
         return self.prosody.unflatten(0, (-1, 2)).mean(1), self.speech.unflatten(0, (-1, 2)).any(1)
 
     def features(self, hidden: NDArray[np.float32]) -> SpeechFeatures:
