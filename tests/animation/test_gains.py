@@ -113,6 +113,28 @@ def test_closed_lips_stay_closed(clip, motions, face, gains, emotion):
     assert (gap <= np.maximum(widest[closed], 0.0) + SLACK + 1e-4).all()
 
 
+@pytest.mark.parametrize(
+    ("seed", "gains"),
+    [(50, Gains(2.0, 0.3)), (23, Gains(0.2, 1.8)), (36, Gains(0.2, 1.8)), (39, Gains(0.2, 1.8)), (42, Gains(0.2, 1.8))],
+)
+def test_closed_lips_stay_closed_in_motion_that_no_face_makes(face, seed, gains):
+    """Here a mouth that gives way half is wider open than one that does not, so that some frames give way wholly."""
+    rng = np.random.default_rng(seed)
+    both = rng.uniform(size=(2, 60, 52)) ** 4
+    mouth = np.array([name.startswith(AROUND_THE_MOUTH) for name in ARKIT_52])
+    both[:, :, mouth] *= rng.choice([0.05, 0.2, 1.0], size=(60, 1))
+    shut = rng.uniform(size=60) < 0.5
+    both[:, shut, INDEX["mouthClose"]] = rng.uniform(size=(2, shut.sum()))
+    expressive, neutral = both.astype(np.float32)
+    widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
+    closed = widest < CLOSED_GAP
+    gap = beyond_rest(face, apply_gains(expressive, neutral, gains, face))
+    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + SLACK, 0.99 * CLOSED_GAP), widest)
+    assert closed.sum() > 10
+    assert (gap <= limit + 1e-5)[closed].all()
+    assert (gap > 3 * CLOSED_GAP).any(), "others open"
+
+
 def test_a_region_is_scaled_alone(motions, face):
     raised = apply_gains(*motions, Gains(regions={"brows": 1.5}), face)
     brows = [i for i, name in enumerate(ARKIT_52) if name.startswith("brow")]
