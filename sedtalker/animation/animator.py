@@ -19,7 +19,7 @@ from sedtalker.animation.idle_motion import IdleMotion
 from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
 from sedtalker.animation.vertex_decoder import VertexDecoder
-from sedtalker.audio import Audio, FrameClock, as_audio, resample_frames
+from sedtalker.audio import LONGEST_SECONDS, Audio, FrameClock, as_audio, resample_frames
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
 from sedtalker.emotion.formats.files import parse_emotion
@@ -145,7 +145,7 @@ class Animator:
         seed: int = 0,
         idle: IdleMotion = IdleMotion(),
         provenance: Mapping[str, Any] | None = None,
-        max_seconds: float = 3600.0,
+        max_seconds: float = LONGEST_SECONDS,
         hook: Hook = no_progress,
     ) -> Animation:
         """Animate a face from speech.

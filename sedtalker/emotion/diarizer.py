@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.audio import Audio, as_audio
+from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_card, read_config, write_checkpoint
 from sedtalker.emotion.adaptation import STRENGTH, Fit, Speech, adapted, adapted_card, check_fit, fit_of, speech_of
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
@@ -161,7 +161,7 @@ class Diarizer:
         *,
         enroll: Sequence[Recording] = (),
         min_confidence: float = 0.0,
-        max_seconds: float = 3600.0,
+        max_seconds: float = LONGEST_SECONDS,
         hook: Hook = no_progress,
     ) -> EmotionTrack:
         """The emotion track of a recording, 50 frames a second.
@@ -211,7 +211,9 @@ class Diarizer:
         """
         return enrol(self.network, (self.encoder(as_audio(recording)) for recording in recordings))
 
-    def speech(self, recording: Recording, rate: int | None = None, max_seconds: float = 3600.0) -> list[Speech]:
+    def speech(
+        self, recording: Recording, rate: int | None = None, max_seconds: float = LONGEST_SECONDS
+    ) -> list[Speech]:
         """What ``adapt`` needs of a recording, in pieces of ten seconds of speech; empty where nobody speaks.
 
         Raises:
