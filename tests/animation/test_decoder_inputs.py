@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -210,12 +212,19 @@ def test_what_is_trained_by_default_is_of_the_size_that_is_built_in() -> None:
     assert MouthReadout().context == readout.reach * readout.step
 
 
-@pytest.mark.parametrize(("at_most", "least"), [({"reach": -1}, {"reach": 0}), ({"step": 0}, {"step": 1}),
-                                                ({"share": 1.01}, {"share": 1.0}), ({"share": -0.01}, {"share": 0.0})])  # fmt: skip
-def test_a_readouts_numbers_have_ends(at_most: dict[str, float], least: dict[str, float]) -> None:
-    assert MouthReadout(MouthReadoutConfig(layer_channels=3, width=2, **least)).config.layers == 2  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ({"reach": -1}, {"reach": 0}),
+        ({"step": 0}, {"step": 1}),
+        ({"share": 1.01}, {"share": 1.0}),
+        ({"share": -0.01}, {"share": 0.0}),
+    ],
+)
+def test_a_readouts_numbers_have_ends(wrong: dict[str, Any], right: dict[str, Any]) -> None:
+    assert MouthReadout(MouthReadoutConfig(layer_channels=3, width=2, **right)).config.layers == 2
     with pytest.raises(ValidationError):
-        MouthReadoutConfig(**at_most)  # type: ignore[arg-type]
+        MouthReadoutConfig(**wrong)
     with pytest.raises(ValidationError):
         DecoderConfig(future=-1)
     assert decoder(layout="MA", future=0).look_ahead == 0

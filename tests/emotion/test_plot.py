@@ -142,6 +142,8 @@ def test_words_and_legends_cover_no_curve(drawn):
     for word in axes[0].texts:
         low, high = axes[0].transData.inverted().transform(word.get_window_extent())[:, 1]
         assert 1.0 < low < high < 1.65, "above the sound, and inside"
+    heights = np.array([axis.get_window_extent().height for axis in axes])
+    np.testing.assert_allclose(heights / heights[3], [1.5, 1.5, 1.0, 1.0], rtol=0.05)
     right = axes[1].get_window_extent().x1
     beside = [axes[1].get_legend(), axes[3].get_legend(), axes[2].texts[0]]
     for shown, axis in zip(beside, (axes[1], axes[3], axes[2]), strict=True):

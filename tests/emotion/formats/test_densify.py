@@ -285,3 +285,10 @@ def test_the_first_entry_says_whether_a_list_holds_keys() -> None:
     for strength in (1.01, -0.01):
         with pytest.raises(InputError, match="at 0 s: the strength of joy must lie between 0 and 1"):
             track_from_keys([{"time_code": 0, "emotion": {"joy": strength}}], 1.0)
+
+
+def test_keys_last_as_long_as_the_track_or_its_frames() -> None:
+    track = constant_track("happy", 0.12)
+    for changed, count in ((track, 2), (replace(track, duration=0.0), 2), (replace(track, duration=1.0), 10)):
+        assert len(json.loads(track_to_keys(changed))[LIST]) == count
+    assert len(json.loads(track_to_keys(constant_track("happy", 0.02)))[LIST]) == 1
