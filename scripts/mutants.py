@@ -102,7 +102,7 @@ def main() -> int:
     os.environ.update(OMP_NUM_THREADS="1", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     sys.path.insert(0, str(ROOT))
     for name in HEAVY:
-        importlib.importmodule_of(name)
+        importlib.import_module(name)
     sys.pycache_prefix = str(RESULTS / "bytecode")  # compiled once for all forks, but for what a mutant changes
     with contextlib.redirect_stdout(io.StringIO()):
         pytest.main([*PYTEST, "--fixtures", "tests/conftest.py"])
