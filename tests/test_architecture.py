@@ -50,7 +50,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 338
+MOST_FILES = 346
 """Modules in the package."""
 
 

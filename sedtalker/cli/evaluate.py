@@ -206,6 +206,49 @@ def adaptation(
     print("\n" + adaptation_table(metrics), end="")
 
 
+@app.command("nova-arc", help=help_text("nova-arc", "NOVA-ARC on corpora never trained on, beside its flat twin."))
+@fail_clearly
+def nova_arc(
+    data: Data = None,
+    clips: Annotated[int | None, typer.Option(min=8, help="At most so many clips of each corpus.")] = 200,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.nova_arc import evaluate_nova_arc, nova_arc_table
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_nova_arc(find_data(data), clips, shown.hook)
+    if json:
+        _show(metrics, json)
+        return
+    _show({key: metrics[key] for key in ("nova_gain_flat", "nova_gain_ball")}, json)
+    print("\n" + nova_arc_table(metrics), end="")
+
+
+@app.command(help=help_text("sere", "Five labelled clips in one language, recognition in another, beside controls."))
+@fail_clearly
+def sere(
+    data: Data = None,
+    clips: Annotated[int | None, typer.Option(min=40, help="At most so many clips of each corpus.")] = 200,
+    draws: Annotated[int, typer.Option(min=1, help="Of the five clips, for each task.")] = 10,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.resonance import evaluate_resonance, resonance_table
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_resonance(find_data(data), clips, draws, shown.hook)
+    if json:
+        _show(metrics, json)
+        return
+    _show({key: value for key, value in metrics.items() if key.endswith("_uar")}, json)
+    print("\n" + resonance_table(metrics), end="")
+
+
 @app.command(help=help_text("decoder", "Motion metrics on held-out sentences, with static and shuffled controls."))
 @fail_clearly
 def decoder(

@@ -147,7 +147,12 @@ ADAPTATION = (
     Measure("adapt_gain_high", "upper end of the interval", "neither"),
     Measure("adapt_gain_worst", "the same gain, worst corpus", asked=-0.02),
     Measure("source_uar", "recall before, mean of the same corpora", "neither"),
-    Measure("adapted_uar", "recall adapted to the other half of the corpus, without labels"),
+    Measure("adapted_uar", "recall adapted to the other half of the speakers, without labels"),
+    Measure("gain_mean", "gain by moving the mean of the functionals alone"),
+    Measure("gain_norm", "gain by evening out the answers as well"),
+    Measure("gain_pseudo", "gain by self-training after both"),
+    Measure("source_seven", "recall before where all seven categories may be answered", "neither"),
+    Measure("adapted_seven", "the same adapted"),
     Measure("adapted_few", "recall adapted to ten recordings"),
     Measure("adapted_one_emotion", "recall adapted to recordings of one emotion only, drawn at random"),
     Measure("source_angry_as_happy", "share of angry clips called happy before", "lower"),
@@ -155,3 +160,25 @@ ADAPTATION = (
     hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
 )
 """Of ``evaluate_adaptation``."""
+
+NOVA_ARC = (
+    Measure("nova_source", "recall of a network trained on CREMA-D alone, mean of unseen corpora", "neither"),
+    Measure("nova_flat", "recall with unlabelled speech of the corpus, in flat space"),
+    Measure("nova_ball", "the same in the Poincaré ball"),
+    Measure("nova_gain_flat", "`nova_flat` minus `nova_source`"),
+    Measure("nova_gain_ball", "`nova_ball` minus `nova_source`"),
+    hidden("nova_<variant>_sd_<corpus>", "deviation over the splits of one corpus", "lower"),
+    hidden("nova_<variant>_<corpus>", "the same of one corpus", "neither"),
+)
+"""Of ``evaluate_nova_arc``."""
+
+SERE = (
+    Measure("sere_uar", "recall from five labelled clips a category in another language, mean of the tasks"),
+    Measure("mean_pooling_uar", "the same with clips pooled by their mean, without the field", "neither"),
+    Measure("no_neighbours_uar", "the same without the loss among unlabelled clips", "neither"),
+    Measure("nearest_uar", "control: the nearest mean of the same five clips", "neither"),
+    Measure("linear_uar", "control: a linear head on the same five clips", "neither"),
+    hidden("<method>_sd_<task>", "deviation over draws of one task", "lower"),
+    hidden("<method>_<task>", "the same of one task", "neither"),
+)
+"""Of ``evaluate_resonance``."""

@@ -15,6 +15,8 @@ from sedtalker.training.evaluation.emotion_measures import (
     CROSS_CORPUS,
     DIARIZER,
     ENROLMENT,
+    NOVA_ARC,
+    SERE,
     SPEED,
     STREAMING,
     TRANSFER,
@@ -122,6 +124,8 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "cross-corpus": CROSS_CORPUS,
     "transfer": TRANSFER,
     "adaptation": ADAPTATION,
+    "nova-arc": NOVA_ARC,
+    "sere": SERE,
     "vertex-decoder": VERTEX_DECODER,
     "registration": REGISTRATION,
 }
