@@ -136,7 +136,7 @@ def track_files(folder: Path) -> list[Path]:
             continue
         if (path.parent / PAGE).exists():  # an earlier report
             continue
-        key = path.parent / _stem(path.name)
+        key = path.parent / stem_of(path.name)
         if key not in best or _rank(path) < _rank(best[key]):
             best[key] = path
     return [best[key] for key in sorted(best)]
@@ -150,7 +150,7 @@ def _visible(path: Path, folder: Path) -> bool:
     return not any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """A path without the ending of a track."""
     for suffix in (TRACK_SUFFIX, ".keys.json"):
         if name.lower().endswith(suffix):
@@ -165,7 +165,7 @@ def printable(name: str) -> str:
 
 def own_name(name: str) -> PurePosixPath:
     """What a recording is called: ``anna/one``, by ``anna/one/one.emotion.json`` or by ``anna/one.csv``."""
-    path = PurePosixPath(_stem(name))
+    path = PurePosixPath(stem_of(name))
     return path.parent if path.parent.name == path.name else path
 
 
@@ -173,7 +173,7 @@ def group_of(name: str, by: str | None, columns: Mapping[str, Mapping[str, str]]
     """The group of a track by its path below the folder."""
     if by is None:
         return ALL
-    own, path = own_name(name), PurePosixPath(_stem(name))
+    own, path = own_name(name), PurePosixPath(stem_of(name))
     if by == FOLDER:
         return str(own.parent)
     cells = columns.get(str(own), columns.get(str(path), columns.get(path.name)))

@@ -18,6 +18,7 @@ from sedtalker.cli.live import live
 from sedtalker.cli.play import play
 from sedtalker.cli.render import render
 from sedtalker.cli.report import report
+from sedtalker.cli.search import search
 from sedtalker.cli.serve import serve
 from sedtalker.cli.stream import stream
 from sedtalker.cli.studio import studio
@@ -34,7 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PANELS = {
-    "Speech to face": (animate, studio, diarize, adapt, batch, report),
+    "Speech to face": (animate, studio, diarize, adapt, batch, report, search),
     "Live and for other programs": (live, play, stream, serve),
     "Files": (export, render, compare, style),
     "Train and measure": (train, benchmark),
