@@ -119,7 +119,9 @@ def search(folder: Path, query: Query, words: Path | None = None, hook: Hook = n
         why = f" ({next(iter(found.left_out.values()))})" if found.left_out else ""
         raise InputError(f"{folder}: there is no emotion track in it{why}; sedtalker batch or diarize writes them")
     if query.speaks and not found.with_words:
-        raise InputError(f"{words or folder}: no words of any recording, as NAME.vtt, .srt, .TextGrid, .ctm, .words.json")
+        raise InputError(
+            f"{words or folder}: no words of any recording, as NAME.vtt, .srt, .TextGrid, .ctm, .words.json"
+        )
     return found
 
 
@@ -148,7 +150,9 @@ def words_file(track: Path, folder: Path, words: Path | None = None) -> Path | N
     places = [track.parent / stem_of(track.name)]
     if words is not None:
         places = [words / str(own_name(relative)), words / stem_of(relative), words / stem_of(track.name)]
-    return next((f for place in places for end in WORD_SUFFIXES if is_file(f := place.with_name(place.name + end))), None)
+    return next(
+        (f for place in places for end in WORD_SUFFIXES if is_file(f := place.with_name(place.name + end))), None
+    )
 
 
 def said_between(spoken: Sequence[Word], match: Match) -> str:
@@ -205,7 +209,9 @@ def _index(place: Path) -> dict[str, _Entry]:
     if len(ends) and ends[-1] != len(arrays["times"]):
         return {}
     return {
-        str(name): _Entry(str(name), (int(stamp[0]), int(stamp[1])), _held(arrays, k, slice(int(end - count), int(end))))
+        str(name): _Entry(
+            str(name), (int(stamp[0]), int(stamp[1])), _held(arrays, k, slice(int(end - count), int(end)))
+        )
         for k, (name, stamp, count, end) in enumerate(
             zip(arrays["name"], arrays["stamp"], arrays["frames"], ends, strict=True)
         )

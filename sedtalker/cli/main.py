@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sedtalker.cli import checkpoint, data, evaluate, face, mesh
+from sedtalker.cli import checkpoint, data, evaluate, face, mesh, review
 from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
@@ -44,6 +44,7 @@ PANELS = {
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(review.app, name="review", rich_help_panel="Speech to face")
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel="Train and measure")
 app.add_typer(checkpoint.app, name="checkpoint", rich_help_panel="Train and measure")
 app.add_typer(data.app, name="data", rich_help_panel="Train and measure")

@@ -234,7 +234,7 @@ class _Parser:
     def comparison(self) -> Condition:
         token = self.next
         name = "" if token is None else token.text.lower()
-        if token is None or not name.isalpha() or name in KEYWORDS and name != "p":
+        if token is None or not name.isalpha() or (name in KEYWORDS and name != "p"):
             raise self.wrong("an emotion, intensity, valence, arousal, confidence, time, speech, not, ( or a phrase")
         self.at += 1
         if name == "p":

@@ -15,10 +15,12 @@ from sedtalker.training.evaluation.emotion_measures import (
     CROSS_CORPUS,
     DIARIZER,
     ENROLMENT,
+    ROUTING,
     SPEED,
     STREAMING,
     TRANSFER,
     UAR,
+    VALENCE,
 )
 from sedtalker.training.evaluation.measure import ARROWS, Measure
 from sedtalker.training.evaluation.motion_measures import DECODER, REGISTRATION, VERTEX_DECODER
@@ -122,6 +124,8 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "cross-corpus": CROSS_CORPUS,
     "transfer": TRANSFER,
     "adaptation": ADAPTATION,
+    "routing": ROUTING,
+    "valence": VALENCE,
     "vertex-decoder": VERTEX_DECODER,
     "registration": REGISTRATION,
 }
