@@ -219,10 +219,13 @@ def _index(place: Path) -> dict[str, _Entry]:
 
 
 def _held(arrays: Mapping[str, NDArray[Any]], k: int, part: slice) -> Recorded:
+    intensity, valence, arousal = arrays["values"][part].T
     track = EmotionTrack(
         arrays["times"][part],
         arrays["posterior"][part],
-        *arrays["values"][part].T,
+        intensity,
+        valence,
+        arousal,
         duration=float(arrays["duration"][k]),
         speech=arrays["speech"][part] if arrays["knows_speech"][k] else None,
     )

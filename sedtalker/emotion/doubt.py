@@ -22,7 +22,7 @@ Measure = Literal["margin", "entropy", "distance"]
 MEASURES: tuple[Measure, ...] = ("margin", "entropy", "distance")
 """All of them."""
 DEFAULT_MEASURE: Measure = "margin"
-"""The one that orders errors best on the corpora that it was chosen on (``docs/review.md``)."""
+"""The usual one; entropy is as good within chance, distance says nothing of errors (``docs/review.md``)."""
 DEFAULT_SHARE = 0.15
 """Share of the segments that is handed on where nothing else is asked."""
 

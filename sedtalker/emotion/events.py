@@ -8,7 +8,7 @@ of one frame. Whole tracks and streams are read by the same rule; how a stream i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -129,8 +129,12 @@ class StateChanges:
 
     def _announce(self) -> StateChange:
         last, start = self.announced, self.rows[0][0] - 0.5 / self.rate
-        before = (None, None, None) if last is None else (last.emotion, last.intensity, start - last.time)
-        self.announced = StateChange(max(0.0, start), self.labels[self.label], *map(float, self._means()), *before)
+        intensity, valence, arousal, confidence = (float(value) for value in self._means())
+        found = StateChange(max(0.0, start), self.labels[self.label], intensity, valence, arousal, confidence)
+        if last is not None:
+            lasted = found.time - last.time
+            found = replace(found, before=last.emotion, before_intensity=last.intensity, before_seconds=lasted)
+        self.announced = found
         self.open = False
         return self.announced
 
