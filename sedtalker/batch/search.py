@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.batch.tracks import own_name, printable, stem_of, track_files
+from sedtalker.batch.tracks import Tracks, own_name, printable, stem_of, track_files
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.emotion.query import Match, Query, Recorded
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
@@ -114,7 +114,9 @@ def search(folder: Path, query: Query, words: Path | None = None, hook: Hook = n
         if matches and spoken is None:
             spoken = _words(path, folder, words, found)
         recording = printable(str(own_name(name)))
-        found.hits += [Hit(recording, path, match, said_between(spoken or (), match)) for match in matches]
+        found.hits += [
+            Hit(recording, path, match, said_between(spoken or (), match.start, match.end)) for match in matches
+        ]
     if not found.searched:
         why = f" ({next(iter(found.left_out.values()))})" if found.left_out else ""
         raise InputError(f"{folder}: there is no emotion track in it{why}; sedtalker batch or diarize writes them")
@@ -155,10 +157,31 @@ def words_file(track: Path, folder: Path, words: Path | None = None) -> Path | N
     )
 
 
-def said_between(spoken: Sequence[Word], match: Match) -> str:
-    """The words whose middle lies in a match."""
-    inside = [w.text for w in spoken if match.start <= (w.start + w.end) / 2 < match.end]
-    return " ".join(inside)
+def said_between(spoken: Sequence[Word], start: float, end: float) -> str:
+    """The words whose middle lies between two seconds."""
+    return " ".join(w.text for w in spoken if start <= (w.start + w.end) / 2 < end)
+
+
+def add_words(tracks: Tracks, words: Path | None = None) -> None:
+    """Put what was said beside the segments of a report, where files of words are; see ``words_file``.
+
+    Raises:
+        InputError: a folder of words was given, and none of its files belongs to a track.
+    """
+    summaries = {summary.name: summary for summary in tracks.summaries}
+    for path in track_files(tracks.folder):
+        summary = summaries.get(printable(str(own_name(path.relative_to(tracks.folder).as_posix()))))
+        source = words_file(path, tracks.folder, words)
+        if summary is None or source is None:
+            continue
+        try:
+            spoken = read_words(read_bytes(source, "words"), source.name)
+        except InputError as error:
+            tracks.left_out[printable(source.name)] = str(error)
+            continue
+        tracks.words[summary.name] = tuple(said_between(spoken, start, end) for _, start, end, _ in summary.segments)
+    if words is not None and not tracks.words:
+        raise InputError(f"{words}: no words of any recording, as NAME.vtt, .srt, .TextGrid, .ctm, .words.json")
 
 
 # --- The index.

@@ -163,7 +163,7 @@ def decide(
     chosen = _decider(decider, rules, url, llm_model)
     with ShownProgress(progress, quiet) as shown:
         cases = _cases(folder, share, accuracy, by, audio, shown)
-        if not any(case.audio for case in cases):
+        if cases and not any(case.audio for case in cases):
             raise InputError(
                 f"{folder}: no recording of these tracks was found, and there is nothing to describe: give --audio"
             )

@@ -95,7 +95,7 @@ def test_rules_decide_and_a_person_stays(recorded: Path) -> None:
         (("decide", "{}", "--rules", "none.toml"), "none.toml: no such file"),
         (("apply", "{}", "-o", "{}/out"), "nothing was decided yet"),
         (("learn", "{}", "-o", "{}/rules.toml"), "0 answers in 0 recordings are too few"),
-        (("decide", "{}", "--audio", "{}/none"), "no recording of these tracks was found"),
+        (("decide", "{}", "--audio", "{}/none", "--progress", "none"), "no recording of these tracks was found"),
     ],
 )
 def test_what_is_wrong_is_one_line(folder: Path, words: tuple[str, ...], message: str) -> None:
