@@ -27,6 +27,7 @@ ORDER = (
     "export",
     "render",
     "animation",
+    "review",
     "metrics",
     "emotion",
     "face",
@@ -50,7 +51,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 346
+MOST_FILES = 371
 """Modules in the package."""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sedtalker.cli import checkpoint, data, evaluate, face, mesh
+from sedtalker.cli import checkpoint, data, evaluate, face, mesh, review
 from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
@@ -22,6 +22,7 @@ from sedtalker.cli.live import live
 from sedtalker.cli.play import play
 from sedtalker.cli.render import render
 from sedtalker.cli.report import report
+from sedtalker.cli.search import search
 from sedtalker.cli.serve import serve
 from sedtalker.cli.stream import stream
 from sedtalker.cli.studio import studio
@@ -70,7 +71,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PANELS = {
-    "Speech to face": (animate, studio, diarize, adapt, batch, report),
+    "Speech to face": (animate, studio, diarize, adapt, batch, report, search),
     "Live and for other programs": (live, play, stream, serve),
     "Files": (export, render, compare, style),
     "Train and measure": (train, benchmark),
@@ -79,6 +80,7 @@ PANELS = {
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(review.app, name="review", rich_help_panel="Speech to face")
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel="Train and measure")
 app.add_typer(checkpoint.app, name="checkpoint", rich_help_panel="Train and measure")
 app.add_typer(data.app, name="data", rich_help_panel="Train and measure")

@@ -22,13 +22,13 @@ from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.server.models import Models
 from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.words import Word
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Base, Document, changed
 from sedtalker.studio.edits import History, parse_edit
 from sedtalker.studio.head import head_glb, weight_rows
 from sedtalker.studio.project import Project
 from sedtalker.studio.sound import Clip
-from sedtalker.studio.words import Word
 
 Floats = NDArray[np.float32]
 

@@ -15,12 +15,17 @@ from sedtalker.training.evaluation.emotion_measures import (
     CROSS_CORPUS,
     DIARIZER,
     ENROLMENT,
+<<<<<<< HEAD
     NOVA_ARC,
     SERE,
+=======
+    ROUTING,
+>>>>>>> review
     SPEED,
     STREAMING,
     TRANSFER,
     UAR,
+    VALENCE,
 )
 from sedtalker.training.evaluation.measure import ARROWS, Measure
 from sedtalker.training.evaluation.motion_measures import DECODER, REGISTRATION, VERTEX_DECODER
@@ -124,8 +129,13 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "cross-corpus": CROSS_CORPUS,
     "transfer": TRANSFER,
     "adaptation": ADAPTATION,
+<<<<<<< HEAD
     "nova-arc": NOVA_ARC,
     "sere": SERE,
+=======
+    "routing": ROUTING,
+    "valence": VALENCE,
+>>>>>>> review
     "vertex-decoder": VERTEX_DECODER,
     "registration": REGISTRATION,
 }
