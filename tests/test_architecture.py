@@ -30,6 +30,7 @@ ORDER = (
     "metrics",
     "emotion",
     "face",
+    "phonetics",
     "speech",
     "mesh",
     "audio",
@@ -50,7 +51,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 338
+MOST_FILES = 352
 """Modules in the package."""
 
 

@@ -28,7 +28,7 @@ from sedtalker.studio.edits import History, parse_edit
 from sedtalker.studio.head import head_glb, weight_rows
 from sedtalker.studio.project import Project
 from sedtalker.studio.sound import Clip
-from sedtalker.studio.words import Word
+from sedtalker.phonetics.words import Word
 
 Floats = NDArray[np.float32]
 
