@@ -31,21 +31,23 @@ HELD_SHARE = 0.25
 """The same as a share of the phone's duration, for long ones."""
 MET = 0.6 * CLOSED_GAP
 """Lip gap beyond rest of lips that have met."""
-TO_TEETH = 0.05
+MET_FRAMES = 2
+"""Frames that lips must be closed in a p, b or m if they are to stay as the decoder moved them."""
+TO_TEETH = 0.06
 """Lip gap beyond rest of a lower lip at the upper teeth."""
 ROLLED = 0.3
 """``mouthRollLower`` of a lip at the teeth."""
 ROUNDED = {
-    "UW": 0.45, "W": 0.45, "OW": 0.35, "OY": 0.3, "UH": 0.25, "AO": 0.2, "SH": 0.25, "CH": 0.25, "JH": 0.25, "ZH": 0.25,
+    "UW": 0.2, "W": 0.2, "OW": 0.16, "OY": 0.14, "UH": 0.12, "AO": 0.1, "SH": 0.12, "CH": 0.12, "JH": 0.12, "ZH": 0.12,
 }  # fmt: skip
 """Least sum of ``mouthPucker`` and ``mouthFunnel`` by phone."""
 PUCKER = 0.75
 """Share of the pucker in what rounding adds; the rest is funnel."""
-OPEN = ("AA", "AE", "AY", "AW", "EH", "EY", "AH", "AO")
+OPEN = ("AA", "AE", "AY", "AW", "EH", "EY")
 """Vowels in which nobody closes the lips."""
-PARTED = 1.4 * CLOSED_GAP
+PARTED = 1.2 * CLOSED_GAP
 """Lip gap beyond rest that an open vowel has at least."""
-SHORTEST_VOWEL = 0.06
+SHORTEST_VOWEL = 0.08
 """Seconds: shorter ones may be swallowed."""
 LOWERING = both_sides("mouthLowerDown")
 """Shapes that take the lower lip from the teeth."""
@@ -134,8 +136,11 @@ def opened(motion: Floats, times: NDArray[np.floating], alignment: Alignment, fa
 def touching(motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face) -> Floats:
     """The lower lip at the upper teeth in each f and v."""
     contact = np.zeros(len(motion), np.float32)
+    gap = gap_of(face, motion)
     for start, end in alignment.of(LABIODENTAL):
-        contact = np.maximum(contact, near(times, *_held(start, end, times)))
+        held = near(times, *_held(start, end, times))
+        if gap[held == 1.0].min() > TO_TEETH:
+            contact = np.maximum(contact, held)
     if not contact.any():
         return motion
     made = motion.copy()
@@ -151,10 +156,9 @@ def closed(motion: Floats, times: NDArray[np.floating], alignment: Alignment, fa
     closure = np.zeros(len(motion), np.float32)
     gap = gap_of(face, motion)
     for start, end in alignment.of(BILABIAL):
-        first, last = _held(start, end, times)
-        held = near(times, first, last)
-        if (gap[held == 1.0] > MET).any():
-            closure = np.maximum(closure, held)
+        inside = (times >= start - HELD - 1e-6) & (times <= end + HELD + 1e-6)
+        if (gap[inside] < CLOSED_GAP).sum() < MET_FRAMES:
+            closure = np.maximum(closure, near(times, *_held(start, end, times)))
     if not closure.any():
         return motion
     sealed = close_lips(torch.from_numpy(motion)[None], torch.from_numpy(closure)[None, :, None])[0].numpy()

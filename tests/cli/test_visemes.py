@@ -53,7 +53,7 @@ def test_animate_with_words_and_visemes(tmp_path: Path) -> None:
         (["--words", "none.vtt"], "none.vtt: no such file"),
         (["--transcript", "a", "--words", "{late}"], "give one of --transcript and --words"),
         (["--words", "{late}"], "is spoken at 900.0 s, but the recording ends at"),
-        (["--words", "{broken}"], "broken.json: not valid JSON"),
+        (["--words", "{broken}"], "broken.json: the text: not valid JSON"),
         (["-o", "a.csv"], "visemes are written as .tsv, .json, .textgrid"),
     ],
 )
