@@ -31,6 +31,7 @@ ORDER = (
     "metrics",
     "emotion",
     "face",
+    "phonetics",
     "speech",
     "mesh",
     "audio",
@@ -51,7 +52,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 371
+MOST_FILES = 380
 """Modules in the package."""
 
 

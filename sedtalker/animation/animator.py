@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.idle_motion import IdleMotion
+from sedtalker.animation.known_phones import sharpen
 from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
 from sedtalker.animation.vertex_decoder import VertexDecoder
@@ -31,6 +32,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.nn import find_device, torch_threads
+from sedtalker.phonetics.transcript import Words, align_recording, spoken_words
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.reading import is_folder
 from sedtalker.speech.encoder import Encoder
@@ -144,6 +146,8 @@ class Animator:
         fps: float = 30.0,
         seed: int = 0,
         idle: IdleMotion = IdleMotion(),
+        words: Words | None = None,
+        language: str = "en",
         provenance: Mapping[str, Any] | None = None,
         max_seconds: float = LONGEST_SECONDS,
         hook: Hook = no_progress,
@@ -164,6 +168,8 @@ class Animator:
             fps: frames a second.
             seed: of blinks, gaze and head motion.
             idle: which of them are added.
+            words: what is said: a text, its file, or a file of words with times; the mouth is then sharpened.
+            language: of the words, as espeak-ng names it.
             provenance: stored with the animation, beside what is stored anyway.
             max_seconds: longer files are refused.
             hook: see ``sedtalker.progress``.
@@ -175,6 +181,7 @@ class Animator:
             raise InputError("enroll is for the diarizer; it does nothing with an emotion that is given")
         sound = as_audio(audio, rate, max_seconds)
         face = self._face(face)
+        spoken = None if words is None else spoken_words(words, language)
         with torch_threads(1):
             with one_step(hook, "encoding the speech"):
                 features = self.encoder(sound)
@@ -189,6 +196,11 @@ class Animator:
                 if gains.split_motion:
                     neutral = self.decoder.predict(features, track.scaled(0.0), style)
                     motion = apply_gains(motion, neutral, gains, face)
+            phones = None
+            if spoken is not None:
+                with one_step(hook, "aligning the words"):
+                    phones = align_recording(spoken, sound, features, self.encoder)
+                    motion = sharpen(motion, features.clock.times(len(motion)), phones, face)
         source = {
             **face.provenance,
             "sedtalker": __version__,
@@ -200,9 +212,10 @@ class Animator:
             **({} if self.builtin else {"decoder_sha256": weights_sha256(self.folder)}),
             **({} if gains.leaves_motion_as_is else {"gains": gains.described()}),
             **({"style": asdict(style)} if any(asdict(style).values()) else {}),
+            **({} if phones is None else {"words": len(phones.words), "language": language}),
             **(provenance or {}),
         }
-        return assemble(
+        animation = assemble(
             *(motion, self.decoder.shapes, features, track, face),
             duration=sound.duration,
             fps=fps,
@@ -211,6 +224,7 @@ class Animator:
             gains=gains,
             provenance=source,
         )
+        return replace(animation, phones=phones)
 
     def licences(self, emotion: Emotion = None) -> dict[str, str]:
         """SPDX identifiers of the licences of the weights that are used, by what they do."""

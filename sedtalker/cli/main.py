@@ -28,6 +28,7 @@ from sedtalker.cli.stream import stream
 from sedtalker.cli.studio import studio
 from sedtalker.cli.style import style
 from sedtalker.cli.train import train
+from sedtalker.cli.visemes import visemes
 from sedtalker.errors import one_line
 from sedtalker.version import __version__
 
@@ -73,7 +74,7 @@ app = typer.Typer(
 PANELS = {
     "Speech to face": (animate, studio, diarize, adapt, batch, report, search),
     "Live and for other programs": (live, play, stream, serve),
-    "Files": (export, render, compare, style),
+    "Files": (export, render, visemes, compare, style),
     "Train and measure": (train, benchmark),
 }
 """The commands, as the help groups them."""

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import UNCERTAIN, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.speech.words import Word
+from sedtalker.phonetics.words import Word
 
 Mask = NDArray[np.bool_]
 Span = tuple[float, float]

@@ -40,8 +40,8 @@ from starlette.routing import BaseRoute, Route
 
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.errors import InputError
+from sedtalker.phonetics.words import read_words
 from sedtalker.progress import Hook
-from sedtalker.speech.words import read_words
 from sedtalker.studio import opening, saving
 from sedtalker.studio.exports import KEPT, export_files, parse_request
 from sedtalker.studio.head import face_picture, list_faces

@@ -20,9 +20,9 @@ from sedtalker.animation.animation import Animation
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
+from sedtalker.phonetics.words import Word
 from sedtalker.server.models import Models
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.speech.words import Word
 from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Base, Document, changed
 from sedtalker.studio.edits import History, parse_edit

@@ -13,7 +13,7 @@ from sedtalker.emotion.formats import densify
 from sedtalker.emotion.query import Recorded, parse_query, stretches
 from sedtalker.emotion.track import Segment
 from sedtalker.errors import InputError
-from sedtalker.speech.words import Word
+from sedtalker.phonetics.words import Word
 
 WORDS = (Word(0.5, 0.9, "I"), Word(1.0, 1.4, "want"), Word(1.5, 1.9, "a"), Word(2.0, 2.6, "Refund,"), Word(6, 7, "ok"))
 

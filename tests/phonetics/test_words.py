@@ -8,7 +8,9 @@ import time
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.speech.words import Word, read_words
+<from sedtalker.phonetics.words import Word, read_words
+=
+>
 
 VTT = """WEBVTT
 
