@@ -207,31 +207,15 @@ def adaptation(
     print("\n" + adaptation_table(metrics), end="")
 
 
-<<<<<<< HEAD
 @app.command("nova-arc", help=help_text("nova-arc", "NOVA-ARC on corpora never trained on, beside its flat twin."))
 @fail_clearly
 def nova_arc(
     data: Data = None,
     clips: Annotated[int | None, typer.Option(min=8, help="At most so many clips of each corpus.")] = 200,
-=======
-@app.command(help=help_text("routing", "What it gains that doubtful segments are decided by somebody else."))
-@fail_clearly
-def routing(
-    data: Data = None,
-    model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
-    clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of each corpus.")] = None,
-    share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the clips that is handed on.")] = 0.15,
-    plot: Annotated[Path | None, typer.Option(help="Draw the risk-coverage curves (.png).")] = None,
-    force: Force = False,
->>>>>>> review
     json: AsJson = False,
     progress: ShowProgress = "bar",
 ) -> None:
     """See ``help_text``."""
-<<<<<<< HEAD
     from sedtalker.training.corpora.manifest import find_data
     from sedtalker.training.evaluation.nova_arc import evaluate_nova_arc, nova_arc_table
 
@@ -264,7 +248,24 @@ def sere(
         return
     _show({key: value for key, value in metrics.items() if key.endswith("_uar")}, json)
     print("\n" + resonance_table(metrics), end="")
-=======
+
+
+@app.command(help=help_text("routing", "What it gains that doubtful segments are decided by somebody else."))
+@fail_clearly
+def routing(
+    data: Data = None,
+    model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
+    encoder: Annotated[
+        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
+    ] = None,
+    clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of each corpus.")] = None,
+    share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the clips that is handed on.")] = 0.15,
+    plot: Annotated[Path | None, typer.Option(help="Draw the risk-coverage curves (.png).")] = None,
+    force: Force = False,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
     from sedtalker.storage import check_writable
     from sedtalker.training.corpora.manifest import find_data
 
@@ -319,7 +320,6 @@ def valence(
         print(f"{each.axis:<10}{each.n:>5}" + "".join(f"{f[name]:>10.2g}" for name in names))
     for each in found:
         print(each.verdict)
->>>>>>> review
 
 
 @app.command(help=help_text("decoder", "Motion metrics on held-out sentences, with static and shuffled controls."))

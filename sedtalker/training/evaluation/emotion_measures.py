@@ -161,7 +161,6 @@ ADAPTATION = (
 )
 """Of ``evaluate_adaptation``."""
 
-<<<<<<< HEAD
 NOVA_ARC = (
     Measure("nova_source", "recall of a network trained on CREMA-D alone, mean of unseen corpora", "neither"),
     Measure("nova_flat", "recall with unlabelled speech of the corpus, in flat space"),
@@ -183,7 +182,6 @@ SERE = (
     hidden("<method>_<task>", "the same of one task", "neither"),
 )
 """Of ``evaluate_resonance``."""
-=======
 ROUTING = (
     Measure(
         "routing_gain",
@@ -227,4 +225,3 @@ VALENCE = (
     Measure("<axis>_mae", "mean distance from the ratings", "lower"),
 )
 """Of ``agreement``: ``<axis>`` is valence, arousal or intensity."""
->>>>>>> review

@@ -15,12 +15,9 @@ from sedtalker.training.evaluation.emotion_measures import (
     CROSS_CORPUS,
     DIARIZER,
     ENROLMENT,
-<<<<<<< HEAD
     NOVA_ARC,
-    SERE,
-=======
     ROUTING,
->>>>>>> review
+    SERE,
     SPEED,
     STREAMING,
     TRANSFER,
@@ -129,13 +126,10 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "cross-corpus": CROSS_CORPUS,
     "transfer": TRANSFER,
     "adaptation": ADAPTATION,
-<<<<<<< HEAD
     "nova-arc": NOVA_ARC,
     "sere": SERE,
-=======
     "routing": ROUTING,
     "valence": VALENCE,
->>>>>>> review
     "vertex-decoder": VERTEX_DECODER,
     "registration": REGISTRATION,
 }
