@@ -43,6 +43,12 @@ def test_more_than_a_thousandth_at_full_scale_is_clipped(level: float) -> None:
     assert from_samples(samples, 16_000).notes == ("0.2 % of the samples are clipped: expect a weaker result",)
 
 
+def test_the_share_of_clipped_samples_is_said() -> None:
+    samples = 0.5 * VOICE
+    samples[:8000] = 1.0
+    assert from_samples(samples, 16_000).notes == ("50.0 % of the samples are clipped: expect a weaker result",)
+
+
 @pytest.mark.parametrize(("level", "count"), [(1.0, 16), (-1.0, 16), (0.998, 4000), (-0.998, 4000)])
 def test_few_samples_at_full_scale_or_many_just_below_are_not_clipped(level: float, count: int) -> None:
     samples = 0.5 * VOICE
