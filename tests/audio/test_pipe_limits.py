@@ -109,10 +109,10 @@ def test_an_extended_header_names_its_format_behind(tag: int, works: bool) -> No
             piped(data)
 
 
-@pytest.mark.parametrize(("kept", "works"), [(10, True), (9, False), (8, False)])
+@pytest.mark.parametrize(("kept", "works"), [(10, True), (8, False)])
 def test_an_extended_header_may_end_behind_its_format(kept: int, works: bool) -> None:
     data = header(0xFFFE, extra=struct.pack("<HHIH", 22, 16, 0, 1)[:kept])
-    data += b"\0" * (kept % 2) + sound(VALUES.tobytes())
+    data += sound(VALUES.tobytes())
     if works:
         assert len(piped(data)) == len(VALUES)
     else:
