@@ -65,8 +65,8 @@ def speech_activity(
     regions, count = ndimage.label(candidate)
     certain = np.zeros(count + 1, dtype=bool)
     certain[np.unique(regions[level > high])] = True
-    total = np.maximum(np.bincount(regions, minlength=count + 1), 1)
-    voiced = np.bincount(regions, weights=np.asarray(voicing) > 0.5, minlength=count + 1) / total
+    total = np.maximum(np.bincount(regions), 1)
+    voiced = np.bincount(regions, weights=np.asarray(voicing) > 0.5) / total
     speech = (certain & (voiced >= rule.voiced))[regions]
     speech = _drop_short_runs(speech, False, rule.shortest_silence * rate)
     speech = _drop_short_runs(speech, True, rule.shortest_speech * rate)
@@ -105,7 +105,7 @@ def _drop_short_runs(mask: Mask, value: bool, shortest: float) -> Mask:
     regions, count = ndimage.label(mask == value)
     if not count:
         return mask
-    lengths = np.bincount(regions, minlength=count + 1)
+    lengths = np.bincount(regions)
     flip = lengths < shortest
     flip[0] = False
     if not value:

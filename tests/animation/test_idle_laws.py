@@ -1,5 +1,7 @@
 """Blinks, gaze and head motion by hand: with generators that draw nothing, or the mean of many draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -127,6 +129,14 @@ def test_a_still_head_takes_the_posture_of_the_emotion(label: str, pose: tuple[f
     stream = idle.HeadStream(0, 30.0)
     stream.rng, stream.noise = Still(), np.zeros_like(stream.noise)
     np.testing.assert_allclose(np.degrees(stream.next(200, 0.0, label, 0.5))[-1], 0.5 * np.array(pose), atol=1e-3)
+
+
+def test_an_emotion_of_no_known_posture_turns_no_head() -> None:
+    shown = replace(track("happy", 1.0, 60, 30.0), labels=tuple("abcdefg"))
+    assert not idle.head_rotation(np.arange(60) / 30, 30.0, Still(), np.zeros(60), shown).any()
+    stream = idle.HeadStream(0, 30.0)
+    stream.rng, stream.noise = Still(), np.zeros_like(stream.noise)
+    assert not stream.next(60, 0.0, "unknown", 1.0).any()
 
 
 def test_a_new_posture_is_taken_within_a_second_and_half_of_it_in_a_quarter() -> None:

@@ -42,7 +42,8 @@ def test_styles_by_name_and_value():
 
 
 def test_each_style_departs_the_way_it_is_called():
-    signs = {name: tuple(int(np.sign(value)) for value in astuple(style)) for name, style in STYLES.items()}
+    styles = {name: astuple(parse_style(name)) for name in STYLES}
+    signs = {name: tuple(int(np.sign(value)) for value in style) for name, style in styles.items()}
     assert signs == {  # articulation, rounding, dynamics, crispness
         "natural": (0, 0, 0, 0),
         "clear": (1, 0, 0, 1),
@@ -51,7 +52,7 @@ def test_each_style_departs_the_way_it_is_called():
         "lively": (1, 0, 1, 1),
         "even": (-1, 0, -1, 0),
     }
-    assert all(abs(value) <= 1.0 for style in STYLES.values() for value in astuple(style)), "as a file of one may say"
+    assert all(abs(value) <= 1.0 for style in styles.values() for value in style), "as a file of one may say"
 
 
 @pytest.mark.parametrize("text", ["loud", "articulation=x", "articulation=2", "volume=1", "dynamics=nan", "no.json"])

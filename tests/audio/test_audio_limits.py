@@ -21,6 +21,13 @@ def test_sound_far_beyond_full_scale_is_divided_by_its_peak() -> None:
     assert "peaks at 300 times full scale" in audio.notes[0]
 
 
+def test_just_beyond_twice_full_scale_it_is_the_scale_that_is_off() -> None:
+    voice = VOICE / np.abs(VOICE).max()
+    audio = from_samples(np.float32(2.01) * voice, 16_000)
+    np.testing.assert_allclose(audio.samples, voice, atol=1e-6)
+    assert "peaks at 2.01 times full scale" in audio.notes[0]
+
+
 @pytest.mark.parametrize("peak", [1.01, 1.5, 2.0])
 def test_overshoot_is_clipped_and_the_rest_left_as_it_is(peak: float) -> None:
     voice = VOICE / np.abs(VOICE).max() * np.float32(peak)
@@ -34,6 +41,12 @@ def test_more_than_a_thousandth_at_full_scale_is_clipped(level: float) -> None:
     samples = 0.5 * VOICE
     samples[:32] = level
     assert from_samples(samples, 16_000).notes == ("0.2 % of the samples are clipped: expect a weaker result",)
+
+
+def test_the_share_of_clipped_samples_is_said() -> None:
+    samples = 0.5 * VOICE
+    samples[:8000] = 1.0
+    assert from_samples(samples, 16_000).notes == ("50.0 % of the samples are clipped: expect a weaker result",)
 
 
 @pytest.mark.parametrize(("level", "count"), [(1.0, 16), (-1.0, 16), (0.998, 4000), (-0.998, 4000)])

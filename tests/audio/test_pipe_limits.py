@@ -109,6 +109,17 @@ def test_an_extended_header_names_its_format_behind(tag: int, works: bool) -> No
             piped(data)
 
 
+@pytest.mark.parametrize(("kept", "works"), [(10, True), (8, False)])
+def test_an_extended_header_may_end_behind_its_format(kept: int, works: bool) -> None:
+    data = header(0xFFFE, extra=struct.pack("<HHIH", 22, 16, 0, 1)[:kept])
+    data += sound(VALUES.tobytes())
+    if works:
+        assert len(piped(data)) == len(VALUES)
+    else:
+        with pytest.raises(InputError, match="of a kind that is not read"):
+            piped(data)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

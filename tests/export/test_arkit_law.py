@@ -15,6 +15,7 @@ from sedtalker.export import arkit
 from sedtalker.export.arkit import COLUMNS, eye_angles, motion_rms, read_arkit_csv, read_motion, solve_arkit, timecode
 from sedtalker.export.arkit import write_arkit_csv as write
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.shape_maps import read_shape_map
 from tests.support.cube import cube_face
 from tests.support.moving import moving_cube
 
@@ -135,6 +136,14 @@ def test_columns_may_come_in_any_order_and_case(tmp_path: Path) -> None:
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_file_with_arkits_names_needs_no_others(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", moving_cube(3, 60.0))
+    plain = read_arkit_csv(tmp_path / "a.csv")
+    np.testing.assert_array_equal(
+        read_arkit_csv(tmp_path / "a.csv", names=read_shape_map("vrm")).weights, plain.weights
+    )
 
 
 def test_rows_without_values_are_skipped_and_damaged_ones_named(tmp_path: Path) -> None:

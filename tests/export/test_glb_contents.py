@@ -179,6 +179,16 @@ def test_a_head_on_shoulders_is_a_joint(tmp_path: Path) -> None:
     assert weights[top, 1] == weights[bottom, 0] == 65535
 
 
+def test_a_head_turns_the_short_way_between_frames(tmp_path: Path) -> None:
+    """Past half a turn the usual quaternion changes sign; linear interpolation would then go the long way round."""
+    angles = np.array([3.0, 3.3, 3.6, 3.0])
+    file = written(tmp_path, cube_face(), np.zeros((4, 2)), 25.0, angles[:, None] * (0, 1, 0), targets="all")
+    (animation,) = file.json["animations"]
+    channel = next(c for c in animation["channels"] if c["target"]["path"] == "rotation")
+    turns = file.values(animation["samplers"][channel["sampler"]]["output"])
+    np.testing.assert_allclose(turns, [[0, np.sin(a / 2), 0, np.cos(a / 2)] for a in angles], atol=1e-6)
+
+
 def test_turns_must_fit_the_frames(tmp_path: Path) -> None:
     for turns in (np.zeros((3, 3)), np.zeros((2, 2))):
         with pytest.raises(ValueError, match="head rotations"):

@@ -202,3 +202,18 @@ def test_the_head_joint_turns_the_short_way_about_the_pivot(tmp_path: Path) -> N
     np.testing.assert_allclose(found, [[np.cos(a / 2), 0, np.sin(a / 2), 0] for a in (3.0, 3.3, 3.6)], atol=1e-6)
     skeleton = UsdSkel.Skeleton(stage.GetPrimAtPath("/Face/Skeleton"))
     assert list(skeleton.GetJointsAttr().Get()) == ["body", "body/head"]
+
+
+def test_corners_without_a_texture_coordinate_get_one_of_their_own(tmp_path: Path) -> None:
+    from pxr import UsdGeom
+
+    source = cube_face().mesh
+    assert source.uvs is not None
+    assert source.polygon_uvs is not None
+    corners = source.polygon_uvs.copy()
+    corners[[2, 7]] = -1
+    face = dataclasses.replace(cube_face(), mesh=dataclasses.replace(source, polygon_uvs=corners))
+    stage = opened(tmp_path / "a.usda", moving_cube(2, face=face))
+    st = UsdGeom.PrimvarsAPI(stage.GetPrimAtPath("/Face/Mesh")).GetPrimvar("st")
+    np.testing.assert_array_equal(st.GetIndices(), np.where(corners < 0, len(source.uvs), corners))
+    np.testing.assert_allclose(st.Get(), [*source.uvs, (0, 0)], atol=1e-6)
