@@ -8,7 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from sedtalker.batch.tracks import own_name, track_files
-from sedtalker.emotion.agreement import (
+from sedtalker.emotion.formats.files import read_track
+from sedtalker.emotion.taxonomy import project
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.reading import read_text
+from sedtalker.review.agreement import (
     AXES,
     Agreement,
     Rating,
@@ -17,11 +22,6 @@ from sedtalker.emotion.agreement import (
     read_ratings,
     segment_means,
 )
-from sedtalker.emotion.formats.files import read_track
-from sedtalker.emotion.taxonomy import project
-from sedtalker.emotion.track import EmotionTrack
-from sedtalker.errors import InputError
-from sedtalker.reading import read_text
 
 Coordinates = Mapping[str, tuple[float, float]]
 """Of the circumplex, see ``sedtalker.emotion.taxonomy``."""

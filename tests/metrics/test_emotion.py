@@ -127,3 +127,11 @@ def test_recall_of_a_class_that_does_not_occur_is_not_a_number():
     assert found[[0, 2]].tolist() == [0.5, 1.0]
     assert np.isnan(found[1])
     assert m.macro_f1(np.array([0, 0]), np.array([1, 1]), 2) == 0.0
+
+
+def test_selective_risk_and_its_area():
+    doubt, wrong = np.array([0.3, 0.1, 0.4, 0.2]), np.array([1.0, 0.0, 1.0, 0.0])
+    np.testing.assert_allclose(m.selective_risk(doubt, wrong), [0, 0, 1 / 3, 1 / 2])
+    assert m.aurc(doubt, wrong) == pytest.approx((1 / 3 + 1 / 2) / 4)
+    assert m.aurc(np.zeros(4), wrong) == pytest.approx(0.5)  # no order: the error rate
+    assert m.aurc(-doubt, wrong) > 0.5

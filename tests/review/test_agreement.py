@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from sedtalker.batch.valence import evaluate_valence
-from sedtalker.emotion.agreement import Rating, agreement, ratings_of, read_ratings, segment_means
 from sedtalker.emotion.formats import densify
 from sedtalker.emotion.formats.files import write_track
 from sedtalker.emotion.taxonomy import DIETRICH, project
 from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
+from sedtalker.review.agreement import Rating, agreement, ratings_of, read_ratings, segment_means
 
 LABELS = ("happy", "sad", "angry", "neutral", "happy", "fear", "surprise", "disgust", "happy", "sad")
 
