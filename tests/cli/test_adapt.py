@@ -54,6 +54,7 @@ def test_a_table_with_labels(clips: Path) -> None:
     assert 0 <= found["recall_after"] <= 1
     assert found["pieces"] == 6
     assert found["folder"] == "mine"
+    assert found["method"] == "norm"
 
 
 @pytest.mark.parametrize(

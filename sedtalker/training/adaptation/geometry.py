@@ -128,4 +128,4 @@ def _inside(points: Tensor) -> Tensor:
 
 def _squared_distances(first: Tensor, second: Tensor) -> Tensor:
     """Squared Euclidean distances (N, K)."""
-    return (first[:, None] - second[None]).square().sum(-1)
+    return torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist").square()

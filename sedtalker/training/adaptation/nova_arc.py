@@ -51,7 +51,7 @@ class NovaArcSettings:
     geometry: str = "ball"
     width: int = 64
     codes: int = 64
-    rounds: int = 12
+    rounds: int = 8
     batch: int = 32
     rate: float = 2e-3
     transport_cost: float = 0.1
