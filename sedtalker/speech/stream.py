@@ -115,8 +115,8 @@ class BandHistory:
     """Sums of log-mels by the level of their frames, so that the mean over all frames above any level is at hand.
 
     How a log-mel moves with the gain depends on its distance from the floor: sums are kept for a grid of gains, and
-    interpolated between four of them. Sums are in single precision, as memory grows with the levels that were
-    heard: there are so many that few frames are in each sum.
+    interpolated between four of them. Sums are in single precision, as memory grows with the number of different
+    levels: there are so many that few frames are in each sum.
     """
 
     LEVEL_WIDTH = 0.01
