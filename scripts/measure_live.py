@@ -90,15 +90,15 @@ def soak(animator: Animator, emotion: str | None, samples: NDArray[np.float32], 
     """Seconds of speech as fast as they are decoded: CPU time for 80 ms of sound, and growth of memory."""
     stream = fresh(animator, emotion)
     step = round(stream.settings.hop * SAMPLE_RATE)
-    took, lips, warm = [], [], 0.0
-    hops = round(seconds * SAMPLE_RATE) // step
+    hops, warm = round(seconds * SAMPLE_RATE) // step, 0.0
+    took, lips = np.zeros(hops), np.zeros(hops)
     for k in range(hops):
         piece = np.take(samples, np.arange(k * step, (k + 1) * step), mode="wrap")
         began = ready = time.process_time()
         for _ in stream.push(piece):
             ready = time.process_time()
-        took.append(1000.0 * (time.process_time() - began))
-        lips.append(1000.0 * (ready - began))
+        took[k] = 1000.0 * (time.process_time() - began)
+        lips[k] = 1000.0 * (ready - began)
         if (k + 1) * step <= min(WARM_SECONDS, 0.3 * seconds) * SAMPLE_RATE:
             warm = resident()
     return {

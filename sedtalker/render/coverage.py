@@ -21,12 +21,14 @@ from sedtalker.mesh.rasteriser import kernel, part_of_kernel
 
 LANES = 8
 """Samples that are tested at once."""
-TILE = 8
-"""Side of the tiles that know the farthest depth in them, pixels."""
+TILE = 4
+"""Rows, and where ``LANES`` samples are not wider columns too, of the tiles that know the farthest depth in them."""
 SAMPLES = np.array([[0.375, 0.125], [0.875, 0.375], [0.125, 0.625], [0.625, 0.875]], dtype=np.float32)
 """Where a pixel is sampled: a rotated grid, no two in one row or column, smooths nearly upright edges too."""
 CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
 """Of a pixel that is sampled once."""
+_LOOKED_AT = 2048
+"""Greatest side of the picture in which triangles that are seen are looked for, if the picture itself is smaller."""
 _OVERLAP = 1e-6
 """Of a pixel: neighbours may both claim a sample on their edge, so that none is missed."""
 
@@ -49,6 +51,7 @@ class Buffers:
         peaks: the farthest depth of each tile.
         lanes: (LANES, 2) of ``lanes``.
         pixels: in ``LANES`` samples.
+        tile: columns of a tile.
     """
 
     def __init__(self, width: int, height: int, samples: Floats) -> None:
@@ -58,7 +61,8 @@ class Buffers:
         self.ids: Ints = np.zeros((height, blocks * LANES), dtype=np.int32)
         self.depth: Floats = np.full(self.ids.shape, np.inf, dtype=np.float32)
         self.extent: Ints = np.zeros((height, 2), dtype=np.int32)
-        self.peaks: Floats = np.empty((-(-height // TILE), -(-blocks * self.pixels // TILE)), dtype=np.float32)
+        self.tile = max(TILE, self.pixels)
+        self.peaks: Floats = np.empty((-(-height // TILE), -(-blocks * self.pixels // self.tile)), dtype=np.float32)
 
     def draw(
         self,
@@ -82,17 +86,24 @@ class Buffers:
             bottom: one past the last.
         """
         clear(self.depth, self.extent, self.pixels, top, bottom)
-        arguments = (self.ids, self.depth, self.extent, self.lanes, self.pixels, self.peaks)
+        arguments = (self.ids, self.depth, self.extent, self.lanes, self.pixels, self.tile, self.peaks)
         cover(screen, triangles, one_sided, first, *arguments, False, top, bottom)
-        find_peaks(self.depth, self.extent, self.pixels, self.peaks, top, bottom)
+        find_peaks(self.depth, self.extent, self.pixels, self.tile, self.peaks, top, bottom)
         cover(screen, triangles, one_sided, others, *arguments, True, top, bottom)
 
     def order(self, screen: NDArray[np.float64], triangles: Ints, one_sided: Mask, whole: Mask) -> tuple[Ints, Ints]:
-        """Of the triangles ``whole`` (T,) those that are seen, and the others."""
+        """Of the triangles ``whole`` (T,) those that are seen, and the others.
+
+        They are looked for in a larger picture: what is too small for the samples here and now may be seen a little
+        later, and what lies far behind would show through the hole where it was left out.
+        """
         every = np.flatnonzero(whole).astype(np.int32)
-        self.draw(screen, triangles, one_sided, every, every[:0], 0, len(self.ids))
+        height, width = len(self.ids), self.ids.shape[1] // LANES * self.pixels
+        times = max(1, _LOOKED_AT // max(height, width))
+        large = Buffers(times * width, times * height, SAMPLES)
+        large.draw(screen * (times, times, 1, 1), triangles, one_sided, every, every[:0], 0, times * height)
         seen = np.zeros(len(triangles), dtype=bool)
-        seen[self.ids[self.depth < np.inf]] = True
+        seen[large.ids[large.depth < np.inf]] = True
         return every[seen[every]], every[~seen[every]]
 
 
@@ -105,14 +116,15 @@ def _spread(builder: Any, value: Any) -> Any:
 
 @intrinsic
 def _nearest(
-    _typing: Any, ids: Any, depth: Any, place: Any, plane: Any, v: Any, w: Any, u: Any, z: Any, triangle: Any
+    _typing: Any, ids: Any, depth: Any, place: Any, plane: Any, v: Any, w: Any, u: Any, z: Any, triangle: Any, full: Any
 ) -> Any:
     """Put ``triangle`` and its depth into ``LANES`` samples at ``place`` where it covers them and is the nearest.
 
-    ``plane`` (4, LANES) is what each lane adds to the weights v, w and u of the corners and to the depth z. Written in
-    the compiler's own words: from a loop it makes eight times the instructions, as it must expect arrays that overlap.
+    ``plane`` (4, LANES) is what each lane adds to the weights v, w and u of the corners and to the depth z. ``full``
+    says that a sample is nearly always covered: then storing is faster than asking. Written in the compiler's own
+    words: from a loop it makes eight times the instructions, as it must expect arrays that overlap.
     """
-    signature = types.none(ids, depth, types.intp, plane, *[types.float32] * 4, types.int32)
+    signature = types.none(ids, depth, types.intp, plane, *[types.float32] * 4, types.int32, types.boolean)
     floats, ints = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.IntType(32), LANES)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -137,7 +149,7 @@ def _nearest(
         for weight in (v, w, u):
             hit = builder.and_(hit, builder.fcmp_ordered(">=", weight, ir.Constant(floats, [0.0] * LANES)))
         bits = builder.bitcast(hit, ir.IntType(LANES))
-        with builder.if_then(builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))):
+        with builder.if_then(builder.or_(arguments[9], builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0)))):
             store(builder.select(hit, near, before), depths)
             store(builder.select(hit, _spread(builder, arguments[8]), load(triangles)), triangles)
         return context.get_dummy_value()
@@ -166,6 +178,7 @@ def cover(
     extent: Ints,
     places: Floats,
     pixels: int,
+    tile: int,
     peaks: Floats,
     skip_hidden: bool,
     first_row: int,
@@ -183,12 +196,13 @@ def cover(
         extent: (H, 2) grown to hold what is drawn.
         places: (LANES, 2) of ``lanes``.
         pixels: in ``LANES`` samples.
+        tile: columns of a tile.
         peaks: the farthest depth of each tile.
         skip_hidden: leave out what lies behind all of its tiles.
         first_row: first row to fill.
         last_row: one past the last.
     """
-    blocks, per_tile = ids.shape[1] // LANES, TILE // pixels
+    blocks, per_tile = ids.shape[1] // LANES, tile // pixels
     plane = np.empty((4, LANES), dtype=np.float32)
     rightmost_sample, leftmost_sample = places[:, 0].max(), places[:, 0].min()
     lowest_sample, highest_sample = places[:, 1].max(), places[:, 1].min()
@@ -260,7 +274,7 @@ def cover(
                 place = row * ids.shape[1] + (left + block) * LANES
                 _nearest(  # type: ignore[call-arg]
                     *(ids, depth, place, plane, np.float32(v + step * bdx), np.float32(w + step * cdx)),
-                    *(np.float32(u + step * adx), np.float32(z + step * zdx), t),
+                    *(np.float32(u + step * adx), np.float32(z + step * zdx), t, pixels == LANES),
                 )
 
 
@@ -275,9 +289,11 @@ def clear(depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: in
 
 
 @kernel
-def find_peaks(depth: Floats, extent: Ints, pixels: int, peaks: Floats, first_row: int, last_row: int) -> None:
+def find_peaks(
+    depth: Floats, extent: Ints, pixels: int, tile: int, peaks: Floats, first_row: int, last_row: int
+) -> None:
     """The farthest depth in each tile of rows [first_row, last_row), into ``peaks``."""
-    wide = TILE * LANES // pixels
+    wide = tile * LANES // pixels
     for i in range(first_row // TILE, -(-last_row // TILE)):
         top, bottom = i * TILE, min(i * TILE + TILE, last_row)
         left, right = extent[top, 0], extent[top, 1]
@@ -285,7 +301,7 @@ def find_peaks(depth: Floats, extent: Ints, pixels: int, peaks: Floats, first_ro
             left, right = max(left, extent[row, 0]), min(right, extent[row, 1])
         for j in range(peaks.shape[1]):
             peaks[i, j] = np.inf
-            if j * TILE < left or (j + 1) * TILE > right:
+            if j * tile < left or (j + 1) * tile > right:
                 continue
             farthest = np.float32(-np.inf)
             for row in range(top, bottom):

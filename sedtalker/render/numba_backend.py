@@ -23,6 +23,7 @@ from sedtalker.render.shading import (
     backdrop,
     compiled_normals,
     encode_table,
+    in_camera,
     light_table,
     material_table,
     pack,
@@ -93,7 +94,7 @@ class NumbaRenderer:
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         self._canvases: SimpleQueue[_Canvas] = SimpleQueue()
         self._canvases.put(_Canvas(width, height))
-        _, screen, seen = self._project(mesh.vertices[self._sources])
+        _, screen, seen = self._project(mesh.vertices)
         canvas = self._canvases.get()
         whole = ~self._textures.cut
         self._no_side = np.zeros(len(whole), dtype=bool)
@@ -103,10 +104,8 @@ class NumbaRenderer:
         self._canvases.put(canvas)
 
     def _project(self, vertices: Floats) -> tuple[Floats, Matrix, Matrix]:
-        """Vertices in camera space, in the picture and in the shadow map."""
-        with np.errstate(invalid="ignore"):  # broken vertices are left out later
-            in_camera = np.asarray(vertices, dtype=np.float64) @ self._view[:3, :3].T + self._view[:3, 3]
-        points: Floats = np.ascontiguousarray(in_camera, dtype=np.float32)
+        """Vertices (V, 3), split where they must be, in camera space, in the picture and in the shadow map."""
+        points = in_camera(np.ascontiguousarray(vertices, dtype=np.float32), self._sources, self._view)
         screen = to_screen(points, self._projection, *self._size)
         return points, screen, to_screen(points, self._shadow_matrix, SHADOW_SIZE, SHADOW_SIZE)
 
@@ -152,7 +151,7 @@ class NumbaRenderer:
         if vertices.shape != (self._vertex_count, 3):
             raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
         height = self._size[1]
-        points, screen, seen = self._project(vertices[self._sources])
+        points, screen, seen = self._project(vertices)
         light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours)[self._sources])
         parts = self._own_parts if colours is None else self._parts
         normals = compiled_normals(points, self._triangles, self._weld)

@@ -101,6 +101,18 @@ def eye_colour(x: np.float32, y: np.float32, z: np.float32, channel: int) -> np.
 
 
 @kernel
+def in_camera(vertices: Floats, sources: Ints, view: NDArray[np.float64]) -> Floats:
+    """(W, 3) the vertices ``sources`` (W,) of (V, 3) seen from the camera, whose matrix ``view`` (4, 4) is."""
+    points = np.empty((len(sources), 3), dtype=np.float32)
+    for i in range(len(sources)):
+        source = sources[i]
+        x, y, z = vertices[source, 0], vertices[source, 1], vertices[source, 2]
+        for k in range(3):
+            points[i, k] = view[k, 0] * x + view[k, 1] * y + view[k, 2] * z + view[k, 3]
+    return points
+
+
+@kernel
 def compiled_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
     """``sedtalker.mesh.mesh.welded_normals`` for every picture of a video: in a tenth of the time."""
     total = np.zeros((len(vertices), 3), dtype=np.float32)

@@ -56,7 +56,7 @@ class LevelHistogram:
 
     def __init__(self) -> None:
         bins = round((HIGHEST - LOWEST) / self.WIDTH / self.BLOCK) * self.BLOCK
-        self.counts = np.zeros(bins, np.int64)
+        self.counts = np.zeros(bins, np.int32)
         self.blocks = np.zeros(bins // self.BLOCK, np.int64)
 
     def __len__(self) -> int:
@@ -115,7 +115,8 @@ class BandHistory:
     """Sums of log-mels by the level of their frames, so that the mean over all frames above any level is at hand.
 
     How a log-mel moves with the gain depends on its distance from the floor: sums are kept for a grid of gains, and
-    interpolated between four of them.
+    interpolated between four of them. Sums are in single precision, as memory grows with the number of different
+    levels: there are so many that few frames are in each sum.
     """
 
     LEVEL_WIDTH = 0.01
@@ -127,7 +128,7 @@ class BandHistory:
         bins = round((HIGHEST - LOWEST) / self.LEVEL_WIDTH)
         self.floor = floor
         self.counts = np.zeros(bins)
-        self.sums = np.zeros((bins, len(self.grid), bands))
+        self.sums = np.zeros((bins, len(self.grid), bands), np.float32)
         self.low, self.high = bins, 0
 
     def add(self, power: NDArray[np.floating], level: NDArray[np.floating]) -> None:
@@ -135,7 +136,7 @@ class BandHistory:
         index = ((level - LOWEST) / self.LEVEL_WIDTH).astype(np.int64).clip(0, len(self.counts) - 1)
         np.add.at(self.counts, index, 1.0)
         mel = np.log(np.exp(self.grid)[:, None] * np.asarray(power, np.float64)[:, None] + self.floor)
-        np.add.at(self.sums, index, mel)
+        np.add.at(self.sums, index, mel.astype(np.float32))
         self.low, self.high = min(self.low, int(index.min())), max(self.high, int(index.max()) + 1)
 
     def above(self, level: float, gain: float) -> tuple[float, NDArray[np.float64]]:
@@ -145,7 +146,7 @@ class BandHistory:
         at = (2 * np.log(gain) - self.grid[0]) / self.GAIN_STEP
         first = int(at) - 1
         counts, sums = self.counts[: self.high], self.sums[: self.high, first : first + 4]
-        count, total = counts[whole:].sum(), sums[whole:].sum(0)
+        count, total = counts[whole:].sum(), sums[whole:].sum(0, dtype=np.float64)
         if whole > position:
             count, total = count + (whole - position) * counts[whole - 1], total + (whole - position) * sums[whole - 1]
         return float(count), _cubic(at - first) @ total

@@ -108,6 +108,19 @@ def test_mean_spectrum_above_a_level_under_any_gain(seed, gain, level):
     assert np.allclose(total, np.log(gain**2 * power[above] + 1e-6).sum(0), atol=0.01 * max(1, above.sum()))
 
 
+def test_mean_spectrum_of_many_frames_of_one_level():
+    """Sums are in single precision: the means are near enough for hours of one and the same silence."""
+    rng = np.random.default_rng(7)
+    history, total = BandHistory(2, 1e-6, 1e3), np.zeros(2)
+    for _ in range(40):
+        power = np.exp(rng.uniform(-3, 1, (1000, 2)))
+        history.add(power, np.full(1000, -5.0))
+        total += np.log(4.0 * power + 1e-6).sum(0)
+    count, found = history.above(-6.0, 2.0)
+    assert count == 40_000
+    assert np.allclose(found / count, total / count, atol=5e-3)
+
+
 def test_levels_without_gain_and_back():
     power = np.array([1e-8, 1e-3, 2.0])
     level = np.log(9.0 * power + 1e-5)
