@@ -126,7 +126,10 @@ MaxSecondsOption = Annotated[float, typer.Option(min=1.0, help="Refuse longer au
 
 # --- Presets.
 
-NOT_SAVED = {"preset", "save_preset", "project", "audio", "output", "force", "quiet", "progress", "as_json"}
+NOT_SAVED = {
+    *("preset", "save_preset", "project", "audio", "output", "force", "quiet", "progress", "as_json"),
+    *("transcript", "words", "visemes"),
+}
 """Options that say what is done now, not how a face looks."""
 
 
