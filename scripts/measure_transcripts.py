@@ -50,8 +50,8 @@ ROWS = {
     "closure_rate_happy": "the same, happy at full intensity",
     "false_closure_rate": "vowels in which they meet, too",
     "contact_rate": "lower lip at the teeth in f, v",
-    "lip_r": "lip height",
-    "lip_width_r": "lip width",
+    "lip_r": "lip height, synchronised clips",
+    "lip_width_r": "lip width, synchronised clips",
     "unseen_closure": "other speakers: lips that meet in p, b, m",
     "unseen_false": "other speakers: open vowels in which they meet",
 }

@@ -126,7 +126,10 @@ MaxSecondsOption = Annotated[float, typer.Option(min=1.0, help="Refuse longer au
 
 # --- Presets.
 
-NOT_SAVED = {"preset", "save_preset", "project", "audio", "output", "force", "quiet", "progress", "as_json"}
+NOT_SAVED = {
+    *("preset", "save_preset", "project", "audio", "output", "force", "quiet", "progress", "as_json"),
+    *("transcript", "words", "visemes"),
+}
 """Options that say what is done now, not how a face looks."""
 
 
@@ -194,13 +197,14 @@ def given_words(transcript: str | None, words: Path | None, language: str) -> li
     Raises:
         InputError: both options, or what ``sedtalker.phonetics.transcript.spoken_words`` raises.
     """
-    if transcript is None and words is None:
-        return None
     if transcript is not None and words is not None:
         raise InputError("give one of --transcript and --words")
+    given = words if transcript is None else transcript
+    if given is None:
+        return None
     from sedtalker.phonetics.transcript import spoken_words
 
-    return spoken_words(words if transcript is None else transcript, language)
+    return spoken_words(given, language)
 
 
 # --- Files that options name; networks and faces are opened by ``sedtalker.batch.opening``.

@@ -52,9 +52,10 @@ def phone_posteriors(encoder: Encoder, features: SpeechFeatures, sound: Audio) -
         features: of the recording.
         sound: the recording.
     """
-    own, hidden = encoder, features.hidden
-    if isinstance(own, EncoderPair):
-        own, hidden = own.first, hidden[:, : own.first.channels]
+    own: Encoder = encoder
+    hidden: NDArray[np.float32] = features.hidden
+    if isinstance(encoder, EncoderPair):
+        own, hidden = encoder.first, hidden[:, : encoder.first.channels]
     if not (isinstance(own, MelEncoder) and isinstance(own.network, SpeechEncoder)):
         own = open_encoder()
         hidden = own(sound).hidden[: len(features)]
