@@ -108,6 +108,7 @@ class Decoding:
             duration=self.sound.duration,
             fps=settings.fps,
             seed=settings.seed,
+            recording=self.sound.sha256,
             idle=settings.idle,
             gains=gains,
         )

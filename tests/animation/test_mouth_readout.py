@@ -24,7 +24,7 @@ from sedtalker.speech.encoder import EncoderPair, open_encoder
 
 transformers = pytest.importorskip("transformers")
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
-STILL = IdleMotion(blinks=False, gaze=False, head=False)
+STILL = IdleMotion(blinks=False, gaze=False, head=False, liveliness=0.0)
 
 
 def small(**options: object) -> MouthReadout:

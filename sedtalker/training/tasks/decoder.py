@@ -41,8 +41,8 @@ from sedtalker.training.motion.expressive_motion import (
     random_emotion,
 )
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
-from sedtalker.training.motion.phone_motion import speak_phones, train_phone_motion
 from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
+from sedtalker.training.motion.taught_motion import speak_others
 from sedtalker.training.published.decoder_forms import DecoderFormConfig, build_form
 from sedtalker.training.task import Batch, PreparedTask
 
@@ -90,11 +90,8 @@ class DecoderTask(PreparedTask):
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])
         self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.context, hook)
-        self.tracked = t = self.crops.tracked
-        network = train_phone_motion(
-            [(t.spans[n], t.spoken[n]) for n, clip in t.clips.items() if clip.split == "train"]
-        )
-        self.crops.read.speak(lambda spans, frames: speak_phones(network, spans, frames, self.lip_measure))
+        self.tracked = self.crops.tracked
+        speak_others(self.crops, data, self.cache, hook)
         self.criterion = DecoderLoss(self.face, self._target_sample(), self.lip_measure.gain, self.lip_measure.width)
 
     def _target_sample(self) -> NDArray[np.float32]:

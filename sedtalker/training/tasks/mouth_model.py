@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,7 +20,6 @@ from sedtalker.animation.decoder import CorrectedDecoder, CorrectedDecoderConfig
 from sedtalker.animation.mouth_model import MOUTH_SHAPES, load_mouth_model, mouth_indices, side_matrix
 from sedtalker.checkpoint import CheckpointConfig, read_checkpoint, read_config, write_checkpoint
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.progress import Hook
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
@@ -30,7 +30,8 @@ from sedtalker.training.evaluation.lips import UNSEEN_CLIPS, frame_times, valida
 from sedtalker.training.motion.alignment import IGNORED, phone_frames
 from sedtalker.training.motion.crops import CropConfig, SpeechCrop, TalkingCrops
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
-from sedtalker.training.motion.spoken_motion import TONGUE, SpokenMotion, measure_lips
+from sedtalker.training.motion.spoken_motion import measure_lips, talking
+from sedtalker.training.motion.taught_motion import speak_others
 from sedtalker.training.task import Batch, PreparedTask
 
 TRAINED_ON = [
@@ -48,7 +49,9 @@ class MouthModelTaskConfig(CropConfig):
     tracked_crops: int = 18
     """Crops of the tracked talker."""
     read_crops: int = 14
-    """Read speech, of which only the phones are known."""
+    """Read speech of many speakers."""
+    read_motion: float = Field(0.0, ge=0.0, le=1.0)
+    """How much its motion counts (see ``taught_motion``); 0: only its phones do."""
     pause_crops: int = 0
     """Noise; nobody speaks."""
     other_voices: float = 0.5
@@ -111,6 +114,8 @@ class MouthModelTask(PreparedTask):
         face = load_face()
         lip_measure = measure_lips(face)
         self.crops = TalkingCrops(self.config, self.data, self.cache, face, lip_measure, 0, hook)
+        if self.config.read_motion:
+            speak_others(self.crops, self.data, self.cache, hook)
         tracked = self.crops.tracked
         trained_on = [talking(tracked.spoken[n]) for n, clip in tracked.clips.items() if clip.split == "train"]
         self.targets = np.concatenate(trained_on)
@@ -125,7 +130,7 @@ class MouthModelTask(PreparedTask):
         """Crops: ``mel`` at 50 frames a second, ``target`` coefficients, ``phones``, and how much each counts."""
         c, draw = self.config, self.crops
         crops = [self._example(draw.tracked_crop(rng), 1.0) for _ in range(c.tracked_crops)]
-        crops += [self._example(draw.read_crop(rng), 0.0) for _ in range(c.read_crops)]
+        crops += [self._example(draw.read_crop(rng), c.read_motion) for _ in range(c.read_crops)]
         crops += [self._example(draw.pause_crop(rng), 1.0) for _ in range(c.pause_crops)]
         return {k: torch.from_numpy(np.stack([crop[k] for crop in crops]).astype(np.float32)) for k in crops[0]}
 
@@ -180,13 +185,6 @@ class MouthModelTask(PreparedTask):
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
         write_checkpoint(folder, config, model.finished(), mouth_model_card(metrics))
-
-
-def talking(spoken: SpokenMotion) -> NDArray[np.float32]:
-    """(T, 52) what a mouth model has to predict."""
-    mouth = spoken.coefficients.copy()
-    mouth[:, INDEX["tongueOut"]] = TONGUE * spoken.tongue
-    return mouth
 
 
 # --- A decoder and the mouth model that corrects it, in one checkpoint folder.
