@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, ReadoutDecoder
-from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig
 from sedtalker.audio import Audio, resample_frames
-from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored, weights_sha256
 from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides, speech_only
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
@@ -71,11 +70,11 @@ class TeacherLayers:
 def open_teacher(data: Path, cache: Path, source: str | None = None) -> TeacherLayers:
     """The teacher, ready to read recordings; ``source`` as in ``open_whisper``."""
     folder = builtin_checkpoint("decoder_whisper_base")
-    decoder = load_decoder(folder)
-    assert isinstance(decoder, ReadoutDecoder)
+    _, config, state = read_checkpoint(folder, "readout_decoder", MouthReadoutConfig)
+    readout = restored(lambda: MouthReadout(config), state, folder)
     encoder = open_whisper(data, source, READ_LAYERS)
     name = encoder.sha256()[:8] + weights_sha256(folder)[:8]
-    return TeacherLayers(decoder.readout, SpeechCache(cache, name, partial(_projected, encoder, decoder.readout)))
+    return TeacherLayers(readout, SpeechCache(cache, name, partial(_projected, encoder, readout)))
 
 
 @torch.no_grad()

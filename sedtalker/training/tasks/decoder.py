@@ -121,7 +121,9 @@ class DecoderTask(PreparedTask):
         """A freshly initialised decoder that knows which shapes ever move."""
         targets = self._target_sample()
         shapes = tuple(name for name, top in zip(ARKIT_52, targets.max(0), strict=True) if top > 0.02)
-        self.model_config = self.config.model.model_copy(update={"shapes": shapes, "hidden": self.encoder.config.channels})
+        self.model_config = self.config.model.model_copy(
+            update={"shapes": shapes, "hidden": self.encoder.config.channels}
+        )
         if self.config.start:
             return self._go_on(Path(self.config.start))
         decoder = build_form(self.model_config)
