@@ -52,6 +52,8 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("lip_r", "inner-lip height, mean correlation per sentence, same talker, speech frames"),
         Measure("width_r", "inner-lip width, the same sentences"),
         Measure("unseen_r", "jaw opening of an unseen Mandarin talker (FACEGOOD, not trained on)"),
+        Measure("taught_r", "inner-lip height of unseen speakers against what the teacher's layers tell of it"),
+        Measure("taught_width_r", "inner-lip width, likewise"),
         Measure("phones", "phone frame accuracy, unseen speakers (speechocean762, validation)"),
         Measure("phones_tracked", "phone frame accuracy, GRID validation sentences"),
         SCORE,

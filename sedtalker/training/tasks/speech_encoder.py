@@ -334,6 +334,7 @@ class SpeechEncoderTask(PreparedTask):
                 "LJ Speech (public domain)",
                 "LibriSpeech (CC BY 4.0)",
                 "EmoGator (Apache-2.0)",
+                *(["distilled from Whisper-base (MIT)"] if self.teacher else []),
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
             encoder_sha256=None,
