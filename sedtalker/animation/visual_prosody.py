@@ -111,7 +111,7 @@ def _phrases(speech: NDArray[np.bool_], times: Seconds, half: float) -> Seconds:
 
 
 def _standing_out(curve: NDArray[np.floating], counted: NDArray[np.bool_], rate: float) -> NDArray[np.float64]:
-    """A curve above its surroundings of a second, in standard deviations of the counted frames."""
+    """A curve above its mean over a second, in standard deviations of the counted frames."""
     weight = counted.astype(np.float64)
     around = gaussian_filter1d(curve * weight, rate) / (gaussian_filter1d(weight, rate) + 1e-3)
     above = np.where(counted, gaussian_filter1d(curve.astype(np.float64), 0.05 * rate) - around, 0.0)

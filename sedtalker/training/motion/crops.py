@@ -177,8 +177,8 @@ class CropConfig(BaseModel):
     """Other voices of every tracked clip (WORLD)."""
     read_speech_copies: int = 3
     """Copies of every clip of read speech."""
-    taught: float = Field(0.0, ge=0.0, le=1.0)
-    """Share of a teacher's readout in the motion of read speech (see ``taught_motion``); 0: its phones alone tell."""
+    readout_share: float = Field(0.0, ge=0.0, le=1.0)
+    """Share of a teacher's readout in the motion of read speech (see ``pseudo_labels``); 0: its phones alone tell."""
     workers: int = 1
     """Processes that compute features and alignments."""
 

@@ -41,8 +41,8 @@ from sedtalker.training.motion.expressive_motion import (
     random_emotion,
 )
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
+from sedtalker.training.motion.pseudo_labels import speak_others
 from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
-from sedtalker.training.motion.taught_motion import speak_others
 from sedtalker.training.published.decoder_forms import DecoderFormConfig, build_form
 from sedtalker.training.task import Batch, PreparedTask
 

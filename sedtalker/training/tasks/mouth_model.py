@@ -30,8 +30,8 @@ from sedtalker.training.evaluation.lips import UNSEEN_CLIPS, frame_times, valida
 from sedtalker.training.motion.alignment import IGNORED, phone_frames
 from sedtalker.training.motion.crops import CropConfig, SpeechCrop, TalkingCrops
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
+from sedtalker.training.motion.pseudo_labels import speak_others
 from sedtalker.training.motion.spoken_motion import measure_lips, talking
-from sedtalker.training.motion.taught_motion import speak_others
 from sedtalker.training.task import Batch, PreparedTask
 
 TRAINED_ON = [
@@ -51,7 +51,7 @@ class MouthModelTaskConfig(CropConfig):
     read_crops: int = 14
     """Read speech of many speakers."""
     read_motion: float = Field(0.0, ge=0.0, le=1.0)
-    """How much its motion counts (see ``taught_motion``); 0: only its phones do."""
+    """How much its motion counts (see ``pseudo_labels``); 0: only its phones do."""
     pause_crops: int = 0
     """Noise; nobody speaks."""
     other_voices: float = 0.5

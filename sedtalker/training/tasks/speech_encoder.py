@@ -1,6 +1,6 @@
 """Training of the speech encoder: mouth motion of one tracked talker, phones of many talkers, prosody of all.
 
-How the mouths of all others move is read out of a large encoder's layers (``taught_motion``); these layers are
+How the mouths of all others move is read out of a large encoder's layers (``pseudo_labels``); these layers are
 predicted, too.
 """
 
@@ -39,7 +39,7 @@ from sedtalker.training.motion.alignment import (
     read_speech_phones,
 )
 from sedtalker.training.motion.crops import open_voices
-from sedtalker.training.motion.taught_motion import (
+from sedtalker.training.motion.pseudo_labels import (
     LIP_FEATURES,
     MOTION_SHAPES,
     fit_motion_readout,
@@ -77,7 +77,7 @@ class SpeechEncoderTaskConfig(BaseModel):
     """Share of tracked crops that come in another voice (WORLD)."""
     voices: int = 0
     """Other voices of every tracked recording."""
-    taught_weight: float = 0.0
+    pseudo_weight: float = 0.0
     """Weight of motion that a teacher read out of the sound, where the tracked motion has 1; 0: no teacher is used."""
     layer_weight: float = 0.0
     """Weight of the squared error of the teacher's layers."""
@@ -125,7 +125,7 @@ class SpeechEncoderTask(PreparedTask):
         self.model_config = self.config.model.model_copy(update=update)
 
     def read_data(self, hook: Hook) -> None:
-        """Features of all recordings, aligned phones, motion that was tracked or taught, and its scale."""
+        """Features of all recordings, aligned phones, motion that was tracked or read out, and its scale."""
         data, cache, c = self.data, self.cache, self.config
         augmenter = read_augmenter(data)
         self.clips = {clip.name: clip for clip in read_grid(data)}
@@ -167,13 +167,13 @@ class SpeechEncoderTask(PreparedTask):
         training = [clip for clip in self.clips.values() if clip.split == "train"]
         moved = np.concatenate([motion[clip.name][1] for clip in training])
         self.mean, self.scale = moved.mean(0), moved.std(0) + 1e-3
-        self.teacher = open_teacher(self.data, self.cache) if self.config.taught_weight else None
+        self.teacher = open_teacher(self.data, self.cache) if self.config.pseudo_weight else None
         if self.teacher:
             readout = fit_motion_readout(self.teacher, training, {k: m for k, (_, m) in motion.items()}, hook)
             keys = sorted({copy.key for s in (self.read, *self.others) for copy in s.copies})
             for key in counted(keys, hook, "reading the teacher's layers of others", len(keys)):
-                taught = readout(audio[key])
-                motion[key] = (FRAME_CLOCK.times(len(taught)), taught)
+                found = readout(audio[key])
+                motion[key] = (FRAME_CLOCK.times(len(found)), found)
             every = np.concatenate([self._layers(audio[clip.name]) for clip in training[::8]])
             self.layer_mean, self.layer_scale = every.mean(0), float(every.std())
         return _Labels(motion, frozenset(self.clips), phones, audio)
@@ -227,7 +227,7 @@ class SpeechEncoderTask(PreparedTask):
             known, values = self.labels.motion[copy.key]
             moved = resample_frames(values, known, times)
             made["motion"] = np.asarray((moved - self.mean) / self.scale, np.float32)
-            counts = 1.0 if copy.key in self.labels.tracked else self.config.taught_weight
+            counts = 1.0 if copy.key in self.labels.tracked else self.config.pseudo_weight
         else:
             made["motion"], counts = np.zeros((frames, len(self.mean)), np.float32), 0.0
         made["motion_weight"] = np.full(frames, counts, np.float32) * inside
@@ -279,10 +279,10 @@ class SpeechEncoderTask(PreparedTask):
                 if self.labels.phones.get(copy.key):
                     metrics["phones"].append(self._accuracy(model, hidden, copy.key))
                 if self.teacher and store is not self.others[-1]:
-                    self._follow(model, store, copy, metrics, ("taught_r", "taught_width_r"))
+                    self._follow(model, store, copy, metrics, ("pseudo_r", "pseudo_width_r"))
         means = {name: float(np.mean(values)) for name, values in metrics.items()}
         score = means["lip_r"] + 0.3 * means["width_r"] + 0.3 * means["phones"]
-        score += means.get("taught_r", 0.0) + 0.3 * means.get("taught_width_r", 0.0)
+        score += means.get("pseudo_r", 0.0) + 0.3 * means.get("pseudo_width_r", 0.0)
         return means | {"score": score}
 
     def _follow(

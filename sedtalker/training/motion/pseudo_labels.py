@@ -127,7 +127,7 @@ def fit_motion_readout(
     return MotionReadout(teacher, weights[:-1].T.unflatten(1, (-1, taps)).contiguous(), weights[-1])
 
 
-def taught_clip(readout: MotionReadout, audio: Path) -> TrackedClip:
+def pseudo_clip(readout: MotionReadout, audio: Path) -> TrackedClip:
     """A recording with what a readout of ``motion_targets`` says of it in the place of a tracker's motion."""
     motion = readout(audio)
     coefficients = np.zeros((len(motion), len(ARKIT_52)), np.float32)
@@ -137,22 +137,22 @@ def taught_clip(readout: MotionReadout, audio: Path) -> TrackedClip:
     return TrackedClip(audio.stem, "train", audio, "", times, coefficients, lips, LIP_FEATURES)
 
 
-def taught_motion(
+def mixed_motion(
     clip: TrackedClip, phones: SpokenMotion, spans: list[PhoneSpan], rest: Rest, lip_measure: LipMeasure, share: float
 ) -> SpokenMotion:
     """The motion of read speech: what a readout and what the phones say, mixed; p, b, m always close.
 
     Args:
-        clip: from ``taught_clip``.
+        clip: from ``pseudo_clip``.
         phones: the motion made from the aligned phones, of the same recording.
         spans: these phones.
         rest: the tracked talker's closed mouth, since readouts are fitted to that talker.
         lip_measure: of the face.
         share: of the readout, 0 to 1.
     """
-    taught = speak(clip, spans, rest, lip_measure, FRAME_CLOCK.times(len(phones.gap)))
-    gap = (1.0 - share) * phones.gap + share * taught.gap * (1.0 - phones.closure)
-    mixed = (1.0 - share) * phones.coefficients + share * taught.coefficients
+    read_out = speak(clip, spans, rest, lip_measure, FRAME_CLOCK.times(len(phones.gap)))
+    gap = (1.0 - share) * phones.gap + share * read_out.gap * (1.0 - phones.closure)
+    mixed = (1.0 - share) * phones.coefficients + share * read_out.coefficients
     return replace(
         phones,
         coefficients=fit_gap(mixed.astype(np.float32), gap, lip_measure),
@@ -168,11 +168,11 @@ UNTRANSCRIBED = "librispeech"
 
 
 def speak_others(crops: TalkingCrops, data: Path, cache: Path, hook: Hook = no_progress) -> None:
-    """Make the motion of read speech: from its phones, or, where ``taught`` says so, mixed with a teacher's readout.
+    """Make the motion of read speech from its phones, mixed with a teacher's readout where ``readout_share`` says so.
 
     With a teacher there is more read speech: recordings whose words nobody knows.
     """
-    tracked, read, share = crops.tracked, crops.read, crops.config.taught
+    tracked, read, share = crops.tracked, crops.read, crops.config.readout_share
     clips = [clip for clip in tracked.clips.values() if clip.split == "train"]
     network = train_phone_motion([(tracked.spans[clip.name], tracked.spoken[clip.name]) for clip in clips])
     if not share:
@@ -184,9 +184,9 @@ def speak_others(crops: TalkingCrops, data: Path, cache: Path, hook: Hook = no_p
     audio = {clip.path.stem: clip.path for clip in manifest}
 
     def mixed(key: str, frames: int) -> SpokenMotion:
-        phones, clip = read.spans[key], taught_clip(readout, audio[key])
+        phones, clip = read.spans[key], pseudo_clip(readout, audio[key])
         found = speak_phones(network, phones, frames, crops.lip_measure)
-        return taught_motion(clip, found, phones, tracked.rest, crops.lip_measure, share)
+        return mixed_motion(clip, found, phones, tracked.rest, crops.lip_measure, share)
 
     read.speak(mixed)
     others = [(k.path.stem, k.path) for k in manifest if k.corpus == UNTRANSCRIBED and k.split in ("train", "valid")]
@@ -198,6 +198,6 @@ def speak_others(crops: TalkingCrops, data: Path, cache: Path, hook: Hook = no_p
         if copy.key in unused:
             continue
         if copy.key not in read.spoken:
-            clip = taught_clip(readout, audio[copy.key])
+            clip = pseudo_clip(readout, audio[copy.key])
             read.spoken[copy.key] = speak(clip, [], tracked.rest, crops.lip_measure, clip.times)
         crops.pseudo_labelled.append((store, copy))

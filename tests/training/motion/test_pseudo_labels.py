@@ -18,7 +18,7 @@ from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.feature_store import SpeechCache
 from sedtalker.training.corpora.tracked_motion import TrackedClip
-from sedtalker.training.motion import taught_motion as taught
+from sedtalker.training.motion import pseudo_labels as pseudo
 from sedtalker.training.motion.alignment import PhoneSpan
 from sedtalker.training.motion.spoken_motion import Rest, SpokenMotion, measure_lips, pause
 
@@ -36,9 +36,9 @@ class MadeUp(SpeechCache):
         return np.stack([np.sin(2 * np.pi * (k + 1) * times + phase) for k in range(3)], 1).astype(np.float16)
 
 
-def teacher() -> taught.TeacherLayers:
+def teacher() -> pseudo.TeacherLayers:
     cache = MadeUp.__new__(MadeUp)
-    return taught.TeacherLayers(MouthReadout(CONFIG), cache)
+    return pseudo.TeacherLayers(MouthReadout(CONFIG), cache)
 
 
 def clip(name: str) -> TrackedClip:
@@ -49,16 +49,16 @@ def clip(name: str) -> TrackedClip:
     features = np.stack([height, 0.5 + 0 * height, *[0 * height] * 3], 1).astype(np.float32)
     coefficients = np.zeros((75, 52), np.float32)
     coefficients[:, INDEX["jawOpen"]] = 4.0 * height
-    return TrackedClip(name, "train", Path(name), "", times, coefficients, features, taught.LIP_FEATURES)
+    return TrackedClip(name, "train", Path(name), "", times, coefficients, features, pseudo.LIP_FEATURES)
 
 
-def readout() -> taught.MotionReadout:
+def readout() -> pseudo.MotionReadout:
     clips = [clip("a"), clip("bb"), clip("ccc")]
-    return taught.fit_motion_readout(teacher(), clips, {c.name: taught.motion_targets(c) for c in clips})
+    return pseudo.fit_motion_readout(teacher(), clips, {c.name: pseudo.motion_targets(c) for c in clips})
 
 
 def test_a_readout_of_some_tells_of_others() -> None:
-    found, truth = taught.taught_clip(readout(), Path("ffffff.opus")), clip("ffffff")
+    found, truth = pseudo.pseudo_clip(readout(), Path("ffffff.opus")), clip("ffffff")
     height = resample_frames(found.feature("inner_lip_height")[:, None], found.times, truth.times)[:, 0]
     assert correlation(height[5:-5], truth.feature("inner_lip_height")[5:-5]) > 0.99
     assert found.coefficients[:, INDEX["jawOpen"]].mean() == pytest.approx(0.2, abs=0.02)
@@ -66,22 +66,22 @@ def test_a_readout_of_some_tells_of_others() -> None:
 
 
 def test_targets_are_distances_and_even_shapes() -> None:
-    targets = taught.motion_targets(clip("a"))
-    assert targets.shape == (75, len(taught.LIP_FEATURES) + len(taught.MOTION_SHAPES))
+    targets = pseudo.motion_targets(clip("a"))
+    assert targets.shape == (75, len(pseudo.LIP_FEATURES) + len(pseudo.MOTION_SHAPES))
     np.testing.assert_allclose(targets[:, 0], clip("a").feature("inner_lip_height"))
-    column = len(taught.LIP_FEATURES) + taught.MOTION_SHAPES.index("jawOpen")
+    column = len(pseudo.LIP_FEATURES) + pseudo.MOTION_SHAPES.index("jawOpen")
     np.testing.assert_allclose(targets[:, column], clip("a").coefficients[:, INDEX["jawOpen"]])
 
 
 def mixed(share: float, spans: list[PhoneSpan]) -> tuple[SpokenMotion, TrackedClip]:
     measure = measure_lips(load_face())
-    one = taught.taught_clip(readout(), Path("ffffff.opus"))
+    one = pseudo.pseudo_clip(readout(), Path("ffffff.opus"))
     still = pause(FRAMES)
     closed = np.zeros(FRAMES, np.float32)
     closed[40:45] = 1.0
     phones = SpokenMotion(**{**still.__dict__, "closure": closed, "talking": np.ones(FRAMES, np.float32)})
     rest = Rest(np.zeros(52, np.float32), 0.5)
-    return taught.taught_motion(one, phones, spans, rest, measure, share), one
+    return pseudo.mixed_motion(one, phones, spans, rest, measure, share), one
 
 
 def test_phones_and_readout_are_mixed_and_bilabials_stay_closed() -> None:
