@@ -31,7 +31,10 @@ ASSETS = {str(p.relative_to(ROOT)): f"cards/{p.name}" for p in ROOT.glob("checkp
 """Pictures of the model cards."""
 PLAIN = ("LICENSE", "NOTICE")
 """Files that go to the site as they are."""
-PACKAGES = ("audio", "speech", "emotion", "animation", "face", "mesh", "render", "export", "metrics", "nn", "training")
+PACKAGES = (
+    *("audio", "speech", "phonetics", "emotion", "animation", "face", "mesh", "render", "export", "metrics", "nn"),
+    "training",
+)
 """Packages with a page of reference."""
 CORE = ("errors", "progress", "checkpoint", "storage", "plugins")
 """Modules on one page, under all packages."""

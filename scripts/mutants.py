@@ -4,8 +4,8 @@ python scripts/mutants.py [--modules PATTERN …] [--sample N] [--seed S]
 
 A fault (a *mutant*) is one application of an operator of cosmic-ray: ``<`` becomes ``<=``, ``+`` becomes ``-``, a
 number grows or shrinks by one, a condition is turned round, a loop does not run. The tests of the same package that
-call the function run on it, the file that mirrors the module first. A mutant that they fail on, crash on or hang on is
-killed, the others survived.
+call the function run on it, those of the file that mirrors the module first. A mutant that they fail on, crash on or
+hang on is killed, the others survived.
 
 All mutants would take a day, so ``--sample`` of each package are drawn by ``--seed``, spread over its modules by their
 number of mutants. Mutants that cannot change behaviour are listed with the reason in ``scripts/mutants.toml``; they
@@ -39,26 +39,17 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NoReturn
 
-ROOT = Path(__file__).parents[1]
+import pytest
+from mutant_sources import ROOT, Mutant, draw, module_of
+
 PACKAGES = ("audio", "emotion", "animation", "export", "metrics")
 """Those that make the results."""
-OPERATORS = (
-    *(f"ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Div")),
-    *(f"ReplaceBinaryOperator_{pair}" for pair in ("Mod_Mul", "Pow_Mul", "BitAnd_BitOr", "BitOr_BitAnd")),
-    *(f"ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq", "Is_IsNot", "IsNot_Is")),
-    *(f"ReplaceComparisonOperator_{pair}" for pair in ("Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Lt_Gt", "Gt_Lt")),
-    *(f"ReplaceUnaryOperator_Delete_{name}" for name in ("USub", "Invert", "Not")),
-    *("AddNot", "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue"),
-    *("ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "ExceptionReplacer", "NumberReplacer"),
-    "ZeroIterationForLoop",
-)
-"""Of cosmic-ray. Left out: replacements that nearly always raise TypeError (``a << b`` of floats), which would flatter
-the figure, and the removal of decorators (caches, ``no_grad``), which mostly changes speed alone."""
 HEAVY = (
     *("numpy", "torch", "scipy.ndimage", "scipy.signal", "scipy.optimize", "scipy.stats", "scipy.spatial"),
     *("scipy.interpolate", "scipy.sparse.linalg", "numba", "av", "soxr", "soundfile", "trimesh", "igl", "PIL.Image"),
@@ -70,8 +61,8 @@ PYTEST = ("-x", "-q", "-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin"
 """Options of every run: no plugin but hypothesis, which draws the same examples for every mutant."""
 ALSO = {"tests/test_front_door.py": ("sedtalker/emotion/diarizer.py", "sedtalker/animation/animator.py")}
 """Tests outside the folder of the package, and the modules that they mirror."""
-SLOW = 4.0
-"""Seconds: longer files of tests run on the mutants of the module that they mirror alone."""
+OTHERS = 20.0
+"""Seconds of tests from files that do not mirror a mutant's module, the quickest first; more are not run on it."""
 FAST = "not slow and not training and not browser and not data"
 """The tests that count."""
 SECONDS_MORE, TIMES_MORE = 10.0, 5.0
@@ -87,41 +78,17 @@ CALLED = "_mutants_called"
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """One fault: the operator's ``index``-th application in a file.
+class TestCase:
+    """What one test calls without a mutant: its name, seconds of computing, and functions as ``path:line``."""
 
-    Attributes:
-        path: the file, below the root.
-        source: what the file becomes.
-        line: where, from 1.
-        before, after: that line, without spaces around.
-    """
-
-    path: str
-    operator: str
-    source: str
-    line: int
-    before: str
-    after: str
-
-    @property
-    def package(self) -> str:
-        """Such as ``audio``."""
-        return self.path.split("/")[1]
-
-    @property
-    def module(self) -> str:
-        """Such as ``sedtalker.audio.pipe``."""
-        return _module(self.path)
-
-
-@dataclass(frozen=True)
-class TestFile:
-    """What a file of tests calls without a mutant: seconds of computing, and functions as ``path:line``."""
-
-    path: str
+    name: str
     seconds: float
     calls: frozenset[str]
+
+    @property
+    def path(self) -> str:
+        """Its file, below the root."""
+        return self.name.split("::")[0]
 
 
 def main() -> int:
@@ -132,17 +99,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    os.environ.update(OMP_NUM_THREADS="1", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     sys.path.insert(0, str(ROOT))
     for name in HEAVY:
         importlib.import_module(name)
+    sys.pycache_prefix = str(RESULTS / "bytecode")  # compiled once for all forks, but for what a mutant changes
     with contextlib.redirect_stdout(io.StringIO()):
-        importlib.import_module("pytest").main([*PYTEST, "--fixtures", "tests/conftest.py"])
+        pytest.main([*PYTEST, "--fixtures", "tests/conftest.py"])
     sources = {package: _sources(package, arguments.modules) for package in PACKAGES}
     tests = {package: _measure(package) for package, files in sources.items() if files}
     judged = tomllib.loads((ROOT / "scripts" / "mutants.toml").read_text(encoding="utf-8")).get("equivalent", [])
     reasons = {(row["module"], row["line"], row["becomes"]): row["why"] for row in judged}
     survivors, table = list[str](), list[str]()
+    (RESULTS / "survivors.txt").write_text("", encoding="utf-8")
     for package, files in sources.items():
         if not files:
             continue
@@ -156,6 +125,7 @@ def main() -> int:
                 equivalent += bool(why)
                 text = f"{mutant.path}:{mutant.line} {mutant.operator}\n  - {mutant.before}\n  + {mutant.after}\n"
                 survivors.append(text + f"  ({why})\n" if why else text)
+                (RESULTS / "survivors.txt").write_text("\n".join(survivors), encoding="utf-8")
             else:
                 killed += 1
             print(f"{number:3d}/{len(drawn)} {result:10s} {mutant.path}:{mutant.line} {mutant.operator}", flush=True)
@@ -163,8 +133,6 @@ def main() -> int:
         low, high = interval(killed, count)
         of = f"{killed} of {count} killed, {equivalent} more equivalent, seed {arguments.seed}"
         table.append(f"{package:10s} {100 * killed / max(1, count):5.1f} % [{100 * low:.0f}, {100 * high:.0f}]  {of}")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "survivors.txt").write_text("\n".join(survivors), encoding="utf-8")
     print("\n".join(["", *table, "survivors: build/mutants/survivors.txt"]))
     return 0
 
@@ -173,68 +141,6 @@ def _sources(package: str, patterns: Sequence[str]) -> list[str]:
     """Files of a package that are asked for, below the root."""
     files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "sedtalker" / package).rglob("*.py"))
     return [f for f in files if any(fnmatch.fnmatch(f.removeprefix("sedtalker/"), p) for p in patterns)]
-
-
-def _module(path: str) -> str:
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-# --- Mutants.
-
-
-def mutants(path: str) -> list[Callable[[], Mutant | None]]:
-    """All mutants of a file, made when called; None is one that leaves the program as it is."""
-    from cosmic_ray.ast import ast_nodes, get_ast
-    from cosmic_ray.plugins import get_operator
-
-    text = (ROOT / path).read_text(encoding="utf-8")
-    tree, found = get_ast(text), list[Callable[[], Mutant | None]]()
-    for name in OPERATORS:
-        operator = get_operator(f"core/{name}")()
-        places = [place for node in ast_nodes(tree) for place in operator.mutation_positions(node)]
-        found += [lambda n=name, i=i, at=at: _mutant(path, text, n, i, at[0][0]) for i, at in enumerate(places)]
-    return found
-
-
-def _mutant(path: str, text: str, name: str, index: int, line: int) -> Mutant | None:
-    from cosmic_ray.mutating import mutate_code
-    from cosmic_ray.plugins import get_operator
-
-    try:
-        changed = mutate_code(text, get_operator(f"core/{name}")(), index)
-        if changed is None or _meaning(changed) == _meaning(text):
-            return None
-    except (SyntaxError, AttributeError):  # ``**`` before a mapping is no power; an exception may have a dotted name
-        return None
-    before, after = (source.splitlines()[line - 1].strip() for source in (text, changed))
-    return Mutant(path, name, changed, line, before, after)
-
-
-def _meaning(text: str) -> str:
-    """The program without annotations, which are not evaluated (``from __future__ import annotations``)."""
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg):
-            node.annotation = None
-        elif isinstance(node, ast.AnnAssign):
-            node.annotation = ast.Constant(None)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            node.returns = None
-    return ast.dump(tree)
-
-
-def draw(files: Sequence[str], count: int, chance: random.Random) -> list[Mutant]:
-    """``count`` mutants of some files (0: all), from each by its share of all mutants, in random order within it."""
-    pools = {path: mutants(path) for path in files}
-    total = sum(map(len, pools.values()))
-    drawn, ahead = list[Mutant](), 0.0
-    for path in files:
-        chance.shuffle(pools[path])
-        # The running sum of the shares, rounded: as many as asked for in all, and small modules get their turn.
-        ahead += len(pools[path]) * min(1.0, count / total if count else 1.0) if total else 0.0
-        possible = (mutant for make in pools[path] if (mutant := make()) is not None)
-        drawn += [mutant for mutant, _ in zip(possible, range(round(ahead) - len(drawn)), strict=False)]
-    return drawn
 
 
 def interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -249,38 +155,73 @@ def interval(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
 # --- Tests.
 
 
-def _measure(package: str) -> list[TestFile]:
-    """Which functions each file of tests calls, kept while neither tests nor package change."""
+def _measure(package: str) -> list[TestCase]:
+    """Which functions each test calls, kept while neither tests nor package change."""
     common = [*(ROOT / "sedtalker" / package).rglob("*.py"), *(ROOT / "tests" / "support").rglob("*.py")]
     base = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(common)))
-    folder, found = RESULTS / "calls", list[TestFile]()
+    folder, found = RESULTS / "calls", list[TestCase]()
     folder.mkdir(parents=True, exist_ok=True)
     also = [ROOT / test for test, modules in ALSO.items() if any(m.split("/")[1] == package for m in modules)]
     for path in [*sorted((ROOT / "tests" / package).rglob("test_*.py")), *also]:
-        digest = base.copy()
-        digest.update(str(path).encode() + path.read_bytes())
-        kept, name = folder / f"{digest.hexdigest()[:24]}.json", str(path.relative_to(ROOT))
+        digest, name = base.copy(), str(path.relative_to(ROOT))
+        digest.update(name.encode() + path.read_bytes())
+        kept = folder / f"{digest.hexdigest()[:24]}.json"
         if not kept.exists():
             print(f"measuring {name}", flush=True)
             if (code := _forked(lambda n=name, k=kept: _run_measured(package, n, k), 300.0)) not in (0, 5):
                 sys.exit(f"{name} fails without any mutant ({code}), see build/mutants/last.txt")
-        row = json.loads(kept.read_text())
-        found.append(TestFile(name, row["seconds"], frozenset(row["calls"])))
+        found += [TestCase(test, seconds, frozenset(calls)) for test, seconds, calls in json.loads(kept.read_text())]
     return found
 
 
 def _run_measured(package: str, name: str, result: Path) -> int:
-    import pytest
-
-    called = set[str]()
-    setattr(builtins, CALLED, called.add)
+    calls = Calls()
+    setattr(builtins, CALLED, calls.note)
     sources = {path: _noting_calls(path) for path in _sources(package, ["*"])}
-    sys.meta_path.insert(0, _Finder({_module(path): (path, source) for path, source in sources.items()}))
-    begun = time.process_time()
-    code = int(pytest.main([name, *PYTEST, "-m", FAST]))
+    sys.meta_path.insert(0, _Finder({module_of(path): (path, source) for path, source in sources.items()}))
+    code = int(pytest.main([name, *PYTEST, "-m", FAST], plugins=[calls]))
     if code in (0, 5):
-        result.write_text(json.dumps({"seconds": time.process_time() - begun, "calls": sorted(called)}))
+        result.write_text(json.dumps([[t.name, t.seconds, sorted(t.calls)] for t in calls.tests()]))
     return code
+
+
+class Calls:
+    """A plugin of pytest: what each test of a file calls; what a fixture calls is of all tests that use it."""
+
+    def __init__(self) -> None:
+        self._imports, self._now = set[str](), set[str]()
+        self._fixtures, self._own = dict[str, set[str]](), dict[str, tuple[float, set[str], list[str]]]()
+
+    def note(self, name: str) -> None:
+        """A function is called."""
+        self._now.add(name)
+
+    def pytest_collection_finish(self) -> None:
+        """What the file called when it was imported is of all its tests."""
+        self._imports, self._now = self._now, set()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, Any, Any]:
+        """What is called inside is of the fixture; around it, of who asked for it."""
+        outer, self._now = self._now, set()
+        result = yield
+        self._fixtures.setdefault(fixturedef.argname, set()).update(self._now)
+        self._now = outer | self._now
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Generator[None, Any, Any]:
+        """One test with its fixtures."""
+        self._now, begun = set(), time.process_time()
+        result = yield
+        self._own[item.nodeid] = time.process_time() - begun, self._now, list(item.fixturenames)
+        return result
+
+    def tests(self) -> Iterator[TestCase]:
+        """All that ran."""
+        for name, (seconds, calls, fixtures) in self._own.items():
+            of_fixtures = (self._fixtures.get(fixture, set()) for fixture in fixtures)
+            yield TestCase(name, seconds, frozenset(self._imports.union(calls, *of_fixtures)))
 
 
 def _noting_calls(path: str) -> ast.Module:
@@ -305,39 +246,53 @@ def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef
         yield from _functions(node)
 
 
-def _order(mutant: Mutant, tests: Sequence[TestFile]) -> list[TestFile]:
-    """The files of tests that call the function of a mutant: the one that mirrors the module first, then by seconds.
+def _order(mutant: Mutant, tests: Sequence[TestCase]) -> tuple[list[TestCase], list[TestCase]]:
+    """The tests that call the function of a mutant, quickest first: of files that mirror the module, and of others.
 
-    Those that call any function of the file where the mutant is in none, as constants are. Slow files that do not
-    mirror the module are left out, so a mutant that only they would notice counts as survived.
+    Those that call any function of the file where the mutant is in none, as constants are. Of other files they are
+    taken up to ``OTHERS`` seconds, so a mutant that only the rest would notice counts as survived.
     """
     functions = list(_functions(ast.parse((ROOT / mutant.path).read_text(encoding="utf-8"))))
     inside = [f for f in functions if f.lineno <= mutant.line <= (f.end_lineno or f.lineno)]
     names = {_name(mutant.path, function) for function in inside[-1:] or functions}
-    calling = [test for test in tests if test.calls & names]
+    calling = sorted((test for test in tests if test.calls & names), key=lambda test: test.seconds)
     own = f"test_{Path(mutant.path).stem}"
     mirrors = [t for t in calling if Path(t.path).stem.startswith(own) or mutant.path in ALSO.get(t.path, ())]
-    others = [test for test in calling if test not in mirrors and test.seconds < SLOW]
-    return [*sorted(mirrors, key=lambda test: test.seconds), *sorted(others, key=lambda test: test.seconds)]
+    others = [test for test in calling if test not in mirrors]
+    total = accumulate(test.seconds for test in others)
+    return mirrors, [test for test, seconds in zip(others, total, strict=True) if seconds <= OTHERS]
 
 
-def _try(mutant: Mutant, tests: Sequence[TestFile]) -> str:
+def _try(mutant: Mutant, groups: Sequence[Sequence[TestCase]]) -> str:
     """``killed``, ``crashed``, ``hung`` or ``survived``."""
-    if not tests:
+    groups = [group for group in groups if group]
+    if not groups:
         return "survived"
-    limit = SECONDS_MORE + TIMES_MORE * sum(test.seconds for test in tests)
-    code = _forked(lambda: _run_mutated(mutant, [test.path for test in tests]), limit)
+    limit = SECONDS_MORE + TIMES_MORE * sum(test.seconds for group in groups for test in group)
+    code = _forked(lambda: _run_mutated(mutant, groups), limit)
     if code is None or code == -signal.SIGXCPU:
         return "hung"
-    return "survived" if code in (0, 5) else "crashed" if code < 0 else "killed"
+    return "survived" if code == 0 else "crashed" if code < 0 else "killed"
 
 
-def _run_mutated(mutant: Mutant, files: Sequence[str]) -> int:
-    import pytest
-
+def _run_mutated(mutant: Mutant, groups: Sequence[Sequence[TestCase]]) -> int:
     sys.meta_path.insert(0, _Finder({mutant.module: (mutant.path, mutant.source)}))
-    codes = (int(pytest.main([file, *PYTEST, "-m", FAST])) for file in files)
-    return next((code for code in codes if code not in (0, 5)), 0)
+    for group in groups:
+        files = dict.fromkeys(test.path for test in group)
+        if code := int(pytest.main([*files, *PYTEST], plugins=[Chosen([test.name for test in group])])):
+            return code
+    return 0
+
+
+class Chosen:
+    """A plugin of pytest: only some tests, in this order."""
+
+    def __init__(self, names: Sequence[str]):
+        self.rank = {name: rank for rank, name in enumerate(names)}
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Called by pytest."""
+        items[:] = sorted((i for i in items if i.nodeid in self.rank), key=lambda item: self.rank[item.nodeid])
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -396,7 +351,7 @@ def _work(job: Callable[[], int], folder: Path, limit: float) -> NoReturn:
     """The child's side of ``_forked``."""
     code = 70
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_AS, (LARGEST_MEMORY, LARGEST_MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -27,9 +27,11 @@ ORDER = (
     "export",
     "render",
     "animation",
+    "review",
     "metrics",
     "emotion",
     "face",
+    "phonetics",
     "speech",
     "mesh",
     "audio",
@@ -50,7 +52,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 338
+MOST_FILES = 380
 """Modules in the package."""
 
 

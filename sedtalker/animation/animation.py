@@ -16,6 +16,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, head_weights, turn_head
 from sedtalker.face.sedface import FACE_ARRAYS, face_arrays, face_from_arrays
+from sedtalker.phonetics.alignment import Alignment
 from sedtalker.plugins import plugin
 from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
 
@@ -51,6 +52,7 @@ class Animation:
             stay where they are, see ``head_weights``.
         track: the emotion that conditioned the motion, or None.
         provenance: plain data: hash of the input, versions, seed.
+        phones: when which phone is spoken, where words were given; files do not keep it.
     """
 
     coefficients: NDArray[np.float32]
@@ -59,6 +61,7 @@ class Animation:
     head_rotation: NDArray[np.float32]
     track: EmotionTrack | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    phones: Alignment | None = None
 
     def __len__(self) -> int:
         return len(self.coefficients)

@@ -17,12 +17,13 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains
 from sedtalker.animation.idle_motion import IdleMotion
+from sedtalker.animation.known_phones import sharpen
 from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
 from sedtalker.animation.vertex_decoder import VertexDecoder
 from sedtalker.animation.visual_prosody import enliven, find_rhythm, nods
 from sedtalker.animation.vocal_effort import fitting_articulation
-from sedtalker.audio import Audio, FrameClock, as_audio, resample_frames
+from sedtalker.audio import LONGEST_SECONDS, Audio, FrameClock, as_audio, resample_frames
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
 from sedtalker.emotion.formats import constant_track
@@ -35,6 +36,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.nn import find_device, torch_threads
+from sedtalker.phonetics.transcript import Words, align_recording, spoken_words
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.reading import is_folder
 from sedtalker.speech.encoder import Encoder
@@ -149,8 +151,10 @@ class Animator:
         fps: float = 30.0,
         seed: int = 0,
         idle: IdleMotion = IdleMotion(),
+        words: Words | None = None,
+        language: str = "en",
         provenance: Mapping[str, Any] | None = None,
-        max_seconds: float = 3600.0,
+        max_seconds: float = LONGEST_SECONDS,
         hook: Hook = no_progress,
     ) -> Animation:
         """Animate a face from speech.
@@ -169,6 +173,8 @@ class Animator:
             fps: frames a second.
             seed: of blinks, gaze, brows and head motion; another one is another take.
             idle: which of them are added, and how much.
+            words: what is said: a text, its file, or a file of words with times; the mouth is then sharpened.
+            language: of the words, as espeak-ng names it.
             provenance: stored with the animation, beside what is stored anyway.
             max_seconds: longer files are refused.
             hook: see ``sedtalker.progress``.
@@ -180,6 +186,7 @@ class Animator:
             raise InputError("enroll is for the diarizer; it does nothing with an emotion that is given")
         sound = as_audio(audio, rate, max_seconds)
         face = self._face(face)
+        spoken = None if words is None else spoken_words(words, language)
         with torch_threads(1):
             with one_step(hook, "encoding the speech"):
                 features = self.encoder(sound)
@@ -196,6 +203,11 @@ class Animator:
                 if gains.split_motion:
                     neutral = self.decoder.predict(features, track.scaled(0.0), style)
                     motion = apply_gains(motion, neutral, gains, face)
+            phones = None
+            if spoken is not None:
+                with one_step(hook, "aligning the words"):
+                    phones = align_recording(spoken, sound, features, self.encoder)
+                    motion = sharpen(motion, features.clock.times(len(motion)), phones, face)
         source = {
             **face.provenance,
             "sedtalker": __version__,
@@ -207,9 +219,10 @@ class Animator:
             **({} if self.builtin else {"decoder_sha256": weights_sha256(self.folder)}),
             **({} if gains.leaves_motion_as_is else {"gains": gains.described()}),
             **({"style": asdict(style)} if any(asdict(style).values()) else {}),
+            **({} if phones is None else {"words": len(phones.words), "language": language}),
             **(provenance or {}),
         }
-        return assemble(
+        animation = assemble(
             *(motion, self.decoder.shapes, features, track, face),
             duration=sound.duration,
             fps=fps,
@@ -219,6 +232,7 @@ class Animator:
             gains=gains,
             provenance=source,
         )
+        return replace(animation, phones=phones)
 
     def _fitted(self, features: SpeechFeatures, gains: Gains) -> Gains:
         """The gains with an articulation that fits the voice."""

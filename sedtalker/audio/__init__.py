@@ -1,6 +1,7 @@
 """Sound in, on one clock."""
 
 from sedtalker.audio.audio import (
+    LONGEST_SECONDS,
     SAMPLE_RATE,
     Audio,
     FrameClock,
@@ -12,6 +13,7 @@ from sedtalker.audio.audio import (
 )
 
 __all__ = [
+    "LONGEST_SECONDS",
     "SAMPLE_RATE",
     "Audio",
     "FrameClock",

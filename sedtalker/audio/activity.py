@@ -65,7 +65,6 @@ def speech_activity(
     regions, count = ndimage.label(candidate)
     certain = np.zeros(count + 1, dtype=bool)
     certain[np.unique(regions[level > high])] = True
-    certain[0] = False
     total = np.maximum(np.bincount(regions, minlength=count + 1), 1)
     voiced = np.bincount(regions, weights=np.asarray(voicing) > 0.5, minlength=count + 1) / total
     speech = (certain & (voiced >= rule.voiced))[regions]

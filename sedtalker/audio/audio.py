@@ -48,10 +48,8 @@ def resample_frames(
     values: NDArray[np.floating], times: NDArray[np.floating], target: NDArray[np.floating]
 ) -> NDArray[np.float32]:
     """Linear interpolation of (T, …) values given at ``times`` (T,) to ``target`` times, held at both ends."""
-    if len(times) == 1:
-        return np.repeat(np.asarray(values, np.float32), len(target), axis=0)
     position = np.interp(target, times, np.arange(len(times)))
-    low = np.minimum(position.astype(np.int64), len(times) - 2)
+    low = np.minimum(position.astype(np.int64), len(times) - 2)  # -1 of a single frame is that frame
     weight = (position - low).reshape(-1, *([1] * (np.ndim(values) - 1)))
     return np.asarray((1 - weight) * values[low] + weight * values[low + 1], dtype=np.float32)
 

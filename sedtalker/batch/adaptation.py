@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sedtalker.batch.inputs import Item
-from sedtalker.emotion.adaptation import Speech, adapted, log_posterior
+from sedtalker.emotion.adaptation import METHOD, Method, Speech, adapted, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
@@ -20,6 +19,10 @@ from sedtalker.progress import Hook, counted, no_progress
 
 LABEL = "label"
 """Column of a table with the category of each recording, for the report alone."""
+FEWEST_LABELS = 20
+"""Labelled recordings from which on an adaptation that lowers their recall is refused."""
+HARM = 0.02
+"""Recall that may be lost before it is refused."""
 FOLDS = 5
 """Parts of the labelled recordings, each scored by a diarizer that was adapted to the others."""
 
@@ -80,14 +83,15 @@ class Report:
     recall_after: float | None
 
 
-@torch.no_grad()
-def report_adaptation(network: DiarizerNetwork, recordings: Iterable[SpokenRecording], strength: float) -> Report:
+def report_adaptation(
+    network: DiarizerNetwork, recordings: Iterable[SpokenRecording], strength: float, method: Method = METHOD
+) -> Report:
     """Before and after, of recordings that each are left out of the adaptation that they are judged with."""
     every = list(recordings)
     spoken = [r for r in every if r.speech]
     labels = network.config.labels
     before = answers([network] * len(spoken), spoken)
-    after = answers(adapted_without(network, spoken, strength), spoken)
+    after = answers(adapted_without(network, spoken, strength, method), spoken)
     known = [k for k, recording in enumerate(spoken) if recording.label is not None]
     truth = np.array([labels.index(str(spoken[k].label)) for k in known], dtype=np.int64)
     return Report(
@@ -100,15 +104,30 @@ def report_adaptation(network: DiarizerNetwork, recordings: Iterable[SpokenRecor
     )
 
 
+def check_report(report: Report) -> None:
+    """Refuse an adaptation that makes the answers on labelled recordings worse.
+
+    Raises:
+        InputError: ``FEWEST_LABELS`` or more have a label, and their recall falls by more than ``HARM``.
+    """
+    before, after = report.recall_before, report.recall_after
+    if before is None or after is None or report.labelled < FEWEST_LABELS or after >= before - HARM:
+        return
+    raise InputError(
+        f"adapting would make it worse: the recall of {report.labelled} labelled recordings falls from {before:.2f} to "
+        f"{after:.2f}; try a smaller --strength, another --method, or keep the weights as they are"
+    )
+
+
 def adapted_without(
-    network: DiarizerNetwork, recordings: Sequence[SpokenRecording], strength: float
+    network: DiarizerNetwork, recordings: Sequence[SpokenRecording], strength: float, method: Method = METHOD
 ) -> list[DiarizerNetwork]:
     """For each recording a network adapted to others: every ``FOLDS``-th shares one."""
     folds = min(FOLDS, len(recordings))
     made = []
     for fold in range(folds):
         others = [piece for k, r in enumerate(recordings) if k % folds != fold for piece in r.speech]
-        made.append(adapted(network, others, strength) if others else network)
+        made.append(adapted(network, others, strength, method) if others else network)
     return [made[k % folds] for k in range(len(recordings))]
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sedtalker.batch import plots
+from sedtalker.batch.comparisons import comparison_rows, course_rows, trend_rows
 from sedtalker.batch.statistics import (
     GroupStatistics,
     Row,
     emotion_rows,
     group_rows,
     recording_rows,
+    segment_rows,
     statistics,
     transition_rows,
 )
@@ -21,7 +23,16 @@ from sedtalker.batch.tracks import PAGE, Tracks, write_rows
 from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__
 
-TABLES = ("recordings.csv", "groups.csv", "emotions.csv", "transitions.csv")
+TABLES = (
+    "recordings.csv",
+    "groups.csv",
+    "emotions.csv",
+    "transitions.csv",
+    "comparisons.csv",
+    "trends.csv",
+    "course.csv",
+    "segments.csv",
+)
 """Names of the tables."""
 MOST_ROWS = 500
 """Rows of a table on the page; the CSV files have all."""
@@ -58,6 +69,17 @@ HEADINGS = {
 """Columns of the tables as the page calls them."""
 NAMES = ("recording", "group")
 """Columns whose cells may be long."""
+MOST_COMPARED = 30
+"""Comparisons on the page."""
+COMPARED = (
+    "Each group against all other recordings: difference of the means with a 95 % interval; p by ranks, and corrected "
+    "for all rows (Holm). Those least by chance come first."
+)
+"""Above the comparisons."""
+TREND = (
+    "How each measure goes with the column of --over: rank correlation, change a unit (a day for dates), p, corrected."
+)
+"""Above the trends."""
 COUNTS = ("duration_s", "speech_s", "seconds", "changes_a_minute")
 """Columns that need no more than one decimal."""
 
@@ -72,13 +94,15 @@ def write_report(tracks: Tracks, folder: Path, force: bool) -> list[GroupStatist
         InputError: there is a report already and ``force`` is off, or it cannot be written.
     """
     groups = statistics(tracks)
-    rows = recording_rows(tracks), group_rows(groups), emotion_rows(groups), transition_rows(groups)
+    found = comparison_rows(tracks), trend_rows(tracks)
+    counted = recording_rows(tracks), group_rows(groups), emotion_rows(groups), transition_rows(groups)
+    rows = (*counted, *found, course_rows(tracks), segment_rows(tracks))
     names = [PAGE, *(name for name, table in zip(TABLES, rows, strict=True) if table)]
     with OutputFolder(folder, names, force) as results:
         for name, table in zip(TABLES, rows, strict=True):
             if table:
                 write_rows(results.path / name, table)
-        (results.path / PAGE).write_text(page(tracks, groups), encoding="utf-8", errors="backslashreplace")
+        (results.path / PAGE).write_text(page(tracks, groups, *found), encoding="utf-8", errors="backslashreplace")
     return groups
 
 
@@ -99,12 +123,17 @@ def described(groups: Sequence[GroupStatistics], tracks: Tracks) -> dict[str, An
             }
             for row, group in zip(group_rows(groups), groups, strict=True)
         ],
+        "comparisons": comparison_rows(tracks),
+        "trends": trend_rows(tracks),
+        "course": course_rows(tracks),
         "left_out": tracks.left_out,
         "failed": tracks.failed,
     }
 
 
-def page(tracks: Tracks, groups: Sequence[GroupStatistics]) -> str:
+def page(
+    tracks: Tracks, groups: Sequence[GroupStatistics], compared: Sequence[Row] = (), trends: Sequence[Row] = ()
+) -> str:
     """The page; every name of a file or a group is escaped."""
     everything, several = groups[0], len(groups) > 1
     by = f" by {escape(tracks.by or '')}" if several else ""
@@ -131,6 +160,8 @@ def page(tracks: Tracks, groups: Sequence[GroupStatistics]) -> str:
         ),
         section("Durations", "", plot(plots.duration_plot(tracks.summaries))) if everything.recordings > 1 else "",
         section("Groups", "", table(group_rows(groups))) if several else "",
+        section("Comparisons", COMPARED, table(compared[:MOST_COMPARED])) if compared else "",
+        section("Trends", TREND, table(trends)) if trends else "",
         section("Emotions", "Of all recordings." * several, table(emotion_rows(groups[:1]))),
         section("Recordings", "Everything is also in the CSV files beside this page.", table(short_rows(tracks))),
         listed("Left out", "These are no emotion tracks.", [f"{n}: {why}" for n, why in tracks.left_out.items()]),

@@ -190,3 +190,20 @@ def transition_rows(groups: Sequence[GroupStatistics]) -> list[Row]:
         for j, after in enumerate(g.labels)
         if i != j
     ]
+
+
+def segment_rows(tracks: Tracks) -> list[Row]:
+    """One row a segment, with what was said in it where that is known."""
+    return [
+        {
+            "recording": summary.name,
+            "group": summary.group,
+            "start_s": start,
+            "end_s": end,
+            "emotion": label,
+            "intensity": intensity,
+            **({"words": tracks.words.get(summary.name, ("",) * len(summary.segments))[k]} if tracks.words else {}),
+        }
+        for summary in sorted(tracks.summaries, key=lambda s: s.name)
+        for k, (label, start, end, intensity) in enumerate(summary.segments)
+    ]

@@ -68,6 +68,9 @@ class Tracks:
         summaries: of those that could be read.
         left_out: files that could not, and why.
         failed: recordings that failed in the batch.
+        columns: the manifest's cells of each recording, by its name.
+        over: what ``--over`` says of each recording, by its name.
+        words: what was said in each segment of a recording, by its name, where that is known.
     """
 
     folder: Path
@@ -75,6 +78,9 @@ class Tracks:
     summaries: list[TrackSummary]
     left_out: dict[str, str] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
+    columns: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    over: dict[str, float] = field(default_factory=dict)
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def groups(self) -> list[str]:
@@ -115,7 +121,9 @@ def read_tracks(folder: Path, by: str | None = None, manifest: Path | None = Non
         try:
             track = read_track(path)
             group = group_of(name, by, columns)
-            found.summaries.append(summarise(track, printable(str(own_name(name))), printable(group)))
+            own = printable(str(own_name(name)))
+            found.summaries.append(summarise(track, own, printable(group)))
+            found.columns[own] = cells_of(name, columns)
         except InputError as error:
             found.left_out[printable(name)] = str(error).removeprefix(f"{path}: ")
     if not found.summaries:
@@ -136,7 +144,7 @@ def track_files(folder: Path) -> list[Path]:
             continue
         if (path.parent / PAGE).exists():  # an earlier report
             continue
-        key = path.parent / _stem(path.name)
+        key = path.parent / stem_of(path.name)
         if key not in best or _rank(path) < _rank(best[key]):
             best[key] = path
     return [best[key] for key in sorted(best)]
@@ -150,7 +158,7 @@ def _visible(path: Path, folder: Path) -> bool:
     return not any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """A path without the ending of a track."""
     for suffix in (TRACK_SUFFIX, ".keys.json"):
         if name.lower().endswith(suffix):
@@ -165,7 +173,7 @@ def printable(name: str) -> str:
 
 def own_name(name: str) -> PurePosixPath:
     """What a recording is called: ``anna/one``, by ``anna/one/one.emotion.json`` or by ``anna/one.csv``."""
-    path = PurePosixPath(_stem(name))
+    path = PurePosixPath(stem_of(name))
     return path.parent if path.parent.name == path.name else path
 
 
@@ -173,11 +181,15 @@ def group_of(name: str, by: str | None, columns: Mapping[str, Mapping[str, str]]
     """The group of a track by its path below the folder."""
     if by is None:
         return ALL
-    own, path = own_name(name), PurePosixPath(_stem(name))
     if by == FOLDER:
-        return str(own.parent)
-    cells = columns.get(str(own), columns.get(str(path), columns.get(path.name)))
-    return (cells or {}).get(by) or NOT_GIVEN
+        return str(own_name(name).parent)
+    return cells_of(name, columns).get(by) or NOT_GIVEN
+
+
+def cells_of(name: str, columns: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """The manifest's cells of a recording, by the path of its track below the folder."""
+    path = PurePosixPath(stem_of(name))
+    return columns.get(str(own_name(name)), columns.get(str(path), columns.get(path.name))) or {}
 
 
 def manifest_columns(path: Path) -> dict[str, dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,6 +18,9 @@ from sedtalker.cli.console import (
     fail_clearly,
     write_json,
 )
+
+Method = Literal["mean", "norm", "pseudo"]
+"""As in ``sedtalker.emotion.adaptation``, which is not imported before it is needed."""
 
 if TYPE_CHECKING:
     from sedtalker.batch.adaptation import Report
@@ -33,6 +36,7 @@ def adapt(
     model: Annotated[str | None, typer.Option(help="What is adapted: a diarizer's folder; default: built in.")] = None,
     encoder: o.EncoderOption = None,
     strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far it moves; 0: not at all.")] = 0.5,
+    method: Annotated[Method, typer.Option(help="mean; norm: also even answers; pseudo: also self-training.")] = "norm",
     pattern: Annotated[list[str] | None, typer.Option(help="Names that count in folders, as '*.wav'.")] = None,
     device: o.DeviceOption = "auto",
     max_seconds: o.MaxSecondsOption = 3600.0,
@@ -48,7 +52,7 @@ def adapt(
     from sedtalker.storage import check_folder
 
     check_folder(output, force)
-    from sedtalker.batch.adaptation import LABEL, check_labels, read_recordings, report_adaptation
+    from sedtalker.batch.adaptation import LABEL, check_labels, check_report, read_recordings, report_adaptation
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.manifest import MANIFESTS
     from sedtalker.batch.settings import Settings
@@ -61,13 +65,14 @@ def adapt(
     diarizer = o.open_diarizer(model, encoder, 1.0, device)
     with ShownProgress(progress, quiet) as shown:
         read = read_recordings(diarizer, items, max_seconds, shown.hook)
-        made = diarizer.adapt_to([piece for recording in read for piece in recording.speech], strength)
+        made = diarizer.adapt_to([piece for recording in read for piece in recording.speech], strength, method)
         with torch_threads(1):
-            report = report_adaptation(diarizer.network, read, strength)
+            report = report_adaptation(diarizer.network, read, strength, method)
+    check_report(report)
     made.save(output)
     assert made.fit is not None
     if as_json:
-        write_json({"folder": str(output), **asdict(made.fit), **asdict(report)})
+        write_json({"folder": str(output), "method": method, **asdict(made.fit), **asdict(report)})
     else:
         print(described(made.fit, report))
         print(output)

@@ -15,6 +15,7 @@ from sedtalker.batch.opening import MeshOptions, check_face, shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli import performance as pf
 from sedtalker.cli import picture as p
+from sedtalker.cli import visemes as v
 from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, QuietOption, ShownProgress, write_json
 from sedtalker.cli.console import fail_clearly as command
 from sedtalker.cli.export import TO_HELP, Targets
@@ -61,6 +62,11 @@ def animate(
     articulation: o.ArticulationOption = 1.0,
     gain: o.GainOption = None,
     style: o.StyleOption = "natural",
+    transcript: o.TranscriptOption = None,
+    words: o.WordsOption = None,
+    language: o.LanguageOption = "en",
+    visemes: v.VisemesOption = None,
+    viseme_set: v.VisemeSetOption = "oculus",
     fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 30.0,
     size: p.SizeOption = "512",
     camera: p.CameraOption = "front",
@@ -93,6 +99,8 @@ def animate(
     given = MeshOptions(mesh_head, landmarks, rig, open_mouth, mouth, strength, shape_map)
     options: dict[str, Any] = {"targets": targets, "names": shape_map}
     if performance is not None:
+        if transcript is not None or words is not None or visemes is not None:
+            raise InputError("--transcript, --words and --visemes are of speech: a take says what the face does")
         if frames:
             raise InputError("--frames is of speech: with --performance give a video, and sedtalker render its .npz")
         o.check_files(audio, mesh, landmarks, rig)
@@ -136,7 +144,8 @@ def animate(
         mesh, face, points = head_of(context, mesh, face, landmarks)
         given = replace(given, landmarks=points)
         check_face(mesh, face, given)
-        o.check_files(audio, mesh, landmarks, rig, decoder, *(enroll or []))
+        o.check_files(audio, mesh, landmarks, rig, decoder, words, *(enroll or []))
+        v.check_visemes(visemes, viseme_set, force)
         o.check_enroll(enroll, model, emotion)
         if emotion is not None:
             check_emotion(emotion)
@@ -150,6 +159,7 @@ def animate(
         pictures = p.check_sequence(folder / f"{audio.stem}.frames", force) if video and frames else None
         if video and not frames:
             looks.check_file(results.path / names[0])
+        said = o.given_words(transcript, words, language)
         track = emotion if emotion is not None or held is None else held.rendered
         diarizer = "diarizer" if track is not None else o.open_diarizer(model, encoder, trust, device)
         animator = o.open_animator(decoder, encoder, diarizer, device)
@@ -169,6 +179,8 @@ def animate(
             intensity=intensity,
             fps=fps,
             seed=seed,
+            words=said,
+            language=language,
             hook=shown.hook,
             **settings,  # type: ignore[arg-type]
         )
@@ -182,10 +194,13 @@ def animate(
             looks.video(animation, results.path / names[0], sound, shown.hook)
         with one_step(shown.hook, "writing the files"):
             write_files(animation, results.path, folder, audio, rows, options)
+            v.write_visemes(visemes, viseme_set, animation.phones, sound, audio)
         shown.summary(sound.duration)
     paths = {suffix.lstrip("."): str(folder / name) for suffix, name in zip(suffixes, names, strict=True)}
     if pictures is not None:
         paths = {"frames": str(pictures), **paths}
+    if visemes is not None:
+        paths["visemes"] = str(visemes)
     if as_json:
         write_json({"files": paths, "frames": len(animation), "fps": fps, "duration": sound.duration})
     else:

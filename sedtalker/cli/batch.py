@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 NOT_OF_MANY = (
     *("context", "audio", "project", "output", "device", "save_preset", "frames", "performance"),
+    *("transcript", "words", "language", "visemes", "viseme_set"),
     *("force", "quiet", "progress", "as_json"),
 )
 """Parameters of ``animate`` that are no options of a recording among many."""

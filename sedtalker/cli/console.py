@@ -11,13 +11,14 @@ import errno
 import functools
 import json
 import logging
+import math
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,7 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
             with suppress(AttributeError, ValueError, OSError):  # a name of a file need not be UTF-8
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         try:
+            _refuse_unbounded(kwargs)
             with messages_shown(quiet=bool(kwargs.get("quiet", False))):
                 result = command(*args, **kwargs)
             if sys.stdout is not None:
@@ -123,6 +125,13 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(1) from None
 
     return wrapped
+
+
+def _refuse_unbounded(options: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` for an option that is a float and no finite number; ranges let NaN or infinity through."""
+    for name, value in options.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"--{name.replace('_', '-')}={value} is no finite number")
 
 
 def _own_fault(error: Exception) -> str:

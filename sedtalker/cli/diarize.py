@@ -25,6 +25,7 @@ from sedtalker.cli.console import (
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
+    from sedtalker.emotion.events import StateChange
     from sedtalker.emotion.stream import DiarizerStream
     from sedtalker.emotion.track import EmotionTrack
 
@@ -41,6 +42,9 @@ def diarize(
     plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the track as JSON.")] = False,
     rttm: Annotated[bool, typer.Option("--rttm", help="Print the segments as RTTM.")] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="Print a line a change of state, for a voice agent; --json: as JSON lines.")
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(help="A diarizer's checkpoint folder, or hf:NAME, a classifier of the Hugging Face hub."),
@@ -63,11 +67,12 @@ def diarize(
     progress: ProgressOption = "none",
 ) -> None:
     """Find emotion in speech: the segments as a table, the dense track as a file."""
-    if json and rttm:
-        raise InputError("choose one of --json and --rttm")
+    if rttm and (json or events):
+        raise InputError(f"choose one of {'--events' if events else '--json'} and --rttm")
     streams = stream or audio == PIPE
     if streams and (output or plot or rttm or min_confidence or coordinates):
-        raise InputError("a stream takes only --json, --look-ahead, --model, --enroll and --device")
+        raise InputError("a stream takes only --json, --events, --look-ahead, --model, --enroll and --device")
+    from sedtalker.emotion.events import track_changes
     from sedtalker.emotion.formats.files import check_track_name
     from sedtalker.emotion.formats.json import track_to_json
     from sedtalker.emotion.formats.labels import segments_to_rttm
@@ -84,7 +89,9 @@ def diarize(
     plane = None if coordinates is None else read_coordinates(coordinates)
     diarizer = o.open_diarizer(model, encoder, trust, device)
     if streams:
-        return print_lines(stream_lines(diarizer.stream(look_ahead, enroll=enroll or ()), audio, json, max_seconds))
+        opened = diarizer.stream(look_ahead, enroll=enroll or ())
+        lines = event_lines if events else stream_lines
+        return print_lines(lines(opened, audio, json, max_seconds))
     from sedtalker.audio import load_audio
 
     sound = load_audio(audio, max_seconds)
@@ -102,7 +109,9 @@ def diarize(
                 track.save(made)
     for path in wanted:
         say(f"{'plot' if path is plot else 'track'}: {path}")
-    if json:
+    if events:
+        print_lines(change_line(change, json) for change in track_changes(track))
+    elif json:
         print(track_to_json(track), end="")
     elif rttm:
         print(segments_to_rttm(track.segments(), audio.stem), end="")
@@ -139,3 +148,17 @@ def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: f
     for segments in (*(ended.push(f.label, f.posterior, f.intensity, f.speech) for f in frames), ended.end()):
         for s in segments:
             yield f"{s.start:8.2f}{s.end:9.2f}  {s.label:<9}{s.intensity:10.2f}{s.confidence:12.2f}"
+
+
+def event_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: float) -> Iterator[str]:
+    """What a stream prints with ``--events``: a line a change of state, as soon as it is known."""
+    from sedtalker.emotion.events import stream_changes
+    from sedtalker.emotion.stream import frames_of
+
+    for change in stream_changes(frames_of(stream, sound_pieces(source, longest)), stream.labels):
+        yield change_line(change, as_json)
+
+
+def change_line(change: StateChange, as_json: bool) -> str:
+    """A change of state as text or JSON."""
+    return json_lines.dumps(change.as_dict(), ensure_ascii=False) if as_json else change.line()

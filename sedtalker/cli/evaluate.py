@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sedtalker.cli import options as o
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
 from sedtalker.training.evaluation.measures import help_text
 
@@ -204,6 +205,121 @@ def adaptation(
     endings = tuple(f"_{name}" for name in corpora_of(metrics))
     _show({key: value for key, value in metrics.items() if not key.endswith(endings)}, json)
     print("\n" + adaptation_table(metrics), end="")
+
+
+@app.command("nova-arc", help=help_text("nova-arc", "NOVA-ARC on corpora never trained on, beside its flat twin."))
+@fail_clearly
+def nova_arc(
+    data: Data = None,
+    clips: Annotated[int | None, typer.Option(min=8, help="At most so many clips of each corpus.")] = 200,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.nova_arc import evaluate_nova_arc, nova_arc_table
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_nova_arc(find_data(data), clips, shown.hook)
+    if json:
+        _show(metrics, json)
+        return
+    _show({key: metrics[key] for key in ("nova_gain_flat", "nova_gain_ball")}, json)
+    print("\n" + nova_arc_table(metrics), end="")
+
+
+@app.command(help=help_text("sere", "Five labelled clips in one language, recognition in another, beside controls."))
+@fail_clearly
+def sere(
+    data: Data = None,
+    clips: Annotated[int | None, typer.Option(min=40, help="At most so many clips of each corpus.")] = 200,
+    draws: Annotated[int, typer.Option(min=1, help="Of the five clips, for each task.")] = 10,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.resonance import evaluate_resonance, resonance_table
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_resonance(find_data(data), clips, draws, shown.hook)
+    if json:
+        _show(metrics, json)
+        return
+    _show({key: value for key, value in metrics.items() if key.endswith("_uar")}, json)
+    print("\n" + resonance_table(metrics), end="")
+
+
+@app.command(help=help_text("routing", "What it gains that doubtful segments are decided by somebody else."))
+@fail_clearly
+def routing(
+    data: Data = None,
+    model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
+    encoder: Annotated[
+        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
+    ] = None,
+    clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of each corpus.")] = None,
+    share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the clips that is handed on.")] = 0.15,
+    plot: Annotated[Path | None, typer.Option(help="Draw the risk-coverage curves (.png).")] = None,
+    force: Force = False,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.storage import check_writable
+    from sedtalker.training.corpora.manifest import find_data
+
+    if plot is not None:
+        check_writable(plot, force)
+    from sedtalker.training.evaluation.routing import evaluate_routing, plot_routing, routed_corpora, routing_table
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_routing(find_data(data), model, encoder, clips, share, shown.hook)
+    if plot is not None:
+        plot_routing(metrics, plot)
+        say(f"plot: {plot}")
+    if json:
+        _show(metrics, json)
+        return
+    endings = tuple(f"_{name}" for name in routed_corpora(metrics))
+    _show({k: v for k, v in metrics.items() if not k.endswith(endings) and not k.startswith("risk_")}, json)
+    print("\n" + routing_table(metrics), end="")
+
+
+@app.command(help=help_text("valence", "How far valence and arousal of a track agree with ratings, and their verdict."))
+@fail_clearly
+def valence(
+    track: Annotated[Path, typer.Argument(help="A track, or a folder of tracks whose names the ratings have.")],
+    against: Annotated[Path, typer.Argument(help="Ratings (.csv: start, end, valence, arousal), or another track.")],
+    scale: Annotated[
+        tuple[float, float], typer.Option(metavar="LOW HIGH", help="Lowest and highest rating in the file.")
+    ] = (-1.0, 1.0),
+    coordinates: o.CoordinatesOption = None,
+    json: AsJson = False,
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.batch.valence import evaluate_valence
+    from sedtalker.emotion.taxonomy import read_coordinates
+
+    plane = None if coordinates is None else read_coordinates(coordinates)
+    found = evaluate_valence(track, against, scale, plane)
+    if json:
+        write_json(
+            {
+                "n": max(each.n for each in found),
+                **{f"{a.axis}_{key}": round(value, 4) for a in found for key, value in a.figures.items()},
+                "trusted": {each.axis: each.trusted for each in found},
+                "verdicts": [each.verdict for each in found],
+            }
+        )
+        return
+    print(f"{'':<10}{'n':>5}{'Spearman':>10}{'p':>10}{'Pearson':>10}{'p':>10}{'CCC':>10}{'p':>10}")
+    for each in found:
+        f = each.figures
+        names = ("spearman", "spearman_p", "pearson", "pearson_p", "ccc", "ccc_p")
+        print(f"{each.axis:<10}{each.n:>5}" + "".join(f"{f[name]:>10.2g}" for name in names))
+    for each in found:
+        print(each.verdict)
 
 
 @app.command(help=help_text("decoder", "Motion metrics on held-out sentences, with static and shuffled controls."))

@@ -2,31 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from sedtalker.cli import checkpoint, data, evaluate, face, mesh
+from sedtalker.cli import checkpoint, data, evaluate, face, mesh, review
 from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
 from sedtalker.cli.benchmark import benchmark
 from sedtalker.cli.compare import compare
+from sedtalker.cli.console import say
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
 from sedtalker.cli.live import live
 from sedtalker.cli.play import play
 from sedtalker.cli.render import render
 from sedtalker.cli.report import report
+from sedtalker.cli.search import search
 from sedtalker.cli.serve import serve
 from sedtalker.cli.stream import stream
 from sedtalker.cli.studio import studio
 from sedtalker.cli.style import style
 from sedtalker.cli.train import train
+from sedtalker.cli.visemes import visemes
+from sedtalker.errors import one_line
 from sedtalker.version import __version__
+
+
+class OneLineGroup(TyperGroup):
+    """All commands. What is wrong in the words of a command line is one line, as what is wrong in a file is."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the words before the command."""
+        with _usage_in_one_line():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
+        """Find the command, read the words after it, run it."""
+        with _usage_in_one_line():
+            return super().invoke(*args, **kwargs)
+
+
+@contextmanager
+def _usage_in_one_line() -> Iterator[None]:
+    """Say in a line what click would show in a box; the help that stands for no command at all stays as it is."""
+    try:
+        yield
+    except Exception as error:
+        # By its name: typer has a click of its own from 0.25 on.
+        if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
+            raise
+        context = getattr(error, "ctx", None)
+        more = f" (`{context.command_path} --help` says what it takes)" if context else ""
+        say(f"error: {one_line(error.format_message())}{more}")
+        raise typer.Exit(getattr(error, "exit_code", 2)) from None
+
 
 app = typer.Typer(
     name="sedtalker",
+    cls=OneLineGroup,
     help="Speech in, an emotional talking 3D face out.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -34,15 +72,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PANELS = {
-    "Speech to face": (animate, studio, diarize, adapt, batch, report),
+    "Speech to face": (animate, studio, diarize, adapt, batch, report, search),
     "Live and for other programs": (live, play, stream, serve),
-    "Files": (export, render, compare, style),
+    "Files": (export, render, visemes, compare, style),
     "Train and measure": (train, benchmark),
 }
 """The commands, as the help groups them."""
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(review.app, name="review", rich_help_panel="Speech to face")
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel="Train and measure")
 app.add_typer(checkpoint.app, name="checkpoint", rich_help_panel="Train and measure")
 app.add_typer(data.app, name="data", rich_help_panel="Train and measure")

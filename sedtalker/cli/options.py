@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ from sedtalker.cli.console import say
 from sedtalker.errors import InputError
 from sedtalker.reading import read_json
 from sedtalker.storage import whole_file
+
+if TYPE_CHECKING:
+    from sedtalker.phonetics.pronunciation import SpokenWord
 
 Device = Literal["auto", "cpu", "cuda"]
 """What ``--device`` takes."""
@@ -94,6 +97,20 @@ GainOption = Annotated[list[str] | None, typer.Option(metavar="NAME=FACTOR", hel
 """Of a region's emotional part, or of a shape."""
 StyleOption = Annotated[str, typer.Option(help=STYLE_HELP)]
 """Of the talker."""
+TranscriptOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|TEXT", help="What is said, or a .txt of it: closures and rounding become surer."),
+]
+"""Of the words without times."""
+WordsOption = Annotated[
+    Path | None,
+    typer.Option(help="The same with times, of words or phrases: .ctm, .TextGrid, .vtt, .srt, or .json of Whisper."),
+]
+"""Of the words with times."""
+LanguageOption = Annotated[
+    str, typer.Option(metavar="CODE", help="Of the words: en, de, fr, es, zh, ko, hi and all others of espeak-ng.")
+]
+"""Of the words."""
 SeedOption = Annotated[
     int, typer.Option("--seed", "--take", min=0, help="Of blinks, gaze, brows and head; another number, another take.")
 ]
@@ -178,6 +195,24 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+# --- What is said.
+
+
+def given_words(transcript: str | None, words: Path | None, language: str) -> list[SpokenWord] | None:
+    """The words that options give, with their phones; None where they give none.
+
+    Raises:
+        InputError: both options, or what ``sedtalker.phonetics.transcript.spoken_words`` raises.
+    """
+    if transcript is None and words is None:
+        return None
+    if transcript is not None and words is not None:
+        raise InputError("give one of --transcript and --words")
+    from sedtalker.phonetics.transcript import spoken_words
+
+    return spoken_words(words if transcript is None else transcript, language)
 
 
 # --- Files that options name; networks and faces are opened by ``sedtalker.batch.opening``.

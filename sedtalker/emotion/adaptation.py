@@ -3,10 +3,11 @@
 Recordings of another language, studio or microphone lie elsewhere among the functionals than those of training, all of
 them in the same direction, and further apart than emotions are. So the mean that is taken off the functionals moves
 part of the way from that of training to theirs (cepstral mean normalisation, for functionals: Schuller et al. 2010,
-"Cross-corpus acoustic emotion recognition", normalise each corpus alike). No weight is trained, and what comes out is
+"Cross-corpus acoustic emotion recognition", normalise each corpus alike). And a diarizer in a strange place answers one
+emotion nearly everywhere: so the shares of its answers are evened out part of the way (``balance``). What comes out is
 an ordinary checkpoint.
 
-The mean of speech in one emotion only would take that emotion for usual. Moving half of the way costs little then.
+Speech in one emotion only would have that emotion taken for usual. Going a part of the way costs little then.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -21,11 +23,18 @@ from torch import Tensor
 from sedtalker.audio.activity import speech_activity
 from sedtalker.emotion.inference import described
 from sedtalker.emotion.network import ROW, DiarizerNetwork, average_posterior
+from sedtalker.emotion.self_training import SelfTraining, balance, linear_part, self_trained, with_linear_part
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
+Method = Literal["mean", "norm", "pseudo"]
+"""``mean`` moves the mean of the functionals; ``norm`` also evens out the answers; ``pseudo`` then trains on them."""
+METHODS: tuple[Method, ...] = get_args(Method)
+"""All of them."""
+METHOD: Method = "norm"
+"""Where none is named; chosen, as ``STRENGTH`` is, on corpora that were never trained on (``docs/adapt.md``)."""
 STRENGTH = 0.5
-"""How much of the way the mean moves; chosen on corpora that were never trained on (``docs/adapt.md``)."""
+"""How much of the way the mean moves, and the shares of the answers towards even ones."""
 PIECE_SECONDS = 10.0
 """A longer recording counts as several, each of about so much speech."""
 FEWEST = 5
@@ -82,24 +91,40 @@ def speech_of(network: DiarizerNetwork, features: SpeechFeatures) -> list[Speech
     return [Speech(part) for part in rows.chunk(pieces) if len(part)]
 
 
-@torch.no_grad()
-def adapted(network: DiarizerNetwork, speech: Sequence[Speech], strength: float = STRENGTH) -> DiarizerNetwork:
-    """A copy of a network whose mean has moved towards that of the pieces, each counting alike.
+def adapted(
+    network: DiarizerNetwork, speech: Sequence[Speech], strength: float = STRENGTH, method: Method = METHOD
+) -> DiarizerNetwork:
+    """A copy of a network that fits the pieces, each counting alike.
 
     Args:
         network: a diarizer; one without functionals of a known mean cannot be adapted.
         speech: at least one piece.
-        strength: 0 leaves the network as it is, 1 moves the mean all the way.
+        strength: 0 leaves the network as it is, 1 goes all the way.
+        method: see ``Method``.
     """
+    moved = _with_mean_moved(network, speech, strength)
+    if method == "mean" or not strength:
+        return moved
+    rows = [piece.rows for piece in speech]
+    if method == "pseudo":
+        return self_trained(moved, rows, SelfTraining(alignment=strength))
+    inputs, weight, bias = linear_part(moved, rows)
+    offsets = balance(inputs @ weight.T + bias, strength)
+    return with_linear_part(moved, torch.zeros_like(weight), offsets)
+
+
+@torch.no_grad()
+def _with_mean_moved(network: DiarizerNetwork, speech: Sequence[Speech], strength: float) -> DiarizerNetwork:
     changed = deepcopy(network)
     changed.mean += strength * (_usual(speech).to(changed.mean) - changed.mean)
     return changed
 
 
-@torch.no_grad()
-def fit_of(network: DiarizerNetwork, speech: Sequence[Speech], strength: float = STRENGTH) -> Fit:
+def fit_of(
+    network: DiarizerNetwork, speech: Sequence[Speech], strength: float = STRENGTH, method: Method = METHOD
+) -> Fit:
     """What there is to know about an adaptation before it is used."""
-    halves = [adapted(network, speech[k::2] or speech, strength) for k in range(2)]
+    halves = [adapted(network, speech[k::2] or speech, strength, method) for k in range(2)]
     answers = [torch.stack([log_posterior(half, piece).argmax() for piece in speech]) for half in halves]
     same = float((answers[0] == answers[1]).float().mean())
     apart = ((_usual(speech).to(network.mean) - network.mean) * network.scale)[network.known]
@@ -123,16 +148,17 @@ def check_fit(fit: Fit, agreement: float = AGREEMENT) -> None:
         )
 
 
+@torch.no_grad()
 def log_posterior(network: DiarizerNetwork, *pieces: Speech) -> Tensor:
     """The mean log-posterior (C,) of speech, each second of it counting alike."""
     scores = network(torch.cat([piece.rows for piece in pieces]).to(network.mean))
     return average_posterior(scores.logits, network.config.temperature).clamp_min(1e-9).log().mean(0)
 
 
-def adapted_card(card: str, fit: Fit) -> str:
+def adapted_card(card: str, fit: Fit, method: Method = METHOD) -> str:
     """The model card of adapted weights: that of the weights before, and what was done. No recording is named."""
     return (
-        f"{card.rstrip()}\n\n## Adapted\nThe mean of the functionals was moved by `sedtalker adapt` to fit "
+        f"{card.rstrip()}\n\n## Adapted\nThese weights were changed by `sedtalker adapt --method {method}` to fit "
         f"{fit.pieces} recordings or parts of them, {fit.seconds:.0f} s of speech without labels. Halves of them agree "
         f"on {fit.agreement:.0%} of the answers. The figures above are those before.\n"
     )

@@ -12,9 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.audio import Audio, as_audio
+from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_card, read_config, write_checkpoint
-from sedtalker.emotion.adaptation import STRENGTH, Fit, Speech, adapted, adapted_card, check_fit, fit_of, speech_of
+from sedtalker.emotion.adaptation import (
+    METHOD,
+    STRENGTH,
+    Fit,
+    Method,
+    Speech,
+    adapted,
+    adapted_card,
+    check_fit,
+    fit_of,
+    speech_of,
+)
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
 from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.inference import (
@@ -68,6 +79,7 @@ class Diarizer:
         classifier: a classifier of the hub that gives the categories, or None.
         folder: the checkpoint that the weights come from, or None.
         fit: what ``adapt`` found out about the recordings it was adapted to, or None.
+        method: that it was adapted by, if it was.
     """
 
     def __init__(
@@ -94,6 +106,7 @@ class Diarizer:
         self.name, self.licence = name, licence
         self.folder: Path | None = None
         self.fit: Fit | None = None
+        self.method: Method = METHOD
         self.labels = network.config.labels
         self.device = _device(network)
 
@@ -161,7 +174,7 @@ class Diarizer:
         *,
         enroll: Sequence[Recording] = (),
         min_confidence: float = 0.0,
-        max_seconds: float = 3600.0,
+        max_seconds: float = LONGEST_SECONDS,
         hook: Hook = no_progress,
     ) -> EmotionTrack:
         """The emotion track of a recording, 50 frames a second.
@@ -211,7 +224,9 @@ class Diarizer:
         """
         return enrol(self.network, (self.encoder(as_audio(recording)) for recording in recordings))
 
-    def speech(self, recording: Recording, rate: int | None = None, max_seconds: float = 3600.0) -> list[Speech]:
+    def speech(
+        self, recording: Recording, rate: int | None = None, max_seconds: float = LONGEST_SECONDS
+    ) -> list[Speech]:
         """What ``adapt`` needs of a recording, in pieces of ten seconds of speech; empty where nobody speaks.
 
         Raises:
@@ -222,24 +237,27 @@ class Diarizer:
         with torch_threads(self._threads):
             return speech_of(self.network, self.encoder(as_audio(recording, rate, max_seconds)))
 
-    def adapt(self, recordings: Iterable[Recording], strength: float = STRENGTH) -> Diarizer:
+    def adapt(self, recordings: Iterable[Recording], strength: float = STRENGTH, method: Method = METHOD) -> Diarizer:
         """A diarizer that fits recordings of one kind better: a language, a studio, a telephone line. Needs no labels.
 
         Args:
             recordings: of that kind, five or more with speech in them, in all the moods that occur.
             strength: how far, 0 to 1; see ``sedtalker.emotion.adaptation``.
+            method: how; see there.
 
         Raises:
             InputError: a sound cannot be read, or there is too little speech to tell.
         """
-        return self.adapt_to([piece for recording in recordings for piece in self.speech(recording)], strength)
+        pieces = [piece for recording in recordings for piece in self.speech(recording)]
+        return self.adapt_to(pieces, strength, method)
 
-    def adapt_to(self, speech: Sequence[Speech], strength: float = STRENGTH) -> Diarizer:
+    def adapt_to(self, speech: Sequence[Speech], strength: float = STRENGTH, method: Method = METHOD) -> Diarizer:
         """``adapt`` for recordings that ``speech`` has read already."""
         with torch_threads(1):
-            fit = fit_of(self.network, speech, strength) if speech else Fit(0, 0.0, 0.0, 0.0)
-        check_fit(fit)
-        return self._with(adapted(self.network, speech, strength), name=f"{self.name}, adapted", fit=fit)
+            fit = fit_of(self.network, speech, strength, method) if speech else Fit(0, 0.0, 0.0, 0.0)
+            check_fit(fit)
+            network = adapted(self.network, speech, strength, method)
+        return self._with(network, name=f"{self.name}, adapted", fit=fit, method=method)
 
     def save(self, folder: str | Path) -> None:
         """Write a checkpoint folder that ``from_pretrained`` and ``--model`` open.
@@ -253,7 +271,7 @@ class Diarizer:
         if self.fit is not None:  # figures of other recordings are no longer its own
             config = config.model_copy(update={"metrics": {}, "held_out": {}})
         card = read_card(self.folder)
-        card = card if self.fit is None else adapted_card(card, self.fit)
+        card = card if self.fit is None else adapted_card(card, self.fit, self.method)
         write_checkpoint(Path(folder), config, self.network.state_dict(), card)
 
     def stream(

@@ -169,6 +169,18 @@ def unfamiliarity(diarizer: DiarizerNetwork, features: SpeechFeatures) -> float:
 
 
 @torch.no_grad()
+def frame_distances(diarizer: DiarizerNetwork, features: SpeechFeatures) -> NDArray[np.float32]:
+    """The same (T,) at every frame, the network's windows held: zeros where it does not know its training data."""
+    known = diarizer.known
+    if not known.any():
+        return np.zeros(len(features), np.float32)
+    rows = torch.cat([part.cpu() for part in described(diarizer, features)])
+    apart = ((rows - diarizer.mean.cpu()) * diarizer.scale.cpu())[:, known.cpu()]
+    distances: NDArray[np.float32] = apart.square().mean(-1).sqrt().float().numpy()
+    return np.repeat(distances, ROW)[: len(features)]
+
+
+@torch.no_grad()
 def described(diarizer: DiarizerNetwork, features: SpeechFeatures) -> Iterator[torch.Tensor]:
     """The functionals (N, F) that the network reads, a row each 160 ms, in windows of a minute; see ``describe``.
 

@@ -40,7 +40,7 @@ def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
     width = float(np.clip(duration * 1.2, 10.0, 40.0))
     figure = Figure(figsize=(width, 7.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(4, 1, sharex=True, height_ratios=[1.5, 1.6, 1.0, 1.0])
+    axes = figure.subplots(4, 1, sharex=True, height_ratios=[3, 3, 2, 2])
     _draw_waveform(axes[0], audio, duration, track)
     _draw_ribbons(axes[1], track)
     _draw_intensity(axes[2], track)
@@ -75,19 +75,19 @@ def write_figure(figure: Any, path: Path) -> None:
 def _draw_waveform(axis: Any, audio: Audio | None, duration: float, track: EmotionTrack) -> None:
     """Envelope of the sound over the segments' colours; labels where there is room."""
     for segment in track.segments():
-        axis.axvspan(segment.start, segment.end, color=COLOURS.get(segment.label, "#888888"), alpha=0.45, lw=0)
+        axis.axvspan(segment.start, segment.end, facecolor=COLOURS.get(segment.label, "#888888"), alpha=0.45)
         if segment.label == UNCERTAIN:
-            axis.axvspan(segment.start, segment.end, fill=False, hatch="///", edgecolor="#CCCCCC", lw=0, zorder=0)
+            axis.axvspan(segment.start, segment.end, fill=False, hatch="///", edgecolor="#CCCCCC", zorder=0)
         if segment.end - segment.start > 0.04 * duration:
             middle = 0.5 * (segment.start + segment.end)
             text = f"{segment.label}\n{segment.intensity:.2f}"
-            axis.text(middle, 1.08, text, ha="center", va="bottom", fontsize=9)
+            axis.text(middle, 1.08, text, ha="center", va="bottom", fontsize="small")
     if audio is not None:
         columns = min(4000, len(audio.samples))
         edges = np.linspace(0, len(audio.samples), columns + 1).astype(np.int64)[:-1]
         high, low = np.maximum.reduceat(audio.samples, edges), np.minimum.reduceat(audio.samples, edges)
         scale = max(float(np.abs(audio.samples).max()), 1e-4)
-        axis.fill_between(edges / audio.rate, low / scale, high / scale, color="#222222", lw=0, step="post")
+        axis.fill_between(edges / audio.rate, low / scale, high / scale, facecolor="#222222", step="post")
     axis.set_ylim(-1.05, 1.65)
     axis.set_yticks([])
     axis.set_ylabel("sound\nand segments")
@@ -95,26 +95,26 @@ def _draw_waveform(axis: Any, audio: Audio | None, duration: float, track: Emoti
 
 def _draw_ribbons(axis: Any, track: EmotionTrack) -> None:
     colours = [COLOURS.get(label, "#888888") for label in track.labels]
-    axis.stackplot(track.times, track.posterior.T, colors=colours, labels=track.labels, lw=0)
+    axis.stackplot(track.times, track.posterior.T, colors=colours, labels=track.labels)
     axis.set_ylim(0.0, 1.0)
     axis.set_ylabel("posterior")
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9, frameon=False, reverse=True)
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False, reverse=True)
 
 
 def _draw_intensity(axis: Any, track: EmotionTrack) -> None:
-    axis.fill_between(track.times, track.intensity, color="#777777", alpha=0.35, lw=0)
-    axis.plot(track.times, track.intensity, color="#111111", lw=1.6)
+    axis.fill_between(track.times, track.intensity, facecolor="#CFCFCF")
+    axis.plot(track.times, track.intensity, color="#111111")
     axis.set_ylim(0.0, 1.0)
     axis.set_ylabel("intensity")
     if track.speech is not None:
-        axis.fill_between(track.times, 0.0, 0.035, where=track.speech, color="#111111", lw=0)
-        axis.text(1.003, 0.02, "speech", transform=axis.transAxes, fontsize=9, va="center")
+        axis.fill_between(track.times, 0.0, 0.035, where=track.speech, facecolor="#111111")
+        axis.text(1.003, 0.02, "speech", transform=axis.transAxes, fontsize="small", va="center")
 
 
 def _draw_plane(axis: Any, track: EmotionTrack) -> None:
-    axis.axhline(0.0, color="#999999", lw=0.8)
-    axis.plot(track.times, track.valence, color="#0072B2", lw=1.6, label="valence")
-    axis.plot(track.times, track.arousal, color="#D55E00", lw=1.6, ls="--", label="arousal")
+    axis.axhline(0.0, color="#999999")
+    axis.plot(track.times, track.valence, color="#0072B2", label="valence")
+    axis.plot(track.times, track.arousal, color="#D55E00", ls="--", label="arousal")
     axis.set_ylim(-1.0, 1.0)
     axis.set_ylabel("valence,\narousal")
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9, frameon=False)
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)

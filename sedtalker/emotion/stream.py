@@ -390,7 +390,7 @@ class EndedSegments:
 
     def __init__(self, labels: tuple[str, ...], rate: float):
         self.labels, self.rate = labels, rate
-        self.label = -1
+        self.label = 0
         self.start = self.frames = self.spoken = 0
         self.intensity = self.confidence = self.spoken_confidence = 0.0
 
@@ -423,6 +423,6 @@ class EndedSegments:
         confidence = self.spoken_confidence / self.spoken if self.spoken else self.confidence / self.frames
         intensity = self.intensity / self.frames
         segment = Segment(self.start / self.rate, end / self.rate, self.labels[self.label], intensity, confidence)
-        self.start, self.frames, self.spoken, self.label = end, 0, 0, -1
+        self.start, self.frames, self.spoken = end, 0, 0
         self.intensity = self.confidence = self.spoken_confidence = 0.0
         return [segment]

@@ -9,7 +9,7 @@ import numpy as np
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.gains import Gains
-from sedtalker.audio import FrameClock, resample_frames
+from sedtalker.audio import LONGEST_SECONDS, FrameClock, resample_frames
 from sedtalker.errors import InputError
 from sedtalker.export.arkit import ArkitMotion, read_arkit_csv
 from sedtalker.face.arkit import ARKIT_52, INDEX
@@ -17,8 +17,6 @@ from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.version import __version__
 
-LONGEST = 3600.0
-"""Seconds of a take that are read."""
 MOST_BYTES = 512 * 2**20
 """Larger files are refused."""
 
@@ -40,7 +38,7 @@ def read_take(path: Path, names: ShapeMap | None = None) -> ArkitMotion:
         raise InputError(f"{path}: it has weights or angles that are no numbers")
     if len(take.times) > 1 and float(np.diff(take.times).min()) < 0.0:
         raise InputError(f"{path}: its timecodes go backwards: cut the take where they do")
-    if take.times[-1] > LONGEST:
+    if take.times[-1] > LONGEST_SECONDS:
         raise InputError(f"{path}: longer than an hour: cut it")
     return take
 

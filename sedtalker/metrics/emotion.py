@@ -120,6 +120,25 @@ def accuracy_at_coverage(truth: Labels, posterior: NDArray[np.floating], coverag
     return accuracy(truth[kept], posterior[kept].argmax(1))
 
 
+def selective_risk(doubt: NDArray[np.floating], wrong: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Share of errors (N,) among the 1, 2, …, N least doubtful samples: the risk–coverage curve.
+
+    Geifman and El-Yaniv, NeurIPS 2017. Samples of equal doubt count as their mean, in whatever order they come.
+
+    Args:
+        doubt: (N,) the greater, the later answered.
+        wrong: (N,) 1 where the answer is wrong, 0 where it is right.
+    """
+    _, place = np.unique(doubt, return_inverse=True)
+    mean = np.bincount(place, wrong) / np.bincount(place)
+    return np.cumsum(mean[np.sort(place)]) / np.arange(1, len(doubt) + 1)
+
+
+def aurc(doubt: NDArray[np.floating], wrong: NDArray[np.floating]) -> float:
+    """Area under the risk–coverage curve: the mean of ``selective_risk``, in [0, 1]; without order, the error rate."""
+    return float(selective_risk(doubt, wrong).mean())
+
+
 def adjusted_logits(
     logits: NDArray[np.floating], log_train: NDArray[np.floating], log_target: NDArray[np.floating]
 ) -> NDArray[np.float64]:

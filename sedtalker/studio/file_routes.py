@@ -40,6 +40,7 @@ from starlette.routing import BaseRoute, Route
 
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.errors import InputError
+from sedtalker.phonetics.words import read_words
 from sedtalker.progress import Hook
 from sedtalker.studio import opening, saving
 from sedtalker.studio.exports import KEPT, export_files, parse_request
@@ -49,7 +50,6 @@ from sedtalker.studio.project import SUFFIX, read_project
 from sedtalker.studio.state import AUDIO_BYTES, MESH_BYTES, OTHER_BYTES, edited_state, face_state, project_state
 from sedtalker.studio.studio import Studio
 from sedtalker.studio.uploads import called, plain_name, read_body, read_json, receive_file
-from sedtalker.studio.words import read_words
 
 
 class FileRoutes:

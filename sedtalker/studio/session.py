@@ -20,6 +20,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
+from sedtalker.phonetics.words import Word
 from sedtalker.server.models import Models
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.studio.decoding import Decoding
@@ -28,7 +29,6 @@ from sedtalker.studio.edits import History, parse_edit
 from sedtalker.studio.head import head_glb, weight_rows
 from sedtalker.studio.project import Project
 from sedtalker.studio.sound import Clip
-from sedtalker.studio.words import Word
 
 Floats = NDArray[np.float32]
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def small_animation(frames: int = 100) -> Animation:
 
 def test_chunks_make_the_same_frames() -> None:
     animation = small_animation()
+    with pytest.raises(FrozenInstanceError):
+        animation.fps = 24.0  # type: ignore[misc]
     whole = animation.vertices()
     np.testing.assert_array_equal(np.stack(list(animation.frames(chunk=7))), whole)
 
@@ -67,6 +70,13 @@ def test_a_file_gives_back_everything(tmp_path: Path) -> None:
 def test_the_same_animation_is_the_same_bytes(tmp_path: Path) -> None:
     write_animation(tmp_path / "a.npz", small_animation())
     write_animation(tmp_path / "b.npz", small_animation())
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_the_order_of_provenance_does_not_matter(tmp_path: Path) -> None:
+    said = {"b": 1, "a": "ü", "c": None}
+    for name, order in (("a.npz", "abc"), ("b.npz", "cba")):
+        write_animation(tmp_path / name, replace(moving_cube(), provenance={key: said[key] for key in order}))
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 

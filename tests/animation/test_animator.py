@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.animator import Animator, IdleMotion, assemble
+from sedtalker.animation.animator import Animator, IdleMotion, _loudness, assemble
+from sedtalker.animation.gains import Gains
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
@@ -84,6 +85,36 @@ def test_a_blink_closes_lids_that_emotion_holds_wide_or_narrow() -> None:
     assert blink.min() == pytest.approx(0.4)
     assert wide[np.argmax(blink)] < 0.05
     assert squint[np.argmax(blink)] < 0.05
+
+
+def test_by_default_there_are_thirty_frames_a_second_with_all_idle_motions_of_seed_0() -> None:
+    spoken = np.zeros((FRAMES, 52), np.float32)
+    made = animated(spoken)
+    assert (made.fps, len(made)) == (30.0, 120)
+    asked = animated(spoken, fps=30.0, seed=0, idle=IdleMotion(blinks=True, gaze=True, head=True))
+    np.testing.assert_array_equal(made.coefficients, asked.coefficients)
+    np.testing.assert_array_equal(made.head_rotation, asked.head_rotation)
+
+
+def test_loudness_is_of_the_loud_frames_and_nothing_twenty_decibels_below() -> None:
+    heard = features()
+    heard.prosody[:, 0] = np.linspace(0.0, -10.0, FRAMES)
+    loud = np.percentile(heard.prosody[:, 0], 95)
+    expected = np.clip(1.0 - (loud - heard.prosody[:, 0]) / np.log(100.0), 0.0, 1.0) * heard.speech
+    np.testing.assert_allclose(_loudness(heard), expected, atol=2e-3)
+    assert _loudness(heard).max() == 1.0
+
+
+def test_posture_is_as_strong_as_the_expressivity() -> None:
+    spoken, only = np.zeros((FRAMES, 52), np.float32), IdleMotion(blinks=False, gaze=False)
+    still, usual, strong = (animated(spoken, idle=only, gains=Gains(expressivity=x)) for x in (0.0, 1.0, 2.0))
+    neutral = assemble(spoken, ARKIT_52, features(), small_track(120).scaled(0.0), full_face(), duration=4.0, idle=only)
+    np.testing.assert_array_equal(still.head_rotation, neutral.head_rotation)
+    np.testing.assert_array_equal(usual.head_rotation, animated(spoken, idle=only).head_rotation)
+    doubled = assemble(spoken, ARKIT_52, features(), small_track(120).scaled(2.0), full_face(), duration=4.0, idle=only)
+    np.testing.assert_array_equal(strong.head_rotation, doubled.head_rotation)
+    assert still.track is not None
+    np.testing.assert_allclose(still.track.intensity, 0.5, atol=1e-6)
 
 
 def test_gains_are_for_the_arkit_shapes() -> None:

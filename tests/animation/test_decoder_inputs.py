@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ from sedtalker.animation.gains import AROUND_THE_MOUTH, SLACK, Gains, _columns, 
 from sedtalker.animation.mouth_model import MOUTH_SHAPES
 from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig
 from sedtalker.animation.pretrained import load_decoder, open_decoder_encoder
-from sedtalker.checkpoint import builtin_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -196,3 +198,33 @@ def test_what_is_no_decoder_and_what_reads_no_other_encoder() -> None:
     with pytest.raises(InputError, match="another one cannot be given"):
         open_decoder_encoder(streaming, folder, "somewhere")
     assert not streaming.training
+
+
+def test_what_is_trained_by_default_is_of_the_size_that_is_built_in() -> None:
+    built_in = load_decoder().config.decoder
+    default = DecoderConfig(shapes=built_in.shapes)
+    assert default == built_in
+    assert sum(p.numel() for p in Decoder(default).parameters()) == sum(
+        p.numel() for p in load_decoder().decoder.parameters()
+    )
+    _, readout, _ = read_checkpoint(builtin_checkpoint("decoder_whisper_base"), "readout_decoder", MouthReadoutConfig)
+    assert MouthReadoutConfig(decoder_sha256=readout.decoder_sha256) == readout
+    assert MouthReadout().context == readout.reach * readout.step
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ({"reach": -1}, {"reach": 0}),
+        ({"step": 0}, {"step": 1}),
+        ({"share": 1.01}, {"share": 1.0}),
+        ({"share": -0.01}, {"share": 0.0}),
+    ],
+)
+def test_a_readouts_numbers_have_ends(wrong: dict[str, Any], right: dict[str, Any]) -> None:
+    assert MouthReadout(MouthReadoutConfig(layer_channels=3, width=2, **right)).config.layers == 2
+    with pytest.raises(ValidationError):
+        MouthReadoutConfig(**wrong)
+    with pytest.raises(ValidationError):
+        DecoderConfig(future=-1)
+    assert decoder(layout="MA", future=0).look_ahead == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import Decoder, DecoderConfig
-from sedtalker.animation.stream import FaceStream, StreamSettings, emotion_stream
+from sedtalker.animation.stream import AnimationStream, FaceStream, StreamSettings, _interpolated, emotion_stream
+from sedtalker.cli.stream import stream
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
@@ -93,3 +95,25 @@ def test_an_emotion_stream_is_of_the_track_that_is_given(small) -> None:
         emotion_stream(lambda: None, object(), settings)
     with pytest.raises(InputError, match="cannot stream"):
         FaceStream(made, replace)
+
+
+def test_the_library_streams_as_the_command_does_by_default(small) -> None:
+    encoder, decoder = small
+    usual = StreamSettings(emotion="happy:0.3")
+    given = {name: option.default for name, option in inspect.signature(stream).parameters.items()}
+    for name in ("look_ahead", "hop", "fps", "intensity", "seed"):
+        assert getattr(usual, name) == given[name], name
+    made = AnimationStream(emotion_stream(pytest.fail, encoder, usual), decoder, usual)
+    sound = voice_like(1.0, 4)
+    frames = [*made.push(sound), *made.flush()]
+    assert [frame.time for frame in frames[:4]] == [0.0, 0.0167, 0.0333, 0.05]
+    assert len(frames) == 60
+    assert {(frame.emotion, round(frame.intensity, 5)) for frame in frames} == {("happy", 0.3)}
+
+
+def test_frames_between_two_moments_are_in_proportion() -> None:
+    weights = np.array([[0.0], [1.0], [0.5]], np.float32)
+    times = np.array([0.01, 0.03, 0.05])
+    at = np.array([-1.0, 0.01, 0.015, 0.03, 0.04, 0.05])
+    np.testing.assert_allclose(_interpolated(at, times, weights)[:, 0], [0, 0, 0.25, 1, 0.75, 0.5], atol=1e-6)
+    assert _interpolated(np.zeros(0), times, weights).shape == (0, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import minimum_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from typer.testing import CliRunner
 
 from sedtalker.animation.animator import assemble
@@ -111,6 +111,42 @@ def test_closed_lips_stay_closed(clip, motions, face, gains, emotion):
     gap = beyond_rest(face, apply_gains(expressive, neutral, gains, face))[closed]
     assert (gap < CLOSED_GAP).all()
     assert (gap <= np.maximum(widest[closed], 0.0) + SLACK + 1e-4).all()
+
+
+@pytest.mark.parametrize(
+    ("seed", "gains"),
+    [(50, Gains(2.0, 0.3)), (23, Gains(0.2, 1.8)), (36, Gains(0.2, 1.8)), (39, Gains(0.2, 1.8)), (42, Gains(0.2, 1.8))],
+)
+def test_closed_lips_stay_closed_in_motion_that_no_face_makes(face, seed, gains):
+    """Here a mouth that gives way half is wider open than one that does not, so that some frames give way wholly."""
+    rng = np.random.default_rng(seed)
+    both = rng.uniform(size=(2, 60, 52)) ** 4
+    mouth = np.array([name.startswith(AROUND_THE_MOUTH) for name in ARKIT_52])
+    both[:, :, mouth] *= rng.choice([0.05, 0.2, 1.0], size=(60, 1))
+    shut = rng.uniform(size=60) < 0.5
+    both[:, shut, INDEX["mouthClose"]] = rng.uniform(size=(2, shut.sum()))
+    expressive, neutral = both.astype(np.float32)
+    widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
+    closed = widest < CLOSED_GAP
+    gap = beyond_rest(face, apply_gains(expressive, neutral, gains, face))
+    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + SLACK, 0.99 * CLOSED_GAP), widest)
+    assert closed.sum() > 10
+    assert (gap <= limit + 1e-5)[closed].all()
+    assert (gap > 3 * CLOSED_GAP).any(), "others open"
+
+
+@pytest.mark.parametrize("gains", [Gains(articulation=1.5), Gains(expressivity=2.0)])
+def test_only_mouths_that_would_open_give_way_and_the_frames_beside_them(motions, face, gains):
+    expressive, neutral = motions
+    scaled = (gains.of_speech() * neutral + gains.of_emotion() * (expressive - neutral)).clip(0, 1)
+    widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
+    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + SLACK, 0.99 * CLOSED_GAP), widest)
+    opens = (widest < CLOSED_GAP) & (beyond_rest(face, scaled) > limit - 1e-4)
+    away = ~maximum_filter1d(opens, 4 * EASE_FRAMES + 1)
+    result = apply_gains(expressive, neutral, gains, face)
+    np.testing.assert_allclose(result[away], scaled[away], atol=1e-6)
+    assert (away & (widest < CLOSED_GAP)).sum() > 10, "closed ones among them"
+    assert np.abs(result - scaled)[opens].max() > 1e-3
 
 
 def test_a_region_is_scaled_alone(motions, face):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,19 @@ def test_styles_by_name_and_value():
     assert parse_style("natural") == Style()
     assert all(parse_style(name) == style for name, style in STYLES.items())
     assert parse_style("articulation=0.5, dynamics=-1") == Style(articulation=0.5, dynamics=-1.0)
+
+
+def test_each_style_departs_the_way_it_is_called():
+    signs = {name: tuple(int(np.sign(value)) for value in astuple(style)) for name, style in STYLES.items()}
+    assert signs == {  # articulation, rounding, dynamics, crispness
+        "natural": (0, 0, 0, 0),
+        "clear": (1, 0, 0, 1),
+        "mumbled": (-1, 0, 0, -1),
+        "broad": (1, 1, 0, 1),
+        "lively": (1, 0, 1, 1),
+        "even": (-1, 0, -1, 0),
+    }
+    assert all(abs(value) <= 1.0 for style in STYLES.values() for value in astuple(style)), "as a file of one may say"
 
 
 @pytest.mark.parametrize("text", ["loud", "articulation=x", "articulation=2", "volume=1", "dynamics=nan", "no.json"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.vertex_decoder import (
@@ -133,3 +134,28 @@ def test_a_track_in_the_words_of_a_corpus() -> None:
 def test_one_word_throughout() -> None:
     np.testing.assert_array_equal(one_hot(("calm", "joy"), "joy", 2), [[0, 1], [0, 1]])
     np.testing.assert_array_equal(one_hot(("calm", "joy"), None, 1), [[1, 0]])
+
+
+def test_by_default_it_moves_the_head_of_flame_by_48_components() -> None:
+    made = VertexDecoder(VertexDecoderConfig())
+    assert made.basis.weight.shape == (3 * 5023, 48)
+    assert made.shapes == ("mean", *(f"component_{k}" for k in range(1, 49)))
+    assert VertexDecoderConfig(coefficients=1, vertices=1).labels == ("neutral",)
+    for wrong in ({"coefficients": 0}, {"vertices": 0}):
+        with pytest.raises(ValidationError):
+            VertexDecoderConfig(**wrong)
+
+
+def test_components_of_frames_that_never_move_are_nothing() -> None:
+    mean, components, share = principal_components(np.ones((4, 2, 3)), 9)
+    assert components.shape == (3, 2, 3)
+    assert not components.any()
+    assert share == 0.0
+    np.testing.assert_array_equal(mean, np.ones((2, 3)))
+
+
+def test_a_weak_emotion_has_the_words_of_a_strong_one() -> None:
+    posterior = np.tile(np.eye(7)[CATEGORIES.index("happy")], (3, 1))
+    words, strength = emotion_words(("neutral", "happy"), posterior, np.array([0.0, 1e-6, 1.0]))
+    assert words.tolist() == [[1.0, 0.0], [0.0, pytest.approx(1.0)], [0.0, 1.0]]
+    np.testing.assert_allclose(strength, [0.0, 1e-6, 1.0])

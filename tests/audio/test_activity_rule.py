@@ -71,6 +71,12 @@ def test_a_burst_needs_a_share_of_voiced_frames(voiced: int, kept: bool) -> None
     assert is_speech(found, 6.5) == kept
 
 
+def test_half_voiced_is_not_voiced() -> None:
+    energy = levels((2, 4, LOUD))
+    assert not activity(energy, voicing=np.full(500, 0.5)).any()
+    assert activity(energy, voicing=np.full(500, 0.51)).any()
+
+
 @pytest.mark.parametrize(("frames", "filled"), [(9, True), (10, False), (1, True)])
 def test_a_gap_under_two_tenths_of_a_second_is_filled(frames: int, filled: bool) -> None:
     energy = levels((2, 6, LOUD))

@@ -62,6 +62,13 @@ def test_a_tenth_of_a_second_is_just_long_enough(rate: int) -> None:
         from_samples(0.1 * VOICE[: enough * 95 // 100], rate)
 
 
+@pytest.mark.parametrize(("rest", "averaged"), [(0.064, True), (0.0626, False)])
+def test_channels_cancel_where_a_thousandth_of_the_power_is_left(rest: float, averaged: bool) -> None:
+    """Of the voice in one channel and its opposite with some rest in the other, the mean is half of that rest."""
+    audio = from_samples(np.stack([VOICE, (rest - 1) * VOICE], axis=1), 16_000)
+    np.testing.assert_allclose(audio.samples, (0.5 * rest if averaged else 1.0) * VOICE, atol=1e-6)
+
+
 @pytest.mark.parametrize("level", [0.9, 1e-3])
 @pytest.mark.parametrize("loudest", [0, 1, 2])
 def test_where_channels_cancel_the_loudest_is_taken(loudest: int, level: float) -> None:
@@ -111,6 +118,51 @@ def test_the_longest_recording_is_just_allowed(tmp_path: Path) -> None:
     assert load_audio(path, longest=1.0).duration == 1.0
     with pytest.raises(InputError, match="longer than 1 s"):
         load_audio(path, longest=0.9999)
+
+
+def test_half_a_sample_more_than_allowed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, 0.1 * VOICE, 16_000)
+    with pytest.raises(InputError, match="longer than 1 s"):
+        load_audio(path, longest=15_999.5 / 16_000)
+
+
+@pytest.mark.parametrize(("seconds", "allowed"), [(3600.0, True), (3600.01, False)])
+def test_an_hour_is_read_unless_more_is_asked_for(tmp_path: Path, seconds: float, allowed: bool) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(round(1000 * seconds), np.int16), 1000, subtype="PCM_U8")
+    rate, parts = channel_parts(path)
+    if allowed:
+        assert sum(map(len, parts)) == 3600 * rate
+    else:
+        with pytest.raises(InputError, match="longer than 3600 s"):
+            list(parts)
+
+
+@pytest.mark.parametrize(("excess", "kept"), [(800, 15_200), (3200, 16_000), (12_000, 16_000)])
+def test_a_tenth_of_a_second_more_than_a_file_declares_is_padding(tmp_path: Path, excess: int, kept: int) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, 0.1 * VOICE, 16_000)
+    data = bytearray(path.read_bytes())
+    assert int.from_bytes(data[22:26]) == 16_000, "the samples that the stream declares, 36 bits from 21.5 on"
+    data[22:26] = (16_000 - excess).to_bytes(4)
+    path.write_bytes(data)
+    assert len(load_audio(path).samples) == kept
+
+
+@pytest.mark.parametrize(("samples", "said"), [(1591, "99 ms"), (1593, "100 ms")])
+def test_a_length_is_said_to_the_nearest_millisecond(samples: int, said: str) -> None:
+    with pytest.raises(InputError, match=f"the audio is {said} long"):
+        from_samples(0.1 * VOICE[:samples], 16_000)
+
+
+@pytest.mark.parametrize(("level", "sound"), [(1e6, True), (1e6 + 0.5, False), (-1e6, True), (-1e6 - 0.5, False)])
+def test_a_million_times_full_scale_is_the_loudest_sound(level: float, sound: bool) -> None:
+    samples = 0.5 * VOICE
+    samples[100] = level
+    notes = " ".join(from_samples(samples, 16_000).notes)
+    assert ("peaks at 1e+06 times" in notes) == sound
+    assert ("1 samples were not numbers" in notes) != sound
 
 
 def test_a_file_that_breaks_off_says_where(tmp_path: Path) -> None:

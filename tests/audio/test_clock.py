@@ -26,3 +26,11 @@ def test_resampling_is_exact_at_the_given_times_and_held_outside() -> None:
 
 def test_one_frame_is_held() -> None:
     np.testing.assert_array_equal(resample_frames(np.ones((1, 2)), np.zeros(1), np.arange(3.0)), np.ones((3, 2)))
+
+
+def test_two_frames_are_joined_by_a_line() -> None:
+    held = resample_frames(np.array([[2.0], [4.0]]), np.array([1.0, 2.0]), np.array([0.0, 1.0, 1.25, 2.0, 3.0]))
+    np.testing.assert_allclose(held[:, 0], [2.0, 2.0, 2.5, 4.0, 4.0])
+    flat = resample_frames(np.array([2.0, 4.0, 3.0]), np.array([0.0, 1.0, 2.0]), np.array([0.5, 1.5, 2.0]))
+    np.testing.assert_allclose(flat, [3.0, 3.5, 3.0])
+    assert flat.dtype == np.float32

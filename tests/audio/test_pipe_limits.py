@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soxr
 
+from sedtalker.audio import pipe
 from sedtalker.audio.pipe import pipe_samples
 from sedtalker.errors import InputError
 
@@ -55,6 +56,28 @@ def test_another_rate_is_resampled_to_the_last_sample() -> None:
 @pytest.mark.parametrize("size", [0, 0x7FFF0000, 0xFFFFFFFF])
 def test_sizes_that_nobody_knew_last_to_the_end(size: int) -> None:
     assert len(piped(header() + sound(VALUES.tobytes(), size))) == len(VALUES)
+
+
+def test_a_size_is_one_the_writer_knew_up_to_just_under_two_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe, "ENDLESS", 1000)
+    for size, samples in ((998, 499), (1000, len(VALUES)), (1002, len(VALUES))):
+        assert len(piped(header() + sound(VALUES.tobytes(), size))) == samples
+    with pytest.raises(InputError, match="no sound came"):
+        piped(header() + sound(VALUES.tobytes(), 1))
+
+
+def test_a_pipe_is_read_in_pieces_of_eight_kibibytes() -> None:
+    asked = list[int]()
+
+    class Counted(io.BytesIO):
+        def read1(self, count: int | None = -1) -> bytes:
+            asked.append(-1 if count is None else count)
+            return super().read1(count)
+
+    for data in (VALUES.tobytes(), header() + sound(VALUES.tobytes(), 3000)):
+        assert len(np.concatenate(list(pipe_samples(Counted(data)))))
+    assert max(asked) == 8192
+    assert min(asked) <= 3000, "never beyond the sound"
 
 
 @pytest.mark.parametrize("samples", [1, 4096, 5000, 9000])

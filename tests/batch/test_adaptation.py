@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sedtalker.batch.adaptation import SpokenRecording, adapted_without, report_adaptation
+from sedtalker.batch.adaptation import Report, SpokenRecording, adapted_without, check_report, report_adaptation
 from sedtalker.emotion.adaptation import Speech
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
+from sedtalker.errors import InputError
 
 
 def test_a_report_judges_each_recording_without_it() -> None:
@@ -30,3 +31,12 @@ def test_a_report_judges_each_recording_without_it() -> None:
     assert report.recall_before in (0.0, 0.5, 1.0)
     assert sum(report.before.values()) == pytest.approx(1.0)
     assert report_adaptation(network, read, 1.0).recall_after is None
+
+
+def test_what_labels_show_to_be_worse_is_refused() -> None:
+    report = Report((30, 30), {}, {}, 30, 0.52, 0.47)
+    with pytest.raises(InputError, match=r"30 labelled recordings falls from 0\.52 to 0\.47"):
+        check_report(report)
+    check_report(replace(report, labelled=19))
+    check_report(replace(report, recall_after=0.51))
+    check_report(replace(report, labelled=0, recall_before=None, recall_after=None))

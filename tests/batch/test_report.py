@@ -135,7 +135,7 @@ def test_tables_hold_what_was_counted(folder: Path) -> None:
     groups = write_report(tracks, folder / "report", False)
     tables = {p.stem: list(csv.DictReader(p.open(newline=""))) for p in (folder / "report").glob("*.csv")}
     assert {name: len(rows) for name, rows in tables.items()} == {
-        **{"recordings": 3, "groups": 3, "emotions": 9, "transitions": 18},
+        **{"recordings": 3, "groups": 3, "emotions": 9, "transitions": 18, "course": 30, "segments": 6},
     }
     assert [row["recording"] for row in tables["recordings"]] == ["anna/a", "anna/b", "ben/c"]
     shares = [float(row["share"]) for row in tables["emotions"] if row["group"] == "ben"]

@@ -10,7 +10,17 @@ import torch
 
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import read_config
-from sedtalker.emotion.adaptation import Fit, Speech, adapted, check_fit, fit_of, log_posterior, speech_of
+from sedtalker.emotion.adaptation import (
+    METHODS,
+    Fit,
+    Method,
+    Speech,
+    adapted,
+    check_fit,
+    fit_of,
+    log_posterior,
+    speech_of,
+)
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, functional_count
 from sedtalker.errors import InputError
@@ -53,6 +63,28 @@ def test_another_microphone_changes_nothing_when_it_is_taken_off_whole(network: 
     assert not torch.allclose(log_posterior(network, speech[0]), log_posterior(network, moved[0]), atol=1e-2)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_leaves_the_network_as_it_is_at_no_strength(network: DiarizerNetwork, method: Method) -> None:
+    made = adapted(network, spoken(network, 6, 6, away=2.0), 0.0, method)
+    assert all(
+        torch.equal(a, b) for a, b in zip(made.state_dict().values(), network.state_dict().values(), strict=True)
+    )
+
+
+def test_even_answers(network: DiarizerNetwork) -> None:
+    """All of the way, every category is as probable as any other in the mean over the pieces."""
+    speech = spoken(network, 30, 7, away=2.0)
+    after = adapted(network, speech, 1.0, "norm")
+    mean = torch.stack([log_posterior(after, piece).softmax(0) for piece in speech]).mean(0)
+    assert torch.allclose(mean, torch.full_like(mean, 1 / len(mean)), atol=0.01)
+    half, moved = adapted(network, speech, 0.5, "norm"), adapted(network, speech, 0.5, "mean")
+    assert torch.equal(half.mean, moved.mean)
+    spread = [
+        torch.stack([log_posterior(n, piece).softmax(0) for piece in speech]).mean(0).std() for n in (moved, half)
+    ]
+    assert spread[1] < spread[0]
+
+
 def test_each_piece_counts_alike(network: DiarizerNetwork) -> None:
     short, long = spoken(network, 2, 3)
     long = Speech(long.rows.repeat(9, 1))
@@ -75,7 +107,7 @@ def test_the_fit_tells_how_far_and_how_sure(network: DiarizerNetwork) -> None:
     assert near.seconds == pytest.approx(40 * 20 * ROW / 50)
     assert near.distance < 0.2
     assert far.distance == pytest.approx(1.5, abs=0.1)  # 3 times the scale
-    assert near.agreement > 0.8
+    assert near.agreement > 0.7
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,34 @@ def test_windows_find_where_the_label_changes() -> None:
     assert "happy" in by_loudness().missing
 
 
+def test_a_frame_is_the_mean_of_the_windows_around_it_near_ones_counting_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of two seconds, half a second apart, and the last one at the end of the recording."""
+    samples = np.linspace(0.1, 0.3, 52_800).astype(np.float32)
+    times = FRAME_CLOCK.times(165)
+    found = classify(by_loudness(), from_samples(samples, 16_000), times)
+    total, weight = np.zeros(165), np.zeros(165)
+    for start in (0.0, 0.5, 1.0, 1.3):
+        part = samples[round(16_000 * start) : round(16_000 * (start + 2))]
+        angry = 1 / (1 + np.exp(-40 * (np.sqrt(np.mean(part**2)) - 0.2)))
+        apart = np.abs(times - (start + 1.0))
+        share = np.where(apart < 1.0, 0.501 + 0.5 * np.cos(np.pi * apart), 0.0)
+        total, weight = total + share * angry, weight + share
+    np.testing.assert_allclose(found[:, CATEGORIES.index("angry")], total / weight, atol=1e-5)
+    np.testing.assert_allclose(found[:, CATEGORIES.index("sad")], 1 - total / weight, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shapes"),
+    [(0.3, [(1, 8000)]), (0.6, [(1, 9600)]), (2.0, [(1, 32_000)]), (10.0, [(16, 32_000), (1, 32_000)])],
+)
+def test_what_is_given_to_the_model_at_once(seconds: float, shapes: list[tuple[int, int]]) -> None:
+    given, classifier = list[tuple[int, ...]](), by_loudness()
+    classifier.model.register_forward_pre_hook(lambda model, inputs: given.append(tuple(inputs[0].shape)))
+    samples = np.full(round(16_000 * seconds), 0.1, np.float32)
+    classify(classifier, from_samples(samples, 16_000), FRAME_CLOCK.times(FRAME_CLOCK.frames(seconds)))
+    assert given == shapes
+
+
 @pytest.mark.parametrize("seconds", [0.1, 1.3, 2.0, 2.1])
 def test_any_length(tmp_path: Path, seconds: float) -> None:
     classifier = load_classifier(str(save_tiny_classifier(tmp_path, RAVDESS)))

@@ -1,12 +1,14 @@
 """The weights that ship with the package."""
 
 import json
+from copy import copy
 
 import numpy as np
 import pytest
 
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import diarize, frame_emotions, load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder import open_encoder
@@ -39,6 +41,22 @@ def test_runs_and_repeats_itself():
     assert first.posterior.tobytes() == second.posterior.tobytes()
     assert first.speech is not None
     assert first.speech.mean() > 0.5
+
+
+def test_a_recording_unlike_anything_heard_in_training_is_noted(monkeypatch, caplog):
+    diarizer = Diarizer.from_pretrained()
+    for apart, noted in ((0.99, 0), (1.0, 0), (1.01, 1)):
+        caplog.clear()
+        monkeypatch.setattr("sedtalker.emotion.diarizer.unfamiliarity", lambda *_, apart=apart: apart)
+        diarizer.note_unfamiliar(None)
+        assert len(caplog.records) == noted
+    assert diarizer._threads == 1
+    large = copy(diarizer)
+    large.classifier = "any"
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    assert large._threads == 6
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert large._threads == 1
 
 
 @pytest.mark.data

@@ -65,6 +65,14 @@ def test_another_voice_changes_the_track(network):
     assert np.abs(alone.posterior - known.posterior).max() > 1e-3
 
 
+def test_the_first_minute_of_a_clip_counts(network):
+    clip = features(3100)
+    minute = SpeechFeatures(FRAME_CLOCK, *(x[:3000] for x in (clip.hidden, clip.mel, clip.prosody, clip.speech)))
+    for whole, first in zip(enrol(network, [clip]), enrol(network, [minute]), strict=True):
+        torch.testing.assert_close(whole, first)
+    assert enrol(network, [clip]).weight.tolist() == [[3000, 3000]]
+
+
 def test_silent_clips_are_refused(network):
     silent = features(100, silent=True)
     with pytest.raises(InputError, match="no speech"):

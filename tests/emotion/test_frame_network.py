@@ -98,3 +98,14 @@ def test_outputs_are_categories_intensity_affect_boundary_and_corpora():
     assert torch.allclose(out.affect[0, 1], torch.tanh(torch.tensor([0.8, 0.9])))
     assert torch.allclose(out.boundary, torch.full((1, 4), 1.0))
     assert torch.allclose(out.corpus[0, 3], torch.tensor([1.1, 1.2]))
+
+
+def test_a_frame_network_by_default() -> None:
+    """Six convolutions of 192 channels, of which the dilations 1, 2, 4, 8 come in turn."""
+    network = FrameNetwork()
+    assert network.stem.weight.shape == (192, INPUTS, 6)
+    assert network.head.weight.shape == (7 + 4, 192)
+    assert network.dropout.p == 0.15
+    alone = [BLOCKS["C"](16, dilation, 0.0).context for dilation in (1, 2, 4, 8, 1, 2)]
+    assert [block.context for block in network.blocks] == alone
+    assert network.context == 2 * (3 + sum(alone))

@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from sedtalker.emotion.frame_network import FrameNetworkConfig
-from sedtalker.emotion.functionals import VOICED, functionals, prosody_channels, voice_channels, window_statistics
+from sedtalker.emotion.functionals import (
+    SPOKEN,
+    VOICED,
+    functionals,
+    prosody_channels,
+    voice_channels,
+    window_statistics,
+)
 from sedtalker.emotion.network import (
     DiarizerConfig,
     DiarizerNetwork,
@@ -202,3 +210,24 @@ def test_projected_layers_are_centred_first():
     hidden = (batch.hidden - 1.5) @ network.layer_projection
     plain = DiarizerNetwork(DiarizerConfig(hidden_channels=2, width=8, windows=(0.5, 1.0))).eval()
     assert torch.allclose(network.describe(batch)[0], plain.describe(batch._replace(hidden=hidden))[0], atol=1e-5)
+
+
+def test_a_network_by_default() -> None:
+    """Three perceptrons of 192 units over windows of 1, 2, 4 and 20 s, and no encoder."""
+    network = DiarizerNetwork(DiarizerConfig())
+    inputs = 4 * 2 * (SPOKEN + VOICED)
+    assert functional_count(network.config) == inputs
+    assert sum(p.numel() for p in network.parameters()) == 3 * ((inputs + 1) * 192 + (192 + 1) * 8)
+    assert network._halves() == [25, 50, 100, 500]
+    assert network.context == 1000 + 4 * 8
+    assert network.encoder_channels == 0
+    assert not hasattr(network, "layer_mean")
+    assert [layer.p for member in network.members for layer in member if hasattr(layer, "p")] == [0.4] * 6
+    half = ordinal_intensity(torch.tensor([0.0, 2.0, 1.0]), network.config.intensity_steps)
+    tail = 1 / (1 + np.exp(2.0))
+    np.testing.assert_allclose(half, [0.25 + tail / 2, 0.75 - tail / 2, 0.5], atol=1e-6)
+    for numbers in ({"members": 0}, {"frame_share": -0.1}, {"frame_share": 1.1}):
+        with pytest.raises(ValidationError):
+            DiarizerConfig(**numbers)
+    assert DiarizerConfig(members=1, frame_share=0.0).temperature == 1.0
+    assert DiarizerConfig(frame_share=1.0) != DiarizerConfig(frame_share=0.5) == DiarizerConfig()

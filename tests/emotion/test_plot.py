@@ -110,3 +110,53 @@ def test_long_recordings_have_wide_pictures(drawn, seconds, inches):
     assert axes[0].figure.get_size_inches().tolist() == [inches, 7.2]
     assert axes[3].get_xlim() == (0.0, seconds)
     assert not axes[0].spines["top"].get_visible()
+
+
+@pytest.mark.parametrize(("seconds", "width"), [(2.0, 1100), (20.0, 2640), (100.0, 4400)])
+def test_a_second_is_132_pixels_wide_in_a_picture_of_1100_to_4400(drawn, seconds, width):
+    axes = drawn(densify([Segment(0.0, seconds, "happy", 0.8, 0.9)], seconds))
+    figure = axes[0].figure
+    assert [round(inches * figure.dpi) for inches in figure.get_size_inches()] == [width, 792]
+    assert all(axis.get_xlim() == (0.0, seconds) for axis in axes), "one time for all"
+
+
+def test_a_moment_has_some_width_and_silence_is_a_line(drawn):
+    moment = densify([Segment(0.0, 0.02, "happy", 0.8, 0.9)], 0.02)
+    axes = drawn(moment, Audio(np.zeros(320, np.float32)))
+    assert axes[3].get_xlim() == (0.0, 0.1)
+    edges = axes[0].collections[0].get_paths()[0].vertices
+    assert not edges[:, 1].any(), "numbers, and zero"
+
+
+def test_the_last_sample_is_drawn_at_the_end(drawn):
+    samples = np.zeros(20 * 16_000, np.float32)
+    samples[-1] = 0.5
+    edges = drawn(TRACK, Audio(samples))[0].collections[0].get_paths()[0].vertices
+    assert edges[edges[:, 1] > 0.9, 0].max() == pytest.approx(20.0, abs=0.01)
+
+
+def test_words_and_legends_cover_no_curve(drawn):
+    axes = drawn(replace(TRACK, speech=TRACK.times < 5.0), Audio(np.ones(320_000, np.float32)))
+    figure = axes[0].figure
+    figure.canvas.draw()
+    for word in axes[0].texts:
+        low, high = axes[0].transData.inverted().transform(word.get_window_extent())[:, 1]
+        assert 1.0 < low < high < 1.65, "above the sound, and inside"
+    heights = np.array([axis.get_window_extent().height for axis in axes])
+    np.testing.assert_allclose(heights / heights[3], [1.5, 1.5, 1.0, 1.0], rtol=0.05)
+    right = axes[1].get_window_extent().x1
+    beside = [axes[1].get_legend(), axes[3].get_legend(), axes[2].texts[0]]
+    for shown, axis in zip(beside, (axes[1], axes[3], axes[2]), strict=True):
+        extent, frame = shown.get_window_extent(), axis.get_window_extent()
+        assert right <= extent.x0 < right + 40
+        assert frame.y0 - 20 < extent.y0 < extent.y1 < frame.y1 + 20
+    for axis in (axes[1], axes[3]):
+        frame, extent = axis.get_window_extent(), axis.get_legend().get_window_extent()
+        assert extent.y0 + extent.y1 == pytest.approx(frame.y0 + frame.y1, abs=2.0), "in the middle"
+    assert not any(axis.spines[side].get_visible() for axis in axes for side in ("top", "right"))
+    assert not axes[0].get_yticks().size
+    (marks,) = axes[2].collections[1:]
+    low, high = marks.get_datalim(axes[2].transData).intervaly
+    assert (low, high < 0.1) == (0.0, True), "where somebody speaks, at the foot of the picture"
+    assert marks.get_datalim(axes[2].transData).intervalx.tolist() == pytest.approx([0.01, 4.99], abs=0.02)
+    assert axes[3].lines[0].get_ydata() == [0.0, 0.0]

@@ -141,3 +141,15 @@ def test_the_shortest_times_are_no_look_ahead_and_one_frame(small):
 def test_times_off_the_grid_are_refused(small, look_ahead, hop):
     with pytest.raises(InputError, match=r"give a multiple|give 0 to 60 s"):
         DiarizerStream(*small, look_ahead=look_ahead, hop=hop)
+
+
+def test_by_default_half_a_second_is_waited_for_and_sound_is_bounded(small) -> None:
+    network, encoder = small
+    stream = DiarizerStream(network, encoder)
+    assert (stream.delay, stream.hop, stream.trust) == (25, 16, 1.0)
+    assert len(stream.push(np.array([np.nan, np.inf, -np.inf, 2.0, -2.0, 0.5])).times) == 0
+    assert stream.waiting[0].tolist() == [0.0, 0.0, 0.0, 1.0, -1.0, 0.5]
+    assert stream.waiting[0].dtype == np.float32
+    stream.flush()
+    with pytest.raises(ValueError, match="the stream has ended"):
+        stream.push(np.zeros(1))

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from sedtalker.emotion.segmentation import SegmentRule
-from sedtalker.emotion.stream import EndedSegments, LiveSegmentation, StreamFrames, frame_count, summaries
+from sedtalker.emotion.stream import (
+    HOP_SECONDS,
+    LOOK_AHEAD_SECONDS,
+    EndedSegments,
+    LiveSegmentation,
+    StreamFrames,
+    frame_count,
+    summaries,
+)
 from sedtalker.emotion.track import CATEGORIES, Segment
 from sedtalker.errors import InputError
 
@@ -67,6 +75,11 @@ def test_the_same_label_after_an_end_is_another_segment() -> None:
 
 
 def test_times_are_multiples_of_a_frame() -> None:
+    assert frame_count(60.0, "hop", 1) == 3000
+    assert frame_count(LOOK_AHEAD_SECONDS, "look-ahead", 0) == 25
+    assert frame_count(HOP_SECONDS, "hop", 1) == 16
+    with pytest.raises(InputError, match="give 0 to 60 s"):
+        frame_count(60.02, "hop", 1)
     assert [frame_count(seconds, "hop", 1) for seconds in (0.02, 0.3, 1.0)] == [1, 15, 50]
     assert frame_count(0.0, "look-ahead", 0) == 0
     for seconds, fewest in ((0.03, 0), (0.0, 1), (-0.02, 0), (0.020001, 0)):

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation, write_animation
 from sedtalker.errors import InputError
+from sedtalker.export import arkit
 from sedtalker.export.arkit import COLUMNS, eye_angles, motion_rms, read_arkit_csv, read_motion, solve_arkit, timecode
 from sedtalker.export.arkit import write_arkit_csv as write
 from sedtalker.face.arkit import ARKIT_52
@@ -155,3 +156,33 @@ def test_timecodes_count_frames_of_the_rate_that_is_said(tmp_path: Path) -> None
     text = (tmp_path / "a.csv").read_text().replace("00:00:00:03.000", "01:02:03:30.500")
     (tmp_path / "b.csv").write_text(text)
     assert read_arkit_csv(tmp_path / "b.csv").times[-1] == pytest.approx(3600 + 120 + 3 + 30.5 / 60)
+
+
+def test_a_shape_that_moves_nothing_weighs_nothing_wrong() -> None:
+    basis = plain_face().basis.copy()
+    basis[1] = 0.0
+    given = np.array([[0.25, 0.5], [0.5, 0.5], [0.25, 0.5]])
+    solved = solve_arkit(replace(plain_face(), basis=basis), given, 30.0)
+    assert np.isfinite(solved.weights).all()
+    np.testing.assert_allclose(solved.weights[:, JAW], given[:, 0], atol=0.02)
+
+
+def test_a_minimum_is_found_within_sixty_steps_and_nothing_changes_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    given = np.clip(0.5 + np.cumsum(rng.normal(0, 0.1, (40, 2)), axis=0), 0, 1)
+    exact = solve_arkit(cube_face(), given, 30.0).weights
+    monkeypatch.setattr(arkit, "MOST_STEPS", 60)
+    np.testing.assert_allclose(solve_arkit(cube_face(), given, 30.0).weights, exact, atol=1e-4)
+    monkeypatch.setattr(arkit, "MOST_STEPS", 4000)
+    np.testing.assert_allclose(solve_arkit(cube_face(), given, 30.0).weights, exact, atol=1e-6)
+
+
+def test_windows_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In windows of half a minute the weights are those of one; beyond a second its end has no influence."""
+    time = np.arange(1500) / 30
+    given = np.stack([0.5 + 0.5 * np.sin(5 * time), 0.5 + 0.5 * np.cos(3 * time)], axis=1)
+    whole = solve_arkit(cube_face(), given, 30.0)
+    monkeypatch.setattr(arkit, "WINDOW", 700)
+    parts = solve_arkit(cube_face(), given, 30.0)
+    np.testing.assert_allclose(parts.weights, whole.weights, atol=1e-4)
+    assert parts.residual == pytest.approx(whole.residual, rel=1e-4)

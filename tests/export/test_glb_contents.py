@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sedtalker.export.glb import split_at_seams, write_animation_glb, write_glb
+from sedtalker.export.glb import _sixteen_bits, split_at_seams, write_animation_glb, write_glb
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Material
 from sedtalker.version import __version__
@@ -184,3 +184,7 @@ def test_turns_must_fit_the_frames(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="head rotations"):
             write_glb(tmp_path / "a.glb", cube_face(), np.zeros((2, 2), np.float32), 30.0, turns)
     assert not list(tmp_path.iterdir())
+
+
+def test_shares_are_kept_as_sixteen_bits() -> None:
+    assert _sixteen_bits(np.array([0.0, 0.5, 1.0, 2.0, -1.0, 1 / 65535])).tolist() == [0, 32768, 65535, 65535, 0, 1]

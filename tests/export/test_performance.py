@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,3 +100,41 @@ def test_a_face_without_these_shapes_is_refused(tmp_path: Path) -> None:
     held = read_take(take(tmp_path / "a.csv"))
     with pytest.raises(InputError, match="no ARKit shapes"):
         perform(replace(cube_face(), shapes=("a", "b"), correctives=(), basis=cube_face().basis[:2]), held)
+
+
+def test_an_hour_is_taken_and_not_a_frame_more(tmp_path: Path) -> None:
+    held = read_take(rows(tmp_path / "a.csv", ["00:00:00:00.000", "01:00:00:00.000"]))
+    assert held.times.tolist() == [0.0, 3600.0]
+    with pytest.raises(InputError, match="longer than an hour"):
+        read_take(rows(tmp_path / "a.csv", ["00:00:00:00.000", "01:00:00:01.000"]))
+    assert read_take(rows(tmp_path / "a.csv", ["00:00:01:00.000"] * 2)).times.tolist() == [0.0, 0.0]
+
+
+def test_a_take_over_half_a_gibibyte_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").touch()
+    os.truncate(tmp_path / "a.csv", 512 * 2**20 + 1)
+    with pytest.raises(InputError, match="larger than 512 MiB: cut it"):
+        read_take(tmp_path / "a.csv")
+
+
+def test_the_last_frame_of_a_take_lasts_as_long_as_the_others(tmp_path: Path) -> None:
+    held = read_take(rows(tmp_path / "a.csv", [f"00:00:00:{k:02d}.000" for k in range(30)], "1.5"))
+    moved = perform(cube_face(), held)
+    assert (moved.fps, len(moved)) == (30.0, 15)
+    assert len(perform(cube_face(), held, 60.0)) == 30
+    assert (moved.coefficients[:, 0] == 1.0).all(), "bounded"
+    single = read_take(rows(tmp_path / "a.csv", ["00:00:00:00.000"], "-0.5"))
+    moved = perform(cube_face(), single, 1.0, gains=Gains(shapes={"jawOpen": 2.0}))
+    assert moved.coefficients.tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30, 48, 50, 60, 120])
+def test_the_rate_is_the_least_that_counts_so_far(rate: int) -> None:
+    assert fitting_rate(np.tile(np.arange(float(rate)), 3)) == rate
+
+
+def test_less_than_a_second_in_a_row_is_at_the_apps_rate() -> None:
+    assert fitting_rate(np.arange(10.0)) == 60.0
+    assert fitting_rate(np.array([*range(9), 0.0])) == 24.0, "it began again"
+    assert fitting_rate(np.arange(90.0)) == 120.0
+    assert fitting_rate(np.arange(500.0)) == 120.0, "there is no faster one"

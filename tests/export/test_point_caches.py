@@ -66,7 +66,18 @@ def test_caches_of_a_registered_mesh_are_where_its_file_has_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "registration", [[], "x", {}, {"scale": 0, "rotation": np.eye(3).tolist(), "translation": [0, 0, 0]}]
+    "registration",
+    [
+        [],
+        "x",
+        {},
+        {"scale": 0, "rotation": np.eye(3).tolist(), "translation": [0, 0, 0]},
+        {"scale": -1, "rotation": np.eye(3).tolist(), "translation": [0, 0, 0]},
+        {"scale": 1, "rotation": [[float("nan")] * 3] * 3, "translation": [0, 0, 0]},
+        {"scale": 1, "rotation": np.eye(3).tolist(), "translation": [0, 0, float("inf")]},
+        {"scale": 1, "rotation": np.eye(2).tolist(), "translation": [0, 0, 0]},
+        {"scale": 1, "rotation": np.eye(3).tolist(), "translation": [0, 0]},
+    ],
 )
 def test_a_placement_that_cannot_be_undone_is_refused(registration: object, tmp_path: Path) -> None:
     animation = dataclasses.replace(moving_cube(), provenance={"registration": registration})

@@ -21,7 +21,7 @@ def test_few_targets_lose_less_than_a_twentieth_of_a_millimetre() -> None:
     animation = speaking_face()
     face = animation.face
     targets = choose_targets(face, animation.coefficients, "few")
-    assert len(targets.names) == FEWEST
+    assert len(targets.names) == FEWEST == 32
     assert len(set(targets.names)) == FEWEST
     assert {"jawOpen", "mouthSmile", "mouthFunnel"} <= set(targets.names)
     offsets = np.tensordot(targets.weights, targets.offsets, axes=1)
@@ -31,6 +31,8 @@ def test_few_targets_lose_less_than_a_twentieth_of_a_millimetre() -> None:
     stated, share = targets.residual(face, animation.coefficients)
     assert stated == pytest.approx(rms, rel=0.05)
     assert 0.0 < share < 0.01
+    described = targets.describe(face, animation.coefficients)
+    assert described == {"targets": 32, "residual_mm": round(1e3 * stated, 5), "residual_share": round(share, 6)}
 
 
 def test_targets_that_cannot_be_joined_stay() -> None:

@@ -57,6 +57,14 @@ def test_joining_may_cost_three_hundredths_of_a_millimetre(noise: float, joined:
     assert stated["residual_mm"] == pytest.approx(1e3 * error, rel=0.02, abs=1e-5)
 
 
+def test_shapes_are_joined_however_little_they_move() -> None:
+    face, weights = many(FEWEST + 2, 1.0), 1e-3 * motion(50, FEWEST + 2)
+    weights[:, 5], weights[:, 9] = 0.5 * weights[:, 3], 0.25 * weights[:, 4]
+    targets = choose_targets(face, weights, "few")
+    assert {name for name in targets.names if "+" in name} == {"s3+s5", "s4+s9"} or len(targets.names) == FEWEST
+    np.testing.assert_allclose(moved(face, targets), face.deform(weights), atol=3e-7)
+
+
 def test_so_few_targets_are_left_as_they_are() -> None:
     face, weights = many(FEWEST), motion(30, FEWEST)
     weights[:, 5] = weights[:, 3]

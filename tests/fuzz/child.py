@@ -6,6 +6,7 @@ parent knows the input that killed the child or made it wait.
 
 from __future__ import annotations
 
+import faulthandler
 import hashlib
 import json
 import mmap
@@ -223,6 +224,7 @@ def run(target: Target, shared: mmap.mmap, folder: Path, kept: Path, report: int
     with open(os.devnull, "wb") as nothing, open(folder / "said", "wb") as said:
         os.dup2(nothing.fileno(), 1)
         os.dup2(said.fileno(), 2)
+    faulthandler.enable(file=2)  # not where the parent, such as pytest, has it write
     list(target.good())  # made before memory is bounded
     limit = options["limit"]
     resource.setrlimit(resource.RLIMIT_AS, (_mapped() + limit, resource.RLIM_INFINITY))

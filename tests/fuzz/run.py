@@ -58,7 +58,7 @@ FOLLOWED = (
     "sedtalker.studio.document",
     "sedtalker.studio.edits",
     "sedtalker.studio.project",
-    "sedtalker.studio.words",
+    "sedtalker.phonetics.words",
     "sedtalker.training.corpora.array_pickles",
 )
 """Modules that read, which are imported before anything is tried; atheris follows them and those that they import."""

@@ -58,7 +58,7 @@ def _track(suffix: str) -> Callable[[bytes], None]:
 
 def _words(suffix: str) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
-        from sedtalker.studio.words import read_words
+        from sedtalker.phonetics.words import read_words
 
         for word in read_words(data, f"words{suffix}"):
             assert 0.0 <= word.start <= word.end < float("inf")

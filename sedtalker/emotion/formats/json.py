@@ -49,8 +49,8 @@ class DenseTrack(BaseModel):
 
     format: str
     version: int
-    duration: float = Field(ge=0)
-    labels: list[str] = Field(min_length=1, max_length=100)
+    duration: float
+    labels: list[str]
     segments: Annotated[list[dict[str, Any]], FailFast()] = []
     times: Numbers = Field(min_length=1)
     posterior: Annotated[list[Numbers], FailFast()]

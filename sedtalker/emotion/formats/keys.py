@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
-from sedtalker.emotion.formats import MOST_SEGMENTS, TrackFormat, check_duration
+from sedtalker.emotion.formats import LONGEST_SECONDS, TrackFormat, check_duration
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -42,7 +42,7 @@ KEY_FRAMES = 5
 """A key is written every so many frames of 20 ms, at the frame's own time."""
 
 
-MOST_KEYS = 20 * MOST_SEGMENTS
+MOST_KEYS = round(LONGEST_SECONDS * FRAME_CLOCK.rate / KEY_FRAMES)
 """In one file: ten a second over half a day."""
 
 

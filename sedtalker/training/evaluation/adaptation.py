@@ -1,26 +1,29 @@
-"""What ``sedtalker adapt`` gains on corpora that the weights were not trained on.
+"""What ``sedtalker adapt`` gains on corpora that the weights were not trained on, by each of its methods.
 
-A random half of each corpus, without its labels, adapts the diarizer; the other half is scored; then the other way
+Half of the speakers of each corpus, without labels, adapt the diarizer; the other half is scored; then the other way
 round. Several such splits; an interval by bootstrapping clips within corpora (Efron and Tibshirani 1993).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from sedtalker.audio import load_audio
-from sedtalker.emotion.adaptation import STRENGTH, Speech, adapted, log_posterior
+from sedtalker.emotion.adaptation import METHOD, METHODS, STRENGTH, Speech, adapted, log_posterior
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import own_guess, own_recall
+from sedtalker.metrics.emotion import own_guess, own_recall, unweighted_average_recall
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import clip_labels
@@ -34,7 +37,7 @@ from sedtalker.training.evaluation.transfer import (
 )
 
 SPLITS = 5
-"""Random halves of each corpus."""
+"""Random halves of the speakers of each corpus."""
 FEW = 10
 """Recordings of ``adapted_few``."""
 RESAMPLES = 1000
@@ -45,10 +48,11 @@ ANGRY, HAPPY = CATEGORIES.index("angry"), CATEGORIES.index("happy")
 
 @dataclass(frozen=True, eq=False)
 class EncodedCorpus:
-    """A corpus never trained on: categories (N,), and the speech of every clip."""
+    """A corpus never trained on: categories and speakers (N,), and the speech of every clip."""
 
     name: str
     labels: NDArray[np.int64]
+    speakers: NDArray[np.str_]
     speech: tuple[tuple[Speech, ...], ...]
 
 
@@ -77,20 +81,42 @@ def evaluate_adaptation(
     read = unseen_corpora(diarizer, data, model, clips, hook)
     if not read:
         raise InputError(f"{data}/audio: no corpus with emotion labels that these weights were not trained on")
+    with torch_threads(1):
+        return adaptation_figures(diarizer.network, read, strength, hook)
+
+
+def adaptation_figures(
+    network: DiarizerNetwork, read: Sequence[EncodedCorpus], strength: float = STRENGTH, hook: Hook = no_progress
+) -> dict[str, float]:
+    """``evaluate_adaptation`` of corpora that were read."""
     out: dict[str, float] = {}
     resampled: list[NDArray[np.float64]] = []
-    with torch_threads(1):
-        for corpus in counted(read, hook, "adapting", len(read)):
-            figures, gains = figures_of_corpus(diarizer.network, corpus, strength)
-            out |= {f"{key}_{corpus.name}": value for key, value in figures.items()}
-            resampled.append(gains)
+    columns, lean = without_unread(network)
+    for corpus in counted(read, hook, "adapting", len(read)):
+        speech = tuple(tuple(Speech(piece.rows[:, columns]) for piece in clip) for clip in corpus.speech)
+        figures, gains = figures_of_corpus(lean, replace(corpus, speech=speech), strength)
+        out |= {f"{key}_{corpus.name}": value for key, value in figures.items()}
+        resampled.append(gains)
     each = [out[f"adapt_gain_{corpus.name}"] for corpus in read]
     low, high = np.percentile(np.mean(resampled, axis=0), [2.5, 97.5])
-    families = ("source_uar", "adapted_uar", "adapted_few", "adapted_one_emotion", "source_angry_as_happy",
+    families = ("source_uar", "adapted_uar", *(f"gain_{method}" for method in METHODS), "adapted_few",
+                "adapted_one_emotion", "source_seven", "adapted_seven", "source_angry_as_happy",
                 "adapted_angry_as_happy")  # fmt: skip
     means = {key: _mean([out.get(f"{key}_{corpus.name}") for corpus in read]) for key in families}
     summary = {"adapt_gain": float(np.mean(each)), "adapt_gain_low": float(low), "adapt_gain_high": float(high)}
     return summary | {"adapt_gain_worst": min(each)} | means | out
+
+
+@torch.no_grad()
+def without_unread(network: DiarizerNetwork) -> tuple[Tensor, DiarizerNetwork]:
+    """Columns of the functionals that any member reads, and a network that says the same of these alone."""
+    lean = deepcopy(network)
+    firsts = [cast(nn.Linear, cast(nn.Sequential, member)[1]) for member in lean.members]
+    columns = torch.stack([first.weight.abs().amax(0) for first in firsts]).amax(0).nonzero()[:, 0]
+    lean.mean, lean.scale = lean.mean[columns], lean.scale[columns]
+    for first in firsts:
+        first.weight = nn.Parameter(first.weight[:, columns])
+    return columns, lean
 
 
 def unseen_corpora(
@@ -110,12 +136,13 @@ def unseen_corpora(
         if len({label for _, label in kept}) < 2:
             continue
         speech = [
-            (label, pieces)
+            (label, clip.speaker, pieces)
             for clip, label in counted(kept, hook, f"encoding {name}", len(kept))
             if (pieces := tuple(diarizer.speech(load_audio(clip.path))))
         ]
-        labels = np.array([label for label, _ in speech], dtype=np.int64)
-        read.append(EncodedCorpus(name, labels, tuple(pieces for _, pieces in speech)))
+        labels = np.array([label for label, _, _ in speech], dtype=np.int64)
+        speakers = np.array([speaker for _, speaker, _ in speech])
+        read.append(EncodedCorpus(name, labels, speakers, tuple(pieces for _, _, pieces in speech)))
     return read
 
 
@@ -126,28 +153,31 @@ def figures_of_corpus(
     rng = np.random.default_rng(0)
     count, own = len(corpus.labels), np.unique(corpus.labels)
     source = clip_scores(network, corpus.speech)
-    full, few, one = [], [], []
+    kinds = (*METHODS, "few", "one_emotion")
+    found: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in kinds}
     for _ in range(SPLITS):
-        order = rng.permutation(count)
-        halves = order[: count // 2], order[count // 2 :]
-        scores, some, single = np.empty_like(source), np.empty_like(source), np.empty_like(source)
+        halves = speaker_halves(corpus.speakers, rng)
+        scores = {kind: np.empty_like(source) for kind in kinds}
         for given, scored in (halves, halves[::-1]):
             mood = own[rng.integers(len(own))]
             pure = given[corpus.labels[given] == mood]
-            for target, chosen in ((scores, given), (some, given[:FEW]), (single, pure if len(pure) else given)):
-                made = adapted(network, [p for k in chosen for p in corpus.speech[k]], strength)
-                target[scored] = clip_scores(made, [corpus.speech[k] for k in scored])
-        full.append(scores)
-        few.append(some)
-        one.append(single)
+            ways = [(str(method), method, given) for method in METHODS]
+            ways.append(("few", METHOD, rng.permutation(given)[:FEW]))
+            ways.append(("one_emotion", METHOD, pure if len(pure) else given))
+            for kind, method, clips in ways:
+                made = adapted(network, [p for k in clips for p in corpus.speech[k]], strength, method)
+                scores[kind][scored] = clip_scores(made, [corpus.speech[k] for k in scored])
+        for kind in kinds:
+            found[kind].append(scores[kind])
     recall = own_recall(corpus.labels, source)
-    after = float(np.mean([own_recall(corpus.labels, scores) for scores in full]))
-    figures = {
-        "source_uar": recall,
-        "adapted_uar": after,
-        "adapt_gain": after - recall,
-        "adapted_few": float(np.mean([own_recall(corpus.labels, scores) for scores in few])),
-        "adapted_one_emotion": float(np.mean([own_recall(corpus.labels, scores) for scores in one])),
+    after = {kind: float(np.mean([own_recall(corpus.labels, s) for s in each])) for kind, each in found.items()}
+    full = found[METHOD]
+    figures = {"source_uar": recall, "adapted_uar": after[METHOD], "adapt_gain": after[METHOD] - recall}
+    figures |= {f"gain_{method}": after[method] - recall for method in METHODS}
+    figures |= {f"adapted_{kind}": after[kind] for kind in ("few", "one_emotion")}
+    figures |= {
+        "source_seven": _of_seven(corpus.labels, source),
+        "adapted_seven": float(np.mean([_of_seven(corpus.labels, scores) for scores in full])),
         "clips": float(count),
     }
     if ANGRY in own and HAPPY in own:
@@ -156,9 +186,19 @@ def figures_of_corpus(
     resampled = np.empty(RESAMPLES)
     for k in range(RESAMPLES):
         draw = rng.integers(count, size=count)
-        chosen = corpus.labels[draw]
-        resampled[k] = own_recall(chosen, full[k % SPLITS][draw]) - own_recall(chosen, source[draw])
+        chosen_labels = corpus.labels[draw]
+        resampled[k] = own_recall(chosen_labels, full[k % SPLITS][draw]) - own_recall(chosen_labels, source[draw])
     return figures, resampled
+
+
+def speaker_halves(speakers: NDArray[np.str_], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Clips of one random half of the speakers, and of the other; of a single speaker random halves of the clips."""
+    names = rng.permutation(np.unique(speakers))
+    if len(names) < 2:
+        order = rng.permutation(len(speakers))
+        return order[: len(order) // 2], order[len(order) // 2 :]
+    first = np.isin(speakers, names[: len(names) // 2])
+    return np.flatnonzero(first), np.flatnonzero(~first)
 
 
 @torch.no_grad()
@@ -166,6 +206,11 @@ def clip_scores(network: DiarizerNetwork, clips: Sequence[Sequence[Speech]]) -> 
     """Mean log-posterior (N, C) of clips in ``CATEGORIES``."""
     order = [network.config.labels.index(label) for label in CATEGORIES]
     return torch.stack([log_posterior(network, *pieces) for pieces in clips])[:, order].double().cpu().numpy()
+
+
+def _of_seven(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """Recall where every category may be answered, also those that the corpus lacks."""
+    return unweighted_average_recall(labels, scores.argmax(1), len(CATEGORIES))
 
 
 def _angry_as_happy(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -182,12 +227,17 @@ def corpora_of(metrics: Mapping[str, float]) -> list[str]:
 
 
 def adaptation_table(metrics: Mapping[str, float]) -> str:
-    """Markdown: a row for each corpus."""
-    keys = ("source_uar", "adapted_uar", "adapted_few", "adapted_one_emotion", "source_angry_as_happy",
-            "adapted_angry_as_happy")  # fmt: skip
-    lines = ["| corpus | clips | as it is | adapted | to 10 | to one emotion | angry as happy | adapted |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+    """Markdown: a row for each corpus, the gains of the methods among the columns."""
+    columns = {"as it is": "source_uar", "adapted": "adapted_uar"}
+    columns |= {f"gain by {method}": f"gain_{method}" for method in METHODS}
+    columns |= {"to 10": "adapted_few", "to one emotion": "adapted_one_emotion"}
+    columns |= {"of 7": "source_seven", "adapted, of 7": "adapted_seven"}
+    columns |= {"angry as happy": "source_angry_as_happy", "adapted, the same": "adapted_angry_as_happy"}
+    lines = ["| corpus | clips | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for name in corpora_of(metrics):
-        cells = [f"{metrics[f'{key}_{name}']:.2f}" if f"{key}_{name}" in metrics else "–" for key in keys]
+        cells = []
+        for key in columns.values():
+            value = metrics.get(f"{key}_{name}")
+            cells.append("–" if value is None else f"{value:+.2f}" if key.startswith("gain") else f"{value:.2f}")
         lines.append(f"| {name} | {metrics[f'clips_{name}']:.0f} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

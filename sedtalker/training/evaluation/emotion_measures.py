@@ -147,7 +147,12 @@ ADAPTATION = (
     Measure("adapt_gain_high", "upper end of the interval", "neither"),
     Measure("adapt_gain_worst", "the same gain, worst corpus", asked=-0.02),
     Measure("source_uar", "recall before, mean of the same corpora", "neither"),
-    Measure("adapted_uar", "recall adapted to the other half of the corpus, without labels"),
+    Measure("adapted_uar", "recall adapted to the other half of the speakers, without labels"),
+    Measure("gain_mean", "gain by moving the mean of the functionals alone"),
+    Measure("gain_norm", "gain by evening out the answers as well"),
+    Measure("gain_pseudo", "gain by self-training after both"),
+    Measure("source_seven", "recall before where all seven categories may be answered", "neither"),
+    Measure("adapted_seven", "the same adapted"),
     Measure("adapted_few", "recall adapted to ten recordings"),
     Measure("adapted_one_emotion", "recall adapted to recordings of one emotion only, drawn at random"),
     Measure("source_angry_as_happy", "share of angry clips called happy before", "lower"),
@@ -155,3 +160,68 @@ ADAPTATION = (
     hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
 )
 """Of ``evaluate_adaptation``."""
+
+NOVA_ARC = (
+    Measure("nova_source", "recall of a network trained on CREMA-D alone, mean of unseen corpora", "neither"),
+    Measure("nova_flat", "recall with unlabelled speech of the corpus, in flat space"),
+    Measure("nova_ball", "the same in the Poincaré ball"),
+    Measure("nova_gain_flat", "`nova_flat` minus `nova_source`"),
+    Measure("nova_gain_ball", "`nova_ball` minus `nova_source`"),
+    hidden("nova_<variant>_sd_<corpus>", "deviation over the splits of one corpus", "lower"),
+    hidden("nova_<variant>_<corpus>", "the same of one corpus", "neither"),
+)
+"""Of ``evaluate_nova_arc``."""
+
+SERE = (
+    Measure("sere_uar", "recall from five labelled clips a category in another language, mean of the tasks"),
+    Measure("mean_pooling_uar", "the same with clips pooled by their mean, without the field", "neither"),
+    Measure("no_neighbours_uar", "the same without the loss among unlabelled clips", "neither"),
+    Measure("nearest_uar", "control: the nearest mean of the same five clips", "neither"),
+    Measure("linear_uar", "control: a linear head on the same five clips", "neither"),
+    hidden("<method>_sd_<task>", "deviation over draws of one task", "lower"),
+    hidden("<method>_<task>", "the same of one task", "neither"),
+)
+"""Of ``evaluate_resonance``."""
+ROUTING = (
+    Measure(
+        "routing_gain",
+        "accuracy gained where a simulated person answers the doubtful 15 % by margin instead of a random 15 %, mean "
+        "of unseen corpora",
+        asked=0.04,
+    ),
+    Measure("routing_gain_low", "lower end of its 95 % interval, speakers and their clips resampled", "neither"),
+    Measure("routing_gain_high", "upper end of the interval", "neither"),
+    Measure("entropy_gain", "the same gain, ordered by entropy"),
+    Measure("distance_gain", "the same gain, ordered by distance from training"),
+    Measure("gain_most", "the same gain if exactly wrong answers were handed on: what is possible", "neither"),
+    Measure("machine_accuracy", "accuracy of the diarizer alone, the corpus's own categories", "neither"),
+    Measure("person_accuracy", "accuracy of one vote for a voice of CREMA-D, mean of its categories", "neither"),
+    Measure("random_accuracy", "accuracy with a random 15 % answered by the simulated person", "neither"),
+    Measure("routed_accuracy", "accuracy with the doubtful 15 % by margin answered by the simulated person"),
+    Measure("expert_accuracy", "accuracy with the same 15 % answered by somebody who is always right"),
+    Measure("rules_accuracy", "accuracy with the same 15 % decided by the built-in rules"),
+    Measure("rules_gain", "accuracy that the built-in rules add to the diarizer alone"),
+    Measure("rules_changed", "share of these segments in which a rule applies", "neither"),
+    Measure("aurc_margin", "area under the risk-coverage curve, ordered by margin", "lower"),
+    Measure("aurc_entropy", "the same, by entropy", "lower"),
+    Measure("aurc_distance", "the same, by distance", "lower"),
+    Measure("aurc_random", "the same in random order: the error rate", "neither"),
+    hidden("risk_<measure>", "share of errors among the least doubtful share of the clips", "lower"),
+    hidden("seed_<measure>", "least and greatest gain over the seeds", "neither"),
+    hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
+)
+"""Of ``evaluate_routing``; only corpora that the weights were not trained on count."""
+
+VALENCE = (
+    Measure("n", "segments that are rated", "neither"),
+    Measure("<axis>_spearman", "rank correlation with the ratings", source="`metrics.emotion.spearman`"),
+    Measure("<axis>_spearman_p", "probability of such a correlation by chance", "neither"),
+    Measure("<axis>_spearman_low", "lower end of its 95 % interval, segments resampled", "neither"),
+    Measure("<axis>_spearman_high", "upper end of the interval", "neither"),
+    Measure("<axis>_pearson", "linear correlation with the ratings", source="`metrics.emotion.pearson`"),
+    Measure("<axis>_pearson_p", "probability of such a correlation by chance", "neither"),
+    Measure("<axis>_ccc", "concordance with the ratings", source="`metrics.emotion.concordance`"),
+    Measure("<axis>_ccc_p", "probability of such a concordance by chance, ratings permuted", "neither"),
+    Measure("<axis>_mae", "mean distance from the ratings", "lower"),
+)
+"""Of ``agreement``: ``<axis>`` is valence, arousal or intensity."""

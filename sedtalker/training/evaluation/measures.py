@@ -15,10 +15,14 @@ from sedtalker.training.evaluation.emotion_measures import (
     CROSS_CORPUS,
     DIARIZER,
     ENROLMENT,
+    NOVA_ARC,
+    ROUTING,
+    SERE,
     SPEED,
     STREAMING,
     TRANSFER,
     UAR,
+    VALENCE,
 )
 from sedtalker.training.evaluation.measure import ARROWS, Measure
 from sedtalker.training.evaluation.motion_measures import DECODER, REGISTRATION, VERTEX_DECODER
@@ -124,6 +128,10 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "cross-corpus": CROSS_CORPUS,
     "transfer": TRANSFER,
     "adaptation": ADAPTATION,
+    "nova-arc": NOVA_ARC,
+    "sere": SERE,
+    "routing": ROUTING,
+    "valence": VALENCE,
     "vertex-decoder": VERTEX_DECODER,
     "registration": REGISTRATION,
 }

@@ -1,11 +1,13 @@
 """How segments become a dense track: windows, gaps, overlaps, ends, and what cannot be."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sedtalker.emotion.formats import constant_track, densify, segment_format
+from sedtalker.emotion.formats import check_count, check_duration, constant_track, densify, keys, segment_format
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.formats.keys import LIST, track_from_keys, track_to_keys
 from sedtalker.emotion.formats.labels import segments_from_audacity, segments_from_csv, segments_from_rttm
@@ -86,6 +88,42 @@ def test_the_extremes_of_a_segment_can_be() -> None:
     densify([Segment(0.0, 9.0, "happy", 0.0, 0.0), Segment(1.99, 9.0, "sad", 1.0, 1.0)], 2.0)
 
 
+def test_without_easing_edges_are_hard() -> None:
+    shown = densify([Segment(1.0, 2.0, "happy", 0.8, 1.0)], 3.0, ease=0.0).intensity
+    np.testing.assert_allclose(shown, np.repeat([0.0, 0.8, 0.0], 50), atol=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 12 * 3600.0])
+def test_a_track_lasts_half_a_day_at_most(seconds: float) -> None:
+    check_duration(seconds)
+    for beyond in (-0.5, 12 * 3600.5, float("nan")):
+        with pytest.raises(InputError, match=r"s is no length of a track: it is 0 to 43200 s long"):
+            check_duration(beyond)
+
+
+def test_a_file_holds_twenty_thousand_segments_at_most() -> None:
+    check_count(20_000)
+    with pytest.raises(InputError, match="more than 20000 segments"):
+        check_count(20_001)
+
+
+def test_segments_lie_twenty_deep_at_most() -> None:
+    """A second more for each, so that many short ones in a short recording are no overlap."""
+    densify([Segment(0.0, 1000.0, "happy", 0.5, 1.0)] * 20, 1000.0)
+    densify([Segment(500.0, 1000.0, "happy", 0.5, 1.0)] * 40, 1000.0)
+    densify([Segment(0.0, 1.0, "happy", 0.5, 1.0)] * 200, 1.0 + 180 / 20)
+    with pytest.raises(InputError, match="overlap one another many times over"):
+        densify([Segment(0.0, 1e9, "happy", 0.5, 1.0)] * 21, 1000.0)
+
+
+def test_a_segment_passes_into_a_short_one_over_that_ones_length() -> None:
+    parts = [Segment(0.0, 1.0, "happy", 0.8, 1.0), Segment(1.0, 1.1, "sad", 0.8, 1.0)]
+    track = densify(parts, 3.0)
+    assert track.intensity[track.times < 1.04] == pytest.approx(0.8, abs=1e-3), "all of the first until it is covered"
+    assert at(track, 1.05).posterior[0, SAD] == pytest.approx(1.0, abs=0.02)
+    assert not track.intensity[track.times > 1.16].any()
+
+
 @pytest.mark.parametrize(
     ("text", "intensity"), [("happy", 1.0), ("happy:", 1.0), ("neutral", 0.0), ("sad:0", 0.0), ("sad:1", 1.0)]
 )
@@ -149,3 +187,108 @@ def test_a_dense_track_may_lie_at_the_ends_of_its_ranges_and_not_beyond() -> Non
         for beyond in (lowest - 0.01, 1.01):
             with pytest.raises(InputError, match=f"{name} must lie between {lowest:g} and 1"):
                 track_from_json(json.dumps({**data, name: [beyond, *data[name][1:]]}))
+
+
+DENSE = json.loads(track_to_json(constant_track("happy:1", 0.1)))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"times": [], "posterior": [], "intensity": [], "valence": [], "arousal": []}, "times: "),
+        ({"duration": -0.1}, "-0.1 s is no length of a track"),
+        ({"duration": 1e6}, "1e.06 s is no length of a track"),
+        ({"times": [0.01, 0.03, 0.05, 0.07, 1e6]}, "1e.06 s is no length of a track"),
+        ({"labels": [], "posterior": [[]] * 5}, "each row of the posterior must sum to 1"),
+        ({"posterior": [[-0.5, 1.5, 0, 0, 0, 0, 0]] * 5}, "each row of the posterior must sum to 1"),
+        ({"posterior": [[0.1, 0.89, 0, 0, 0, 0, 0]] * 5}, "each row of the posterior must sum to 1"),
+        ({"posterior": [[0, 1, 0, 0, 0, 0]] * 5}, "must have one entry a frame"),
+        ({"speech": [1, 0]}, "must have one entry a frame"),
+        ({"min_confidence": 1.1}, "min_confidence: "),
+        ({"min_confidence": -0.1}, "min_confidence: "),
+        ({"version": 2}, "reads sedtalker-emotion-track version 1, not sedtalker-emotion-track 2"),
+        ({"format": "x"}, "not x 1"),
+        ({"frames": 5}, "frames: "),
+    ],
+    ids=str,
+)
+def test_what_a_dense_track_must_be(change: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=f"track: .*{said}"):
+        track_from_json(json.dumps({**DENSE, **change}))
+
+
+def test_a_dense_track_says_its_segments_to_the_millisecond() -> None:
+    track = replace(densify([Segment(0.0, 1.23456, "happy", 0.12345, 0.98765)], 1.23456), min_confidence=0.5)
+    written = json.loads(track_to_json(track))
+    assert written["version"] == 1
+    assert written["min_confidence"] == 0.5
+    assert written["segments"] == [
+        {"start": 0.0, "end": 1.235, "label": "happy", "intensity": 0.123, "confidence": 0.988}
+    ]
+    assert track_from_json(json.dumps(written)).min_confidence == 0.5
+    assert "min_confidence" not in DENSE
+    assert track_from_json(json.dumps(DENSE)).min_confidence == 0.0
+
+
+def test_tracks_of_earlier_releases_stay_readable() -> None:
+    assert DENSE["version"] == 1
+    sample = Path(__file__).parents[3] / "data" / "samples" / "four_moods.emotion.json"
+    assert len(track_from_json(sample.read_text()).segments()) >= 4
+
+
+def test_a_list_may_say_how_long_the_recording_is() -> None:
+    listed = {"duration": 5, "segments": [{"start": 0, "end": 1, "label": "happy", "intensity": 0, "confidence": 0}]}
+    assert track_from_json(json.dumps(listed)).duration == 5.0
+    assert track_from_json(json.dumps(listed), 3.0).duration == 3.0
+    assert track_from_json(json.dumps({**listed, "duration": None})).duration == 1.0
+    assert track_from_json(json.dumps(listed["segments"])).duration == 1.0
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [({"start": -0.5, "intensity": 7}, "0 start: "), ({"intensity": 1.5}, "0 intensity: "), ({"x": 1}, "0 x: "),
+     ({"intensity": -0.5}, "0 intensity: "), ({"confidence": 1.5}, "0 confidence: "), ({"label": "x"}, "emotion 'x'"),
+     ({"confidence": -0.5}, "0 confidence: ")],
+)  # fmt: skip
+def test_the_first_fault_of_an_entry_is_named(entry: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=f"^a.json: .*{said}"):
+        track_from_json(json.dumps([{"start": 0, "end": 1, "label": "sad", **entry}]), 1.0, "a.json")
+
+
+def test_keys_are_written_to_four_digits_and_what_is_nothing_is_left_out() -> None:
+    track = replace(constant_track("happy", 0.1), labels=("sad", "happy", "a", "b", "c", "d", "e"))
+    track = replace(track, intensity=np.full(5, 1 / 3, np.float32), times=track.times + 0.00004)
+    (key,) = json.loads(track_to_keys(track))[LIST]
+    assert key == {"time_code": 0.01, "emotion": {"joy": 0.3333}}
+    (key,) = json.loads(track_to_keys(constant_track("neutral", 0.1)))[LIST]
+    assert key["emotion"] == {}
+    (key,) = json.loads(track_to_keys(constant_track("sad:0.00006", 0.1)))[LIST]
+    assert key["emotion"] == {"sadness": 0.0001}
+
+
+def test_keys_are_read_for_the_longest_track_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keys.MOST_KEYS == 12 * 3600 * 10
+    monkeypatch.setattr(keys, "MOST_KEYS", 3)
+    listed = [{"time_code": k, "emotion": {}} for k in range(4)]
+    assert track_from_keys(listed[:3]).duration == 2.0
+    with pytest.raises(InputError, match="4 keys are over the limit of 3"):
+        track_from_keys(listed)
+
+
+def test_the_first_entry_says_whether_a_list_holds_keys() -> None:
+    key = {"time_code": 0, "emotion": {"joy": 1, "fear": 0}}
+    assert keys.are_keys([key, 3])
+    assert not keys.are_keys([3, key])
+    assert not keys.are_keys([])
+    with pytest.raises(InputError, match=r"^k: 1: "):
+        track_from_keys([key, 3], 1.0, "k")
+    for strength in (1.01, -0.01):
+        with pytest.raises(InputError, match="at 0 s: the strength of joy must lie between 0 and 1"):
+            track_from_keys([{"time_code": 0, "emotion": {"joy": strength}}], 1.0)
+
+
+def test_keys_last_as_long_as_the_track_or_its_frames() -> None:
+    track = constant_track("happy", 0.12)
+    for changed, count in ((track, 2), (replace(track, duration=0.0), 2), (replace(track, duration=1.0), 10)):
+        assert len(json.loads(track_to_keys(changed))[LIST]) == count
+    assert len(json.loads(track_to_keys(constant_track("happy", 0.02)))[LIST]) == 1

@@ -1,6 +1,7 @@
 """Tracks written and read back, short lists by hand, and what is refused."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.emotion.formats import constant_track, densify
-from sedtalker.emotion.formats.files import parse_emotion, read_track, write_track
+from sedtalker.emotion.formats.files import parse_emotion, read_track, suffixes, write_track
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
+from sedtalker.emotion.formats.keys import LIST
 from sedtalker.emotion.formats.labels import segments_from_rttm, segments_to_rttm
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
 from sedtalker.errors import InputError
@@ -119,6 +121,37 @@ def test_files_round_trip(tmp_path):
     write_track(tmp_path / "t.rttm", densify([Segment(0.0, 3.0, "happy", 0.5, 1.0)], 3.0))
     assert read_track(tmp_path / "t.rttm").segments()[0].label == "happy"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.json", "t.rttm"]
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("a.json", 128 * 2**20), ("a.keys.json", 128 * 2**20), ("a.txt", 8 * 2**20), ("a.csv", 8 * 2**20)],
+)
+def test_how_large_a_track_may_be(tmp_path, name, limit):
+    path = tmp_path / name
+    path.touch()
+    os.truncate(path, limit + 1)
+    with pytest.raises(InputError, match="too large"):
+        read_track(path)
+    if limit < 2**24:
+        os.truncate(path, limit)
+        with pytest.raises(InputError) as caught:
+            read_track(path)
+        assert "too large" not in str(caught.value)
+
+
+def test_the_longest_suffix_wins(tmp_path):
+    write_track(tmp_path / "a.keys.json", constant_track("happy:0.8", 1.0))
+    assert LIST in json.loads((tmp_path / "a.keys.json").read_text())
+    assert suffixes() == ".csv, .json, .keys.json, .rttm, .textgrid, .txt"
+
+
+def test_a_word_is_an_emotion_unless_a_file_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert parse_emotion("happy", None).duration == 1.0
+    (tmp_path / "happy").touch()
+    with pytest.raises(InputError, match="happy: tracks are read from"):
+        parse_emotion("happy", None)
 
 
 def test_constants():

@@ -200,6 +200,28 @@ def test_rttm_columns_by_hand():
         segments_from_rttm(";; nothing\n\n")
 
 
+def test_rttm_times_still_touch_when_they_are_rounded():
+    halves = [Segment(0.0, 1.0006, "sad", 0.5, 1.0), Segment(1.0006, 1.2344, "fear", 0.5, 1.0)]
+    spans = [line.split()[3:5] for line in segments_to_rttm(halves, "a").splitlines()]
+    assert spans == [["0.000", "1.001"], ["1.001", "0.233"]]
+    assert segments_from_rttm("SPEAKER a 1 0 1 <NA> 0.25 sad 0.5\n") == [Segment(0.0, 1.0, "sad", 0.25, 0.5)]
+    assert segments_from_rttm("SPEAKER a 1 0 1 <NA> <NA> sad <NA>\n") == [Segment(0.0, 1.0, "sad", 0.7, 1.0)]
+
+
+def test_a_table_may_be_as_long_as_a_file_may_be():
+    row = "0,1,happy\n"
+    assert len(f.segments_from_csv("start,end,label\n" + row * f.MOST_SEGMENTS)) == f.MOST_SEGMENTS
+    with pytest.raises(InputError, match="more than 20000 segments"):
+        f.segments_from_csv("start,end,label\n" + row * (f.MOST_SEGMENTS + 1))
+
+
+def test_a_tier_of_many_intervals_is_read():
+    parts = [Segment(0.5 * k, 0.5 * k + 0.25, "sad", 0.5, 1.0) for k in range(40)]
+    assert f.segments_from_textgrid(f.segments_to_textgrid(parts, 20.0)) == parts
+    with pytest.raises(InputError, match="not a Praat TextGrid"):
+        f.segments_from_textgrid('Object class = "PitchTier"\n')
+
+
 def test_lines_of_a_table_are_counted_from_its_header():
     with pytest.raises(InputError, match="line 3: unknown emotion 'bored'"):
         f.segments_from_csv("start,end,label\n0,1,sad\n1,2,bored\n", "a.csv")

@@ -107,6 +107,16 @@ def test_edits_by_mouse_and_key_and_back_again(page: StudioPage) -> None:
     assert page.segments == before
 
 
+def test_the_next_segment_in_doubt(page: StudioPage) -> None:
+    doubtful = [k for k, segment in enumerate(page.segments) if segment["uncertain"]]
+    page.page.keyboard.press("Home")
+    page.page.keyboard.press("Escape")
+    for index in [k for k in doubtful if k > 0] or doubtful:
+        page.page.keyboard.press("u")
+        page.wait(f"Math.abs(window.studio.time - {page.segments[index]['start']}) < 0.05")
+    assert page.page.get_by_role("button", name="Next in doubt").is_visible() == bool(doubtful)
+
+
 def test_drawn_intensity(page: StudioPage) -> None:
     page.page.keyboard.press("d")
     first, last = 1.0, 3.0

@@ -121,6 +121,19 @@ export function nextSegment(by) {
   store.changed("view");
 }
 
+/** To the next segment whose label is in doubt; after the last, the first again. */
+export function nextDoubtful() {
+  const doubtful = store.segments.map((segment, index) => (segment.uncertain ? index : -1)).filter((index) => index >= 0);
+  if (!doubtful.length) return announce("No segment is in doubt");
+  const from = current();
+  const index = doubtful.find((other) => other > from) ?? doubtful[0];
+  store.select(index);
+  clock.seek(store.segments[index].start);
+  view.reveal(clock.time());
+  store.changed("view");
+  announce(`In doubt: segment ${index + 1}, ${doubtful.indexOf(index) + 1} of ${doubtful.length}`);
+}
+
 /** @param {"start" | "end"} which put a side of the loop at the cursor */
 export function markRegion(which) {
   const t = clock.time();

@@ -31,6 +31,7 @@ const TABLE = [
   ["Segments", [
     key("arrowup", "↑", "Previous segment", () => command.nextSegment(-1), true),
     key("arrowdown", "↓", "Next segment", () => command.nextSegment(1), true),
+    key("u", "U", "Next segment in doubt", command.nextDoubtful, true),
     key("1 2 3 4 5 6 7", "1 – 7", "Neutral, happy, sad, angry, fear, disgust, surprise", (event) => command.relabel(Number(event.key) - 1)),
     key("s", "S", "Split at the cursor", command.split),
     key("m", "M", "Merge with the next", command.merge),

@@ -28,8 +28,9 @@ function segmentBlock() {
   });
   const times = make("div", { class: "times" }, make("label", {}, "Start", start), make("label", {}, "End", end));
   const reset = make("button", { class: "link", text: "Back to the prediction", onclick: command.resetSegment });
+  const doubtful = make("button", { class: "quiet", title: "Key U", text: "Next in doubt", onclick: command.nextDoubtful });
   const title = make("span", { text: "Segment" });
-  const element = make("section", { class: "block", "aria-label": "Segment" }, make("h2", {}, title, reset), labels, times, strength.element, about);
+  const element = make("section", { class: "block", "aria-label": "Segment" }, make("h2", {}, title, reset), labels, times, strength.element, about, doubtful);
   const moveEdge = (/** @type {HTMLInputElement} */ input, /** @type {number} */ shift) => () => {
     const edge = command.current() + shift;
     const t = Number(input.value);
@@ -59,6 +60,7 @@ function segmentBlock() {
     reset.hidden = !store.document?.edited;
     const byHand = segment.base_label && segment.base_label !== segment.label;
     about.textContent = byHand ? `Set by hand; predicted: ${segment.base_label}.` : `Confidence ${(segment.confidence ?? 1).toFixed(2)}${segment.uncertain ? ", in doubt" : ""}.`;
+    doubtful.hidden = !store.segments.some((other) => other.uncertain);
     shown = index;
   };
   store.on("document selection track seek", show);

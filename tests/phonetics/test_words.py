@@ -8,7 +8,7 @@ import time
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.studio.words import Word, read_words
+from sedtalker.phonetics.words import Word, read_words
 
 VTT = """WEBVTT
 

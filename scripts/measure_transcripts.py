@@ -1,0 +1,175 @@
+"""Measures what words add to lips: every figure with --transcript beside the one without.
+
+python scripts/measure_transcripts.py --data DIR [--page]
+
+The test sentences of the tracked talker (GRID), and validation sentences of read speech whose lips nobody tracked
+(speechocean762, phones aligned by pocketsphinx). The words are those of the corpora; they are aligned by the encoder,
+never by pocketsphinx, whose phones are the reference. The figures go to ``docs/transcripts.json`` and into the table of
+``docs/transcripts.md``; ``--page`` writes the table alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measured_page import between_marks, measured
+from numpy.typing import NDArray
+
+from sedtalker.animation.animator import Animator
+from sedtalker.animation.known_phones import gap_of, sharpen
+from sedtalker.audio import load_audio
+from sedtalker.face.builtin import load_face
+from sedtalker.face.face import Face
+from sedtalker.metrics.motion import ClosureCounts, count_closures
+from sedtalker.phonetics.alignment import Alignment
+from sedtalker.phonetics.pronunciation import pronounce
+from sedtalker.phonetics.transcript import align_recording
+from sedtalker.progress import Hook, counted
+from sedtalker.speech.features import BILABIAL, SILENCE, SpeechFeatures
+from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.corpora.tracked_motion import read_grid
+from sedtalker.training.evaluation.lips import (
+    OPEN_VOWELS,
+    UNSEEN_CLIPS,
+    TrackedSentence,
+    encode_test_sentences,
+    lip_metrics,
+    steady_track,
+)
+from sedtalker.training.motion.alignment import PhoneSpan, Utterance, align_corpus, phone_intervals
+from sedtalker.training.motion.spoken_motion import measure_lips
+from sedtalker.training.run import cache_folder
+
+ROOT = Path(__file__).parents[1]
+STORE, PAGE = ROOT / "docs/transcripts.json", ROOT / "docs/transcripts.md"
+ROWS = {
+    "closure_rate": "lips that meet in p, b, m",
+    "closure_rate_happy": "the same, happy at full intensity",
+    "false_closure_rate": "vowels in which they meet, too",
+    "contact_rate": "lower lip at the teeth in f, v",
+    "lip_r": "lip height",
+    "lip_width_r": "lip width",
+    "unseen_closure": "other speakers: lips that meet in p, b, m",
+    "unseen_false": "other speakers: open vowels in which they meet",
+}
+"""Keys of the figures, and what the page calls them."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A sentence with the motion of the decoder: neutral, and happy where that is measured."""
+
+    features: SpeechFeatures
+    spans: list[PhoneSpan]
+    phones: Alignment
+    neutral: NDArray[np.float32]
+    happy: NDArray[np.float32] | None = None
+    tracked: TrackedSentence | None = None
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Of the frames, seconds."""
+        return np.asarray(self.features.clock.times(len(self.features)))
+
+
+def measure(data: Path, hook: Hook) -> dict[str, Any]:
+    """All figures."""
+    animator, face = Animator.from_pretrained(), load_face()
+    cache = cache_folder(None)
+    sentences = encode_test_sentences(animator.encoder, read_grid(data), measure_lips(face), cache, hook)
+    grid = [
+        Spoken(
+            *(h.features, h.spans, aligned(animator, h.clip.audio, h.clip.text, h.features)),
+            animator.decoder.predict(h.features, steady_track("neutral", 0.0)),
+            animator.decoder.predict(h.features, steady_track("happy", 1.0)),
+            tracked=h,
+        )
+        for h in counted(sentences, hook, "moving the test sentences", len(sentences))
+    ]
+    clips = [c for c in read_manifest(data) if c.corpus == "speechocean762" and c.split == "valid"]
+    spans = align_corpus("speechocean762", [Utterance(c.path.stem, c.path, c.transcript) for c in clips], cache)
+    chosen = [c for c in clips if spans[c.path.stem]][:UNSEEN_CLIPS]
+    read = []
+    for clip in counted(chosen, hook, "moving read sentences", len(chosen)):
+        features = animator.encoder(load_audio(clip.path))
+        phones = aligned(animator, clip.path, clip.transcript, features)
+        moved = animator.decoder.predict(features, steady_track("neutral", 0.0))
+        read.append(Spoken(features, spans[clip.path.stem], phones, moved))
+    return figures(face, grid, read)
+
+
+def aligned(animator: Animator, path: Path, text: str, features: SpeechFeatures) -> Alignment:
+    """The phones of a recording, as ``animate --transcript`` finds them."""
+    return align_recording(pronounce(text), load_audio(path), features, animator.encoder)
+
+
+def figures(face: Face, grid: list[Spoken], read: list[Spoken]) -> dict[str, Any]:
+    """Without and with words, and how far the aligned phones are from those of pocketsphinx."""
+    found: dict[str, Any] = {}
+    for name in ("without", "with"):
+        words = name == "with"
+        moved = [sharpened(s, s.neutral, face) if words else s.neutral for s in grid]
+        metrics = lip_metrics(face, measure_lips(face), [s.tracked for s in grid if s.tracked is not None], moved)
+        happy = [(s, s.happy if s.happy is not None else s.neutral) for s in grid]
+        smiling = [(s, sharpened(s, motion, face) if words else motion) for s, motion in happy]
+        others = closures(face, [(s, sharpened(s, s.neutral, face) if words else s.neutral) for s in read])
+        found[name] = {key: round(metrics[key], 3) for key in ROWS if key in metrics} | {
+            "closure_rate_happy": round(closures(face, smiling).recall, 3),
+            "unseen_closure": round(others.recall, 3),
+            "unseen_false": round(others.false_rate, 3),
+        }
+    found["alignment"] = {"grid": start_errors(grid), "speechocean762": start_errors(read)}
+    return found | {"sentences": {"grid": len(grid), "speechocean762": len(read)}}
+
+
+def sharpened(spoken: Spoken, motion: NDArray[np.float32], face: Face) -> NDArray[np.float32]:
+    """A motion with the step that words add."""
+    return sharpen(motion, spoken.times, spoken.phones, face)
+
+
+def closures(face: Face, moved: list[tuple[Spoken, NDArray[np.float32]]]) -> ClosureCounts:
+    """Bilabials count as closed and open vowels as open: where no lips are tracked, or an emotion moved them."""
+    counts = ClosureCounts()
+    for spoken, motion in moved:
+        vowels, times = phone_intervals(spoken.spans, OPEN_VOWELS), spoken.times
+        assumed = np.any([(times >= start) & (times <= end) for start, end in vowels] or [times < 0], axis=0)
+        stops = phone_intervals(spoken.spans, BILABIAL)
+        count_closures(counts, times, gap_of(face, motion), assumed.astype(np.float32), stops, vowels)
+    return counts
+
+
+def start_errors(spoken: list[Spoken]) -> dict[str, float]:
+    """Median and 90th percentile of |start - pocketsphinx'|, in sentences for which both have the same phones; ms."""
+    errors: list[float] = []
+    for s in spoken:
+        mine = [p for p in s.phones.phones if p.word is not None]
+        theirs = [p for p in s.spans if p.phone != SILENCE]
+        if [p.phone for p in mine] == [p.phone for p in theirs]:
+            errors += [1000.0 * abs(a.start - b.start) for a, b in zip(mine, theirs, strict=True)]
+    median, late = np.percentile(errors, [50, 90])
+    return {"phones": len(errors), "median": round(float(median)), "p90": round(float(late))}
+
+
+def page(found: dict[str, Any]) -> str:
+    """The table, and a line on the alignment."""
+    lines = ["| figure | what | without | with `--transcript` |", "|---|---|---|---|"]
+    lines += [f"| `{k}` | {what} | {found['without'][k]:.3f} | {found['with'][k]:.3f} |" for k, what in ROWS.items()]
+    of = found["alignment"]
+    count = found["sentences"]
+    ends = " and ".join(
+        f"{of[name]['median']} ms on {corpus} (nine in ten within {of[name]['p90']} ms)"
+        for name, corpus in (("grid", "GRID"), ("speechocean762", "speechocean762"))
+    )
+    text = f"{count['grid']} test sentences of the tracked talker, {count['speechocean762']} of other speakers. "
+    return "\n".join(
+        [*lines, "", f"{text}Starts of phones differ from those of pocketsphinx by {ends}, in the median."]
+    )
+
+
+if __name__ == "__main__":
+    figures_found = measured(__doc__, STORE, measure)
+    made = between_marks(PAGE.read_text(encoding="utf-8"), "transcripts", page(figures_found))
+    PAGE.write_text(made, encoding="utf-8")

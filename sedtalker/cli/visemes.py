@@ -1,0 +1,93 @@
+"""``sedtalker visemes``, and the options of ``animate`` that write visemes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from sedtalker.cli import options as o
+from sedtalker.cli.console import ForceOption, fail_clearly, say
+
+if TYPE_CHECKING:
+    from sedtalker.audio import Audio
+    from sedtalker.phonetics.alignment import Alignment
+
+log = logging.getLogger(__name__)
+
+VisemeSet = Literal["oculus", "vrm", "preston-blair", "rhubarb"]
+"""What ``--viseme-set`` takes; the names of ``sedtalker.phonetics.visemes.SETS`` (a test)."""
+VisemesOption = Annotated[
+    Path | None, typer.Option(help="Also write visemes: .tsv or .json as Rhubarb does, or .TextGrid with phones.")
+]
+"""Of the file of visemes."""
+VisemeSetOption = Annotated[VisemeSet, typer.Option(help="The mouth shapes of the file of visemes.")]
+"""Of the set."""
+
+
+@fail_clearly
+def visemes(
+    audio: o.AudioArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write .tsv or .json as Rhubarb does, or .TextGrid; default: print TSV."),
+    ] = None,
+    viseme_set: VisemeSetOption = "oculus",
+    transcript: o.TranscriptOption = None,
+    words: o.WordsOption = None,
+    language: o.LanguageOption = "en",
+    max_seconds: o.MaxSecondsOption = 3600.0,
+    force: ForceOption = False,
+) -> None:
+    """Write the mouth shapes of speech over time, for 2D characters and game engines."""
+    o.check_files(audio, words)
+    check_visemes(output, viseme_set, force)
+    said = o.given_words(transcript, words, language)
+    from sedtalker.audio import load_audio
+    from sedtalker.phonetics.transcript import align_recording
+    from sedtalker.phonetics.viseme_files import to_tsv
+    from sedtalker.speech.encoder import open_encoder
+
+    sound = load_audio(audio, max_seconds)
+    for note in sound.notes:
+        log.warning(note)
+    encoder = open_encoder()
+    phones = phones_of(sound) if said is None else align_recording(said, sound, encoder(sound), encoder)
+    if output is None:
+        print(to_tsv(phones, viseme_set, audio.name, sound.duration), end="")
+        return
+    write_visemes(output, viseme_set, phones, sound, audio)
+    say(f"visemes: {output}")
+
+
+def check_visemes(path: Path | None, of: str, force: bool) -> None:
+    """Raise ``InputError`` where visemes cannot be written so."""
+    if path is None:
+        return
+    from sedtalker.phonetics.viseme_files import check_viseme_file
+    from sedtalker.storage import check_writable
+
+    check_viseme_file(path, of)
+    check_writable(path, force)
+
+
+def write_visemes(path: Path | None, of: str, phones: Alignment | None, sound: Audio, audio: Path) -> None:
+    """Write the visemes of a recording, where a path is given; its phones are recognised where none are known."""
+    if path is None:
+        return
+    from sedtalker.phonetics import viseme_files
+
+    viseme_files.write_visemes(path, phones or phones_of(sound), of, audio.name, sound.duration)
+
+
+def phones_of(sound: Audio) -> Alignment:
+    """The phones of a recording whose words nobody gave."""
+    from sedtalker.phonetics.aligner import phone_posteriors
+    from sedtalker.phonetics.visemes import recognise
+    from sedtalker.speech.encoder import open_encoder
+
+    encoder = open_encoder()
+    features = encoder(sound)
+    return recognise(phone_posteriors(encoder, features, sound), features.clock.rate)

@@ -1,0 +1,1 @@
+"""From words to the phones of a recording, and from phones to visemes."""

@@ -1,0 +1,185 @@
+"""Text to words with their phones: the one place that decides how a word is pronounced.
+
+English words are those of the CMU Pronouncing Dictionary, where pocketsphinx (extra ``align``) is installed. Words that
+it lacks, and all other languages, are pronounced by espeak-ng through phonemizer (extra ``g2p``), and mapped to the
+encoder's classes by ``sedtalker.phonetics.ipa``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sedtalker.errors import InputError
+from sedtalker.phonetics.ipa import nearest_phones
+from sedtalker.speech.features import PHONE_INDEX
+
+ENGLISH = "en"
+"""The language of the dictionary, and what a transcript is in unless somebody says otherwise."""
+SHORT_NAMES = {"en": "en-us", "zh": "cmn", "fr": "fr-fr", "no": "nb"}
+"""Usual names of languages that espeak-ng calls otherwise."""
+MOST_CHARACTERS = 200_000
+"""Of a transcript; an hour of fast speech has a third of that."""
+INSIDE_WORDS = "'’ʼ"
+"""Apostrophes, which are parts of words."""
+GAP = "|"
+"""Between words in what phonemizer gives."""
+
+
+@dataclass(frozen=True)
+class SpokenWord:
+    """A word as it is pronounced.
+
+    Attributes:
+        text: as it is written.
+        phones: classes of ``sedtalker.speech.features.PHONES``, at least one.
+        within: seconds between which it is spoken, about; None: not known.
+    """
+
+    text: str
+    phones: tuple[str, ...]
+    within: tuple[float, float] | None = None
+
+
+def pronounce(text: str, language: str = ENGLISH) -> list[SpokenWord]:
+    """The words of a text, each with its phones.
+
+    Args:
+        text: in the language's usual script.
+        language: as espeak-ng names it (``de``, ``fr-fr``, ``cmn``, ``ko``), or ``en``.
+
+    Raises:
+        InputError: no words, too long, an unknown language, or an extra that it needs is not installed.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(f"the transcript has more than {MOST_CHARACTERS} characters: cut the recording into parts")
+    written = written_words(text)
+    if not written:
+        raise InputError("the transcript has no words in it: give what is said in the recording")
+    dictionary = english_dictionary() if language == ENGLISH else {}
+    unknown = [word for word in written if _entry(word) not in dictionary]
+    if unknown and language == ENGLISH and dictionary and not has_espeak():
+        raise InputError(
+            f"'{unknown[0][:40]}' is not in the English dictionary: pip install 'sedtalker[g2p]', or write it as others"
+        )
+    by_rule = dict(zip(unknown, _espeak_words(unknown, language), strict=True)) if unknown else {}
+    spoken: list[SpokenWord] = []
+    for word in written:
+        found = by_rule[word] if word in by_rule else [SpokenWord(word, dictionary[_entry(word)])]
+        spoken += [piece for piece in found if piece.phones]
+    if not spoken:
+        raise InputError(f"nothing in the transcript can be pronounced in '{language}': is it in another language?")
+    return spoken
+
+
+def written_words(text: str) -> list[str]:
+    """The words of a text without punctuation, in order; scripts without spaces come as one word a phrase."""
+    plain = "".join(c if c in INSIDE_WORDS or unicodedata.category(c)[0] not in "PSC" else " " for c in text)
+    words = (word.strip(INSIDE_WORDS) for word in plain.split())
+    return [word for word in words if any(c.isalnum() for c in word)]
+
+
+def check_language(language: str) -> None:
+    """Raise ``InputError`` where nothing here pronounces a language."""
+    if language == ENGLISH and english_dictionary():
+        return
+    _espeak_name(language)
+
+
+# --- English: the dictionary that pocketsphinx brings.
+
+
+def _entry(word: str) -> str:
+    return word.lower().replace("’", "'").replace("ʼ", "'")
+
+
+@lru_cache(maxsize=1)
+def english_dictionary() -> dict[str, tuple[str, ...]]:
+    """Words in lower case to their first pronunciation; empty where pocketsphinx is not installed."""
+    package = importlib.util.find_spec("pocketsphinx")
+    if package is None or package.origin is None:
+        return {}
+    path = Path(package.origin).parent / "model/en-us/cmudict-en-us.dict"
+    if not path.is_file():
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        word, *phones = line.split()
+        if phones and "(" not in word:
+            found[word] = tuple(phone for phone in phones if phone in PHONE_INDEX)
+    return found
+
+
+# --- Any language: espeak-ng.
+
+
+def has_espeak() -> bool:
+    """Whether phonemizer is installed."""
+    return importlib.util.find_spec("phonemizer") is not None
+
+
+@lru_cache(maxsize=1)
+def _languages() -> frozenset[str]:
+    """What espeak-ng speaks; opens its library.
+
+    Raises:
+        InputError: phonemizer or espeak-ng is not there.
+    """
+    if not has_espeak():
+        raise InputError("pronouncing this transcript needs espeak-ng: pip install 'sedtalker[g2p]'")
+    from phonemizer.backend import EspeakBackend
+    from phonemizer.backend.espeak.wrapper import EspeakWrapper
+
+    if importlib.util.find_spec("espeakng_loader") is not None:
+        import espeakng_loader
+
+        EspeakWrapper.set_library(espeakng_loader.get_library_path())
+        EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
+    try:
+        return frozenset(EspeakBackend.supported_languages())
+    except RuntimeError:
+        raise InputError("espeak-ng is not installed: apt install espeak-ng, or pip install espeakng-loader") from None
+
+
+def _espeak_name(language: str) -> str:
+    name = SHORT_NAMES.get(language.lower(), language.lower())
+    if name not in _languages():
+        near = [n for n in sorted(_languages()) if n.split("-")[0] == name.split("-")[0]]
+        hint = f"use {', '.join(near[:4])}" if near else "use a name of espeak-ng such as en, de, fr, es, zh, ko, hi"
+        raise InputError(f"'{language}' is no language that espeak-ng knows: {hint}")
+    return name
+
+
+@lru_cache(maxsize=4)
+def _backend(name: str) -> Any:
+    from phonemizer.backend import EspeakBackend
+
+    quiet = logging.getLogger("sedtalker.phonetics.espeak")
+    quiet.setLevel(logging.ERROR)
+    return EspeakBackend(name, with_stress=False, language_switch="remove-flags", logger=quiet)
+
+
+def _espeak_words(written: list[str], language: str) -> list[list[SpokenWord]]:
+    """What espeak-ng makes of each written word: none, one, or several (numbers, and phrases without spaces)."""
+    from phonemizer.separator import Separator
+
+    backend = _backend(_espeak_name(language))
+    lines = backend.phonemize(written, separator=Separator(phone=" ", word=f" {GAP} "), strip=True)
+    found = []
+    for word, line in zip(written, lines, strict=True):
+        groups = [tuple(p for sound in group.split() for p in nearest_phones(sound)) for group in line.split(GAP)]
+        texts = _parted(word, len(groups))
+        found.append([SpokenWord(text, phones) for text, phones in zip(texts, groups, strict=True) if phones])
+    return found
+
+
+def _parted(word: str, count: int) -> list[str]:
+    """A written word as the texts of its spoken words: its signs where there are as many, else the whole each time."""
+    signs = re.findall(r"\w", word)
+    return signs if count > 1 and len(signs) == count else [word] * count

@@ -1,0 +1,142 @@
+"""Visemes: the mouth shapes of phones, in the sets that other programs animate with, and when each is shown.
+
+Times are those of a transcript's phones where there is one. Else the phones are recognised from the encoder's
+posteriors: the likeliest sequence in which each lasts 60 ms or more. That is no transcript, but mouths read it well.
+
+Sets: the 15 of Oculus Lipsync (Meta's reference of visemes); A I U E O of VRM 0.x, whose consonants go to the nearest
+vowel's mouth or to ``neutral``; Preston Blair's ten ("Cartoon Animation", with the names of Papagayo); and the nine of
+Rhubarb Lip Sync after its documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+from sedtalker.phonetics.aligner import LOG_PRIORS
+from sedtalker.phonetics.alignment import AlignedPhone, Alignment
+from sedtalker.speech.features import PHONES
+
+_OCULUS = {
+    "sil": "SIL", "PP": "P B M", "FF": "F V", "TH": "TH DH", "DD": "T D", "kk": "K G NG HH", "CH": "CH JH SH ZH",
+    "SS": "S Z", "nn": "N L", "RR": "R ER", "aa": "AA AE AH AW AY", "E": "EH EY", "ih": "IH IY Y", "oh": "AO OW OY",
+    "ou": "UH UW W",
+}  # fmt: skip
+_VRM = {
+    "neutral": "SIL P B M F V", "A": "AA AE AH AW AY HH", "I": "IH IY Y S Z T D N L TH DH K G NG",
+    "U": "UH UW W R ER CH JH SH ZH", "E": "EH EY", "O": "AO OW OY",
+}  # fmt: skip
+_PRESTON_BLAIR = {
+    "rest": "SIL", "MBP": "P B M", "FV": "F V", "L": "L", "etc": "T D N S Z TH DH K G NG HH Y R CH JH SH ZH",
+    "AI": "AA AE AH AW AY", "E": "EH EY IH IY", "O": "AO OW OY", "U": "UH UW ER", "WQ": "W",
+}  # fmt: skip
+_RHUBARB = {
+    "X": "SIL", "A": "P B M", "B": "T D N S Z TH DH K G NG HH Y R CH JH SH ZH IY", "C": "EH EY IH AE AH",
+    "D": "AA AW AY", "E": "AO ER OY", "F": "UW UH OW W", "G": "F V", "H": "L",
+}  # fmt: skip
+SETS: dict[str, dict[str, str]] = {
+    name: {phone: viseme for viseme, phones in table.items() for phone in phones.split()}
+    for name, table in {
+        "oculus": _OCULUS, "vrm": _VRM, "preston-blair": _PRESTON_BLAIR, "rhubarb": _RHUBARB
+    }.items()
+}  # fmt: skip
+"""Phone to viseme, by the name of the set."""
+SHORTEST = 3
+"""Frames of 20 ms that a recognised phone lasts at least."""
+SWITCH = 2.0
+"""Nats that a change of the recognised phone costs."""
+SMOOTHED = (0.25, 0.5, 0.25)
+"""Weights of a frame and of those beside it in what is recognised."""
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A viseme and its time: seconds and name."""
+
+    start: float
+    end: float
+    viseme: str
+
+
+def check_set(name: str) -> None:
+    """Raise ``InputError`` where there is no such set."""
+    if name not in SETS:
+        raise InputError(f"'{name}' is no set of visemes: use one of {', '.join(SETS)}")
+
+
+def visemes(phones: Alignment, of: str = "oculus") -> list[Cue]:
+    """The visemes of a recording, one after the other without gaps; phones that look alike are one.
+
+    Args:
+        phones: see ``sedtalker.phonetics.aligner.align`` and ``recognise``.
+        of: the set, a name in ``SETS``.
+
+    Raises:
+        InputError: there is no such set.
+    """
+    check_set(of)
+    cues: list[Cue] = []
+    for phone in phones.phones:
+        shown = SETS[of][phone.phone]
+        if cues and cues[-1].viseme == shown:
+            cues[-1] = Cue(cues[-1].start, phone.end, shown)
+        else:
+            cues.append(Cue(phone.start, phone.end, shown))
+    return cues
+
+
+def resting(of: str) -> str:
+    """The viseme of silence in a set."""
+    return SETS[of]["SIL"]
+
+
+def recognise(posteriors: NDArray[np.floating], rate: float = 50.0) -> Alignment:
+    """The phones of a recording whose words nobody knows.
+
+    Args:
+        posteriors: (T, 40) of ``PHONES``.
+        rate: frames a second.
+    """
+    if not len(posteriors):
+        return Alignment(())
+    padded = np.pad(posteriors, ((1, 1), (0, 0)), mode="edge")
+    smooth = sum(weight * padded[k : k + len(posteriors)] for k, weight in enumerate(SMOOTHED))
+    scores = np.log(np.maximum(smooth, 1e-8)) - LOG_PRIORS
+    return Alignment(tuple(_stretches(_likeliest(scores), rate)))
+
+
+def _likeliest(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(T,) classes of the best sequence (Viterbi) in which each but the last lasts ``SHORTEST`` frames.
+
+    Its states are (frames so far, at most ``SHORTEST``; class).
+    """
+    frames, classes = scores.shape
+    ahead = SHORTEST - 1
+    sums = np.full((SHORTEST, classes), -np.inf)
+    sums[0] = scores[0]
+    held = np.zeros((frames, classes), bool)
+    came = np.zeros(frames, np.int64)
+    for t in range(1, frames):
+        came[t] = int(sums[ahead].argmax())
+        held[t] = sums[ahead] >= sums[ahead - 1]
+        last = np.maximum(sums[ahead], sums[ahead - 1])
+        sums = np.vstack([np.full(classes, sums[ahead, came[t]] - SWITCH), sums[: ahead - 1], last]) + scores[t]
+    path = np.zeros(frames, np.int64)
+    state, at = (int(k) for k in np.unravel_index(sums.argmax(), sums.shape))
+    for t in range(frames - 1, -1, -1):
+        path[t] = at
+        if state == 0:
+            state, at = ahead, int(came[t])
+        elif state < ahead or not held[t, at]:
+            state -= 1
+    return path
+
+
+def _stretches(path: NDArray[np.int64], rate: float) -> Iterator[AlignedPhone]:
+    edges = np.flatnonzero(np.diff(path)) + 1
+    for start, end in zip([0, *edges], [*edges, len(path)], strict=True):
+        yield AlignedPhone(float(start / rate), float(end / rate), PHONES[path[start]])

@@ -1,0 +1,223 @@
+"""Labelled speech to unlabelled speech of another kind by transport in a curved space, after NOVA-ARC.
+
+After "NOVA-ARC" (arXiv 2604.17647; published code Helixometry/NOVA-ARC---ACL26): frames of a frozen encoder go to the
+Poincaré ball and are quantised by a codebook of prosody there; frame and code are added, an emotion lens stretches
+their lengths, attention pools them. Prototypes of the categories are Fréchet means of the source; optimal transport
+labels the unlabelled target softly by them. Everything runs in either ``Geometry``, so that the flat twin differs in
+nothing else.
+
+Ours, as the published code lacks them: the consistency of two noisy views, the restart of codes that nothing uses, and
+masks for clips of different lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.progress import Hook, no_progress
+from sedtalker.training.adaptation.geometry import GEOMETRIES, Geometry
+from sedtalker.training.adaptation.transport import soft_labels
+
+COMMITMENT = 0.25
+"""How much frames are drawn to their codes, beside codes to frames (van den Oord et al. 2017)."""
+
+
+@dataclass(frozen=True)
+class NovaArcSettings:
+    """Hyper-parameters; sizes are smaller than the published 256 so that a run takes a minute of one core.
+
+    Attributes:
+        geometry: ``ball``, or ``flat`` for the twin.
+        width: of the space.
+        codes: of the codebook.
+        rounds: passes through the larger of source and target.
+        batch: clips of each in a step.
+        rate: of Adam.
+        transport_cost: weight of the cost of the transport plan.
+        transport_labels: weight of the cross-entropy with its soft labels.
+        consistency: weight of the divergence of two noisy views of the target.
+        noise: deviation of the noise of a view, of standardised frames.
+        warm_up: rounds on the source alone.
+    """
+
+    geometry: str = "ball"
+    width: int = 64
+    codes: int = 64
+    rounds: int = 12
+    batch: int = 32
+    rate: float = 2e-3
+    transport_cost: float = 0.1
+    transport_labels: float = 0.1
+    consistency: float = 0.1
+    noise: float = 0.3
+    warm_up: int = 2
+
+
+class Clips(NamedTuple):
+    """Frames of clips of different lengths.
+
+    Attributes:
+        frames: (N, T, D), standardised; zeros after the end of a clip.
+        valid: (N, T) bool.
+    """
+
+    frames: Tensor
+    valid: Tensor
+
+    def chosen(self, index: NDArray[np.int64] | Tensor) -> Clips:
+        """Some of the clips."""
+        return Clips(self.frames[index], self.valid[index])
+
+
+def clips_of(frames: Sequence[NDArray[np.floating]], longest: int) -> Clips:
+    """Frames (T_i, D) of clips side by side; of longer clips the middle ``longest`` frames."""
+    kept = [f[max(0, (len(f) - longest) // 2) :][:longest] for f in frames]
+    out = torch.zeros(len(kept), max(map(len, kept)), kept[0].shape[1])
+    valid = torch.zeros(out.shape[:2], dtype=torch.bool)
+    for k, values in enumerate(kept):
+        out[k, : len(values)] = torch.from_numpy(np.asarray(values, np.float32))
+        valid[k, : len(values)] = True
+    return Clips(out, valid)
+
+
+class Outputs(NamedTuple):
+    """What the network says of clips.
+
+    Attributes:
+        logits: (N, C).
+        pooled: (N, W) tangent vectors at the origin.
+        quantisation: loss of the codebook.
+        used: (K,) how many frames each code has.
+    """
+
+    logits: Tensor
+    pooled: Tensor
+    quantisation: Tensor
+    used: Tensor
+
+
+class NovaArc(nn.Module):
+    """The network: frames to logits through a space with a codebook.
+
+    Args:
+        channels: of the frames.
+        classes: categories.
+        settings: sizes and geometry.
+    """
+
+    def __init__(self, channels: int, classes: int, settings: NovaArcSettings):
+        super().__init__()
+        self.space: Geometry = GEOMETRIES[settings.geometry]
+        self.project = nn.Linear(channels, settings.width)
+        self.codes = nn.Parameter(torch.empty(settings.codes, settings.width).uniform_(-0.1, 0.1))
+        self.lens = nn.Parameter(torch.ones(()))
+        self.attention = nn.Linear(settings.width, 1)
+        self.classify = nn.Linear(settings.width, classes)
+
+    def forward(self, clips: Clips) -> Outputs:
+        frames = self.project(clips.frames[clips.valid])
+        frames = frames / (frames.norm(dim=-1, keepdim=True) + 1.0)
+        points = self.space.from_tangent(frames)
+        codes = self.space.from_tangent(self.codes)
+        nearest = self.space.distances(points.detach(), codes.detach()).argmin(1)
+        chosen = self.codes[nearest]
+        tangent = self.space.to_tangent(points)
+        loss = (chosen - tangent.detach()).square().mean() + COMMITMENT * (tangent - chosen.detach()).square().mean()
+        through = tangent + (chosen - tangent).detach()  # the gradient passes as if nothing were rounded
+        vectors = self.space.to_tangent(self.space.add(points, self.space.from_tangent(through)))
+        length = vectors.norm(dim=-1, keepdim=True) + 1e-6
+        vectors = self.space.to_tangent(self.space.from_tangent(length**self.lens * vectors / length))
+        score = torch.full(clips.valid.shape, -torch.inf).masked_scatter(clips.valid, self.attention(vectors)[:, 0])
+        spread = torch.zeros(*clips.valid.shape, vectors.shape[-1])
+        spread = spread.masked_scatter(clips.valid[..., None], vectors)
+        pooled = (score.softmax(1)[..., None] * spread).sum(1)
+        used = torch.bincount(nearest, minlength=len(self.codes))
+        return Outputs(self.classify(pooled), pooled, loss, used)
+
+    @torch.no_grad()
+    def prototypes(self, clips: Clips, labels: Tensor, classes: int) -> Tensor:
+        """Fréchet means (C, W) of the clips of each category, as points."""
+        points = self.space.from_tangent(self(clips).pooled)
+        return torch.stack([self.space.mean(points[labels == c]) for c in range(classes)])
+
+    @torch.no_grad()
+    def restart_codes(self, used: Tensor, clips: Clips, generator: torch.Generator) -> int:
+        """Put codes that no frame uses onto random frames; how many."""
+        dead = (used == 0).nonzero()[:, 0]
+        if len(dead):
+            frames = self.project(clips.frames[clips.valid])
+            frames = frames / (frames.norm(dim=-1, keepdim=True) + 1.0)
+            drawn = torch.randint(len(frames), (len(dead),), generator=generator)
+            self.codes[dead] = self.space.to_tangent(self.space.from_tangent(frames[drawn]))
+        return len(dead)
+
+
+def train_nova_arc(
+    source: Clips,
+    labels: NDArray[np.int64],
+    target: Clips | None,
+    settings: NovaArcSettings = NovaArcSettings(),
+    seed: int = 0,
+    hook: Hook = no_progress,
+) -> NovaArc:
+    """A network for the target, from labelled clips of the source and unlabelled clips of the target.
+
+    Args:
+        source: clips with labels.
+        labels: (N,) from 0; every category occurs.
+        target: clips without labels; None: the source alone, which is the control without adaptation.
+        settings: see there.
+        seed: of weights, batches and noise.
+        hook: progress.
+    """
+    classes = int(labels.max()) + 1
+    torch.manual_seed(seed)
+    rng, given = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    network = NovaArc(source.frames.shape[-1], classes, settings)
+    optimizer = torch.optim.Adam(network.parameters(), settings.rate)
+    truth, prior = torch.from_numpy(labels), torch.full((classes,), 1.0 / classes)
+    shares = 1.0 / np.bincount(labels)[labels]
+    steps = -(-max(len(labels), len(target.frames) if target is not None else 0) // settings.batch)
+    for number in range(settings.rounds):
+        hook("training NOVA-ARC", number, settings.rounds)
+        adapts = target is not None and number >= settings.warm_up
+        means = network.prototypes(source, truth, classes) if adapts else None
+        total = torch.zeros(settings.codes, dtype=torch.long)
+        for _ in range(steps):
+            chosen = rng.choice(len(labels), settings.batch, p=shares / shares.sum())
+            out = network(_noisy(source.chosen(chosen), settings.noise))
+            loss = F.cross_entropy(out.logits, truth[chosen]) + out.quantisation
+            total += out.used
+            if target is not None and means is not None:
+                drawn = rng.choice(len(target.frames), min(settings.batch, len(target.frames)), replace=False)
+                loss = loss + _target_loss(network, target.chosen(drawn), means, prior, settings)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        network.restart_codes(total, source.chosen(rng.choice(len(labels), settings.batch)), given)
+    hook("training NOVA-ARC", settings.rounds, settings.rounds)
+    return network.eval()
+
+
+def _target_loss(network: NovaArc, clips: Clips, means: Tensor, prior: Tensor, settings: NovaArcSettings) -> Tensor:
+    """Of unlabelled clips: the transport to the prototypes, its soft labels, the codebook, two views that agree."""
+    one, two = (network(_noisy(clips, settings.noise)) for _ in range(2))
+    cost = network.space.distances(means, network.space.from_tangent(one.pooled)).square()
+    shares, moved = soft_labels(cost, prior)
+    log = F.log_softmax(one.logits, -1)
+    entropy = -(shares * log).sum(-1).mean()
+    apart = F.kl_div(log, F.log_softmax(two.logits, -1).detach(), log_target=True, reduction="batchmean")
+    total: Tensor = settings.transport_cost * moved + settings.transport_labels * entropy
+    return total + settings.consistency * apart + one.quantisation
+
+
+def _noisy(clips: Clips, noise: float) -> Clips:
+    return Clips(clips.frames + noise * torch.randn_like(clips.frames) * clips.valid[..., None], clips.valid)

@@ -1,0 +1,185 @@
+"""Five labelled clips of each category in one language, recognition in another: SERE beside its controls.
+
+Six tasks between three corpora of three languages. In each draw five shots of every shared category come from the
+source corpus; half of the target's speakers are given without labels, the other half is scored. The controls get the
+same shots: the nearest mean of the shots, a linear head on them, and the method with one part taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.errors import InputError
+from sedtalker.metrics.emotion import own_recall
+from sedtalker.nn import torch_threads
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.training.adaptation.nova_arc import Clips, clips_of
+from sedtalker.training.adaptation.resonance import ResonanceSettings, resonance_scores, train_resonance
+from sedtalker.training.evaluation.adaptation import speaker_halves
+from sedtalker.training.evaluation.nova_arc import FrameCorpus, read_frames
+from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
+
+CORPORA = ("ravdess", "nemo", "emotiontts_ko")
+"""English, Polish, Korean; every ordered pair is a task."""
+SHOTS = 5
+"""Of each category."""
+DRAWS = 10
+"""Of shots, for each task."""
+LONGEST = 12
+"""Frames of 160 ms of a clip: the middle two seconds."""
+RIDGE = 10.0
+"""Of the linear head, on standardised means and deviations."""
+METHODS = ("sere", "mean_pooling", "no_neighbours", "nearest", "linear")
+"""What is compared: the method, without its field, without the loss among unlabelled clips, and the two controls."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Shots of one corpus, and the two halves of another.
+
+    Attributes:
+        shots: labelled clips, and their categories (L,) from 0.
+        labels: see above.
+        near: clips of the source corpus without labels.
+        far: clips of one half of the target's speakers, without labels.
+        scored: clips of the other half.
+        truth: (N,) their categories.
+    """
+
+    shots: Clips
+    labels: NDArray[np.int64]
+    near: Clips
+    far: Clips
+    scored: Clips
+    truth: NDArray[np.int64]
+
+
+def evaluate_resonance(
+    data: Path, clips: int | None = 200, draws: int = DRAWS, hook: Hook = no_progress
+) -> dict[str, float]:
+    """Figures of ``RESONANCE``.
+
+    Args:
+        data: folder of the training data.
+        clips: at most so many of each corpus, by the hash of their names, each emotion in turn; None: all.
+        draws: of shots, for each task.
+        hook: progress.
+
+    Raises:
+        InputError: fewer than two of ``CORPORA`` are in the folder.
+    """
+    found = clips_by_corpus(listed_clips(data))
+    names = [name for name in CORPORA if name in found]
+    if len(names) < 2:
+        raise InputError(f"{data}/audio: two of {', '.join(CORPORA)} are needed")
+    diarizer = Diarizer.from_pretrained()
+    read = [read_frames(diarizer, name, balanced_clips(found[name], clips), hook) for name in names]
+    with torch_threads(1):
+        return resonance_figures(read, draws=draws, hook=hook)
+
+
+def resonance_figures(
+    corpora: Sequence[FrameCorpus],
+    settings: ResonanceSettings = ResonanceSettings(),
+    draws: int = DRAWS,
+    methods: Sequence[str] = METHODS,
+    hook: Hook = no_progress,
+) -> dict[str, float]:
+    """Mean recall and deviation over draws of every method, by task and over all tasks."""
+    out: dict[str, float] = {}
+    pairs = list(permutations(corpora, 2))
+    for source, target in counted(pairs, hook, "training SERE", len(pairs)):
+        values: dict[str, list[float]] = {method: [] for method in methods}
+        for draw in range(draws):
+            task = drawn_task(source, target, draw)
+            for method in methods:
+                values[method].append(own_recall(task.truth, _scores(task, method, settings, draw)))
+        for method, each in values.items():
+            out[f"{method}_{source.name}_{target.name}"] = float(np.mean(each))
+            out[f"{method}_sd_{source.name}_{target.name}"] = float(np.std(each))
+    means = {
+        f"{method}_uar": float(np.mean([out[f"{method}_{s.name}_{t.name}"] for s, t in pairs])) for method in methods
+    }
+    return means | out
+
+
+def drawn_task(source: FrameCorpus, target: FrameCorpus, seed: int) -> Task:
+    """A random draw of shots and halves; each corpus is standardised by itself, which needs no labels."""
+    rng = np.random.default_rng(seed)
+    shared = np.intersect1d(source.labels, target.labels)
+    ours, theirs = _standardised(source), _standardised(target)
+    own = np.flatnonzero(np.isin(source.labels, shared))
+    shots = np.concatenate(
+        [rng.choice(own[source.labels[own] == c], SHOTS, replace=False) for c in shared]  # of all speakers
+    )
+    given, scored = speaker_halves(target.speakers, rng)
+    given, scored = (half[np.isin(target.labels[half], shared)] for half in (given, scored))
+    return Task(
+        ours.chosen(shots),
+        np.searchsorted(shared, source.labels[shots]),
+        ours.chosen(np.setdiff1d(own, shots)),
+        theirs.chosen(given),
+        theirs.chosen(scored),
+        np.searchsorted(shared, target.labels[scored]),
+    )
+
+
+def _standardised(corpus: FrameCorpus) -> Clips:
+    every = np.concatenate(corpus.frames)
+    mean, deviation = every.mean(0), every.std(0) + 1e-3
+    return clips_of([(frames - mean) / deviation for frames in corpus.frames], LONGEST)
+
+
+def _scores(task: Task, method: str, settings: ResonanceSettings, seed: int) -> NDArray[np.float64]:
+    if method in ("nearest", "linear"):
+        control = _nearest if method == "nearest" else _linear
+        return control(_pooled(task.shots), task.labels, _pooled(task.scored))
+    changed = {"mean_pooling": {"moments": False}, "no_neighbours": {"unlabelled_unlabelled": 0.0}}.get(method, {})
+    settings = replace(settings, **changed)  # type: ignore[arg-type]
+    network, means = train_resonance(task.shots, task.labels, (task.near, task.far), settings, seed)
+    return resonance_scores(network, means, task.shots, task.labels, task.scored, 1)
+
+
+def _pooled(clips: Clips) -> NDArray[np.float64]:
+    """Means and deviations (N, 2D) of clips."""
+    weight = clips.valid[..., None].double()
+    count = weight.sum(1).clamp_min(1.0)
+    mean = (clips.frames * weight).sum(1) / count
+    square = (clips.frames.square() * weight).sum(1) / count
+    return np.concatenate([mean, (square - mean.square()).clamp_min(0.0).sqrt()], 1)
+
+
+def _nearest(shots: NDArray[np.float64], labels: NDArray[np.int64], scored: NDArray[np.float64]) -> NDArray[np.float64]:
+    means = np.stack([shots[labels == c].mean(0) for c in range(labels.max() + 1)])
+    distances: NDArray[np.float64] = -np.square(scored[:, None] - means).sum(-1)
+    return distances
+
+
+def _linear(shots: NDArray[np.float64], labels: NDArray[np.int64], scored: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ridge regression on one column for each category, in the space of the shots, which are few."""
+    wanted = np.eye(labels.max() + 1)[labels]
+    middle = shots.mean(0)
+    centred = shots - middle
+    inside = np.linalg.solve(centred @ centred.T + RIDGE * len(shots) * np.eye(len(shots)), wanted - wanted.mean(0))
+    values: NDArray[np.float64] = (scored - middle) @ centred.T @ inside + wanted.mean(0)
+    return values
+
+
+def resonance_table(metrics: Mapping[str, float]) -> str:
+    """Markdown: a row for each task, mean ± deviation over draws, the mean of all tasks last."""
+    methods = [method for method in METHODS if f"{method}_uar" in metrics]
+    lines = ["| from → to | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
+    for source, target in permutations(CORPORA, 2):
+        if f"{methods[0]}_{source}_{target}" in metrics:
+            pairs = [(f"{m}_{source}_{target}", f"{m}_sd_{source}_{target}") for m in methods]
+            cells = [f"{metrics[mean]:.2f} ± {metrics[sd]:.2f}" for mean, sd in pairs]
+            lines.append(f"| {source} → {target} | " + " | ".join(cells) + " |")
+    lines.append("| mean | " + " | ".join(f"{metrics[f'{m}_uar']:.3f}" for m in methods) + " |")
+    return "\n".join(lines) + "\n"

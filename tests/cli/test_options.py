@@ -1,0 +1,99 @@
+"""What is wrong in the words of a command line: one line and exit code 2, whichever command and option it is."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from sedtalker.cli.main import app
+
+
+def commands(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All commands below a group, with the words that call them."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield names, command
+        return
+    for name, inner in below.items():
+        yield from commands(inner, *names, name)
+
+
+def needed(command: Any) -> list[str]:
+    """Words for all that a command insists on."""
+    words = list[str]()
+    for parameter in command.params:
+        if parameter.required:
+            words += ["x"] if parameter.param_type_name == "argument" else [parameter.opts[0], "x"]
+    return words
+
+
+def numbers(command: Any) -> list[str]:
+    """Names of the options that are floats."""
+    hints = get_type_hints(inspect.unwrap(command.callback))
+    floats = {name for name, kind in hints.items() if float in (kind, *get_args(kind))}
+    return [p.opts[0] for p in command.params if p.param_type_name == "option" and p.name in floats]
+
+
+EVERY = list(commands(typer.main.get_command(app)))
+"""The words of each command, and the command."""
+FLOATS = [
+    pytest.param((*names, *needed(command), option), id=" ".join((*names, option)))
+    for names, command in EVERY
+    for option in numbers(command)
+]
+"""Each option that is a number, with the words before its value."""
+
+
+def refused(*words: str) -> str:
+    """The line with which a command line is refused."""
+    result: Result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.endswith("\n")
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    return result.stderr
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("words", FLOATS)
+def test_no_number_may_be_endless_or_none(words: tuple[str, ...], value: str) -> None:
+    assert words[-1] in refused(*words, value)
+
+
+def test_all_numbers_are_tried() -> None:
+    tried = {str(case.id) for case in FLOATS}
+    assert {"diarize --look-ahead", "stream --look-ahead", "animate --fps", "mesh register --strength"} <= tried
+    assert len(tried) > 40
+    assert len(EVERY) > 30
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["animat"], "No such command 'animat'"),
+        (["--foo"], "No such option: --foo"),
+        (["evaluate", "x"], "No such command 'x'"),
+        (["animate", "a.wav", "--fps", "500"], "Invalid value for '--fps'"),
+        (["animate", "a.wav", "--fps", "much"], "Invalid value for '--fps'"),
+        (["animate", "a.wav", "--fpz", "30"], "No such option: --fpz"),
+        (["animate", "a.wav", "b.wav"], "b.wav"),
+        (["diarize"], "Missing argument"),
+        (["mesh", "register", "a.obj"], "Missing option"),
+    ],
+)
+def test_a_mistyped_command_line_is_one_line(words: list[str], said: str) -> None:
+    assert said in refused(*words)
+
+
+def test_a_group_without_a_command_shows_its_help() -> None:
+    for words in ([], ["evaluate"]):
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 2
+        assert "Usage:" in result.output
+        assert "error:" not in result.output

@@ -1,0 +1,127 @@
+"""Text to words with phones, by the dictionary and by espeak-ng."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.errors import InputError
+from sedtalker.phonetics import pronunciation
+from sedtalker.phonetics.ipa import known
+from sedtalker.phonetics.pronunciation import SpokenWord, check_language, pronounce, written_words
+from sedtalker.speech.features import BILABIAL, PHONE_INDEX
+
+dictionary = pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="needs the extra align")
+espeak = pytest.mark.skipif(importlib.util.find_spec("phonemizer") is None, reason="needs the extra g2p")
+
+SENTENCES = {
+    "de": "Über schöne Pfützen möchte ich auch zwei junge Häuser sehen.",
+    "fr": "Bonjour, un bon vin blanc, l'œuf, peur, agneau, huit.",
+    "es": "Buenos días, muchachos: el niño bebe agua.",
+    "zh": "你好，我们明天见面吧。爸爸妈妈去北京吃饭。",
+    "ko": "안녕하세요 반갑습니다 빨리 까치",
+    "pl": "Dzień dobry, szczęście, żaba, chrząszcz brzmi w trzcinie.",
+    "ar": "مرحبا كيف حالك الطقس جميل اليوم",
+    "hi": "नमस्ते आप कैसे हैं मैं ठीक हूँ भारत झंडा",
+    "ru": "Здравствуйте, щука, жизнь, хлеб.",
+}
+
+
+def test_words_without_punctuation() -> None:
+    assert written_words("“Don’t,” she said: 'no' — 3 times!") == ["Don’t", "she", "said", "no", "3", "times"]
+    assert written_words("你好，我们。") == ["你好", "我们"]
+    assert written_words(" … ?! ' ") == []
+
+
+@dictionary
+def test_english_words_are_looked_up() -> None:
+    assert pronounce("Bob’s map") == [
+        SpokenWord("Bob’s", ("B", "AA", "B", "Z")),
+        SpokenWord("map", ("M", "AE", "P")),
+    ]
+
+
+@dictionary
+@espeak
+def test_words_that_the_dictionary_lacks() -> None:
+    (word,) = pronounce("blorptangs")
+    assert word.phones[:2] == ("B", "L")
+    assert word.phones[-1] == "Z"
+    assert [w.text for w in pronounce("42 men")] == ["4", "2", "men"]
+
+
+@dictionary
+def test_words_that_nothing_here_pronounces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pronunciation, "has_espeak", lambda: False)
+    with pytest.raises(InputError, match=r"'blorptangs' is not in the English dictionary: pip install"):
+        pronounce("red blorptangs")
+
+
+def test_without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pronunciation, "has_espeak", lambda: False)
+    monkeypatch.setattr(pronunciation, "english_dictionary", dict)
+    pronunciation._languages.cache_clear()
+    for language in ("en", "de"):
+        with pytest.raises(InputError, match=r"needs espeak-ng: pip install 'sedtalker\[g2p\]'"):
+            pronounce("hallo", language)
+        with pytest.raises(InputError, match="needs espeak-ng"):
+            check_language(language)
+
+
+@espeak
+@pytest.mark.parametrize("language", SENTENCES)
+def test_other_languages(language: str) -> None:
+    words = pronounce(SENTENCES[language], language)
+    assert len(words) >= 4
+    assert all(phone in PHONE_INDEX for word in words for phone in word.phones)
+
+
+@espeak
+@pytest.mark.parametrize("language", SENTENCES)
+def test_every_sound_of_espeak_is_in_the_table(language: str) -> None:
+    from phonemizer.separator import Separator
+
+    backend = pronunciation._backend(pronunciation._espeak_name(language))
+    (line,) = backend.phonemize([SENTENCES[language]], separator=Separator(phone=" ", word="  "), strip=True)
+    assert [sound for sound in line.split() if not known(sound)] == []
+
+
+@espeak
+def test_bilabials_stay_bilabials() -> None:
+    assert [w.phones[0] in BILABIAL for w in pronounce("爸爸 妈妈 怕", "zh")] == [True] * 3
+    assert pronounce("Baum", "de")[0].phones == ("B", "AW", "M")
+
+
+@espeak
+def test_a_language_that_does_not_exist() -> None:
+    with pytest.raises(InputError, match="'xx' is no language that espeak-ng knows"):
+        pronounce("hello", "xx")
+    with pytest.raises(InputError, match="use pt, pt-br"):
+        check_language("pt-pt")
+
+
+def test_nothing_to_say() -> None:
+    with pytest.raises(InputError, match="has no words in it"):
+        pronounce("  …! ")
+    with pytest.raises(InputError, match="more than 200000 characters"):
+        pronounce("a " * 100_001)
+
+
+@dictionary
+@espeak
+@settings(max_examples=40, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30))
+def test_any_text_is_pronounced_or_refused(text: str) -> None:
+    if not any(c.isalnum() for c in text):
+        with pytest.raises(InputError):
+            pronounce(text)
+        return
+    try:
+        words = pronounce(text)
+    except InputError:
+        return
+    assert words
+    assert all(word.phones for word in words)
