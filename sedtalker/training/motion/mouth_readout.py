@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedtalker.animation.mouth_model import mouth_indices
-from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig
+from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig, mouth_indices
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.face.builtin import load_face

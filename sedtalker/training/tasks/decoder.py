@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
-from sedtalker.animation.decoder import CorrectedDecoder, Decoder, speech_input
+from sedtalker.animation.decoder import Decoder, speech_input
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
@@ -45,6 +45,9 @@ from sedtalker.training.motion.pseudo_labels import speak_others
 from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
 from sedtalker.training.published.decoder_forms import DecoderFormConfig, build_form
 from sedtalker.training.task import Batch, PreparedTask
+
+READ_OUT = ("LibriSpeech (CC BY 4.0)", "distilled from Whisper-base (MIT)")
+"""What a decoder is trained on, too, where a teacher's readout says how mouths move."""
 
 
 class DecoderTaskConfig(CropConfig):
@@ -134,15 +137,15 @@ class DecoderTask(PreparedTask):
         return decoder
 
     def _go_on(self, folder: Path) -> nn.Module:
-        """The decoder in a folder, without its mouth model, with this task's look-ahead and dropout."""
+        """The decoder in a folder, without its phone head, with this task's look-ahead and dropout."""
         start, wanted = load_decoder(folder), self.config.model
-        start = start.decoder if isinstance(start, CorrectedDecoder) else start
         if not isinstance(start, Decoder):
             raise InputError(f"task.start={folder}: training starts from a decoder of ARKit shapes")
-        changed = {**start.config.model_dump(), "future": wanted.future, "dropout": wanted.dropout}
+        kept = {name: value for name, value in start.state_dict().items() if not name.startswith("phone_head.")}
+        changed = {**start.config.model_dump(), "future": wanted.future, "dropout": wanted.dropout, "closes": False}
         self.model_config = DecoderFormConfig.model_validate(changed)
         decoder = build_form(self.model_config)
-        decoder.load_state_dict(start.state_dict())
+        decoder.load_state_dict(kept)
         return decoder
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -237,14 +240,18 @@ class DecoderTask(PreparedTask):
         return moved.clamp(0.0, 1.0).float().cpu().numpy()
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint folder."""
-        product = self.model_config.product_config()
+        """Write the checkpoint folder; decoders that are not for streams get the encoder's phone head."""
+        product, state = self.model_config.product_config(), model.state_dict()
+        if product and product.future != 0:
+            product = product.model_copy(update={"closes": True})
+            state |= {f"phone_head.{name}": value for name, value in self.encoder.phone_head.state_dict().items()}
         config = CheckpointConfig(
             kind="decoder" if product else "decoder_form",
             licence="CC-BY-4.0",
             trained_on=[
                 "GRID talker s1, tracked (CC BY 4.0)",
                 "speechocean762 (CC BY 4.0) and LJ Speech (public domain), with motion from their aligned phones",
+                *(READ_OUT if self.config.readout_share else ()),
                 "expression poses from action-unit prototypes, calibrated on published averages of RAVDESS",
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
@@ -254,7 +261,7 @@ class DecoderTask(PreparedTask):
         )
         ahead = model.look_ahead / FRAME_CLOCK.rate if isinstance(model, Decoder) else None
         closures = self.config.start is not None and self.config.loss.closure > 0.0
-        write_checkpoint(folder, config, model.state_dict(), decoder_card(ahead, closures, metrics))
+        write_checkpoint(folder, config, state, decoder_card(ahead, closures, metrics))
 
 
 def _prosody(rows: NDArray[np.float32]) -> NDArray[np.float32]:
