@@ -1,4 +1,4 @@
-"""Crops of talking that decoders and mouth models are trained on.
+"""Crops of talking that decoders are trained on.
 
 Three sources: the tracked talker, in the own and in other voices; read speech of many, with motion made from its phones
 (pseudo-labels); noise, to which the mouth stays shut. Each recording has its features in augmented copies, its aligned

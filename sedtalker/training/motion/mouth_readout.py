@@ -39,7 +39,7 @@ Pair = tuple[Tensor, Tensor]
 
 
 def tracked_mouths(data: Path, cache: Path, hook: Hook = no_progress) -> list[tuple[TrackedClip, NDArray[np.float32]]]:
-    """Training clips of GRID and what a mouth model has to predict of each, (T, S) of ``MOUTH_SHAPES`` at 50 Hz."""
+    """Training clips of GRID and what a readout has to predict of each, (T, S) of ``MOUTH_SHAPES`` at 50 Hz."""
     clips = read_grid(data)
     spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, hook=hook)
     kept = [c for c in clips if c.split == "train"]

@@ -161,7 +161,7 @@ def mixed_motion(
     )
 
 
-# --- Everybody else's motion, for the crops that decoders and mouth models are trained on.
+# --- Everybody else's motion, for the crops that decoders are trained on.
 
 UNTRANSCRIBED = "librispeech"
 """Read speech without words: its motion is the readout's alone."""

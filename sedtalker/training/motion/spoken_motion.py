@@ -304,7 +304,7 @@ def spoken_motion(clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, lip_mea
 
 
 def talking(spoken: SpokenMotion) -> NDArray[np.float32]:
-    """(T, 52) what a mouth model has to predict."""
+    """(T, 52) what a readout has to predict."""
     mouth = spoken.coefficients.copy()
     mouth[:, INDEX["tongueOut"]] = TONGUE * spoken.tongue
     return mouth
