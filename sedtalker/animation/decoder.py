@@ -58,7 +58,7 @@ class DecoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    hidden: int = 192
+    hidden: int = 256
     """Channels of the encoder's frames."""
     width: int = 128
     """Channels of the blocks."""

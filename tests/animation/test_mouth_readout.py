@@ -162,7 +162,7 @@ def test_what_does_not_fit_is_said_in_one_line(tmp_path: Path, whisper: Path, so
         load_decoder(other)
     folder = checkpoint(tmp_path / "readout", whisper)
     decoder = load_decoder(folder)
-    with pytest.raises(InputError, match="192 features a frame and 32 of"):
+    with pytest.raises(InputError, match="256 features a frame and 32 of"):
         decoder.predict(open_encoder()(sound), constant_track("neutral", sound.duration))
     with pytest.raises(InputError, match="another one cannot be given"):
         Animator.from_pretrained("decoder", encoder=whisper)
