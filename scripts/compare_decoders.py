@@ -28,13 +28,11 @@ from sedtalker.training.published.decoder_forms import AutoregressiveDecoder
 from sedtalker.training.run import cache_folder, compose
 from sedtalker.training.task import TrainerConfig
 from sedtalker.training.tasks.decoder import DecoderTask
-from sedtalker.training.tasks.mouth_model import correct_decoder
 
 NO_LIPS = {"gap": 0.0, "width": 0.0, "closure": 0.0, "contact": 0.0, "swapped": 0.0, "follow": 0.0}
 EVERY_LIP_LOSS = {"gap": 1.0, "width": 0.8, "closure": 1.0, "contact": 0.5, "swapped": 1.0}
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "hybrid": ("Mamba and attention, ours", {}),
-    "corrected": ("ours, with a mouth model", {}),
     "convolution": ("dilated convolutions", {"model": {"layout": "CCCC"}}),
     "window": ("a window a frame, as VOCA", {"model": {"architecture": "window", "width": 320}}),
     "autoregressive": ("autoregressive, as FaceFormer", {"model": {"architecture": "autoregressive", "width": 160}}),
@@ -65,7 +63,6 @@ built-in decoder is trained with: compare the rows with each other, not with [re
 differences of a few hundredths of a ratio mean little. Lips: GRID test sentences as recorded, neutral. Errors: test
 takes of the open 4D set. Control: four sentences under every emotion. Known phones, by rule: no network, no emotion.
 """
-CORRECTED = "With a mouth model (`--mouth-model`, trained before): the product's form, of two networks.\n"
 """About the form that is not of equal size."""
 SMALL = {"tracked_crops": 5, "swapped_crops": 4, "read_crops": 3, "pause_crops": 1}
 """Half the crops a step of the built-in decoder's training."""
@@ -86,7 +83,7 @@ def train(arguments: argparse.Namespace, config: dict[str, Any]) -> None:
     plain = task.config
     for name in arguments.only:
         run = arguments.runs / name
-        if name == "corrected" or (run / "export/config.json").is_file():
+        if (run / "export/config.json").is_file():
             continue
         task.config = plain
         trainer = {**config["trainer"], "steps": arguments.steps, "validate_every": arguments.steps, "ema": 0.998}
@@ -126,7 +123,7 @@ class Tests:
 
 def page(rows: dict[str, dict[str, float]], steps: int) -> str:
     """The table, each column as its key in ``sedtalker evaluate decoder --json``."""
-    introduction = PAGE.format(steps=steps) + (CORRECTED if "corrected" in rows else "")
+    introduction = PAGE.format(steps=steps)
     lines = [introduction, "| form | parameters | " + " | ".join(f"`{c}`" for c in COLUMNS) + " |"]
     lines.append("|---" * (len(COLUMNS) + 2) + "|")
     for name, row in rows.items():
@@ -139,7 +136,7 @@ def page(rows: dict[str, dict[str, float]], steps: int) -> str:
 
 def ratios(rows: dict[str, dict[str, float]]) -> str:
     """Our errors over those of the baselines."""
-    said, ours = [], "corrected" if "corrected" in rows else "hybrid"
+    said, ours = [], "hybrid"
     for key in ("lve_mm2", "mve_mm"):
         theirs = {n: rows[ours][key] / rows[n][key] for n in BASELINES if n in rows and ours in rows}
         if not theirs:
@@ -156,17 +153,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the trainings; they resume")
-    parser.add_argument("--mouth-model", type=Path, help="export folder of experiment=mouth_model")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--only", nargs="*", choices=FORMS, default=list(FORMS))
     parser.add_argument("--page", type=Path, default=Path("docs/decoders.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if not arguments.mouth_model:
-        arguments.only = [name for name in arguments.only if name != "corrected"]
     train(arguments, compose(["experiment=decoder", "trainer.run_dir=."]))
-    if "corrected" in arguments.only and not (arguments.runs / "corrected/export").is_dir():
-        correct_decoder(arguments.runs / "hybrid/export", arguments.mouth_model, arguments.runs / "corrected/export")
     tests, rows = Tests(arguments.data, cache_folder(arguments.cache)), {}
     for name in arguments.only:
         record = arguments.runs / name / "test.json"

@@ -22,10 +22,8 @@ from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_conf
 from sedtalker.cli.console import ShownProgress, messages_shown
 from sedtalker.progress import Hook
 from sedtalker.training.cards import (
-    corrected_decoder_card,
     decoder_card,
     fill_card,
-    mouth_model_card,
     readout_decoder_card,
 )
 from sedtalker.training.cards.diarizer import transfer_card
@@ -37,7 +35,6 @@ from sedtalker.training.evaluation.measures import TEST, card_table, listed_metr
 from sedtalker.training.evaluation.motion_measures import DECODER
 from sedtalker.training.evaluation.speed import evaluate_speed
 from sedtalker.training.evaluation.transfer import evaluate_transfer
-from sedtalker.training.tasks.mouth_model import metrics_of_parts
 
 DOCS = Path(__file__).parents[1] / "docs"
 """Where the pages are written."""
@@ -158,11 +155,8 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
             *("emotion_encoder", "landmarks", "speech_encoder"),
         )
     }
-    decoder, mouth = metrics_of_parts(found["decoder"].metrics)
     return {
-        "decoder": corrected_decoder_card(
-            decoder_card(LOOK_AHEAD, True, decoder), mouth_model_card(mouth), results.get("decoder")
-        ),
+        "decoder": decoder_card(LOOK_AHEAD, False, found["decoder"].metrics, results.get("decoder")),
         "decoder_streaming": decoder_card(0.0, True, found["decoder_streaming"].metrics),
         "decoder_whisper_base": readout_decoder_card(
             MouthReadoutConfig.model_validate(found["decoder_whisper_base"].model), results.get("decoder_whisper_base")

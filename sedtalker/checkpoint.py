@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 Kind = Literal[
     "speech_encoder",
     "emotion_encoder",
-    "mouth_model",
     "frame_network",
     "diarizer",
     "decoder",
-    "corrected_decoder",
     "readout_decoder",
     "decoder_form",
     "vertex_decoder",

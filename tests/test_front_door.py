@@ -125,8 +125,8 @@ def test_samples_without_a_rate_are_refused(animator: Animator, sound: Audio) ->
 
 def test_doubtful_segments_leave_the_face_neutral(animator: Animator, sound: Audio) -> None:
     plain, doubted = animator(sound, min_confidence=0.0), animator(sound, min_confidence=1.0)
-    neutral = animator(sound, emotion="neutral:0", idle=IdleMotion(False, False, False))
-    doubted_still = animator(sound, min_confidence=1.0, idle=IdleMotion(False, False, False))
+    neutral = animator(sound, emotion="neutral:0", idle=IdleMotion(False, False, False, 0.0))
+    doubted_still = animator(sound, min_confidence=1.0, idle=IdleMotion(False, False, False, 0.0))
     assert not np.array_equal(plain.coefficients, doubted.coefficients)
     assert np.allclose(doubted_still.coefficients, neutral.coefficients, atol=1e-5)
     assert doubted.track is not None

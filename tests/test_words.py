@@ -5,7 +5,7 @@
 | hear, listen | encode, predict |
 | heard | features, prediction |
 | told, tell (of networks) | prediction, condition |
-| ear | mouth model |
+| ear | closure |
 | stranger | unseen speaker |
 | taught, teach | trained, pseudo-labelled |
 | surroundings | noises and impulse responses |
@@ -50,7 +50,7 @@ BANNED = {
     "emotional, played": r"acted(?! (?:speech|emotion|corpora|or))|acting",
     "expressed": r"felt",
     "lip measure": r"gauges?",
-    "mouth model": r"ears?",
+    "closure": r"ears?",
 }
 """What to say instead, and what not to say, as a regular expression of whole words."""
 ANATOMY = ("face", "mesh", "render", "scripts", "face_fit", "landmark", "registration", "head")
@@ -62,7 +62,7 @@ def complaints(text: str, where: str) -> list[str]:
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("_", " ").lower()
     found = []
     for better, pattern in BANNED.items():
-        if better == "mouth model" and any(part in where for part in ANATOMY):
+        if better == "closure" and any(part in where for part in ANATOMY):
             continue
         if better == "lip measure" and "server/monitoring" in where:  # a kind of counter of Prometheus
             continue

@@ -41,7 +41,7 @@ ANIMATION, TRACK = moving_cube(40), constant_track("sad:0.5", 3.0)
 PICTURES = [np.full((16, 16, 3), k * 40, np.uint8) for k in range(6)]
 SOUND = Audio(np.sin(np.arange(16_000) / 20.0).astype(np.float32), 16_000)
 WEIGHTS = {"weight": torch.rand(64, 64)}
-CONFIG = CheckpointConfig(kind="mouth_model", licence="MIT", trained_on=["made"], model={})
+CONFIG = CheckpointConfig(kind="frame_network", licence="MIT", trained_on=["made"], model={})
 
 
 def checkpoint(folder: Path) -> None:

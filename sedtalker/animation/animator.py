@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,18 @@ from numpy.typing import NDArray
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.gains import Gains, apply_gains
+from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains
 from sedtalker.animation.idle_motion import IdleMotion
 from sedtalker.animation.known_phones import sharpen
 from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
 from sedtalker.animation.vertex_decoder import VertexDecoder
+from sedtalker.animation.visual_prosody import enliven, find_rhythm, nods
+from sedtalker.animation.vocal_effort import fitting_articulation
 from sedtalker.audio import LONGEST_SECONDS, Audio, FrameClock, as_audio, resample_frames
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
+from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.taxonomy import project
 from sedtalker.emotion.track import EmotionTrack
@@ -39,6 +43,7 @@ from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.version import __version__
 
+logger = logging.getLogger(__name__)
 Floats = NDArray[np.float32]
 
 Emotion = EmotionTrack | Path | str | None
@@ -142,7 +147,7 @@ class Animator:
         coordinates: Mapping[str, tuple[float, float]] | None = None,
         intensity: float = 1.0,
         gains: Gains = Gains(),
-        style: Style = Style(),
+        style: Style | Literal["auto"] = Style(),
         fps: float = 30.0,
         seed: int = 0,
         idle: IdleMotion = IdleMotion(),
@@ -164,10 +169,10 @@ class Animator:
             coordinates: (valence, arousal) of each category, from ``read_coordinates``; default: those of the track.
             intensity: scales the strength of emotion.
             gains: scale the motion, see ``Gains``.
-            style: of talking.
+            style: of talking; ``"auto"``: the mouth opens as far as the voice lets expect (``vocal_effort``).
             fps: frames a second.
-            seed: of blinks, gaze and head motion.
-            idle: which of them are added.
+            seed: of blinks, gaze, brows and head motion; another one is another take.
+            idle: which of them are added, and how much.
             words: what is said: a text, its file, or a file of words with times; the mouth is then sharpened.
             language: of the words, as espeak-ng names it.
             provenance: stored with the animation, beside what is stored anyway.
@@ -189,6 +194,8 @@ class Animator:
                 track = self.track(sound, features, emotion, enroll, min_confidence)
                 track = (track if coordinates is None else project(track, coordinates)).scaled(intensity)
             with one_step(hook, "moving the face"):
+                if style == "auto":
+                    style, gains = Style(), self._fitted(features, gains)
                 shown = track.without_uncertain() if track.min_confidence else track
                 motion = self.decoder.predict(features, shown, style)
                 if not gains.leaves_motion_as_is:
@@ -220,11 +227,21 @@ class Animator:
             duration=sound.duration,
             fps=fps,
             seed=seed,
+            recording=sound.sha256,
             idle=idle,
             gains=gains,
             provenance=source,
         )
         return replace(animation, phones=phones)
+
+    def _fitted(self, features: SpeechFeatures, gains: Gains) -> Gains:
+        """The gains with an articulation that fits the voice."""
+        self._check_gains()
+        still = constant_track("neutral:0", max(len(features) / features.clock.rate, 0.1))
+        neutral = self.decoder.predict(features, still)
+        factor = fitting_articulation(features, neutral, load_face())
+        logger.info("style auto: articulation %.2f", factor)
+        return replace(gains, articulation=min(gains.articulation * factor, MAX_GAIN))
 
     def licences(self, emotion: Emotion = None) -> dict[str, str]:
         """SPDX identifiers of the licences of the weights that are used, by what they do."""
@@ -307,6 +324,7 @@ def assemble(
     duration: float,
     fps: float = 30.0,
     seed: int = 0,
+    recording: str = "",
     idle: IdleMotion | None = None,
     gains: Gains = Gains(),
     provenance: Mapping[str, Any] | None = None,
@@ -322,6 +340,7 @@ def assemble(
         duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
         fps: frames a second.
         seed: of the idle motion; one independent stream for each kind, so switching one off leaves the others.
+        recording: SHA-256 of the sound: with the same seed, other recordings move otherwise.
         idle: which idle motions to add; all by default.
         gains: what ``motion`` was made with; expressivity also of the head's posture, and those of single shapes are
             applied here.
@@ -333,18 +352,24 @@ def assemble(
     own = features.clock.times(len(motion))
     weights = dict(zip(shapes, resample_frames(motion, own, times).T, strict=True))
     on_frames = track.at(times)
-    blink_rng, gaze_rng, head_rng = idle_motion.idle_generators(seed)
+    blink_rng, gaze_rng, head_rng, speech_rng = idle_motion.idle_generators(seed, recording)
     speech = resample_frames(features.speech.astype(np.float32), own, times) > 0.5
+    rhythm = find_rhythm(features)
+    looks = idle_motion.fixations(duration, gaze_rng, idle.eye_contact, rhythm.phrases)
     arkit = "eyeBlinkLeft" in weights
+    if idle.liveliness and arkit:
+        weights = enliven(weights, times, rhythm, speech_rng, idle.liveliness)
     if idle.gaze and arkit:
-        weights |= idle_motion.eye_look(idle_motion.gaze(times, gaze_rng))
+        weights |= idle_motion.eye_look(looks.path(times))
     if idle.blinks and arkit:
-        weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech))
+        shifts = looks.shifts() if idle.gaze else None
+        weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
     head = np.zeros((len(times), 3), np.float32)
     if idle.head:
         energy = resample_frames(_loudness(features), own, times)
         shown = on_frames if gains.expressivity == 1.0 else on_frames.scaled(gains.expressivity)
         head = idle_motion.head_rotation(times, fps, head_rng, energy, shown)
+        head = head + np.radians(idle.liveliness * nods(times, rhythm, head_rng))
     zeros = np.zeros(len(times), np.float32)
     coefficients = np.stack([weights.get(name, zeros) for name in face.shapes], axis=1).astype(np.float32)
     coefficients = gains.of_shapes(coefficients, face.shapes)

@@ -1,7 +1,8 @@
 """Speech features and a dense emotion track to the coefficients of the 52 ARKit shapes.
 
 Mamba blocks carry the stream, local attention ties it to the frames around; both are modulated frame by frame by the
-emotion. Non-autoregressive. ``CorrectedDecoder`` adds a mouth model; ``load_decoder`` opens any kind of decoder.
+emotion. Non-autoregressive. Over whole recordings lips are closed where the encoder finds p, b or m (``closures``).
+``load_decoder`` opens any kind of decoder.
 """
 
 from __future__ import annotations
@@ -15,15 +16,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from sedtalker.animation.closures import bilabial_posterior, close_lips, closures, lips_apart
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
-from sedtalker.animation.mouth_model import Mouth, MouthModel
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn.blocks import DILATIONS, AdaptiveNorm, AttentionBlock, ConvolutionBlock, MambaBlock, Streamable
 from sedtalker.nn.calls import Call, Steps, alone
-from sedtalker.speech.encoder import SpeechEncoderConfig
-from sedtalker.speech.features import PROSODY_CHANNELS, SpeechFeatures
+from sedtalker.speech.features import PHONES, PROSODY_CHANNELS, SpeechFeatures
 
 CHUNK_FRAMES = 512
 """Frames that go through a decoder at once: ten seconds."""
@@ -58,7 +58,7 @@ class DecoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    hidden: int = 192
+    hidden: int = 256
     """Channels of the encoder's frames."""
     width: int = 128
     """Channels of the blocks."""
@@ -80,6 +80,8 @@ class DecoderConfig(BaseModel):
     """Values of ``Style`` it was trained on."""
     shapes: tuple[str, ...] = ARKIT_52
     """The shapes that ever move; the others stay at zero."""
+    closes: bool = False
+    """Whether it holds the phone head of its encoder and closes the lips by it (see ``closures``); streams do not."""
 
 
 class ShapeDecoder(nn.Module):
@@ -121,7 +123,7 @@ class ShapeDecoder(nn.Module):
 class Decoder(ShapeDecoder):
     """Speech (B, T, C) and emotion to shape coefficients (B, T, 52), not yet clamped to [0, 1].
 
-    Speech is what ``speech_input`` makes of the encoder's 192 hidden values and 4 prosody channels a frame.
+    Speech is what ``speech_input`` makes of the encoder's hidden values and 4 prosody channels a frame.
     """
 
     active: Tensor
@@ -136,6 +138,7 @@ class Decoder(ShapeDecoder):
         self.coefficients = nn.Linear(config.width, len(ARKIT_52))
         active = np.array([name in config.shapes for name in ARKIT_52], np.float32)
         self.register_buffer("active", torch.from_numpy(active), persistent=False)
+        self.phone_head = nn.Linear(config.hidden, len(PHONES)).requires_grad_(False) if config.closes else None
 
     def forward(self, speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tensor) -> Tensor:
         """Coefficients (B, T, 52) of ``speech`` (B, T, C), posterior (B, T, 7), intensity (B, T), style (B, S)."""
@@ -167,15 +170,35 @@ class Decoder(ShapeDecoder):
     @torch.no_grad()
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
         """See ``ShapeDecoder.predict``; recordings of any length, ten seconds at a time in bounded memory."""
+        motion, share = self.motion(features, track, style), self.emotional(features, track, style)
+        return cast("NDArray[np.float32]", self.closed(motion, features, share)[0].float().cpu().numpy())
+
+    @torch.no_grad()
+    def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Tensor:
+        """(1, T, 52) in [0, 1], before lips are closed."""
         if not self.streams:
-            return super().predict(features, track, style)
+            return torch.from_numpy(super().predict(features, track, style))[None].to(self.active.device)
         speech, posterior, intensity, _ = self._inputs(features, track, style or Style())
         stream, parts = DecoderStream(self, style or Style()), []
         for start in range(0, len(features), CHUNK_FRAMES):
             part = slice(start, min(start + CHUNK_FRAMES, len(features)))
             last = part.stop == len(features)
             parts.append(stream.push(speech[:, part], posterior[:, part], intensity[:, part], last)[0])
-        return torch.cat(parts).clamp(0.0, 1.0).float().cpu().numpy()
+        return torch.cat(parts)[None].clamp(0.0, 1.0)
+
+    def emotional(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Tensor:
+        """(1, T, 1) how far each frame is from neutral speech of the usual style."""
+        posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
+        return emotional(posterior, intensity, style or Style()).to(self.active.device)
+
+    @torch.no_grad()
+    def closed(self, motion: Tensor, features: SpeechFeatures, emotional: Tensor) -> Tensor:
+        """A motion (1, T, 52) with its lips closed on p, b and m, where it has a phone head."""
+        if self.phone_head is None:
+            return motion
+        hidden = torch.from_numpy(features.hidden[:, : self.config.hidden]).to(motion)
+        closure = closures(bilabial_posterior(self.phone_head(hidden))[None])
+        return close_lips(motion, closure * lips_apart(motion, emotional)).clamp(0.0, 1.0)
 
 
 def make_block(config: DecoderConfig, index: int) -> nn.Module:
@@ -234,62 +257,6 @@ def _advanced(speech: Tensor, posterior: Tensor, intensity: Tensor, style: Tenso
     for block, state in zip(decoder.blocks, states, strict=True):
         x, condition = block.push(x, condition, state, last)
     return decoder.read_out(x, condition), *_tensors(states)
-
-
-class CorrectedDecoderConfig(BaseModel):
-    """Hyper-parameters of ``CorrectedDecoder``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    decoder: DecoderConfig
-    """The decoder whose mouth is corrected."""
-    mouth_model: SpeechEncoderConfig
-    """The network that predicts the mouth from log-mels."""
-
-
-class CorrectedDecoder(nn.Module):
-    """A decoder whose mouth a second network corrects on neutral speech (see ``MouthModel``).
-
-    Only ``predict`` runs it: the decoder alone is trained and streamed.
-    """
-
-    shapes = ARKIT_52
-
-    def __init__(self, config: CorrectedDecoderConfig):
-        super().__init__()
-        self.config = config
-        self.decoder = Decoder(config.decoder)
-        self.mouth_model = MouthModel(config.mouth_model)
-
-    @property
-    def styles(self) -> tuple[str, ...]:
-        """Values of ``Style`` it was trained on."""
-        return self.config.decoder.styles
-
-    @torch.no_grad()
-    def predict(
-        self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None, mouth: Mouth | None = None
-    ) -> NDArray[np.float32]:
-        """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]; ``mouth`` is ``mouth(features)`` if it is known."""
-        motion, _, _ = self.corrected(features, track, style, mouth)
-        return cast("NDArray[np.float32]", motion[0].float().cpu().numpy())
-
-    @torch.no_grad()
-    def corrected(
-        self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None, mouth: Mouth | None = None
-    ) -> tuple[Tensor, Mouth, Tensor]:
-        """Coefficients (1, T, 52) in [0, 1], what the mouth model predicted, and how emotional a frame is (1, T, 1)."""
-        device = self.mouth_model.sides.device
-        motion = torch.from_numpy(self.decoder.predict(features, track, style))[None].to(device)
-        posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
-        mouth = self.mouth(features) if mouth is None else mouth
-        share = emotional(posterior, intensity, style or Style()).to(device)
-        return self.mouth_model.correct(motion, mouth, share).clamp(0.0, 1.0), mouth, share
-
-    @torch.no_grad()
-    def mouth(self, features: SpeechFeatures) -> Mouth:
-        """What the mouth model predicts of a recording; no emotion changes it."""
-        return self.mouth_model.predict(torch.from_numpy(features.mel)[None].to(self.mouth_model.sides.device))
 
 
 def decoder_speech(hidden: int, features: SpeechFeatures) -> Tensor:

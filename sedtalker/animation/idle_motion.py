@@ -38,23 +38,50 @@ POSTURE = {
 
 @dataclass(frozen=True)
 class IdleMotion:
-    """Which procedural motions are added."""
+    """Which procedural motions are added.
+
+    Attributes:
+        blinks, gaze, head: whether the lids blink, the eyes look around and the head moves.
+        liveliness: how far brows, head and breath follow the rhythm of speech (``visual_prosody``); 1 is usual, 0 none.
+        eye_contact: share of the fixations that rest on the viewer; at 1 the eyes never leave the camera.
+    """
 
     blinks: bool = True
     gaze: bool = True
     head: bool = True
+    liveliness: float = 1.0
+    eye_contact: float = 0.7
 
 
-def idle_generators(seed: int) -> tuple[np.random.Generator, np.random.Generator, np.random.Generator]:
-    """Of blinks, gaze and head motion: one stream each, so that leaving one out leaves the others."""
-    blink_rng, gaze_rng, head_rng = (np.random.default_rng((seed, stream)) for stream in range(3))
-    return blink_rng, gaze_rng, head_rng
+Generators = tuple[np.random.Generator, np.random.Generator, np.random.Generator, np.random.Generator]
+"""Of blinks, gaze, head motion and visual prosody."""
 
 
-def blinks(times: NDArray[np.floating], rng: np.random.Generator, speech: NDArray[np.bool_] | None = None) -> Floats:
-    """Lid closure (T,) in [0, 1]. A blink due up to 0.8 s before the start of a pause waits for it."""
+def idle_generators(seed: int, recording: str = "") -> Generators:
+    """One stream for each kind of motion, so that leaving one out leaves the others.
+
+    Args:
+        seed: another one is another performance.
+        recording: SHA-256 (hex) of the sound, so that two recordings do not blink at the same second; none in a stream.
+    """
+    more = (int(recording[:12], 16),) if recording else ()
+    blink_rng, gaze_rng, head_rng, speech_rng = (np.random.default_rng((seed, stream, *more)) for stream in range(4))
+    return blink_rng, gaze_rng, head_rng, speech_rng
+
+
+def blinks(
+    times: NDArray[np.floating],
+    rng: np.random.Generator,
+    speech: NDArray[np.bool_] | None = None,
+    shifts: NDArray[np.floating] | None = None,
+) -> Floats:
+    """Lid closure (T,) in [0, 1].
+
+    A blink due up to 0.8 s before the start of a pause waits for it, or for a shift of the gaze (``shifts``, seconds),
+    whichever comes first (Evinger et al. 1994).
+    """
     duration = float(times[-1]) if len(times) else 0.0
-    pauses = _pause_starts(times, speech)
+    pauses = np.sort(np.concatenate([_pause_starts(times, speech), np.zeros(0) if shifts is None else shifts]))
     closure = np.zeros(len(times), np.float32)
     due = first_blink(rng)
     while due < duration:
@@ -95,28 +122,65 @@ def blink_closure(t: NDArray[np.floating]) -> Floats:
     return ease.astype(np.float32)
 
 
-def gaze(times: NDArray[np.floating], rng: np.random.Generator) -> Floats:
-    """Gaze (T, 2) in degrees, right-handed yaw (to the subject's left) and pitch (up), mostly on the viewer.
+@dataclass(frozen=True, eq=False)
+class Fixations:
+    """Where the eyes look.
 
-    Fixations of 0.5-3 s joined by saccades of 40 ms.
+    Attributes:
+        onsets: (N,) seconds at which each begins.
+        targets: (N, 2) degrees, see ``gaze``.
     """
-    duration = float(times[-1]) if len(times) else 0.0
+
+    onsets: NDArray[np.float64]
+    targets: NDArray[np.float64]
+
+    def shifts(self, least: float = 3.0) -> NDArray[np.float64]:
+        """Seconds of shifts by so many degrees and more."""
+        far = np.linalg.norm(np.diff(self.targets, axis=0), axis=1) >= least
+        return self.onsets[1:][far]
+
+    def path(self, times: NDArray[np.floating]) -> Floats:
+        """(T, 2) degrees: fixations joined by saccades of 40 ms."""
+        knots = np.ravel([[onset - SACCADE / 2, onset + SACCADE / 2] for onset in self.onsets[1:]])
+        values = np.repeat(self.targets, 2, axis=0)[1:-1]
+        return np.stack([np.interp(times, knots, values[:, axis]) for axis in range(2)], axis=1).astype(np.float32)
+
+
+def fixations(
+    duration: float,
+    rng: np.random.Generator,
+    eye_contact: float = 0.7,
+    phrases: NDArray[np.floating] | None = None,
+) -> Fixations:
+    """Fixations of 0.5-3 s, so many of them on the viewer; away where phrases (M, 2) begin, back where they end."""
     onsets, targets = [0.0], [np.zeros(2)]
     while onsets[-1] <= duration:
-        onset, target = next_fixation(onsets[-1], rng)
-        onsets.append(onset)
-        targets.append(target)
-    knots = np.ravel([[onset - SACCADE / 2, onset + SACCADE / 2] for onset in onsets[1:]])
-    values = np.repeat(np.asarray(targets), 2, axis=0)[1:-1]
-    path = np.stack([np.interp(times, knots, values[:, axis]) for axis in range(2)], axis=1)
-    return path.astype(np.float32)
+        begins = onsets[-1] + 0.5 + float(rng.gamma(2.0, 0.6))
+        away = 1.0 - eye_contact
+        if phrases is not None and len(phrases) and away:
+            if np.any((begins > phrases[:, 0] - 0.4) & (begins < phrases[:, 0] + 0.6)):
+                away = min(1.0, 1.8 * away)
+            elif np.any(np.abs(begins - phrases[:, 1]) < 0.4):
+                away *= 0.3
+        onsets.append(begins)
+        targets.append(_target(rng, away))
+    return Fixations(np.array(onsets), np.array(targets))
+
+
+def gaze(times: NDArray[np.floating], rng: np.random.Generator, eye_contact: float = 0.7) -> Floats:
+    """Gaze (T, 2) in degrees, right-handed yaw (to the subject's left) and pitch (up), mostly on the viewer."""
+    return fixations(float(times[-1]) if len(times) else 0.0, rng, eye_contact).path(times)
 
 
 def next_fixation(onset: float, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
     """When the fixation after the one from ``onset`` begins, and where it looks, (2,) degrees."""
     begins = onset + 0.5 + float(rng.gamma(2.0, 0.6))
-    away = rng.random() < 0.3
-    return begins, rng.normal(0.0, (4.0, 2.0) if away else (1.2, 0.8))
+    return begins, _target(rng, 1.0 - IdleMotion.eye_contact)
+
+
+def _target(rng: np.random.Generator, away: float) -> NDArray[np.float64]:
+    """Where a fixation looks, (2,) degrees: about the viewer, or with the probability ``away`` further off."""
+    return rng.normal(0.0, (4.0, 2.0) if rng.random() < away else (1.2, 0.8))
 
 
 def eye_look(degrees: Floats, full: float = 30.0) -> dict[str, Floats]:
@@ -215,7 +279,7 @@ class IdleStream:
     """Adds blinks and gaze to ARKit weights, drawn from the same seed as those of ``assemble``."""
 
     def __init__(self, seed: int = 0, blinks: bool = True, gaze: bool = True):
-        blink_rng, gaze_rng, _ = idle_generators(seed)
+        blink_rng, gaze_rng, *_ = idle_generators(seed)
         self.blinks = BlinkStream(blink_rng) if blinks else None
         self.gaze = GazeStream(gaze_rng) if gaze else None
 

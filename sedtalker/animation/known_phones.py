@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sedtalker.animation.closures import close_lips
 from sedtalker.animation.gains import AROUND_THE_MOUTH
-from sedtalker.animation.mouth_model import close_lips
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.face.face import Face

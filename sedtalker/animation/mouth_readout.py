@@ -1,8 +1,8 @@
 """The talking mouth as a linear readout of a large speech encoder's layers, beside a decoder.
 
 Layers 3 and 4 of Whisper-base follow lips of talkers that a network trained on one talker never saw: read out linearly
-within 0.2 s, and averaged with the built-in decoder on neutral speech. Where p, b or m are detected the decoder's mouth
-model still closes the lips. What is stored is small: a projection of each layer and one convolution.
+within 0.2 s, and averaged with the built-in decoder on neutral speech. Where p, b or m are detected the decoder still
+closes the lips. What is stored is small: a projection of each layer and one convolution.
 """
 
 from __future__ import annotations
@@ -18,18 +18,35 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import CorrectedDecoder
-from sedtalker.animation.mouth_model import MOUTH_SHAPES, close_lips, side_matrix
+from sedtalker.animation.decoder import Decoder
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.features import SpeechFeatures
 
+MOUTH_SHAPES: tuple[str, ...] = (
+    *(name.removesuffix("Left") for name in SPEECH_SHAPES if not name.endswith("Right")),
+    "tongueOut",
+)
+"""What the model predicts, both sides alike."""
 CHUNK_FRAMES = 1500
 """Frames that are read out at once: 30 s."""
 READ_LAYERS = (3, 4)
 """Layers of Whisper-base that follow lips best, 1 being the first."""
+
+
+def side_matrix() -> Tensor:
+    """(S, 52) matrix from ``MOUTH_SHAPES`` to the shapes of both sides."""
+    matrix = np.zeros((len(MOUTH_SHAPES), len(ARKIT_52)), np.float32)
+    for row, name in enumerate(MOUTH_SHAPES):
+        matrix[row, both_sides(name)] = 1.0
+    return torch.from_numpy(matrix)
+
+
+def mouth_indices() -> list[int]:
+    """Of each of ``MOUTH_SHAPES`` in ``ARKIT_52``, the left half of a pair."""
+    return [INDEX[name] if name in INDEX else INDEX[name + "Left"] for name in MOUTH_SHAPES]
 
 
 class MouthReadoutConfig(BaseModel):
@@ -110,14 +127,14 @@ class MouthReadout(nn.Module):
 
 
 class ReadoutDecoder(nn.Module):
-    """A corrected decoder averaged with a readout of layers that stand beside its own encoder's hidden vectors.
+    """A decoder averaged with a readout of layers that stand beside its own encoder's hidden vectors.
 
     Its features are those of ``EncoderPair``. Only ``predict`` runs it, over whole recordings.
     """
 
     shapes = ARKIT_52
 
-    def __init__(self, decoder: CorrectedDecoder, readout: MouthReadout):
+    def __init__(self, decoder: Decoder, readout: MouthReadout):
         super().__init__()
         self.decoder, self.readout = decoder, readout
 
@@ -134,17 +151,16 @@ class ReadoutDecoder(nn.Module):
     @torch.no_grad()
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
         """See ``MotionDecoder``: coefficients (T, 52) in [0, 1]."""
-        own = self.decoder.config.decoder.hidden
+        own = self.decoder.config.hidden
         if features.hidden.shape[1] != own + self.config.channels:
             raise InputError(
                 f"this decoder needs {own} features a frame and {self.config.channels} of {self.config.backbone.name} "
                 f"beside them, not {features.hidden.shape[1]}: use the encoders it was trained on"
             )
-        motion, mouth, emotional = self.decoder.corrected(
-            replace(features, hidden=features.hidden[:, :own]), track, style
-        )
-        model = self.decoder.mouth_model
+        read = replace(features, hidden=features.hidden[:, :own])
+        motion, emotional = self.decoder.motion(read, track, style), self.decoder.emotional(read, track, style)
         spoken = self.readout.predict(features.hidden[:, own:]).to(motion)
-        mixed = motion + self.config.share * model.moved * (1.0 - emotional) * (spoken - motion)
-        closed = close_lips(mixed, mouth.closure * model.apart(mixed, emotional))
+        moved = self.readout.sides.sum(0)
+        mixed = motion + self.config.share * moved * (1.0 - emotional) * (spoken - motion)
+        closed = self.decoder.closed(mixed, read, emotional)
         return cast("NDArray[np.float32]", closed[0].clamp(0.0, 1.0).float().cpu().numpy())

@@ -8,18 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from sedtalker.animation.decoder import CorrectedDecoder, CorrectedDecoderConfig, Decoder, DecoderConfig
+from sedtalker.animation.decoder import Decoder, DecoderConfig
 from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig, ReadoutDecoder
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig
 from sedtalker.checkpoint import Kind, builtin_checkpoint, read_checkpoint, read_config, restored, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import Encoder, EncoderPair, open_encoder, open_trained_encoder
 
-AnyDecoder = Decoder | CorrectedDecoder | ReadoutDecoder | VertexDecoder
+AnyDecoder = Decoder | ReadoutDecoder | VertexDecoder
 """What ``load_decoder`` gives; each is a ``MotionDecoder``."""
 KINDS: dict[Kind, tuple[type[BaseModel], Callable[[Any], AnyDecoder]]] = {
     "decoder": (DecoderConfig, Decoder),
-    "corrected_decoder": (CorrectedDecoderConfig, CorrectedDecoder),
     "vertex_decoder": (VertexDecoderConfig, VertexDecoder),
 }
 """Config and network of each kind of decoder checkpoint."""
@@ -53,7 +52,7 @@ def load_readout_decoder(folder: Path) -> ReadoutDecoder:
     _, config, state = read_checkpoint(folder, READOUT, MouthReadoutConfig)
     base = builtin_checkpoint("decoder")
     decoder = load_decoder(base)
-    if config.decoder_sha256 != weights_sha256(base) or not isinstance(decoder, CorrectedDecoder):
+    if config.decoder_sha256 != weights_sha256(base) or not isinstance(decoder, Decoder):
         raise InputError(f"{folder}: made for another built-in decoder: scripts/fit_mouth_readout.py makes it anew")
     return ReadoutDecoder(decoder, restored(lambda: MouthReadout(config), state, folder))
 

@@ -99,6 +99,8 @@ class Settings(BaseModel):
     blinks: bool = True
     gaze: bool = True
     head: bool = True
+    liveliness: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
+    eye_contact: Annotated[float, Field(ge=0.0, le=1.0)] = 0.7
     max_seconds: Annotated[float, Field(ge=1.0)] = 3600.0
     only: Words = ()
 
@@ -220,7 +222,8 @@ class Settings(BaseModel):
         if self.style != plain.style:
             from sedtalker.animation.style import parse_style
 
-            parse_style(self.style)
+            if self.style != "auto":
+                parse_style(self.style)
         looks = ("size", "camera", "background", "light", "renderer", "video_format")
         if self.video and any(getattr(self, name) != getattr(plain, name) for name in looks):
             from sedtalker.render.video import check_file

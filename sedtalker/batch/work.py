@@ -171,10 +171,10 @@ class Worker:
             coordinates=None if settings.coordinates is None else read_coordinates(settings.coordinates),
             intensity=settings.intensity,
             gains=Gains(settings.expressivity, settings.articulation, *parse_gains(settings.gain)),
-            style=parse_style(settings.style),
+            style="auto" if settings.style == "auto" else parse_style(settings.style),
             fps=settings.fps,
             seed=settings.seed,
-            idle=IdleMotion(settings.blinks, settings.gaze, settings.head),
+            idle=IdleMotion(settings.blinks, settings.gaze, settings.head, settings.liveliness, settings.eye_contact),
         )
         return sound, animation
 

@@ -71,7 +71,7 @@ def measure_forms(forms: Mapping[str, Form], seconds: float) -> dict[str, dict[s
     """The decoder and other forms of it, (T, 52) from the same features on one thread.
 
     Args:
-        forms: what makes each; the shipped decoder without its mouth model is added as ``ours``.
+        forms: what makes each; the shipped decoder is added as ``ours``.
         seconds: of speech.
     """
     animator = Animator.from_pretrained()

@@ -83,6 +83,8 @@ def animate(
     blinks: o.BlinksOption = True,
     gaze: o.GazeOption = True,
     head: o.HeadOption = True,
+    liveliness: o.LivelinessOption = 1.0,
+    eye_contact: o.EyeContactOption = 0.7,
     max_seconds: o.MaxSecondsOption = 3600.0,
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
@@ -149,8 +151,8 @@ def animate(
             check_emotion(emotion)
         settings = {
             "gains": Gains(expressivity, articulation, *parse_gains(gain or [])),
-            "style": parse_style(style),
-            "idle": IdleMotion(blinks, gaze, head),
+            "style": "auto" if style == "auto" else parse_style(style),
+            "idle": IdleMotion(blinks, gaze, head, liveliness, eye_contact),
         }
         plane = None if coordinates is None else read_coordinates(coordinates)
         looks = p.Looks.checked(size, camera, background, light, renderer)

@@ -98,22 +98,6 @@ def convert(
 
 @app.command()
 @fail_clearly
-def correct(
-    target: Annotated[Path, typer.Argument(help="The checkpoint folder to write.")],
-    decoder: Annotated[Path, typer.Argument(help="The checkpoint folder of a decoder.")],
-    mouth_model: Annotated[Path, typer.Argument(help="The folder of a mouth model (experiment=mouth_model).")],
-) -> None:
-    """Put a mouth model beside a decoder, whose mouth it corrects on neutral speech."""
-    from sedtalker.training.tasks.mouth_model import correct_decoder
-
-    if target.exists():
-        raise InputError(f"{target} exists; choose another folder")
-    correct_decoder(decoder, mouth_model, target)
-    print(target)
-
-
-@app.command()
-@fail_clearly
 def table(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     json: AsJson = False,

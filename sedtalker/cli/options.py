@@ -33,7 +33,8 @@ GAIN_HELP = (
 )
 """Help text of ``--gain``."""
 STYLE_HELP = (
-    "How the talker speaks: natural, clear, mumbled, broad, lively or even; articulation, rounding, dynamics and "
+    "How the talker speaks: natural, clear, mumbled, broad, lively or even; auto: the mouth opens as far as the voice "
+    "lets expect; articulation, rounding, dynamics and "
     "crispness from -1 to 1, as dynamics=0.5,crispness=1; or a .json file of sedtalker style."
 )
 """Help text of ``--style``."""
@@ -110,7 +111,18 @@ LanguageOption = Annotated[
     str, typer.Option(metavar="CODE", help="Of the words: en, de, fr, es, zh, ko, hi and all others of espeak-ng.")
 ]
 """Of the words."""
-SeedOption = Annotated[int, typer.Option(min=0, help="Of blinks, gaze and head motion.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", "--take", min=0, help="Of blinks, gaze, brows and head; another number, another take.")
+]
+"""Of the idle motion."""
+LivelinessOption = Annotated[
+    float,
+    typer.Option(min=0.0, max=2.0, help="How far brows, head and breath follow the rhythm of speech; 0: not at all."),
+]
+"""Of the idle motion."""
+EyeContactOption = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of the looks that rest on the camera; at 1 the eyes never leave.")
+]
 """Of the idle motion."""
 BlinksOption = Annotated[bool, typer.Option("--blinks/--no-blinks", help="Add blinks.")]
 """Of the idle motion."""

@@ -66,6 +66,8 @@ def settings_as_options(settings: Settings) -> dict[str, Any]:
         "blinks": settings.blinks,
         "gaze": settings.gaze,
         "head": settings.head,
+        "liveliness": settings.liveliness,
+        "eye_contact": settings.eye_contact,
         "light": settings.light,
     }
 

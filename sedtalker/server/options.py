@@ -92,8 +92,15 @@ class AnimateOptions(MotionOptions):
     min_confidence: float = Field(0.0, ge=0.0, le=1.0, description="Doubtful segments stay neutral.")
     fps: float = Field(30.0, ge=1.0, le=120.0, description="Frames a second.")
     targets: Literal["few", "arkit", "all"] = Field("few", description="Blend shapes of GLB and USD.")
+    liveliness: float = Field(1.0, ge=0.0, le=2.0, description="How far brows, head and breath follow the speech.")
+    eye_contact: float = Field(0.7, ge=0.0, le=1.0, description="Share of the looks that rest on the camera.")
     size: int = Field(512, ge=64, le=1080, description="Width and height of the video, pixels.")
     light: str = Field("studio", max_length=40, description="Of the video.")
+
+    @property
+    def idle(self) -> IdleMotion:
+        """See ``IdleMotion``."""
+        return IdleMotion(self.blinks, self.gaze, self.head, self.liveliness, self.eye_contact)
 
     def check(self) -> None:
         """Look at what types do not say, but for segments and tracks, which need the length of the recording.

@@ -64,12 +64,14 @@ class SpeechEncoderConfig(BaseModel):
     """Outputs of the training head for tracked mouth motion (0: no head)."""
     prosody_channels: int = 0
     """Outputs of the training head for prosody (0: no head)."""
+    layer_channels: int = 0
+    """Outputs of the training head for a teacher's layers (0: no head)."""
 
 
 class SpeechEncoder(nn.Module):
     """Centred log-mels (B, T, 80), or twice as many frames, to hidden vectors (B, T, D).
 
-    Heads for phones, mouth motion and prosody serve training.
+    Heads for phones, mouth motion, prosody and a teacher's layers serve training.
     """
 
     centred: ClassVar[bool] = True
@@ -87,6 +89,7 @@ class SpeechEncoder(nn.Module):
         self.phone_head = nn.Linear(config.channels, len(PHONES))
         self.motion_head = nn.Linear(config.channels, config.motion_channels) if config.motion_channels else None
         self.prosody_head = nn.Linear(config.channels, config.prosody_channels) if config.prosody_channels else None
+        self.layer_head = nn.Linear(config.channels, config.layer_channels) if config.layer_channels else None
 
     @property
     def context(self) -> int:

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator, assemble
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import CorrectedDecoder, eased_emotion
+from sedtalker.animation.decoder import eased_emotion
 from sedtalker.animation.gains import apply_gains
-from sedtalker.animation.mouth_model import Mouth
 from sedtalker.audio import Audio, FrameClock
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.face import Face
@@ -36,7 +35,7 @@ up to 0.003 from those of the whole recording (after 4 s by 0.006)."""
 TAIL = 4.0
 """Seconds after an edit that are decoded again; beyond, coefficients differ by less than 0.01."""
 AHEAD = 1.0
-"""Seconds after a frame that it can depend on: attention (0.5 s), the mouth model and the easing of cuts."""
+"""Seconds after a frame that it can depend on: attention (0.5 s), closed lips and the easing of cuts."""
 
 MARGIN = 16
 """Frames on either side of a stretch that belong to it: gains at closed lips look 4 frames around."""
@@ -74,7 +73,6 @@ class Decoding:
         self.animator, self.sound, self.features = animator, sound, features
         self.emotional: _Layer | None = None
         self.neutral: _Layer | None = None
-        self._mouth: Mouth | None = None
 
     @property
     def in_parts(self) -> bool:
@@ -108,6 +106,7 @@ class Decoding:
             duration=self.sound.duration,
             fps=settings.fps,
             seed=settings.seed,
+            recording=self.sound.sha256,
             idle=settings.idle,
             gains=gains,
         )
@@ -182,12 +181,8 @@ class Decoding:
 
     def _predict(self, track: EmotionTrack, style: Style, first: int, last: int) -> Floats:
         """What the decoder gives of frames ``first`` to ``last`` alone."""
-        decoder, part = self.animator.decoder, part_of(self.features, first, last)
-        if not isinstance(decoder, CorrectedDecoder):
-            return np.asarray(decoder.predict(part, track, style))
-        if self._mouth is None:
-            self._mouth = decoder.mouth(self.features)
-        return decoder.predict(part, track, style, Mouth(*(column[:, first:last] for column in self._mouth)))
+        part = part_of(self.features, first, last)
+        return np.asarray(self.animator.decoder.predict(part, track, style))
 
     # --- The exact motion, decoded while nothing else is to do.
 

@@ -96,6 +96,7 @@ class Settings:
         shapes: factors of single shapes of the finished motion, see ``Gains``.
         style: how the talker speaks: a name or values.
         blinks, gaze, head: whether such motion is added.
+        liveliness, eye_contact: how much, see ``IdleMotion``.
         seed: of that motion.
         fps: frames a second.
         min_confidence: the face stays neutral in segments that are less certain.
@@ -113,6 +114,8 @@ class Settings:
     blinks: bool = True
     gaze: bool = True
     head: bool = True
+    liveliness: Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)] = 1.0
+    eye_contact: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 0.7
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
     fps: Annotated[float, Field(ge=1.0, le=120.0, allow_inf_nan=False)] = 30.0
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 0.0
@@ -131,7 +134,7 @@ class Settings:
     @property
     def idle(self) -> IdleMotion:
         """Blinks, gaze and head motion, as ``Animator`` takes them."""
-        return IdleMotion(self.blinks, self.gaze, self.head)
+        return IdleMotion(self.blinks, self.gaze, self.head, self.liveliness, self.eye_contact)
 
 
 def checked_settings(values: Mapping[str, Any]) -> Settings:

@@ -35,7 +35,6 @@ TASKS: dict[str, str] = {
     "diarizer": "tasks.diarizer.DiarizerTask",
     "emotion_encoder": "tasks.emotion_encoder.EmotionEncoderTask",
     "transfer_diarizer": "tasks.transfer_diarizer.TransferDiarizerTask",
-    "mouth_model": "tasks.mouth_model.MouthModelTask",
     "decoder": "tasks.decoder.DecoderTask",
     "vertex_decoder": "tasks.vertex_decoder.VertexDecoderTask",
     "personal_decoder": "tasks.personal_decoder.PersonalDecoderTask",

@@ -19,7 +19,7 @@ from tests.support.cube import cube_face
 
 SECONDS = 4.0
 FRAMES = int(SECONDS * 50)
-STILL = IdleMotion(blinks=False, gaze=False, head=False)
+STILL = IdleMotion(blinks=False, gaze=False, head=False, liveliness=0.0)
 
 
 def features() -> SpeechFeatures:

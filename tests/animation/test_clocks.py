@@ -15,6 +15,7 @@ from sedtalker.animation.animation import Animation, read_animation, write_anima
 from sedtalker.animation.animator import IdleMotion, _loudness, assemble
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, MotionFrames, StreamSettings, _interpolated
+from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.stream import StreamFrames
 from sedtalker.errors import InputError
@@ -25,7 +26,7 @@ from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 from tests.support.cube import cube_face, cube_mesh
 from tests.support.moving import moving_cube
 
-STILL = IdleMotion(blinks=False, gaze=False, head=False)
+STILL = IdleMotion(blinks=False, gaze=False, head=False, liveliness=0.0)
 
 
 # --- Finished animations.
@@ -114,12 +115,14 @@ def test_expressivity_is_of_the_heads_posture_too() -> None:
 
 def test_idle_motion_is_that_of_its_seed_and_waits_for_pauses() -> None:
     animation = assembled(seed=4)
-    blink_rng, gaze_rng, _ = idle_motion.idle_generators(4)
+    blink_rng, gaze_rng, *_ = idle_motion.idle_generators(4)
     times = np.arange(120) / 30
     spoken = np.interp(times, FRAME_CLOCK.times(200), (np.arange(200) % 100 < 70).astype(float)) > 0.5
-    expected = idle_motion.blinks(times, blink_rng, spoken)
+    sound = features(np.random.default_rng(0).normal(-6, 2, 200), np.arange(200) % 100 < 70)
+    fixations = idle_motion.fixations(4.0, gaze_rng, 0.7, find_rhythm(sound).phrases)
+    expected = idle_motion.blinks(times, blink_rng, spoken, fixations.shifts())
     np.testing.assert_allclose(animation.coefficients[:, INDEX["eyeBlinkLeft"]], expected, atol=1e-6)
-    looks = idle_motion.eye_look(idle_motion.gaze(times, gaze_rng))
+    looks = idle_motion.eye_look(fixations.path(times))
     np.testing.assert_allclose(animation.coefficients[:, INDEX["eyeLookInLeft"]], looks["eyeLookInLeft"], atol=1e-6)
     assert not assembled(idle=STILL).coefficients.any()
     assert not assembled(idle=STILL).head_rotation.any()
@@ -211,3 +214,27 @@ def test_heads_of_a_stream_follow_its_emotion() -> None:
     frames = made._frames(motion(0, 10), False)
     assert asked == [(10, 0.5, "angry", pytest.approx(0.6))]
     assert frames[9].weights[INDEX["browInnerUp"]] == pytest.approx(0.5 * 0.18, abs=1e-4)
+
+
+def test_two_recordings_do_not_blink_at_the_same_second() -> None:
+    one, other, again = (assembled(seed=4, recording=sha).coefficients for sha in ("a" * 64, "b" * 64, "a" * 64))
+    np.testing.assert_array_equal(one, again)
+    blink = INDEX["eyeBlinkLeft"]
+    assert not np.allclose(one[:, blink], other[:, blink], atol=0.1)
+
+
+def test_eyes_that_keep_contact_stay_near_the_viewer() -> None:
+    times = np.arange(0.0, 300.0, 1 / 30)
+    turned = {
+        contact: np.linalg.norm(idle_motion.fixations(300.0, np.random.default_rng(1), contact).path(times), axis=1)
+        for contact in (0.0, 0.7, 1.0)
+    }
+    assert turned[1.0].max() < 6.0
+    assert turned[1.0].mean() < turned[0.7].mean() < turned[0.0].mean()
+
+
+def test_lively_heads_move_more_and_zero_leaves_brows_alone() -> None:
+    calm = assembled(seed=1, idle=IdleMotion(liveliness=0.0))
+    lively = assembled(seed=1, idle=IdleMotion(liveliness=1.5))
+    assert np.diff(lively.head_rotation, axis=0).std() > 1.5 * np.diff(calm.head_rotation, axis=0).std()
+    assert not calm.coefficients[:, INDEX["browInnerUp"]].any()

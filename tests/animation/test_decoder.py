@@ -7,13 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.decoder import CorrectedDecoder, CorrectedDecoderConfig, Decoder, DecoderConfig, DecoderStream
-from sedtalker.animation.mouth_model import MOUTH_SHAPES
+from sedtalker.animation.decoder import Decoder, DecoderConfig, DecoderStream
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.encoder import SpeechEncoderConfig
-from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.speech.features import FRAME_CLOCK, PHONE_INDEX, SpeechFeatures
 
 TOLERANCE = 1e-4
 
@@ -108,35 +106,44 @@ def test_one_frame():
     assert _decoder().predict(_features(1), _track("sad", 1.0)).shape == (1, 52)
 
 
-def _corrected(seed: int = 0) -> CorrectedDecoder:
-    sizes = SpeechEncoderConfig(hop=20, channels=16, dilations=(1, 2, 4), motion_channels=len(MOUTH_SHAPES))
+def _closing(seed: int = 0) -> Decoder:
+    """The decoder with a phone head that finds nothing but vowels."""
     alone = _decoder(seed)
-    made = CorrectedDecoder(CorrectedDecoderConfig(decoder=alone.config, mouth_model=sizes))
-    made.decoder.load_state_dict(alone.state_dict())
-    return made.eval().requires_grad_(False)
+    made = Decoder(alone.config.model_copy(update={"closes": True})).eval().requires_grad_(False)
+    made.load_state_dict(alone.state_dict(), strict=False)
+    assert made.phone_head is not None
+    made.phone_head.weight.zero_()
+    made.phone_head.bias.zero_()
+    made.phone_head.bias[PHONE_INDEX["AA"]] = 99.0
+    return made
 
 
-def test_a_mouth_model_moves_nothing_but_closures_under_emotion():
-    corrected, features = _corrected(), _features(80)
-    torch.nn.init.constant_(corrected.mouth_model.encoder.phone_head.bias[0], 99.0)  # silence: no lips that close
-    alone = corrected.decoder.predict(features, _track("angry", 5.0))
-    assert np.allclose(corrected.predict(features, _track("angry", 5.0)), alone, atol=1e-6)
-    assert np.abs(corrected.predict(features, _track("angry", 0.0)) - alone).max() > 0.01
+def test_without_bilabials_lips_stay_as_they_are():
+    closing, features = _closing(), _features(80)
+    for track in (_track("angry", 5.0), _track("neutral", 0.0)):
+        np.testing.assert_array_equal(closing.predict(features, track), _decoder().predict(features, track))
 
 
-def test_a_neutral_mouth_is_the_mean_of_both_networks():
-    corrected, features = _corrected(), _features(80)
-    alone = corrected.decoder.predict(features, _track("neutral", 0.0))
-    mouth = corrected.mouth_model.predict(torch.from_numpy(features.mel)[None])
-    mixed = alone + corrected.mouth_model.moved.numpy() / 2 * (mouth.motion[0].numpy() - alone)
-    got = corrected.predict(features, _track("neutral", 0.0))
-    unclosed = mouth.closure[0, :, 0].numpy() == 0
-    assert unclosed.sum() > 20
-    assert np.allclose(got[unclosed], mixed[unclosed].clip(0, 1), atol=1e-5)
+@pytest.mark.parametrize("label", ["neutral", "angry"])
+def test_a_bilabial_closes_the_lips_under_any_emotion(label):
+    closing, features = _closing(), _features(80)
+    closing.coefficients.bias[INDEX["jawOpen"]] += 2.0
+    track = _track(label, 0.0 if label == "neutral" else 5.0)
+    opened = closing.predict(features, track)
+    assert closing.phone_head is not None
+    features.hidden[:] = 0.0
+    features.hidden[40] = 1.0
+    before = closing.predict(features, track)
+    closing.phone_head.weight[PHONE_INDEX["M"]] = 99.0
+    after = closing.predict(features, track)
+    assert opened[:, INDEX["jawOpen"]].min() > 0.9
+    assert after[40, INDEX["mouthClose"]] > before[40, INDEX["mouthClose"]] + 0.3
+    np.testing.assert_array_equal(np.delete(after, [39, 40, 41], 0), np.delete(before, [39, 40, 41], 0))
 
 
-def test_a_style_fades_the_mouth_model_out():
-    corrected, features = _corrected(), _features(60)
-    plain, styled = (corrected.predict(features, _track("neutral", 0.0), Style(a)) for a in (0.0, 1.0))
-    alone = corrected.decoder.predict(features, _track("neutral", 0.0), Style(1.0))
-    assert np.abs(styled - alone).mean() < 0.3 * np.abs(plain - alone).mean()
+def test_motion_and_closing_are_what_predict_does():
+    closing, features, track = _closing(), _features(60), _track("sad", 0.7)
+    share = closing.emotional(features, track)
+    assert share.shape == (1, 60, 1)
+    made = closing.closed(closing.motion(features, track), features, share)
+    np.testing.assert_array_equal(made[0].numpy(), closing.predict(features, track))

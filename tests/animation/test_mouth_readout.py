@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.idle_motion import IdleMotion
-from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig, ReadoutDecoder
+from sedtalker.animation.mouth_readout import (
+    MOUTH_SHAPES,
+    MouthReadout,
+    MouthReadoutConfig,
+    ReadoutDecoder,
+    mouth_indices,
+    side_matrix,
+)
 from sedtalker.animation.pretrained import load_decoder, open_decoder_encoder
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
@@ -24,7 +31,7 @@ from sedtalker.speech.encoder import EncoderPair, open_encoder
 
 transformers = pytest.importorskip("transformers")
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
-STILL = IdleMotion(blinks=False, gaze=False, head=False)
+STILL = IdleMotion(blinks=False, gaze=False, head=False, liveliness=0.0)
 
 
 def small(**options: object) -> MouthReadout:
@@ -84,6 +91,21 @@ def test_chunks_equal_one_pass(frames: int, chunk: int) -> None:
     assert 0.0 <= float(pieces.min()) <= float(pieces.max()) <= 1.0
 
 
+def test_both_sides_of_the_mouth_move_alike() -> None:
+    matrix = side_matrix()
+    assert matrix[MOUTH_SHAPES.index("mouthSmile"), INDEX["mouthSmileLeft"]] == 1
+    assert matrix[MOUTH_SHAPES.index("mouthSmile"), INDEX["mouthSmileRight"]] == 1
+    assert matrix.sum(0).max() == 1
+    still = {name for name, column in zip(ARKIT_52, matrix.T, strict=True) if not column.any()}
+    assert {"browInnerUp", "eyeBlinkLeft", "jawLeft"} <= still
+    assert "tongueOut" not in still
+
+
+def test_indices_are_of_the_named_shapes() -> None:
+    for row, index in zip(side_matrix(), mouth_indices(), strict=True):
+        assert row[index] == 1
+
+
 def test_both_sides_of_the_mouth_and_nothing_else_move() -> None:
     made = small().predict(np.random.default_rng(0).standard_normal((40, 32)).astype(np.float32))[0]
     assert torch.equal(made[:, INDEX["mouthSmileLeft"]], made[:, INDEX["mouthSmileRight"]])
@@ -100,7 +122,7 @@ def test_neutral_speech_is_averaged_and_emotion_is_the_decoders(tmp_path: Path, 
     encoder = open_decoder_encoder(decoder, folder)
     assert isinstance(encoder, EncoderPair)
     features, own = encoder(sound), open_encoder()(sound)
-    assert encoder.channels == features.hidden.shape[1] == 192 + 32
+    assert encoder.channels == features.hidden.shape[1] == 256 + 32
     assert np.array_equal(features.mel, own.mel)
     jaw = ARKIT_52.index("jawOpen")
 
@@ -109,7 +131,7 @@ def test_neutral_speech_is_averaged_and_emotion_is_the_decoders(tmp_path: Path, 
         return decoder.predict(features, track), decoder.decoder.predict(own, track)
 
     both, alone = moved("neutral")
-    spoken = decoder.readout.predict(features.hidden[:, 192:])[0].numpy()
+    spoken = decoder.readout.predict(features.hidden[:, 256:])[0].numpy()
     mean = 0.5 * (alone + spoken)
     assert np.median(np.abs(both[:, jaw] - mean[:, jaw])) < 1e-5, "but for closed lips"
     brow = ARKIT_52.index("browInnerUp")
@@ -140,7 +162,7 @@ def test_what_does_not_fit_is_said_in_one_line(tmp_path: Path, whisper: Path, so
         load_decoder(other)
     folder = checkpoint(tmp_path / "readout", whisper)
     decoder = load_decoder(folder)
-    with pytest.raises(InputError, match="192 features a frame and 32 of"):
+    with pytest.raises(InputError, match="256 features a frame and 32 of"):
         decoder.predict(open_encoder()(sound), constant_track("neutral", sound.duration))
     with pytest.raises(InputError, match="another one cannot be given"):
         Animator.from_pretrained("decoder", encoder=whisper)

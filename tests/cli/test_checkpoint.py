@@ -48,21 +48,12 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path, monkeypatch: pyte
     assert not Path("out.safetensors").exists()
 
 
-def test_a_corrected_decoder_is_not_written_where_something_is(tmp_path: Path) -> None:
-    decoder, encoder = builtin_checkpoint("decoder_streaming"), builtin_checkpoint("speech_encoder")
-    taken = run("correct", tmp_path, decoder, encoder)
-    assert (taken.exit_code, "exists" in taken.stderr) == (2, True)
-    strange = run("correct", tmp_path / "led", decoder, encoder)
-    assert (strange.exit_code, "not a mouth model" in strange.stderr) == (2, True)
-    assert not (tmp_path / "led").exists()
-
-
 def test_converted_weights_have_to_fit_the_folder_they_are_like(tmp_path: Path) -> None:
     decoder = builtin_checkpoint("decoder")
     state = {name: value + 1 for name, value in load_file(decoder / "model.safetensors").items()}
     torch.save(state, tmp_path / "old.pt")
     assert run("convert", tmp_path / "old.pt", tmp_path / "made", "--like", decoder).exit_code == 0
-    assert read_config(tmp_path / "made").kind == "corrected_decoder"
+    assert read_config(tmp_path / "made").kind == "decoder"
     assert read_config(tmp_path / "made").metrics == {}
     made = load_file(tmp_path / "made" / "model.safetensors")
     assert all(torch.equal(made[name], value) for name, value in state.items())

@@ -18,7 +18,6 @@ from sedtalker.training.tasks.decoder import DecoderTaskConfig
 from sedtalker.training.tasks.diarizer import DiarizerTaskConfig
 from sedtalker.training.tasks.emotion_encoder import EmotionEncoderTaskConfig
 from sedtalker.training.tasks.frame_network import FrameNetworkTaskConfig
-from sedtalker.training.tasks.mouth_model import MouthModelTaskConfig
 from sedtalker.training.tasks.personal_decoder import PersonalDecoderTaskConfig
 from sedtalker.training.tasks.speech_encoder import SpeechEncoderTaskConfig
 from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTaskConfig
@@ -30,7 +29,6 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "diarizer": DiarizerTaskConfig,
     "emotion_encoder": EmotionEncoderTaskConfig,
     "transfer_diarizer": TransferDiarizerTaskConfig,
-    "mouth_model": MouthModelTaskConfig,
     "frame_network": FrameNetworkTaskConfig,
     "personal_decoder": PersonalDecoderTaskConfig,
     "published_decoder": PublishedDecoderTaskConfig,

@@ -79,7 +79,8 @@ def random_face(seed: int) -> Face:
 def kept_face(name: str) -> Face | None:
     """A face that ``keep_face`` wrote, to the last bit; None where there is none, or the entry is damaged."""
     try:
-        with np.load(_entry(name), allow_pickle=False) as kept:
+        # opened here: NumPy leaves a file open that is no archive
+        with _entry(name).open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
             return face_from_arrays({key: kept[key] for key in kept.files})
     except UNREADABLE:
         return None

@@ -24,13 +24,19 @@ def fill_card(name: str, /, **values: object) -> str:
 # --- Decoders.
 
 
-def decoder_card(look_ahead: float | None, closures: bool, metrics: Mapping[str, float]) -> str:
+def decoder_card(
+    look_ahead: float | None,
+    closures: bool,
+    metrics: Mapping[str, float],
+    held_out: Mapping[str, float] | None = None,
+) -> str:
     """The card of a decoder.
 
     Args:
         look_ahead: seconds that its blocks see beyond a frame; None: the whole recording.
         closures: it was trained on from another with ``experiment=decoder_closures``.
         metrics: of its validation.
+        held_out: on test sentences, once ``scripts/make_results.py`` has measured them.
     """
     runs = "One run of `sedtalker train experiment=decoder`."
     if closures:
@@ -38,7 +44,9 @@ def decoder_card(look_ahead: float | None, closures: bool, metrics: Mapping[str,
     seen = ""
     if look_ahead:
         seen = f"Its attention sees {look_ahead:.2f} s beyond a frame."
-    elif look_ahead is not None:
+    if look_ahead != 0:
+        seen += "\nLips are closed where the encoder's phone head, a copy of which it holds, finds p, b or m."
+    else:
         seen = (
             "Its blocks look at nothing that comes later: `sedtalker stream` runs it while somebody\nspeaks. It was "
             "trained on from the built-in decoder (`task.start=DIR task.model.future=0`)."
@@ -48,36 +56,13 @@ def decoder_card(look_ahead: float | None, closures: bool, metrics: Mapping[str,
         title="Built-in streaming decoder" if look_ahead == 0 else "Built-in decoder",
         look_ahead=seen,
         runs=runs,
+        held_out=_held_out(held_out) if held_out else "",
         metrics=card_table("decoder", metrics),
     )
 
 
-def mouth_model_card(metrics: Mapping[str, float]) -> str:
-    """The card of a mouth model with these validation metrics."""
-    return fill_card("mouth_model", metrics=card_table("mouth_model", metrics))
-
-
-def corrected_decoder_card(decoder: str, mouth_model: str, held_out: Mapping[str, float] | None = None) -> str:
-    """The card of a decoder with a mouth model.
-
-    Args:
-        decoder: the decoder's own card.
-        mouth_model: the mouth model's own card.
-        held_out: metrics on test sentences, once ``scripts/make_results.py`` has measured them.
-    """
-    parts = [card.replace("\n#", "\n##") for card in (decoder, mouth_model)]
-    return (
-        fill_card(
-            "corrected_decoder",
-            held_out=_held_out(held_out) if held_out else "",
-            parts="\n".join(f"#{card}" for card in parts),
-        ).rstrip()
-        + "\n"
-    )
-
-
 def readout_decoder_card(config: MouthReadoutConfig, held_out: Mapping[str, float] | None = None) -> str:
-    """The card of a decoder with a readout beside it; ``held_out``: see ``corrected_decoder_card``."""
+    """The card of a decoder with a readout beside it; ``held_out``: see ``decoder_card``."""
     return fill_card(
         "readout_decoder",
         share=config.share,
@@ -93,6 +78,7 @@ def _held_out(metrics: Mapping[str, float]) -> str:
     lines = ["| measure | value |", "|---|---|"]
     lines += [f"| {measure.text} | {value:.3f} |" for measure, value in listed_metrics(DECODER, metrics)]
     return (
-        "## Metrics on test sentences (never trained on)\n\n`sedtalker evaluate decoder --json`, of both networks "
-        "together.\n\n" + "\n".join(lines) + "\n\n"
+        "## Metrics on test sentences (never trained on)\n\n`sedtalker evaluate decoder --json`.\n\n"
+        + "\n".join(lines)
+        + "\n\n"
     )

@@ -265,7 +265,7 @@ class SpeechRecipe:
 
 
 SPEECH_RECIPE = SpeechRecipe()
-"""What the speech encoder, the decoder and the mouth model are trained with."""
+"""What the speech encoder and the decoder are trained with."""
 
 
 # --- Other voices: pitch and formants changed apart, the timing kept (WORLD, Morise et al. 2016).

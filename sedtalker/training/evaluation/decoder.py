@@ -43,9 +43,9 @@ from sedtalker.training.evaluation.lips import (
     steady_track,
     tracked_height,
     unseen_metrics,
-    wild_metrics,
     with_tracking,
 )
+from sedtalker.training.evaluation.wild import wild_metrics
 from sedtalker.training.motion.alignment import phone_intervals
 from sedtalker.training.motion.expressive_motion import Prominence, compose, prominence_of
 from sedtalker.training.motion.open4d import Parts, Take, composed, read_parts, recordings, takes

@@ -8,7 +8,6 @@ function named in ``source``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from sedtalker.training.evaluation.emotion_measures import (
     ADAPTATION,
@@ -47,7 +46,7 @@ TALKING = (
     ),
     Measure("unseen_talker_r_all", "inner-lip height of that talker, pauses included"),
 )
-"""Of ``validate_talking``: mouth models and decoders."""
+"""Of ``validate_talking``."""
 SCORE = Measure("score", "what the best weights were chosen by")
 """What ``best.ckpt`` is chosen by."""
 
@@ -56,6 +55,8 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("lip_r", "inner-lip height, mean correlation per sentence, same talker, speech frames"),
         Measure("width_r", "inner-lip width, the same sentences"),
         Measure("unseen_r", "jaw opening of an unseen Mandarin talker (FACEGOOD, not trained on)"),
+        Measure("pseudo_r", "inner-lip height of unseen speakers against what the teacher's layers tell of it"),
+        Measure("pseudo_width_r", "inner-lip width, likewise"),
         Measure("phones", "phone frame accuracy, unseen speakers (speechocean762, validation)"),
         Measure("phones_tracked", "phone frame accuracy, GRID validation sentences"),
         SCORE,
@@ -63,11 +64,6 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
     "emotion_encoder": (
         Measure("clip_r2", "share of the variance of the teacher's clip means that is predicted"),
         Measure("recall", "unweighted average recall of CREMA-D's intended emotions, 6 categories", source=UAR),
-        SCORE,
-    ),
-    "mouth_model": (
-        *TALKING,
-        Measure("phones", "phone frame accuracy, unseen speakers"),
         SCORE,
     ),
     "decoder": (
@@ -112,10 +108,6 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
 }
 """Of each task's ``validate``, by the kind of its checkpoint."""
 VALIDATION["frame_network"] = VALIDATION["diarizer"]  # the same clips and recordings
-VALIDATION["corrected_decoder"] = (
-    *VALIDATION["decoder"],
-    *(replace(m, key=f"mouth_model_{m.key}", what=f"mouth model: {m.what}") for m in VALIDATION["mouth_model"]),
-)
 
 TEST: dict[str, tuple[Measure, ...]] = {
     "diarizer": DIARIZER,
@@ -152,7 +144,7 @@ def held_out_measures(kind: str, metrics: Mapping[str, float]) -> tuple[Measure,
     """
     if "zero_shot_uar" in metrics:
         return TRANSFER
-    part = "decoder" if kind in ("corrected_decoder", "readout_decoder") else kind.replace("_", "-")
+    part = "decoder" if kind == "readout_decoder" else kind.replace("_", "-")
     return TEST.get(part, ())
 
 

@@ -36,7 +36,13 @@ DECODER = (
     Measure("lip_r_wild_energy", "control: `lip_r_wild` of log energy", "neither"),
     Measure("lip_r_wild_shuffled", "control: `lip_r_wild` with the motion of half a clip away", "neither"),
     Measure("lip_width_r_wild", "inner-lip width of these talkers"),
+    Measure("lip_r_wild_w<…>", "`lip_r_wild` of one talker", listed=False),
     Measure("amplitude_ratio_wild", "their predicted over their tracked opening, 95th percentiles, median", "neither"),
+    Measure("amplitude_within_wild", "share of these talkers for whom both differ by 25% at most"),
+    Measure("amplitude_ratio_auto_wild", "`amplitude_ratio_wild` under `--style auto`", "neither"),
+    Measure("amplitude_within_auto_wild", "`amplitude_within_wild` under `--style auto`", asked=0.8),
+    Measure("head_speed_ratio_wild", "RMS speed of the head over that of these talkers' heads, medians", "neither"),
+    Measure("brow_ratio_wild", "standard deviation of browInnerUp over that of these talkers, medians", "neither"),
     Measure("closure_rate", "share of p, b, m on which the lips close", asked=0.97),
     Measure("false_closure_rate", "share of open vowels that are closed", "lower", asked=0.05),
     Measure(

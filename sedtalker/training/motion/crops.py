@@ -1,4 +1,4 @@
-"""Crops of talking that decoders and mouth models are trained on.
+"""Crops of talking that decoders are trained on.
 
 Three sources: the tracked talker, in the own and in other voices; read speech of many, with motion made from its phones
 (pseudo-labels); noise, to which the mouth stays shut. Each recording has its features in augmented copies, its aligned
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.face.face import Face
@@ -33,8 +33,8 @@ from sedtalker.training.motion.alignment import (
 )
 from sedtalker.training.motion.spoken_motion import LipMeasure, Rest, SpokenMotion, pause, rest_pose, spoken_motion
 
-SpeakPhones = Callable[[list[PhoneSpan], int], SpokenMotion]
-"""Motion of aligned phones over a number of frames."""
+Speak = Callable[[str, int], SpokenMotion]
+"""Motion of a recording, by key, over a number of frames."""
 
 
 # --- The sources.
@@ -84,12 +84,12 @@ class ReadSpeech:
         """Unchanged recordings of the held-out speakers."""
         return [c for c in self.store.copies if c.copy == 0 and c.key in self.held_out and self.spans[c.key]]
 
-    def speak(self, network: SpeakPhones) -> None:
+    def speak(self, motion: Speak) -> None:
         """Make the motion of every training recording."""
         for copy in self.training:
             if copy.key not in self.spoken:
                 frames = int(copy.duration * FRAME_CLOCK.rate) + 1
-                self.spoken[copy.key] = network(self.spans[copy.key], frames)
+                self.spoken[copy.key] = motion(copy.key, frames)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +177,8 @@ class CropConfig(BaseModel):
     """Other voices of every tracked clip (WORLD)."""
     read_speech_copies: int = 3
     """Copies of every clip of read speech."""
+    readout_share: float = Field(0.0, ge=0.0, le=1.0)
+    """Share of a teacher's readout in the motion of read speech (see ``pseudo_labels``); 0: its phones alone tell."""
     workers: int = 1
     """Processes that compute features and alignments."""
 
@@ -220,7 +222,7 @@ class TalkingCrops:
         self.voices = [(own, self.tracked.copies(own, "train"))] * 2
         if self.tracked.voices is not None:
             self.voices[1] = (self.tracked.voices, self.tracked.copies(self.tracked.voices, "train"))
-        self.pseudo_labelled = self.read.training
+        self.pseudo_labelled = [(store, copy) for copy in self.read.training]
 
     def tracked_crop(self, rng: np.random.Generator) -> SpeechCrop:
         """A crop of the tracked talker, in the own or in another voice."""
@@ -231,9 +233,9 @@ class TalkingCrops:
 
     def read_crop(self, rng: np.random.Generator) -> SpeechCrop:
         """A crop of read speech, at rest where nobody made its motion (``ReadSpeech.speak``)."""
-        copy = self.pseudo_labelled[int(rng.integers(len(self.pseudo_labelled)))]
+        store, copy = self.pseudo_labelled[int(rng.integers(len(self.pseudo_labelled)))]
         motion = self.read.spoken.get(copy.key) or pause(round(copy.duration * FRAME_CLOCK.rate))
-        return draw_crop(self.read.store, copy, rng, (motion, self.read.spans[copy.key]), self.limits)
+        return draw_crop(store, copy, rng, (motion, self.read.spans.get(copy.key, [])), self.limits)
 
     def pause_crop(self, rng: np.random.Generator) -> SpeechCrop:
         """A crop in which nobody speaks."""

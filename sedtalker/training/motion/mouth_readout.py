@@ -5,7 +5,7 @@ Closed form, some minutes of one core; the information is linear, and a deeper r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedtalker.animation.mouth_model import MOUTH_SHAPES, mouth_indices
-from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig
+from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig, mouth_indices
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.face.builtin import load_face
@@ -26,8 +25,7 @@ from sedtalker.training.cards import readout_decoder_card
 from sedtalker.training.corpora.layer_features import open_whisper
 from sedtalker.training.corpora.tracked_motion import TrackedClip, read_grid
 from sedtalker.training.motion.alignment import Utterance, align_corpus
-from sedtalker.training.motion.spoken_motion import measure_lips, rest_pose, speak
-from sedtalker.training.tasks.mouth_model import talking
+from sedtalker.training.motion.spoken_motion import measure_lips, rest_pose, speak, talking
 
 RIDGE = 0.01
 """Penalty of squared weights, per training frame."""
@@ -41,7 +39,7 @@ Pair = tuple[Tensor, Tensor]
 
 
 def tracked_mouths(data: Path, cache: Path, hook: Hook = no_progress) -> list[tuple[TrackedClip, NDArray[np.float32]]]:
-    """Training clips of GRID and what a mouth model has to predict of each, (T, S) of ``MOUTH_SHAPES`` at 50 Hz."""
+    """Training clips of GRID and what a readout has to predict of each, (T, S) of ``MOUTH_SHAPES`` at 50 Hz."""
     clips = read_grid(data)
     spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, hook=hook)
     kept = [c for c in clips if c.split == "train"]
@@ -65,29 +63,40 @@ def find_components(readout: MouthReadout, layers: Sequence[Tensor]) -> None:
         readout.projection[number].copy_(directions[: config.width].T.half().float())
 
 
+def ridge_weights(pairs: Iterable[Pair], step: int, reach: int, penalty: float = RIDGE) -> Tensor:
+    """(C · taps + 1, K) of a convolution by ridge regression over all frames; the last row is the bias.
+
+    Args:
+        pairs: recordings: projected layers (T, C) and what is read of them (T, K).
+        step: frames between two taps.
+        reach: taps on either side of a frame; ends are held.
+        penalty: of squared weights, per frame; the bias has none.
+    """
+    square, product, count = torch.zeros(1), torch.zeros(1), 0
+    for layers, targets in pairs:
+        padded = F.pad(layers.T[None], (step * reach, step * reach), mode="replicate")
+        windows = padded.unfold(2, 2 * step * reach + 1, 1)[0, :, :, ::step]  # (C, T, taps)
+        rows = torch.cat([windows.permute(1, 0, 2).flatten(1), torch.ones(len(targets), 1)], 1)
+        square = square + rows.T @ rows
+        product = product + rows.T @ targets
+        count += len(targets)
+    punished = torch.ones(len(square), dtype=torch.float64)
+    punished[-1] = 0.0
+    return torch.linalg.solve(square.double() + torch.diag(penalty * count * punished), product.double()).float()
+
+
 def fit_ridge(readout: MouthReadout, pairs: Iterator[Pair], penalty: float = RIDGE) -> None:
-    """Set a readout's convolution by ridge regression over all frames; its projection is there already.
+    """Set a readout's convolution by ridge regression; its projection is there already.
 
     Args:
         readout: is changed.
-        pairs: recordings; ends are held, as ``forward`` holds them.
-        penalty: of squared weights, per frame; the bias has none.
+        pairs: recordings: layers (T, L · D) and the mouth (T, S).
+        penalty: see ``ridge_weights``.
     """
-    config, reach = readout.config, readout.context
-    taps = 2 * config.reach + 1
-    size = config.layers * config.width * taps + 1
-    square, product, count = torch.zeros(size, size), torch.zeros(size, len(MOUTH_SHAPES)), 0
-    for layers, mouth in pairs:
-        padded = F.pad(readout.project(layers[None]).transpose(1, 2), (reach, reach), mode="replicate")
-        windows = padded.unfold(2, 2 * reach + 1, 1)[0, :, :, :: config.step]  # (C, T, taps)
-        rows = torch.cat([windows.permute(1, 0, 2).flatten(1), torch.ones(len(mouth), 1)], 1)
-        square += rows.T @ rows
-        product += rows.T @ mouth
-        count += len(mouth)
-    punished = torch.ones(size, dtype=torch.float64)
-    punished[-1] = 0.0
-    weights = torch.linalg.solve(square.double() + torch.diag(penalty * count * punished), product.double()).float()
-    state = {"read.weight": weights[:-1].T.unflatten(1, (-1, taps)), "read.bias": weights[-1]}
+    config = readout.config
+    projected = ((readout.project(layers[None])[0], mouth) for layers, mouth in pairs)
+    weights = ridge_weights(projected, config.step, config.reach, penalty)
+    state = {"read.weight": weights[:-1].T.unflatten(1, (-1, 2 * config.reach + 1)), "read.bias": weights[-1]}
     readout.load_state_dict(readout.state_dict() | state)
 
 

@@ -301,3 +301,10 @@ def spoken_motion(clip: TrackedClip, spans: list[PhoneSpan], rest: Rest, lip_mea
     """A tracked clip's motion at 50 frames a second."""
     times = (np.arange(len(clip.times) * 2) + 0.5) / FRAME_CLOCK.rate
     return speak(clip, spans, rest, lip_measure, times)
+
+
+def talking(spoken: SpokenMotion) -> NDArray[np.float32]:
+    """(T, 52) what a readout has to predict."""
+    mouth = spoken.coefficients.copy()
+    mouth[:, INDEX["tongueOut"]] = TONGUE * spoken.tongue
+    return mouth

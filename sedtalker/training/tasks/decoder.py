@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
-from sedtalker.animation.decoder import CorrectedDecoder, Decoder, speech_input
+from sedtalker.animation.decoder import Decoder, speech_input
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
@@ -41,10 +41,13 @@ from sedtalker.training.motion.expressive_motion import (
     random_emotion,
 )
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
-from sedtalker.training.motion.phone_motion import speak_phones, train_phone_motion
+from sedtalker.training.motion.pseudo_labels import speak_others
 from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
 from sedtalker.training.published.decoder_forms import DecoderFormConfig, build_form
 from sedtalker.training.task import Batch, PreparedTask
+
+READ_OUT = ("LibriSpeech (CC BY 4.0)", "distilled from Whisper-base (MIT)")
+"""What a decoder is trained on, too, where a teacher's readout says how mouths move."""
 
 
 class DecoderTaskConfig(CropConfig):
@@ -90,11 +93,8 @@ class DecoderTask(PreparedTask):
         table = json.loads((data / "motion/ravdess_au/emotion_au_table.json").read_text(encoding="utf-8"))
         self.poses = measured_poses(table["table"])
         self.crops = TalkingCrops(c, data, self.cache, self.face, self.lip_measure, self.encoder.context, hook)
-        self.tracked = t = self.crops.tracked
-        network = train_phone_motion(
-            [(t.spans[n], t.spoken[n]) for n, clip in t.clips.items() if clip.split == "train"]
-        )
-        self.crops.read.speak(lambda spans, frames: speak_phones(network, spans, frames, self.lip_measure))
+        self.tracked = self.crops.tracked
+        speak_others(self.crops, data, self.cache, hook)
         self.criterion = DecoderLoss(self.face, self._target_sample(), self.lip_measure.gain, self.lip_measure.width)
 
     def _target_sample(self) -> NDArray[np.float32]:
@@ -124,7 +124,9 @@ class DecoderTask(PreparedTask):
         """A freshly initialised decoder that knows which shapes ever move."""
         targets = self._target_sample()
         shapes = tuple(name for name, top in zip(ARKIT_52, targets.max(0), strict=True) if top > 0.02)
-        self.model_config = self.config.model.model_copy(update={"shapes": shapes})
+        self.model_config = self.config.model.model_copy(
+            update={"shapes": shapes, "hidden": self.encoder.config.channels}
+        )
         if self.config.start:
             return self._go_on(Path(self.config.start))
         decoder = build_form(self.model_config)
@@ -135,15 +137,15 @@ class DecoderTask(PreparedTask):
         return decoder
 
     def _go_on(self, folder: Path) -> nn.Module:
-        """The decoder in a folder, without its mouth model, with this task's look-ahead and dropout."""
+        """The decoder in a folder, without its phone head, with this task's look-ahead and dropout."""
         start, wanted = load_decoder(folder), self.config.model
-        start = start.decoder if isinstance(start, CorrectedDecoder) else start
         if not isinstance(start, Decoder):
             raise InputError(f"task.start={folder}: training starts from a decoder of ARKit shapes")
-        changed = {**start.config.model_dump(), "future": wanted.future, "dropout": wanted.dropout}
+        kept = {name: value for name, value in start.state_dict().items() if not name.startswith("phone_head.")}
+        changed = {**start.config.model_dump(), "future": wanted.future, "dropout": wanted.dropout, "closes": False}
         self.model_config = DecoderFormConfig.model_validate(changed)
         decoder = build_form(self.model_config)
-        decoder.load_state_dict(start.state_dict())
+        decoder.load_state_dict(kept)
         return decoder
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -238,14 +240,18 @@ class DecoderTask(PreparedTask):
         return moved.clamp(0.0, 1.0).float().cpu().numpy()
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint folder."""
-        product = self.model_config.product_config()
+        """Write the checkpoint folder; decoders that are not for streams get the encoder's phone head."""
+        product, state = self.model_config.product_config(), model.state_dict()
+        if product and product.future != 0:
+            product = product.model_copy(update={"closes": True})
+            state |= {f"phone_head.{name}": value for name, value in self.encoder.phone_head.state_dict().items()}
         config = CheckpointConfig(
             kind="decoder" if product else "decoder_form",
             licence="CC-BY-4.0",
             trained_on=[
                 "GRID talker s1, tracked (CC BY 4.0)",
                 "speechocean762 (CC BY 4.0) and LJ Speech (public domain), with motion from their aligned phones",
+                *(READ_OUT if self.config.readout_share else ()),
                 "expression poses from action-unit prototypes, calibrated on published averages of RAVDESS",
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
@@ -255,7 +261,7 @@ class DecoderTask(PreparedTask):
         )
         ahead = model.look_ahead / FRAME_CLOCK.rate if isinstance(model, Decoder) else None
         closures = self.config.start is not None and self.config.loss.closure > 0.0
-        write_checkpoint(folder, config, model.state_dict(), decoder_card(ahead, closures, metrics))
+        write_checkpoint(folder, config, state, decoder_card(ahead, closures, metrics))
 
 
 def _prosody(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from sedtalker.animation.decoder import CorrectedDecoder, Decoder, decoder_speech
+from sedtalker.animation.decoder import Decoder, decoder_speech
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
@@ -88,7 +88,6 @@ class PersonalDecoderTask(PreparedTask):
         """The decoder to start from, and every take encoded and predicted by it."""
         c, data = self.config, self.data
         start, encoder = load_decoder(self.start_folder), open_encoder(self.encoder_folder)
-        start = start.decoder if isinstance(start, CorrectedDecoder) else start
         if not isinstance(start, Decoder):
             raise InputError(f"{self.start_folder}: this kind of decoder cannot be fine-tuned")
         self.start = start

@@ -1,10 +1,14 @@
-"""Training of the speech encoder: mouth motion of one tracked talker, phones of many talkers, prosody of all."""
+"""Training of the speech encoder: mouth motion of one tracked talker, phones of many talkers, prosody of all.
+
+How the mouths of all others move is read out of a large encoder's layers (``pseudo_labels``); these layers are
+predicted, too.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,18 +17,18 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.animation.mouth_readout import READ_LAYERS
 from sedtalker.audio import resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.face.arkit import INDEX, SPEECH_SHAPES, speech_only
 from sedtalker.metrics.motion import correlation
-from sedtalker.progress import Hook
+from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
-from sedtalker.speech.features import MEL_BANDS
+from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.corpora.tracked_motion import TrackedClip, read_facegood, read_grid
+from sedtalker.training.corpora.tracked_motion import read_facegood, read_grid
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.alignment import (
     IGNORED,
@@ -34,14 +38,22 @@ from sedtalker.training.motion.alignment import (
     read_speech,
     read_speech_phones,
 )
+from sedtalker.training.motion.crops import open_voices
+from sedtalker.training.motion.pseudo_labels import (
+    LIP_FEATURES,
+    MOTION_SHAPES,
+    fit_motion_readout,
+    motion_targets,
+    open_teacher,
+)
 from sedtalker.training.task import Batch, PreparedTask
 
-LIP_FEATURES = ("inner_lip_height", "inner_lip_width", "outer_lip_height", "outer_lip_width", "nose_to_chin")
-"""Tracked distances that are predicted, outer-eye distances."""
-MOTION_SHAPES = tuple(n for n in SPEECH_SHAPES if not n.endswith("Right"))
-"""Shapes that are predicted, both sides alike."""
-UNLABELLED = ("librispeech", "emogator")
-"""Corpora of which only the prosody is predicted."""
+UNTRANSCRIBED = ("librispeech", "emogator")
+"""Corpora without aligned phones: read speech, and bursts, of which there is one copy."""
+TRAINING_HEADS = ("motion_head", "prosody_head", "layer_head")
+"""Parts that only serve training."""
+LAYER_COMPONENTS = 48
+"""Of each of the teacher's layers, so many principal components are predicted."""
 PROSODY_MEAN = np.array([-6.0, 0.1, 0.6, -3.0], np.float32)
 """Usual mean of each of ``PROSODY_CHANNELS``, taken off the targets."""
 PROSODY_SCALE = np.array([3.0, 0.4, 0.3, 3.0], np.float32)
@@ -59,8 +71,16 @@ class SpeechEncoderTaskConfig(BaseModel):
     """Crops of the tracked talker in a batch."""
     phone_crops: int = 12
     """Crops of read speech with aligned phones."""
-    unlabelled_crops: int = 4
-    """Crops of ``UNLABELLED``."""
+    untranscribed_crops: tuple[int, int] = (2, 2)
+    """Crops of each of ``UNTRANSCRIBED``."""
+    other_voices: float = 0.0
+    """Share of tracked crops that come in another voice (WORLD)."""
+    voices: int = 0
+    """Other voices of every tracked recording."""
+    pseudo_weight: float = 0.0
+    """Weight of motion that a teacher read out of the sound, where the tracked motion has 1; 0: no teacher is used."""
+    layer_weight: float = 0.0
+    """Weight of the squared error of the teacher's layers."""
     seconds: float = 2.9
     """Length of a crop."""
     velocity_weight: float = 2.0
@@ -76,21 +96,19 @@ class SpeechEncoderTaskConfig(BaseModel):
     copies: int = 4
     """Copies of every tracked recording: as it is, and augmented."""
     read_speech_copies: int = 3
-    """The same of read speech."""
+    """The same of speech without a tracked face."""
     workers: int = 1
     """Processes that compute features and align phones."""
 
 
-def motion_targets(clip: TrackedClip) -> NDArray[np.float32]:
-    """(T, 5 + shapes) lip features and even speech shapes of a tracked clip."""
-    shapes = speech_only(clip.coefficients)[:, [INDEX[n] for n in MOTION_SHAPES]]
-    return np.column_stack([np.column_stack([clip.feature(n) for n in LIP_FEATURES]), shapes]).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class _Labels:
+    """By recording: times and motion (T, 5 + shapes), whether somebody tracked it, aligned phones, the sound."""
+
     motion: dict[str, tuple[NDArray[np.floating], NDArray[np.float32]]]
+    tracked: frozenset[str]
     phones: dict[str, Any]
+    audio: dict[str, Path]
 
 
 class SpeechEncoderTask(PreparedTask):
@@ -102,10 +120,12 @@ class SpeechEncoderTask(PreparedTask):
         self.config = SpeechEncoderTaskConfig.model_validate(config)
         self.data, self.cache = data, cache
         channels = len(LIP_FEATURES) + len(MOTION_SHAPES)
-        self.model_config = self.config.model.model_copy(update={"motion_channels": channels, "prosody_channels": 4})
+        update = {"motion_channels": channels, "prosody_channels": 4}
+        update["layer_channels"] = LAYER_COMPONENTS * len(READ_LAYERS) if self.config.layer_weight else 0
+        self.model_config = self.config.model.model_copy(update=update)
 
     def read_data(self, hook: Hook) -> None:
-        """Features of all recordings, aligned phones, tracked motion and its scale."""
+        """Features of all recordings, aligned phones, motion that was tracked or read out, and its scale."""
         data, cache, c = self.data, self.cache, self.config
         augmenter = read_augmenter(data)
         self.clips = {clip.name: clip for clip in read_grid(data)}
@@ -118,22 +138,55 @@ class SpeechEncoderTask(PreparedTask):
         utterances = [Utterance(clip.name, clip.audio, clip.text) for clip in self.clips.values()]
         phones = align_corpus("grid", utterances, cache, c.workers, hook)
         phones |= read_speech_phones(data, cache, c.workers, hook)
-        copies = c.read_speech_copies
-        self.read, self.valid_speech = read_speech(data, augmenter, cache, copies, c.workers, hook)
+        self.read, self.valid_speech = read_speech(data, augmenter, cache, c.read_speech_copies, c.workers, hook)
         self.grid = store("grid", tracked, c.copies)
+        self.voices = (
+            open_voices("grid", tracked, c.voices, augmenter, cache, c.workers, hook) if c.voices else self.grid
+        )
         self.mandarin = store("facegood", [(take.name, take.audio) for take in self.takes.values()], 1)
-        motion = {name: (clip.times, motion_targets(clip)) for name, clip in self.clips.items()}
-        training = np.concatenate([motion[name][1] for name, clip in self.clips.items() if clip.split == "train"])
-        self.mean, self.scale = training.mean(0), training.std(0) + 1e-3
-        self.labels = _Labels(motion, phones)
-        spoken = [copy for copy in self.read.copies if copy.key not in self.valid_speech and phones[copy.key]]
+        manifest = read_manifest(data)
+        used = [clip for clip in manifest if clip.corpus in UNTRANSCRIBED and clip.split in ("train", "valid")]
+        self.valid_speech |= {clip.path.stem for clip in used if clip.split == "valid"}
+        self.others = []
+        for name, copies in zip(UNTRANSCRIBED, (c.read_speech_copies, 1), strict=True):
+            self.others.append(store(name, [(k.path.stem, k.path) for k in used if k.corpus == name], copies))
+        audio = {clip.path.stem: clip.path for clip in manifest}
+        self.labels = self._labels(phones, audio | dict(tracked), hook)
+        spoken = [copy for copy in self._speaking(self.read) if phones[copy.key]]
+        voiced = round(c.other_voices * c.tracked_crops)
         self.sources: list[tuple[FeatureStore, list[Copy], int]] = [
-            (self.grid, self._training(self.grid), c.tracked_crops),
+            (self.grid, self._training(self.grid), c.tracked_crops - voiced),
+            (self.voices, self._training(self.voices), voiced),
             (self.read, spoken, c.phone_crops),
+            *((other, self._speaking(other), n) for other, n in zip(self.others, c.untranscribed_crops, strict=True)),
         ]
-        unlabelled = [clip for clip in read_manifest(data) if clip.corpus in UNLABELLED and clip.split == "train"]
-        others = store("unlabelled", [(clip.path.stem, clip.path) for clip in unlabelled[::2]], 1)
-        self.sources.append((others, list(others.copies), c.unlabelled_crops))
+
+    def _labels(self, phones: dict[str, Any], audio: dict[str, Path], hook: Hook) -> _Labels:
+        """The labels; sets the scale of the motion, and the teacher where one is used."""
+        motion = {name: (clip.times, motion_targets(clip)) for name, clip in self.clips.items()}
+        training = [clip for clip in self.clips.values() if clip.split == "train"]
+        moved = np.concatenate([motion[clip.name][1] for clip in training])
+        self.mean, self.scale = moved.mean(0), moved.std(0) + 1e-3
+        self.teacher = open_teacher(self.data, self.cache) if self.config.pseudo_weight else None
+        if self.teacher:
+            readout = fit_motion_readout(self.teacher, training, {k: m for k, (_, m) in motion.items()}, hook)
+            keys = sorted({copy.key for s in (self.read, *self.others) for copy in s.copies})
+            for key in counted(keys, hook, "reading the teacher's layers of others", len(keys)):
+                found = readout(audio[key])
+                motion[key] = (FRAME_CLOCK.times(len(found)), found)
+            every = np.concatenate([self._layers(audio[clip.name]) for clip in training[::8]])
+            self.layer_mean, self.layer_scale = every.mean(0), float(every.std())
+        return _Labels(motion, frozenset(self.clips), phones, audio)
+
+    def _layers(self, audio: Path) -> NDArray[np.float32]:
+        """(T, layers · ``LAYER_COMPONENTS``) first principal components of a recording's layers."""
+        assert self.teacher is not None
+        values = self.teacher.cache.get(audio)
+        apart = values.reshape(len(values), len(READ_LAYERS), -1)[..., :LAYER_COMPONENTS]
+        return apart.reshape(len(values), -1).astype(np.float32)
+
+    def _speaking(self, store: FeatureStore) -> list[Copy]:
+        return [copy for copy in store.copies if copy.key not in self.valid_speech]
 
     def _training(self, store: FeatureStore) -> list[Copy]:
         return [c for c in store.copies if self.clips[c.key].split == "train"]
@@ -143,22 +196,16 @@ class SpeechEncoderTask(PreparedTask):
         return SpeechEncoder(self.model_config)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Crops of all sources: ``mel`` (2T frames) and targets (T frames); tracked crops come first."""
-        frames = int(self.config.seconds * 50)
-        columns: dict[str, list[NDArray[Any]]] = {k: [] for k in ("mel", "prosody", "phones", "motion", "weight")}
+        """Crops of all sources: ``mel`` (2T frames) and targets (T frames)."""
+        frames, columns = int(self.config.seconds * 50), dict[str, list[NDArray[Any]]]()
         for store, copies, count in self.sources:
             for _ in range(count):
-                self._add_crop(columns, store, copies[int(rng.integers(len(copies)))], frames, rng)
+                crop = self._crop(store, copies[int(rng.integers(len(copies)))], frames, rng)
+                for name, values in crop.items():
+                    columns.setdefault(name, []).append(values)
         return {name: torch.from_numpy(np.stack(column)) for name, column in columns.items()}
 
-    def _add_crop(
-        self,
-        columns: dict[str, list[NDArray[Any]]],
-        store: FeatureStore,
-        copy: Copy,
-        frames: int,
-        rng: np.random.Generator,
-    ) -> None:
+    def _crop(self, store: FeatureStore, copy: Copy, frames: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
         tempo = float(np.exp(rng.uniform(-self.config.tempo, self.config.tempo)))
         if rng.random() < 0.3:
             tempo /= copy.speed  # sometimes keep the changed speed
@@ -166,67 +213,94 @@ class SpeechEncoderTask(PreparedTask):
         start = float(rng.uniform(min(-0.2, slack), max(slack, 0.0) + 0.2))
         crop = store.crop(copy, start, 2 * frames, tempo)
         warp = float(np.exp(rng.uniform(-self.config.warp, self.config.warp)))
-        columns["mel"].append(mask_spectrum(warp_bands(crop.mel, warp), rng))
         times = crop.times.reshape(-1, 2).mean(1)
         inside = crop.inside.reshape(-1, 2).all(1)
         prosody = crop.prosody.reshape(-1, 2, 4).mean(1)
-        columns["prosody"].append((prosody - PROSODY_MEAN) / PROSODY_SCALE)
         phones = phone_frames(self.labels.phones.get(copy.key, []), times)
-        columns["phones"].append(np.where(inside, phones, IGNORED))
+        made = {
+            "mel": mask_spectrum(warp_bands(crop.mel, warp), rng),
+            "prosody": (prosody - PROSODY_MEAN) / PROSODY_SCALE,
+            "phones": np.where(inside, phones, IGNORED),
+            "weight": np.asarray(inside, np.float32),
+        }
         if copy.key in self.labels.motion:
             known, values = self.labels.motion[copy.key]
             moved = resample_frames(values, known, times)
-            columns["motion"].append(np.asarray((moved - self.mean) / self.scale, np.float32))
+            made["motion"] = np.asarray((moved - self.mean) / self.scale, np.float32)
+            counts = 1.0 if copy.key in self.labels.tracked else self.config.pseudo_weight
         else:
-            columns["motion"].append(np.zeros((frames, len(self.mean)), np.float32))
-        columns["weight"].append(np.asarray(inside, np.float32))
+            made["motion"], counts = np.zeros((frames, len(self.mean)), np.float32), 0.0
+        made["motion_weight"] = np.full(frames, counts, np.float32) * inside
+        if self.model_config.layer_channels:
+            layers = self._layers(self.labels.audio[copy.key])
+            there = resample_frames(layers, FRAME_CLOCK.times(len(layers)), times)
+            made["layers"] = np.asarray((there - self.layer_mean) / self.layer_scale, np.float32)
+        return made
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Motion and its velocity on tracked crops, phones where aligned, prosody everywhere."""
-        tracked, weight = self.config.tracked_crops, batch["weight"][..., None]
+        """Motion and its velocity, phones where aligned, prosody everywhere, a teacher's layers."""
+        c, weight, heads = self.config, batch["weight"][..., None], cast("Any", model)
         hidden = model(batch["mel"]).float()
-        motion = model.motion_head(hidden[:tracked])  # type: ignore[operator]
-        error = (motion - batch["motion"][:tracked]) * weight[:tracked]
-        logits = model.phone_head(hidden).flatten(0, 1)  # type: ignore[operator]
+        counts = batch["motion_weight"][..., None]
+        error = (heads.motion_head(hidden) - batch["motion"]) * counts.sqrt()
+        share = counts.mean().clamp_min(1e-3)
+        logits = heads.phone_head(hidden).flatten(0, 1)
         losses = {
-            "motion": error.square().mean(),
-            "velocity": (error[:, 1:] - error[:, :-1]).square().mean(),
+            "motion": error.square().mean() / share,
+            "velocity": error.diff(dim=1).square().mean() / share,
             "phones": F.cross_entropy(logits, batch["phones"].flatten(), ignore_index=IGNORED, label_smoothing=0.05),
-            "prosody": ((model.prosody_head(hidden) - batch["prosody"]) * weight).square().mean(),  # type: ignore[operator]
+            "prosody": ((heads.prosody_head(hidden) - batch["prosody"]) * weight).square().mean(),
         }
-        c = self.config
-        losses["total"] = (
-            losses["motion"]
-            + c.velocity_weight * losses["velocity"]
-            + c.phone_weight * losses["phones"]
-            + c.prosody_weight * losses["prosody"]
-        )
-        return losses
+        total = losses["motion"] + c.velocity_weight * losses["velocity"]
+        total = total + c.phone_weight * losses["phones"] + c.prosody_weight * losses["prosody"]
+        if c.layer_weight:
+            losses["layers"] = ((heads.layer_head(hidden) - batch["layers"]) * weight).square().mean()
+            total = total + c.layer_weight * losses["layers"]
+        return losses | {"total": total}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Correlations on held-out sentences, jaw correlation on the unseen talker, phone accuracy on new speakers."""
+        """Correlations on held-out sentences, and with the teacher on speakers whom nobody tracked; the jaw of the
+        unseen talker; phone accuracy on new speakers.
+        """
         assert isinstance(model, SpeechEncoder)
         metrics: dict[str, list[float]] = {k: [] for k in ("lip_r", "width_r", "unseen_r", "phones", "phones_tracked")}
         for copy in (c for c in self.grid.copies if c.copy == 0 and self.clips[c.key].split == "valid"):
-            hidden, times, speech = self._run(model, self.grid, copy)
-            known, values = self.labels.motion[copy.key]
-            target = resample_frames(values, known, times)
-            motion = self._motion(model, hidden)
-            for name, column in (("lip_r", 0), ("width_r", 1)):
-                metrics[name].append(correlation(motion[speech, column], target[speech, column]))
-            metrics["phones_tracked"].append(self._accuracy(model, hidden, copy.key, times))
+            hidden = self._follow(model, self.grid, copy, metrics, ("lip_r", "width_r"))
+            metrics["phones_tracked"].append(self._accuracy(model, hidden, copy.key))
         for copy in self.mandarin.copies:
             take = self.takes[copy.key]
             hidden, times, speech = self._run(model, self.mandarin, copy)
             jaw = resample_frames(take.feature("jaw_open"), take.times, times)
             if take.split == "train":
                 metrics["unseen_r"].append(correlation(self._motion(model, hidden)[speech, 0], jaw[speech]))
-        for copy in (c for c in self.read.copies if c.copy == 0 and c.key in self.valid_speech):
-            hidden, times, _ = self._run(model, self.read, copy)
-            if self.labels.phones[copy.key]:
-                metrics["phones"].append(self._accuracy(model, hidden, copy.key, times))
+        for store in (self.read, *self.others):
+            for copy in (c for c in store.copies if c.copy == 0 and c.key in self.valid_speech):
+                hidden, *_ = self._run(model, store, copy)
+                if self.labels.phones.get(copy.key):
+                    metrics["phones"].append(self._accuracy(model, hidden, copy.key))
+                if self.teacher and store is not self.others[-1]:
+                    self._follow(model, store, copy, metrics, ("pseudo_r", "pseudo_width_r"))
         means = {name: float(np.mean(values)) for name, values in metrics.items()}
-        return means | {"score": means["lip_r"] + 0.3 * means["width_r"] + 0.3 * means["phones"]}
+        score = means["lip_r"] + 0.3 * means["width_r"] + 0.3 * means["phones"]
+        score += means.get("pseudo_r", 0.0) + 0.3 * means.get("pseudo_width_r", 0.0)
+        return means | {"score": score}
+
+    def _follow(
+        self,
+        model: SpeechEncoder,
+        store: FeatureStore,
+        copy: Copy,
+        metrics: dict[str, list[float]],
+        names: tuple[str, str],
+    ) -> Tensor:
+        """Add the correlations of height and width with the recording's labels; returns its hidden vectors."""
+        hidden, times, speech = self._run(model, store, copy)
+        known, values = self.labels.motion[copy.key]
+        target = resample_frames(values, known, times)
+        motion = self._motion(model, hidden)
+        for column, name in enumerate(names):
+            metrics.setdefault(name, []).append(correlation(motion[speech, column], target[speech, column]))
+        return hidden
 
     def _run(
         self, model: SpeechEncoder, store: FeatureStore, copy: Copy
@@ -235,20 +309,22 @@ class SpeechEncoderTask(PreparedTask):
         device = model.norm.weight.device
         hidden = model(rows[None, :, :MEL_BANDS].to(device))[0]
         speech = rows[:, -1].reshape(-1, 2).amax(1).bool().numpy()
-        return hidden, (np.arange(len(hidden)) + 0.5) / 50.0, speech
+        return hidden, FRAME_CLOCK.times(len(hidden)), speech
 
     def _motion(self, model: SpeechEncoder, hidden: Tensor) -> NDArray[np.float32]:
         assert model.motion_head is not None
         return model.motion_head(hidden).cpu().numpy() * self.scale + self.mean
 
-    def _accuracy(self, model: SpeechEncoder, hidden: Tensor, key: str, times: NDArray[np.floating]) -> float:
-        truth = phone_frames(self.labels.phones[key], times)
+    def _accuracy(self, model: SpeechEncoder, hidden: Tensor, key: str) -> float:
+        truth = phone_frames(self.labels.phones[key], FRAME_CLOCK.times(len(hidden)))
         return float(np.mean(model.phones(hidden).argmax(-1).cpu().numpy()[truth > 0] == truth[truth > 0]))
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the encoder with its phone head; the other heads only serve training."""
-        state = {k: v for k, v in model.state_dict().items() if not k.startswith(("motion_head", "prosody_head"))}
-        shipped = self.model_config.model_copy(update={"motion_channels": 0, "prosody_channels": 0})
+        state = {k: v for k, v in model.state_dict().items() if not k.startswith(TRAINING_HEADS)}
+        shipped = self.model_config.model_copy(
+            update={"motion_channels": 0, "prosody_channels": 0, "layer_channels": 0}
+        )
         config = CheckpointConfig(
             kind="speech_encoder",
             licence="CC-BY-4.0",
@@ -258,6 +334,7 @@ class SpeechEncoderTask(PreparedTask):
                 "LJ Speech (public domain)",
                 "LibriSpeech (CC BY 4.0)",
                 "EmoGator (Apache-2.0)",
+                *(["distilled from Whisper-base (MIT)"] if self.teacher else []),
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
             encoder_sha256=None,

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.mouth_model import MOUTH_SHAPES
-from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig
+from sedtalker.animation.mouth_readout import MOUTH_SHAPES, MouthReadout, MouthReadoutConfig
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.training.cards import readout_decoder_card
 from sedtalker.training.motion.mouth_readout import find_components, fit_ridge

@@ -5,17 +5,14 @@ import pytest
 import torch
 
 from sedtalker.animation.decoder import Decoder, DecoderConfig
-from sedtalker.animation.mouth_model import MOUTH_SHAPES, MouthModel
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
-from sedtalker.speech.encoder import SpeechEncoderConfig
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
 from sedtalker.training.corpora.tracked_motion import ict_matrix, read_grid, split_of
 from sedtalker.training.motion.alignment import PhoneSpan
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, vertex_factor, weighted_sum
 from sedtalker.training.motion.phone_motion import PhoneMotion, speak_phones
 from sedtalker.training.motion.spoken_motion import measure_lips, pause
-from sedtalker.training.tasks.mouth_model import MouthModelInTraining
 
 
 def test_warp_moves_a_formant():
@@ -144,17 +141,6 @@ def test_bilabials_always_close_from_phones():
     assert motion.gap[11:14].max() < 1e-6
     assert motion.closure[12] == 1
     assert motion.coefficients.shape == (25, 52)
-
-
-def test_a_mouth_model_is_finished_with_its_scale_inside():
-    sizes = SpeechEncoderConfig(hop=20, channels=8, dilations=(1,), motion_channels=len(MOUTH_SHAPES))
-    rng = np.random.default_rng(0)
-    mean, scale = (rng.random(len(MOUTH_SHAPES)).astype(np.float32) for _ in range(2))
-    training, model = MouthModelInTraining(sizes, mean, scale).eval(), MouthModel(sizes).eval()
-    mel = torch.randn(1, 20, 80)
-    model.encoder.load_state_dict(training.finished())
-    with torch.no_grad():
-        assert torch.allclose(model(mel).motion, training(mel)[0], atol=1e-5)
 
 
 def test_a_pause_is_still():

@@ -112,7 +112,7 @@ function globalBlock() {
 function resetSettings() {
   const regions = Object.fromEntries(Object.keys(store.document?.settings?.regions ?? {}).map((name) => [name, 1]));
   const shapes = Object.fromEntries(Object.keys(store.document?.settings?.shapes ?? {}).map((name) => [name, 1]));
-  edit({ op: "settings", intensity: 1, expressivity: 1, articulation: 1, style: "natural", min_confidence: 0, blinks: true, gaze: true, head: true, seed: 0, regions, shapes });
+  edit({ op: "settings", intensity: 1, expressivity: 1, articulation: 1, style: "natural", min_confidence: 0, blinks: true, gaze: true, head: true, liveliness: 1, eye_contact: 0.7, seed: 0, regions, shapes });
 }
 
 function regionBlock() {
@@ -145,6 +145,8 @@ function motionBlock() {
   const again = make("button", { text: "Another", title: "Other blinks, gaze and head motion", onclick: () => edit({ op: "settings", seed: Math.floor(Math.random() * 10000) }) });
   return block("Idle motion",
     make("div", { class: "toggles" }, toggle("blinks", "Blinks"), toggle("gaze", "Gaze"), toggle("head", "Head motion")),
+    setting("Liveliness", "liveliness", 2, "How far brows, head and breath follow the rhythm of speech"),
+    setting("Eye contact", "eye_contact", 1, "Share of the looks that rest on the viewer", { normal: 0.7 }),
     make("div", { class: "field" }, make("label", { for: "seed", text: "Seed" }), make("div", { class: "row" }, seed, again)),
   );
 }

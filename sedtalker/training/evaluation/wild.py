@@ -1,0 +1,148 @@
+"""Eighteen English talkers of public video, for evaluation only: lips, how far they open, how lively a face is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
+
+from sedtalker.animation.animator import assemble
+from sedtalker.animation.gains import Gains, apply_gains
+from sedtalker.animation.pretrained import AnyDecoder
+from sedtalker.animation.vocal_effort import fitting_articulation
+from sedtalker.audio import load_audio
+from sedtalker.face.arkit import INDEX
+from sedtalker.face.face import Face
+from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.speech.encoder import Encoder
+from sedtalker.speech.features import SpeechFeatures
+from sedtalker.training.evaluation.lips import steady_track
+
+Floats = NDArray[np.float32]
+
+WILD_LAG = 0.17
+"""Seconds by which sound and picture of web video may be apart; each clip is scored at its best lag."""
+WILD_LAGS = np.arange(-17, 18) / 100
+"""Lags that are tried, seconds."""
+WITHIN = 0.25
+"""An opening that differs by no more than this share from the tracked one is as wide."""
+SMOOTHING = 0.06
+"""Seconds (standard deviation) by which head angles are smoothed before their speed is taken: trackers jitter."""
+
+
+def wild_metrics(
+    decoder: AnyDecoder, face: Face, net: Encoder, data: Path, hook: Hook = no_progress
+) -> dict[str, float]:
+    """Means over the clips, on speech frames; empty where they are not there.
+
+    ``lip_r_wild``, ``lip_width_r_wild``: inner-lip height and width, each clip at the lag within ``WILD_LAG`` at which
+    the height follows best; ``lip_r_wild_w…``: of one clip. ``lip_r_wild_energy``: log energy alone;
+    ``lip_r_wild_shuffled``: the motion of half a clip away, both at their own best lag. ``amplitude_ratio_wild``:
+    median over clips of the predicted 95th percentile of the opening over the tracked one; ``amplitude_within_wild``:
+    share of clips in which they differ by no more than ``WITHIN``; ``…_auto_wild``: under ``--style auto``.
+    ``head_speed_ratio_wild``: RMS speed of the head's pitch, yaw and roll over that of the tracked heads, medians over
+    clips; ``brow_ratio_wild``: the same of the standard deviation of browInnerUp.
+    """
+    values: dict[str, list[float]] = {}
+    clips = sorted((data / "motion/wild").glob("*.npz"))
+    for path in counted(clips, hook, "unseen talkers", len(clips)):
+        audio = load_audio(path.with_suffix(".opus"))
+        features = net(audio)
+        moved = decoder.predict(features, steady_track("neutral", 0.0))
+        height, width = lip_aperture(face, moved), lip_width(face, moved)
+        with np.load(path, allow_pickle=False) as tracked:
+            lips, found = tracked["features"][:, :2].astype(np.float32), tracked["ok"].astype(np.float32)
+            times = np.arange(len(lips)) / float(tracked["fps"])
+            speed = _head_speed(tracked["head"][tracked["ok"]][:, :3, :3], float(tracked["fps"]))
+            brow = float(tracked["blendshapes"][tracked["ok"]][:, _brow(path.parent)].astype(np.float32).std())
+        clip = _WildClip(features, times, lips, found)
+        best, lag = clip.best(height)
+        factor = fitting_articulation(features, moved, face)
+        auto = lip_aperture(face, apply_gains(moved, moved, Gains(articulation=factor), face))
+        made = assemble(
+            *(moved, decoder.shapes, features, steady_track("neutral", 0.0), face),
+            duration=audio.duration,
+            recording=audio.sha256,
+        )
+        turns = Rotation.from_rotvec(made.head_rotation).as_matrix()
+        row = {
+            "lip_r_wild": best,
+            f"lip_r_wild_{path.stem}": best,
+            "lip_width_r_wild": clip.score(width, lag, 1),
+            "lip_r_wild_energy": clip.best(features.prosody[:, 0])[0],
+            "lip_r_wild_shuffled": clip.best(np.roll(height, len(height) // 2))[0],
+            "amplitude": clip.amplitude(height, lip_aperture(face, 0.0 * moved[:1])[0], lag),
+            "amplitude_auto": clip.amplitude(auto, lip_aperture(face, 0.0 * moved[:1])[0], lag),
+            "head": _head_speed(turns, made.fps),
+            "head_tracked": speed,
+            "brow": float(made.coefficients[:, INDEX["browInnerUp"]].std()),
+            "brow_tracked": brow,
+        }
+        for name, value in row.items():
+            values.setdefault(name, []).append(value)
+    return _summary(values) if values else {}
+
+
+def _summary(values: dict[str, list[float]]) -> dict[str, float]:
+    metrics = {name: float(np.mean(each)) for name, each in values.items() if name.startswith("lip_")}
+    for name, ending in (("amplitude", ""), ("amplitude_auto", "_auto")):
+        ratios = np.array(values[name])
+        metrics[f"amplitude_ratio{ending}_wild"] = float(np.median(ratios))
+        metrics[f"amplitude_within{ending}_wild"] = float(np.mean(np.abs(ratios - 1.0) <= WITHIN))
+    metrics["head_speed_ratio_wild"] = float(np.median(values["head"]) / np.median(values["head_tracked"]))
+    metrics["brow_ratio_wild"] = float(np.median(values["brow"]) / np.median(values["brow_tracked"]))
+    return metrics
+
+
+def _brow(folder: Path) -> int:
+    """Column of browInnerUp among the tracker's scores."""
+    names: list[str] = json.loads((folder / "names.json").read_text(encoding="utf-8"))["blendshape_names"]
+    return names.index("browInnerUp")
+
+
+def _head_speed(matrices: NDArray[np.floating], fps: float) -> float:
+    """RMS speed of rotations (T, 3, 3) about the three axes together, degrees a second."""
+    left, _, right = np.linalg.svd(np.asarray(matrices, np.float64))  # trackers scale a little
+    angles = np.unwrap(Rotation.from_matrix(left @ right).as_euler("xyz", degrees=True), period=360.0, axis=0)
+    smooth = gaussian_filter1d(angles, SMOOTHING * fps, axis=0)
+    return float(np.sqrt(np.square(np.diff(smooth, axis=0) * fps).sum(1).mean()))
+
+
+@dataclass(frozen=True, eq=False)
+class _WildClip:
+    """Speech features of a clip, and its tracked lips (T, 2) with where the face was found (T,), at ``times``."""
+
+    features: SpeechFeatures
+    times: NDArray[np.float64]
+    lips: NDArray[np.float32]
+    found: NDArray[np.float32]
+
+    def speaking(self, lag: float) -> NDArray[np.bool_]:
+        """Frames of speech in which the face was found."""
+        own = self.features.clock.times(len(self.features)) + lag
+        return np.asarray(self.features.speech & (np.interp(own, self.times, self.found) > 0.99))
+
+    def at(self, lag: float, column: int) -> NDArray[np.floating]:
+        """A tracked distance on the frames of ``speaking``."""
+        own = self.features.clock.times(len(self.features)) + lag
+        return np.asarray(np.interp(own, self.times, self.lips[:, column])[self.speaking(lag)])
+
+    def amplitude(self, height: NDArray[np.floating], rest: float, lag: float) -> float:
+        """95th percentile of a predicted opening (T,) over the tracked one."""
+        shown = np.percentile(height[self.features.speech] - rest, 95)
+        return float(shown / np.percentile(self.at(lag, 0), 95))
+
+    def score(self, curve: NDArray[np.floating], lag: float, column: int) -> float:
+        """Correlation of a predicted curve (T,) with a tracked distance."""
+        return correlation(curve[self.speaking(lag)], self.at(lag, column))
+
+    def best(self, curve: NDArray[np.floating]) -> tuple[float, float]:
+        """The highest correlation with the height, and its lag."""
+        scores = [self.score(curve, float(lag), 0) for lag in WILD_LAGS]
+        return max(scores), float(WILD_LAGS[int(np.argmax(scores))])

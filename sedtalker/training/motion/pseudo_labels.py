@@ -1,0 +1,203 @@
+"""Mouth motion of speakers whom nobody tracked: pseudo-labels read out of the layers of a large speech encoder.
+
+Layers 3 and 4 of Whisper-base (Radford et al. 2022), read out linearly, follow the lips of talkers on whom the readout
+was not fitted better than networks that were trained on one talker. Here the readout is fitted to the tracked talker's
+clips and says how the mouths of everybody else move: the teacher reads each recording as it is, networks that learn
+from it read augmented copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig
+from sedtalker.audio import Audio, resample_frames
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored, weights_sha256
+from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides, speech_only
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.speech.whisper import WhisperEncoder, layer_frames
+from sedtalker.training.corpora.augmentation import read_augmenter
+from sedtalker.training.corpora.feature_store import SpeechCache, open_features
+from sedtalker.training.corpora.layer_features import open_whisper
+from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.corpora.tracked_motion import TrackedClip
+from sedtalker.training.motion.alignment import PhoneSpan
+from sedtalker.training.motion.crops import TalkingCrops
+from sedtalker.training.motion.mouth_readout import RIDGE, ridge_weights
+from sedtalker.training.motion.phone_motion import speak_phones, train_phone_motion
+from sedtalker.training.motion.spoken_motion import LipMeasure, Rest, SpokenMotion, fit_gap, rounding_of, speak
+
+Floats = NDArray[np.float32]
+LIP_FEATURES = ("inner_lip_height", "inner_lip_width", "outer_lip_height", "outer_lip_width", "nose_to_chin")
+"""Tracked distances that are predicted, outer-eye distances."""
+MOTION_SHAPES = tuple(n for n in SPEECH_SHAPES if not n.endswith("Right"))
+"""Shapes that are predicted, both sides alike."""
+
+
+def motion_targets(clip: TrackedClip) -> NDArray[np.float32]:
+    """(T, 5 + shapes) lip features and even speech shapes of a tracked clip."""
+    shapes = speech_only(clip.coefficients)[:, [INDEX[n] for n in MOTION_SHAPES]]
+    return np.column_stack([np.column_stack([clip.feature(n) for n in LIP_FEATURES]), shapes]).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherLayers:
+    """Layers of the teacher, projected, of recordings by file; computed once.
+
+    Attributes:
+        readout: its projection, that of the built-in decoder for Whisper-base.
+        cache: (T, C) of each sound file, 50 frames a second.
+    """
+
+    readout: MouthReadout
+    cache: SpeechCache
+
+    def of(self, audio: Path) -> Tensor:
+        """(T, C) of a recording."""
+        return torch.from_numpy(np.asarray(self.cache.get(audio), np.float32))
+
+
+def open_teacher(data: Path, cache: Path, source: str | None = None) -> TeacherLayers:
+    """The teacher, ready to read recordings; ``source`` as in ``open_whisper``."""
+    folder = builtin_checkpoint("decoder_whisper_base")
+    _, config, state = read_checkpoint(folder, "readout_decoder", MouthReadoutConfig)
+    readout = restored(lambda: MouthReadout(config), state, folder)
+    encoder = open_whisper(data, source, READ_LAYERS)
+    name = encoder.sha256()[:8] + weights_sha256(folder)[:8]
+    return TeacherLayers(readout, SpeechCache(cache, name, partial(_projected, encoder, readout)))
+
+
+@torch.no_grad()
+def _projected(encoder: WhisperEncoder, readout: MouthReadout, audio: Audio) -> Floats:
+    layers = layer_frames(encoder.model, torch.from_numpy(audio.samples), encoder.layers)
+    return np.asarray(readout.project(layers[None])[0].numpy(), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class MotionReadout:
+    """A linear readout of the teacher's layers over ± 0.2 s, (K, C, taps) and (K,)."""
+
+    teacher: TeacherLayers
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, audio: Path) -> Floats:
+        """(T, K) of a recording, 50 frames a second."""
+        config, reach = self.teacher.readout.config, self.teacher.readout.context
+        padded = F.pad(self.teacher.of(audio).T[None], (reach, reach), mode="replicate")
+        return F.conv1d(padded, self.weight, self.bias, dilation=config.step)[0].T.numpy()
+
+
+def fit_motion_readout(
+    teacher: TeacherLayers,
+    clips: Sequence[TrackedClip],
+    targets: Mapping[str, Floats],
+    hook: Hook = no_progress,
+) -> MotionReadout:
+    """The readout of tracked motion, by ridge regression.
+
+    Args:
+        teacher: what is read.
+        clips: of the tracked talker.
+        targets: (T, K) of each clip by name, at its ``times``.
+        hook: progress.
+    """
+    readout = teacher.readout
+
+    def pairs() -> list[tuple[Tensor, Tensor]]:
+        made = []
+        for clip in counted(clips, hook, "reading the teacher's layers", len(clips)):
+            layers = teacher.of(clip.audio)
+            moved = resample_frames(targets[clip.name], clip.times, FRAME_CLOCK.times(len(layers)))
+            made.append((layers, torch.from_numpy(np.asarray(moved, np.float32))))
+        return made
+
+    weights = ridge_weights(pairs(), readout.config.step, readout.config.reach, RIDGE)
+    taps = 2 * readout.config.reach + 1
+    return MotionReadout(teacher, weights[:-1].T.unflatten(1, (-1, taps)).contiguous(), weights[-1])
+
+
+def pseudo_clip(readout: MotionReadout, audio: Path) -> TrackedClip:
+    """A recording with what a readout of ``motion_targets`` says of it in the place of a tracker's motion."""
+    motion = readout(audio)
+    coefficients = np.zeros((len(motion), len(ARKIT_52)), np.float32)
+    for column, shape in enumerate(MOTION_SHAPES, len(LIP_FEATURES)):
+        coefficients[:, both_sides(shape.removesuffix("Left"))] = motion[:, [column]].clip(0.0, 1.0)
+    times, lips = FRAME_CLOCK.times(len(motion)), motion[:, : len(LIP_FEATURES)]
+    return TrackedClip(audio.stem, "train", audio, "", times, coefficients, lips, LIP_FEATURES)
+
+
+def mixed_motion(
+    clip: TrackedClip, phones: SpokenMotion, spans: list[PhoneSpan], rest: Rest, lip_measure: LipMeasure, share: float
+) -> SpokenMotion:
+    """The motion of read speech: what a readout and what the phones say, mixed; p, b, m always close.
+
+    Args:
+        clip: from ``pseudo_clip``.
+        phones: the motion made from the aligned phones, of the same recording.
+        spans: these phones.
+        rest: the tracked talker's closed mouth, since readouts are fitted to that talker.
+        lip_measure: of the face.
+        share: of the readout, 0 to 1.
+    """
+    read_out = speak(clip, spans, rest, lip_measure, FRAME_CLOCK.times(len(phones.gap)))
+    gap = (1.0 - share) * phones.gap + share * read_out.gap * (1.0 - phones.closure)
+    mixed = (1.0 - share) * phones.coefficients + share * read_out.coefficients
+    return replace(
+        phones,
+        coefficients=fit_gap(mixed.astype(np.float32), gap, lip_measure),
+        gap=gap.astype(np.float32),
+        rounding=rounding_of(mixed),
+    )
+
+
+# --- Everybody else's motion, for the crops that decoders are trained on.
+
+UNTRANSCRIBED = "librispeech"
+"""Read speech without words: its motion is the readout's alone."""
+
+
+def speak_others(crops: TalkingCrops, data: Path, cache: Path, hook: Hook = no_progress) -> None:
+    """Make the motion of read speech from its phones, mixed with a teacher's readout where ``readout_share`` says so.
+
+    With a teacher there is more read speech: recordings whose words nobody knows.
+    """
+    tracked, read, share = crops.tracked, crops.read, crops.config.readout_share
+    clips = [clip for clip in tracked.clips.values() if clip.split == "train"]
+    network = train_phone_motion([(tracked.spans[clip.name], tracked.spoken[clip.name]) for clip in clips])
+    if not share:
+        read.speak(lambda key, frames: speak_phones(network, read.spans[key], frames, crops.lip_measure))
+        return
+    targets = {clip.name: motion_targets(clip) for clip in clips}
+    readout = fit_motion_readout(open_teacher(data, cache), clips, targets, hook)
+    manifest = read_manifest(data)
+    audio = {clip.path.stem: clip.path for clip in manifest}
+
+    def mixed(key: str, frames: int) -> SpokenMotion:
+        phones, clip = read.spans[key], pseudo_clip(readout, audio[key])
+        found = speak_phones(network, phones, frames, crops.lip_measure)
+        return mixed_motion(clip, found, phones, tracked.rest, crops.lip_measure, share)
+
+    read.speak(mixed)
+    others = [(k.path.stem, k.path) for k in manifest if k.corpus == UNTRANSCRIBED and k.split in ("train", "valid")]
+    c, unused = crops.config, {k.path.stem for k in manifest if k.split == "valid"}
+    store = open_features(
+        *(UNTRANSCRIBED, others, c.read_speech_copies, read_augmenter(data), cache), workers=c.workers, hook=hook
+    )
+    for copy in store.copies:
+        if copy.key in unused:
+            continue
+        if copy.key not in read.spoken:
+            clip = pseudo_clip(readout, audio[copy.key])
+            read.spoken[copy.key] = speak(clip, [], tracked.rest, crops.lip_measure, clip.times)
+        crops.pseudo_labelled.append((store, copy))

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sedtalker.animation.closures import GAP, bilabial_posterior, close_lips, closures, lips_apart
+from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.face.builtin import load_face
+from sedtalker.speech.features import BILABIAL, PHONE_INDEX, PHONES
+from sedtalker.training.motion.spoken_motion import measure_lips
+
+GAPS = torch.tensor([GAP.get(name, 0.0) for name in ARKIT_52])
+
+
+def corrected(mouth: torch.Tensor, bilabial: torch.Tensor, emotional: torch.Tensor) -> torch.Tensor:
+    return close_lips(mouth, closures(bilabial) * lips_apart(mouth, emotional))
+
+
+def test_lips_that_close_anyway_are_left_alone():
+    mouth, bilabial = torch.zeros(1, 15, 52), torch.zeros(1, 15, 1)
+    mouth[..., INDEX["jawOpen"]] = 0.4
+    bilabial[0, 7] = 0.9
+    emotional = torch.ones(1, 15, 1)
+    closed = corrected(mouth, bilabial, emotional)
+    assert (closed @ GAPS)[0, 7] < 0.3 * (mouth @ GAPS)[0, 7]
+    mouth[0, 6, INDEX["mouthClose"]] = 0.4
+    assert torch.equal(corrected(mouth, bilabial, emotional), mouth)
+
+
+def test_the_posterior_is_of_all_bilabials():
+    logits = torch.zeros(2, len(PHONES))
+    assert bilabial_posterior(logits)[:, 0].tolist() == pytest.approx([len(BILABIAL) / len(PHONES)] * 2)
+    logits[0, PHONE_INDEX["M"]] = 50.0
+    logits[1, PHONE_INDEX["AA"]] = 50.0
+    assert bilabial_posterior(logits)[:, 0].tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_emotional_lips_close_sooner():
+    mouth = torch.zeros(1, 9, 52)
+    gap = GAPS[INDEX["jawOpen"]]
+    mouth[..., INDEX["jawOpen"]] = 0.02 / gap
+    still, emotional = torch.zeros(1, 9, 1), torch.ones(1, 9, 1)
+    assert lips_apart(mouth, still).max() == 0.0, "so near, a calm mouth closes by itself"
+    assert lips_apart(mouth, emotional).min() > 0.9
+    mouth[..., INDEX["jawOpen"]] = 0.01 / gap
+    assert lips_apart(mouth, emotional).max() == 0.0
+
+
+def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
+    mouth = torch.zeros(1, 9, 52)
+    for name, value in (("jawOpen", 0.4), ("mouthFunnel", 0.2), ("mouthLowerDownLeft", 0.1), ("mouthPucker", 0.3)):
+        mouth[..., INDEX[name]] = value
+    posterior = torch.tensor([0, 0, 0.1, 0.3, 0.6, 0.3, 0.1, 0, 0])[None, :, None]
+    sealed = close_lips(mouth, closures(posterior))
+    gap = torch.from_numpy(measure_lips(load_face()).gain)
+    opened, closed = (mouth @ gap)[0], (sealed @ gap)[0]
+    assert closed[4] < 0.25 * opened[4]
+    assert closed[3] < opened[3]
+    assert torch.equal(sealed[0, :2], mouth[0, :2])
+    assert torch.equal(sealed[..., INDEX["mouthPucker"]], mouth[..., INDEX["mouthPucker"]])
+    assert torch.equal(close_lips(mouth, closures(0 * posterior)), mouth)
+
+
+def test_closures_by_hand():
+    posterior = torch.tensor([0.0, 0.0, 0.125, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0])[None, :, None]
+    half, full = 0.85 * 0.5, 0.85
+    beside = [0, 0.3 * half, half, 0.3 * half, 0, 0.3 * full, full, full, 0.3 * full, 0, 0, 0]
+    assert closures(posterior)[0, :, 0].tolist() == pytest.approx(beside, abs=1e-6)
+
+
+def test_a_peak_within_two_frames_of_a_higher_one_closes_nothing():
+    posterior = torch.tensor([0.2, 0.0, 0.4, 0.0, 0.0, 0.2, 0.0])[None, :, None]
+    closed = closures(posterior)[0, :, 0]
+    assert closed[[2, 5]].tolist() == pytest.approx([0.85, 0.85])
+    assert closed[0] == 0, "two frames from a higher one"
+
+
+def test_lips_close_by_hand():
+    mouth = torch.zeros(1, 1, 52)
+    values = {"jawOpen": 0.5, "mouthClose": 0.1, "mouthFunnel": 0.4, "mouthUpperUpLeft": 0.2, "mouthPucker": 0.3}
+    for name, value in values.items():
+        mouth[..., INDEX[name]] = value
+    closed = close_lips(mouth, torch.full((1, 1, 1), 0.5))[0, 0]
+    jaw = 0.5 * (1 - 0.3 * 0.5)
+    expected = {"jawOpen": jaw, "mouthClose": 0.1 + 0.5 * (0.9 * jaw - 0.1), "mouthFunnel": 0.2} | {
+        "mouthUpperUpLeft": 0.1,
+        "mouthPucker": 0.3,
+    }
+    assert {name: float(closed[INDEX[name]]) for name in values} == pytest.approx(expected)
+    assert int((closed > 0).sum()) == len(values)
+    mouth[..., INDEX["mouthClose"]] = 0.6
+    assert close_lips(mouth, torch.ones(1, 1, 1))[0, 0, INDEX["mouthClose"]] == pytest.approx(0.6), "never less"
+
+
+@pytest.mark.parametrize(("emotional", "share"), [(0.0, 1.0), (1.0, 0.4)])
+def test_lips_are_apart_from_three_to_five_hundredths_on(emotional, share):
+    frames = 11
+    levels = torch.tensor([0.025, 0.03, 0.04, 0.05, 0.07]) * share
+    for gap, apart in zip(levels, (0.0, 0.0, 0.5, 1.0, 1.0), strict=True):
+        mouth = torch.zeros(1, frames, 52)
+        mouth[..., INDEX["jawOpen"]] = 0.3
+        wide = lips_apart(mouth, torch.full((1, frames, 1), emotional))
+        assert wide.min() == 1.0
+        mouth[0, 5, INDEX["jawOpen"]] = gap / GAPS[INDEX["jawOpen"]]
+        near = lips_apart(mouth, torch.full((1, frames, 1), emotional))[0, :, 0]
+        assert near[3:8].tolist() == pytest.approx([apart] * 5, abs=1e-4), "within two frames"
+        assert near[[2, 8]].tolist() == [1.0, 1.0]
