@@ -18,7 +18,7 @@ from sedtalker.speech.features import SpeechFeatures
 Floats = NDArray[np.float32]
 
 USUAL_OPENING = 0.15
-"""95th percentile of the opening of the lips in usual talk, outer-eye distances: 13 mm of a usual face (Fromkin 1964)."""
+"""95th percentile of the lips' opening in usual talk, outer-eye distances: 13 mm of a usual face (Fromkin 1964)."""
 USUAL_TILT, TILT_STEP = -3.2, 0.22
 """Spectral tilt of usual voices, and the change of the opening (natural log) by a unit more."""
 SMALLEST, LARGEST = 0.7, 2.0
