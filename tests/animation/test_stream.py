@@ -10,8 +10,8 @@ from sedtalker.animation.decoder import Decoder, DecoderConfig
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.animation.stream import FaceStream
 from sedtalker.checkpoint import builtin_checkpoint
-from sedtalker.emotion.inference import load_diarizer
-from sedtalker.emotion.stream import DiarizerStream
+from sedtalker.emotion.face_streams import TrackStream
+from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.encoder import open_encoder
@@ -21,7 +21,7 @@ from sedtalker.speech.encoder import open_encoder
 def networks():
     decoder = load_decoder(builtin_checkpoint("decoder_streaming"))
     assert isinstance(decoder, Decoder)
-    return load_diarizer(), open_encoder(), decoder
+    return open_encoder(), decoder
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def sound():
 
 
 def _run(networks, pieces):
-    diarizer, encoder, decoder = networks
-    face = FaceStream(DiarizerStream(diarizer, encoder, 0.2, 0.32), decoder, Style())
+    encoder, decoder = networks
+    face = FaceStream(TrackStream(constant_track("happy:0.6", 1.7), encoder, 0.2, 0.32), decoder, Style())
     moved = [m for piece in pieces for m in face.push(piece)]
     moved.append(face.flush())
     return np.concatenate([m.times for m in moved]), np.concatenate([m.weights for m in moved])
@@ -63,10 +63,10 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
 
     from sedtalker.animation.decoder import DecoderStream
 
-    decoder, face = networks[2], load_face()
+    decoder, face = networks[1], load_face()
     assert decoder.look_ahead == 0
     torch.manual_seed(0)
-    speech, posterior = torch.randn(1, 200, 196), torch.softmax(3 * torch.randn(1, 200, 7), -1)
+    speech, posterior = torch.randn(1, 200, decoder.config.hidden + 4), torch.softmax(3 * torch.randn(1, 200, 7), -1)
     intensity, style = torch.rand(1, 200), torch.zeros(1, len(decoder.config.styles))
     with torch.no_grad():
         offline = decoder(speech, posterior, intensity, style)[0].clamp(0, 1)
@@ -82,8 +82,8 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
 
 
 def test_what_cannot_stream_is_refused(networks):
-    diarizer, encoder, _ = networks
+    emotions = TrackStream(constant_track("sad", 1.0), networks[0], 0.2, 0.32)
     with pytest.raises(InputError, match="cannot stream"):
-        FaceStream(DiarizerStream(diarizer, encoder), Decoder(DecoderConfig(layout="C", width=16)))
+        FaceStream(emotions, Decoder(DecoderConfig(layout="C", width=16)))
     with pytest.raises(InputError, match="another encoder"):
-        FaceStream(DiarizerStream(diarizer, encoder), Decoder(DecoderConfig(hidden=8, width=16)))
+        FaceStream(emotions, Decoder(DecoderConfig(hidden=8, width=16)))
