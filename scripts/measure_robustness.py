@@ -39,9 +39,10 @@ from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.clips import clip_posterior
 from sedtalker.training.evaluation.intervals import bootstrap_interval
-from sedtalker.training.evaluation.lips import WILD_LAGS, steady_track
+from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.evaluation.robustness import Change, grades, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer import HEADLINE, balanced_clips
+from sedtalker.training.evaluation.wild import WILD_LAGS
 from sedtalker.training.motion.crops import resting_noises
 
 DOCS = Path(__file__).parents[1] / "docs"

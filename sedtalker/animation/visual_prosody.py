@@ -13,9 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.features import SpeechFeatures
@@ -90,11 +88,10 @@ def find_rhythm(features: SpeechFeatures) -> Rhythm:
     pitch = 12.0 / np.log(2.0) * np.interp(times, times[voiced], log_f0[voiced])  # semitones
     prominence = _standing_out(pitch, voiced, rate) + _standing_out(energy, speech, rate)
     prominence = gaussian_filter1d(prominence, 0.05 * rate)
-    peaks, found = find_peaks(prominence, distance=int(ACCENT_APART * rate), height=ACCENT_LEAST, prominence=0.3)
-    kept = speech[peaks]
-    strength = np.clip(found["peak_heights"][kept] / 3.0, 0.0, 1.0).astype(np.float32)
+    peaks = _peaks(np.where(speech, prominence, 0.0), int(ACCENT_APART * rate))
+    strength = np.clip(prominence[peaks] / 3.0, 0.0, 1.0).astype(np.float32)
     questions = [_rises(times, pitch, voiced, begins, ends) for begins, ends in phrases]
-    return Rhythm(times[peaks[kept]], strength, phrases, np.array(questions, np.bool_))
+    return Rhythm(times[peaks], strength, phrases, np.array(questions, np.bool_))
 
 
 def _phrases(speech: NDArray[np.bool_], times: Seconds, half: float) -> Seconds:
@@ -116,6 +113,12 @@ def _standing_out(curve: NDArray[np.floating], counted: NDArray[np.bool_], rate:
     around = gaussian_filter1d(curve * weight, rate) / (gaussian_filter1d(weight, rate) + 1e-3)
     above = np.where(counted, gaussian_filter1d(curve.astype(np.float64), 0.05 * rate) - around, 0.0)
     return np.asarray(above / (above[counted].std() + 1e-3), np.float64)
+
+
+def _peaks(curve: NDArray[np.floating], apart: int) -> NDArray[np.intp]:
+    """Frames of the maxima above ``ACCENT_LEAST`` that nothing within ``apart`` frames exceeds."""
+    highest = maximum_filter1d(curve, 2 * apart + 1, mode="constant", cval=-np.inf)
+    return np.flatnonzero((curve == highest) & (curve > ACCENT_LEAST))
 
 
 def _rises(times: Seconds, pitch: NDArray[np.floating], voiced: NDArray[np.bool_], begins: float, ends: float) -> bool:
@@ -171,7 +174,13 @@ def _sway(times: NDArray[np.floating], rng: np.random.Generator) -> Floats:
     last = float(times[-1]) if len(times) else 0.0
     knots = np.arange(-SWAY_SECONDS, last + 3 * SWAY_SECONDS, SWAY_SECONDS)
     poses = rng.standard_normal((len(knots), 3)) * SWAY
-    return np.asarray(CubicSpline(knots, poses)(times), np.float32)
+    place = (np.asarray(times, np.float64) + SWAY_SECONDS) / SWAY_SECONDS
+    first = place.astype(np.int64)
+    x = (place - first)[:, None]
+    before, here, after, beyond = (poses[np.clip(first + k, 0, len(poses) - 1)] for k in (-1, 0, 1, 2))
+    # Catmull-Rom spline: smooth, through every pose
+    bend = 2 * before - 5 * here + 4 * after - beyond + (3 * (here - after) + beyond - before) * x
+    return np.asarray(here + 0.5 * x * (after - before + bend * x), np.float32)
 
 
 def breaths(times: NDArray[np.floating], rhythm: Rhythm) -> Floats:

@@ -113,7 +113,7 @@ def test_validation_figures_are_shown_only_where_there_are_no_others() -> None:
     decoder, streaming = (run("inspect", name).stdout for name in ("decoder", "decoder_streaming"))
     assert "validation" not in decoder
     assert "validation data, used for choices and therefore too good" in streaming
-    assert json.loads(run("inspect", "decoder", "--json").stdout)["metrics"]["lip_r"] == 0.956
+    assert json.loads(run("inspect", "decoder", "--json").stdout)["metrics"]["lip_r"] == 0.9615
 
 
 def test_the_list_shows_held_out_figures_of_the_diarizer() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
+from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.inference import enrol, frame_emotions, load_diarizer
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.stream import DiarizerStream, StreamFrames
@@ -41,7 +42,7 @@ def small() -> tuple[DiarizerNetwork, MelEncoder]:
 
 @pytest.fixture(scope="module")
 def builtin() -> tuple[DiarizerNetwork, MelEncoder]:
-    return load_diarizer(), MelEncoder.open()
+    return load_diarizer(), MelEncoder.open(builtin_checkpoint("emotion_encoder"))
 
 
 def run(stream: DiarizerStream, pieces: list[np.ndarray]) -> StreamFrames:

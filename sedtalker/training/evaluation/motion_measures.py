@@ -40,7 +40,7 @@ DECODER = (
     Measure("amplitude_ratio_wild", "their predicted over their tracked opening, 95th percentiles, median", "neither"),
     Measure("amplitude_within_wild", "share of these talkers for whom both differ by 25% at most"),
     Measure("amplitude_ratio_auto_wild", "`amplitude_ratio_wild` under `--style auto`", "neither"),
-    Measure("amplitude_within_auto_wild", "`amplitude_within_wild` under `--style auto`", asked=0.8),
+    Measure("amplitude_within_auto_wild", "`amplitude_within_wild` under `--style auto`"),
     Measure("head_speed_ratio_wild", "RMS speed of the head over that of these talkers' heads, medians", "neither"),
     Measure("brow_ratio_wild", "standard deviation of browInnerUp over that of these talkers, medians", "neither"),
     Measure("closure_rate", "share of p, b, m on which the lips close", asked=0.97),
