@@ -112,6 +112,8 @@ def face_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Face:
 def _check(face: Face) -> None:
     """Raise ValueError where the arrays of a face do not fit each other: compiled code trusts their indices."""
     mesh, count = face.mesh, len(face.mesh.vertices)
+    if not all(isinstance(name, str) for name in (face.name, *mesh.group_names, *face.regions)):
+        raise ValueError("a name is not text")
     corners, polygons = len(mesh.polygon_vertices), len(mesh.polygon_sizes)
     if mesh.vertices.shape != (count, 3) or face.pivot.shape != (3,):
         raise ValueError("positions are not (V, 3)")

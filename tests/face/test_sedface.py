@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ def test_arrays_that_do_not_fit_are_refused(key: str, change: Any) -> None:
     arrays = face_arrays(cube_face())
     arrays[key] = change(arrays.get(key, np.zeros((1, 1), np.int32)))
     with pytest.raises(ValueError):
+        face_from_arrays(arrays)
+
+
+@pytest.mark.parametrize("key", ["groups", "name", "regions"])
+def test_names_that_are_no_text_are_refused(key: str) -> None:
+    arrays = face_arrays(cube_face())
+    contents = json.loads(str(arrays["face_json"]))
+    contents[key] = ["x"] if key == "name" else [["x"] for _ in contents[key]] or [["x"]]
+    arrays["face_json"] = np.array(json.dumps(contents))
+    with pytest.raises((ValueError, TypeError)):
         face_from_arrays(arrays)
 
 

@@ -225,7 +225,10 @@ def run(target: Target, shared: mmap.mmap, folder: Path, kept: Path, report: int
         os.dup2(nothing.fileno(), 1)
         os.dup2(said.fileno(), 2)
     faulthandler.enable(file=2)  # not where the parent, such as pytest, has it write
-    list(target.good())  # made before memory is bounded
+    good = list(target.good())  # made before memory is bounded
+    if options["guided"] and good:  # what is imported at the first read, and traced meanwhile, is not the reader's time
+        with suppress(Exception):
+            target.read(good[0])
     limit = options["limit"]
     resource.setrlimit(resource.RLIMIT_AS, (_mapped() + limit, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
