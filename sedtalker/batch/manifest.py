@@ -97,8 +97,8 @@ def _output(cells: Mapping[str, Any], where: str) -> str | None:
     if value in (None, ""):
         return None
     place = PurePosixPath(str(value).replace("\\", "/"))
-    if place.is_absolute() or ".." in place.parts or not place.parts or ":" in place.parts[0]:
-        raise InputError(f"{where}: output '{value}' must be a folder below that of the batch")
+    if place.is_absolute() or ".." in place.parts or not place.parts or ":" in place.parts[0] or "\0" in str(place):
+        raise InputError(f"{where}: output {str(value)!r} must be a folder below that of the batch")
     return str(place)
 
 

@@ -63,6 +63,7 @@ def test_json_lines(folder: Path) -> None:
         ("c.csv", "audio\nanna/c.wav\n", "c.csv:2: .*anna/c.wav: no such file"),
         ("c.csv", "audio,fps\nanna/a.wav,500\n", "c.csv:2: --fps: "),
         ("c.csv", "audio,output\nanna/a.wav,../x\n", "must be a folder below"),
+        ("c.csv", "audio,output\nanna/a.wav,a\0b\n", "must be a folder below"),
         ("c.csv", 'audio\n"anna', "not CSV"),
         ("c.jsonl", "[1]\n", "c.jsonl:1: not a JSON object a line"),
         ("c.jsonl", '{"audio": "anna/a.wav"}\n{"audio"\n', "c.jsonl:2: not valid JSON"),
