@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from sedtalker.batch.manifest import MANIFESTS, read_manifest
 from sedtalker.batch.settings import Settings
-from sedtalker.phonetics.words import TEXT_SUFFIXES, WORD_SUFFIXES
 from sedtalker.errors import InputError
+from sedtalker.phonetics.words import TEXT_SUFFIXES, WORD_SUFFIXES
 from sedtalker.reading import is_file, is_folder
 
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".webm")

@@ -80,7 +80,7 @@ def batch(
         typer.Option(help="Write these formats only, by comma, beside the emotion track: npz; emotion: the track."),
     ] = None,
     words_beside: Annotated[
-        bool, typer.Option("--words-beside", help="Read what is said from NAME.TextGrid, .vtt, .txt, … beside NAME.wav.")
+        bool, typer.Option("--words-beside", help="What is said: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.")
     ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
     force: ForceOption = False,
