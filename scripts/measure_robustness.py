@@ -42,7 +42,7 @@ from sedtalker.training.evaluation.intervals import bootstrap_interval
 from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.evaluation.robustness import Change, grades, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer import HEADLINE, balanced_clips
-from sedtalker.training.evaluation.wild import WILD_LAGS
+from sedtalker.training.evaluation.wild import WILD_LAGS, read_wild_talkers
 from sedtalker.training.motion.crops import resting_noises
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -170,13 +170,8 @@ def talkers(data: Path) -> tuple[list[Talker], list[Talker]]:
     """Test sentences of the tracked talker as they were recorded, and clips of unseen talkers."""
     grid = [c.as_recorded() for c in read_grid(data) if c.split == "test"]
     own = [Talker(c.audio, c.times, h := c.feature("inner_lip_height"), np.ones(len(h)), False) for c in grid]
-    wild = []
-    for path in sorted((data / "motion/wild").glob("*.npz")):
-        with np.load(path, allow_pickle=False) as tracked:
-            lips, found = tracked["features"][:, 0].astype(np.float32), tracked["ok"].astype(np.float32)
-            times = np.arange(len(lips)) / float(tracked["fps"])
-        wild.append(Talker(path.with_suffix(".opus"), times, lips, found, True))
-    return own[::2][:SENTENCES], wild[:TALKERS]
+    wild = [Talker(t.audio, t.times, t.lips[:, 0], t.found, True) for t in read_wild_talkers(data)[:TALKERS]]
+    return own[::2][:SENTENCES], wild
 
 
 def lip_figures(

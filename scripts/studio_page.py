@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "samples"
+SPEECH = SAMPLES / "four_moods.wav"
 SOFTWARE_WEBGL = ("--ignore-gpu-blocklist", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 """WebGL without a graphics card."""
 NO_WEBGL = ("--disable-gpu", "--disable-3d-apis")
@@ -303,3 +305,18 @@ class StudioPage:
     def close(self) -> None:
         """Close its tab and forget what it stored."""
         self.context.close()
+
+
+@contextmanager
+def open_studio(browser: Browser, clip: Path, **options: Any) -> Iterator[StudioPage]:
+    """The studio with a clip, its page open and quiet."""
+    with tempfile.TemporaryDirectory() as home:
+        server = StudioServer(Path(home), clip)
+        try:
+            page = StudioPage(browser, server.url, **options)
+            page.wait("window.studio && window.studio.document && window.studio.ready", 300)
+            page.settle(1.0)
+            yield page
+            page.close()
+        finally:
+            server.stop()

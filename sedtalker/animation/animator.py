@@ -26,7 +26,6 @@ from sedtalker.animation.vocal_effort import fitting_articulation
 from sedtalker.audio import LONGEST_SECONDS, Audio, FrameClock, as_audio, resample_frames
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
-from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.taxonomy import project
 from sedtalker.emotion.track import EmotionTrack
@@ -194,15 +193,8 @@ class Animator:
                 track = self.track(sound, features, emotion, enroll, min_confidence)
                 track = (track if coordinates is None else project(track, coordinates)).scaled(intensity)
             with one_step(hook, "moving the face"):
-                if style == "auto":
-                    style, gains = Style(), self._fitted(features, gains)
                 shown = track.without_uncertain() if track.min_confidence else track
-                motion = self.decoder.predict(features, shown, style)
-                if not gains.leaves_motion_as_is:
-                    self._check_gains()
-                if gains.split_motion:
-                    neutral = self.decoder.predict(features, track.scaled(0.0), style)
-                    motion = apply_gains(motion, neutral, gains, face)
+                motion, style, gains = self._move(features, shown, style, gains, face)
             phones = None
             if spoken is not None:
                 with one_step(hook, "aligning the words"):
@@ -234,14 +226,23 @@ class Animator:
         )
         return replace(animation, phones=phones)
 
-    def _fitted(self, features: SpeechFeatures, gains: Gains) -> Gains:
-        """The gains with an articulation that fits the voice."""
-        self._check_gains()
-        still = constant_track("neutral:0", max(len(features) / features.clock.rate, 0.1))
-        neutral = self.decoder.predict(features, still)
-        factor = fitting_articulation(features, neutral, load_face())
-        logger.info("style auto: articulation %.2f", factor)
-        return replace(gains, articulation=min(gains.articulation * factor, MAX_GAIN))
+    def _move(
+        self, features: SpeechFeatures, track: EmotionTrack, style: Style | Literal["auto"], gains: Gains, face: Face
+    ) -> tuple[Floats, Style, Gains]:
+        """Motion (T, K) on the clock of ``features``, and the style and gains that it was made with."""
+        fits = style == "auto"
+        style = Style() if style == "auto" else style
+        if fits or not gains.leaves_motion_as_is:
+            self._check_gains()
+        motion = self.decoder.predict(features, track, style)
+        if not (fits or gains.split_motion):
+            return motion, style, gains
+        neutral = self.decoder.predict(features, track.scaled(0.0), style)
+        if fits:
+            factor = fitting_articulation(features, neutral, load_face())
+            logger.info("style auto: articulation %.2f", factor)
+            gains = replace(gains, articulation=min(gains.articulation * factor, MAX_GAIN))
+        return apply_gains(motion, neutral, gains, face), style, gains
 
     def licences(self, emotion: Emotion = None) -> dict[str, str]:
         """SPDX identifiers of the licences of the weights that are used, by what they do."""
@@ -355,14 +356,14 @@ def assemble(
     blink_rng, gaze_rng, head_rng, speech_rng = idle_motion.idle_generators(seed, recording)
     speech = resample_frames(features.speech.astype(np.float32), own, times) > 0.5
     rhythm = find_rhythm(features)
-    looks = idle_motion.fixations(duration, gaze_rng, idle.eye_contact, rhythm.phrases)
     arkit = "eyeBlinkLeft" in weights
     if idle.liveliness and arkit:
         weights = enliven(weights, times, rhythm, speech_rng, idle.liveliness)
+    shifts = None
     if idle.gaze and arkit:
-        weights |= idle_motion.eye_look(looks.path(times))
+        looks = idle_motion.fixations(duration, gaze_rng, idle.eye_contact, rhythm.phrases)
+        weights, shifts = weights | idle_motion.eye_look(looks.path(times)), looks.shifts()
     if idle.blinks and arkit:
-        shifts = looks.shifts() if idle.gaze else None
         weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
     head = np.zeros((len(times), 3), np.float32)
     if idle.head:

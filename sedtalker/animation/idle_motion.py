@@ -85,9 +85,10 @@ def blinks(
     closure = np.zeros(len(times), np.float32)
     due = first_blink(rng)
     while due < duration:
-        near = pauses[(pauses > due - 0.1) & (pauses < due + 0.8)]
-        start = float(near[0]) if len(near) else due
-        closure = np.maximum(closure, blink_depth(rng) * blink_closure(times - start))
+        pause = int(np.searchsorted(pauses, due - 0.1, "right"))
+        start = float(pauses[pause]) if pause < len(pauses) and pauses[pause] < due + 0.8 else due
+        during = slice(*np.searchsorted(times, (start, start + BLINK_SECONDS)))
+        closure[during] = np.maximum(closure[during], blink_depth(rng) * blink_closure(times[during] - start))
         due = next_blink(start, rng)
     return closure
 
@@ -128,7 +129,7 @@ class Fixations:
 
     Attributes:
         onsets: (N,) seconds at which each begins.
-        targets: (N, 2) degrees, see ``gaze``.
+        targets: (N, 2) degrees, right-handed yaw (to the subject's left) and pitch (up).
     """
 
     onsets: NDArray[np.float64]
@@ -155,7 +156,7 @@ def fixations(
     """Fixations of 0.5-3 s, so many of them on the viewer; away where phrases (M, 2) begin, back where they end."""
     onsets, targets = [0.0], [np.zeros(2)]
     while onsets[-1] <= duration:
-        begins = onsets[-1] + 0.5 + float(rng.gamma(2.0, 0.6))
+        begins = _next_onset(onsets[-1], rng)
         away = 1.0 - eye_contact
         if phrases is not None and len(phrases) and away:
             if np.any((begins > phrases[:, 0] - 0.4) & (begins < phrases[:, 0] + 0.6)):
@@ -167,14 +168,14 @@ def fixations(
     return Fixations(np.array(onsets), np.array(targets))
 
 
-def gaze(times: NDArray[np.floating], rng: np.random.Generator, eye_contact: float = 0.7) -> Floats:
-    """Gaze (T, 2) in degrees, right-handed yaw (to the subject's left) and pitch (up), mostly on the viewer."""
-    return fixations(float(times[-1]) if len(times) else 0.0, rng, eye_contact).path(times)
+def _next_onset(onset: float, rng: np.random.Generator) -> float:
+    """When the fixation after the one from ``onset`` begins."""
+    return onset + 0.5 + float(rng.gamma(2.0, 0.6))
 
 
 def next_fixation(onset: float, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
     """When the fixation after the one from ``onset`` begins, and where it looks, (2,) degrees."""
-    begins = onset + 0.5 + float(rng.gamma(2.0, 0.6))
+    begins = _next_onset(onset, rng)
     return begins, _target(rng, 1.0 - IdleMotion.eye_contact)
 
 
@@ -256,7 +257,7 @@ class BlinkStream:
 
 
 class GazeStream:
-    """``gaze`` at times that only go on."""
+    """``fixations`` at times that only go on, without phrases."""
 
     def __init__(self, rng: np.random.Generator):
         self.rng = rng

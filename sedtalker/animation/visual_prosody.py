@@ -41,6 +41,8 @@ NOD, TURN, TILT = 3.0, 2.6, 1.8
 """Degrees by which the head dips on a strong accent; of turns and tilts to either side, the standard deviation."""
 NOD_SECONDS, TURN_SECONDS = 0.17, 0.24
 """Standard deviations of a nod's and of a turn's bell curve, seconds."""
+NOD_REACH = 1.7
+"""Seconds on either side of an accent beyond which nothing of these curves is left (seven standard deviations)."""
 SWAY = (1.5, 2.4, 1.6)
 """Standard deviation of slow pitch, yaw and roll while somebody talks, degrees (of 3 to 5 in free conversation)."""
 SWAY_SECONDS = 0.9
@@ -122,11 +124,18 @@ def _peaks(curve: NDArray[np.floating], apart: int) -> NDArray[np.intp]:
 
 
 def _rises(times: Seconds, pitch: NDArray[np.floating], voiced: NDArray[np.bool_], begins: float, ends: float) -> bool:
-    inside = voiced & (times >= begins) & (times <= ends)
-    last = inside & (times > ends - 0.3)
-    if last.sum() < 4 or inside.sum() < 20:
+    phrase = _frames(times, begins, ends)
+    inside = pitch[phrase][voiced[phrase]]
+    last = inside[times[phrase][voiced[phrase]] > ends - 0.3]
+    if len(last) < 4 or len(inside) < 20:
         return False
-    return bool(np.median(pitch[last]) - np.median(pitch[inside]) > QUESTION)
+    return bool(np.median(last) - np.median(inside) > QUESTION)
+
+
+def _frames(times: NDArray[np.floating], begins: float, ends: float) -> slice:
+    """The frames from ``begins`` to ``ends``, seconds; what happens there is made for these alone."""
+    first, after = np.searchsorted(times, begins, "left"), np.searchsorted(times, ends, "right")
+    return slice(int(first), int(after))
 
 
 def _bump(times: NDArray[np.floating], begins: float, rise: float, fall: float) -> Floats:
@@ -136,18 +145,26 @@ def _bump(times: NDArray[np.floating], begins: float, rise: float, fall: float) 
     return np.asarray(up * up * (3 - 2 * up) * (1 - down * down * (3 - 2 * down)), np.float32)
 
 
+def _raise(
+    curve: Floats, times: NDArray[np.floating], size: float | np.floating, begins: float, rise: float, fall: float
+) -> None:
+    """Raise a curve (T,), in place, to a bump of this size where it is lower."""
+    near = _frames(times, begins, begins + rise + fall)
+    curve[near] = np.maximum(curve[near], size * _bump(times[near], begins, rise, fall))
+
+
 def brow_raises(times: NDArray[np.floating], rhythm: Rhythm, rng: np.random.Generator) -> Floats:
     """(T,) in [0, 1]: brows rise on some accents, the stronger the more often, and with questions."""
     raised = np.zeros(len(times), np.float32)
     for accent, strength in zip(rhythm.accents, rhythm.strength, strict=True):
         drawn, size = rng.random(), float(rng.uniform(0.7, 1.2))
         if drawn < BROW_SHARE * (0.5 + strength):
-            bump = _bump(times, accent - BROW_LEAD - BROW_RISE, BROW_RISE, BROW_FALL)
-            raised = np.maximum(raised, size * (0.4 + 0.6 * strength) * bump)
+            size *= 0.4 + 0.6 * strength
+            _raise(raised, times, size, accent - BROW_LEAD - BROW_RISE, BROW_RISE, BROW_FALL)
     for (_, ends), asks in zip(rhythm.phrases, rhythm.questions, strict=True):
         if asks:
-            raised = np.maximum(raised, 0.9 * _bump(times, ends - 0.5, 0.25, 0.6))
-    return np.asarray(raised, np.float32)
+            _raise(raised, times, 0.9, ends - 0.5, 0.25, 0.6)
+    return raised
 
 
 def nods(times: NDArray[np.floating], rhythm: Rhythm, rng: np.random.Generator) -> Floats:
@@ -156,15 +173,18 @@ def nods(times: NDArray[np.floating], rhythm: Rhythm, rng: np.random.Generator) 
     side = float(rng.choice([-1.0, 1.0]))
     for accent, strength in zip(rhythm.accents, rhythm.strength, strict=True):
         size, turn, tilt = rng.uniform(0.4, 1.3), rng.normal(0.0, TURN), rng.normal(0.0, TILT)
-        after, ahead = ((times - accent + shift) / NOD_SECONDS for shift in (-0.04, 0.22))
+        near = _frames(times, accent - NOD_REACH, accent + NOD_REACH)
+        away = times[near] - accent
+        after, ahead = ((away + shift) / NOD_SECONDS for shift in (-0.04, 0.22))
         dip = size * (0.35 + 0.65 * strength) * (np.exp(-0.5 * after**2) - 0.35 * np.exp(-0.5 * ahead**2))
-        aside = np.exp(-0.5 * np.square((times - accent) / TURN_SECONDS)) * (0.35 + 0.65 * strength)
-        turns += np.stack([NOD * dip, turn * aside, tilt * aside], 1).astype(np.float32)
+        aside = np.exp(-0.5 * np.square(away / TURN_SECONDS)) * (0.35 + 0.65 * strength)
+        turns[near] += np.stack([NOD * dip, turn * aside, tilt * aside], 1).astype(np.float32)
     for (begins, ends), asks in zip(rhythm.phrases, rhythm.questions, strict=True):
-        lift = BREATH_LIFT * _bump(times, begins - BREATH_SECONDS, BREATH_SECONDS, 0.3)
-        last = _bump(times, ends - 0.35, 0.35, 0.7)
-        turns[:, 0] += (-1.5 if asks else 1.2) * last - lift
-        turns[:, 2] += (2.0 if asks else 0.6) * side * last
+        near = _frames(times, begins - BREATH_SECONDS, max(ends + 0.7, begins + 0.3))
+        lift = BREATH_LIFT * _bump(times[near], begins - BREATH_SECONDS, BREATH_SECONDS, 0.3)
+        last = _bump(times[near], ends - 0.35, 0.35, 0.7)
+        turns[near, 0] += (-1.5 if asks else 1.2) * last - lift
+        turns[near, 2] += (2.0 if asks else 0.6) * side * last
         side = -side
     return turns
 
@@ -189,7 +209,7 @@ def breaths(times: NDArray[np.floating], rhythm: Rhythm) -> Floats:
     before = 0.0
     for begins, ends in rhythm.phrases:
         if begins - before > LONG_PAUSE:
-            drawn = np.maximum(drawn, _bump(times, begins - BREATH_SECONDS, 0.7 * BREATH_SECONDS, 0.3 * BREATH_SECONDS))
+            _raise(drawn, times, 1.0, begins - BREATH_SECONDS, 0.7 * BREATH_SECONDS, 0.3 * BREATH_SECONDS)
         before = float(ends)
     return drawn
 

@@ -245,10 +245,9 @@ class Settings(BaseModel):
 
             Gains(self.expressivity, self.articulation, *parse_gains(self.gain))
         if self.style != plain.style:
-            from sedtalker.animation.style import parse_style
+            from sedtalker.animation.style import parse_style_or_auto
 
-            if self.style != "auto":
-                parse_style(self.style)
+            parse_style_or_auto(self.style)
         looks = ("size", "camera", "background", "light", "renderer", "video_format")
         if self.video and any(getattr(self, name) != getattr(plain, name) for name in looks):
             from sedtalker.render.video import check_file

@@ -154,7 +154,7 @@ class Worker:
     def _animation(self, audio: Path, settings: Settings) -> tuple[Audio, Animation]:
         from sedtalker.animation.gains import Gains, parse_gains
         from sedtalker.animation.idle_motion import IdleMotion
-        from sedtalker.animation.style import parse_style
+        from sedtalker.animation.style import parse_style_or_auto
         from sedtalker.audio import load_audio
         from sedtalker.emotion.taxonomy import read_coordinates
 
@@ -173,7 +173,7 @@ class Worker:
             coordinates=None if settings.coordinates is None else read_coordinates(settings.coordinates),
             intensity=settings.intensity,
             gains=Gains(settings.expressivity, settings.articulation, *parse_gains(settings.gain)),
-            style="auto" if settings.style == "auto" else parse_style(settings.style),
+            style=parse_style_or_auto(settings.style),
             fps=settings.fps,
             seed=settings.seed,
             idle=IdleMotion(settings.blinks, settings.gaze, settings.head, settings.liveliness, settings.eye_contact),

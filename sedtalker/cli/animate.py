@@ -134,7 +134,7 @@ def animate(
     with ExitStack() as stack, OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
         from sedtalker.animation.gains import Gains, parse_gains
         from sedtalker.animation.idle_motion import IdleMotion
-        from sedtalker.animation.style import parse_style
+        from sedtalker.animation.style import parse_style_or_auto
         from sedtalker.audio import load_audio
         from sedtalker.emotion.formats.files import check_emotion
         from sedtalker.emotion.taxonomy import read_coordinates
@@ -151,7 +151,7 @@ def animate(
             check_emotion(emotion)
         settings = {
             "gains": Gains(expressivity, articulation, *parse_gains(gain or [])),
-            "style": "auto" if style == "auto" else parse_style(style),
+            "style": parse_style_or_auto(style),
             "idle": IdleMotion(blinks, gaze, head, liveliness, eye_contact),
         }
         plane = None if coordinates is None else read_coordinates(coordinates)

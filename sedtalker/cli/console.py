@@ -213,8 +213,7 @@ class ShownProgress:
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is None:
-            for name in list(self._steps):
-                self._finish(name)
+            self._finish_all()
         self._steps.clear()
         if self._bars is not None:
             self._bars.stop()
@@ -233,7 +232,8 @@ class ShownProgress:
             self._advance(step, done)
 
     def summary(self, speech: float) -> None:
-        """Say how long everything took, beside ``speech`` seconds of audio."""
+        """Everything is done: say how long it took, beside ``speech`` seconds of audio."""
+        self._finish_all()
         if self.style == "bar":
             say(f"  {compared_to_speech(speech, time.perf_counter() - self._began)}")
 
@@ -252,6 +252,10 @@ class ShownProgress:
             step.written = now
         if self._bars is not None and step.bar is not None:
             self._bars.update(step.bar, completed=done, total=step.total if step.total > 1 else None)
+
+    def _finish_all(self) -> None:
+        for name in list(self._steps):
+            self._finish(name)
 
     def _finish(self, name: str) -> None:
         step = self._steps.pop(name)

@@ -81,7 +81,7 @@ def test_fixations_last_half_a_second_at_least_and_mostly_meet_the_viewer() -> N
 def test_eyes_begin_on_the_viewer_and_jump_in_40_ms() -> None:
     begins, target = idle.next_fixation(0.0, generator(1))
     times = begins + np.array([-1.0, -0.021, -0.01, 0.0, 0.01, 0.021, 0.1])
-    path = idle.gaze(np.clip(times, 0, None), generator(1))
+    path = idle.fixations(float(times[-1]), generator(1)).path(np.clip(times, 0, None))
     expected = np.array([0, 0, 0.25, 0.5, 0.75, 1, 1])[:, None] * target
     np.testing.assert_allclose(path, expected, atol=1e-4)
     stream = idle.GazeStream(generator(1))

@@ -1,4 +1,5 @@
 import numpy as np
+from numpy.typing import NDArray
 
 from sedtalker.animation import idle_motion
 from tests.animation.test_animation import small_track
@@ -8,6 +9,10 @@ TIMES = np.arange(0, 120, 1 / 30)
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def gaze(generator: np.random.Generator) -> NDArray[np.float32]:
+    return idle_motion.fixations(float(TIMES[-1]), generator).path(TIMES)
 
 
 def test_blinks_close_fully_open_again_and_come_at_a_human_rate() -> None:
@@ -27,11 +32,11 @@ def test_blinks_wait_for_a_pause() -> None:
 
 
 def test_gaze_fixates_and_stays_near_the_viewer() -> None:
-    gaze = idle_motion.gaze(TIMES, rng())
-    speed = np.abs(np.diff(gaze, axis=0)).max(axis=1)
+    looks = gaze(rng())
+    speed = np.abs(np.diff(looks, axis=0)).max(axis=1)
     assert np.mean(speed == 0) > 0.8
-    assert np.percentile(np.abs(gaze), 95) < 15
-    assert np.abs(gaze.mean(axis=0)).max() < 2
+    assert np.percentile(np.abs(looks), 95) < 15
+    assert np.abs(looks.mean(axis=0)).max() < 2
 
 
 def test_eyes_move_together() -> None:
@@ -53,11 +58,11 @@ def test_the_head_moves_smoothly_and_a_little() -> None:
 
 
 def test_the_same_seed_is_the_same_motion_and_another_is_not() -> None:
-    assert np.array_equal(idle_motion.gaze(TIMES, rng(5)), idle_motion.gaze(TIMES, rng(5)))
-    assert not np.array_equal(idle_motion.gaze(TIMES, rng(5)), idle_motion.gaze(TIMES, rng(6)))
+    assert np.array_equal(gaze(rng(5)), gaze(rng(5)))
+    assert not np.array_equal(gaze(rng(5)), gaze(rng(6)))
 
 
 def test_one_frame_is_enough() -> None:
     assert idle_motion.blinks(np.zeros(1), rng()).shape == (1,)
-    assert idle_motion.gaze(np.zeros(1), rng()).shape == (1, 2)
+    assert idle_motion.fixations(0.0, rng()).path(np.zeros(1)).shape == (1, 2)
     assert idle_motion.head_rotation(np.zeros(1), 30.0, rng(), np.zeros(1), small_track(1)).shape == (1, 3)

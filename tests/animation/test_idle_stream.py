@@ -20,7 +20,7 @@ def test_the_stream_equals_the_whole(seed, fps):
     closure = np.concatenate([blinks.at(float(t)) for t in times])
     looks = np.concatenate([gaze.at(float(t)) for t in times])
     assert np.allclose(closure, idle_motion.blinks(times, np.random.default_rng(seed)), atol=1e-6)
-    assert np.allclose(looks, idle_motion.gaze(times, np.random.default_rng(seed + 1)), atol=1e-5)
+    assert np.allclose(looks, idle_motion.fixations(30.0, np.random.default_rng(seed + 1)).path(times), atol=1e-5)
 
 
 def test_lids_close_whatever_the_face_does_and_nothing_else_moves():

@@ -61,6 +61,15 @@ def test_nothing_is_shown(style: str, quiet: bool, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == ""
 
 
+def test_the_summary_comes_after_every_step(capsys: pytest.CaptureFixture[str]) -> None:
+    with ShownProgress() as shown:
+        shown.hook("rendering", 551, 552)  # a generator whose last item was taken, and no more asked for
+        shown.summary(3.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert ["rendering" in line for line in lines] == [True, False]
+    assert "3.0 s of speech" in lines[1]
+
+
 def test_the_factor_is_said_as_people_say_it() -> None:
     assert compared_to_speech(18.4, 11.8) == "18.4 s of speech in 11.8 s: 1.6 x faster than real time"
     assert compared_to_speech(2.0, 14.2) == "2.0 s of speech in 14.2 s: 7.1 x slower than real time"

@@ -36,6 +36,41 @@ SMOOTHING = 0.06
 """Seconds (standard deviation) by which head angles are smoothed before their speed is taken: trackers jitter."""
 
 
+@dataclass(frozen=True, eq=False)
+class WildTalker:
+    """What a tracker saw of a talker of public video.
+
+    Attributes:
+        audio: sound file.
+        times: (T,) seconds of the video frames.
+        lips: (T, 2) inner-lip height and width, outer-eye distances.
+        found: (T,) 1 where the face was found, else 0.
+        head: (F, 3, 3) rotations of the head in the frames in which it was found.
+        brows: (F,) ``browInnerUp`` in these frames.
+    """
+
+    audio: Path
+    times: NDArray[np.float64]
+    lips: Floats
+    found: Floats
+    head: NDArray[np.floating]
+    brows: Floats
+
+
+def read_wild_talkers(data: Path) -> list[WildTalker]:
+    """The talkers of ``motion/wild``; none where the folder is not there."""
+    folder = data / "motion/wild"
+    talkers = []
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as tracked:
+            lips, found = tracked["features"][:, :2].astype(np.float32), tracked["ok"]
+            times = np.arange(len(lips)) / float(tracked["fps"])
+            brows = tracked["blendshapes"][found][:, _brow(folder)].astype(np.float32)
+            head = tracked["head"][found][:, :3, :3]
+        talkers.append(WildTalker(path.with_suffix(".opus"), times, lips, found.astype(np.float32), head, brows))
+    return talkers
+
+
 def wild_metrics(
     decoder: AnyDecoder, face: Face, net: Encoder, data: Path, hook: Hook = no_progress
 ) -> dict[str, float]:
@@ -50,18 +85,14 @@ def wild_metrics(
     clips; ``brow_ratio_wild``: the same of the standard deviation of browInnerUp.
     """
     values: dict[str, list[float]] = {}
-    clips = sorted((data / "motion/wild").glob("*.npz"))
-    for path in counted(clips, hook, "unseen talkers", len(clips)):
-        audio = load_audio(path.with_suffix(".opus"))
+    talkers = read_wild_talkers(data)
+    rest = float(lip_aperture(face, np.zeros((1, len(face.shapes)), np.float32))[0])
+    for talker in counted(talkers, hook, "unseen talkers", len(talkers)):
+        audio, name = load_audio(talker.audio), talker.audio.stem
         features = net(audio)
         moved = decoder.predict(features, steady_track("neutral", 0.0))
         height, width = lip_aperture(face, moved), lip_width(face, moved)
-        with np.load(path, allow_pickle=False) as tracked:
-            lips, found = tracked["features"][:, :2].astype(np.float32), tracked["ok"].astype(np.float32)
-            times = np.arange(len(lips)) / float(tracked["fps"])
-            speed = _head_speed(tracked["head"][tracked["ok"]][:, :3, :3], float(tracked["fps"]))
-            brow = float(tracked["blendshapes"][tracked["ok"]][:, _brow(path.parent)].astype(np.float32).std())
-        clip = _WildClip(features, times, lips, found)
+        clip = _WildClip(features, talker)
         best, lag = clip.best(height)
         factor = fitting_articulation(features, moved, face)
         auto = lip_aperture(face, apply_gains(moved, moved, Gains(articulation=factor), face))
@@ -73,16 +104,16 @@ def wild_metrics(
         turns = Rotation.from_rotvec(made.head_rotation).as_matrix()
         row = {
             "lip_r_wild": best,
-            f"lip_r_wild_{path.stem}": best,
+            f"lip_r_wild_{name}": best,
             "lip_width_r_wild": clip.score(width, lag, 1),
             "lip_r_wild_energy": clip.best(features.prosody[:, 0])[0],
             "lip_r_wild_shuffled": clip.best(np.roll(height, len(height) // 2))[0],
-            "amplitude": clip.amplitude(height, lip_aperture(face, 0.0 * moved[:1])[0], lag),
-            "amplitude_auto": clip.amplitude(auto, lip_aperture(face, 0.0 * moved[:1])[0], lag),
+            "amplitude": clip.amplitude(height, rest, lag),
+            "amplitude_auto": clip.amplitude(auto, rest, lag),
             "head": _head_speed(turns, made.fps),
-            "head_tracked": speed,
+            "head_tracked": _head_speed(talker.head, 1.0 / float(talker.times[1])),
             "brow": float(made.coefficients[:, INDEX["browInnerUp"]].std()),
-            "brow_tracked": brow,
+            "brow_tracked": float(talker.brows.std()),
         }
         for name, value in row.items():
             values.setdefault(name, []).append(value)
@@ -116,22 +147,20 @@ def _head_speed(matrices: NDArray[np.floating], fps: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _WildClip:
-    """Speech features of a clip, and its tracked lips (T, 2) with where the face was found (T,), at ``times``."""
+    """Speech features of a clip, and what was tracked."""
 
     features: SpeechFeatures
-    times: NDArray[np.float64]
-    lips: NDArray[np.float32]
-    found: NDArray[np.float32]
+    talker: WildTalker
 
     def speaking(self, lag: float) -> NDArray[np.bool_]:
         """Frames of speech in which the face was found."""
         own = self.features.clock.times(len(self.features)) + lag
-        return np.asarray(self.features.speech & (np.interp(own, self.times, self.found) > 0.99))
+        return np.asarray(self.features.speech & (np.interp(own, self.talker.times, self.talker.found) > 0.99))
 
     def at(self, lag: float, column: int) -> NDArray[np.floating]:
         """A tracked distance on the frames of ``speaking``."""
         own = self.features.clock.times(len(self.features)) + lag
-        return np.asarray(np.interp(own, self.times, self.lips[:, column])[self.speaking(lag)])
+        return np.asarray(np.interp(own, self.talker.times, self.talker.lips[:, column])[self.speaking(lag)])
 
     def amplitude(self, height: NDArray[np.floating], rest: float, lag: float) -> float:
         """95th percentile of a predicted opening (T,) over the tracked one."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.conditioning import Style
+from sedtalker.animation.visual_prosody import VOICED
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.speech.features import FRAME_CLOCK
@@ -119,8 +120,6 @@ def articulation() -> NDArray[np.float32]:
 
 Floats = NDArray[np.float32]
 
-VOICED = 0.45
-"""Voicing above which the pitch counts."""
 EMPHASIS = 0.15
 """Relative change of the lip opening by a unit of log energy."""
 ACCENT_RANGE = 0.25

@@ -8,7 +8,7 @@ from it read augmented copies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -101,15 +101,13 @@ class MotionReadout:
 def fit_motion_readout(
     teacher: TeacherLayers,
     clips: Sequence[TrackedClip],
-    targets: Mapping[str, Floats],
     hook: Hook = no_progress,
 ) -> MotionReadout:
-    """The readout of tracked motion, by ridge regression.
+    """The readout of ``motion_targets``, by ridge regression.
 
     Args:
         teacher: what is read.
         clips: of the tracked talker.
-        targets: (T, K) of each clip by name, at its ``times``.
         hook: progress.
     """
     readout = teacher.readout
@@ -118,7 +116,7 @@ def fit_motion_readout(
         made = []
         for clip in counted(clips, hook, "reading the teacher's layers", len(clips)):
             layers = teacher.of(clip.audio)
-            moved = resample_frames(targets[clip.name], clip.times, FRAME_CLOCK.times(len(layers)))
+            moved = resample_frames(motion_targets(clip), clip.times, FRAME_CLOCK.times(len(layers)))
             made.append((layers, torch.from_numpy(np.asarray(moved, np.float32))))
         return made
 
@@ -178,8 +176,7 @@ def speak_others(crops: TalkingCrops, data: Path, cache: Path, hook: Hook = no_p
     if not share:
         read.speak(lambda key, frames: speak_phones(network, read.spans[key], frames, crops.lip_measure))
         return
-    targets = {clip.name: motion_targets(clip) for clip in clips}
-    readout = fit_motion_readout(open_teacher(data, cache), clips, targets, hook)
+    readout = fit_motion_readout(open_teacher(data, cache), clips, hook)
     manifest = read_manifest(data)
     audio = {clip.path.stem: clip.path for clip in manifest}
 

@@ -38,7 +38,6 @@ from sedtalker.training.motion.alignment import (
     read_speech,
     read_speech_phones,
 )
-from sedtalker.training.motion.crops import open_voices
 from sedtalker.training.motion.pseudo_labels import (
     LIP_FEATURES,
     MOTION_SHAPES,
@@ -73,10 +72,6 @@ class SpeechEncoderTaskConfig(BaseModel):
     """Crops of read speech with aligned phones."""
     untranscribed_crops: tuple[int, int] = (2, 2)
     """Crops of each of ``UNTRANSCRIBED``."""
-    other_voices: float = 0.0
-    """Share of tracked crops that come in another voice (WORLD)."""
-    voices: int = 0
-    """Other voices of every tracked recording."""
     pseudo_weight: float = 0.0
     """Weight of motion that a teacher read out of the sound, where the tracked motion has 1; 0: no teacher is used."""
     layer_weight: float = 0.0
@@ -140,9 +135,6 @@ class SpeechEncoderTask(PreparedTask):
         phones |= read_speech_phones(data, cache, c.workers, hook)
         self.read, self.valid_speech = read_speech(data, augmenter, cache, c.read_speech_copies, c.workers, hook)
         self.grid = store("grid", tracked, c.copies)
-        self.voices = (
-            open_voices("grid", tracked, c.voices, augmenter, cache, c.workers, hook) if c.voices else self.grid
-        )
         self.mandarin = store("facegood", [(take.name, take.audio) for take in self.takes.values()], 1)
         manifest = read_manifest(data)
         used = [clip for clip in manifest if clip.corpus in UNTRANSCRIBED and clip.split in ("train", "valid")]
@@ -153,10 +145,8 @@ class SpeechEncoderTask(PreparedTask):
         audio = {clip.path.stem: clip.path for clip in manifest}
         self.labels = self._labels(phones, audio | dict(tracked), hook)
         spoken = [copy for copy in self._speaking(self.read) if phones[copy.key]]
-        voiced = round(c.other_voices * c.tracked_crops)
         self.sources: list[tuple[FeatureStore, list[Copy], int]] = [
-            (self.grid, self._training(self.grid), c.tracked_crops - voiced),
-            (self.voices, self._training(self.voices), voiced),
+            (self.grid, self._training(self.grid), c.tracked_crops),
             (self.read, spoken, c.phone_crops),
             *((other, self._speaking(other), n) for other, n in zip(self.others, c.untranscribed_crops, strict=True)),
         ]
@@ -169,7 +159,7 @@ class SpeechEncoderTask(PreparedTask):
         self.mean, self.scale = moved.mean(0), moved.std(0) + 1e-3
         self.teacher = open_teacher(self.data, self.cache) if self.config.pseudo_weight else None
         if self.teacher:
-            readout = fit_motion_readout(self.teacher, training, {k: m for k, (_, m) in motion.items()}, hook)
+            readout = fit_motion_readout(self.teacher, training, hook)
             keys = sorted({copy.key for s in (self.read, *self.others) for copy in s.copies})
             for key in counted(keys, hook, "reading the teacher's layers of others", len(keys)):
                 found = readout(audio[key])

@@ -53,8 +53,7 @@ def clip(name: str) -> TrackedClip:
 
 
 def readout() -> pseudo.MotionReadout:
-    clips = [clip("a"), clip("bb"), clip("ccc")]
-    return pseudo.fit_motion_readout(teacher(), clips, {c.name: pseudo.motion_targets(c) for c in clips})
+    return pseudo.fit_motion_readout(teacher(), [clip("a"), clip("bb"), clip("ccc")])
 
 
 def test_a_readout_of_some_tells_of_others() -> None:
