@@ -152,7 +152,7 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         name: read_config(root / name)
         for name in (
             *("decoder", "decoder_streaming", "decoder_whisper_base", "diarizer", "diarizer_whisper_base"),
-            *("emotion_encoder", "landmarks", "speech_encoder"),
+            *("emotion_encoder", "landmarks", "speech_encoder", "burst_detector"),
         )
     }
     return {
@@ -173,6 +173,7 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
             corpora="\n".join(f"- {line}" for line in found["emotion_encoder"].trained_on),
             metrics=card_table("emotion_encoder", found["emotion_encoder"].metrics),
         ),
+        "burst_detector": fill_card("burst_detector", **found["burst_detector"].held_out),
         "landmarks": fill_card("landmarks", **found["landmarks"].metrics, minutes=30),
         "speech_encoder": fill_card(
             "speech_encoder", metrics=card_table("speech_encoder", found["speech_encoder"].metrics)

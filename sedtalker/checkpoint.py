@@ -33,6 +33,7 @@ Kind = Literal[
     "published_diarizer",
     "published_decoder",
     "landmarks",
+    "burst_detector",
 ]
 """What a checkpoint may be."""
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -57,7 +58,7 @@ class CheckpointConfig(BaseModel):
 
 
 def builtin_checkpoint(name: str) -> Path:
-    """Folder of weights that ship with the package: speech_encoder, diarizer, decoder, decoder_streaming, landmarks."""
+    """Folder of weights that ship with the package: speech_encoder, diarizer, decoder, decoder_streaming, …"""
     package = Path(__file__).parent
     for root in (package / "checkpoints", package.parent / "checkpoints"):
         if is_file(root / name / "config.json"):

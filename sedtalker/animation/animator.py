@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.burst_motion import burst_nods, pulses, show_bursts
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains
 from sedtalker.animation.idle_motion import IdleMotion
@@ -355,10 +356,11 @@ def assemble(
     on_frames = track.at(times)
     blink_rng, gaze_rng, head_rng, speech_rng = idle_motion.idle_generators(seed, recording)
     speech = resample_frames(features.speech.astype(np.float32), own, times) > 0.5
-    rhythm = find_rhythm(features)
+    rhythm, pulse = find_rhythm(features), pulses(features, times)
     arkit = "eyeBlinkLeft" in weights
     if idle.liveliness and arkit:
         weights = enliven(weights, times, rhythm, speech_rng, idle.liveliness)
+        weights = show_bursts(weights, times, track.bursts, pulse, idle.liveliness)
     shifts = None
     if idle.gaze and arkit:
         looks = idle_motion.fixations(duration, gaze_rng, idle.eye_contact, rhythm.phrases)
@@ -370,7 +372,8 @@ def assemble(
         energy = resample_frames(_loudness(features), own, times)
         shown = on_frames if gains.expressivity == 1.0 else on_frames.scaled(gains.expressivity)
         head = idle_motion.head_rotation(times, fps, head_rng, energy, shown)
-        head = head + np.radians(idle.liveliness * nods(times, rhythm, head_rng))
+        turns = nods(times, rhythm, head_rng) + burst_nods(times, track.bursts, pulse)
+        head = head + np.radians(idle.liveliness * turns)
     zeros = np.zeros(len(times), np.float32)
     coefficients = np.stack([weights.get(name, zeros) for name in face.shapes], axis=1).astype(np.float32)
     coefficients = gains.of_shapes(coefficients, face.shapes)

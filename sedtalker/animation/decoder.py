@@ -1,7 +1,7 @@
 """Speech features and a dense emotion track to the coefficients of the 52 ARKit shapes.
 
 Mamba blocks carry the stream, local attention ties it to the frames around; both are modulated frame by frame by the
-emotion. Non-autoregressive. Over whole recordings lips are closed where the encoder finds p, b or m (``closures``).
+emotion. Non-autoregressive. Lips are closed where the encoder finds p, b or m (``closures``).
 ``load_decoder`` opens any kind of decoder.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from sedtalker.animation.closures import bilabial_posterior, close_lips, closures, lips_apart
+from sedtalker.animation.closures import PEAK_FRAMES, bilabial_posterior, close_lips, closures, lips_apart
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -81,7 +81,7 @@ class DecoderConfig(BaseModel):
     shapes: tuple[str, ...] = ARKIT_52
     """The shapes that ever move; the others stay at zero."""
     closes: bool = False
-    """Whether it holds the phone head of its encoder and closes the lips by it (see ``closures``); streams do not."""
+    """Whether it holds the phone head of its encoder and closes the lips by it (see ``closures``)."""
 
 
 class ShapeDecoder(nn.Module):
@@ -197,8 +197,13 @@ class Decoder(ShapeDecoder):
         if self.phone_head is None:
             return motion
         hidden = torch.from_numpy(features.hidden[:, : self.config.hidden]).to(motion)
-        closure = closures(bilabial_posterior(self.phone_head(hidden))[None])
-        return close_lips(motion, closure * lips_apart(motion, emotional)).clamp(0.0, 1.0)
+        apart = lips_apart(motion, emotional, min(PEAK_FRAMES, self.look_ahead))
+        return close_lips(motion, closures(self.bilabial(hidden[None])) * apart).clamp(0.0, 1.0)
+
+    def bilabial(self, hidden: Tensor) -> Tensor:
+        """(…, 1) posterior of p, b and m, of the encoder's hidden values (…, D), by the phone head that it holds."""
+        assert self.phone_head is not None
+        return bilabial_posterior(self.phone_head(hidden))
 
 
 def make_block(config: DecoderConfig, index: int) -> nn.Module:

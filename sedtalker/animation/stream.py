@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sedtalker.animation.conditioning import Style
+from sedtalker.animation.closures import AHEAD_FRAMES, ClosureStream
+from sedtalker.animation.conditioning import Style, emotional
 from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
 from sedtalker.animation.gains import EASE_FRAMES, Gains, apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleMotion, IdleStream
@@ -52,7 +53,8 @@ class FaceStream:
     """A decoder over sound that comes in pieces of any length, in memory that does not grow.
 
     A frame comes out ``emotions.delay + emotions.hop`` frames after it was said, and the decoder's own look-ahead later
-    still (none for the built-in streaming decoder). Its features are those of ``SpeechStream``.
+    still (none for the built-in streaming decoder). Its features are those of ``SpeechStream``. A decoder that holds a
+    phone head closes the lips by it, by what is known of the sound until then (``ClosureStream``).
 
     Args:
         emotions: a fresh stream of a diarizer or of a given track, whose features the decoder shares.
@@ -77,9 +79,10 @@ class FaceStream:
             raise InputError("this decoder needs the whole recording: it cannot stream")
         if decoder.config.hidden != emotions.encoder_channels:
             raise InputError("the decoder was trained on another encoder than the one of the stream")
-        self.emotions, self.decoder = emotions, DecoderStream(decoder, style)
+        self.emotions, self.style, self.intensity = emotions, style, intensity
+        self.decoder = DecoderStream(decoder, style)
         self.neutral = DecoderStream(decoder, style) if split else None
-        self.intensity = intensity
+        self.lips, self.neutral_lips = ClosureStream(), ClosureStream()
         self.times = np.zeros(0)
 
     def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
@@ -112,22 +115,28 @@ class FaceStream:
         if not len(frames.times) and not (last and len(self.times)):
             nothing = np.zeros((0, len(ARKIT_52)), np.float32)
             return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
-        weights = yield from self._weights(self.decoder, frames, frames.intensity, last)
+        weights = yield from self._weights(self.decoder, self.lips, frames, frames.intensity, last)
         neutral = None
         if self.neutral is not None:
-            neutral = yield from self._weights(self.neutral, frames, 0.0 * frames.intensity, last)
+            still = 0.0 * frames.intensity
+            neutral = yield from self._weights(self.neutral, self.neutral_lips, frames, still, last)
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
         return MotionFrames(times, weights, frames, neutral)
 
-    def _weights(self, stream: DecoderStream, frames: StreamFrames, intensity: Floats, last: bool) -> Steps[Floats]:
+    def _weights(
+        self, stream: DecoderStream, lips: ClosureStream, frames: StreamFrames, intensity: Floats, last: bool
+    ) -> Steps[Floats]:
         """What a decoder makes of new frames, (T, 52)."""
-        features, decoder = self.emotions.features, stream.decoder
-        first = features.clock.index(float(frames.times[0])) if len(frames.times) else 0
-        device = decoder.coefficients.weight.device
-        sound = decoder_speech(decoder.config.hidden, features)[None].to(device)
+        features, decoder, new = self.emotions.features, stream.decoder, len(frames.times)
+        first = features.clock.index(float(frames.times[0])) if new else 0
+        device, channels = decoder.coefficients.weight.device, decoder.config.hidden
+        sound = decoder_speech(channels, features)[None, first:][:, : new + AHEAD_FRAMES if new else 0].to(device)
         posterior, strength = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, intensity))
-        decoded = yield from stream.steps(sound[:, first : first + len(frames.times)], posterior, strength, last)
-        return np.asarray(decoded[0].clamp(0.0, 1.0).cpu().numpy(), np.float32)
+        decoded = (yield from stream.steps(sound[:, :new], posterior, strength, last)).clamp(0.0, 1.0)
+        if decoder.phone_head is not None:
+            bilabial, share = decoder.bilabial(sound[..., :channels]), emotional(posterior, strength, self.style)
+            decoded = lips.push(decoded, bilabial[:, :new], bilabial[:, new:], share).clamp(0.0, 1.0)
+        return np.asarray(decoded[0].cpu().numpy(), np.float32)
 
 
 @dataclass(frozen=True)

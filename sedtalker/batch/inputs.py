@@ -6,13 +6,14 @@ import glob
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from sedtalker.batch.manifest import MANIFESTS, read_manifest
 from sedtalker.batch.settings import Settings
 from sedtalker.errors import InputError
+from sedtalker.phonetics.words import TEXT_SUFFIXES, WORD_SUFFIXES
 from sedtalker.reading import is_file, is_folder
 
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac", ".mp4", ".webm")
@@ -72,7 +73,8 @@ def find_items(
             raise InputError(_nothing(Path(given), patterns))
         found += items
     ordered: list[Item] = []
-    for item in sorted(found, key=lambda item: item.name):
+    spoken = [replace(item, settings=words_beside(item.audio, item.settings)) for item in found]
+    for item in sorted(spoken, key=lambda item: item.name):
         if item not in ordered[-1:]:  # given twice
             ordered.append(item)
     check_places(ordered, output)
@@ -138,6 +140,21 @@ def _nothing(given: Path, patterns: Sequence[str]) -> str:
 def _name(place: Path) -> str:
     """The folder of results for a recording at this place: its path without the ending."""
     return place.with_name(place.stem).as_posix()
+
+
+def words_beside(audio: Path, settings: Settings) -> Settings:
+    """Settings with the words of a file that is called as its recording, where they ask for it and have no others.
+
+    Files with times (``WORD_SUFFIXES``) come before those of text.
+    """
+    if not settings.words_beside or settings.said() is not None:
+        return settings
+    for ending in (*WORD_SUFFIXES, *TEXT_SUFFIXES):
+        file = audio.with_name(audio.stem + ending)
+        if is_file(file):
+            timed = ending in WORD_SUFFIXES
+            return settings.model_copy(update={"words": file} if timed else {"transcript": str(file)})
+    return settings
 
 
 # --- Places.

@@ -20,13 +20,11 @@ from sedtalker.emotion.formats.files import read_track
 from sedtalker.emotion.query import Match, Query, Recorded
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.phonetics.words import Word, read_words
+from sedtalker.phonetics.words import WORD_SUFFIXES, Word, read_words
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.reading import is_file, read_bytes
 from sedtalker.storage import ArraySpec, keep, read_arrays, user_cache
 
-WORD_SUFFIXES = (".vtt", ".srt", ".TextGrid", ".ctm", ".words.json", ".whisper.json")
-"""How the name of a file of words ends, after the name of its recording."""
 NAMES = np.array([*CATEGORIES, UNCERTAIN])
 """Labels of frames by their number in the index."""
 INDEX_VERSION = 1

@@ -15,6 +15,7 @@ from sedtalker.batch.opening import MeshOptions, check_enroll, check_face, hub_e
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
+from sedtalker.phonetics.words import READERS, TEXT_SUFFIXES
 from sedtalker.reading import is_file, is_folder
 
 TRACK_SUFFIX = ".emotion.json"
@@ -31,6 +32,8 @@ JSON_OR_WORD = ("style", "light", "camera", "rig_names")
 """Options whose value is a file where it ends in ``.json``."""
 FOLDER_OR_WORD = ("model", "encoder")
 """Options whose value is a folder where there is one of that name."""
+TEXTS = (*READERS, *TEXT_SUFFIXES)
+"""How a transcript ends that is a file even where there is none of that name."""
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 
@@ -59,6 +62,7 @@ class Settings(BaseModel):
 
     Attributes:
         only: formats that are written instead of GLB and npz; empty: as ``sedtalker animate`` does.
+        words_beside: words of a recording that has none are those of a file beside it (``inputs.words_beside``).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -80,6 +84,10 @@ class Settings(BaseModel):
     min_confidence: Share = 0.0
     trust: Share = 1.0
     coordinates: str | None = None
+    transcript: str | None = None
+    words: Path | None = None
+    language: str = "en"
+    words_beside: bool = False
     decoder: Path | None = None
     intensity: Annotated[float, Field(ge=0.0, le=3.0)] = 1.0
     expressivity: Gain = 1.0
@@ -143,6 +151,16 @@ class Settings(BaseModel):
             changed[name] = path if isinstance(getattr(self, name), Path) else str(path)
         return self.model_copy(update=changed)
 
+    def said(self) -> str | Path | None:
+        """The words of the recording: a text, a file, or None.
+
+        Raises:
+            InputError: they are given twice.
+        """
+        if self.transcript is not None and self.words is not None:
+            raise InputError("give one of --transcript and --words")
+        return self.words if self.transcript is None else self.transcript
+
     def mesh_options(self) -> MeshOptions:
         """What they say of the mesh, but for the names of its shapes."""
         return MeshOptions(
@@ -156,8 +174,11 @@ class Settings(BaseModel):
     def _files(self, base: Path) -> dict[str, Path]:
         """Absolute paths by option: what may also be a word is a file where the command would take it for one."""
         words = {name: getattr(self, name) for name in (*FILE_OR_WORD, *JSON_OR_WORD, *FOLDER_OR_WORD)}
-        names = ("mesh", "landmarks", "rig", "decoder")
+        names = ("mesh", "landmarks", "rig", "decoder", "words")
         found: dict[str, Path | None] = {name: getattr(self, name) for name in names}
+        if self.transcript is not None:
+            text = Path(self.transcript)
+            found["transcript"] = text if text.suffix.lower() in TEXTS or is_file(base / text) else None
         for name, word in words.items():
             path = None if word is None else Path(word)
             if path is None or (name in JSON_OR_WORD and path.suffix != ".json"):
@@ -209,6 +230,10 @@ class Settings(BaseModel):
             if not path.exists():
                 raise InputError(f"{path}: no such file")
         check_enroll(list(self.enroll), self.model, self.emotion)
+        if self.said() is not None:
+            from sedtalker.phonetics.pronunciation import check_language
+
+            check_language(self.language)
         plain = Settings()
         if self.emotion is not None:
             from sedtalker.emotion.formats.files import check_emotion

@@ -168,6 +168,8 @@ class Worker:
             emotion=settings.emotion,
             enroll=list(settings.enroll),
             min_confidence=settings.min_confidence,
+            words=settings.said(),
+            language=settings.language,
             coordinates=None if settings.coordinates is None else read_coordinates(settings.coordinates),
             intensity=settings.intensity,
             gains=Gains(settings.expressivity, settings.articulation, *parse_gains(settings.gain)),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 NOT_OF_MANY = (
     *("context", "audio", "project", "output", "device", "save_preset", "frames", "performance"),
-    *("transcript", "words", "language", "visemes", "viseme_set"),
+    *("transcript", "words", "visemes", "viseme_set"),
     *("force", "quiet", "progress", "as_json"),
 )
 """Parameters of ``animate`` that are no options of a recording among many."""
@@ -79,6 +79,9 @@ def batch(
         list[str] | None,
         typer.Option(help="Write these formats only, by comma, beside the emotion track: npz; emotion: the track."),
     ] = None,
+    words_beside: Annotated[
+        bool, typer.Option("--words-beside", help="What is said: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.")
+    ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -94,7 +97,7 @@ def batch(
 
     rules = Rules(jobs, engine, WHOLE if shard is None else parse_shard(shard), resume, force, device)
     del options["preset"]  # its callback has made defaults of what it holds
-    settings = parse_settings({**options, "only": only})
+    settings = parse_settings({**options, "only": only, "words_beside": words_beside})
     items = find_items(inputs, output, settings, pattern or (), column or ())
     with ShownFiles(items, progress, quiet) as shown:
         try:

@@ -120,7 +120,7 @@ def diarize(
 
 
 def print_table(track: EmotionTrack) -> None:
-    """The segments as a table."""
+    """The segments as a table, and vocal bursts below it."""
     from rich.console import Console
     from rich.table import Table
 
@@ -130,6 +130,8 @@ def print_table(track: EmotionTrack) -> None:
     for s in track.segments():
         table.add_row(f"{s.start:.2f}", f"{s.end:.2f}", s.label, f"{s.intensity:.2f}", f"{s.confidence:.2f}")
     Console().print(table)
+    for burst in track.bursts:
+        print(f"{burst.kind} {burst.start:.2f} to {burst.end:.2f} s, confidence {burst.confidence:.2f}")
 
 
 def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: float) -> Iterator[str]:

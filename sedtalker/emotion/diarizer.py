@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from copy import copy, deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from sedtalker.emotion.adaptation import (
     speech_of,
 )
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
+from sedtalker.emotion.burst_detector import find_bursts
 from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.inference import (
     UNFAMILIAR,
@@ -204,12 +206,13 @@ class Diarizer:
 
     def track(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> EmotionTrack:
         """The emotion track of a recording that ``encoder`` has encoded already."""
+        bursts = find_bursts(features, self.encoder.sha256())
         if self.classifier is None:
-            return diarize(self.network, features, audio.duration, self.rule, voice)
+            return replace(diarize(self.network, features, audio.duration, self.rule, voice), bursts=bursts)
         frames = classified_emotions(
             self.classifier, audio, frame_emotions(self.network, features), features.clock.times(len(features))
         )
-        return emotion_track(frames, features.clock, audio.duration, rule=self.rule)
+        return replace(emotion_track(frames, features.clock, audio.duration, rule=self.rule), bursts=bursts)
 
     def note_unfamiliar(self, features: SpeechFeatures) -> None:
         """Log one line where a recording is unlike anything the network was trained on (``unfamiliarity``)."""

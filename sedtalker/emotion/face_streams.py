@@ -23,6 +23,8 @@ REFRESHED_SECONDS = 4.0
 """Sound before the newest whose hidden vectors are computed anew when the microphone's spectrum is known better."""
 LIPS_SECONDS = 2.0
 """Sound before the newest that is kept for the lips."""
+LIPS_AHEAD = 3
+"""Frames after the final ones whose features are given: lips that are to close begin before."""
 
 
 class LateEmotions(SpeechStream):
@@ -44,6 +46,7 @@ class LateEmotions(SpeechStream):
 
     reads_hidden = False
     activity_frames = 0
+    unfinished = LIPS_AHEAD
 
     def __init__(self, emotions: DiarizerStream, encoder: MelEncoder, look_ahead: float, hop: float):
         super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))
@@ -108,6 +111,7 @@ class TrackStream(SpeechStream):
 
     reads_hidden = False
     activity_frames = 0
+    unfinished = LIPS_AHEAD
 
     def __init__(self, track: EmotionTrack, encoder: MelEncoder, look_ahead: float, hop: float):
         super().__init__(encoder, look_ahead, hop, round(LIPS_SECONDS * FRAME_CLOCK.rate))

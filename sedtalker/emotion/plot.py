@@ -1,4 +1,4 @@
-"""A picture of an emotion track: waveform, categories, intensity, valence and arousal."""
+"""A picture of an emotion track: waveform, categories, vocal bursts, intensity, valence and arousal."""
 
 from __future__ import annotations
 
@@ -88,6 +88,9 @@ def _draw_waveform(axis: Any, audio: Audio | None, duration: float, track: Emoti
         high, low = np.maximum.reduceat(audio.samples, edges), np.minimum.reduceat(audio.samples, edges)
         scale = max(float(np.abs(audio.samples).max()), 1e-4)
         axis.fill_between(edges / audio.rate, low / scale, high / scale, facecolor="#222222", step="post")
+    for burst in track.bursts:
+        axis.plot([burst.start, burst.end], [-0.98, -0.98], color="#CC0000", lw=3, solid_capstyle="butt")
+        axis.text(burst.start, -0.9, burst.kind, color="#CC0000", fontsize="small", va="bottom")
     axis.set_ylim(-1.05, 1.65)
     axis.set_yticks([])
     axis.set_ylabel("sound\nand segments")

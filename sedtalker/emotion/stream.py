@@ -73,6 +73,8 @@ class SpeechStream:
 
     reads_hidden = True
     """Whether ``_emotions`` reads hidden vectors of all kept frames."""
+    unfinished = 0
+    """Frames after the final ones whose ``features`` are given, too, as far as they are known."""
     activity_frames = round(2 * ActivityRule().window * FRAME_CLOCK.rate)
     """Frames that are kept at least, for ``streamed_speech``."""
 
@@ -101,7 +103,7 @@ class SpeechStream:
 
     @property
     def features(self) -> SpeechFeatures:
-        """Those of the newest frames."""
+        """Those of the frames that became final last, and of ``unfinished`` ones after them or more."""
         assert self.newest
         return self.newest
 
@@ -155,7 +157,7 @@ class SpeechStream:
         """What becomes final with these samples; everything at the end."""
         begin = self.final
         delay = 0 if self.ended else self.delay
-        streamed = yield from self.encoder_stream.steps(samples, begin, delay)
+        streamed = yield from self.encoder_stream.steps(samples, begin, max(0, delay - self.unfinished))
         self.newest = streamed.newest or streamed.features.part(begin - streamed.first, streamed.total)
         self.final = max(begin, streamed.total - delay)
         if begin == self.final:

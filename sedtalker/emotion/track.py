@@ -21,6 +21,20 @@ UNCERTAIN = "uncertain"
 """Label of a segment whose confidence is below what the user asked for; never a category of the dense track."""
 
 
+BURST_KINDS = ("laugh", "cry", "sigh", "other")
+"""Kinds of vocal bursts; the last is any other sound of a voice that is no speech."""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """A vocal burst: seconds, one of ``BURST_KINDS``, and the mean probability that it is a burst."""
+
+    start: float
+    end: float
+    kind: str
+    confidence: float
+
+
 @dataclass(frozen=True)
 class Segment:
     """A span of one emotion: seconds, label, mean intensity and mean confidence in [0, 1]."""
@@ -46,6 +60,7 @@ class EmotionTrack:
         duration: seconds of the recording the track belongs to.
         speech: (T,) bool, where somebody speaks, or ``None`` where it is not known.
         min_confidence: segments below it are labelled ``UNCERTAIN``; the frames do not change.
+        bursts: laughter, cries, sighs and other sounds that are no speech, in the order of their beginnings.
     """
 
     times: NDArray[np.float64]
@@ -57,6 +72,7 @@ class EmotionTrack:
     duration: float = 0.0
     speech: NDArray[np.bool_] | None = None
     min_confidence: float = 0.0
+    bursts: tuple[Burst, ...] = ()
 
     def __len__(self) -> int:
         return len(self.times)

@@ -12,7 +12,7 @@ from sedtalker.errors import InputError
 from sedtalker.phonetics.aligner import POOR_FIT, align, phone_posteriors
 from sedtalker.phonetics.alignment import Alignment
 from sedtalker.phonetics.pronunciation import ENGLISH, SpokenWord, pronounce, written_words
-from sedtalker.phonetics.words import READERS, Word, read_words
+from sedtalker.phonetics.words import READERS, TEXT_SUFFIXES, Word, read_words
 from sedtalker.reading import is_file, read_bytes, read_text
 from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 Words = str | Path | Sequence[SpokenWord]
 """What words may be given as: a text, a file (.txt, or one of words with times), or words with their phones."""
-TEXT_SUFFIXES = (".txt", ".lab")
-"""Of files that hold nothing but what is said."""
 BEYOND = 0.5
 """Seconds after the end of a recording at which a word may still begin: files round."""
 

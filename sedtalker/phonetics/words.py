@@ -17,6 +17,10 @@ from typing import Any
 from sedtalker.errors import InputError
 from sedtalker.reading import decoded, parse_json
 
+WORD_SUFFIXES = (".vtt", ".srt", ".TextGrid", ".ctm", ".words.json", ".whisper.json")
+"""How the name of a file of words with times ends, after the name of its recording."""
+TEXT_SUFFIXES = (".txt", ".lab")
+"""Of files that hold nothing but what is said."""
 MOST_WORDS = 100_000
 """An hour of fast speech has a tenth of that."""
 LONGEST_WORD = 500

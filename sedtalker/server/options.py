@@ -23,6 +23,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export_formats, parse_formats
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.phonetics.pronunciation import ENGLISH, MOST_CHARACTERS, SpokenWord, pronounce
 from sedtalker.reading import parse_json
 from sedtalker.render.light import light_names
 
@@ -89,6 +90,8 @@ class AnimateOptions(MotionOptions):
     emotion: Constant | list[dict[str, Any]] | dict[str, Any] | None = Field(
         None, description="LABEL:INTENSITY, a list of segments, or a whole track; default: what the diarizer says."
     )
+    transcript: str | None = Field(None, max_length=MOST_CHARACTERS, description="What is said, for surer lips.")
+    language: str = Field(ENGLISH, pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$", description="Of the transcript.")
     min_confidence: float = Field(0.0, ge=0.0, le=1.0, description="Doubtful segments stay neutral.")
     fps: float = Field(30.0, ge=1.0, le=120.0, description="Frames a second.")
     targets: Literal["few", "arkit", "all"] = Field("few", description="Blend shapes of GLB and USD.")
@@ -106,7 +109,7 @@ class AnimateOptions(MotionOptions):
         """Look at what types do not say, but for segments and tracks, which need the length of the recording.
 
         Raises:
-            InputError: an unknown format, gain, style, light or emotion.
+            InputError: an unknown format, gain, style, light or emotion, or a transcript that nobody can pronounce.
         """
         known = (TRACK, VIDEO, *export_formats())
         for name in self.to:
@@ -118,6 +121,15 @@ class AnimateOptions(MotionOptions):
             raise InputError(f"light: there is no '{self.light}'; use {', '.join(light_names())}")
         if isinstance(self.emotion, str):
             self.track(1.0)
+        self.words()
+
+    def words(self) -> list[SpokenWord] | None:
+        """The words of the transcript with their phones; a name of a file is a text here.
+
+        Raises:
+            InputError: see ``pronounce``.
+        """
+        return None if self.transcript is None else pronounce(self.transcript, self.language)
 
     def track(self, duration: float) -> EmotionTrack | None:
         """The given emotion, for a recording of so many seconds.

@@ -128,6 +128,8 @@ def animated(
             fps=options.fps,
             seed=options.seed,
             idle=options.idle,
+            words=options.words(),
+            language=options.language,
             hook=hook,
         )
         written = folder / path.stem

@@ -1,9 +1,22 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sedtalker.animation.closures import GAP, bilabial_posterior, close_lips, closures, lips_apart
+from sedtalker.animation.closures import (
+    AHEAD_FRAMES,
+    GAP,
+    STEEPEST,
+    ClosureStream,
+    bilabial_posterior,
+    close_lips,
+    closures,
+    lips_apart,
+)
+from sedtalker.emotion.face_streams import LIPS_AHEAD
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX, PHONES
@@ -105,3 +118,62 @@ def test_lips_are_apart_from_three_to_five_hundredths_on(emotional, share):
         near = lips_apart(mouth, torch.full((1, frames, 1), emotional))[0, :, 0]
         assert near[3:8].tolist() == pytest.approx([apart] * 5, abs=1e-4), "within two frames"
         assert near[[2, 8]].tolist() == [1.0, 1.0]
+
+
+# --- Lips that close while somebody speaks.
+
+
+def streamed(motion, posterior, emotional, sizes, ahead=AHEAD_FRAMES, late=0):
+    """In stretches of these sizes, posteriors known so many frames ahead; the motion comes so many frames late."""
+    lips, parts, start, moved = ClosureStream(), [], 0, 0
+    while moved < motion.shape[1]:
+        stop = start + sizes[len(parts) % len(sizes)]
+        until = motion.shape[1] if stop >= motion.shape[1] else max(moved, stop - late)
+        new = slice(start, stop)
+        parts.append(
+            lips.push(motion[:, moved:until], posterior[:, new], posterior[:, stop : stop + ahead], emotional[:, new])
+        )
+        start, moved = stop, until
+    return torch.cat(parts, 1)
+
+
+def spoken(seed: int, frames: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A mouth at random, posteriors of p, b, m with peaks, and emotion."""
+    rng = torch.Generator().manual_seed(seed)
+    motion = 0.3 * torch.rand(1, frames, 52, generator=rng)
+    return motion, torch.rand(1, frames, 1, generator=rng) ** 3, torch.rand(1, frames, 1, generator=rng)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 99), st.integers(1, 40), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
+def test_a_stream_closes_lips_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
+    motion, posterior, emotional = spoken(seed, frames)
+    whole = close_lips(motion, closures(posterior) * lips_apart(motion, emotional, ahead=0))
+    np.testing.assert_allclose(streamed(motion, posterior, emotional, sizes, late=late), whole, atol=1e-6)
+
+
+def test_lips_that_close_later_are_closed_now_where_nothing_later_is_known():
+    mouth, still = torch.zeros(1, 9, 52), torch.zeros(1, 9, 1)
+    mouth[..., INDEX["jawOpen"]] = 0.4
+    mouth[0, 5, INDEX["jawOpen"]] = 0.0
+    assert lips_apart(mouth, still)[0, :, 0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 1]
+    assert lips_apart(mouth, still, ahead=0)[0, :, 0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 1]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 99))
+def test_no_closure_jumps_where_posteriors_change_once_more_is_known(seed):
+    rng = np.random.default_rng(seed)
+    lips, made = ClosureStream(), []
+    mouth = torch.zeros(1, 2, 52)
+    mouth[..., INDEX["mouthFunnel"]] = 1.0  # what is left of it is 1 - closure
+    for _ in range(20):
+        posterior, ahead = (torch.from_numpy(rng.random((1, n, 1)).astype(np.float32) ** 3) for n in (2, 3))
+        made.append(1 - lips.push(mouth, posterior, ahead, torch.ones(1, 2, 1))[0, :, INDEX["mouthFunnel"]])
+    steps = torch.cat(made).diff()
+    assert steps.abs().max() <= STEEPEST + 1e-6
+    assert steps.abs().max() > 0.3
+
+
+def test_streams_give_the_lips_as_many_frames_as_closures_look_ahead():
+    assert LIPS_AHEAD == AHEAD_FRAMES

@@ -13,8 +13,10 @@ from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
+from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.encoder import open_encoder
+from sedtalker.speech.features import PHONE_INDEX
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,17 @@ def test_the_streaming_decoder_equals_its_offline_run(networks):
     pad = ((0, 0), (0, len(face.shapes) - 52))
     a, b = (face.deform(np.pad(c.numpy(), pad)) for c in (offline, streamed))
     assert np.linalg.norm(a - b, axis=-1).max() < 1e-4
+
+
+def test_a_stream_closes_lips_on_a_bilabial_that_begins(networks, sound):
+    quiet, closing = (load_decoder(builtin_checkpoint("decoder_streaming")) for _ in range(2))
+    for decoder, phone in ((quiet, "AA"), (closing, "M")):
+        decoder.coefficients.bias[INDEX["jawOpen"]] += 1.0
+        decoder.phone_head.weight.zero_()
+        decoder.phone_head.bias[PHONE_INDEX[phone]] = 99.0
+    opened, closed = (_run((networks[0], decoder), [sound])[1] for decoder in (quiet, closing))
+    assert opened[:, INDEX["mouthClose"]].max() < 0.3
+    assert closed[:, INDEX["mouthClose"]].min() > 0.4, "every frame is a peak where all are alike"
 
 
 def test_what_cannot_stream_is_refused(networks):

@@ -97,3 +97,14 @@ def test_every_recording_is_in_one_shard(given: list[str], count: int) -> None:
     for name in given:
         item = Item(Path("a.wav"), name, Settings())
         assert [in_shard(item, index, count) for index in range(1, count + 1)].count(True) == 1
+
+
+def test_words_beside_a_recording_are_its_own_where_it_has_no_others(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.wav", "in/a.txt", "in/a.TextGrid", "in/b.wav", "in/b.txt", "in/c.wav", "in/a.b.txt")
+    plain = find_items([tmp_path / "in"], tmp_path / "out", Settings())
+    assert all(item.settings.said() is None for item in plain)
+    found = find_items([tmp_path / "in"], tmp_path / "out", Settings(words_beside=True))
+    assert [item.settings.said() for item in found] == [tmp_path / "in/a.TextGrid", str(tmp_path / "in/b.txt"), None]
+    (tmp_path / "in/clips.csv").write_text("audio,transcript\na.wav,What I say.\nb.wav,\n")
+    rows = find_items([tmp_path / "in/clips.csv"], tmp_path / "out", Settings(words_beside=True))
+    assert [item.settings.said() for item in rows] == ["What I say.", str(tmp_path / "in/b.txt")]

@@ -24,7 +24,7 @@ OPTIONS = {
 
 
 def test_settings_are_the_options_of_animate() -> None:
-    assert set(Settings.model_fields) - {"only"} == set(OPTIONS)
+    assert set(Settings.model_fields) - {"only", "transcript", "words", "words_beside"} == set(OPTIONS)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -151,3 +151,26 @@ def test_weights_are_those_that_are_opened() -> None:
 def test_options_are_checked_before_any_work(values: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         parse_settings(values).check()
+
+
+def test_a_transcript_is_a_text_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "said").write_text("hello")
+    assert Settings(transcript="It ends here.").placed(tmp_path).transcript == "It ends here."
+    for name in ("said", "missing.txt", "missing.TextGrid"):
+        assert Settings(transcript=name).placed(tmp_path).transcript == str(tmp_path / name)
+    placed = Settings(words=Path("speech.vtt")).placed(tmp_path)
+    assert placed.said() == placed.words == tmp_path / "speech.vtt"
+    with pytest.raises(InputError, match=r"missing\.txt: no such file"):
+        Settings(transcript="missing.txt").placed(tmp_path).check()
+    with pytest.raises(InputError, match="give one of --transcript and --words"):
+        Settings(transcript="Hello", words=tmp_path / "said").check()
+    with pytest.raises(InputError):
+        Settings(transcript="Hello", language="xx-nobody").check()
+
+
+def test_words_count_in_the_fingerprint(tmp_path: Path) -> None:
+    for name, text in (("a.txt", "one"), ("b.txt", "two"), ("c.txt", "one")):
+        (tmp_path / name).write_text(text)
+    one, two, three = (Settings(transcript=str(tmp_path / name)).fingerprint() for name in ("a.txt", "b.txt", "c.txt"))
+    assert one == three != two
+    assert Settings(transcript="one").fingerprint() != Settings().fingerprint()

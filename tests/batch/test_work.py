@@ -49,6 +49,10 @@ OPTIONS = {
         {"to": "usd,keys,mdd", "targets": "arkit", "size": "64x96", "fps": 10, "camera": "left"},
         ["--to", "usd,keys,mdd", "--targets", "arkit", "--size", "64x96", "--fps", 10, "--camera", "left"],
     ),
+    "words": (
+        {"emotion": "sad", "transcript": "bin blue at f two now", "language": "en", "video": False},
+        ["--emotion", "sad", "--transcript", "bin blue at f two now", "--language", "en", "--no-video"],
+    ),
     "a given emotion": (
         {
             "emotion": "happy:0.8",

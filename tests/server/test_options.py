@@ -41,6 +41,23 @@ def test_nothing_is_the_usual_animation():
     assert options.track(1.0) is None
 
 
+def test_a_transcript_is_a_text_and_never_a_file_of_the_server(tmp_path):
+    (tmp_path / "said.txt").write_text("one two three four")
+    options = parsed(AnimateOptions, {"transcript": "Bin blue, now."}, "options")
+    options.check()
+    assert [word.text for word in options.words()] == ["Bin", "blue", "now"]
+    assert AnimateOptions().words() is None
+    try:
+        named = AnimateOptions(transcript=str(tmp_path / "said.txt")).words()
+    except InputError:  # without espeak-ng names of folders are no words
+        named = []
+    assert "three" not in [word.text for word in named]
+    with pytest.raises(InputError, match="no words"):
+        parsed(AnimateOptions, {"transcript": "..."}, "options").check()
+    with pytest.raises(InputError, match="language"):
+        parsed(AnimateOptions, {"transcript": "a", "language": "../x"}, "options")
+
+
 @given(
     st.text(max_size=60)
     | st.recursive(

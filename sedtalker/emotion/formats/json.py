@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sized
-from typing import Annotated, Any
+from dataclasses import asdict, replace
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,14 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, Valida
 from sedtalker.emotion.formats import DEFAULT_INTENSITY, TrackFormat, check_count, check_duration, densify
 from sedtalker.emotion.formats.keys import are_keys, track_from_keys
 from sedtalker.emotion.taxonomy import known_category, known_label
-from sedtalker.emotion.track import EmotionTrack, Segment
+from sedtalker.emotion.track import Burst, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.reading import parse_json
 
 FORMAT, VERSION = "sedtalker-emotion-track", 1
 """What the lossless schema calls itself."""
+BURST_NUMBERS = ("start", "end", "confidence")
+"""What is rounded of a vocal burst."""
 Numbers = Annotated[list[float], FailFast()]
 """A column; the first wrong value ends the reading, or a long wrong file would give a million messages."""
 
@@ -42,6 +45,17 @@ class HandSegment(BaseModel):
         return label
 
 
+class WrittenBurst(BaseModel):
+    """A vocal burst, seconds."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    start: float = Field(ge=0)
+    end: float
+    kind: Literal["laugh", "cry", "sigh", "other"]
+    confidence: float = Field(1.0, ge=0, le=1)
+
+
 class DenseTrack(BaseModel):
     """The lossless schema. ``segments`` is a summary for readers; the frames decide."""
 
@@ -59,6 +73,7 @@ class DenseTrack(BaseModel):
     arousal: Numbers
     speech: list[int] | None = Field(None, fail_fast=True)
     min_confidence: float = Field(0.0, ge=0, le=1)
+    bursts: Annotated[list[WrittenBurst], FailFast()] = []
 
 
 def track_to_json(track: EmotionTrack) -> str:
@@ -74,6 +89,10 @@ def track_to_json(track: EmotionTrack) -> str:
     lines = [f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items()]
     segments = [json.dumps(_rounded(segment)) for segment in track.segments()]
     lines.append('  "segments": [\n    ' + ",\n    ".join(segments) + "\n  ]")
+    if track.bursts:
+        rounded = [replace(b, **{name: round(getattr(b, name), 3) for name in BURST_NUMBERS}) for b in track.bursts]
+        bursts = [json.dumps(asdict(burst)) for burst in rounded]
+        lines.append('  "bursts": [\n    ' + ",\n    ".join(bursts) + "\n  ]")
     lines.append(f'  "times": {json.dumps([float(t) for t in track.times])}')
     rows = ["[" + ", ".join(_shortest(row)) + "]" for row in track.posterior]
     lines.append('  "posterior": [\n    ' + ",\n    ".join(rows) + "\n  ]")
@@ -153,6 +172,7 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
         duration=dense.duration,
         speech=None if dense.speech is None else np.array(dense.speech, bool),
         min_confidence=dense.min_confidence,
+        bursts=tuple(Burst(b.start, b.end, b.kind, b.confidence) for b in dense.bursts),
     )
 
 

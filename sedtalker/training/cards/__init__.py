@@ -44,13 +44,12 @@ def decoder_card(
     seen = ""
     if look_ahead:
         seen = f"Its attention sees {look_ahead:.2f} s beyond a frame."
-    if look_ahead != 0:
-        seen += "\nLips are closed where the encoder's phone head, a copy of which it holds, finds p, b or m."
-    else:
+    elif look_ahead == 0:
         seen = (
             "Its blocks look at nothing that comes later: `sedtalker stream` runs it while somebody\nspeaks. It was "
             "trained on from the built-in decoder (`task.start=DIR task.model.future=0`)."
         )
+    seen += "\nLips are closed where the encoder's phone head, a copy of which it holds, finds p, b or m."
     return fill_card(
         "decoder",
         title="Built-in streaming decoder" if look_ahead == 0 else "Built-in decoder",

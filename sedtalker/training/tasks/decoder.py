@@ -240,9 +240,9 @@ class DecoderTask(PreparedTask):
         return moved.clamp(0.0, 1.0).float().cpu().numpy()
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the checkpoint folder; decoders that are not for streams get the encoder's phone head."""
+        """Write the checkpoint folder, the encoder's phone head with it."""
         product, state = self.model_config.product_config(), model.state_dict()
-        if product and product.future != 0:
+        if product:
             product = product.model_copy(update={"closes": True})
             state |= {f"phone_head.{name}": value for name, value in self.encoder.phone_head.state_dict().items()}
         config = CheckpointConfig(

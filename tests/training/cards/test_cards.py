@@ -19,3 +19,4 @@ def test_the_streaming_decoder_says_that_it_does_not_look_ahead() -> None:
     streaming = decoder_card(0.0, True, {"lip_r": 0.5})
     assert streaming.startswith("# Built-in streaming decoder")
     assert "nothing that comes later" in streaming
+    assert "finds p, b or m" in streaming

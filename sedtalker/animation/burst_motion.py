@@ -1,0 +1,126 @@
+"""What a face does with laughter, cries and sighs: expressions that are held while they last, and pulses of the sound.
+
+None of it is learned: there is no free recording of laughing or crying faces. A laugh is a wide smile with raised
+cheeks and narrowed lids, the jaw dropped and the head thrown back (Ruch and Ekman 2001); its calls come 4 to 5 times a
+second (Provine 2000; 4.5 in the median of EmoGator's amused bursts that pulse at all), and jaw, cheeks and head move
+with each. A cry raises the inner brows, draws the corners of the mouth down and apart and pushes the chin up (Ekman and
+Friesen 1978; sobs 3.3 times a second in EmoGator). A sigh is a deep breath in and a slow one out (Vlemincx et al.
+2013): brows and lids give way, the head sinks. Pulses are those of the recording, so that they are in time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+
+from sedtalker.emotion.track import Burst
+from sedtalker.speech.features import SpeechFeatures
+
+Floats = NDArray[np.float32]
+
+
+def _sides(**amounts: float) -> dict[str, float]:
+    """Amounts of shapes that there are on either side, by their names."""
+    return {f"{name}{side}": amount for name, amount in amounts.items() for side in ("Left", "Right")}
+
+
+BEGINS, RISE, FALL = 0.12, 0.2, 0.5
+"""Seconds: a face begins before the burst, takes it on, and lets it go when it has ended."""
+BREATH = 0.6
+"""Seconds of the breath before a sigh."""
+PULSE_WINDOW, PULSE_SMOOTH, PULSE_SIZE = 0.5, 0.02, 1.0
+"""Seconds of the mean level that pulses stand out of, deviation of their smoothing, and how far (natural log of power)
+the level of a whole pulse stands out."""
+HELD = {
+    "laugh": {"jawOpen": 0.12}
+    | _sides(mouthSmile=0.65, cheekSquint=0.6, eyeSquint=0.45, mouthUpperUp=0.15, noseSneer=0.1),
+    "cry": {"browInnerUp": 0.6, "jawOpen": 0.06, "mouthShrugLower": 0.35}
+    | _sides(browDown=0.2, eyeSquint=0.5, cheekSquint=0.35, mouthFrown=0.45, mouthStretch=0.35, noseSneer=0.12),
+    "sigh": {"browInnerUp": 0.25, "jawOpen": 0.1, "mouthFunnel": 0.1} | _sides(eyeBlink=0.25),
+}
+"""Shapes that a burst holds, by its kind."""
+PULSED = {
+    "laugh": {"jawOpen": 0.16} | _sides(cheekSquint=0.15, mouthLowerDown=0.1),
+    "cry": {"jawOpen": 0.12} | _sides(mouthLowerDown=0.08),
+    "sigh": {},
+}
+"""What each pulse of the sound adds."""
+GIVES_WAY = {
+    "laugh": tuple(_sides(mouthFrown=1.0, browDown=1.0)),
+    "cry": tuple(_sides(mouthSmile=1.0)),
+    "sigh": (),
+}
+"""Shapes of an emotion that do not go with a burst."""
+LEFT_OF_IT = 0.2
+"""Share of them that stays."""
+HEAD = {"laugh": (-4.0, 1.2), "cry": (5.0, 0.8), "sigh": (3.0, 0.0)}
+"""Degrees of pitch, down positive: held, and with each pulse."""
+LIFTED, DRAWN = -2.0, 0.12
+"""Degrees of the head, and ``jawOpen``, at the height of the breath before a sigh."""
+
+
+def presence(times: NDArray[np.floating], burst: Burst) -> Floats:
+    """(T,) how much of a burst shows, from 0 to 1."""
+    up = np.clip((times - burst.start + BEGINS) / RISE, 0.0, 1.0)
+    down = np.clip((times - burst.end) / FALL, 0.0, 1.0)
+    return np.asarray(up * up * (3 - 2 * up) * (1 - down * down * (3 - 2 * down)), np.float32)
+
+
+def breath(times: NDArray[np.floating], burst: Burst) -> Floats:
+    """(T,) the breath before a sigh, from 0 to 1; nothing of other bursts."""
+    if burst.kind != "sigh":
+        return np.zeros(len(times), np.float32)
+    place = np.clip((times - burst.start + BREATH) / BREATH, 0.0, 1.0)
+    return np.asarray(np.sin(np.pi * place) ** 2, np.float32)
+
+
+def pulses(features: SpeechFeatures, times: NDArray[np.floating]) -> Floats:
+    """(T,) in [0, 1]: how far the level of the sound stands out of its mean over half a second."""
+    rate, level = features.clock.rate, features.prosody[:, 0].astype(np.float64)
+    if not len(level):
+        return np.zeros(len(times), np.float32)
+    out = level - uniform_filter1d(level, max(1, round(PULSE_WINDOW * rate)), mode="nearest")
+    curve = np.clip(gaussian_filter1d(out, PULSE_SMOOTH * rate, mode="nearest") / PULSE_SIZE, 0.0, 1.0)
+    return np.interp(times, features.clock.times(len(level)), curve).astype(np.float32)
+
+
+def show_bursts(
+    weights: dict[str, Floats],
+    times: NDArray[np.floating],
+    bursts: tuple[Burst, ...],
+    pulse: Floats,
+    liveliness: float,
+) -> dict[str, Floats]:
+    """ARKit weights (T,) by name with the bursts; those of the kind ``other`` are left to the decoder.
+
+    Args:
+        weights: the face without them.
+        times: (T,) seconds.
+        bursts: of the track.
+        pulse: (T,) from ``pulses``.
+        liveliness: 0 shows nothing of them, 1 is usual.
+    """
+    made = dict(weights)
+    for burst in bursts:
+        if burst.kind not in HELD or liveliness == 0.0:
+            continue
+        shown = liveliness * presence(times, burst)
+        for name in GIVES_WAY[burst.kind]:
+            made[name] = made[name] * (1.0 - (1.0 - LEFT_OF_IT) * np.clip(shown, 0.0, 1.0))
+        pulsed = PULSED[burst.kind]
+        for name in {**HELD[burst.kind], **pulsed}:
+            wanted = shown * (HELD[burst.kind].get(name, 0.0) + pulsed.get(name, 0.0) * pulse)
+            made[name] = np.maximum(made[name], wanted)
+        made["jawOpen"] = np.maximum(made["jawOpen"], liveliness * DRAWN * breath(times, burst))
+    return {name: np.clip(curve, 0.0, 1.0).astype(np.float32) for name, curve in made.items()}
+
+
+def burst_nods(times: NDArray[np.floating], bursts: tuple[Burst, ...], pulse: Floats) -> Floats:
+    """(T, 3) degrees of the head, pitch (down positive), yaw and roll."""
+    turns = np.zeros((len(times), 3), np.float32)
+    for burst in bursts:
+        if burst.kind in HEAD:
+            held, nod = HEAD[burst.kind]
+            turns[:, 0] += presence(times, burst) * (held + nod * pulse) + LIFTED * breath(times, burst)
+    return turns

@@ -1,0 +1,147 @@
+"""Vocal bursts: laughter, cries, sighs and other sounds of a voice that are no speech, found in a recording.
+
+A small network of dilated convolutions reads the emotion encoder's hidden vectors and the prosody at 25 Hz and says of
+each frame whether it is speech or silence, or a burst and of which kind. It was trained on EmoGator (Buhl 2023), whose
+speakers were asked for amusement, sadness and relief, against read and acted speech (``scripts/train_bursts.py``).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from scipy.ndimage import uniform_filter1d
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, read_config, restored
+from sedtalker.emotion.track import BURST_KINDS, Burst
+from sedtalker.speech.features import FRAME_CLOCK, PROSODY_CHANNELS, SpeechFeatures
+
+STRIDE = 2
+"""Frames of 20 ms that are averaged to one that the network reads."""
+RATE = FRAME_CLOCK.rate / STRIDE
+"""Frames a second that it reads."""
+CHUNK = round(60 * RATE)
+"""Frames that go through it at once: a minute."""
+SMOOTHED = 7
+"""Frames over which probabilities are averaged."""
+THRESHOLD = 0.7
+"""Probability of a burst from which on it is one; chosen on validation speakers."""
+SHORTEST, BRIDGED = 0.3, 0.24
+"""Seconds that a burst lasts at least, and of a gap within one at most."""
+NAMED = 0.5
+"""Share of a kind among the kinds' probabilities from which on a burst is called by it."""
+
+
+class BurstDetectorConfig(BaseModel):
+    """Hyper-parameters of ``BurstDetector``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hidden: int = 192
+    """Channels of the encoder's frames."""
+    width: int = 32
+    """Channels of the convolutions."""
+    kernel: int = 5
+    """Frames that a convolution sees, odd."""
+    dilations: tuple[int, ...] = (1, 2, 4)
+    """Of the convolutions, in order."""
+    dropout: float = 0.1
+    """In training."""
+    kinds: tuple[str, ...] = BURST_KINDS
+    """Outputs after the first, which is speech or silence."""
+
+
+class BurstDetector(nn.Module):
+    """Rows (B, T, D + 4) at 25 Hz to logits (B, T, 1 + K): no burst, and each kind."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: BurstDetectorConfig | None = None):
+        super().__init__()
+        self.config = config = config or BurstDetectorConfig()
+        inputs = config.hidden + len(PROSODY_CHANNELS)
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.inputs = nn.Linear(inputs, config.width)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(config.width, config.width, config.kernel, padding=d * (config.kernel // 2), dilation=d)
+            for d in config.dilations
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.outputs = nn.Linear(config.width, 1 + len(config.kinds))
+
+    @property
+    def context(self) -> int:
+        """Frames that an output sees on either side."""
+        return sum(d * (self.config.kernel // 2) for d in self.config.dilations)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        x = F.gelu(self.inputs(self.dropout((rows - self.mean) * self.scale))).transpose(1, 2)
+        for convolution in self.convolutions:
+            x = x + F.gelu(convolution(self.dropout(x)))
+        logits: Tensor = self.outputs(x.transpose(1, 2))
+        return logits
+
+    @torch.no_grad()
+    def posterior(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(T, 1 + K) probabilities of rows (T, D + 4) of any number, a minute at a time; equal to one pass in 1e-5."""
+        parts = [np.zeros((0, 1 + len(self.config.kinds)), np.float32)]
+        for start in range(0, len(rows), CHUNK):
+            first = max(0, start - self.context)
+            logits = self(torch.from_numpy(rows[first : start + CHUNK + self.context])[None])[0]
+            parts.append(logits[start - first :][:CHUNK].softmax(-1).numpy())
+        return np.concatenate(parts)
+
+
+def burst_rows(features: SpeechFeatures) -> NDArray[np.float32]:
+    """(T // 2, D + 4) what the detector reads: hidden vectors and prosody, averaged over pairs of frames."""
+    joined = np.concatenate([features.hidden, features.prosody], 1)
+    whole = len(joined) // STRIDE
+    pairs = joined[: whole * STRIDE].reshape(whole, STRIDE, -1)
+    return np.ascontiguousarray(pairs.mean(1), np.float32)
+
+
+def bursts_of(posterior: NDArray[np.floating], kinds: tuple[str, ...] = BURST_KINDS) -> tuple[Burst, ...]:
+    """The bursts in probabilities (T, 1 + K) at 25 Hz."""
+    if not len(posterior):
+        return ()
+    smooth = 1.0 - uniform_filter1d(np.asarray(posterior[:, 0], np.float64), SMOOTHED, mode="nearest")
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], smooth > THRESHOLD, [False]]).astype(np.int8)))
+    spans: list[list[int]] = []
+    for first, last in edges.reshape(-1, 2).tolist():
+        if spans and first - spans[-1][1] < BRIDGED * RATE:
+            spans[-1][1] = last
+        else:
+            spans.append([first, last])
+    return tuple(_burst(posterior, a, b, kinds) for a, b in spans if b - a >= SHORTEST * RATE)
+
+
+def _burst(posterior: NDArray[np.floating], first: int, last: int, kinds: tuple[str, ...]) -> Burst:
+    """The burst of frames ``first`` to ``last``; ``other`` where no kind has the larger part."""
+    part = posterior[first:last, 1:].mean(0)
+    best = int(part.argmax())
+    kind = kinds[best] if part[best] > NAMED * part.sum() else kinds[-1]
+    return Burst(first / RATE, last / RATE, kind, float(part.sum()))
+
+
+@lru_cache(maxsize=1)
+def load_burst_detector() -> tuple[BurstDetector, str | None]:
+    """The built-in detector, and the hash of the encoder that it reads."""
+    folder: Path = builtin_checkpoint("burst_detector")
+    _, config, state = read_checkpoint(folder, "burst_detector", BurstDetectorConfig)
+    return restored(lambda: BurstDetector(config), state, folder), read_config(folder).encoder_sha256
+
+
+def find_bursts(features: SpeechFeatures, encoder_sha256: str) -> tuple[Burst, ...]:
+    """The bursts of a recording; none where the features are of another encoder than the detector's."""
+    detector, own = load_burst_detector()
+    if own != encoder_sha256:
+        return ()
+    return bursts_of(detector.posterior(burst_rows(features)), detector.config.kinds)

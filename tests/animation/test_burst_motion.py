@@ -1,0 +1,90 @@
+"""Laughter, cries and sighs move the face while they last, with the pulses of the sound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sedtalker.animation.burst_motion import HELD, LEFT_OF_IT, burst_nods, presence, pulses, show_bursts
+from sedtalker.audio import FrameClock
+from sedtalker.emotion.track import BURST_KINDS, Burst
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.speech.features import SpeechFeatures
+
+TIMES = np.arange(300) / 60.0
+
+
+def still(value: float = 0.0) -> dict[str, np.ndarray]:
+    return {name: np.full(len(TIMES), value, np.float32) for name in ARKIT_52}
+
+
+def features(level: np.ndarray) -> SpeechFeatures:
+    frames = len(level)
+    prosody = np.zeros((frames, 4), np.float32)
+    prosody[:, 0] = level
+    mel = np.zeros((frames, 80), np.float32)
+    return SpeechFeatures(FrameClock(50.0, 0.01), np.zeros((frames, 3), np.float32), mel, prosody, level > -5)
+
+
+@pytest.mark.parametrize("kind", BURST_KINDS[:-1])
+def test_a_burst_shows_while_it_lasts_and_is_gone_after_it(kind: str) -> None:
+    burst = Burst(1.0, 2.5, kind, 0.9)
+    made = show_bursts(still(), TIMES, (burst,), np.zeros(len(TIMES), np.float32), 1.0)
+    inside, outside = (TIMES > 1.2) & (TIMES < 2.5), (TIMES < 0.3) | (TIMES > 3.05)
+    for name, amount in HELD[kind].items():
+        assert made[name][inside] == pytest.approx(amount, abs=1e-5), name
+        assert made[name][outside] == pytest.approx(0.0, abs=1e-6), name
+    nods = burst_nods(TIMES, (burst,), np.zeros(len(TIMES), np.float32))
+    assert np.abs(nods[inside, 0]).min() > 2.0
+    assert nods[outside] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_other_bursts_and_no_liveliness_change_nothing() -> None:
+    face, pulse = still(0.2), np.ones(len(TIMES), np.float32)
+    for kind, liveliness in (("other", 1.0), ("laugh", 0.0)):
+        made = show_bursts(face, TIMES, (Burst(1.0, 2.0, kind, 1.0),), pulse, liveliness)
+        assert all(np.array_equal(made[name], face[name]) for name in ARKIT_52)
+    assert not burst_nods(TIMES, (Burst(1.0, 2.0, "other", 1.0),), pulse).any()
+
+
+def test_a_laugh_takes_the_frown_away_and_pulses_the_jaw() -> None:
+    pulse = (np.sin(2 * np.pi * 4.5 * TIMES) > 0).astype(np.float32)
+    made = show_bursts(still(0.1), TIMES, (Burst(1.0, 3.0, "laugh", 1.0),), pulse, 1.0)
+    inside = (TIMES > 1.3) & (TIMES < 2.9)
+    assert made["mouthFrownLeft"][inside] == pytest.approx(0.1 * LEFT_OF_IT, abs=1e-6)
+    jaw = made["jawOpen"][inside]
+    assert np.ptp(jaw) == pytest.approx(0.16, abs=1e-5)
+    assert np.array_equal(jaw > jaw.mean(), pulse[inside] > 0.5)
+
+
+def test_a_breath_comes_before_a_sigh() -> None:
+    burst, pulse = Burst(2.0, 3.0, "sigh", 1.0), np.zeros(len(TIMES), np.float32)
+    made, nods = show_bursts(still(), TIMES, (burst,), pulse, 1.0), burst_nods(TIMES, (burst,), pulse)
+    before = np.flatnonzero((TIMES > 1.65) & (TIMES < 1.75))
+    assert made["jawOpen"][before].min() > 0.1
+    assert nods[before, 0].max() < -1.5
+    assert nods[(TIMES > 2.3) & (TIMES < 2.9), 0].min() > 2.5
+
+
+def test_pulses_are_those_of_the_sound() -> None:
+    at = (np.arange(250) + 0.5) / 50.0
+    level = 1.5 * np.sin(2 * np.pi * 4.5 * at)
+    found = pulses(features(level), at)
+    assert np.corrcoef(found, np.maximum(level, 0))[0, 1] > 0.95
+    assert not pulses(features(np.zeros(250)), at).any()
+    assert len(pulses(features(np.zeros(0)), TIMES)) == len(TIMES)
+
+
+@given(st.floats(0, 4), st.floats(0.3, 3), st.sampled_from(BURST_KINDS), st.floats(0, 2), st.integers(0, 9))
+def test_shapes_stay_between_0_and_1(start: float, length: float, kind: str, liveliness: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    face = {name: rng.random(len(TIMES)).astype(np.float32) for name in ARKIT_52}
+    burst = Burst(start, start + length, kind, 1.0)
+    made = show_bursts(face, TIMES, (burst,), rng.random(len(TIMES)).astype(np.float32), liveliness)
+    assert set(made) == set(face)
+    assert all(curve.min() >= 0 and curve.max() <= 1 and curve.dtype == np.float32 for curve in made.values())
+    shown = presence(TIMES, burst)
+    assert shown.min() >= 0
+    assert np.abs(np.diff(shown)).max() < 0.15, "no frame jumps"

@@ -1,0 +1,113 @@
+"""Bursts in probabilities, and the detector in the box."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sedtalker.audio import SAMPLE_RATE
+from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.emotion.burst_detector import (
+    CHUNK,
+    RATE,
+    BurstDetector,
+    BurstDetectorConfig,
+    bursts_of,
+    find_bursts,
+    load_burst_detector,
+)
+from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.formats import constant_track
+from sedtalker.emotion.formats.json import track_from_json, track_to_json
+from sedtalker.emotion.track import BURST_KINDS, Burst
+from sedtalker.errors import InputError
+
+
+def posterior(*spans: tuple[float, float, int], seconds: float = 6.0) -> np.ndarray:
+    """Certain probabilities, with bursts of a kind (from 1) from one second to another."""
+    made = np.zeros((round(seconds * RATE), 1 + len(BURST_KINDS)), np.float32)
+    made[:, 0] = 1.0
+    for start, end, kind in spans:
+        made[round(start * RATE) : round(end * RATE)] = np.eye(len(made[0]))[kind]
+    return made
+
+
+def test_a_burst_is_found_where_it_is() -> None:
+    (burst,) = bursts_of(posterior((2.0, 3.2, 1)))
+    assert (burst.kind, burst.start, burst.end) == ("laugh", pytest.approx(2.0, abs=0.1), pytest.approx(3.2, abs=0.1))
+    assert burst.confidence > 0.9
+    assert [b.kind for b in bursts_of(posterior((1.0, 2.0, 2), (3.0, 4.0, 3), (5.0, 6.0, 4)))] == [
+        "cry",
+        "sigh",
+        "other",
+    ]
+
+
+def test_short_bursts_are_none_and_short_gaps_are_bridged() -> None:
+    assert bursts_of(posterior((2.0, 2.2, 1))) == ()
+    assert len(bursts_of(posterior((2.0, 2.8, 1), (2.88, 3.6, 1)))) == 1
+    assert len(bursts_of(posterior((2.0, 2.8, 1), (3.4, 4.0, 1)))) == 2
+    assert bursts_of(np.zeros((0, 5), np.float32)) == ()
+
+
+def test_what_is_of_no_kind_in_particular_is_other() -> None:
+    made = posterior()
+    made[50:100] = [0.0, 0.4, 0.35, 0.25, 0.0]
+    assert bursts_of(made)[0].kind == "other"
+    made[50:100] = [0.0, 0.6, 0.4, 0.0, 0.0]
+    assert bursts_of(made)[0].kind == "laugh"
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2 * CHUNK + 50))
+def test_long_recordings_equal_one_pass(rows: int) -> None:
+    torch.manual_seed(0)
+    detector = BurstDetector(BurstDetectorConfig(hidden=2, width=4)).eval().requires_grad_(False)
+    given_rows = np.random.default_rng(0).standard_normal((rows, 6)).astype(np.float32)
+    made = detector.posterior(given_rows)
+    assert made.shape == (rows, 5)
+    if rows:
+        whole = detector(torch.from_numpy(given_rows)[None])[0].softmax(-1).numpy()
+        np.testing.assert_allclose(made, whole, atol=1e-5)
+
+
+def test_the_detector_in_the_box_reads_the_diarizers_encoder() -> None:
+    detector, encoder = load_burst_detector()
+    assert encoder == weights_sha256(builtin_checkpoint("emotion_encoder"))
+    assert detector.config.kinds == BURST_KINDS
+    assert sum(p.numel() for p in detector.parameters()) < 30_000
+
+
+def test_features_of_another_encoder_have_no_bursts() -> None:
+    diarizer = Diarizer.from_pretrained()
+    features = diarizer.encoder(_noise())
+    assert find_bursts(features, "another") == ()
+    bursts = find_bursts(features, diarizer.encoder.sha256())
+    assert diarizer.track(_noise(), features).bursts == bursts
+
+
+def _noise():  # type: ignore[no-untyped-def]
+    from sedtalker.audio import from_samples
+
+    return from_samples(0.05 * np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32), SAMPLE_RATE)
+
+
+def test_bursts_are_written_and_read_back() -> None:
+    plain = constant_track("happy:0.5", 2.0)
+    assert "bursts" not in track_to_json(plain)
+    bursts = (Burst(0.25, 1.0, "laugh", 0.875), Burst(1.2, 1.8, "sigh", 0.75))
+    track = replace(plain, bursts=bursts)
+    again = track_from_json(track_to_json(track))
+    assert again.bursts == bursts
+    assert track.at(np.array([0.0, 1.0])).scaled(0.5).bursts == bursts
+    held = json.loads(track_to_json(track))
+    for wrong in ({"kind": "cough"}, {"confidence": 2.0}, {"start": -1.0}):
+        held["bursts"][0] = {"start": 0.0, "end": 1.0, "kind": "laugh", "confidence": 1.0} | wrong
+        with pytest.raises(InputError, match="bursts 0"):
+            track_from_json(json.dumps(held))
