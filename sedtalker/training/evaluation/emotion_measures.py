@@ -165,8 +165,12 @@ NOVA_ARC = (
     Measure("nova_source", "recall of a network trained on CREMA-D alone, mean of unseen corpora", "neither"),
     Measure("nova_flat", "recall with unlabelled speech of the corpus, in flat space"),
     Measure("nova_ball", "the same in the Poincaré ball"),
+    Measure("nova_normed", "control: recall of the source's network, frames normalised by the corpus", "neither"),
+    Measure("nova_linear", "control: recall of a linear head on frames normalised by the corpus", "neither"),
     Measure("nova_gain_flat", "`nova_flat` minus `nova_source`"),
     Measure("nova_gain_ball", "`nova_ball` minus `nova_source`"),
+    Measure("nova_gain_normed", "`nova_normed` minus `nova_source`", "neither"),
+    Measure("nova_gain_linear", "`nova_linear` minus `nova_source`", "neither"),
     hidden("nova_<variant>_sd_<corpus>", "deviation over the splits of one corpus", "lower"),
     hidden("nova_<variant>_<corpus>", "the same of one corpus", "neither"),
 )
