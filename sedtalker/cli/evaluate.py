@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Annotated
 
@@ -131,11 +132,8 @@ def cross_corpus(
     if plot is not None:
         plot_heat_map(result, plot)
         say(f"plot: {plot}")
-    if json:
-        write_json(cross_corpus_metrics(result))
-    else:
-        print("macro-F1 over the shared categories, as trained / with logit adjustment\n")
-        print(markdown_table(result), end="")
+    heading = "macro-F1 over the shared categories, as trained / with logit adjustment"
+    _show(cross_corpus_metrics(result), json, f"{heading}\n\n{markdown_table(result)}", ())
 
 
 @app.command(help=help_text("transfer", "Emotion metrics on corpora the weights were not trained on, zero-shot."))
@@ -170,14 +168,8 @@ def transfer(
     if plot is not None:
         plot_transfer(result, plot)
         say(f"plot: {plot}")
-    if json:
-        write_json(transfer_metrics(result))
-        return
-    _show(result.summary, json)
-    print(
-        "\nheadline and other: never trained on; development: chose the recipe; in-domain: trained on, test speakers\n"
-    )
-    print(transfer_table(result), end="")
+    roles = "headline and other: never trained on; development: chose the recipe; in-domain: trained on, test speakers"
+    _show(transfer_metrics(result), json, f"{roles}\n\n{transfer_table(result)}", result.summary)
 
 
 @app.command(help=help_text("adaptation", "What sedtalker adapt gains on corpora the weights were not trained on."))
@@ -199,12 +191,9 @@ def adaptation(
 
     with ShownProgress(progress) as shown:
         metrics = evaluate_adaptation(find_data(data), model, encoder, clips, strength, shown.hook)
-    if json:
-        _show(metrics, json)
-        return
     endings = tuple(f"_{name}" for name in corpora_of(metrics))
-    _show({key: value for key, value in metrics.items() if not key.endswith(endings)}, json)
-    print("\n" + adaptation_table(metrics), end="")
+    whole = [key for key in metrics if not key.endswith(endings)]
+    _show(metrics, json, adaptation_table(metrics), whole)
 
 
 @app.command("nova-arc", help=help_text("nova-arc", "NOVA-ARC on corpora never trained on, beside its flat twin."))
@@ -221,11 +210,7 @@ def nova_arc(
 
     with ShownProgress(progress) as shown:
         metrics = evaluate_nova_arc(find_data(data), clips, shown.hook)
-    if json:
-        _show(metrics, json)
-        return
-    _show({key: metrics[key] for key in ("nova_gain_flat", "nova_gain_ball")}, json)
-    print("\n" + nova_arc_table(metrics), end="")
+    _show(metrics, json, nova_arc_table(metrics), [key for key in metrics if key.startswith("nova_gain_")])
 
 
 @app.command(help=help_text("sere", "Five labelled clips in one language, recognition in another, beside controls."))
@@ -243,11 +228,7 @@ def sere(
 
     with ShownProgress(progress) as shown:
         metrics = evaluate_resonance(find_data(data), clips, draws, shown.hook)
-    if json:
-        _show(metrics, json)
-        return
-    _show({key: value for key, value in metrics.items() if key.endswith("_uar")}, json)
-    print("\n" + resonance_table(metrics), end="")
+    _show(metrics, json, resonance_table(metrics), [key for key in metrics if key.endswith("_uar")])
 
 
 @app.command(help=help_text("routing", "What it gains that doubtful segments are decided by somebody else."))
@@ -278,12 +259,9 @@ def routing(
     if plot is not None:
         plot_routing(metrics, plot)
         say(f"plot: {plot}")
-    if json:
-        _show(metrics, json)
-        return
     endings = tuple(f"_{name}" for name in routed_corpora(metrics))
-    _show({k: v for k, v in metrics.items() if not k.endswith(endings) and not k.startswith("risk_")}, json)
-    print("\n" + routing_table(metrics), end="")
+    whole = [key for key in metrics if not key.endswith(endings) and not key.startswith("risk_")]
+    _show(metrics, json, routing_table(metrics), whole)
 
 
 @app.command(help=help_text("valence", "How far valence and arousal of a track agree with ratings, and their verdict."))
@@ -391,15 +369,20 @@ def registration(
             metrics |= evaluate_registration_judged(folder, seed, shown.hook)
         if cost:
             metrics |= evaluate_registration_cost(folder, shown.hook)
-    if json:
-        write_json(metrics)
-    else:
-        _show({name: value for name, value in metrics.items() if isinstance(value, int | float)}, json)
+    _show(metrics, json, chosen=[name for name, value in metrics.items() if isinstance(value, int | float)])
 
 
-def _show(metrics: Mapping[str, float], json: bool) -> None:
+def _show(metrics: Mapping[str, object], json: bool, table: str = "", chosen: Iterable[str] | None = None) -> None:
+    """Print figures: all as JSON, or for people those ``chosen`` (None: all), and a table below them."""
     if json:
-        write_json({name: round(float(value), 4) for name, value in metrics.items()})
-    else:
-        for name, value in metrics.items():
-            print(f"{name:<28}{value:.4g}")
+        write_json({key: _rounded(value) for key, value in metrics.items()})
+        return
+    shown = {key: metrics[key] for key in (metrics if chosen is None else chosen)}
+    for key, value in shown.items():
+        print(f"{key:<28}{value:.4g}")
+    if table:
+        print(f"\n{table}" if shown else table, end="")
+
+
+def _rounded(value: object) -> object:
+    return round(float(value), 4) if isinstance(value, Real) and not isinstance(value, bool) else value
