@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
-from sedtalker.training.evaluation.measures import help_text
+from sedtalker.training.evaluation.measures import TEST, help_text
 
 app = typer.Typer(
     help="Measure the diarizer or a decoder on speakers and sentences it was not trained on.", no_args_is_help=True
@@ -231,6 +231,29 @@ def sere(
     _show(metrics, json, resonance_table(metrics), [key for key in metrics if key.endswith("_uar")])
 
 
+@app.command(help=help_text("fine", "Curves of finer kinds against what bursts were asked for and raters' votes."))
+@fail_clearly
+def fine(
+    data: Data = None,
+    model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
+    encoder: Annotated[
+        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
+    ] = None,
+    fine_model: Annotated[Path | None, typer.Option(help="Folder of other heads, see sedtalker diarize.")] = None,
+    fine_encoder: Annotated[str | None, typer.Option(help="The Whisper that Empathic Insight's heads read.")] = None,
+    clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of speech of each corpus.")] = None,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.fine import evaluate_fine, fine_table
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_fine(find_data(data), model, encoder, fine_model, fine_encoder, clips, shown.hook)
+    _show(metrics, json, fine_table(metrics), sorted(metrics.keys() & {m.key for m in TEST["fine"]}))
+
+
 @app.command(help=help_text("routing", "What it gains that doubtful segments are decided by somebody else."))
 @fail_clearly
 def routing(
@@ -241,6 +264,9 @@ def routing(
     ] = None,
     clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of each corpus.")] = None,
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the clips that is handed on.")] = 0.15,
+    adapt: Annotated[
+        Literal["mean", "norm", "pseudo"] | None, typer.Option(help="Adapt the diarizer to each corpus first.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the risk-coverage curves (.png).")] = None,
     force: Force = False,
     json: AsJson = False,
@@ -255,7 +281,7 @@ def routing(
     from sedtalker.training.evaluation.routing import evaluate_routing, plot_routing, routed_corpora, routing_table
 
     with ShownProgress(progress) as shown:
-        metrics = evaluate_routing(find_data(data), model, encoder, clips, share, shown.hook)
+        metrics = evaluate_routing(find_data(data), model, encoder, clips, share, adapt, shown.hook)
     if plot is not None:
         plot_routing(metrics, plot)
         say(f"plot: {plot}")

@@ -14,6 +14,7 @@ from sedtalker.training.evaluation.emotion_measures import (
     CROSS_CORPUS,
     DIARIZER,
     ENROLMENT,
+    FINE,
     NOVA_ARC,
     ROUTING,
     SERE,
@@ -97,6 +98,12 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("frame_macro_f1", "macro-F1 of frames"),
         SCORE,
     ),
+    "fine_emotions": (
+        Measure("kinds_pearson", "correlation of each kind's curve with what EmoGator's bursts were asked for, mean"),
+        Measure("kinds_accuracy", "share of the bursts whose greatest curve is the right one of thirty"),
+        Measure("votes_pearson", "correlation with the share of CREMA-D's raters, mean of six categories"),
+        SCORE,
+    ),
     "backbone": (
         Measure("uar_<corpus>", "unweighted average recall of the clips of one corpus", source=UAR),
         SCORE,
@@ -120,6 +127,7 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "adaptation": ADAPTATION,
     "nova-arc": NOVA_ARC,
     "sere": SERE,
+    "fine": FINE,
     "routing": ROUTING,
     "valence": VALENCE,
     "vertex-decoder": VERTEX_DECODER,
