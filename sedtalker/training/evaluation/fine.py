@@ -186,10 +186,10 @@ def _mean(figures: Mapping[str, float], prefix: str, names: Sequence[str]) -> fl
 
 
 def _mean_pearson(values: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
-    """Mean correlation of the columns (N, K) whose truth varies, all at once."""
+    """Mean correlation of the columns (N, K) whose truth varies, all at once; not a number where none does."""
     a, b = values - values.mean(0), truth - truth.mean(0)
     size = np.sqrt(np.square(a).sum(0) * np.square(b).sum(0))
-    return float(((a * b).sum(0)[size > 0] / size[size > 0]).mean())
+    return float(((a * b).sum(0)[size > 0] / size[size > 0]).mean()) if (size > 0).any() else float("nan")
 
 
 # --- The table and the plot of ``docs/fine.md``.
