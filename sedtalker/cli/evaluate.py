@@ -21,6 +21,9 @@ Data = Annotated[Path | None, typer.Option("--data", help="Training data folder 
 Checkpoint = Annotated[Path | None, typer.Option(help="A checkpoint folder; default: the built-in weights.")]
 Cache = Annotated[Path | None, typer.Option(help="Where features are kept; default: ~/.cache/sedtalker.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing plot.")]
+HubEncoder = Annotated[
+    Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")]
 ShowProgress = Annotated[ProgressStyle, typer.Option(help=PROGRESS_HELP)]
 
@@ -136,6 +139,25 @@ def cross_corpus(
     _show(cross_corpus_metrics(result), json, f"{heading}\n\n{markdown_table(result)}", ())
 
 
+@app.command("ser-evals", help=help_text("ser-evals", "Within CREMA-D and beyond it, beside functionals and an SVM."))
+@fail_clearly
+def ser_evals(
+    data: Data = None,
+    model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
+    encoder: HubEncoder = None,
+    clips: Annotated[int | None, typer.Option(min=8, help="At most so many clips of each corpus.")] = None,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.ser_evals import evaluate_ser_evals, ser_evals_table
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_ser_evals(find_data(data), model, encoder, clips, shown.hook)
+    _show(metrics, json, ser_evals_table(metrics), ())
+
+
 @app.command(help=help_text("transfer", "Emotion metrics on corpora the weights were not trained on, zero-shot."))
 @fail_clearly
 def transfer(
@@ -143,9 +165,7 @@ def transfer(
     model: Annotated[
         str, typer.Option(help="diarizer, whisper-base, a checkpoint folder, or hf:NAME, a classifier of the hub.")
     ] = "diarizer",
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
+    encoder: HubEncoder = None,
     clips: Annotated[int | None, typer.Option(min=1, help="At most so many clips of each corpus.")] = None,
     json: AsJson = False,
     plot: Annotated[
@@ -177,9 +197,7 @@ def transfer(
 def adaptation(
     data: Data = None,
     model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
+    encoder: HubEncoder = None,
     clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of each corpus.")] = None,
     strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far the diarizer is moved.")] = 0.5,
     json: AsJson = False,
@@ -236,9 +254,7 @@ def sere(
 def fine(
     data: Data = None,
     model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
+    encoder: HubEncoder = None,
     fine_model: Annotated[Path | None, typer.Option(help="Folder of other heads, see sedtalker diarize.")] = None,
     fine_encoder: Annotated[str | None, typer.Option(help="The Whisper that Empathic Insight's heads read.")] = None,
     clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of speech of each corpus.")] = None,
@@ -259,9 +275,7 @@ def fine(
 def routing(
     data: Data = None,
     model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
+    encoder: HubEncoder = None,
     clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of each corpus.")] = None,
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the clips that is handed on.")] = 0.15,
     adapt: Annotated[
@@ -331,9 +345,7 @@ def valence(
 def decoder(
     data: Data = None,
     checkpoint: Checkpoint = None,
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
+    encoder: HubEncoder = None,
     baselines: Annotated[
         Path | None, typer.Option(help="A folder of other decoders' checkpoints, trained alike, to compare with.")
     ] = None,

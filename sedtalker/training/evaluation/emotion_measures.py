@@ -187,6 +187,19 @@ SERE = (
 )
 """Of ``evaluate_resonance``."""
 
+SER_EVALS = (
+    Measure("f1_<system>_within", "macro-F1 on CREMA-D's test speakers", source="arXiv 2408.07851"),
+    Measure("adjusted_<system>_within", "the same with logits adjusted to how frequent each category is"),
+    Measure("f1_<system>_beyond", "macro-F1 on corpora never trained on, mean"),
+    Measure("adjusted_<system>_beyond", "the same with logits adjusted"),
+    Measure("constant_beyond", "macro-F1 of the best constant answer", "neither"),
+    hidden("f1_<system>_<corpus>", "macro-F1 on one corpus"),
+    hidden("adjusted_<system>_<corpus>", "the same with logits adjusted"),
+    hidden("constant_<corpus>", "macro-F1 of the best constant answer there", "neither"),
+    hidden("clips_<corpus>", "clips that were scored", "neither"),
+)
+"""Of ``evaluate_ser_evals``; systems: ``svm``, the diarizer ``as_is``, adapted by ``norm`` and by ``pseudo``."""
+
 FINE = (
     Measure(
         "fine_pearson",
