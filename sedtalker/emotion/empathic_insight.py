@@ -131,7 +131,7 @@ class EmpathicInsight:
         extractor = WhisperFeatureExtractor(feature_size=bands, chunk_length=seconds)
         extractor.n_samples, extractor.nb_max_frames = round(seconds * SAMPLE_RATE), round(100 * seconds)
         made = extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
-        return made.to(next(self.encoder.parameters()).device)  # type: ignore[no-any-return]
+        return made.to(next(self.encoder.parameters()).device)
 
     def __call__(self, audio: Audio, features: SpeechFeatures) -> dict[str, NDArray[np.float32]]:
         """Scores over ``HIGHEST`` in [0, 1]; between the middles of windows they are interpolated."""

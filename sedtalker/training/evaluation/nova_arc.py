@@ -170,7 +170,7 @@ def linear_scores(
         chosen = rng.choice(len(labels), settings.batch, p=shares / shares.sum())
         noisy = given[chosen] + settings.noise * torch.randn(len(chosen), given.shape[1])
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(head(noisy), truth[chosen]).backward()  # type: ignore[no-untyped-call]
+        torch.nn.functional.cross_entropy(head(noisy), truth[chosen]).backward()
         optimizer.step()
     with torch.no_grad():
         scores: NDArray[np.float64] = head(asked).double().numpy()

@@ -104,8 +104,11 @@ class RoutedCorpus:
     def doubt(self) -> dict[str, NDArray[np.float64]]:
         """(N,) doubt by each measure."""
         each = [posterior_doubt(p, float(d)) for p, d in zip(self.own_posterior, self.distance, strict=True)]
-        single = {m: np.array([doubt.by(m) for doubt in each]) for m in MEASURES if m != "adjusted"}
-        return {"adjusted": adjusted_doubt(self.own_posterior), **single}
+        out = {"adjusted": adjusted_doubt(self.own_posterior)}
+        for measure in MEASURES:
+            if measure != "adjusted":
+                out[measure] = np.array([doubt.by(measure) for doubt in each])
+        return out
 
 
 def evaluate_routing(
