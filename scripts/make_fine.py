@@ -13,12 +13,16 @@ from pathlib import Path
 
 from measured_page import between_marks
 
+from sedtalker.training.evaluation.emotion_measures import FINE
 from sedtalker.training.evaluation.fine import fine_table, plot_fine
+from sedtalker.training.evaluation.measures import listed_metrics
 
 ROOT = Path(__file__).parents[1]
 """Of the repository."""
 FILES = {"built-in encoder": "docs/fine.json", "whisper-base": "docs/fine_whisper.json"}
 """Figures by encoder; those that are not there are left out."""
+CHECKPOINTS = {"built-in encoder": "fine_emotions", "whisper-base": "fine_emotions_whisper_base"}
+"""Whose configuration then says them too."""
 
 
 def text(metrics: Mapping[str, Mapping[str, float]]) -> str:
@@ -45,12 +49,17 @@ def text(metrics: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def main() -> None:
-    """Write the page and the plot."""
+    """Write the page, the plot, and the held-out figures of the checkpoints."""
     found = {name: ROOT / file for name, file in FILES.items() if (ROOT / file).is_file()}
     metrics = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in found.items()}
     page = ROOT / "docs/fine.md"
     page.write_text(between_marks(page.read_text(encoding="utf-8"), "fine", text(metrics)), encoding="utf-8")
     plot_fine(metrics, ROOT / "docs/images/fine.png")
+    for name, figures in metrics.items():
+        path = ROOT / "checkpoints" / CHECKPOINTS[name] / "config.json"
+        held = json.loads(path.read_text(encoding="utf-8"))
+        held["held_out"] = {measure.key: value for measure, value in listed_metrics(FINE, figures)}
+        path.write_text(json.dumps(held, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def held_out_measures(kind: str, metrics: Mapping[str, float]) -> tuple[Measure,
     """
     if "zero_shot_uar" in metrics:
         return TRANSFER
-    part = "decoder" if kind == "readout_decoder" else kind.replace("_", "-")
+    part = {"readout_decoder": "decoder", "fine_emotions": "fine"}.get(kind, kind.replace("_", "-"))
     return TEST.get(part, ())
 
 
