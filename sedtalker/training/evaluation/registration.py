@@ -389,6 +389,7 @@ def foreign(data: Path, source: Face, seed: int = 0) -> dict[str, Any]:
     )
     person = next(random_identities(data, 1, seed))
     assert person.offsets is not None
+    assert person.skin is not None
     by_name = dict(zip(reference_source(data).shapes, person.offsets, strict=False))
     of_reference, _ = beside_artist(person.mesh, person.skin, by_name, source)
     return found | {f"{key}_ict": value for key, value in of_reference.items()} | {"foreign_shapes": shapes}
