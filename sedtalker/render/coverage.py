@@ -45,7 +45,7 @@ class Buffers:
     """Triangle and depth of every sample of a picture, and what makes drawing them fast.
 
     Attributes:
-        ids: (H, S · W) the triangle that each sample sees, pixel by pixel; anything where none.
+        ids: (H, S · W) the triangle that each sample sees, pixel by pixel; -1 where none.
         depth: (H, S · W) its depth; +inf where none.
         extent: (H, 2) first pixel of each row where something may be seen, and one past the last.
         peaks: the farthest depth of each tile.
@@ -58,7 +58,7 @@ class Buffers:
         self.lanes = lanes(samples)
         self.pixels = LANES // len(samples)
         blocks = -(-width // self.pixels)
-        self.ids: Ints = np.zeros((height, blocks * LANES), dtype=np.int32)
+        self.ids: Ints = np.full((height, blocks * LANES), -1, dtype=np.int32)
         self.depth: Floats = np.full(self.ids.shape, np.inf, dtype=np.float32)
         self.extent: Ints = np.zeros((height, 2), dtype=np.int32)
         self.tile = max(TILE, self.pixels)
@@ -85,7 +85,7 @@ class Buffers:
             top: first row.
             bottom: one past the last.
         """
-        clear(self.depth, self.extent, self.pixels, top, bottom)
+        clear(self.ids, self.depth, self.extent, self.pixels, top, bottom)
         arguments = (self.ids, self.depth, self.extent, self.lanes, self.pixels, self.tile, self.peaks)
         cover(screen, triangles, one_sided, first, *arguments, False, top, bottom)
         find_peaks(self.depth, self.extent, self.pixels, self.tile, self.peaks, top, bottom)
@@ -279,12 +279,14 @@ def cover(
 
 
 @kernel
-def clear(depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: int) -> None:
+def clear(ids: Ints, depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: int) -> None:
     """Empty rows [first_row, last_row), where something is in them."""
     samples = LANES // pixels
     for row in range(first_row, last_row):
-        for k in range(extent[row, 0] * samples, extent[row, 1] * samples):
-            depth[row, k] = np.inf
+        left, right = extent[row, 0] * samples, extent[row, 1] * samples
+        if left < right:
+            ids[row, left:right] = -1
+            depth[row, left:right] = np.inf
         extent[row, 0], extent[row, 1] = depth.shape[1] // samples, 0
 
 
@@ -299,12 +301,11 @@ def find_peaks(
         left, right = extent[top, 0], extent[top, 1]
         for row in range(top, bottom):
             left, right = max(left, extent[row, 0]), min(right, extent[row, 1])
-        for j in range(peaks.shape[1]):
-            peaks[i, j] = np.inf
-            if j * tile < left or (j + 1) * tile > right:
-                continue
+        peaks[i] = np.inf
+        for j in range((left + tile - 1) // tile, right // tile):
             farthest = np.float32(-np.inf)
             for row in range(top, bottom):
-                for k in range(j * wide, j * wide + wide):
-                    farthest = max(farthest, depth[row, k])
+                samples = depth[row, j * wide : (j + 1) * wide]
+                for k in range(len(samples)):
+                    farthest = max(farthest, samples[k])
             peaks[i, j] = farthest
