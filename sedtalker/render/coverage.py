@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints, Mask
-from sedtalker.mesh.rasteriser import kernel, part_of_kernel
+from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
 
 LANES = 8
 """Samples that are tested at once."""
@@ -207,8 +207,8 @@ def cover(
     rightmost_sample, leftmost_sample = places[:, 0].max(), places[:, 0].min()
     lowest_sample, highest_sample = places[:, 1].max(), places[:, 1].min()
     for n in range(len(order)):
-        t = order[n]
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        t = np.uint32(order[n])
+        a, b, c = np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
         if screen[a, 3] == 0.0 or screen[b, 3] == 0.0 or screen[c, 3] == 0.0:
             continue
         ay, by, cy = screen[a, 1], screen[b, 1], screen[c, 1]
@@ -225,8 +225,11 @@ def cover(
         if skip_hidden:
             nearest, hidden = min(az, bz, cz), True
             for i in range(top // TILE, bottom // TILE + 1):
+                line = np.uint32(i)
                 for j in range(left // per_tile, right // per_tile + 1):
-                    hidden = hidden and nearest >= peaks[i, j]
+                    hidden = hidden and nearest >= peaks[line, np.uint32(j)]
+                if not hidden:
+                    break
             if hidden:
                 continue
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
@@ -266,8 +269,9 @@ def cover(
                 first, last = int(np.ceil(begin)), int(np.floor(end))
                 if first > last:
                     continue
-            extent[row, 0] = min(extent[row, 0], (left + first) * pixels)
-            extent[row, 1] = max(extent[row, 1], (left + last + 1) * pixels)
+            line = np.uint32(row)
+            extent[line, 0] = min(extent[line, 0], (left + first) * pixels)
+            extent[line, 1] = max(extent[line, 1], (left + last + 1) * pixels)
             z = az + v * bz + w * cz
             for block in range(first, last + 1):
                 step = block * pixels
@@ -278,7 +282,7 @@ def cover(
                 )
 
 
-@kernel
+@inner_kernel
 def clear(ids: Ints, depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: int) -> None:
     """Empty rows [first_row, last_row), where something is in them."""
     samples = LANES // pixels
@@ -290,7 +294,7 @@ def clear(ids: Ints, depth: Floats, extent: Ints, pixels: int, first_row: int, l
         extent[row, 0], extent[row, 1] = depth.shape[1] // samples, 0
 
 
-@kernel
+@inner_kernel
 def find_peaks(
     depth: Floats, extent: Ints, pixels: int, tile: int, peaks: Floats, first_row: int, last_row: int
 ) -> None:

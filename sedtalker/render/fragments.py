@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints
-from sedtalker.mesh.rasteriser import kernel, part_of_kernel
+from sedtalker.mesh.mesh import Floats
+from sedtalker.mesh.rasteriser import inner_kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.gathering import CHUNK, UNKNOWN, Dimmed, Gathered, Scene
 from sedtalker.render.occlusion import along_row, look_closely
@@ -54,7 +54,7 @@ def _surface(
     return side * nx, side * ny, side * nz, red, green, blue, divisor
 
 
-@kernel
+@inner_kernel
 def _plain(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int, last: int) -> None:
     """Fragments of the pixels of rows [first, last) that see one plain triangle; the others become ``mixed``."""
     ids, depth, extent, corners, triangles, parts, materials, inner, looks = scene[:9]
@@ -78,7 +78,8 @@ def _plain(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int, last: i
                 if slots[at] == UNKNOWN:
                     slots[at] = _TEXTURED
                     if kinds[at] < 0:
-                        make_plane(planes, used, corners, triangles[at, 0], triangles[at, 1], triangles[at, 2], inner[at])
+                        a, b, c = triangles[at, 0], triangles[at, 1], triangles[at, 2]
+                        make_plane(planes, used, corners, a, b, c, inner[at])
                         slots[at] = used
                         used += 1
                 plain = slots[at] >= 0
@@ -89,25 +90,26 @@ def _plain(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int, last: i
                 continue
             part, z = np.uint32(parts[at]), deep[place]
             n, m = np.uint32(filled[part]), np.uint32(late_count)
-            add_plane(planes, slots[at], np.float32(column) + half, y, seen, part * most + n, True)
+            add_plane(planes, slots[at], np.float32(column) + half, y, seen, part * most + n, True)  # type: ignore[call-arg]
             where[part, n] = row * width + column
             filled[part] = n + 1
             shares[part, 0, n] = one - hollows * materials[part, 5] * found[band, 0, column]
             shares[part, 1, n] = one - shadow * materials[part, 5] * (one - found[band, 1, column])
-            late[m, 0], late[m, 1], late[m, 2], late[m, 3], late[m, 4], late[m, 5] = part, n, row, column, 0, at
+            late[m, 0], late[m, 1], late[m, 2], late[m, 3] = part, n, row, column
+            late[m, 4], late[m, 5] = 0, at
             near, far = found[band, 2, column], found[band, 3, column]
             late_count += 0 if (found_parts[band, column] == parts[at]) & (z > near) & (z < far) else 1
     counts[0], counts[1], counts[2] = used, mixed_count, late_count
 
 
-@kernel
+@inner_kernel
 def _mixed(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int) -> None:
     """Fragments of the pixels that see several triangles, or textures."""
     ids, depth, _, corners, triangles, parts, materials, inner, looks, painted, tangent, step = scene[:12]
     hollows, shadow, found, found_parts = dimmed.hollows, dimmed.shadow, dimmed.found, dimmed.found_parts
     seen, shares, where, filled, edges, mixed, late, slots, planes, counts = gathered[:10]
     kinds, most, width = looks.of_triangle, where.shape[1], scene.width
-    zero, one, which = np.float32(0.0), np.float32(1.0), np.empty(_COUNT, dtype=np.int32)
+    zero, one, which = np.float32(0.0), np.float32(1.0), gathered.which
     used, late_count, edge_count = counts[0], counts[2], counts[3]
     for m in range(counts[1]):
         row, column = np.uint32(mixed[m, 0]), np.uint32(mixed[m, 1])
@@ -124,7 +126,8 @@ def _mixed(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int) -> None
             if slots[at] == UNKNOWN:
                 slots[at] = _TEXTURED
                 if kinds[at] < 0:
-                    make_plane(planes, used, corners, triangles[at, 0], triangles[at, 1], triangles[at, 2], inner[at])
+                    a, b, c = triangles[at, 0], triangles[at, 1], triangles[at, 2]
+                    make_plane(planes, used, corners, a, b, c, inner[at])
                     slots[at] = used
                     used += 1
             alike &= (slots[at] >= 0) & (parts[at] == first_part) & (abs(depth[row, place + s] - z) <= step)
@@ -136,7 +139,7 @@ def _mixed(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int) -> None
             n, at = np.uint32(filled[part]), np.uint32(late_count)
             to = part * most + n
             if alike:
-                add_planes(planes, slots, which, np.float32(column), np.float32(row), seen, to)
+                add_planes(planes, slots, which, np.float32(column), np.float32(row), seen, to)  # type: ignore[call-arg]
                 covered = _COUNT
             for k in range(_COUNT if alike else s, _COUNT):
                 t = which[k]
@@ -144,7 +147,7 @@ def _mixed(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int) -> None
                     continue
                 if slots[np.uint32(t)] >= 0:
                     x, y = np.float32(column) + SAMPLES[k, 0], np.float32(row) + SAMPLES[k, 1]
-                    add_plane(planes, slots[np.uint32(t)], x, y, seen, to, covered == 0)
+                    add_plane(planes, slots[np.uint32(t)], x, y, seen, to, covered == 0)  # type: ignore[call-arg]
                     covered += 1
                     which[k] = -1
                     continue
@@ -168,13 +171,14 @@ def _mixed(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int) -> None
             filled[part] = n + 1
             shares[part, 0, n] = one - hollows * materials[part, 5] * found[band, 0, column]
             shares[part, 1, n] = one - shadow * materials[part, 5] * (one - found[band, 1, column])
-            late[at, 0], late[at, 1], late[at, 2], late[at, 3], late[at, 4], late[at, 5] = part, n, row, column, s, leading
+            late[at, 0], late[at, 1], late[at, 2], late[at, 3] = part, n, row, column
+            late[at, 4], late[at, 5] = s, leading
             near, far = found[band, 2, column], found[band, 3, column]
             late_count += 0 if (found_parts[band, column] == parts[leading]) & (z > near) & (z < far) else 1
     counts[0], counts[1], counts[2], counts[3] = used, 0, late_count, edge_count
 
 
-@kernel
+@inner_kernel
 def shade(
     image: Image, background: Floats, scene: Scene, dimmed: Dimmed, gathered: Gathered, lights: Floats,
     ambient: Floats, encode: NDArray[np.uint8], first: int, last: int,

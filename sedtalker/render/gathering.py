@@ -12,7 +12,6 @@ from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.planes import WIDTH
 from sedtalker.render.textures import Looks
 
-
 CHUNK = 8
 """Rows that are gone through at a time."""
 UNKNOWN = -1
@@ -21,6 +20,10 @@ BATCH = 256
 """Fragments of one material that are lit at a time."""
 ROWS = 14
 """Of the room to work in that lighting needs: normal, colour, diffuse light, gloss, and two for one light."""
+
+
+Index = int | np.uint32
+"""Compiled code takes signed ones for such as may count from the end, which costs an instruction or two."""
 
 
 class Scene(NamedTuple):
@@ -103,6 +106,7 @@ class Gathered(NamedTuple):
         counts: of planes, ``mixed``, ``late`` and ``edges``.
         lit: (E, 3) light of ``edges``.
         work: (ROWS, BATCH) room for lighting.
+        which: room for the triangles of a pixel.
     """
 
     seen: Floats
@@ -117,6 +121,7 @@ class Gathered(NamedTuple):
     counts: NDArray[np.int64]
     lit: Floats
     work: Floats
+    which: Ints
 
 
 def room_for(rows: int, width: int, triangles: int, materials: int) -> Gathered:
@@ -137,4 +142,5 @@ def room_for(rows: int, width: int, triangles: int, materials: int) -> Gathered:
         counts=np.zeros(4, dtype=np.int64),
         lit=np.empty((2 * room, 3), dtype=np.float32),
         work=np.empty((ROWS, BATCH), dtype=np.float32),
+        which=np.empty(samples, dtype=ints),
     )

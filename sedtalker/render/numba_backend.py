@@ -179,10 +179,10 @@ class NumbaRenderer:
             raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
         height = self._size[1]
         points, screen, seen = self._project(vertices)
-        light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours)[self._sources])
+        painted = self._colours if colours is None else np.ascontiguousarray(to_linear(colours)[self._sources])
         parts = self._own_parts if colours is None else self._parts
         normals = compiled_normals(points, self._triangles, self._weld)
-        corners = pack(screen, normals, light)
+        corners = pack(screen, normals, painted)
         looks = self._textures.looks
         tangent = tangents(points, self._triangles, looks)
         image = self._empty.copy()
@@ -219,12 +219,13 @@ class NumbaRenderer:
         )  # fmt: skip
 
         def shade_band(first: int, last: int) -> None:
-            rows = canvas.band(first, last, len(self._triangles))
+            room = canvas.band(first, last, len(self._triangles))
             dimmed = Dimmed(
-                canvas.grid, canvas.rate, np.float32(4.0) * self._step, *self._strengths, rows.found, rows.parts, shadow,
-                shadow_matrix, taps, self._optics,
+                canvas.grid, canvas.rate, np.float32(4.0) * self._step, *self._strengths, room.found, room.parts,
+                shadow, shadow_matrix, taps, self._optics,
             )  # fmt: skip
-            shade(image, self._background, scene, dimmed, rows.gathered, self._lights, self._ambient, encode, first, last)
+            light = self._lights, self._ambient
+            shade(image, self._background, scene, dimmed, room.gathered, *light, encode, first, last)
 
         whole = 2 * self._threads if pool else 1
         _share(pool, [(draw_shadow, 0, SHADOW_SIZE), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])

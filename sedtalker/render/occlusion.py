@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sedtalker.mesh.mesh import Floats, Ints
-from sedtalker.mesh.rasteriser import kernel, part_of_kernel
+from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
-from sedtalker.render.gathering import Dimmed, Gathered, Scene
+from sedtalker.render.gathering import Dimmed, Gathered, Index, Scene
 from sedtalker.render.planes import FIRST, between, weights_at
 
 _FAR = np.float32(2.5)
@@ -39,7 +39,7 @@ def _per_depth(distance: np.float32, optics: Floats) -> np.float32:
 
 
 @part_of_kernel
-def _hollow(depth: Floats, row: int, column: int, sample: int, taps: Ints, optics: Floats) -> np.float32:
+def _hollow(depth: Floats, row: Index, column: Index, sample: Index, taps: Ints, optics: Floats) -> np.float32:
     """How far the surface lies below what is around it, in [0, 1]; slopes cancel: taps come in opposite pairs."""
     height, width, samples = depth.shape[0], int(optics[5]), len(SAMPLES)
     z = depth[row, column * samples + sample]
@@ -55,7 +55,7 @@ def _hollow(depth: Floats, row: int, column: int, sample: int, taps: Ints, optic
     return min(found * np.float32(2.0 / len(taps)), np.float32(1.0))
 
 
-@kernel
+@inner_kernel
 def spread(depth: Floats, extent: Ints, planes: Floats, first: int, last: int) -> None:
     """Depth of the first sample of rows [first, last) into ``planes`` (H, R, W / R): every R-th pixel side by side."""
     rate, columns, samples = planes.shape[1], planes.shape[2], len(SAMPLES)
@@ -122,7 +122,7 @@ def _lit(x: np.float32, y: np.float32, z: np.float32, shadow_map: Floats, shadow
 
 @part_of_kernel
 def _key(
-    row: int, column: int, sample: int, z: np.float32, corners: Floats, a: int, b: int, c: int, height: int,
+    row: Index, column: Index, sample: Index, z: np.float32, corners: Floats, a: int, b: int, c: int, height: int,
     shadow_map: Floats, shadow_matrix: Floats, optics: Floats,
 ) -> np.float32:  # fmt: skip
     """Share of the key light that reaches a sample."""
@@ -165,7 +165,7 @@ def dim(
 
 @part_of_kernel
 def _from_grid(
-    grid: Floats, i: int, j: int, down: np.float32, across: np.float32, z: np.float32, part: int, step: np.float32
+    grid: Floats, i: Index, j: Index, down: np.float32, across: np.float32, z: np.float32, part: int, step: np.float32
 ) -> tuple[np.float32, np.float32, np.float32]:
     """Hollowness and light between four places of the grid, from those that lie on a surface; their weight."""
     hollow, lit, total, kind = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(part)
@@ -181,7 +181,7 @@ def _from_grid(
 
 
 @part_of_kernel
-def along_row(dimmed: Dimmed, row: int, left: int, right: int, line: int) -> None:
+def along_row(dimmed: Dimmed, row: int, left: int, right: int, line: Index) -> None:
     """What the grid says of pixels [left, right) of a row whose four places around all lie on one part.
 
     Into ``found`` at ``line`` go hollowness, key light, and the depths between which all four places fit; into
@@ -203,11 +203,12 @@ def along_row(dimmed: Dimmed, row: int, left: int, right: int, line: int) -> Non
         brighter = (grid[i, here + 1, 3] + down * (grid[i + 1, here + 1, 3] - grid[i, here + 1, 3]) - lit) * per_rate
         for k in range(rate):
             column = np.uint32(here * rate + k)
-            found[line, 0, column], found[line, 1, column] = hollow + np.float32(k) * more, lit + np.float32(k) * brighter
+            found[line, 0, column] = hollow + np.float32(k) * more
+            found[line, 1, column] = lit + np.float32(k) * brighter
             found[line, 2, column], found[line, 3, column], parts[line, column] = near, far, kind
 
 
-@kernel
+@inner_kernel
 def look_closely(scene: Scene, gathered: Gathered, dimmed: Dimmed) -> None:
     """Light of the ``late`` fragments: from the places of the grid on its surface, or where none is, of it alone."""
     grid, rate, hollows, shadow = dimmed.grid, dimmed.rate, dimmed.hollows, dimmed.shadow

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints
-from sedtalker.mesh.rasteriser import kernel
+from sedtalker.mesh.rasteriser import inner_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.gathering import BATCH, Gathered
 from sedtalker.render.shading import Image, eye_colour
@@ -39,7 +39,7 @@ def encoded(light: Floats, encode: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return encode[0, (light * _LEVELS + 0.5).astype(int)]
 
 
-@kernel
+@inner_kernel
 def light(
     seen: Floats, sky: Floats, key: Floats, material: Floats, directed: bool, lights: Floats, ambient: Floats,
     work: Floats,
@@ -112,7 +112,7 @@ def light(
             colour[k] = lit if lit > zero else zero  # also of a triangle so thin that nothing can be computed
 
 
-@kernel
+@inner_kernel
 def put(image: Image, edges: Floats, lit: Floats, where: Ints, encode: NDArray[np.uint8]) -> None:
     """Lit fragments (rows 3 to 5 of ``lit``) into ``image`` (N, C), or where a pixel has several, into ``edges``."""
     one, room, half, scale = np.float32(1.0), np.float32(1.0) - _KNEE, np.float32(0.5), np.float32(_LEVELS)
@@ -136,7 +136,7 @@ def put(image: Image, edges: Floats, lit: Floats, where: Ints, encode: NDArray[n
             edges[-1 - place, channel] = light_here
 
 
-@kernel
+@inner_kernel
 def resolve(
     image: Image, background: Floats, edges: Floats, pixels: Ints, count: int, encode: NDArray[np.uint8]
 ) -> None:
@@ -166,7 +166,7 @@ def resolve(
         image[pixel, 2] = straight[min(int(blue * share + half), top)]
 
 
-@kernel
+@inner_kernel
 def light_whole(
     image: Image, gathered: Gathered, materials: Floats, lights: Floats, ambient: Floats, encode: NDArray[np.uint8]
 ) -> None:  # fmt: skip
@@ -191,7 +191,7 @@ def light_whole(
                 shares[part, 0, k], shares[part, 1, k] = shares[part, 0, done + k], shares[part, 1, done + k]
 
 
-@kernel
+@inner_kernel
 def finish(
     image: Image, background: Floats, gathered: Gathered, materials: Floats, lights: Floats, ambient: Floats,
     encode: NDArray[np.uint8],

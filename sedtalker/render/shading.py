@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints
-from sedtalker.mesh.rasteriser import kernel
-from sedtalker.render.planes import FIRST, WIDTH
+from sedtalker.mesh.rasteriser import inner_kernel, kernel
 from sedtalker.render.light import IRIS, IRIS_COLOUR, MATERIALS, PUPIL, PUPIL_COLOUR, Background, Lighting, to_linear
+from sedtalker.render.planes import FIRST, WIDTH
 
 Image = NDArray[np.uint8]
 """(H, W, 3) sRGB, or (H, W, 4) with how far each pixel is covered (straight alpha)."""
@@ -81,7 +81,7 @@ _EDGES = np.cos(np.radians([[IRIS + _SOFT / 2, IRIS - _SOFT / 2], [PUPIL + _SOFT
 """Cosines between which white becomes iris, and iris becomes pupil."""
 
 
-@kernel
+@inner_kernel
 def eye_colour(x: np.float32, y: np.float32, z: np.float32, channel: int) -> np.float32:
     """Linear colour of white, iris or pupil of an eyeball in a direction from its middle; +Z is its front."""
     cosine = z / np.sqrt(x * x + y * y + z * z + np.float32(1e-20))
