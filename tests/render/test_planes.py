@@ -51,9 +51,10 @@ def triangle(rng: np.random.Generator, area: float) -> tuple[Floats, Floats]:
     return corners, known.astype(np.float32)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1), st.sampled_from([-1.0, 1.0]), st.sampled_from([-1, 0, 1])
-)
+)  # fmt: skip
 def test_a_place_shows_what_lies_between_the_corners_with_perspective(
     seed: int, first: float, second: float, way: float, inner: int
 ) -> None:
