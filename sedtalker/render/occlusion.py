@@ -74,23 +74,29 @@ def _hollows(
 ) -> None:
     """``_hollow`` of the places [left, right) of a row of the grid into ``found``, many at a time."""
     height, rate, width, zero = planes.shape[0], planes.shape[1], int(optics[5]), np.float32(0.0)
-    for j in range(left, right):
-        scale[j], found[j] = _per_depth(_distance(planes[row, 0, j], optics), optics), zero
+    here, rim, per_depth = planes[row, 0, left:right], found[left:right], scale[left:right]
+    for j in range(len(here)):
+        per_depth[j], rim[j] = _per_depth(_distance(here[j], optics), optics), zero
     for pair in range(0, len(taps), 2):
         across, down = taps[pair, 0], taps[pair, 1]
         if row < abs(down) or row + abs(down) >= height:
             continue
         begin = max(left, (abs(across) + rate - 1) // rate)
         end = min(right, (width - abs(across) + rate - 1) // rate)
-        here = planes[row, 0]
-        one_side, other_side = planes[row + down, across % rate], planes[row - down, -across % rate]
+        if begin >= end:
+            continue
+        # Slices of their own, counted from 0: only so the compiler sees that these are neighbours in memory.
+        here, rim, per_depth = planes[row, 0, begin:end], found[begin:end], scale[begin:end]
         one_step, other_step = across // rate, -across // rate
-        for j in range(begin, end):
-            one = _rise((here[j] - one_side[j + one_step]) * scale[j])
-            other = _rise((here[j] - other_side[j + other_step]) * scale[j])
-            found[j] += max(one + other, zero)
-    for j in range(left, right):
-        found[j] = min(found[j] * np.float32(2.0 / len(taps)), np.float32(1.0))
+        one_side = planes[row + down, across % rate, begin + one_step : end + one_step]
+        other_side = planes[row - down, -across % rate, begin + other_step : end + other_step]
+        for j in range(len(here)):
+            one = _rise((here[j] - one_side[j]) * per_depth[j])
+            other = _rise((here[j] - other_side[j]) * per_depth[j])
+            rim[j] += max(one + other, zero)
+    share, rim = np.float32(2.0 / len(taps)), found[left:right]
+    for j in range(len(rim)):
+        rim[j] = min(rim[j] * share, np.float32(1.0))
 
 
 @part_of_kernel
