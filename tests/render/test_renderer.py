@@ -135,7 +135,7 @@ def test_hidden_triangles_change_nothing() -> None:
 @pytest.mark.parametrize("size", [(97, 61), (33, 203), (515, 20)])
 def test_a_head_larger_than_an_odd_picture_fills_it(size: tuple[int, int]) -> None:
     mesh = ball()
-    near = from_triangles(mesh.vertices * np.float32([9, 9, 1]), mesh.triangles)
+    near = from_triangles(mesh.vertices * np.float32([60, 60, 1]), mesh.triangles)
     pictures = []
     for threads in (1, 3):
         with make_renderer(near, frame_head(mesh), size, background="transparent", threads=threads) as renderer:
