@@ -47,8 +47,10 @@ def text(metrics: Mapping[str, float]) -> str:
 def nova_arc_text(metrics: Mapping[str, float]) -> str:
     """What stands between the marks of NOVA-ARC."""
     return (
-        f"Source alone {metrics['nova_source']:.3f}, with the target in flat space {metrics['nova_gain_flat']:+.3f}, "
-        f"in the ball {metrics['nova_gain_ball']:+.3f}.\n\n{nova_arc_table(metrics)}"
+        f"Source alone {metrics['nova_source']:.3f}. With the target in flat space {metrics['nova_gain_flat']:+.3f}, "
+        f"in the ball {metrics['nova_gain_ball']:+.3f}. Without any transport,\nfrom nothing but frames normalised by "
+        f"the target's mean and deviation: {metrics['nova_gain_normed']:+.3f} with the source's network, "
+        f"{metrics['nova_gain_linear']:+.3f} with a\nlinear head.\n\n{nova_arc_table(metrics)}"
     )
 
 
@@ -56,7 +58,9 @@ def sere_text(metrics: Mapping[str, float]) -> str:
     """What stands between the marks of SERE."""
     return (
         f"Five clips a category: {metrics['sere_uar']:.3f}; the nearest mean of the same clips "
-        f"{metrics['nearest_uar']:.3f}, a linear head on them {metrics['linear_uar']:.3f}.\n\n"
+        f"{metrics['nearest_uar']:.3f}, a linear head on them {metrics['linear_uar']:.3f}. Chance is a fourth to a "
+        f"sixth.\n`mean_pooling` and `no_neighbours` are the method without its field and without the loss among "
+        f"unlabelled clips.\n\n"
         f"{resonance_table(metrics)}"
     )
 

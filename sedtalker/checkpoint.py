@@ -26,6 +26,7 @@ Kind = Literal[
     "emotion_encoder",
     "frame_network",
     "diarizer",
+    "fine_emotions",
     "decoder",
     "readout_decoder",
     "decoder_form",

@@ -61,6 +61,8 @@ COMMANDS = (
             "--seed 1", kills=6),
     Command("animate, new head", "animate IN/clip.wav --mesh IN/head.obj --no-video -q -o OUT/clip", "--seed 1",
             kills=6),
+    Command("adapt", "adapt IN/voices -o OUT/my.diarizer -q", "--strength 0.4", kills=12),
+    Command("visemes", "visemes IN/clip.wav -o OUT/x.tsv", "--viseme-set vrm", kills=6),
     Command("mesh inspect", "mesh inspect IN/head.obj --picture OUT/x.png", kills=3),
 )  # fmt: skip
 """All of them."""

@@ -19,6 +19,7 @@ from sedtalker.emotion.doubt import (
     DEFAULT_SHARE,
     JudgedSegment,
     Measure,
+    doubts,
     has_speech,
     judge_segments,
     most_doubtful,
@@ -125,11 +126,11 @@ def open_cases(
             order = judged.candidates(track.labels, wanted.candidates)
             own = (segment.label, *(label for label in order if label != segment.label))[: wanted.candidates]
             every.append(Case(printable(str(name)), path, sound, judged, own, stands))
-    doubts = np.array([case.judged.doubt.by(wanted.measure) for case in every])
+    values = doubts([case.judged for case in every], wanted.measure)
     share = wanted.share
     if wanted.accuracy is not None:
-        share = share_for_accuracy(doubts, np.array([max(c.judged.posterior) for c in every]), wanted.accuracy)
-    return [case for case, chosen in zip(every, most_doubtful(doubts, share), strict=True) if chosen]
+        share = share_for_accuracy(values, np.array([max(c.judged.posterior) for c in every]), wanted.accuracy)
+    return [case for case, chosen in zip(every, most_doubtful(values, share), strict=True) if chosen]
 
 
 def find_recording(

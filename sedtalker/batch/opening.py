@@ -38,7 +38,7 @@ class MeshOptions:
         landmarks: a file, or points (68, 3).
         rig: blend shapes of its topology.
         open_mouth: sealed lips are cut apart.
-        mouth: what comes behind lips that open.
+        mouth: what comes behind lips that open; eyes: behind open lids.
         strength: factor of all expressions.
         names: those of its shapes, where they are another rig's.
     """
@@ -48,6 +48,7 @@ class MeshOptions:
     rig: Path | None = None
     open_mouth: bool = False
     mouth: str = "auto"
+    eyes: str = "auto"
     strength: float = 1.0
     names: ShapeMap | None = None
 
@@ -73,6 +74,7 @@ def open_face(
         rig=given.rig,
         open_mouth=given.open_mouth,
         mouth=given.mouth,
+        eyes=given.eyes,
         strength=given.strength,
         hook=hook,
     )
@@ -106,12 +108,12 @@ def check_face(mesh: Path | None, name: str | None, given: MeshOptions) -> None:
         raise InputError("--mesh-head and --landmarks are of a --mesh file")
     if mesh is None and (given.rig is not None or given.open_mouth):
         raise InputError("--rig and --open-mouth are of a --mesh file")
-    if (given.mouth, given.strength) != (MeshOptions.mouth, MeshOptions.strength):
+    if (given.mouth, given.eyes, given.strength) != (MeshOptions.mouth, MeshOptions.eyes, MeshOptions.strength):
         if mesh is None or mesh.suffix.lower() == ".sedface":
-            raise InputError("--mouth and --strength are of a --mesh file that is not registered yet")
+            raise InputError("--mouth, --eyes and --strength are of a --mesh file that is not registered yet")
         from sedtalker.face.fitting import FitOptions
 
-        FitOptions(mouth=given.mouth, strength=given.strength)
+        FitOptions(mouth=given.mouth, eyes=given.eyes, strength=given.strength)
 
 
 def hub_encoder(encoder: str | None) -> tuple[bool, str | None]:

@@ -73,6 +73,7 @@ class Settings(BaseModel):
     rig: Path | None = None
     open_mouth: bool = False
     mouth: str = "auto"
+    eyes: str = "auto"
     strength: float = 1.0
     rig_names: str | None = None
     face: str | None = None
@@ -162,7 +163,9 @@ class Settings(BaseModel):
 
     def mesh_options(self) -> MeshOptions:
         """What they say of the mesh, but for the names of its shapes."""
-        return MeshOptions(self.mesh_head, self.landmarks, self.rig, self.open_mouth, self.mouth, self.strength)
+        return MeshOptions(
+            self.mesh_head, self.landmarks, self.rig, self.open_mouth, self.mouth, self.eyes, self.strength
+        )
 
     def named_files(self) -> list[Path]:
         """Every file and folder that the settings name."""

@@ -19,7 +19,7 @@ from sedtalker.cli import visemes as v
 from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, QuietOption, ShownProgress, write_json
 from sedtalker.cli.console import fail_clearly as command
 from sedtalker.cli.export import TO_HELP, Targets
-from sedtalker.cli.mesh import MouthOption, StrengthOption
+from sedtalker.cli.mesh import EyesOption, MouthOption, StrengthOption
 from sedtalker.cli.names import MapOption
 from sedtalker.cli.project import ProjectOption, head_of, opened_project
 from sedtalker.errors import InputError
@@ -44,6 +44,7 @@ def animate(
         False
     ),
     mouth: MouthOption = "auto",
+    eyes: EyesOption = "auto",
     strength: StrengthOption = 1.0,
     rig_names: MapOption = None,
     performance: pf.PerformanceOption = None,
@@ -96,7 +97,7 @@ def animate(
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
     held = opened_project(context)
     shape_map = shape_map_of(rig_names)
-    given = MeshOptions(mesh_head, landmarks, rig, open_mouth, mouth, strength, shape_map)
+    given = MeshOptions(mesh_head, landmarks, rig, open_mouth, mouth, eyes, strength, shape_map)
     options: dict[str, Any] = {"targets": targets, "names": shape_map}
     if performance is not None:
         if transcript is not None or words is not None or visemes is not None:

@@ -53,6 +53,18 @@ def diarize(
     enroll: o.EnrollOption = None,
     min_confidence: o.MinConfidenceOption = 0.0,
     trust: o.TrustOption = 1.0,
+    fine: Annotated[
+        bool, typer.Option("--fine", help="Also a curve for each of thirty finer kinds, such as awe or relief.")
+    ] = False,
+    fine_model: Annotated[
+        Path | None, typer.Option(help="Folder of other heads for finer kinds: of your own, or Empathic Insight's.")
+    ] = None,
+    fine_encoder: Annotated[
+        str | None, typer.Option(help="The Whisper that Empathic Insight's heads read: a folder, or its hub name.")
+    ] = None,
+    fine_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="How far the categories follow the finer kinds, see docs/fine.md.")
+    ] = 0.0,
     stream: Annotated[
         bool, typer.Option("--stream", help="Print while it is spoken; with --json a line every 0.32 s.")
     ] = False,
@@ -70,9 +82,11 @@ def diarize(
     if rttm and (json or events):
         raise InputError(f"choose one of {'--events' if events else '--json'} and --rttm")
     streams = stream or audio == PIPE
-    if streams and (output or plot or rttm or min_confidence or coordinates):
+    finer = fine or fine_model is not None or fine_share > 0
+    if streams and (output or plot or rttm or min_confidence or coordinates or finer):
         raise InputError("a stream takes only --json, --events, --look-ahead, --model, --enroll and --device")
     from sedtalker.emotion.events import track_changes
+    from sedtalker.emotion.fine_families import with_share
     from sedtalker.emotion.formats.files import check_track_name
     from sedtalker.emotion.formats.json import track_to_json
     from sedtalker.emotion.formats.labels import segments_to_rttm
@@ -88,6 +102,8 @@ def diarize(
     o.check_enroll(enroll, model)
     plane = None if coordinates is None else read_coordinates(coordinates)
     diarizer = o.open_diarizer(model, encoder, trust, device)
+    if finer:
+        diarizer = diarizer.with_fine(fine_model, fine_encoder)
     if streams:
         opened = diarizer.stream(look_ahead, enroll=enroll or ())
         lines = event_lines if events else stream_lines
@@ -99,6 +115,7 @@ def diarize(
         log.warning(note)
     with ShownProgress(progress, quiet) as shown:
         track = diarizer(sound, enroll=enroll or [], min_confidence=min_confidence, hook=shown.hook)
+    track = with_share(track, fine_share) if fine_share else track
     track = track if plane is None else project(track, plane)
     wanted = [path for path in (plot, output) if path is not None]
     with whole_files(wanted) as paths:
@@ -124,11 +141,19 @@ def print_table(track: EmotionTrack) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from sedtalker.emotion.fine import strongest
+
     table = Table(box=None, pad_edge=False)
     for heading in ("start", "end", "emotion", "intensity", "confidence"):
         table.add_column(heading, justify="left" if heading == "emotion" else "right")
+    if track.extras:
+        table.add_column("finer kinds", justify="left")
     for s in track.segments():
-        table.add_row(f"{s.start:.2f}", f"{s.end:.2f}", s.label, f"{s.intensity:.2f}", f"{s.confidence:.2f}")
+        cells = [f"{s.start:.2f}", f"{s.end:.2f}", s.label, f"{s.intensity:.2f}", f"{s.confidence:.2f}"]
+        if track.extras:
+            inside = (track.times >= s.start) & (track.times < s.end)
+            cells.append(", ".join(strongest(track.extras, inside)))
+        table.add_row(*cells)
     Console().print(table)
     for burst in track.bursts:
         print(f"{burst.kind} {burst.start:.2f} to {burst.end:.2f} s, confidence {burst.confidence:.2f}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
-from sedtalker.training.evaluation.measures import help_text
+from sedtalker.training.evaluation.measures import TEST, help_text
 
 app = typer.Typer(
     help="Measure the diarizer or a decoder on speakers and sentences it was not trained on.", no_args_is_help=True
@@ -20,6 +21,9 @@ Data = Annotated[Path | None, typer.Option("--data", help="Training data folder 
 Checkpoint = Annotated[Path | None, typer.Option(help="A checkpoint folder; default: the built-in weights.")]
 Cache = Annotated[Path | None, typer.Option(help="Where features are kept; default: ~/.cache/sedtalker.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing plot.")]
+HubEncoder = Annotated[
+    Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")]
 ShowProgress = Annotated[ProgressStyle, typer.Option(help=PROGRESS_HELP)]
 
@@ -131,11 +135,27 @@ def cross_corpus(
     if plot is not None:
         plot_heat_map(result, plot)
         say(f"plot: {plot}")
-    if json:
-        write_json(cross_corpus_metrics(result))
-    else:
-        print("macro-F1 over the shared categories, as trained / with logit adjustment\n")
-        print(markdown_table(result), end="")
+    heading = "macro-F1 over the shared categories, as trained / with logit adjustment"
+    _show(cross_corpus_metrics(result), json, f"{heading}\n\n{markdown_table(result)}", ())
+
+
+@app.command("ser-evals", help=help_text("ser-evals", "Within CREMA-D and beyond it, beside functionals and an SVM."))
+@fail_clearly
+def ser_evals(
+    data: Data = None,
+    model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
+    encoder: HubEncoder = None,
+    clips: Annotated[int | None, typer.Option(min=8, help="At most so many clips of each corpus.")] = None,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.ser_evals import evaluate_ser_evals, ser_evals_table
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_ser_evals(find_data(data), model, encoder, clips, shown.hook)
+    _show(metrics, json, ser_evals_table(metrics), ())
 
 
 @app.command(help=help_text("transfer", "Emotion metrics on corpora the weights were not trained on, zero-shot."))
@@ -145,9 +165,7 @@ def transfer(
     model: Annotated[
         str, typer.Option(help="diarizer, whisper-base, a checkpoint folder, or hf:NAME, a classifier of the hub.")
     ] = "diarizer",
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
+    encoder: HubEncoder = None,
     clips: Annotated[int | None, typer.Option(min=1, help="At most so many clips of each corpus.")] = None,
     json: AsJson = False,
     plot: Annotated[
@@ -170,14 +188,8 @@ def transfer(
     if plot is not None:
         plot_transfer(result, plot)
         say(f"plot: {plot}")
-    if json:
-        write_json(transfer_metrics(result))
-        return
-    _show(result.summary, json)
-    print(
-        "\nheadline and other: never trained on; development: chose the recipe; in-domain: trained on, test speakers\n"
-    )
-    print(transfer_table(result), end="")
+    roles = "headline and other: never trained on; development: chose the recipe; in-domain: trained on, test speakers"
+    _show(transfer_metrics(result), json, f"{roles}\n\n{transfer_table(result)}", result.summary)
 
 
 @app.command(help=help_text("adaptation", "What sedtalker adapt gains on corpora the weights were not trained on."))
@@ -185,9 +197,7 @@ def transfer(
 def adaptation(
     data: Data = None,
     model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
+    encoder: HubEncoder = None,
     clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of each corpus.")] = None,
     strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far the diarizer is moved.")] = 0.5,
     json: AsJson = False,
@@ -199,12 +209,9 @@ def adaptation(
 
     with ShownProgress(progress) as shown:
         metrics = evaluate_adaptation(find_data(data), model, encoder, clips, strength, shown.hook)
-    if json:
-        _show(metrics, json)
-        return
     endings = tuple(f"_{name}" for name in corpora_of(metrics))
-    _show({key: value for key, value in metrics.items() if not key.endswith(endings)}, json)
-    print("\n" + adaptation_table(metrics), end="")
+    whole = [key for key in metrics if not key.endswith(endings)]
+    _show(metrics, json, adaptation_table(metrics), whole)
 
 
 @app.command("nova-arc", help=help_text("nova-arc", "NOVA-ARC on corpora never trained on, beside its flat twin."))
@@ -221,11 +228,7 @@ def nova_arc(
 
     with ShownProgress(progress) as shown:
         metrics = evaluate_nova_arc(find_data(data), clips, shown.hook)
-    if json:
-        _show(metrics, json)
-        return
-    _show({key: metrics[key] for key in ("nova_gain_flat", "nova_gain_ball")}, json)
-    print("\n" + nova_arc_table(metrics), end="")
+    _show(metrics, json, nova_arc_table(metrics), [key for key in metrics if key.startswith("nova_gain_")])
 
 
 @app.command(help=help_text("sere", "Five labelled clips in one language, recognition in another, beside controls."))
@@ -243,11 +246,28 @@ def sere(
 
     with ShownProgress(progress) as shown:
         metrics = evaluate_resonance(find_data(data), clips, draws, shown.hook)
-    if json:
-        _show(metrics, json)
-        return
-    _show({key: value for key, value in metrics.items() if key.endswith("_uar")}, json)
-    print("\n" + resonance_table(metrics), end="")
+    _show(metrics, json, resonance_table(metrics), [key for key in metrics if key.endswith("_uar")])
+
+
+@app.command(help=help_text("fine", "Curves of finer kinds against what bursts were asked for and raters' votes."))
+@fail_clearly
+def fine(
+    data: Data = None,
+    model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
+    encoder: HubEncoder = None,
+    fine_model: Annotated[Path | None, typer.Option(help="Folder of other heads, see sedtalker diarize.")] = None,
+    fine_encoder: Annotated[str | None, typer.Option(help="The Whisper that Empathic Insight's heads read.")] = None,
+    clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of speech of each corpus.")] = None,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.fine import evaluate_fine, fine_table
+
+    with ShownProgress(progress) as shown:
+        metrics = evaluate_fine(find_data(data), model, encoder, fine_model, fine_encoder, clips, shown.hook)
+    _show(metrics, json, fine_table(metrics), sorted(metrics.keys() & {m.key for m in TEST["fine"]}))
 
 
 @app.command(help=help_text("routing", "What it gains that doubtful segments are decided by somebody else."))
@@ -255,11 +275,12 @@ def sere(
 def routing(
     data: Data = None,
     model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
+    encoder: HubEncoder = None,
     clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of each corpus.")] = None,
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the clips that is handed on.")] = 0.15,
+    adapt: Annotated[
+        Literal["mean", "norm", "pseudo"] | None, typer.Option(help="Adapt the diarizer to each corpus first.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the risk-coverage curves (.png).")] = None,
     force: Force = False,
     json: AsJson = False,
@@ -274,16 +295,13 @@ def routing(
     from sedtalker.training.evaluation.routing import evaluate_routing, plot_routing, routed_corpora, routing_table
 
     with ShownProgress(progress) as shown:
-        metrics = evaluate_routing(find_data(data), model, encoder, clips, share, shown.hook)
+        metrics = evaluate_routing(find_data(data), model, encoder, clips, share, adapt, shown.hook)
     if plot is not None:
         plot_routing(metrics, plot)
         say(f"plot: {plot}")
-    if json:
-        _show(metrics, json)
-        return
     endings = tuple(f"_{name}" for name in routed_corpora(metrics))
-    _show({k: v for k, v in metrics.items() if not k.endswith(endings) and not k.startswith("risk_")}, json)
-    print("\n" + routing_table(metrics), end="")
+    whole = [key for key in metrics if not key.endswith(endings) and not key.startswith("risk_")]
+    _show(metrics, json, routing_table(metrics), whole)
 
 
 @app.command(help=help_text("valence", "How far valence and arousal of a track agree with ratings, and their verdict."))
@@ -327,9 +345,7 @@ def valence(
 def decoder(
     data: Data = None,
     checkpoint: Checkpoint = None,
-    encoder: Annotated[
-        Path | None, typer.Option(help="Folder of the hub encoder's weights; default: the hub's cache, or the hub.")
-    ] = None,
+    encoder: HubEncoder = None,
     baselines: Annotated[
         Path | None, typer.Option(help="A folder of other decoders' checkpoints, trained alike, to compare with.")
     ] = None,
@@ -391,15 +407,20 @@ def registration(
             metrics |= evaluate_registration_judged(folder, seed, shown.hook)
         if cost:
             metrics |= evaluate_registration_cost(folder, shown.hook)
-    if json:
-        write_json(metrics)
-    else:
-        _show({name: value for name, value in metrics.items() if isinstance(value, int | float)}, json)
+    _show(metrics, json, chosen=[name for name, value in metrics.items() if isinstance(value, int | float)])
 
 
-def _show(metrics: Mapping[str, float], json: bool) -> None:
+def _show(metrics: Mapping[str, object], json: bool, table: str = "", chosen: Iterable[str] | None = None) -> None:
+    """Print figures: all as JSON, or for people those ``chosen`` (None: all), and a table below them."""
     if json:
-        write_json({name: round(float(value), 4) for name, value in metrics.items()})
-    else:
-        for name, value in metrics.items():
-            print(f"{name:<28}{value:.4g}")
+        write_json({key: _rounded(value) for key, value in metrics.items()})
+        return
+    shown = {key: metrics[key] for key in (metrics if chosen is None else chosen)}
+    for key, value in shown.items():
+        print(f"{key:<28}{value:.4g}")
+    if table:
+        print(f"\n{table}" if shown else table, end="")
+
+
+def _rounded(value: object) -> object:
+    return round(float(value), 4) if isinstance(value, Real) and not isinstance(value, bool) else value

@@ -46,6 +46,14 @@ MouthOption = Annotated[
     ),
 ]
 
+EyesOption = Annotated[
+    str,
+    typer.Option(
+        help="What comes behind open lids: auto adds eyeballs where there are none, after the file's vertices; keep "
+        "adds nothing."
+    ),
+]
+
 StrengthOption = Annotated[
     float, typer.Option(help="Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
 ]
@@ -122,6 +130,7 @@ def register(
         bool, typer.Option("--open-mouth", help="Cut sealed lips apart, which adds vertices; others are left alone.")
     ] = False,
     mouth: MouthOption = "auto",
+    eyes: EyesOption = "auto",
     strength: StrengthOption = 1.0,
     picture: Annotated[Path | None, typer.Option(help="Draw a dozen shapes (.png).")] = None,
     report_page: Annotated[
@@ -142,7 +151,7 @@ def register(
     _check_suffix(report_page, ".html")
     if file.suffix.lower() == ".sedface":
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
-    FitOptions(mouth=mouth, strength=strength)  # before any work
+    FitOptions(mouth=mouth, eyes=eyes, strength=strength)  # before any work
     pages = [path for path in (picture, report_page) if path is not None]
     for path in pages:
         check_writable(path, force)
@@ -160,6 +169,7 @@ def register(
             rig=rig,
             open_mouth=open_mouth,
             mouth=mouth,
+            eyes=eyes,
             strength=strength,
             hook=shown.hook,
         )

@@ -62,7 +62,9 @@ AccuracyOption = Annotated[
     typer.Option(min=0.0, max=1.0, help="Instead: as few as leave the others right so often, by their confidence."),
 ]
 """Of the threshold."""
-ByOption = Annotated[Literal["margin", "entropy", "distance"], typer.Option(help="What segments are ordered by.")]
+ByOption = Annotated[
+    Literal["adjusted", "margin", "entropy", "distance"], typer.Option(help="What segments are ordered by.")
+]
 """Of doubt."""
 AudioOption = Annotated[
     Path | None, typer.Option(help="Folder of the recordings; default: the batch's log, or beside the tracks.")
@@ -78,7 +80,7 @@ def list_cases(
     folder: FolderArgument,
     share: ShareOption = 0.15,
     accuracy: AccuracyOption = None,
-    by: ByOption = "margin",
+    by: ByOption = "adjusted",
     audio: AudioOption = None,
     quiet: QuietOption = False,
     progress: ProgressOption = "none",
@@ -102,7 +104,7 @@ def ask(
     ] = None,
     share: ShareOption = 0.15,
     accuracy: AccuracyOption = None,
-    by: ByOption = "margin",
+    by: ByOption = "adjusted",
     audio: AudioOption = None,
     play: Annotated[bool, typer.Option("--play/--no-play", help="Play each segment, where sounddevice is.")] = True,
     again: Annotated[bool, typer.Option("--again", help="Ask for segments that you have decided, too.")] = False,
@@ -150,7 +152,7 @@ def decide(
     llm_model: Annotated[str | None, typer.Option("--llm-model", help="The model's name there.")] = None,
     share: ShareOption = 0.15,
     accuracy: AccuracyOption = None,
-    by: ByOption = "margin",
+    by: ByOption = "adjusted",
     audio: AudioOption = None,
     quiet: QuietOption = False,
     progress: ProgressOption = "bar",

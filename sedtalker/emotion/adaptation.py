@@ -127,8 +127,7 @@ def fit_of(
     halves = [adapted(network, speech[k::2] or speech, strength, method) for k in range(2)]
     answers = [torch.stack([log_posterior(half, piece).argmax() for piece in speech]) for half in halves]
     same = float((answers[0] == answers[1]).float().mean())
-    apart = ((_usual(speech).to(network.mean) - network.mean) * network.scale)[network.known]
-    return Fit(len(speech), sum(p.seconds for p in speech), same, float(apart.square().mean().sqrt()))
+    return Fit(len(speech), sum(p.seconds for p in speech), same, float(network.distances(_usual(speech))))
 
 
 def check_fit(fit: Fit, agreement: float = AGREEMENT) -> None:

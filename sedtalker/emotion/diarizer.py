@@ -29,6 +29,8 @@ from sedtalker.emotion.adaptation import (
 )
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
 from sedtalker.emotion.burst_detector import find_bursts
+from sedtalker.emotion.empathic_insight import is_empathic_insight, open_empathic_insight
+from sedtalker.emotion.fine import FineCurves, open_fine
 from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.inference import (
     UNFAMILIAR,
@@ -82,6 +84,7 @@ class Diarizer:
         folder: the checkpoint that the weights come from, or None.
         fit: what ``adapt`` found out about the recordings it was adapted to, or None.
         method: that it was adapted by, if it was.
+        fine: gives the tracks curves of finer kinds of emotion, or None.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Diarizer:
         self.folder: Path | None = None
         self.fit: Fit | None = None
         self.method: Method = METHOD
+        self.fine: FineCurves | None = None
         self.labels = network.config.labels
         self.device = _device(network)
 
@@ -206,6 +210,10 @@ class Diarizer:
 
     def track(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> EmotionTrack:
         """The emotion track of a recording that ``encoder`` has encoded already."""
+        track = self._track(audio, features, voice)
+        return track if self.fine is None else replace(track, extras=self.fine(audio, features))
+
+    def _track(self, audio: Audio, features: SpeechFeatures, voice: Voice | None) -> EmotionTrack:
         bursts = find_bursts(features, self.encoder.sha256())
         if self.classifier is None:
             return replace(diarize(self.network, features, audio.duration, self.rule, voice), bursts=bursts)
@@ -213,6 +221,25 @@ class Diarizer:
             self.classifier, audio, frame_emotions(self.network, features), features.clock.times(len(features))
         )
         return replace(emotion_track(frames, features.clock, audio.duration, rule=self.rule), bursts=bursts)
+
+    def with_fine(self, source: str | Path | None = None, encoder: str | None = None) -> Diarizer:
+        """The same diarizer, whose tracks also have curves of finer kinds of emotion (``extras``).
+
+        Args:
+            source: a checkpoint folder of ``experiment=fine_emotions``, or a folder of Empathic Insight's heads
+                (``model_…_best.pth``); None: the built-in heads.
+            encoder: folder or hub name of the Whisper that Empathic Insight's heads read; None: BUD-E-Whisper.
+
+        Raises:
+            InputError: no such heads, or they were trained on another encoder.
+        """
+        if source is not None and is_empathic_insight(Path(source)):
+            fine: FineCurves = open_empathic_insight(Path(source), encoder, self.device)
+        else:
+            fine = open_fine(source, self.network, self.encoder)
+        made = copy(self)
+        made.fine = fine
+        return made
 
     def note_unfamiliar(self, features: SpeechFeatures) -> None:
         """Log one line where a recording is unlike anything the network was trained on (``unfamiliarity``)."""

@@ -160,24 +160,19 @@ def unfamiliarity(diarizer: DiarizerNetwork, features: SpeechFeatures) -> float:
     for emotional and read speech of other corpora, more than 1 for animals, machines and words on bad telephones.
     0 where the network does not know its training data, or nobody speaks.
     """
-    known = diarizer.known
-    if not known.any() or not features.speech.any():
+    if not diarizer.known.any() or not features.speech.any():
         return 0.0
     rows, _ = diarizer.describe(_window(diarizer, features, slice(0, round(WINDOW_SECONDS * features.clock.rate))))
-    apart = ((rows[0] - diarizer.mean) * diarizer.scale)[:, known]
-    return float(apart.square().mean(-1).sqrt().median())
+    return float(diarizer.distances(rows[0]).median())
 
 
 @torch.no_grad()
 def frame_distances(diarizer: DiarizerNetwork, features: SpeechFeatures) -> NDArray[np.float32]:
     """The same (T,) at every frame, the network's windows held: zeros where it does not know its training data."""
-    known = diarizer.known
-    if not known.any():
+    if not diarizer.known.any():
         return np.zeros(len(features), np.float32)
-    rows = torch.cat([part.cpu() for part in described(diarizer, features)])
-    apart = ((rows - diarizer.mean.cpu()) * diarizer.scale.cpu())[:, known.cpu()]
-    distances: NDArray[np.float32] = apart.square().mean(-1).sqrt().float().numpy()
-    return np.repeat(distances, ROW)[: len(features)]
+    distances = torch.cat([diarizer.distances(rows).cpu() for rows in described(diarizer, features)])
+    return np.repeat(distances.float().numpy(), ROW)[: len(features)]
 
 
 @torch.no_grad()

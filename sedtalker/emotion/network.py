@@ -159,6 +159,15 @@ class DiarizerNetwork(nn.Module):
         """Which functionals (F,) have a mean and a deviation of training."""
         return (self.scale != 1.0) | (self.mean != 0.0)
 
+    def distances(self, rows: Tensor) -> Tensor:
+        """How far rows of functionals (…, F) lie from those of training, (…): deviations, root mean square.
+
+        Zeros where the network does not know its training data.
+        """
+        known = self.known
+        apart = ((rows.to(self.mean) - self.mean) * self.scale)[..., known]
+        return apart.square().mean(-1).sqrt() if known.any() else apart.sum(-1)
+
     @property
     def context(self) -> int:
         """Frames at 50 Hz that an output depends on, on either side: the longest window twice halved, and edges."""

@@ -23,6 +23,8 @@ COLOURS: dict[str, str] = {
     UNCERTAIN: "#FFFFFF",
 }
 """Okabe & Ito's palette (2008), distinct with any colour vision; grey for neutral, none for uncertain."""
+MOST_EXTRAS = 6
+"""Of a track's further curves those with the greatest peaks are drawn."""
 
 
 def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
@@ -38,15 +40,18 @@ def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:
 
     duration = track.duration if audio is None else audio.duration
     width = float(np.clip(duration * 1.2, 10.0, 40.0))
-    figure = Figure(figsize=(width, 7.2), dpi=110, layout="constrained")
+    heights = [3, 3, 2, 2, *([2] if track.extras else [])]
+    figure = Figure(figsize=(width, 7.2 if not track.extras else 8.6), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(4, 1, sharex=True, height_ratios=[3, 3, 2, 2])
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     _draw_waveform(axes[0], audio, duration, track)
     _draw_ribbons(axes[1], track)
     _draw_intensity(axes[2], track)
     _draw_plane(axes[3], track)
-    axes[3].set_xlabel("time (s)")
-    axes[3].set_xlim(0.0, max(duration, 0.1))
+    if track.extras:
+        _draw_extras(axes[4], track)
+    axes[-1].set_xlabel("time (s)")
+    axes[-1].set_xlim(0.0, max(duration, 0.1))
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     write_figure(figure, path)
@@ -120,4 +125,14 @@ def _draw_plane(axis: Any, track: EmotionTrack) -> None:
     axis.plot(track.times, track.arousal, color="#D55E00", ls="--", label="arousal")
     axis.set_ylim(-1.0, 1.0)
     axis.set_ylabel("valence,\narousal")
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)
+
+
+def _draw_extras(axis: Any, track: EmotionTrack) -> None:
+    """The curves with the greatest peaks, greatest first."""
+    names = sorted(track.extras, key=lambda name: -float(track.extras[name].max(initial=0.0)))[:MOST_EXTRAS]
+    for name in names:
+        axis.plot(track.times, track.extras[name], label=name)
+    axis.set_ylim(0.0, None)
+    axis.set_ylabel("finer kinds")
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,6 +61,7 @@ class EmotionTrack:
         speech: (T,) bool, where somebody speaks, or ``None`` where it is not known.
         min_confidence: segments below it are labelled ``UNCERTAIN``; the frames do not change.
         bursts: laughter, cries, sighs and other sounds that are no speech, in the order of their beginnings.
+        extras: further curves (T,) float32 in [0, 1] by name, such as finer kinds of emotion; most tracks have none.
     """
 
     times: NDArray[np.float64]
@@ -73,13 +74,14 @@ class EmotionTrack:
     speech: NDArray[np.bool_] | None = None
     min_confidence: float = 0.0
     bursts: tuple[Burst, ...] = ()
+    extras: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times)
 
     def at(self, times: NDArray[np.floating]) -> EmotionTrack:
         """The same track sampled at other times (seconds) by linear interpolation, held beyond both ends."""
-        columns = np.column_stack([self.posterior, self.intensity, self.valence, self.arousal])
+        columns = np.column_stack([self.posterior, self.intensity, self.valence, self.arousal, *self.extras.values()])
         values = resample_frames(columns, self.times, times)
         n = len(self.labels)
         speech = None
@@ -93,6 +95,7 @@ class EmotionTrack:
             valence=values[:, n + 1],
             arousal=values[:, n + 2],
             speech=speech,
+            extras={name: values[:, n + 3 + k] for k, name in enumerate(self.extras)},
         )
 
     def scaled(self, gain: float) -> EmotionTrack:
@@ -129,7 +132,7 @@ class EmotionTrack:
         plugin("track plot").plot_track(audio, self, Path(path))
 
     def to_dataframe(self) -> Any:
-        """A ``pandas.DataFrame``, one frame a line: time, a column a category, intensity, valence, arousal.
+        """A ``pandas.DataFrame``, one frame a line: time, a column a category, intensity, valence, arousal, ``extras``.
 
         Raises:
             InputError: pandas is not installed.
@@ -139,7 +142,7 @@ class EmotionTrack:
         except ImportError:
             raise InputError("to_dataframe needs pandas: pip install pandas") from None
         columns = {"time": self.times, **dict(zip(self.labels, self.posterior.T, strict=True))}
-        columns |= {"intensity": self.intensity, "valence": self.valence, "arousal": self.arousal}
+        columns |= {"intensity": self.intensity, "valence": self.valence, "arousal": self.arousal, **self.extras}
         return pandas.DataFrame(columns)
 
     def summary(self) -> str:

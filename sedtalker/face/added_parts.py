@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,26 @@ from numpy.typing import NDArray
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Floats, Ints
 from sedtalker.mesh.surface import Points
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedPart:
+    """A piece in its place.
+
+    Attributes:
+        name: of its group.
+        vertices: (N, 3) metres; offsets: (B, N, 3) of the face's shapes and correctives.
+        triangles: (T, 3) into the vertices.
+        colours: (3,) or (N, 3) sRGB, for meshes that have colours of their own.
+        regions: of which of the face's regions it is part.
+    """
+
+    name: str
+    vertices: Points
+    offsets: NDArray[np.float64]
+    triangles: Ints
+    colours: NDArray[np.floating] | tuple[float, float, float]
+    regions: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +51,37 @@ class AddedParts:
     names: tuple[str, ...]
     groups: Ints
     regions: dict[str, NDArray[np.bool_]]
+
+
+def assemble(face: Face, parts: Sequence[PlacedPart]) -> AddedParts:
+    """The parts as new vertices and polygons after those of a face."""
+    sizes = [len(part.vertices) for part in parts]
+    starts = len(face.mesh.vertices) + np.cumsum([0, *sizes])
+    counts = [len(part.triangles) for part in parts]
+    regions = {
+        name: np.repeat([name in part.regions for part in parts], sizes)
+        for name in dict.fromkeys(name for part in parts for name in part.regions)
+    }
+    colours = [np.broadcast_to(part.colours, part.vertices.shape) for part in parts]
+    return AddedParts(
+        vertices=np.concatenate([part.vertices for part in parts]),
+        offsets=np.concatenate([part.offsets for part in parts], axis=1),
+        colours=np.concatenate(colours, dtype=np.float32),
+        sizes=np.full(sum(counts), 3, np.int32),
+        corners=np.concatenate(
+            [(part.triangles + start).ravel() for part, start in zip(parts, starts[:-1], strict=True)]
+        ).astype(np.int32),
+        names=tuple(part.name for part in parts),
+        groups=np.repeat(np.arange(len(parts)), counts).astype(np.int32),
+        regions=regions,
+    )
+
+
+def source_rows(face: Face, source: Face) -> NDArray[np.int64]:
+    """Row (B,) of the source's basis that has the name of each row of a face's; −1 where there is none."""
+    names = [*source.shapes, *(corrective.name for corrective in source.correctives)]
+    own = [*face.shapes, *(corrective.name for corrective in face.correctives)]
+    return np.array([names.index(name) if name in names else -1 for name in own])
 
 
 def with_parts(face: Face, added: AddedParts) -> Face:

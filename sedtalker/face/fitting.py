@@ -15,6 +15,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
 from sedtalker.face.builtin.named import faces_of_size, load_face
 from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
+from sedtalker.face.eye_fitting import EYES, with_eyes
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
 from sedtalker.face.mouth_choice import MOUTHS, with_mouth
@@ -43,10 +44,11 @@ class FitOptions:
         head: which of several heads, counted from 1; by default the largest figure's.
         open_mouth: sealed lips are cut apart, which adds vertices.
         mouth: what comes behind lips that open, one of ``MOUTHS``.
+        eyes: what comes behind open lids, one of ``EYES``.
         strength: factor of all expressions.
 
     Raises:
-        InputError: there is no such mouth, or the strength is out of range.
+        InputError: there is no such mouth or such eyes, or the strength is out of range.
     """
 
     given: GivenLandmarks | None = None
@@ -54,11 +56,14 @@ class FitOptions:
     head: int | None = None
     open_mouth: bool = False
     mouth: str = "auto"
+    eyes: str = "auto"
     strength: float = 1.0
 
     def __post_init__(self) -> None:
         if self.mouth not in MOUTHS:
             raise InputError(f"there is no mouth '{self.mouth}': use one of {', '.join(MOUTHS)}")
+        if self.eyes not in EYES:
+            raise InputError(f"there are no eyes '{self.eyes}': use one of {', '.join(EYES)}")
         check_strength(self.strength)
 
 
@@ -89,15 +94,16 @@ def fit(
     face, report = _fit(scene, source, name, options, hook)
     with one_step(hook, "scaling the shapes"):
         face, report = with_right_amount(face, report, source, options.strength)
-    with one_step(hook, "looking behind the lips"):
-        face, report = completed(face, report, source, options.mouth)
+    with one_step(hook, "looking behind lips and lids"):
+        face, report = completed(face, report, source, options.mouth, options.eyes)
     return replace(face, report=report), report
 
 
 def completed(
-    face: Face, report: RegistrationReport, source: Face, mouth: str = "auto"
+    face: Face, report: RegistrationReport, source: Face, mouth: str = "auto", eyes: str = "auto"
 ) -> tuple[Face, RegistrationReport]:
-    """A face with its final shapes, with a mouth behind its lips; the report says how it shows emotions."""
+    """A face with its final shapes, with eyeballs and a mouth; the report says how it shows emotions."""
+    face, report = with_eyes(face, report, source, eyes)
     face, report = with_mouth(face, report, source, mouth)
     if not (can_be_measured(face) and can_be_measured(source)):
         return face, report

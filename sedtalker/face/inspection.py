@@ -228,7 +228,8 @@ def face_problems(mesh: Mesh, surface: Surface, head: Head, found: Found) -> lis
         if not is_open:
             problems.append(f"the {side} eye has no open lids: it will not blink")
         if not has_ball:
-            problems.append(f"the {side} eye has no eyeball of its own: its gaze will not move")
+            then = "one is added behind its lids" if is_open else "its gaze will not move"
+            problems.append(f"the {side} eye has no eyeball of its own: {then}")
     wrong = wrong_winding(surface, head)
     if wrong > INSIDE_OUT:
         problems.append("inside-out: polygons wind clockwise (a mirrored copy does that): flip the normals")

@@ -48,7 +48,7 @@ def with_mouth(
         report = replace(
             report,
             added_vertices=report.added_vertices + added,
-            added_parts=missing,
+            added_parts=(*report.added_parts, *missing),
             warnings=(*report.warnings, note),
         )
     elif wanted != "none" and opening.mouth < ENOUGH:

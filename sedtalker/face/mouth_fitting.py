@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.face.added_parts import AddedParts
+from sedtalker.face.added_parts import AddedParts, PlacedPart, assemble, source_rows
 from sedtalker.face.behind_lips import Mouth, mouth_of, skin_depth
 from sedtalker.face.face import Face
 from sedtalker.face.registration.pose import Similarity, similarity
-from sedtalker.mesh.mesh import Ints, Mask
+from sedtalker.mesh.mesh import Ints
 from sedtalker.mesh.rasteriser import turn
 from sedtalker.mesh.surface import Points
 
@@ -80,16 +80,6 @@ class Part:
     triangles: Ints
 
 
-@dataclass(frozen=True, eq=False)
-class PlacedPart:
-    """A piece in its place: vertices (N, 3), offsets (B, N, 3), triangles into them."""
-
-    name: str
-    vertices: Points
-    offsets: Values
-    triangles: Ints
-
-
 def solid_parts(source: Face) -> list[Part]:
     """Teeth, gums and tongue of a source face."""
     mesh = source.mesh
@@ -125,7 +115,7 @@ class Fitting:
         solid = np.unique(np.concatenate([part.triangles.ravel() for part in solid_parts(source)]))
         self.place = behind_skin(placed(face, source, self.rest, mouth, rims), self.rest[solid], mouth)
         # What moves how far: by name, for a face may have fewer correctives than the source.
-        rows = np.array([_row(source, name) for name in _row_names(face)])
+        rows = source_rows(face, source)
         self.rows = np.maximum(rows, 0)
         self.linear = self.place.scale * self.place.rotation
         self.gain = jaw_gains(face, source, self.rows, self.linear) * (rows >= 0)
@@ -142,7 +132,11 @@ class Fitting:
         offsets = self.as_moved(self.source.basis[self.rows][:, used].astype(np.float64))
         back = 0.0 if part.name == SOCKET else SET_BACK * self.place.scale
         places = self.place.apply(self.rest[used]) - (0.0, 0.0, back)
-        return PlacedPart(part.name, places, offsets, local.reshape(-1, 3).astype(np.int32))
+        return self.named(part.name, places, offsets, local.reshape(-1, 3).astype(np.int32))
+
+    def named(self, name: str, vertices: Points, offsets: Values, triangles: Ints) -> PlacedPart:
+        """A piece with the colour and the regions of its name."""
+        return PlacedPart(name, vertices, offsets, triangles, COLOURS[name], REGIONS[name])
 
     def bag(self) -> PlacedPart:
         """The bag, its front bent to the lips, with a flange behind them."""
@@ -153,7 +147,7 @@ class Fitting:
         edge, edge_offsets = self.bending.edge(rigid.vertices[rim], used[rim])
         points, offsets = np.concatenate([points, edge]), np.concatenate([offsets, edge_offsets], axis=1)
         points[:, 2] -= allowed_depth(points, self.mouth, np.eye(3))
-        return PlacedPart(SOCKET, points, offsets, np.concatenate([rigid.triangles, strip]))
+        return self.named(SOCKET, points, offsets, np.concatenate([rigid.triangles, strip]))
 
 
 # --- Where it goes.
@@ -239,15 +233,6 @@ def jaw_gains(face: Face, source: Face, rows: NDArray[np.int64], linear: Points)
     return np.where(far, np.clip(dot / np.maximum(size, 1e-12), LEAST_GAIN, LARGEST_GAIN), 1.0)
 
 
-def _row_names(face: Face) -> list[str]:
-    return [*face.shapes, *(corrective.name for corrective in face.correctives)]
-
-
-def _row(source: Face, name: str) -> int:
-    names = _row_names(source)
-    return names.index(name) if name in names else -1
-
-
 # --- The bag's front, bent to the lips.
 
 
@@ -317,36 +302,13 @@ class Bending:
         return places, self.at(along, share, self.moves)
 
 
-# --- Put together.
-
-
-def assemble(face: Face, parts: list[PlacedPart]) -> AddedParts:
-    """The parts as new vertices and polygons after those of a face."""
-    starts = len(face.mesh.vertices) + np.cumsum([0, *(len(part.vertices) for part in parts)])
-    counts = [len(part.triangles) for part in parts]
-    regions: dict[str, Mask] = {}
-    owner = np.repeat([part.name for part in parts], [len(part.vertices) for part in parts])
-    for region, names in REGIONS.items():
-        regions[region] = np.isin(owner, names)
-    return AddedParts(
-        vertices=np.concatenate([part.vertices for part in parts]),
-        offsets=np.concatenate([part.offsets for part in parts], axis=1),
-        colours=np.array([COLOURS[str(name)] for name in owner], np.float32),
-        sizes=np.full(sum(counts), 3, np.int32),
-        corners=np.concatenate(
-            [(part.triangles + start).ravel() for part, start in zip(parts, starts[:-1], strict=True)]
-        ).astype(np.int32),
-        names=tuple(part.name for part in parts),
-        groups=np.repeat(np.arange(len(parts)), counts).astype(np.int32),
-        regions=regions,
-    )
-
+# --- What it is called and how it looks.
 
 REGIONS = {
-    SOCKET: (SOCKET,), "teeth": ("teeth_upper", "teeth_lower"), "upper_teeth": ("teeth_upper",),
-    "lower_teeth": ("teeth_lower",), "gums": ("gums",), "tongue": ("tongue",),
+    SOCKET: (SOCKET,), "teeth_upper": ("teeth", "upper_teeth"), "teeth_lower": ("teeth", "lower_teeth"),
+    "gums": ("gums",), "tongue": ("tongue",),
 }  # fmt: skip
-"""Regions of the added parts."""
+"""Regions of each of the added parts."""
 COLOURS = {
     SOCKET: (0.36, 0.14, 0.14), "teeth_upper": (0.90, 0.88, 0.82), "teeth_lower": (0.88, 0.86, 0.80),
     "gums": (0.66, 0.36, 0.35), "tongue": (0.66, 0.36, 0.35),

@@ -38,12 +38,13 @@ def face_from_mesh(
     rig: Path | str | None,
     open_mouth: bool,
     mouth: str,
+    eyes: str,
     strength: float,
     hook: Hook,
 ) -> Face:
     """See ``Face.from_mesh``."""
     if isinstance(mesh, str | Path) and Path(mesh).suffix.lower() == ".sedface":
-        fitted = (head, rig, open_mouth, mouth, strength) != (None, None, False, "auto", 1.0)
+        fitted = (head, rig, open_mouth, mouth, eyes, strength) != (None, None, False, "auto", "auto", 1.0)
         if fitted or landmarks is not None:
             raise InputError(
                 f"{mesh}: a .sedface holds one finished face: it takes no head number, landmarks, rig or other options "
@@ -62,6 +63,7 @@ def face_from_mesh(
         head=head,
         open_mouth=open_mouth,
         mouth=mouth,
+        eyes=eyes,
         strength=strength,
     )
     with torch_threads(1):  # the fit must not depend on the number of threads

@@ -35,6 +35,7 @@ TASKS: dict[str, str] = {
     "diarizer": "tasks.diarizer.DiarizerTask",
     "emotion_encoder": "tasks.emotion_encoder.EmotionEncoderTask",
     "transfer_diarizer": "tasks.transfer_diarizer.TransferDiarizerTask",
+    "fine_emotions": "tasks.fine_emotions.FineEmotionsTask",
     "decoder": "tasks.decoder.DecoderTask",
     "vertex_decoder": "tasks.vertex_decoder.VertexDecoderTask",
     "personal_decoder": "tasks.personal_decoder.PersonalDecoderTask",

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.emotion.doubt import (
+    MEASURES,
     Doubt,
+    adjusted_doubt,
+    doubts,
     has_speech,
     judge_segments,
     most_doubtful,
@@ -72,3 +75,36 @@ def test_a_share_for_an_accuracy() -> None:
     assert share_for_accuracy(doubt, right, 2 / 3) == 0.25
     assert share_for_accuracy(doubt, right, 0.5) == 0.0
     assert share_for_accuracy(doubt, ~right, 0.9) == 1.0
+
+
+def test_an_answer_that_is_given_everywhere_is_trusted_less() -> None:
+    posterior = np.tile([0.6, 0.3, 0.1], (40, 1))
+    posterior[0] = [0.1, 0.1, 0.8]
+    posterior[1] = [0.45, 0.5, 0.05]
+    found = adjusted_doubt(posterior)
+    assert found[0] < found[1] < found[2], "what is rarely answered stands out"
+    assert posterior_doubt(posterior[1]).margin < posterior_doubt(posterior[2]).margin
+
+
+def test_of_a_single_segment_nothing_is_usual() -> None:
+    alone = adjusted_doubt(np.array([[0.5, 0.3, 0.2]]))
+    assert alone[0] == pytest.approx(0.5, abs=0.06)
+    assert adjusted_doubt(np.empty((0, 7))).shape == (0,)
+
+
+@given(st.lists(st.lists(st.floats(0.01, 1.0), min_size=7, max_size=7), min_size=1, max_size=20), st.integers(0, 99))
+def test_adjusted_doubt_does_not_depend_on_the_order(rows: list[list[float]], seed: int) -> None:
+    posterior = np.array(rows)
+    posterior /= posterior.sum(1, keepdims=True)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    np.testing.assert_allclose(adjusted_doubt(posterior[order]), adjusted_doubt(posterior)[order], atol=1e-9)
+    assert ((adjusted_doubt(posterior) >= 0) & (adjusted_doubt(posterior) <= 1)).all()
+
+
+def test_doubts_by_every_measure() -> None:
+    track = densify([Segment(0, 2, "happy", 0.5, 0.9), Segment(2, 4, "sad", 0.5, 0.6)], 4.0, ease=0.02)
+    judged = judge_segments(track, np.ones(len(track)))
+    for measure in MEASURES:
+        values = doubts(judged, measure)
+        assert values.shape == (2,)
+        assert measure == "distance" or values[1] > values[0]

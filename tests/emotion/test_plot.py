@@ -160,3 +160,10 @@ def test_words_and_legends_cover_no_curve(drawn):
     assert (low, high < 0.1) == (0.0, True), "where somebody speaks, at the foot of the picture"
     assert marks.get_datalim(axes[2].transData).intervalx.tolist() == pytest.approx([0.01, 4.99], abs=0.02)
     assert axes[3].lines[0].get_ydata() == [0.0, 0.0]
+
+
+def test_the_highest_of_the_finer_kinds_are_drawn(drawn):
+    curves = {f"k{k}": np.full(len(TRACK), 0.1 * k, np.float32) for k in range(9)}
+    axes = drawn(replace(TRACK, extras=curves))
+    assert len(axes) == len(drawn(TRACK)) + 1
+    assert [line.get_label() for line in axes[-1].get_lines()] == [f"k{k}" for k in (8, 7, 6, 5, 4, 3)]

@@ -111,7 +111,7 @@ def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fitted(mesh: Mesh, source: Face, opened: bool) -> tuple[Face, RegistrationReport]:
     scene = Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), np.float32))
-    return fit(scene, source, "closed", FitOptions(open_mouth=opened))
+    return fit(scene, source, "closed", FitOptions(open_mouth=opened, eyes="keep"))
 
 
 def test_the_line_between_sealed_lips_is_found(source: Face) -> None:

@@ -22,6 +22,8 @@ FORMAT, VERSION = "sedtalker-emotion-track", 1
 """What the lossless schema calls itself."""
 BURST_NUMBERS = ("start", "end", "confidence")
 """What is rounded of a vocal burst."""
+MOST_EXTRAS = 100
+"""Further curves of a track; the finest published sets of emotions have forty to sixty."""
 Numbers = Annotated[list[float], FailFast()]
 """A column; the first wrong value ends the reading, or a long wrong file would give a million messages."""
 
@@ -74,6 +76,7 @@ class DenseTrack(BaseModel):
     speech: list[int] | None = Field(None, fail_fast=True)
     min_confidence: float = Field(0.0, ge=0, le=1)
     bursts: Annotated[list[WrittenBurst], FailFast()] = []
+    extras: dict[str, Numbers] = Field({}, max_length=MOST_EXTRAS)
 
 
 def track_to_json(track: EmotionTrack) -> str:
@@ -100,6 +103,9 @@ def track_to_json(track: EmotionTrack) -> str:
         lines.append(f'  "{name}": [' + ", ".join(_shortest(getattr(track, name))) + "]")
     if track.speech is not None:
         lines.append(f'  "speech": {json.dumps([int(s) for s in track.speech])}')
+    if track.extras:
+        curves = [f"{json.dumps(name)}: [{', '.join(_shortest(curve))}]" for name, curve in track.extras.items()]
+        lines.append('  "extras": {\n    ' + ",\n    ".join(curves) + "\n  }")
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -148,14 +154,18 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
         raise InputError(f"{name}: this version reads {FORMAT} version {VERSION}, not {dense.format} {dense.version}")
     count, classes = len(dense.times), len(dense.labels)
     columns: list[Sized] = [dense.posterior, dense.intensity, dense.valence, dense.arousal, dense.speech or dense.times]
+    columns += dense.extras.values()
     if any(len(column) != count for column in columns) or any(len(row) != classes for row in dense.posterior):
-        raise InputError(f"{name}: times, posterior, intensity, valence and arousal must have one entry a frame")
+        raise InputError(
+            f"{name}: times, posterior, intensity, valence, arousal and extras must have one entry a frame"
+        )
     check_duration(dense.duration, name)
     check_duration(max(dense.times), name)
     times, posterior = np.array(dense.times), np.array(dense.posterior, np.float32)
     if (np.diff(times) <= 0).any() or (posterior < 0).any() or (np.abs(posterior.sum(1) - 1) > 1e-3).any():
         raise InputError(f"{name}: times must increase and each row of the posterior must sum to 1")
-    ranges = (("intensity", dense.intensity, 0.0), ("valence", dense.valence, -1.0), ("arousal", dense.arousal, -1.0))
+    ranges = [("intensity", dense.intensity, 0.0), ("valence", dense.valence, -1.0), ("arousal", dense.arousal, -1.0)]
+    ranges += [(f"extras {name}", curve, 0.0) for name, curve in dense.extras.items()]
     for key, values, lowest in ranges:
         if not all(lowest <= value <= 1.0 for value in values):
             raise InputError(f"{name}: {key} must lie between {lowest:g} and 1")
@@ -173,6 +183,7 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
         speech=None if dense.speech is None else np.array(dense.speech, bool),
         min_confidence=dense.min_confidence,
         bursts=tuple(Burst(b.start, b.end, b.kind, b.confidence) for b in dense.bursts),
+        extras={name: np.array(curve, np.float32) for name, curve in dense.extras.items()},
     )
 
 

@@ -251,10 +251,12 @@ class Votes:
     Attributes:
         share: (C,) of each category; sums to 1.
         level: mean perceived level of the chosen emotion, 0 to 100.
+        count: how many voted.
     """
 
     share: NDArray[np.float32]
     level: float
+    count: int = 0
 
 
 def read_vote_table(folder: Path) -> dict[str, Votes]:
@@ -276,7 +278,8 @@ def read_vote_table(folder: Path) -> dict[str, Votes]:
         for letter, word in LETTERS.items():
             share[CATEGORIES.index(word)] = float(line[prefix + letter] or 0)
         if share.sum() > 0:
-            votes[Path(line[name]).stem] = Votes(share / share.sum(), float(line.get(level) or UNKNOWN_LEVEL))
+            about = float(line.get(level) or UNKNOWN_LEVEL), round(float(share.sum()))
+            votes[Path(line[name]).stem] = Votes(share / share.sum(), *about)
     return votes
 
 

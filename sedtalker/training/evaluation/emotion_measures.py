@@ -165,8 +165,12 @@ NOVA_ARC = (
     Measure("nova_source", "recall of a network trained on CREMA-D alone, mean of unseen corpora", "neither"),
     Measure("nova_flat", "recall with unlabelled speech of the corpus, in flat space"),
     Measure("nova_ball", "the same in the Poincaré ball"),
+    Measure("nova_normed", "control: recall of the source's network, frames normalised by the corpus", "neither"),
+    Measure("nova_linear", "control: recall of a linear head on frames normalised by the corpus", "neither"),
     Measure("nova_gain_flat", "`nova_flat` minus `nova_source`"),
     Measure("nova_gain_ball", "`nova_ball` minus `nova_source`"),
+    Measure("nova_gain_normed", "`nova_normed` minus `nova_source`", "neither"),
+    Measure("nova_gain_linear", "`nova_linear` minus `nova_source`", "neither"),
     hidden("nova_<variant>_sd_<corpus>", "deviation over the splits of one corpus", "lower"),
     hidden("nova_<variant>_<corpus>", "the same of one corpus", "neither"),
 )
@@ -182,27 +186,69 @@ SERE = (
     hidden("<method>_<task>", "the same of one task", "neither"),
 )
 """Of ``evaluate_resonance``."""
+
+SER_EVALS = (
+    Measure("f1_<system>_within", "macro-F1 on CREMA-D's test speakers", source="arXiv 2408.07851"),
+    Measure("adjusted_<system>_within", "the same with logits adjusted to how frequent each category is"),
+    Measure("f1_<system>_beyond", "macro-F1 on corpora never trained on, mean"),
+    Measure("adjusted_<system>_beyond", "the same with logits adjusted"),
+    Measure("constant_beyond", "macro-F1 of the best constant answer", "neither"),
+    hidden("f1_<system>_<corpus>", "macro-F1 on one corpus"),
+    hidden("adjusted_<system>_<corpus>", "the same with logits adjusted"),
+    hidden("constant_<corpus>", "macro-F1 of the best constant answer there", "neither"),
+    hidden("clips_<corpus>", "clips that were scored", "neither"),
+)
+"""Of ``evaluate_ser_evals``; systems: ``svm``, the diarizer ``as_is``, adapted by ``norm`` and by ``pseudo``."""
+
+FINE = (
+    Measure(
+        "fine_pearson",
+        "correlation of a kind's curve with bursts asked for it (1) or others (0), mean of 30",
+        asked=0.42,
+    ),
+    Measure("fine_spearman", "the same of ranks, which 1 and 0 keep low", "neither"),
+    Measure("fine_mae", "mean absolute error of a kind's curve, mean of 30", "lower"),
+    Measure("fine_mae_of_share", "control: the same of a curve at the share of the kind", "neither"),
+    Measure("fine_auc", "chance that a burst of the kind has the greater value than one of another, mean of 30"),
+    Measure("fine_accuracy", "share of bursts whose greatest curve is the right one of thirty"),
+    Measure("vote_pearson", "correlation with the share of CREMA-D's raters that chose a category, mean of six"),
+    Measure("vote_ceiling", "what as many other raters would reach, mean of six", "neither"),
+    Measure("vote_spearman", "the same correlation of ranks"),
+    Measure("vote_mae", "mean absolute error of these shares", "lower"),
+    Measure("vote_projected_recall", "recall of the intended emotion by the kinds projected to the seven categories"),
+    Measure("rated_pearson", "correlation with the ratings of EmoNet-Voice's experts, mean of its kinds"),
+    Measure("rated_mae", "mean absolute error of these ratings, 0 to 10", "lower"),
+    hidden("fine_<measure>_<kind>", "the same of one kind, or the ends of the interval", "neither"),
+    hidden("vote_<measure>_<category>", "the same of one category", "neither"),
+    hidden("rated_<measure>_<kind>", "the same of one kind", "neither"),
+    hidden("<part>_clips", "clips that were scored", "neither"),
+    hidden("fine_speakers", "their speakers", "neither"),
+)
+"""Of ``evaluate_fine``."""
+
 ROUTING = (
     Measure(
         "routing_gain",
-        "accuracy gained where a simulated person answers the doubtful 15 % by margin instead of a random 15 %, mean "
-        "of unseen corpora",
+        "accuracy gained where a simulated person answers the doubtful 15 %, by the adjusted posterior, instead of a "
+        "random 15 %, mean of unseen corpora",
         asked=0.04,
     ),
     Measure("routing_gain_low", "lower end of its 95 % interval, speakers and their clips resampled", "neither"),
     Measure("routing_gain_high", "upper end of the interval", "neither"),
+    Measure("margin_gain", "the same gain, ordered by margin"),
     Measure("entropy_gain", "the same gain, ordered by entropy"),
     Measure("distance_gain", "the same gain, ordered by distance from training"),
     Measure("gain_most", "the same gain if exactly wrong answers were handed on: what is possible", "neither"),
     Measure("machine_accuracy", "accuracy of the diarizer alone, the corpus's own categories", "neither"),
     Measure("person_accuracy", "accuracy of one vote for a voice of CREMA-D, mean of its categories", "neither"),
     Measure("random_accuracy", "accuracy with a random 15 % answered by the simulated person", "neither"),
-    Measure("routed_accuracy", "accuracy with the doubtful 15 % by margin answered by the simulated person"),
+    Measure("routed_accuracy", "accuracy with the doubtful 15 % answered by the simulated person"),
     Measure("expert_accuracy", "accuracy with the same 15 % answered by somebody who is always right"),
     Measure("rules_accuracy", "accuracy with the same 15 % decided by the built-in rules"),
     Measure("rules_gain", "accuracy that the built-in rules add to the diarizer alone"),
     Measure("rules_changed", "share of these segments in which a rule applies", "neither"),
-    Measure("aurc_margin", "area under the risk-coverage curve, ordered by margin", "lower"),
+    Measure("aurc_adjusted", "area under the risk-coverage curve, ordered by the adjusted posterior", "lower"),
+    Measure("aurc_margin", "the same, by margin", "lower"),
     Measure("aurc_entropy", "the same, by entropy", "lower"),
     Measure("aurc_distance", "the same, by distance", "lower"),
     Measure("aurc_random", "the same in random order: the error rate", "neither"),

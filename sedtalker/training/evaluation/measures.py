@@ -14,8 +14,10 @@ from sedtalker.training.evaluation.emotion_measures import (
     CROSS_CORPUS,
     DIARIZER,
     ENROLMENT,
+    FINE,
     NOVA_ARC,
     ROUTING,
+    SER_EVALS,
     SERE,
     SPEED,
     STREAMING,
@@ -97,6 +99,12 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("frame_macro_f1", "macro-F1 of frames"),
         SCORE,
     ),
+    "fine_emotions": (
+        Measure("kinds_pearson", "correlation of each kind's curve with what EmoGator's bursts were asked for, mean"),
+        Measure("kinds_accuracy", "share of the bursts whose greatest curve is the right one of thirty"),
+        Measure("votes_pearson", "correlation with the share of CREMA-D's raters, mean of six categories"),
+        SCORE,
+    ),
     "backbone": (
         Measure("uar_<corpus>", "unweighted average recall of the clips of one corpus", source=UAR),
         SCORE,
@@ -120,6 +128,8 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "adaptation": ADAPTATION,
     "nova-arc": NOVA_ARC,
     "sere": SERE,
+    "fine": FINE,
+    "ser-evals": SER_EVALS,
     "routing": ROUTING,
     "valence": VALENCE,
     "vertex-decoder": VERTEX_DECODER,
@@ -144,7 +154,7 @@ def held_out_measures(kind: str, metrics: Mapping[str, float]) -> tuple[Measure,
     """
     if "zero_shot_uar" in metrics:
         return TRANSFER
-    part = "decoder" if kind == "readout_decoder" else kind.replace("_", "-")
+    part = {"readout_decoder": "decoder", "fine_emotions": "fine"}.get(kind, kind.replace("_", "-"))
     return TEST.get(part, ())
 
 

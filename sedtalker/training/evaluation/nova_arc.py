@@ -1,8 +1,10 @@
-"""NOVA-ARC on corpora never trained on: without a target, in flat space, and in the ball.
+"""NOVA-ARC on corpora never trained on: without a target, in flat space, and in the ball, beside two controls.
 
 The source is labelled speech of CREMA-D; half of the speakers of a target corpus adapt the network without labels, the
-other half is scored, five times with other halves and another seed. The frames are the built-in emotion encoder's. All
-three networks see the same clips and differ in the word after ``nova_`` alone.
+other half is scored, five times with other halves and another seed. The frames are the built-in emotion encoder's. The
+three networks see the same clips and differ in the word after ``nova_`` alone. The controls learn nothing from the
+target but the mean and deviation of its frames, over the same unlabelled half: the network of the source (``normed``),
+and a linear head on means and deviations of clips (``linear``).
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from sedtalker.training.evaluation.transfer import (
     training_lines,
 )
 
-SOURCE = "cremad"
+SOURCE = "crema_d"
 """Corpus of the labelled clips."""
 SOURCE_CLIPS = 360
 """Of its training speakers."""
@@ -44,8 +46,10 @@ LONGEST = 12
 """Of those, at most so many of a clip: the middle two seconds."""
 SEEDS = 5
 """Splits of the speakers."""
-VARIANTS = {"source": "flat", "flat": "flat", "ball": "ball"}
-"""What is compared, and its geometry; the first sees no target."""
+GEOMETRIES = {"flat": "flat", "ball": "ball", "source": "flat"}
+"""The networks, and their geometry; the last sees no target."""
+VARIANTS = ("source", "normed", "linear", "flat", "ball")
+"""What is compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,16 @@ class FrameCorpus:
     frames: tuple[NDArray[np.float32], ...]
     labels: NDArray[np.int64]
     speakers: NDArray[np.str_]
+
+    def part(self, index: NDArray[np.int64]) -> FrameCorpus:
+        """Some of the clips."""
+        return FrameCorpus(self.name, tuple(self.frames[k] for k in index), self.labels[index], self.speakers[index])
+
+    def clips(self, like: FrameCorpus | None = None) -> Clips:
+        """All clips, every channel in deviations of the frames of ``like``; None: of its own."""
+        every = np.concatenate((like or self).frames)
+        mean, deviation = every.mean(0), every.std(0) + 1e-3
+        return clips_of([(frames - mean) / deviation for frames in self.frames], LONGEST)
 
 
 def evaluate_nova_arc(data: Path, clips: int | None = 200, hook: Hook = no_progress) -> dict[str, float]:
@@ -116,29 +130,60 @@ def nova_arc_figures(
     Only categories of the source can be learned: clips of others are left out.
     """
     known, labels = np.unique(source.labels, return_inverse=True)
-    every = np.concatenate(source.frames)
-    mean, deviation = every.mean(0), every.std(0) + 1e-3
-    first = clips_of([(f - mean) / deviation for f in source.frames], LONGEST)
+    first, shared = source.clips(), [t.part(np.flatnonzero(np.isin(t.labels, known))) for t in targets]
     out: dict[str, float] = {}
-    for target in counted(targets, hook, "training NOVA-ARC", len(targets)):
-        shared = np.isin(target.labels, known)
-        truth, speakers = np.searchsorted(known, target.labels[shared]), target.speakers[shared]
-        frames = [(f - mean) / deviation for f, keep in zip(target.frames, shared, strict=True) if keep]
-        second = clips_of(frames, LONGEST)
+    for target in counted(shared, hook, "training NOVA-ARC", len(shared)):
+        truth, second = np.searchsorted(known, target.labels), target.clips(source)
         recalls: dict[str, list[float]] = {name: [] for name in VARIANTS}
         for seed in range(seeds):
-            given, scored = speaker_halves(speakers, np.random.default_rng(seed))
-            for name, geometry in VARIANTS.items():
+            given, scored = speaker_halves(target.speakers, np.random.default_rng(seed))
+            normed = target.part(scored).clips(target.part(given))
+            scores = {"linear": linear_scores(source, labels, normed, settings, seed)}
+            for name, geometry in GEOMETRIES.items():
                 unlabelled = None if name == "source" else second.chosen(given)
                 network = train_nova_arc(first, labels, unlabelled, replace(settings, geometry=geometry), seed)
-                scores = _log_posterior(network, second.chosen(scored))
-                recalls[name].append(own_recall(truth[scored], scores))
-        for name, values in recalls.items():
-            out[f"nova_{name}_{target.name}"] = float(np.mean(values))
-            out[f"nova_{name}_sd_{target.name}"] = float(np.std(values))
+                scores[name] = _log_posterior(network, second.chosen(scored))
+                if name == "source":
+                    scores["normed"] = _log_posterior(network, normed)
+            for name, values in scores.items():
+                recalls[name].append(own_recall(truth[scored], values))
+        for name, each in recalls.items():
+            out[f"nova_{name}_{target.name}"] = float(np.mean(each))
+            out[f"nova_{name}_sd_{target.name}"] = float(np.std(each))
     means = {f"nova_{name}": _mean(out, name, targets) for name in VARIANTS}
-    gains = {f"nova_gain_{name}": means[f"nova_{name}"] - means["nova_source"] for name in ("flat", "ball")}
+    gains = {f"nova_gain_{name}": means[f"nova_{name}"] - means["nova_source"] for name in VARIANTS[1:]}
     return means | gains | out
+
+
+def linear_scores(
+    source: FrameCorpus, labels: NDArray[np.int64], clips: Clips, settings: NovaArcSettings, seed: int
+) -> NDArray[np.float64]:
+    """Logits (N, C) of a linear head on means and deviations, trained on as many steps and batches as the networks."""
+    torch.manual_seed(seed)
+    rng, truth = np.random.default_rng(seed), torch.from_numpy(labels)
+    first = source.clips()
+    given, asked = (torch.from_numpy(pooled(found)).float() for found in (first, clips))
+    head = torch.nn.Linear(given.shape[1], int(labels.max()) + 1)
+    optimizer = torch.optim.Adam(head.parameters(), settings.rate)
+    shares = 1.0 / np.bincount(labels)[labels]
+    for _ in range(settings.rounds * -(-len(labels) // settings.batch)):
+        chosen = rng.choice(len(labels), settings.batch, p=shares / shares.sum())
+        noisy = given[chosen] + settings.noise * torch.randn(len(chosen), given.shape[1])
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(head(noisy), truth[chosen]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        scores: NDArray[np.float64] = head(asked).double().numpy()
+    return scores
+
+
+def pooled(clips: Clips) -> NDArray[np.float64]:
+    """Means and deviations (N, 2D) of clips."""
+    weight = clips.valid[..., None].double()
+    count = weight.sum(1).clamp_min(1.0)
+    mean = (clips.frames * weight).sum(1) / count
+    square = (clips.frames.square() * weight).sum(1) / count
+    return np.concatenate([mean, (square - mean.square()).clamp_min(0.0).sqrt()], 1)
 
 
 @torch.no_grad()
@@ -154,8 +199,12 @@ def _mean(figures: Mapping[str, float], name: str, targets: Sequence[FrameCorpus
 def nova_arc_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a row for each corpus, mean ± deviation over seeds."""
     prefix = "nova_source_sd_"
-    lines = ["| corpus | source alone | flat twin | ball |", "|---|---|---|---|"]
+    lines = [
+        "| corpus | source alone | source, frames normalised | linear head, frames normalised | flat twin | ball |",
+        "|---" * (len(VARIANTS) + 1) + "|",
+    ]
     for corpus in sorted(key.removeprefix(prefix) for key in metrics if key.startswith(prefix)):
         cells = [f"{metrics[f'nova_{v}_{corpus}']:.2f} ± {metrics[f'nova_{v}_sd_{corpus}']:.2f}" for v in VARIANTS]
         lines.append(f"| {corpus} | " + " | ".join(cells) + " |")
+    lines.append("| mean | " + " | ".join(f"{metrics[f'nova_{v}']:.3f}" for v in VARIANTS) + " |")
     return "\n".join(lines) + "\n"

@@ -20,10 +20,10 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.adaptation.nova_arc import Clips, clips_of
+from sedtalker.training.adaptation.nova_arc import Clips
 from sedtalker.training.adaptation.resonance import ResonanceSettings, resonance_scores, train_resonance
 from sedtalker.training.evaluation.adaptation import speaker_halves
-from sedtalker.training.evaluation.nova_arc import FrameCorpus, read_frames
+from sedtalker.training.evaluation.nova_arc import FrameCorpus, pooled, read_frames
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
 
 CORPORA = ("ravdess", "nemo", "emotiontts_ko")
@@ -32,8 +32,6 @@ SHOTS = 5
 """Of each category."""
 DRAWS = 10
 """Of shots, for each task."""
-LONGEST = 12
-"""Frames of 160 ms of a clip: the middle two seconds."""
 RIDGE = 10.0
 """Of the linear head, on standardised means and deviations."""
 METHODS = ("sere", "mean_pooling", "no_neighbours", "nearest", "linear")
@@ -114,7 +112,7 @@ def drawn_task(source: FrameCorpus, target: FrameCorpus, seed: int) -> Task:
     """A random draw of shots and halves; each corpus is standardised by itself, which needs no labels."""
     rng = np.random.default_rng(seed)
     shared = np.intersect1d(source.labels, target.labels)
-    ours, theirs = _standardised(source), _standardised(target)
+    ours, theirs = source.clips(), target.clips()
     own = np.flatnonzero(np.isin(source.labels, shared))
     shots = np.concatenate(
         [rng.choice(own[source.labels[own] == c], SHOTS, replace=False) for c in shared]  # of all speakers
@@ -131,29 +129,14 @@ def drawn_task(source: FrameCorpus, target: FrameCorpus, seed: int) -> Task:
     )
 
 
-def _standardised(corpus: FrameCorpus) -> Clips:
-    every = np.concatenate(corpus.frames)
-    mean, deviation = every.mean(0), every.std(0) + 1e-3
-    return clips_of([(frames - mean) / deviation for frames in corpus.frames], LONGEST)
-
-
 def _scores(task: Task, method: str, settings: ResonanceSettings, seed: int) -> NDArray[np.float64]:
     if method in ("nearest", "linear"):
         control = _nearest if method == "nearest" else _linear
-        return control(_pooled(task.shots), task.labels, _pooled(task.scored))
+        return control(pooled(task.shots), task.labels, pooled(task.scored))
     changed = {"mean_pooling": {"moments": False}, "no_neighbours": {"unlabelled_unlabelled": 0.0}}.get(method, {})
     settings = replace(settings, **changed)  # type: ignore[arg-type]
     network, means = train_resonance(task.shots, task.labels, (task.near, task.far), settings, seed)
     return resonance_scores(network, means, task.shots, task.labels, task.scored, 1)
-
-
-def _pooled(clips: Clips) -> NDArray[np.float64]:
-    """Means and deviations (N, 2D) of clips."""
-    weight = clips.valid[..., None].double()
-    count = weight.sum(1).clamp_min(1.0)
-    mean = (clips.frames * weight).sum(1) / count
-    square = (clips.frames.square() * weight).sum(1) / count
-    return np.concatenate([mean, (square - mean.square()).clamp_min(0.0).sqrt()], 1)
 
 
 def _nearest(shots: NDArray[np.float64], labels: NDArray[np.int64], scored: NDArray[np.float64]) -> NDArray[np.float64]:

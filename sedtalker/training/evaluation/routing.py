@@ -15,9 +15,18 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
+from sedtalker.emotion.adaptation import Method, adapted, speech_of
 from sedtalker.emotion.diarizer import Diarizer
-from sedtalker.emotion.doubt import DEFAULT_MEASURE, DEFAULT_SHARE, MEASURES, most_doubtful, posterior_doubt
+from sedtalker.emotion.doubt import (
+    DEFAULT_MEASURE,
+    DEFAULT_SHARE,
+    MEASURES,
+    adjusted_doubt,
+    most_doubtful,
+    posterior_doubt,
+)
 from sedtalker.emotion.inference import frame_distances, frame_emotions
+from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -28,11 +37,12 @@ from sedtalker.review.acoustics import NAMES, Acoustics, measure_acoustics, usua
 from sedtalker.review.deciders import Decider
 from sedtalker.review.description import Description
 from sedtalker.review.rules import read_rules
-from sedtalker.speech.features import level_gain
+from sedtalker.speech.features import SpeechFeatures, level_gain
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.corpora.transfer_recipe import LETTERS, read_vote_table
+from sedtalker.training.evaluation.adaptation import speaker_halves
 from sedtalker.training.evaluation.clips import clip_posterior
 from sedtalker.training.evaluation.intervals import Draws, bootstrap_interval
 from sedtalker.training.evaluation.transfer import (
@@ -94,7 +104,11 @@ class RoutedCorpus:
     def doubt(self) -> dict[str, NDArray[np.float64]]:
         """(N,) doubt by each measure."""
         each = [posterior_doubt(p, float(d)) for p, d in zip(self.own_posterior, self.distance, strict=True)]
-        return {measure: np.array([doubt.by(measure) for doubt in each]) for measure in MEASURES}
+        out = {"adjusted": adjusted_doubt(self.own_posterior)}
+        for measure in MEASURES:
+            if measure != "adjusted":
+                out[measure] = np.array([doubt.by(measure) for doubt in each])
+        return out
 
 
 def evaluate_routing(
@@ -103,6 +117,7 @@ def evaluate_routing(
     encoder: Path | None = None,
     clips: int | None = None,
     share: float = DEFAULT_SHARE,
+    adapt: Method | None = None,
     hook: Hook = no_progress,
 ) -> dict[str, float]:
     """Figures of ``ROUTING``.
@@ -113,6 +128,8 @@ def evaluate_routing(
         encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
         clips: at most so many of each corpus, by the hash of their names, each emotion in turn; None: all.
         share: of the clips that is handed on.
+        adapt: method by which the diarizer is adapted first to each half of a corpus's speakers, without labels, for
+            the other half; None: not at all.
         hook: progress.
 
     Raises:
@@ -126,7 +143,7 @@ def evaluate_routing(
             continue
         kept = balanced_clips([clip for clip in found if clip_labels(clip) is not None], clips)
         if len({clip.emotion for clip in kept}) > 1:
-            read.append(read_corpus(diarizer, name, kept, hook))
+            read.append(read_corpus(diarizer, name, kept, adapt, hook))
     if not read:
         raise InputError(f"{data}/audio: no corpus with emotion labels that these weights were not trained on")
     return routing_figures(read, person, share)
@@ -150,15 +167,20 @@ def person_accuracy(data: Path) -> float:
 
 
 @torch.no_grad()
-def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], hook: Hook = no_progress) -> RoutedCorpus:
+def read_corpus(
+    diarizer: Diarizer, name: str, clips: Sequence[Clip], adapt: Method | None = None, hook: Hook = no_progress
+) -> RoutedCorpus:
     """Everything that routing needs of a corpus, each clip read once."""
     posterior, distance, seconds, acoustics = [], [], [], []
     with torch_threads(1):
-        for clip in counted(clips, hook, f"encoding {name}", len(clips)):
-            audio = load_audio(clip.path)
-            features = diarizer.encoder(audio)
-            frames = frame_emotions(diarizer.network, features)
-            far = frame_distances(diarizer.network, features)
+        sounds = [load_audio(clip.path) for clip in clips]
+        encoded = [diarizer.encoder(audio) for audio in counted(sounds, hook, f"encoding {name}", len(sounds))]
+        networks = [diarizer.network] * len(clips)
+        if adapt is not None:
+            networks = adapted_networks(diarizer.network, encoded, [clip.speaker for clip in clips], adapt)
+        for audio, features, network in zip(sounds, encoded, networks, strict=True):
+            frames = frame_emotions(network, features)
+            far = frame_distances(network, features)
             posterior.append(clip_posterior(frames))
             distance.append(float(np.median(far[frames.speech] if frames.speech.any() else far)))
             seconds.append(audio.duration)
@@ -175,6 +197,21 @@ def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], hook: Hook
         np.array([clip.speaker for clip in clips]),
         np.array(acoustics),
     )
+
+
+def adapted_networks(
+    network: DiarizerNetwork, encoded: Sequence[SpeechFeatures], speakers: Sequence[str], method: Method
+) -> list[DiarizerNetwork]:
+    """The network for each clip: adapted to the clips of the other half of the speakers."""
+    speech = [speech_of(network, features) for features in encoded]
+    halves = speaker_halves(np.array(speakers), np.random.default_rng(0))
+    made = [network] * len(encoded)
+    for given, scored in (halves, halves[::-1]):
+        with torch.enable_grad():  # self-training needs it
+            changed = adapted(network, [piece for k in given for piece in speech[k]], method=method)
+        for k in scored:
+            made[int(k)] = changed
+    return made
 
 
 def routing_figures(read: Sequence[RoutedCorpus], person: float, share: float = DEFAULT_SHARE) -> dict[str, float]:
@@ -209,6 +246,7 @@ def corpus_figures(corpus: RoutedCorpus, rules: Decider, person: float, share: f
     by_rules = float((decided == corpus.label).mean())
     figures = {
         "routing_gain": _gain(right, chosen),
+        "margin_gain": _gain(right, most_doubtful(doubts["margin"], share)),
         "entropy_gain": _gain(right, most_doubtful(doubts["entropy"], share)),
         "distance_gain": _gain(right, most_doubtful(doubts["distance"], share)),
         "gain_most": min(answered, 1 - machine) * machine + max(0.0, answered - 1 + machine) * (machine - 1),
@@ -301,12 +339,12 @@ def routed_corpora(metrics: Mapping[str, float]) -> list[str]:
 
 def routing_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a row for each corpus, and their mean."""
-    keys = ("machine_accuracy", "random_accuracy", "routed_accuracy", "routing_gain", "entropy_gain", "distance_gain",
-            "gain_most", "rules_gain")  # fmt: skip
+    keys = ("machine_accuracy", "random_accuracy", "routed_accuracy", "routing_gain", "margin_gain", "entropy_gain",
+            "distance_gain", "gain_most", "rules_gain")  # fmt: skip
     lines = [
-        "| corpus | diarizer alone | random 15 % asked | doubtful 15 % asked | gain | by entropy | by distance | most "
-        "possible | rules instead |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| corpus | diarizer alone | random 15 % asked | doubtful 15 % asked | gain | by margin | by entropy | by "
+        "distance | most possible | rules instead |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in (*routed_corpora(metrics), ""):
         cells = [metrics[f"{key}_{name}" if name else key] for key in keys]
@@ -323,7 +361,7 @@ def plot_routing(metrics: Mapping[str, float], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axis = pyplot.subplots(figsize=(6.4, 3.4), layout="constrained")
-    for measure, colour in zip(MEASURES, ("#2b6cb0", "#c05621", "#718096"), strict=True):
+    for measure, colour in zip(MEASURES, ("#2b6cb0", "#c05621", "#2f855a", "#718096"), strict=True):
         risk = [metrics[f"risk_{measure}_{c}"] for c in CURVE]
         axis.plot(CURVE, risk, color=colour, label=f"{measure}, AURC {metrics[f'aurc_{measure}']:.3f}")
     axis.axhline(metrics["aurc_random"], color="#1a202c", linestyle=":", label="in random order")

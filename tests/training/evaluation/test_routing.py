@@ -110,3 +110,18 @@ def test_how_often_people_are_right(tmp_path: Path) -> None:
     ]
     (folder / "ratings.csv").write_text("\n".join(rows) + "\n")
     assert person_accuracy(tmp_path) == pytest.approx((0.8 + 0.3) / 2)
+
+
+def test_each_half_of_the_speakers_is_scored_by_what_was_adapted_to_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+
+    def adapted(network: object, speech: list[int], method: str) -> str:
+        given.append(len(speech))
+        return f"{method} to {sorted(speech)}"
+
+    monkeypatch.setattr(routing, "adapted", adapted)
+    monkeypatch.setattr(routing, "speech_of", lambda network, features: [features])
+    speakers = ["a", "a", "b", "b"]
+    found = routing.adapted_networks(None, [0, 1, 2, 3], speakers, "norm")  # type: ignore[arg-type, list-item]
+    assert found == ["norm to [2, 3]"] * 2 + ["norm to [0, 1]"] * 2
+    assert given == [2, 2]

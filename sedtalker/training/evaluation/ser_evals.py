@@ -1,0 +1,247 @@
+"""A diarizer within its training corpus and beyond it, after SER Evals (arXiv 2408.07851), by macro-F1.
+
+Rows: functionals with a linear support vector machine trained on CREMA-D's training speakers (no network); the diarizer
+as it is; and adapted, without labels, to the half of a corpus's speakers that is not scored. Columns: CREMA-D's test
+speakers, and every corpus that the weights were not trained on. Each corpus's own categories alone can be answered.
+Logit adjustment knows how frequent each category is among the scored clips: z - log p_train + log p_target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sedtalker.audio import load_audio
+from sedtalker.emotion.adaptation import Method, Speech, adapted, speech_of
+from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.inference import enrol
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.metrics.emotion import adjusted_logits, macro_f1
+from sedtalker.nn import torch_threads
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.speech.encoder import open_encoder
+from sedtalker.training.corpora.emotion_speech import clip_labels
+from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.corpora.speech import corpora
+from sedtalker.training.evaluation.adaptation import clip_scores, speaker_halves
+from sedtalker.training.evaluation.transfer import (
+    balanced_clips,
+    clips_by_corpus,
+    corpus_role,
+    listed_clips,
+    training_lines,
+)
+
+WITHIN = "crema_d"
+"""The corpus of speech that the diarizers were trained on."""
+ROWS = ("svm", "as_is", "norm", "pseudo")
+"""What is compared."""
+TITLES = {
+    "svm": "functionals + SVM",
+    "as_is": "diarizer as it is",
+    "norm": "adapted, `norm`",
+    "pseudo": "adapted, `pseudo`",
+}
+"""Rows of the table."""
+ADAPTATIONS: tuple[Method, ...] = ("norm", "pseudo")
+"""Methods among the rows."""
+TRAINING_CLIPS = 900
+"""Clips of CREMA-D's training speakers that the support vector machine is trained on."""
+PENALTY = 1e-3
+"""Its ``C``: a middling one of those that ``functionals_svm`` tries; nothing was chosen for it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReadCorpus:
+    """Clips with speech: categories, speakers (N,), functionals (N, F) without a network, and what adapting needs."""
+
+    name: str
+    labels: NDArray[np.int64]
+    speakers: NDArray[np.str_]
+    functionals: NDArray[np.float64]
+    speech: tuple[tuple[Speech, ...], ...]
+
+
+def evaluate_ser_evals(
+    data: Path,
+    model: str = "diarizer",
+    encoder: Path | None = None,
+    clips: int | None = None,
+    hook: Hook = no_progress,
+) -> dict[str, float]:
+    """Figures of ``SER_EVALS``.
+
+    Args:
+        data: folder of the training data; CREMA-D is in it.
+        model: name of built-in weights or a checkpoint folder.
+        encoder: folder of a hub encoder's weights, see ``Diarizer.from_pretrained``.
+        clips: at most so many of each corpus, by the hash of their names, each emotion in turn; None: all.
+        hook: progress.
+
+    Raises:
+        InputError: no such weights, or CREMA-D or every other corpus is missing.
+    """
+    diarizer, lines, known = Diarizer.from_pretrained(model, encoder=encoder), training_lines(model), corpora()
+    found = {name: [c for c in each if clip_labels(c)] for name, each in clips_by_corpus(listed_clips(data)).items()}
+    unseen = [
+        name
+        for name, each in sorted(found.items())
+        if known[name].categories and corpus_role(known[name], lines) != "in-domain" and len(_words(each)) > 1
+    ]
+    if WITHIN not in found or not unseen:
+        raise InputError(f"{data}/audio: CREMA-D and another corpus with emotion labels are needed")
+    parts = {split: [c for c in found[WITHIN] if c.split == split] for split in ("train", "test")}
+    with torch_threads(1):
+        training = read_functionals(balanced_clips(parts["train"], TRAINING_CLIPS), hook)
+        wanted = {WITHIN: parts["test"], **{name: found[name] for name in unseen}}
+        read = [read_corpus(diarizer, name, balanced_clips(each, clips), hook) for name, each in wanted.items()]
+        return ser_evals_figures(diarizer.network, read, training)
+
+
+def _words(clips: Sequence[Clip]) -> set[str]:
+    return {clip.emotion for clip in clips}
+
+
+def read_functionals(clips: Sequence[Clip], hook: Hook = no_progress) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Functionals (N, F) of log-mels and prosody of clips with speech, and their categories (N,)."""
+    encoder, describer, rows, labels = open_encoder(), _describer(), [], []
+    for clip in counted(clips, hook, "describing CREMA-D", len(clips)):
+        try:
+            voice = enrol(describer, [encoder(load_audio(clip.path))])
+        except InputError:
+            continue  # no speech in it
+        deviation = (voice.square - voice.mean.square()).clamp_min(0.0).sqrt()
+        rows.append(torch.cat([voice.mean, deviation], -1)[0].double().numpy())
+        labels.append(_label(clip))
+    return np.stack(rows), np.array(labels, np.int64)
+
+
+def read_corpus(diarizer: Diarizer, name: str, clips: Sequence[Clip], hook: Hook = no_progress) -> ReadCorpus:
+    """Everything that the rows need of a corpus, each clip encoded once; clips without speech are left out."""
+    describer, rows, speech, kept = _describer(), [], [], []
+    for clip in counted(clips, hook, f"encoding {name}", len(clips)):
+        features = diarizer.encoder(load_audio(clip.path))
+        pieces = tuple(speech_of(diarizer.network, features))
+        if not pieces or not features.speech.any():
+            continue
+        voice = enrol(describer, [features])
+        deviation = (voice.square - voice.mean.square()).clamp_min(0.0).sqrt()
+        rows.append(torch.cat([voice.mean, deviation], -1)[0].double().numpy())
+        speech.append(pieces)
+        kept.append(clip)
+    labels = np.array([_label(clip) for clip in kept], np.int64)
+    return ReadCorpus(name, labels, np.array([clip.speaker for clip in kept]), np.stack(rows), tuple(speech))
+
+
+def _describer() -> DiarizerNetwork:
+    """Means and deviations of log-mels and prosody; nothing in it is trained."""
+    return DiarizerNetwork(DiarizerConfig(members=1, width=1)).eval().requires_grad_(False)
+
+
+def _label(clip: Clip) -> int:
+    labels = clip_labels(clip)
+    assert labels is not None
+    return labels[0]
+
+
+def ser_evals_figures(
+    network: DiarizerNetwork,
+    read: Sequence[ReadCorpus],
+    training: tuple[NDArray[np.float64], NDArray[np.int64]],
+) -> dict[str, float]:
+    """Macro-F1 of every row on every corpus, as trained and adjusted, and the means within and beyond."""
+    machine = svm_logits(*training)
+    out: dict[str, float] = {}
+    for corpus in read:
+        logits = {"svm": machine(corpus.functionals), "as_is": clip_scores(network, corpus.speech)}
+        logits |= {method: adapted_scores(network, corpus, method) for method in ADAPTATIONS}
+        for row in ROWS:
+            plain, adjusted = macro_f1_pair(corpus.labels, logits[row])
+            out |= {f"f1_{row}_{corpus.name}": plain, f"adjusted_{row}_{corpus.name}": adjusted}
+        out[f"constant_{corpus.name}"] = best_constant(corpus.labels)
+        out[f"clips_{corpus.name}"] = float(len(corpus.labels))
+    beyond = [corpus.name for corpus in read if corpus.name != WITHIN]
+    means = {}
+    for key in (f"{kind}_{row}" for row in ROWS for kind in ("f1", "adjusted")):
+        means[f"{key}_within"] = out.get(f"{key}_{WITHIN}", 0.0)
+        means[f"{key}_beyond"] = float(np.mean([out[f"{key}_{name}"] for name in beyond]))
+    return means | {"constant_beyond": float(np.mean([out[f"constant_{name}"] for name in beyond]))} | out
+
+
+def svm_logits(
+    values: NDArray[np.float64], labels: NDArray[np.int64]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """A function from functionals (N, F) to scores (N, 7): distances from a linear machine's planes.
+
+    Categories that it was not trained on get minus infinity.
+    """
+    from sklearn.svm import LinearSVC
+
+    mean, scale = values.mean(0), values.std(0).clip(1e-3)
+    machine = LinearSVC(C=PENALTY, class_weight="balanced", random_state=0, max_iter=5000)
+    machine.fit((values - mean) / scale, labels)
+
+    def scores(asked: NDArray[np.float64]) -> NDArray[np.float64]:
+        out = np.full((len(asked), len(CATEGORIES)), -np.inf)
+        found = machine.decision_function((asked - mean) / scale)
+        out[:, machine.classes_] = found if found.ndim == 2 else np.stack([-found, found], 1)  # of two: one plane
+        return out
+
+    return scores
+
+
+def adapted_scores(network: DiarizerNetwork, corpus: ReadCorpus, method: Method) -> NDArray[np.float64]:
+    """Log-posterior (N, 7) of clips by the network adapted to the other half of the speakers."""
+    halves = speaker_halves(corpus.speakers, np.random.default_rng(0))
+    out = np.empty((len(corpus.labels), len(CATEGORIES)))
+    for given, scored in (halves, halves[::-1]):
+        made = adapted(network, [piece for k in given for piece in corpus.speech[k]], method=method)
+        out[scored] = clip_scores(made, [corpus.speech[k] for k in scored])
+    return out
+
+
+def macro_f1_pair(labels: NDArray[np.int64], logits: NDArray[np.float64]) -> tuple[float, float]:
+    """Macro-F1 over the categories that occur (N,), plain and with the logits adjusted to their shares.
+
+    All rows were trained with every category equally likely, so log p_train is the same for all and drops out. A
+    category that the row never learned stays in the mean, as one that is never found.
+    """
+    own = np.unique(labels)
+    share = np.log([np.mean(labels == c) for c in own])
+    known = logits[:, own]
+    guesses = known.argmax(1), adjusted_logits(known, np.zeros(len(own)), share).argmax(1)
+    plain, adjusted = (macro_f1(labels, own[guess], len(CATEGORIES)) for guess in guesses)
+    return plain, adjusted
+
+
+def best_constant(labels: NDArray[np.int64]) -> float:
+    """Macro-F1 of the answer that is always the same and scores best."""
+    return max(macro_f1(labels, np.full(len(labels), c), len(CATEGORIES)) for c in np.unique(labels))
+
+
+def ser_evals_table(metrics: Mapping[str, float]) -> str:
+    """Markdown: a row for each system, plain / adjusted; within the training corpus, beyond it, and each corpus."""
+    names = sorted(key.removeprefix("clips_") for key in metrics if key.startswith("clips_"))
+    names = [name for name in names if name != WITHIN]
+    lines = [
+        f"| | within ({WITHIN}) | beyond, mean | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 3) + "|",
+    ]
+    for row in ROWS:
+        cells = [f"{metrics[f'f1_{row}_{c}']:.2f} / {metrics[f'adjusted_{row}_{c}']:.2f}" for c in names]
+        ends = [f"{metrics[f'f1_{row}_{e}']:.3f} / {metrics[f'adjusted_{row}_{e}']:.3f}" for e in ("within", "beyond")]
+        lines.append(f"| {TITLES[row]} | " + " | ".join(ends + cells) + " |")
+    constant = [f"{metrics[f'constant_{c}']:.2f}" for c in names]
+    lines.append(
+        f"| best constant answer | {metrics[f'constant_{WITHIN}']:.3f} | {metrics['constant_beyond']:.3f} | "
+        + " | ".join(constant)
+        + " |"
+    )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,241 @@
+"""Training of the heads for finer kinds: vocal bursts of thirty kinds, and speech with the votes of raters.
+
+Both train one softmax over the thirty kinds. A burst says which of them it was asked for. Of speech the raters chose
+among six categories alone: there the probabilities of the kinds that stand for these six, made to sum to one, should be
+the shares of the votes; nothing is said about the other kinds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.emotion.fine import FineConfig, FineNetwork, fine_channels, pooled_windows
+from sedtalker.metrics.emotion import pearson
+from sedtalker.progress import Hook
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import load_emotion_network
+from sedtalker.speech.features import centre_bands
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.fine_labels import BURSTS, kind_numbers, vote_shares, voted_members
+from sedtalker.training.corpora.layer_features import (
+    LayerFeatures,
+    Teacher,
+    clips_of,
+    load_teacher,
+    open_layer_features,
+    read_transfer_augmenter,
+)
+from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
+from sedtalker.training.corpora.transfer_recipe import is_rated, read_votes, votes_on
+from sedtalker.training.evaluation.measures import card_table
+from sedtalker.training.evaluation.transfer import balanced_clips
+from sedtalker.training.task import Batch, PreparedTask, naming_settings
+from sedtalker.training.tasks.transfer_diarizer import WHISPER
+
+
+class FineEmotionsTaskConfig(BaseModel):
+    """What ``configs/experiment/fine_emotions.yaml`` says about the task."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    encoder: str | None = None
+    """Checkpoint folder of an emotion encoder; null: the built-in one; ``whisper-base``: its layers themselves."""
+    teacher: str | None = None
+    """Weights of Whisper-base for that: a folder, a name on the hub, an ``.npz``; null: see ``load_teacher``."""
+    corpora: dict[str, float] = {"emogator": 0.75, "cremad": 0.25}
+    """Share of the windows from each corpus."""
+    licence_check: bool = True
+    """Refuse corpora whose licence does not allow free weights."""
+    copies: dict[str, tuple[int, ...]] = {}
+    """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
+    most_rated: int = 2000
+    """Use so many clips of a rated corpus at most, each emotion in turn; 0: all."""
+    most_clips: int = 0
+    """Use so many clips of every corpus at most; 0: all."""
+    windows_per_clip: int = Field(4, ge=1)
+    """Most windows of speech that are taken of a clip."""
+    batch: int = 384
+    """Windows in a batch."""
+    noise: float = 0.3
+    """Deviation of the noise added to standardised inputs."""
+    smoothing: float = 0.05
+    """Label smoothing of the bursts."""
+    model: dict[str, Any] = {}
+    """Differences to ``FineConfig``."""
+
+
+class FineEmotionsTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
+
+    fast: ClassVar = {"copies": {}, "most_clips": 8}
+
+    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
+        self.config = c = FineEmotionsTaskConfig.model_validate(config)
+        self.data, self.cache = data, cache
+        if c.licence_check:
+            check_free(c.corpora)
+        with naming_settings("task.model."):
+            self.model = FineConfig.model_validate({**c.model, "kinds": BURSTS, "hidden_channels": 1})
+
+    def read_data(self, hook: Hook) -> None:
+        """Features of all clips, their windows, and what is known of them."""
+        c, every = self.config, read_manifest(self.data)
+        self.teacher: Teacher | None = None
+        encoder, self.encoder_folder = None, Path()
+        if c.encoder == WHISPER:
+            self.teacher = load_teacher(self.data, c.teacher)
+            channels = self.teacher.channels
+        else:
+            self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("emotion_encoder")
+            encoder = load_emotion_network(self.encoder_folder)
+            channels = encoder.config.channels
+        self.model = self.model.model_copy(update={"hidden_channels": channels})
+        augmenter = read_transfer_augmenter(every, [k for each in c.copies.values() for k in each], self.cache, hook)
+        self.votes = read_votes(self.data, [name for name in c.corpora if is_rated(name)])
+
+        def windows(name: str, split: str, copy: int) -> tuple[NDArray[np.float32], list[Clip]]:
+            clips = clips_of(every, name, split)
+            if is_rated(name):
+                clips = [clip for clip in clips if votes_on(clip, self.votes)]
+            else:
+                clips = [clip for clip, number in zip(clips, kind_numbers(clips), strict=True) if number >= 0]
+            most = min((n for n in (c.most_clips, c.most_rated if is_rated(name) else 0) if n), default=len(clips))
+            clips = balanced_clips(clips, most if most < len(clips) else None)
+            features = open_layer_features(clips, copy, augmenter, self.cache, self.teacher, hook)
+            rows, owner = clip_windows(features, self.model, encoder, c.windows_per_clip)
+            return rows, [clips[k] for k in owner]
+
+        parts = {name: [windows(name, "train", k) for k in c.copies.get(name, (0,))] for name in c.corpora}
+        self.rows = np.concatenate([rows for each in parts.values() for rows, _ in each])
+        clips = [clip for each in parts.values() for _, owned in each for clip in owned]
+        self.kind, self.share = kind_numbers(clips), vote_shares(clips, self.votes)
+        self.kind[self.share.any(1)] = -1  # what raters chose counts, not what was asked for
+        counts = {name: sum(len(rows) for rows, _ in each) for name, each in parts.items()}
+        shares = np.concatenate([np.full(counts[name], share / counts[name]) for name, share in c.corpora.items()])
+        self.chance = shares / shares.sum()
+        held = [windows(name, "valid", 0) for name in c.corpora]
+        self.valid = np.concatenate([rows for rows, _ in held]), [clip for _, owned in held for clip in owned]
+
+    def build(self) -> nn.Module:
+        """A fresh network with the mean and deviation of the training windows."""
+        network = FineNetwork(self.model)
+        network.mean.copy_(torch.from_numpy(self.rows.mean(0)))
+        network.scale.copy_(torch.from_numpy(1.0 / (self.rows.std(0) + 1e-4)))
+        return network
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """``rows`` (N, F) with noise, ``kind`` (N,) with -1 where raters voted, and their ``share`` (N, 6)."""
+        chosen = rng.choice(len(self.chance), self.config.batch, p=self.chance)
+        rows = self.rows[chosen]
+        noise = self.config.noise * rng.standard_normal(rows.shape, np.float32) * self.rows.std(0)
+        values = {"rows": rows + noise, "kind": self.kind[chosen], "share": self.share[chosen]}
+        return {name: torch.from_numpy(value) for name, value in values.items()}
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropies of the bursts and of the votes."""
+        logits, burst = model(batch["rows"]), batch["kind"] >= 0
+        count = len(logits)
+        total = {"bursts": logits.new_zeros(()), "votes": logits.new_zeros(())}
+        if burst.any():
+            smoothing = self.config.smoothing
+            entropy = F.cross_entropy(logits[burst], batch["kind"][burst], label_smoothing=smoothing, reduction="sum")
+            total["bursts"] = entropy / count
+        if (~burst).any():
+            log = voted_log_shares(logits[~burst])
+            total["votes"] = -(batch["share"][~burst] * log).sum() / count
+        return total | {"total": total["bursts"] + total["votes"]}
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Correlations on the validation speakers, a clip being the mean of its windows."""
+        assert isinstance(model, FineNetwork)
+        rows, clips = self.valid
+        names = [f"{clip.corpus}/{clip.path.name}" for clip in clips]
+        _, first, owner = np.unique(names, return_index=True, return_inverse=True)
+        values = model.curves(torch.from_numpy(rows).to(model.mean)).cpu().double().numpy()
+        means = np.stack([values[owner == k].mean(0) for k in range(len(first))])
+        kept = [clips[k] for k in first]
+        kind, share = kind_numbers(kept), vote_shares(kept, self.votes)
+        rated = share.any(1)
+        burst = ~rated & (kind >= 0)
+        found = {}
+        if burst.any():
+            found["kinds_pearson"] = mean_correlation(means[burst], np.eye(len(BURSTS))[kind[burst]])
+            found["kinds_accuracy"] = float((means[burst].argmax(1) == kind[burst]).mean())
+        if rated.any():
+            voted = means[rated] @ voted_members()
+            found["votes_pearson"] = mean_correlation(voted / voted.sum(1, keepdims=True), share[rated])
+        return found | {"score": float(np.mean([v for k, v in found.items() if k.endswith("pearson")]))}
+
+    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+        """Write the heads; ``sedtalker diarize --fine-model`` reads them."""
+        assert isinstance(model, FineNetwork)
+        names = list(self.config.corpora)
+        config = CheckpointConfig(
+            kind="fine_emotions",
+            licence=weights_licence(names),
+            trained_on=[with_licence(name) for name in names],
+            encoder_sha256=self.teacher.encoder.sha256() if self.teacher else weights_sha256(self.encoder_folder),
+            model=model.config.model_dump(mode="json"),
+            metrics={k: round(v, 4) for k, v in metrics.items()},
+        )
+        card = fill_card(
+            "fine_emotions",
+            encoder="layers of Whisper-base (MIT, not contained here)" if self.teacher else "the emotion encoder",
+            licence=config.licence,
+            kinds=", ".join(model.config.kinds),
+            corpora="\n".join(f"- {name}" for name in config.trained_on),
+            metrics=card_table("fine_emotions", metrics),
+        )
+        write_checkpoint(folder, config, model.state_dict(), card)
+
+
+@torch.no_grad()
+def clip_windows(
+    features: LayerFeatures, config: FineConfig, encoder: EmotionEncoder | None, most: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Rows (N, F) of at most ``most`` windows with speech of each clip, and whose they are (N,).
+
+    Without an encoder the hidden vectors are the teacher's.
+    """
+    rng, parts, owner = np.random.default_rng(0), [], []
+    for index in range(len(features)):
+        first, last = int(features.starts[index]), int(features.starts[index + 1])
+        mel = torch.from_numpy(np.asarray(features.mel[2 * first : 2 * last], np.float32))[None]
+        if encoder is None:
+            assert features.teacher is not None
+            hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))
+        else:
+            hidden = encoder(mel)[0]
+        centred = centre_bands(mel, torch.from_numpy(np.array(features.means[index])))[0]
+        prosody = torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))
+        channels = fine_channels(hidden, prosody, centred.unflatten(0, (-1, 2)).mean(1))
+        rows, spoken = pooled_windows(channels, torch.from_numpy(np.array(features.speech[first:last])), config)
+        found = np.flatnonzero(spoken.numpy())
+        chosen = np.sort(rng.choice(found, min(most, len(found)), replace=False))
+        parts.append(rows[chosen].numpy())
+        owner.append(np.full(len(chosen), index))
+    return np.concatenate(parts), np.concatenate(owner)
+
+
+def voted_log_shares(logits: Tensor) -> Tensor:
+    """Log-probabilities (N, 6) of the categories that raters choose among, from logits (N, 30) of the kinds."""
+    members = torch.from_numpy(voted_members()).to(logits)
+    each = [torch.logsumexp(logits[:, members[:, k] > 0], 1) for k in range(members.shape[1])]
+    return F.log_softmax(torch.stack(each, 1), 1)
+
+
+def mean_correlation(values: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
+    """Mean Pearson correlation of the columns (N, K) whose truth varies."""
+    columns = [k for k in range(truth.shape[1]) if np.ptp(truth[:, k]) > 0]
+    return float(np.mean([pearson(values[:, k], truth[:, k]) for k in columns])) if columns else 0.0
