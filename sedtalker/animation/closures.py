@@ -1,8 +1,8 @@
-"""Lips that meet on p, b and m, under any emotion: where the encoder finds one and they would stay apart.
+"""Lips that meet on p, b and m and touch the teeth on f and v, under any emotion: where the encoder finds one.
 
 Decoders follow the lips of one talker in the mean; a mean of lips that close now and then is a small gap. The posterior
-of p, b, m has a peak at each of them, and there the lips are closed; the jaw stays mostly where it was.
-``ClosureStream`` does the same while somebody speaks.
+of p, b, m has a peak at each of them, and there the lips are closed; the jaw stays mostly where it was. On f and v what
+opens the mouth gives way until the lower lip is at the teeth. ``ClosureStream`` does the same while somebody speaks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
-from sedtalker.speech.features import BILABIAL, PHONE_INDEX
+from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
 
 CLOSURE_ONSET = (0.05, 0.2)
 """Posteriors of p, b, m at which lips begin to close, and are closed."""
@@ -30,24 +30,30 @@ EMOTIONAL_NEARER = 0.6
 """By which share of these gaps lips must come nearer under emotion, which holds lips apart for longer."""
 JAW_GIVES, JAW_SEALED = 0.3, 0.9
 """Shares of the jaw's opening: what it gives up for a closure, and what ``mouthClose`` makes up for of the rest."""
+AT_TEETH = 0.06
+"""Lip gap, outer-eye distances, of a lower lip that touches the upper teeth."""
+ROLLED = 0.25
+"""``mouthRollLower`` of a lip that had to be brought there."""
 PARTING = both_sides("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
 """Indices of the shapes that part the lips."""
-JAW, CLOSE = INDEX["jawOpen"], INDEX["mouthClose"]
-"""Indices of the jaw's opening and of the shape that closes the lips over it."""
+JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"]
+"""Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
 GAP = {"jawOpen": 0.42, "mouthClose": -0.43, "mouthFunnel": 0.13, "mouthShrugUpper": 0.07} | {
     f"mouth{name}{side}": gap for name, gap in (("LowerDown", 0.05), ("UpperUp", 0.03)) for side in ("Left", "Right")
 }
 """How far each shape parts the lips of a usual face, outer-eye distances."""
 
 
-def bilabial_posterior(logits: Tensor) -> Tensor:
-    """(…, 1) posterior of p, b and m, of logits (…, 40) over ``PHONES``."""
-    return logits.float().softmax(-1)[..., [PHONE_INDEX[name] for name in BILABIAL]].sum(-1, keepdim=True)
+def lip_posteriors(logits: Tensor) -> Tensor:
+    """(…, 2) posteriors of p, b, m and of f, v, of logits (…, 40) over ``PHONES``."""
+    posterior = logits.float().softmax(-1)
+    kinds = ([PHONE_INDEX[name] for name in names] for names in (BILABIAL, LABIODENTAL))
+    return torch.stack([posterior[..., kind].sum(-1) for kind in kinds], -1)
 
 
-def closures(bilabial: Tensor) -> Tensor:
-    """How far lips must close (B, T, 1), from the posterior of p, b, m (B, T, 1): at its peaks."""
-    posterior = bilabial.transpose(1, 2)
+def closures(posteriors: Tensor) -> Tensor:
+    """How far lips must close (B, T, C), from posteriors (B, T, C) of phones that close them: at their peaks."""
+    posterior = posteriors.transpose(1, 2)
     low, high = CLOSURE_ONSET
     peak = posterior >= F.max_pool1d(posterior, 2 * PEAK_FRAMES + 1, 1, PEAK_FRAMES)
     closed = SEALED * ((posterior - low) / (high - low)).clamp(0.0, 1.0) * peak
@@ -79,6 +85,28 @@ def close_lips(motion: Tensor, closure: Tensor) -> Tensor:
     return torch.cat([mouth[..., :CLOSE], (mouth[..., CLOSE] + more)[..., None], mouth[..., CLOSE + 1 :]], dim=-1)
 
 
+def touch_teeth(motion: Tensor, contact: Tensor) -> Tensor:
+    """A mouth (B, T, 52) whose lower lip is as near the teeth as ``contact`` (B, T, 1) says; nearer ones stay."""
+    gap = (motion @ motion.new_tensor([GAP.get(name, 0.0) for name in ARKIT_52]))[..., None]
+    away = contact / SEALED * (1.0 - AT_TEETH / gap.clamp_min(AT_TEETH))
+    keep = torch.ones_like(motion)
+    keep[..., [*PARTING, JAW, CLOSE]] = 1.0 - away
+    rolled = torch.zeros_like(motion)
+    rolled[..., ROLL] = (ROLLED * away[..., 0] - motion[..., ROLL]).clamp_min(0.0)
+    return motion * keep + rolled
+
+
+def move_lips(motion: Tensor, closure: Tensor, apart: Tensor) -> Tensor:
+    """A mouth (B, T, 52) with what p, b, m and f, v need.
+
+    Args:
+        motion: as the decoder moves it.
+        closure: (B, T, 2) from ``closures`` of ``lip_posteriors``.
+        apart: (B, T, 1) from ``lips_apart``.
+    """
+    return close_lips(touch_teeth(motion, closure[..., 1:]), closure[..., :1] * apart)
+
+
 class ClosureStream:
     """Lips closed while somebody speaks, frame for frame as over the whole recording if posteriors do not change.
 
@@ -88,43 +116,43 @@ class ClosureStream:
     """
 
     def __init__(self) -> None:
-        self.motion, self.bilabial, self.emotional = (torch.zeros(1, 0, n) for n in (len(ARKIT_52), 1, 1))
+        self.motion, self.posteriors, self.emotional = (torch.zeros(1, 0, n) for n in (len(ARKIT_52), 2, 1))
         """Of the last frames that came out, and of those that have not."""
         self.given = 0
         """How many of these frames came out already."""
-        self.closure: float | None = None
-        """Of the last of them."""
+        self.closure: Tensor | None = None
+        """(2,) of the last of them."""
 
-    def push(self, motion: Tensor, bilabial: Tensor, ahead: Tensor, emotional: Tensor) -> Tensor:
+    def push(self, motion: Tensor, posteriors: Tensor, ahead: Tensor, emotional: Tensor) -> Tensor:
         """The next frames with their lips closed, (1, n, 52).
 
         Args:
             motion: (1, n, 52), of frames whose posteriors came with it or before.
-            bilabial: (1, m, 1) posteriors of p, b, m of the next frames.
-            ahead: (1, k, 1) of the frames after these, not yet certain.
+            posteriors: (1, m, 2) ``lip_posteriors`` of the next frames.
+            ahead: (1, k, 2) of the frames after these, not yet certain.
             emotional: (1, m, 1) how far the next frames are from neutral speech.
         """
         self.motion = torch.cat([self.motion.to(motion), motion], 1)
-        self.bilabial = torch.cat([self.bilabial.to(bilabial), bilabial], 1)
+        self.posteriors = torch.cat([self.posteriors.to(posteriors), posteriors], 1)
         self.emotional = torch.cat([self.emotional.to(emotional), emotional], 1)
         if not motion.shape[1]:
             return motion
         first, last = self.given, self.motion.shape[1]
-        wanted = closures(torch.cat([self.bilabial, ahead], 1))[:, first:last]
+        wanted = closures(torch.cat([self.posteriors, ahead], 1))[:, first:last]
         apart = lips_apart(self.motion, self.emotional[:, :last], ahead=0)[:, first:]
-        made = close_lips(motion, self._eased(wanted) * apart)
+        made = move_lips(motion, self._eased(wanted), apart)
         gone = max(0, last - AHEAD_FRAMES)
-        self.motion, self.bilabial, self.emotional = (
-            kept[:, gone:] for kept in (self.motion, self.bilabial, self.emotional)
+        self.motion, self.posteriors, self.emotional = (
+            kept[:, gone:] for kept in (self.motion, self.posteriors, self.emotional)
         )
         self.given = last - gone
         return made
 
     def _eased(self, wanted: Tensor) -> Tensor:
-        """Closures (1, n, 1) that go on from the last one."""
+        """Closures (1, n, 2) that go on from the last one."""
         eased = []
-        for closure in wanted.flatten().tolist():
+        for closure in wanted[0]:
             last = closure if self.closure is None else self.closure
-            self.closure = min(max(closure, last - STEEPEST), last + STEEPEST)
+            self.closure = closure.clamp(last - STEEPEST, last + STEEPEST)
             eased.append(self.closure)
-        return wanted.new_tensor(eased)[None, :, None]
+        return torch.stack(eased)[None]

@@ -1,7 +1,7 @@
 """Speech features and a dense emotion track to the coefficients of the 52 ARKit shapes.
 
 Mamba blocks carry the stream, local attention ties it to the frames around; both are modulated frame by frame by the
-emotion. Non-autoregressive. Lips are closed where the encoder finds p, b or m (``closures``).
+emotion. Non-autoregressive. Lips meet where the encoder finds p, b, m, f or v (``closures``).
 ``load_decoder`` opens any kind of decoder.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from sedtalker.animation.closures import PEAK_FRAMES, bilabial_posterior, close_lips, closures, lips_apart
+from sedtalker.animation.closures import PEAK_FRAMES, closures, lip_posteriors, lips_apart, move_lips
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -193,17 +193,17 @@ class Decoder(ShapeDecoder):
 
     @torch.no_grad()
     def closed(self, motion: Tensor, features: SpeechFeatures, emotional: Tensor) -> Tensor:
-        """A motion (1, T, 52) with its lips closed on p, b and m, where it has a phone head."""
+        """A motion (1, T, 52) with its lips closed on p, b, m and at the teeth on f, v, where it has a phone head."""
         if self.phone_head is None:
             return motion
         hidden = torch.from_numpy(features.hidden[:, : self.config.hidden]).to(motion)
         apart = lips_apart(motion, emotional, min(PEAK_FRAMES, self.look_ahead))
-        return close_lips(motion, closures(self.bilabial(hidden[None])) * apart).clamp(0.0, 1.0)
+        return move_lips(motion, closures(self.lip_posteriors(hidden[None])), apart).clamp(0.0, 1.0)
 
-    def bilabial(self, hidden: Tensor) -> Tensor:
-        """(…, 1) posterior of p, b and m, of the encoder's hidden values (…, D), by the phone head that it holds."""
+    def lip_posteriors(self, hidden: Tensor) -> Tensor:
+        """(…, 2) of p, b, m and of f, v, of the encoder's hidden values (…, D), by the phone head that it holds."""
         assert self.phone_head is not None
-        return bilabial_posterior(self.phone_head(hidden))
+        return lip_posteriors(self.phone_head(hidden))
 
 
 def make_block(config: DecoderConfig, index: int) -> nn.Module:

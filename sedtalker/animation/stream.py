@@ -134,8 +134,8 @@ class FaceStream:
         posterior, strength = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, intensity))
         decoded = (yield from stream.steps(sound[:, :new], posterior, strength, last)).clamp(0.0, 1.0)
         if decoder.phone_head is not None:
-            bilabial, share = decoder.bilabial(sound[..., :channels]), emotional(posterior, strength, self.style)
-            decoded = lips.push(decoded, bilabial[:, :new], bilabial[:, new:], share).clamp(0.0, 1.0)
+            phones, share = decoder.lip_posteriors(sound[..., :channels]), emotional(posterior, strength, self.style)
+            decoded = lips.push(decoded, phones[:, :new], phones[:, new:], share).clamp(0.0, 1.0)
         return np.asarray(decoded[0].cpu().numpy(), np.float32)
 
 

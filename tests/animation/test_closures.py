@@ -11,10 +11,12 @@ from sedtalker.animation.closures import (
     GAP,
     STEEPEST,
     ClosureStream,
-    bilabial_posterior,
     close_lips,
     closures,
+    lip_posteriors,
     lips_apart,
+    move_lips,
+    touch_teeth,
 )
 from sedtalker.emotion.face_streams import LIPS_AHEAD
 from sedtalker.face.arkit import ARKIT_52, INDEX
@@ -42,10 +44,26 @@ def test_lips_that_close_anyway_are_left_alone():
 
 def test_the_posterior_is_of_all_bilabials():
     logits = torch.zeros(2, len(PHONES))
-    assert bilabial_posterior(logits)[:, 0].tolist() == pytest.approx([len(BILABIAL) / len(PHONES)] * 2)
+    assert lip_posteriors(logits)[:, 0].tolist() == pytest.approx([len(BILABIAL) / len(PHONES)] * 2)
     logits[0, PHONE_INDEX["M"]] = 50.0
-    logits[1, PHONE_INDEX["AA"]] = 50.0
-    assert bilabial_posterior(logits)[:, 0].tolist() == pytest.approx([1.0, 0.0])
+    logits[1, PHONE_INDEX["V"]] = 50.0
+    assert lip_posteriors(logits).flatten().tolist() == pytest.approx([1.0, 0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("opened", [0.02, 0.1, 0.3, 1.0])
+def test_on_f_and_v_the_lower_lip_comes_to_the_teeth_and_no_further(opened):
+    mouth = torch.zeros(1, 3, 52)
+    mouth[..., INDEX["jawOpen"]] = opened
+    contact = 0.85 * torch.tensor([0.0, 0.5, 1.0])[None, :, None]
+    made = touch_teeth(mouth, contact)
+    gap, before = (made @ GAPS)[0], 0.42 * opened
+    assert torch.equal(made[:, :1], mouth[:, :1])
+    assert float(gap[2]) == pytest.approx(min(before, 0.06), abs=1e-6)
+    assert float(gap[1]) == pytest.approx(0.5 * (before + min(before, 0.06)), abs=1e-6)
+    if before <= 0.06:
+        assert torch.equal(made, mouth), "near enough"
+    else:
+        assert made[0, 2, INDEX["mouthRollLower"]] > 0.0
 
 
 def test_emotional_lips_close_sooner():
@@ -141,14 +159,14 @@ def spoken(seed: int, frames: int) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     """A mouth at random, posteriors of p, b, m with peaks, and emotion."""
     rng = torch.Generator().manual_seed(seed)
     motion = 0.3 * torch.rand(1, frames, 52, generator=rng)
-    return motion, torch.rand(1, frames, 1, generator=rng) ** 3, torch.rand(1, frames, 1, generator=rng)
+    return motion, torch.rand(1, frames, 2, generator=rng) ** 3, torch.rand(1, frames, 1, generator=rng)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 99), st.integers(1, 40), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
 def test_a_stream_closes_lips_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
     motion, posterior, emotional = spoken(seed, frames)
-    whole = close_lips(motion, closures(posterior) * lips_apart(motion, emotional, ahead=0))
+    whole = move_lips(motion, closures(posterior), lips_apart(motion, emotional, ahead=0))
     np.testing.assert_allclose(streamed(motion, posterior, emotional, sizes, late=late), whole, atol=1e-6)
 
 
@@ -168,7 +186,8 @@ def test_no_closure_jumps_where_posteriors_change_once_more_is_known(seed):
     mouth = torch.zeros(1, 2, 52)
     mouth[..., INDEX["mouthFunnel"]] = 1.0  # what is left of it is 1 - closure
     for _ in range(20):
-        posterior, ahead = (torch.from_numpy(rng.random((1, n, 1)).astype(np.float32) ** 3) for n in (2, 3))
+        posterior, ahead = (torch.from_numpy(rng.random((1, n, 2)).astype(np.float32) ** 3) for n in (2, 3))
+        posterior[..., 1] = ahead[..., 1] = 0.0  # of f and v nothing here
         made.append(1 - lips.push(mouth, posterior, ahead, torch.ones(1, 2, 1))[0, :, INDEX["mouthFunnel"]])
     steps = torch.cat(made).diff()
     assert steps.abs().max() <= STEEPEST + 1e-6
