@@ -86,8 +86,8 @@ def eyes(data: Path) -> Iterator[Row]:
             yield "--eyes auto", plain(head.mesh), FitOptions()
     built_in = load_face("walter").mesh
     assert built_in.polygon_groups is not None
-    balls = [k for k, name in enumerate(built_in.group_names) if name.startswith("eye_")]
-    kept = ~np.isin(built_in.polygon_groups[built_in.triangle_polygons], balls)
+    shown = [k for k, name in enumerate(built_in.group_names) if name.startswith(("skin", "teeth", "gums", "tongue"))]
+    kept = np.isin(built_in.polygon_groups[built_in.triangle_polygons], shown)
     used, corners = np.unique(built_in.triangles[kept], return_inverse=True)
     blind = from_triangles(built_in.vertices[used], corners.reshape(-1, 3).astype(np.int32))
     yield "no eyeballs", plain(blind), FitOptions(eyes="keep")
