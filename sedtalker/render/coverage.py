@@ -100,10 +100,10 @@ class Buffers:
         every = np.flatnonzero(whole).astype(np.int32)
         height, width = len(self.ids), self.ids.shape[1] // LANES * self.pixels
         times = max(1, _LOOKED_AT // max(height, width))
-        large = Buffers(times * width, times * height, SAMPLES)
+        large = Buffers(times * width, times * height, CENTRE)
         large.draw(screen * (times, times, 1, 1), triangles, one_sided, every, every[:0], 0, times * height)
         seen = np.zeros(len(triangles), dtype=bool)
-        seen[large.ids[large.depth < np.inf]] = True
+        seen[large.ids[large.ids >= 0]] = True
         return every[seen[every]], every[~seen[every]]
 
 
