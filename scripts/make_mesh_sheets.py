@@ -1,11 +1,12 @@
 """Contact sheets of the test meshes in six emotions, for docs/mesh.md.
 
-    python scripts/make_mesh_sheets.py --data ../shared/data [--only people|stylised|hard|mouths]
+    python scripts/make_mesh_sheets.py --data ../shared/data [--only people|stylised|hard|mouths|eyes]
 
 Writes ``docs/images/mesh_people.jpg`` (persons of the reference rig, each in a topology, unit and turn of its own),
 ``mesh_stylised.jpg`` and ``mesh_hard.jpg`` (a head of another hand, one with blend shapes of its own, few
 vertices, a scan shut and opened). Every row is what ``mesh register`` makes of a file; the columns are the expressions
-at full intensity. ``mesh_mouths.jpg`` shows heads without a mouth, without and with the one that is added.
+at full intensity. ``mesh_mouths.jpg`` shows heads without a mouth, without and with the one that is added,
+``mesh_eyes.jpg`` heads without eyeballs likewise.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sedtalker.face.expressions import EMOTIONS, MOUTH_SHAPES
 from sedtalker.face.face import Face, pose
 from sedtalker.face.fitting import FitOptions, fit
 from sedtalker.mesh.files import read_scene
-from sedtalker.mesh.mesh import Mesh, Scene
+from sedtalker.mesh.mesh import Mesh, Scene, from_triangles
 from sedtalker.render.camera import frame_head
 from sedtalker.render.contact_sheet import tile
 from sedtalker.render.renderer import make_renderer
@@ -77,16 +78,39 @@ def mouths(data: Path) -> Iterator[Row]:
             yield "--mouth auto", plain(head.mesh), FitOptions()
 
 
-PAGES = {"people": people, "stylised": stylised, "hard": hard, "mouths": mouths}
+def eyes(data: Path) -> Iterator[Row]:
+    """Heads without eyeballs, as they are and with what is added."""
+    for head in hard_heads(data):
+        if head.name == "no eyeballs":
+            yield head.name, plain(head.mesh), FitOptions(eyes="keep")
+            yield "--eyes auto", plain(head.mesh), FitOptions()
+    built_in = load_face("walter").mesh
+    assert built_in.polygon_groups is not None
+    shown = [k for k, name in enumerate(built_in.group_names) if name.startswith(("skin", "teeth", "gums", "tongue"))]
+    kept = np.isin(built_in.polygon_groups[built_in.triangle_polygons], shown)
+    used, corners = np.unique(built_in.triangles[kept], return_inverse=True)
+    blind = from_triangles(built_in.vertices[used], corners.reshape(-1, 3).astype(np.int32))
+    yield "no eyeballs", plain(blind), FitOptions(eyes="keep")
+    yield "--eyes auto", plain(blind), FitOptions()
+
+
+PAGES = {"people": people, "stylised": stylised, "hard": hard, "mouths": mouths, "eyes": eyes}
+LOOKING = {
+    "left": {"eyeLookOutLeft": 0.8, "eyeLookInRight": 0.8}, "up": {"eyeLookUp": 0.8}, "down": {"eyeLookDown": 0.8},
+    "half shut": {"eyeBlink": 0.5}, "shut": {"eyeBlink": 1.0}, "wide": {"eyeWide": 1.0},
+}  # fmt: skip
 SPEAKING = {name: MOUTH_SHAPES.get(name) or EMOTIONS[name] for name in ("ah", "ee", "oo", "f", "happy", "disgust")}
 
 
-def expressions(face: Face, speaking: bool) -> list[np.ndarray]:
-    """Pictures of a face at rest and in each emotion, or in shapes of the mouth."""
+POSES = {"mouths": SPEAKING, "eyes": LOOKING}
+
+
+def expressions(face: Face, shown: dict[str, dict[str, float]] | None) -> list[np.ndarray]:
+    """Pictures of a face at rest and in each emotion, or in the poses ``shown``."""
     table = np.zeros((len(CATEGORIES), len(face.shapes)), np.float32)
     table[:, :52] = poses()
-    if speaking:
-        table = np.stack([pose(face, weights) for weights in ({}, *SPEAKING.values())])
+    if shown:
+        table = np.stack([pose(face, weights) for weights in ({}, *shown.values())])
     with make_renderer(face, frame_head(face, zoom=1.5), SIZE) as view:
         return [view.render(vertices) for vertices in face.deform(table)]
 
@@ -98,8 +122,8 @@ def make_page(name: str, data: Path) -> Path:
     for label, scene, options in PAGES[name](data):
         print(f"{name}: {label}", file=sys.stderr)
         face, _ = fit(scene, source, label, options)
-        pictures += expressions(face, name == "mouths")
-        labels += [label, *(SPEAKING if name == "mouths" else CATEGORIES[1:])]
+        pictures += expressions(face, POSES.get(name))
+        labels += [label, *POSES.get(name, CATEGORIES[1:])]
     path = IMAGES / f"mesh_{name}.jpg"
     Image.fromarray(tile(pictures, labels, len(CATEGORIES))).save(path, quality=82, optimize=True)
     return path

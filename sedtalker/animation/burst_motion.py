@@ -101,18 +101,20 @@ def show_bursts(
         pulse: (T,) from ``pulses``.
         liveliness: 0 shows nothing of them, 1 is usual.
     """
-    made = dict(weights)
+    made = {name: curve.copy() for name, curve in weights.items()}
     for burst in bursts:
         if burst.kind not in HELD or liveliness == 0.0:
             continue
-        shown = liveliness * presence(times, burst)
+        near = _around(times, burst)
+        shown = liveliness * presence(times[near], burst)
         for name in GIVES_WAY[burst.kind]:
-            made[name] = made[name] * (1.0 - (1.0 - LEFT_OF_IT) * np.clip(shown, 0.0, 1.0))
+            made[name][near] *= 1.0 - (1.0 - LEFT_OF_IT) * np.clip(shown, 0.0, 1.0)
         pulsed = PULSED[burst.kind]
         for name in {**HELD[burst.kind], **pulsed}:
-            wanted = shown * (HELD[burst.kind].get(name, 0.0) + pulsed.get(name, 0.0) * pulse)
-            made[name] = np.maximum(made[name], wanted)
-        made["jawOpen"] = np.maximum(made["jawOpen"], liveliness * DRAWN * breath(times, burst))
+            wanted = shown * (HELD[burst.kind].get(name, 0.0) + pulsed.get(name, 0.0) * pulse[near])
+            made[name][near] = np.maximum(made[name][near], wanted)
+        drawn = liveliness * DRAWN * breath(times[near], burst)
+        made["jawOpen"][near] = np.maximum(made["jawOpen"][near], drawn)
     return {name: np.clip(curve, 0.0, 1.0).astype(np.float32) for name, curve in made.items()}
 
 
@@ -122,5 +124,12 @@ def burst_nods(times: NDArray[np.floating], bursts: tuple[Burst, ...], pulse: Fl
     for burst in bursts:
         if burst.kind in HEAD:
             held, nod = HEAD[burst.kind]
-            turns[:, 0] += presence(times, burst) * (held + nod * pulse) + LIFTED * breath(times, burst)
+            near = _around(times, burst)
+            shown = presence(times[near], burst) * (held + nod * pulse[near])
+            turns[near, 0] += shown + LIFTED * breath(times[near], burst)
     return turns
+
+
+def _around(times: NDArray[np.floating], burst: Burst) -> slice:
+    """The frames in which a burst shows at all: recordings may be long, and bursts many."""
+    return slice(*np.searchsorted(times, (burst.start - max(BEGINS, BREATH), burst.end + FALL)).tolist())

@@ -38,7 +38,8 @@ class MeshOptions:
         landmarks: a file, or points (68, 3).
         rig: blend shapes of its topology.
         open_mouth: sealed lips are cut apart.
-        mouth: what comes behind lips that open; eyes: behind open lids.
+        mouth: what comes behind lips that open.
+        eyes: what comes behind lids that are open.
         strength: factor of all expressions.
         names: those of its shapes, where they are another rig's.
     """

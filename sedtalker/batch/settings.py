@@ -163,9 +163,8 @@ class Settings(BaseModel):
 
     def mesh_options(self) -> MeshOptions:
         """What they say of the mesh, but for the names of its shapes."""
-        return MeshOptions(
-            self.mesh_head, self.landmarks, self.rig, self.open_mouth, self.mouth, self.eyes, self.strength
-        )
+        given = self.mesh_head, self.landmarks, self.rig, self.open_mouth
+        return MeshOptions(*given, self.mouth, self.eyes, self.strength)
 
     def named_files(self) -> list[Path]:
         """Every file and folder that the settings name."""

@@ -49,8 +49,8 @@ MouthOption = Annotated[
 EyesOption = Annotated[
     str,
     typer.Option(
-        help="What comes behind open lids: auto adds eyeballs where there are none, after the file's vertices; keep "
-        "adds nothing."
+        help="What comes behind lids that are open: auto adds eyeballs where nothing is, after the file's vertices; "
+        "keep adds none; add puts them in front of flat eyes too."
     ),
 ]
 

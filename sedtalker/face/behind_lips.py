@@ -99,19 +99,14 @@ class Mouth:
         return np.stack([border @ offset for offset in self.offsets])
 
 
-def head_of(face: Face) -> tuple[Head, Ints]:
-    """A face in metres, upright, with landmarks, as a welded head, and a mesh vertex (N,) of each of its points."""
+def mouth_of(face: Face) -> Mouth:
+    """The lips of a face in metres, upright, with landmarks."""
     assert face.landmarks is not None
     surface = weld(face.mesh)
     marks = face.mesh.vertices[face.landmarks].astype(np.float64)
     _, triangles = snap(surface, marks)
     head = prepare(surface, surface.points, marks, triangles, np.ones(68))
-    return head, first_vertices(surface.vertex_point, len(surface.points))
-
-
-def mouth_of(face: Face) -> Mouth:
-    """The lips of a face in metres, upright, with landmarks."""
-    head, vertex = head_of(face)
+    vertex = first_vertices(surface.vertex_point, len(surface.points))
     offsets = face.basis[:, vertex[head.skin_points]].astype(np.float64)
     return Mouth(head, vertex, bind(head.skin, head.skin.features.lips, lip=True), offsets)
 

@@ -1,182 +1,262 @@
-"""Eyeballs for heads whose lids open onto none: the source's, fitted behind the lids.
+"""Eyeballs for heads that have none: the source's own, behind lids that are open, after the user's own vertices.
 
-They come after the user's vertices and polygons, which stay as they are, and turn about their own centres.
+A ball has the size that the lids ask for, lies as far behind their rims as the source's does, and stays behind the
+skin. It turns as the source's does. Closed lids are pushed out of it where they were fitted.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.added_parts import PlacedPart, assemble, source_rows, with_parts
-from sedtalker.face.behind_lips import head_of
+from sedtalker.face.behind_lips import Mouth, mouth_of
 from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.registration.alignment import bind
+from sedtalker.face.registration.contacts import EYES, along_rim, clear_eyeball, part_in_blink
 from sedtalker.face.registration.features import Line
-from sedtalker.face.registration.parts import Eyeball, Head, fit_sphere
-from sedtalker.mesh.mesh import Ints, Mask
+from sedtalker.face.registration.parts import Eyeball
+from sedtalker.mesh.mesh import Ints
+from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
 
-EYES = ("auto", "keep")
-"""What a user may want between open lids: eyeballs where there are none; the file's own, whatever they are."""
-SIDES = ("Right", "Left")
-"""The subject's, in the order of ``RegistrationReport.eyeballs``."""
-GROUPS = ("eye_right", "eye_left")
-"""The source's groups of them."""
-POSES: tuple[dict[str, float], ...] = (
-    {},
-    {"eyeBlink": 1.0},
-    {"eyeSquint": 1.0},
-    {"eyeLookDown": 1.0},
-    {"eyeLookUp": 1.0},
-)
-"""Poses of the lids in front of which no part of an eyeball may stand, by shapes of either side."""
-CLEARANCE = 0.0004
-"""Metres that the lids keep over the eyeball."""
-FRONT = 0.65
-"""Of its radius: what lies farther from an eyeball's axis is no lid but the corner of the eye, which hugs it."""
-FARTHEST_BACK = 0.2
-"""Of its radius: an eyeball is set back at most so far for the lids to pass over it, and then made smaller."""
-SMALLEST = 0.8
-"""Of the size that goes with the width of the lids."""
-ROUNDS = 12
-"""Rounds of setting it back."""
-NO_GAZE = "the gaze cannot move"
-"""Ends the warning of registration, which is no longer true."""
+Values = NDArray[np.float64]
+
+CHOICES = ("auto", "keep", "add")
+"""What a user may want behind open lids: a ball where nothing is; the file's own; a ball in front of a flat eye too."""
+NAMES = ("eye_right", "eye_left")
+"""Groups of the balls, in the order of ``EYES``."""
+SIDES = ("right", "left")
+"""The subject's, likewise."""
+MIDDLE = slice(6, -6)
+"""Samples of a lid line that lie on the ball: its corners stand off."""
+STEPS = 30
+"""Of placing a ball by its rims."""
+UNDER_SKIN = 0.0003
+"""Metres that a ball keeps behind the skin round the opening."""
+FARTHEST_BACK = 0.004
+"""Metres that a ball is moved back at most to come behind the skin."""
+FORWARD = 0.003
+"""Metres that a ball comes forward at most to hide a flat eye."""
+PICTURE = 160
+"""Pixels a side of the picture of an opening."""
+SHOWN = 0.9
+"""Share of an opening that a ball must fill, to be an eye."""
+PIECE = 0.2
+"""Share of an opening from which on a piece of the file's own is its eye."""
+WHITE = 0.9
+"""Colour (sRGB) of balls of a source that has none."""
+NO_BALL = "no separate eyeballs found"
+"""How the warning begins that is wrong once there are some."""
+
+
+@dataclass(frozen=True, eq=False)
+class Socket:
+    """An open eye without a ball, and the source's eye of that side.
+
+    Attributes:
+        line: its lids; reference: those of the source.
+        ball: the source's ball; vertices: (N,) its vertices; triangles: (T, 3) into them.
+        scale: how much larger the eye is than the source's.
+    """
+
+    line: Line
+    reference: Line
+    ball: Eyeball
+    vertices: Ints
+    triangles: Ints
+
+    @property
+    def scale(self) -> float:
+        return width(self.line) / width(self.reference)
+
+    def place(self) -> Points:
+        """Centre (3,) of a ball as far behind the rims as the source's ball is behind its own."""
+        rims = np.concatenate([self.line.upper[MIDDLE], self.line.lower[MIDDLE]])
+        own = np.concatenate([self.reference.upper[MIDDLE], self.reference.lower[MIDDLE]])
+        wanted = self.scale * np.linalg.norm(own - self.ball.centre, axis=1)
+        centre = rims.mean(0) + self.scale * (self.ball.centre - own.mean(0))
+        for _ in range(STEPS):
+            away = centre - rims
+            far = np.linalg.norm(away, axis=1)
+            centre = centre + np.linalg.lstsq(away / far[:, None], wanted - far, rcond=None)[0]
+        return np.asarray(centre)
+
+    def surface(self, source: Face, centre: Points) -> Points:
+        """The source's ball (N, 3) about a centre, in this eye's size."""
+        own = source.mesh.vertices[self.vertices].astype(np.float64)
+        return np.asarray(centre + self.scale * (own - self.ball.centre))
 
 
 def with_eyes(
     face: Face, report: RegistrationReport, source: Face, wanted: str = "auto"
 ) -> tuple[Face, RegistrationReport]:
-    """A registered face with eyeballs behind its lids, and the report that says so.
-
-    Only open lids get one, and only where no eyeball was found; the file's vertices, their order and its polygons stay,
-    and come first.
+    """A registered face with eyeballs behind lids that are open, and the report that says what was added.
 
     Args:
         face, report: the registered face, upright and in metres, with its final shapes.
         source: the face whose eyeballs are taken.
-        wanted: one of ``EYES``.
+        wanted: one of ``CHOICES``.
     """
-    missing = [k for k in range(2) if report.eyes_found[k] and not report.eyeballs[k]]
-    if wanted != "auto" or not missing or face.landmarks is None or not set(GROUPS) <= set(source.mesh.group_names):
+    empty = [k for k in range(2) if report.eyes_found[k] and not report.eyeballs[k]]
+    if wanted == "keep" or not empty or face.landmarks is None:
         return face, report
-    head, _ = head_of(face)
-    missing = [k for k in missing if head.skin.features.lids[k].found]
-    if not missing:
-        return face, report
-    parts = fitted_eyes(face, head, source, missing)
-    whole = with_parts(face, assemble(face, parts))
-    added = len(whole.mesh.vertices) - len(face.mesh.vertices)
-    names = " or ".join(SIDES[k].lower() for k in missing)
-    note = f"no {names} eyeball behind the lids: ours were added, {added} vertices after the file's own"
-    warnings = [line for line in report.warnings if not line.endswith(NO_GAZE)]
-    eyeballs = tuple(has or k in missing for k, has in enumerate(report.eyeballs))
-    return whole, replace(
+    here, there = mouth_of(face), mouth_of(source)
+    found, notes, balls = list(report.eyeballs), [], []
+    for k in empty:
+        socket = socket_of(here, there, source, k)
+        if socket is None:
+            continue
+        centre, note = fitted(socket, here, source, wanted)
+        if note:
+            notes.append(f"the {SIDES[k]} eye {note}")
+        if centre is not None:
+            balls.append((k, socket, centre))
+            found[k] = True
+    if not balls:
+        return face, replace(report, warnings=(*report.warnings, *notes))
+    count = len(face.mesh.vertices)
+    face = with_lids_in_front(face, here, source, balls, set(report.own_shapes))
+    face = with_parts(face, assemble(face, placed_parts(face, source, balls)))
+    added = len(face.mesh.vertices) - count
+    where = "lids" if len(balls) == 2 else f"{SIDES[balls[0][0]]} lids"
+    notes.append(f"no eyeball behind the {where}: ours were added, {added} vertices after the file's own")
+    warnings = [line for line in report.warnings if not line.startswith(NO_BALL)]
+    return face, replace(
         report,
-        eyeballs=(eyeballs[0], eyeballs[1]),
+        eyeballs=(found[0], found[1]),
         added_vertices=report.added_vertices + added,
-        added_parts=(*report.added_parts, *(f"{SIDES[k].lower()} eyeball" for k in missing)),
-        warnings=(*warnings, note),
+        added_parts=(*report.added_parts, "eyeballs"),
+        warnings=(*warnings, *notes),
     )
 
 
-def fitted_eyes(face: Face, head: Head, source: Face, sides: list[int]) -> list[PlacedPart]:
-    """The source's eyeballs of some sides (0: right, 1: left), placed behind a face's lids, both of one size.
+def width(line: Line) -> float:
+    """From corner to corner, metres."""
+    middle = 0.5 * (line.upper + line.lower)
+    return float(np.linalg.norm(middle[-1] - middle[0]))
 
-    Args:
-        face, head: the face, and the same welded.
-        source: the face whose eyeballs are taken.
-        sides: which.
-    """
-    other, _ = head_of(source)
-    lids, there = head.skin.features.lids, other.skin.features.lids
-    size = float(np.mean([_width(lids[k]) / _width(there[k]) for k in sides]))
-    lid_poses = _lid_points(face, head)
+
+def socket_of(here: Mouth, there: Mouth, source: Face, side: int) -> Socket | None:
+    """The open eye of a side, 0 the subject's right, with what the source has there; None where it is not open."""
+    line, reference = here.head.skin.features.lids[side], there.head.skin.features.lids[side]
+    ball = there.head.eyes.get(EYES[side][0])
+    if not line.found or not reference.found or ball is None or width(line) < 1e-4:
+        return None
+    mine = source.regions["eyes"] & ((source.mesh.vertices[:, 0] < 0) == (side == 0))
+    vertices, triangles = np.unique(source.mesh.triangles[mine[source.mesh.triangles].all(axis=1)], return_inverse=True)
+    return Socket(line, reference, ball, vertices.astype(np.int32), triangles.reshape(-1, 3).astype(np.int32))
+
+
+# --- Where it goes, and whether it is seen there.
+
+
+def fitted(socket: Socket, here: Mouth, source: Face, wanted: str) -> tuple[Points | None, str]:
+    """Centre (3,) of the ball, or None, and what is to be said."""
+    centre = behind_lids(socket, here, source, socket.place())
+    shares = seen_of(socket, here, source, centre)
+    if shares.piece > PIECE:
+        if wanted == "auto":
+            return None, "is a piece of its own that is no ball: it stays, and its gaze does not move; or --eyes add"
+        forward = np.linspace(0.0, FORWARD, 7)[1:]
+        tried = [centre, *(centre + (0.0, 0.0, step) for step in forward)]
+        centre = next((c for c in tried if seen_of(socket, here, source, c).ball > SHOWN), tried[-1])
+        shares = seen_of(socket, here, source, centre)
+    if shares.ball < SHOWN:
+        return None, "is filled by the skin itself, which would hide a ball: cut it out for a gaze"
+    return centre, ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Shares of an opening: where a ball would be in front, and where a piece of the file's own is."""
+
+    ball: float
+    piece: float
+
+
+def seen_of(socket: Socket, here: Mouth, source: Face, centre: Points) -> Seen:
+    """What is seen between the lids at rest, from straight ahead, with a ball about ``centre``."""
+    head, line = here.head, socket.line
+    rims = np.concatenate([line.upper, line.lower])
+    view = View(np.eye(3), rims.mean(0), 0.55 * width(line))
+    ids, depth = rasterise(view.project(head.points), head.triangles, PICTURE)
+    ball_ids, ball_depth = rasterise(view.project(socket.surface(source, centre)), socket.triangles, PICTURE)
+    between = opening(line, view)
+    total = max(int(between.sum()), 1)
+    ball = between & (ball_ids >= 0) & (ball_depth > depth)
+    skin = np.zeros(len(head.points), bool)
+    skin[head.skin_points] = True
+    piece = between & (ids >= 0) & ~skin[head.triangles[np.maximum(ids, 0), 0]]
+    return Seen(float(ball.sum()) / total, float(piece.sum()) / total)
+
+
+def opening(line: Line, view: View) -> NDArray[np.bool_]:
+    """Pixels (P, P) of a view from straight ahead that lie between two lids."""
+    at = (np.arange(PICTURE) + 0.5) * (2.0 * view.half_width / PICTURE) - view.half_width
+    x, y = at + view.centre[0], view.centre[1] - at
+    top, bottom = (np.interp(x, rim[:, 0], rim[:, 1]) for rim in (line.upper, line.lower))
+    inside = (x > line.upper[0, 0]) & (x < line.upper[-1, 0])
+    margin = 0.04 * width(line)
+    return np.asarray(inside[None] & (y[:, None] < top - margin) & (y[:, None] > bottom + margin))
+
+
+def behind_lids(socket: Socket, here: Mouth, source: Face, centre: Points) -> Points:
+    """The centre moved back until the ball does not come through the skin round the opening."""
+    skin, line = here.head.skin, socket.line
+    top, bottom = (np.interp(skin.points[:, 0], rim[:, 0], rim[:, 1]) for rim in (line.upper, line.lower))
+    between = (skin.points[:, 1] < top) & (skin.points[:, 1] > bottom)
+    between &= (skin.points[:, 0] > line.upper[0, 0]) & (skin.points[:, 0] < line.upper[-1, 0])
+    near = np.linalg.norm(skin.points - centre, axis=1) < 1.5 * socket.scale * socket.ball.radius
+    lids = skin.points[skin.bare & near & ~between & (skin.points[:, 2] > centre[2])]
+    start = centre[2]
+    for _ in range(STEPS):
+        ball = Eyeball(centre, socket.scale * socket.ball.radius, socket.surface(source, centre))
+        inside = ball.reach(lids) + UNDER_SKIN - np.linalg.norm(lids - centre, axis=1)
+        if not len(inside) or inside.max() <= 1e-5 or start - centre[2] >= FARTHEST_BACK:
+            break
+        centre = centre - (0.0, 0.0, float(inside.max()))
+    return np.asarray(centre)
+
+
+# --- The balls as parts of the face, and lids that close in front of them.
+
+Ball = tuple[int, Socket, Points]
+"""Side, socket and centre."""
+
+
+def placed_parts(face: Face, source: Face, balls: list[Ball]) -> list[PlacedPart]:
+    """The balls as pieces of a face; they turn as the source's."""
+    rows = source_rows(face, source)
     parts = []
-    for k in sides:
-        triangles, used = _group(source, GROUPS[k])
-        rest = source.mesh.vertices[used].astype(np.float64)
-        ball = Eyeball(*fit_sphere(rest), rest)
-        wanted = _middle(lids[k]) + size * (ball.centre - _middle(there[k]))
-        centre, scale = behind_lids(ball, wanted, size, lid_poses)
-        rows = source_rows(face, source)
-        offsets = scale * source.basis[np.maximum(rows, 0)][:, used].astype(np.float64) * (rows >= 0)[:, None, None]
-        colours = np.full(3, 0.9) if source.mesh.colours is None else source.mesh.colours[used]
-        parts.append(
-            PlacedPart(GROUPS[k], centre + scale * (rest - ball.centre), offsets, triangles, colours, ("eyes",))
-        )
+    for side, socket, centre in balls:
+        own = source.basis[np.maximum(rows, 0)][:, socket.vertices].astype(np.float64)
+        offsets = socket.scale * own * (rows >= 0)[:, None, None]
+        colours = np.full(3, WHITE) if source.mesh.colours is None else source.mesh.colours[socket.vertices]
+        surface = socket.surface(source, centre)
+        parts.append(PlacedPart(NAMES[side], surface, offsets, socket.triangles, colours, ("eyes",)))
     return parts
 
 
-def behind_lids(ball: Eyeball, centre: Points, size: float, lid_poses: list[Points]) -> tuple[Points, float]:
-    """Where an eyeball goes, (3,), and its size, so that it lies behind the lids in every pose.
-
-    Args:
-        ball: the source's, as it is there.
-        centre: (3,) where it would be without lids.
-        size: beside the source's.
-        lid_poses: the lids' points (M, 3) in each pose.
-    """
-    back = 0.0
-    for scale in np.linspace(1.0, SMALLEST, 5) * size:
-        back, limit = 0.0, FARTHEST_BACK * scale * ball.radius
-        for _ in range(ROUNDS):
-            deepest = max(_depth(ball, centre - (0.0, 0.0, back), scale, points) for points in lid_poses)
-            back += deepest
-            if deepest < 1e-5 or back > limit:
-                break
-        if back <= limit:
-            break
-    return centre - np.array([0.0, 0.0, min(back, limit)]), float(scale)
-
-
-def _depth(ball: Eyeball, centre: Points, scale: float, lids: Points) -> float:
-    """How far back, metres, a ball must go for the deepest of the lids' points (M, 3) to come out in front of it."""
-    away = lids - centre
-    radius = scale * ball.radius
-    near = (np.hypot(away[:, 0], away[:, 1]) < FRONT * radius) & (away[:, 2] > 0.0)
-    if not near.any():
-        return 0.0
-    away = away[near]
-    reach = scale * ball.reach(ball.centre + away) + CLEARANCE
-    # along the axis, a point at this distance from it must lie so far in front of the centre
-    least = np.sqrt(np.maximum(reach**2 - away[:, 0] ** 2 - away[:, 1] ** 2, 0.0))
-    return float(np.maximum(least - away[:, 2], 0.0).max())
-
-
-def _lid_points(face: Face, head: Head) -> list[Points]:
-    """Points (M, 3) of the skin that is seen from outside, in each of ``POSES``."""
-    own = np.zeros(len(head.points), bool)
-    own[head.skin_points[head.skin_seen]] = True
-    vertices = np.flatnonzero((head.vertex_point >= 0) & own[np.maximum(head.vertex_point, 0)])
-    poses = []
-    for pose in POSES:
-        weights = np.zeros((1, len(face.shapes)), np.float32)
-        for stem, weight in pose.items():
-            for side in SIDES:
-                if stem + side in face.shape_index:
-                    weights[0, face.shape_index[stem + side]] = weight
-        offset = np.tensordot(face.expand(weights)[0], face.basis[:, vertices], 1)
-        poses.append((face.mesh.vertices[vertices] + offset).astype(np.float64))
-    return poses
-
-
-def _group(source: Face, name: str) -> tuple[Ints, Ints]:
-    """Triangles (T, 3) of a group, counted within it, and its vertices (N,)."""
-    mesh = source.mesh
-    assert mesh.polygon_groups is not None
-    mine: Mask = mesh.polygon_groups[mesh.triangle_polygons] == mesh.group_names.index(name)
-    used, local = np.unique(mesh.triangles[mine], return_inverse=True)
-    return local.reshape(-1, 3).astype(np.int32), used
-
-
-def _middle(line: Line) -> NDArray[np.float64]:
-    """Middle (3,) of an eye's opening."""
-    return np.asarray(0.5 * (line.upper + line.lower)).mean(0)
-
-
-def _width(line: Line) -> float:
-    """Width of an eye's opening, metres."""
-    return float(np.linalg.norm(line.upper[-1] - line.upper[0]))
+def with_lids_in_front(face: Face, here: Mouth, source: Face, balls: list[Ball], own: set[str]) -> Face:
+    """The face whose fitted blinks pass in front of the balls; shapes of the file's ``own`` stay as they are."""
+    basis, head = face.basis.copy(), here.head
+    index = np.full(len(head.points), -1)
+    index[head.skin_points] = np.arange(len(head.skin_points))
+    at = np.where(head.vertex_point >= 0, index[np.maximum(head.vertex_point, 0)], -1)
+    for side, socket, centre in balls:
+        shape = EYES[side][1]
+        if shape in own or shape not in face.shape_index:
+            continue
+        row = face.shape_index[shape]
+        before = here.offsets[row]
+        offset = before.copy()
+        borders = bind(head.skin, socket.line, lip=False)
+        share = part_in_blink(offset, head.skin, borders, along_rim(socket.line.upper, head.skin.points))
+        surface = socket.surface(source, centre)
+        clear_eyeball(offset, head.skin, Eyeball(centre, socket.scale * socket.ball.radius, surface), share)
+        change = (offset - before).astype(np.float32)
+        basis[row, at >= 0] += change[at[at >= 0]]
+    return replace(face, basis=basis)

@@ -56,8 +56,8 @@ class RegistrationReport:
         warnings: one line each.
         way: how the shapes came: ``exact``, ``blend shapes`` or ``registration``; basis: one line that says whose.
         own_shapes: shapes that are the file's or its rig's own; the others are fitted.
-        added_vertices: how many come after the file's own: of a mouth that was cut open, and of what was added.
-        added_parts: what was added: ``right eyeball``, ``left eyeball``, ``bag``, ``teeth``, ``tongue``.
+        added_vertices: how many come after the file's own, where a mouth was cut open, or parts were added.
+        added_parts: what was added behind lips and lids: ``bag``, ``teeth``, ``tongue``, ``eyeballs``.
         behind_lips: what is seen between open lips, most of it first; mouth_share: how much of it belongs to a mouth,
             in [0, 1]; None where the lips are sealed.
         distinct, alike: least distance of two emotions over the source's, and which they are; motion_size: how far the
@@ -223,7 +223,8 @@ class Face:
             open_mouth: cut sealed lips apart, which adds vertices.
             mouth: what comes behind lips that open: ``auto`` adds what is missing of bag, teeth and tongue, after the
                 file's own vertices; ``keep`` adds nothing and warns where no mouth is there; ``none`` does not warn.
-            eyes: what comes behind open lids: ``auto`` adds eyeballs where there are none, likewise; ``keep`` does not.
+            eyes: what comes behind lids that are open: ``auto`` adds eyeballs where nothing is, after the file's own
+                vertices; ``keep`` adds none; ``add`` puts them in front of flat eyes too.
             strength: factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.
             hook: receives the progress, see ``sedtalker.progress``.
 

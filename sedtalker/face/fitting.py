@@ -15,7 +15,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
 from sedtalker.face.builtin.named import faces_of_size, load_face
 from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
-from sedtalker.face.eye_fitting import EYES, with_eyes
+from sedtalker.face.eye_fitting import CHOICES, with_eyes
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
 from sedtalker.face.mouth_choice import MOUTHS, with_mouth
@@ -44,11 +44,11 @@ class FitOptions:
         head: which of several heads, counted from 1; by default the largest figure's.
         open_mouth: sealed lips are cut apart, which adds vertices.
         mouth: what comes behind lips that open, one of ``MOUTHS``.
-        eyes: what comes behind open lids, one of ``EYES``.
+        eyes: what comes behind lids that are open, one of ``CHOICES``.
         strength: factor of all expressions.
 
     Raises:
-        InputError: there is no such mouth or such eyes, or the strength is out of range.
+        InputError: there is no such mouth or eyes, or the strength is out of range.
     """
 
     given: GivenLandmarks | None = None
@@ -62,8 +62,8 @@ class FitOptions:
     def __post_init__(self) -> None:
         if self.mouth not in MOUTHS:
             raise InputError(f"there is no mouth '{self.mouth}': use one of {', '.join(MOUTHS)}")
-        if self.eyes not in EYES:
-            raise InputError(f"there are no eyes '{self.eyes}': use one of {', '.join(EYES)}")
+        if self.eyes not in CHOICES:
+            raise InputError(f"there are no eyes '{self.eyes}': use one of {', '.join(CHOICES)}")
         check_strength(self.strength)
 
 
@@ -102,13 +102,14 @@ def fit(
 def completed(
     face: Face, report: RegistrationReport, source: Face, mouth: str = "auto", eyes: str = "auto"
 ) -> tuple[Face, RegistrationReport]:
-    """A face with its final shapes, with eyeballs and a mouth; the report says how it shows emotions."""
-    face, report = with_eyes(face, report, source, eyes)
+    """A face with its final shapes, with a mouth and eyeballs; the report says how it shows emotions."""
     face, report = with_mouth(face, report, source, mouth)
+    shut = report.way != EXACT and face.landmarks is not None and eye_opening(face) < SHUT
+    if not shut:
+        face, report = with_eyes(face, report, source, eyes)
     if not (can_be_measured(face) and can_be_measured(source)):
         return face, report
     shown = expressiveness(face, source)
-    shut = report.way != EXACT and eye_opening(face) < SHUT
     return face, replace(
         report,
         eyes_shut=shut,

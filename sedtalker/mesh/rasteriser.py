@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -34,16 +34,28 @@ def _cache_possible() -> bool:
     return "NUMBA_CACHE_DIR" in os.environ or any(p.is_dir() and os.access(p, os.W_OK) for p in parents)
 
 
-def kernel(function: Function) -> Function:
+def _compiled(function: Function, **more: bool) -> Function:
     """Compile without the interpreter lock, so that threads share the bands of a picture."""
-    compile_it = numba.njit(cache=_cache_possible(), nogil=True, fastmath=_FAST, error_model="numpy")
-    return cast(Function, compile_it(function))
+    options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy", **more}
+    return cast(Function, numba.njit(cache=_cache_possible(), **options)(function))
+
+
+def kernel(function: Function) -> Function:
+    """Compile a function that may make arrays."""
+    return _compiled(function)
+
+
+def inner_kernel(function: Function) -> Function:
+    """Compile a function that makes none: it does not count the owners of those that it is given.
+
+    Counting is a locked instruction each time an array gets a name, and takes most of the time of small functions.
+    """
+    return _compiled(function, _nrt=False)
 
 
 def part_of_kernel(function: Function) -> Function:
-    """Compile into the kernels that call it: a call that hands over arrays takes longer than a few lines of work."""
-    compile_it = numba.njit(cache=_cache_possible(), nogil=True, fastmath=_FAST, error_model="numpy", forceinline=True)
-    return cast(Function, compile_it(function))
+    """``inner_kernel`` that becomes part of its callers: a call takes longer than a few lines of work."""
+    return _compiled(function, _nrt=False, forceinline=True)
 
 
 # --- From world coordinates to the picture, and which triangle each sample sees.

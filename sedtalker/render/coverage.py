@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints, Mask
-from sedtalker.mesh.rasteriser import kernel, part_of_kernel
+from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
 
 LANES = 8
 """Samples that are tested at once."""
@@ -45,7 +45,7 @@ class Buffers:
     """Triangle and depth of every sample of a picture, and what makes drawing them fast.
 
     Attributes:
-        ids: (H, S · W) the triangle that each sample sees, pixel by pixel; anything where none.
+        ids: (H, S · W) the triangle that each sample sees, pixel by pixel; -1 where none.
         depth: (H, S · W) its depth; +inf where none.
         extent: (H, 2) first pixel of each row where something may be seen, and one past the last.
         peaks: the farthest depth of each tile.
@@ -58,7 +58,7 @@ class Buffers:
         self.lanes = lanes(samples)
         self.pixels = LANES // len(samples)
         blocks = -(-width // self.pixels)
-        self.ids: Ints = np.zeros((height, blocks * LANES), dtype=np.int32)
+        self.ids: Ints = np.full((height, blocks * LANES), -1, dtype=np.int32)
         self.depth: Floats = np.full(self.ids.shape, np.inf, dtype=np.float32)
         self.extent: Ints = np.zeros((height, 2), dtype=np.int32)
         self.tile = max(TILE, self.pixels)
@@ -85,7 +85,7 @@ class Buffers:
             top: first row.
             bottom: one past the last.
         """
-        clear(self.depth, self.extent, self.pixels, top, bottom)
+        clear(self.ids, self.depth, self.extent, self.pixels, top, bottom)
         arguments = (self.ids, self.depth, self.extent, self.lanes, self.pixels, self.tile, self.peaks)
         cover(screen, triangles, one_sided, first, *arguments, False, top, bottom)
         find_peaks(self.depth, self.extent, self.pixels, self.tile, self.peaks, top, bottom)
@@ -207,8 +207,8 @@ def cover(
     rightmost_sample, leftmost_sample = places[:, 0].max(), places[:, 0].min()
     lowest_sample, highest_sample = places[:, 1].max(), places[:, 1].min()
     for n in range(len(order)):
-        t = order[n]
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        t = np.uint32(order[n])
+        a, b, c = np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
         if screen[a, 3] == 0.0 or screen[b, 3] == 0.0 or screen[c, 3] == 0.0:
             continue
         ay, by, cy = screen[a, 1], screen[b, 1], screen[c, 1]
@@ -225,8 +225,11 @@ def cover(
         if skip_hidden:
             nearest, hidden = min(az, bz, cz), True
             for i in range(top // TILE, bottom // TILE + 1):
+                line = np.uint32(i)
                 for j in range(left // per_tile, right // per_tile + 1):
-                    hidden = hidden and nearest >= peaks[i, j]
+                    hidden = hidden and nearest >= peaks[line, np.uint32(j)]
+                if not hidden:
+                    break
             if hidden:
                 continue
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
@@ -266,8 +269,9 @@ def cover(
                 first, last = int(np.ceil(begin)), int(np.floor(end))
                 if first > last:
                     continue
-            extent[row, 0] = min(extent[row, 0], (left + first) * pixels)
-            extent[row, 1] = max(extent[row, 1], (left + last + 1) * pixels)
+            line = np.uint32(row)
+            extent[line, 0] = min(extent[line, 0], (left + first) * pixels)
+            extent[line, 1] = max(extent[line, 1], (left + last + 1) * pixels)
             z = az + v * bz + w * cz
             for block in range(first, last + 1):
                 step = block * pixels
@@ -278,17 +282,19 @@ def cover(
                 )
 
 
-@kernel
-def clear(depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: int) -> None:
+@inner_kernel
+def clear(ids: Ints, depth: Floats, extent: Ints, pixels: int, first_row: int, last_row: int) -> None:
     """Empty rows [first_row, last_row), where something is in them."""
     samples = LANES // pixels
     for row in range(first_row, last_row):
-        for k in range(extent[row, 0] * samples, extent[row, 1] * samples):
-            depth[row, k] = np.inf
+        left, right = extent[row, 0] * samples, extent[row, 1] * samples
+        if left < right:
+            ids[row, left:right] = -1
+            depth[row, left:right] = np.inf
         extent[row, 0], extent[row, 1] = depth.shape[1] // samples, 0
 
 
-@kernel
+@inner_kernel
 def find_peaks(
     depth: Floats, extent: Ints, pixels: int, tile: int, peaks: Floats, first_row: int, last_row: int
 ) -> None:
@@ -299,12 +305,11 @@ def find_peaks(
         left, right = extent[top, 0], extent[top, 1]
         for row in range(top, bottom):
             left, right = max(left, extent[row, 0]), min(right, extent[row, 1])
-        for j in range(peaks.shape[1]):
-            peaks[i, j] = np.inf
-            if j * tile < left or (j + 1) * tile > right:
-                continue
+        peaks[i] = np.inf
+        for j in range((left + tile - 1) // tile, right // tile):
             farthest = np.float32(-np.inf)
             for row in range(top, bottom):
-                for k in range(j * wide, j * wide + wide):
-                    farthest = max(farthest, depth[row, k])
+                samples = depth[row, j * wide : (j + 1) * wide]
+                for k in range(len(samples)):
+                    farthest = max(farthest, samples[k])
             peaks[i, j] = farthest

@@ -7,22 +7,25 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 
-from sedtalker.mesh.mesh import Floats, Mask, Mesh
+from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
 from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
 from sedtalker.mesh.smoothing import split_vertices
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
-from sedtalker.render.fragments import dim, shade, spread
+from sedtalker.render.fragments import shade
+from sedtalker.render.gathering import CHUNK, Dimmed, Gathered, Scene, room_for
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
+from sedtalker.render.occlusion import dim, spread
 from sedtalker.render.picture import Behind
+from sedtalker.render.pixels import encode_table, encoded
 from sedtalker.render.shading import (
     Image,
     backdrop,
     compiled_normals,
-    encode_table,
     in_camera,
     light_table,
     material_table,
@@ -40,6 +43,14 @@ GRID_ROWS = 170
 """Of the grid on which shadows and hollows are found, at least, where the picture has as many."""
 
 
+class _Band(NamedTuple):
+    """Room for shading some rows, and for a few rows of shadow and hollows."""
+
+    gathered: Gathered
+    found: Floats
+    parts: Ints
+
+
 class _Canvas:
     """What is written while one picture is drawn."""
 
@@ -50,6 +61,18 @@ class _Canvas:
         self.planes = np.empty((height, self.rate, -(-width // self.rate)), dtype=np.float32)
         self.rows = -(-height // self.rate)
         self.grid = np.full((self.rows + 1, self.planes.shape[2] + 1, 4), -1.0, dtype=np.float32)  # nothing at its ends
+        self._bands: dict[tuple[int, int], _Band] = {}
+
+    def band(self, first: int, last: int, triangles: int) -> _Band:
+        """What shading rows [first, last) needs: kept, since memory is given only where it is used."""
+        if (first, last) not in self._bands:
+            width = self.samples.ids.shape[1] // len(SAMPLES)
+            self._bands[first, last] = _Band(
+                room_for(last - first, width, triangles, len(MATERIALS) + 1),
+                np.empty((CHUNK, 4, width + self.rate), dtype=np.float32),
+                np.empty((CHUNK, width + self.rate), dtype=np.int32),
+            )
+        return self._bands[first, last]
 
 
 class NumbaRenderer:
@@ -68,6 +91,7 @@ class NumbaRenderer:
         self._size = width, height = size
         self._vertex_count = len(mesh.vertices)
         self._sources, self._triangles, self._weld, _ = split_vertices(mesh)
+        self._seen_triangles = self._triangles.astype(np.uint32)
         self._parts = triangle_parts(mesh, regions)
         self._textures = textures_of(mesh)
         self._inner, self._one_sided = sides_of(mesh, self._parts, regions)
@@ -84,10 +108,13 @@ class NumbaRenderer:
         self._lights = light_table(lighting)
         self._ambient = np.array([lighting.sky, lighting.ground], dtype=np.float32)
         self._shadow_matrix = _shadow_matrix(self._lights[0, :3], camera)
-        self._optics = _optics(camera, lighting, height / 2 * self._projection[1, 1], width)
+        self._optics = _optics(camera, height / 2 * self._projection[1, 1], width)
+        self._strengths = np.float32(0.8 * lighting.occlusion), np.float32(lighting.shadow)
+        slope = 2 * camera.far * camera.near / ((camera.far - camera.near) * camera.distance**2)
+        self._step = np.float32(0.01 * camera.half_height * slope)
         encode = encode_table()
         self._tables = material_table(), tap_table(HOLLOW * height / 2), encode
-        self._empty = encode[(self._background * (len(encode) - 1) + 0.5).astype(int)]
+        self._empty = encoded(self._background, encode)
         if isinstance(background, str):
             self._empty = np.zeros((height, width, 4), dtype=np.uint8)
         self._threads = threads or min(4, os.cpu_count() or 1)
@@ -152,10 +179,10 @@ class NumbaRenderer:
             raise ValueError(f"expected ({self._vertex_count}, 3) vertices, got {vertices.shape}")
         height = self._size[1]
         points, screen, seen = self._project(vertices)
-        light = self._colours if colours is None else np.ascontiguousarray(to_linear(colours)[self._sources])
+        painted = self._colours if colours is None else np.ascontiguousarray(to_linear(colours)[self._sources])
         parts = self._own_parts if colours is None else self._parts
         normals = compiled_normals(points, self._triangles, self._weld)
-        corners = pack(screen, normals, light)
+        corners = pack(screen, normals, painted)
         looks = self._textures.looks
         tangent = tangents(points, self._triangles, looks)
         image = self._empty.copy()
@@ -186,12 +213,19 @@ class NumbaRenderer:
                 shadow, shadow_matrix, taps, self._optics, first, last,
             )  # fmt: skip
 
+        scene = Scene(
+            samples.ids, samples.depth, samples.extent, corners, self._seen_triangles, parts, materials, self._inner,
+            looks, colours is None, tangent, self._step, self._size[0],
+        )  # fmt: skip
+
         def shade_band(first: int, last: int) -> None:
-            shade(
-                image, self._background, samples.ids, samples.depth, samples.extent, corners, self._triangles, parts,
-                materials, self._lights, self._ambient, canvas.grid, canvas.rate, shadow, shadow_matrix, taps,
-                self._optics, encode, self._inner, looks, colours is None, tangent, first, last,
+            room = canvas.band(first, last, len(self._triangles))
+            dimmed = Dimmed(
+                canvas.grid, canvas.rate, np.float32(4.0) * self._step, *self._strengths, room.found, room.parts,
+                shadow, shadow_matrix, taps, self._optics,
             )  # fmt: skip
+            light = self._lights, self._ambient
+            shade(image, self._background, scene, dimmed, room.gathered, *light, encode, first, last)
 
         whole = 2 * self._threads if pool else 1
         _share(pool, [(draw_shadow, 0, SHADOW_SIZE), *_bands(draw_band, height, -(-height // (whole * TILE)) * TILE)])
@@ -230,12 +264,10 @@ def _share(pool: ThreadPoolExecutor | None, work: list[Work]) -> None:
         task.result()
 
 
-def _optics(camera: Camera, lighting: Lighting, focal: float, width: int) -> Floats:
-    """What ``shade`` knows about lens and effects, as it takes it."""
+def _optics(camera: Camera, focal: float, width: int) -> Floats:
+    """``Dimmed.optics``."""
     half = camera.half_height
-    slope = 2 * camera.far * camera.near / ((camera.far - camera.near) * camera.distance**2)
-    effects = (HOLLOW * half, 0.8 * lighting.occlusion, lighting.shadow, 0.02 * half, 0.01 * half * slope)
-    return np.array((camera.near, camera.far, focal, *effects, width), dtype=np.float32)
+    return np.array((camera.near, camera.far, focal, HOLLOW * half, 0.02 * half, width), dtype=np.float32)
 
 
 def _shadow_matrix(towards: Floats, camera: Camera) -> Matrix:

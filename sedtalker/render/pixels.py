@@ -9,39 +9,83 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints
-from sedtalker.mesh.rasteriser import kernel
+from sedtalker.mesh.rasteriser import inner_kernel
 from sedtalker.render.coverage import SAMPLES
-from sedtalker.render.shading import Image
+from sedtalker.render.gathering import BATCH, Gathered
+from sedtalker.render.shading import Image, eye_colour
 
-BATCH = 256
-"""Fragments of one material that are lit at a time."""
 _KNEE = np.float32(0.7)
 """Light above it bends softly towards 1 instead of clipping."""
+_LEVELS = 4095
+"""Steps of linear light in the tables of sRGB bytes."""
+_BRIGHTEST = 3
+"""Light from which on a byte is 255 after bending."""
 _COUNT = np.float32(len(SAMPLES))
 """Samples of a pixel."""
 
 
-@kernel
-def light(batch: Floats, material: Floats, lights: Floats, ambient: Floats, work: Floats) -> None:
-    """Linear light (before the shoulder) of the fragments of a batch, into rows 3 to 5 of ``batch``.
+def encode_table() -> NDArray[np.uint8]:
+    """(2, 3 · 4095 + 1) sRGB byte of linear light i / 4095: as it is, and bent above the knee."""
+    light = np.arange(_BRIGHTEST * _LEVELS + 1) / _LEVELS
+    room = 1.0 - float(_KNEE)
+    bent = np.where(light > _KNEE, 1.0 - room * np.exp((float(_KNEE) - light) / room), light)
+    rows = np.stack([light, bent])
+    encoded = np.where(rows <= 0.0031308, 12.92 * rows, 1.055 * rows ** (1 / 2.4) - 0.055)
+    return np.round(np.clip(encoded, 0, 1) * 255).astype(np.uint8)
 
-    Rows of ``batch`` (8, N): unit normal, colour, share of open sky, share of the key light beside it. What is beyond
-    the last fragment is computed too: so every fragment goes through the same instructions, wherever it stands.
+
+def encoded(light: Floats, encode: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Linear light of any shape as sRGB bytes, as it is."""
+    return encode[0, (light * _LEVELS + 0.5).astype(int)]
+
+
+@inner_kernel
+def light(
+    seen: Floats, sky: Floats, key: Floats, material: Floats, directed: bool, lights: Floats, ambient: Floats,
+    work: Floats,
+) -> None:  # fmt: skip
+    """Linear light, before it is bent, of the fragments of a batch, into rows 3 to 5 of ``work`` (ROWS, N).
+
+    Args:
+        seen: (N, WIDTH) what ``add_plane`` gives. What is beyond the last fragment is computed too: so every fragment
+            goes through the same instructions, wherever it stands.
+        sky: (N,) share of open sky.
+        key: (N,) share of the key light.
+        material: a row of ``material_table``.
+        directed: whether there are directions of an eyeball in place of colours.
+        lights: see ``light_table``; the first casts the shadow.
+        ambient: (2, 3) linear light from above and from below.
+        work: room for it.
     """
     zero, half, one, four = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(4.0)
-    nx, ny, nz, sky, key = batch[0], batch[1], batch[2], batch[6], batch[7]
-    facing, shine = work[6], work[7]
+    nx, ny, nz, red, green, blue = work[0], work[1], work[2], work[3], work[4], work[5]
+    facing, shine = work[12], work[13]
+    for k in range(BATCH):
+        nx[k], ny[k], nz[k], shine[k] = seen[k, 0], seen[k, 1], seen[k, 2], seen[k, 6]
+        red[k], green[k], blue[k] = seen[k, 3], seen[k, 4], seen[k, 5]
+    for k in range(BATCH):
+        length = one / (np.sqrt(nx[k] * nx[k] + ny[k] * ny[k] + nz[k] * nz[k]) + np.float32(1e-20))
+        nx[k], ny[k], nz[k] = nx[k] * length, ny[k] * length, nz[k] * length
     for channel in range(3):
-        diffuse, low, more = work[channel], ambient[1, channel], ambient[0, channel] - ambient[1, channel]
+        colour = work[3 + channel]
+        for k in range(BATCH):
+            colour[k] /= shine[k]
+    if directed:
+        for k in range(BATCH):
+            x, y, z = red[k], green[k], blue[k]
+            red[k], green[k], blue[k] = eye_colour(x, y, z, 0), eye_colour(x, y, z, 1), eye_colour(x, y, z, 2)
+    for channel in range(3):
+        diffuse, gloss, low = work[6 + channel], work[9 + channel], ambient[1, channel]
+        more = ambient[0, channel] - low
         for k in range(BATCH):
             diffuse[k] = low + more * (half + half * ny[k])
-            work[3 + channel, k] = zero
+            gloss[k] = zero
     for i in range(len(lights)):
         x, y, z = lights[i, 0], lights[i, 1], lights[i, 2]
         for k in range(BATCH):
             facing[k] = nx[k] * x + ny[k] * y + nz[k] * z
         for channel in range(3):
-            wrap, strength, diffuse = material[2 + channel], lights[i, 3 + channel], work[channel]
+            wrap, strength, diffuse = material[2 + channel], lights[i, 3 + channel], work[6 + channel]
             scale = one / (one + wrap)
             for k in range(BATCH):
                 turned = max((facing[k] + wrap) * scale, zero)
@@ -58,41 +102,46 @@ def light(batch: Floats, material: Floats, lights: Floats, ambient: Floats, work
         for k in range(BATCH):
             shine[k] *= strength * (key[k] if i == 0 else one) * min(max(facing[k] * four, zero), one)
         for channel in range(3):
-            gloss, strength = work[3 + channel], lights[i, 3 + channel]
+            gloss, strength = work[9 + channel], lights[i, 3 + channel]
             for k in range(BATCH):
                 gloss[k] += strength * shine[k]
     for channel in range(3):
-        diffuse, gloss, colour = work[channel], work[3 + channel], batch[3 + channel]
+        diffuse, gloss, colour = work[6 + channel], work[9 + channel], work[3 + channel]
         for k in range(BATCH):
-            colour[k] = (diffuse[k] * colour[k] + gloss[k]) * sky[k]
+            lit = (diffuse[k] * colour[k] + gloss[k]) * sky[k]
+            colour[k] = lit if lit > zero else zero  # also of a triangle so thin that nothing can be computed
 
 
-@kernel
+@inner_kernel
 def put(image: Image, edges: Floats, lit: Floats, where: Ints, encode: NDArray[np.uint8]) -> None:
-    """Lit fragments into ``image`` (N, C), or where there are several in a pixel, into ``edges`` first."""
-    room, top, half = np.float32(1.0) - _KNEE, len(encode) - 1, np.float32(0.5)
+    """Lit fragments (rows 3 to 5 of ``lit``) into ``image`` (N, C), or where a pixel has several, into ``edges``."""
+    one, room, half, scale = np.float32(1.0), np.float32(1.0) - _KNEE, np.float32(0.5), np.float32(_LEVELS)
+    top, bent = np.float32(encode.shape[1] - 1), encode[1]
+    for channel in range(3):
+        light, level = lit[3 + channel], lit[6 + channel]
+        for k in range(BATCH):
+            level[k] = min(light[k] * scale + half, top)
     for k in range(len(where)):
         place = where[k]
-        if place >= 0 and image.shape[1] == 4:
-            image[place, 3] = 255
+        if place >= 0:
+            for channel in range(3):
+                image[place, channel] = bent[np.uint32(lit[6 + channel, k])]
+            if image.shape[1] == 4:
+                image[place, 3] = 255
+            continue
         for channel in range(3):
-            light = lit[3 + channel, k]
-            if not light > np.float32(0.0):  # also of a triangle so thin that nothing can be computed
-                light = np.float32(0.0)
-            if light > _KNEE:
-                light = np.float32(1.0) - room * np.exp((_KNEE - light) / room)
-            if place < 0:
-                edges[-1 - place, channel] = light
-            else:
-                image[place, channel] = encode[min(int(light * np.float32(top) + half), top)]
+            light_here = lit[3 + channel, k]
+            if light_here > _KNEE:
+                light_here = one - room * np.exp((_KNEE - light_here) / room)
+            edges[-1 - place, channel] = light_here
 
 
-@kernel
+@inner_kernel
 def resolve(
     image: Image, background: Floats, edges: Floats, pixels: Ints, count: int, encode: NDArray[np.uint8]
 ) -> None:
     """Pixels of several fragments: over the background, or with their coverage beside them."""
-    top, half, clear = len(encode) - 1, np.float32(0.5), image.shape[1] == 4
+    top, half, clear, straight = _LEVELS, np.float32(0.5), image.shape[1] == 4, encode[0]
     k = 0
     while k < count:
         pixel, samples = pixels[k, 0], np.float32(0.0)
@@ -107,24 +156,56 @@ def resolve(
             image[pixel, 3] = int(255 * samples / _COUNT + half)
             share = np.float32(top) / samples
         else:
-            red += empty * background[pixel, 0]
-            green += empty * background[pixel, 1]
-            blue += empty * background[pixel, 2]
+            if empty > np.float32(0.0):  # far away in memory
+                red += empty * background[pixel, 0]
+                green += empty * background[pixel, 1]
+                blue += empty * background[pixel, 2]
             share = np.float32(top) / _COUNT
-        image[pixel, 0] = encode[min(int(red * share + half), top)]
-        image[pixel, 1] = encode[min(int(green * share + half), top)]
-        image[pixel, 2] = encode[min(int(blue * share + half), top)]
+        image[pixel, 0] = straight[min(int(red * share + half), top)]
+        image[pixel, 1] = straight[min(int(green * share + half), top)]
+        image[pixel, 2] = straight[min(int(blue * share + half), top)]
 
 
-@kernel
-def finish(
-    image: Image, background: Floats, batches: Floats, where: Ints, filled: Ints, edges: Floats, edge_pixels: Ints,
-    edge_count: int, materials: Floats, lights: Floats, ambient: Floats, work: Floats, encode: NDArray[np.uint8],
+@inner_kernel
+def light_whole(
+    image: Image, gathered: Gathered, materials: Floats, lights: Floats, ambient: Floats, encode: NDArray[np.uint8]
 ) -> None:  # fmt: skip
-    """Light what the batches hold, and put together the pixels of several fragments."""
+    """Light the whole batches of each material; what is left moves to the front."""
+    seen, shares, where, filled = gathered.seen, gathered.shares, gathered.where, gathered.filled
+    edges, work = gathered.lit, gathered.work
+    most = where.shape[1]
+    for part in range(len(materials)):
+        begin, done, directed = part * most, 0, part + 1 == len(materials)
+        while filled[part] - done >= BATCH:
+            at, end = begin + done, done + BATCH
+            sky, key = shares[part, 0, done:end], shares[part, 1, done:end]
+            light(seen[at : at + BATCH], sky, key, materials[part], directed, lights, ambient, work)
+            put(image, edges, work, where[part, done:end], encode)
+            done = end
+        if done > 0:
+            filled[part] -= done
+            for k in range(filled[part]):
+                for channel in range(seen.shape[1]):
+                    seen[begin + k, channel] = seen[begin + done + k, channel]
+                where[part, k] = where[part, done + k]
+                shares[part, 0, k], shares[part, 1, k] = shares[part, 0, done + k], shares[part, 1, done + k]
+
+
+@inner_kernel
+def finish(
+    image: Image, background: Floats, gathered: Gathered, materials: Floats, lights: Floats, ambient: Floats,
+    encode: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Light all that is gathered, and put together the pixels of several fragments."""
+    light_whole(image, gathered, materials, lights, ambient, encode)
+    seen, shares, where, filled = gathered.seen, gathered.shares, gathered.where, gathered.filled
+    edges, work = gathered.lit, gathered.work
     for part in range(len(materials)):
         if filled[part] > 0:
-            light(batches[part], materials[part], lights, ambient, work)
-            put(image, edges, batches[part], where[part, : filled[part]], encode)
+            at, directed = part * where.shape[1], part + 1 == len(materials)
+            sky, key = shares[part, 0, :BATCH], shares[part, 1, :BATCH]
+            light(seen[at : at + BATCH], sky, key, materials[part], directed, lights, ambient, work)
+            put(image, edges, work, where[part, : filled[part]], encode)
             filled[part] = 0
-    resolve(image, background, edges, edge_pixels, edge_count, encode)
+    resolve(image, background, edges, gathered.edges, gathered.counts[3], encode)
+    gathered.counts[3] = 0

@@ -18,9 +18,9 @@ from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
 from sedtalker.mesh.smoothing import split_vertices
 from sedtalker.render.camera import Camera
-from sedtalker.render.fragments import INSIDE
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import Behind
+from sedtalker.render.planes import INSIDE
 from sedtalker.render.shading import Image, backdrop, compiled_normals, eye_colour
 from sedtalker.render.sides import sides_of
 from sedtalker.render.textures import levels_of, textures_of

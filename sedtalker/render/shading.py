@@ -6,15 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints
-from sedtalker.mesh.rasteriser import kernel
+from sedtalker.mesh.rasteriser import inner_kernel, kernel
 from sedtalker.render.light import IRIS, IRIS_COLOUR, MATERIALS, PUPIL, PUPIL_COLOUR, Background, Lighting, to_linear
+from sedtalker.render.planes import FIRST, WIDTH
 
 Image = NDArray[np.uint8]
 """(H, W, 3) sRGB, or (H, W, 4) with how far each pixel is covered (straight alpha)."""
 TAPS = 24
 """How many places around a pixel the hollow test looks at."""
-_LEVELS = 4095
-"""Steps of linear light in the table of sRGB bytes."""
 
 
 def backdrop(behind: Background | NDArray[np.uint8] | str, width: int, height: int) -> Floats:
@@ -34,13 +33,6 @@ def backdrop(behind: Background | NDArray[np.uint8] | str, width: int, height: i
     share = (np.arange(height, dtype=np.float32) / max(height - 1, 1))[:, None]
     column = (1 - share) * np.asarray(top, np.float32) + share * np.asarray(bottom, np.float32)
     return np.ascontiguousarray(np.broadcast_to(to_linear(column)[:, None], (height, width, 3)))
-
-
-def encode_table() -> NDArray[np.uint8]:
-    """(4096,) sRGB byte of linear light i / 4095."""
-    light = np.arange(_LEVELS + 1) / _LEVELS
-    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.round(np.clip(encoded, 0, 1) * 255).astype(np.uint8)
 
 
 def material_table() -> Floats:
@@ -89,7 +81,7 @@ _EDGES = np.cos(np.radians([[IRIS + _SOFT / 2, IRIS - _SOFT / 2], [PUPIL + _SOFT
 """Cosines between which white becomes iris, and iris becomes pupil."""
 
 
-@kernel
+@inner_kernel
 def eye_colour(x: np.float32, y: np.float32, z: np.float32, channel: int) -> np.float32:
     """Linear colour of white, iris or pupil of an eyeball in a direction from its middle; +Z is its front."""
     cosine = z / np.sqrt(x * x + y * y + z * z + np.float32(1e-20))
@@ -140,11 +132,13 @@ def compiled_normals(vertices: Floats, triangles: Ints, weld: Ints) -> Floats:
 
 @kernel
 def pack(screen: NDArray[np.float64], normals: Floats, colours: Floats) -> Floats:
-    """(V, 9): x, y and 1 / w of ``to_screen``, then normal and linear colour, side by side in memory."""
-    packed = np.empty((len(screen), 9), dtype=np.float32)
+    """(V, FIRST + WIDTH): x, y and 1 / w of ``to_screen``, then normal, linear colour and 1, all three times 1 / w."""
+    packed = np.empty((len(screen), FIRST + WIDTH), dtype=np.float32)
     for i in range(len(screen)):
-        packed[i, 0], packed[i, 1], packed[i, 2] = screen[i, 0], screen[i, 1], screen[i, 3]
+        near = np.float32(screen[i, 3])
+        packed[i, 0], packed[i, 1], packed[i, 2] = screen[i, 0], screen[i, 1], near
         for k in range(3):
-            packed[i, 3 + k] = normals[i, k]
-            packed[i, 6 + k] = colours[i, k]
+            packed[i, FIRST + k] = normals[i, k] * near
+            packed[i, FIRST + 3 + k] = colours[i, k] * near
+        packed[i, FIRST + 6], packed[i, FIRST + 7] = near, np.float32(0.0)
     return packed

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
-from sedtalker.mesh.rasteriser import kernel, part_of_kernel
+from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.light import to_linear
 
 LARGEST = 2048
@@ -211,7 +211,7 @@ def _texel(looks: Looks, level: int, x: np.float32, y: np.float32, srgb: bool) -
     return r, g, b, a
 
 
-@kernel
+@inner_kernel
 def look_up(
     looks: Looks, which: int, t: int, u: np.float32, v: np.float32, w: np.float32, area: np.float32
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
@@ -270,7 +270,7 @@ def tangents(points: Floats, triangles: Ints, looks: Looks) -> Floats:
     return found
 
 
-@kernel
+@inner_kernel
 def bend(
     looks: Looks, t: int, tangent: Floats, weights: tuple[np.float32, np.float32, np.float32], area: np.float32,
     normal: tuple[np.float32, np.float32, np.float32],
@@ -304,7 +304,7 @@ def _wanted(kind: Floats, column: int, row: int, sample: int) -> np.float32:
     return (np.float32(order) + np.float32(0.5)) / np.float32(16.0)
 
 
-@kernel
+@inner_kernel
 def cover_cut(
     screen: NDArray[np.float64], triangles: Ints, order: Ints, samples: Floats, ids: Ints, depth: Floats, extent: Ints,
     looks: Looks, first_row: int, last_row: int,

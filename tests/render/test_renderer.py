@@ -132,6 +132,19 @@ def test_hidden_triangles_change_nothing() -> None:
         np.testing.assert_array_equal(first, renderer.render(turned))
 
 
+@pytest.mark.parametrize("size", [(97, 61), (33, 203), (515, 20)])
+def test_a_head_larger_than_an_odd_picture_fills_it(size: tuple[int, int]) -> None:
+    mesh = ball()
+    near = from_triangles(mesh.vertices * np.float32([60, 60, 1]), mesh.triangles)
+    pictures = []
+    for threads in (1, 3):
+        with make_renderer(near, frame_head(mesh), size, background="transparent", threads=threads) as renderer:
+            pictures.append(renderer.render(near.vertices))
+    assert pictures[0].shape == (size[1], size[0], 4)
+    assert (pictures[0][..., 3] == 255).all()
+    np.testing.assert_array_equal(*pictures)
+
+
 def test_what_was_drawn_before_leaves_no_trace() -> None:
     mesh = ball()
     with make_renderer(mesh, frame_head(mesh), (97, 80)) as renderer:

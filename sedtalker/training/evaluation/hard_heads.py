@@ -1,4 +1,4 @@
-"""Twelve heads that are hard to register, made by code from the reference rig, with known landmarks and shapes."""
+"""Thirteen heads that are hard to register, made by code from the reference rig, with known landmarks and shapes."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ def hard_heads(data: Path, seed: int = 0) -> Iterator[Head]:
     yield _head(rig, "glasses", rng, more=_glasses(rig))
     yield _head(rig, "body in T-pose", rng, more=_body(rig, arms=True))
     yield _head(rig, "bust on a base", rng, more=_body(rig, arms=False), without=MOUTH_INSIDE)
+    yield _head(rig, "no eyeballs", rng, without=("eyeball",))
 
 
 def _read(data: Path) -> _Rig:

@@ -263,7 +263,8 @@ def shown(heads: list[HeadMetrics]) -> dict[str, Any]:
 
     ``mouth_behind_lips``: of the pixels between open lips, the least share over the heads that is a mouth's;
     ``emotions_apart``: share of the heads on which every two emotions lie at least half as far apart as on the built-in
-    face; ``empty_but_good``: heads called good without a mouth, or without lids.
+    face; ``empty_but_good``: heads called good without a mouth, or without lids; ``eyes_behind_lids``: share of the
+    heads with open eyes that have eyeballs behind them.
     """
     shares = [m["mouth_share"] for m in heads if m.get("mouth_share") is not None]
     apart = [m["distinct"] >= LEAST_DISTINCT for m in heads if m.get("distinct") is not None]
@@ -271,6 +272,7 @@ def shown(heads: list[HeadMetrics]) -> dict[str, Any]:
     return {
         "mouth_behind_lips": min(shares, default=float("nan")),
         "emotions_apart": _mean(map(float, apart)),
+        "eyes_behind_lids": _mean(float(m["eyeballs"]) for m in heads if m.get("eyes_found")),
         "empty_but_good": [m["name"] for m in broken if m["verdict"] == "good"],
     }
 
@@ -306,6 +308,7 @@ def measure_head(head: Head, source: Face) -> HeadMetrics:
         "fit_residual": found.fit_residual,
         "mouth_opens": found.mouth_opens,
         "eyes_found": all(found.eyes_found),
+        "eyeballs": all(found.eyeballs),
         "lip_gap": found.lip_gap,
         "blink_gap": found.blink_gap,
         "eyeball_seen": eyeball_seen(face),

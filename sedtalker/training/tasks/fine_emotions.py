@@ -1,8 +1,9 @@
 """Training of the heads for finer kinds: vocal bursts of thirty kinds, and speech with the votes of raters.
 
-Both train one softmax over the thirty kinds. A burst says which of them it was asked for. Of speech the raters chose
-among six categories alone: there the probabilities of the kinds that stand for these six, made to sum to one, should be
-the shares of the votes; nothing is said about the other kinds.
+Both train one softmax over the thirty kinds. A burst says which of them it was asked for. The actors of the speech were
+asked for six categories, and its raters chose among these: there the kinds that stand for the six have the shares of
+the votes, and the others together the share ``unvoted``, evenly. Without that nothing says that a usual voice is not
+embarrassed, and on sentences kinds lead that nobody expressed.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class FineEmotionsTaskConfig(BaseModel):
     """Deviation of the noise added to standardised inputs."""
     smoothing: float = 0.05
     """Label smoothing of the bursts."""
+    unvoted: float = Field(0.2, ge=0.0, lt=1.0)
+    """Share of the kinds that raters could not choose, in the target of what they rated."""
     model: dict[str, Any] = {}
     """Differences to ``FineConfig``."""
 
@@ -151,8 +154,10 @@ class FineEmotionsTask(PreparedTask):
             entropy = F.cross_entropy(logits[burst], batch["kind"][burst], label_smoothing=smoothing, reduction="sum")
             total["bursts"] = entropy / count
         if (~burst).any():
-            log = voted_log_shares(logits[~burst])
-            total["votes"] = -(batch["share"][~burst] * log).sum() / count
+            log, other = F.log_softmax(logits[~burst], 1), self.config.unvoted
+            chosen = -(batch["share"][~burst] * voted_log_shares(log)).sum(1)
+            rest = -log[:, torch.from_numpy(voted_members()).sum(1) == 0].mean(1)
+            total["votes"] = ((1.0 - other) * chosen + other * rest).sum() / count
         return total | {"total": total["bursts"] + total["votes"]}
 
     @torch.no_grad()
@@ -228,11 +233,10 @@ def clip_windows(
     return np.concatenate(parts), np.concatenate(owner)
 
 
-def voted_log_shares(logits: Tensor) -> Tensor:
-    """Log-probabilities (N, 6) of the categories that raters choose among, from logits (N, 30) of the kinds."""
-    members = torch.from_numpy(voted_members()).to(logits)
-    each = [torch.logsumexp(logits[:, members[:, k] > 0], 1) for k in range(members.shape[1])]
-    return F.log_softmax(torch.stack(each, 1), 1)
+def voted_log_shares(log: Tensor) -> Tensor:
+    """Logarithms (N, 6) of what the kinds that stand for a category have together, from those of the kinds (N, 30)."""
+    members = torch.from_numpy(voted_members())
+    return torch.stack([torch.logsumexp(log[:, members[:, k] > 0], 1) for k in range(members.shape[1])], 1)
 
 
 def mean_correlation(values: NDArray[np.floating], truth: NDArray[np.floating]) -> float:

@@ -114,7 +114,7 @@ def test_hard_cases_are_there(data_dir: Path) -> None:
 @pytest.mark.data
 def test_hard_heads_know_their_truth(data_dir: Path) -> None:
     heads = {head.name: head for head in hard_heads(data_dir)}
-    assert len(heads) == 12
+    assert len(heads) == 13
     for head in heads.values():
         assert head.offsets is not None
         assert head.landmarks is not None
@@ -132,12 +132,40 @@ def test_hard_heads_know_their_truth(data_dir: Path) -> None:
 
 def test_what_is_shown_is_the_worst_of_all_heads() -> None:
     rows = [
-        {"name": "a", "success": True, "eyes_found": True, "mouth_share": 1.0, "distinct": 0.9, "verdict": "good"},
-        {"name": "b", "success": True, "eyes_found": True, "mouth_share": 0.4, "distinct": 0.3, "verdict": "good"},
-        {"name": "c", "success": True, "eyes_found": False, "mouth_share": None, "verdict": "usable"},
+        {
+            "name": "a",
+            "success": True,
+            "eyes_found": True,
+            "eyeballs": True,
+            "mouth_share": 1.0,
+            "distinct": 0.9,
+            "verdict": "good",
+        },
+        {
+            "name": "b",
+            "success": True,
+            "eyes_found": True,
+            "eyeballs": False,
+            "mouth_share": 0.4,
+            "distinct": 0.3,
+            "verdict": "good",
+        },
+        {
+            "name": "c",
+            "success": True,
+            "eyes_found": False,
+            "eyeballs": False,
+            "mouth_share": None,
+            "verdict": "usable",
+        },
         {"name": "d", "success": False},
     ]
-    assert shown(rows) == {"mouth_behind_lips": 0.4, "emotions_apart": 0.5, "empty_but_good": ["b"]}
+    assert shown(rows) == {
+        "mouth_behind_lips": 0.4,
+        "emotions_apart": 0.5,
+        "eyes_behind_lids": 0.5,
+        "empty_but_good": ["b"],
+    }
 
 
 def test_emotions_are_told_by_what_changes_most_alike() -> None:

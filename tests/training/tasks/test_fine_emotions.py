@@ -78,13 +78,26 @@ def test_trains_on_the_layers_of_whisper(
     assert read_config(tmp_path / "export").encoder_sha256 == tiny_teacher.encoder.sha256()  # type: ignore[attr-defined]
 
 
-def test_votes_say_nothing_of_kinds_that_nobody_could_choose() -> None:
-    logits = torch.zeros(1, len(BURSTS))
-    logits[0, BURSTS.index("awe")] = 9.0
-    shares = voted_log_shares(logits).exp()[0]
-    assert shares.sum() == pytest.approx(1.0)
-    happy = list(VOTED).index("happy")
-    assert shares[happy] == pytest.approx(2 / 7), "amusement and elation together"
+def test_what_stands_for_a_category_counts_together() -> None:
+    shares = voted_log_shares(torch.log_softmax(torch.zeros(1, len(BURSTS)), 1)).exp()[0]
+    assert shares[list(VOTED).index("happy")] == pytest.approx(2 / 30), "amusement and elation together"
+    assert shares[list(VOTED).index("sad")] == pytest.approx(1 / 30)
+
+
+def test_a_rated_voice_is_of_the_kinds_that_raters_could_choose(
+    bursts_and_votes: Path, encoder: Path, tmp_path: Path
+) -> None:
+    task = FineEmotionsTask({**SMALL, "encoder": str(encoder)}, bursts_and_votes, tmp_path / "cache")
+    model = trained(task, 1)
+    rated = torch.from_numpy(task.rows[task.kind < 0][:4])
+    batch = {"rows": rated, "kind": torch.full((4,), -1), "share": torch.from_numpy(task.share[task.kind < 0][:4])}
+    before = task.losses(model, batch)["total"]
+
+    class Awed(torch.nn.Module):
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            return torch.eye(len(BURSTS))[[BURSTS.index("awe")] * len(rows)] * 9.0
+
+    assert task.losses(Awed(), batch)["total"] > before
 
 
 def test_corpora_without_a_free_licence_are_refused(tmp_path: Path) -> None:
