@@ -1,8 +1,9 @@
 """Lips that meet on p, b and m and touch the teeth on f and v, under any emotion: where the encoder finds one.
 
 Decoders follow the lips of one talker in the mean; a mean of lips that close now and then is a small gap. The posterior
-of p, b, m has a peak at each of them, and there the lips are closed; the jaw stays mostly where it was. On f and v what
-opens the mouth gives way until the lower lip is at the teeth. ``ClosureStream`` does the same while somebody speaks.
+of p, b, m has a peak at each of them, and there the lips are closed; the jaw stays mostly where it was. On f and v, as
+far as a face is emotional, what opens the mouth gives way until the lower lip is at the teeth. ``ClosureStream`` does
+the same while somebody speaks.
 """
 
 from __future__ import annotations
@@ -96,15 +97,16 @@ def touch_teeth(motion: Tensor, contact: Tensor) -> Tensor:
     return motion * keep + rolled
 
 
-def move_lips(motion: Tensor, closure: Tensor, apart: Tensor) -> Tensor:
+def move_lips(motion: Tensor, closure: Tensor, apart: Tensor, emotional: Tensor) -> Tensor:
     """A mouth (B, T, 52) with what p, b, m and f, v need.
 
     Args:
         motion: as the decoder moves it.
         closure: (B, T, 2) from ``closures`` of ``lip_posteriors``.
         apart: (B, T, 1) from ``lips_apart``.
+        emotional: (B, T, 1) see there; in neutral speech the decoder's own lips are at the teeth.
     """
-    return close_lips(touch_teeth(motion, closure[..., 1:]), closure[..., :1] * apart)
+    return close_lips(touch_teeth(motion, closure[..., 1:] * emotional), closure[..., :1] * apart)
 
 
 class ClosureStream:
@@ -140,7 +142,7 @@ class ClosureStream:
         first, last = self.given, self.motion.shape[1]
         wanted = closures(torch.cat([self.posteriors, ahead], 1))[:, first:last]
         apart = lips_apart(self.motion, self.emotional[:, :last], ahead=0)[:, first:]
-        made = move_lips(motion, self._eased(wanted), apart)
+        made = move_lips(motion, self._eased(wanted), apart, self.emotional[:, first:last])
         gone = max(0, last - AHEAD_FRAMES)
         self.motion, self.posteriors, self.emotional = (
             kept[:, gone:] for kept in (self.motion, self.posteriors, self.emotional)

@@ -198,7 +198,8 @@ class Decoder(ShapeDecoder):
             return motion
         hidden = torch.from_numpy(features.hidden[:, : self.config.hidden]).to(motion)
         apart = lips_apart(motion, emotional, min(PEAK_FRAMES, self.look_ahead))
-        return move_lips(motion, closures(self.lip_posteriors(hidden[None])), apart).clamp(0.0, 1.0)
+        closure = closures(self.lip_posteriors(hidden[None]))
+        return move_lips(motion, closure, apart, emotional).clamp(0.0, 1.0)
 
     def lip_posteriors(self, hidden: Tensor) -> Tensor:
         """(…, 2) of p, b, m and of f, v, of the encoder's hidden values (…, D), by the phone head that it holds."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sedtalker.animation.animator import Animator
 from sedtalker.animation.burst_motion import HELD, LEFT_OF_IT, burst_nods, presence, pulses, show_bursts
+from sedtalker.animation.idle_motion import IdleMotion
 from sedtalker.audio import FrameClock
+from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.features import SpeechFeatures
@@ -88,3 +93,19 @@ def test_shapes_stay_between_0_and_1(start: float, length: float, kind: str, liv
     shown = presence(TIMES, burst)
     assert shown.min() >= 0
     assert np.abs(np.diff(shown)).max() < 0.15, "no frame jumps"
+
+
+def test_a_track_with_a_laugh_makes_the_face_laugh() -> None:
+    animator, rng = Animator.from_pretrained(), np.random.default_rng(0)
+    sound = (0.05 * rng.standard_normal(32_000)).astype(np.float32)
+    calm = constant_track("neutral:0", 2.0)
+    laughing = replace(calm, bursts=(Burst(0.6, 1.4, "laugh", 1.0),))
+    one, other = (animator(sound, 16_000, emotion=track, fps=10.0) for track in (calm, laughing))
+    smile = one.face.shapes.index("mouthSmileLeft")
+    assert other.coefficients[8:14, smile].min() > one.coefficients[8:14, smile].max() + 0.3
+    assert np.array_equal(one.coefficients[:4], other.coefficients[:4])
+    dull = IdleMotion(liveliness=0.0)
+    one, other = (animator(sound, 16_000, emotion=track, fps=10.0, idle=dull) for track in (calm, laughing))
+    assert np.array_equal(one.coefficients, other.coefficients)
+    assert other.track is not None
+    assert other.track.bursts == laughing.bursts

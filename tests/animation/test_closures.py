@@ -166,7 +166,7 @@ def spoken(seed: int, frames: int) -> tuple[torch.Tensor, torch.Tensor, torch.Te
 @given(st.integers(0, 99), st.integers(1, 40), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
 def test_a_stream_closes_lips_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
     motion, posterior, emotional = spoken(seed, frames)
-    whole = move_lips(motion, closures(posterior), lips_apart(motion, emotional, ahead=0))
+    whole = move_lips(motion, closures(posterior), lips_apart(motion, emotional, ahead=0), emotional)
     np.testing.assert_allclose(streamed(motion, posterior, emotional, sizes, late=late), whole, atol=1e-6)
 
 

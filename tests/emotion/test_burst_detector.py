@@ -111,3 +111,15 @@ def test_bursts_are_written_and_read_back() -> None:
         held["bursts"][0] = {"start": 0.0, "end": 1.0, "kind": "laugh", "confidence": 1.0} | wrong
         with pytest.raises(InputError, match="bursts 0"):
             track_from_json(json.dumps(held))
+
+
+def test_the_table_lists_bursts_and_the_plot_draws_them(tmp_path, capsys):
+    from sedtalker.cli.diarize import print_table
+
+    plain = constant_track("happy:0.5", 2.0)
+    track = replace(plain, bursts=(Burst(0.25, 1.0, "laugh", 0.876),))
+    print_table(track)
+    assert capsys.readouterr().out.splitlines()[-1] == "laugh 0.25 to 1.00 s, confidence 0.88"
+    for name, drawn in (("plain", plain), ("laugh", track)):
+        drawn.plot(tmp_path / f"{name}.png")
+    assert (tmp_path / "plain.png").read_bytes() != (tmp_path / "laugh.png").read_bytes()
