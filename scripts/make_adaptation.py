@@ -50,7 +50,9 @@ def nova_arc_text(metrics: Mapping[str, float]) -> str:
         f"Source alone {metrics['nova_source']:.3f}. With the target in flat space {metrics['nova_gain_flat']:+.3f}, "
         f"in the ball {metrics['nova_gain_ball']:+.3f}. Without any transport,\nfrom nothing but frames normalised by "
         f"the target's mean and deviation: {metrics['nova_gain_normed']:+.3f} with the source's network, "
-        f"{metrics['nova_gain_linear']:+.3f} with a\nlinear head.\n\n{nova_arc_table(metrics)}"
+        f"{metrics['nova_gain_linear']:+.3f} with a\nlinear head. Both, transport of normalised frames: "
+        f"{metrics['nova_gain_normed_flat']:+.3f} in flat space, {metrics['nova_gain_normed_ball']:+.3f} in the ball."
+        f"\n\n{nova_arc_table(metrics)}"
     )
 
 

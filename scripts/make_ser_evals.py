@@ -1,4 +1,4 @@
-"""Write the table of the shipped diarizers in ``docs/cross-corpus.md`` from files in ``docs``; nothing is measured.
+"""Write the tables of the shipped diarizers in ``docs/cross-corpus.md`` from files in ``docs``; it measures nothing.
 
 sedtalker evaluate ser-evals --data DIR --clips 200 --json | tee docs/ser_evals.json
 sedtalker evaluate ser-evals --data DIR --clips 120 --model whisper-base --json | tee docs/ser_evals_whisper.json

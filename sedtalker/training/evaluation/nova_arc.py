@@ -4,7 +4,8 @@ The source is labelled speech of CREMA-D; half of the speakers of a target corpu
 other half is scored, five times with other halves and another seed. The frames are the built-in emotion encoder's. The
 three networks see the same clips and differ in the word after ``nova_`` alone. The controls learn nothing from the
 target but the mean and deviation of its frames, over the same unlabelled half: the network of the source (``normed``),
-and a linear head on means and deviations of clips (``linear``).
+and a linear head on means and deviations of clips (``linear``). Last come both: transport of frames that are normalised
+so (``normed_flat``, ``normed_ball``).
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ LONGEST = 12
 """Of those, at most so many of a clip: the middle two seconds."""
 SEEDS = 5
 """Splits of the speakers."""
-GEOMETRIES = {"flat": "flat", "ball": "ball", "source": "flat"}
+GEOMETRIES = {"flat": "flat", "ball": "ball", "normed_flat": "flat", "normed_ball": "ball", "source": "flat"}
 """The networks, and their geometry; the last sees no target."""
-VARIANTS = ("source", "normed", "linear", "flat", "ball")
+VARIANTS = ("source", "normed", "linear", "flat", "ball", "normed_flat", "normed_ball")
 """What is compared."""
 
 
@@ -137,14 +138,15 @@ def nova_arc_figures(
         recalls: dict[str, list[float]] = {name: [] for name in VARIANTS}
         for seed in range(seeds):
             given, scored = speaker_halves(target.speakers, np.random.default_rng(seed))
-            normed = target.part(scored).clips(target.part(given))
-            scores = {"linear": linear_scores(source, labels, normed, settings, seed)}
+            normed = target.clips(target.part(given))
+            scores = {"linear": linear_scores(source, labels, normed.chosen(scored), settings, seed)}
             for name, geometry in GEOMETRIES.items():
-                unlabelled = None if name == "source" else second.chosen(given)
+                seen = normed if name.startswith("normed") else second
+                unlabelled = None if name == "source" else seen.chosen(given)
                 network = train_nova_arc(first, labels, unlabelled, replace(settings, geometry=geometry), seed)
-                scores[name] = _log_posterior(network, second.chosen(scored))
+                scores[name] = _log_posterior(network, seen.chosen(scored))
                 if name == "source":
-                    scores["normed"] = _log_posterior(network, normed)
+                    scores["normed"] = _log_posterior(network, normed.chosen(scored))
             for name, values in scores.items():
                 recalls[name].append(own_recall(truth[scored], values))
         for name, each in recalls.items():
@@ -200,7 +202,8 @@ def nova_arc_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a row for each corpus, mean ± deviation over seeds."""
     prefix = "nova_source_sd_"
     lines = [
-        "| corpus | source alone | source, frames normalised | linear head, frames normalised | flat twin | ball |",
+        "| corpus | source alone | source, frames normalised | linear head, frames normalised | flat twin | ball | "
+        "flat twin, frames normalised | ball, frames normalised |",
         "|---" * (len(VARIANTS) + 1) + "|",
     ]
     for corpus in sorted(key.removeprefix(prefix) for key in metrics if key.startswith(prefix)):
