@@ -10,7 +10,7 @@ from sedtalker.benchmark.machine import GIGABYTE
 from sedtalker.storage import whole_file
 
 ABOUT = {
-    "rt_video": "video of the built-in face, 512 × 512, 30 frames/s, all cores: times real time",
+    "rt_video": "8 s of video of the built-in face, 512 × 512, 30 frames/s, all cores: times real time",
     "rt_video_mesh": "the same of the given mesh",
     "rt_diarize_decode": "sound in memory to an animation, one core: times real time",
     "rt_glb": "sound file to GLB, one core: times real time",

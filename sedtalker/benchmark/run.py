@@ -17,6 +17,8 @@ from sedtalker.version import __version__
 
 LENGTHS = (3.0, 30.0, 60.0, 600.0, 3600.0)
 """Seconds of the recordings of a whole run."""
+VIDEO_FRAMES = 240
+"""Of a video, which is eight seconds: what is made once for a video is a small part of it."""
 QUICK_LENGTHS = (60.0, 600.0)
 """Of a quick run: what an hour takes is estimated from them."""
 HOUR = 3600.0
@@ -68,7 +70,7 @@ def run_benchmark(
         ],
         "stream": lambda: isolated(measure_stream, 5.0 if quick else 20.0),
         "forms": lambda: _forms(forms or {}, quick),
-        "video": lambda: _videos(30 if quick else 150, many, mesh, threads if not quick else ()),
+        "video": lambda: _videos(VIDEO_FRAMES, many, mesh, threads if not quick else ()),
         "registration": lambda: None if quick else isolated(measure_registration, 1),
     }
     for done, (name, measure) in enumerate(jobs.items()):
