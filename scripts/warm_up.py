@@ -8,11 +8,13 @@ package may not be written to (or in ``NUMBA_CACHE_DIR``).
 
 from __future__ import annotations
 
+from sedtalker.benchmark.machine import without_notes
 from sedtalker.benchmark.stages import measure_pipeline, measure_video
 
 
 def main() -> None:
     """Animate two seconds, write a GLB, render a few frames."""
+    without_notes()
     measure_pipeline(2.0, 1, ("glb",))
     measure_video(4, 2, None, 64)
 

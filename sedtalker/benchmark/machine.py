@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import platform
@@ -40,7 +41,7 @@ def isolated(measure: Callable[..., Result], *arguments: Any, threads: int = 1) 
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=without_notes) as pool:
             return pool.submit(measure, *arguments).result()
     except BrokenProcessPool:
         raise InputError(f"{measure.__name__} was killed: is there too little memory?") from None
@@ -50,6 +51,11 @@ def isolated(measure: Callable[..., Result], *arguments: Any, threads: int = 1) 
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def without_notes() -> None:
+    """No notes on the sound that is measured: it comes from a formula and is unlike any speech."""
+    logging.getLogger("sedtalker").setLevel(logging.ERROR)
 
 
 class Stopwatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import pytest
@@ -16,6 +17,14 @@ def process_and_threads() -> tuple[int, dict[str, str | None]]:
 
 def killed() -> None:
     os.kill(os.getpid(), 9)
+
+
+def level_of_notes() -> int:
+    return logging.getLogger("sedtalker").getEffectiveLevel()
+
+
+def test_sound_of_a_formula_is_measured_without_notes_on_it() -> None:
+    assert isolated(level_of_notes) == logging.ERROR
 
 
 def refused() -> None:
