@@ -5,28 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
+from tests.support.bursts import write_bursts
 
 
 @pytest.fixture(scope="module")
 def bursts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four vocal bursts of two kinds by a test speaker of EmoGator."""
     root = tmp_path_factory.mktemp("data")
-    (root / "audio" / "emogator").mkdir(parents=True)
-    lines = ["corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split"]
-    time = np.arange(12_000) / 16_000
-    for number, pitch in ((2, 300), (18, 110)):
-        for take in (1, 2):
-            name = f"000009-{number:02d}-{take}.wav"
-            tone = sum(np.sin(2 * np.pi * (pitch + 9 * take) * k * time) / k for k in range(1, 9))
-            soundfile.write(root / "audio" / "emogator" / name, 0.1 * tone, 16_000)
-            lines.append(f"emogator,{name},nonverbal,000009,,,,,0.75,test")
-    (root / "audio" / "manifest.csv").write_text("\n".join(lines) + "\n")
+    write_bursts(root)
     return root
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from sedtalker.emotion.network import DiarizerConfig
 from sedtalker.errors import InputError, extra
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
+from sedtalker.speech.emotion_encoder import EmotionEncoder
+from sedtalker.speech.encoder import load_emotion_network
 from sedtalker.speech.features import analyse
 from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples
@@ -40,6 +42,8 @@ READ_SPEECH = ("librispeech", "speechocean762")
 """Corpora that make babble."""
 BABBLE_EVERY = 4
 """Of so many recordings of read speech one is kept for babble."""
+WHISPER = "whisper-base"
+"""Name of the vectors that are the teacher's own."""
 TEACHER = "openai/whisper-base"
 """The teacher on the Hugging Face hub."""
 TEACHER_FILE = "teacher/whisper_base_blocks1to4_fp16.npz"
@@ -107,6 +111,22 @@ class Teacher:
         return (frames - self.mean) @ self.projection
 
 
+class Vectors(NamedTuple):
+    """Frozen vectors: a teacher's layers, or those of an emotion encoder of the checkpoint ``folder``."""
+
+    teacher: Teacher | None
+    encoder: EmotionEncoder | None
+    folder: Path
+
+    @property
+    def channels(self) -> int:
+        """Size of the vectors."""
+        if self.teacher is not None:
+            return self.teacher.channels
+        assert self.encoder is not None
+        return self.encoder.config.channels
+
+
 def load_teacher(data: Path, source: str | None = None) -> Teacher:
     """Whisper-base with the projection of the built-in whisper-base diarizer.
 
@@ -120,6 +140,23 @@ def load_teacher(data: Path, source: str | None = None) -> Teacher:
     """
     _, _, state = read_checkpoint(builtin_checkpoint("diarizer_whisper_base"), "diarizer", DiarizerConfig)
     return Teacher(open_whisper(data, source), state["layer_mean"], state["layer_projection"])
+
+
+def open_vectors(source: str | None, data: Path, teacher: str | None = None) -> Vectors:
+    """What heads on frozen vectors read.
+
+    Args:
+        source: checkpoint folder of an emotion encoder; None: the built-in one; ``WHISPER``: the teacher's layers.
+        data: folder of the training data.
+        teacher: see ``load_teacher``.
+
+    Raises:
+        InputError: the weights cannot be had.
+    """
+    if source == WHISPER:
+        return Vectors(load_teacher(data, teacher), None, Path())
+    folder = Path(source) if source else builtin_checkpoint("emotion_encoder")
+    return Vectors(None, load_emotion_network(folder), folder)
 
 
 def open_whisper(data: Path, source: str | None = None, layers: tuple[int, ...] = LAYERS) -> WhisperEncoder:

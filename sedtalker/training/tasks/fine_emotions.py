@@ -18,21 +18,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.emotion.fine import FineConfig, FineNetwork, fine_channels, pooled_windows
 from sedtalker.metrics.emotion import pearson
 from sedtalker.progress import Hook
 from sedtalker.speech.emotion_encoder import EmotionEncoder
-from sedtalker.speech.encoder import load_emotion_network
 from sedtalker.speech.features import centre_bands
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.fine_labels import BURSTS, kind_numbers, vote_shares, voted_members
 from sedtalker.training.corpora.layer_features import (
     LayerFeatures,
-    Teacher,
     clips_of,
-    load_teacher,
     open_layer_features,
+    open_vectors,
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import Clip, read_manifest
@@ -41,7 +39,6 @@ from sedtalker.training.corpora.transfer_recipe import is_rated, read_votes, vot
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.evaluation.transfer import balanced_clips
 from sedtalker.training.task import Batch, PreparedTask, naming_settings
-from sedtalker.training.tasks.transfer_diarizer import WHISPER
 
 
 class FineEmotionsTaskConfig(BaseModel):
@@ -93,16 +90,9 @@ class FineEmotionsTask(PreparedTask):
     def read_data(self, hook: Hook) -> None:
         """Features of all clips, their windows, and what is known of them."""
         c, every = self.config, read_manifest(self.data)
-        self.teacher: Teacher | None = None
-        encoder, self.encoder_folder = None, Path()
-        if c.encoder == WHISPER:
-            self.teacher = load_teacher(self.data, c.teacher)
-            channels = self.teacher.channels
-        else:
-            self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("emotion_encoder")
-            encoder = load_emotion_network(self.encoder_folder)
-            channels = encoder.config.channels
-        self.model = self.model.model_copy(update={"hidden_channels": channels})
+        vectors = open_vectors(c.encoder, self.data, c.teacher)
+        self.teacher, encoder, self.encoder_folder = vectors
+        self.model = self.model.model_copy(update={"hidden_channels": vectors.channels})
         augmenter = read_transfer_augmenter(every, [k for each in c.copies.values() for k in each], self.cache, hook)
         self.votes = read_votes(self.data, [name for name in c.corpora if is_rated(name)])
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, ordinal_intensity
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
@@ -29,16 +29,14 @@ from sedtalker.metrics.emotion import expected_calibration_error, own_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.emotion_encoder import EmotionEncoder
-from sedtalker.speech.encoder import load_emotion_network
 from sedtalker.speech.features import centre_bands
 from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.layer_features import (
     TEACHER,
     LayerFeatures,
-    Teacher,
     clips_of,
-    load_teacher,
     open_layer_features,
+    open_vectors,
     read_transfer_augmenter,
 )
 from sedtalker.training.corpora.manifest import Clip, read_manifest
@@ -63,8 +61,6 @@ from sedtalker.training.tasks.whitened_perceptrons import (
     join_described,
 )
 
-WHISPER = "whisper-base"
-"""Name of the other encoder that a transfer diarizer may read."""
 TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(5.0), 40))
 """Tried temperatures, evenly spaced in the logarithm."""
 LEARNED_STEPS = (0.0, 2.0)
@@ -205,16 +201,9 @@ class TransferDiarizerTask(PreparedTask):
     def read_data(self, hook: Hook) -> None:
         """Features of all copies, windows of speech, targets and the whitening."""
         c, every = self.config, read_manifest(self.data)
-        self.teacher: Teacher | None = None
-        encoder, self.encoder_folder = None, Path()
-        if c.encoder == WHISPER:
-            self.teacher = load_teacher(self.data, c.teacher)
-            channels = self.teacher.channels
-        else:
-            self.encoder_folder = Path(c.encoder) if c.encoder else builtin_checkpoint("emotion_encoder")
-            encoder = load_emotion_network(self.encoder_folder)
-            channels = encoder.config.channels
-        self.model = self.model.model_copy(update={"hidden_channels": channels})
+        vectors = open_vectors(c.encoder, self.data, c.teacher)
+        self.teacher, encoder, self.encoder_folder = vectors
+        self.model = self.model.model_copy(update={"hidden_channels": vectors.channels})
         describer = DiarizerNetwork(self.model.model_copy(update={"members": 1, "width": 1})).eval()
         copies = [copy for each in c.copies.values() for copy in each]
         augmenter = read_transfer_augmenter(every, copies, self.cache, hook)

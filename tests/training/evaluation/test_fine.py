@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -25,6 +24,7 @@ from sedtalker.training.evaluation.fine import (
     vote_figures,
 )
 from sedtalker.training.evaluation.measures import TEST, find_measure
+from tests.support.bursts import write_bursts
 
 CLIP = Clip("emogator", Path("000001-01-1.wav"), "nonverbal", "1", "", "", "", "", 1.0, "test")
 
@@ -107,15 +107,7 @@ def test_bursts_of_a_folder_are_scored(tmp_path: Path) -> None:
     (tmp_path / "audio" / "emogator").mkdir(parents=True)
     with pytest.raises(InputError):
         evaluate_fine(tmp_path)
-    lines = ["corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split"]
-    time = np.arange(12_000) / 16_000
-    for number, pitch in ((2, 300), (18, 110)):
-        for take in (1, 2):
-            name = f"000009-{number:02d}-{take}.wav"
-            tone = sum(np.sin(2 * np.pi * (pitch + 9 * take) * k * time) / k for k in range(1, 9))
-            soundfile.write(tmp_path / "audio" / "emogator" / name, 0.1 * tone, 16_000)
-            lines.append(f"emogator,{name},nonverbal,000009,,,,,0.75,test")
-    (tmp_path / "audio" / "manifest.csv").write_text("\n".join(lines) + "\n")
+    write_bursts(tmp_path)
     found = evaluate_fine(tmp_path)
     assert found["fine_clips"] == 4
     assert {"fine_pearson_amusement", "fine_pearson_neutral"} <= set(found)

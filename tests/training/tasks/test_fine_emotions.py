@@ -69,7 +69,7 @@ def test_trains_on_bursts_and_votes(bursts_and_votes: Path, encoder: Path, tmp_p
 def test_trains_on_the_layers_of_whisper(
     bursts_and_votes: Path, tiny_teacher: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sedtalker.training.tasks.fine_emotions.load_teacher", lambda *_: tiny_teacher)
+    monkeypatch.setattr("sedtalker.training.corpora.layer_features.load_teacher", lambda *_: tiny_teacher)
     task = FineEmotionsTask({**SMALL, "encoder": "whisper-base"}, bursts_and_votes, tmp_path / "cache")
     model = trained(task, 5)
     assert isinstance(model, FineNetwork)

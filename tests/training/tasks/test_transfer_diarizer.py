@@ -16,9 +16,9 @@ from sedtalker.emotion.network import DiarizerNetwork, FrameBatch
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
+from sedtalker.training.corpora import layer_features
 from sedtalker.training.corpora.layer_features import Teacher
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.tasks import transfer_diarizer
 from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTask, enrolled_means
 from sedtalker.training.tasks.whitened_perceptrons import Described
 
@@ -42,7 +42,7 @@ def trained(task: TransferDiarizerTask, steps: int = 60) -> torch.nn.Module:
 def test_trains_on_the_layers_of_whisper(
     rated_voices: Path, tiny_teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer_diarizer, "load_teacher", lambda *_: tiny_teacher)
+    monkeypatch.setattr(layer_features, "load_teacher", lambda *_: tiny_teacher)
     task = TransferDiarizerTask({**CONFIG, "encoder": "whisper-base"}, rated_voices, tmp_path / "cache")
     model = trained(task)
     metrics = task.validate(model)
