@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats
+from sedtalker.mesh.mesh import Floats, Ints
 from sedtalker.mesh.rasteriser import inner_kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.gathering import CHUNK, UNKNOWN, Dimmed, Gathered, Scene
@@ -54,6 +54,22 @@ def _surface(
     return side * nx, side * ny, side * nz, red, green, blue, divisor
 
 
+@part_of_kernel
+def _with_plane(
+    at: np.uint32, used: int, slots: Ints, kinds: Ints, planes: Floats, corners: Floats,
+    triangles: NDArray[np.uint32], inner: NDArray[np.int8],
+) -> int:  # fmt: skip
+    """Make the plane of a triangle that is met for the first time, if it has one; how many there are then."""
+    if slots[at] != UNKNOWN:
+        return used
+    slots[at] = _TEXTURED
+    if kinds[at] >= 0:
+        return used
+    make_plane(planes, used, corners, triangles[at, 0], triangles[at, 1], triangles[at, 2], inner[at])
+    slots[at] = used
+    return used + 1
+
+
 @inner_kernel
 def _plain(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int, last: int) -> None:
     """Fragments of the pixels of rows [first, last) that see one plain triangle; the others become ``mixed``."""
@@ -75,13 +91,7 @@ def _plain(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int, last: i
                 if t < 0:
                     continue
                 at = np.uint32(t)
-                if slots[at] == UNKNOWN:
-                    slots[at] = _TEXTURED
-                    if kinds[at] < 0:
-                        a, b, c = triangles[at, 0], triangles[at, 1], triangles[at, 2]
-                        make_plane(planes, used, corners, a, b, c, inner[at])
-                        slots[at] = used
-                        used += 1
+                used = _with_plane(at, used, slots, kinds, planes, corners, triangles, inner)
                 plain = slots[at] >= 0
             if not plain:
                 at = np.uint32(mixed_count)
@@ -123,13 +133,7 @@ def _mixed(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int) -> None
                 alike = False
                 continue
             at = np.uint32(t)
-            if slots[at] == UNKNOWN:
-                slots[at] = _TEXTURED
-                if kinds[at] < 0:
-                    a, b, c = triangles[at, 0], triangles[at, 1], triangles[at, 2]
-                    make_plane(planes, used, corners, a, b, c, inner[at])
-                    slots[at] = used
-                    used += 1
+            used = _with_plane(at, used, slots, kinds, planes, corners, triangles, inner)
             alike &= (slots[at] >= 0) & (parts[at] == first_part) & (abs(depth[row, place + s] - z) <= step)
         for s in range(1 if alike else _COUNT):
             if which[s] < 0:
