@@ -283,9 +283,11 @@ def _hashes(folders: Mapping[str, Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, folder in folders.items():
         found[name] = _weights(folder, _stamp(folder / "model.safetensors"))
-        encoder = read_config(folder).encoder_sha256
-        if encoder is not None:
-            found[f"{name}_encoder"] = encoder
+        config = read_config(folder)
+        if config.encoder_sha256 is not None:
+            found[f"{name}_encoder"] = config.encoder_sha256
+        if beside := config.model.get("beside"):
+            found[f"{name}_beside"] = beside["weights_sha256"]
     return found
 
 

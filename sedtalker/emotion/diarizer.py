@@ -44,12 +44,12 @@ from sedtalker.emotion.inference import (
 )
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.emotion.track import Burst, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.reading import is_folder
-from sedtalker.speech.encoder import Encoder, MelEncoder, open_trained_encoder
+from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,8 @@ class Diarizer:
             if backbone is None:
                 raise InputError(f"{name}: it reads a built-in encoder; another one cannot be given")
             backbone = backbone.model_copy(update={"name": str(encoder)})
-        opened = open_trained_encoder(folder, backbone, device, given=encoder is not None)
+        pair = bool(network.config.second_channels)
+        opened = open_trained_encoder(folder, backbone, device, given=encoder is not None, pair=pair)
         licence, rule = read_config(folder).licence, TrackRule(trust=trust)
         made = cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
         made.folder = folder
@@ -214,13 +215,21 @@ class Diarizer:
         return track if self.fine is None else replace(track, extras=self.fine(audio, features))
 
     def _track(self, audio: Audio, features: SpeechFeatures, voice: Voice | None) -> EmotionTrack:
-        bursts = find_bursts(features, self.encoder.sha256())
+        bursts = self._bursts(features)
         if self.classifier is None:
             return replace(diarize(self.network, features, audio.duration, self.rule, voice), bursts=bursts)
         frames = classified_emotions(
             self.classifier, audio, frame_emotions(self.network, features), features.clock.times(len(features))
         )
         return replace(emotion_track(frames, features.clock, audio.duration, rule=self.rule), bursts=bursts)
+
+    def _bursts(self, features: SpeechFeatures) -> tuple[Burst, ...]:
+        """Vocal bursts by the encoder of emotion, where it is the encoder or one of the two."""
+        encoder: Encoder = self.encoder
+        if isinstance(encoder, EncoderPair):
+            features = replace(features, hidden=features.hidden[:, encoder.first.channels :])
+            encoder = encoder.second
+        return find_bursts(features, encoder.sha256())
 
     def with_fine(self, source: str | Path | None = None, encoder: str | None = None) -> Diarizer:
         """The same diarizer, whose tracks also have curves of finer kinds of emotion (``extras``).
@@ -297,7 +306,8 @@ class Diarizer:
         """
         if self.folder is None or self.classifier is not None:
             raise InputError(f"{self.name}: only diarizers from a checkpoint can be saved")
-        config = read_config(self.folder)
+        described = {"model": self.network.config.model_dump(mode="json"), "encoder_sha256": self.encoder.sha256()}
+        config = read_config(self.folder).model_copy(update=described)
         if self.fit is not None:  # figures of other recordings are no longer its own
             config = config.model_copy(update={"metrics": {}, "held_out": {}})
         card = read_card(self.folder)

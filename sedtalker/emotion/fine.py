@@ -24,7 +24,7 @@ from sedtalker.audio import Audio
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored
 from sedtalker.emotion.network import ROW, DiarizerNetwork
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import Encoder
+from sedtalker.speech.encoder import Encoder, EncoderPair
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
 
 Statistic = Literal["mean", "deviation", "min", "max"]
@@ -212,11 +212,13 @@ def open_fine(source: str | Path | None, diarizer: DiarizerNetwork, encoder: Enc
     whisper = diarizer.config.backbone is not None
     folder = Path(source) if source is not None else builtin_checkpoint(BUILTIN[whisper])
     needed = read_checkpoint(folder, "fine_emotions", FineConfig)[0].encoder_sha256
-    if needed != encoder.sha256():
+    if needed != (encoder.first if isinstance(encoder, EncoderPair) else encoder).sha256():
         raise InputError(f"{folder}: these heads for finer kinds were trained on another encoder than the diarizer's")
     network = load_fine(folder).to(next(diarizer.parameters()).device)
-    layers = bool(diarizer.config.layer_channels)
-    return FineEmotions(network, (diarizer.layer_mean, diarizer.layer_projection) if layers else None)
+    if not diarizer.config.layer_channels:
+        return FineEmotions(network)
+    read = diarizer.layer_projection[:, : network.config.hidden_channels]  # of two encoders, the first one's
+    return FineEmotions(network, (diarizer.layer_mean, read))
 
 
 def strongest(curves: Mapping[str, NDArray[np.floating]], inside: NDArray[np.bool_], count: int = 3) -> Sequence[str]:

@@ -38,6 +38,17 @@ ROW = STRIDE * WINDOW_STRIDE
 """Frames at 50 Hz for each row of functionals."""
 
 
+class Beside(BaseModel):
+    """A second diarizer that answers together with another, see ``sedtalker.emotion.side_by_side``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights_sha256: str
+    """Hash of the built-in diarizer's weights."""
+    temperature: float = Field(1.0, gt=0.0)
+    """Of the members' mean; fitted on corpora that choose."""
+
+
 class DiarizerConfig(BaseModel):
     """Hyper-parameters of ``DiarizerNetwork`` and what training measured for its use."""
 
@@ -66,6 +77,10 @@ class DiarizerConfig(BaseModel):
     """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
     frame_share: float = Field(0.5, ge=0.0, le=1.0)
     """Weight of the frame networks' log-posterior against the perceptrons'."""
+    beside: Beside | None = None
+    """The built-in diarizer whose members answer beside these as soon as the weights are opened; null: none."""
+    second_channels: int = 0
+    """The last so many hidden vectors' channels are the built-in emotion encoder's (``side_by_side``)."""
 
 
 class FrameBatch(NamedTuple):
@@ -93,11 +108,13 @@ class FrameEstimate(NamedTuple):
         log_posterior: (B, T, C) calibrated; ``exp`` of a row sums to 1.
         intensity: (B, T) in [0, 1].
         boundary: (B, T) probability that the emotion changes within 120 ms; zeros without a frame network.
+        distance: (B, T) from what the network was trained on, see ``DiarizerNetwork.distances``.
     """
 
     log_posterior: Tensor
     intensity: Tensor
     boundary: Tensor
+    distance: Tensor
 
 
 class Scores(NamedTuple):
@@ -125,6 +142,7 @@ class DiarizerNetwork(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    judged: Tensor
     layer_mean: Tensor
     layer_projection: Tensor
 
@@ -136,6 +154,7 @@ class DiarizerNetwork(nn.Module):
             self.register_buffer("layer_projection", torch.zeros(config.layer_channels, config.hidden_channels))
         self.register_buffer("mean", torch.zeros(functional_count(config)))
         self.register_buffer("scale", torch.ones(functional_count(config)))
+        self.register_buffer("judged", ~_first_encoder(config), persistent=False)
         outputs = len(config.labels) + 1 + len(config.corpora)
         self.members = nn.ModuleList(
             nn.Sequential(
@@ -156,8 +175,12 @@ class DiarizerNetwork(nn.Module):
 
     @property
     def known(self) -> Tensor:
-        """Which functionals (F,) have a mean and a deviation of training."""
-        return (self.scale != 1.0) | (self.mean != 0.0)
+        """Which functionals (F,) tell how far speech lies from that of training: those with a mean and a deviation.
+
+        Of two encoders' vectors the second's alone: they hardly tell languages apart, and recordings that are no
+        clear speech very well.
+        """
+        return ((self.scale != 1.0) | (self.mean != 0.0)) & self.judged
 
     def distances(self, rows: Tensor) -> Tensor:
         """How far rows of functionals (…, F) lie from those of training, (…): deviations, root mean square.
@@ -221,24 +244,25 @@ class DiarizerNetwork(nn.Module):
 
     def frames(self, batch: FrameBatch, voice: Voice | None = None, since: int = 0) -> FrameEstimate:
         """The prediction from frame ``since`` on, at 50 Hz; one voice for all of B."""
-        log, intensity = self._by_functionals(batch, voice, since)
+        log, intensity, distance = self._by_functionals(batch, voice, since)
         boundary = torch.zeros_like(intensity)
         if self.frame_networks:
             share = self.config.frame_share
             moving, strength, boundary = self._by_frames(batch, since)
             log, intensity = torch.lerp(log, moving, share), torch.lerp(intensity, strength, share)
         log = F.log_softmax(log / self.config.temperature, -1)
-        return FrameEstimate(log, ordinal_intensity(intensity, self.config.intensity_steps), boundary)
+        return FrameEstimate(log, ordinal_intensity(intensity, self.config.intensity_steps), boundary, distance)
 
-    def _by_functionals(self, batch: FrameBatch, voice: Voice | None, since: int) -> tuple[Tensor, Tensor]:
-        """Mean log-posterior (B, T - since, C) and intensity score (B, T - since), interpolated between rows."""
+    def _by_functionals(self, batch: FrameBatch, voice: Voice | None, since: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean log-posterior (B, T - since, C), intensity score and distance (B, T - since), interpolated."""
         rows, weight = self.describe(batch)
         first = max(0, since // ROW - 1)
         rows, weight = rows[:, first:], weight[:, first:]
         scores = self(rows if voice is None else self.centre(rows, weight, voice))
-        values = torch.cat([F.log_softmax(scores.logits, -1).mean(0), scores.intensity.mean(0)[..., None]], -1)
+        rest = torch.stack([scores.intensity.mean(0), self.distances(rows)], -1)
+        values = torch.cat([F.log_softmax(scores.logits, -1).mean(0), rest], -1)
         fine = _interpolate(values, batch.mel.shape[1] - first * ROW, ROW)[:, since - first * ROW :]
-        return fine[..., :-1], fine[..., -1]
+        return fine[..., :-2], fine[..., -2], fine[..., -1]
 
     def _by_frames(self, batch: FrameBatch, since: int) -> tuple[Tensor, Tensor, Tensor]:
         """Mean log-posterior (B, T - since, C), intensity score and boundary probability (B, T - since)."""
@@ -254,6 +278,23 @@ class DiarizerNetwork(nn.Module):
             total.append(_interpolate(values, batch.mel.shape[1] - first, STRIDE)[:, since - first :])
         fine = torch.stack(total).mean(0)
         return fine[..., :-2], fine[..., -2], fine[..., -1]
+
+
+def functional_layout(config: DiarizerConfig) -> list[tuple[int, int, int]]:
+    """Window, statistic and channel of every functional (F), as ``functionals`` lays them out.
+
+    Statistics 0 and 1: mean and deviation over speech, of ``SPOKEN`` channels and then the hidden ones; 2 and 3: over
+    voiced speech.
+    """
+    counts = (SPOKEN + config.hidden_channels,) * 2 + (VOICED,) * 2
+    windows = range(len(config.windows))
+    return [(w, s, c) for w in windows for s, count in enumerate(counts) for c in range(count)]
+
+
+def _first_encoder(config: DiarizerConfig) -> Tensor:
+    """Which functionals (F,) are of the first of two encoders; none where there is one alone."""
+    first = config.hidden_channels - config.second_channels if config.second_channels else 0
+    return torch.tensor([s < 2 and SPOKEN <= c < SPOKEN + first for _, s, c in functional_layout(config)])
 
 
 def average_posterior(logits: Tensor, temperature: float = 1.0) -> Tensor:

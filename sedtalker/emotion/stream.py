@@ -224,7 +224,7 @@ class DiarizerStream(SpeechStream):
         new = slice(0, count)
         label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
-        intensity = trusted_intensity(frames.intensity[new], frames.posterior[new], self.trust)
+        intensity = trusted_intensity(frames, self.trust)[new]
         return StreamFrames(times, frames.posterior[new], intensity, frames.speech[new], label)
 
 

@@ -297,7 +297,11 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
 
 
 def open_trained_encoder(
-    folder: Path, backbone: BackboneConfig | None = None, device: str = "cpu", given: bool = False
+    folder: Path,
+    backbone: BackboneConfig | None = None,
+    device: str = "cpu",
+    given: bool = False,
+    pair: bool = False,
 ) -> Encoder:
     """The encoder that the network in a checkpoint folder was trained on.
 
@@ -309,6 +313,7 @@ def open_trained_encoder(
         backbone: the hub model its configuration names; None: the built-in encoder.
         device: where it runs.
         given: the user named the backbone, and not the checkpoint.
+        pair: with the built-in emotion encoder beside it.
 
     Raises:
         InputError: the encoder cannot be had, or its weights are not those the network was trained on.
@@ -325,10 +330,11 @@ def open_trained_encoder(
             ) from None
     else:
         encoder = open_encoder(_builtin_of(needed), device)
-    if needed not in (None, encoder.sha256()):
+    both = EncoderPair(encoder, open_encoder("emotion_encoder", device)) if pair else encoder
+    if needed not in (None, encoder.sha256(), both.sha256()):
         name = "the built-in speech encoder" if backbone is None else backbone.name
         raise InputError(f"{name}: these are not the weights that the network in {folder} was trained on")
-    return encoder
+    return both
 
 
 def _builtin_of(sha256: str | None) -> str:

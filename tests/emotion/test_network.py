@@ -121,7 +121,7 @@ def test_between_the_middles_of_rows_the_prediction_is_linear_and_beyond_them_he
     scores = network(rows)
     log = torch.log_softmax(scores.logits, -1).mean(0)[0].detach().numpy()
     strength = scores.intensity.mean(0)[0].detach().numpy()
-    fine, level = (x[0].detach().numpy() for x in network._by_functionals(batch, None, 0))
+    fine, level, _ = (x[0].detach().numpy() for x in network._by_functionals(batch, None, 0))
     assert fine.shape == (61, 7)
     at, middles = np.arange(61), 8 * np.arange(8) + 3.5
     np.testing.assert_allclose(level, np.interp(at, middles, strength), atol=1e-5)
@@ -159,7 +159,7 @@ def test_the_temperature_flattens_and_the_steps_place_the_intensity():
     plain.config = plain.config.model_copy(update={"temperature": 2.0, "intensity_steps": (-1.0, 1.0)})
     second = plain.frames(batch)
     assert torch.allclose(second.log_posterior, torch.log_softmax(first.log_posterior / 2, -1), atol=1e-5)
-    _, score = plain._by_functionals(batch, None, 0)
+    _, score, _ = plain._by_functionals(batch, None, 0)
     assert torch.allclose(first.intensity, 0.5 * (torch.sigmoid(score) + torch.sigmoid(score - 2)))
     assert torch.allclose(second.intensity, 0.5 * (torch.sigmoid(score + 1) + torch.sigmoid(score - 1)))
     assert not first.boundary.any()

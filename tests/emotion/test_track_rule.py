@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.audio import FrameClock
-from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, shape_track, trusted_intensity
+from sedtalker.emotion.inference import CALM, FrameEmotions, TrackRule, emotion_track, shape_track, trusted_intensity
 from sedtalker.emotion.segmentation import SegmentRule
 
 HAPPY, ANGRY = np.eye(7, dtype=np.float32)[[1, 3]] * 0.86 + 0.02
@@ -93,10 +93,21 @@ def test_a_change_eases_over_three_tenths_of_a_second() -> None:
 
 
 def test_doubt_shrinks_the_intensity_as_far_as_it_is_trusted() -> None:
-    level, posterior = np.array([0.8, 0.8], np.float32), np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
-    assert trusted_intensity(level, posterior).tolist() == pytest.approx([0.6, 0.0])
-    assert trusted_intensity(level, posterior, 0.5).tolist() == pytest.approx([0.7, 0.4])
-    assert trusted_intensity(level, posterior, 0.0).tolist() == pytest.approx([0.8, 0.8])
+    posterior = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
+    given = FrameEmotions(posterior, np.array([0.8, 0.8], np.float32), np.ones(2, bool))
+    assert trusted_intensity(given).tolist() == pytest.approx([0.6, 0.0])
+    assert trusted_intensity(given, 0.5).tolist() == pytest.approx([0.7, 0.4])
+    assert trusted_intensity(given, 0.0).tolist() == pytest.approx([0.8, 0.8])
+
+
+def test_intensity_shrinks_where_speech_is_unlike_that_of_training() -> None:
+    posterior, level = np.tile(np.float32([0.0, 1.0]), (5, 1)), np.full(5, 0.8, np.float32)
+    begin, end = CALM
+    distance = np.float32([0.0, begin, (begin + end) / 2, end, 3.0])
+    given = FrameEmotions(posterior, level, np.ones(5, bool), distance=distance)
+    assert trusted_intensity(given).tolist() == pytest.approx([0.8, 0.8, 0.4, 0.0, 0.0], abs=1e-5)
+    assert trusted_intensity(given, 0.5).tolist() == pytest.approx([0.8, 0.8, 0.6, 0.4, 0.4], abs=1e-5)
+    assert trusted_intensity(given, 0.0).tolist() == pytest.approx([0.8] * 5)
 
 
 def test_a_track_has_the_clock_the_speech_and_the_trust_of_its_frames() -> None:

@@ -185,7 +185,7 @@ def score_clips(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list
 
 def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions) -> ClipResult:
     """What the frames of a clip say of the whole of it."""
-    shown = trusted_intensity(frames.intensity, frames.posterior)
+    shown = trusted_intensity(frames)
     intensity, seen = (float(speech_mean(values, frames)) for values in (frames.intensity, shown))
     return ClipResult(clip, category, level, clip_posterior(frames), intensity, seen)
 

@@ -286,7 +286,8 @@ def evaluate_diarizer(
 
 def trained_encoder(diarizer: DiarizerNetwork, checkpoint: Path | None = None) -> Encoder:
     """The encoder of the diarizer in a checkpoint folder, or of the built-in one."""
-    return open_trained_encoder(checkpoint or builtin_checkpoint("diarizer"), diarizer.config.backbone)
+    folder, config = checkpoint or builtin_checkpoint("diarizer"), diarizer.config
+    return open_trained_encoder(folder, config.backbone, pair=bool(config.second_channels))
 
 
 def open_test_set(

@@ -1,0 +1,90 @@
+"""Two diarizers on two encoders as one network, whose members' answers are averaged.
+
+Encoders that were trained on other sound make other errors, so their mean is right more often than either: on three
+corpora never trained on, the recall of the built-in diarizer is .454, that of the one on whisper-base .437, of both
+.47. The network that comes out is an ordinary one: it reads both hidden vectors side by side (``EncoderPair``), and a
+member's weights are zero where it did not read.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from sedtalker.emotion.functionals import SPOKEN
+from sedtalker.emotion.network import DiarizerNetwork, functional_layout
+from sedtalker.errors import InputError
+
+
+@torch.no_grad()
+def side_by_side(first: DiarizerNetwork, second: DiarizerNetwork, temperature: float) -> DiarizerNetwork:
+    """The members of two networks in one, ready for inference.
+
+    Args:
+        first: reads the first encoder's vectors, through a projection or as they are; its frame networks are kept.
+        second: reads the second encoder's vectors as they are.
+        temperature: divides the mean log-posterior of all members.
+
+    Raises:
+        InputError: their windows, widths, labels or steps of intensity differ, or the second one has a projection.
+    """
+    a, b = first.config, second.config
+    same = ("windows", "width", "labels", "corpora", "intensity_steps")
+    if any(getattr(a, name) != getattr(b, name) for name in same) or b.layer_channels:
+        raise InputError("these two diarizers cannot answer side by side: their networks are built differently")
+    joined = a.model_copy(
+        update={
+            "hidden_channels": a.hidden_channels + b.hidden_channels,
+            "layer_channels": (a.layer_channels or a.hidden_channels) + b.hidden_channels,
+            "second_channels": b.hidden_channels,
+            "members": a.members + b.members,
+            "temperature": temperature,
+            "beside": None,
+        }
+    )
+    network = DiarizerNetwork(joined)
+    _join_projections(network, first, b.hidden_channels)
+    place = {name: column for column, name in enumerate(functional_layout(joined))}
+    own = torch.tensor([place[name] for name in functional_layout(a)])
+    other = torch.tensor([place[_moved(name, a.hidden_channels)] for name in functional_layout(b)])
+    for name in ("mean", "scale"):  # prosody is standardised as the first does it
+        getattr(network, name)[other] = getattr(second, name)
+        getattr(network, name)[own] = getattr(first, name)
+    for k, member in enumerate(network.members):
+        source, columns = (first, own) if k < a.members else (second, other)
+        _copy_member(network, member, source, source.members[k if k < a.members else k - a.members], columns)
+    network.frame_networks = first.frame_networks
+    return network.eval().requires_grad_(False)
+
+
+def _moved(name: tuple[int, int, int], hidden: int) -> tuple[int, int, int]:
+    """The place of a functional of the second network in ``functional_layout`` of both."""
+    window, statistic, channel = name
+    return window, statistic, channel + hidden * (statistic < 2 and channel >= SPOKEN)
+
+
+def _join_projections(network: DiarizerNetwork, first: DiarizerNetwork, beside: int) -> None:
+    """The first encoder's vectors go through its projection, the second one's stay as they are."""
+    hidden = first.config.hidden_channels
+    layers = first.config.layer_channels or hidden
+    if first.config.layer_channels:
+        network.layer_mean[:layers] = first.layer_mean
+        network.layer_projection[:layers, :hidden] = first.layer_projection
+    else:
+        network.layer_projection[:layers, :hidden] = torch.eye(hidden)
+    network.layer_projection[layers:, hidden:] = torch.eye(beside)
+
+
+def _copy_member(
+    network: DiarizerNetwork, member: nn.Module, source: DiarizerNetwork, original: nn.Module, columns: Tensor
+) -> None:
+    """One member's weights at the columns that it reads, made for the mean and scale of the joined network."""
+    member.load_state_dict({k: v for k, v in original.state_dict().items() if not k.startswith("1.")}, strict=False)
+    first, read = cast(nn.Linear, cast(nn.Sequential, member)[1]), cast(nn.Linear, cast(nn.Sequential, original)[1])
+    ratio = source.scale / network.scale[columns]
+    shift = (network.mean[columns] - source.mean) * source.scale
+    first.weight.zero_()
+    first.weight[:, columns] = read.weight * ratio
+    first.bias.copy_(read.bias + read.weight @ shift)
