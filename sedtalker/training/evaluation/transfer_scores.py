@@ -201,7 +201,8 @@ def summary(scores: Sequence[CorpusScores], narration: dict[str, float]) -> dict
     """The figures over corpora, by the keys of ``emotion_measures.TRANSFER``; what has no corpus is left out.
 
     Means over the unseen corpora of the headline; ``angry_as_happy`` and ``intensity_neutral`` (as a track has it,
-    after ``trusted_intensity``) of the worst corpus never trained on, development corpora among them; ``narration_false_alarm``: mean of the corpora of read speech.
+    after ``trusted_intensity``) of the worst corpus never trained on, development corpora among them;
+    ``narration_false_alarm``: mean of the corpora of read speech.
     """
 
     def of(key: str, *roles: Role) -> list[float]:

@@ -20,8 +20,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
-from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, ordinal_intensity
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.emotion.network import ROW, Beside, DiarizerConfig, DiarizerNetwork, FrameBatch, ordinal_intensity
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -120,6 +120,9 @@ class TransferDiarizerTaskConfig(BaseModel):
     frame_networks: tuple[str, ...] = ()
     """Export folders of ``experiment=frame_network``, of which the boundaries alone are used: their categories do not
     transfer."""
+    beside: float | None = None
+    """Temperature at which the members answer together with those of the built-in diarizer (``side_by_side``); for
+    ``encoder: whisper-base``; null: alone."""
     model: dict[str, Any] = {"windows": (1.5, 4.0, 20.0), "width": 224, "members": 6, "dropout": 0.4}
     """Sizes of the diarizer, see ``DiarizerConfig``."""
 
@@ -319,6 +322,9 @@ class TransferDiarizerTask(PreparedTask):
             layers = self.teacher.encoder.layers
             update["layer_channels"] = len(self.teacher.mean)
             update["backbone"] = BackboneConfig(name=TEACHER, side_by_side=layers)
+            if self.config.beside is not None:
+                built_in = weights_sha256(builtin_checkpoint("diarizer"))
+                update["beside"] = Beside(weights_sha256=built_in, temperature=self.config.beside)
         network = fold(model.cpu(), self.scaling, self.model.model_copy(update=update))
         shift_categories(network, offsets)
         if self.teacher is not None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sedtalker.audio import load_audio
-from sedtalker.checkpoint import CheckpointConfig, read_config, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.frame_network import FrameNetwork, FrameNetworkConfig
 from sedtalker.emotion.inference import diarize, load_diarizer
 from sedtalker.emotion.network import DiarizerNetwork, FrameBatch
@@ -61,6 +61,10 @@ def test_trains_on_the_layers_of_whisper(
         posterior = diarize(loaded, tiny_teacher.encoder(audio), audio.duration).posterior[30]
         known = {name: posterior[CATEGORIES.index(name)] for name in ("neutral", "happy", "angry")}
         assert max(known, key=lambda name: known[name]) == word
+    task.config = task.config.model_copy(update={"beside": 0.9})
+    task.export(model, tmp_path / "beside", metrics)
+    built_in = weights_sha256(builtin_checkpoint("diarizer"))
+    assert read_config(tmp_path / "beside").model["beside"] == {"weights_sha256": built_in, "temperature": 0.9}
 
 
 def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> None:
