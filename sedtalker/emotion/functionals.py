@@ -154,11 +154,13 @@ class Voice(NamedTuple):
         weight: (…, 2) frames at 50 Hz of speech and of voiced speech.
         mean: (…, C + P) mean of each channel, over speech (C) and over voiced speech (P).
         square: (…, C + P) mean of its square.
+        answer: (K,) mean log-posterior of the categories, or None: what a diarizer makes of their ordinary speech.
     """
 
     weight: Tensor
     mean: Tensor
     square: Tensor
+    answer: Tensor | None = None
 
 
 def moments(window: Tensor) -> tuple[Tensor, Tensor]:
@@ -177,7 +179,14 @@ def pool_voices(voices: Sequence[Voice]) -> Voice:
     total = each.sum(0).clamp_min(1e-6)
     mean = (each * torch.stack([v.mean for v in voices])).sum(0) / total
     square = (each * torch.stack([v.square for v in voices])).sum(0) / total
-    return Voice(weight.sum(0), mean, square)
+    return Voice(weight.sum(0), mean, square, _pooled_answer(voices))
+
+
+def _pooled_answer(voices: Sequence[Voice]) -> Tensor | None:
+    """The mean of the answers to voices, each counting by its frames of speech; None where no voice has one."""
+    known = [(v.answer, float(v.weight[..., 0].sum())) for v in voices if v.answer is not None]
+    total = sum(weight for _, weight in known)
+    return torch.stack([answer * weight for answer, weight in known]).sum(0) / total if total else None
 
 
 def centre_on_voice(last: Tensor, weight: Tensor, voice: Voice) -> Tensor:
@@ -193,12 +202,15 @@ def centre_on_voice(last: Tensor, weight: Tensor, voice: Voice) -> Tensor:
     """
     mean, square = moments(last)
     own = Voice(weight, mean, square)
-    other = Voice(*(torch.broadcast_to(v, (*last.shape[:-1], v.shape[-1])) for v in voice))
-    _, mean, square = pool_voices([own, other])
+
+    def spread(values: Tensor) -> Tensor:
+        return torch.broadcast_to(values, (*last.shape[:-1], values.shape[-1]))
+
+    other = Voice(spread(voice.weight), spread(voice.mean), spread(voice.square))
+    _, mean, square, _ = pool_voices([own, other])
     deviation = (square - mean.square()).clamp_min(0.0).add(VARIANCE_FLOOR).sqrt()
     spoken = mean.shape[-1] - VOICED
-    parts = (mean[..., :spoken], deviation[..., :spoken], mean[..., spoken:], deviation[..., spoken:])
-    pooled = torch.cat(parts, -1)
+    pooled = torch.cat([mean[..., :spoken], deviation[..., :spoken], mean[..., spoken:], deviation[..., spoken:]], -1)
     known = _per_channel(other.weight, mean.shape[-1]) > 0
     known = torch.cat([known[..., :spoken]] * 2 + [known[..., spoken:]] * 2, -1)
     return torch.where(known, pooled, last)

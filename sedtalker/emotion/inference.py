@@ -91,7 +91,7 @@ def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
     other = builtin_checkpoint("diarizer")
     if config.beside.weights_sha256 != weights_sha256(other):
         raise InputError(f"{folder}: made to answer beside another built-in diarizer")
-    return side_by_side(network, load_diarizer(other), config.beside.temperature)
+    return side_by_side(network, load_diarizer(other), config.beside.temperature, config.beside.usual)
 
 
 def diarize(
@@ -161,11 +161,20 @@ def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Vo
     for features in recordings:
         _check_encoder(diarizer, features)
         part = slice(0, round(WINDOW_SECONDS * features.clock.rate))
-        voices.append(diarizer.voice(_window(diarizer, features, part)))
+        voice = diarizer.voice(_window(diarizer, features, part))
+        answer = speech_log_posterior(frame_emotions(diarizer, features.part(0, part.stop)))
+        voices.append(voice._replace(answer=torch.from_numpy(answer).to(voice.mean)))
     voice = pool_voices(voices)
     if not voice.weight[..., 0].any():
         raise InputError("no speech was found in the enrolled clips; give clips in which the speaker talks")
     return voice
+
+
+def speech_log_posterior(frames: FrameEmotions) -> NDArray[np.float64]:
+    """Log-posterior (C,) of a whole recording: the mean over its speech frames, or all if it has none, normalised."""
+    logs = np.log(np.maximum(frames.posterior, 1e-8).astype(np.float64))
+    mean = (logs[frames.speech] if frames.speech.any() else logs).mean(0)
+    return np.asarray(mean - np.logaddexp.reduce(mean))
 
 
 @torch.no_grad()

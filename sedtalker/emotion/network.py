@@ -32,6 +32,8 @@ from sedtalker.speech.features import FRAME_CLOCK
 
 STRIDE = 2
 """Channels are averaged over pairs of frames (25 Hz) before windows are taken."""
+ENROLLED_SHARE = 0.3
+"""How much of what the answers to enrolled speech differ from ``DiarizerConfig.usual`` is taken off all answers."""
 WINDOW_STRIDE = 4
 """Functionals move slowly and are taken at every fourth of those."""
 ROW = STRIDE * WINDOW_STRIDE
@@ -47,6 +49,8 @@ class Beside(BaseModel):
     """Hash of the built-in diarizer's weights."""
     temperature: float = Field(1.0, gt=0.0)
     """Of the members' mean; fitted on corpora that choose."""
+    usual: tuple[float, ...] | None = None
+    """See ``DiarizerConfig.usual``."""
 
 
 class DiarizerConfig(BaseModel):
@@ -77,6 +81,8 @@ class DiarizerConfig(BaseModel):
     """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
     frame_share: float = Field(0.5, ge=0.0, le=1.0)
     """Weight of the frame networks' log-posterior against the perceptrons'."""
+    usual: tuple[float, ...] | None = None
+    """Mean log-posterior of neutral recordings of validation speakers, by which enrolled ones are judged; null: not."""
     beside: Beside | None = None
     """The built-in diarizer whose members answer beside these as soon as the weights are opened; null: none."""
     second_channels: int = 0
@@ -251,6 +257,9 @@ class DiarizerNetwork(nn.Module):
             moving, strength, boundary = self._by_frames(batch, since)
             log, intensity = torch.lerp(log, moving, share), torch.lerp(intensity, strength, share)
         log = F.log_softmax(log / self.config.temperature, -1)
+        if voice is not None and voice.answer is not None and self.config.usual is not None:
+            unusual = voice.answer.to(log) - log.new_tensor(self.config.usual)
+            log = F.log_softmax(log - ENROLLED_SHARE * unusual, -1)
         return FrameEstimate(log, ordinal_intensity(intensity, self.config.intensity_steps), boundary, distance)
 
     def _by_functionals(self, batch: FrameBatch, voice: Voice | None, since: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -19,13 +19,16 @@ from sedtalker.errors import InputError
 
 
 @torch.no_grad()
-def side_by_side(first: DiarizerNetwork, second: DiarizerNetwork, temperature: float) -> DiarizerNetwork:
+def side_by_side(
+    first: DiarizerNetwork, second: DiarizerNetwork, temperature: float, usual: tuple[float, ...] | None = None
+) -> DiarizerNetwork:
     """The members of two networks in one, ready for inference.
 
     Args:
         first: reads the first encoder's vectors, through a projection or as they are; its frame networks are kept.
         second: reads the second encoder's vectors as they are.
         temperature: divides the mean log-posterior of all members.
+        usual: of both, see ``DiarizerConfig``.
 
     Raises:
         InputError: their windows, widths, labels or steps of intensity differ, or the second one has a projection.
@@ -41,6 +44,7 @@ def side_by_side(first: DiarizerNetwork, second: DiarizerNetwork, temperature: f
             "second_channels": b.hidden_channels,
             "members": a.members + b.members,
             "temperature": temperature,
+            "usual": usual,
             "beside": None,
         }
     )

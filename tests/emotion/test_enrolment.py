@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.emotion.functionals import VOICED, Voice, centre_on_voice, functionals, moments, pool_voices
-from sedtalker.emotion.inference import diarize, enrol
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.emotion.functionals import SPOKEN, VOICED, Voice, centre_on_voice, functionals, moments, pool_voices
+from sedtalker.emotion.inference import diarize, enrol, frame_emotions, speech_log_posterior
+from sedtalker.emotion.network import ENROLLED_SHARE, DiarizerConfig, DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
@@ -34,8 +34,19 @@ def test_a_voice_without_frames_changes_nothing():
 
 def test_order_of_the_clips_does_not_matter():
     voices = [Voice(torch.rand(2) * 9, torch.randn(5 + VOICED), torch.rand(5 + VOICED)) for _ in range(3)]
+    voices = [voice._replace(answer=torch.randn(7)) for voice in voices]
     for a, b in zip(pool_voices(voices), pool_voices(voices[::-1]), strict=True):
         assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_answers_count_by_their_speech() -> None:
+    nothing = Voice(torch.zeros(2), torch.zeros(VOICED), torch.zeros(VOICED))
+    short = nothing._replace(weight=torch.tensor([10.0, 1.0]), answer=torch.full((7,), 1.0))
+    long = nothing._replace(weight=torch.tensor([30.0, 1.0]), answer=torch.full((7,), 2.0))
+    pooled = pool_voices([short, long, nothing._replace(weight=torch.tensor([99.0, 1.0]))])
+    assert pooled.answer is not None
+    torch.testing.assert_close(pooled.answer, torch.full((7,), 1.75))
+    assert pool_voices([nothing]).answer is None
 
 
 def features(count: int, silent: bool = False) -> SpeechFeatures:
@@ -71,6 +82,31 @@ def test_the_first_minute_of_a_clip_counts(network):
     for whole, first in zip(enrol(network, [clip]), enrol(network, [minute]), strict=True):
         torch.testing.assert_close(whole, first)
     assert enrol(network, [clip]).weight.tolist() == [[3000, 3000]]
+
+
+def test_what_answers_to_ordinary_speech_differ_by_is_taken_off_in_part(network: DiarizerNetwork) -> None:
+    clip = features(150)
+    plain = frame_emotions(network, clip)
+    own = speech_log_posterior(plain)
+    voice = Voice(torch.zeros(1, 2), torch.zeros(1, 4 + SPOKEN + VOICED), torch.zeros(1, 4 + SPOKEN + VOICED))
+    voice = voice._replace(answer=torch.from_numpy(own))
+    usual = own + np.array([0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0])
+    judged = DiarizerNetwork(network.config.model_copy(update={"usual": tuple(usual)})).eval()
+    judged.load_state_dict(network.state_dict())
+    moved = speech_log_posterior(frame_emotions(judged, clip, voice)) - own
+    np.testing.assert_allclose(moved[1] - moved[0], ENROLLED_SHARE, atol=1e-4)
+    np.testing.assert_allclose(moved[3] - moved[0], -ENROLLED_SHARE, atol=1e-4)
+    np.testing.assert_array_equal(frame_emotions(network, clip, voice).posterior, plain.posterior)
+
+
+def test_enrolled_speech_that_is_answered_as_usual_moves_nothing(network: DiarizerNetwork) -> None:
+    clip, other = features(150), features(400)
+    voice = enrol(network, [other])
+    assert voice.answer is not None
+    judged = DiarizerNetwork(network.config.model_copy(update={"usual": tuple(voice.answer.tolist())})).eval()
+    judged.load_state_dict(network.state_dict())
+    with_usual, without = (frame_emotions(one, clip, voice).posterior for one in (judged, network))
+    np.testing.assert_allclose(with_usual, without, atol=1e-5)
 
 
 def test_silent_clips_are_refused(network):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.functionals import Voice, pool_voices
-from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions, trusted_intensity
+from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions, speech_log_posterior, trusted_intensity
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -128,9 +128,7 @@ def enrolled_voice(
 
 def clip_posterior(frames: FrameEmotions) -> NDArray[np.float64]:
     """Posterior (C,) of a whole clip: the normalised geometric mean over its speech frames."""
-    mean = speech_mean(np.log(np.maximum(frames.posterior, 1e-8).astype(np.float64)), frames)
-    weights = np.exp(mean - mean.max())
-    return weights / weights.sum()
+    return np.exp(speech_log_posterior(frames))
 
 
 def speech_mean(values: NDArray[np.floating], frames: FrameEmotions) -> NDArray[np.float64]:

@@ -344,7 +344,7 @@ def window_scores(
         if voices is not None:
             own, index = np.unique(owner[part], return_inverse=True)
             voice = voices.pool([voices.choose(int(r), 5, np.random.default_rng((5, int(r)))) for r in own])
-            voice = Voice(*(v[torch.from_numpy(index)] for v in voice))
+            voice = Voice(*(v[torch.from_numpy(index)] for v in (voice.weight, voice.mean, voice.square)))
             values = model.centre(values, torch.from_numpy(voices.weight[owner[part]]), voice)
         scores = model(values)
         logs.append(F.log_softmax(scores.logits, -1))

@@ -228,6 +228,8 @@ class TransferDiarizerTask(PreparedTask):
         else:
             logger.info("no corpus of task.development is there: the validation speakers choose the best weights")
             self.development = {name: windows(name, "valid", 0) for name in self.rated}
+        valid = [n for n in self.rated if any(x.corpus == n and x.split == "valid" for x in every)]
+        self.valid = [windows(name, "valid", 0) for name in valid]
         drawn = [copy for name in c.corpora for copy in c.copies.get(name, (0,))]
         self._fit(parts, [c.copy_weight.get(copy, 1.0) for copy in drawn], votes)
 
@@ -313,11 +315,24 @@ class TransferDiarizerTask(PreparedTask):
                 errors[place] += expected_calibration_error(label, posterior)
         return offsets, round(float(TEMPERATURES[errors.argmin()]), 4)
 
+    def _usual(
+        self, model: WhitenedPerceptrons, offsets: NDArray[np.float64], temperature: float
+    ) -> tuple[float, ...] | None:
+        """Mean log-posterior of neutral clips of validation speakers (``DiarizerConfig.usual``); None without any."""
+        logs = []
+        for windows in self.valid:
+            scores = torch.from_numpy((self._clip_scores(model, windows).numpy() + offsets) / temperature)
+            spoken = windows.category == CATEGORIES.index("neutral")
+            logs.append(F.log_softmax(scores, -1)[torch.from_numpy(spoken) & ~scores.isnan().any(1)])
+        found = torch.cat(logs) if logs else torch.zeros(0)
+        return tuple(round(float(v), 3) for v in found.mean(0)) if len(found) else None
+
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Fold the perceptrons into a diarizer and write its checkpoint."""
         assert isinstance(model, WhitenedPerceptrons)
         offsets, temperature = self._calibration(model)
         update: dict[str, Any] = {"temperature": temperature, "intensity_steps": self.config.steps}
+        update["usual"] = self._usual(model, offsets, temperature)
         if self.teacher is not None:
             layers = self.teacher.encoder.layers
             update["layer_channels"] = len(self.teacher.mean)

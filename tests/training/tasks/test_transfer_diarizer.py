@@ -64,7 +64,11 @@ def test_trains_on_the_layers_of_whisper(
     task.config = task.config.model_copy(update={"beside": 0.9})
     task.export(model, tmp_path / "beside", metrics)
     built_in = weights_sha256(builtin_checkpoint("diarizer"))
-    assert read_config(tmp_path / "beside").model["beside"] == {"weights_sha256": built_in, "temperature": 0.9}
+    assert read_config(tmp_path / "beside").model["beside"] == {
+        "weights_sha256": built_in,
+        "temperature": 0.9,
+        "usual": None,
+    }
 
 
 def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> None:
@@ -82,6 +86,9 @@ def test_trains_on_an_emotion_encoder(rated_voices: Path, tmp_path: Path) -> Non
     written = read_config(tmp_path / "export")
     assert written.encoder_sha256 == weights_sha256(tmp_path / "encoder")
     assert written.model["backbone"] is None
+    usual = np.array(written.model["usual"])
+    assert np.exp(usual).sum() <= 1.0, "a mean of log-posteriors"
+    assert usual.argmax() == 0, "neutral clips of these speakers"
     assert load_diarizer(tmp_path / "export").encoder_channels == 12
 
 
