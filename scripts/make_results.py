@@ -67,8 +67,8 @@ HEADS_RUN = (
 WHISPER_HEADS_RUN = (
     "Two runs of an earlier form of `sedtalker train experiment=transfer_diarizer`, with the same recipe: some of the\n"
     "perceptrons were trained on the copies in loud noise and in rooms too, the others were not. Opened, they answer\n"
-    "together with the four of the built-in diarizer, which reads its own encoder beside Whisper's layers; figures are\n"
-    "those of both."
+    "together with the four of the built-in diarizer, which reads its own encoder beside Whisper's layers. Figures\n"
+    "are those of both."
 )
 """How the shipped diarizer on Whisper-base was trained."""
 LOOK_AHEAD = 0.48

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+import pytest
+
 from sedtalker.training.corpora.manifest import Clip
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -43,22 +46,36 @@ def test_the_pages_and_cards_that_ship_are_what_the_script_writes() -> None:
     assert held_out["zero_shot_uar"] == results["transfer"]["summary"]["zero_shot_uar"]
 
 
-def test_smaller_parts_of_the_speakers_are_within_the_larger(tmp_path: Path) -> None:
+def test_fewer_actors_are_among_more_of_them() -> None:
     script = load("learning_curve")
-    every = [Clip("c", tmp_path, "en", f"s{i % 9}", "f", "happy", "", "", 1.0, "train") for i in range(40)]
-    every += [Clip("c", tmp_path, "en", "t", "f", "happy", "", "", 1.0, "test")]
-    first, again = (script.speakers_by_corpus(every, ["c"]) for _ in range(2))
-    assert first == again
-    assert sorted(first["c"]) == [f"s{i}" for i in range(9)]
+    names = {f"s{k}" for k in range(9)}
+    few, more, others = (script.drawn(names, count, seed) for count, seed in ((3, 1), (6, 1), (3, 2)))
+    assert few < more < names
+    assert (len(few), len(more)) == (3, 6)
+    assert few != others
+    assert script.drawn(names, 9, 5) == names
 
 
-def test_the_curve_is_drawn(tmp_path: Path) -> None:
+def test_windows_of_some_actors_keep_those_of_other_corpora(tmp_path: Path) -> None:
     script = load("learning_curve")
-    rows = [
-        (f"{hours}", {"hours": hours, "speakers": 3.0, **dict.fromkeys(script.METRICS, value)})
-        for hours, value in ((1.0, 0.3), (4.0, 0.6))
+    clips = [
+        Clip(c, tmp_path, "en", s, "f", "happy", "", "", 1.0, "train") for c, s in (("cremad", "a"), ("cremad", "b"))
     ]
-    script.plot(rows, tmp_path / "a.png")
+    clips.append(Clip("emogator", tmp_path, "en", "c", "f", "happy", "", "", 1.0, "train"))
+    values = [np.arange(5.0)[:, None] + k for k in range(len(script.Described._fields))]
+    part = script.windows_of(script.ClipWindows(script.Described(*values), np.array([0, 0, 1, 2, 2]), clips), {"b"})
+    assert part.clip.tolist() == [1, 2, 2]
+    assert [v[:, 0].tolist() for v in part.described] == [[2.0 + k, 3.0 + k, 4.0 + k] for k in range(len(values))]
+
+
+def test_the_curve_says_what_a_doubling_brings(tmp_path: Path) -> None:
+    script = load("learning_curve")
+    draw = dict.fromkeys((*script.UNSEEN, script.SEEN), 0.3)
+    curve = {n: script.collected([{k: v + 0.02 * i for k, v in draw.items()}]) for i, n in enumerate((8, 16, 32))}
+    assert script.gain_of_doubling(curve) == pytest.approx(0.02)
+    script.plot(curve, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5000
-    assert script.table(rows).count("\n") == 4
-    assert "0.600" in script.table(rows)
+    assert script.table(curve).count("\n") == 5
+    text = script.page(curve)
+    assert "bring 0.020 of\nrecall. From 0.34 to .50 it is 8 doublings" in text
+    assert "| 32 | 0.340 ± 0.000 |" in text
