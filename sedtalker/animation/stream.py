@@ -176,7 +176,7 @@ class StreamSettings:
         enroll: other recordings of the speaker, for the diarizer.
     """
 
-    look_ahead: float = 0.12
+    look_ahead: float = 0.2
     hop: float = 0.08
     fps: float = 60.0
     emotion: str | Path | None = None

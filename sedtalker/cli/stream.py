@@ -27,7 +27,7 @@ DecoderOption = Annotated[Path | None, typer.Option(help="A decoder's folder; de
 def stream(
     context: typer.Context,
     audio: o.PipeArgument,
-    look_ahead: LookAheadOption = 0.12,
+    look_ahead: LookAheadOption = 0.2,
     hop: HopOption = 0.08,
     fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 60.0,
     emotion: o.EmotionOption = None,
