@@ -19,8 +19,8 @@ from sedtalker.speech.features import SpeechFeatures
 Floats = NDArray[np.float32]
 
 USUAL_OPENING = 0.175
-"""95th percentile of the lips' opening in talk, outer-eye distances: the mean of two tracked talkers, one of GRID (0.158)
-and one of FACEGOOD (0.193)."""
+"""95th percentile of the lips' opening in talk, outer-eye distances: the mean of two tracked talkers, one of GRID
+(0.158) and one of FACEGOOD (0.193)."""
 USUAL_TILT, TILT_STEP = -3.2, 0.06
 """Spectral tilt of usual voices, and the change of the opening (natural log) by a unit more: 0.22 by the literature,
 times the share of the variance between recordings that voices have in it (0.29, see ``docs/lively.md``)."""
