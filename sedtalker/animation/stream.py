@@ -119,38 +119,43 @@ class FaceStream:
         if not len(frames.times) and not (last and len(self.times)):
             nothing = np.zeros((0, len(ARKIT_52)), np.float32)
             return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
-        weights = yield from self._weights(self.decoder, self.lips, frames, frames.intensity, last)
+        sound = self._sound(frames)
+        weights = yield from self._weights(self.decoder, self.lips, sound, frames, frames.intensity, last)
         neutral = None
         if self.neutral is not None:
             still = 0.0 * frames.intensity
-            neutral = yield from self._weights(self.neutral, self.neutral_lips, frames, still, last)
+            neutral = yield from self._weights(self.neutral, self.neutral_lips, sound, frames, still, last)
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
-        return MotionFrames(times, weights, frames, neutral, self._tongue(frames, len(weights)))
+        return MotionFrames(times, weights, frames, neutral, self._tongue(sound, len(frames.times), len(weights)))
 
     @torch.no_grad()
-    def _tongue(self, frames: StreamFrames, count: int) -> Floats | None:
-        """Where the tongue is in the next ``count`` frames, (count, 3)."""
+    def _tongue(self, sound: Tensor, new: int, count: int) -> Floats | None:
+        """Where the tongue is in the next ``count`` frames, (count, 3), ``new`` of ``sound`` being new."""
         decoder = self.decoder.decoder
         if decoder.phone_head is None:
             return None
-        hidden, new = self._sound(frames)[0, :, : decoder.config.hidden], len(frames.times)
-        places = decoder.tongue_posteriors(hidden.to(decoder.coefficients.weight.device)).cpu().numpy()
+        places = decoder.tongue_posteriors(sound[0, :, : decoder.config.hidden]).cpu().numpy()
         return self.tongue.push(places[:new], places[new:], count)
 
     def _sound(self, frames: StreamFrames) -> Tensor:
         """What the decoder reads (1, n + k, C) of the new frames and of up to ``AHEAD_FRAMES`` after them."""
-        features, new = self.emotions.features, len(frames.times)
+        features, new, decoder = self.emotions.features, len(frames.times), self.decoder.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
-        speech = decoder_speech(self.decoder.decoder.config.hidden, features)
-        return speech[None, first:][:, : new + AHEAD_FRAMES if new else 0]
+        speech = decoder_speech(decoder.config.hidden, features)[None, first:]
+        return speech[:, : new + AHEAD_FRAMES if new else 0].to(decoder.coefficients.weight.device)
 
     def _weights(
-        self, stream: DecoderStream, lips: ClosureStream, frames: StreamFrames, intensity: Floats, last: bool
+        self,
+        stream: DecoderStream,
+        lips: ClosureStream,
+        sound: Tensor,
+        frames: StreamFrames,
+        intensity: Floats,
+        last: bool,
     ) -> Steps[Floats]:
         """What a decoder makes of new frames, (T, 52)."""
         decoder, new = stream.decoder, len(frames.times)
-        device, channels = decoder.coefficients.weight.device, decoder.config.hidden
-        sound = self._sound(frames).to(device)
+        device, channels = sound.device, decoder.config.hidden
         posterior, strength = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, intensity))
         decoded = (yield from stream.steps(sound[:, :new], posterior, strength, last)).clamp(0.0, 1.0)
         if decoder.phone_head is not None:
