@@ -34,8 +34,8 @@ RANDOM_SEEDS = range(1, 11)
 SOUNDS: dict[str, dict[str, float]] = {
     "m, b, p": {"mouthPress": 0.3},
     "f, v": {"mouthRollLower": 0.35, "mouthUpperUp": 0.25, "jawOpen": 0.06},
-    "th": {"jawOpen": 0.16, "tongueOut": 0.3},
-    "l": {"jawOpen": 0.25, "tongueUp": 0.8},
+    "th": {"jawOpen": 0.16, "tongueTipInterdental": 1.0},
+    "l": {"jawOpen": 0.25, "tongueTipAlveolar": 1.0},
     "ah": {"jawOpen": 0.5},
     "ee": {"mouthStretch": 0.4, "mouthSmile": 0.3, "jawOpen": 0.1, "mouthLowerDown": 0.3},
     "oh": {"mouthFunnel": 0.55, "jawOpen": 0.25},

@@ -18,6 +18,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from sedtalker.animation.stream import StreamSettings
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import CATEGORIES
 from tests.scripts.test_results_pages import load
@@ -156,6 +157,16 @@ def test_the_page_of_the_lips_has_the_figures_of_the_results() -> None:
     shown = {key: cells[0] for key, cells in rows("lips.md", 4).items()}
     assert len(shown) > 10
     assert shown == {key: f"{measured[key]:.3f}" for key in shown}
+
+
+def test_the_usual_look_ahead_is_within_two_hundredths_of_the_whole_recording() -> None:
+    table = text_of(ROOT / "docs" / "streaming.md").partition("<!-- look-ahead: begin -->")[2]
+    usual = StreamSettings()
+    at_once = re.search(rf"\| {usual.look_ahead:.2f} s \| {usual.hop:.2f} s \|[^|]*\| ([\d.]+) \|", table)
+    whole = re.search(r"\| all \|[ |]*\| ([\d.]+) \|", table)
+    assert at_once is not None
+    assert whole is not None
+    assert 0.0 < float(whole[1]) - float(at_once[1]) <= 0.02
 
 
 def test_the_table_of_the_renderer_is_what_its_script_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from sedtalker.animation.idle_motion import IdleMotion
 from sedtalker.animation.known_phones import sharpen
 from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
+from sedtalker.animation.tongue import TONGUE, known_constrictions, tongue_weights
 from sedtalker.animation.vertex_decoder import VertexDecoder
 from sedtalker.animation.visual_prosody import enliven, find_rhythm, nods
 from sedtalker.animation.vocal_effort import fitting_articulation
@@ -196,11 +197,13 @@ class Animator:
             with one_step(hook, "moving the face"):
                 shown = track.without_uncertain() if track.min_confidence else track
                 motion, style, gains = self._move(features, shown, style, gains, face)
-            phones = None
+            phones, tongue = None, self.tongue(features)
             if spoken is not None:
                 with one_step(hook, "aligning the words"):
                     phones = align_recording(spoken, sound, features, self.encoder)
-                    motion = sharpen(motion, features.clock.times(len(motion)), phones, face)
+                    times = features.clock.times(len(motion))
+                    motion = sharpen(motion, times, phones, face)
+                    tongue = None if tongue is None else known_constrictions(tongue, phones, times)
         source = {
             **face.provenance,
             "sedtalker": __version__,
@@ -224,8 +227,13 @@ class Animator:
             idle=idle,
             gains=gains,
             provenance=source,
+            tongue=tongue,
         )
         return replace(animation, phones=phones)
+
+    def tongue(self, features: SpeechFeatures) -> Floats | None:
+        """(T, 3) how far the tongue is at the places of ``sedtalker.animation.tongue.TONGUE``, for ``assemble``."""
+        return None if isinstance(self.decoder, VertexDecoder) else self.decoder.tongue(features)
 
     def _move(
         self, features: SpeechFeatures, track: EmotionTrack, style: Style | Literal["auto"], gains: Gains, face: Face
@@ -330,6 +338,7 @@ def assemble(
     idle: IdleMotion | None = None,
     gains: Gains = Gains(),
     provenance: Mapping[str, Any] | None = None,
+    tongue: Floats | None = None,
 ) -> Animation:
     """Put the decoder's motion on the video clock, add idle motion and bind both to a face.
 
@@ -347,6 +356,7 @@ def assemble(
         gains: what ``motion`` was made with; expressivity also of the head's posture, and those of single shapes are
             applied here.
         provenance: stored with the animation.
+        tongue: (T, 3) how far it is at the places of ``TONGUE``, for faces that have these shapes.
     """
     idle = idle or IdleMotion()
     clock = FrameClock(fps)
@@ -367,6 +377,9 @@ def assemble(
         weights, shifts = weights | idle_motion.eye_look(looks.path(times)), looks.shifts()
     if idle.blinks and arkit:
         weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
+    if tongue is not None and "jawOpen" in weights:
+        placed = tongue_weights(resample_frames(tongue, own, times), weights["jawOpen"])
+        weights |= dict(zip(TONGUE, placed.T, strict=True))
     head = np.zeros((len(times), 3), np.float32)
     if idle.head:
         energy = resample_frames(_loudness(features), own, times)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from sedtalker.animation.closures import PEAK_FRAMES, closures, lip_posteriors, lips_apart, move_lips
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
+from sedtalker.animation.tongue import TONGUE, constrictions, tongue_posteriors
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -205,6 +206,19 @@ class Decoder(ShapeDecoder):
         """(…, 2) of p, b, m and of f, v, of the encoder's hidden values (…, D), by the phone head that it holds."""
         assert self.phone_head is not None
         return lip_posteriors(self.phone_head(hidden))
+
+    def tongue_posteriors(self, hidden: Tensor) -> Tensor:
+        """(…, 3) of the places of ``TONGUE``, of the encoder's hidden values (…, D), by the phone head."""
+        assert self.phone_head is not None
+        return tongue_posteriors(self.phone_head(hidden))
+
+    @torch.no_grad()
+    def tongue(self, features: SpeechFeatures) -> NDArray[np.float32]:
+        """(T, 3) how far the tongue is at the places of ``TONGUE``; at none where it has no phone head."""
+        if self.phone_head is None:
+            return np.zeros((len(features), len(TONGUE)), np.float32)
+        hidden = torch.from_numpy(features.hidden[:, : self.config.hidden]).to(self.active.device)
+        return constrictions(self.tongue_posteriors(hidden).cpu().numpy())
 
 
 def make_block(config: DecoderConfig, index: int) -> nn.Module:

@@ -164,3 +164,7 @@ class ReadoutDecoder(nn.Module):
         mixed = motion + self.config.share * moved * (1.0 - emotional) * (spoken - motion)
         closed = self.decoder.closed(mixed, read, emotional)
         return cast("NDArray[np.float32]", closed[0].clamp(0.0, 1.0).float().cpu().numpy())
+
+    def tongue(self, features: SpeechFeatures) -> NDArray[np.float32]:
+        """See ``Decoder.tongue``."""
+        return self.decoder.tongue(features)

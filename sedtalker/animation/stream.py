@@ -10,19 +10,21 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sedtalker.animation.closures import AHEAD_FRAMES, ClosureStream
 from sedtalker.animation.conditioning import Style, emotional
 from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
 from sedtalker.animation.gains import EASE_FRAMES, Gains, apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleMotion, IdleStream
+from sedtalker.animation.tongue import TONGUE, TongueStream, tongue_weights
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.stream import FRAME_LENGTH, SpeechStream, StreamFrames
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
@@ -41,12 +43,14 @@ class MotionFrames(NamedTuple):
         weights: (T, 52) in [0, 1], in the order of ``ARKIT_52``: mouth, jaw, cheeks, nose, brows and lids, no blinks.
         emotion: that of the same frames, or of fewer by the decoder's look-ahead.
         neutral: (T, 52) the same speech without emotion, where ``FaceStream`` splits the motion; else None.
+        tongue: (T, 3) how far the tongue is at the places of ``TONGUE``; None: at none of them.
     """
 
     times: NDArray[np.float64]
     weights: Floats
     emotion: StreamFrames
     neutral: Floats | None = None
+    tongue: Floats | None = None
 
 
 class FaceStream:
@@ -82,7 +86,7 @@ class FaceStream:
         self.emotions, self.style, self.intensity = emotions, style, intensity
         self.decoder = DecoderStream(decoder, style)
         self.neutral = DecoderStream(decoder, style) if split else None
-        self.lips, self.neutral_lips = ClosureStream(), ClosureStream()
+        self.lips, self.neutral_lips, self.tongue = ClosureStream(), ClosureStream(), TongueStream()
         self.times = np.zeros(0)
 
     def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
@@ -115,22 +119,43 @@ class FaceStream:
         if not len(frames.times) and not (last and len(self.times)):
             nothing = np.zeros((0, len(ARKIT_52)), np.float32)
             return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
-        weights = yield from self._weights(self.decoder, self.lips, frames, frames.intensity, last)
+        sound = self._sound(frames)
+        weights = yield from self._weights(self.decoder, self.lips, sound, frames, frames.intensity, last)
         neutral = None
         if self.neutral is not None:
             still = 0.0 * frames.intensity
-            neutral = yield from self._weights(self.neutral, self.neutral_lips, frames, still, last)
+            neutral = yield from self._weights(self.neutral, self.neutral_lips, sound, frames, still, last)
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
-        return MotionFrames(times, weights, frames, neutral)
+        return MotionFrames(times, weights, frames, neutral, self._tongue(sound, len(frames.times), len(weights)))
+
+    @torch.no_grad()
+    def _tongue(self, sound: Tensor, new: int, count: int) -> Floats | None:
+        """Where the tongue is in the next ``count`` frames, (count, 3), ``new`` of ``sound`` being new."""
+        decoder = self.decoder.decoder
+        if decoder.phone_head is None:
+            return None
+        places = decoder.tongue_posteriors(sound[0, :, : decoder.config.hidden]).cpu().numpy()
+        return self.tongue.push(places[:new], places[new:], count)
+
+    def _sound(self, frames: StreamFrames) -> Tensor:
+        """What the decoder reads (1, n + k, C) of the new frames and of up to ``AHEAD_FRAMES`` after them."""
+        features, new, decoder = self.emotions.features, len(frames.times), self.decoder.decoder
+        first = features.clock.index(float(frames.times[0])) if new else 0
+        speech = decoder_speech(decoder.config.hidden, features)[None, first:]
+        return speech[:, : new + AHEAD_FRAMES if new else 0].to(decoder.coefficients.weight.device)
 
     def _weights(
-        self, stream: DecoderStream, lips: ClosureStream, frames: StreamFrames, intensity: Floats, last: bool
+        self,
+        stream: DecoderStream,
+        lips: ClosureStream,
+        sound: Tensor,
+        frames: StreamFrames,
+        intensity: Floats,
+        last: bool,
     ) -> Steps[Floats]:
         """What a decoder makes of new frames, (T, 52)."""
-        features, decoder, new = self.emotions.features, stream.decoder, len(frames.times)
-        first = features.clock.index(float(frames.times[0])) if new else 0
-        device, channels = decoder.coefficients.weight.device, decoder.config.hidden
-        sound = decoder_speech(channels, features)[None, first:][:, : new + AHEAD_FRAMES if new else 0].to(device)
+        decoder, new = stream.decoder, len(frames.times)
+        device, channels = sound.device, decoder.config.hidden
         posterior, strength = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, intensity))
         decoded = (yield from stream.steps(sound[:, :new], posterior, strength, last)).clamp(0.0, 1.0)
         if decoder.phone_head is not None:
@@ -156,7 +181,7 @@ class StreamSettings:
         enroll: other recordings of the speaker, for the diarizer.
     """
 
-    look_ahead: float = 0.12
+    look_ahead: float = 0.2
     hop: float = 0.08
     fps: float = 60.0
     emotion: str | Path | None = None
@@ -178,6 +203,7 @@ class StreamedFrame:
         head: (3,) rotation vector of the head, radians.
         emotion: the category.
         intensity: its strength in [0, 1].
+        tongue: (3,) weights of ``TONGUE``, for faces that have these shapes beside the 52.
     """
 
     time: float
@@ -185,6 +211,7 @@ class StreamedFrame:
     head: Floats
     emotion: str
     intensity: float
+    tongue: Floats = field(default_factory=lambda: np.zeros(len(TONGUE), np.float32))
 
 
 class AnimationStream:
@@ -201,6 +228,7 @@ class AnimationStream:
         empty = np.zeros((0, len(ARKIT_52)), np.float32)
         self.times, self.weights = np.zeros(0), empty
         self.held = (np.zeros(0), empty, empty)
+        self.tongue = self.late_tongue = np.zeros((0, len(TONGUE)), np.float32)
         self.given = 0
         self.number = 0
         self.label, self.intensity, self.loudness = CATEGORIES[0], 0.0, 0.0
@@ -230,6 +258,7 @@ class AnimationStream:
         if made.neutral is not None:
             times, weights = self._with_gains(made, made.neutral, last)
         self.times, self.weights = np.concatenate([self.times, times]), np.concatenate([self.weights, weights])
+        self._add_tongue(made, len(times))
         if len(made.emotion.label):
             self.label = CATEGORIES[int(made.emotion.label[-1])]
             self.intensity = float(made.emotion.intensity[-1])
@@ -243,11 +272,20 @@ class AnimationStream:
         if self.head is not None:
             heads = self.head.next(len(at), self.loudness, self.label, self.intensity * gains.expressivity)
         self.number += len(at)
+        tongues = tongue_weights(_interpolated(at, self.times, self.tongue), faces[:, INDEX["jawOpen"]])
         kept = max(0, int(np.searchsorted(self.times, self.number / fps)) - 1)
-        self.times, self.weights = self.times[kept:], self.weights[kept:]
-        moments = [round(float(time), 4) for time in at]
-        rows = zip(moments, faces, heads, strict=True)
-        return [StreamedFrame(*row, self.label, self.intensity) for row in rows]
+        self.times, self.weights, self.tongue = self.times[kept:], self.weights[kept:], self.tongue[kept:]
+        rows = zip(at, faces, heads, tongues, strict=True)
+        return [
+            StreamedFrame(round(float(time), 4), face, head, self.label, self.intensity, tongue)
+            for time, face, head, tongue in rows
+        ]
+
+    def _add_tongue(self, made: MotionFrames, count: int) -> None:
+        """The tongue of new frames waits until ``count`` of their weights are final."""
+        still = np.zeros((len(made.times), len(TONGUE)), np.float32)
+        late = np.concatenate([self.late_tongue, still if made.tongue is None else made.tongue])
+        self.tongue, self.late_tongue = np.concatenate([self.tongue, late[:count]]), late[count:]
 
     def _with_gains(self, made: MotionFrames, neutral: Floats, last: bool) -> tuple[NDArray[np.float64], Floats]:
         """Frames with gains that are final: ``GAIN_MARGIN`` frames are held back, as many before them are kept."""

@@ -60,7 +60,7 @@ def live(
     delay: DelayOption = None,
     speak: Annotated[bool, typer.Option("--speak", help="Play the file on the loudspeaker, too.")] = False,
     speaker: SpeakerOption = None,
-    look_ahead: LookAheadOption = 0.12,
+    look_ahead: LookAheadOption = 0.2,
     hop: HopOption = 0.08,
     rate: RateOption = 60.0,
     emotion: o.EmotionOption = None,

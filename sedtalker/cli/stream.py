@@ -27,7 +27,7 @@ DecoderOption = Annotated[Path | None, typer.Option(help="A decoder's folder; de
 def stream(
     context: typer.Context,
     audio: o.PipeArgument,
-    look_ahead: LookAheadOption = 0.12,
+    look_ahead: LookAheadOption = 0.2,
     hop: HopOption = 0.08,
     fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second.")] = 60.0,
     emotion: o.EmotionOption = None,
@@ -48,7 +48,7 @@ def stream(
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
 ) -> None:
-    """Print the face as JSON lines: first the names of the 52 shapes, then a line a frame as soon as it is final.
+    """Print the face as JSON lines: first the names of the shapes, then a line a frame as soon as it is final.
 
     Nothing waits for a clock: a file comes as fast as it is decoded. ``live`` sends at the pace of speech. Gains other
     than 1 look 80 ms ahead at closed lips, and add that to the delay.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation, read_animation
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -51,9 +52,10 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
     """Weights x that minimise Σ_t |B x_t − d_t|² + s Σ_t |x_{t+1} − 2 x_t + x_{t−1}|² with 0 ≤ x ≤ 1.
 
     B are the ARKit shapes of the face and d the offsets of its vertices, head at rest. The 52 are nearly its own
-    coefficients; what correctives and further shapes add is spread over them as well as it goes. Shapes that the face
-    does not have stay 0. ``s`` weighs each shape by the size of its motion. Solved over windows of 3600 frames, which
-    overlap by 120: beyond a second the end of a window has no influence.
+    coefficients; what correctives and further shapes add is spread over them as well as it goes, but for the tongue's
+    places of articulation, which none of the 52 comes near. Shapes that the face does not have stay 0. ``s`` weighs
+    each shape by the size of its motion. Solved over windows of 3600 frames, which overlap by 120: beyond a second the
+    end of a window has no influence.
 
     Raises:
         InputError: the face has none of the shapes.
@@ -66,11 +68,12 @@ def solve_arkit(face: Face, coefficients: NDArray[np.floating], fps: float) -> A
     size = np.sqrt(np.maximum(np.diag(gram)[own], 1e-18))
     inner = gram[np.ix_(own, own)] / np.outer(size, size)
     start = np.clip(np.asarray(coefficients, dtype=np.float64)[:, own], 0.0, 1.0) * size
+    of_tongue = np.isin(face.shapes, TONGUE)
     smooth = SMOOTHNESS * (fps / 30.0) ** 3  # the same motion has (30 / fps)² the acceleration, in fps / 30 the frames
 
     for first in range(0, len(start), WINDOW - OVERLAP):
         window = slice(first, first + WINDOW)
-        pull = face.expand(coefficients[window]).astype(np.float64) @ gram[:, own] / size
+        pull = face.expand(np.where(of_tongue, 0.0, coefficients[window])).astype(np.float64) @ gram[:, own] / size
         solved = _solve(start[window], pull, inner, size, smooth)
         settled = OVERLAP // 2 if first else 0  # the window before knows better
         start[first + settled : first + WINDOW] = solved[settled:]

@@ -310,8 +310,9 @@ def with_own_shapes(
 ) -> tuple[Face, RegistrationReport]:
     """A registered face with the blend shapes of its file in place of the fitted ones, as far as there are any.
 
-    Correctives of replaced shapes go: they would repair what is not broken. Eyeballs, teeth and tongue that none of the
-    file's targets move keep the fitted motion.
+    Correctives of replaced shapes go: they would repair what is not broken. That of a tongue which stays where it is
+    while the jaw opens takes back the file's own opening. Eyeballs, teeth and tongue that none of the file's targets
+    move keep the fitted motion.
     """
     size = float(np.ptp(scene.mesh.vertices, axis=0).max())
     own = own_shapes(given, face.shapes, size, lambda: left_share(face))
@@ -323,7 +324,8 @@ def with_own_shapes(
         basis[face.shape_index[shape]] = offsets @ to_metres.T
     kept, still = unmoved_parts(face, basis, list(own.offsets))
     basis[:, kept] = face.basis[:, kept]
-    correctives = tuple(c for c in face.correctives if not set(c.sources) & set(own.offsets))
+    held = hold_the_tongue(face, basis) if "jawOpen" in own.offsets else []
+    correctives = tuple(c for c in face.correctives if c.name in held or not set(c.sources) & set(own.offsets))
     rows = [*range(len(face.shapes))]
     rows += [len(face.shapes) + i for i, c in enumerate(face.correctives) if c in correctives]
     changed = replace(face, basis=np.ascontiguousarray(basis[rows]), correctives=correctives)
@@ -338,6 +340,26 @@ def with_own_shapes(
         basis=own_basis(own.offsets, "the file's" if way == BLEND_SHAPES else "the rig's"),
         own_shapes=tuple(shape for shape in face.shapes if shape in own.offsets),
     )
+
+
+def hold_the_tongue(face: Face, basis: NDArray[np.float32]) -> list[str]:
+    """Let what a face's tongue takes back of ``jawOpen`` take back that of a new basis; the correctives' names.
+
+    Args:
+        face: as it was fitted.
+        basis: (K + C, V, 3) with the new ``jawOpen``; rows of these correctives change.
+    """
+    tongue = np.flatnonzero(face.regions.get("tongue", np.zeros(len(face.mesh.vertices), bool)))
+    jaw = face.shape_index["jawOpen"]
+    fitted = face.basis[jaw, tongue].astype(np.float64)
+    size = np.maximum((fitted**2).sum(axis=1), 1e-12)
+    names = []
+    for row, corrective in enumerate(face.correctives, len(face.shapes)):
+        if "jawOpen" in corrective.sources and any(name.startswith("tongueTip") for name in corrective.sources):
+            share = np.clip(-(face.basis[row, tongue] * fitted).sum(axis=1) / size, 0.0, 1.0)
+            basis[row, tongue] = -share[:, None] * basis[jaw, tongue]
+            names.append(corrective.name)
+    return names
 
 
 def left_share(face: Face) -> NDArray[np.float64]:

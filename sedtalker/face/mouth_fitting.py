@@ -230,7 +230,11 @@ def jaw_gains(face: Face, source: Face, rows: NDArray[np.int64], linear: Points)
     there = source.basis[np.maximum(rows, 0)][:, source.landmarks[marks]].astype(np.float64) @ linear.T
     size, dot = (there**2).sum(axis=(1, 2)), (here * there).sum(axis=(1, 2))
     far = size > len(marks) * 0.003**2
-    return np.where(far, np.clip(dot / np.maximum(size, 1e-12), LEAST_GAIN, LARGEST_GAIN), 1.0)
+    gains = np.where(far, np.clip(dot / np.maximum(size, 1e-12), LEAST_GAIN, LARGEST_GAIN), 1.0)
+    # What takes the jaw's motion back, as the tongue's tip at the ridge does, takes back as much of it.
+    taken = [k for k, c in enumerate(face.correctives, len(face.shapes)) if "jawOpen" in c.sources and not far[k]]
+    gains[taken] = gains[face.shape_index["jawOpen"]]
+    return gains
 
 
 # --- The bag's front, bent to the lips.

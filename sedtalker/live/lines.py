@@ -1,7 +1,7 @@
 """The face as JSON lines: on stdout, and to pages and programs over a WebSocket.
 
-The first line is ``{"shapes": [52 names], "fps": 60.0}``; then a line a frame, ``{"time": seconds, "weights": [52],
-"head": [rotation vector, radians], "emotion": name, "intensity": 0 to 1}``.
+The first line is ``{"shapes": [52 names], "tongue_shapes": [3 names], "fps": 60.0}``; then a line a frame, ``{"time":
+seconds, "weights": [52], "tongue": [3], "head": [rotation vector, radians], "emotion": name, "intensity": 0 to 1}``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.face.arkit import ARKIT_52
 
 QUEUE = 120
@@ -22,7 +23,7 @@ PATIENCE = 1.0
 
 def header_line(fps: float) -> str:
     """The first line."""
-    return json.dumps({"shapes": ARKIT_52, "fps": fps})
+    return json.dumps({"shapes": ARKIT_52, "tongue_shapes": TONGUE, "fps": fps})
 
 
 def frame_line(frame: StreamedFrame) -> str:
@@ -31,6 +32,7 @@ def frame_line(frame: StreamedFrame) -> str:
         {
             "time": round(frame.time, 4),
             "weights": [round(float(v), 4) for v in frame.weights],
+            "tongue": [round(float(v), 4) for v in frame.tongue],
             "head": [round(float(v), 4) for v in frame.head],
             "emotion": frame.emotion,
             "intensity": round(frame.intensity, 3),

@@ -160,7 +160,8 @@ def between(before: StreamedFrame, after: StreamedFrame, moment: float) -> Strea
     head = ((1.0 - share) * before.head + share * after.head).astype(np.float32)
     intensity = (1.0 - share) * before.intensity + share * after.intensity
     time = before.time + share * apart
-    return StreamedFrame(time, weights, head, before.emotion, intensity)
+    tongue = ((1.0 - share) * before.tongue + share * after.tongue).astype(np.float32)
+    return StreamedFrame(time, weights, head, before.emotion, intensity, tongue)
 
 
 # --- Which moment is shown.

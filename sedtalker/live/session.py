@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, StreamedFrame, StreamSettings
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -190,6 +191,7 @@ class AnimationMoments:
         if not places:
             raise InputError("the face of this animation has none of the ARKit shapes; engines could not show it")
         self.sources, self.places = map(list, zip(*places, strict=True))
+        self.tongue = [animation.face.shape_index.get(name) for name in TONGUE]
         self.animation, self.newest = animation, animation.duration
         self.track = None if animation.track is None else animation.track.at(animation.clock.times(len(animation)))
 
@@ -206,8 +208,9 @@ class AnimationMoments:
         if self.track is not None:
             label = self.track.labels[int(self.track.posterior[number].argmax())]
             intensity = float(self.track.intensity[number])
-        head = self.animation.head_rotation[number]
-        return StreamedFrame(number / self.animation.fps, np.clip(weights, 0.0, 1.0), head, label, intensity)
+        row, head = self.animation.coefficients[number], self.animation.head_rotation[number]
+        tongue = np.array([0.0 if k is None else row[k] for k in self.tongue], np.float32)
+        return StreamedFrame(number / self.animation.fps, np.clip(weights, 0.0, 1.0), head, label, intensity, tongue)
 
 
 class Decoding:

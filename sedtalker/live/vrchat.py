@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pythonosc.osc_message import OscMessage
 
 from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.tongue import ALVEOLAR
 from sedtalker.face.arkit import INDEX
 from sedtalker.live.senders import UdpSocket, eye_angles
 from sedtalker.live.vmc import osc_message, osc_packets
@@ -50,6 +51,7 @@ def unified_parameters(frame: StreamedFrame) -> dict[str, float]:
     for name, shape in SIDED.items():
         left, right = weight[shape + "Left"], weight[shape + "Right"]
         found |= {f"{name}Left": left, f"{name}Right": right, name: 0.5 * (left + right)}
+    found |= dict.fromkeys(("TongueUp", "TongueY"), float(frame.tongue[ALVEOLAR]))
     found["JawX"] = weight["jawRight"] - weight["jawLeft"]
     found["MouthX"] = weight["mouthRight"] - weight["mouthLeft"]
     for side in ("Left", "Right"):

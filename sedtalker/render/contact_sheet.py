@@ -26,7 +26,8 @@ def every_shape(face: Face) -> dict[str, dict[str, float]]:
     """
     poses: dict[str, dict[str, float]] = {"neutral": {}}
     for name in paired_names(face.shapes):
-        jaw = {"mouthClose": 1.0, "tongueUp": 0.5, "tongueWide": 0.5, "tongueRoll": 0.5}.get(name)
+        of_tongue = name.startswith("tongue") and name != "tongueOut"
+        jaw = 1.0 if name == "mouthClose" else 0.5 if of_tongue else None
         if jaw is None:
             poses[name] = {name: 1.0}
         else:

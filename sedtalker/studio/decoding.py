@@ -71,6 +71,7 @@ class Decoding:
 
     def __init__(self, animator: Animator, sound: Audio, features: SpeechFeatures):
         self.animator, self.sound, self.features = animator, sound, features
+        self.tongue = animator.tongue(features)
         self.emotional: _Layer | None = None
         self.neutral: _Layer | None = None
 
@@ -109,6 +110,7 @@ class Decoding:
             recording=self.sound.sha256,
             idle=settings.idle,
             gains=gains,
+            tongue=self.tongue,
         )
 
     def affected(self, start: float, end: float) -> tuple[float, float]:

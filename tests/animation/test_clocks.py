@@ -154,6 +154,7 @@ def stream(**settings) -> AnimationStream:
     made.idle, made.head = idle_motion.IdleStream(0, False, False), None
     empty = np.zeros((0, 52), np.float32)
     made.times, made.weights, made.held, made.given, made.number = np.zeros(0), empty, (np.zeros(0), empty, empty), 0, 0
+    made.tongue = made.late_tongue = np.zeros((0, 3), np.float32)
     made.label, made.intensity, made.loudness = "neutral", 0.0, 0.0
     return made
 
@@ -167,6 +168,11 @@ def motion(first: int, last: int, neutral: bool = False) -> MotionFrames:
     level, speech = np.full(len(times), 0.6, np.float32), np.arange(len(times)) % 2 == 0
     emotion = StreamFrames(times, posterior, level, speech, np.full(len(times), 3))
     return MotionFrames(times, weights, emotion, 0.5 * weights if neutral else None)
+
+
+def tongue_of(first: int, last: int) -> np.ndarray:
+    """(T, 3) a tip that rises in a second."""
+    return FRAME_CLOCK.times(last)[first:, None].astype(np.float32) * (0, 1, 0)
 
 
 @pytest.mark.parametrize("fps", [24.0, 30.0, 60.0, 100.0])
@@ -196,6 +202,9 @@ def test_gains_wait_four_frames_and_give_what_they_would_on_the_whole(step: int)
         last = min(first + step, 30)
         times, weights = made._with_gains(motion(first, last, True), motion(first, last, True).neutral, last == 30)
         assert len(times) == len(weights)
+        made._add_tongue(motion(first, last, True)._replace(tongue=tongue_of(first, last)), len(times))
+        assert made.tongue[:, 1].tolist() == pytest.approx(tongue_of(0, made.tongue.shape[0])[:, 1].tolist())
+        assert len(made.tongue) + len(made.late_tongue) == last
         if len(times) and last < 30:
             assert times[-1] == pytest.approx(FRAME_CLOCK.times(last)[-1] - GAIN_MARGIN / 50)
         found.append((times, weights))

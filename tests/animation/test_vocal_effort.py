@@ -46,9 +46,9 @@ def test_silence_asks_for_nothing() -> None:
 
 def test_the_factor_brings_the_opening_to_what_is_usual() -> None:
     face = load_face()
-    factor = fitting_articulation(voice(-3.2), mouth(0.2), face)
+    factor = fitting_articulation(voice(-3.2), mouth(0.25), face)
     assert 1.0 < factor < LARGEST
-    opened = lip_aperture(face, face.with_rest(factor * mouth(0.2)))
+    opened = lip_aperture(face, face.with_rest(factor * mouth(0.25)))
     assert np.percentile(opened - opened.min(), 95) == pytest.approx(USUAL_OPENING, rel=0.1)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.errors import InputError
 from sedtalker.export import arkit as arkit_solve
 from sedtalker.export.arkit import COLUMNS, EYE_TURN, eye_angles, read_arkit_csv, solve_arkit, timecode, write_arkit_csv
@@ -130,6 +131,16 @@ def test_the_built_in_face_is_within_a_twentieth_of_its_motion() -> None:
     left[:, :52] -= solved.weights
     rms = [np.sqrt(((x @ animation.face.flat_basis) ** 2).mean()) for x in (left, named)]
     assert rms[0] / rms[1] == pytest.approx(solved.share, rel=1e-3)
+
+
+def test_the_tongues_places_of_articulation_leave_the_52_as_they_are() -> None:
+    animation = speaking_face(12)
+    face, coefficients = animation.face, animation.coefficients
+    moved = coefficients.copy()
+    moved[:, [face.shape_index[name] for name in TONGUE]] = np.linspace(0.0, 1.0, 12, dtype=np.float32)[:, None]
+    plain, spoken = (solve_arkit(face, given, 30.0) for given in (coefficients, moved))
+    np.testing.assert_array_equal(plain.weights, spoken.weights)
+    assert spoken.residual > plain.residual, "what the 52 miss is told"
 
 
 def test_windows_say_what_the_whole_says(monkeypatch: pytest.MonkeyPatch) -> None:

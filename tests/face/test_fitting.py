@@ -125,6 +125,9 @@ def test_own_shapes_replace_the_fitted_ones(source: Face) -> None:
         k = source.shape_index[shape]
         np.testing.assert_allclose(face.basis[k], 2.0 * source.basis[k], atol=2e-4)
     assert not any("eyeBlinkLeft" in corrective.sources for corrective in face.correctives)
+    held, tongue = [c.name for c in face.correctives].index("fix_tongueTipAlveolar_jawOpen"), source.regions["tongue"]
+    row = len(source.shapes) + [c.name for c in source.correctives].index("fix_tongueTipAlveolar_jawOpen")
+    np.testing.assert_allclose(face.basis[len(face.shapes) + held, tongue], 2.0 * source.basis[row, tongue], atol=1e-6)
     assert len(face.basis) == len(face.shapes) + len(face.correctives)
 
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.lines import QUEUE, LineSender
 from tests.live.conftest import frame
@@ -20,7 +21,8 @@ def test_lines_are_the_header_and_the_frames():
         sender.send(frame(k / 60.0, jawOpen=0.25))
     sender.close()
     header, *frames = [json.loads(line) for line in lines]
-    assert header == {"shapes": list(ARKIT_52), "fps": 60.0}
+    assert header == {"shapes": list(ARKIT_52), "tongue_shapes": list(TONGUE), "fps": 60.0}
+    assert frames[0]["tongue"] == [0.0, 0.0, 0.0]
     assert [f["time"] for f in frames] == pytest.approx([0.0, 0.0167, 0.0333])
     assert frames[0]["weights"][ARKIT_52.index("jawOpen")] == 0.25
     assert (frames[0]["emotion"], frames[0]["intensity"]) == ("happy", 0.5)

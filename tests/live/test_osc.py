@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pythonosc.dispatcher import Dispatcher
@@ -113,6 +115,8 @@ def test_vrchat_gets_unified_expressions_eyes_and_switches(heard: Heard):
 def test_sums_of_shapes_have_their_range():
     full = unified_parameters(frame(**dict.fromkeys(ARKIT_52, 1.0)))
     assert all(-1.0 <= value <= 1.0 for value in full.values())
+    said = replace(frame(), tongue=np.array([0.2, 0.6, 0.0], np.float32))
+    assert (unified_parameters(said)["TongueUp"], unified_parameters(said)["TongueY"]) == pytest.approx((0.6, 0.6))
     smiling = unified_parameters(frame(mouthSmileLeft=0.8))
     assert (smiling["SmileFrownLeft"], smiling["SmileFrown"]) == pytest.approx((0.8, 0.4))
     assert unified_parameters(frame())["EyeLidLeft"] == 0.75

@@ -43,7 +43,7 @@ class MadeUpStream:
 
 
 def at_rest(kept: Kept) -> bool:
-    return all(not f.weights.any() and not f.head.any() for f in kept.frames[-FAREWELLS:])
+    return all(not f.weights.any() and not f.head.any() and not f.tongue.any() for f in kept.frames[-FAREWELLS:])
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,7 @@ def animation() -> Animation:
     face = load_face()
     coefficients = np.zeros((91, len(face.shapes)), np.float32)
     coefficients[:, face.shapes.index("jawOpen")] = np.linspace(0.0, 0.9, 91)
+    coefficients[:, face.shapes.index("tongueTipAlveolar")] = np.linspace(0.0, 0.9, 91)
     head = np.zeros((91, 3), np.float32)
     head[:, 1] = np.linspace(0.0, 0.3, 91)
     return Animation(coefficients, 30.0, face, head)
@@ -64,6 +65,7 @@ def test_an_animation_is_interpolated_at_the_times_of_sending(animation: Animati
     expected = np.minimum(np.arange(len(shown)) / 60.0, 3.0) * 0.3
     assert [f.weights[JAW] for f in shown] == pytest.approx(expected, abs=1e-5)
     assert [f.head[1] for f in shown] == pytest.approx(expected / 3, abs=1e-5)
+    assert [f.tongue.tolist() for f in shown] == [pytest.approx([0.0, e, 0.0], abs=1e-5) for e in expected]
     assert kept.times[: pace.sent] == pytest.approx(began + np.arange(pace.sent) / 60.0)
     assert len(kept.frames) == pace.sent + FADE + FAREWELLS
     assert at_rest(kept)

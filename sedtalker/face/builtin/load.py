@@ -29,7 +29,6 @@ from sedtalker.face.builtin.parts import (
     build_eyeball,
     build_gum,
     build_teeth,
-    build_tongue,
     flat_uvs,
 )
 from sedtalker.face.builtin.shapes import (
@@ -40,9 +39,11 @@ from sedtalker.face.builtin.shapes import (
     jaw_offsets,
     neighbourhoods,
     refine_skin,
+    row_count,
     tongue_offsets,
     unfold,
 )
+from sedtalker.face.builtin.tongue import build_tongue
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mask, Mesh
 
@@ -157,7 +158,7 @@ def _mouth(parameters: Parameters, contact: Points) -> list[Part]:
     front = float(contact[2]) - TEETH_BEHIND
     upper = Arch(front, float(contact[1]) - 0.26, 1.0, 1.0)
     lower = Arch(front - 0.22, float(contact[1]) - 0.22, LOWER_SCALE, -1.0)
-    still = np.zeros((len(SHAPES) + len(parameters.correctives), 1, 3), np.float32)
+    still = np.zeros((row_count(parameters), 1, 3), np.float32)
     parts = []
     for name, arch, corner in (("teeth_upper", upper, 0.56), ("teeth_lower", lower, 0.70)):
         vertices, quads = build_teeth(arch)
@@ -172,7 +173,7 @@ def _mouth(parameters: Parameters, contact: Points) -> list[Part]:
     colours = paint_soft(vertices, GUM, front)
     parts.append(Part("gums", vertices, quads, colours, offsets, flat_uvs(vertices, quads, (0.84, 0.82), 0.07)))
     vertices, quads, place = build_tongue(lower)
-    offsets = tongue_offsets(parameters, vertices, place, front)
+    offsets = tongue_offsets(parameters, vertices, place)
     colours = paint_soft(vertices, TONGUE, front)
     parts.append(Part("tongue", vertices, quads, colours, offsets, flat_uvs(vertices, quads, (0.92, 0.82), 0.07)))
     return parts

@@ -1,4 +1,4 @@
-"""The parts the built-in head is put together from: eyeballs, teeth, gums, tongue and collar, with their shapes."""
+"""The parts the built-in head is put together from: eyeballs, teeth, gums and collar, with their shapes."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _about_x(degrees: float) -> NDArray[np.float64]:
     return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
 
 
-# --- Teeth, gums and tongue, modelled on one dental arch (centimetres).
+# --- Teeth and gums, modelled on one dental arch (centimetres).
 
 TOOTH_WIDTHS = (0.84, 0.66, 0.74, 0.68, 0.66, 0.95, 0.95)
 """From the middle incisor to the second molar."""
@@ -302,29 +302,6 @@ def arch_phase(arch: Arch, s: NDArray[np.float64]) -> NDArray[np.float64]:
     fine = np.linspace(0, 1.6, 800)
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(arch.point(fine), axis=0), axis=1))])
     return np.interp(np.interp(np.abs(s), fine, length), edges, np.arange(len(edges)))
-
-
-TONGUE_STATIONS, TONGUE_AROUND = 14, 16
-"""Cross-sections of the tongue, and vertices of each."""
-
-
-def build_tongue(lower: Arch) -> tuple[Points, Index, NDArray[np.float64]]:
-    """A flattened body from root to tip: vertices, quads and each vertex's place (0 at the root, 1 at the tip)."""
-    t = np.linspace(0, 1, TONGUE_STATIONS)
-    z = lower.front - 0.42 - 5.2 * (1 - t)
-    y = lower.edge - 0.62 + 0.20 * np.sin(np.pi * t) - 0.35 * (1 - t) ** 2
-    half = 1.75 * np.sqrt(np.clip(1 - (np.clip(t - 0.35, 0, 1) / 0.66) ** 2.4, 0.02, 1))
-    tall = 0.62 * np.sqrt(np.clip(1 - (np.clip(t - 0.25, 0, 1) / 0.765) ** 3, 0.03, 1))
-    around = np.arange(TONGUE_AROUND) * 2 * np.pi / TONGUE_AROUND
-    sections = []
-    for k in range(TONGUE_STATIONS):
-        cx, cy = np.cos(around), np.sin(around)
-        groove = -0.10 * np.exp(-((cx / 0.25) ** 2)) * (cy > 0) * np.sin(np.pi * t[k])
-        sections.append(np.stack([half[k] * cx, y[k] + tall[k] * (cy + groove / 0.62), np.full_like(cx, z[k])], axis=1))
-    vertices, quads = tube(np.array(sections))
-    place = np.concatenate([np.repeat(t, TONGUE_AROUND), [0.0, 1.0]])
-    vertices[-1, 2] += 0.06
-    return vertices, quads, place
 
 
 # --- The collar that closes the neck.

@@ -12,11 +12,10 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin.cage import Cage, patch
 from sedtalker.face.builtin.identity import Parameters
 from sedtalker.face.builtin.parts import GAZE_ANGLES, Index, Points, Skin, gaze_rotation
+from sedtalker.face.builtin.tongue import TONGUE_CORRECTIVES, TONGUE_SHAPES, tongue_motion
 from sedtalker.face.face import Corrective
 from sedtalker.mesh.mesh import Mask
 
-TONGUE_SHAPES = ("tongueUp", "tongueWide", "tongueRoll")
-"""Extra shapes: tip to the upper ridge (l, n, t, d), wide and flat (s, i), sides rolled up."""
 SHAPES = (*ARKIT_52, *TONGUE_SHAPES)
 """Names of the coefficients, in the order of the basis."""
 TONGUE_OUT = {"jawOpen": 0.24, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight": 0.15}
@@ -26,20 +25,27 @@ LAP_RINGS, LAP = (6.0, 6.5, 7.0, 7.5, 8.0), (0.0, 0.065, 0.115, 0.060, 0.0)
 
 
 def correctives(parameters: Parameters) -> tuple[Corrective, ...]:
-    """The correctives in the order of their basis rows."""
-    return tuple(
+    """The correctives in the order of their basis rows: those of the skin, then the tongue's."""
+    of_skin = tuple(
         Corrective("fix_" + names.replace("-", "_beyond_"), tuple(names.split("-")), beyond=True)
         if "-" in names
         else Corrective("fix_" + names.replace("*", "_"), tuple(names.split("*")))
         for names in parameters.correctives
     )
+    return (*of_skin, *TONGUE_CORRECTIVES)
+
+
+def row_count(parameters: Parameters) -> int:
+    """K + C: rows of the basis."""
+    return len(SHAPES) + len(parameters.correctives) + len(TONGUE_CORRECTIVES)
 
 
 def refine_skin(cage: Cage, parameters: Parameters) -> Skin:
     """Subdivide the neutral cage and every offset once."""
     sub = cage.subdivision
     rows = _mixed(parameters, parameters.offsets.astype(np.float32))
-    rows = np.concatenate([rows, parameters.corrective_offsets.astype(np.float32)])
+    of_tongue = np.zeros((len(TONGUE_CORRECTIVES), *rows.shape[1:]), np.float32)
+    rows = np.concatenate([rows, parameters.corrective_offsets.astype(np.float32), of_tongue])
     k, n, _ = rows.shape
     offsets = sub.matrix.astype(np.float32) @ rows.transpose(1, 0, 2).reshape(n, 3 * k)
     ears = np.maximum(*(cage.place(patch(f"ear_{side}"))[0] for side in ("left", "right"))) >= 0.9
@@ -76,42 +82,26 @@ def jaw_offsets(parameters: Parameters, points: Points) -> NDArray[np.float32]:
     """(K + C, n, 3) offsets of points that the lower jaw carries."""
     jaws = _mixed(parameters, parameters.jaws)
     rows = np.concatenate([points, np.ones((len(points), 1))], axis=1).astype(np.float32)
-    still = np.zeros((len(parameters.correctives), len(points), 3), np.float32)
+    still = np.zeros((row_count(parameters) - len(SHAPES), len(points), 3), np.float32)
     return np.concatenate([rows @ jaws, still])
 
 
 def eye_offsets(parameters: Parameters, points: Points, centre: Points, side: str) -> NDArray[np.float32]:
     """(K + C, n, 3) offsets of an eyeball's points: exact rotations at coefficient 1."""
-    out = np.zeros((len(SHAPES) + len(parameters.correctives), len(points), 3), np.float32)
+    out = np.zeros((row_count(parameters), len(points), 3), np.float32)
     for name in GAZE_ANGLES:
         if name.endswith(side):
             out[SHAPES.index(name)] = (points - centre) @ (gaze_rotation(name).T - np.eye(3))
     return out
 
 
-def tongue_offsets(
-    parameters: Parameters, points: Points, place: NDArray[np.float64], front: float
-) -> NDArray[np.float32]:
+def tongue_offsets(parameters: Parameters, points: Points, place: NDArray[np.float64]) -> NDArray[np.float32]:
     """(K + C, n, 3): the tongue follows the jaw and has shapes of its own; ``place`` is 0 at the root, 1 at the tip."""
     out = jaw_offsets(parameters, points)
-    x, y, _ = points.T
-    tip = np.clip((place - 0.25) / 0.75, 0, 1)
-    middle = y - np.interp(
-        place, np.linspace(0, 1, 14), [y[np.abs(place - p) < 1e-3].mean() for p in np.linspace(0, 1, 14)]
-    )
-    zero = np.zeros_like(x)
-    reach = tip**1.1
-    out[SHAPES.index("tongueOut")] += np.stack(
-        [
-            -0.12 * x * reach,
-            0.48 * np.clip(tip * 1.6, 0, 1) - 1.6 * np.clip(tip - 0.6, 0, 1) ** 1.3 - 0.35 * middle * reach,
-            3.45 * reach,
-        ],
-        axis=1,
-    )
-    out[SHAPES.index("tongueUp")] += np.stack([-0.10 * x * tip, 0.78 * tip**2.2, 0.25 * tip - 0.05], axis=1)
-    out[SHAPES.index("tongueWide")] += np.stack([0.12 * x * (0.3 + tip), -0.25 * middle + 0.12, zero], axis=1)
-    out[SHAPES.index("tongueRoll")] += np.stack([-0.25 * x * tip, 0.32 * (x / 1.4) ** 2 * tip, zero], axis=1)
+    names = [*SHAPES, *(corrective.name for corrective in correctives(parameters))]
+    jaw = out[SHAPES.index("jawOpen")].astype(float)
+    for name, offset in tongue_motion(points, place, jaw).items():
+        out[names.index(name)] += offset.astype(np.float32)
     return out
 
 

@@ -1,0 +1,130 @@
+"""The tongue in speech: its tip behind the upper teeth on t, d, n, l, between the teeth on th, its back up on k, g, ng.
+
+ARKit has no shapes for it, so these come beside the 52, under the names of OpenXR's ``XR_FB_face_tracking2``; faces
+that have none of them move as before. The encoder's phones say where. A constriction is made and let go in about a
+tenth of a second (Kent and Moll 1972; Löfqvist and Gracco 2002), and no vowel beside it shortens that: each frame takes
+the strongest of the constrictions within 60 ms, the less the further away they are. ``TongueStream`` does the same
+while somebody speaks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sedtalker.animation.closures import AHEAD_FRAMES
+from sedtalker.phonetics.alignment import Alignment
+from sedtalker.speech.features import PHONE_INDEX
+
+Floats = NDArray[np.float32]
+
+PLACES: dict[str, tuple[str, ...]] = {
+    "tongueTipInterdental": ("TH", "DH"),
+    "tongueTipAlveolar": ("T", "D", "N", "L"),
+    "tongueBackDorsalVelar": ("K", "G", "NG"),
+}
+"""Shapes by place of articulation, and their phones."""
+TONGUE = tuple(PLACES)
+"""Names of the shapes, in the order of all arrays here."""
+INTERDENTAL, ALVEOLAR = 0, 1
+"""Columns of the two places that the tip cannot be at once."""
+ONSET = (0.1, 0.4)
+"""Posteriors of a place's phones at which the tongue begins to move, and is there."""
+REACH = AHEAD_FRAMES
+"""Frames on either side from which a constriction shows: 60 ms."""
+EASE = tuple(float(np.cos(0.5 * np.pi * k / (REACH + 1)) ** 2) for k in range(REACH + 1))
+"""How much of a constriction shows so many frames away."""
+STEEPEST = 0.36
+"""Change from one frame to the next, at most; that of a whole recording never changes by more."""
+PASSAGE = (0.07, 0.13)
+"""``jawOpen`` at which teeth begin to make way for the tip between them, and have."""
+HELD_SHARE = 0.3
+"""Of a known phone's duration, on either side of its middle: how long the constriction is held."""
+
+FADE = 0.06
+"""Seconds over which what was found in the sound gives way to a word that is known."""
+
+
+def tongue_posteriors(logits: Tensor) -> Tensor:
+    """(…, 3) posteriors of the places, of logits (…, 40) over ``PHONES``."""
+    posterior = logits.float().softmax(-1)
+    places = ([PHONE_INDEX[name] for name in phones] for phones in PLACES.values())
+    return torch.stack([posterior[..., place].sum(-1) for place in places], -1)
+
+
+def constrictions(posteriors: Floats) -> Floats:
+    """How far the tongue is at each place (T, 3) in [0, 1], of ``tongue_posteriors`` (T, 3)."""
+    low, high = ONSET
+    return _eased(np.clip((posteriors - low) / (high - low), 0.0, 1.0))
+
+
+def known_constrictions(found: Floats, phones: Alignment, times: NDArray[np.floating]) -> Floats:
+    """Those of known phones in words (T, 3), those ``found`` in the sound elsewhere; ``times`` are 20 ms apart."""
+    made = np.zeros((len(times), len(TONGUE)), np.float32)
+    for column, place in enumerate(PLACES.values()):
+        for start, end in phones.of(place):
+            middle, half = 0.5 * (start + end), max(HELD_SHARE * (end - start), 0.0101)
+            made[np.abs(times - middle) <= half, column] = 1.0
+    known = np.zeros((len(times), 1), np.float32)
+    for start, end, _ in phones.word_times():
+        away = np.maximum(np.maximum(start - times, times - end), 0.0)
+        known = np.maximum(known, np.clip(1.0 - away / FADE, 0.0, 1.0)[:, None])
+    return np.asarray(known * _eased(made) + (1.0 - known) * found, np.float32)
+
+
+def tongue_weights(reached: Floats, jaw: Floats) -> Floats:
+    """Weights (T, 3) of ``TONGUE`` of constrictions (T, 3), where the jaw opens by ``jawOpen`` (T,).
+
+    The tip is at one place at a time: between two it comes back. It goes between the teeth as far as they are apart.
+    """
+    weights = np.array(reached, np.float32)
+    ahead = reached[:, INTERDENTAL] - reached[:, ALVEOLAR]
+    low, high = PASSAGE
+    weights[:, INTERDENTAL] = np.maximum(ahead, 0.0) * np.clip((jaw - low) / (high - low), 0.0, 1.0)
+    weights[:, ALVEOLAR] = np.maximum(-ahead, 0.0)
+    return weights
+
+
+def _eased(there: Floats) -> Floats:
+    """(T, 3) with each frame at the strongest of those within ``REACH``, weighed by ``EASE``."""
+    padded = np.pad(there, ((REACH, REACH), (0, 0)))
+    shifts = range(-REACH, REACH + 1)
+    parts = [EASE[abs(k)] * padded[REACH + k : REACH + k + len(there)] for k in shifts]
+    return np.max(parts, axis=0).astype(np.float32)
+
+
+class TongueStream:
+    """Constrictions while somebody speaks, as over the whole recording if posteriors do not change.
+
+    A frame takes the posteriors of ``REACH`` frames after it as far as they are known. Where they change once more of
+    the sound is known, the tongue changes by ``STEEPEST`` a frame at most, so no frame jumps.
+    """
+
+    def __init__(self) -> None:
+        self.posteriors = np.zeros((0, len(TONGUE)), np.float32)
+        """Of the last frames that came out, and of those that have not."""
+        self.given = 0
+        """How many of these frames came out already."""
+        self.last: Floats | None = None
+        """(3,) of the last of them."""
+
+    def push(self, posteriors: Floats, ahead: Floats, count: int) -> Floats:
+        """The next ``count`` frames, (count, 3).
+
+        Args:
+            posteriors: (m, 3) ``tongue_posteriors`` of the frames that are new.
+            ahead: (k, 3) of the frames after these, not yet certain.
+            count: frames that are due; at most those whose posteriors came.
+        """
+        self.posteriors = np.concatenate([self.posteriors, posteriors])
+        first, last = self.given, self.given + count
+        wanted = constrictions(np.concatenate([self.posteriors, ahead]))[first:last]
+        for frame in wanted:
+            before = frame if self.last is None else self.last
+            frame[:] = np.clip(frame, before - STEEPEST, before + STEEPEST)
+            self.last = frame
+        gone = max(0, last - REACH)
+        self.posteriors, self.given = self.posteriors[gone:], last - gone
+        return wanted
