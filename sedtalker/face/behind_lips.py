@@ -7,6 +7,7 @@ something that no mouth shows (the inside of the skull, or what is behind the he
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,12 @@ def mouth_of(face: Face) -> Mouth:
     vertex = first_vertices(surface.vertex_point, len(surface.points))
     offsets = face.basis[:, vertex[head.skin_points]].astype(np.float64)
     return Mouth(head, vertex, bind(head.skin, head.skin.features.lips, lip=True), offsets)
+
+
+@lru_cache(maxsize=1)
+def known_mouth(source: Face) -> Mouth:
+    """The lips of a face that mouths and eyes of others are taken from, found once."""
+    return mouth_of(source)
 
 
 def look_behind(face: Face, mouth: Mouth | None = None, weights: dict[str, float] | None = None) -> Opening:

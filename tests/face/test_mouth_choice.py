@@ -30,7 +30,7 @@ def bare() -> Face:
 
 @pytest.fixture(scope="module")
 def given(bare: Face, source: Face) -> Face:
-    face, _ = with_mouth(bare, REPORT, source)
+    face, _, _ = with_mouth(bare, REPORT, source)
     return face
 
 
@@ -44,7 +44,7 @@ def test_lips_that_open_onto_the_skull_are_told_from_a_mouth(bare: Face) -> None
 
 
 def test_a_bare_head_gets_a_mouth_after_its_own_vertices(bare: Face, source: Face, given: Face) -> None:
-    face, report = with_mouth(bare, REPORT, source)
+    face, report, _ = with_mouth(bare, REPORT, source)
     count, polygons = len(bare.mesh.vertices), len(bare.mesh.polygon_sizes)
     np.testing.assert_array_equal(face.mesh.vertices[:count], bare.mesh.vertices)
     np.testing.assert_array_equal(face.mesh.polygon_sizes[:polygons], bare.mesh.polygon_sizes)
@@ -82,14 +82,14 @@ def test_lower_teeth_and_tongue_go_with_the_jaw(given: Face) -> None:
 
 def test_a_mouth_open_at_rest_gets_its_inside_opened(source: Face) -> None:
     ajar = without(load_face("walter"), INSIDE, bag=False, jaw=0.25)
-    face, report = with_mouth(ajar, REPORT, source)
+    face, report, _ = with_mouth(ajar, REPORT, source)
     assert report.mouth_share == pytest.approx(1.0, abs=0.01)
     teeth = face.mesh.vertices[face.regions["upper_teeth"], 1].min(), face.mesh.vertices[face.regions["lower_teeth"], 1]
     assert teeth[0] - teeth[1].max() > 0.003
 
 
 def test_a_bag_without_teeth_keeps_its_bag(source: Face) -> None:
-    face, report = with_mouth(without(load_face("walter"), INSIDE), REPORT, source)
+    face, report, _ = with_mouth(without(load_face("walter"), INSIDE), REPORT, source)
     assert report.added_parts == ("teeth", "tongue")
     assert "mouth_socket" not in face.mesh.group_names
     assert face.regions["mouth_socket"].any()  # the file's own, which renders dark
@@ -97,7 +97,7 @@ def test_a_bag_without_teeth_keeps_its_bag(source: Face) -> None:
 
 @pytest.mark.parametrize(("wanted", "said"), [("keep", 1), ("none", 0)])
 def test_nothing_is_added_unasked(bare: Face, source: Face, wanted: str, said: int) -> None:
-    face, report = with_mouth(bare, REPORT, source, wanted)
+    face, report, _ = with_mouth(bare, REPORT, source, wanted)
     assert len(face.mesh.vertices) == len(bare.mesh.vertices)
     assert report.mouth_share is not None
     assert report.mouth_share < 0.3
@@ -107,10 +107,10 @@ def test_nothing_is_added_unasked(bare: Face, source: Face, wanted: str, said: i
 
 def test_whole_mouths_and_sealed_lips_are_left_alone(source: Face) -> None:
     whole = without(load_face("walter"), ())
-    face, report = with_mouth(whole, REPORT, source)
+    face, report, _ = with_mouth(whole, REPORT, source)
     assert (len(face.mesh.vertices), report.added_parts) == (len(whole.mesh.vertices), ())
-    sealed, report = with_mouth(whole, replace(REPORT, mouth_opens=False), source)
-    assert (sealed, report.mouth_share) == (whole, None)
+    sealed, report, lips = with_mouth(whole, replace(REPORT, mouth_opens=False), source)
+    assert (sealed, report.mouth_share, lips) == (whole, None, None)
 
 
 def test_a_wall_close_behind_the_lips_leaves_no_room_for_teeth(bare: Face) -> None:

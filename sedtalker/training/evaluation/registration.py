@@ -20,8 +20,9 @@ from sedtalker.errors import InputError
 from sedtalker.face.amounts import with_right_amount
 from sedtalker.face.behind_lips import ENOUGH
 from sedtalker.face.builtin import load_face
+from sedtalker.face.completion import completed
 from sedtalker.face.face import Face
-from sedtalker.face.fitting import completed, fit
+from sedtalker.face.fitting import fit
 from sedtalker.face.quality import inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.mesh.files import read_mesh, read_scene
