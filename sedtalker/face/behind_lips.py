@@ -35,6 +35,8 @@ POCKET = 0.012
 """Metres behind the lips: a wall that is nearer leaves no room for teeth."""
 LIPS_END = 0.01
 """Metres behind the line where the lips meet: what is seen deeper at rest, in a mouth that is open, is no lip."""
+LARGEST_PIECE = 1.4
+"""Outer-eye-corner distances: a piece of the file's own that is larger is no part of a mouth, such as a second wall."""
 ENOUGH = 0.95
 """Share of mouth between open lips from which on it counts as one."""
 
@@ -174,7 +176,8 @@ def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: NDArray[np.floa
     ``towards`` (T,) is how far its normal points to the viewer: skin that faces away is seen from within the head.
     """
     head = mouth.head
-    kinds = np.full(len(triangles), OF_A_MOUTH.index(OTHER), np.int32)
+    large = extents(head)[head.component[triangles[:, 0]]] > LARGEST_PIECE * head.outer
+    kinds = np.where(large, len(OF_A_MOUTH), OF_A_MOUTH.index(OTHER)).astype(np.int32)
     is_skin = np.zeros(len(head.points), bool)
     is_skin[head.skin_points] = True
     skin = is_skin[triangles[:, 0]]
@@ -188,6 +191,16 @@ def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: NDArray[np.floa
             own = mask[mouth.vertex][triangles].all(axis=1) & ~seen
             kinds[own] = OF_A_MOUTH.index(kind)
     return kinds
+
+
+def extents(head: Head) -> NDArray[np.float64]:
+    """The longest side (C,) of the box round each connected piece of a head."""
+    order = np.argsort(head.component, kind="stable")
+    starts = np.nonzero(np.diff(head.component[order], prepend=-1))[0]
+    sides = np.maximum.reduceat(head.points[order], starts) - np.minimum.reduceat(head.points[order], starts)
+    found = np.zeros(int(head.component.max(initial=-1)) + 1)
+    found[head.component[order][starts]] = sides.max(axis=1)
+    return found
 
 
 def bag_of(mouth: Mouth) -> Mask:

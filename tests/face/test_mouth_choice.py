@@ -11,6 +11,7 @@ from sedtalker.face.behind_lips import Opening, look_behind, mouth_of
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.mouth_choice import EMPTY, what_is_missing, with_mouth
+from sedtalker.mesh.mesh import from_triangles
 from sedtalker.mesh.rasteriser import View, rasterise, turn
 from tests.support.mouths import REPORT, without
 
@@ -111,6 +112,21 @@ def test_whole_mouths_and_sealed_lips_are_left_alone(source: Face) -> None:
     assert (len(face.mesh.vertices), report.added_parts) == (len(whole.mesh.vertices), ())
     sealed, report, lips = with_mouth(whole, replace(REPORT, mouth_opens=False), source)
     assert (sealed, report.mouth_share, lips) == (whole, None, None)
+
+
+def test_a_second_wall_behind_the_skin_is_no_mouth(bare: Face) -> None:
+    mesh, count = bare.mesh, len(bare.mesh.vertices)
+    wall = mesh.vertices - np.float32((0.0, 0.0, 0.004))
+    skin = np.concatenate([mesh.triangles, mesh.triangles + count])
+    double = replace(
+        bare,
+        mesh=from_triangles(np.concatenate([mesh.vertices, wall]), skin),
+        basis=np.concatenate([bare.basis, np.zeros_like(bare.basis)], axis=1),
+        regions={name: np.concatenate([mask, np.zeros(count, bool)]) for name, mask in bare.regions.items()},
+    )
+    opening = look_behind(double)
+    assert opening.mouth < 0.3
+    assert not opening.has_bag
 
 
 def test_a_wall_close_behind_the_lips_leaves_no_room_for_teeth(bare: Face) -> None:
