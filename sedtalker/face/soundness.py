@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Mask
+from sedtalker.mesh.mesh import Ints, Mask
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points, triangle_normals
 
@@ -45,11 +45,11 @@ def broken_share(face: Face) -> float | None:
         area &= ~enclosed(marks[list(corners)], larger, view)
     # What each pixel shows.
     through = area & (ids < 0)
-    bare = area & skin[triangles].all(axis=1)[ids] & ~through
+    bare = area & _of(skin, triangles)[ids] & ~through
     inner = np.zeros(len(face.mesh.vertices), bool)
     for name in INSIDE:
         inner |= face.regions.get(name, False)
-    inside = area & inner[triangles].all(axis=1)[ids] & ~through & ~bare
+    inside = area & _of(inner, triangles)[ids] & ~through & ~bare
     normals = triangle_normals(face.mesh.vertices.astype(np.float64), triangles)[ids]
     if normals[bare][:, 2].sum() < 0.0:  # wound inside-out as a whole
         normals = -normals
@@ -58,6 +58,11 @@ def broken_share(face: Face) -> float | None:
     broken = through | inside | away | (smooth & is_rough(normals, smooth))
     counted = int((bare | through | inside).sum())
     return float(broken.sum()) / counted if counted else None
+
+
+def _of(points: Mask, triangles: Ints) -> Mask:
+    """Triangles (T,) all of whose corners are among some points (V,)."""
+    return np.asarray(points[triangles].all(axis=1), dtype=bool)
 
 
 def enclosed(corners: Points, larger: float, view: View) -> Mask:
