@@ -182,9 +182,10 @@ def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: NDArray[np.floa
     is_skin[head.skin_points] = True
     skin = is_skin[triangles[:, 0]]
     kinds[skin] = np.where(towards[skin] > 0.0, OF_A_MOUTH.index(BAG), len(OF_A_MOUTH))
-    seen = skin.copy()
-    seen[skin] = head.skin.seen & (mouth.behind(head.skin.points)[head.skin.triangles].mean(axis=1) < LIPS_END)
-    kinds[seen & (towards > 0.0)] = len(OF_A_MOUTH) + 2
+    near, seen = skin.copy(), skin.copy()
+    near[skin] = mouth.behind(head.skin.points)[head.skin.triangles].mean(axis=1) < LIPS_END
+    seen[skin] = near[skin] & head.skin.seen
+    kinds[seen | (near & (towards <= 0.0))] = len(OF_A_MOUTH) + 2  # a lip; folded, where its back is seen
     for region, kind in (("mouth_socket", BAG), ("teeth", TEETH), ("tongue", TONGUE)):
         mask = face.regions.get(region)
         if mask is not None:

@@ -7,7 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sedtalker.face.behind_lips import Opening, look_behind, mouth_of
+from sedtalker.face.behind_lips import (
+    LIPS_END,
+    OF_A_MOUTH,
+    Opening,
+    kinds_of,
+    look_behind,
+    mouth_of,
+    outward_triangles,
+)
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.mouth_choice import EMPTY, what_is_missing, with_mouth
@@ -127,6 +135,17 @@ def test_a_second_wall_behind_the_skin_is_no_mouth(bare: Face) -> None:
     opening = look_behind(double)
     assert opening.mouth < 0.3
     assert not opening.has_bag
+
+
+def test_a_lip_that_folds_is_not_the_back_of_the_head(bare: Face) -> None:
+    mouth = mouth_of(bare)
+    triangles = outward_triangles(mouth.head)
+    from_behind = kinds_of(bare, mouth, triangles, np.full(len(triangles), -1.0))
+    deep = mouth.behind(mouth.head.points)[triangles].mean(axis=1)
+    skin = np.isin(triangles, mouth.head.skin_points).all(axis=1)
+    shell = from_behind == len(OF_A_MOUTH)
+    assert not shell[skin & (deep < LIPS_END)].any()
+    assert shell[skin & (deep > 2 * LIPS_END)].all()
 
 
 def test_a_wall_close_behind_the_lips_leaves_no_room_for_teeth(bare: Face) -> None:
