@@ -1,11 +1,12 @@
 """Contact sheets of the test meshes in six emotions, for docs/mesh.md.
 
-    python scripts/make_mesh_sheets.py --data ../shared/data [--only people|stylised|hard|mouths|eyes]
+    python scripts/make_mesh_sheets.py --data ../shared/data [--only people|stylised|hard|heads|mouths|eyes]
 
 Writes ``docs/images/mesh_people.jpg`` (persons of the reference rig, each in a topology, unit and turn of its own),
 ``mesh_stylised.jpg`` and ``mesh_hard.jpg`` (a head of another hand, one with blend shapes of its own, few
 vertices, a scan shut and opened). Every row is what ``mesh register`` makes of a file; the columns are the expressions
-at full intensity. ``mesh_mouths.jpg`` shows heads without a mouth, without and with the one that is added,
+at full intensity. ``mesh_heads.jpg`` shows hard heads and those by other hands in five mouth shapes as well,
+``mesh_mouths.jpg`` heads without a mouth, without and with the one that is added,
 ``mesh_eyes.jpg`` heads without eyeballs likewise.
 """
 
@@ -38,6 +39,7 @@ from sedtalker.training.motion.expressive_motion import poses
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SAMPLE = Path(__file__).parents[1] / "data" / "samples" / "head.obj"
 SIZE = 128
+SHORT = {"decimated to 3,000": "thinned", "remeshed, no mouth": "remeshed", "open at rest, no mouth": "open at rest"}
 Row = tuple[str, Scene, FitOptions]
 
 
@@ -70,6 +72,16 @@ def hard(data: Path) -> Iterator[Row]:
             yield "scan, --open-mouth", plain(head.mesh), FitOptions(open_mouth=True)
 
 
+def heads(data: Path) -> Iterator[Row]:
+    """Every hard head, and those by other hands."""
+    for head in hard_heads(data):
+        yield SHORT.get(head.name, head.name), plain(head.mesh), FitOptions()
+    meshes = data / "face" / "test_meshes"
+    yield "MakeHuman", read_scene(meshes / "mh_head.obj"), FitOptions()
+    yield "own shapes", read_scene(meshes / "mh_head_arkit52.glb"), FitOptions()
+    yield "sample head", read_scene(SAMPLE), FitOptions()
+
+
 def mouths(data: Path) -> Iterator[Row]:
     """Heads without a mouth, as they are and with what is added."""
     for head in hard_heads(data):
@@ -94,7 +106,7 @@ def eyes(data: Path) -> Iterator[Row]:
     yield "--eyes auto", plain(blind), FitOptions()
 
 
-PAGES = {"people": people, "stylised": stylised, "hard": hard, "mouths": mouths, "eyes": eyes}
+PAGES = {"people": people, "stylised": stylised, "hard": hard, "heads": heads, "mouths": mouths, "eyes": eyes}
 LOOKING = {
     "left": {"eyeLookOutLeft": 0.8, "eyeLookInRight": 0.8}, "up": {"eyeLookUp": 0.8}, "down": {"eyeLookDown": 0.8},
     "half shut": {"eyeBlink": 0.5}, "shut": {"eyeBlink": 1.0}, "wide": {"eyeWide": 1.0},
@@ -102,16 +114,17 @@ LOOKING = {
 SPEAKING = {name: MOUTH_SHAPES.get(name) or EMOTIONS[name] for name in ("ah", "ee", "oo", "f", "happy", "disgust")}
 
 
-POSES = {"mouths": SPEAKING, "eyes": LOOKING}
+POSES = {"mouths": SPEAKING, "eyes": LOOKING, "heads": {**EMOTIONS, **MOUTH_SHAPES}}
+SIZES, QUALITIES = {"heads": 64}, {"heads": 54}
 
 
-def expressions(face: Face, shown: dict[str, dict[str, float]] | None) -> list[np.ndarray]:
-    """Pictures of a face at rest and in each emotion, or in the poses ``shown``."""
+def expressions(face: Face, shown: dict[str, dict[str, float]] | None, size: int = SIZE) -> list[np.ndarray]:
+    """Square pictures of a face at rest and in each emotion, or in the poses ``shown``."""
     table = np.zeros((len(CATEGORIES), len(face.shapes)), np.float32)
     table[:, :52] = poses()
     if shown:
         table = np.stack([pose(face, weights) for weights in ({}, *shown.values())])
-    with make_renderer(face, frame_head(face, zoom=1.5), SIZE) as view:
+    with make_renderer(face, frame_head(face, zoom=1.5), size) as view:
         return [view.render(vertices) for vertices in face.deform(table)]
 
 
@@ -122,10 +135,11 @@ def make_page(name: str, data: Path) -> Path:
     for label, scene, options in PAGES[name](data):
         print(f"{name}: {label}", file=sys.stderr)
         face, _ = fit(scene, source, label, options)
-        pictures += expressions(face, POSES.get(name))
+        pictures += expressions(face, POSES.get(name), SIZES.get(name, SIZE))
         labels += [label, *POSES.get(name, CATEGORIES[1:])]
     path = IMAGES / f"mesh_{name}.jpg"
-    Image.fromarray(tile(pictures, labels, len(CATEGORIES))).save(path, quality=82, optimize=True)
+    columns = 1 + len(POSES.get(name, CATEGORIES[1:]))
+    Image.fromarray(tile(pictures, labels, columns)).save(path, quality=QUALITIES.get(name, 82), optimize=True)
     return path
 
 

@@ -26,6 +26,9 @@ PARTS = (
     *("skin", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "gums", "tongue"),
     *("brows", "lashes", "hair", "collar"),
 )
+HEIGHT, FLAT = 0.004, 0.3
+"""Metres above the scalp from which on locks are laid closer, and how much they keep of what they stand off farther:
+between tufts that stand off, the sky would show."""
 TINTS = {"skin": (0.80, 0.72, 0.68), "hair": (0.35, 0.30, 0.30), "brows": (0.45, 0.40, 0.40)}
 Points = NDArray[np.float64]
 
@@ -44,9 +47,17 @@ def another_person(points: Points, landmarks: Points) -> Points:
     points = swell(points, landmarks[27:31].mean(0), 0.022, (1.04, 1.16, 1.14))
     points = swell(points, landmarks[48:68].mean(0), 0.022, (1.05, 1.16, 1.06))
     for eye in eyes:
-        points = swell(points, eye, 0.022, (1.1, 1.1, 1.1))
+        points = swell(points, eye, 0.022, (1.05, 1.0, 1.05))
     crown = (eyes[0] + eyes[1]) / 2 + np.array([0.0, 0.08, -0.06])
     return swell(points, crown, 0.11, (1.03, 1.10, 1.04))
+
+
+def settled(hair: Points, scalp: Points, triangles: NDArray[np.int32]) -> Points:
+    """Hair laid closer to the scalp."""
+    _, _, nearest = igl.point_mesh_squared_distance(hair, scalp, triangles.astype(np.int64))
+    off = np.linalg.norm(hair - nearest, axis=1, keepdims=True)
+    kept = np.minimum(off, HEIGHT + FLAT * np.maximum(off - HEIGHT, 0.0))
+    return np.asarray(nearest + kept / np.maximum(off, 1e-9) * (hair - nearest))
 
 
 def remesh(vertices: Points, triangles: NDArray[np.int32], count: int) -> tuple[Points, NDArray[np.int32]]:
@@ -80,7 +91,10 @@ def main() -> None:
             distance, nearest = cKDTree(vertices).query(coarse, k=3)
             weight = 1 / (distance + 1e-6)
             colour = (colour[nearest] * (weight / weight.sum(1, keepdims=True))[..., None]).sum(1)
-            vertices = coarse
+            vertices = skin = coarse
+            skin_corners = corners
+        if name == "hair":
+            vertices = settled(vertices, skin, skin_corners)
         points.append(another_person(vertices, landmarks))
         triangles.append(corners + first)
         colours.append(colour)

@@ -40,9 +40,9 @@ FEATURES: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
 NARROWEST, WIDEST = 0.7, 1.3
 """Limits of what a face's proportions change."""
 OF_ARTISTS: dict[str, float] = {
-    "browDown": 0.72, "browInnerUp": 0.62, "browOuterUp": 0.68, "eyeWide": 0.75, "eyeSquint": 0.9, "mouthFrown": 0.62,
+    "browDown": 0.72, "browInnerUp": 0.62, "browOuterUp": 0.68, "eyeWide": 0.75, "eyeSquint": 0.9, "mouthFrown": 0.6,
     "noseSneer": 0.65, "cheekPuff": 0.65, "mouthUpperUp": 0.68, "mouthLowerDown": 0.7, "mouthShrugLower": 0.7,
-    "mouthShrugUpper": 0.7, "mouthFunnel": 0.8, "mouthLeft": 0.8, "mouthRight": 0.8,
+    "mouthShrugUpper": 0.7, "mouthRollUpper": 0.9, "mouthFunnel": 0.8, "mouthLeft": 0.8, "mouthRight": 0.8,
 }  # fmt: skip
 """What the built-in face's shapes are scaled by on other heads, by the beginnings of their names.
 

@@ -7,6 +7,7 @@ something that no mouth shows (the inside of the skull, or what is behind the he
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ POCKET = 0.012
 """Metres behind the lips: a wall that is nearer leaves no room for teeth."""
 LIPS_END = 0.01
 """Metres behind the line where the lips meet: what is seen deeper at rest, in a mouth that is open, is no lip."""
+LARGEST_PIECE = 1.4
+"""Outer-eye-corner distances: a piece of the file's own that is larger is no part of a mouth, such as a second wall."""
 ENOUGH = 0.95
 """Share of mouth between open lips from which on it counts as one."""
 
@@ -111,6 +114,12 @@ def mouth_of(face: Face) -> Mouth:
     return Mouth(head, vertex, bind(head.skin, head.skin.features.lips, lip=True), offsets)
 
 
+@lru_cache(maxsize=1)
+def known_mouth(source: Face) -> Mouth:
+    """The lips of a face that mouths and eyes of others are taken from, found once."""
+    return mouth_of(source)
+
+
 def look_behind(face: Face, mouth: Mouth | None = None, weights: dict[str, float] | None = None) -> Opening:
     """Open the mouth of a face whose lips are apart and see what is there.
 
@@ -167,20 +176,32 @@ def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: NDArray[np.floa
     ``towards`` (T,) is how far its normal points to the viewer: skin that faces away is seen from within the head.
     """
     head = mouth.head
-    kinds = np.full(len(triangles), OF_A_MOUTH.index(OTHER), np.int32)
+    large = extents(head)[head.component[triangles[:, 0]]] > LARGEST_PIECE * head.outer
+    kinds = np.where(large, len(OF_A_MOUTH), OF_A_MOUTH.index(OTHER)).astype(np.int32)
     is_skin = np.zeros(len(head.points), bool)
     is_skin[head.skin_points] = True
     skin = is_skin[triangles[:, 0]]
     kinds[skin] = np.where(towards[skin] > 0.0, OF_A_MOUTH.index(BAG), len(OF_A_MOUTH))
-    seen = skin.copy()
-    seen[skin] = head.skin.seen & (mouth.behind(head.skin.points)[head.skin.triangles].mean(axis=1) < LIPS_END)
-    kinds[seen & (towards > 0.0)] = len(OF_A_MOUTH) + 2
+    near, seen = skin.copy(), skin.copy()
+    near[skin] = mouth.behind(head.skin.points)[head.skin.triangles].mean(axis=1) < LIPS_END
+    seen[skin] = near[skin] & head.skin.seen
+    kinds[seen | (near & (towards <= 0.0))] = len(OF_A_MOUTH) + 2  # a lip; folded, where its back is seen
     for region, kind in (("mouth_socket", BAG), ("teeth", TEETH), ("tongue", TONGUE)):
         mask = face.regions.get(region)
         if mask is not None:
             own = mask[mouth.vertex][triangles].all(axis=1) & ~seen
             kinds[own] = OF_A_MOUTH.index(kind)
     return kinds
+
+
+def extents(head: Head) -> NDArray[np.float64]:
+    """The longest side (C,) of the box round each connected piece of a head."""
+    order = np.argsort(head.component, kind="stable")
+    starts = np.nonzero(np.diff(head.component[order], prepend=-1))[0]
+    sides = np.maximum.reduceat(head.points[order], starts) - np.minimum.reduceat(head.points[order], starts)
+    found = np.zeros(int(head.component.max(initial=-1)) + 1)
+    found[head.component[order][starts]] = sides.max(axis=1)
+    return found
 
 
 def bag_of(mouth: Mouth) -> Mask:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.added_parts import PlacedPart, assemble, source_rows, with_parts
-from sedtalker.face.behind_lips import Mouth, mouth_of
+from sedtalker.face.behind_lips import Mouth, known_mouth, mouth_of
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.registration.alignment import bind
 from sedtalker.face.registration.contacts import EYES, along_rim, clear_eyeball, part_in_blink
@@ -91,7 +91,7 @@ class Socket:
 
 
 def with_eyes(
-    face: Face, report: RegistrationReport, source: Face, wanted: str = "auto"
+    face: Face, report: RegistrationReport, source: Face, wanted: str = "auto", here: Mouth | None = None
 ) -> tuple[Face, RegistrationReport]:
     """A registered face with eyeballs behind lids that are open, and the report that says what was added.
 
@@ -99,11 +99,12 @@ def with_eyes(
         face, report: the registered face, upright and in metres, with its final shapes.
         source: the face whose eyeballs are taken.
         wanted: one of ``CHOICES``.
+        here: the face as a welded head, where it is known.
     """
     empty = [k for k in range(2) if report.eyes_found[k] and not report.eyeballs[k]]
     if wanted == "keep" or not empty or face.landmarks is None:
         return face, report
-    here, there = mouth_of(face), mouth_of(source)
+    here, there = here or mouth_of(face), known_mouth(source)
     found, notes, balls = list(report.eyeballs), [], []
     for k in empty:
         socket = socket_of(here, there, source, k)

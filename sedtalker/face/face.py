@@ -64,6 +64,7 @@ class RegistrationReport:
             shapes move beside the source's, median; asymmetry: how much paired shapes differ (``Expressiveness``).
         gains: factors that the shapes of a region of the face were given.
         eyes_shut: the lids lie together at rest.
+        broken: share of the face that looks broken at rest (``broken_share``); None where it was not looked at.
     """
 
     score: float
@@ -94,6 +95,7 @@ class RegistrationReport:
     asymmetry: float | None = None
     gains: dict[str, float] = field(default_factory=dict)
     eyes_shut: bool = False
+    broken: float | None = None
 
     def to_json(self) -> str:
         """The report as a JSON object."""

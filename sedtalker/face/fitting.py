@@ -14,11 +14,11 @@ from sedtalker.face.amounts import check_strength, with_right_amount
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
 from sedtalker.face.builtin.named import faces_of_size, load_face
-from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
-from sedtalker.face.eye_fitting import CHOICES, with_eyes
+from sedtalker.face.completion import completed_cached
+from sedtalker.face.eye_fitting import CHOICES
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
-from sedtalker.face.mouth_choice import MOUTHS, with_mouth
+from sedtalker.face.mouth_choice import MOUTHS
 from sedtalker.face.mouth_opening import open_mouth
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
@@ -30,8 +30,6 @@ EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"
 """The ways in which a mesh gets its shapes, as reports name them."""
 BY_SHAPES = "no face was detected: where eyes and mouth are follows from its blend shapes"
 """The warning where landmarks came from what the file's own shapes move."""
-EYES_SHUT = "the eyes are shut at rest and stay so: open them in the neutral face"
-"""The warning where no gaze and no blink can be seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,30 +93,8 @@ def fit(
     with one_step(hook, "scaling the shapes"):
         face, report = with_right_amount(face, report, source, options.strength)
     with one_step(hook, "looking behind lips and lids"):
-        face, report = completed(face, report, source, options.mouth, options.eyes)
+        face, report = completed_cached(face, report, source, options.mouth, options.eyes)
     return replace(face, report=report), report
-
-
-def completed(
-    face: Face, report: RegistrationReport, source: Face, mouth: str = "auto", eyes: str = "auto"
-) -> tuple[Face, RegistrationReport]:
-    """A face with its final shapes, with a mouth and eyeballs; the report says how it shows emotions."""
-    face, report = with_mouth(face, report, source, mouth)
-    shut = report.way != EXACT and face.landmarks is not None and eye_opening(face) < SHUT
-    if not shut:
-        face, report = with_eyes(face, report, source, eyes)
-    if not (can_be_measured(face) and can_be_measured(source)):
-        return face, report
-    shown = expressiveness(face, source)
-    return face, replace(
-        report,
-        eyes_shut=shut,
-        warnings=(*report.warnings, *([EYES_SHUT] if shut else [])),
-        distinct=shown.distinct,
-        alike=shown.pair,
-        motion_size=shown.size,
-        asymmetry=shown.asymmetry,
-    )
 
 
 def _fit(scene: Scene, source: Face, name: str, options: FitOptions, hook: Hook) -> tuple[Face, RegistrationReport]:
@@ -249,6 +225,8 @@ def recognise(scene: Scene, source: Face) -> Known | None:
     count = int(shown.max(initial=-1)) + 1
     candidates = [source] if len(source.mesh.vertices) == count else []
     candidates += [load_face(name) for name in faces_of_size(count) if name != source.name]
+    if not candidates:
+        return None
     found: list[Known] = []
     edges = edge_keys(mesh, shown)
     for face in candidates:

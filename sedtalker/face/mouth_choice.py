@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sedtalker.face.added_parts import with_parts
-from sedtalker.face.behind_lips import ENOUGH, Opening, look_behind, mouth_of, with_dark_bag
+from sedtalker.face.behind_lips import ENOUGH, Mouth, Opening, look_behind, mouth_of, with_dark_bag
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.mouth_fitting import build_mouth
 
@@ -19,8 +19,8 @@ EMPTY = "behind the lips there is no mouth but {what}: it shows when the face sp
 
 def with_mouth(
     face: Face, report: RegistrationReport, source: Face, wanted: str = "auto"
-) -> tuple[Face, RegistrationReport]:
-    """A registered face with a mouth behind its lips, and the report that says what is there.
+) -> tuple[Face, RegistrationReport, Mouth | None]:
+    """A registered face with a mouth behind its lips, the report that says what is there, and the lips if they open.
 
     Where the lips open onto nothing or onto the inside of the skull, the source's bag, gums, teeth and tongue are
     fitted; a bag without teeth gets gums, teeth and tongue; teeth without a bag get a bag. The file's vertices, their
@@ -32,7 +32,7 @@ def with_mouth(
         wanted: one of ``MOUTHS``.
     """
     if not report.mouth_opens or face.landmarks is None or not set(NEEDED) <= set(face.shapes):
-        return face, replace(report, behind_lips=(), mouth_share=None)
+        return face, replace(report, behind_lips=(), mouth_share=None), None
     mouth = mouth_of(face)
     face = with_dark_bag(face, mouth)
     opening = look_behind(face, mouth)
@@ -41,7 +41,8 @@ def with_mouth(
         count = len(face.mesh.vertices)
         inside = build_mouth(face, source, mouth, missing)
         face = with_parts(face, inside)
-        opening = look_behind(face)
+        mouth = mouth_of(face)
+        opening = look_behind(face, mouth)
         added = len(face.mesh.vertices) - count
         what = " and ".join(missing) if len(missing) < 3 else f"{', '.join(missing[:-1])} and {missing[-1]}"
         note = f"no {what} behind the lips: ours were added, {added} vertices after the file's own"
@@ -53,7 +54,7 @@ def with_mouth(
         )
     elif wanted != "none" and opening.mouth < ENOUGH:
         report = replace(report, warnings=(*report.warnings, EMPTY.format(what=worst(opening))))
-    return face, replace(report, behind_lips=opening.contents, mouth_share=opening.mouth)
+    return face, replace(report, behind_lips=opening.contents, mouth_share=opening.mouth), mouth
 
 
 def what_is_missing(face: Face, opening: Opening) -> tuple[str, ...]:

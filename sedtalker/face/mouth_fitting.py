@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.face.added_parts import AddedParts, PlacedPart, assemble, source_rows
-from sedtalker.face.behind_lips import Mouth, mouth_of, skin_depth
+from sedtalker.face.behind_lips import Mouth, known_mouth, skin_depth
 from sedtalker.face.face import Face
 from sedtalker.face.registration.pose import Similarity, similarity
 from sedtalker.mesh.mesh import Ints
@@ -106,7 +106,7 @@ class Fitting:
     """
 
     def __init__(self, face: Face, source: Face, mouth: Mouth) -> None:
-        other = mouth_of(source)
+        other = known_mouth(source)
         ajar = rest_opening(mouth, other, source)
         self.source, self.mouth = source, mouth
         jaw = source.basis[source.shape_index["jawOpen"]]

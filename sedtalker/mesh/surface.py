@@ -121,25 +121,43 @@ def face_outwards(
 ) -> tuple[Mask, Mask, Ints]:
     """What is seen from outside in 21 views of the face and the head around it.
 
+    Triangles that hang together are wound alike, and so that most of those that are seen face their viewers. What
+    shows its back to a viewer, as a mouth does through an open neck, is not seen from outside.
+
     Returns:
-        points (N,) that are seen; triangles (T,) of which something is seen; the triangles (T, 3) wound so that they
-        face those who see them. Those nobody sees are turned over if most others were.
+        points (N,) that are seen; triangles (T,) of which something is seen; the triangles (T, 3), wound outwards.
+        Patches that nobody sees are turned over if most others were.
     """
-    votes, bare = np.zeros(len(triangles)), np.zeros(len(points), bool)
+    alike, patch = wound_alike(triangles)
+    normals = triangle_normals(points, alike)
+    facing, turned, bare = (np.zeros(len(triangles)), np.zeros(len(triangles)), np.zeros(len(points), bool))
     close = [(yaw, pitch) for yaw in (-50, -25, 0, 25, 50) for pitch in (-25, 0, 25)]
     around = [(90, 0), (-90, 0), (180, 0), (0, 80), (-35, -50), (35, -50)]
-    normals = triangle_normals(points, triangles)
     for views, width in ((close, half_width), (around, 2.2 * half_width)):
         for yaw, pitch in views:
             view = View(turn(yaw, pitch), centre, width)
             flat = view.project(points)
             ids, depth = rasterise(flat, triangles, size)
             found = np.unique(ids[ids >= 0])
-            votes[found] += normals[found] @ view.rotation[2]
+            towards = normals[found] @ view.rotation[2]
+            facing[found] += np.maximum(towards, 0.0)
+            turned[found] += np.maximum(-towards, 0.0)
             bare |= in_front(flat, depth, COVER * half_width / width)
-    seen = votes != 0
-    over = np.where(seen, votes < 0, (votes < 0).sum() > (votes > 0).sum())
-    return bare, seen, np.where(over[:, None], triangles[:, ::-1], triangles).astype(np.int32)
+    votes = np.bincount(patch, facing - turned)
+    over = np.where(votes != 0, votes < 0, (votes < 0).sum() > (votes > 0).sum())[patch]
+    seen = np.where(over, turned, facing) > 0
+    outside = np.zeros(len(points), bool)
+    outside[triangles[seen]] = True
+    return bare & outside, seen, np.where(over[:, None], alike[:, ::-1], alike).astype(np.int32)
+
+
+def wound_alike(triangles: Ints) -> tuple[Ints, Ints]:
+    """Triangles (T, 3) that go round in one sense wherever they share an edge, and the patch (T,) that each is of."""
+    import igl
+
+    wound, patch = igl.bfs_orient(triangles.astype(np.int64))
+    same = (wound == triangles).all(axis=1)
+    return np.where(same[:, None], triangles, triangles[:, ::-1]).astype(np.int32), np.asarray(patch, np.int32)
 
 
 def in_front(flat: Floats, depth: Floats, tolerance: float) -> Mask:

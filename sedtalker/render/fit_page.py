@@ -29,6 +29,7 @@ MEANINGS = {
     "lips": "closed lips meet",
     "mouth": "open lips show a mouth",
     "blink": "lids close",
+    "surface": "the face at rest has no holes, no turned and no jagged polygons",
     "inverted": "no polygon turns over",
     "emotions": "six emotions differ from each other",
     "size": "shapes move as far as a person's",

@@ -272,7 +272,8 @@ def _eyeballs(vertices: Floats, eyes: Ints) -> Iterator[tuple[Ints, Floats]]:
 
     Balls that are large for the distance of the eyes have irises of a usual size: directions are drawn off the front.
     """
-    middle = float(np.median(vertices[eyes, 0])) if len(eyes) else 0.0
+    sides = vertices[eyes, 0]  # one ball may have many more vertices than the other
+    middle = 0.5 * float(sides.min() + sides.max()) if len(eyes) else 0.0
     balls = [eyes[vertices[eyes, 0] < middle], eyes[vertices[eyes, 0] >= middle]]
     if min(len(ball) for ball in balls) < 12:
         return

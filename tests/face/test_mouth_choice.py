@@ -7,10 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sedtalker.face.behind_lips import Opening, look_behind, mouth_of
+from sedtalker.face.behind_lips import (
+    LIPS_END,
+    OF_A_MOUTH,
+    Opening,
+    kinds_of,
+    look_behind,
+    mouth_of,
+    outward_triangles,
+)
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.mouth_choice import EMPTY, what_is_missing, with_mouth
+from sedtalker.mesh.mesh import from_triangles
 from sedtalker.mesh.rasteriser import View, rasterise, turn
 from tests.support.mouths import REPORT, without
 
@@ -30,7 +39,7 @@ def bare() -> Face:
 
 @pytest.fixture(scope="module")
 def given(bare: Face, source: Face) -> Face:
-    face, _ = with_mouth(bare, REPORT, source)
+    face, _, _ = with_mouth(bare, REPORT, source)
     return face
 
 
@@ -44,7 +53,7 @@ def test_lips_that_open_onto_the_skull_are_told_from_a_mouth(bare: Face) -> None
 
 
 def test_a_bare_head_gets_a_mouth_after_its_own_vertices(bare: Face, source: Face, given: Face) -> None:
-    face, report = with_mouth(bare, REPORT, source)
+    face, report, _ = with_mouth(bare, REPORT, source)
     count, polygons = len(bare.mesh.vertices), len(bare.mesh.polygon_sizes)
     np.testing.assert_array_equal(face.mesh.vertices[:count], bare.mesh.vertices)
     np.testing.assert_array_equal(face.mesh.polygon_sizes[:polygons], bare.mesh.polygon_sizes)
@@ -82,14 +91,14 @@ def test_lower_teeth_and_tongue_go_with_the_jaw(given: Face) -> None:
 
 def test_a_mouth_open_at_rest_gets_its_inside_opened(source: Face) -> None:
     ajar = without(load_face("walter"), INSIDE, bag=False, jaw=0.25)
-    face, report = with_mouth(ajar, REPORT, source)
+    face, report, _ = with_mouth(ajar, REPORT, source)
     assert report.mouth_share == pytest.approx(1.0, abs=0.01)
     teeth = face.mesh.vertices[face.regions["upper_teeth"], 1].min(), face.mesh.vertices[face.regions["lower_teeth"], 1]
     assert teeth[0] - teeth[1].max() > 0.003
 
 
 def test_a_bag_without_teeth_keeps_its_bag(source: Face) -> None:
-    face, report = with_mouth(without(load_face("walter"), INSIDE), REPORT, source)
+    face, report, _ = with_mouth(without(load_face("walter"), INSIDE), REPORT, source)
     assert report.added_parts == ("teeth", "tongue")
     assert "mouth_socket" not in face.mesh.group_names
     assert face.regions["mouth_socket"].any()  # the file's own, which renders dark
@@ -97,7 +106,7 @@ def test_a_bag_without_teeth_keeps_its_bag(source: Face) -> None:
 
 @pytest.mark.parametrize(("wanted", "said"), [("keep", 1), ("none", 0)])
 def test_nothing_is_added_unasked(bare: Face, source: Face, wanted: str, said: int) -> None:
-    face, report = with_mouth(bare, REPORT, source, wanted)
+    face, report, _ = with_mouth(bare, REPORT, source, wanted)
     assert len(face.mesh.vertices) == len(bare.mesh.vertices)
     assert report.mouth_share is not None
     assert report.mouth_share < 0.3
@@ -107,10 +116,36 @@ def test_nothing_is_added_unasked(bare: Face, source: Face, wanted: str, said: i
 
 def test_whole_mouths_and_sealed_lips_are_left_alone(source: Face) -> None:
     whole = without(load_face("walter"), ())
-    face, report = with_mouth(whole, REPORT, source)
+    face, report, _ = with_mouth(whole, REPORT, source)
     assert (len(face.mesh.vertices), report.added_parts) == (len(whole.mesh.vertices), ())
-    sealed, report = with_mouth(whole, replace(REPORT, mouth_opens=False), source)
-    assert (sealed, report.mouth_share) == (whole, None)
+    sealed, report, lips = with_mouth(whole, replace(REPORT, mouth_opens=False), source)
+    assert (sealed, report.mouth_share, lips) == (whole, None, None)
+
+
+def test_a_second_wall_behind_the_skin_is_no_mouth(bare: Face) -> None:
+    mesh, count = bare.mesh, len(bare.mesh.vertices)
+    wall = mesh.vertices - np.float32((0.0, 0.0, 0.004))
+    skin = np.concatenate([mesh.triangles, mesh.triangles + count])
+    double = replace(
+        bare,
+        mesh=from_triangles(np.concatenate([mesh.vertices, wall]), skin),
+        basis=np.concatenate([bare.basis, np.zeros_like(bare.basis)], axis=1),
+        regions={name: np.concatenate([mask, np.zeros(count, bool)]) for name, mask in bare.regions.items()},
+    )
+    opening = look_behind(double)
+    assert opening.mouth < 0.3
+    assert not opening.has_bag
+
+
+def test_a_lip_that_folds_is_not_the_back_of_the_head(bare: Face) -> None:
+    mouth = mouth_of(bare)
+    triangles = outward_triangles(mouth.head)
+    from_behind = kinds_of(bare, mouth, triangles, np.full(len(triangles), -1.0))
+    deep = mouth.behind(mouth.head.points)[triangles].mean(axis=1)
+    skin = np.isin(triangles, mouth.head.skin_points).all(axis=1)
+    shell = from_behind == len(OF_A_MOUTH)
+    assert not shell[skin & (deep < LIPS_END)].any()
+    assert shell[skin & (deep > 2 * LIPS_END)].all()
 
 
 def test_a_wall_close_behind_the_lips_leaves_no_room_for_teeth(bare: Face) -> None:

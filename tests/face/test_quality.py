@@ -40,6 +40,8 @@ def test_no_face_without_a_mouth_is_good() -> None:
     assert sealed.advice == (NO_LIPS,)
     shut = judge(still(), replace(whole, eyes_shut=True))
     assert (shut.verdict, shut.advice) == ("usable", (SHUT,))
+    torn = judge(still(), replace(whole, broken=0.1))
+    assert (torn.verdict, torn.advice) == ("usable", (ADVICE["surface"],))
     alike = judge(still(), replace(whole, distinct=0.1))
     assert (alike.verdict, alike.advice) == ("usable", (ADVICE["emotions"],))
 

@@ -104,3 +104,13 @@ def test_blank_eyeballs_get_irises_of_a_usual_size() -> None:
         assert 0.004 < np.ptp(iris[:, 1]) / 2 < 0.0075
     painted = replace(mesh, colours=np.random.default_rng(0).random(mesh.vertices.shape).astype(np.float32))
     assert not blank_eyes(painted).any()  # what has colours keeps them
+
+
+def test_a_fine_and_a_coarse_eyeball_both_get_an_iris() -> None:
+    (fine, many), (coarse, few) = sphere(24), sphere(6)
+    both = np.concatenate([0.012 * fine - (0.03, 0, 0), 0.012 * coarse + (0.03, 0, 0)]).astype(np.float32)
+    mesh = from_triangles(both, np.concatenate([many, few + len(fine)]).astype(np.int32))
+    mesh = replace(mesh, group_names=("eyes",), polygon_groups=np.zeros(len(mesh.polygon_sizes), np.int32))
+    directions = blank_eyes(mesh)
+    assert np.linalg.norm(directions, axis=1) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(directions[len(fine) + coarse[:, 2].argmax(), 2], 1.0, atol=1e-3)

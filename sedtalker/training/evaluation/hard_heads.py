@@ -28,7 +28,7 @@ EXAGGERATED = (3, 11)
 
 
 @dataclass(frozen=True, eq=False)
-class _Rig:
+class HardRig:
     """The light reference rig in centimetres: (V, 3) neutral, (52, V, 3) offsets, triangles, landmarks, masks (V,)."""
 
     neutral: Points
@@ -48,7 +48,7 @@ def hard_heads(data: Path, seed: int = 0) -> Iterator[Head]:
     Raises:
         InputError: the reference rig is missing.
     """
-    rig, rng = _read(data), np.random.default_rng(seed + 7)
+    rig, rng = read_hard_rig(data), np.random.default_rng(seed + 7)
     yield _head(rig, "decimated to 3,000", rng, kind="3000")
     yield _head(rig, "remeshed, no mouth", rng, kind="remeshed", without=(*MOUTH_INSIDE, "mouth_socket"))
     for k, way in enumerate(EXAGGERATED):
@@ -67,7 +67,12 @@ def hard_heads(data: Path, seed: int = 0) -> Iterator[Head]:
     yield _head(rig, "no eyeballs", rng, without=("eyeball",))
 
 
-def _read(data: Path) -> _Rig:
+def read_hard_rig(data: Path) -> HardRig:
+    """The rig that hard and broken heads are made from.
+
+    Raises:
+        InputError: it is missing.
+    """
     path = data / "face" / "ict_lite.npz"
     if not path.is_file():
         raise InputError(f"{path}: the reference rig is missing")
@@ -76,19 +81,19 @@ def _read(data: Path) -> _Rig:
         for name, delta in zip(rig["arkit_names"].tolist(), rig["expression_deltas"], strict=True):
             offsets[ARKIT_52.index(str(name))] += delta.astype(np.float32)
         masks = {name.removeprefix("mask_"): rig[name].astype(bool) for name in rig.files if name.startswith("mask_")}
-        return _Rig(
+        return HardRig(
             rig["neutral"].astype(np.float64), offsets, rig["triangles"].astype(np.int32), rig["landmarks68"], masks
         )
 
 
-def _stylised(rig: _Rig, seed: int) -> Warp:
+def _stylised(rig: HardRig, seed: int) -> Warp:
     """Other proportions of eyes, nose, mouth, jaw and skull, the same for any points."""
     marks = rig.neutral[rig.landmarks]
     return lambda points: stylise(points, marks, np.random.default_rng(seed))
 
 
 def _head(
-    rig: _Rig,
+    rig: HardRig,
     name: str,
     rng: np.random.Generator,
     kind: str = "same",
@@ -142,7 +147,7 @@ def _head(
 # --- Further pieces, in centimetres.
 
 
-def _beard(rig: _Rig) -> tuple[Points, Ints]:
+def _beard(rig: HardRig) -> tuple[Points, Ints]:
     """A shell 1.2 cm before the skin of chin and jaw."""
     marks = rig.neutral[rig.landmarks]
     low = (rig.neutral[:, 1] < marks[57, 1] - 0.6) & (rig.neutral[:, 1] > marks[8, 1] - 1.5)
@@ -155,7 +160,7 @@ def _beard(rig: _Rig) -> tuple[Points, Ints]:
     return rig.neutral[used] + 1.2 * away, corners.reshape(-1, 3).astype(np.int32)
 
 
-def _glasses(rig: _Rig) -> tuple[Points, Ints]:
+def _glasses(rig: HardRig) -> tuple[Points, Ints]:
     """Two rims before the eyes and a bridge between them."""
     marks = rig.neutral[rig.landmarks]
     pieces: list[tuple[Points, Ints]] = []
@@ -167,7 +172,7 @@ def _glasses(rig: _Rig) -> tuple[Points, Ints]:
     return _joined(pieces)
 
 
-def _body(rig: _Rig, arms: bool) -> tuple[Points, Ints]:
+def _body(rig: HardRig, arms: bool) -> tuple[Points, Ints]:
     """A torso under the neck, with arms held out or on a round base."""
     neck = rig.neutral[:, 1].min()
     middle = rig.neutral[rig.neutral[:, 1] < neck + 1.0].mean(0)

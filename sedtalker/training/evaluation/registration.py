@@ -20,8 +20,9 @@ from sedtalker.errors import InputError
 from sedtalker.face.amounts import with_right_amount
 from sedtalker.face.behind_lips import ENOUGH
 from sedtalker.face.builtin import load_face
+from sedtalker.face.completion import completed
 from sedtalker.face.face import Face
-from sedtalker.face.fitting import completed, fit
+from sedtalker.face.fitting import fit
 from sedtalker.face.quality import inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.mesh.files import read_mesh, read_scene
@@ -31,6 +32,7 @@ from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.evaluation.broken_heads import broken_heads
 from sedtalker.training.evaluation.hard_heads import hard_heads
 from sedtalker.training.evaluation.registration_targets import (
     Head,
@@ -199,7 +201,8 @@ def evaluate_registration(
     ``transfer_cosine`` their cosine; ``transfer_cosine_foreign`` the cosine with another artist's shapes for the same
     head. ``lip_gap``, ``blink_gap``: millimetres that closed lips and lids leave open, the mean and (``_worst``) the
     worst head; ``eyeball_seen``: of what is seen of the eyeballs from the front, the share that a blink leaves,
-    likewise; ``inverted``: share of skin triangles that a shape turns over.
+    likewise; ``inverted``: share of skin triangles that a shape turns over. ``broken``: the verdicts on heads that
+    look broken, and ``broken_but_good``, which of them are called good.
 
     Args:
         data: the training data folder.
@@ -220,6 +223,7 @@ def evaluate_registration(
     measured = [measure_head(head, source) for head, source in counted(heads, hook, "registering heads", 0)]
     refused = {name: refuses(mesh, builtin, name) for name, mesh in no_heads(data).items()}
     logger.info("refused %d of %d", sum(refused.values()), len(refused))
+    broken = {name: verdict(mesh, builtin, name) for name, mesh in broken_heads(data, seed)}
     return {
         "targets": len(measured),
         "auto_success": _mean(float(m["success"]) for m in measured),
@@ -231,6 +235,8 @@ def evaluate_registration(
         **foreign(data, builtin),
         "heads": [*measured, *hard],
         "not_refused": [name for name, value in refused.items() if not value],
+        "broken": broken,
+        "broken_but_good": [name for name, found in broken.items() if found == "good"],
     }
 
 
@@ -417,6 +423,15 @@ def beside_artist(
         "relative_error_foreign": _mean(shape["transfer_error"] for shape in shapes.values()),
     }
     return figures, shapes
+
+
+def verdict(mesh: Mesh, source: Face, name: str) -> str:
+    """What is said of a mesh: ``good``, ``usable``, ``poor``, or ``refused``."""
+    try:
+        face, found = register(mesh, source, name)
+    except InputError:
+        return "refused"
+    return judge(*completed(*with_right_amount(face, found, source), source)).verdict
 
 
 def refuses(mesh: Any, source: Face, name: str) -> bool:

@@ -246,6 +246,37 @@ def test_what_lies_behind_a_plate_is_not_seen() -> None:
     assert facing[2] > 0 or not seen[0]
 
 
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_whatever_way_a_files_triangles_go_round_they_are_wound_alike(seed: int) -> None:
+    near, triangles = plate(6)
+    turned = np.random.default_rng(seed).random(len(triangles)) < 0.5
+    mixed = np.where(turned[:, None], triangles[:, ::-1], triangles).astype(np.int32)
+    bare, seen, outwards = face_outwards(near, mixed, np.zeros(3), 1.5)
+    a, b, c = (near[outwards[:, k]] for k in range(3))
+    assert (np.cross(b - a, c - a)[:, 2] > 0).all()
+    assert seen.all()
+    assert bare.all()
+
+
+def test_what_shows_its_back_through_an_opening_is_not_seen_from_outside() -> None:
+    # A head that is open behind; in front it goes on through narrow lips into a bag.
+    radius = np.array([0.6, 0.9, 1.0, 0.9, 0.5, 0.002, 0.3, 0.4, 0.3, 0.002])
+    depth = np.array([-0.8, -0.5, 0.0, 0.5, 0.85, 0.95, 0.85, 0.6, 0.3, 0.2])
+    angle = np.linspace(0.0, 2.0 * np.pi, 33)
+    round_z = radius[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    points = np.concatenate([round_z, np.broadcast_to(depth[:, None, None], (10, 33, 1))], axis=-1).reshape(-1, 3)
+    triangles = grid_triangles(10, 33)
+    bag = (triangles // 33 >= 5).all(axis=1)
+    _, seen, outwards = face_outwards(points, triangles[:, ::-1], np.zeros(3), 1.2)
+    assert seen[~bag].mean() > 0.9
+    assert seen[bag].mean() < 0.03
+    a, b, c = (points[outwards[:, k]] for k in range(3))
+    away = np.cross(b - a, c - a) * (a + b + c) * (1, 1, 0)
+    assert (away.sum(axis=1)[~bag] > 0).all()
+    assert (away.sum(axis=1)[bag & (outwards // 33 >= 6).all(axis=1)] < 0).all()
+
+
 def test_outliers_are_those_that_resemble_no_neighbour() -> None:
     points, triangles = plate(7)
     offsets = np.zeros((2, len(points), 3))

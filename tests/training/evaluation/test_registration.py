@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sedtalker.face.builtin import load_face
 from sedtalker.face.registration import RegistrationReport
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.training.corpora.landmark_samples import random_rotation, sphere
+from sedtalker.training.evaluation.broken_heads import broken_heads
 from sedtalker.training.evaluation.hard_heads import hard_heads
-from sedtalker.training.evaluation.registration import compare, shown, summary, turn_error
+from sedtalker.training.evaluation.registration import compare, shown, summary, turn_error, verdict
 from sedtalker.training.evaluation.registration_targets import (
     KINDS,
     Head,
@@ -74,6 +76,15 @@ def test_the_summary_leaves_out_what_a_head_does_not_have() -> None:
     assert found["transfer_error"] == pytest.approx(0.1)
     assert (found["lip_gap"], found["blink_gap_worst"]) == (0.2, 0.4)
     assert found["inverted_worst"] == 0.002
+
+
+@pytest.mark.data
+def test_no_broken_head_is_called_good(data_dir: Path) -> None:
+    heads = dict(broken_heads(data_dir))
+    assert len(heads) == 7
+    assert all(0.2 < float(np.ptp(mesh.vertices[:, 1])) < 0.5 for mesh in heads.values())
+    name = "turned polygons"
+    assert verdict(heads[name], load_face(), name) == "usable"
 
 
 @pytest.mark.data

@@ -1,0 +1,149 @@
+"""What a fitted face lacks behind lips and lids, and how it shows emotions; results are kept by content.
+
+Only what is new is kept: the parts that came after the file's own vertices, the masks, and the blinks that were pushed
+out of added eyeballs. The shapes themselves are kept by registration already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import scipy
+
+from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
+from sedtalker.face.eye_fitting import with_eyes
+from sedtalker.face.face import Face, RegistrationReport, report_from_json
+from sedtalker.face.mouth_choice import with_mouth
+from sedtalker.face.sedface import FACE_ARRAYS, Arrays, face_arrays, face_from_arrays
+from sedtalker.face.soundness import broken_share
+from sedtalker.mesh.files import MAX_BYTES
+from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays, user_cache
+from sedtalker.version import __version__
+
+EYES_SHUT = "the eyes are shut at rest and stay so: open them in the neutral face"
+"""The warning where no gaze and no blink can be seen."""
+
+
+def completed(
+    face: Face, report: RegistrationReport, source: Face, mouth: str = "auto", eyes: str = "auto"
+) -> tuple[Face, RegistrationReport]:
+    """A face with its final shapes, with a mouth and eyeballs; the report says how it shows emotions.
+
+    Args:
+        face, report: the fitted face, upright and in metres.
+        source: the face whose mouth and eyeballs are taken, and with which it is compared.
+        mouth, eyes: what the user wants there, see ``MOUTHS`` and ``CHOICES``.
+    """
+    face, report, lips = with_mouth(face, report, source, mouth)
+    report = replace(report, broken=broken_share(face))
+    shut = report.way != "exact" and face.landmarks is not None and eye_opening(face) < SHUT
+    if not shut:
+        face, report = with_eyes(face, report, source, eyes, lips)
+    if not (can_be_measured(face) and can_be_measured(source)):
+        return face, report
+    shown = expressiveness(face, source)
+    return face, replace(
+        report,
+        eyes_shut=shut,
+        warnings=(*report.warnings, *([EYES_SHUT] if shut else [])),
+        distinct=shown.distinct,
+        alike=shown.pair,
+        motion_size=shown.size,
+        asymmetry=shown.asymmetry,
+    )
+
+
+def completed_cached(
+    face: Face,
+    report: RegistrationReport,
+    source: Face,
+    mouth: str = "auto",
+    eyes: str = "auto",
+    folder: Path | None = None,
+) -> tuple[Face, RegistrationReport]:
+    """``completed``, or what it gave for the same face, source and wishes before, to the last bit.
+
+    Args:
+        face, report, source, mouth, eyes: as for ``completed``.
+        folder: where results are kept, by default ``$XDG_CACHE_HOME/sedtalker/faces``. A folder that cannot be written
+            only costs time.
+    """
+    folder = folder or user_cache() / "faces"
+    entry = folder / f"{content_hash(face, report, source, mouth, eyes)}.npz"
+    kept = load_entry(entry, face)
+    if kept is not None:
+        return kept
+    whole, report = completed(face, report, source, mouth, eyes)
+    keep(entry, lambda path: np.savez(path, **new_arrays(face, whole, report)))  # type: ignore[arg-type]
+    return whole, report
+
+
+def content_hash(face: Face, report: RegistrationReport, source: Face, mouth: str, eyes: str) -> str:
+    """Hash of all that the result depends on; the name of the face is not part of it."""
+    digest = hashlib.sha256(f"completion {_origin()} {mouth} {eyes} {report.to_json()}".encode())
+    for one in (face, source):
+        for name, array in sorted(face_arrays(bare(one)).items()):
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:40]
+
+
+@cache
+def _origin() -> str:
+    """Hash of the code of this package and of ``sedtalker.mesh``, and of the versions of the libraries they call."""
+    digest = hashlib.sha256(f"{__version__} {np.__version__} {scipy.__version__}".encode())
+    here = Path(__file__).parent
+    for path in sorted([*here.rglob("*.py"), *here.parent.glob("mesh/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+# --- What is kept: a face without the basis that it had before.
+
+NEW_ARRAYS = {
+    **{name: spec for name, spec in FACE_ARRAYS.items() if name != "face_basis"},
+    "changed_rows": ArraySpec("iu", ("changed",), least=0),
+    "changed_offsets": ArraySpec("f", ("changed", "before", 3)),
+    "added_offsets": ArraySpec("f", ("B", "added", 3)),
+    "report": ArraySpec("U", ()),
+}
+"""The arrays of an entry: those of a face, rows of the basis that have changed, and offsets of what was added."""
+
+
+def bare(face: Face) -> Face:
+    """A face without its name and materials, on which nothing depends."""
+    return replace(face, name="", mesh=replace(face.mesh, materials=()))
+
+
+def new_arrays(before: Face, after: Face, report: RegistrationReport) -> Arrays:
+    """What ``completed`` has made of a face, as arrays; pictures of its materials are left out."""
+    count = len(before.mesh.vertices)
+    changed = [k for k in range(len(before.basis)) if not np.array_equal(before.basis[k], after.basis[k, :count])]
+    arrays = face_arrays(bare(after))
+    del arrays["face_basis"]
+    return {
+        **arrays,
+        "changed_rows": np.array(changed, np.int32),
+        "changed_offsets": after.basis[changed, :count],
+        "added_offsets": after.basis[:, count:],
+        "report": np.array(report.to_json()),
+    }
+
+
+def load_entry(entry: Path, face: Face) -> tuple[Face, RegistrationReport] | None:
+    """A kept result for the same face, or None if there is none or it is damaged."""
+    try:
+        arrays = read_arrays(entry, NEW_ARRAYS, "a kept face", 4 * MAX_BYTES)
+        basis = np.concatenate([face.basis, arrays["added_offsets"]], axis=1)
+        basis[arrays["changed_rows"], : len(face.mesh.vertices)] = arrays["changed_offsets"]
+        whole = face_from_arrays({**arrays, "face_basis": basis})
+        own, groups = face.mesh.materials, len(whole.mesh.group_names)
+        materials = (*own, *[None] * (groups - len(own))) if own else ()
+        whole = replace(whole, name=face.name, mesh=replace(whole.mesh, materials=materials))
+        return whole, report_from_json(str(arrays["report"]))
+    except UNREADABLE:
+        return None
