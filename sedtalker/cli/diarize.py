@@ -87,7 +87,7 @@ def diarize(
         raise InputError("a stream takes only --json, --events, --look-ahead, --model, --enroll and --device")
     from sedtalker.emotion.events import track_changes
     from sedtalker.emotion.fine_families import with_share
-    from sedtalker.emotion.formats.files import check_track_name
+    from sedtalker.emotion.formats.files import check_track_name, note_left_out, track_formats
     from sedtalker.emotion.formats.json import track_to_json
     from sedtalker.emotion.formats.labels import segments_to_rttm
     from sedtalker.emotion.plot import check_plot_name
@@ -131,6 +131,7 @@ def diarize(
     elif json:
         print(track_to_json(track), end="")
     elif rttm:
+        note_left_out(track_formats()[".rttm"], track)
         print(segments_to_rttm(track.segments(), audio.stem), end="")
     else:
         print_table(track)

@@ -30,6 +30,13 @@ def test_finer_kinds_stand_in_the_table_the_file_and_the_picture(tmp_path: Path)
     assert held["intensity"] == json.loads(plain.stdout)["intensity"]
 
 
+def test_rttm_has_no_place_for_them_and_says_so() -> None:
+    done = CliRunner().invoke(app, ["diarize", str(SPEECH), "--fine", "--rttm"])
+    assert done.exit_code == 0, done.output
+    assert all(line.startswith("SPEAKER four_moods") for line in done.stdout.splitlines())
+    assert ".rttm has no place for 30 further curves of the track: left out; .json keeps all" in done.stderr
+
+
 def test_a_stream_has_no_finer_kinds() -> None:
     done = CliRunner().invoke(app, ["diarize", str(SPEECH), "--fine", "--stream"])
     assert done.exit_code == 2
