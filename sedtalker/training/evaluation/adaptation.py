@@ -219,9 +219,9 @@ def figures_of_corpus(
     if ANGRY in own and HAPPY in own:
         figures["source_angry_as_happy"] = _angry_as_happy(source, corpus.labels)
         figures["adapted_angry_as_happy"] = float(np.mean([_angry_as_happy(s, corpus.labels) for s in full]))
-    scored = ScoredCorpus(corpus.labels, corpus.speakers, source, {str(m): found[m] for m in METHODS})
-    figures["adapt_gain_low"], figures["adapt_gain_high"] = gain_interval([scored], METHOD)
-    return figures, scored
+    scores_of_all = ScoredCorpus(corpus.labels, corpus.speakers, source, {str(m): found[m] for m in METHODS})
+    figures["adapt_gain_low"], figures["adapt_gain_high"] = gain_interval([scores_of_all], METHOD)
+    return figures, scores_of_all
 
 
 def speaker_halves(speakers: NDArray[np.str_], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -261,8 +261,8 @@ def plot_heat_map(result: CrossCorpus, path: Path) -> None:
 
     count = len(result.corpora)
     pairs, left_out = result.pairs, result.left_out
-    trained = ~np.isnan(pairs.plain).all(axis=1)
-    rows = [name for name, has in zip(result.corpora, trained, strict=True) if has]
+    trained = np.flatnonzero(np.isfinite(pairs.plain).any(axis=1))
+    rows = [result.corpora[k] for k in trained]
     figure = Figure(figsize=(3.4 + 1.5 * count, 2.6 + 0.6 * count), dpi=80, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharey=True)
