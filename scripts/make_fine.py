@@ -43,8 +43,8 @@ def text(metrics: Mapping[str, Mapping[str, float]]) -> str:
             f"{found['fine_accuracy']:.0%} of the bursts (chance 3 %),\n  mean absolute error {found['fine_mae']:.3f} "
             f"(a curve that always says how frequent its kind is: {found['fine_mae_of_share']:.3f}).\n  With the votes "
             f"of CREMA-D's raters: correlation {found['vote_pearson']:.2f}{ends(found)}, where as many other raters "
-            f"would reach {found['vote_ceiling']:.2f}.\n  The intended emotion of that speech by the kinds projected to "
-            f"the seven: recall {found['vote_projected_recall']:.2f} of six."
+            f"would reach {found['vote_ceiling']:.2f}.\n  The intended emotion of that speech by the kinds projected "
+            f"to the seven: recall {found['vote_projected_recall']:.2f} of six."
         )
     first = next(iter(metrics.values()))
     speakers, clips = first["fine_speakers"], first["fine_clips"]
