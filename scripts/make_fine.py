@@ -25,6 +25,13 @@ CHECKPOINTS = {"built-in encoder": "fine_emotions", "whisper-base": "fine_emotio
 """Whose configuration then says them too."""
 
 
+def ends(found: Mapping[str, float]) -> str:
+    """The interval of the correlation with votes, where it was measured."""
+    if "vote_pearson_low" not in found:
+        return ""
+    return f" ({found['vote_pearson_low']:.2f} to {found['vote_pearson_high']:.2f})"
+
+
 def text(metrics: Mapping[str, Mapping[str, float]]) -> str:
     """What stands between the marks: a sentence for each encoder, the table of the first, and the plot."""
     lines = []
@@ -35,9 +42,9 @@ def text(metrics: Mapping[str, Mapping[str, float]]) -> str:
             f"{high:.2f};\n  .42 was asked for), AUC {found['fine_auc']:.2f}, the right kind of thirty on top in "
             f"{found['fine_accuracy']:.0%} of the bursts (chance 3 %),\n  mean absolute error {found['fine_mae']:.3f} "
             f"(a curve that always says how frequent its kind is: {found['fine_mae_of_share']:.3f}).\n  With the votes "
-            f"of CREMA-D's raters: correlation {found['vote_pearson']:.2f}, where as many other raters would reach "
-            f"{found['vote_ceiling']:.2f}.\n  The intended emotion of that speech by the kinds projected to the seven: "
-            f"recall {found['vote_projected_recall']:.2f} of six."
+            f"of CREMA-D's raters: correlation {found['vote_pearson']:.2f}{ends(found)}, where as many other raters "
+            f"would reach {found['vote_ceiling']:.2f}.\n  The intended emotion of that speech by the kinds projected "
+            f"to the seven: recall {found['vote_projected_recall']:.2f} of six."
         )
     first = next(iter(metrics.values()))
     speakers, clips = first["fine_speakers"], first["fine_clips"]

@@ -21,6 +21,12 @@ FILES = {"The built-in diarizer": "docs/ser_evals.json", "whisper-base": "docs/s
 """Figures by diarizer; those that are not there are left out."""
 
 
+def gained(found: Mapping[str, float], row: str) -> str:
+    """What adapting adds, with its interval."""
+    low, high = (found[f"f1_gain_{row}_{end}"] for end in ("low", "high"))
+    return f"{found[f'f1_gain_{row}']:+.3f}, 95 % interval over corpora {low:+.3f} to {high:+.3f}"
+
+
 def text(metrics: Mapping[str, Mapping[str, float]]) -> str:
     """What stands between the marks: a table for each diarizer, and a sentence about it."""
     parts = []
@@ -31,7 +37,9 @@ def text(metrics: Mapping[str, Mapping[str, float]]) -> str:
             f"**{name}** (up to {most:.0f} clips a corpus). Beyond its corpus {found['f1_as_is_beyond']:.3f}, of "
             f"{found['f1_as_is_within']:.3f} within it; functionals with a linear machine\n"
             f"{found['f1_svm_beyond']:.3f} of {found['f1_svm_within']:.3f}. Adapted: {found['f1_norm_beyond']:.3f} by "
-            f"`norm`, {found['f1_pseudo_beyond']:.3f} by `pseudo`. Adjusting the logits: {change:+.3f}.\n\n"
+            f"`norm` ({gained(found, 'norm')}),\n{found['f1_pseudo_beyond']:.3f} by `pseudo` "
+            f"({gained(found, 'pseudo')}). "
+            f"Adjusting the logits: {change:+.3f}.\n\n"
             f"{ser_evals_table(found)}"
         )
     return "\n".join(parts)

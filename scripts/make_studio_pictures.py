@@ -1,4 +1,4 @@
-"""The pictures of docs/studio.md: the studio as Chromium shows it, in dark, in light and on a phone.
+"""The pictures of docs/studio.md: the studio as Chromium shows it, in dark, in light, with finer kinds, on a phone.
 
     python scripts/make_studio_pictures.py [--only dark,phone]
 
@@ -65,6 +65,20 @@ def light(browser: Browser, url: str) -> bytes:
     return window(browser, url, "light", lambda page: page.page.get_by_role("tab", name="Export").click())
 
 
+def finer(browser: Browser, url: str) -> bytes:
+    """The whole window, with rows of finer kinds."""
+
+    def find(page: StudioPage) -> None:
+        page.page.get_by_role("tab", name="Finer kinds").click()
+        button = page.page.get_by_role("button", name="Find finer kinds")
+        if button.is_visible():
+            button.click()
+        page.wait("window.studio.state.finer.curves.length && window.studio.ready")
+        page.settle(1.0)
+
+    return window(browser, url, "dark", find)
+
+
 def window(browser: Browser, url: str, scheme: str, then: Callable[[StudioPage], None]) -> bytes:
     """A desktop's window."""
     page = StudioPage(browser, url, size=(1360, 850), scheme=scheme)
@@ -113,11 +127,11 @@ def save(picture: bytes, path: Path) -> None:
 def main() -> None:
     """Take them one after another from one studio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="dark,light,phone")
+    parser.add_argument("--only", default="dark,light,phone,finer")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright, chromium(playwright) as browser:
         server = StudioServer(Path(home), SAMPLES / "four_moods.wav")
-        for take in (dark, light, phone):
+        for take in (dark, light, phone, finer):
             if take.__name__ in arguments.only.split(","):
                 save(take(browser, server.url), IMAGES / f"studio_{take.__name__}.webp")
         server.stop()

@@ -83,11 +83,13 @@ def diarize(
         raise InputError(f"choose one of {'--events' if events else '--json'} and --rttm")
     streams = stream or audio == PIPE
     finer = fine or fine_model is not None or fine_share > 0
-    if streams and (output or plot or rttm or min_confidence or coordinates or finer):
-        raise InputError("a stream takes only --json, --events, --look-ahead, --model, --enroll and --device")
+    if streams and (output or plot or rttm or min_confidence or coordinates or fine_share):
+        raise InputError("a stream takes only --json, --events, --fine, --look-ahead, --model, --enroll and --device")
+    if streams and finer and not (json or events):
+        raise InputError("with --fine a stream needs --json or --events")
     from sedtalker.emotion.events import track_changes
     from sedtalker.emotion.fine_families import with_share
-    from sedtalker.emotion.formats.files import check_track_name
+    from sedtalker.emotion.formats.files import check_track_name, note_left_out, track_formats
     from sedtalker.emotion.formats.json import track_to_json
     from sedtalker.emotion.formats.labels import segments_to_rttm
     from sedtalker.emotion.plot import check_plot_name
@@ -131,6 +133,7 @@ def diarize(
     elif json:
         print(track_to_json(track), end="")
     elif rttm:
+        note_left_out(track_formats()[".rttm"], track)
         print(segments_to_rttm(track.segments(), audio.stem), end="")
     else:
         print_table(track)
@@ -161,13 +164,14 @@ def print_table(track: EmotionTrack) -> None:
 
 def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: float) -> Iterator[str]:
     """What a stream prints: segments as they end, or a JSON object every 0.32 s."""
-    from sedtalker.emotion.stream import EndedSegments, frames_of, summaries
+    from sedtalker.emotion.live_segmentation import EndedSegments
+    from sedtalker.emotion.stream import frames_of, summaries
     from sedtalker.speech.features import FRAME_CLOCK
 
     frames = frames_of(stream, sound_pieces(source, longest))
     labels = stream.labels
     if as_json:
-        for summary in summaries(frames, labels):
+        for summary in summaries(frames, labels, stream.kinds):
             yield json_lines.dumps(summary, ensure_ascii=False)
         return
     ended = EndedSegments(labels, FRAME_CLOCK.rate)
@@ -182,7 +186,7 @@ def event_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: fl
     from sedtalker.emotion.events import stream_changes
     from sedtalker.emotion.stream import frames_of
 
-    for change in stream_changes(frames_of(stream, sound_pieces(source, longest)), stream.labels):
+    for change in stream_changes(frames_of(stream, sound_pieces(source, longest)), stream.labels, stream.kinds):
         yield change_line(change, as_json)
 
 

@@ -63,7 +63,8 @@ def search(
         )
         return
     print_lines(map(line, hits))
-    say(f"{len(found.hits)} matches in {found.recordings} of {found.searched} recordings")
+    count = len(found.hits)
+    say(f"{count} {'match' if count == 1 else 'matches'} in {found.recordings} of {found.searched} recordings")
 
 
 def line(hit: Hit) -> str:

@@ -30,7 +30,7 @@ from sedtalker.emotion.adaptation import (
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
 from sedtalker.emotion.burst_detector import find_bursts
 from sedtalker.emotion.empathic_insight import is_empathic_insight, open_empathic_insight
-from sedtalker.emotion.fine import FineCurves, open_fine
+from sedtalker.emotion.fine import FineCurves, FineEmotions, open_fine
 from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.inference import (
     UNFAMILIAR,
@@ -330,7 +330,8 @@ class Diarizer:
             second: a decoder's encoder, whose features the stream then holds.
 
         Raises:
-            InputError: these weights cannot stream, or look-ahead or hop is no multiple of 20 ms.
+            InputError: these weights, or the heads of ``with_fine``, cannot stream, or look-ahead or hop is no multiple
+                of 20 ms.
         """
         if self.classifier is not None:
             raise InputError(f"{self.name}: a classifier of the hub needs whole recordings and cannot stream")
@@ -338,9 +339,14 @@ class Diarizer:
             raise InputError(f"{self.name}: its encoder needs whole recordings and cannot stream")
         if second is not None and not isinstance(second, MelEncoder):
             raise InputError("the decoder's encoder needs whole recordings and cannot stream")
+        fine = self.fine
+        if fine is not None and not isinstance(fine, FineEmotions):
+            raise InputError("these heads for finer kinds need whole recordings and cannot stream")
         voice = self.voice(enroll) if enroll else None
         trust = self.rule.trust
-        return DiarizerStream(self.network, self.encoder, look_ahead, hop, voice=voice, second=second, trust=trust)
+        return DiarizerStream(
+            self.network, self.encoder, look_ahead, hop, voice=voice, second=second, trust=trust, fine=fine
+        )
 
     @property
     def _threads(self) -> int:

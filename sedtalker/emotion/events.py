@@ -7,14 +7,14 @@ of one frame. Whole tracks and streams are read by the same rule; how a stream i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.emotion.stream import StreamFrames
+from sedtalker.emotion.stream import StreamFrames, strongest_kinds
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import UNCERTAIN, EmotionTrack
 from sedtalker.speech.features import FRAME_CLOCK
@@ -41,6 +41,7 @@ class StateChange:
         before: the emotion before, None at the beginning.
         before_intensity: and how strong it was.
         before_seconds: how long it lasted.
+        fine: the strongest finer kinds in the same seconds, by name, greatest first; none where they were not asked.
     """
 
     time: float
@@ -52,20 +53,26 @@ class StateChange:
     before: str | None = None
     before_intensity: float | None = None
     before_seconds: float | None = None
+    fine: Mapping[str, float] = field(default_factory=dict)
 
     def line(self) -> str:
-        """``12.4 angry 0.8 valence -0.5 arousal 0.6 confidence 0.62 after neutral 0.0 for 2.1 s``."""
+        """``12.4 angry 0.8 valence -0.5 arousal 0.6 confidence 0.62 after neutral 0.0 for 2.1 s``.
+
+        Finer kinds stand before ``after``: ``kinds anger 0.31 contempt 0.20 disgust 0.11``.
+        """
         said = (
             f"{self.time:.1f} {self.emotion} {self.intensity:.1f} valence {self.valence:.1f} "
             f"arousal {self.arousal:.1f} confidence {self.confidence:.2f}"
         ).replace("-0.0", "0.0")
+        if self.fine:
+            said += " kinds " + " ".join(f"{kind} {value:.2f}" for kind, value in self.fine.items())
         if self.before is None:
             return said
         return f"{said} after {self.before} {self.before_intensity:.1f} for {self.before_seconds:.1f} s"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON, rounded; what is not known is left out."""
-        held = {name: value for name, value in asdict(self).items() if value is not None}
+        held = {name: value for name, value in asdict(self).items() if value is not None and value != {}}
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in held.items()}
 
 
@@ -75,10 +82,11 @@ class StateChanges:
     Args:
         labels: (C,) names of the labels by their index.
         rate: frames a second.
+        kinds: (K,) names of finer kinds.
     """
 
-    def __init__(self, labels: tuple[str, ...], rate: float = FRAME_CLOCK.rate):
-        self.labels, self.rate = labels, rate
+    def __init__(self, labels: tuple[str, ...], rate: float = FRAME_CLOCK.rate, kinds: tuple[str, ...] = ()):
+        self.labels, self.rate, self.kinds = labels, rate, kinds
         self.window = max(1, round(SETTLE * rate))
         self.label = -1
         self.rows: list[tuple[float, NDArray[np.float64], bool]] = []
@@ -97,7 +105,7 @@ class StateChanges:
         Args:
             times: (T,) seconds, increasing.
             label: (T,) index of the label.
-            values: (T, 4) intensity, valence, arousal, confidence.
+            values: (T, 4 + K) intensity, valence, arousal, confidence, and the finer kinds.
             speech: (T,) frames that count; where none of a window does, all do.
 
         Returns:
@@ -129,8 +137,11 @@ class StateChanges:
 
     def _announce(self) -> StateChange:
         last, start = self.announced, self.rows[0][0] - 0.5 / self.rate
-        intensity, valence, arousal, confidence = (float(value) for value in self._means())
-        found = StateChange(max(0.0, start), self.labels[self.label], intensity, valence, arousal, confidence)
+        means = self._means()
+        intensity, valence, arousal, confidence = (float(value) for value in means[: CONFIDENCE + 1])
+        fine = strongest_kinds(self.kinds, means[CONFIDENCE + 1 :])
+        emotion = self.labels[self.label]
+        found = StateChange(max(0.0, start), emotion, intensity, valence, arousal, confidence, fine=fine)
         if last is not None:
             lasted = found.time - last.time
             found = replace(found, before=last.emotion, before_intensity=last.intensity, before_seconds=lasted)
@@ -140,7 +151,7 @@ class StateChanges:
 
 
 def track_changes(track: EmotionTrack) -> list[StateChange]:
-    """The states of a whole track, from those of its segments; ``uncertain`` ones too."""
+    """The states of a whole track, from those of its segments; ``uncertain`` ones too, and its further curves."""
     if not len(track):
         return []
     names = (*track.labels, UNCERTAIN)
@@ -149,19 +160,22 @@ def track_changes(track: EmotionTrack) -> list[StateChange]:
     label = np.array([names.index(s.label) for s in segments])[np.searchsorted(starts, track.times, side="right")]
     own = np.where(label < len(track.labels), label, track.posterior.argmax(1))
     confidence = track.posterior[np.arange(len(track)), own]
-    values = np.column_stack([track.intensity, track.valence, track.arousal, confidence])
+    values = np.column_stack([track.intensity, track.valence, track.arousal, confidence, *track.extras.values()])
     rate = (len(track) - 1) / float(track.times[-1] - track.times[0]) if len(track) > 1 else FRAME_CLOCK.rate
-    changes = StateChanges(names, rate)
+    changes = StateChanges(names, rate, tuple(track.extras))
     speech = np.ones(len(track), bool) if track.speech is None else track.speech
     return [*changes.push(track.times, label, values, speech), *changes.end()]
 
 
-def stream_changes(frames: Iterable[StreamFrames], labels: tuple[str, ...]) -> Iterator[StateChange]:
-    """The states of a stream, as soon as each can be announced."""
-    changes = StateChanges(labels)
+def stream_changes(
+    frames: Iterable[StreamFrames], labels: tuple[str, ...], kinds: tuple[str, ...] = ()
+) -> Iterator[StateChange]:
+    """The states of a stream, as soon as each can be announced; ``kinds`` as those of the stream."""
+    changes = StateChanges(labels, kinds=kinds)
     for part in frames:
         valence, arousal = valence_arousal(part.posterior, part.intensity, labels)
         confidence = part.posterior[np.arange(len(part.times)), part.label]
-        values = np.column_stack([part.intensity, valence, arousal, confidence])
+        own = [part.fine] if kinds else []
+        values = np.column_stack([part.intensity, valence, arousal, confidence, *own])
         yield from changes.push(part.times, part.label, values, part.speech)
     yield from changes.end()

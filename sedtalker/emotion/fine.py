@@ -111,7 +111,7 @@ def pooled_windows(
     Returns:
         rows (R, statistics · C), zeros where nobody speaks within the window, and whether somebody does (R,).
     """
-    half = round(0.5 * config.seconds * FRAME_CLOCK.rate)
+    half = _half(config)
     count = -(-len(channels) // ROW)
     last = count if last is None else min(last, count)
     start, stop = max(0, first * ROW - half), min(len(channels), (last - 1) * ROW + half + 1)
@@ -162,6 +162,47 @@ class FineEmotions:
     @torch.no_grad()
     def __call__(self, audio: Audio, features: SpeechFeatures) -> dict[str, NDArray[np.float32]]:
         """See ``FineCurves``; zeros where nobody speaks within the window."""
+        values = _rows(self.network, *self._inputs(features))
+        at, centres = np.arange(len(features)), ROW * np.arange(len(values))
+        return {
+            kind: np.interp(at, centres, curve).astype(np.float32)
+            for kind, curve in zip(self.kinds, values.T, strict=True)
+        }
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the curves."""
+        return self.network.config.kinds
+
+    @property
+    def context(self) -> int:
+        """Frames before one that are needed for its values: half a window, to the row before, from a row on."""
+        return _half(self.network.config) + 2 * ROW
+
+    @torch.no_grad()
+    def of_frames(self, features: SpeechFeatures, first: int, since: int, count: int) -> NDArray[np.float32]:
+        """Values (count, K) of some frames, as ``__call__`` gives them of a recording that ends with ``features``.
+
+        Args:
+            features: the last frames of the recording, ``context`` before the frames that are asked for.
+            first: number of frames before ``features``.
+            since: first of the frames asked for, counted from the beginning of ``features``.
+            count: how many.
+        """
+        half, total = _half(self.network.config), first + len(features)
+        at = np.arange(first + since, first + since + count)
+        low, high = at[0] // ROW, min(-(-at[-1] // ROW), -(-total // ROW) - 1)
+        start = max(-(-first // ROW), (low * ROW - half) // ROW)  # in rows, so that their places stay
+        stop = min(total, high * ROW + half + 1)
+        channels, speech = self._inputs(features.part(start * ROW - first, stop - first))
+        config = self.network.config
+        rows, spoken = pooled_windows(channels, speech, config, int(low - start), int(high - start + 1))
+        values = (self.network.curves(rows) * spoken[:, None]).cpu().double().numpy()
+        centres = ROW * np.arange(low, high + 1)
+        return np.column_stack([np.interp(at, centres, curve) for curve in values.T]).astype(np.float32)
+
+    def _inputs(self, features: SpeechFeatures) -> tuple[Tensor, Tensor]:
+        """Channels (T, C) that windows are taken of, and speech (T,)."""
         device = self.network.mean.device
         hidden = torch.from_numpy(np.ascontiguousarray(features.hidden)).to(device)
         if self.projection is not None:
@@ -171,12 +212,12 @@ class FineEmotions:
             torch.from_numpy(np.ascontiguousarray(part)).to(device)
             for part in (features.prosody, features.mel, features.speech)
         )
-        values = _rows(self.network, fine_channels(hidden, prosody, mel), speech)
-        at, centres = np.arange(len(features)), ROW * np.arange(len(values))
-        return {
-            kind: np.interp(at, centres, curve).astype(np.float32)
-            for kind, curve in zip(self.network.config.kinds, values.T, strict=True)
-        }
+        return fine_channels(hidden, prosody, mel), speech
+
+
+def _half(config: FineConfig) -> int:
+    """Frames on either side of the middle one of a window."""
+    return round(0.5 * config.seconds * FRAME_CLOCK.rate)
 
 
 def _rows(network: FineNetwork, channels: Tensor, speech: Tensor) -> NDArray[np.float64]:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
+from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emotions, trusted_intensity
+from sedtalker.emotion.live_segmentation import LiveSegmentation
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
+from sedtalker.emotion.segmentation import SegmentRule
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES, Segment
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
@@ -27,6 +29,10 @@ FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 """Samples of a frame."""
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 """Usual look-ahead, and time between results."""
+NO_CURVES = np.zeros((0, 0), np.float32)
+"""Of a stream without finer kinds."""
+NAMED_KINDS = 3
+"""Finer kinds that are named of a stretch: the strongest."""
 
 
 class StreamFrames(NamedTuple):
@@ -38,6 +44,7 @@ class StreamFrames(NamedTuple):
         intensity: (T,) float32 in [0, 1].
         speech: (T,) bool.
         label: (T,) int64, the category of the segment: steady, where the posterior flickers.
+        fine: (T, K) float32 in [0, 1], the curves of finer kinds; (0, 0) where the stream has none.
     """
 
     times: NDArray[np.float64]
@@ -45,11 +52,13 @@ class StreamFrames(NamedTuple):
     intensity: NDArray[np.float32]
     speech: NDArray[np.bool_]
     label: NDArray[np.int64]
+    fine: NDArray[np.float32] = NO_CURVES
 
     def part(self, frames: slice) -> StreamFrames:
         """Some of the frames."""
-        times, posterior, intensity, speech, label = self
-        return StreamFrames(times[frames], posterior[frames], intensity[frames], speech[frames], label[frames])
+        times, posterior, intensity, speech, label, fine = self
+        steady = (times[frames], posterior[frames], intensity[frames], speech[frames], label[frames])
+        return StreamFrames(*steady, fine[frames])
 
 
 class SpeechStream:
@@ -100,6 +109,11 @@ class SpeechStream:
     def labels(self) -> tuple[str, ...]:
         """The categories."""
         return CATEGORIES
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The finer kinds, in the order of ``StreamFrames.fine``."""
+        return ()
 
     @property
     def features(self) -> SpeechFeatures:
@@ -171,7 +185,8 @@ class SpeechStream:
     def _nothing(self) -> StreamFrames:
         none = np.zeros(0, np.float32)
         posterior = np.zeros((0, len(self.labels)), np.float32)
-        return StreamFrames(np.zeros(0), posterior, none, none > 0, np.zeros(0, np.int64))
+        fine = np.zeros((0, len(self.kinds)), np.float32)
+        return StreamFrames(np.zeros(0), posterior, none, none > 0, np.zeros(0, np.int64), fine)
 
 
 class DiarizerStream(SpeechStream):
@@ -191,6 +206,7 @@ class DiarizerStream(SpeechStream):
         rule: minimum duration of a segment and price of a change.
         second: see there.
         trust: how far intensity shrinks with doubt, see ``trusted_intensity``.
+        fine: gives the frames curves of finer kinds, by the same rule; None: they have none.
 
     Raises:
         InputError: look-ahead or hop is no multiple of 20 ms, or negative.
@@ -208,15 +224,22 @@ class DiarizerStream(SpeechStream):
         rule: SegmentRule = SegmentRule(),
         second: MelEncoder | None = None,
         trust: float = 1.0,
+        fine: FineEmotions | None = None,
     ):
-        super().__init__(encoder, look_ahead, hop, diarizer.context, second)
-        self.diarizer, self.voice, self.trust = diarizer, voice, trust
+        context = max(diarizer.context, 0 if fine is None else fine.context)
+        super().__init__(encoder, look_ahead, hop, context, second)
+        self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The categories."""
         return self.diarizer.config.labels
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The finer kinds."""
+        return () if self.fine is None else self.fine.kinds
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
         found = yield from emotion_steps(self.diarizer, streamed.features, self.voice, since)
@@ -225,7 +248,10 @@ class DiarizerStream(SpeechStream):
         label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
         intensity = trusted_intensity(frames, self.trust)[new]
-        return StreamFrames(times, frames.posterior[new], intensity, frames.speech[new], label)
+        fine = np.zeros((count, 0), np.float32)
+        if self.fine is not None:
+            fine = self.fine.of_frames(streamed.features, streamed.first, since, count)
+        return StreamFrames(times, frames.posterior[new], intensity, frames.speech[new], label, fine)
 
 
 def streamed_emotions(
@@ -271,8 +297,18 @@ def frames_of(stream: DiarizerStream, sound: Iterable[NDArray[np.floating]]) -> 
     yield stream.flush()
 
 
-def summaries(frames: Iterable[StreamFrames], labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Plain data for each 0.32 s or less: means over its speech where there is some, and the commonest category."""
+def strongest_kinds(kinds: tuple[str, ...], values: NDArray[np.floating]) -> dict[str, float]:
+    """The strongest of some finer kinds by name, from their values (K,)."""
+    return {kinds[k]: round(float(values[k]), 3) for k in np.argsort(-values, kind="stable")[:NAMED_KINDS]}
+
+
+def summaries(
+    frames: Iterable[StreamFrames], labels: tuple[str, ...], kinds: tuple[str, ...] = ()
+) -> Iterator[dict[str, Any]]:
+    """Plain data for each 0.32 s or less: means over its speech where there is some, and the commonest category.
+
+    Of finer ``kinds``, the strongest stand under ``fine``.
+    """
     step = round(HOP_SECONDS * FRAME_CLOCK.rate)
     for found in frames:
         for first in range(0, len(found.times), step):
@@ -281,6 +317,7 @@ def summaries(frames: Iterable[StreamFrames], labels: tuple[str, ...]) -> Iterat
             posterior, intensity = part.posterior[spoken].mean(0), part.intensity[spoken].mean()
             valence, arousal = valence_arousal(posterior[None], np.array([intensity]), labels)
             counts = np.bincount(part.label, minlength=len(labels))
+            fine = {"fine": strongest_kinds(kinds, part.fine[spoken].mean(0))} if kinds else {}
             yield {
                 "start": round(float(part.times[0]) - 0.01, 2),
                 "end": round(float(part.times[-1]) + 0.01, 2),
@@ -290,141 +327,5 @@ def summaries(frames: Iterable[StreamFrames], labels: tuple[str, ...]) -> Iterat
                 "valence": round(float(valence[0]), 3),
                 "arousal": round(float(arousal[0]), 3),
                 "posterior": {label: round(float(p), 3) for label, p in zip(labels, posterior, strict=True)},
+                **fine,
             }
-
-
-# --- Segments while the sound goes on: labels that never change once said and keep to the minimum duration.
-
-
-class LiveSegmentation:
-    """The hidden semi-Markov model of ``decode_labels`` decided with a lag.
-
-    Its states are a category and how many frames it has lasted, up to the minimum duration. Each decision takes the
-    best path through all that is known, then every path that disagrees with it is dropped, so what follows always
-    continues what was said. With all frames known at once it equals ``decode_labels``.
-
-    Args:
-        classes: number of categories.
-        rate: frames a second.
-        rule: minimum duration and price of a change.
-    """
-
-    def __init__(self, classes: int, rate: float, rule: SegmentRule = SegmentRule()):
-        self.rate, self.rule = rate, rule
-        self.shortest = max(1, round(rule.shortest * rate))
-        self.score = np.full((self.shortest, classes), -np.inf)
-        self.begun = False
-
-    def decide(
-        self,
-        posterior: NDArray[np.floating],
-        speech: NDArray[np.bool_],
-        count: int,
-        last: bool = False,
-        boundary: NDArray[np.floating] | None = None,
-    ) -> NDArray[np.int64]:
-        """Labels of the next frames.
-
-        Args:
-            posterior: (T, C) of all frames that are not yet decided, as far as they are known.
-            speech: (T,) frames that count.
-            count: how many of them are decided now; the others are given again next time, perhaps changed.
-            last: the sound ends with these frames: the last segment, too, must reach the minimum duration if it can.
-            boundary: (T,) probability that the emotion changes about here.
-
-        Returns:
-            (count,) indices of categories.
-        """
-        classes = self.score.shape[1]
-        weight = np.asarray(speech, np.float64)
-        evidence = np.log(np.maximum(np.asarray(posterior, np.float64), 1e-6)) * (weight / self.rate)[:, None]
-        cost = change_costs(self.rule, weight > 0, boundary)
-        score, begun = self.score, self.begun
-        paths = np.zeros((self.shortest, classes, count), np.int64)
-        for t in range(len(evidence)):
-            score, paths = self._step(score, paths, evidence[t], cost[t], begun)
-            begun = True
-            if t < count:
-                paths[..., t] = np.arange(classes)
-            if t == count - 1:
-                self.score, decided, self.begun = score, paths, True
-        if not count:
-            return np.zeros(0, np.int64)
-        ends = score[-1:] if last and np.isfinite(score[-1]).any() else score
-        offset = self.shortest - len(ends)
-        best, label = np.unravel_index(int(ends.argmax()), ends.shape)
-        labels = paths[offset + best, label].copy()
-        self.score = np.where((decided == labels).all(-1), self.score, -np.inf)
-        return labels
-
-    def _step(
-        self,
-        score: NDArray[np.float64],
-        paths: NDArray[np.int64],
-        evidence: NDArray[np.float64],
-        cost: float,
-        begun: bool,
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Scores (D, C) and labels so far (D, C, N) one frame on."""
-        new, kept = np.full_like(score, -np.inf), np.zeros_like(paths)
-        new[1:], kept[1:] = score[:-1], paths[:-1]
-        longer = score[-1] >= new[-1]
-        if self.shortest > 1 or begun:
-            new[-1], kept[-1] = np.where(longer, score[-1], new[-1]), np.where(longer[:, None], paths[-1], kept[-1])
-        source = int(score[-1].argmax())
-        change = score[-1, source] - cost if begun else 0.0
-        if self.shortest > 1:
-            new[0], kept[0] = change, paths[-1, source]
-        else:
-            better = change > new[0]
-            new[0] = np.where(better, change, new[0])
-            kept[0] = np.where(better[:, None], paths[-1, source], kept[0])
-        return new + evidence, kept
-
-
-class EndedSegments:
-    """Segments as they end, from labelled frames that come in stretches; nothing else is kept of the frames.
-
-    Args:
-        labels: (C,) category names.
-        rate: frames a second.
-    """
-
-    def __init__(self, labels: tuple[str, ...], rate: float):
-        self.labels, self.rate = labels, rate
-        self.label = 0
-        self.start = self.frames = self.spoken = 0
-        self.intensity = self.confidence = self.spoken_confidence = 0.0
-
-    def push(
-        self,
-        label: NDArray[np.integer],
-        posterior: NDArray[np.floating],
-        intensity: NDArray[np.floating],
-        speech: NDArray[np.bool_],
-    ) -> list[Segment]:
-        """The next frames (T,), and posterior (T, C): the segments that ended with them."""
-        ended = []
-        for first, last, name in runs(label):
-            if name != self.label:
-                ended.extend(self.end())
-                self.label = name
-            part = slice(first, last)
-            self.frames += last - first
-            self.spoken += int(speech[part].sum())
-            self.intensity += float(intensity[part].sum(dtype=np.float64))
-            self.confidence += float(posterior[part, name].sum(dtype=np.float64))
-            self.spoken_confidence += float(posterior[part, name][speech[part]].sum(dtype=np.float64))
-        return ended
-
-    def end(self) -> list[Segment]:
-        """The sound has ended, or the emotion changed: the open segment, if there is one."""
-        if not self.frames:
-            return []
-        end = self.start + self.frames
-        confidence = self.spoken_confidence / self.spoken if self.spoken else self.confidence / self.frames
-        intensity = self.intensity / self.frames
-        segment = Segment(self.start / self.rate, end / self.rate, self.labels[self.label], intensity, confidence)
-        self.start, self.frames, self.spoken = end, 0, 0
-        self.intensity = self.confidence = self.spoken_confidence = 0.0
-        return [segment]

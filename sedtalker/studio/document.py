@@ -1,4 +1,4 @@
-"""What a person edits in the studio: segments, stretches of intensity and settings, and the track that follows.
+"""What a person edits in the studio: segments, intensity, vocal bursts and settings, and the track that follows.
 
 The dense track is never edited. It is rendered from what somebody else found (``Base``) and from a ``Document``, a few
 numbers that say what is different; so an edit is small, undo is a list of documents, and an unedited document renders
@@ -22,7 +22,7 @@ from sedtalker.animation.gains import Gains
 from sedtalker.animation.idle_motion import IdleMotion
 from sedtalker.animation.style import parse_style
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.render.light import light_names
 
@@ -30,6 +30,8 @@ SHORTEST = 0.02
 """Seconds of a segment: a frame of the track."""
 LONGEST_POINTS = 20_000
 """Points of intensity that one edit may hold."""
+AROUND_BURST = 0.7
+"""Seconds on either side of a vocal burst in which the face can show it: the breath before a sigh takes .6 s."""
 
 Floats = NDArray[np.float32]
 Gain = Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)]
@@ -182,6 +184,7 @@ class Document:
         segments: one after another over the whole clip, none shorter than ``SHORTEST``.
         intensity: stretches whose intensity is drawn, in order of time, apart from each other.
         settings: of the whole clip.
+        removed_bursts: which of the base's vocal bursts are none, by their index, in order.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -189,6 +192,7 @@ class Document:
     segments: tuple[Span, ...]
     intensity: tuple[IntensitySpan, ...] = ()
     settings: Settings = field(default_factory=Settings)
+    removed_bursts: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
     @property
     def duration(self) -> float:
@@ -247,7 +251,8 @@ class Base:
         """The track of a document, on the times of the base.
 
         Where a segment's label is the base's, the base's posterior stays; elsewhere the label is certain. Intensity is
-        the base's where nothing is drawn. Valence and arousal follow where either has changed.
+        the base's where nothing is drawn. Valence and arousal follow where either has changed. Vocal bursts that were
+        removed are gone.
         """
         track = self.track
         intensity = self.intensity(document)
@@ -265,8 +270,14 @@ class Base:
                 valence=np.where(touched, valence, track.valence),
                 arousal=np.where(touched, arousal, track.arousal),
             )
+        if document.removed_bursts:
+            track = replace(track, bursts=tuple(burst for _, burst in self.bursts(document)))
         confident = document.settings.min_confidence
         return track if track.min_confidence == confident else track.confident(confident)
+
+    def bursts(self, document: Document) -> list[tuple[int, Burst]]:
+        """The vocal bursts of a document, with their index among those of the base."""
+        return [(k, burst) for k, burst in enumerate(self.track.bursts) if k not in document.removed_bursts]
 
     def intensity(self, document: Document) -> Floats:
         """(T,) the intensity of a document on the times of the base."""
@@ -286,8 +297,17 @@ def _fitted(segments: Sequence[Span], duration: float) -> list[Span]:
     return [Span(a, b, s.label) for a, b, s in zip(edges, edges[1:], kept, strict=False)]
 
 
-def changed(old: Document, new: Document) -> tuple[float, float] | None:
-    """From where to where the tracks of two documents can differ, seconds; None: nowhere. Settings: the whole clip."""
+def changed(old: Document, new: Document, bursts: Sequence[Burst] = ()) -> tuple[float, float] | None:
+    """From where to where two documents can differ in their tracks, or in what a face shows of their vocal bursts.
+
+    Args:
+        old: a document.
+        new: another.
+        bursts: of their base.
+
+    Returns:
+        Seconds; None: nowhere. Other settings: the whole clip.
+    """
     if old.settings != new.settings:
         return 0.0, new.duration
     touched = [
@@ -297,6 +317,8 @@ def changed(old: Document, new: Document) -> tuple[float, float] | None:
         if a.label != b.label
     ]
     touched += [(span.start, span.end) for span in {*old.intensity} ^ {*new.intensity}]
+    moved = [bursts[k] for k in {*old.removed_bursts} ^ {*new.removed_bursts} if k < len(bursts)]
+    touched += [(max(0.0, b.start - AROUND_BURST), min(new.duration, b.end + AROUND_BURST)) for b in moved]
     return (min(a for a, _ in touched), max(b for _, b in touched)) if touched else None
 
 
@@ -305,8 +327,10 @@ def _overlapping(segments: Sequence[Span], other: Span) -> list[Span]:
 
 
 def as_plain(document: Document) -> dict[str, Any]:
-    """A document as plain data, for JSON."""
+    """A document as plain data, for JSON; without a removed burst as versions that know none read it, too."""
+    removed = {"removed_bursts": list(document.removed_bursts)} if document.removed_bursts else {}
     return {
+        **removed,
         "segments": [asdict(segment) for segment in document.segments],
         "intensity": [{"points": [list(point) for point in span.points]} for span in document.intensity],
         "settings": asdict(document.settings),

@@ -156,6 +156,19 @@ class SetIntensity(_Edit):
         return document.with_intensity(IntensitySpan(self.points))
 
 
+class RemoveBurst(_Edit):
+    """A vocal burst of the base is taken for none: a laugh that was no laugh."""
+
+    op: Literal["remove_burst"]
+    index: int
+
+    def apply(self, base: Base, document: Document) -> Document:
+        """See ``_Edit``."""
+        if self.index not in [k for k, _ in base.bursts(document)]:
+            raise InputError(f"there is no vocal burst {self.index} to remove")
+        return replace(document, removed_bursts=tuple(sorted({*document.removed_bursts, self.index})))
+
+
 class Reset(_Edit):
     """A segment's stretch of time, or everything but the settings, becomes as it was before any edit."""
 
@@ -165,7 +178,7 @@ class Reset(_Edit):
     def apply(self, base: Base, document: Document) -> Document:
         """See ``_Edit``."""
         if self.index is None:
-            return replace(document, segments=base.segments, intensity=())
+            return replace(document, segments=base.segments, intensity=(), removed_bursts=())
         gone = _segment(document, self.index)
         own = [
             Span(max(s.start, gone.start), min(s.end, gone.end), s.label)
@@ -174,7 +187,8 @@ class Reset(_Edit):
         ]
         edges = [gone.start, *(s.start for s in own[1:]), gone.end]
         own = [Span(a, b, s.label) for a, b, s in zip(edges, edges[1:], own, strict=False)]
-        return _with(document, self.index, 1, *(own or [gone])).without_intensity(gone.start, gone.end)
+        made = _with(document, self.index, 1, *(own or [gone])).without_intensity(gone.start, gone.end)
+        return replace(made, removed_bursts=tuple(k for k in made.removed_bursts if not _within(base, k, gone)))
 
 
 class ChangeSettings(_Edit):
@@ -194,7 +208,8 @@ class ChangeSettings(_Edit):
 
 
 Edit = Annotated[
-    Split | Merge | MoveEdge | MoveSegment | Relabel | SetIntensity | Reset | ChangeSettings, Field(discriminator="op")
+    Split | Merge | MoveEdge | MoveSegment | Relabel | SetIntensity | RemoveBurst | Reset | ChangeSettings,
+    Field(discriminator="op"),
 ]
 """Any of them, distinguished by ``op``."""
 
@@ -215,6 +230,12 @@ def _segment(document: Document, index: int) -> Span:
     if not 0 <= index < len(document.segments):
         raise InputError(f"there is no segment {index}: there are {len(document.segments)}")
     return document.segments[index]
+
+
+def _within(base: Base, index: int, segment: Span) -> bool:
+    """Whether a vocal burst of the base is in a segment, at least in part."""
+    bursts = base.track.bursts
+    return index < len(bursts) and bursts[index].start < segment.end and bursts[index].end > segment.start
 
 
 def _with(document: Document, index: int, count: int, *segments: Span) -> Document:

@@ -89,12 +89,15 @@ class FileRoutes:
     def _job(self, kind: str, work: Work, then: Then) -> Response:
         return JSONResponse({"job": self.studio.start(kind, work, then).id})
 
+    def _bring(self, kind: str, work: Work, then: Then) -> Response:
+        return JSONResponse({"job": self.studio.bring(kind, work, then).id})
+
     # --- A recording, a head, a face.
 
     async def audio(self, request: Request) -> Response:
         """``POST api/audio``."""
         path = await receive_file(request, self.uploads, AUDIO_BYTES)
-        return self._job("analyse", *opening.recording(self.session, path, self.studio.folder))
+        return self._bring("analyse", *opening.recording(self.session, path, self.studio.folder))
 
     async def recording(self, request: Request) -> Response:
         """``GET api/recording``."""
@@ -219,7 +222,7 @@ class FileRoutes:
             name = plain_name(request.query_params["name"])
             data = await read_body(request, OTHER_BYTES)
             read = opening.dropped_project(self.session, data, name)
-            return self._job("open", *opening.project(self.session, read, self.studio.folder, None))
+            return self._bring("open", *opening.project(self.session, read, self.studio.folder, None))
         values = await read_json(request)
         path = saving.project_path(str(values.get("path", "")), self.session.project, bool(values.get("force")))
         snapshot = await self.studio.on_session(self.session.snapshot)
@@ -248,7 +251,7 @@ class FileRoutes:
             left.drop()
             return result
 
-        return self._job("open", work, taken)
+        return self._bring("open", work, taken)
 
     async def forget(self, request: Request) -> Response:
         """``DELETE api/recover``."""

@@ -35,8 +35,8 @@ SUFFIX = ".sedproject"
 """How project files end."""
 FORMAT, VERSION = "sedproject", 1
 """What they call themselves."""
-MOST_BYTES = 64 * 2**20
-"""Larger files are refused; an hour of speech takes 30 MB."""
+MOST_BYTES = 128 * 2**20
+"""Larger files are refused; an hour of speech takes 30 MB, with finer kinds 95 MB."""
 
 
 class NamedFile(BaseModel):

@@ -14,6 +14,11 @@ seconds. An error is ``{"error": "one line"}``: 400 bad input, 403 not the page,
 ``GET api/track.bin?from=&to=``
     rows of 11 columns, 50 a second: posterior × 7, intensity, valence, arousal, confidence. Row i is at
     ``(X-Start-Index + i + 1/2) / 50``. Headers ``X-Start-Index X-Rows X-Columns X-Rate X-Revision``.
+``GET api/extras.bin?from=&to=``
+    the same of the track's further curves, in the order of ``finer`` of the state.
+``POST api/finer``
+    finds finer kinds of emotion → ``{job}`` of kind ``finer kinds``. ``DELETE api/finer``: the track has no further
+    curves any more → ``{}``.
 ``GET api/head.glb``
     the face at rest with all targets, named in ``mesh.extras.targetNames``; the node ``head`` turns about
     ``asset.extras.pivot``.
@@ -58,6 +63,7 @@ from sedtalker.server.answers import error_answers
 from sedtalker.studio.document import Settings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
+from sedtalker.studio.finer import FINER, find_finer_kinds
 from sedtalker.studio.live import GONE, run_live, stream_settings
 from sedtalker.studio.security import content_policy
 from sedtalker.studio.state import edited_state, state
@@ -90,6 +96,9 @@ class Routes:
             Route("/api/audio.wav", self.audio),
             Route("/api/peaks", self.peaks),
             Route("/api/track.bin", self.track),
+            Route("/api/extras.bin", self.extras),
+            Route("/api/finer", self.find_finer, methods=["POST"]),
+            Route("/api/finer", self.drop_finer, methods=["DELETE"]),
             Route("/api/head.glb", self.head),
             Route("/api/weights.bin", self.weights),
             Route("/api/edit", self.edit, methods=["POST"]),
@@ -148,6 +157,24 @@ class Routes:
     def _track(self, start: float, end: float) -> Response:
         first, rows = self.session.track_rows(start, end)
         return _array(rows, {"Start-Index": first, "Rate": 50, "Revision": self.session.revision})
+
+    async def extras(self, request: Request) -> Response:
+        """``GET api/extras.bin``."""
+        return await self.studio.on_session(self._extras, *_stretch(request))
+
+    def _extras(self, start: float, end: float) -> Response:
+        first, rows = self.session.extra_rows(start, end)
+        return _array(rows, {"Start-Index": first, "Rate": 50, "Revision": self.session.revision})
+
+    async def find_finer(self, request: Request) -> Response:
+        """``POST api/finer``."""
+        return JSONResponse({"job": self.studio.start(FINER, *find_finer_kinds(self.session)).id})
+
+    async def drop_finer(self, request: Request) -> Response:
+        """``DELETE api/finer``."""
+        await self.studio.on_session(self.session.open_extras, {})
+        self.studio.touched()
+        return JSONResponse({})
 
     async def head(self, request: Request) -> Response:
         """``GET api/head.glb``."""

@@ -73,7 +73,15 @@ def serve(app: Any, bound: socket.socket) -> None:
         uvicorn.Server(config).run(sockets=[bound])
 
 
-def run(source: Path | None, mesh: Path | None, face: str | None, port: int, tell: Callable[[str], None]) -> None:
+def run(
+    source: Path | None,
+    mesh: Path | None,
+    face: str | None,
+    port: int,
+    tell: Callable[[str], None],
+    *,
+    finer: bool = False,
+) -> None:
     """Serve a studio until it is closed.
 
     Args:
@@ -82,6 +90,7 @@ def run(source: Path | None, mesh: Path | None, face: str | None, port: int, tel
         face: a built-in face to begin with.
         port: 0 for any that is free.
         tell: gets the address once it can be opened.
+        finer: find finer kinds of emotion in every recording that is opened.
 
     Raises:
         InputError: the port is in use, or there is no such face.
@@ -90,16 +99,16 @@ def run(source: Path | None, mesh: Path | None, face: str | None, port: int, tel
     number = int(bound.getsockname()[1])
     with StudioFolder() as home:
         session = Session(Models(), Subject(Face.builtin(face), "builtin", face or "builtin"))
-        studio = Studio(session, home)
+        studio = Studio(session, home, finer=finer)
         token = new_token()
 
         def started() -> None:
             if mesh is not None:
                 studio.start("register", *opening.head(session, mesh.resolve()))
             if source is not None and source.suffix.lower() == SUFFIX:
-                studio.start("open", *opened_from_disk(studio, source))
+                studio.bring("open", *opened_from_disk(studio, source))
             elif source is not None:
-                studio.start("analyse", *opening.recording(session, source.resolve(), studio.folder))
+                studio.bring("analyse", *opening.recording(session, source.resolve(), studio.folder))
             tell(f"http://{HOST}:{number}/{token}/")
 
         serve(make_app(studio, token, number, started), bound)

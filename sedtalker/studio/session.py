@@ -7,7 +7,7 @@ work (``analyse``, ``Face.from_mesh``, exports) is done elsewhere and its result
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
+from sedtalker.audio import resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
@@ -66,9 +67,10 @@ class Snapshot:
     Attributes:
         clip: the recording.
         subject: whose face it is.
-        base: the track that the document is an edit of.
+        base: the track that the document is an edit of, with its further curves.
         document: the edits.
-        track: what the document renders.
+        track: what the document renders, with the same curves.
+        began: what the document is an edit of, the same object until something else is opened.
     """
 
     clip: Clip
@@ -76,6 +78,7 @@ class Snapshot:
     base: EmotionTrack
     document: Document
     track: EmotionTrack
+    began: Base
 
     @property
     def project(self) -> Project:
@@ -101,7 +104,9 @@ class Session:
         models: the networks.
         subject: the face.
         clip: the recording, or None before one is opened.
-        base: what the documents are edits of.
+        base: what the documents are edits of, without its further curves.
+        extras: further curves (T,) of the base, such as finer kinds of emotion, by name; no edit changes them.
+        extras_number: another one where ``extras`` are others.
         history: the documents.
         words: the text, where given.
         revision: grows with everything that changes what the page shows.
@@ -112,6 +117,9 @@ class Session:
         self.models, self.subject = models, subject
         self.clip: Clip | None = None
         self.base: Base | None = None
+        self.extras: Mapping[str, Floats] = {}
+        self.extras_number = 0
+        self._whole: EmotionTrack | None = None
         self.history: History | None = None
         self.words: tuple[Word, ...] = ()
         self.revision = 1
@@ -128,9 +136,11 @@ class Session:
         Raises:
             InputError: the track cannot be edited; nothing has changed.
         """
-        base = _base(clip, track or clip.track)
+        track = track or clip.track
+        base = _base(clip, track)
         self.clip, self.words, self.project = clip, (), None
-        self._restart(base, base.document() if document is None else _to_the_end(document, base.duration))
+        document = base.document() if document is None else _to_the_end(document, base.duration)
+        self._restart(base, document, track.extras)
         self.saved_to(None)
 
     def open_track(self, track: EmotionTrack) -> None:
@@ -142,23 +152,35 @@ class Session:
         clip, history = self.opened()
         base = _base(clip, track)
         settings = replace(history.present.settings, min_confidence=track.min_confidence)
-        self._restart(base, replace(base.document(), settings=settings))
+        self._restart(base, replace(base.document(), settings=settings), track.extras)
 
     def open_subject(self, subject: Subject) -> None:
         """Another face."""
         self.subject = subject
         self.revision += 1
 
-    def _restart(self, base: Base, document: Document) -> None:
+    def open_extras(self, extras: Mapping[str, Floats]) -> None:
+        """Other further curves (T,) of the same base; the documents, and what is saved, stay as they are.
+
+        Raises:
+            InputError: no recording is open.
+        """
+        self.opened()
+        assert self.base is not None
+        self.extras, self.extras_number = dict(extras), self.extras_number + 1
+        self._whole = replace(self.base.track, extras=self.extras)
+
+    def _restart(self, base: Base, document: Document, extras: Mapping[str, Floats]) -> None:
         assert self.clip is not None
         self.base, self.history = base, History(document)
+        self.open_extras(extras)
         decoding = Decoding(self.models.animator(), self.clip.sound, self.clip.features)
         self._a, self._b = _Shown(document, base.render(document), decoding), None
         self.revision += 1
 
     def saved_to(self, project: Path | None, snapshot: Snapshot | None = None) -> None:
         """What ``snapshot`` holds, or what there is now, is saved (or has just been opened)."""
-        held = (snapshot.document, snapshot.base, snapshot.subject) if snapshot else self._holding()
+        held = (snapshot.document, snapshot.began, snapshot.subject) if snapshot else self._holding()
         self._saved, self.project = held, project
 
     def unsaved(self) -> None:
@@ -172,7 +194,7 @@ class Session:
 
     def _holding(self) -> tuple[object, ...]:
         assert self.base is not None
-        return self.document, self.base.track, self.subject
+        return self.document, self.base, self.subject
 
     def snapshot(self) -> Snapshot:
         """The session as it is.
@@ -181,8 +203,10 @@ class Session:
             InputError: no recording is open.
         """
         clip, history = self.opened()
+        assert self._whole is not None
         assert self.base is not None
-        return Snapshot(clip, self.subject, self.base.track, history.present, self.track)
+        track = replace(self.track, extras=self.extras)
+        return Snapshot(clip, self.subject, self._whole, history.present, track, self.base)
 
     def opened(self) -> tuple[Clip, History]:
         """The recording and its history.
@@ -237,8 +261,8 @@ class Session:
         after = self.document
         if after != before:
             self.revision += 1
-        touched = changed(before, after)
         assert self.base is not None
+        touched = changed(before, after, self.base.track.bursts)
         self._a.document, self._a.track = after, self.base.render(after)
         affected = None if touched is None else self._a.decoding.affected(*touched)
         return {"changed": touched, "decoded": affected}
@@ -264,7 +288,7 @@ class Session:
 
     @property
     def track(self) -> EmotionTrack:
-        """The rendered track of the present document."""
+        """The rendered track of the present document, without further curves."""
         self.opened()
         assert self._a is not None
         return self._a.track
@@ -277,6 +301,16 @@ class Session:
         shown = self.track.at(FRAME_CLOCK.times(count)[first:last])
         columns = [shown.posterior, shown.intensity, shown.valence, shown.arousal, shown.posterior.max(axis=1)]
         return first, np.ascontiguousarray(np.column_stack(columns), dtype="<f4")
+
+    def extra_rows(self, start: float, end: float) -> tuple[int, Floats]:
+        """Index of the first frame, and (t, K) the further curves in their order, 50 frames a second."""
+        clip, _ = self.opened()
+        assert self.base is not None
+        count = FRAME_CLOCK.frames(clip.sound.duration)
+        first, last = _between(start, end, FRAME_CLOCK.rate, count)
+        curves = np.zeros((len(self.base.track), 0)) if not self.extras else np.column_stack([*self.extras.values()])
+        rows = resample_frames(curves, self.base.track.times, FRAME_CLOCK.times(count)[first:last])
+        return first, np.ascontiguousarray(rows, dtype="<f4")
 
     def weight_rows(self, start: float, end: float, variant: str = "a") -> tuple[int, Floats, float]:
         """Index of the first frame, rows of ``head.weight_rows`` from ``start`` to ``end`` seconds, frames a second."""
@@ -319,7 +353,7 @@ def _to_the_end(document: Document, duration: float) -> Document:
 
 def _base(clip: Clip, track: EmotionTrack) -> Base:
     duration = clip.sound.duration
-    return Base(track if abs(track.duration - duration) < 1e-9 else replace(track, duration=duration), duration)
+    return Base(replace(track, duration=duration, extras={}), duration)
 
 
 def _between(start: float, end: float, rate: float, count: int) -> tuple[int, int]:

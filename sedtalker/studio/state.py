@@ -23,6 +23,7 @@ from sedtalker.render.camera import frame_head
 from sedtalker.render.light import MATERIALS, light_names, load_lighting, part_of_group
 from sedtalker.studio.document import Base, Document
 from sedtalker.studio.exports import TRACK, file_suffix
+from sedtalker.studio.finer import finer_state
 from sedtalker.studio.head import target_names
 from sedtalker.studio.session import Session, Subject
 from sedtalker.version import __version__
@@ -37,8 +38,8 @@ AUDIO_BYTES = 512 * 2**20
 """Bytes of an uploaded recording, at most."""
 MESH_BYTES = 512 * 2**20
 """Bytes of an uploaded mesh, at most."""
-OTHER_BYTES = 64 * 2**20
-"""Bytes of an uploaded track, project or text, at most."""
+OTHER_BYTES = 128 * 2**20
+"""Bytes of an uploaded track, project or text, at most; an hour with finer kinds takes 95 MB."""
 VERTEX_FORMATS = ("mdd", "pc2", "npy")
 """Formats that hold every vertex of every frame."""
 
@@ -83,6 +84,7 @@ def state(session: Session) -> dict[str, Any]:
         "licences": session.models.animator().licences() if clip else {},
         "project": project_state(session),
         "compare": session.comparing,
+        "finer": finer_state(session),
         "options": options_state(),
     }
 
@@ -138,7 +140,8 @@ def document_state(base: Base, document: Document, track: EmotionTrack) -> dict[
         "intensity": [{"points": [list(point) for point in span.points]} for span in document.intensity],
         "settings": asdict(document.settings),
         "envelope": envelope(track.times, track.intensity),
-        "edited": document.segments != base.segments or bool(document.intensity),
+        "bursts": [{"index": index, **asdict(burst)} for index, burst in base.bursts(document)],
+        "edited": document.segments != base.segments or bool(document.intensity or document.removed_bursts),
     }
 
 

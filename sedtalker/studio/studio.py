@@ -19,6 +19,7 @@ import torch
 
 from sedtalker.errors import InputError
 from sedtalker.studio.autosave import Left, StudioFolder
+from sedtalker.studio.finer import FINER, find_finer_kinds
 from sedtalker.studio.jobs import Events, Job, Jobs
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
@@ -40,10 +41,11 @@ class Studio:
     Args:
         session: what is edited.
         home: the studio's folder: uploads, what the page plays, results of exports, unsaved edits.
+        finer: whether every recording that is opened gets curves of finer kinds, see ``sedtalker.studio.finer``.
     """
 
-    def __init__(self, session: Session, home: StudioFolder):
-        self.session, self.home = session, home
+    def __init__(self, session: Session, home: StudioFolder, *, finer: bool = False):
+        self.session, self.home, self.finer = session, home, finer
         self.left: Left | None = home.left_by_others()
         self.events = Events()
         self.jobs = Jobs(self.events, self.on_session)
@@ -61,16 +63,34 @@ class Studio:
         """Run ``work`` in the session's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
 
-    def start(self, kind: str, work: Work, then: Then) -> Job:
-        """Begin a job whose result changes what the page shows."""
+    def start(self, kind: str, work: Work, then: Then, after: Callable[[], Any] | None = None) -> Job:
+        """Begin a job whose result changes what the page shows.
+
+        Args:
+            kind: see ``Job``.
+            work: see ``sedtalker.studio.opening``.
+            then: see there.
+            after: called in the event loop when the result is taken over, such as to begin another job.
+        """
 
         def taken(made: Any) -> Any:
             result = then(made)
             loop.call_soon_threadsafe(self.touched)
+            if after is not None:
+                loop.call_soon_threadsafe(after)
             return result
 
         loop = asyncio.get_running_loop()
         return self.jobs.start(kind, work, taken)
+
+    def bring(self, kind: str, work: Work, then: Then) -> Job:
+        """Begin a job that opens a recording; where it is wanted, its finer kinds are found after it."""
+
+        def find() -> None:
+            if self.finer and self.session.clip is not None and not self.session.extras:
+                self.start(FINER, *find_finer_kinds(self.session))
+
+        return self.start(kind, work, then, find)
 
     def touched(self) -> None:
         """The session has changed: say so, and keep it before long."""

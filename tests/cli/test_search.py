@@ -24,7 +24,7 @@ def test_lines_json_and_one_line_of_what_is_wrong(tmp_path: Path, monkeypatch: p
 
     code, out, err = run("angry > .7 then sad within 10 s")
     assert (code, out) == (0, 'anna  0.00-4.00 s  "I want a refund"\n')
-    assert err == "1 matches in 1 of 2 recordings\n"
+    assert err == "1 match in 1 of 2 recordings\n"
     held = json.loads(run("angry", "--limit", "1", "--json")[1])
     assert (held["matches"], len(held["hits"]), held["recordings"]) == (2, 1, 2)
     assert held["hits"][0]["steps"] == [[0.0, 2.0]]

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
+from sedtalker.emotion.live_segmentation import EndedSegments, LiveSegmentation
 from sedtalker.emotion.segmentation import SegmentRule
 from sedtalker.emotion.stream import (
     HOP_SECONDS,
     LOOK_AHEAD_SECONDS,
-    EndedSegments,
-    LiveSegmentation,
     StreamFrames,
     frame_count,
     summaries,

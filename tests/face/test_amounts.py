@@ -17,7 +17,7 @@ from sedtalker.face.expressions import SHUT, asymmetry, distances, expressivenes
 from sedtalker.face.face import Face
 from tests.support.mouths import REPORT
 
-MEETING = ("jaw", "mouthClose", "mouthPress", "mouthRoll", "eyeBlink", "eyeLook", "tongue", "mouthPucker")
+MEETING = ("jaw", "mouthClose", "mouthPress", "mouthRollLower", "eyeBlink", "eyeLook", "tongue", "mouthPucker")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, Burst
 from sedtalker.errors import InputError
 from sedtalker.studio.document import (
     SHORTEST,
@@ -26,7 +26,8 @@ from sedtalker.studio.document import (
 from sedtalker.studio.edits import History, parse_edit
 from tests.studio.conftest import made_track
 
-BASE = Base(made_track(), 4.0)
+LAUGHS = (Burst(0.5, 1.1, "laugh", 0.9), Burst(1.9, 2.4, "sigh", 0.8))
+BASE = Base(replace(made_track(), bursts=LAUGHS), 4.0)
 
 seconds = st.floats(-0.5, 4.5, allow_nan=False)
 index = st.integers(0, 6)
@@ -40,6 +41,7 @@ edits = st.one_of(
     st.builds(lambda i, d: {"op": "move_segment", "index": i, "delta": d}, index, st.floats(-3.0, 3.0)),
     st.builds(lambda i, label: {"op": "relabel", "index": i, "label": label}, index, st.sampled_from(CATEGORIES)),
     st.builds(lambda p: {"op": "set_intensity", "points": p}, points),
+    st.builds(lambda i: {"op": "remove_burst", "index": i}, st.integers(0, 2)),
     st.builds(lambda i: {"op": "reset", "index": i}, st.none() | index),
     st.builds(lambda x: {"op": "settings", "intensity": x}, st.floats(0.0, 3.0)),
 )
@@ -95,11 +97,14 @@ def test_changed_names_every_frame_that_differs(values, one):
         return
     after = history.present
     old, new = BASE.render(before), BASE.render(after)
-    touched = changed(before, after)
+    touched = changed(before, after, LAUGHS)
     differs = (old.posterior != new.posterior).any(axis=1) | (old.intensity != new.intensity)
     if touched is None:
         assert not differs.any()
+        assert old.bursts == new.bursts
     else:
+        for burst in {*old.bursts} ^ {*new.bursts}:
+            assert touched[0] <= burst.start < burst.end <= touched[1]
         outside = (BASE.track.times < touched[0]) | (BASE.track.times > touched[1])
         assert not (differs & outside).any()
 
@@ -186,6 +191,27 @@ def test_drawn_intensity_replaces_what_was_drawn_there():
     assert values[75] == pytest.approx(0.9)
     assert values[25] == pytest.approx(0.51 / 4, abs=1e-6)
     assert values[175] == pytest.approx(3.51 / 4, abs=1e-6)
+
+
+def test_a_removed_burst_is_gone_until_it_is_undone_or_reset():
+    history = edited([{"op": "remove_burst", "index": 0}])
+    assert BASE.render(history.present).bursts == LAUGHS[1:]
+    assert BASE.render(history.present).posterior is BASE.track.posterior
+    with pytest.raises(InputError, match="no vocal burst 0 to remove"):
+        history.edit(BASE, parse_edit({"op": "remove_burst", "index": 0}))
+    history.undo()
+    assert BASE.render(history.present).bursts == LAUGHS
+    history = edited([{"op": "remove_burst", "index": 1}, {"op": "remove_burst", "index": 0}])
+    assert history.present.removed_bursts == (0, 1)
+    history.edit(BASE, parse_edit({"op": "reset", "index": 0}))  # the first second: the laugh alone is in it
+    assert history.present.removed_bursts == (1,)
+    history.edit(BASE, parse_edit({"op": "reset"}))
+    assert history.present == BASE.document()
+
+
+def test_a_document_without_a_removed_burst_is_written_as_before_there_were_any():
+    assert "removed_bursts" not in as_plain(BASE.document())
+    assert as_plain(edited([{"op": "remove_burst", "index": 1}]).present)["removed_bursts"] == [1]
 
 
 def test_merging_keeps_the_label_of_the_longer_and_moves_keep_room():

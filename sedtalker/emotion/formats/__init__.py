@@ -27,6 +27,8 @@ MOST_SEGMENTS = 20_000
 """In one file; an hour of lively speech has a tenth of that."""
 DEEPEST_OVERLAP = 20.0
 """Times that segments may cover the recording, one above another."""
+MOST_EXTRAS = 100
+"""Further curves of a track; the finest published sets of emotions have forty to sixty."""
 
 
 def check_duration(seconds: float, name: str = "the track") -> None:
@@ -142,12 +144,22 @@ class TrackFormat:
         about: one line for help texts.
         read: (text, seconds of the recording or None, name for messages) → track.
         write: (track, name of the recording) → text.
+        keeps: which of ``extras`` and ``bursts`` of a track it has a place for.
     """
 
     suffix: str
     about: str
     read: Callable[[str, float | None, str], EmotionTrack]
     write: Callable[[EmotionTrack, str], str]
+    keeps: frozenset[str] = frozenset()
+
+    def left_out(self, track: EmotionTrack) -> str | None:
+        """What of a track it has no place for, in one line; None: nothing."""
+        held = {"bursts": (len(track.bursts), "vocal burst"), "extras": (len(track.extras), "further curve")}
+        lost = [f"{n} {what}{'s' if n > 1 else ''}" for name, (n, what) in held.items() if n and name not in self.keeps]
+        if not lost:
+            return None
+        return f"{self.suffix} has no place for {' and '.join(lost)} of the track: left out; .json keeps all"
 
 
 def segment_format(

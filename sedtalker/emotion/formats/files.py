@@ -6,6 +6,7 @@ one new file.
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,8 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file, read_text
 from sedtalker.storage import whole_file
+
+log = logging.getLogger(__name__)
 
 MOST_BYTES = {".json": 128 * 2**20, ".keys.json": 128 * 2**20}
 """Of a dense track, which takes some 25 MiB an hour."""
@@ -92,9 +95,20 @@ def check_track_name(path: Path) -> TrackFormat:
     return row
 
 
+def note_left_out(row: TrackFormat, track: EmotionTrack) -> None:
+    """Log one line where a format has no place for something of a track."""
+    lost = row.left_out(track)
+    if lost is not None:
+        log.warning(lost)
+
+
 def write_track(path: Path, track: EmotionTrack) -> None:
-    """Write a track, whole or not at all; the format follows the name (see ``track_formats``)."""
+    """Write a track, whole or not at all; the format follows the name (see ``track_formats``).
+
+    What the format has no place for is left out, and said in a line of the log.
+    """
     row = check_track_name(path)
+    note_left_out(row, track)
     try:
         with whole_file(path) as temporary:
             temporary.write_text(row.write(track, path.stem), encoding="utf-8")

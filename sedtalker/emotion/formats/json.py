@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError, field_validator
 
-from sedtalker.emotion.formats import DEFAULT_INTENSITY, TrackFormat, check_count, check_duration, densify
+from sedtalker.emotion.formats import DEFAULT_INTENSITY, MOST_EXTRAS, TrackFormat, check_count, check_duration, densify
 from sedtalker.emotion.formats.keys import are_keys, track_from_keys
 from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import Burst, EmotionTrack, Segment
@@ -22,8 +22,6 @@ FORMAT, VERSION = "sedtalker-emotion-track", 1
 """What the lossless schema calls itself."""
 BURST_NUMBERS = ("start", "end", "confidence")
 """What is rounded of a vocal burst."""
-MOST_EXTRAS = 100
-"""Further curves of a track; the finest published sets of emotions have forty to sixty."""
 Numbers = Annotated[list[float], FailFast()]
 """A column; the first wrong value ends the reading, or a long wrong file would give a million messages."""
 
@@ -214,6 +212,7 @@ FORMATS = (
         "the dense track without loss; reads a list of segments and emotion keys too",
         lambda text, duration, name: track_from_json(text, duration, name),
         lambda track, stem: track_to_json(track),
+        frozenset({"extras", "bursts"}),
     ),
 )
 """See ``sedtalker.emotion.formats.files``."""

@@ -1,6 +1,7 @@
 """Segments in the label formats of editors: Audacity (.txt), Praat (.TextGrid) and spreadsheets (.csv).
 
 Audacity and Praat have room for one text a span: it reads ``happy:0.80``, label and intensity, like ``--emotion``.
+A table has a column for everything, so it also keeps the means of a track's further curves over each segment.
 """
 
 from __future__ import annotations
@@ -9,16 +10,30 @@ import csv
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
-from sedtalker.emotion.formats import DEFAULT_INTENSITY, MOST_SEGMENTS, check_count, segment_format
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.emotion.formats import (
+    DEFAULT_INTENSITY,
+    MOST_EXTRAS,
+    MOST_SEGMENTS,
+    TrackFormat,
+    check_count,
+    densify,
+    segment_format,
+)
 from sedtalker.emotion.taxonomy import known_label
-from sedtalker.emotion.track import Segment
+from sedtalker.emotion.track import EmotionTrack, Segment
 from sedtalker.errors import InputError
 
 CSV_COLUMNS = ("start", "end", "label", "intensity", "confidence")
 """Header of the table; the first three are needed."""
+EXTRA = "extras."
+"""Before the name of a further curve in the header: ``extras.relief``."""
 
 
 def segments_to_audacity(segments: Sequence[Segment]) -> str:
@@ -44,14 +59,71 @@ def segments_from_audacity(text: str, name: str = "labels") -> list[Segment]:
     return _sorted(segments, name)
 
 
-def segments_to_csv(segments: Sequence[Segment]) -> str:
-    """A table with a header, see ``CSV_COLUMNS``."""
+def segments_to_csv(segments: Sequence[Segment], means: Mapping[str, Sequence[float]] | None = None) -> str:
+    """A table with a header, see ``CSV_COLUMNS``; ``means`` are a column each, with a number for each segment."""
+    means = means or {}
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for s in segments:
-        writer.writerow([f"{s.start:.3f}", f"{s.end:.3f}", s.label, f"{s.intensity:.3f}", f"{s.confidence:.3f}"])
+    writer.writerow([*CSV_COLUMNS, *(EXTRA + name for name in means)])
+    for k, s in enumerate(segments):
+        own = [f"{s.start:.3f}", f"{s.end:.3f}", s.label, f"{s.intensity:.3f}", f"{s.confidence:.3f}"]
+        writer.writerow([*own, *(f"{values[k]:.4f}" for values in means.values())])
     return stream.getvalue()
+
+
+def track_to_csv(track: EmotionTrack) -> str:
+    """The segments of a track as a table, with the means of its further curves over each."""
+    segments = track.segments()
+    inside = [(track.times >= s.start) & (track.times < s.end) for s in segments]
+    means = {
+        name: [float(curve[part].mean()) if part.any() else 0.0 for part in inside]
+        for name, curve in track.extras.items()
+    }
+    return segments_to_csv(segments, means)
+
+
+def track_from_csv(text: str, duration: float | None = None, name: str = "table") -> EmotionTrack:
+    """The track that a table describes; its further curves are constant within each segment, 0 outside of all.
+
+    Args:
+        text: the table, see ``segments_from_csv``; columns ``extras.NAME`` are further curves, from 0 to 1.
+        duration: seconds of the recording; None: the last segment's end.
+        name: what to call the input in messages.
+
+    Raises:
+        InputError: see ``segments_from_csv``, or a further curve is no number from 0 to 1.
+    """
+    rows = _csv_rows(text, name)
+    segments = [_csv_segment(row, f"{name}: line {number}") for number, row in enumerate(rows, 2)]
+    order = sorted(range(len(segments)), key=lambda k: (segments[k].start, segments[k].end))
+    listed = _sorted(segments, name)
+    try:
+        track = densify(listed, duration or max(s.end for s in listed))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    columns = [column for column in rows[0] if column and column.startswith(EXTRA)]
+    if len(columns) > MOST_EXTRAS:
+        raise InputError(f"{name}: more than {MOST_EXTRAS} further curves")
+    values = {column: _csv_means(rows, column, name) for column in columns}
+    extras = {column.removeprefix(EXTRA): np.zeros(len(track), np.float32) for column in columns}
+    for k in order:
+        part = slice(*np.searchsorted(track.times, (segments[k].start, segments[k].end)))
+        for column, means in values.items():
+            extras[column.removeprefix(EXTRA)][part] = means[k]
+    return replace(track, extras=extras)
+
+
+def _csv_means(rows: Sequence[Mapping[str, str]], column: str, name: str) -> NDArray[np.float32]:
+    """(N,) numbers of a further curve, one for each row; an empty cell is 0."""
+    means = np.zeros(len(rows), np.float32)
+    for k, row in enumerate(rows):
+        try:
+            means[k] = _number(row[column]) if row[column] else 0.0
+        except ValueError:
+            means[k] = -1.0
+        if not 0.0 <= means[k] <= 1.0:
+            raise InputError(f"{name}: line {k + 2}: {column} must be a number from 0 to 1")
+    return means
 
 
 def segments_from_csv(text: str, name: str = "table") -> list[Segment]:
@@ -60,8 +132,14 @@ def segments_from_csv(text: str, name: str = "table") -> list[Segment]:
     Raises:
         InputError: a column is missing, or a row is no segment.
     """
-    first = text.lstrip().partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first else ",", skipinitialspace=True)
+    rows = _csv_rows(text, name)
+    return _sorted([_csv_segment(row, f"{name}: line {number}") for number, row in enumerate(rows, 2)], name)
+
+
+def _csv_rows(text: str, name: str) -> list[dict[str, str]]:
+    """The rows of a table with at least start, end and label."""
+    delimiter = next((mark for mark in text.lstrip().partition("\n")[0] if mark in ",;"), ",")
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     try:
         missing = [column for column in CSV_COLUMNS[:3] if column not in (reader.fieldnames or [])]
         rows = list(islice(reader, MOST_SEGMENTS + 1))
@@ -69,13 +147,14 @@ def segments_from_csv(text: str, name: str = "table") -> list[Segment]:
         raise InputError(f"{name}: not a table ({error})") from None
     if missing:
         raise InputError(f"{name}: no column '{missing[0]}' in its first line")
-    segments = []
-    for number, row in enumerate(rows, 2):
-        where = f"{name}: line {number}"
-        label = f"{row['label']}:{row['intensity']}" if row.get("intensity") else row["label"]
-        segments.append(_segment(row["start"], row["end"], label or "", where, row.get("confidence") or "1"))
-        check_count(len(segments), name)
-    return _sorted(segments, name)
+    check_count(len(rows), name)
+    return rows
+
+
+def _csv_segment(row: Mapping[str, str], where: str) -> Segment:
+    """The segment of a row."""
+    label = f"{row['label']}:{row['intensity']}" if row.get("intensity") else row["label"]
+    return _segment(row["start"], row["end"], label or "", where, row.get("confidence") or "1")
 
 
 def segments_to_textgrid(segments: Sequence[Segment], duration: float) -> str:
@@ -217,7 +296,13 @@ FORMATS = (
     segment_format(
         ".txt", "Audacity's label track", segments_from_audacity, lambda found, *_: segments_to_audacity(found)
     ),
-    segment_format(".csv", "a table", segments_from_csv, lambda found, *_: segments_to_csv(found)),
+    TrackFormat(
+        ".csv",
+        "a table of segments",
+        track_from_csv,
+        lambda track, stem: track_to_csv(track),
+        frozenset({"extras"}),
+    ),
     segment_format(
         ".textgrid",
         "Praat's TextGrid",

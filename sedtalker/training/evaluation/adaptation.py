@@ -1,7 +1,7 @@
 """What ``sedtalker adapt`` gains on corpora that the weights were not trained on, by each of its methods.
 
 Half of the speakers of each corpus, without labels, adapt the diarizer; the other half is scored; then the other way
-round. Several such splits; an interval by bootstrapping clips within corpora (Efron and Tibshirani 1993).
+round. Several such splits; intervals by bootstrapping speakers and their clips within corpora, and corpora.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +29,7 @@ from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.speech import corpora
+from sedtalker.training.evaluation.intervals import Draws, bootstrap_interval, interval_over
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,
@@ -40,10 +42,30 @@ SPLITS = 5
 """Random halves of the speakers of each corpus."""
 FEW = 10
 """Recordings of ``adapted_few``."""
-RESAMPLES = 1000
-"""Of the bootstrap."""
 ANGRY, HAPPY = CATEGORIES.index("angry"), CATEGORIES.index("happy")
 """The two categories that are most often confused in corpora never trained on."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredCorpus:
+    """A corpus with categories and speakers (N,), and log-posteriors (N, C) of its clips.
+
+    Attributes:
+        labels: see above.
+        speakers: see above.
+        source: by the diarizer as it is.
+        adapted: by each method, one for each split of the speakers.
+    """
+
+    labels: NDArray[np.int64]
+    speakers: NDArray[np.str_]
+    source: NDArray[np.float64]
+    adapted: Mapping[str, Sequence[NDArray[np.float64]]]
+
+    def gain(self, method: str, split: int, clips: NDArray[np.int64]) -> float:
+        """Recall that a method gains on some clips."""
+        labels = self.labels[clips]
+        return own_recall(labels, self.adapted[method][split][clips]) - own_recall(labels, self.source[clips])
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,21 +112,35 @@ def adaptation_figures(
 ) -> dict[str, float]:
     """``evaluate_adaptation`` of corpora that were read."""
     out: dict[str, float] = {}
-    resampled: list[NDArray[np.float64]] = []
+    scored: list[ScoredCorpus] = []
     columns, lean = without_unread(network)
     for corpus in counted(read, hook, "adapting", len(read)):
         speech = tuple(tuple(Speech(piece.rows[:, columns]) for piece in clip) for clip in corpus.speech)
-        figures, gains = figures_of_corpus(lean, replace(corpus, speech=speech), strength)
+        figures, scores = figures_of_corpus(lean, replace(corpus, speech=speech), strength)
         out |= {f"{key}_{corpus.name}": value for key, value in figures.items()}
-        resampled.append(gains)
+        scored.append(scores)
     each = [out[f"adapt_gain_{corpus.name}"] for corpus in read]
-    low, high = np.percentile(np.mean(resampled, axis=0), [2.5, 97.5])
     families = ("source_uar", "adapted_uar", *(f"gain_{method}" for method in METHODS), "adapted_few",
                 "adapted_one_emotion", "source_seven", "adapted_seven", "source_angry_as_happy",
                 "adapted_angry_as_happy")  # fmt: skip
     means = {key: _mean([out.get(f"{key}_{corpus.name}") for corpus in read]) for key in families}
-    summary = {"adapt_gain": float(np.mean(each)), "adapt_gain_low": float(low), "adapt_gain_high": float(high)}
-    return summary | {"adapt_gain_worst": min(each)} | means | out
+    low, high = gain_interval(scored, METHOD)
+    ends = dict(zip(("adapt_gain_over_corpora_low", "adapt_gain_over_corpora_high"), interval_over(each), strict=True))
+    for method in METHODS:
+        ends |= dict(zip((f"gain_{method}_low", f"gain_{method}_high"), gain_interval(scored, method), strict=True))
+    summary = {"adapt_gain": float(np.mean(each)), "adapt_gain_low": low, "adapt_gain_high": high}
+    return summary | {"adapt_gain_worst": min(each), "adapt_splits": float(SPLITS)} | means | ends | out
+
+
+def gain_interval(scored: Sequence[ScoredCorpus], method: str) -> tuple[float, float]:
+    """Where the mean gain of a method lies in 95 % of draws of speakers and their clips, over all splits in turn."""
+    splits = cycle(range(SPLITS))
+
+    def figure(draws: Draws) -> float:
+        split = next(splits)
+        return float(np.mean([one.gain(method, split, clips) for one, clips in zip(scored, draws, strict=True)]))
+
+    return bootstrap_interval(figure, [one.speakers.tolist() for one in scored])
 
 
 @torch.no_grad()
@@ -148,8 +184,8 @@ def unseen_corpora(
 
 def figures_of_corpus(
     network: DiarizerNetwork, corpus: EncodedCorpus, strength: float
-) -> tuple[dict[str, float], NDArray[np.float64]]:
-    """Figures of a corpus, and its gain in ``RESAMPLES`` draws of its clips."""
+) -> tuple[dict[str, float], ScoredCorpus]:
+    """Figures of a corpus, and its scores."""
     rng = np.random.default_rng(0)
     count, own = len(corpus.labels), np.unique(corpus.labels)
     source = clip_scores(network, corpus.speech)
@@ -183,12 +219,9 @@ def figures_of_corpus(
     if ANGRY in own and HAPPY in own:
         figures["source_angry_as_happy"] = _angry_as_happy(source, corpus.labels)
         figures["adapted_angry_as_happy"] = float(np.mean([_angry_as_happy(s, corpus.labels) for s in full]))
-    resampled = np.empty(RESAMPLES)
-    for k in range(RESAMPLES):
-        draw = rng.integers(count, size=count)
-        chosen_labels = corpus.labels[draw]
-        resampled[k] = own_recall(chosen_labels, full[k % SPLITS][draw]) - own_recall(chosen_labels, source[draw])
-    return figures, resampled
+    scores_of_all = ScoredCorpus(corpus.labels, corpus.speakers, source, {str(m): found[m] for m in METHODS})
+    figures["adapt_gain_low"], figures["adapt_gain_high"] = gain_interval([scores_of_all], METHOD)
+    return figures, scores_of_all
 
 
 def speaker_halves(speakers: NDArray[np.str_], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -124,19 +124,27 @@ def evaluate_cross_corpus(data: Path, hook: Hook = no_progress) -> CrossCorpus:
 def cross_corpus(vectors: dict[str, ClipVectors]) -> CrossCorpus:
     """The matrix and the corpora left out, from clip vectors; see ``evaluate_cross_corpus``."""
     names = tuple(vectors)
-    heads = [fit_head(v.values[~v.test], v.category[~v.test]) for v in vectors.values()]
+    heads = [_head([v]) for v in vectors.values()]
     pairs = [[score_head(head, wanted) for wanted in vectors.values()] for head in heads]
     left_out = []
     for name in names:
-        others = [v for other, v in vectors.items() if other != name]
-        values = np.concatenate([v.values[~v.test] for v in others])
-        category = np.concatenate([v.category[~v.test] for v in others])
-        left_out.append(score_head(fit_head(values, category), vectors[name]))
+        left_out.append(score_head(_head([v for other, v in vectors.items() if other != name]), vectors[name]))
     return CrossCorpus(names, _scores(pairs), _scores(left_out))
 
 
-def score_head(head: Head, wanted: ClipVectors) -> tuple[float, float, float, int]:
-    """Plain, adjusted and constant macro-F1 on a corpus's test clips, and the number of categories shared."""
+def _head(trained_on: Sequence[ClipVectors]) -> Head | None:
+    """The head of some corpora together; None where they have test clips alone."""
+    values = np.concatenate([v.values[~v.test] for v in trained_on])
+    return fit_head(values, np.concatenate([v.category[~v.test] for v in trained_on])) if len(values) else None
+
+
+def score_head(head: Head | None, wanted: ClipVectors) -> tuple[float, float, float, int]:
+    """Plain, adjusted and constant macro-F1 on a corpus's test clips, and the number of categories shared.
+
+    Without a head, as of a corpus that has test clips alone, there is nothing to score.
+    """
+    if head is None:
+        return np.nan, np.nan, np.nan, 0
     known = np.isfinite(head.log_prior)
     common = np.flatnonzero(known & np.isin(np.arange(len(known)), wanted.category[wanted.test]))
     if len(common) < 2:
@@ -226,7 +234,7 @@ def cross_corpus_metrics(result: CrossCorpus) -> dict[str, object]:
 
 def markdown_table(result: CrossCorpus) -> str:
     """One table: each cell plain / adjusted; rows are trained on, columns tested on, the last two rows say what all
-    other corpora together give and what the best constant answer does.
+    other corpora together give and what the best constant answer does. A corpus of test clips alone has no row.
     """
     pairs, left_out = result.pairs, result.left_out
     lines = [
@@ -234,6 +242,7 @@ def markdown_table(result: CrossCorpus) -> str:
         "|---" * (len(result.corpora) + 1) + "|",
     ]
     rows = [*zip(result.corpora, pairs.plain, pairs.adjusted, strict=True)]
+    rows = [row for row in rows if not np.isnan(row[1]).all()]
     for name, plain, adjusted in [*rows, ("all others", left_out.plain, left_out.adjusted)]:
         cells = [f"{_short(p)} / {_short(a)}" if p == p else "-" for p, a in zip(plain, adjusted, strict=True)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -252,16 +261,21 @@ def plot_heat_map(result: CrossCorpus, path: Path) -> None:
 
     count = len(result.corpora)
     pairs, left_out = result.pairs, result.left_out
-    figure = Figure(figsize=(3.4 + 1.9 * count, 2.6 + 0.75 * count), dpi=110, layout="constrained")
+    trained = np.flatnonzero(np.isfinite(pairs.plain).any(axis=1))
+    rows = [result.corpora[k] for k in trained]
+    figure = Figure(figsize=(3.4 + 1.5 * count, 2.6 + 0.6 * count), dpi=80, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2, sharey=True)
     for axis, matrix, title in zip(
         axes,
-        (np.vstack([pairs.plain, left_out.plain]), np.vstack([pairs.adjusted, left_out.adjusted])),
+        (
+            np.vstack([one[trained], all_others])
+            for one, all_others in ((pairs.plain, left_out.plain), (pairs.adjusted, left_out.adjusted))
+        ),
         ("as trained", "logits adjusted to the target's label shares"),
         strict=True,
     ):
-        image = draw_shares(axis, matrix, [*result.corpora, "all others"], result.corpora)
+        image = draw_shares(axis, matrix, [*rows, "all others"], result.corpora)
         axis.set_title(title)
         axis.set_xlabel("tested on")
     axes[0].set_ylabel("trained on")

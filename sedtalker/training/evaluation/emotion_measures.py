@@ -143,8 +143,10 @@ TRANSFER = (
 
 ADAPTATION = (
     Measure("adapt_gain", "recall over own categories gained by `sedtalker adapt`, mean of unseen corpora", asked=0.06),
-    Measure("adapt_gain_low", "lower end of its 95 % interval, clips resampled within corpora", "neither"),
+    Measure("adapt_gain_low", "lower end of its 95 % interval, speakers and their clips resampled", "neither"),
     Measure("adapt_gain_high", "upper end of the interval", "neither"),
+    Measure("adapt_gain_over_corpora_low", "lower end of its 95 % interval, corpora resampled", "neither"),
+    Measure("adapt_gain_over_corpora_high", "upper end of the interval", "neither"),
     Measure("adapt_gain_worst", "the same gain, worst corpus", asked=-0.02),
     Measure("source_uar", "recall before, mean of the same corpora", "neither"),
     Measure("adapted_uar", "recall adapted to the other half of the speakers, without labels"),
@@ -157,6 +159,8 @@ ADAPTATION = (
     Measure("adapted_one_emotion", "recall adapted to recordings of one emotion only, drawn at random"),
     Measure("source_angry_as_happy", "share of angry clips called happy before", "lower"),
     Measure("adapted_angry_as_happy", "share of angry clips called happy when adapted", "lower"),
+    hidden("gain_<method>_<end>", "ends of its 95 % interval, speakers and their clips resampled", "neither"),
+    hidden("adapt_splits", "random halves of the speakers", "neither"),
     hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
 )
 """Of ``evaluate_adaptation``."""
@@ -175,6 +179,11 @@ NOVA_ARC = (
     Measure("nova_gain_linear", "`nova_linear` minus `nova_source`", "neither"),
     Measure("nova_gain_normed_flat", "`nova_normed_flat` minus `nova_source`"),
     Measure("nova_gain_normed_ball", "`nova_normed_ball` minus `nova_source`"),
+    Measure("nova_ball_over_flat", "`nova_ball` minus `nova_flat`: what the curvature adds", "neither"),
+    Measure("nova_normed_ball_over_normed_flat", "the same with frames normalised by the corpus", "neither"),
+    Measure("nova_normed_ball_over_normed", "`nova_normed_ball` minus `nova_normed`: what transport adds", "neither"),
+    hidden("nova_seeds", "splits of the speakers, and seeds", "neither"),
+    hidden("nova_<difference>_<end>", "ends of its 95 % interval, corpora resampled", "neither"),
     hidden("nova_<variant>_sd_<corpus>", "deviation over the splits of one corpus", "lower"),
     hidden("nova_<variant>_<corpus>", "the same of one corpus", "neither"),
 )
@@ -186,6 +195,9 @@ SERE = (
     Measure("no_neighbours_uar", "the same without the loss among unlabelled clips", "neither"),
     Measure("nearest_uar", "control: the nearest mean of the same five clips", "neither"),
     Measure("linear_uar", "control: a linear head on the same five clips", "neither"),
+    hidden("sere_over_<method>", "`sere_uar` minus that of another, mean of the tasks", "neither"),
+    hidden("sere_draws", "draws of the five clips for each task", "neither"),
+    hidden("<figure>_<end>", "ends of its 95 % interval, tasks resampled", "neither"),
     hidden("<method>_sd_<task>", "deviation over draws of one task", "lower"),
     hidden("<method>_<task>", "the same of one task", "neither"),
 )
@@ -196,6 +208,8 @@ SER_EVALS = (
     Measure("adjusted_<system>_within", "the same with logits adjusted to how frequent each category is"),
     Measure("f1_<system>_beyond", "macro-F1 on corpora never trained on, mean"),
     Measure("adjusted_<system>_beyond", "the same with logits adjusted"),
+    Measure("f1_gain_<system>", "what adapting adds to the macro-F1 beyond CREMA-D"),
+    hidden("<figure>_<end>", "ends of its 95 % interval, corpora resampled", "neither"),
     Measure("constant_beyond", "macro-F1 of the best constant answer", "neither"),
     hidden("f1_<system>_<corpus>", "macro-F1 on one corpus"),
     hidden("adjusted_<system>_<corpus>", "the same with logits adjusted"),

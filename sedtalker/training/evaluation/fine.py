@@ -146,6 +146,14 @@ def vote_figures(
     seven = {"vote_projected_recall": own_recall(labels, projected(families))}
     figures = ("pearson", "spearman", "mae", "ceiling")
     means = {f"vote_{name}": _mean(out, f"vote_{name}_", list(VOTED)) for name in figures}
+    values = np.stack([value / total for value in given.values()], 1)
+    truths = share[:, : len(given)].astype(np.float64)
+
+    def figure(draws: Draws) -> float:
+        return _mean_pearson(values[draws[0]], truths[draws[0]])
+
+    low, high = bootstrap_interval(figure, [[clip.speaker for clip in clips]], RESAMPLES)
+    means |= {"vote_pearson_low": low, "vote_pearson_high": high}
     return means | seven | {"vote_clips": float(len(clips))} | out
 
 

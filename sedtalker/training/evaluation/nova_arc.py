@@ -29,6 +29,7 @@ from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.evaluation.adaptation import speaker_halves
+from sedtalker.training.evaluation.intervals import with_ends
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,
@@ -51,6 +52,12 @@ GEOMETRIES = {"flat": "flat", "ball": "ball", "normed_flat": "flat", "normed_bal
 """The networks, and their geometry; the last sees no target."""
 VARIANTS = ("source", "normed", "linear", "flat", "ball", "normed_flat", "normed_ball")
 """What is compared."""
+DIFFERENCES = {
+    "ball_over_flat": ("ball", "flat"),
+    "normed_ball_over_normed_flat": ("normed_ball", "normed_flat"),
+    "normed_ball_over_normed": ("normed_ball", "normed"),
+}
+"""What the curvature adds, and what transport adds to frames that are normalised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +139,7 @@ def nova_arc_figures(
     """
     known, labels = np.unique(source.labels, return_inverse=True)
     first, shared = source.clips(), [t.part(np.flatnonzero(np.isin(t.labels, known))) for t in targets]
-    out: dict[str, float] = {}
+    out: dict[str, float] = {"nova_seeds": float(seeds)}
     for target in counted(shared, hook, "training NOVA-ARC", len(shared)):
         truth, second = np.searchsorted(known, target.labels), target.clips(source)
         recalls: dict[str, list[float]] = {name: [] for name in VARIANTS}
@@ -152,9 +159,27 @@ def nova_arc_figures(
         for name, each in recalls.items():
             out[f"nova_{name}_{target.name}"] = float(np.mean(each))
             out[f"nova_{name}_sd_{target.name}"] = float(np.std(each))
-    means = {f"nova_{name}": _mean(out, name, targets) for name in VARIANTS}
-    gains = {f"nova_gain_{name}": means[f"nova_{name}"] - means["nova_source"] for name in VARIANTS[1:]}
-    return means | gains | out
+    return nova_arc_summary(out) | out
+
+
+def nova_arc_summary(figures: Mapping[str, float]) -> dict[str, float]:
+    """Means over corpora of the recalls of each, gains and differences with the ends of their intervals over corpora.
+
+    Args:
+        figures: ``nova_VARIANT_CORPUS``, as ``nova_arc_figures`` gives them.
+    """
+    names = _corpora_of(figures)
+    each = {name: np.array([figures[f"nova_{name}_{corpus}"] for corpus in names]) for name in VARIANTS}
+    means = {f"nova_{name}": float(values.mean()) for name, values in each.items()}
+    pairs = {f"gain_{name}": (name, "source") for name in VARIANTS[1:]} | DIFFERENCES
+    gains = {f"nova_{key}": (each[one] - each[other]).tolist() for key, (one, other) in pairs.items()}
+    summary = with_ends({key: float(np.mean(values)) for key, values in gains.items()}, gains)
+    return means | summary | {"nova_seeds": figures.get("nova_seeds", float(SEEDS))}
+
+
+def _corpora_of(figures: Mapping[str, float]) -> list[str]:
+    prefix = "nova_source_sd_"
+    return sorted(key.removeprefix(prefix) for key in figures if key.startswith(prefix))
 
 
 def linear_scores(
@@ -194,19 +219,14 @@ def _log_posterior(network: NovaArc, clips: Clips) -> NDArray[np.float64]:
     return values
 
 
-def _mean(figures: Mapping[str, float], name: str, targets: Sequence[FrameCorpus]) -> float:
-    return float(np.mean([figures[f"nova_{name}_{target.name}"] for target in targets]))
-
-
 def nova_arc_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a row for each corpus, mean ± deviation over seeds."""
-    prefix = "nova_source_sd_"
     lines = [
         "| corpus | source alone | source, frames normalised | linear head, frames normalised | flat twin | ball | "
         "flat twin, frames normalised | ball, frames normalised |",
         "|---" * (len(VARIANTS) + 1) + "|",
     ]
-    for corpus in sorted(key.removeprefix(prefix) for key in metrics if key.startswith(prefix)):
+    for corpus in _corpora_of(metrics):
         cells = [f"{metrics[f'nova_{v}_{corpus}']:.2f} ± {metrics[f'nova_{v}_sd_{corpus}']:.2f}" for v in VARIANTS]
         lines.append(f"| {corpus} | " + " | ".join(cells) + " |")
     lines.append("| mean | " + " | ".join(f"{metrics[f'nova_{v}']:.3f}" for v in VARIANTS) + " |")

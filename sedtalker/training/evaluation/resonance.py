@@ -23,6 +23,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.adaptation.nova_arc import Clips
 from sedtalker.training.adaptation.resonance import ResonanceSettings, resonance_scores, train_resonance
 from sedtalker.training.evaluation.adaptation import speaker_halves
+from sedtalker.training.evaluation.intervals import with_ends
 from sedtalker.training.evaluation.nova_arc import FrameCorpus, pooled, read_frames
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
 
@@ -102,10 +103,25 @@ def resonance_figures(
         for method, each in values.items():
             out[f"{method}_{source.name}_{target.name}"] = float(np.mean(each))
             out[f"{method}_sd_{source.name}_{target.name}"] = float(np.std(each))
-    means = {
-        f"{method}_uar": float(np.mean([out[f"{method}_{s.name}_{t.name}"] for s, t in pairs])) for method in methods
-    }
-    return means | out
+    return resonance_summary(out, methods) | {"sere_draws": float(draws)} | out
+
+
+def resonance_summary(figures: Mapping[str, float], methods: Sequence[str] = METHODS) -> dict[str, float]:
+    """Means over tasks of the recall of each, and of what the method has more than each other, with their intervals.
+
+    The tasks are drawn; they share corpora, so the intervals are somewhat too narrow.
+
+    Args:
+        figures: ``METHOD_SOURCE_TARGET``, as ``resonance_figures`` gives them.
+        methods: which of ``METHODS``.
+    """
+    tasks = [f"{s}_{t}" for s, t in permutations(CORPORA, 2) if f"{methods[0]}_{s}_{t}" in figures]
+    each = {method: np.array([figures[f"{method}_{task}"] for task in tasks]) for method in methods}
+    values = {f"{method}_uar": recalls.tolist() for method, recalls in each.items()}
+    if "sere" in each:
+        others = [method for method in methods if method != "sere"]
+        values |= {f"sere_over_{other}": (each["sere"] - each[other]).tolist() for other in others}
+    return with_ends({key: float(np.mean(found)) for key, found in values.items()}, values)
 
 
 def drawn_task(source: FrameCorpus, target: FrameCorpus, seed: int) -> Task:

@@ -31,6 +31,7 @@ from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.evaluation.adaptation import clip_scores, speaker_halves
+from sedtalker.training.evaluation.intervals import with_ends
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,
@@ -167,12 +168,31 @@ def ser_evals_figures(
             out |= {f"f1_{row}_{corpus.name}": plain, f"adjusted_{row}_{corpus.name}": adjusted}
         out[f"constant_{corpus.name}"] = best_constant(corpus.labels)
         out[f"clips_{corpus.name}"] = float(len(corpus.labels))
-    beyond = [corpus.name for corpus in read if corpus.name != WITHIN]
-    means = {}
+    return ser_evals_summary(out) | out
+
+
+def ser_evals_summary(figures: Mapping[str, float]) -> dict[str, float]:
+    """Macro-F1 of every row within the training corpus, and beyond it with its interval over corpora.
+
+    Args:
+        figures: ``f1_ROW_CORPUS`` and so on, as ``ser_evals_figures`` gives them.
+    """
+    beyond = _beyond(figures)
+    means: dict[str, float] = {}
     for key in (f"{kind}_{row}" for row in ROWS for kind in ("f1", "adjusted")):
-        means[f"{key}_within"] = out.get(f"{key}_{WITHIN}", 0.0)
-        means[f"{key}_beyond"] = float(np.mean([out[f"{key}_{name}"] for name in beyond]))
-    return means | {"constant_beyond": float(np.mean([out[f"constant_{name}"] for name in beyond]))} | out
+        means[f"{key}_within"] = figures.get(f"{key}_{WITHIN}", 0.0)
+        values = [figures[f"{key}_{name}"] for name in beyond]
+        means |= with_ends({f"{key}_beyond": float(np.mean(values))}, {f"{key}_beyond": values})
+    for row in ADAPTATIONS:
+        gains = [figures[f"f1_{row}_{name}"] - figures[f"f1_as_is_{name}"] for name in beyond]
+        means |= with_ends({f"f1_gain_{row}": float(np.mean(gains))}, {f"f1_gain_{row}": gains})
+    return means | {"constant_beyond": float(np.mean([figures[f"constant_{name}"] for name in beyond]))}
+
+
+def _beyond(figures: Mapping[str, float]) -> list[str]:
+    """Corpora other than that of training."""
+    names = sorted(key.removeprefix("clips_") for key in figures if key.startswith("clips_"))
+    return [name for name in names if name != WITHIN]
 
 
 def svm_logits(
@@ -228,8 +248,7 @@ def best_constant(labels: NDArray[np.int64]) -> float:
 
 def ser_evals_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a row for each system, plain / adjusted; within the training corpus, beyond it, and each corpus."""
-    names = sorted(key.removeprefix("clips_") for key in metrics if key.startswith("clips_"))
-    names = [name for name in names if name != WITHIN]
+    names = _beyond(metrics)
     lines = [
         f"| | within ({WITHIN}) | beyond, mean | " + " | ".join(names) + " |",
         "|---" * (len(names) + 3) + "|",

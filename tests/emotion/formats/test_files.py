@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.emotion.formats import constant_track, densify
-from sedtalker.emotion.formats.files import parse_emotion, read_track, suffixes, write_track
+from sedtalker.emotion.formats.files import parse_emotion, read_track, suffixes, track_formats, write_track
 from sedtalker.emotion.formats.json import track_from_json, track_to_json
 from sedtalker.emotion.formats.keys import LIST
 from sedtalker.emotion.formats.labels import segments_from_rttm, segments_to_rttm
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
+from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack, Segment
 from sedtalker.errors import InputError
 
 HAND = [
@@ -32,6 +33,8 @@ def random_track(seed: int, frames: int, speech: bool) -> EmotionTrack:
         arousal=rng.uniform(-1, 1, frames).astype(np.float32),
         duration=float(rng.uniform(0, 100)),
         speech=rng.random(frames) < 0.5 if speech else None,
+        extras={name: rng.random(frames, np.float32) for name in ("relief", 'a "b"', "été")[: seed % 4]},
+        bursts=(Burst(0.25, 0.75, "laugh", 0.875),) if seed % 2 else (),
     )
 
 
@@ -46,7 +49,24 @@ def test_json_is_lossless(seed, frames, speech):
         assert getattr(track, name).dtype == getattr(back, name).dtype
     assert (back.labels, back.duration) == (track.labels, track.duration)
     assert (back.speech is None) == (track.speech is None)
+    assert list(back.extras) == list(track.extras)
+    assert all(np.array_equal(back.extras[name], track.extras[name]) for name in track.extras)
+    assert back.bursts == track.bursts
     assert track_to_json(back) == text
+
+
+@pytest.mark.parametrize("suffix", sorted(track_formats()))
+def test_what_a_format_has_no_place_for_is_said_and_nothing_else(tmp_path, caplog, suffix):
+    plain = densify([Segment(0.0, 2.0, "sad", 0.6, 1.0)], 2.0)
+    full = replace(plain, extras={"relief": plain.intensity}, bursts=(Burst(0.5, 1.0, "sigh", 0.9),))
+    path = tmp_path / f"t{suffix}"
+    write_track(path, plain)
+    assert caplog.messages == []
+    write_track(path, full)
+    back = read_track(path, 2.0)
+    lost = [n for n, kept in (("1 vocal burst", back.bursts), ("1 further curve", back.extras)) if not kept]
+    said = f"{suffix} has no place for {' and '.join(lost)} of the track: left out; .json keeps all"
+    assert caplog.messages == ([said] if lost else [])
 
 
 @pytest.mark.parametrize("wrap", [False, True])

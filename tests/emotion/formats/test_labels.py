@@ -1,6 +1,7 @@
 """Segments through the formats of audio editors and spreadsheets."""
 
 import re
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -43,6 +44,45 @@ def test_every_format_keeps_segments(parts):
         assert [s.label for s in back] == [s.label for s in segments]
         for a, b in zip(segments, back, strict=True):
             assert [a.start, a.end, a.intensity] == pytest.approx([b.start, b.end, b.intensity], abs=6e-4)
+
+
+NAMES = st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=5, unique=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SPANS, NAMES, st.integers(0, 10_000))
+def test_a_table_keeps_the_means_of_further_curves(parts, names, seed):
+    segments = made(parts)
+    rng = np.random.default_rng(seed)
+    names = [name.replace("\r", "").replace("\n", "").replace("\0", "") + str(k) for k, name in enumerate(names)]
+    means = {name: rng.random(len(segments)).tolist() for name in names}
+    track = f.track_from_csv(f.segments_to_csv(segments, means), segments[-1].end + 1.0)
+    assert list(track.extras) == names
+    outside = np.ones(len(track), bool)
+    for k, segment in enumerate(segments):
+        inside = (track.times > segment.start + 1e-3) & (track.times < segment.end - 1e-3)
+        outside &= (track.times < segment.start - 1e-3) | (track.times > segment.end + 1e-3)
+        for name in names:
+            assert np.allclose(track.extras[name][inside], means[name][k], atol=6e-5)
+    assert not any(track.extras[name][outside].any() for name in names)
+
+
+def test_a_table_written_from_a_track_reads_back_as_itself():
+    track = densify([Segment(0.0, 2.0, "sad", 0.6, 1.0), Segment(2.0, 5.0, "fear", 0.7, 1.0)], 5.0)
+    relief = np.where(track.times < 2.0, 0.25, 0.75).astype(np.float32)
+    text = f.track_to_csv(replace(track, extras={"relief": relief, "a, b": 1.0 - relief}))
+    assert text.splitlines()[0] == 'start,end,label,intensity,confidence,extras.relief,"extras.a, b"'
+    back = f.track_from_csv(text, 5.0)
+    assert back.extras["relief"][[10, 200]] == pytest.approx([0.25, 0.75], abs=0.02)
+    assert f.track_to_csv(back).splitlines()[1:] != []
+    assert f.track_to_csv(track).splitlines()[0] == "start,end,label,intensity,confidence"
+    assert f.track_from_csv(f.track_to_csv(track)).extras == {}
+
+
+@pytest.mark.parametrize("cell", ["much", "1.5", "-0.1", "nan"])
+def test_a_further_curve_of_a_table_is_a_number_from_0_to_1(cell):
+    with pytest.raises(InputError, match=r"t.csv: line 3: extras.relief must be a number from 0 to 1"):
+        f.track_from_csv(f"start,end,label,extras.relief\n0,1,sad,\n1,2,sad,{cell}\n", None, "t.csv")
 
 
 def test_the_short_textgrid_form_is_read():

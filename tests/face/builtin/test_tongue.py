@@ -88,7 +88,7 @@ def test_the_tip_stays_at_the_ridge_while_the_jaw_opens(face: Face) -> None:
 
 def test_a_fitted_mouth_speaks_with_it_too(face: Face) -> None:
     inside = ("teeth_upper", "teeth_lower", "gums", "tongue")
-    fitted, _ = with_mouth(without(load_face("walter"), inside, bag=False), REPORT, face)
+    fitted, *_ = with_mouth(without(load_face("walter"), inside, bag=False), REPORT, face)
     assert fitted.regions["tongue"].any()
     for weights in ({"tongueTipAlveolar": 1.0, "jawOpen": 0.3}, {"tongueTipInterdental": 1.0, "jawOpen": 0.25}):
         assert depth_in_teeth(fitted, weights) < 0.4, weights

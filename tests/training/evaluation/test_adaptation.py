@@ -17,6 +17,7 @@ from sedtalker.training.evaluation.adaptation import (
     adaptation_table,
     evaluate_adaptation,
     figures_of_corpus,
+    gain_interval,
     speaker_halves,
     without_unread,
 )
@@ -42,13 +43,15 @@ def test_a_shifted_corpus_is_brought_back() -> None:
         rows[:, 0] += (1.0 if label == happy else -1.0) + 4.0
         speech.append((Speech(torch.from_numpy(rows)),))
     speakers = np.array(["a", "b", "c", "d"])[np.arange(40) // 10]
-    figures, resampled = figures_of_corpus(network, EncodedCorpus("made", labels, speakers, tuple(speech)), 1.0)
+    figures, scored = figures_of_corpus(network, EncodedCorpus("made", labels, speakers, tuple(speech)), 1.0)
     assert figures["source_uar"] == 0.5
     assert figures["adapted_uar"] == figures["adapted_few"] == 1.0
     assert figures["adapt_gain"] == 0.5
     assert (figures["source_angry_as_happy"], figures["adapted_angry_as_happy"]) == (1.0, 0.0)
     assert figures["adapted_one_emotion"] < 1.0
-    assert np.allclose(resampled, 0.5)
+    assert gain_interval([scored], "norm") == (0.5, 0.5)
+    assert figures["adapt_gain_low"] == figures["adapt_gain_high"] == 0.5
+    assert scored.gain("pseudo", 0, np.arange(40)) == pytest.approx(figures["gain_pseudo"], abs=0.2)
     table = adaptation_table({f"{key}_made": value for key, value in figures.items()})
     assert "| made | 40 | 0.50 | 1.00 | +0.50 | +0.50 |" in table
     for key in figures:

@@ -1,6 +1,8 @@
 """Cross-corpus matrices on made-up clip vectors."""
 
 import json
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +54,24 @@ def test_a_corpus_left_out_is_recognised_by_the_others(result):
     assert result.left_out.shared.tolist() == [3, 3, 1]
     assert (result.left_out.plain[:2] > 0.8).all()
     assert np.isnan(result.left_out.plain[2])
+
+
+def test_a_corpus_of_test_clips_alone_has_no_row(tmp_path):
+    alone = clips(3, {0: 40, 1: 40, 2: 40})
+    alone = replace(alone, test=np.ones(len(alone.category), bool))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = cross_corpus({"a": clips(0, {0: 90, 1: 90, 2: 90}), "alone": alone})
+        table = markdown_table(found)
+    assert np.isnan(found.pairs.plain[1]).all()
+    assert found.pairs.plain[0, 1] > 0.8
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [
+        "a",
+        "all others",
+        "best constant answer",
+    ]
+    plot_heat_map(found, tmp_path / "p.png")
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_absent_categories_are_never_answered():

@@ -75,6 +75,8 @@ def test_votes_are_met_by_the_kinds_that_stand_for_them(tmp_path: Path) -> None:
                 curves[kind][k] = 0.5 * share[CATEGORIES.index(category)] / len(kinds)
     found = vote_figures(clips, votes, curves)
     assert found["vote_pearson"] == pytest.approx(1.0)
+    assert found["vote_pearson_low"] == pytest.approx(1.0)
+    assert found["vote_pearson_high"] == pytest.approx(1.0)
     assert found["vote_mae"] == pytest.approx(0.0, abs=1e-6)
     assert 0 < found["vote_ceiling"] < 1
     for key in found:

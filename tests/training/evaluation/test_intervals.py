@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.training.evaluation.intervals import Draws, bootstrap_interval
+from sedtalker.training.evaluation.intervals import Draws, bootstrap_interval, interval_over, with_ends
 
 
 def speakers(count: int, clips: int) -> list[str]:
@@ -44,3 +44,25 @@ def test_speakers_who_differ_make_it_wider_than_their_clips_do() -> None:
     assert few == (0.0, 1.0)
     assert 0.4 < many[0] < 0.5 < many[1] < 0.6
     assert bootstrap_interval(mean, [speakers(4, 50)], rounds=300) == few, "the same every time"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=9), st.floats(-1, 1))
+def test_the_interval_over_corpora_holds_the_mean_and_moves_with_it(values: list[float], by: float) -> None:
+    low, high = interval_over(values, rounds=500)
+    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
+    moved = interval_over([value + by for value in values], rounds=500)
+    assert moved == pytest.approx((low + by, high + by), abs=1e-6)
+    assert interval_over(values, rounds=500) == (low, high)
+
+
+def test_an_interval_of_a_normal_sample_is_as_wide_as_theory_says() -> None:
+    values = np.random.default_rng(0).standard_normal(400)
+    low, high = interval_over(values.tolist())
+    half = 1.96 * values.std() / 20
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+
+
+def test_ends_stand_behind_their_figure() -> None:
+    made = with_ends({"gain": 0.5}, {"gain": [0.5, 0.5]})
+    assert made == {"gain": 0.5, "gain_low": 0.5, "gain_high": 0.5}

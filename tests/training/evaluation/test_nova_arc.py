@@ -10,7 +10,13 @@ import pytest
 from sedtalker.errors import InputError
 from sedtalker.training.adaptation.nova_arc import NovaArcSettings
 from sedtalker.training.evaluation.measures import TEST, find_measure
-from sedtalker.training.evaluation.nova_arc import FrameCorpus, evaluate_nova_arc, nova_arc_figures, nova_arc_table
+from sedtalker.training.evaluation.nova_arc import (
+    FrameCorpus,
+    evaluate_nova_arc,
+    nova_arc_figures,
+    nova_arc_summary,
+    nova_arc_table,
+)
 
 
 def made(name: str, seed: int, moved: float, categories: tuple[int, ...]) -> FrameCorpus:
@@ -32,6 +38,10 @@ def test_figures_of_every_variant() -> None:
     assert found["nova_source"] == found["nova_source_other"] > 0.8  # clips of category 6 are left out
     assert found["nova_ball"] > 0.8
     assert found["nova_gain_ball"] == pytest.approx(found["nova_ball"] - found["nova_source"])
+    assert found["nova_gain_ball_low"] == found["nova_gain_ball"] == found["nova_gain_ball_high"]  # of one corpus
+    assert found["nova_ball_over_flat"] == pytest.approx(found["nova_ball"] - found["nova_flat"])
+    assert found["nova_seeds"] == 1
+    assert nova_arc_summary(found).items() <= found.items()
     assert "| other | " in nova_arc_table(found)
     for key in found:
         assert find_measure(TEST["nova-arc"], key), key

@@ -17,6 +17,7 @@ from sedtalker.training.evaluation.resonance import (
     drawn_task,
     evaluate_resonance,
     resonance_figures,
+    resonance_summary,
     resonance_table,
 )
 
@@ -47,6 +48,10 @@ def test_figures_of_every_method() -> None:
     found = resonance_figures(corpora, settings, draws=1)
     for method in METHODS:
         assert found[f"{method}_uar"] > 0.6, method  # chance: a third
+        assert found[f"{method}_uar_low"] <= found[f"{method}_uar"] <= found[f"{method}_uar_high"]
+    assert found["sere_over_nearest"] == pytest.approx(found["sere_uar"] - found["nearest_uar"])
+    assert found["sere_draws"] == 1
+    assert resonance_summary(found).items() <= found.items()
     for key in found:
         assert find_measure(TEST["sere"], key), key
     table = resonance_table(found)

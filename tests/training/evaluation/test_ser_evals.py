@@ -19,6 +19,7 @@ from sedtalker.training.evaluation.ser_evals import (
     evaluate_ser_evals,
     macro_f1_pair,
     ser_evals_figures,
+    ser_evals_summary,
     ser_evals_table,
     svm_logits,
 )
@@ -42,6 +43,9 @@ def test_every_row_and_every_corpus() -> None:
     found = ser_evals_figures(network, corpora, (corpora[0].functionals, corpora[0].labels))
     assert found["f1_svm_within"] == found["f1_svm_beyond"] == 1.0
     assert found["f1_as_is_beyond"] == pytest.approx(np.mean([found["f1_as_is_nemo"], found["f1_as_is_tess"]]))
+    assert found["f1_as_is_beyond_low"] <= found["f1_as_is_beyond"] <= found["f1_as_is_beyond_high"]
+    assert found["f1_gain_norm"] == pytest.approx(found["f1_norm_beyond"] - found["f1_as_is_beyond"])
+    assert ser_evals_summary(found).items() <= found.items()
     assert found["constant_beyond"] == pytest.approx(best_constant(corpora[1].labels)) == pytest.approx(1 / 3)
     table = ser_evals_table(found)
     assert table.count("\n") == len(ROWS) + 3

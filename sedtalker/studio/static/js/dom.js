@@ -66,6 +66,9 @@ export function bytesText(bytes) {
 /** @param {number} x @param {number} low @param {number} high */
 export const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
+/** @param {string} kind of a vocal burst @returns {string} what it is called */
+export const burstName = (kind) => (kind === "other" ? "burst" : kind);
+
 /** @param {string} text @returns {string} with a capital first letter */
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 

@@ -3,11 +3,13 @@
 import { clock } from "./clock.js";
 import { byId, chooseFile, make } from "./dom.js";
 import { startDrop } from "./drop.js";
+import { startFiner } from "./finer.js";
 import { complain, log } from "./notices.js";
 import { buildControls, showControls } from "./panels/controls.js";
 import { startDock } from "./panels/dock.js";
 import { buildExport } from "./panels/export.js";
 import { buildFaces } from "./panels/faces.js";
+import { buildFiner, openFiner, showFiner } from "./panels/finer.js";
 import { buildLive, showLive } from "./panels/live.js";
 import { buildMedia } from "./panels/media.js";
 import { startProject } from "./panels/project.js";
@@ -53,6 +55,7 @@ function frame() {
   showNow();
   showShapes();
   showControls();
+  showFiner();
   const now = performance.now();
   if (now - second >= 1000) {
     counters.fps = Math.round(((counters.frames - drawnBefore) * 1000) / (now - second));
@@ -69,6 +72,7 @@ function main() {
   startDock("dock-left", "Sources", [
     { name: "media", title: "Recording", build: buildMedia },
     { name: "faces", title: "Face", build: buildFaces },
+    { name: "finer", title: "Finer kinds", build: buildFiner, shown: () => openFiner(true), left: () => openFiner(false) },
   ]);
   startDock("dock-right", "Settings", [
     { name: "controls", title: "Edit", build: buildControls },
@@ -84,6 +88,7 @@ function main() {
   startStatus();
   startDrop();
   startEmpty();
+  startFiner();
   startProbe(counters);
   requestAnimationFrame(frame);
   start();

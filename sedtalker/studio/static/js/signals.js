@@ -37,37 +37,46 @@ function meanPyramid(rows, columns) {
   }
 }
 
-/** The dense emotion track: rows of posterior × 7, intensity, valence, arousal, confidence. */
+/** Curves over time, a row every 20 ms: the dense emotion track, or its further curves. */
 export class Track {
-  constructor() {
+  /** @param {string} path under `api/` @param {number} columns */
+  constructor(path, columns) {
+    this.path = path;
     this.rate = 50;
-    this.columns = TRACK_COLUMNS;
+    this.columns = columns;
+    this.clear();
+  }
+
+  /** Forget everything. */
+  clear() {
     this.rows = new Float32Array(0);
-    this.levels = meanPyramid(this.rows, TRACK_COLUMNS);
+    this.levels = meanPyramid(this.rows, this.columns);
   }
 
   /** @returns {number} how many rows there are */
   get count() {
-    return this.rows.length / TRACK_COLUMNS;
+    return this.rows.length / this.columns;
   }
 
   /** @param {[number, number] | null} span seconds; null: all of it */
   async load(span) {
     const query = span ? `?from=${span[0].toFixed(4)}&to=${span[1].toFixed(4)}` : "";
-    const { values, header } = await getFloats(`track.bin${query}`);
+    const { values, header } = await getFloats(`${this.path}${query}`);
     const first = span ? header("X-Start-Index") : 0;
     this.rate = header("X-Rate") || this.rate;
-    if (span && (first * TRACK_COLUMNS + values.length) <= this.rows.length) this.rows.set(values, first * TRACK_COLUMNS);
-    else if (!span) this.rows = values;
-    else return this.load(null);
-    this.levels = meanPyramid(this.rows, TRACK_COLUMNS);
+    if (span && (first * this.columns + values.length) <= this.rows.length) this.rows.set(values, first * this.columns);
+    else if (!span) {
+      this.rows = values;
+      this.columns = header("X-Columns") || this.columns;
+    } else return this.load(null);
+    this.levels = meanPyramid(this.rows, this.columns);
   }
 
   /** @param {number} pixels a second of the picture @returns {{rows: Float32Array, rate: number, count: number}} rows that are about a pixel apart */
   at(pixels) {
     let level = this.levels[0];
     for (const next of this.levels) if (this.rate / next.step >= pixels) level = next;
-    return { rows: level.rows, rate: this.rate / level.step, count: level.rows.length / TRACK_COLUMNS };
+    return { rows: level.rows, rate: this.rate / level.step, count: level.rows.length / this.columns };
   }
 
   /** @param {number} time @param {number} column @returns {number} interpolated */
@@ -77,8 +86,8 @@ export class Track {
     const place = Math.min(Math.max(time * this.rate - 0.5, 0), count - 1);
     const index = Math.floor(place);
     const next = Math.min(index + 1, count - 1);
-    const a = this.rows[index * TRACK_COLUMNS + column];
-    return a + (this.rows[next * TRACK_COLUMNS + column] - a) * (place - index);
+    const a = this.rows[index * this.columns + column];
+    return a + (this.rows[next * this.columns + column] - a) * (place - index);
   }
 }
 
@@ -234,6 +243,9 @@ export class Weights {
   }
 }
 
-export const track = new Track();
+/** Rows of posterior × 7, intensity, valence, arousal, confidence. */
+export const track = new Track("track.bin", TRACK_COLUMNS);
+/** A column for each of the track's further curves, such as finer kinds of emotion. */
+export const extras = new Track("extras.bin", 1);
 export const peaks = new Peaks();
 export const weights = { a: new Weights("a"), b: new Weights("b") };

@@ -58,8 +58,10 @@ function startTools() {
 /** The divider between stage and timeline, by pointer and keys. */
 function startSplitter() {
   const bar = byId("splitter");
-  const set = (/** @type {number} */ height) => {
-    const bounded = Math.round(clamp(height, 180, Math.max(innerHeight - 260, 180)));
+  /** Pixels that rows of finer kinds add. */
+  const added = () => parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--finer")) || 0;
+  const set = (/** @type {number} */ whole) => {
+    const bounded = Math.round(clamp(whole - added(), 180, Math.max(innerHeight - 260 - added(), 180)));
     document.documentElement.style.setProperty("--timeline", `${bounded}px`);
     bar.setAttribute("aria-valuenow", String(bounded));
     localStorage.setItem(HEIGHT_KEY, String(bounded));

@@ -1,7 +1,7 @@
 /** The tab of settings: the chosen segment, and what holds for the whole recording. */
 
 import * as command from "../commands.js";
-import { capital, freshId, make } from "../dom.js";
+import { burstName, capital, freshId, icon, make } from "../dom.js";
 import { clock } from "../clock.js";
 import { edit } from "../session.js";
 import { store } from "../store.js";
@@ -10,7 +10,7 @@ import { slider } from "./slider.js";
 
 /** @param {HTMLElement} panel */
 export function buildControls(panel) {
-  panel.append(segmentBlock(), globalBlock(), regionBlock(), motionBlock(), soundBlock());
+  panel.append(segmentBlock(), burstBlock(), globalBlock(), regionBlock(), motionBlock(), soundBlock());
   store.on("state", () => panel.toggleAttribute("inert", !store.hasAudio));
 }
 
@@ -68,6 +68,27 @@ function segmentBlock() {
     if (store.selected < 0 && store.segmentAt(clock.time()) !== shown) show();
   });
   show();
+  return element;
+}
+
+/** @returns {HTMLElement} laughter, cries and sighs: where they are, and which are none */
+function burstBlock() {
+  const list = make("ul", { class: "bursts" });
+  const element = block("Laughter and sighs", list);
+  element.setAttribute("aria-label", "Laughter and sighs");
+  store.on("document", () => {
+    const bursts = store.document?.bursts ?? [];
+    element.hidden = !bursts.length;
+    const at = [...list.children].findIndex((row) => row.contains(document.activeElement));
+    list.replaceChildren(...bursts.map((burst) => {
+      const name = capital(burstName(burst.kind));
+      const where = `${burst.start.toFixed(2)} to ${burst.end.toFixed(2)} s`;
+      return make("li", {}, make("button", { class: "quiet", title: `Confidence ${burst.confidence.toFixed(2)}`, onclick: () => clock.seek(burst.start) }, make("b", { text: name }), make("span", { text: where })),
+        make("button", { class: "icon", "aria-label": `Remove: ${name}, ${where}`, title: "Remove it: it was none", onclick: () => edit({ op: "remove_burst", index: burst.index }) }, icon("close")));
+    }));
+    if (at >= 0) list.children[Math.min(at, bursts.length - 1)]?.querySelector("button").focus({ preventScroll: true });
+  });
+  element.hidden = true;
   return element;
 }
 

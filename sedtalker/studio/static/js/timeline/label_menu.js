@@ -1,7 +1,7 @@
-/** The menu of a segment: its emotion, split, merge, back to what was predicted. */
+/** The menus of a segment (its emotion, split, merge, back to what was predicted) and of a vocal burst. */
 
 import { clock } from "../clock.js";
-import { byId, capital, make } from "../dom.js";
+import { burstName, byId, capital, make } from "../dom.js";
 import { edit } from "../session.js";
 import { store } from "../store.js";
 
@@ -15,14 +15,36 @@ function close() {
   from?.focus({ preventScroll: true });
 }
 
+/** @param {string} text @param {string} key @param {() => void} act @param {any} [swatch] @returns {HTMLElement} */
+const item = (text, key, act, swatch = null) =>
+  make("button", { role: "menuitem", onclick: () => { close(); act(); } }, swatch, make("span", { text }), key ? make("kbd", { text: key }) : null);
+
+/** @param {string} name for screen readers @param {any[]} items @param {number} x @param {number} y where on the page @param {number} chosen the item that gets the focus */
+function open(name, items, x, y, chosen) {
+  const menu = byId("menu");
+  from = /** @type {HTMLElement | null} */ (document.activeElement);
+  menu.setAttribute("aria-label", name);
+  menu.replaceChildren(...items);
+  menu.hidden = false;
+  const box = menu.getBoundingClientRect();
+  menu.style.left = `${Math.max(6, Math.min(x, innerWidth - box.width - 6))}px`;
+  menu.style.top = `${Math.max(6, Math.min(y + 4, innerHeight - box.height - 6))}px`;
+  menu.querySelectorAll("button")[chosen]?.focus();
+}
+
+/** @param {number} place of the burst in the document @param {number} x @param {number} y where on the page */
+export function openBurstMenu(place, x, y) {
+  const burst = store.document?.bursts?.[place];
+  if (!burst) return;
+  const about = make("p", { class: "note", text: `${burst.start.toFixed(2)} to ${burst.end.toFixed(2)} s, confidence ${burst.confidence.toFixed(2)}` });
+  const name = capital(burstName(burst.kind));
+  open(name, [make("strong", { text: name }), about, make("hr"), item("Go there", "", () => clock.seek(burst.start)), item(`No ${burstName(burst.kind)}: remove it`, "", () => edit({ op: "remove_burst", index: burst.index }))], x, y, 1);
+}
+
 /** @param {number} index of the segment @param {number} x @param {number} y where on the page */
 export function openLabelMenu(index, x, y) {
   const segment = store.segments[index];
   if (!segment) return;
-  const menu = byId("menu");
-  from = /** @type {HTMLElement | null} */ (document.activeElement);
-  const item = (/** @type {string} */ text, /** @type {string} */ key, /** @type {() => void} */ act, /** @type {any} */ swatch = null) =>
-    make("button", { role: "menuitem", onclick: () => { close(); act(); } }, swatch, make("span", { text }), make("kbd", { text: key }));
   const labels = store.labels.map((label, i) =>
     item(capital(label), String(i + 1), () => edit({ op: "relabel", index, label }), make("span", { class: "swatch", style: `--swatch:${store.colour(label)}` })),
   );
@@ -31,13 +53,7 @@ export function openLabelMenu(index, x, y) {
   if (time > segment.start + 0.02 && time < segment.end - 0.02) others.push(item("Split at the cursor", "S", () => edit({ op: "split", t: time })));
   if (index < store.segments.length - 1) others.push(item("Merge with the next", "M", () => edit({ op: "merge", index })));
   others.push(item("Back to the prediction", "R", () => edit({ op: "reset", index })));
-  menu.replaceChildren(...labels, make("hr"), ...others);
-  menu.hidden = false;
-  const box = menu.getBoundingClientRect();
-  menu.style.left = `${Math.max(6, Math.min(x, innerWidth - box.width - 6))}px`;
-  menu.style.top = `${Math.max(6, Math.min(y + 4, innerHeight - box.height - 6))}px`;
-  const current = store.labels.indexOf(segment.label);
-  menu.querySelectorAll("button")[Math.max(current, 0)]?.focus();
+  open("Emotion", [...labels, make("hr"), ...others], x, y, Math.max(store.labels.indexOf(segment.label), 0));
 }
 
 /** Closing, and moving by keys. */
@@ -50,7 +66,7 @@ export function startLabelMenu() {
     if (event.key === "Escape" || event.key === "Tab") close();
     else if (event.key === "ArrowDown") items[(at + 1) % items.length].focus();
     else if (event.key === "ArrowUp") items[(at - 1 + items.length) % items.length].focus();
-    else if (/^[1-7]$/.test(event.key)) items[Number(event.key) - 1]?.click();
+    else if (/^[1-7]$/.test(event.key) && items.length > store.labels.length) items[Number(event.key) - 1]?.click();
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,7 +1,8 @@
 /** What lies over the lanes: cursor, chosen segment, loop region, points of the envelope, what is being dragged. */
 
 import { store } from "../store.js";
-import { colourOf, HEADER, intensityY } from "./draw.js";
+import { HEADER, intensityY } from "./draw.js";
+import { colourOf } from "./ink.js";
 import { view } from "./view.js";
 
 /** @typedef {CanvasRenderingContext2D} Context */

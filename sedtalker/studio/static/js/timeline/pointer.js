@@ -5,7 +5,8 @@ import { clamp } from "../dom.js";
 import { edit } from "../session.js";
 import { INTENSITY, track } from "../signals.js";
 import { store } from "../store.js";
-import { openLabelMenu } from "./label_menu.js";
+import { burstAt } from "./beside.js";
+import { openBurstMenu, openLabelMenu } from "./label_menu.js";
 import { HEADER, intensityAt, intensityY } from "./draw.js";
 import { gesture, visiblePoints } from "./overlay.js";
 import { moveEdge, moveSegment, simplify, strokeToCurve } from "./preview.js";
@@ -77,6 +78,18 @@ function seekDrag(lane, t) {
       store.changed("region");
     },
     cancel() {},
+  };
+}
+
+/** @param {number} index of the burst in the document @param {number} t @returns {Drag} a click opens its menu; a drag marks a region */
+function burstDrag(index, t) {
+  const drag = seekDrag("wave", t);
+  return {
+    ...drag,
+    end(dragged, event) {
+      if (dragged) drag.end(dragged, event);
+      else openBurstMenu(index, event.clientX, event.clientY);
+    },
   };
 }
 
@@ -210,6 +223,8 @@ function begin(x, y, event) {
     return segmentDrag(index, t, wasChosen, y);
   }
   if (lane === "intensity") return intensityDrag(x, y, reach, event);
+  const burst = lane === "wave" ? burstAt(x, y, reach) : -1;
+  if (burst >= 0) return burstDrag(burst, t);
   return seekDrag(lane, t);
 }
 
@@ -221,7 +236,7 @@ function hover(area, x, y, kind) {
   gesture.overIntensity = lane === "intensity";
   gesture.point = gesture.overIntensity && store.tool === "select" ? pointAt(x, y, REACH) : -1;
   const draws = gesture.overIntensity && store.tool === "draw";
-  area.style.cursor = gesture.edge >= 0 ? "ew-resize" : draws ? "crosshair" : gesture.point >= 0 ? "grab" : lane === "emotion" ? "default" : "text";
+  area.style.cursor = gesture.edge >= 0 ? "ew-resize" : draws ? "crosshair" : gesture.point >= 0 ? "grab" : lane === "emotion" ? "default" : burstAt(x, y, REACH) >= 0 ? "pointer" : "text";
 }
 
 /**
@@ -299,6 +314,12 @@ export function startPointer(area, changed) {
   });
   area.addEventListener("contextmenu", (event) => {
     const [x, y] = place(event);
+    const burst = store.hasAudio ? burstAt(x, y, REACH) : -1;
+    if (burst >= 0) {
+      event.preventDefault();
+      openBurstMenu(burst, event.clientX, event.clientY);
+      return;
+    }
     if (view.laneAt(y)?.name !== "emotion" || !store.hasAudio) return;
     event.preventDefault();
     const index = store.segmentAt(view.time(x));

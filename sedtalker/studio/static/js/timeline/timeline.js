@@ -2,16 +2,19 @@
 
 import { clock } from "../clock.js";
 import { byId, make } from "../dom.js";
+import { drawnCurves } from "../finer.js";
 import { announce } from "../notices.js";
 import { software } from "../stage/quality.js";
+import { extras } from "../signals.js";
 import { store } from "../store.js";
-import { drawLanes, readColours } from "./draw.js";
+import { drawLanes } from "./draw.js";
+import { readColours } from "./ink.js";
 import { startLabelMenu } from "./label_menu.js";
 import { drawOverlay, gesture } from "./overlay.js";
 import { drawStrip, loadOverview, showOverview } from "./overview.js";
 import { startPointer } from "./pointer.js";
 import { describeSegment, updateSegmentList } from "./segment_list.js";
-import { view } from "./view.js";
+import { FINER_ROW, view } from "./view.js";
 
 let stale = true;
 let staleOver = true;
@@ -38,11 +41,29 @@ export function recolourTimeline() {
   redrawTimeline();
 }
 
+/** @type {{place: HTMLElement, column: number}[]} where the values of finer kinds at the cursor are shown */
+let values = [];
+
 function showHeads() {
-  const tops = view.lanes.map((lane) =>
-    make("span", { "data-lane": lane.name, style: `top:${lane.top}px;height:${lane.height}px` }, make("b", { text: lane.title }), (lane.height > 40 || lane.name === "plane") && lane.note ? make("small", { text: lane.note }) : null),
-  );
-  byId("lane-heads").replaceChildren(...tops);
+  values = [];
+  const tops = view.lanes.map((lane) => {
+    const noted = (lane.height > 40 || lane.name === "plane") && lane.note;
+    const note = lane.curve || noted ? make("small", { text: lane.curve ? "" : lane.note }) : null;
+    if (lane.curve) values.push({ place: note, column: lane.curve.column });
+    return make("span", { "data-lane": lane.name, class: lane.curve ? "finer-head" : null, style: `top:${lane.top}px;height:${lane.height}px` }, make("b", { text: lane.title, title: lane.title }), note);
+  });
+  const heads = byId("lane-heads");
+  heads.replaceChildren(...tops);
+  view.heads = heads.offsetWidth > 0;
+  showValues(clock.time());
+}
+
+/** @param {number} time */
+function showValues(time) {
+  for (const { place, column } of values) {
+    const text = extras.value(time, column).toFixed(2).replace(/^0/, "");
+    if (place.textContent !== text) place.textContent = text;
+  }
 }
 
 function resize() {
@@ -83,6 +104,7 @@ export function frameTimeline() {
     drew = true;
   }
   if (moved || time !== drawnTime) showCursor(time);
+  if (time !== drawnTime) showValues(time);
   if (staleOver || stale || moved) {
     drawOverlay(byId("lanes-over").getContext("2d"));
     drawings.overlay += 1;
@@ -111,6 +133,15 @@ export function startTimeline() {
     const before = view.lanes.length;
     view.arrange();
     if (view.lanes.length !== before) showHeads();
+    redrawTimeline();
+  });
+  store.on("finer", () => {
+    const rows = drawnCurves().length * FINER_ROW;
+    document.documentElement.style.setProperty("--finer", `${rows}px`);
+    document.documentElement.toggleAttribute("data-finer", rows > 0);
+    view.arrange();
+    showHeads();
+    updateSegmentList();
     redrawTimeline();
   });
   store.on("document", () => {

@@ -1,12 +1,16 @@
 /** The time axis that all lanes share, and where the lanes are. */
 
-import { clamp } from "../dom.js";
+import { capital, clamp } from "../dom.js";
+import { drawnCurves } from "../finer.js";
 import { store } from "../store.js";
 
 /** Pixels a second at most: a tick of 10 ms is then 40 pixels wide. */
 const CLOSEST = 4000;
 
-/** @typedef {{name: string, title: string, note: string, top: number, height: number}} Lane */
+/** Pixels of the row of a finer kind. */
+export const FINER_ROW = 24;
+
+/** @typedef {{name: string, title: string, note: string, top: number, height: number, curve?: import("../finer.js").Curve}} Lane */
 
 /** name, title, note, least height, share of what is left; a share of 0 keeps the height */
 const LANES = /** @type {[string, string, string, number, number][]} */ ([
@@ -25,6 +29,8 @@ class View {
     this.scale = 50;
     this.width = 1;
     this.height = 1;
+    /** whether the lanes have their names beside them */
+    this.heads = true;
     /** @type {Lane[]} */
     this.lanes = [];
     /** counts changes, for those who draw */
@@ -69,16 +75,19 @@ class View {
     else this.#bound();
   }
 
-  /** Heights of the lanes: words only where there are some. */
+  /** Heights of the lanes: words only where there are some, and a row for each finer kind that is drawn. */
   arrange() {
-    const shown = LANES.filter(([name]) => name !== "words" || store.state?.words?.length);
+    const curves = store.hasAudio ? drawnCurves() : [];
+    const rows = curves.map((curve) => /** @type {[string, string, string, number, number]} */ ([`finer ${curve.name}`, capital(curve.name), "", FINER_ROW, 0]));
+    const own = LANES.filter(([name]) => name !== "words" || store.state?.words?.length);
+    const shown = [...own.slice(0, -1), ...rows, ...own.slice(-1)];
     const least = shown.reduce((sum, lane) => sum + lane[3], 0);
     const shares = shown.reduce((sum, lane) => sum + lane[4], 0);
     const spare = Math.max(this.height - least, 0);
     let top = 0;
     this.lanes = shown.map(([name, title, note, height, share], i) => {
       const high = i === shown.length - 1 ? Math.max(this.height - top, height) : Math.round(height + (spare * share) / shares);
-      const lane = { name, title, note, top, height: high };
+      const lane = { name, title, note, top, height: high, curve: curves.find((curve) => name === `finer ${curve.name}`) };
       top += high;
       return lane;
     });

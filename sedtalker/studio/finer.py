@@ -1,0 +1,84 @@
+"""Finer kinds of emotion in the studio: found on request, shown as curves, kept with the track, touched by no edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.emotion.fine_families import FAMILIES, KINDS
+from sedtalker.errors import InputError
+from sedtalker.nn import torch_threads
+from sedtalker.progress import Hook, one_step
+from sedtalker.studio.opening import Then, Work
+from sedtalker.studio.session import Session
+from sedtalker.studio.sound import Clip
+
+FINER = "finer kinds"
+"""Kind of the job that finds them."""
+
+Floats = NDArray[np.float32]
+
+
+def find_finer_kinds(session: Session) -> tuple[Work, Then]:
+    """Curves of finer kinds for the recording that is open, as ``sedtalker diarize --fine`` finds them; one job.
+
+    Raises:
+        InputError: no recording is open.
+    """
+    clip, _ = session.opened()
+
+    def work(hook: Hook) -> tuple[NDArray[np.float64], dict[str, Floats]]:
+        animator = session.models.animator()
+        with torch_threads(1):
+            with one_step(hook, "opening the heads of finer kinds"):
+                diarizer = animator.diarizer
+                fine = diarizer.with_fine().fine
+                assert fine is not None
+            features = clip.features
+            if diarizer.encoder.sha256() != animator.encoder.sha256():
+                with one_step(hook, "encoding the speech"):
+                    features = diarizer.encoder(clip.sound)
+            with one_step(hook, "recognising finer kinds of emotion"):
+                return features.clock.times(len(features)), dict(fine(clip.sound, features))
+
+    def then(made: tuple[NDArray[np.float64], dict[str, Floats]]) -> dict[str, Any]:
+        _take(session, clip, *made)
+        return {"kinds": len(made[1])}
+
+    return work, then
+
+
+def _take(session: Session, clip: Clip, own: NDArray[np.float64], curves: Mapping[str, Floats]) -> None:
+    """The curves (T,), given at their ``own`` times (T,), become those of the track.
+
+    Raises:
+        InputError: another recording has been opened since.
+    """
+    if session.clip is not clip or session.base is None:
+        raise InputError("another recording was opened before its finer kinds were found")
+    times = session.base.track.times
+    session.open_extras({name: np.interp(times, own, curve).astype(np.float32) for name, curve in curves.items()})
+
+
+def finer_state(session: Session) -> dict[str, Any]:
+    """The further curves for the page: a number that changes with them, and of each its name, peak and category.
+
+    The category is the one of seven that a face would show most of (``fine_families``), or None where that is unknown.
+    """
+    curves = [
+        {"name": name, "peak": round(float(curve.max(initial=0.0)), 4), "category": leading_category(name)}
+        for name, curve in session.extras.items()
+    ]
+    return {"number": session.extras_number, "curves": curves}
+
+
+def leading_category(kind: str) -> str | None:
+    """The category with the largest share in a kind's family; None: an unknown kind."""
+    family = KINDS.get(kind)
+    if family is None:
+        return None
+    shares = FAMILIES[family].shares
+    return max(shares, key=lambda name: shares[name])
