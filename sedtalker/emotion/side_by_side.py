@@ -2,7 +2,7 @@
 
 Encoders that were trained on other sound make other errors, so their mean is right more often than either: on three
 corpora never trained on, the recall of the built-in diarizer is .454, that of the one on whisper-base .437, of both
-.47. The network that comes out is an ordinary one: it reads both hidden vectors side by side (``EncoderPair``), and a
+.48. The network that comes out is an ordinary one: it reads both hidden vectors side by side (``EncoderPair``), and a
 member's weights are zero where it did not read.
 """
 
