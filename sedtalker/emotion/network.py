@@ -148,7 +148,7 @@ class DiarizerNetwork(nn.Module):
 
     mean: Tensor
     scale: Tensor
-    judged: Tensor
+    judged: Tensor | None
     layer_mean: Tensor
     layer_projection: Tensor
 
@@ -160,7 +160,8 @@ class DiarizerNetwork(nn.Module):
             self.register_buffer("layer_projection", torch.zeros(config.layer_channels, config.hidden_channels))
         self.register_buffer("mean", torch.zeros(functional_count(config)))
         self.register_buffer("scale", torch.ones(functional_count(config)))
-        self.register_buffer("judged", ~_first_encoder(config), persistent=False)
+        judged = _of_second_encoder(config) if config.second_channels else None
+        self.register_buffer("judged", judged, persistent=False)
         outputs = len(config.labels) + 1 + len(config.corpora)
         self.members = nn.ModuleList(
             nn.Sequential(
@@ -186,7 +187,8 @@ class DiarizerNetwork(nn.Module):
         Of two encoders' vectors the second's alone: they hardly tell languages apart, and recordings that are no
         clear speech very well.
         """
-        return ((self.scale != 1.0) | (self.mean != 0.0)) & self.judged
+        known = (self.scale != 1.0) | (self.mean != 0.0)
+        return known if self.judged is None else known & self.judged
 
     def distances(self, rows: Tensor) -> Tensor:
         """How far rows of functionals (…, F) lie from those of training, (…): deviations, root mean square.
@@ -300,10 +302,10 @@ def functional_layout(config: DiarizerConfig) -> list[tuple[int, int, int]]:
     return [(w, s, c) for w in windows for s, count in enumerate(counts) for c in range(count)]
 
 
-def _first_encoder(config: DiarizerConfig) -> Tensor:
-    """Which functionals (F,) are of the first of two encoders; none where there is one alone."""
-    first = config.hidden_channels - config.second_channels if config.second_channels else 0
-    return torch.tensor([s < 2 and SPOKEN <= c < SPOKEN + first for _, s, c in functional_layout(config)])
+def _of_second_encoder(config: DiarizerConfig) -> Tensor:
+    """Which functionals (F,) are not of the first of two encoders."""
+    first = config.hidden_channels - config.second_channels
+    return torch.tensor([s > 1 or not SPOKEN <= c < SPOKEN + first for _, s, c in functional_layout(config)])
 
 
 def average_posterior(logits: Tensor, temperature: float = 1.0) -> Tensor:

@@ -149,7 +149,8 @@ def without_unread(network: DiarizerNetwork) -> tuple[Tensor, DiarizerNetwork]:
     lean = deepcopy(network)
     firsts = [cast(nn.Linear, cast(nn.Sequential, member)[1]) for member in lean.members]
     columns = torch.stack([first.weight.abs().amax(0) for first in firsts]).amax(0).nonzero()[:, 0]
-    lean.mean, lean.scale, lean.judged = (part[columns] for part in (lean.mean, lean.scale, lean.judged))
+    lean.mean, lean.scale = lean.mean[columns], lean.scale[columns]
+    lean.judged = None if lean.judged is None else lean.judged[columns]
     for first in firsts:
         first.weight = nn.Parameter(first.weight[:, columns])
     return columns, lean
