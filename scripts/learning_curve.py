@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -43,6 +44,7 @@ UNSEEN = {"aesdd": "AESDD (Greek)", "uem_es": "uem_es (Spanish)", "indian_emospe
 SEEN = "cremad"
 """The corpus that is trained on."""
 
+Task = TypeVar("Task", bound="CurveTask")
 Point = Mapping[str, Sequence[float]]
 """Recalls of every training with one number of actors, by corpus, and ``mean`` over the unseen ones."""
 
@@ -54,11 +56,15 @@ class CurveTask(TransferDiarizerTask):
         self.every = parts, weights, votes
         super()._fit(parts, weights, votes)
 
+    def train_on(self, parts: list[ClipWindows], weights: list[float]) -> None:
+        """Train on these windows from now on, with the votes that were read."""
+        super()._fit(parts, weights, self.every[2])
+
     def choose(self, actors: int, draw: int) -> None:
         """Train on so many actors of CREMA-D from now on; a smaller number's are among a greater one's."""
-        parts, weights, votes = self.every
+        parts, weights, _ = self.every
         chosen = drawn({clip.speaker for part in parts for clip in part.clips if clip.corpus == SEEN}, actors, draw)
-        super()._fit([windows_of(part, chosen) for part in parts], weights, votes)
+        self.train_on([windows_of(part, chosen) for part in parts], weights)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Recall on the development corpora, and on validation speakers of CREMA-D."""
@@ -80,16 +86,42 @@ def windows_of(part: ClipWindows, actors: set[str]) -> ClipWindows:
     return ClipWindows(Described(*(values[kept] for values in part.described)), part.clip[kept], part.clips)
 
 
-def measured(task: CurveTask, trainer: Mapping[str, Any], folder: Path, actors: int, draw: int) -> dict[str, float]:
-    """Recall over their own categories, by corpus, of a diarizer trained on some actors; kept in the folder."""
+def measured(
+    task: CurveTask, trainer: Mapping[str, Any], folder: Path, seed: int, choose: Callable[[], None]
+) -> dict[str, float]:
+    """What a training validates with, kept in the folder; ``choose`` says what the task is trained on."""
     done = folder / "recalls.json"
     if not done.is_file():
         task.prepare()
-        task.choose(actors, draw)
-        settings = {**trainer, "run_dir": str(folder), "seed": draw, "validate_every": trainer["steps"]}
+        choose()
+        settings = {**trainer, "run_dir": str(folder), "seed": seed, "validate_every": trainer["steps"]}
         found = fit(task, TrainerConfig.model_validate(settings))
         done.write_text(json.dumps({key.removeprefix("uar_"): value for key, value in found.items()}), encoding="utf-8")
     return dict(json.loads(done.read_text(encoding="utf-8")))
+
+
+def opened(
+    make: Callable[[dict[str, Any], Path, Path], Task], words: str, runs: str, changes: Mapping[str, Any]
+) -> tuple[Task, dict[str, Any], Path, Path]:
+    """A task by the command line: itself, settings of its trainer, folders of the data and of the trainings.
+
+    Args:
+        make: of the recipe, the data and the cache.
+        words: what the command line's help says.
+        runs: where trainings are kept by default.
+        changes: of the recipe of the free diarizer, beside two perceptrons and copies in other voices alone.
+    """
+    parser = argparse.ArgumentParser(description=words.splitlines()[0])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--cache", type=Path, help="features to train on [~/.cache/sedtalker]")
+    parser.add_argument("--runs", type=Path, default=Path(runs))
+    arguments = parser.parse_args()
+    config = compose(["experiment=transfer_diarizer", "trainer.run_dir=."])
+    recipe = {name: value for name, value in config["task"].items() if name != "name"}
+    recipe |= {"copies": {SEEN: [0, 3]}, "model": recipe["model"] | {"members": 2}, **changes}
+    data = find_data(arguments.data)
+    task = make(recipe, data, cache_folder(arguments.cache and str(arguments.cache)))
+    return task, config["trainer"], data, arguments.runs
 
 
 def collected(draws: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
@@ -157,21 +189,15 @@ def page(curve: Mapping[int, Point]) -> str:
 
 def main() -> None:
     """Train, measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--cache", type=Path, help="features to train on [~/.cache/sedtalker]")
-    parser.add_argument("--runs", type=Path, default=Path("runs/learning_curve"))
-    arguments = parser.parse_args()
-    data = find_data(arguments.data)
-    config = compose(["experiment=transfer_diarizer", "trainer.run_dir=."])
-    recipe = {name: value for name, value in config["task"].items() if name != "name"}
-    recipe |= {"copies": {SEEN: [0, 3]}, "development": list(UNSEEN), "model": recipe["model"] | {"members": 2}}
-    task = CurveTask(recipe, data, cache_folder(arguments.cache and str(arguments.cache)))
+    changes = {"development": list(UNSEEN)}
+    task, trainer, data, runs = opened(CurveTask, __doc__, "runs/learning_curve", changes)
     every = {clip.speaker for clip in read_manifest(data) if clip.corpus == SEEN and clip.split == "train"}
     curve = {}
     for actors in (*(n for n in ACTORS if n < len(every)), len(every)):
-        folders = [arguments.runs / f"{actors}_{draw}" for draw in range(DRAWS)]
-        draws = [measured(task, config["trainer"], folder, actors, k) for k, folder in enumerate(folders)]
+        draws = [
+            measured(task, trainer, runs / f"{actors}_{draw}", draw, partial(task.choose, actors, draw))
+            for draw in range(DRAWS)
+        ]
         curve[actors] = collected(draws)
     plot(curve, DOCS / "images" / "learning_curve.png")
     (DOCS / "learning-curve.md").write_text(page(curve), encoding="utf-8")

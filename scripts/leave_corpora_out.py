@@ -10,23 +10,19 @@ Indian EmoSpeech too, but for the one that is scored. Nothing is chosen by any o
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from learning_curve import CurveTask
+from learning_curve import CurveTask, measured, opened
 from measured_page import between_marks
 from torch import nn
 
 from sedtalker.cli.console import messages_shown
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import recalls
-from sedtalker.training.corpora.manifest import find_data
-from sedtalker.training.loop import fit
-from sedtalker.training.run import cache_folder, compose
-from sedtalker.training.task import TrainerConfig
 from sedtalker.training.tasks.whitened_perceptrons import WhitenedPerceptrons
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -45,9 +41,9 @@ class LeaveOutTask(CurveTask):
 
     def keep(self, corpora: set[str]) -> None:
         """Train on these corpora from now on."""
-        parts, weights, votes = self.every
+        parts, weights, _ = self.every
         chosen = [k for k, part in enumerate(parts) if part.clips[0].corpus in corpora]
-        super(CurveTask, self)._fit([parts[k] for k in chosen], [weights[k] for k in chosen], votes)
+        self.train_on([parts[k] for k in chosen], [weights[k] for k in chosen])
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Recall of each scored corpus over its own categories; and of surprise alone, where a corpus has it."""
@@ -60,17 +56,6 @@ class LeaveOutTask(CurveTask):
             if (surprise := CATEGORIES.index("surprise")) in own:
                 out[f"surprise_{name}"] = float(each[surprise])
         return out | {"score": float(np.mean([out[name] for name in self.development]))}
-
-
-def measured(task: LeaveOutTask, trainer: Mapping[str, object], folder: Path, corpora: set[str], seed: int) -> dict:
-    """Recalls of a training on these corpora; kept in the folder."""
-    done = folder / "recalls.json"
-    if not done.is_file():
-        task.prepare()
-        task.keep(corpora)
-        settings = {**trainer, "run_dir": str(folder), "seed": seed, "validate_every": trainer["steps"]}
-        done.write_text(json.dumps(fit(task, TrainerConfig.model_validate(settings))), encoding="utf-8")
-    return dict(json.loads(done.read_text(encoding="utf-8")))
 
 
 def summary(free: list[dict[str, float]], without: Mapping[str, list[dict[str, float]]]) -> dict[str, float]:
@@ -104,20 +89,14 @@ def page(values: Mapping[str, float]) -> str:
 
 def main() -> None:
     """Train, measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--cache", type=Path, help="features to train on [~/.cache/sedtalker]")
-    parser.add_argument("--runs", type=Path, default=Path("runs/leave_corpora_out"))
-    arguments = parser.parse_args()
-    config = compose(["experiment=transfer_diarizer", "trainer.run_dir=."])
-    recipe = {name: value for name, value in config["task"].items() if name != "name"}
-    recipe |= {"corpora": FREE | OTHERS, "copies": {"cremad": [0, 3]}, "licence_check": False}
-    recipe |= {"development": list(SCORED), "model": recipe["model"] | {"members": 2}}
-    task = LeaveOutTask(recipe, find_data(arguments.data), cache_folder(arguments.cache and str(arguments.cache)))
+    changes = {"corpora": FREE | OTHERS, "licence_check": False, "development": list(SCORED)}
+    task, trainer, _, folder = opened(LeaveOutTask, __doc__, "runs/leave_corpora_out", changes)
 
     def runs(name: str, corpora: set[str]) -> list[dict[str, float]]:
-        folders = [arguments.runs / f"{name}_{seed}" for seed in range(SEEDS)]
-        return [measured(task, config["trainer"], folder, corpora, seed) for seed, folder in enumerate(folders)]
+        return [
+            measured(task, trainer, folder / f"{name}_{seed}", seed, partial(task.keep, corpora))
+            for seed in range(SEEDS)
+        ]
 
     everything = set(FREE) | set(OTHERS)
     whole = runs("everything", everything)

@@ -162,8 +162,10 @@ def enrol(diarizer: DiarizerNetwork, recordings: Iterable[SpeechFeatures]) -> Vo
         _check_encoder(diarizer, features)
         part = slice(0, round(WINDOW_SECONDS * features.clock.rate))
         voice = diarizer.voice(_window(diarizer, features, part))
-        answer = speech_log_posterior(frame_emotions(diarizer, features.part(0, part.stop)))
-        voices.append(voice._replace(answer=torch.from_numpy(answer).to(voice.mean)))
+        if diarizer.config.usual is not None:
+            answer = speech_log_posterior(frame_emotions(diarizer, features.part(0, part.stop)))
+            voice = voice._replace(answer=torch.from_numpy(answer).to(voice.mean))
+        voices.append(voice)
     voice = pool_voices(voices)
     if not voice.weight[..., 0].any():
         raise InputError("no speech was found in the enrolled clips; give clips in which the speaker talks")

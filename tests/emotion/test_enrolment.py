@@ -101,10 +101,11 @@ def test_what_answers_to_ordinary_speech_differ_by_is_taken_off_in_part(network:
 
 def test_enrolled_speech_that_is_answered_as_usual_moves_nothing(network: DiarizerNetwork) -> None:
     clip, other = features(150), features(400)
-    voice = enrol(network, [other])
-    assert voice.answer is not None
-    judged = DiarizerNetwork(network.config.model_copy(update={"usual": tuple(voice.answer.tolist())})).eval()
+    judged = DiarizerNetwork(network.config.model_copy(update={"usual": (0.0,) * 7})).eval()
     judged.load_state_dict(network.state_dict())
+    voice = enrol(judged, [other])
+    assert voice.answer is not None
+    judged.config = network.config.model_copy(update={"usual": tuple(voice.answer.tolist())})
     with_usual, without = (frame_emotions(one, clip, voice).posterior for one in (judged, network))
     np.testing.assert_allclose(with_usual, without, atol=1e-5)
 
