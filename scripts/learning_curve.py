@@ -101,7 +101,11 @@ def measured(
 
 
 def opened(
-    make: Callable[[dict[str, Any], Path, Path], Task], words: str, runs: str, changes: Mapping[str, Any]
+    make: Callable[[dict[str, Any], Path, Path], Task],
+    words: str,
+    runs: str,
+    changes: Mapping[str, Any],
+    encoders: Sequence[str] = (),
 ) -> tuple[Task, dict[str, Any], Path, Path]:
     """A task by the command line: itself, settings of its trainer, folders of the data and of the trainings.
 
@@ -110,15 +114,20 @@ def opened(
         words: what the command line's help says.
         runs: where trainings are kept by default.
         changes: of the recipe of the free diarizer, beside two perceptrons and copies in other voices alone.
+        encoders: that ``--encoder`` may name in place of the built-in one; none: there is no such option.
     """
     parser = argparse.ArgumentParser(description=words.splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--cache", type=Path, help="features to train on [~/.cache/sedtalker]")
     parser.add_argument("--runs", type=Path, default=Path(runs))
+    parser.set_defaults(encoder=None)
+    if encoders:
+        parser.add_argument("--encoder", choices=encoders, help="in place of the built-in emotion encoder")
     arguments = parser.parse_args()
     config = compose(["experiment=transfer_diarizer", "trainer.run_dir=."])
     recipe = {name: value for name, value in config["task"].items() if name != "name"}
     recipe |= {"copies": {SEEN: [0, 3]}, "model": recipe["model"] | {"members": 2}, **changes}
+    recipe["encoder"] = arguments.encoder
     data = find_data(arguments.data)
     task = make(recipe, data, cache_folder(arguments.cache and str(arguments.cache)))
     return task, config["trainer"], data, arguments.runs
