@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LIKELY = 0.5
+"""Confidence of a whole track below which its labels are more often wrong than right."""
+
 
 @command
 def animate(
@@ -126,6 +129,7 @@ def animate(
         return
     if audio is None:
         raise InputError("give a recording, a project with --project, or a take with --performance")
+    o.check_files(audio, mesh, landmarks, rig, decoder, words, *(enroll or []))
     rows = [export_formats()[name] for name in dict.fromkeys(["glb", "npz", *parse_formats(to or ["glb"])])]
     suffixes = [*([f".{video_format}"] if video and not frames else []), ".emotion.json", *(row.suffix for row in rows)]
     folder = output or Path(audio.stem)
@@ -145,7 +149,6 @@ def animate(
         mesh, face, points = head_of(context, mesh, face, landmarks)
         given = replace(given, landmarks=points)
         check_face(mesh, face, given)
-        o.check_files(audio, mesh, landmarks, rig, decoder, words, *(enroll or []))
         v.check_visemes(visemes, viseme_set, force)
         o.check_enroll(enroll, model, emotion)
         if emotion is not None:
@@ -187,6 +190,8 @@ def animate(
         )
         assert animation.track is not None
         log.info("emotion: %s", animation.track.summary())
+        if track is None and animation.track.mean_confidence() < LIKELY:
+            log.info("more likely wrong than right: see it with sedtalker studio %s, or give one by --emotion", audio)
         log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
         if pictures is not None:
             drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
