@@ -83,7 +83,9 @@ def animate(
     video_format: p.VideoFormatOption = "mp4",
     frames: p.FramesOption = False,
     to: Annotated[list[str] | None, typer.Option(help=f"Also write these formats, by comma. {TO_HELP}.")] = None,
-    targets: Annotated[Targets, typer.Option(help="Blend shapes of GLB and USD: few, the 52 of ARKit, all.")] = "arkit",
+    targets: Annotated[
+        Targets, typer.Option(help="Blend shapes of GLB, FBX and USD: few, the 52 of ARKit, all.")
+    ] = "arkit",
     blinks: o.BlinksOption = True,
     gaze: o.GazeOption = True,
     head: o.HeadOption = True,

@@ -70,7 +70,7 @@ def export(
     ] = None,
     targets: Annotated[
         Targets,
-        typer.Option(help="Blend shapes of GLB and USD: at most 32, the 52 of ARKit, or all with correctives."),
+        typer.Option(help="Blend shapes of GLB, FBX and USD: at most 32, the 52 of ARKit, or all with correctives."),
     ] = "few",
     names: Annotated[
         str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")
@@ -83,7 +83,7 @@ def export(
     ] = False,
     fps: Annotated[float | None, typer.Option(min=1.0, max=240.0, help="Resample to these frames a second.")] = None,
     audio: Annotated[
-        Path | None, typer.Option(help="The speech, which GLB and USD name; default: found beside the animation.")
+        Path | None, typer.Option(help="The speech, which GLB, FBX and USD name; default: found beside the animation.")
     ] = None,
     force: ForceOption = False,
     quiet: QuietOption = False,

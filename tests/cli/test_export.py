@@ -15,7 +15,7 @@ from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.export.arkit import read_arkit_csv
-from tests.support.exports import read_glb_animation, read_mdd, read_npy, read_pc2
+from tests.support.exports import read_fbx, read_glb_animation, read_mdd, read_npy, read_pc2
 from tests.support.moving import moving_cube
 from tests.support.standing import standing
 
@@ -38,12 +38,20 @@ def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
     from tests.support.exports import read_usd
 
     done = run(
-        "export", file, "--to", "glb,usd,mdd,pc2", "--to", "arkit,keys,npy,npz,usda", "-o", tmp_path / "out", "--json"
+        "export",
+        file,
+        "--to",
+        "glb,usd,mdd,pc2",
+        "--to",
+        "arkit,fbx,keys,npy,npz,usda",
+        "-o",
+        tmp_path / "out",
+        "--json",
     )
     assert done.exit_code == 0, done.stderr
     printed = json.loads(done.stdout)
     paths = {row["format"]: Path(row["file"]) for row in printed["files"]}
-    assert len(paths) == 9
+    assert len(paths) == 10
     assert all(row["bytes"] == Path(row["file"]).stat().st_size for row in printed["files"])
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in paths.values())
 
@@ -55,6 +63,7 @@ def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(read_usd(paths["usd"]).vertices(seconds), vertices, atol=5e-5)
     np.testing.assert_allclose(read_usd(paths["usda"]).vertices(seconds), vertices, atol=5e-5)
     np.testing.assert_allclose(read_glb_animation(paths["glb"]).vertices(seconds)[:, :8], vertices, atol=5e-5)
+    np.testing.assert_allclose(read_fbx(paths["fbx"]).vertices(np.arange(15)), vertices, atol=5e-5)
     np.testing.assert_array_equal(read_animation(paths["npz"]).coefficients, animation.coefficients)
     assert len(read_arkit_csv(paths["arkit"]).times) == 30
     assert {s.label for s in read_track(paths["keys"]).segments()} == {"happy"}
@@ -97,7 +106,7 @@ def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
     ("arguments", "complaint"),
     [
         (["none.npz", "--to", "glb"], "no such file"),
-        (["clip.npz", "--to", "fbx"], "no format 'fbx': use arkit, glb"),
+        (["clip.npz", "--to", "dae"], "no format 'dae': use arkit, fbx, glb"),
         (["clip.npz", "--to", "abc"], "Alembic is not written"),
         (["clip.npz", "--to", ","], "name at least one format"),
         (["clip.npz", "--to", "npz"], "exists; use --force"),
