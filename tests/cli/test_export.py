@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from sedtalker.animation.animation import read_animation, write_animation
 from sedtalker.audio import load_audio
+from sedtalker.cli.export import described
 from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.export.arkit import read_arkit_csv
@@ -67,6 +69,14 @@ def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_animation(paths["npz"]).coefficients, animation.coefficients)
     assert len(read_arkit_csv(paths["arkit"]).times) == 30
     assert {s.label for s in read_track(paths["keys"]).segments()} == {"happy"}
+
+
+def test_what_was_written_is_said_for_people(file: Path, tmp_path: Path) -> None:
+    made = {"format": "glb", "file": "a.glb", "bytes": 3_055_936, "targets": 32, "residual_mm": 0.01617}
+    said = described(made | {"residual_share": 0.009104, "vertices_added_to_your_mesh": 7})
+    assert said == "3.1 MB, 32 blend shapes, 0.9 % of the motion lost (0.016 mm), vertices added to your mesh 7"
+    done = run("export", file, "--to", "npz,pc2", "-o", tmp_path / "out")
+    assert re.search(r"^  pc2: \d+ bytes$", done.stderr, re.MULTILINE)
 
 
 def test_options_reach_the_formats(file: Path, tmp_path: Path) -> None:
