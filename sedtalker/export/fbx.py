@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
@@ -215,10 +217,18 @@ def _mesh(scene: _Scene, face: Face, provenance: dict[str, Any]) -> _Shown:
         _layer("LayerElementSmoothing", "ByPolygon", Smoothing=np.ones(len(ends), np.int32)),
         _layer("LayerElementMaterial", "ByPolygon", Materials=polygons),
     ]
-    if mesh.uvs is not None and mesh.polygon_uvs is not None:
+    palette, coloured = None, mesh.colours is not None and not any(own and own.texture for own in mesh.materials)
+    if mesh.uvs is not None and mesh.polygon_uvs is not None and not coloured:
         table = np.concatenate([mesh.uvs, np.zeros((1, 2), np.float32)]).astype(np.float64)  # for corners without one
         which = np.where(mesh.polygon_uvs < 0, len(mesh.uvs), mesh.polygon_uvs).astype(np.int32)
-        layers.append(_layer("LayerElementUV", "ByPolygonVertex", UV=np.round(table, 6), UVIndex=which))
+    else:
+        which = np.repeat(np.arange(len(ends)), mesh.polygon_sizes).astype(np.int32)
+        shown = (
+            np.stack([np.bincount(which, colours[corners, k]) for k in range(3)], axis=1) / mesh.polygon_sizes[:, None]
+        )
+        picture, table = _palette(shown)
+        palette = _texture(scene, "colours", picture)
+    layers.append(_layer("LayerElementUV", "ByPolygonVertex", UV=np.round(table, 6), UVIndex=which))
     listed = [Record("LayerElement", (), [one("Type", layer.name), one("TypedIndex", 0)]) for layer in layers]
     geometry = scene.add(
         *("Geometry", face.name, "Geometry", "Mesh"),
@@ -233,7 +243,10 @@ def _mesh(scene: _Scene, face: Face, provenance: dict[str, Any]) -> _Shown:
     linear = to_linear(default_colours(mesh, face.regions))
     for index, name in enumerate(surface.names):
         mean = linear[mesh.triangles[surface.triangles == index]].reshape(-1, 3).mean(axis=0)
-        _material(scene, model, name, mean, surface.materials[index], mesh.uvs is not None)
+        own = surface.materials[index]
+        pictured = palette is None and own is not None and own.texture is not None
+        texture = _texture(scene, name, own.texture) if pictured else palette  # type: ignore[union-attr, arg-type]
+        _material(scene, model, name, mean, own, texture)
     return _Shown(model, geometry)
 
 
@@ -254,10 +267,11 @@ def _layer(name: str, mapping: str, **arrays: NDArray[Any]) -> Record:
     return Record(name, (0,), [*inner, *(one(key, values.reshape(-1)) for key, values in arrays.items())])
 
 
-def _material(scene: _Scene, model: np.int64, name: str, mean: Floats, own: Material | None, has_uvs: bool) -> None:
-    """A material of the mean colour of its vertices, or the user's own with its picture."""
-    picture = own.texture if own is not None and has_uvs else None
-    colour = own.colour[:3] if own is not None and picture is not None else [float(x) for x in mean]
+def _material(
+    scene: _Scene, model: np.int64, name: str, mean: Floats, own: Material | None, texture: np.int64 | None
+) -> None:
+    """A material with a picture, or of the mean colour of its vertices."""
+    colour = mean if texture is None else np.ones(3) if own is None else own.colour[:3]
     number = scene.add(
         *("Material", own.name if own is not None else name, "Material", ""),
         one("Version", 102),
@@ -268,8 +282,12 @@ def _material(scene: _Scene, model: np.int64, name: str, mean: Floats, own: Mate
         ),
         of=model,
     )
-    if picture is None:
-        return
+    if texture is not None:
+        scene.connect(texture, number, "DiffuseColor")
+
+
+def _texture(scene: _Scene, name: str, picture: bytes) -> np.int64:
+    """Number of a texture with a PNG or JPEG file inside."""
     file = f"{name}.{'png' if picture.startswith(bytes([137]) + b'PNG') else 'jpg'}"
     inner = [one("RelativeFilename", file), one("Content", picture)]
     video = scene.add("Video", name, "Video", "Clip", one("Type", "Clip"), one("Filename", file), *inner)
@@ -281,7 +299,23 @@ def _material(scene: _Scene, model: np.int64, name: str, mean: Floats, own: Mate
         properties(named("UVSet", "KString", "", "UVMap")),
     )
     scene.connect(video, texture)
-    scene.connect(texture, number, "DiffuseColor")
+    return texture
+
+
+def _palette(colours: NDArray[np.floating]) -> tuple[bytes, NDArray[np.float64]]:
+    """A picture with a patch for each polygon's colour (F, 3), and the middles of the patches (F, 2).
+
+    Few programs show vertex colours by themselves. All corners of a polygon are at one point of the picture, so no
+    filter mixes it with another.
+    """
+    side = int(np.ceil(np.sqrt(len(colours))))
+    patches = np.zeros((side * side, 3))
+    patches[: len(colours)] = colours
+    pixels = np.round(255.0 * np.clip(patches, 0.0, 1.0)).astype(np.uint8).reshape(side, side, 3)
+    file = BytesIO()
+    Image.fromarray(pixels.repeat(2, axis=0).repeat(2, axis=1)).save(file, "PNG")
+    row, column = np.divmod(np.arange(len(colours)), side)
+    return file.getvalue(), np.stack([(column + 0.5) / side, 1.0 - (row + 0.5) / side], axis=1)
 
 
 # --- What moves it.

@@ -23,6 +23,7 @@ from tests.support.standing import standing
 @pytest.mark.parametrize("face", [cube_face(), standing()], ids=["cube", "standing"])
 @pytest.mark.parametrize("frames", [1, 9])
 def test_reading_back_gives_the_vertices(tmp_path: Path, face: Face, frames: int) -> None:
+    face = dataclasses.replace(face, mesh=dataclasses.replace(face.mesh, colours=None))
     animation = moving_cube(frames, face=face)
     write_fbx(tmp_path / "a.fbx", animation, targets="all")
     read = read_fbx(tmp_path / "a.fbx")
@@ -83,6 +84,25 @@ def test_materials_and_their_pictures_are_kept(tmp_path: Path) -> None:
     assert read.objects[video].value("Content") == picture.getvalue()
     (layer,) = read.objects[read.only("Geometry", "Mesh")].all("LayerElementMaterial")
     assert np.bincount(layer.value("Materials")).tolist() == [5, 1]
+
+
+def test_a_mesh_of_vertex_colours_gets_a_picture_of_them(tmp_path: Path) -> None:
+    face = standing()
+    assert face.mesh.uvs is None
+    colours = np.random.default_rng(0).uniform(size=(len(face.mesh.vertices), 3)).astype(np.float32)
+    face = dataclasses.replace(face, mesh=dataclasses.replace(face.mesh, colours=colours))
+    write_fbx(tmp_path / "a.fbx", moving_cube(2, face=face))
+    read = read_fbx(tmp_path / "a.fbx")
+    (video,) = [o for o in read.objects.values() if o.name == "Video"]
+    picture = np.asarray(Image.open(io.BytesIO(video.value("Content")))) / 255.0
+    (layer,) = read.objects[read.only("Geometry", "Mesh")].all("LayerElementUV")
+    at = layer.value("UV").reshape(-1, 2)[layer.value("UVIndex")] * [1, -1] + [0, 1]
+    column, row = (at * len(picture)).astype(int).T
+    corners = np.split(colours[face.mesh.polygon_vertices], np.cumsum(face.mesh.polygon_sizes)[:-1])
+    wanted = np.concatenate([np.tile(part.mean(axis=0), (len(part), 1)) for part in corners])
+    np.testing.assert_allclose(picture[row, column], wanted, atol=3 / 255)
+    materials = [o for o in read.objects.values() if o.name == "Material"]
+    assert all(len(read.of(m.values[0], "Texture")) == 1 for m in materials)
 
 
 def test_the_same_animation_gives_the_same_bytes(tmp_path: Path) -> None:
