@@ -22,7 +22,7 @@ from sedtalker.animation.animation import Animation, read_animation
 from sedtalker.export.formats import export, export_formats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.support.exports import read_glb_animation, read_mdd, read_npy, read_pc2, read_usd
+from tests.support.exports import read_fbx, read_glb_animation, read_mdd, read_npy, read_pc2, read_usd
 
 Read = Callable[[Path, NDArray[np.float64], int], NDArray[np.float32]]
 """Vertices (t, V, 3) at seconds (t,), of a file and the number of vertices of the mesh."""
@@ -44,6 +44,8 @@ CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("GLB", "glb", {}),
     ("GLB `--targets arkit`", "glb", {"targets": "arkit"}),
     ("GLB `--targets all`", "glb", {"targets": "all"}),
+    ("FBX", "fbx", {"targets": "few"}),
+    ("FBX `--targets arkit`", "fbx", {"targets": "arkit"}),
     ("USD", "usd", {}),
     ("USD `--targets arkit`", "usd", {"targets": "arkit"}),
     ("USD `--points`", "usd", {"points": True}),
@@ -62,6 +64,7 @@ def measure(animation: Animation, folder: Path) -> list[str]:
     truth = np.concatenate([animation.vertices(i, i + 1) for i in np.round(seconds * animation.fps).astype(int)])
     readers: dict[str, Read] = {
         "glb": _glb,
+        "fbx": lambda path, at, _: read_fbx(path).vertices(np.round(at * animation.fps).astype(int)),
         "usd": _usd,
         "mdd": lambda path, at, _: _frames(read_mdd(path).points, at, animation.fps),
         "pc2": lambda path, at, _: _frames(read_pc2(path, animation.fps).points, at, animation.fps),

@@ -281,8 +281,7 @@ class Animator:
             return parse_emotion(str(emotion), audio.duration)
         diarizer = self.diarizer
         own = features if diarizer.encoder.sha256() == self.encoder.sha256() else diarizer.encoder(audio)
-        diarizer.note_unfamiliar(own)
-        track = diarizer.track(audio, own, diarizer.voice(enroll) if enroll else None)
+        track = diarizer.track(audio, own, diarizer.voice(enroll) if enroll else None, note=True)
         return track.confident(min_confidence)
 
     def stream(

@@ -18,7 +18,7 @@ from sedtalker.cli import picture as p
 from sedtalker.cli import visemes as v
 from sedtalker.cli.console import ForceOption, JsonOption, ProgressOption, QuietOption, ShownProgress, write_json
 from sedtalker.cli.console import fail_clearly as command
-from sedtalker.cli.export import TO_HELP, Targets
+from sedtalker.cli.export import TO_HELP, Targets, described
 from sedtalker.cli.mesh import EyesOption, MouthOption, StrengthOption
 from sedtalker.cli.names import MapOption
 from sedtalker.cli.project import ProjectOption, head_of, opened_project
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
 
 log = logging.getLogger(__name__)
+
+LOST = 0.05
+"""Share of the motion that blend shapes may miss without a word."""
+LIKELY = 0.5
+"""Confidence of a whole track below which its labels are more often wrong than right."""
 
 
 @command
@@ -80,7 +85,9 @@ def animate(
     video_format: p.VideoFormatOption = "mp4",
     frames: p.FramesOption = False,
     to: Annotated[list[str] | None, typer.Option(help=f"Also write these formats, by comma. {TO_HELP}.")] = None,
-    targets: Annotated[Targets, typer.Option(help="Blend shapes of GLB and USD: few, the 52 of ARKit, all.")] = "arkit",
+    targets: Annotated[
+        Targets, typer.Option(help="Blend shapes of GLB, FBX and USD: few, the 52 of ARKit, all.")
+    ] = "arkit",
     blinks: o.BlinksOption = True,
     gaze: o.GazeOption = True,
     head: o.HeadOption = True,
@@ -126,6 +133,7 @@ def animate(
         return
     if audio is None:
         raise InputError("give a recording, a project with --project, or a take with --performance")
+    o.check_files(audio, mesh, landmarks, rig, decoder, words, *(enroll or []))
     rows = [export_formats()[name] for name in dict.fromkeys(["glb", "npz", *parse_formats(to or ["glb"])])]
     suffixes = [*([f".{video_format}"] if video and not frames else []), ".emotion.json", *(row.suffix for row in rows)]
     folder = output or Path(audio.stem)
@@ -145,7 +153,6 @@ def animate(
         mesh, face, points = head_of(context, mesh, face, landmarks)
         given = replace(given, landmarks=points)
         check_face(mesh, face, given)
-        o.check_files(audio, mesh, landmarks, rig, decoder, words, *(enroll or []))
         v.check_visemes(visemes, viseme_set, force)
         o.check_enroll(enroll, model, emotion)
         if emotion is not None:
@@ -187,6 +194,8 @@ def animate(
         )
         assert animation.track is not None
         log.info("emotion: %s", animation.track.summary())
+        if track is None and animation.track.mean_confidence() < LIKELY:
+            log.info("more likely wrong than right: see it with sedtalker studio %s, or give one by --emotion", audio)
         log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
         if pictures is not None:
             drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
@@ -222,4 +231,6 @@ def write_files(
     for row in rows:
         chosen = {key: value for key, value in options.items() if key in row.options}
         file = audio.stem + row.suffix
-        export(animation, written / file, row.name, audio, place=folder / file, **chosen)
+        said = export(animation, written / file, row.name, audio, place=folder / file, **chosen)
+        if row.name != "arkit" and said.get("residual_share", 0.0) > LOST:
+            log.info("%s: %s; --targets all loses nothing", row.name, described(said))

@@ -184,7 +184,7 @@ def list_models(json: AsJson = False) -> None:
         return
     print("built-in weights (sedtalker checkpoint inspect NAME says more)")
     for b in built_in:
-        print(f"\n{b.name:<24}{b.kind:<20}{b.megabytes:>6.1f} MB   {b.licence}")
+        print(f"\n{b.name:<27}{b.kind:<17}{b.megabytes:>6.1f} MB   {b.licence}")
         print(f"  folder       {b.folder}")
         if b.encoder:
             print(f"  encoder      {b.encoder}, of the hub")
@@ -194,7 +194,7 @@ def list_models(json: AsJson = False) -> None:
     print("\nencoders of the Hugging Face hub (sedtalker models pull NAME)")
     for e in encoders:
         part = f", the first {e.blocks} encoder blocks used" if e.blocks else ""
-        print(f"\n{e.name:<24}{e.hub:<20}{e.megabytes:>6} MB   {e.licence}")
+        print(f"\n{e.name:<27}{e.hub:<20}{e.megabytes:>6} MB   {e.licence}")
         print(f"  {e.title}: {e.parameters / 1e6:.0f} M parameters{part}")
         print(f"  {'on this machine: ' + e.here if e.here else 'not on this machine'}")
 

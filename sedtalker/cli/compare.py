@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,16 +17,25 @@ from sedtalker.cli.console import (
     write_json,
 )
 from sedtalker.cli.export import check_sound, find_animation
+from sedtalker.cli.options import check_files
 from sedtalker.cli.picture import Backend
-from sedtalker.progress import one_step
+from sedtalker.errors import InputError
+from sedtalker.progress import Hook, one_step
 from sedtalker.storage import OutputFolder
+
+if TYPE_CHECKING:
+    from sedtalker.render.comparison import Moving
 
 
 @fail_clearly
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A.npz", help="An animation, for example a prediction.")],
-    second: Annotated[Path, typer.Argument(metavar="B.npz", help="Another of the same face: the reference.")],
+    first: Annotated[
+        Path, typer.Argument(metavar="A", help="An animation, say a prediction: .npz, or .npy of vertices.")
+    ],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another of the same face: the reference.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The video; default: A-B.mp4 beside A.")] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Of two .npy: the mesh that they move.")] = None,
+    fps: Annotated[float | None, typer.Option(min=1.0, max=240.0, help="Of .npy: frames a second.")] = None,
     scale: Annotated[float, typer.Option(min=0.01, max=1000.0, help="Top of the colour scale, mm.")] = 5.0,
     audio: Annotated[Path | None, typer.Option(help="The speech; default: found beside A.")] = None,
     light: Annotated[str, typer.Option(help="studio, soft, dramatic or a .json file.")] = "studio",
@@ -38,10 +48,11 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the measures as JSON.")] = False,
 ) -> None:
     """Show two animations of one face and their difference in colour; print how far their vertices are apart."""
-    first, second = find_animation(first), find_animation(second)
+    first, second = (path if path.suffix.lower() == ".npy" else find_animation(path) for path in (first, second))
     check_sound(audio)
+    _check_vertices(first, second, mesh, fps)
     target = output or first.with_name(f"{first.stem}-{second.stem}.mp4")
-    from sedtalker.animation.animation import read_animation
+    from sedtalker.animation.animation import Animation
     from sedtalker.render.comparison import align, differences, render_comparison
     from sedtalker.render.light import load_lighting
     from sedtalker.render.renderer import check_renderer
@@ -52,14 +63,15 @@ def compare(
     check_renderer(renderer)
     with ShownProgress(progress, quiet) as shown:
         with one_step(shown.hook, "opening the animations"):
-            a, b = align(read_animation(first), read_animation(second))
+            a, b = align(*_opened(first, second, mesh, fps, shown.hook))
         with one_step(shown.hook, "measuring"):
             measures = differences(a, b)
         if video:
             from sedtalker.audio import find_recording, load_audio
 
             with OutputFolder(target.parent, [target.name], force) as results:
-                found = audio or find_recording(first, a.provenance.get("audio_sha256"))
+                known = a.provenance if isinstance(a, Animation) else {}
+                found = audio or find_recording(first, known.get("audio_sha256"))
                 render_comparison(
                     *(a, b, results.path / target.name, None if found is None else load_audio(found)),
                     names=_names(first, second),
@@ -73,6 +85,35 @@ def compare(
         write_json({"file": str(target) if video else None, **measures})
     else:
         print("\n".join([str(target)] * video + [_sentence(measures)]))
+
+
+def _check_vertices(first: Path, second: Path, mesh: Path | None, fps: float | None) -> None:
+    """Raise ``InputError`` where a ``.npy`` lacks what it does not say itself, or an option would do nothing."""
+    arrays = [path for path in (first, second) if path.suffix.lower() == ".npy"]
+    check_files(*arrays, mesh)
+    if arrays and fps is None:
+        raise InputError(f"{arrays[0]}: give its frames a second with --fps")
+    if len(arrays) == 2 and mesh is None:
+        raise InputError("two .npy: give the mesh that they move with --mesh")
+    if (mesh is not None and len(arrays) < 2) or (fps is not None and not arrays):
+        raise InputError("--mesh is of two .npy, --fps of a .npy: an .npz holds its own")
+
+
+def _opened(first: Path, second: Path, mesh: Path | None, fps: float | None, hook: Hook) -> tuple[Moving, Moving]:
+    """Both, on one face: that of the ``.npz``, or that of the mesh."""
+    from sedtalker.animation.animation import read_animation
+    from sedtalker.face import Face
+    from sedtalker.mesh.mesh import Mesh
+    from sedtalker.render.comparison import read_vertices
+
+    animations = {path: read_animation(path) for path in (first, second) if path.suffix.lower() != ".npy"}
+    if mesh is not None:
+        regions = Face.from_mesh(mesh, mouth="keep", eyes="keep", hook=hook)
+        face = replace(regions, mesh=Mesh.load(mesh))  # where the file has it, as the arrays do
+    else:
+        face = next(iter(animations.values())).face
+    a, b = (animations.get(path) or read_vertices(path, fps or 0.0, face) for path in (first, second))
+    return a, b
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:

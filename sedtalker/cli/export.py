@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -70,7 +71,7 @@ def export(
     ] = None,
     targets: Annotated[
         Targets,
-        typer.Option(help="Blend shapes of GLB and USD: at most 32, the 52 of ARKit, or all with correctives."),
+        typer.Option(help="Blend shapes of GLB, FBX and USD: at most 32, the 52 of ARKit, or all with correctives."),
     ] = "few",
     names: Annotated[
         str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")
@@ -83,7 +84,7 @@ def export(
     ] = False,
     fps: Annotated[float | None, typer.Option(min=1.0, max=240.0, help="Resample to these frames a second.")] = None,
     audio: Annotated[
-        Path | None, typer.Option(help="The speech, which GLB and USD name; default: found beside the animation.")
+        Path | None, typer.Option(help="The speech, which GLB, FBX and USD name; default: found beside the animation.")
     ] = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -116,9 +117,23 @@ def export(
         write_json({"files": written, "frames": len(opened), "fps": opened.fps, "audio": sound and str(sound)})
         return
     for made in written:
-        notes = ", ".join(f"{key} {value}" for key, value in made.items() if key not in ("format", "file"))
-        say(f"  {made['format']}: {notes}")
+        say(f"  {made['format']}: {described(made)}")
         print(made["file"])
+
+
+def described(made: Mapping[str, Any]) -> str:
+    """What was written, for a person: ``3.1 MB, 52 blend shapes, 21.6 % of the motion lost (0.384 mm)``."""
+    said = []
+    for key, value in made.items():
+        if key == "bytes":
+            said.append(f"{value / 1e6:.1f} MB" if value >= 1e5 else f"{value} bytes")
+        elif key == "targets":
+            said.append(f"{value} blend shapes")
+        elif key == "residual_share":
+            said.append(f"{100 * value:.1f} % of the motion lost ({made['residual_mm']:.3f} mm)")
+        elif key not in ("format", "file", "residual_mm"):
+            said.append(f"{key.replace('_', ' ')} {value}")
+    return ", ".join(said)
 
 
 def check_sound(audio: Path | None) -> None:

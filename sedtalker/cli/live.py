@@ -39,7 +39,9 @@ DelayOption = Annotated[
     ),
 ]
 """Of the face against the sound."""
-RateOption = Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second that are sent.")]
+RateOption = Annotated[
+    float, typer.Option("--fps", "--rate", min=1.0, max=120.0, help="Frames a second that are sent.")
+]
 """Of the receivers."""
 SpeakerOption = Annotated[str | None, typer.Option(help="Loudspeaker of --speak: number or part of its name.")]
 """Of the loudspeaker."""

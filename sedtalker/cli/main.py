@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from sedtalker.cli import checkpoint, data, evaluate, face, mesh, review
 from sedtalker.cli.adapt import adapt
@@ -62,10 +62,41 @@ def _usage_in_one_line() -> Iterator[None]:
         raise typer.Exit(getattr(error, "exit_code", 2)) from None
 
 
+GROUPED_FROM = 20
+"""Options that a command has at least where its help groups them."""
+OPTIONS = {
+    "Face": "mesh mesh_head landmarks rig open_mouth mouth eyes strength rig_names face",
+    "Emotion": "emotion intensity model encoder enroll min_confidence trust coordinates fine fine_model fine_encoder "
+    "fine_share",
+    "Motion": "performance expressivity articulation gain style seed blinks gaze head liveliness eye_contact decoder",
+    "Words": "transcript words words_beside language visemes viseme_set",
+    "Video": "video video_format frames fps size camera background light renderer",
+    "Files": "output to targets only plot force preset save_preset project",
+    "Time": "look_ahead hop rate delay speak speaker stream",
+}
+"""The options of these commands by what they are about; the others come first, under no heading."""
+
+
+class GroupedCommand(TyperCommand):
+    """A command. Where it has many options, its help groups them by what they are about."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if len(self.params) < GROUPED_FROM:
+            return
+        heading = {name: title for title, names in OPTIONS.items() for name in names.split()}
+        place = {title: k for k, title in enumerate(OPTIONS, 1)}
+        for parameter in self.params:
+            if parameter.param_type_name == "option" and parameter.name in heading:
+                parameter.rich_help_panel = heading[parameter.name]  # type: ignore[attr-defined]
+        self.params.sort(key=lambda parameter: place.get(getattr(parameter, "rich_help_panel", None) or "", 0))
+
+
 app = typer.Typer(
     name="sedtalker",
     cls=OneLineGroup,
     help="Speech in, an emotional talking 3D face out.",
+    epilog="Begin with: sedtalker animate speech.wav, then sedtalker studio speech.wav. COMMAND --help says the rest.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -80,7 +111,7 @@ PANELS = {
 """The commands, as the help groups them."""
 for panel, commands in PANELS.items():
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(cls=GroupedCommand, rich_help_panel=panel)(command)
 app.add_typer(review.app, name="review", rich_help_panel="Speech to face")
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel="Train and measure")
 app.add_typer(checkpoint.app, name="checkpoint", rich_help_panel="Train and measure")

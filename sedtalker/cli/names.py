@@ -12,7 +12,7 @@ MapOption = Annotated[
         "--map",
         "--rig-names",
         help="Names of another rig's shapes: metahuman, oculus, reallusion, vrm or a .json file. Read in the mesh and "
-        "in --performance, written in GLB, USD and the arkit CSV.",
+        "in --performance, written in GLB, FBX, USD and the arkit CSV.",
     ),
 ]
 """Of other rigs' names."""

@@ -9,12 +9,13 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import JsonOption, QuietOption, fail_clearly, say
+from sedtalker.cli.export import ANIMATION_HELP, find_animation
 from sedtalker.cli.live import DelayOption, RateOption, SpeakerOption, ToOption, print_line, show_pace
 
 
 @fail_clearly
 def play(
-    animation: Annotated[Path, typer.Argument(help="A .npz that animate made.")],
+    animation: Annotated[Path, typer.Argument(help=ANIMATION_HELP)],
     to: ToOption = None,
     audio: Annotated[Path | None, typer.Option(help="Its sound, played on the loudspeaker.")] = None,
     delay: DelayOption = None,
@@ -31,8 +32,8 @@ def play(
     from sedtalker.live.session import LiveSettings, play_animation
 
     targets = parse_targets(to or [])
-    o.check_files(animation, audio)
-    moving = Animation.load(animation)
+    o.check_files(audio)
+    moving = Animation.load(find_animation(animation))
     samples = None if audio is None else load_audio(audio).samples
     senders = open_senders(targets, rate, print_line)
     try:

@@ -34,8 +34,8 @@ from sedtalker.emotion.fine import FineCurves, FineEmotions, open_fine
 from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.inference import (
     UNFAMILIAR,
+    FrameEmotions,
     TrackRule,
-    diarize,
     emotion_track,
     enrol,
     frame_emotions,
@@ -44,7 +44,7 @@ from sedtalker.emotion.inference import (
 )
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
-from sedtalker.emotion.track import Burst, EmotionTrack
+from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
@@ -204,24 +204,31 @@ class Diarizer:
             with one_step(hook, "encoding the speech"):
                 features = self.encoder(sound)
                 voice = self.voice(enroll) if enroll else None
-            self.note_unfamiliar(features)
             with one_step(hook, "recognising the emotion"):
-                track = self.track(sound, features, voice)
+                track = self.track(sound, features, voice, note=True)
         return track.confident(min_confidence)
 
-    def track(self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None) -> EmotionTrack:
-        """The emotion track of a recording that ``encoder`` has encoded already."""
-        track = self._track(audio, features, voice)
-        return track if self.fine is None else replace(track, extras=self.fine(audio, features))
+    def track(
+        self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None, *, note: bool = False
+    ) -> EmotionTrack:
+        """The emotion track of a recording that ``encoder`` has encoded already.
 
-    def _track(self, audio: Audio, features: SpeechFeatures, voice: Voice | None) -> EmotionTrack:
-        bursts = self._bursts(features)
+        Args:
+            audio: the recording.
+            features: what ``encoder`` gives of it.
+            voice: of the speaker, see ``voice``.
+            note: whether one line is logged where the recording is unlike anything trained on (``unfamiliarity``).
+        """
+        frames = frame_emotions(self.network, features, None if self.classifier else voice)
         if self.classifier is None:
-            return replace(diarize(self.network, features, audio.duration, self.rule, voice), bursts=bursts)
-        frames = classified_emotions(
-            self.classifier, audio, frame_emotions(self.network, features), features.clock.times(len(features))
-        )
-        return replace(emotion_track(frames, features.clock, audio.duration, rule=self.rule), bursts=bursts)
+            if note:
+                note_unfamiliar(frames, features.clock.rate)
+        else:
+            frames = classified_emotions(self.classifier, audio, frames, features.clock.times(len(features)))
+        labels = CATEGORIES if self.classifier else self.network.config.labels
+        track = emotion_track(frames, features.clock, audio.duration, labels, self.rule)
+        extras = track.extras if self.fine is None else self.fine(audio, features)
+        return replace(track, bursts=self._bursts(features), extras=extras)
 
     def _bursts(self, features: SpeechFeatures) -> tuple[Burst, ...]:
         """Vocal bursts by the encoder of emotion, where it is the encoder or one of the two."""
@@ -249,11 +256,6 @@ class Diarizer:
         made = copy(self)
         made.fine = fine
         return made
-
-    def note_unfamiliar(self, features: SpeechFeatures) -> None:
-        """Log one line where a recording is unlike anything the network was trained on (``unfamiliarity``)."""
-        if self.classifier is None and unfamiliarity(self.network, features) > UNFAMILIAR:
-            log.warning("this recording is unlike anything the diarizer was trained on: take its emotion as a guess")
 
     def voice(self, recordings: Iterable[Recording]) -> Voice:
         """The usual voice of a speaker, from other recordings; the first minute of each counts.
@@ -353,6 +355,12 @@ class Diarizer:
         """Threads that pay: transformers of a hundred million weights use all cores, the built-in networks one."""
         large = self.classifier is not None or self.network.config.backbone is not None
         return (os.cpu_count() or 1) if large else 1
+
+
+def note_unfamiliar(frames: FrameEmotions, rate: float) -> None:
+    """Log one line where a recording is unlike anything the network was trained on (``unfamiliarity``)."""
+    if unfamiliarity(frames, rate) > UNFAMILIAR:
+        log.warning("this recording is unlike anything the diarizer was trained on: take its emotion as a guess")
 
 
 def _device(network: DiarizerNetwork) -> str:

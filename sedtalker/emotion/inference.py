@@ -179,19 +179,22 @@ def speech_log_posterior(frames: FrameEmotions) -> NDArray[np.float64]:
     return np.asarray(mean - np.logaddexp.reduce(mean))
 
 
-@torch.no_grad()
-def unfamiliarity(diarizer: DiarizerNetwork, features: SpeechFeatures) -> float:
-    """How far a recording lies from what a diarizer was trained on; above ``UNFAMILIAR`` hardly anything is like it.
+def unfamiliarity(frames: FrameEmotions, rate: float = 50.0) -> float:
+    """How far a recording lies from what its diarizer was trained on; above ``UNFAMILIAR`` hardly anything is like it.
 
     The functionals of its first minute in deviations of those of training, root mean square over functionals, median
-    over windows. The built-in diarizer gives about .65 for other speakers of CREMA-D (19 of 20 below .8), .75 to .85
+    over frames. The built-in diarizer gives about .65 for other speakers of CREMA-D (19 of 20 below .8), .75 to .85
     for emotional and read speech of other corpora, more than 1 for animals, machines and words on bad telephones.
-    0 where the network does not know its training data, or nobody speaks.
+    0 where the network does not know its training data, or nobody speaks in that minute.
+
+    Args:
+        frames: what the network says.
+        rate: frames a second.
     """
-    if not diarizer.known.any() or not features.speech.any():
+    first = slice(0, round(WINDOW_SECONDS * rate))
+    if frames.distance is None or not frames.speech[first].any():
         return 0.0
-    rows, _ = diarizer.describe(_window(diarizer, features, slice(0, round(WINDOW_SECONDS * features.clock.rate))))
-    return float(diarizer.distances(rows[0]).median())
+    return float(np.median(frames.distance[first]))
 
 
 @torch.no_grad()

@@ -152,6 +152,12 @@ class EmotionTrack:
             for s in self.segments()
         )
 
+    def mean_confidence(self) -> float:
+        """The confidence of its segments, the longer ones counting for more: about the share that is right."""
+        segments = self.segments()
+        lengths = [segment.end - segment.start for segment in segments]
+        return float(np.average([segment.confidence for segment in segments], weights=lengths)) if segments else 0.0
+
     def confident(self, min_confidence: float) -> EmotionTrack:
         """The same track whose segments below ``min_confidence`` are ``UNCERTAIN``; the frames do not change."""
         return replace(self, min_confidence=min_confidence)

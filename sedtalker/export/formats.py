@@ -139,7 +139,7 @@ def export(
         format: a name in ``export_formats()``; by default what the name of the file ends in.
         audio: the sound; formats that can refer to it do, by its path relative to the file.
         place: where the file will be moved, if not ``path``.
-        options: of the format: ``targets`` and ``points`` of GLB and USD, ``metres`` of caches.
+        options: of the format: ``targets`` of GLB, FBX and USD, ``points`` of USD, ``metres`` of caches.
 
     Returns:
         What there is to say about it (residuals, number of blend shapes), as plain data.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sedtalker.animation.stream import StreamedFrame
 from sedtalker.animation.tongue import TONGUE
@@ -31,9 +31,9 @@ def frame_line(frame: StreamedFrame) -> str:
     return json.dumps(
         {
             "time": round(frame.time, 4),
-            "weights": [round(float(v), 4) for v in frame.weights],
-            "tongue": [round(float(v), 4) for v in frame.tongue],
-            "head": [round(float(v), 4) for v in frame.head],
+            "weights": _short(frame.weights),
+            "tongue": _short(frame.tongue),
+            "head": _short(frame.head),
             "emotion": frame.emotion,
             "intensity": round(frame.intensity, 3),
         }
@@ -88,3 +88,8 @@ class LineSender:
             while not self.lines and not self.ended:
                 self.changed.wait()
             return self.lines.popleft() if self.lines else None
+
+
+def _short(values: Iterable[float]) -> list[float]:
+    """Four digits of each; a zero has no sign."""
+    return [round(float(value), 4) + 0.0 for value in values]

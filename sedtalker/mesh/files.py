@@ -14,6 +14,9 @@ from sedtalker.reading import is_file
 
 __all__ = ["MAX_BYTES", "MAX_VERTICES", "check_mesh", "read_mesh", "read_scene", "write_mesh", "write_obj"]
 
+OF_PROGRAMS = (".fbx", ".blend", ".ma", ".mb", ".max", ".c4d", ".dae", ".abc")
+"""Endings of files that other programs open, and save as GLB."""
+
 
 def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Mesh:
     """The mesh in a file, see ``read_scene``."""
@@ -61,6 +64,10 @@ def _read(path: Path, max_vertices: int) -> Scene:
 
         return read_usd_scene(path)
     plain = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl}
+    if suffix in OF_PROGRAMS:
+        raise InputError(
+            f"{path}: {suffix} is not read: open it in Blender or the program it is of, and export it as .glb"
+        )
     if suffix not in plain:
         raise InputError(f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .usd, .ply or .stl")
     mesh = plain[suffix](path)

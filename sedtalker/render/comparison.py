@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
 from sedtalker.animation.animation import Animation
-from sedtalker.audio import Audio
+from sedtalker.audio import Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError
+from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Floats
 from sedtalker.metrics.motion import lip_vertex_error, mean_vertex_error, upper_face_dynamics_deviation
 from sedtalker.progress import Hook, counted, no_progress
@@ -33,7 +34,73 @@ RAMP = ((0.80, 0.80, 0.80), (0.98, 0.88, 0.45), (0.95, 0.55, 0.20), (0.80, 0.15,
 """sRGB from no difference to the top of the scale; its lightness falls throughout."""
 
 
-def align(a: Animation, b: Animation) -> tuple[Animation, Animation]:
+FURTHEST = 0.1
+"""Metres that a vertex sequence may lie from its mesh, root mean square: more is another unit, place or order."""
+
+
+@dataclass(frozen=True, eq=False)
+class VertexSequence:
+    """What another method gives: every vertex of every frame.
+
+    Attributes:
+        frames: (T, V, 3) metres, in the place of the mesh.
+        fps: frames a second.
+        face: the face they move: its mesh and its regions.
+    """
+
+    frames: Floats
+    fps: float
+    face: Face
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self) / self.fps
+
+    def vertices(self, start: int = 0, stop: int | None = None) -> Floats:
+        """(t, V, 3) of frames ``start`` to ``stop``."""
+        return np.asarray(self.frames[start:stop], np.float32)
+
+    def resampled(self, fps: float) -> VertexSequence:
+        """The same motion at ``fps`` frames a second, linear between frames."""
+        if fps == self.fps:
+            return self
+        times = FrameClock(fps).times(max(round(self.duration * fps), 1))
+        flat = np.asarray(self.frames, np.float32).reshape(len(self), -1)
+        moved = resample_frames(flat, FrameClock(self.fps).times(len(self)), times)
+        return replace(self, frames=moved.reshape(len(moved), -1, 3).astype(np.float32), fps=fps)
+
+
+Moving = Animation | VertexSequence
+"""What can be compared."""
+
+
+def read_vertices(path: Path, fps: float, face: Face) -> VertexSequence:
+    """A ``.npy`` of vertices (T, V, 3) or (T, 3 V), metres, as research code and ``--to npy`` write it.
+
+    Raises:
+        InputError: it cannot be read, has another number of vertices, or does not lie where the mesh is.
+    """
+    try:
+        frames = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        raise InputError(f"{path}: not a .npy of numbers") from None
+    count = len(face.mesh.vertices)
+    if not np.issubdtype(frames.dtype, np.floating) or frames.ndim not in (2, 3) or not len(frames):
+        raise InputError(f"{path}: give floats (frames, vertices, 3) or (frames, 3 vertices), not {frames.shape}")
+    if frames[0].size != 3 * count:
+        raise InputError(f"{path}: {frames[0].size // 3} vertices a frame, but the mesh has {count}")
+    frames = frames.reshape(len(frames), count, 3)
+    apart = float(np.sqrt(((frames[0] - face.mesh.vertices) ** 2).sum(-1).mean()))
+    if not apart < FURTHEST:
+        raise InputError(f"{path}: its first frame is {apart:.3g} m from the mesh: is it in metres, and of this mesh?")
+    return VertexSequence(frames, fps, face)
+
+
+def align(a: Moving, b: Moving) -> tuple[Moving, Moving]:
     """Both at the frames a second of ``a``, as long as the shorter.
 
     Raises:
@@ -53,15 +120,28 @@ def align(a: Animation, b: Animation) -> tuple[Animation, Animation]:
         raise InputError("an animation is empty: there is nothing to compare")
     if len(a) != len(b):
         log.info(f"the animations last {a.duration:.2f} and {b.duration:.2f} s; the shorter decides")
-    a, b = (
-        replace(x, coefficients=x.coefficients[:frames], head_rotation=x.head_rotation[:frames], track=None)
-        for x in (a, b)
-    )
-    return a, b
+    return _cut(a, frames), _cut(b, frames)
 
 
-def differences(a: Animation, b: Animation) -> dict[str, Any]:
-    """How far the vertices of two animations of one face, equally long, are apart, head motion left out.
+def _cut(moving: Moving, frames: int) -> Moving:
+    """The first frames."""
+    if isinstance(moving, VertexSequence):
+        return replace(moving, frames=moving.frames[:frames])
+    head = moving.head_rotation[:frames]
+    return replace(moving, coefficients=moving.coefficients[:frames], head_rotation=head, track=None)
+
+
+def _still(moving: Moving, start: int, stop: int) -> Floats:
+    """Vertices without head motion, as far as it is known apart."""
+    if isinstance(moving, VertexSequence):
+        return moving.vertices(start, stop)
+    return moving.face.deform(moving.coefficients[start:stop])
+
+
+def differences(a: Moving, b: Moving) -> dict[str, Any]:
+    """How far the vertices of two animations of one face, equally long, are apart.
+
+    Head motion is left out; that of vertex sequences is in their vertices.
 
     ``mean_mm`` and ``max_mm`` are vertex distances over all frames and vertices, the largest at ``max_at`` seconds;
     ``lve_mm2`` and ``fdd_mm`` as in ``sedtalker.metrics.motion`` with ``b`` as the reference: a positive ``fdd_mm``
@@ -71,7 +151,7 @@ def differences(a: Animation, b: Animation) -> dict[str, Any]:
     mean, lve, largest, at = 0.0, 0.0, -1.0, 0
     foreheads: list[tuple[Floats, Floats]] = []
     for start in range(0, len(a), CHUNK):
-        made, reference = (x.face.deform(x.coefficients[start : start + CHUNK]) for x in (a, b))
+        made, reference = (_still(x, start, start + CHUNK) for x in (a, b))
         mean += mean_vertex_error(made, reference) * len(made)
         lve += 0.0 if lips is None else lip_vertex_error(made, reference, lips) * len(made)
         furthest = np.linalg.norm(made - reference, axis=-1).max(1)
@@ -99,8 +179,8 @@ def differences(a: Animation, b: Animation) -> dict[str, Any]:
 
 
 def render_comparison(
-    a: Animation,
-    b: Animation,
+    a: Moving,
+    b: Moving,
     path: Path,
     audio: Audio | None = None,
     *,
@@ -134,12 +214,12 @@ def render_comparison(
         write_video(path, frames, a.fps, sound)
 
 
-def _frames(a: Animation, b: Animation, picture: Renderer, labels: tuple[str, str], scale: float) -> Iterator[Image]:
+def _frames(a: Moving, b: Moving, picture: Renderer, labels: tuple[str, str], scale: float) -> Iterator[Image]:
     """Pictures (S, 3 S, 3) of ``a``, ``b`` and ``a`` coloured by the distance to ``b``."""
     stops, caption = np.linspace(0.0, scale, len(RAMP)), None
     for start in range(0, len(a), CHUNK):
         stop = min(start + CHUNK, len(a))
-        still = [x.face.deform(x.coefficients[start:stop]) for x in (a, b)]
+        still = [_still(x, start, stop) for x in (a, b)]
         apart = 1e3 * np.linalg.norm(still[0] - still[1], axis=-1)
         for one, other, distance in zip(a.vertices(start, stop), b.vertices(start, stop), apart, strict=True):
             colours = np.stack([np.interp(distance, stops, channel) for channel in zip(*RAMP, strict=True)], axis=1)

@@ -38,7 +38,7 @@ class ExportRequest:
 
     Attributes:
         formats: names of ``export_formats()``, ``mp4``, or ``track`` with a suffix of the track formats.
-        targets: of GLB and USD, see ``choose_targets``.
+        targets: of GLB, FBX and USD, see ``choose_targets``.
         size: of the video, pixels.
         video: the same as ``mp4`` among the formats.
         points, metres: as for ``sedtalker export``.

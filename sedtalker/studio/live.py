@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -79,7 +80,8 @@ class LiveRows:
         self.face, self.settings = face, settings
         emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, settings)
         self.stream = AnimationStream(emotions, animator.decoder, settings)
-        self.places = [(ARKIT_52.index(name), k) for k, name in enumerate(face.shapes) if name in ARKIT_52]
+        streamed = [*ARKIT_52, *TONGUE]
+        self.places = [(streamed.index(name), k) for k, name in enumerate(face.shapes) if name in streamed]
 
     @property
     def header(self) -> dict[str, Any]:
@@ -112,8 +114,9 @@ class LiveRows:
         took = 1000.0 * (time.perf_counter() - began)
         coefficients = np.zeros((len(made), len(self.face.shapes)), np.float32)
         for row, frame in enumerate(made):
+            weights = np.concatenate([frame.weights, frame.tongue])
             for source, place in self.places:
-                coefficients[row, place] = frame.weights[source]
+                coefficients[row, place] = weights[source]
         said = np.array([[f.time, CATEGORIES.index(f.emotion), f.intensity, took] for f in made], np.float32)
         head = np.array([frame.head for frame in made], np.float32)
         parts = [said.reshape(-1, 4), self.face.expand(coefficients), head.reshape(-1, 3)]

@@ -43,7 +43,7 @@ def invoke(*arguments: object) -> tuple[int, str, str]:
         (["."], "error: .: no recording in it"),
         (["*.wav"], "error: *.wav: no file matches"),
         (["in", "--shard", "3/2"], "error: --shard 3/2: give i/n"),
-        (["in", "--to", "fbx"], "error: there is no format 'fbx'"),
+        (["in", "--to", "dae"], "error: there is no format 'dae'"),
         (["bad.csv"], "error: bad.csv:2: unknown column mood"),
     ],
 )

@@ -125,3 +125,69 @@ def test_what_cannot_be_compared_is_said_in_one_line(tmp_path: Path, other: str,
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.glob("*.mp4"))
+
+
+# --- Vertices of other methods.
+
+
+def test_vertices_of_another_method_are_compared_with_an_animation(tmp_path: Path) -> None:
+    """The very same motion as an array is no distance away; and half of it is, at whatever frame rate."""
+    animation = replace(moving([0.0, 0.5, 1.0, 0.5], standing()), head_rotation=np.zeros((4, 3), np.float32))
+    write_animation(tmp_path / "a.npz", animation)
+    np.save(tmp_path / "same.npy", animation.vertices())
+    np.save(tmp_path / "flat.npy", animation.vertices().reshape(4, -1).astype(np.float64))
+    np.save(tmp_path / "rest.npy", np.repeat(animation.vertices()[:1], 8, axis=0))
+    words = ["--fps", 30, "--no-video", "--json", "-q"]
+    for name in ("same", "flat"):
+        done = run("compare", tmp_path / f"{name}.npy", tmp_path / "a.npz", *words)
+        assert done.exit_code == 0, done.stderr
+        assert json.loads(done.stdout)["max_mm"] == pytest.approx(0.0, abs=1e-3)
+    found = json.loads(run("compare", tmp_path / "a.npz", tmp_path / "rest.npy", "--fps", 60, *words[2:]).stdout)
+    expected = differences(animation, moving([0.0] * 4, standing()))
+    assert found["frames"] == 4
+    assert [found["max_mm"], found["mean_mm"]] == pytest.approx([expected["max_mm"], expected["mean_mm"]], rel=1e-4)
+
+
+def test_two_arrays_are_compared_on_their_mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    face = standing()
+    face.mesh.save(tmp_path / "head.obj")
+    monkeypatch.setattr("sedtalker.face.Face.from_mesh", lambda *_, **__: face)
+    moved = replace(moving([0.0, 1.0, 0.0], face), head_rotation=np.zeros((3, 3), np.float32)).vertices()
+    np.save(tmp_path / "a.npy", moved)
+    np.save(tmp_path / "b.npy", np.repeat(moved[:1], 3, axis=0))
+    words = ["--fps", 30, "--size", 64, "--renderer", "numba", "--json", "-q"]
+    done = run("compare", tmp_path / "a.npy", tmp_path / "b.npy", "--mesh", tmp_path / "head.obj", *words)
+    assert done.exit_code == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert (printed["frames"], printed["max_at"]) == (3, pytest.approx(1 / 30))
+    assert Path(printed["file"]).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["a.npy", "a.npz"], "give its frames a second with --fps"),
+        (["a.npy", "a.npy", "--fps", 30], "give the mesh that they move with --mesh"),
+        (["a.npz", "a.npz", "--fps", 30], "an .npz holds its own"),
+        (["gone.npy", "a.npz", "--fps", 30], "gone.npy: no such file"),
+        (["few.npy", "a.npz", "--fps", 30], "2 vertices a frame, but the mesh has 600"),
+        (["far.npy", "a.npz", "--fps", 30], "m from the mesh: is it in metres"),
+        (["text.npy", "a.npz", "--fps", 30], "not a .npy of numbers"),
+        (["whole.npy", "a.npz", "--fps", 30], "give floats (frames, vertices, 3)"),
+    ],
+)
+def test_arrays_that_cannot_be_compared_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list, complaint: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    animation = moving([0.0, 1.0], standing())
+    write_animation(tmp_path / "a.npz", animation)
+    np.save("a.npy", animation.vertices())
+    np.save("few.npy", np.zeros((2, 2, 3), np.float32))
+    np.save("far.npy", 100.0 * animation.vertices() + 1.0)
+    np.save("whole.npy", np.zeros((2, 600, 3), int))
+    Path("text.npy").write_text("nothing")
+    done = run("compare", *words, "--no-video", "-q")
+    assert done.exit_code == 2
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from typer.testing import CliRunner, Result
 
 from sedtalker.animation.animation import read_animation, write_animation
 from sedtalker.audio import load_audio
+from sedtalker.cli.export import described
 from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.export.arkit import read_arkit_csv
-from tests.support.exports import read_glb_animation, read_mdd, read_npy, read_pc2
+from tests.support.exports import read_fbx, read_glb_animation, read_mdd, read_npy, read_pc2
 from tests.support.moving import moving_cube
 from tests.support.standing import standing
 
@@ -38,12 +40,20 @@ def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
     from tests.support.exports import read_usd
 
     done = run(
-        "export", file, "--to", "glb,usd,mdd,pc2", "--to", "arkit,keys,npy,npz,usda", "-o", tmp_path / "out", "--json"
+        "export",
+        file,
+        "--to",
+        "glb,usd,mdd,pc2",
+        "--to",
+        "arkit,fbx,keys,npy,npz,usda",
+        "-o",
+        tmp_path / "out",
+        "--json",
     )
     assert done.exit_code == 0, done.stderr
     printed = json.loads(done.stdout)
     paths = {row["format"]: Path(row["file"]) for row in printed["files"]}
-    assert len(paths) == 9
+    assert len(paths) == 10
     assert all(row["bytes"] == Path(row["file"]).stat().st_size for row in printed["files"])
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in paths.values())
 
@@ -55,9 +65,18 @@ def test_every_format_from_the_file_alone(file: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(read_usd(paths["usd"]).vertices(seconds), vertices, atol=5e-5)
     np.testing.assert_allclose(read_usd(paths["usda"]).vertices(seconds), vertices, atol=5e-5)
     np.testing.assert_allclose(read_glb_animation(paths["glb"]).vertices(seconds)[:, :8], vertices, atol=5e-5)
+    np.testing.assert_allclose(read_fbx(paths["fbx"]).vertices(np.arange(15)), vertices, atol=5e-5)
     np.testing.assert_array_equal(read_animation(paths["npz"]).coefficients, animation.coefficients)
     assert len(read_arkit_csv(paths["arkit"]).times) == 30
     assert {s.label for s in read_track(paths["keys"]).segments()} == {"happy"}
+
+
+def test_what_was_written_is_said_for_people(file: Path, tmp_path: Path) -> None:
+    made = {"format": "glb", "file": "a.glb", "bytes": 3_055_936, "targets": 32, "residual_mm": 0.01617}
+    said = described(made | {"residual_share": 0.009104, "vertices_added_to_your_mesh": 7})
+    assert said == "3.1 MB, 32 blend shapes, 0.9 % of the motion lost (0.016 mm), vertices added to your mesh 7"
+    done = run("export", file, "--to", "npz,pc2", "-o", tmp_path / "out")
+    assert re.search(r"^  pc2: \d+ bytes$", done.stderr, re.MULTILINE)
 
 
 def test_options_reach_the_formats(file: Path, tmp_path: Path) -> None:
@@ -97,7 +116,7 @@ def test_sound_beside_the_animation_is_named(tmp_path: Path) -> None:
     ("arguments", "complaint"),
     [
         (["none.npz", "--to", "glb"], "no such file"),
-        (["clip.npz", "--to", "fbx"], "no format 'fbx': use arkit, glb"),
+        (["clip.npz", "--to", "dae"], "no format 'dae': use arkit, fbx, glb"),
         (["clip.npz", "--to", "abc"], "Alembic is not written"),
         (["clip.npz", "--to", ","], "name at least one format"),
         (["clip.npz", "--to", "npz"], "exists; use --force"),

@@ -79,7 +79,7 @@ def test_a_file_moves_an_engines_face_and_leaves_it_at_rest(clip: Path, listenin
 
 
 def test_an_animation_is_played_to_stdout(animation: Path):
-    done = run("play", animation, "--to", "-", "-q")
+    done = run("play", animation.parent, "--to", "-", "-q", "--fps", 60)
     assert done.exit_code == 0, done.stderr
     header, *lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert header["shapes"] == list(ARKIT_52)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from sedtalker.cli.main import app
+from sedtalker.cli.main import OPTIONS, app
 
 
 def commands(command: Any, *names: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -97,3 +98,28 @@ def test_a_group_without_a_command_shows_its_help() -> None:
         assert result.exit_code == 2
         assert "Usage:" in result.output
         assert "error:" not in result.output
+
+
+def test_a_help_of_many_options_is_grouped_and_leaves_none_out() -> None:
+    animate = next(command for names, command in EVERY if names == ("animate",))
+    headings = [getattr(p, "rich_help_panel", None) for p in animate.params if p.param_type_name == "option"]
+    changes = [heading for heading, before in zip(headings, [0, *headings], strict=False) if heading != before]
+    assert changes == [None, "Face", "Emotion", "Motion", "Words", "Video", "Files"], "each group once, in this order"
+    assert headings.count(None) <= 6
+    small = next(command for names, command in EVERY if names == ("play",))
+    assert not any(getattr(p, "rich_help_panel", None) for p in small.params)
+
+
+def test_every_name_of_the_groups_is_an_option() -> None:
+    known = {parameter.name for _, command in EVERY for parameter in command.params}
+    listed = [name for names in OPTIONS.values() for name in names.split()]
+    assert set(listed) <= known
+    assert len(listed) == len(set(listed))
+
+
+def test_a_missing_recording_is_named_before_results_that_exist(tmp_path: Path) -> None:
+    results = tmp_path / "out"
+    results.mkdir()
+    for suffix in (".mp4", ".npz", ".glb", ".emotion.json"):
+        (results / f"gone{suffix}").touch()
+    assert "gone.wav: no such file" in refused("animate", str(tmp_path / "gone.wav"), "-o", str(results))

@@ -55,6 +55,18 @@ def test_glb(blender: Blender, example: Example, tmp_path: Path, targets: str) -
     assert (seen["uvs"] == (animation.face.mesh.uvs is not None)).all()
 
 
+def test_fbx(blender: Blender, example: Example, tmp_path: Path) -> None:
+    """Its importer puts the first frame at 1."""
+    animation, frames = example.animation, some_frames(example.animation)
+    export(animation, tmp_path / "a.fbx", "fbx", targets="all")
+    seen = blender("own_importers.py", file=tmp_path / "a.fbx", frames=[f + 1 for f in frames], fps=animation.fps)
+    wanted = vertices_at(animation, frames)
+    assert seen["vertices"].shape == wanted.shape, "one mesh, vertices in their order"
+    assert rms(seen["vertices"] - wanted) < METRES_RMS
+    assert set(seen["materials"]) == set(surface_of(animation.face).names)
+    assert (seen["uvs"] == 1).all(), "its own, or those of a picture of its colours"
+
+
 @pytest.mark.parametrize("points", [False, True], ids=["shapes", "points"])
 def test_usd(blender: Blender, example: Example, tmp_path: Path, points: bool) -> None:
     animation, frames = example.animation, some_frames(example.animation)

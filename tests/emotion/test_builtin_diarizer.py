@@ -8,7 +8,7 @@ import pytest
 
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
-from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.diarizer import Diarizer, note_unfamiliar
 from sedtalker.emotion.inference import diarize, frame_emotions, load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder import open_encoder
@@ -48,7 +48,7 @@ def test_a_recording_unlike_anything_heard_in_training_is_noted(monkeypatch, cap
     for apart, noted in ((0.99, 0), (1.0, 0), (1.01, 1)):
         caplog.clear()
         monkeypatch.setattr("sedtalker.emotion.diarizer.unfamiliarity", lambda *_, apart=apart: apart)
-        diarizer.note_unfamiliar(None)
+        note_unfamiliar(None, 50.0)
         assert len(caplog.records) == noted
     assert diarizer._threads == 1
     large = copy(diarizer)

@@ -123,23 +123,30 @@ def test_unfamiliarity_counts_deviations_of_training() -> None:
     torch.manual_seed(0)
     fresh = DiarizerNetwork(DiarizerConfig(hidden_channels=4, width=8, members=2, windows=(0.5, 2.0))).eval()
     sound = features(100)
-    assert unfamiliarity(fresh, sound) == 0.0, "a network that does not know its training data"
+    assert unfamiliarity(frame_emotions(fresh, sound)) == 0.0, "a network that does not know its training data"
     fresh.scale.fill_(2.0)
-    at_two = unfamiliarity(fresh, sound)
+    at_two = unfamiliarity(frame_emotions(fresh, sound))
+    assert at_two > 0
     fresh.scale.fill_(6.0)
-    assert unfamiliarity(fresh, sound) == pytest.approx(3 * at_two, rel=1e-4)
-    assert unfamiliarity(fresh, replace(sound, speech=np.zeros(100, bool))) == 0.0
+    assert unfamiliarity(frame_emotions(fresh, sound)) == pytest.approx(3 * at_two, rel=1e-4)
 
 
-def test_unfamiliarity_is_that_of_the_middle_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root mean square over the functionals of a window, and of all windows the median."""
+def test_unfamiliarity_is_that_of_the_middle_frame_of_the_first_minute() -> None:
+    speech = np.ones(4000, bool)
+    distance = np.r_[np.linspace(0.0, 2.0, 3000), np.full(1000, 9.0)].astype(np.float32)
+    frames = FrameEmotions(np.ones((4000, 7), np.float32) / 7, np.zeros(4000, np.float32), speech, None, distance)
+    assert unfamiliarity(frames) == pytest.approx(1.0, abs=1e-3)
+    assert unfamiliarity(replace(frames, speech=np.arange(4000) >= 3000)) == 0.0, "nobody speaks in the first minute"
+    assert unfamiliarity(replace(frames, distance=None)) == 0.0
+
+
+def test_distance_is_the_root_mean_square_over_functionals() -> None:
     fresh = DiarizerNetwork(DiarizerConfig(hidden_channels=4, width=8, members=2, windows=(0.5, 2.0))).eval()
     count = fresh.mean.numel()
     fresh.scale.fill_(2.0)
     fresh.mean.fill_(1.0)
-    rows = torch.full((1, 5, count), 1.0)
+    rows = torch.full((5, count), 1.0)
     for row, apart in enumerate((0.0, 1.0, 2.0, 5.0, 100.0)):
-        rows[0, row, : count // 2] += apart
-    monkeypatch.setattr(fresh, "describe", lambda batch: (rows, None))
-    expected = 2.0 * 2.0 * np.sqrt((count // 2) / count)
-    assert unfamiliarity(fresh, features(100)) == pytest.approx(expected, rel=1e-5)
+        rows[row, : count // 2] += apart
+    expected = np.array([0.0, 1.0, 2.0, 5.0, 100.0]) * 2.0 * np.sqrt((count // 2) / count)
+    assert fresh.distances(rows).numpy() == pytest.approx(expected, rel=1e-5)

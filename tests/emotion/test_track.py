@@ -66,6 +66,11 @@ def test_uncertain_neighbours_are_one_weighted_by_their_lengths() -> None:
     assert (first.start, first.end) == (0.0, pytest.approx(3.0))
 
 
+def test_mean_confidence_counts_long_segments_more() -> None:
+    assert stretches((50, HAPPY, 0.4), (150, SAD, 0.8)).mean_confidence() == pytest.approx(0.7, abs=0.01)
+    assert stretches((2, SAD, 0.9)).at(np.zeros(0)).mean_confidence() == 0.0
+
+
 def test_a_segment_just_confident_enough_is_certain() -> None:
     assert labels(replace(stretches((50, HAPPY, 0.75)), min_confidence=0.75)) == ["happy"]
 

@@ -33,7 +33,7 @@ def test_the_animation_itself_and_its_keys(tmp_path: Path) -> None:
 def test_names_once_in_order_whatever_their_case() -> None:
     assert parse_formats([" GLB ,npz", "glb", "", "mdd,"]) == ["glb", "npz", "mdd"]
     for words in ([], ["", " , "]):
-        with pytest.raises(InputError, match="name at least one format: arkit, glb"):
+        with pytest.raises(InputError, match="name at least one format: arkit, fbx, glb"):
             parse_formats(words)
     with pytest.raises(InputError, match="Alembic is not written"):
         parse_formats(["glb,alembic"])

@@ -19,11 +19,13 @@ def test_lines_are_the_header_and_the_frames():
     sender = LineSender(lines.append, 60.0)
     for k in range(3):
         sender.send(frame(k / 60.0, jawOpen=0.25))
+    sender.send(frame(0.05, jawOpen=-1e-6))
     sender.close()
+    assert "-0.0" not in lines[-1], "a zero has no sign"
     header, *frames = [json.loads(line) for line in lines]
     assert header == {"shapes": list(ARKIT_52), "tongue_shapes": list(TONGUE), "fps": 60.0}
     assert frames[0]["tongue"] == [0.0, 0.0, 0.0]
-    assert [f["time"] for f in frames] == pytest.approx([0.0, 0.0167, 0.0333])
+    assert [f["time"] for f in frames[:3]] == pytest.approx([0.0, 0.0167, 0.0333])
     assert frames[0]["weights"][ARKIT_52.index("jawOpen")] == 0.25
     assert (frames[0]["emotion"], frames[0]["intensity"]) == ("happy", 0.5)
 

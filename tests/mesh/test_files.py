@@ -129,8 +129,11 @@ def test_limits_and_unknown_formats(tmp_path: Path) -> None:
         read_mesh(tmp_path / "absent.obj")
     other = tmp_path / "head.fbx"
     other.write_bytes(b"Kaydara")
-    with pytest.raises(InputError, match="unknown mesh format"):
+    with pytest.raises(InputError, match=r"open it in Blender or the program it is of, and export it as \.glb"):
         read_mesh(other)
+    other.rename(tmp_path / "head.xyz")
+    with pytest.raises(InputError, match="unknown mesh format"):
+        read_mesh(tmp_path / "head.xyz")
 
 
 @pytest.mark.data

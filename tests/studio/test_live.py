@@ -7,6 +7,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from sedtalker.animation.stream import AnimationStream, emotion_stream
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.nn import torch_threads
@@ -66,6 +67,9 @@ def test_rows_are_those_of_the_stream(client, models, subject, pcm):
     assert (rows[:, 3] > 0).all()
     shapes = [header["shapes"].index(name) for name in ARKIT_52]
     assert (rows[:, 4:][:, shapes] == np.array([f.weights for f in frames])).all()
+    tongue = [header["shapes"].index(name) for name in TONGUE]
+    assert (rows[:, 4:][:, tongue] == np.array([f.tongue for f in frames])).all()
+    assert rows[:, 4:][:, tongue].max() > 0.1, "it moves"
     assert (rows[:, -3:] == np.array([f.head for f in frames])).all()
     coefficients = rows[:, 4 : 4 + len(subject.face.shapes)]
     assert (rows[:, 4:-3] == subject.face.expand(coefficients)).all()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +271,138 @@ def _skinned(source: Any, mesh: Mesh, motion: Any, rate: float, audio: str | Non
         pivot=np.asarray(motion.GetTranslationsAttr().Get()[head], dtype=np.float32),
         audio=audio,
     )
+
+
+# --- FBX.
+
+
+@dataclass(frozen=True)
+class FbxRecord:
+    """A record of an FBX file: its name, values and the records inside."""
+
+    name: str
+    values: list[Any]
+    inner: list[FbxRecord] = field(default_factory=list)
+
+    def all(self, name: str) -> list[FbxRecord]:
+        """The records of that name inside."""
+        return [record for record in self.inner if record.name == name]
+
+    def value(self, name: str) -> Any:
+        """The first value of the first record of that name inside."""
+        return self.all(name)[0].values[0]
+
+    def named(self, name: str) -> list[Any]:
+        """The values of the property of that name."""
+        return next(p.values[4:] for p in self.all("Properties70")[0].inner if p.values[0] == name)
+
+
+def read_fbx_records(path: Path) -> FbxRecord:
+    """All records of a binary FBX file of version 7.4."""
+    data = path.read_bytes()
+    assert data[:27] == b"Kaydara FBX Binary  \0\x1a\0" + struct.pack("<I", 7400)
+    root, at = FbxRecord("", []), 27
+    while (record := _fbx_record(data, at))[0] is not None:
+        root.inner.append(record[0])
+        at = record[1]
+    assert (len(data) - 140) % 16 == 0, "the footer is aligned"
+    return root
+
+
+def _fbx_record(data: bytes, at: int) -> tuple[FbxRecord | None, int]:
+    end, count, size, length = struct.unpack_from("<IIIB", data, at)
+    if end == 0:
+        return None, at + 13
+    record = FbxRecord(data[at + 13 : at + 13 + length].decode(), [])
+    place = at + 13 + length
+    after = place + size
+    for _ in range(count):
+        value, place = _fbx_value(data, place)
+        record.values.append(value)
+    assert place == after
+    while place < end:
+        inner, place = _fbx_record(data, place)
+        if inner is not None:
+            record.inner.append(inner)
+    assert place == end
+    return record, end
+
+
+def _fbx_value(data: bytes, at: int) -> tuple[Any, int]:
+    kind, at = chr(data[at]), at + 1
+    if kind in "SR":
+        size = struct.unpack_from("<I", data, at)[0]
+        raw = data[at + 4 : at + 4 + size]
+        return (raw.decode() if kind == "S" else raw), at + 4 + size
+    if kind in "dfli":
+        count, packed, size = struct.unpack_from("<III", data, at)
+        assert packed == 1
+        values = np.frombuffer(
+            zlib.decompress(data[at + 12 : at + 12 + size]), {"l": "<i8", "i": "<i4"}.get(kind, kind)
+        )
+        assert len(values) == count
+        return values, at + 12 + size
+    form = {"I": "<i", "L": "<q", "D": "<d"}[kind]
+    return struct.unpack_from(form, data, at)[0], at + struct.calcsize(form)
+
+
+@dataclass(frozen=True)
+class FbxAnimation:
+    """What ``write_fbx`` wrote, in centimetres.
+
+    Attributes:
+        root: all records.
+        objects: by their numbers.
+        links: (child, parent, property or None) of the connections.
+    """
+
+    root: FbxRecord
+    objects: dict[int, FbxRecord]
+    links: list[tuple[int, int, str | None]]
+
+    def of(self, parent: int, kind: str, subkind: str | None = None) -> list[int]:
+        """Numbers of the objects of a kind that belong to another or drive it."""
+        below = [self.objects[child] for child, above, _ in self.links if above == parent]
+        found = [o for o in below if o.name == kind and subkind in (None, o.values[2])]
+        return [o.values[0] for o in found]
+
+    def only(self, kind: str, subkind: str) -> int:
+        """Number of the only object of a kind."""
+        (found,) = [n for n, o in self.objects.items() if (o.name, o.values[2]) == (kind, subkind)]
+        return found
+
+    def curve(self, of: int, part: str) -> NDArray[np.float32]:
+        """The values of a property's curve."""
+        (node,) = self.of(of, "AnimationCurveNode")
+        (number,) = [child for child, above, name in self.links if above == node and name == f"d|{part}"]
+        return np.asarray(self.objects[number].value("KeyValueFloat"))
+
+    def vertices(self, frames: NDArray[np.integer]) -> Floats:
+        """Vertices (t, V, 3) in metres: shapes first, then the skin."""
+        geometry = self.only("Geometry", "Mesh")
+        points = np.asarray(self.objects[geometry].value("Vertices")).reshape(-1, 3)
+        moved = np.repeat(points[None], len(frames), axis=0)
+        for channel in self.of(self.of(geometry, "Deformer", "BlendShape")[0], "Deformer"):
+            shape = self.objects[self.of(channel, "Geometry")[0]]
+            share = self.curve(channel, "DeformPercent")[frames] / 100.0
+            moved[:, shape.value("Indexes")] += share[:, None, None] * shape.value("Vertices").reshape(-1, 3)
+        bones = {self.objects[n].values[1].split("\0")[0]: n for n in self.objects if self.objects[n].name == "Model"}
+        angles = np.stack([self.curve(bones["head"], axis)[frames] for axis in "XYZ"], axis=1)
+        turns = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+        weights = np.zeros(len(points))
+        skin = self.of(geometry, "Deformer", "Skin")[0]
+        for cluster in self.of(skin, "Deformer"):
+            if bones["head"] in self.of(cluster, "Model"):
+                weights[self.objects[cluster].value("Indexes")] = self.objects[cluster].value("Weights")
+        pivot = np.asarray(self.objects[bones["head"]].named("Lcl Translation"))
+        return turn_head(moved, turns, pivot.astype(np.float32), weights.astype(np.float32)) / 100.0
+
+
+def read_fbx(path: Path) -> FbxAnimation:
+    """What ``write_fbx`` wrote."""
+    root = read_fbx_records(path)
+    objects = {record.values[0]: record for record in root.all("Objects")[0].inner}
+    links = [
+        (c.values[1], c.values[2], c.values[3] if len(c.values) > 3 else None) for c in root.all("Connections")[0].inner
+    ]
+    return FbxAnimation(root, objects, links)

@@ -48,7 +48,10 @@ def find_data(data: Path | None = None) -> Path:
     """
     root = Path(data or os.environ.get("SEDTALKER_DATA", "../shared/data"))
     if not root.is_dir():
-        raise InputError(f"{root}: no training data there; pass --data DIR or set SEDTALKER_DATA")
+        raise InputError(
+            f"{root}: no such folder of training data; name one (data=DIR in train, --data DIR elsewhere) or set "
+            "SEDTALKER_DATA; sedtalker data list says what there is"
+        )
     return root
 
 

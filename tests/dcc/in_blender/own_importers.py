@@ -13,7 +13,9 @@ asked = scene.request()
 scene.empty_scene()
 path, kind = asked["file"], Path(asked["file"]).suffix
 bpy.context.scene.render.fps = round(asked["fps"])
-if kind == ".glb":
+if kind == ".fbx":
+    bpy.ops.import_scene.fbx(filepath=path)
+elif kind == ".glb":
     bpy.ops.import_scene.gltf(filepath=path)
 elif kind in (".usdc", ".usda"):
     bpy.ops.wm.usd_import(filepath=path)
