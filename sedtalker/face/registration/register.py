@@ -147,6 +147,7 @@ def describe(
         mouth_opens=head.skin.features.lips.found,
         eyes_found=(lids[0].found, lids[1].found),
         eyeballs=eyeballs,
+        abduction=parts.abduction(head),
         components=tuple((parts.ROLES[roles[first[k]]], int(counts[k])) for k in order[:32]),
         unit=placement.unit,
         scale=transform.scale,
