@@ -25,22 +25,28 @@ from sedtalker.mesh.mesh import Floats
 Values = NDArray[np.float64]
 
 REGIONS: dict[str, tuple[str, ...]] = {
-    "brows": ("brow",),
-    "eyes": ("eyeWide", "eyeSquint", "cheekSquint"),
+    "brows": ("browInnerUp", "browOuterUp"),
+    "frown": ("browDown",),
+    "eyes": ("eyeWide", "eyeSquint"),
+    "cheeks": ("cheekSquint",),
     "nose": ("noseSneer",),
+    "upper lip": ("mouthUpperUp", "mouthShrugUpper"),
     "mouth": (
-        "mouthSmile", "mouthFrown", "mouthStretch", "mouthDimple", "mouthUpperUp", "mouthLowerDown", "mouthShrug",
-        "cheekPuff",
+        "mouthSmile", "mouthFrown", "mouthStretch", "mouthDimple", "mouthLowerDown", "mouthShrugLower", "cheekPuff",
     ),
 }  # fmt: skip
 """Regions and the beginnings of the shapes that are scaled in each."""
 FEATURES: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
     "brows": (((18, 19, 20), (37, 38)), ((23, 24, 25), (43, 44))),
     "eyes": (((36,), (39,)), ((42,), (45,))),
-    "nose": (((31,), (35,)),),
+    "upper lip": (((33,), (62,)),),
     "mouth": (((48,), (54,)),),
 }
-"""Landmarks between which a region is measured: brows over lids, widths of eyes, nose and mouth."""
+"""Landmarks between which a region is measured: brows over lids, width of the eyes, mouth below the nose, its width.
+
+Of a score of lengths those that say best how much larger shapes are on heads of other proportions whose true shapes are
+known (``scripts/measure_proportions.py``). Frowns, cheeks and noses follow none of them, and are not scaled.
+"""
 NARROWEST, WIDEST = 0.7, 1.3
 """Limits of what a face's proportions change."""
 OF_ARTISTS: dict[str, float] = {
@@ -125,10 +131,10 @@ def of_artists(shape: str) -> float:
 
 def proportions(face: Face, source: Face) -> dict[str, float]:
     """Size of each region beside the source's, in distances of the outer eye corners."""
-    return {
-        region: float(np.clip(_length(face, pairs) / _length(source, pairs), NARROWEST, WIDEST))
-        for region, pairs in FEATURES.items()
-    }
+    found = dict.fromkeys(REGIONS, 1.0)
+    for region, pairs in FEATURES.items():
+        found[region] = float(np.clip(_length(face, pairs) / _length(source, pairs), NARROWEST, WIDEST))
+    return found
 
 
 def _length(face: Face, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> float:

@@ -15,6 +15,7 @@ from sedtalker.face.amounts import (
     LEAST_GAZE,
     MOST_GAZE,
     MOST_RAISED,
+    REGIONS,
     bounded,
     proportions,
     region_of,
@@ -43,7 +44,7 @@ def test_what_must_meet_is_never_scaled(source: Face) -> None:
         if name.startswith(MEETING):
             assert region_of(name) is None
             np.testing.assert_array_equal(face.basis[face.shape_index[name]], source.basis[face.shape_index[name]])
-    assert set(report.gains) == {"brows", "eyes", "nose", "mouth", "gaze"}
+    assert set(report.gains) == {*REGIONS, "gaze"}
     assert report.gains["gaze"] == 1.0
 
 
@@ -82,7 +83,11 @@ def test_proportions_are_those_of_the_head(source: Face) -> None:
     wide[corners] += 0.2 * (wide[corners] - wide[corners].mean(axis=0))
     found = proportions(replace(source, mesh=source.mesh.with_vertices(wide)), source)
     assert found["mouth"] == pytest.approx(1.2, abs=0.01)
-    assert found["brows"] == 1.0
+    assert set(found) == set(REGIONS)
+    assert {found[region] for region in REGIONS if region != "mouth"} == {1.0}
+    long = source.mesh.vertices.copy()
+    long[source.landmarks[62], 1] -= 0.004
+    assert proportions(replace(source, mesh=source.mesh.with_vertices(long)), source)["upper lip"] > 1.15
 
 
 def test_a_factor_gives_way_where_it_folds_the_skin(source: Face) -> None:
