@@ -55,7 +55,7 @@ def broken_share(face: Face) -> float | None:
     middle = 0.5 * (outline.min(axis=0) + outline.max(axis=0))
     view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
     ids, depth = rasterise(view.project(face.mesh.vertices), triangles, PICTURE)
-    if faces(face.mesh.vertices, triangles[_of(skin, triangles)], marks) > 1:
+    if faces(face.mesh.vertices.astype(np.float64), triangles[_of(skin, triangles)], marks) > 1:
         return 1.0
     # What each pixel shows.
     inner = np.zeros(len(face.mesh.vertices), bool)
