@@ -302,8 +302,8 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
 def abduction(head: Head) -> float | None:
     """Degrees that the eyes can turn aside until the cornea's edge reaches the outer end of the opening of the lids.
 
-    That is how far healthy eyes turn aside (Kestenbaum 1961). The mean of both, as eyes turn together; None where no
-    ball lies behind open lids.
+    Clinics call it full abduction: the limbus touches the outer canthus. The mean of both, as eyes turn together; None
+    where no ball lies behind open lids.
     """
     found = []
     for role, line, outwards in (
