@@ -87,8 +87,8 @@ def main() -> None:
 
         used = next((name for name, pairs in LENGTHS.items() if FEATURES.get(region) == pairs), None)
         best = sorted(LENGTHS, key=error)[:3]
-        told = [f"{name} {error(name):.2f} (r {np.corrcoef(needed.mean(1), longer[name])[0, 1]:+.2f})" for name in best]
-        print(f"{region:10s} unscaled {error(None):.2f}, as registered {error(used):.2f} | {', '.join(told)}")
+        lines = [f"{name} {error(name):.2f} (r {np.corrcoef(needed.mean(1), longer[name])[0, 1]:+.2f})" for name in best]
+        print(f"{region:10s} unscaled {error(None):.2f}, as registered {error(used):.2f} | {', '.join(lines)}")
 
 
 if __name__ == "__main__":
