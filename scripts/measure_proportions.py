@@ -87,7 +87,9 @@ def main() -> None:
 
         used = next((name for name, pairs in LENGTHS.items() if FEATURES.get(region) == pairs), None)
         best = sorted(LENGTHS, key=error)[:3]
-        lines = [f"{name} {error(name):.2f} (r {np.corrcoef(needed.mean(1), longer[name])[0, 1]:+.2f})" for name in best]
+        lines = [
+            f"{name} {error(name):.2f} (r {np.corrcoef(needed.mean(1), longer[name])[0, 1]:+.2f})" for name in best
+        ]
         print(f"{region:10s} unscaled {error(None):.2f}, as registered {error(used):.2f} | {', '.join(lines)}")
 
 
