@@ -1,8 +1,9 @@
 """The right amount: how far a face's shapes move, scaled to its own proportions, region by region.
 
 Registration carries motion over in the size of the whole face. A face with low brows or a wide mouth needs less or more
-of it there; an artist's own shapes may be so small that no emotion is seen. What closes lips and lids, the gaze and the
-jaw are not scaled: they must meet. What speech alone moves takes no factor of a region.
+of it there; an artist's own shapes may be so small that no emotion is seen. What closes lips and lids and the jaw are
+not scaled: they must meet. What speech alone moves takes no factor of a region. The gaze turns as far as the eyes have
+room between the lids.
 """
 
 from __future__ import annotations
@@ -12,31 +13,40 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from sedtalker.errors import InputError
 from sedtalker.face.expressions import LEAST_MOTION, can_be_measured, sizes
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.quality import turned_share
+from sedtalker.face.registration.carry import rotations
+from sedtalker.mesh.mesh import Floats
 
 Values = NDArray[np.float64]
 
 REGIONS: dict[str, tuple[str, ...]] = {
-    "brows": ("brow",),
-    "eyes": ("eyeWide", "eyeSquint", "cheekSquint"),
+    "brows": ("browInnerUp", "browOuterUp"),
+    "frown": ("browDown",),
+    "eyes": ("eyeWide", "eyeSquint"),
+    "cheeks": ("cheekSquint",),
     "nose": ("noseSneer",),
+    "upper lip": ("mouthUpperUp", "mouthShrugUpper"),
     "mouth": (
-        "mouthSmile", "mouthFrown", "mouthStretch", "mouthDimple", "mouthUpperUp", "mouthLowerDown", "mouthShrug",
-        "cheekPuff",
+        "mouthSmile", "mouthFrown", "mouthStretch", "mouthDimple", "mouthLowerDown", "mouthShrugLower", "cheekPuff",
     ),
 }  # fmt: skip
 """Regions and the beginnings of the shapes that are scaled in each."""
 FEATURES: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
     "brows": (((18, 19, 20), (37, 38)), ((23, 24, 25), (43, 44))),
     "eyes": (((36,), (39,)), ((42,), (45,))),
-    "nose": (((31,), (35,)),),
+    "upper lip": (((33,), (62,)),),
     "mouth": (((48,), (54,)),),
 }
-"""Landmarks between which a region is measured: brows over lids, widths of eyes, nose and mouth."""
+"""Landmarks between which a region is measured: brows over lids, width of the eyes, mouth below the nose, its width.
+
+Of a score of lengths those that say best how much larger shapes are on heads of other proportions whose true shapes are
+known (``scripts/measure_proportions.py``). Frowns, cheeks and noses follow none of them, and are not scaled.
+"""
 NARROWEST, WIDEST = 0.7, 1.3
 """Limits of what a face's proportions change."""
 OF_ARTISTS: dict[str, float] = {
@@ -55,6 +65,12 @@ MOST_RAISED = 2.0
 """Largest factor of a region with shapes of its own."""
 FOLDED = 0.005
 """Share of skin triangles that a raised shape may turn over beyond what it turned over before."""
+GAZE = "eyeLook"
+"""How the names of the shapes begin that turn the eyes."""
+LEAST_GAZE, MOST_GAZE = 0.45, 1.15
+"""Limits of what the room between the lids changes of the angles by which the source's eyes turn."""
+STILL = 1e-5
+"""Metres: what moves less does not turn."""
 LEAST, MOST = 0.3, 2.0
 """Range of the strength that a user may give."""
 
@@ -83,6 +99,7 @@ def with_right_amount(
     else:
         automatic = {**proportions(face, source), **faint_regions(face, report, source)}
     fitted = set(face.shapes) - set(report.own_shapes) if report.way != "exact" else set()
+    gaze = gaze_share(face, report) if any(name.startswith(GAZE) for name in fitted) else 1.0
     factors = np.ones(len(face.basis))
     for shape, row in face.shape_index.items():
         region = region_of(shape)
@@ -91,11 +108,15 @@ def with_right_amount(
     for k, corrective in enumerate(face.correctives):
         rows = [face.shape_index[name] for name in corrective.sources]
         factors[len(face.shapes) + k] = float(np.exp(np.log(factors[rows]).mean()))
-    if np.all(factors == 1.0):
+    if np.all(factors == 1.0) and gaze == 1.0:
         return face, replace(report, gains={})
     basis = (face.basis * factors[:, None, None]).astype(np.float32)
+    for shape in fitted if gaze != 1.0 else ():
+        if shape.startswith(GAZE):
+            row = face.shape_index[shape]
+            basis[row] = turned(face, face.basis[row], gaze)
     gains = {region: round(strength * automatic[region], 3) for region in REGIONS}
-    return replace(face, basis=basis), replace(report, gains=gains)
+    return replace(face, basis=basis), replace(report, gains={**gains, "gaze": round(gaze, 3)})
 
 
 def region_of(shape: str) -> str | None:
@@ -110,10 +131,10 @@ def of_artists(shape: str) -> float:
 
 def proportions(face: Face, source: Face) -> dict[str, float]:
     """Size of each region beside the source's, in distances of the outer eye corners."""
-    return {
-        region: float(np.clip(_length(face, pairs) / _length(source, pairs), NARROWEST, WIDEST))
-        for region, pairs in FEATURES.items()
-    }
+    found = dict.fromkeys(REGIONS, 1.0)
+    for region, pairs in FEATURES.items():
+        found[region] = float(np.clip(_length(face, pairs) / _length(source, pairs), NARROWEST, WIDEST))
+    return found
 
 
 def _length(face: Face, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> float:
@@ -121,6 +142,40 @@ def _length(face: Face, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
     marks = face.mesh.vertices[face.landmarks].astype(np.float64)
     lengths = [np.linalg.norm(marks[list(a)].mean(0) - marks[list(b)].mean(0)) for a, b in pairs]
     return float(np.mean(lengths) / np.linalg.norm(marks[45] - marks[36]))
+
+
+def gaze_share(face: Face, report: RegistrationReport) -> float:
+    """How far the eyes have room to turn beside how far they do at weight 1, one share for all directions.
+
+    The room is known aside, where lids stay and the cornea's edge meets their outer corner; up and down lids go along
+    with the eyes. With one share a look aims where it did, only less far, and both eyes stay together.
+    """
+    eyes, angles = face.regions.get("eyes"), []
+    if report.abduction is None or eyes is None:
+        return 1.0
+    for name in ("eyeLookOutLeft", "eyeLookOutRight"):
+        offset = face.basis[face.shape_index[name]]
+        moving = eyes & (np.abs(offset) > STILL).any(axis=1)
+        if moving.sum() >= 4:
+            turn, _ = rotations(face.mesh.vertices[moving].astype(np.float64), offset[None, moving])
+            angles.append(Rotation.from_matrix(turn[0]).magnitude())
+    angle = float(np.degrees(np.mean(angles))) if angles else 0.0
+    return float(np.clip(report.abduction / angle, LEAST_GAZE, MOST_GAZE)) if angle > 1.0 else 1.0
+
+
+def turned(face: Face, offset: Floats, share: float) -> Floats:
+    """A gaze's offsets (V, 3) with a share of its angle: balls turn about the same place, lids go as much less."""
+    moving = face.regions["eyes"] & (np.abs(offset) > STILL).any(axis=1)
+    out: Floats = (share * offset).astype(np.float32)
+    if moving.sum() < 4:
+        return out
+    points = face.mesh.vertices[moving].astype(np.float64)
+    turns, shifts = rotations(points, offset[None, moving])
+    middle = points.mean(axis=0)
+    centre = middle - np.linalg.pinv(turns[0] - np.eye(3), rcond=1e-6) @ shifts[0]
+    less = Rotation.from_rotvec(share * Rotation.from_matrix(turns[0]).as_rotvec()).as_matrix()
+    out[moving] = (points - centre) @ (less - np.eye(3)).T
+    return out
 
 
 def faint_regions(face: Face, report: RegistrationReport, source: Face) -> dict[str, float]:

@@ -65,6 +65,7 @@ class RegistrationReport:
         gains: factors that the shapes of a region of the face were given.
         eyes_shut: the lids lie together at rest.
         broken: share of the face that looks broken at rest (``broken_share``); None where it was not looked at.
+        abduction: degrees that the eyes have room to turn aside (``abduction``); None without open lids before balls.
     """
 
     score: float
@@ -96,6 +97,7 @@ class RegistrationReport:
     gains: dict[str, float] = field(default_factory=dict)
     eyes_shut: bool = False
     broken: float | None = None
+    abduction: float | None = None
 
     def to_json(self) -> str:
         """The report as a JSON object."""

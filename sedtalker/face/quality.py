@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.soundness import unevenness
 from sedtalker.mesh.mesh import Floats, Ints
 
 GOOD, USABLE = 0.8, 0.6
@@ -21,13 +22,14 @@ PARTS: dict[str, tuple[float, float, float]] = {
     "mouth": (0.15, 0.02, 0.3),  # share of what open lips show that is no mouth
     "blink": (0.1, 0.5, 3.0),  # what a blink leaves open, millimetres
     "surface": (0.1, 0.015, 0.05),  # share of the face at rest with holes, turned polygons, what sticks out, noise
+    "halves": (0.05, 0.03, 0.06),  # how unlike the halves of the face at rest are, in outer-eye-corner distances
     "inverted": (0.1, 0.002, 0.03),  # share of polygons that a shape turns over, mean over the shapes
     "emotions": (0.1, 0.6, 0.15),  # least distance of two emotions, over the built-in face's
     "size": (0.05, 0.6, 1.6),  # how far shapes move beside the built-in face's: |log2| of the median over the shapes
     "symmetry": (0.05, 0.1, 0.5),  # how much the halves of paired shapes differ, median
 }
 """The parts of the score: weight, the value that is perfect, and the value that is useless."""
-NEEDED = ("lips", "mouth", "blink", "surface", "inverted", "emotions")
+NEEDED = ("lips", "mouth", "blink", "surface", "halves", "inverted", "emotions")
 """Parts without which no face is good, whatever the others are."""
 BROKEN = 0.1
 """A needed part below this is broken."""
@@ -40,6 +42,7 @@ ADVICE = {
     "emotions": "two emotions look nearly alike: open the eyes, and give brows and lids more polygons",
     "size": "the shapes move much more or less than a person's: scale them with --strength",
     "symmetry": "left and right move differently: look whether the landmarks lie evenly (`sedtalker mesh inspect`)",
+    "halves": "the halves of the face are unlike: put upright what is slanted, and look at the landmarks",
     "surface": "the face at rest has holes, turned or jagged polygons, or teeth before the skin: mend them",
     "inverted": "shapes fold the surface: give lips and lids more and evener polygons, without overlaps",
 }
@@ -97,12 +100,13 @@ def judge(face: Face, report: RegistrationReport) -> Quality:
         "mouth": None if report.mouth_share is None else 1.0 - report.mouth_share,
         "blink": report.blink_gap if all(report.eyes_found) and not report.eyes_shut else None,
         "surface": report.broken,
+        "halves": unevenness(face),
         "inverted": inverted_share(face),
         "emotions": report.distinct,
         "size": None if report.motion_size is None else abs(float(np.log2(max(report.motion_size, 1e-3)))),
         "symmetry": report.asymmetry,
     }
-    unknown = ("mouth", "surface", "emotions", "size", "symmetry")
+    unknown = ("mouth", "surface", "halves", "emotions", "size", "symmetry")
     counted = [name for name in PARTS if measured[name] is not None or name not in unknown]
     if not report.mouth_opens and "mouth" not in counted:
         counted.append("mouth")

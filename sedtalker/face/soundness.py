@@ -1,4 +1,5 @@
-"""How much of a face, seen from the front at rest, looks broken: holes, turned polygons, what sticks out, noise."""
+"""How much of a face, seen from the front at rest, looks broken: holes, turned polygons, what sticks out, noise; and
+how unlike its two halves are."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from scipy.ndimage import uniform_filter
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Ints, Mask
 from sedtalker.mesh.rasteriser import View, rasterise
-from sedtalker.mesh.surface import Points, triangle_normals
+from sedtalker.mesh.surface import Points, label_components, triangle_normals
 
 PICTURE = 192
 """Pixels a side of the picture of the face."""
@@ -17,6 +18,19 @@ OUTLINE = (*range(17), *range(26, 16, -1))
 """Landmarks round the face: the jaw from ear to ear, then the brows."""
 OPENINGS = ((range(36, 42), 1.6), (range(42, 48), 1.6), (range(48, 60), 1.35))
 """Landmarks round eyes and lips, and how much larger what is left out there is."""
+WITHIN = 0.8
+"""How much smaller than its landmarks an eye is in which a ball must be seen."""
+BEFORE, BEHIND = 0.05, 0.04
+"""Outer-eye-corner distances: what stands so far before eyes or lips, or lies so far behind lids, is out of place."""
+FEATURE = 0.15
+"""Of the face: what an eye or a mouth counts that is out of place as a whole."""
+PROUD = 2.0
+"""How much a pixel counts in which teeth, tongue or eyes stand before the skin."""
+PARTNERS = (
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
+    41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,
+)  # fmt: skip
+"""The landmark of the other half for each of the 68."""
 INSIDE = ("eyes", "teeth", "tongue", "gums", "mouth_socket")
 """Regions of which nothing is to be seen but in the openings."""
 NEAR = 9
@@ -30,7 +44,8 @@ def broken_share(face: Face) -> float | None:
 
     That is where one sees through it or its skin from within, where teeth, tongue or eyes stand before it, and where
     normals jump from pixel to pixel. Sound faces have less than 0.01, for the wings of the nose. What the head wears
-    (hair, glasses, a beard) is not counted.
+    (hair, glasses, a beard) is not counted. An eye or a mouth out of which something stands, or in which the eye lies
+    deep, counts as a seventh of the face; two faces in one are broken as a whole.
     """
     skin = face.regions.get("skin")
     if face.landmarks is None or skin is None:
@@ -39,25 +54,67 @@ def broken_share(face: Face) -> float | None:
     outline = marks[list(OUTLINE)]
     middle = 0.5 * (outline.min(axis=0) + outline.max(axis=0))
     view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
-    ids, _ = rasterise(view.project(face.mesh.vertices), triangles, PICTURE)
-    area = enclosed(outline, 0.95, view)
-    for corners, larger in OPENINGS:
-        area &= ~enclosed(marks[list(corners)], larger, view)
+    ids, depth = rasterise(view.project(face.mesh.vertices), triangles, PICTURE)
+    if faces(face.mesh.vertices.astype(np.float64), triangles[_of(skin, triangles)], marks) > 1:
+        return 1.0
     # What each pixel shows.
-    through = area & (ids < 0)
-    bare = area & _of(skin, triangles)[ids] & ~through
     inner = np.zeros(len(face.mesh.vertices), bool)
     for name in INSIDE:
         inner |= face.regions.get(name, False)
-    inside = area & _of(inner, triangles)[ids] & ~through & ~bare
+    of_skin = (ids >= 0) & _of(skin, triangles)[ids]
+    of_inner = (ids >= 0) & _of(inner, triangles)[ids] & ~of_skin
+    # Eyes and mouth, then the face without them.
+    area, openings = enclosed(outline, 0.95, view), np.zeros(ids.shape, bool)
+    height = np.where(ids >= 0, depth, -1e3) * view.half_width + middle[2]
+    outer = float(np.linalg.norm(marks[45] - marks[36]))
+    misplaced = 0.0
+    for corners, larger in OPENINGS:
+        ring = marks[list(corners)]
+        around, within = enclosed(ring, larger, view), enclosed(ring, WITHIN, view)
+        openings |= around
+        wrong = around & of_inner & (height > ring[:, 2].max() + BEFORE * outer)
+        if corners.start < 48 and (within & (ids >= 0) & ~of_skin).any():  # there is a ball
+            wrong |= within & (height < ring[:, 2].min() - BEHIND * outer)
+        misplaced += FEATURE * min(float(wrong.sum()) / max(int(within.sum()), 1), 1.0)
+    area &= ~openings
+    through, bare, inside = area & (ids < 0), area & of_skin, of_inner & ~openings
     normals = triangle_normals(face.mesh.vertices.astype(np.float64), triangles)[ids]
     if normals[bare][:, 2].sum() < 0.0:  # wound inside-out as a whole
         normals = -normals
     away = bare & (normals[..., 2] < 0.0)
     smooth = bare & ~away
-    broken = through | inside | away | (smooth & is_rough(normals, smooth))
+    broken = through | away | (smooth & is_rough(normals, smooth))
     counted = int((bare | through | inside).sum())
-    return float(broken.sum()) / counted if counted else None
+    return min((broken.sum() + PROUD * inside.sum()) / counted + misplaced, 1.0) if counted else None
+
+
+def faces(points: Points, triangles: Ints, marks: Points) -> int:
+    """How many connected pieces of skin (T, 3) reach over a whole face, so that each could be one."""
+    component = label_components(len(points), triangles)
+    used, found = np.unique(triangles), 0
+    inner = marks[17:, :2]
+    for c in np.unique(component[used]):
+        mine = points[used[component[used] == c]]
+        reaches = (mine[:, :2].min(axis=0) <= inner.min(axis=0)) & (mine[:, :2].max(axis=0) >= inner.max(axis=0))
+        found += int(reaches.all() and mine[:, 2].max() > np.median(marks[17:, 2]))
+    return found
+
+
+def unevenness(face: Face) -> float | None:
+    """How far the landmarks of one half lie from the mirror image of the other's, RMS, in outer-eye-corner distances.
+
+    Half the distance between the inner landmarks and their mirrored partners, brought over each other by turning.
+    People have less than 0.02, coarse meshes less than 0.04, for landmarks are vertices. None without landmarks.
+    """
+    if face.landmarks is None or len(face.landmarks) != len(PARTNERS):
+        return None
+    marks = face.mesh.vertices[face.landmarks].astype(np.float64)
+    one, other = marks[17:], (marks[list(PARTNERS)] * (-1.0, 1.0, 1.0))[17:]
+    one, other = one - one.mean(axis=0), other - other.mean(axis=0)
+    u, _, vt = np.linalg.svd(one.T @ other)
+    turn = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0]) @ vt
+    apart = float(np.sqrt(((one - other @ turn.T) ** 2).sum(axis=1).mean()))
+    return 0.5 * apart / max(float(np.linalg.norm(marks[45] - marks[36])), 1e-9)
 
 
 def _of(points: Mask, triangles: Ints) -> Mask:

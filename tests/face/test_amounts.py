@@ -10,11 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
-from sedtalker.face.amounts import FAINT, MOST_RAISED, bounded, proportions, region_of, with_right_amount
+from sedtalker.face.amounts import (
+    FAINT,
+    LEAST_GAZE,
+    MOST_GAZE,
+    MOST_RAISED,
+    REGIONS,
+    bounded,
+    proportions,
+    region_of,
+    with_right_amount,
+)
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.behind_lips import known_mouth
 from sedtalker.face.builtin import load_face
+from sedtalker.face.builtin.parts import GAZE_ANGLES
 from sedtalker.face.expressions import SHUT, asymmetry, distances, expressiveness, eye_opening, sizes
 from sedtalker.face.face import Face
+from sedtalker.face.registration.parts import abduction
 from tests.support.mouths import REPORT
 
 MEETING = ("jaw", "mouthClose", "mouthPress", "mouthRollLower", "eyeBlink", "eyeLook", "tongue", "mouthPucker")
@@ -31,7 +44,8 @@ def test_what_must_meet_is_never_scaled(source: Face) -> None:
         if name.startswith(MEETING):
             assert region_of(name) is None
             np.testing.assert_array_equal(face.basis[face.shape_index[name]], source.basis[face.shape_index[name]])
-    assert set(report.gains) == {"brows", "eyes", "nose", "mouth"}
+    assert set(report.gains) == {*REGIONS, "gaze"}
+    assert report.gains["gaze"] == 1.0
 
 
 @settings(max_examples=8, deadline=None)
@@ -69,7 +83,11 @@ def test_proportions_are_those_of_the_head(source: Face) -> None:
     wide[corners] += 0.2 * (wide[corners] - wide[corners].mean(axis=0))
     found = proportions(replace(source, mesh=source.mesh.with_vertices(wide)), source)
     assert found["mouth"] == pytest.approx(1.2, abs=0.01)
-    assert found["brows"] == 1.0
+    assert set(found) == set(REGIONS)
+    assert {found[region] for region in REGIONS if region != "mouth"} == {1.0}
+    long = source.mesh.vertices.copy()
+    long[source.landmarks[62], 1] -= 0.004
+    assert proportions(replace(source, mesh=source.mesh.with_vertices(long)), source)["upper lip"] > 1.15
 
 
 def test_a_factor_gives_way_where_it_folds_the_skin(source: Face) -> None:
@@ -79,6 +97,41 @@ def test_a_factor_gives_way_where_it_folds_the_skin(source: Face) -> None:
     folding = source.basis.copy()
     folding[row] = source.mesh.vertices * (-0.9, 0.0, 0.0)  # half as far again, and left and right change places
     assert bounded(replace(source, basis=folding), row, 1.5) < 1.12
+
+
+def angle_of(face: Face, shape: str, eye: np.ndarray) -> tuple[float, float]:
+    """Degrees by which a shape turns an eyeball, and how much the ball grows by it."""
+    rest = face.mesh.vertices[eye].astype(float)
+    moved = rest + face.basis[face.shape_index[shape], eye]
+    u, _, vt = np.linalg.svd((moved - moved.mean(0)).T @ (rest - rest.mean(0)))
+    turn = np.degrees(np.arccos((np.trace(u @ vt) - 1.0) / 2.0))
+    return float(turn), float(np.ptp(moved, axis=0).max() / np.ptp(rest, axis=0).max())
+
+
+def test_people_have_room_to_turn_their_eyes_as_far_as_the_built_in_face_does(source: Face) -> None:
+    room = abduction(known_mouth(source).head)
+    assert room == pytest.approx(GAZE_ANGLES["eyeLookOutLeft"][1], abs=1.0)
+
+
+@pytest.mark.parametrize(("room", "share"), [(16.0, 0.5), (32.0, 1.0), (5.0, LEAST_GAZE), (80.0, MOST_GAZE)])
+def test_eyes_turn_as_far_as_they_have_room(source: Face, room: float, share: float) -> None:
+    face, report = with_right_amount(source, replace(REPORT, abduction=room), source)
+    assert report.gains["gaze"] == pytest.approx(share, abs=0.01)
+    left = source.regions["eyes"] & (source.mesh.vertices[:, 0] > 0)
+    for shape in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookUpLeft", "eyeLookDownLeft"):
+        before, after = (angle_of(one, shape, left) for one in (source, face))
+        assert after[0] == pytest.approx(share * before[0], abs=0.3)
+        assert after[1] == pytest.approx(1.0, abs=0.02)
+        lids = source.regions["eyelids"]
+        row = source.shape_index[shape]
+        np.testing.assert_allclose(face.basis[row, lids], share * source.basis[row, lids], atol=2e-5)
+
+
+def test_a_gaze_of_the_files_own_stays(source: Face) -> None:
+    report = replace(REPORT, way="blend shapes", own_shapes=ARKIT_52, abduction=16.0)
+    face, _ = with_right_amount(source, report, source)
+    row = source.shape_index["eyeLookOutLeft"]
+    np.testing.assert_array_equal(face.basis[row], source.basis[row])
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.29, 2.1, float("nan")])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.quality import ADVICE, NO_LIDS, NO_LIPS, SHUT, inverted_share, judge
 from tests.support.cube import cube_face
@@ -16,6 +17,14 @@ GOOD = replace(REPORT, landmark_confidence=0.6, blink_gap=0.2)
 
 def still() -> Face:
     return replace(cube_face(), basis=np.zeros((3, 8, 3), np.float32), regions={})
+
+
+def slanted_face() -> Face:
+    """A built-in face of which nothing moves, sheared by 20 degrees."""
+    face = load_face("walter")
+    slanted = face.mesh.vertices.copy()
+    slanted[:, 0] += 0.36 * slanted[:, 1]
+    return replace(face, mesh=face.mesh.with_vertices(slanted), basis=np.zeros_like(face.basis))
 
 
 def test_a_good_one_has_nothing_to_say() -> None:
@@ -42,6 +51,8 @@ def test_no_face_without_a_mouth_is_good() -> None:
     assert (shut.verdict, shut.advice) == ("usable", (SHUT,))
     torn = judge(still(), replace(whole, broken=0.1))
     assert (torn.verdict, torn.advice) == ("usable", (ADVICE["surface"],))
+    slanted = judge(slanted_face(), whole)
+    assert (slanted.verdict, slanted.advice) == ("usable", (ADVICE["halves"],))
     alike = judge(still(), replace(whole, distinct=0.1))
     assert (alike.verdict, alike.advice) == ("usable", (ADVICE["emotions"],))
 

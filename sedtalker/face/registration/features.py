@@ -104,7 +104,10 @@ def find_features(points: Points, triangles: Ints, skin: Mask, eyes: Mask, landm
     bare = skin | eyes
     uncovered = look(points, triangles[bare], skin[bare], landmarks)
     lids = (lid_line(uncovered, landmarks[36:42], outer), lid_line(uncovered, landmarks[42:48], outer))
-    return Features(lip_sides(points, to_upper, to_lower, landmarks, outer), lips, lids)
+    sides = lip_sides(points, to_upper, to_lower, landmarks, outer)
+    return Features(
+        without_corners(sides, np.minimum(to_lower, outer) - np.minimum(to_upper, outer), triangles[skin]), lips, lids
+    )
 
 
 def walk(points: Points, triangles: Ints, starts: Points, limit: float) -> NDArray[np.float64]:
@@ -128,6 +131,17 @@ def lip_sides(
     between = (along > 0.04) & (along < 0.96) & (nearest < 0.45 * outer)
     far = np.where(np.isfinite(to_lower), to_lower, 2 * outer) - np.where(np.isfinite(to_upper), to_upper, 2 * outer)
     return np.where(between & (np.abs(far) > 0.02 * outer), np.sign(far), 0).astype(np.int8)
+
+
+def without_corners(sides: NDArray[np.int8], nearer_upper: NDArray[np.float64], triangles: Ints) -> NDArray[np.int8]:
+    """Lip sides (N,) without the corners of the mouth: of two points on one edge that are of different lips, the one
+    about as near (N,) to both lips is of neither. Only coarse meshes have such edges."""
+    edges = triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    across = edges[sides[edges[:, 0]] * sides[edges[:, 1]] < 0]
+    clear = np.abs(nearer_upper[across])
+    out = sides.copy()
+    out[across[np.arange(len(across)), clear.argmin(axis=1)]] = 0
+    return out
 
 
 def lip_line(

@@ -28,6 +28,8 @@ EVENING_ROUNDS = 20
 """Rounds of averaging over neighbours before gums are parted between the jaws."""
 NEAR_MOUTH = 0.012
 """Metres at rig scale from where teeth and tongue are expected; twice that for what is known to be of a mouth."""
+LIMBUS = 29.2
+"""Degrees from the gaze at which people's cornea ends: it is 11.7 mm wide, the eyeball 24 mm."""
 ROLES = ("skin", "right eye", "left eye", "upper teeth", "lower teeth", "tongue", "worn")
 """Names of the roles, in their order."""
 
@@ -295,6 +297,24 @@ def prepare(surface: Surface, points: Points, landmarks: Points, landmark_triang
         roles=roles,
         eyes=eyes,
     )
+
+
+def abduction(head: Head) -> float | None:
+    """Degrees that the eyes can turn aside until the cornea's edge reaches the outer end of the opening of the lids.
+
+    Clinics call it full abduction: the limbus touches the outer canthus. The mean of both, as eyes turn together; None
+    where no ball lies behind open lids.
+    """
+    found = []
+    for role, line, outwards in (
+        (RIGHT_EYE, head.skin.features.lids[0], -1.0),
+        (LEFT_EYE, head.skin.features.lids[1], 1.0),
+    ):
+        ball = head.eyes.get(role)
+        if ball is not None and line.found:
+            ends = 0.5 * (line.upper + line.lower)[[0, -1]] - ball.centre
+            found.append(float(np.degrees(np.arctan2(outwards * ends[:, 0], ends[:, 2])).max()) - LIMBUS)
+    return float(np.mean(found)) if found else None
 
 
 def with_curtains(points: Points, triangles: Ints, features: Features) -> tuple[Points, Ints]:

@@ -147,6 +147,7 @@ def describe(
         mouth_opens=head.skin.features.lips.found,
         eyes_found=(lids[0].found, lids[1].found),
         eyeballs=eyeballs,
+        abduction=parts.abduction(head),
         components=tuple((parts.ROLES[roles[first[k]]], int(counts[k])) for k in order[:32]),
         unit=placement.unit,
         scale=transform.scale,
@@ -218,7 +219,7 @@ def roles(face: Face, head: Head, vertex: Ints) -> Ints:
 
 # --- Registered faces kept by content, so that a mesh is registered once.
 
-VERSION = 11
+VERSION = 12
 """Part of every key; raised when registration gives other results."""
 
 

@@ -64,6 +64,9 @@ def transfer_skin(
     confidence = np.where(facing > 0.3, 1.0, 0.05) / (1.0 + (distance / TRUSTED) ** 2) ** 2
     places = picks(corners, weights, len(registered))
     direct = np.stack([places @ offset for offset in offsets])
+    between = mouth_corners(target)
+    if len(between):
+        direct[:, between] = of_both_lips(source, registered, offsets, target.points[between])
     confidence *= agreement(direct, target.triangles, confidence)
     near = distance < FAR
     anchored = near & (distance > 0.5 * FAR)
@@ -71,6 +74,33 @@ def transfer_skin(
     direct[:, anchored] = 0.0
     filled = fill(direct, confidence, near, target, hook)
     return Transfer(filled, confidence, corners, weights, distance)
+
+
+def mouth_corners(target: Skin) -> NDArray[np.int64]:
+    """Points of neither lip that have neighbours on both: where few polygons make a mouth, its corners."""
+    edges = np.unique(np.sort(target.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+    side, count = target.features.lip_side, len(target.points)
+    beside = {
+        lip: np.bincount(
+            np.concatenate([edges[side[edges[:, 1]] == lip, 0], edges[side[edges[:, 0]] == lip, 1]]), minlength=count
+        )
+        for lip in (1, -1)
+    }
+    return np.nonzero((side == 0) & (beside[1] > 0) & (beside[-1] > 0) & target.bare)[0]
+
+
+def of_both_lips(source: Skin, registered: Points, offsets: Floats, points: Points) -> NDArray[np.float64]:
+    """Offsets (K, n, 3) of points (n, 3) by which they go half with the upper and half with the lower lip."""
+    side, out = source.features.lip_side[source.triangles], np.zeros((len(offsets), len(points), 3))
+    for lip in (1, -1):
+        triangles = source.triangles[(side != -lip).all(axis=1) & source.seen]
+        _, hit, closest = igl.point_mesh_squared_distance(
+            np.ascontiguousarray(points), registered, triangles.astype(np.int64)
+        )
+        corners = triangles[np.asarray(hit)]
+        there = picks(corners, barycentric(np.asarray(closest), registered, corners), len(registered))
+        out += 0.5 * np.stack([there @ offset for offset in offsets])
+    return out
 
 
 def closest_on_source(

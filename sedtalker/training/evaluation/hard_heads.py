@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,18 @@ def hard_heads(data: Path, seed: int = 0) -> Iterator[Head]:
     yield _head(rig, "body in T-pose", rng, more=_body(rig, arms=True))
     yield _head(rig, "bust on a base", rng, more=_body(rig, arms=False), without=MOUTH_INSIDE)
     yield _head(rig, "no eyeballs", rng, without=("eyeball",))
+
+
+def restyled_heads(data: Path, seeds: Iterable[int]) -> Iterator[Head]:
+    """The rig's person as it is, then with other proportions, a head a seed; its true shapes are bent with it.
+
+    Raises:
+        InputError: the reference rig is missing.
+    """
+    rig, rng = read_hard_rig(data), np.random.default_rng(0)
+    yield _head(rig, "as it is", rng)
+    for seed in seeds:
+        yield _head(rig, f"proportions {seed}", rng, bend=_stylised(rig, seed))
 
 
 def read_hard_rig(data: Path) -> HardRig:

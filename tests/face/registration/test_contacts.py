@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +13,9 @@ from scipy.sparse.linalg import spsolve
 
 from sedtalker.face.registration.alignment import Borders, Skin, picks, resolution, tighten
 from sedtalker.face.registration.contacts import along_rim, clear_eyeball, dips
-from sedtalker.face.registration.features import SAMPLES, Features, Line
+from sedtalker.face.registration.features import SAMPLES, Features, Line, without_corners
 from sedtalker.face.registration.parts import Eyeball
-from sedtalker.face.registration.transfer import FILL, fill
+from sedtalker.face.registration.transfer import FILL, fill, mouth_corners, of_both_lips
 from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.surface import laplacian
 from sedtalker.training.corpora.landmark_samples import sphere
@@ -94,3 +96,36 @@ def test_filling_is_what_the_whole_system_says() -> None:
 def test_a_finer_source_bends_alike() -> None:
     coarse, fine = sheet(11, 0.05, 0.0), sheet(21, 0.05, 0.0)
     assert resolution(fine) == pytest.approx(16 * resolution(coarse), rel=0.01)
+
+
+def coarse_mouth() -> Skin:
+    """Six points on an arch each of the upper and the lower lip, joined at two corners that count to the upper lip."""
+    x = np.linspace(-0.02, 0.02, 4)
+    upper, lower = (np.stack([x[1:3], np.full(2, y), np.zeros(2)], axis=1) for y in (0.002, -0.002))
+    above, below = (np.stack([x, np.full(4, y), np.zeros(4)], axis=1) for y in (0.015, -0.015))
+    corners = np.array([[x[0], 0.0, 0.0], [x[3], 0.0, 0.0]])
+    points = np.concatenate([corners, upper, lower, above, below])
+    triangles = np.array([
+        (0, 2, 6), (2, 7, 6), (2, 3, 7), (3, 8, 7), (3, 1, 9), (3, 9, 8),
+        (0, 10, 4), (4, 10, 11), (4, 11, 5), (5, 11, 12), (5, 12, 13), (5, 13, 1),
+    ], np.int32)  # fmt: skip
+    side = np.array([1, 1, 1, 1, -1, -1, 1, 1, 1, 1, -1, -1, -1, -1], np.int8)
+    line = Line(np.zeros((SAMPLES, 3)), np.zeros((SAMPLES, 3)), False)
+    seen, bare = np.ones(len(triangles), bool), np.ones(len(points), bool)
+    features = Features(side, line, (line, line))
+    return Skin(points, triangles, seen, bare, np.zeros((68, 3)), np.ones(68), features)
+
+
+def test_corners_of_a_coarse_mouth_go_half_with_each_lip() -> None:
+    mouth = coarse_mouth()
+    nearer_upper = np.where(np.arange(14) < 2, 0.001, 0.02)
+    side = without_corners(mouth.features.lip_side, nearer_upper, mouth.triangles)
+    assert side[:2].tolist() == [0, 0]
+    np.testing.assert_array_equal(side[2:6], mouth.features.lip_side[2:6])
+    parted = replace(mouth, features=replace(mouth.features, lip_side=side))
+    assert set(mouth_corners(parted)) == {0, 1}
+    down = np.zeros((1, 14, 3))
+    down[0, :, 1] = np.where(mouth.features.lip_side < 0, -0.01, 0.0)
+    halves = of_both_lips(mouth, mouth.points, down.astype(np.float32), mouth.points[2:4])
+    assert np.all(halves[0, :, 1] < -0.0035)
+    assert np.all(halves[0, :, 1] > -0.0065)

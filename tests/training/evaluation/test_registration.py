@@ -13,7 +13,7 @@ from sedtalker.face.registration import RegistrationReport
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.training.corpora.landmark_samples import random_rotation, sphere
 from sedtalker.training.evaluation.broken_heads import broken_heads
-from sedtalker.training.evaluation.hard_heads import hard_heads
+from sedtalker.training.evaluation.hard_heads import hard_heads, restyled_heads
 from sedtalker.training.evaluation.registration import compare, shown, summary, turn_error, verdict
 from sedtalker.training.evaluation.registration_targets import (
     KINDS,
@@ -81,10 +81,28 @@ def test_the_summary_leaves_out_what_a_head_does_not_have() -> None:
 @pytest.mark.data
 def test_no_broken_head_is_called_good(data_dir: Path) -> None:
     heads = dict(broken_heads(data_dir))
-    assert len(heads) == 7
+    assert len(heads) == 25
     assert all(0.2 < float(np.ptp(mesh.vertices[:, 1])) < 0.5 for mesh in heads.values())
     name = "turned polygons"
     assert verdict(heads[name], load_face(), name) == "usable"
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sheared", "a tongue before the lips", "two heads merged", "eyeballs half as large"])
+def test_a_head_put_together_wrongly_is_not_good(data_dir: Path, name: str) -> None:
+    assert verdict(dict(broken_heads(data_dir))[name], load_face(), name) in ("usable", "poor", "refused")
+
+
+@pytest.mark.data
+def test_restyled_heads_carry_their_true_shapes_along(data_dir: Path) -> None:
+    plain, restyled = restyled_heads(data_dir, [20])
+    assert plain.offsets is not None
+    assert restyled.offsets is not None
+    jaw = head_shape("jawOpen")
+    sizes = [float(np.linalg.norm(head.offsets[jaw])) for head in (plain, restyled)]
+    assert 0.5 < sizes[1] / sizes[0] < 2.0
+    assert not np.isclose(sizes[1], sizes[0], rtol=1e-3)
 
 
 @pytest.mark.data
