@@ -10,7 +10,7 @@ from scipy.ndimage import uniform_filter
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Ints, Mask
 from sedtalker.mesh.rasteriser import View, rasterise
-from sedtalker.mesh.surface import Points, label_components, triangle_normals
+from sedtalker.mesh.surface import Points, adjacency, label_components, triangle_normals
 
 PICTURE = 192
 """Pixels a side of the picture of the face."""
@@ -26,6 +26,10 @@ FEATURE = 0.15
 """Of the face: what an eye or a mouth counts that is out of place as a whole."""
 PROUD = 2.0
 """How much a pixel counts in which teeth, tongue or eyes stand before the skin."""
+SPIKE = 3.0
+"""How many times farther than the ring of its neighbours is wide a vertex stands out of it that is a spike."""
+THIN = 0.01
+"""Of the face: what a spike counts, of which little is seen from the front."""
 PARTNERS = (
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
     41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,
@@ -45,7 +49,7 @@ def broken_share(face: Face) -> float | None:
     That is where one sees through it or its skin from within, where teeth, tongue or eyes stand before it, and where
     normals jump from pixel to pixel. Sound faces have less than 0.01, for the wings of the nose. What the head wears
     (hair, glasses, a beard) is not counted. An eye or a mouth out of which something stands, or in which the eye lies
-    deep, counts as a seventh of the face; two faces in one are broken as a whole.
+    deep, counts as a seventh of the face, a spike as a hundredth; two faces in one are broken as a whole.
     """
     skin = face.regions.get("skin")
     if face.landmarks is None or skin is None:
@@ -55,7 +59,8 @@ def broken_share(face: Face) -> float | None:
     middle = 0.5 * (outline.min(axis=0) + outline.max(axis=0))
     view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
     ids, depth = rasterise(view.project(face.mesh.vertices), triangles, PICTURE)
-    if faces(face.mesh.vertices.astype(np.float64), triangles[_of(skin, triangles)], marks) > 1:
+    points, of_face = face.mesh.vertices.astype(np.float64), triangles[_of(skin, triangles)]
+    if faces(points, of_face, marks) > 1:
         return 1.0
     # What each pixel shows.
     inner = np.zeros(len(face.mesh.vertices), bool)
@@ -67,7 +72,7 @@ def broken_share(face: Face) -> float | None:
     area, openings = enclosed(outline, 0.95, view), np.zeros(ids.shape, bool)
     height = np.where(ids >= 0, depth, -1e3) * view.half_width + middle[2]
     outer = float(np.linalg.norm(marks[45] - marks[36]))
-    misplaced = 0.0
+    misplaced = THIN * int((spikes(points, triangles, BEFORE * outer) & skin).sum())
     for corners, larger in OPENINGS:
         ring = marks[list(corners)]
         around, within = enclosed(ring, larger, view), enclosed(ring, WITHIN, view)
@@ -78,7 +83,7 @@ def broken_share(face: Face) -> float | None:
         misplaced += FEATURE * min(float(wrong.sum()) / max(int(within.sum()), 1), 1.0)
     area &= ~openings
     through, bare, inside = area & (ids < 0), area & of_skin, of_inner & ~openings
-    normals = triangle_normals(face.mesh.vertices.astype(np.float64), triangles)[ids]
+    normals = triangle_normals(points, triangles)[ids]
     if normals[bare][:, 2].sum() < 0.0:  # wound inside-out as a whole
         normals = -normals
     away = bare & (normals[..., 2] < 0.0)
@@ -98,6 +103,17 @@ def faces(points: Points, triangles: Ints, marks: Points) -> int:
         reaches = (mine[:, :2].min(axis=0) <= inner.min(axis=0)) & (mine[:, :2].max(axis=0) >= inner.max(axis=0))
         found += int(reaches.all() and mine[:, 2].max() > np.median(marks[17:, 2]))
     return found
+
+
+def spikes(points: Points, triangles: Ints, least: float) -> Mask:
+    """Points (N,) that stand out of the ring of their neighbours by ``SPIKE`` times its radius, and by ``least``."""
+    edges = adjacency(len(points), triangles)
+    count = np.maximum(np.asarray(edges.sum(axis=1)).reshape(-1, 1), 1.0)
+    centred = points - points.mean(axis=0)
+    middle = edges @ centred / count
+    spread = (edges @ np.square(centred) / count - np.square(middle)).sum(axis=1).clip(0.0)
+    apart = np.linalg.norm(centred - middle, axis=1)
+    return np.asarray((apart > SPIKE * np.sqrt(spread)) & (apart > least) & (count[:, 0] > 2), dtype=bool)
 
 
 def unevenness(face: Face) -> float | None:

@@ -92,6 +92,16 @@ def test_eyes_too_small_for_their_lids_are_seen(face: Face) -> None:
     assert share(replace(face, mesh=face.mesh.with_vertices(small))) > 0.04
 
 
+def test_thin_spikes_are_seen(face: Face) -> None:
+    assert face.landmarks is not None
+    skin = np.flatnonzero(face.regions["skin"] & (face.mesh.vertices[:, 2] > face.mesh.vertices[face.landmarks[0], 2]))
+    pulled = face.mesh.vertices.copy()
+    pulled[np.random.default_rng(0).choice(skin, 12, replace=False), 2] += 0.03
+    spiked = replace(face, mesh=face.mesh.with_vertices(pulled))
+    assert share(spiked) > share(face) + 0.05
+    assert share(spiked) > TORN
+
+
 def test_sockets_without_eyes_are_no_fault_of_the_surface(face: Face) -> None:
     empty = face.mesh.triangles[~face.regions["eyes"][face.mesh.triangles].any(axis=1)]
     assert share(with_triangles(face, empty)) < SOUND
