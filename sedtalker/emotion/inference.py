@@ -94,26 +94,6 @@ def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
     return side_by_side(network, load_diarizer(other), config.beside.temperature, config.beside.usual)
 
 
-def diarize(
-    diarizer: DiarizerNetwork,
-    features: SpeechFeatures,
-    duration: float,
-    rule: TrackRule = TrackRule(),
-    voice: Voice | None = None,
-) -> EmotionTrack:
-    """The emotion track of a recording, 50 frames a second.
-
-    Args:
-        diarizer: from ``load_diarizer``.
-        features: from ``encode``, at 50 Hz.
-        duration: seconds of the recording.
-        rule: how frames become a track.
-        voice: of the speaker, from ``enrol``; default: only what the recording itself says.
-    """
-    frames = frame_emotions(diarizer, features, voice)
-    return emotion_track(frames, features.clock, duration, diarizer.config.labels, rule)
-
-
 def emotion_track(
     frames: FrameEmotions,
     clock: FrameClock,

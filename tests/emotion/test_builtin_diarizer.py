@@ -9,12 +9,13 @@ import pytest
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, note_unfamiliar
-from sedtalker.emotion.inference import diarize, frame_emotions, load_diarizer
+from sedtalker.emotion.inference import frame_emotions, load_diarizer
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
+from tests.support.tracks import diarize
 
 
 def test_belongs_to_the_builtin_encoder():

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from sedtalker.emotion.functionals import SPOKEN, VOICED, Voice, centre_on_voice, functionals, moments, pool_voices
-from sedtalker.emotion.inference import diarize, enrol, frame_emotions, speech_log_posterior
+from sedtalker.emotion.inference import enrol, frame_emotions, speech_log_posterior
 from sedtalker.emotion.network import ENROLLED_SHARE, DiarizerConfig, DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from tests.support.tracks import diarize
 
 
 def last_window(values: torch.Tensor, pitch: torch.Tensor) -> torch.Tensor:

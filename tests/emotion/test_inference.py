@@ -11,7 +11,6 @@ from sedtalker.emotion import inference as module
 from sedtalker.emotion.inference import (
     FrameEmotions,
     TrackRule,
-    diarize,
     frame_emotions,
     load_diarizer,
     shape_track,
@@ -21,6 +20,7 @@ from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from tests.support.tracks import diarize
 
 
 @pytest.fixture(scope="module")

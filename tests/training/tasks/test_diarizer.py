@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from sedtalker.audio import load_audio
-from sedtalker.emotion.inference import diarize, load_diarizer
+from sedtalker.emotion.inference import load_diarizer
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder
 from sedtalker.training.corpora.emotion_features import EmotionFeatures
 from sedtalker.training.corpora.window_statistics import WindowStatistics
 from sedtalker.training.tasks.diarizer import DiarizerTask, DiarizerTaskConfig, SpanSampler, ordinal_loss, ranking_loss
+from tests.support.tracks import diarize
 
 
 def test_ordinal_loss_by_hand():

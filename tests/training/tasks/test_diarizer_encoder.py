@@ -10,7 +10,7 @@ import torch
 
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import read_config
-from sedtalker.emotion.inference import diarize, load_diarizer
+from sedtalker.emotion.inference import load_diarizer
 from sedtalker.errors import InputError
 from sedtalker.speech.backbone import PACKED, BackboneConfig, load_backbone, unpack_backbone
 from sedtalker.speech.encoder import open_trained_encoder
@@ -18,6 +18,7 @@ from sedtalker.training.corpora import emotion_features as backbone_features
 from sedtalker.training.run import compose, config_folder
 from sedtalker.training.tasks.diarizer import DiarizerTask
 from tests.support.tiny_backbones import save_tiny
+from tests.support.tracks import diarize
 
 KINDS = {"wavlm_base_plus": "WavLM", "wav2vec2_xlsr": "Wav2Vec2", "hubert": "Hubert", "whisper": "Whisper"}
 

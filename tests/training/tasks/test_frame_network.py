@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import load_audio
-from sedtalker.emotion.inference import diarize, load_diarizer
+from sedtalker.emotion.inference import load_diarizer
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder
 from sedtalker.training.corpora.emotion_speech import SILENCE
 from sedtalker.training.tasks.diarizer import DiarizerTask
@@ -17,6 +17,7 @@ from sedtalker.training.tasks.frame_network import (
     boundary_loss,
     label_spans,
 )
+from tests.support.tracks import diarize
 
 LABELS = st.lists(st.lists(st.sampled_from([-1, 0, 1, SILENCE]), min_size=6, max_size=6), min_size=1, max_size=4)
 

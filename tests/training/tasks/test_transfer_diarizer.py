@@ -11,7 +11,7 @@ import torch
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.frame_network import FrameNetwork, FrameNetworkConfig
-from sedtalker.emotion.inference import diarize, load_diarizer
+from sedtalker.emotion.inference import load_diarizer
 from sedtalker.emotion.network import DiarizerNetwork, FrameBatch
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -21,6 +21,7 @@ from sedtalker.training.corpora.layer_features import Teacher
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTask, enrolled_means
 from sedtalker.training.tasks.whitened_perceptrons import Described
+from tests.support.tracks import diarize
 
 SMALL = {"windows": (1.5, 4.0, 20.0), "width": 24, "members": 2, "dropout": 0.1}
 CONFIG = {"model": SMALL, "intensity_width": 8, "batch": 48, "copies": {"cremad": (0, 1)}}
