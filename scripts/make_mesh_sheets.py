@@ -1,6 +1,6 @@
 """Contact sheets of the test meshes in six emotions, for docs/mesh.md.
 
-    python scripts/make_mesh_sheets.py --data ../shared/data [--only people|stylised|hard|heads|mouths|eyes]
+    python scripts/make_mesh_sheets.py --data DIR [--only people|stylised|hard|heads|mouths|eyes]
 
 Writes ``docs/images/mesh_people.jpg`` (persons of the reference rig, each in a topology, unit and turn of its own),
 ``mesh_stylised.jpg`` and ``mesh_hard.jpg`` (a head of another hand, one with blend shapes of its own, few

@@ -1,6 +1,6 @@
 """Which lengths of a face say how large its shapes are beside the built-in face's: heads with known shapes.
 
-    python scripts/measure_proportions.py --data ../shared/data
+    python scripts/measure_proportions.py --data DIR
 
 Persons of the reference rig get other proportions, and their shapes with them. The factor that a shape of the built-in
 face would need there, beside the one it needs on the unchanged person, is compared with how much longer each of
