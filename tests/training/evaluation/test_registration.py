@@ -89,7 +89,7 @@ def test_no_broken_head_is_called_good(data_dir: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sheared", "a tongue before the lips", "two heads merged", "eyeballs half as large"])
+@pytest.mark.parametrize("name", ["sheared", "spikes", "two heads merged", "eyeballs half as large"])
 def test_a_head_put_together_wrongly_is_not_good(data_dir: Path, name: str) -> None:
     assert verdict(dict(broken_heads(data_dir))[name], load_face(), name) in ("usable", "poor", "refused")
 
