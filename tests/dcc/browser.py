@@ -25,11 +25,12 @@ class Browser:
     chromium: Path
     packages: Path
 
-    def play(self, glb: Path, folder: Path, timeout: float = 240.0, **request: Any) -> dict[str, bytes]:
-        """Play ``glb`` to the moment ``request`` says; gives the ``picture`` (PNG) and the ``vertices`` (float32)."""
+    def play(self, file: Path, folder: Path, timeout: float = 240.0, **request: Any) -> dict[str, bytes]:
+        """Play a GLB or FBX ``file`` to the moment ``request`` says; gives the ``picture`` (PNG) and the ``vertices`` (float32)."""
         answers: dict[str, bytes] = {}
         finished = threading.Event()
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(glb, self.packages, request, answers, finished))
+        asked = {"name": file.name, **request}
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(file, self.packages, asked, answers, finished))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/play.html"
         command = [
@@ -54,12 +55,12 @@ class Browser:
 
 
 def _handler(
-    glb: Path, packages: Path, request: dict[str, Any], answers: dict[str, bytes], finished: threading.Event
+    file: Path, packages: Path, request: dict[str, Any], answers: dict[str, bytes], finished: threading.Event
 ) -> type[SimpleHTTPRequestHandler]:
     class Handler(SimpleHTTPRequestHandler):
         def translate_path(self, path: str) -> str:
-            if path == "/face.glb":
-                return str(glb)
+            if path == f"/{file.name}":
+                return str(file)
             if path.startswith("/three/"):
                 return str(packages / "node_modules" / path[1:])
             return str(PAGES / path[1:])

@@ -1,4 +1,4 @@
-"""The GLB as three.js plays it in a real browser, beside our own render."""
+"""GLB and FBX as three.js plays them in a real browser, the first beside our own render."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from sedtalker.export.formats import export
 from sedtalker.face.face import Face
@@ -91,3 +92,19 @@ def test_a_frame_is_the_same_in_three_js_and_in_our_render(browser: Browser, bui
     assert picture.shape == mine.shape
     assert aperture(mine) > 8.0
     assert abs(aperture(picture) - aperture(mine)) < PIXELS, (aperture(picture), aperture(mine))
+
+
+def test_the_fbx_moves_as_ours_in_three_js(browser: Browser, builtin: Example, tmp_path: Path) -> None:
+    animation = builtin.animation
+    export(animation, tmp_path / "face.fbx", "fbx", targets="all")
+    ours = animation.vertices()[round(SECONDS * animation.fps)]
+    shown = ours[np.unique(animation.face.mesh.polygon_vertices)]
+    view = {"position": (0, 0, 100), "target": (0, 0, 0), "fov": FOV, "near": 1, "far": 500}
+    seen = browser.play(tmp_path / "face.fbx", tmp_path, seconds=SECONDS, size=64, **view)
+    assert json.loads(seen["done"])["clips"] == 1
+    theirs = np.frombuffer(seen["vertices"], "<f4").reshape(-1, 3) / 100  # the corners of triangles, in centimetres
+    for found, among in ((theirs, shown), (shown, theirs)):
+        apart, _ = cKDTree(among).query(found)
+        assert np.sqrt(np.square(apart).mean()) < METRES_RMS
+    still, _ = cKDTree(animation.face.mesh.vertices).query(theirs)
+    assert np.sqrt(np.square(still).mean()) > 10 * METRES_RMS  # it moves

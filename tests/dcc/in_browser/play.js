@@ -1,16 +1,19 @@
-// Plays face.glb up to a moment with three.js and sends back what it drew and where each vertex stands.
+// Plays a GLB or an FBX up to a moment with three.js and sends back what it drew and where each vertex stands.
 import * as THREE from 'three';
+import { FBXLoader } from 'three/addons/loaders/FBXLoader.js';
 import { GLTFLoader } from 'three/addons/loaders/GLTFLoader.js';
 
 const send = (name, body) => fetch(`/answer/${name}`, { method: 'POST', body });
 
-// Positions of all vertices that something shows, in the order of the first mesh, which has all of them.
+// Positions of all vertices that something shows, in the order of the first mesh, which has all of them; of the corners
+// of all triangles where a mesh has no index.
 function vertices(meshes) {
   const positions = new Float32Array(3 * meshes[0].geometry.attributes.position.count);
   const point = new THREE.Vector3();
   for (const mesh of meshes) {
     const first = mesh.geometry.userData.firstVertex ?? 0;
-    for (const i of new Set(mesh.geometry.index.array)) {
+    const shown = mesh.geometry.index ? new Set(mesh.geometry.index.array) : positions.keys().take(positions.length / 3);
+    for (const i of shown) {
       mesh.getVertexPosition(i, point).applyMatrix4(mesh.matrixWorld).toArray(positions, 3 * (first + i));
     }
   }
@@ -19,14 +22,16 @@ function vertices(meshes) {
 
 async function play() {
   const asked = await (await fetch('/request.json')).json();
-  const gltf = await new GLTFLoader().loadAsync('/face.glb');
-  const mixer = new THREE.AnimationMixer(gltf.scene);
-  gltf.animations.forEach((clip) => mixer.clipAction(clip).play());
+  const loaded = await new (asked.name.endsWith('.fbx') ? FBXLoader : GLTFLoader)().loadAsync(`/${asked.name}`);
+  const { animations } = loaded;
+  const face = loaded.scene ?? loaded;
+  const mixer = new THREE.AnimationMixer(face);
+  animations.forEach((clip) => mixer.clipAction(clip).play());
   mixer.setTime(asked.seconds);
 
   const scene = new THREE.Scene();
   scene.background = new THREE.Color(1, 1, 1);
-  scene.add(gltf.scene, new THREE.AmbientLight(0xffffff, 3));
+  scene.add(face, new THREE.AmbientLight(0xffffff, 3));
   scene.updateMatrixWorld(true);
   const camera = new THREE.PerspectiveCamera(asked.fov, 1, asked.near, asked.far);
   camera.position.fromArray(asked.position);
@@ -37,11 +42,11 @@ async function play() {
   renderer.render(scene, camera);
 
   const meshes = [];
-  gltf.scene.traverse((node) => node.isMesh && meshes.push(node));
+  face.traverse((node) => node.isMesh && meshes.push(node));
   await send('vertices', vertices(meshes));
   const picture = await new Promise((done) => renderer.domElement.toBlob(done, 'image/png'));
   await send('picture', picture);
-  await send('done', JSON.stringify({ meshes: meshes.length, revision: THREE.REVISION, clips: gltf.animations.length }));
+  await send('done', JSON.stringify({ meshes: meshes.length, revision: THREE.REVISION, clips: animations.length }));
 }
 
 play().catch((error) => send('error', `${error.stack || error}`));
