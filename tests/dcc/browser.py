@@ -26,7 +26,7 @@ class Browser:
     packages: Path
 
     def play(self, file: Path, folder: Path, timeout: float = 240.0, **request: Any) -> dict[str, bytes]:
-        """Play a GLB or FBX ``file`` to the moment ``request`` says; gives the ``picture`` (PNG) and the ``vertices`` (float32)."""
+        """Play a GLB or FBX to the moment ``request`` says; the ``picture`` (PNG) and the ``vertices`` (float32)."""
         answers: dict[str, bytes] = {}
         finished = threading.Event()
         asked = {"name": file.name, **request}
