@@ -30,6 +30,7 @@ MEANINGS = {
     "mouth": "open lips show a mouth",
     "blink": "lids close",
     "surface": "the face at rest has no holes, no turned and no jagged polygons",
+    "halves": "the halves of the face at rest are alike",
     "inverted": "no polygon turns over",
     "emotions": "six emotions differ from each other",
     "size": "shapes move as far as a person's",

@@ -367,9 +367,11 @@ def _fit(task: Task, config: TrainerConfig, hook: Hook) -> dict[str, float]:
     if run.log is not None:
         run.log.close()
     run.export()
+    metrics = dict(run.metrics)
+    del run  # the model first: were the group's last owner in it, the group would wait for threads that wait for Python
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()  # a process that ends first would abort the others
-    return dict(run.metrics)
+    return metrics
 
 
 def _log_losses(run: _Run, config: TrainerConfig, losses: dict[str, Tensor], pace: float) -> None:

@@ -102,7 +102,8 @@ def test_a_head_is_registered_judged_and_kept(tmp_path: Path, monkeypatch: pytes
     assert quality["score"] > 0.9
     assert quality["advice"] == []
     assert set(quality["parts"]) == {
-        *("landmarks", "fit", "lips", "mouth", "blink", "surface", "inverted", "emotions", "size", "symmetry"),
+        *("landmarks", "fit", "lips", "mouth", "blink", "surface"),
+        *("halves", "inverted", "emotions", "size", "symmetry"),
     }
     assert Image.open(sheet).width > 4 * 240
     text = page.read_text()

@@ -185,7 +185,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(miniature_emovoca: Path
     two = train_command(miniature_emovoca, tmp_path / "two", tmp_path / "cache", *more)
     subprocess.run([sys.executable, *one], check=True, env=environment(), capture_output=True)
     done = subprocess.run(
-        [sys.executable, *torchrun, *two, "--json"], env=environment(), capture_output=True, text=True
+        [sys.executable, *torchrun, *two, "--json"], env=environment(), capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
     curves = [[r["total"] for r in read_log(tmp_path / name) if r["kind"] == "loss"] for name in ("one", "two")]
