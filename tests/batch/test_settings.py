@@ -67,8 +67,8 @@ def test_formats() -> None:
     assert Settings(video=False, only=("npz",)).suffixes() == [".emotion.json", ".npz"]
     assert Settings(video=False, only=("emotion",)).suffixes() == [".emotion.json"]
     assert Settings(video=False, only=("emotion,keys",)).suffixes() == [".emotion.json", ".keys.json"]
-    with pytest.raises(InputError, match="there is no format 'abc'"):
-        Settings(only=("abc",)).formats()
+    with pytest.raises(InputError, match="there is no format 'xyz'"):
+        Settings(only=("xyz",)).formats()
 
 
 def test_the_fingerprint_is_of_contents_not_of_places(tmp_path: Path) -> None:
