@@ -33,7 +33,7 @@ from sedtalker.export.fbx_records import (
     properties,
 )
 from sedtalker.export.formats import ExportFormat
-from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
+from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Floats, Material
@@ -49,8 +49,6 @@ _TIME_MODES = {120.0: 1, 100.0: 2, 60.0: 3, 50.0: 4, 48.0: 5, 30.0: 6, 25.0: 10,
 """Numbers that the format has for frame rates; 14 is any other."""
 _LINEAR = 4
 """Flag of keys between which values are linear."""
-_LEAST_OFFSET = 3e-5
-"""Metres, at the shape's peak weight: what moves less is left out."""
 _DIGITS = 4
 """Of centimetres and of normals: a micrometre, so that zeros behind it take no room."""
 _ROOT = np.int64(0)
@@ -329,7 +327,7 @@ def _blend_shapes(scene: _Scene, face: Face, shown: _Shown, chosen: MorphTargets
     normals, channels = Normals(face), []
     peaks = np.ones(len(chosen.names)) if chosen.weights is None else np.abs(chosen.weights).max(axis=0)
     for name, offsets, peak in zip(chosen.names, chosen.offsets, np.maximum(peaks, 1e-3), strict=True):
-        moved = np.flatnonzero(np.abs(offsets).max(axis=1) * peak > _LEAST_OFFSET)
+        moved = np.flatnonzero(np.abs(offsets).max(axis=1) * peak > LEAST_OFFSET)
         rows = moved if len(moved) else np.zeros(1, np.int64)
         bent = normals.change(offsets, float(peak) / 2)[rows].astype(np.float64)
         inner = [

@@ -18,15 +18,13 @@ from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat
 from sedtalker.export.gltf_builder import GltfBuilder
-from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
+from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
 from sedtalker.render.light import default_colours, to_linear
 from sedtalker.version import __version__
 
-_LEAST_OFFSET = 3e-5
-"""Metres, at the target's peak weight: what moves less is left out."""
 _LEAST_NORMAL = 3e-2
 """Smaller changes of a unit normal, at the peak weight, are left out."""
 
@@ -176,7 +174,7 @@ class _Targets:
         self._builder = builder
         self._changes: list[dict[str, Floats]] = []
         for offsets, most in zip(targets.offsets, np.maximum(peak, 1e-3), strict=True):
-            moved = np.abs(offsets).max(axis=1, keepdims=True) * most > _LEAST_OFFSET
+            moved = np.abs(offsets).max(axis=1, keepdims=True) * most > LEAST_OFFSET
             changes = {"POSITION": np.where(moved, offsets, 0)[sources]}
             if bend is not None:
                 change = bend.change(offsets, most / 2)

@@ -19,6 +19,8 @@ Targets = Literal["few", "arkit", "all"]
 """How a caller asks for blend shapes, see ``choose_targets``."""
 FEWEST = 32
 """Targets are joined until so many are left."""
+LEAST_OFFSET = 3e-5
+"""Metres, at a target's peak weight: what moves less is left out of GLB and FBX."""
 CHUNK = 8192
 """Frames of a recording that are worked on at a time in double precision."""
 _TOLERANCE = 3e-5

@@ -44,7 +44,7 @@ FEATURES: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
 }
 """Landmarks between which a region is measured: brows over lids, width of the eyes, mouth below the nose, its width.
 
-Of a score of lengths those that say best how much larger shapes are on heads of other proportions whose true shapes are
+Of nineteen lengths those that say best how much larger shapes are on heads of other proportions whose true shapes are
 known (``scripts/measure_proportions.py``). Frowns, cheeks and noses follow none of them, and are not scaled.
 """
 NARROWEST, WIDEST = 0.7, 1.3

@@ -59,14 +59,14 @@ def broken_share(face: Face) -> float | None:
     middle = 0.5 * (outline.min(axis=0) + outline.max(axis=0))
     view = View(np.eye(3), middle, 0.52 * float(np.ptp(outline[:, :2], axis=0).max()))
     ids, depth = rasterise(view.project(face.mesh.vertices), triangles, PICTURE)
-    points, of_face = face.mesh.vertices.astype(np.float64), triangles[_of(skin, triangles)]
-    if faces(points, of_face, marks) > 1:
+    points, is_skin = face.mesh.vertices.astype(np.float64), _of(skin, triangles)
+    if faces(points, triangles[is_skin], marks) > 1:
         return 1.0
     # What each pixel shows.
     inner = np.zeros(len(face.mesh.vertices), bool)
     for name in INSIDE:
         inner |= face.regions.get(name, False)
-    of_skin = (ids >= 0) & _of(skin, triangles)[ids]
+    of_skin = (ids >= 0) & is_skin[ids]
     of_inner = (ids >= 0) & _of(inner, triangles)[ids] & ~of_skin
     # Eyes and mouth, then the face without them.
     area, openings = enclosed(outline, 0.95, view), np.zeros(ids.shape, bool)
@@ -95,14 +95,13 @@ def broken_share(face: Face) -> float | None:
 
 def faces(points: Points, triangles: Ints, marks: Points) -> int:
     """How many connected pieces of skin (T, 3) reach over a whole face, so that each could be one."""
-    component = label_components(len(points), triangles)
-    used, found = np.unique(triangles), 0
-    inner = marks[17:, :2]
-    for c in np.unique(component[used]):
-        mine = points[used[component[used] == c]]
-        reaches = (mine[:, :2].min(axis=0) <= inner.min(axis=0)) & (mine[:, :2].max(axis=0) >= inner.max(axis=0))
-        found += int(reaches.all() and mine[:, 2].max() > np.median(marks[17:, 2]))
-    return found
+    used, inner = np.unique(triangles), marks[17:]
+    mine, piece = points[used], np.unique(label_components(len(points), triangles)[used], return_inverse=True)[1]
+    low, high = np.full((len(used), 3), np.inf), np.full((len(used), 3), -np.inf)  # of each piece
+    np.minimum.at(low, piece, mine)
+    np.maximum.at(high, piece, mine)
+    reaches = (low[:, :2] <= inner[:, :2].min(axis=0)) & (high[:, :2] >= inner[:, :2].max(axis=0))
+    return int((reaches.all(axis=1) & (high[:, 2] > np.median(inner[:, 2]))).sum())
 
 
 def spikes(points: Points, triangles: Ints, least: float) -> Mask:

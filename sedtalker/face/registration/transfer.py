@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.registration.alignment import Skin, barycentric, picks
 from sedtalker.mesh.mesh import Floats, Ints
-from sedtalker.mesh.surface import Points, laplacian, point_normals, triangle_normals
+from sedtalker.mesh.surface import Points, adjacency, laplacian, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
 
 TRUSTED = 0.002
@@ -78,15 +78,9 @@ def transfer_skin(
 
 def mouth_corners(target: Skin) -> NDArray[np.int64]:
     """Points of neither lip that have neighbours on both: where few polygons make a mouth, its corners."""
-    edges = np.unique(np.sort(target.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
-    side, count = target.features.lip_side, len(target.points)
-    beside = {
-        lip: np.bincount(
-            np.concatenate([edges[side[edges[:, 1]] == lip, 0], edges[side[edges[:, 0]] == lip, 1]]), minlength=count
-        )
-        for lip in (1, -1)
-    }
-    return np.nonzero((side == 0) & (beside[1] > 0) & (beside[-1] > 0) & target.bare)[0]
+    edges, side = adjacency(len(target.points), target.triangles), target.features.lip_side
+    between = (edges @ (side == 1).astype(float) > 0) & (edges @ (side == -1).astype(float) > 0)
+    return np.nonzero((side == 0) & between & target.bare)[0]
 
 
 def of_both_lips(source: Skin, registered: Points, offsets: Floats, points: Points) -> NDArray[np.float64]:
