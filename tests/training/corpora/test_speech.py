@@ -57,7 +57,8 @@ FILES: dict[str, dict[str, tuple[str, str, str, str]]] = {
     },
     "emotiontts_ko": {
         "Emotional/ema/wav/ema00005.wav": ("ema", "", "neutral", ""),
-        "Emotional/neb/wav/neb00301.wav": ("neb", "", "sad", ""),
+        "Emotional/neb/wav/neb00205.wav": ("neb", "", "sad", ""),
+        "Emotional/neb/wav/neb00301.wav": ("neb", "", "angry", ""),
     },
     "baved": {
         "0/0-m-21-0-1-105.wav": ("0", "m", "neutral", "medium"),
@@ -258,3 +259,12 @@ def test_list_and_index(tmp_path: Path) -> None:
     assert clips[1].path.is_file()
     assert clips[1].duration == pytest.approx(0.1)
     assert {clip.split for clip in clips if clip.corpus == "ravdess"} == {"train", "valid", "test"}
+
+
+def test_the_number_of_a_sentence_of_emotiontts_decides_not_the_manifest(tmp_path: Path) -> None:
+    (tmp_path / "audio").mkdir()
+    rows = ["emotiontts_ko,ema_ema00201.opus,ko,ema,m,angry,,,1.0,test", "emotiontts_ko,neb_neb00305.opus,ko,neb,f,sad,,,1.0,test"]
+    rows += ["emotiontts_ko,ema_ema00101.opus,ko,ema,m,happy,,,1.0,test", "tess,OAF_neb00201.opus,en,o,f,angry,,,1.0,test"]
+    header = "corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split"
+    (tmp_path / "audio/manifest.csv").write_text("\n".join([header, *rows]) + "\n")
+    assert [clip.emotion for clip in read_manifest(tmp_path)] == ["sad", "angry", "happy", "angry"]

@@ -107,7 +107,7 @@ EMOTIONTTS_KO = SpeechCorpus(
     layout="Emotional/ema/wav/ema00101.wav",
     read=NamedFiles(
         r"(?P<speaker>(?:em|ne)[a-z])00(?P<emotion>[0-3])\d\d",
-        {"0": "neutral", "1": "happy", "2": "angry", "3": "sad"},
+        {"0": "neutral", "1": "happy", "2": "sad", "3": "angry"},
         language="ko",
     ),
     categories=("neutral", "happy", "sad", "angry"),

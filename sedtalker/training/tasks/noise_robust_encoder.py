@@ -1,0 +1,264 @@
+"""The speech encoder goes on learning: in noise, in a room or beside other talkers it gives what it gave of the clean sound.
+
+The encoder of before is the teacher of its own copy: it reads the clean recording, the copy a degraded one (as in
+"Improving the noise robustness of self-supervised speech models", Huang et al. 2022, arXiv 2211.09944). So what stands
+on its vectors, decoders and phones, stays as it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sedtalker.animation.pretrained import load_decoder
+from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, write_checkpoint
+from sedtalker.face.builtin import load_face
+from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
+from sedtalker.progress import Hook, counted
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, load_network
+from sedtalker.speech.features import analyse, band_means, centre_bands, level_gain, log_mel, speech_mask
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.augmentation import Samples, SpeechRecipe, change_speed, noise_files, read_augmenter
+from sedtalker.training.corpora.manifest import read_manifest
+from sedtalker.training.corpora.tracked_motion import read_grid
+from sedtalker.training.evaluation.lips import steady_track
+from sedtalker.training.evaluation.measures import card_table
+from sedtalker.training.motion.mouth_readout import ridge_weights
+from sedtalker.training.task import Batch, PreparedTask
+
+STEP, REACH = 2, 3
+"""Frames between the taps of the readout of the mouth, and taps on either side: ± 0.12 s."""
+EDGE = 10
+"""Frames at either end of a crop that count for nothing: a vector sees what lies beyond."""
+READ = 200
+"""Recordings from which the readout is fitted."""
+LONGEST = 12.0
+"""Seconds of a recording that are degraded at once, from a place drawn anew each time."""
+VALID = 24
+"""Recordings of the tracked talker, and of each corpus of read speech, that are validated on."""
+Mels = NDArray[np.float32]
+
+
+class NoiseRobustEncoderTaskConfig(BaseModel):
+    """What ``configs/experiment/speech_encoder_noise.yaml`` says about the task."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: str | None = None
+    """Checkpoint folder of the encoder that goes on; null: the built-in one."""
+    corpora: dict[str, float] = {"librispeech": 0.3, "speechocean762": 0.3, "ljspeech": 0.15, "emogator": 0.05}
+    """Shares of the crops from each corpus; the rest is of the tracked talker."""
+    crops: int = 24
+    """Crops in a batch."""
+    seconds: float = 3.4
+    """Length of a crop."""
+    clean: float = 0.2
+    """Share of crops that are not degraded."""
+    babble: float = 0.3
+    """Share of backgrounds that are one to five other talkers."""
+    snr: tuple[float, float] = (-5.0, 15.0)
+    """Range of the signal-to-noise ratio, dB."""
+    sped: float = 0.5
+    """Chance of another speed, so of another voice, for teacher and student alike."""
+    mouth_weight: float = 1.0
+    """Weight of the squared error of the mouth that is read out linearly; that of the vectors has 1."""
+    phone_weight: float = 0.2
+    """Weight of the divergence of the phones' posteriors."""
+    most_recordings: int = 0
+    """Use so many of each corpus at most; 0: all."""
+
+
+class NoiseRobustEncoderTask(PreparedTask):
+    """Builds, feeds, scores and exports the encoder (see ``Task``)."""
+
+    fast: ClassVar = {"most_recordings": 8}
+
+    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
+        self.config = NoiseRobustEncoderTaskConfig.model_validate(config)
+        self.data = data
+        self.folder = Path(self.config.start) if self.config.start else builtin_checkpoint("speech_encoder")
+        c = self.config
+        self.recipe = SpeechRecipe(room=0.3, equaliser=0.5, noise=0.9, recorded=0.8, snr=c.snr)
+
+    def read_data(self, hook: Hook) -> None:
+        """All recordings as samples, the teacher, and how the mouth is read from its vectors."""
+        most = self.config.most_recordings or None
+        self.teacher = load_network(self.folder).eval().requires_grad_(False)
+        self.augmenter = read_augmenter(self.data)
+        noises = noise_files(self.data, hold_out=False)
+        self.unmet = [load_audio(path).samples for i, path in enumerate(noises) if i % 5 == 0]
+        manifest, files = read_manifest(self.data), dict[str, dict[str, list[Path]]]()
+        for split in ("train", "valid"):
+            files[split] = {
+                name: [k.path for k in manifest if k.corpus == name and k.split == split][:most]
+                for name in self.config.corpora
+            }
+            files[split]["grid"] = [clip.audio for clip in read_grid(self.data) if clip.split == split][:most]
+        total = sum(map(len, files["train"].values()))
+        self.sounds: dict[str, list[Samples]] = {name: [] for name in files["train"]}
+        every = ((name, path) for name, paths in files["train"].items() for path in paths)
+        for name, path in counted(every, hook, "reading recordings", total):
+            self.sounds[name].append(load_audio(path).samples)
+        self.valid = [path for name, paths in files["valid"].items() if name != "emogator" for path in paths[:VALID]]
+        self._fit_readout(hook)
+
+    def _fit_readout(self, hook: Hook) -> None:
+        """The linear readout of the decoder's mouth, height and width of the lips in deviations, as a convolution."""
+        decoder, face, encoder = load_decoder(), load_face(), MelEncoder(self.teacher)
+        rng, pairs = np.random.default_rng(0), []
+        for _ in counted(range(READ), hook, "mouths of clean recordings", READ):
+            features = encoder(from_samples(self._recording(self._corpus(rng), rng), SAMPLE_RATE))
+            moved = decoder.predict(features, steady_track("neutral", 0.0))
+            lips = np.column_stack([lip_aperture(face, moved), lip_width(face, moved)]).astype(np.float32)
+            pairs.append((torch.from_numpy(features.hidden), torch.from_numpy(lips)))
+        every = torch.cat([lips for _, lips in pairs])
+        mean, scale = every.mean(0), every.std(0)
+        weights = ridge_weights([(hidden, (lips - mean) / scale) for hidden, lips in pairs], STEP, REACH)
+        self.weight, self.bias = weights[:-1].T.unflatten(1, (-1, 2 * REACH + 1)).contiguous(), weights[-1]
+
+    def _mouth(self, hidden: Tensor) -> Tensor:
+        """(B, T - 2 · STEP · REACH, 2) of vectors (B, T, D)."""
+        weight, bias = self.weight.to(hidden), self.bias.to(hidden)
+        return F.conv1d(hidden.transpose(1, 2), weight, bias, dilation=STEP).transpose(1, 2)
+
+    def _corpus(self, rng: np.random.Generator) -> str:
+        names = list(self.config.corpora)
+        shares = np.cumsum([self.config.corpora[name] for name in names])
+        index = int(np.searchsorted(shares, rng.random(), side="right"))
+        return names[index] if index < len(names) else "grid"
+
+    def _recording(self, name: str, rng: np.random.Generator) -> Samples:
+        """A recording of a corpus, ``LONGEST`` of it at most."""
+        sound = self.sounds[name][int(rng.integers(len(self.sounds[name])))]
+        first = int(rng.integers(max(1, len(sound) - int(LONGEST * SAMPLE_RATE))))
+        return sound[first : first + int(LONGEST * SAMPLE_RATE)]
+
+    def build(self) -> nn.Module:
+        """The encoder of before, which goes on."""
+        return load_network(self.folder).requires_grad_(True)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Crops of clean recordings, ``clean``, and of the same degraded, ``mel``; frames that count, ``weight``."""
+        columns: dict[str, list[NDArray[np.float32]]] = {"clean": [], "mel": [], "weight": []}
+        frames = 2 * int(self.config.seconds * 50)
+        for _ in range(self.config.crops):
+            sound = self._recording(self._corpus(rng), rng)
+            if rng.random() < self.config.sped:
+                sound = change_speed(sound, self.augmenter.draw_speed(rng))
+            degraded = sound if rng.random() < self.config.clean else self._degrade(sound, rng)
+            pair = [_centred(sound), _centred(degraded)]
+            slack = len(pair[0]) - frames
+            first = int(rng.integers(min(slack, 0), max(slack, 0) + 1)) // 2 * 2
+            for name, mel in zip(("clean", "mel"), pair, strict=True):
+                columns[name].append(_cut(mel, first, frames))
+            inside = _cut(np.ones((len(pair[0]), 1), np.float32), first, frames)[::2, 0]
+            inside[:EDGE] = inside[-EDGE:] = 0.0
+            columns["weight"].append(inside)
+        return {name: torch.from_numpy(np.stack(column)) for name, column in columns.items()}
+
+    def _degrade(self, sound: Samples, rng: np.random.Generator) -> Samples:
+        noises = self.augmenter.noises
+        if rng.random() < self.config.babble:
+            others = [self._recording("librispeech", rng) for _ in range(int(rng.integers(1, 6)))]
+            noises = [_together(others, len(sound))]
+        return self.recipe.degrade(sound, noises, self.augmenter.responses, rng)
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Vectors, mouth and phones of the degraded crop against those of the clean one."""
+        assert isinstance(model, nn.Module)
+        with torch.no_grad():
+            self.teacher.to(batch["mel"].device)
+            truth = self.teacher(batch["clean"]).float()
+            phones = self.teacher.phones(truth).log_softmax(-1)
+        hidden, weight = model(batch["mel"]).float(), batch["weight"][..., None]
+        share = weight.mean().clamp_min(1e-3)
+        inner = weight[:, STEP * REACH : -STEP * REACH]
+        said = self.teacher.phones(hidden).log_softmax(-1)
+        losses = {
+            "vectors": ((hidden - truth).square() * weight).mean() / share,
+            "mouth": ((self._mouth(hidden) - self._mouth(truth)).square() * inner).mean() / inner.mean().clamp_min(1e-3),
+            "phones": ((phones.exp() * (phones - said)).sum(-1, keepdim=True) * weight).mean() / share,
+        }
+        c = self.config
+        total = losses["vectors"] + c.mouth_weight * losses["mouth"] + c.phone_weight * losses["phones"]
+        return losses | {"total": total}
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """How well the height of the lips agrees with that of the clean sound: clean, in noises of no training at 0 and
+        5 dB, beside three other talkers at 5 dB. Speakers of no training.
+        """
+        device = next(model.parameters()).device
+        self.teacher.to(device)
+        sounds = [load_audio(path).samples[: int(LONGEST * SAMPLE_RATE)] for path in self.valid]
+        values: dict[str, list[float]] = {"clean_r": [], "noise_0db_r": [], "noise_5db_r": [], "babble_5db_r": []}
+        for index, sound in enumerate(sounds):
+            rng = np.random.default_rng((7, index))
+            noise = np.resize(self.unmet[int(rng.integers(len(self.unmet)))], len(sound))
+            others = [sounds[int(rng.integers(len(sounds)))] for _ in range(3)]
+            found = analyse(torch.from_numpy(sound))
+            speech = found.frames[1].numpy()[STEP * REACH : -STEP * REACH]
+            truth = self._mouth(self.teacher(found.centred[None].to(device)))[0, :, 0].cpu().numpy()
+            made = {
+                "clean_r": sound,
+                "noise_0db_r": mixed(sound, noise, 0.0),
+                "noise_5db_r": mixed(sound, noise, 5.0),
+                "babble_5db_r": mixed(sound, _together(others, len(sound)), 5.0),
+            }
+            for name, samples in made.items():
+                mel = torch.from_numpy(_centred(samples))[None].to(device)
+                height = self._mouth(model(mel).float())[0, :, 0].cpu().numpy()
+                values[name].append(correlation(height[speech], truth[speech]))
+        means = {name: float(np.mean(each)) for name, each in values.items()}
+        return means | {"score": float(np.mean(list(means.values()))) + means["clean_r"]}
+
+    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+        """Write the encoder with the phone head of before."""
+        assert isinstance(model, SpeechEncoder)
+        before = read_config(self.folder)
+        known = before.metrics | {k: round(v, 4) for k, v in metrics.items()}
+        config = CheckpointConfig(
+            kind="speech_encoder",
+            licence=before.licence,
+            trained_on=before.trained_on,
+            encoder_sha256=None,
+            model=before.model,
+            metrics=known,
+        )
+        state = model.state_dict() | {f"phone_head.{k}": v for k, v in self.teacher.phone_head.state_dict().items()}
+        write_checkpoint(folder, config, state, fill_card("speech_encoder", metrics=card_table("speech_encoder", known)))
+
+
+def mixed(sound: Samples, noise: Samples, decibels: float) -> Samples:
+    """A recording (N,) with a background (N,) that lies ``decibels`` below it."""
+    power = np.mean(sound**2) / (np.mean(noise**2) + 1e-12)
+    return (sound + noise * np.sqrt(power) * 10 ** (-decibels / 20)).astype(np.float32)
+
+
+def _together(sounds: list[Samples], count: int) -> Samples:
+    """Recordings at once, each at the same power and repeated to ``count`` samples."""
+    loud = [np.resize(s / np.sqrt(np.mean(s**2) + 1e-9), count) for s in sounds]
+    return np.sum(loud, axis=0, dtype=np.float32)
+
+
+def _centred(samples: Samples) -> Mels:
+    """(2T, 80) what the encoder reads of a recording: as ``analyse``, without its prosody, which takes longest."""
+    sound = torch.from_numpy(samples)[None]
+    mel = log_mel(level_gain(sound) * sound)
+    return np.asarray(centre_bands(mel, band_means(mel, speech_mask(mel))[:, None])[0].numpy(), np.float32)
+
+
+def _cut(values: Mels, first: int, frames: int) -> Mels:
+    """(frames, C) from ``first`` on, zeros outside."""
+    out = np.zeros((frames, values.shape[1]), np.float32)
+    part = values[max(first, 0) : first + frames]
+    out[max(-first, 0) : max(-first, 0) + len(part)] = part
+    return out
