@@ -86,7 +86,7 @@ def animate(
     frames: p.FramesOption = False,
     to: Annotated[list[str] | None, typer.Option(help=f"Also write these formats, by comma. {TO_HELP}.")] = None,
     targets: Annotated[
-        Targets, typer.Option(help="Blend shapes of GLB, FBX and USD: few, the 52 of ARKit, all.")
+        Targets, typer.Option(help="Blend shapes of GLB, FBX and USD: few, ARKit's and the tongue's, all.")
     ] = "arkit",
     blinks: o.BlinksOption = True,
     gaze: o.GazeOption = True,

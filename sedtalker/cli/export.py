@@ -71,7 +71,9 @@ def export(
     ] = None,
     targets: Annotated[
         Targets,
-        typer.Option(help="Blend shapes of GLB, FBX and USD: at most 32, the 52 of ARKit, or all with correctives."),
+        typer.Option(
+            help="Blend shapes of GLB, FBX and USD: at most 32, ARKit's and the tongue's, or all with correctives."
+        ),
     ] = "few",
     names: Annotated[
         str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.export.arkit import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
@@ -71,9 +72,11 @@ def choose_targets(
     """The targets of a file.
 
     ``few``: those that move, joined where they move together until at most 32 are left, as far as that costs less than
-    0.03 mm RMS. ``all``: every shape, and the correctives that move. ``arkit``: the 52 of ARKit and nothing else, their
-    weights solved, see ``solve_arkit``; ``few`` for a face that has none of them. A face that does not move has its
-    named shapes. With ``names`` the targets are the shapes of another rig, and its weights those nearest to ARKit's.
+    0.03 mm RMS. ``all``: every shape, and the correctives that move. ``arkit``: the 52 of ARKit, their weights solved,
+    see ``solve_arkit``, and the tongue's places of articulation (``TONGUE``) where the face has them, with what
+    corrects them, since none of the 52 comes near; ``few`` for a face that has none of the 52. A face that does not
+    move has its named shapes. With ``names`` the targets are the shapes of another rig, and its weights those nearest
+    to ARKit's.
 
     Raises:
         InputError: ``names``, and the face has none of ARKit's shapes.
@@ -87,12 +90,11 @@ def choose_targets(
         return MorphTargets(names.names, offsets, None if solved is None else names.from_arkit(solved), parts)
     if coefficients is None:
         known = [name for name in ARKIT_52 if name in face.shape_index]
-        named = [face.shape_index[name] for name in known] if kind == "arkit" else range(len(face.shapes))
+        placed = [face.shape_index[name] for name in TONGUE if name in face.shape_index]
+        named = [face.shape_index[name] for name in known] + placed if kind == "arkit" else range(len(face.shapes))
         return _own(face, list(named), None)
     if kind == "arkit":
-        parts = _arkit_parts(face)
-        offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
-        return MorphTargets(ARKIT_52, offsets, solve_arkit(face, coefficients, fps).weights, parts)
+        return _with_tongue(face, coefficients, _arkit_parts(face), solve_arkit(face, coefficients, fps).weights)
     weights = face.expand(coefficients)
     peak = np.abs(weights).max(axis=0, initial=0.0)
     size = np.abs(face.basis).max(axis=(1, 2), initial=0.0)
@@ -111,6 +113,19 @@ def _arkit_parts(face: Face) -> NDArray[np.float64]:
         if name in face.shape_index:
             parts[row, face.shape_index[name]] = 1.0
     return parts
+
+
+def _with_tongue(
+    face: Face, coefficients: NDArray[np.floating], parts: NDArray[np.float64], weights: Floats
+) -> MorphTargets:
+    """The 52, ``parts`` (52, N) and ``weights`` (T, 52), and the shapes and correctives of the tongue's places."""
+    sources = [(name,) for name in face.shapes] + [corrective.sources for corrective in face.correctives]
+    used = [k for k, each in enumerate(sources) if set(TONGUE).intersection(each)]
+    tongue = _own(face, used, face.expand(coefficients))
+    assert tongue.weights is not None
+    parts = np.concatenate([parts, tongue.parts])
+    offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
+    return MorphTargets((*ARKIT_52, *tongue.names), offsets, np.concatenate([weights, tongue.weights], 1), parts)
 
 
 def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:

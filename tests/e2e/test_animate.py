@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,9 +26,7 @@ def test_everything_is_written_and_the_video_is_as_long_as_the_audio(
     done = sedtalker("animate", clip, "-o", tmp_path / "out", "--size", 128, "--to", "arkit,glb,pc2", "--json")
     assert done.code == 0, done.err
     assert "more likely wrong than right" in done.err, "the diarizer is in doubt about synthesised speech"
-    assert re.search(r"^glb: .*52 blend shapes, .* of the motion lost .*--targets all", done.err, re.MULTILINE), (
-        "the tongue"
-    )
+    assert "of the motion lost" not in done.err, "the tongue has shapes of its own beside ARKit's"
     written = json.loads(done.out)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "clip.arkit.csv", "clip.emotion.json", "clip.glb", "clip.mp4", "clip.npz", "clip.pc2",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sedtalker.animation.tongue import TONGUE
 from sedtalker.export.targets import FEWEST, choose_targets
 from sedtalker.face.arkit import ARKIT_52
 from tests.support.moving import moving_cube, speaking_face
@@ -44,11 +45,14 @@ def test_targets_that_cannot_be_joined_stay() -> None:
     assert targets.residual(animation.face, coefficients)[0] < 5e-5
 
 
-def test_arkit_targets_are_the_52_and_nothing_else() -> None:
+def test_arkit_targets_are_the_52_and_the_tongue_where_there_is_one() -> None:
     for animation in (moving_cube(), speaking_face(8)):
         targets = choose_targets(animation.face, animation.coefficients, "arkit")
-        assert targets.names == ARKIT_52
-        assert targets.weights.shape == (len(animation), 52)
+        assert targets.names[:52] == ARKIT_52
+        assert [name for name in targets.names[52:] if not name.startswith("fix_")] == [
+            name for name in TONGUE if name in animation.face.shapes
+        ]
+        assert targets.weights.shape == (len(animation), len(targets.names))
         assert targets.weights.min() >= 0.0
         assert targets.weights.max() <= 1.0
     assert targets.residual(animation.face, animation.coefficients)[1] < 0.05

@@ -19,6 +19,7 @@ from sedtalker.training.tasks.diarizer import DiarizerTaskConfig
 from sedtalker.training.tasks.emotion_encoder import EmotionEncoderTaskConfig
 from sedtalker.training.tasks.fine_emotions import FineEmotionsTaskConfig
 from sedtalker.training.tasks.frame_network import FrameNetworkTaskConfig
+from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTaskConfig
 from sedtalker.training.tasks.personal_decoder import PersonalDecoderTaskConfig
 from sedtalker.training.tasks.speech_encoder import SpeechEncoderTaskConfig
 from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTaskConfig
@@ -32,6 +33,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "transfer_diarizer": TransferDiarizerTaskConfig,
     "fine_emotions": FineEmotionsTaskConfig,
     "frame_network": FrameNetworkTaskConfig,
+    "noise_robust_encoder": NoiseRobustEncoderTaskConfig,
     "personal_decoder": PersonalDecoderTaskConfig,
     "published_decoder": PublishedDecoderTaskConfig,
     "published_diarizer": PublishedDiarizerTaskConfig,

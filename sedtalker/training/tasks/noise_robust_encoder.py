@@ -1,4 +1,4 @@
-"""The speech encoder goes on learning: in noise, in a room or beside other talkers it gives what it gave of the clean sound.
+"""The speech encoder goes on learning: noise, rooms and other talkers must not change what it gives.
 
 The encoder of before is the teacher of its own copy: it reads the clean recording, the copy a degraded one (as in
 "Improving the noise robustness of self-supervised speech models", Huang et al. 2022, arXiv 2211.09944). So what stands
@@ -184,7 +184,8 @@ class NoiseRobustEncoderTask(PreparedTask):
         said = self.teacher.phones(hidden).log_softmax(-1)
         losses = {
             "vectors": ((hidden - truth).square() * weight).mean() / share,
-            "mouth": ((self._mouth(hidden) - self._mouth(truth)).square() * inner).mean() / inner.mean().clamp_min(1e-3),
+            "mouth": ((self._mouth(hidden) - self._mouth(truth)).square() * inner).mean()
+            / inner.mean().clamp_min(1e-3),
             "phones": ((phones.exp() * (phones - said)).sum(-1, keepdim=True) * weight).mean() / share,
         }
         c = self.config
@@ -234,7 +235,9 @@ class NoiseRobustEncoderTask(PreparedTask):
             metrics=known,
         )
         state = model.state_dict() | {f"phone_head.{k}": v for k, v in self.teacher.phone_head.state_dict().items()}
-        write_checkpoint(folder, config, state, fill_card("speech_encoder", metrics=card_table("speech_encoder", known)))
+        write_checkpoint(
+            folder, config, state, fill_card("speech_encoder", metrics=card_table("speech_encoder", known))
+        )
 
 
 def mixed(sound: Samples, noise: Samples, decibels: float) -> Samples:

@@ -263,8 +263,14 @@ def test_list_and_index(tmp_path: Path) -> None:
 
 def test_the_number_of_a_sentence_of_emotiontts_decides_not_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()
-    rows = ["emotiontts_ko,ema_ema00201.opus,ko,ema,m,angry,,,1.0,test", "emotiontts_ko,neb_neb00305.opus,ko,neb,f,sad,,,1.0,test"]
-    rows += ["emotiontts_ko,ema_ema00101.opus,ko,ema,m,happy,,,1.0,test", "tess,OAF_neb00201.opus,en,o,f,angry,,,1.0,test"]
+    rows = [
+        "emotiontts_ko,ema_ema00201.opus,ko,ema,m,angry,,,1.0,test",
+        "emotiontts_ko,neb_neb00305.opus,ko,neb,f,sad,,,1.0,test",
+    ]
+    rows += [
+        "emotiontts_ko,ema_ema00101.opus,ko,ema,m,happy,,,1.0,test",
+        "tess,OAF_neb00201.opus,en,o,f,angry,,,1.0,test",
+    ]
     header = "corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split"
     (tmp_path / "audio/manifest.csv").write_text("\n".join([header, *rows]) + "\n")
     assert [clip.emotion for clip in read_manifest(tmp_path)] == ["sad", "angry", "happy", "angry"]

@@ -1,0 +1,72 @@
+"""The speech encoder goes on in noise: its own answer to the clean sound is what it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.checkpoint import builtin_checkpoint, read_config
+from sedtalker.speech.encoder import load_network
+from sedtalker.speech.features import analyse
+from sedtalker.training.tasks import noise_robust_encoder as robust
+from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTask, mixed
+
+
+@pytest.fixture
+def task(data_dir: Path, tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> NoiseRobustEncoderTask:
+    for name, value in (("READ", 6), ("VALID", 1)):
+        monkeypatch.setattr(robust, name, value)
+    made = NoiseRobustEncoderTask({"most_recordings": 2, "crops": 4, "seconds": 1.6}, data_dir, tmp_path)
+    made.prepare()
+    return made
+
+
+def test_what_is_not_degraded_costs_nothing(task: NoiseRobustEncoderTask) -> None:
+    task.config = task.config.model_copy(update={"clean": 1.0})
+    batch = task.batch(np.random.default_rng(0))
+    assert batch["mel"].shape == (4, 160, 80)
+    torch.testing.assert_close(batch["mel"], batch["clean"])
+    assert float(task.losses(task.build().eval(), batch)["total"].detach()) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_learns_to_give_in_noise_what_it_gave_without(task: NoiseRobustEncoderTask, tmp_path: Path) -> None:
+    batch = task.batch(np.random.default_rng(1))
+    assert (batch["mel"] != batch["clean"]).any()
+    model = task.build().train()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    history = []
+    for _ in range(8):
+        total = task.losses(model, batch)["total"]
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        history.append(float(total.detach()))
+    assert history[-1] < 0.8 * history[0]
+    metrics = task.validate(model.eval())
+    assert 0.5 < metrics["clean_r"] <= 1.0
+    task.export(model, tmp_path / "export", metrics)
+    before, after = load_network(), load_network(tmp_path / "export")
+    torch.testing.assert_close(after.phone_head.weight, before.phone_head.weight)
+    assert not torch.equal(after.stem.weight, before.stem.weight)
+    known = read_config(tmp_path / "export").metrics
+    assert (
+        known.items()
+        >= {
+            k: v for k, v in read_config(builtin_checkpoint("speech_encoder")).metrics.items() if k not in metrics
+        }.items()
+    )
+
+
+def test_reads_what_the_encoder_reads() -> None:
+    samples = 0.1 * np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
+    np.testing.assert_array_equal(robust._centred(samples), analyse(torch.from_numpy(samples)).centred.numpy())
+
+
+def test_backgrounds_lie_as_far_below_as_asked() -> None:
+    rng = np.random.default_rng(0)
+    sound, noise = rng.standard_normal((2, 8000)).astype(np.float32)
+    added = mixed(sound, 5 * noise, 10.0) - sound
+    assert 10 * np.log10(np.mean(sound**2) / np.mean(added**2)) == pytest.approx(10.0, abs=0.01)
