@@ -38,7 +38,7 @@ class Clip:
 
 
 MISLABELLED = {"emotiontts_ko": (r"(?:em|ne)[a-z]00([23])\d\d\.", {"2": "sad", "3": "angry"})}
-"""Files whose label is told by their number, whatever a manifest says. EmotionTTS: those from 201 to 300 speak of
+"""Files whose number decides on their label, whatever a manifest says. EmotionTTS: those from 201 to 300 speak of
 funerals and heartache, those from 301 to 400 scold; earlier manifests have the two the other way round.
 """
 MOST_BYTES = 2**30

@@ -61,6 +61,10 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("pseudo_width_r", "inner-lip width, likewise"),
         Measure("phones", "phone frame accuracy, unseen speakers (speechocean762, validation)"),
         Measure("phones_tracked", "phone frame accuracy, GRID validation sentences"),
+        Measure("clean_r", "height of the lips read out of the encoder that went on in noise, against that before"),
+        Measure("noise_5db_r", "the same in noise of no training at 5 dB, against that of the clean sound before"),
+        Measure("noise_0db_r", "the same at 0 dB"),
+        Measure("babble_5db_r", "the same beside three other talkers at 5 dB"),
         SCORE,
     ),
     "emotion_encoder": (

@@ -225,7 +225,7 @@ class NoiseRobustEncoderTask(PreparedTask):
         """Write the encoder with the phone head of before."""
         assert isinstance(model, SpeechEncoder)
         before = read_config(self.folder)
-        known = before.metrics | {k: round(v, 4) for k, v in metrics.items()}
+        known = before.metrics | {k: round(v, 4) for k, v in metrics.items() if k != "score"}
         config = CheckpointConfig(
             kind="speech_encoder",
             licence=before.licence,
