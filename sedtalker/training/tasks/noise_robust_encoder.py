@@ -2,7 +2,8 @@
 
 The encoder of before is the teacher of its own copy: it reads the clean recording, the copy a degraded one (as in
 "Improving the noise robustness of self-supervised speech models", Huang et al. 2022, arXiv 2211.09944). So what stands
-on its vectors, decoders and phones, stays as it is.
+on its vectors, decoders and phones, stays as it is. In the end the weights of before and after are mixed, which keeps
+the phones of clean speech (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", arXiv 2109.01903).
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ class NoiseRobustEncoderTaskConfig(BaseModel):
     """Weight of the squared error of the mouth that is read out linearly; that of the vectors has 1."""
     phone_weight: float = 0.2
     """Weight of the divergence of the phones' posteriors."""
+    share: float = 0.35
+    """Of the new weights in what is validated and exported; the rest are those of before."""
     most_recordings: int = 0
     """Use so many of each corpus at most; 0: all."""
 
@@ -193,11 +196,21 @@ class NoiseRobustEncoderTask(PreparedTask):
         return losses | {"total": total}
 
     @torch.no_grad()
+    def _mixed(self, model: nn.Module) -> SpeechEncoder:
+        """``share`` of a model's weights and the rest of those before, with the phone head of before."""
+        made, device = load_network(self.folder), next(model.parameters()).device
+        before, after, share = made.state_dict(), model.state_dict(), self.config.share
+        for name, value in before.items():
+            if not name.startswith("phone_head."):
+                value.copy_(torch.lerp(value, after[name].to(value), share))
+        return made.to(device).eval()
+
+    @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
         """How well the height of the lips agrees with that of the clean sound: clean, in noises of no training at 0 and
         5 dB, beside three other talkers at 5 dB. Speakers of no training.
         """
-        device = next(model.parameters()).device
+        model, device = self._mixed(model), next(model.parameters()).device
         self.teacher.to(device)
         sounds = [load_audio(path).samples[: int(LONGEST * SAMPLE_RATE)] for path in self.valid]
         values: dict[str, list[float]] = {"clean_r": [], "noise_0db_r": [], "noise_5db_r": [], "babble_5db_r": []}
@@ -222,8 +235,7 @@ class NoiseRobustEncoderTask(PreparedTask):
         return means | {"score": float(np.mean(list(means.values()))) + means["clean_r"]}
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the encoder with the phone head of before."""
-        assert isinstance(model, SpeechEncoder)
+        """Write the mixed encoder."""
         before = read_config(self.folder)
         known = before.metrics | {k: round(v, 4) for k, v in metrics.items() if k != "score"}
         config = CheckpointConfig(
@@ -234,7 +246,7 @@ class NoiseRobustEncoderTask(PreparedTask):
             model=before.model,
             metrics=known,
         )
-        state = model.state_dict() | {f"phone_head.{k}": v for k, v in self.teacher.phone_head.state_dict().items()}
+        state = self._mixed(model).state_dict()
         write_checkpoint(
             folder, config, state, fill_card("speech_encoder", metrics=card_table("speech_encoder", known))
         )
