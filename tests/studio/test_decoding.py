@@ -14,7 +14,7 @@ from sedtalker.studio.document import Base, checked_settings
 from sedtalker.studio.edits import History, parse_edit
 
 TOLERANCE = 0.02
-"""Greatest difference of a coefficient between a stretch decoded by itself and the whole; 0.017 was measured, for half a second."""
+"""Greatest difference of a coefficient between a stretch decoded by itself and the whole; 0.017 was measured."""
 RMS = 5e-4
 """The same, root mean square over all; 0.00043 was measured."""
 
