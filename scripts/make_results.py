@@ -25,6 +25,7 @@ from sedtalker.training.cards import (
     decoder_card,
     fill_card,
     readout_decoder_card,
+    speech_encoder_card,
 )
 from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.manifest import find_data
@@ -177,9 +178,7 @@ def cards(results: Mapping[str, Any], root: Path) -> dict[str, str]:
         ),
         "burst_detector": fill_card("burst_detector", **found["burst_detector"].held_out),
         "landmarks": fill_card("landmarks", **found["landmarks"].metrics, minutes=30),
-        "speech_encoder": fill_card(
-            "speech_encoder", metrics=card_table("speech_encoder", found["speech_encoder"].metrics)
-        ),
+        "speech_encoder": speech_encoder_card(found["speech_encoder"].metrics),
     }
 
 

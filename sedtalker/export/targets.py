@@ -89,10 +89,8 @@ def choose_targets(
         solved = None if coefficients is None else solve_arkit(face, coefficients, fps).weights
         return MorphTargets(names.names, offsets, None if solved is None else names.from_arkit(solved), parts)
     if coefficients is None:
-        known = [name for name in ARKIT_52 if name in face.shape_index]
-        placed = [face.shape_index[name] for name in TONGUE if name in face.shape_index]
-        named = [face.shape_index[name] for name in known] + placed if kind == "arkit" else range(len(face.shapes))
-        return _own(face, list(named), None)
+        wanted = (*ARKIT_52, *TONGUE) if kind == "arkit" else face.shapes
+        return _own(face, [face.shape_index[name] for name in wanted if name in face.shape_index], None)
     if kind == "arkit":
         return _with_tongue(face, coefficients, _arkit_parts(face), solve_arkit(face, coefficients, fps).weights)
     weights = face.expand(coefficients)
@@ -123,9 +121,12 @@ def _with_tongue(
     used = [k for k, each in enumerate(sources) if set(TONGUE).intersection(each)]
     tongue = _own(face, used, face.expand(coefficients))
     assert tongue.weights is not None
-    parts = np.concatenate([parts, tongue.parts])
-    offsets = np.tensordot(parts.astype(np.float32), face.basis, axes=1)
-    return MorphTargets((*ARKIT_52, *tongue.names), offsets, np.concatenate([weights, tongue.weights], 1), parts)
+    return MorphTargets(
+        (*ARKIT_52, *tongue.names),
+        np.concatenate([np.tensordot(parts.astype(np.float32), face.basis, axes=1), tongue.offsets]),
+        np.concatenate([weights, tongue.weights], axis=1),
+        np.concatenate([parts, tongue.parts]),
+    )
 
 
 def _own(face: Face, used: list[int], weights: Floats | None) -> MorphTargets:

@@ -99,6 +99,12 @@ def noise_files(data: Path, hold_out: bool = True) -> list[Path]:
     return [p for i, p in enumerate(noises) if not hold_out or i % 5]
 
 
+def mixed(samples: Samples, noise: Samples, decibels: float) -> Samples:
+    """A recording (N,) with a background (N,) whose mean power lies ``decibels`` below its own."""
+    power = np.mean(samples**2) / (np.mean(noise**2) + 1e-12)
+    return (samples + noise * np.sqrt(power) * 10 ** (-decibels / 20)).astype(np.float32)
+
+
 def _random_background(noises: Sequence[Samples], length: int, rng: np.random.Generator) -> Samples:
     """A recorded noise, repeated to ``length`` samples from a random place on."""
     noise = noises[int(rng.integers(len(noises)))]
@@ -259,9 +265,7 @@ class SpeechRecipe:
             noise = _random_background(noises, len(samples), rng)
         else:
             noise = self._equalise(rng.standard_normal(len(samples)).astype(np.float32), rng)
-        decibels = rng.uniform(*self.snr)
-        power = np.mean(samples**2) / (np.mean(noise**2) + 1e-12)
-        return (samples + noise * np.sqrt(power) * 10 ** (-decibels / 20)).astype(np.float32)
+        return mixed(samples, noise, float(rng.uniform(*self.snr)))
 
 
 SPEECH_RECIPE = SpeechRecipe()

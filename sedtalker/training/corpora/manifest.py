@@ -98,7 +98,9 @@ def read_manifest(data: Path) -> list[Clip]:
 
 def _label(corpus: str, file: str, label: str) -> str:
     """The label of a file, corrected where ``MISLABELLED`` knows better."""
-    pattern, labels = MISLABELLED.get(corpus, ("$^", {}))
+    if corpus not in MISLABELLED:
+        return label
+    pattern, labels = MISLABELLED[corpus]
     found = re.search(pattern, file)
     return labels[found[1]] if found else label
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, sosfiltfilt
 
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
+from sedtalker.training.corpora.augmentation import mixed
 from sedtalker.training.corpora.emotion_speech import FRAME, clip_activity
 from sedtalker.training.corpora.layer_features import TRAINING_NOISES
 from sedtalker.training.corpora.manifest import Clip
@@ -121,8 +122,7 @@ def noisy(
     """A random noise, repeated, ``decibels`` below the mean power of the recording."""
     noise = noises[int(rng.integers(len(noises)))]
     noise = np.roll(np.resize(noise, len(samples)), int(rng.integers(len(samples))))
-    power = np.mean(samples**2) / (np.mean(noise**2) + 1e-12)
-    return (samples + noise * np.sqrt(power) * 10 ** (-decibels / 20)).astype(np.float32)
+    return mixed(samples, noise, decibels)
 
 
 def babble(voices: Sequence[Samples], count: int, rng: np.random.Generator) -> Samples:

@@ -20,18 +20,25 @@ from torch.nn import functional as F
 
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, write_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture, lip_width
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, load_network
 from sedtalker.speech.features import analyse, band_means, centre_bands, level_gain, log_mel, speech_mask
-from sedtalker.training.cards import fill_card
-from sedtalker.training.corpora.augmentation import Samples, SpeechRecipe, change_speed, noise_files, read_augmenter
+from sedtalker.training.cards import speech_encoder_card
+from sedtalker.training.corpora.augmentation import (
+    Samples,
+    SpeechRecipe,
+    change_speed,
+    mixed,
+    noise_files,
+    read_augmenter,
+)
+from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
-from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.mouth_readout import ridge_weights
 from sedtalker.training.task import Batch, PreparedTask
 
@@ -86,18 +93,18 @@ class NoiseRobustEncoderTask(PreparedTask):
 
     def __init__(self, config: dict[str, Any], data: Path, cache: Path):
         self.config = NoiseRobustEncoderTaskConfig.model_validate(config)
-        self.data = data
+        self.data, self.cache = data, cache
         self.folder = Path(self.config.start) if self.config.start else builtin_checkpoint("speech_encoder")
-        c = self.config
-        self.recipe = SpeechRecipe(room=0.3, equaliser=0.5, noise=0.9, recorded=0.8, snr=c.snr)
+        self.recipe = SpeechRecipe(room=0.3, equaliser=0.5, noise=0.9, recorded=0.8, snr=self.config.snr)
 
     def read_data(self, hook: Hook) -> None:
         """All recordings as samples, the teacher, and how the mouth is read from its vectors."""
         most = self.config.most_recordings or None
         self.teacher = load_network(self.folder).eval().requires_grad_(False)
         self.augmenter = read_augmenter(self.data)
-        noises = noise_files(self.data, hold_out=False)
-        self.unmet = [load_audio(path).samples for i, path in enumerate(noises) if i % 5 == 0]
+        met = set(noise_files(self.data))
+        unmet = [path for path in noise_files(self.data, hold_out=False) if path not in met]
+        self.unmet = [load_audio(path).samples for path in unmet]
         manifest, files = read_manifest(self.data), dict[str, dict[str, list[Path]]]()
         for split in ("train", "valid"):
             files[split] = {
@@ -105,11 +112,7 @@ class NoiseRobustEncoderTask(PreparedTask):
                 for name in self.config.corpora
             }
             files[split]["grid"] = [clip.audio for clip in read_grid(self.data) if clip.split == split][:most]
-        total = sum(map(len, files["train"].values()))
-        self.sounds: dict[str, list[Samples]] = {name: [] for name in files["train"]}
-        every = ((name, path) for name, paths in files["train"].items() for path in paths)
-        for name, path in counted(every, hook, "reading recordings", total):
-            self.sounds[name].append(load_audio(path).samples)
+        self.sounds = {name: WaveformStore.open(paths, self.cache, hook) for name, paths in files["train"].items()}
         self.valid = [path for name, paths in files["valid"].items() if name != "emogator" for path in paths[:VALID]]
         self._fit_readout(hook)
 
@@ -176,7 +179,6 @@ class NoiseRobustEncoderTask(PreparedTask):
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Vectors, mouth and phones of the degraded crop against those of the clean one."""
-        assert isinstance(model, nn.Module)
         with torch.no_grad():
             self.teacher.to(batch["mel"].device)
             truth = self.teacher(batch["clean"]).float()
@@ -238,24 +240,8 @@ class NoiseRobustEncoderTask(PreparedTask):
         """Write the mixed encoder."""
         before = read_config(self.folder)
         known = before.metrics | {k: round(v, 4) for k, v in metrics.items() if k != "score"}
-        config = CheckpointConfig(
-            kind="speech_encoder",
-            licence=before.licence,
-            trained_on=before.trained_on,
-            encoder_sha256=None,
-            model=before.model,
-            metrics=known,
-        )
-        state = self._mixed(model).state_dict()
-        write_checkpoint(
-            folder, config, state, fill_card("speech_encoder", metrics=card_table("speech_encoder", known))
-        )
-
-
-def mixed(sound: Samples, noise: Samples, decibels: float) -> Samples:
-    """A recording (N,) with a background (N,) that lies ``decibels`` below it."""
-    power = np.mean(sound**2) / (np.mean(noise**2) + 1e-12)
-    return (sound + noise * np.sqrt(power) * 10 ** (-decibels / 20)).astype(np.float32)
+        config = before.model_copy(update={"metrics": known, "held_out": {}})
+        write_checkpoint(folder, config, self._mixed(model).state_dict(), speech_encoder_card(known))
 
 
 def _together(sounds: list[Samples], count: int) -> Samples:

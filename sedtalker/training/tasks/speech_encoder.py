@@ -24,12 +24,11 @@ from sedtalker.metrics.motion import correlation
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS
-from sedtalker.training.cards import fill_card
+from sedtalker.training.cards import speech_encoder_card
 from sedtalker.training.corpora.augmentation import mask_spectrum, read_augmenter, warp_bands
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore, open_features
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import read_facegood, read_grid
-from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.motion.alignment import (
     IGNORED,
     Utterance,
@@ -331,5 +330,4 @@ class SpeechEncoderTask(PreparedTask):
             model=shipped.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
-        card = fill_card("speech_encoder", metrics=card_table("speech_encoder", metrics))
-        write_checkpoint(folder, config, state, card)
+        write_checkpoint(folder, config, state, speech_encoder_card(metrics))

@@ -13,6 +13,7 @@ from sedtalker.training.corpora.augmentation import (
     SPEECH_RECIPE,
     Augmenter,
     change_voice,
+    mixed,
     revoice,
 )
 
@@ -115,3 +116,10 @@ def test_voices_are_made_once(tmp_path):
     assert all(abs(load_audio(path).duration - 0.8) < 0.03 for _, path in made)
     revoice("x", [("a", tmp_path / "a.wav")], 2, tmp_path)
     assert [path.stat().st_mtime_ns for _, path in made] == before
+
+
+def test_backgrounds_lie_as_far_below_as_asked() -> None:
+    rng = np.random.default_rng(0)
+    sound, noise = rng.standard_normal((2, 8000)).astype(np.float32)
+    added = mixed(sound, 5 * noise, 10.0) - sound
+    assert 10 * np.log10(np.mean(sound**2) / np.mean(added**2)) == pytest.approx(10.0, abs=0.01)

@@ -12,7 +12,7 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.speech.encoder import load_network
 from sedtalker.speech.features import analyse
 from sedtalker.training.tasks import noise_robust_encoder as robust
-from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTask, mixed
+from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTask
 
 
 @pytest.fixture
@@ -51,22 +51,10 @@ def test_learns_to_give_in_noise_what_it_gave_without(task: NoiseRobustEncoderTa
     before, after = load_network(), load_network(tmp_path / "export")
     torch.testing.assert_close(after.phone_head.weight, before.phone_head.weight)
     assert not torch.equal(after.stem.weight, before.stem.weight)
-    known = read_config(tmp_path / "export").metrics
-    assert (
-        known.items()
-        >= {
-            k: v for k, v in read_config(builtin_checkpoint("speech_encoder")).metrics.items() if k not in metrics
-        }.items()
-    )
+    kept = {k: v for k, v in read_config(builtin_checkpoint("speech_encoder")).metrics.items() if k not in metrics}
+    assert read_config(tmp_path / "export").metrics.items() >= kept.items()
 
 
 def test_reads_what_the_encoder_reads() -> None:
     samples = 0.1 * np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
     np.testing.assert_array_equal(robust._centred(samples), analyse(torch.from_numpy(samples)).centred.numpy())
-
-
-def test_backgrounds_lie_as_far_below_as_asked() -> None:
-    rng = np.random.default_rng(0)
-    sound, noise = rng.standard_normal((2, 8000)).astype(np.float32)
-    added = mixed(sound, 5 * noise, 10.0) - sound
-    assert 10 * np.log10(np.mean(sound**2) / np.mean(added**2)) == pytest.approx(10.0, abs=0.01)
