@@ -31,7 +31,8 @@ WHOLE_SECONDS = 30.0
 """Recordings up to this long are decoded as a whole."""
 WARM_UP = 8.0
 """Seconds decoded before a stretch, after which little is left of how the recurrent state began: coefficients differ by
-up to 0.003 from those of the whole recording (after 4 s by 0.006); for half a second of the sample clip by 0.017."""
+up to 0.003 from those of the whole recording (after 4 s by 0.006). Where a gain opens lips that are barely closed, the
+shapes around the mouth can differ by 0.02 for a tenth of a second: they give way in one and not in the other."""
 TAIL = 4.0
 """Seconds after an edit that are decoded again; beyond, coefficients differ by less than 0.01."""
 AHEAD = 1.0

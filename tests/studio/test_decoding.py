@@ -13,8 +13,9 @@ from sedtalker.studio.decoding import Decoding, part_of
 from sedtalker.studio.document import Base, checked_settings
 from sedtalker.studio.edits import History, parse_edit
 
-TOLERANCE = 0.02
-"""Greatest difference of a coefficient between a stretch decoded by itself and the whole; 0.017 was measured."""
+TOLERANCES = {1.0: 0.004, 1.2: 0.02}
+"""Greatest difference of a coefficient between a stretch decoded by itself and the whole, by expressivity: 0.0018 and
+0.017 were measured, the latter where a gain opens lips that are barely closed, and in one of both gives way."""
 RMS = 5e-4
 """The same, root mean square over all; 0.00043 was measured."""
 
@@ -60,8 +61,11 @@ def test_a_short_recording_is_shown_as_the_animator_makes_it(models, clip, subje
     assert shown.fps == made.fps
 
 
-def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(models, clip, subject, base, monkeypatch):
-    settings = checked_settings({"expressivity": 1.2})
+@pytest.mark.parametrize(("expressivity", "tolerance"), TOLERANCES.items())
+def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(
+    models, clip, subject, base, monkeypatch, expressivity, tolerance
+):
+    settings = checked_settings({"expressivity": expressivity})
     whole = Decoding(models.animator(), clip.sound, clip.features)
     monkeypatch.setattr(decoding, "WHOLE_SECONDS", 5.0)
     parts = Decoding(models.animator(), clip.sound, clip.features)
@@ -85,7 +89,7 @@ def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(models, cli
             off = np.abs(shown.coefficients[rows] - expected.coefficients[rows])
             worst, rms = max(worst, float(off.max())), max(rms, float(np.sqrt(np.square(off).mean())))
         monkeypatch.setattr(decoding, "WHOLE_SECONDS", 30.0)
-    assert worst < TOLERANCE, worst
+    assert worst < tolerance, worst
     assert rms < RMS, rms
     monkeypatch.setattr(decoding, "WHOLE_SECONDS", 5.0)
     assert not parts.is_exact(settings)

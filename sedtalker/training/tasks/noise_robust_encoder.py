@@ -61,7 +61,9 @@ class NoiseRobustEncoderTaskConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     start: str | None = None
-    """Checkpoint folder of the encoder that goes on; null: the built-in one."""
+    """Checkpoint folder of the encoder that goes on and is the teacher; null: the built-in one."""
+    weights: str | None = None
+    """Checkpoint folder of an earlier run's weights to go on from; null: those of the teacher."""
     corpora: dict[str, float] = {"librispeech": 0.3, "speechocean762": 0.3, "ljspeech": 0.15, "emogator": 0.05}
     """Shares of the crops from each corpus; the rest is of the tracked talker."""
     crops: int = 24
@@ -70,6 +72,8 @@ class NoiseRobustEncoderTaskConfig(BaseModel):
     """Length of a crop."""
     clean: float = 0.2
     """Share of crops that are not degraded."""
+    clean_weight: float = 1.0
+    """Weight of the frames of crops that are not degraded; that of others is 1."""
     babble: float = 0.3
     """Share of backgrounds that are one to five other talkers."""
     snr: tuple[float, float] = (-5.0, 15.0)
@@ -149,7 +153,7 @@ class NoiseRobustEncoderTask(PreparedTask):
 
     def build(self) -> nn.Module:
         """The encoder of before, which goes on."""
-        return load_network(self.folder).requires_grad_(True)
+        return load_network(Path(self.config.weights) if self.config.weights else self.folder).requires_grad_(True)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Crops of clean recordings, ``clean``, and of the same degraded, ``mel``; frames that count, ``weight``."""
@@ -167,6 +171,7 @@ class NoiseRobustEncoderTask(PreparedTask):
                 columns[name].append(_cut(mel, first, frames))
             inside = _cut(np.ones((len(pair[0]), 1), np.float32), first, frames)[::2, 0]
             inside[:EDGE] = inside[-EDGE:] = 0.0
+            inside *= self.config.clean_weight if degraded is sound else 1.0
             columns["weight"].append(inside)
         return {name: torch.from_numpy(np.stack(column)) for name, column in columns.items()}
 
