@@ -2,11 +2,11 @@
 
 python scripts/learning_curve.py --data DIR [--cache DIR]    # features once, then half a minute of one core a training
 
-Writes ``docs/learning-curve.md`` and ``docs/images/learning_curve.png``. Every training is the recipe of
-``experiment=transfer_diarizer`` on the clips and their copies in other voices, with two perceptrons and without
-constants for the categories; so the curve speaks of the data, and its last point is below the shipped diarizer. Recall
-is that of the corpora that choose, never trained on, and of validation speakers of CREMA-D. Trainings are kept in
-``--runs``.
+Writes the section "Learning curve" of ``docs/emotion.md``, and ``docs/images/learning_curve.png``. Every training is
+the recipe of ``experiment=transfer_diarizer`` on the clips and their copies in other voices, with two perceptrons and
+without constants for the categories; so the curve speaks of the data, and its last point is below the shipped
+diarizer. Recall is that of the corpora that choose, never trained on, and of validation speakers of CREMA-D. Trainings
+are kept in ``--runs``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from measured_page import between_marks
 from torch import nn
 
 from sedtalker.cli.console import messages_shown
@@ -181,16 +182,16 @@ def plot(curve: Mapping[int, Point], path: Path) -> None:
     write_figure(figure, path)
 
 
-def page(curve: Mapping[int, Point]) -> str:
-    """``docs/learning-curve.md``."""
+def section(curve: Mapping[int, Point]) -> str:
+    """The section "Learning curve" of ``docs/emotion.md``."""
     gain, last = gain_of_doubling(curve), float(np.mean(list(curve.values())[-1]["mean"]))
     return (
-        "# Learning curve\n\nHow much more speakers of the same kind would help a diarizer on corpora it was not "
-        f"trained on: twice as many actors bring {gain:.3f} of\nrecall. From {last:.2f} to .50 it is "
-        f"{(0.5 - last) / gain:.0f} doublings. What is missing is not more of CREMA-D, but other free corpora.\n\n"
+        "How much would more speakers of the same kind help on corpora that are not trained on? Twice as many actors "
+        f"bring {gain:.3f} of\nrecall. From {last:.2f} to .50 it is {(0.5 - last) / gain:.0f} doublings. What is "
+        "missing is not more of CREMA-D, but other free corpora.\n\n"
         "Written by `python scripts/learning_curve.py --data DIR`: the recipe of the free diarizer, two perceptrons, "
         f"on clips and copies in other voices,\n{DRAWS} random draws of actors each. The shipped diarizer has more "
-        "perceptrons, more copies and constants for the categories ([results](results.md)).\n\n"
+        "perceptrons, more copies and constants for the categories.\n\n"
         + table(curve)
         + "\n![Recall over the number of actors](images/learning_curve.png)\n"
     )
@@ -209,8 +210,9 @@ def main() -> None:
         ]
         curve[actors] = collected(draws)
     plot(curve, DOCS / "images" / "learning_curve.png")
-    (DOCS / "learning-curve.md").write_text(page(curve), encoding="utf-8")
-    print(DOCS / "learning-curve.md")
+    path = DOCS / "emotion.md"
+    path.write_text(between_marks(path.read_text(encoding="utf-8"), "curve", section(curve)), encoding="utf-8")
+    print(path)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""Measure the built-in weights and write ``docs/results.md``, ``docs/results.json`` and the shipped model cards.
+"""Measure the built-in weights and write ``docs/results.md``, ``docs/results.json``, a table and the model cards.
 
 python scripts/make_results.py --data DIR                          # everything, about half an hour
 python scripts/make_results.py --data DIR --parts transfer speed
 python scripts/make_results.py --data DIR --parts transfer_whisper_base --whisper FOLDER
 python scripts/make_results.py --parts                             # write the pages anew, measure nothing
 
-What is not measured this time is kept from ``docs/results.json``. The metrics that the page shows are also written into
-``held_out`` of the shipped ``config.json`` files, where ``sedtalker checkpoint inspect`` finds them.
+The table is the first of ``docs/emotion.md``. What is not measured this time is kept from ``docs/results.json``. The
+metrics that the page shows are also written into ``held_out`` of the shipped ``config.json`` files, where
+``sedtalker checkpoint inspect`` finds them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from measured_page import between_marks
 
 from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config
@@ -98,6 +101,23 @@ def corpora_table(corpora: Mapping[str, Mapping[str, Any]]) -> str:
         values = [f"{found[key]:.2f}" if found.get(key) is not None else "" for key in ("uar", "angry_as_happy", "ece")]
         rows.append(f"| {name} | {found['role']} | {found['clips']} | " + " | ".join(values) + " |")
     return "\n".join(rows) + "\n"
+
+
+def asked_table(results: Mapping[str, Any]) -> str:
+    """Of ``docs/emotion.md``: what is asked of a diarizer on other corpora, and what those in the box reach."""
+    rows = [f"| | asked | {' | '.join(TRANSFERS.values())} |", "|---" * (2 + len(TRANSFERS)) + "|"]
+    for measure in TRANSFER:
+        if measure.asked is not None:
+            values = [results[part]["summary"][measure.key] for part in TRANSFERS]
+            marked = [f"**{value:.3f}**" if reached(measure, value) else f"{value:.3f}" for value in values]
+            rows.append(f"| `{measure.key}`: {measure.text} | {measure.asked_for} | {' | '.join(marked)} |")
+    return "\n".join(rows) + "\n\nBold: reached.\n"
+
+
+def reached(measure: Measure, value: float) -> bool:
+    """Whether a value is what is asked, in the three digits that are shown."""
+    value, asked = round(value, 3), measure.asked or 0.0
+    return value >= asked if measure.better == "higher" else value <= asked
 
 
 def page(results: Mapping[str, Any]) -> str:
@@ -235,7 +255,11 @@ def main() -> None:
             measure(arguments, results)
     store.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (DOCS / "results.md").write_text(page(results), encoding="utf-8")
-    print(DOCS / "results.md")
+    emotion = DOCS / "emotion.md"
+    emotion.write_text(
+        between_marks(emotion.read_text(encoding="utf-8"), "asked", asked_table(results)), encoding="utf-8"
+    )
+    print(DOCS / "results.md", emotion)
     write_checkpoints(results, builtin_checkpoint("diarizer").parent)
 
 

@@ -40,6 +40,7 @@ def test_the_pages_and_cards_that_ship_are_what_the_script_writes() -> None:
     script, root = load("make_results"), SCRIPTS.parent
     results = json.loads((root / "docs" / "results.json").read_text(encoding="utf-8"))
     assert (root / "docs" / "results.md").read_text(encoding="utf-8") == script.page(results)
+    assert script.asked_table(results).strip() in (root / "docs" / "emotion.md").read_text(encoding="utf-8")
     for name, card in script.cards(results, root / "checkpoints").items():
         assert (root / "checkpoints" / name / "README.md").read_text(encoding="utf-8") == card, name
     held_out = json.loads((root / "checkpoints/diarizer/config.json").read_text(encoding="utf-8"))["held_out"]
@@ -76,6 +77,6 @@ def test_the_curve_says_what_a_doubling_brings(tmp_path: Path) -> None:
     script.plot(curve, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5000
     assert script.table(curve).count("\n") == 5
-    text = script.page(curve)
+    text = script.section(curve)
     assert "bring 0.020 of\nrecall. From 0.34 to .50 it is 8 doublings" in text
     assert "| 32 | 0.340 ± 0.000 |" in text
