@@ -70,9 +70,9 @@ class NoiseRobustEncoderTaskConfig(BaseModel):
     """Crops in a batch."""
     seconds: float = 3.4
     """Length of a crop."""
-    clean: float = 0.2
+    clean: float = 0.4
     """Share of crops that are not degraded."""
-    clean_weight: float = 1.0
+    clean_weight: float = 3.0
     """Weight of the frames of crops that are not degraded; that of others is 1."""
     babble: float = 0.3
     """Share of backgrounds that are one to five other talkers."""
@@ -84,7 +84,7 @@ class NoiseRobustEncoderTaskConfig(BaseModel):
     """Weight of the squared error of the mouth that is read out linearly; that of the vectors has 1."""
     phone_weight: float = 0.2
     """Weight of the divergence of the phones' posteriors."""
-    share: float = 0.35
+    share: float = 0.6
     """Of the new weights in what is validated and exported; the rest are those of before."""
     most_recordings: int = 0
     """Use so many of each corpus at most; 0: all."""

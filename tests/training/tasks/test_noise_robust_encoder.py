@@ -19,7 +19,8 @@ from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTask
 def task(data_dir: Path, tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> NoiseRobustEncoderTask:
     for name, value in (("READ", 6), ("VALID", 1)):
         monkeypatch.setattr(robust, name, value)
-    made = NoiseRobustEncoderTask({"most_recordings": 2, "crops": 4, "seconds": 1.6}, data_dir, tmp_path)
+    config = {"most_recordings": 2, "crops": 4, "seconds": 1.6, "clean": 0.2, "clean_weight": 2.0}
+    made = NoiseRobustEncoderTask(config, data_dir, tmp_path)
     made.prepare()
     return made
 
@@ -30,6 +31,25 @@ def test_what_is_not_degraded_costs_nothing(task: NoiseRobustEncoderTask) -> Non
     assert batch["mel"].shape == (4, 160, 80)
     torch.testing.assert_close(batch["mel"], batch["clean"])
     assert float(task.losses(task.build().eval(), batch)["total"].detach()) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_clean_crops_count_as_much_as_asked(task: NoiseRobustEncoderTask) -> None:
+    task.config = task.config.model_copy(update={"crops": 16, "clean": 0.5})
+    batch = task.batch(np.random.default_rng(3))
+    clean = (batch["mel"] == batch["clean"]).flatten(1).all(1)
+    assert 0 < clean.sum() < len(clean)
+    assert (batch["weight"][clean].amax(1) == 2.0).all()
+    assert (batch["weight"][~clean].amax(1) == 1.0).all()
+
+
+def test_goes_on_from_earlier_weights(task: NoiseRobustEncoderTask, tmp_path: Path) -> None:
+    made = task.build()
+    torch.nn.init.zeros_(made.stem.bias)
+    task.config = task.config.model_copy(update={"share": 1.0})
+    task.export(made, tmp_path / "first", {})
+    task.config = task.config.model_copy(update={"weights": str(tmp_path / "first")})
+    assert not task.build().stem.bias.any()
+    assert task.teacher.stem.bias.any()
 
 
 def test_learns_to_give_in_noise_what_it_gave_without(task: NoiseRobustEncoderTask, tmp_path: Path) -> None:
