@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from measured_page import between_marks
+from measured_page import write_between_marks
 from torch import nn
 
 from sedtalker.cli.console import messages_shown
@@ -211,7 +211,7 @@ def main() -> None:
         curve[actors] = collected(draws)
     plot(curve, DOCS / "images" / "learning_curve.png")
     path = DOCS / "emotion.md"
-    path.write_text(between_marks(path.read_text(encoding="utf-8"), "curve", section(curve)), encoding="utf-8")
+    write_between_marks(path, "curve", section(curve))
     print(path)
 
 

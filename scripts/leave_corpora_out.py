@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from learning_curve import CurveTask, measured, opened
-from measured_page import between_marks
+from measured_page import write_between_marks
 from torch import nn
 
 from sedtalker.cli.console import messages_shown
@@ -113,7 +113,7 @@ def main() -> None:
     kept.write_text(json.dumps(every, indent=2) + "\n", encoding="utf-8")
     path = DOCS / "cross-corpus.md"
     text = "\n".join(f"**On {name}.** {page(found)}" for name, found in every.items())
-    path.write_text(between_marks(path.read_text(encoding="utf-8"), "leave_out", text), encoding="utf-8")
+    write_between_marks(path, "leave_out", text)
     print(path)
 
 

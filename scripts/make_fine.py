@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from measured_page import between_marks
+from measured_page import write_between_marks
 
 from sedtalker.training.evaluation.emotion_measures import FINE
 from sedtalker.training.evaluation.fine import fine_table, plot_fine
@@ -59,8 +59,7 @@ def main() -> None:
     """Write the page, the plot, and the held-out figures of the checkpoints."""
     found = {name: ROOT / file for name, file in FILES.items() if (ROOT / file).is_file()}
     metrics = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in found.items()}
-    page = ROOT / "docs/fine.md"
-    page.write_text(between_marks(page.read_text(encoding="utf-8"), "fine", text(metrics)), encoding="utf-8")
+    write_between_marks(ROOT / "docs/fine.md", "fine", text(metrics))
     plot_fine(metrics, ROOT / "docs/images/fine.png")
     for name, figures in metrics.items():
         path = ROOT / "checkpoints" / CHECKPOINTS[name] / "config.json"

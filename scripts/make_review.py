@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from measured_page import between_marks
+from measured_page import write_between_marks
 
 from sedtalker.emotion.events import track_changes
 from sedtalker.emotion.plot import COLOURS, write_figure
@@ -35,11 +35,9 @@ STEPS = ("happy > .7", "sad", "angry")
 def main() -> None:
     """Write the page and the plots."""
     metrics = json.loads((ROOT / "docs/routing.json").read_text(encoding="utf-8"))
-    page = ROOT / "docs/review.md"
     made = {name: ROOT / file for name, file in OTHERS.items() if (ROOT / file).is_file()}
     others = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in made.items()}
-    content = between_marks(page.read_text(encoding="utf-8"), "routing", text(metrics, others))
-    page.write_text(content, encoding="utf-8")
+    write_between_marks(ROOT / "docs/review.md", "routing", text(metrics, others))
     plot_routing(metrics, ROOT / "docs/images/review.png")
     track = EmotionTrack.load(SAMPLE)
     plot_events(track, ROOT / "docs/images/events.png")

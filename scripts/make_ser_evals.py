@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from measured_page import between_marks
+from measured_page import write_between_marks
 
 from sedtalker.training.evaluation.ser_evals import ser_evals_table
 
@@ -49,9 +49,7 @@ def main() -> None:
     """Write the page."""
     found = {name: ROOT / file for name, file in FILES.items() if (ROOT / file).is_file()}
     metrics = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in found.items()}
-    page = ROOT / "docs/cross-corpus.md"
-    made = between_marks(page.read_text(encoding="utf-8"), "ser_evals", text(metrics))
-    page.write_text(made, encoding="utf-8")
+    write_between_marks(ROOT / "docs/cross-corpus.md", "ser_evals", text(metrics))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from measured_page import between_marks
+from measured_page import write_between_marks
 from numpy.typing import NDArray
 
 from sedtalker.animation.decoder import Decoder
@@ -131,8 +131,7 @@ def main() -> None:
     assert isinstance(decoder, Decoder)
     made = table(read_corpus(arguments.data, encoder, arguments.every), encoder, decoder)
     if arguments.page is not None:
-        page = between_marks(arguments.page.read_text(encoding="utf-8"), "look-ahead", made)
-        arguments.page.write_text(page, encoding="utf-8")
+        write_between_marks(arguments.page, "look-ahead", made)
 
 
 if __name__ == "__main__":

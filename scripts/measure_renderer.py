@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured_page import between_marks
+from measured_page import write_between_marks
 
 from sedtalker import Animation, Animator, Face
 from sedtalker.render import frame_head, load_lighting
@@ -214,7 +214,7 @@ def write_table(figures: dict[str, Any]) -> None:
     rows.append(f"| PSNR against the truth, dB | {' | '.join(format(one['psnr'], '.2f') for one in heads)} |")
     rates = [figures[head]["fps"][which] for head in ("sample", "builtin") for which in ("before", "now")]
     rows.append(f"| video on {figures['cores']} cores, frames/s | {' | '.join(format(r, '.1f') for r in rates)} |")
-    PAGE.write_text(between_marks(PAGE.read_text(), "renderer", "\n".join(rows)))
+    write_between_marks(PAGE, "renderer", "\n".join(rows))
 
 
 def report(name: str, figures: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured_page import between_marks, measured
+from measured_page import measured, write_between_marks
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
@@ -171,5 +171,4 @@ def page(found: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     figures_found = measured(__doc__, STORE, measure)
-    made = between_marks(PAGE.read_text(encoding="utf-8"), "transcripts", page(figures_found))
-    PAGE.write_text(made, encoding="utf-8")
+    write_between_marks(PAGE, "transcripts", page(figures_found))

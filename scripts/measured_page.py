@@ -22,6 +22,11 @@ def between_marks(page: str, name: str, text: str) -> str:
     return f"{page[:start]}\n{text.strip()}\n\n{page[stop:]}"
 
 
+def write_between_marks(path: Path, name: str, text: str) -> None:
+    """Put ``text`` between the marks of a page (see ``between_marks``)."""
+    path.write_text(between_marks(path.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+
+
 def measured(words: str | None, store: Path, measure: Callable[[Path, Hook], dict[str, Any]]) -> dict[str, Any]:
     """The figures in ``store``, measured first unless the command line has ``--page``.
 

@@ -107,7 +107,7 @@ def test_closed_lips_stay_closed(clip, motions, face, gains, emotion):
         expressive = load_decoder().predict(clip[0], parse_emotion(emotion, 18.4))
     widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
     closed = widest < 0.98 * CLOSED_GAP
-    assert closed.sum() > 30
+    assert closed.sum() >= 40
     gap = beyond_rest(face, apply_gains(expressive, neutral, gains, face))[closed]
     assert (gap < CLOSED_GAP).all()
     assert (gap <= np.maximum(widest[closed], 0.0) + SLACK + 1e-4).all()

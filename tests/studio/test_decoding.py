@@ -13,10 +13,12 @@ from sedtalker.studio.decoding import Decoding, part_of
 from sedtalker.studio.document import Base, checked_settings
 from sedtalker.studio.edits import History, parse_edit
 
-TOLERANCES = {1.0: (0.004, 2e-4), 1.2: (0.04, 1e-3)}
-"""Greatest and root mean square difference between a stretch decoded by itself and the whole, by expressivity: 0.0018,
-and with gains 0.022 and 0.00053 were measured, where a gain opens lips that are barely closed, and in one of both gives
-way."""
+USUAL = 0.005
+"""Greatest difference of a coefficient between a stretch decoded by itself and the whole; 0.0018 was measured."""
+EXCEPTIONS = {1.0: (0.0, USUAL, 2e-4), 1.2: (0.03, 0.025, 6e-4)}
+"""By expressivity: share of frames that may differ by more, by how much, and the root mean square over all. Where a
+gain opens lips that are barely closed, they give way in one and not in the other: 0.026, 0.022, 0.00053 were measured.
+"""
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_a_short_recording_is_shown_as_the_animator_makes_it(models, clip, subje
     assert shown.fps == made.fps
 
 
-@pytest.mark.parametrize("expressivity", TOLERANCES)
+@pytest.mark.parametrize("expressivity", EXCEPTIONS)
 def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(
     models, clip, subject, base, monkeypatch, expressivity
 ):
@@ -71,7 +73,7 @@ def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(
     assert parts.in_parts
     monkeypatch.setattr(decoding, "WHOLE_SECONDS", 30.0)
     assert not whole.in_parts
-    worst = rms = 0.0
+    worst = rms = share = 0.0
     document = base.document()
     for value in (
         {"op": "relabel", "index": 1, "label": "happy"},
@@ -87,9 +89,11 @@ def test_a_stretch_decoded_by_itself_is_the_whole_within_a_tolerance(
             rows = slice(int(start * 30), int((start + 6.4) * 30))
             off = np.abs(shown.coefficients[rows] - expected.coefficients[rows])
             worst, rms = max(worst, float(off.max())), max(rms, float(np.sqrt(np.square(off).mean())))
+            share = max(share, float((off > USUAL).any(axis=1).mean()))
         monkeypatch.setattr(decoding, "WHOLE_SECONDS", 30.0)
-    assert worst < TOLERANCES[expressivity][0], worst
-    assert rms < TOLERANCES[expressivity][1], rms
+    assert share <= EXCEPTIONS[expressivity][0], share
+    assert worst < EXCEPTIONS[expressivity][1], worst
+    assert rms < EXCEPTIONS[expressivity][2], rms
     monkeypatch.setattr(decoding, "WHOLE_SECONDS", 5.0)
     assert not parts.is_exact(settings)
     parts.take_exact(track, settings, parts.exact_motion(track, settings))

@@ -15,13 +15,12 @@ from sedtalker.training.evaluation.measures import card_table, listed_metrics
 from sedtalker.training.evaluation.motion_measures import DECODER
 
 WENT_ON = """\
-Then it went on (`experiment=speech_encoder_noise`, two runs of 2,150 and 2,000 steps): what it gave of the clean sound
-it learned to give of the same in noise (ESC-10 and others, -5 to 15 dB), beside one to five other readers, and in
-rooms. In the second run clean crops counted three times. Six tenths of the way to the new weights are what ships, which
-keeps clean speech nearly as it was. So decoders stay as they were.
+Then it went on (`experiment=speech_encoder_noise`): what it gave of the clean sound it learned to give of the same in
+noise (ESC-10 and others), beside one to five other readers, and in rooms. So decoders stay as they were.
+{run}
 
 """
-"""Of a speech encoder that went on with ``experiment=speech_encoder_noise``."""
+"""Of a speech encoder that went on in noise."""
 
 
 def fill_card(name: str, /, **values: object) -> str:
@@ -30,9 +29,9 @@ def fill_card(name: str, /, **values: object) -> str:
     return template.format(**values)
 
 
-def speech_encoder_card(metrics: Mapping[str, float]) -> str:
-    """The card of a speech encoder; ``metrics`` of its validation, those in noise only if it went on there."""
-    further = WENT_ON if "clean_r" in metrics else ""
+def speech_encoder_card(metrics: Mapping[str, float], noise_run: str | None = None) -> str:
+    """The card of a speech encoder; ``metrics`` of its validation, how it went on in noise, if it did."""
+    further = "" if noise_run is None else WENT_ON.format(run=noise_run)
     return fill_card("speech_encoder", further=further, metrics=card_table("speech_encoder", metrics))
 
 

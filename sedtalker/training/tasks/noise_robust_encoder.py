@@ -246,7 +246,8 @@ class NoiseRobustEncoderTask(PreparedTask):
         before = read_config(self.folder)
         known = before.metrics | {k: round(v, 4) for k, v in metrics.items() if k != "score"}
         config = before.model_copy(update={"metrics": known, "held_out": {}})
-        write_checkpoint(folder, config, self._mixed(model).state_dict(), speech_encoder_card(known))
+        run = f"{self.config.share:g} of the way from the weights before to those after is what this is."
+        write_checkpoint(folder, config, self._mixed(model).state_dict(), speech_encoder_card(known, run))
 
 
 def _together(sounds: list[Samples], count: int) -> Samples:

@@ -68,6 +68,7 @@ def test_learns_to_give_in_noise_what_it_gave_without(task: NoiseRobustEncoderTa
     metrics = task.validate(model.eval())
     assert 0.5 < metrics["clean_r"] <= 1.0
     task.export(model, tmp_path / "export", metrics)
+    assert "\n0.6 of the way from the weights before" in (tmp_path / "export" / "README.md").read_text(encoding="utf-8")
     before, after = load_network(), load_network(tmp_path / "export")
     torch.testing.assert_close(after.phone_head.weight, before.phone_head.weight)
     assert not torch.equal(after.stem.weight, before.stem.weight)
