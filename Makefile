@@ -118,7 +118,7 @@ lint: setup
 clean:
 	rm -rf $(VENV) $(BLENDER) demo build dist
 
-# make kills   kills every command that writes, 300 times, and looks at what is left (half an hour): docs/interruptions.md
+# make kills   kills every command that writes, 300 times, and looks at what is left (half an hour): docs/security.md
 .PHONY: kills
 kills: setup
 	$(BIN)/python scripts/kill_commands.py

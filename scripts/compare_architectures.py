@@ -1,6 +1,6 @@
 """Architectures of the frame network at equal cost: about equal parameters, equal CPU seconds of training.
 
-Some training speakers are kept out and scored together with the validation speakers. Writes docs/architectures.md.
+Some training speakers are kept out and scored together with the validation speakers. Writes docs/comparisons.md.
 
     python scripts/compare_architectures.py --data DIR --runs DIR [--seconds 300]
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measured_page import write_between_marks
 
 from sedtalker.cli.console import messages_shown
 from sedtalker.training.loop import fit
@@ -29,10 +30,8 @@ LAYOUTS = {
 }
 HELD_OUT = ("ravdess_11", "ravdess_12", "ravdess_13", "ravdess_14", "nemo_IC0", "etts_nel", "etts_emg")
 KEYS = ("uar_ravdess", "uar_nemo", "uar_emotiontts_ko", "frame_accuracy")
-PAGE = """# Architectures of the frame network
-
-Written by `python scripts/compare_architectures.py --data DIR --runs DIR`. Each network is trained from scratch for
-{seconds} CPU seconds on one core, on the same clips, without the speakers that are scored: {held} of the training split
+PAGE = """Written by `python scripts/compare_architectures.py --data DIR --runs DIR`. Each network is trained from scratch
+for {seconds} CPU seconds on one core, on the same clips, without the speakers that are scored: {held} of the training split
 and the validation split, whose metrics are averaged. The speakers are few: differences below 0.04 mean little.
 Mamba scans in plain torch here, which is slow on a CPU: the table is about what a CPU's minutes buy, not about steps.
 
@@ -50,7 +49,7 @@ def main() -> None:
         "--runs", type=Path, required=True, help="folder of the trainings; finished ones are not repeated"
     )
     parser.add_argument("--seconds", type=float, default=300.0)
-    parser.add_argument("--page", type=Path, default=Path("docs/architectures.md"))
+    parser.add_argument("--page", type=Path, default=Path("docs/comparisons.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
@@ -62,9 +61,8 @@ def main() -> None:
             record.write_text(json.dumps(made))
         rows.append((name, json.loads(record.read_text())))
     lines = [line(name, row) for name, row in rows]
-    arguments.page.write_text(
-        PAGE.format(seconds=round(arguments.seconds), held=len(HELD_OUT)) + "\n".join(lines) + "\n"
-    )
+    text = PAGE.format(seconds=round(arguments.seconds), held=len(HELD_OUT)) + "\n".join(lines)
+    write_between_marks(arguments.page, "architectures", text)
 
 
 def compare(width: int, layout: str, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Forms of the decoder at equal parameters, data and steps, and what each part of the training is worth.
 
-Trains what is not trained yet, measures all on the test split of the open 4D set and writes docs/decoders.md.
+Trains what is not trained yet, measures all on the test split of the open 4D set and writes docs/comparisons.md.
 
     python scripts/compare_decoders.py --data DIR --runs DIR [--mouth-model DIR] [--cache DIR] [--steps 1500]
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measured_page import write_between_marks
 
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.cli.console import messages_shown
@@ -55,9 +56,7 @@ COLUMNS = (
     "lip_leak",
 )
 CONTROL_CLIPS = 4
-PAGE = """# Forms of the decoder
-
-Written by `python scripts/compare_decoders.py --data DIR --runs DIR`. Every form has about the same number of
+PAGE = """Written by `python scripts/compare_decoders.py --data DIR --runs DIR`. Every form has about the same number of
 parameters, the same inputs and conditioning, the same data and losses, and {steps} steps of half the crops that the
 built-in decoder is trained with: compare the rows with each other, not with [results](results.md). One seed each:
 differences of a few hundredths of a ratio mean little. Lips: GRID test sentences as recorded, neutral. Errors: test
@@ -155,7 +154,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="folder of the trainings; they resume")
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--only", nargs="*", choices=FORMS, default=list(FORMS))
-    parser.add_argument("--page", type=Path, default=Path("docs/decoders.md"))
+    parser.add_argument("--page", type=Path, default=Path("docs/comparisons.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     train(arguments, compose(["experiment=decoder", "trainer.run_dir=."]))
@@ -166,7 +165,7 @@ def main() -> None:
             record.write_text(json.dumps(tests.measure(record.parent / "export"), indent=1))
         rows[name] = json.loads(record.read_text())
     rows["rule"] = tests.rule()
-    arguments.page.write_text(page(rows, arguments.steps))
+    write_between_marks(arguments.page, "decoders", page(rows, arguments.steps))
 
 
 if __name__ == "__main__":

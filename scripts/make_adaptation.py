@@ -1,4 +1,4 @@
-"""Write the figures of ``docs/adapt.md`` and its plot from three files in ``docs``; nothing is measured here.
+"""Write the figures of adaptation in ``docs/diarizer.md`` and ``docs/cross-corpus.md``; nothing is measured here.
 
 sedtalker evaluate adaptation --data DIR --clips 200 --json | tee docs/adaptation.json
 sedtalker evaluate nova-arc --data DIR --json | tee docs/nova_arc.json
@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from measured_page import between_marks
+from measured_page import write_between_marks
 
 from sedtalker.emotion.adaptation import METHODS
 from sedtalker.emotion.plot import write_figure
@@ -118,13 +118,15 @@ def plot(metrics: Mapping[str, float], path: Path) -> None:
 
 def main() -> None:
     """Write the page and the plot; a part whose file is not there stays as it is."""
-    page = ROOT / "docs/adapt.md"
-    content = page.read_text(encoding="utf-8")
-    for name, made in {"adaptation": text, "nova_arc": nova_arc_text, "sere": sere_text}.items():
+    for name, page, made in (
+        ("adaptation", "diarizer", text),
+        ("nova_arc", "cross-corpus", nova_arc_text),
+        ("sere", "cross-corpus", sere_text),
+    ):
         source = ROOT / f"docs/{name}.json"
         if source.is_file():
-            content = between_marks(content, name, made(json.loads(source.read_text(encoding="utf-8"))))
-    page.write_text(content, encoding="utf-8")
+            figures = json.loads(source.read_text(encoding="utf-8"))
+            write_between_marks(ROOT / f"docs/{page}.md", name, made(figures))
     plot(json.loads((ROOT / "docs/adaptation.json").read_text(encoding="utf-8")), ROOT / "docs/images/adaptation.png")
 
 

@@ -1,4 +1,4 @@
-"""Write the figures of ``docs/fine.md`` and its plot from files in ``docs``; nothing is measured here.
+"""Write the figures of ``docs/diarizer.md`` and its plot from files in ``docs``; nothing is measured here.
 
 sedtalker evaluate fine --data DIR --clips 300 --json | tee docs/fine.json
 sedtalker evaluate fine --data DIR --clips 300 --model whisper-base --json | tee docs/fine_whisper.json
@@ -59,7 +59,7 @@ def main() -> None:
     """Write the page, the plot, and the held-out figures of the checkpoints."""
     found = {name: ROOT / file for name, file in FILES.items() if (ROOT / file).is_file()}
     metrics = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in found.items()}
-    write_between_marks(ROOT / "docs/fine.md", "fine", text(metrics))
+    write_between_marks(ROOT / "docs/diarizer.md", "fine", text(metrics))
     plot_fine(metrics, ROOT / "docs/images/fine.png")
     for name, figures in metrics.items():
         path = ROOT / "checkpoints" / CHECKPOINTS[name] / "config.json"

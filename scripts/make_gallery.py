@@ -1,4 +1,4 @@
-"""Make the pictures of docs/gallery.md: the people in the box, random ones, emotions, sounds, lights and all shapes.
+"""Make the pictures of docs/video.md: the people in the box, random ones, emotions, sounds, lights and all shapes.
 
 python scripts/make_gallery.py [--out docs/images]
 """

@@ -136,7 +136,7 @@ def page(results: Mapping[str, Any]) -> str:
                 f"`sedtalker evaluate transfer --data DIR --model {command} --clips {measured['limit']} --json`\n\n"
                 f"{table(TRANSFER, measured['summary'])}\n{corpora_table(measured['corpora'])}"
             )
-    forms = "[Other forms of the decoder](decoders.md) at equal size.\n\n"
+    forms = "[Other forms of the decoder](comparisons.md#forms-of-the-decoder) at equal size.\n\n"
     beside = "`--encoder whisper-base`: a readout of Whisper-base's layers beside the decoder.\n\n"
     for part, command, title, more in (
         ("speed", "speed", "Speed and memory of the diarizer", ""),

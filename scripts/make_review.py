@@ -37,7 +37,7 @@ def main() -> None:
     metrics = json.loads((ROOT / "docs/routing.json").read_text(encoding="utf-8"))
     made = {name: ROOT / file for name, file in OTHERS.items() if (ROOT / file).is_file()}
     others = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in made.items()}
-    write_between_marks(ROOT / "docs/review.md", "routing", text(metrics, others))
+    write_between_marks(ROOT / "docs/tracks.md", "routing", text(metrics, others))
     plot_routing(metrics, ROOT / "docs/images/review.png")
     track = EmotionTrack.load(SAMPLE)
     plot_events(track, ROOT / "docs/images/events.png")

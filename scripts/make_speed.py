@@ -59,7 +59,7 @@ VOCA) sees 16 frames of speech for each frame of motion and knows no past.
 
 {forms}
 
-Other [forms of the decoder](decoders.md) are compared there by how well they move.
+Other [forms of the decoder](comparisons.md#forms-of-the-decoder) are compared there by how well they move.
 
 ## Memory
 

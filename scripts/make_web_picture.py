@@ -1,4 +1,4 @@
-"""The page of docs/web.md in a real Chromium, as a picture.
+"""The page of docs/engines.md in a real Chromium, as a picture.
 
     python scripts/make_web_picture.py demo/four_moods.glb --packages build/dcc --seconds 1.2
 
@@ -35,7 +35,7 @@ def build_page(folder: Path, glb: Path, packages: Path, seconds: float) -> None:
         shutil.copy(file, folder)
     shutil.copytree(three / "examples" / "jsm", folder / "jsm")
     shutil.copy(glb, folder / "speech.glb")
-    found = re.search(r"```html\n(.*?)```", (DOCS / "web.md").read_text(encoding="utf-8"), re.DOTALL)
+    found = re.search(r"```html\n(.*?)```", (DOCS / "engines.md").read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     page = found[1].replace("sound.currentTime", str(seconds)).replace('"speech.wav"', "")
     page = page.replace("new THREE.Scene();", "new THREE.Scene();\nscene.background = new THREE.Color(0xdfe3e6);")

@@ -3,8 +3,8 @@
     python scripts/measure_robustness.py --data DIR   # about ten minutes of one core
     python scripts/measure_robustness.py --page       # write the page and its figure anew, measure nothing
 
-Writes ``docs/robustness.json``, ``docs/robustness.md`` and ``docs/images/robustness.png``. The same clip gets the same
-noise and the same room at every strength, so that the rows compare.
+Writes ``docs/robustness.json``, ``docs/cross-corpus.md`` and ``docs/images/robustness.png``. The same clip gets the
+same noise and the same room at every strength, so that the rows compare.
 """
 
 from __future__ import annotations
@@ -330,7 +330,7 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 def main() -> None:
     """Measure and write."""
-    page = DOCS / "robustness.md"
+    page = DOCS / "cross-corpus.md"
     found = measured(__doc__, DOCS / "robustness.json", measure)
     page.write_text(with_table(page.read_text(encoding="utf-8"), found), encoding="utf-8")
     draw(found["rows"], DOCS / "images" / "robustness.png")

@@ -23,7 +23,7 @@ USUAL_OPENING = 0.175
 (0.158) and one of FACEGOOD (0.193)."""
 USUAL_TILT, TILT_STEP = -3.2, 0.06
 """Spectral tilt of usual voices, and the change of the opening (natural log) by a unit more: 0.22 by the literature,
-times the share of the variance between recordings that voices have in it (0.29, see ``docs/lively.md``)."""
+times the share of the variance between recordings that voices have in it (0.29, see ``docs/motion.md``)."""
 SMALLEST, LARGEST = 0.7, 2.0
 """Limits of the factor."""
 LEAST_FRAMES = 50

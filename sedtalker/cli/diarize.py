@@ -63,7 +63,10 @@ def diarize(
         str | None, typer.Option(help="The Whisper that Empathic Insight's heads read: a folder, or its hub name.")
     ] = None,
     fine_share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="How far the categories follow the finer kinds, see docs/fine.md.")
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="How far the categories follow the fine-grained emotions (docs/diarizer.md)."
+        ),
     ] = 0.0,
     stream: Annotated[
         bool, typer.Option("--stream", help="Print while it is spoken; with --json a line every 0.32 s.")

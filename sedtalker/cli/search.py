@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def search(
     folder: Annotated[Path, typer.Argument(help="Of sedtalker batch, or any with emotion tracks in it.")],
     query: Annotated[
-        str, typer.Argument(help="As 'angry > .7 then sad within 10 s'; docs/search.md has the language.")
+        str, typer.Argument(help="As 'angry > .7 then sad within 10 s'; docs/tracks.md has the language.")
     ],
     words: Annotated[
         Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")

@@ -32,7 +32,7 @@ Method = Literal["mean", "norm", "pseudo"]
 METHODS: tuple[Method, ...] = get_args(Method)
 """All of them."""
 METHOD: Method = "norm"
-"""Where none is named; chosen, as ``STRENGTH`` is, on corpora that were never trained on (``docs/adapt.md``)."""
+"""Where none is named; chosen, as ``STRENGTH`` is, on corpora that were never trained on (``docs/diarizer.md``)."""
 STRENGTH = 0.5
 """How much of the way the mean moves, and the shares of the answers towards even ones."""
 PIECE_SECONDS = 10.0

@@ -24,7 +24,7 @@ Measure = Literal["adjusted", "margin", "entropy", "distance"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 """All of them."""
 DEFAULT_MEASURE: Measure = "adjusted"
-"""The usual one; chosen on corpora that were never trained on (``docs/review.md``)."""
+"""The usual one; chosen on corpora that were never trained on (``docs/tracks.md``)."""
 FEW_SEGMENTS = 10
 """So many segments with even posteriors are added to those at hand: of few of them it cannot be said what is usual."""
 DEFAULT_SHARE = 0.15

@@ -3,7 +3,7 @@
 Means and deviations of hidden vectors, prosody and log-mels over three seconds go through a small perceptron with an
 output for each kind (after the heads of EmoNet-Voice, Schuhmann et al. 2025, arXiv 2506.09827, which pool the frozen
 vectors of a larger encoder alike). A curve says how probable its kind is among all of them, if every one were equally
-frequent; ``docs/fine.md`` says how well that goes with what voices were asked for, and with what raters called them.
+frequent; ``docs/diarizer.md`` has the agreement with what speakers were asked for and with what raters called it.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ ALIGNMENT_STEPS = 60
 
 @dataclass(frozen=True)
 class SelfTraining:
-    """Hyper-parameters, chosen on corpora that were never trained on (``docs/adapt.md``).
+    """Hyper-parameters, chosen on corpora that were never trained on (``docs/diarizer.md``).
 
     Attributes:
         rounds: of labelling and learning.

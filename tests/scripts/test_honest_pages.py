@@ -23,7 +23,7 @@ def stored(name: str) -> dict:
 def test_the_tables_of_both_pages_are_what_the_scripts_write() -> None:
     page = (DOCS / "responsible-use.md").read_text(encoding="utf-8")
     assert GROUPS.with_tables(page, stored("groups")) == page
-    page = (DOCS / "robustness.md").read_text(encoding="utf-8")
+    page = (DOCS / "cross-corpus.md").read_text(encoding="utf-8")
     assert ROBUSTNESS.with_table(page, stored("robustness")) == page
 
 

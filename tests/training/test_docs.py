@@ -39,7 +39,7 @@ def commands(page: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-ALL = [(section, words) for page in ("training.md", "actor.md") for section, words in commands(page)]
+ALL = [(section, words) for section, words in commands("training.md")]
 
 
 def run(words: list[str], folder: Path) -> str:

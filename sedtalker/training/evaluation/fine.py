@@ -200,7 +200,7 @@ def _mean_pearson(values: NDArray[np.float64], truth: NDArray[np.float64]) -> fl
     return float(((a * b).sum(0)[size > 0] / size[size > 0]).mean()) if (size > 0).any() else float("nan")
 
 
-# --- The table and the plot of ``docs/fine.md``.
+# --- The table and the plot of ``docs/diarizer.md``.
 
 
 def fine_table(metrics: Mapping[str, float]) -> str:

@@ -1,6 +1,6 @@
 """Sound made worse in the ways of the world: noise, telephones, codecs, rooms, clipping, level, silence cut away.
 
-``conditions`` are those of ``evaluate transfer``, one strength each; ``grades`` those of ``docs/robustness.md``,
+``conditions`` are those of ``evaluate transfer``, one strength each; ``grades`` those of ``docs/cross-corpus.md``,
 several strengths each. Noises are of kinds that no training of the emotion networks has met.
 """
 

@@ -329,7 +329,7 @@ def described_clip(corpus: RoutedCorpus, k: int, labels: Sequence[str]) -> Descr
     return Description(Acoustics(*corpus.acoustics[k]).minus(usual), confidence, float(corpus.seconds[k]))
 
 
-# --- The table and the plot of ``docs/review.md``.
+# --- The table and the plot of ``docs/tracks.md``.
 
 
 def routed_corpora(metrics: Mapping[str, float]) -> list[str]:

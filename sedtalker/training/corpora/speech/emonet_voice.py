@@ -2,7 +2,7 @@
 
 It is published as Parquet tables with the sound inside (columns ``audioId`` and ``label``). Read here is a folder with
 the sounds as files, and their labels as they are, in ``labels.csv`` with the columns ``file`` and ``label``
-(``docs/fine.md`` has the lines that unpack it).
+(``docs/diarizer.md`` has the lines that unpack it).
 """
 
 from __future__ import annotations
