@@ -30,8 +30,8 @@ LAYOUTS = {
 }
 HELD_OUT = ("ravdess_11", "ravdess_12", "ravdess_13", "ravdess_14", "nemo_IC0", "etts_nel", "etts_emg")
 KEYS = ("uar_ravdess", "uar_nemo", "uar_emotiontts_ko", "frame_accuracy")
-PAGE = """Written by `python scripts/compare_architectures.py --data DIR --runs DIR`. Each network is trained from scratch
-for {seconds} CPU seconds on one core, on the same clips, without the speakers that are scored: {held} of the training split
+PAGE = """Written by `python scripts/compare_architectures.py --data DIR --runs DIR`. Each network is trained for
+{seconds} CPU seconds on one core, on the same clips, without the speakers that are scored: {held} of the training split
 and the validation split, whose metrics are averaged. The speakers are few: differences below 0.04 mean little.
 Mamba scans in plain torch here, which is slow on a CPU: the table is about what a CPU's minutes buy, not about steps.
 

@@ -64,9 +64,7 @@ def diarize(
     ] = None,
     fine_share: Annotated[
         float,
-        typer.Option(
-            min=0.0, max=1.0, help="How far the categories follow the fine-grained emotions (docs/diarizer.md)."
-        ),
+        typer.Option(min=0.0, max=1.0, help="How far the categories follow the fine-grained emotions, 0 to 1."),
     ] = 0.0,
     stream: Annotated[
         bool, typer.Option("--stream", help="Print while it is spoken; with --json a line every 0.32 s.")
