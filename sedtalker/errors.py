@@ -53,7 +53,7 @@ def extra(name: str) -> Iterator[None]:
 
 
 INTERRUPTED = "interrupted; nothing is half-written"
-"""What the command line says after Ctrl-C and after a polite kill."""
+"""What the command line says after Ctrl-C and after SIGTERM."""
 
 
 def short_of_memory(error: BaseException) -> str | None:

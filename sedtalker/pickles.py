@@ -1,9 +1,9 @@
-"""Pickles from elsewhere, read as data: their instructions are obeyed one by one, and none calls what it is not given.
+"""Untrusted pickles read as data, by an interpreter with an allow-list of opcodes and callables.
 
-A pickle is a program for a small machine with a stack. Python's own machine believes what a program says: it takes
-memory for places in its memo and for hashes of endless nesting, and hands whatever it read to compiled code that may
-crash. This one knows plain data (text, bytes, numbers, lists, tuples, dictionaries whose keys are plain) and calls by
-names of a table. It never takes more memory than the file is large, some objects for each instruction apart.
+A pickle is a program for a stack machine. Python's ``pickle`` trusts its input: it allocates memory for claimed memo
+indices, hashes nested keys without a limit, and passes what it has read to compiled code that may crash. This
+interpreter accepts plain data (text, bytes, numbers, lists, tuples, dictionaries with plain keys) and calls only what a
+table names. Apart from a few objects per instruction, it never allocates more memory than the size of the file.
 """
 
 from __future__ import annotations

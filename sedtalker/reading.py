@@ -24,7 +24,7 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _LONG_NUMBER = re.compile(rb"(?<![\d.])\d{%d}" % (MOST_DIGITS + 1))
 """The beginning of a number that is too long."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-"""Half of a sign, escaped."""
+"""An escaped lone surrogate."""
 
 
 def read_bytes(path: Path, what: str, most: int = MOST_BYTES) -> bytes:
@@ -116,7 +116,7 @@ def parse_json(data: bytes | str, name: str, made: Callable[[dict[str, Any]], An
     except InputError:
         raise
     except UnicodeEncodeError:
-        raise InputError(f"{name}: half of a surrogate pair is in it, which is no sign") from None
+        raise InputError(f"{name}: contains an unpaired surrogate") from None
     except (ValueError, RecursionError):
         raise InputError(f"{name}: not valid JSON") from None
 

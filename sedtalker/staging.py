@@ -1,12 +1,12 @@
-"""Work in progress: files are made in a folder of their own, beside their place, and moved there when they are whole.
+"""Atomic results: files are written to a staging folder beside their destination and moved when they are complete.
 
 Such a folder is called ``.sedtalker-`` and eight letters. It holds ``lock``, which the program at work has locked, and
 ``new/``, where the files are made. When they are whole, they appear in one of two ways:
 
 - One file, or a folder that was not there before: one renaming, which the system does whole or not at all.
 - Several files in a folder that has others: ``new`` is renamed to ``whole``, then the files are moved one by one.
-  Ctrl-C and a polite kill wait until that is done. A program that is killed without mercy in the middle has said by
-  that name that all files are whole: the next one that works in the folder moves those that are left.
+  Ctrl-C and SIGTERM wait until that is done. After SIGKILL, the folder's name says that all files are complete: the
+  next program that works in the folder moves the remaining ones.
 
 The kernel drops the lock of a program that is gone, however it ended. So the next program that writes to the folder
 knows what was left behind, finishes or removes it, and never touches what a living program is making.
@@ -158,7 +158,7 @@ def _remove(folder: Path, descriptor: int | None) -> None:
 
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """Ctrl-C and a polite kill during the block come after it."""
+    """Ctrl-C and SIGTERM during the block are delivered after it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

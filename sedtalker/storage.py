@@ -1,6 +1,6 @@
-"""Files that appear whole or not at all, and archives of arrays that are checked before they are believed.
+"""Atomic writing of files, and ``.npz`` archives that are validated before use.
 
-How they appear, and what becomes of the files of a program that was killed, is said in ``sedtalker.staging``.
+``sedtalker.staging`` describes how files are written and what happens to the files of a killed process.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ class Animator:
             coordinates: (valence, arousal) of each category, from ``read_coordinates``; default: those of the track.
             intensity: scales the strength of emotion.
             gains: scale the motion, see ``Gains``.
-            style: of talking; ``"auto"``: the mouth opens as far as the voice lets expect (``vocal_effort``).
+            style: talking style; ``"auto"``: mouth opening predicted from vocal effort (``vocal_effort``).
             fps: frames a second.
             seed: of blinks, gaze, brows and head motion; another one is another take.
             idle: which of them are added, and how much.

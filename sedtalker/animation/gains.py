@@ -43,7 +43,7 @@ PARTING = (
     "jaw", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthShrug", "mouthPress", "mouthLowerDown",
     "mouthUpperUp",
 )  # fmt: skip
-"""Shapes that part the lips or seal them; the first to give way where a gain would open a closed mouth."""
+"""Shapes that part or seal the lips; reduced first when a gain would break a closure."""
 SLACK = 0.003
 """A closed mouth may open by this (outer-eye distances; a quarter of a millimetre)."""
 EASE_FRAMES = 2

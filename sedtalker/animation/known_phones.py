@@ -1,9 +1,9 @@
-"""A mouth sharpened where the phones are known: the one step that words add, after the decoder and its gains.
+"""Phone-constrained correction of the lips: the step that a transcript adds, after the decoder and its gains.
 
-What a transcript says for certain is done, and nothing else: lips meet in every p, b and m, the lower lip comes to the
+Only what the phones determine is enforced: lips meet in every p, b and m, the lower lip comes to the
 teeth in f and v, lips round in the sounds that need it, and a mouth that a decoder closed in an open vowel opens a
-little. Each is brought about no further than it is missing, fades in and out within 60 ms, and leaves all other frames
-and shapes as they are. Lip distances are in outer-eye distances and measured on the face that is animated.
+little. Each constraint is enforced only up to its deficit, fades in and out within 60 ms, and leaves all other
+frames and shapes unchanged. Lip distances are in outer-eye distances and measured on the face that is animated.
 """
 
 from __future__ import annotations

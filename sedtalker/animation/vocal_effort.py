@@ -1,10 +1,11 @@
-"""How far a voice opens the mouth: the articulation that fits a recording, ``--style auto``.
+"""Mouth opening predicted from vocal effort (``--style auto``).
 
-All mouth motion was learned from a talker who opens little, and what is predicted of voices that were never seen is
-nearer to the mean than lips are. So the opening is brought to what is usual. People open further the louder they talk:
+All mouth motion was learned from a talker who opens little, and predictions for unseen voices are shrunk towards the
+mean. So the opening is scaled to a typical one. People open further the louder they talk:
 jaw and lips by half as much again in loud speech (Schulman 1989; Geumann 2001). At any level of the recording, the
 balance of the spectrum above and below 1 kHz tells how loud somebody talks (Sluijter and van Heuven 1996; Traunmüller
-and Eriksson 2000), but rooms and microphones change it as much as voices do: little of it is believed.
+and Eriksson 2000), but rooms and microphones change it as much as voices do, so
+the estimate is strongly shrunk.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ LEAST_FRAMES = 50
 
 
 def vocal_effort(features: SpeechFeatures) -> float:
-    """Change of the opening that the voice lets expect, natural log; 0 for a usual voice.
+    """Change of mouth opening predicted from vocal effort, natural log; 0 for an average voice.
 
     The median spectral tilt of the louder half of the voiced speech.
     """

@@ -106,12 +106,12 @@ def check_face(mesh: Path | None, name: str | None, given: MeshOptions) -> None:
     if mesh is not None and name is not None:
         raise InputError("choose one of --mesh and --face")
     if mesh is None and (given.head is not None or given.landmarks is not None):
-        raise InputError("--mesh-head and --landmarks are of a --mesh file")
+        raise InputError("--mesh-head and --landmarks need --mesh")
     if mesh is None and (given.rig is not None or given.open_mouth):
-        raise InputError("--rig and --open-mouth are of a --mesh file")
+        raise InputError("--rig and --open-mouth need --mesh")
     if (given.mouth, given.eyes, given.strength) != (MeshOptions.mouth, MeshOptions.eyes, MeshOptions.strength):
         if mesh is None or mesh.suffix.lower() == ".sedface":
-            raise InputError("--mouth, --eyes and --strength are of a --mesh file that is not registered yet")
+            raise InputError("--mouth, --eyes and --strength need a --mesh file that is not registered yet")
         from sedtalker.face.fitting import FitOptions
 
         FitOptions(mouth=given.mouth, eyes=given.eyes, strength=given.strength)

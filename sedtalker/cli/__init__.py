@@ -14,7 +14,7 @@ again: a tenth of the time in which a short clip is animated."""
 
 
 def run() -> None:
-    """Run ``sedtalker``; from the first import on, Ctrl-C, a polite kill, a full disk and no memory are one line.
+    """Run ``sedtalker``; from the first import on, Ctrl-C, SIGTERM, a full disk and no memory are one line.
 
     Exit codes: 130 for the first two, 1 for the others; those of the commands are in ``console.fail_clearly``.
     """

@@ -45,7 +45,7 @@ def animate(
     mesh_head: Annotated[int | None, typer.Option(min=1, help="Which head of the mesh; default: the largest.")] = None,
     landmarks: Annotated[Path | None, typer.Option(help="Landmarks of the mesh (.json), as for mesh register.")] = None,
     rig: Annotated[Path | None, typer.Option(help="Your own blend shapes of the mesh, as for mesh register.")] = None,
-    open_mouth: Annotated[bool, typer.Option("--open-mouth", help="Of a mesh with sealed lips: as mesh register.")] = (
+    open_mouth: Annotated[bool, typer.Option("--open-mouth", help="Cut sealed lips open, as mesh register does.")] = (
         False
     ),
     mouth: MouthOption = "auto",
@@ -195,7 +195,7 @@ def animate(
         assert animation.track is not None
         log.info("emotion: %s", animation.track.summary())
         if track is None and animation.track.mean_confidence() < LIKELY:
-            log.info("more likely wrong than right: see it with sedtalker studio %s, or give one by --emotion", audio)
+            log.info("more likely wrong than right: check it with sedtalker studio %s, or set it with --emotion", audio)
         log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
         if pictures is not None:
             drawn = stack.enter_context(OutputFolder(pictures, None, force=True))

@@ -81,12 +81,12 @@ def fail_clearly(command: Callable[P, R]) -> Callable[P, R]:
     """Wrap a command: messages of the library are shown, and whatever ends it early is one line on stderr.
 
     Exit codes: 2 for bad input, 1 for a disk or pipe that cannot be written and for faults of ours, 130 for Ctrl-C and
-    for a polite kill. A command with an option ``quiet`` shows notes alone when it is set.
+    for SIGTERM. A command with an option ``quiet`` shows notes alone when it is set.
     """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        # A polite kill unwinds as Ctrl-C does, so that nothing half-written stays behind.
+        # SIGTERM unwinds as Ctrl-C does, so that no partial files stay behind.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         for stream in (sys.stdout, sys.stderr):

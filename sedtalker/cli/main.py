@@ -34,7 +34,7 @@ from sedtalker.version import __version__
 
 
 class OneLineGroup(TyperGroup):
-    """All commands. What is wrong in the words of a command line is one line, as what is wrong in a file is."""
+    """All commands. Usage errors are printed as one line, as errors in files are."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Read the words before the command."""

@@ -1,4 +1,4 @@
-"""``sedtalker mesh``: a mesh of your own, looked at and made to talk."""
+"""``sedtalker mesh``: inspect and register a custom head mesh."""
 
 from __future__ import annotations
 

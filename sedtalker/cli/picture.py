@@ -34,14 +34,14 @@ BackgroundOption = Annotated[
     ),
 ]
 """What is behind the head."""
-LightOption = Annotated[str, typer.Option(help="Of the video: studio, soft, dramatic or a .json file.")]
+LightOption = Annotated[str, typer.Option(help="Light: studio, soft, dramatic or a .json file.")]
 """How it is lit."""
 RendererOption = Annotated[
     Backend, typer.Option(help="numba needs no graphics library, pyrender needs EGL; auto: pyrender on a real GPU.")
 ]
 """Who draws it."""
 VideoFormatOption = Annotated[
-    VideoFormat, typer.Option(help="Of the video; webm and gif can be transparent, a gif is silent.")
+    VideoFormat, typer.Option(help="Video format; webm and gif can be transparent, a gif is silent.")
 ]
 """How it is written."""
 FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a PNG in a folder, instead of a video.")]

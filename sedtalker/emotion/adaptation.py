@@ -1,11 +1,11 @@
-"""A diarizer made to fit recordings of one kind, without labels.
+"""Unsupervised adaptation of a diarizer to one kind of recordings.
 
 Recordings of another language, studio or microphone lie elsewhere among the functionals than those of training, all of
 them in the same direction, and further apart than emotions are. So the mean that is taken off the functionals moves
 part of the way from that of training to theirs (cepstral mean normalisation, for functionals: Schuller et al. 2010,
-"Cross-corpus acoustic emotion recognition", normalise each corpus alike). And a diarizer in a strange place answers one
-emotion nearly everywhere: so the shares of its answers are evened out part of the way (``balance``). What comes out is
-an ordinary checkpoint.
+"Cross-corpus acoustic emotion recognition", normalise each corpus alike). Under domain shift predictions also
+collapse to one class, so the class frequencies of its predictions are partly equalised (``balance``). The result is an
+ordinary checkpoint.
 
 Speech in one emotion only would have that emotion taken for usual. Going a part of the way costs little then.
 """

@@ -64,7 +64,7 @@ class LateEmotions(SpeechStream):
         return self.emotions.labels
 
     def settle(self) -> None:
-        """Give the diarizer the sound that the lips have had: work for the time until the next comes."""
+        """Run the diarizer on buffered audio in idle time."""
         alone(self.settle_steps())
 
     def settle_steps(self) -> Steps[None]:

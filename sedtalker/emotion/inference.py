@@ -90,7 +90,7 @@ def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
         return network
     other = builtin_checkpoint("diarizer")
     if config.beside.weights_sha256 != weights_sha256(other):
-        raise InputError(f"{folder}: made to answer beside another built-in diarizer")
+        raise InputError(f"{folder}: was ensembled with another version of the built-in diarizer")
     return side_by_side(network, load_diarizer(other), config.beside.temperature, config.beside.usual)
 
 

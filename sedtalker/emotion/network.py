@@ -33,7 +33,7 @@ from sedtalker.speech.features import FRAME_CLOCK
 STRIDE = 2
 """Channels are averaged over pairs of frames (25 Hz) before windows are taken."""
 ENROLLED_SHARE = 0.3
-"""How much of what the answers to enrolled speech differ from ``DiarizerConfig.usual`` is taken off all answers."""
+"""Share of the bias of the speaker's neutral speech (against ``DiarizerConfig.usual``) that is subtracted."""
 WINDOW_STRIDE = 4
 """Functionals move slowly and are taken at every fourth of those."""
 ROW = STRIDE * WINDOW_STRIDE

@@ -1,9 +1,9 @@
-"""The right amount: how far a face's shapes move, scaled to its own proportions, region by region.
+"""Per-region scaling of blend shapes to the proportions of a face.
 
-Registration carries motion over in the size of the whole face. A face with low brows or a wide mouth needs less or more
-of it there; an artist's own shapes may be so small that no emotion is seen. What closes lips and lids and the jaw are
-not scaled: they must meet. What speech alone moves takes no factor of a region. The gaze turns as far as the eyes have
-room between the lids.
+Deformation transfer scales motion by the size of the whole face. A face with low brows or a wide mouth needs less or
+more of it there; an artist's own shapes may be so small that no emotion is visible. The jaw and the shapes that close
+lips and lids are not scaled, because they must meet. Shapes that only speech uses take no regional factor. The gaze
+turns as far as the eyes have room between the lids.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ FEATURES: dict[str, tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]] = {
 }
 """Landmarks between which a region is measured: brows over lids, width of the eyes, mouth below the nose, its width.
 
-Of nineteen lengths those that say best how much larger shapes are on heads of other proportions whose true shapes are
-known (``scripts/measure_proportions.py``). Frowns, cheeks and noses follow none of them, and are not scaled.
+Chosen from nineteen lengths as the best predictors of shape size on heads of other proportions whose true shapes are
+known. Frowns, cheeks and noses follow none of them, and are not scaled.
 """
 NARROWEST, WIDEST = 0.7, 1.3
 """Limits of what a face's proportions change."""
@@ -56,8 +56,8 @@ OF_ARTISTS: dict[str, float] = {
 }  # fmt: skip
 """What the built-in face's shapes are scaled by on other heads, by the beginnings of their names.
 
-The built-in face overdoes them. Two rigs by others' hands, ICT-FaceKit's and a MakeHuman head's, say by how much: where
-one factor brings a shape within 0.7 to 1.4 of both, it is taken; where they differ too much, it is between them.
+The built-in face exaggerates these shapes. The factors are calibrated on two artist-made rigs (ICT-FaceKit and a
+MakeHuman head): where one factor brings a shape within 0.7 to 1.4 of both, it is used; otherwise a value in between.
 """
 FAINT = 0.8
 """Of the source's motion: a region whose own shapes move less is raised to that."""

@@ -1,7 +1,7 @@
-"""What is behind the lips of a registered face: a bag, teeth, a tongue, or the back of the head.
+"""The mouth interior of a registered face: a bag, teeth, a tongue, or the back of the head.
 
-The mouth is opened and looked into from the front: between the two lips every pixel shows a part of a mouth, or
-something that no mouth shows (the inside of the skull, or what is behind the head).
+The mouth is opened and rendered from the front: each pixel between the lips shows either a part of a mouth or something
+that does not belong to one (the inside of the skull, or what is behind the head).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ BAG, TEETH, TONGUE, OTHER, SHELL, NOTHING = "bag", "teeth", "tongue", "other pie
 OF_A_MOUTH = (BAG, TEETH, TONGUE, OTHER)
 """Those of them that belong to a mouth."""
 OPEN = {"jawOpen": 0.6}
-"""The pose in which a mouth is looked into."""
+"""The pose in which the mouth interior is rendered."""
 PICTURE = 192
 """Pixels a side of the picture of the open mouth."""
 LIP = 0.0008
-"""Metres that the look keeps off the lips' borders."""
+"""Margin to the lip contour, m."""
 POCKET = 0.012
 """Metres behind the lips: a wall that is nearer leaves no room for teeth."""
 LIPS_END = 0.01

@@ -1,5 +1,4 @@
-"""How much of a face, seen from the front at rest, looks broken: holes, turned polygons, what sticks out, noise; and
-how unlike its two halves are."""
+"""Artefact score of a face, seen from the front at rest: holes, flipped polygons, protrusions, noise, and asymmetry."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from sedtalker.mesh.surface import Points, adjacency, label_components, triangle
 PICTURE = 192
 """Pixels a side of the picture of the face."""
 OUTLINE = (*range(17), *range(26, 16, -1))
-"""Landmarks round the face: the jaw from ear to ear, then the brows."""
+"""Landmarks round the face: the jaw line, then the brows."""
 OPENINGS = ((range(36, 42), 1.6), (range(42, 48), 1.6), (range(48, 60), 1.35))
 """Landmarks round eyes and lips, and how much larger what is left out there is."""
 WITHIN = 0.8
@@ -25,7 +24,7 @@ BEFORE, BEHIND = 0.05, 0.04
 FEATURE = 0.15
 """Of the face: what an eye or a mouth counts that is out of place as a whole."""
 PROUD = 2.0
-"""How much a pixel counts in which teeth, tongue or eyes stand before the skin."""
+"""Weight of pixels with interpenetrating teeth, tongue or eyes."""
 SPIKE = 3.0
 """How many times farther than the ring of its neighbours is wide a vertex stands out of it that is a spike."""
 THIN = 0.01

@@ -1,8 +1,8 @@
-"""Calls of networks that are handed out instead of made, so that those of many streams run as one batch.
+"""Deferred network calls, batched across streams.
 
-Work that calls networks is written as a generator: it yields a ``Call`` and is sent what the call gave. ``alone``
-drives one such generator; ``together`` drives many at once and stacks the calls that fit each other. Equal but for the
-order in which a processor sums: about 1e-6 of the largest value.
+Work that calls networks is written as a generator: it yields a ``Call`` and receives the result. ``alone`` drives one
+such generator; ``together`` drives many at once and stacks the calls of equal shape. Results agree up to the order of
+summation: about 1e-6 of the largest value.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def together(many: Sequence[Steps[Any]]) -> list[Any]:
             waiting[place] = next(steps) if reply is None else steps.send(reply)
         except StopIteration as end:
             results[place] = end.value
-        except Exception as error:  # of one stream, and none of the others' business
+        except Exception as error:  # an error in one stream must not affect other streams
             results[place] = error
 
     for place in range(len(many)):

@@ -1,7 +1,7 @@
 """Visemes: the mouth shapes of phones, in the sets that other programs animate with, and when each is shown.
 
 Times are those of a transcript's phones where there is one. Else the phones are recognised from the encoder's
-posteriors: the likeliest sequence in which each lasts 60 ms or more. That is no transcript, but mouths read it well.
+posteriors: the likeliest sequence in which each lasts 60 ms or more. Not a transcript, but sufficient for lip sync.
 
 Sets: the 15 of Oculus Lipsync (Meta's reference of visemes); A I U E O of VRM 0.x, whose consonants go to the nearest
 vowel's mouth or to ``neutral``; Preston Blair's ten ("Cartoon Animation", with the names of Papagayo); and the nine of

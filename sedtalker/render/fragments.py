@@ -1,9 +1,8 @@
 """Light on what the samples see: each surface of a pixel once.
 
 Samples of a pixel that lie on one smooth piece are one fragment. Fragments are gathered by material and lit many at a
-time, see ``sedtalker.render.pixels``. A few rows are gone through in loops of one thought each, without calls for a
-pixel: a loop that does everything has more to remember than the processor has registers, and a call that hands over
-arrays counts their owners.
+time, see ``sedtalker.render.pixels``. A few rows are processed in one pass per step, without a call per pixel: a loop
+that does everything needs more registers than the processor has, and a call that passes arrays counts references.
 """
 
 from __future__ import annotations

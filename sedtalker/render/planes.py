@@ -107,8 +107,8 @@ def _shown(context: Any, builder: Any, kind: Any, planes: Any, slot: Any, x: Any
 def add_plane(_typing: Any, planes: Any, slot: Any, x: Any, y: Any, seen: Any, n: Any, fresh: Any) -> Any:
     """What a triangle shows at (x, y) into row ``n`` of ``seen`` (N, WIDTH), or where not ``fresh`` on top of it.
 
-    Written in the compiler's own words: from a loop it makes ten times the instructions, as it must expect arrays that
-    overlap.
+    Emits LLVM IR: for a loop, the compiler generates ten times the instructions, because it must assume that the
+    arrays overlap.
     """
     signature = types.none(planes, types.intp, types.float32, types.float32, seen, types.intp, types.boolean)
 

@@ -101,7 +101,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
-    """Serve until Ctrl-C or a polite kill.
+    """Serve until Ctrl-C or SIGTERM.
 
     Raises:
         InputError: the networks cannot be opened.

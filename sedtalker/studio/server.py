@@ -58,7 +58,7 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
 
 
 def serve(app: Any, bound: socket.socket) -> None:
-    """Serve until Ctrl-C or a polite kill."""
+    """Serve until Ctrl-C or SIGTERM."""
     config = uvicorn.Config(
         app,
         log_config=None,

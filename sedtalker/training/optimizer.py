@@ -17,9 +17,9 @@ from sedtalker.training.task import TrainerConfig
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the iteration: they bring singular values near 1 fast, not exactly to it (Jordan et al. 2024)."""
 ITERATIONS = 4
-"""Of it."""
+"""Newton–Schulz iterations per step."""
 MOMENTUM = 0.95
-"""Of Muon."""
+"""Momentum of Muon."""
 MUON_LR = 8.0
 """Muon's learning rate as a multiple of AdamW's: steps of a matrix have a spectral norm, not an element's size."""
 

@@ -126,11 +126,11 @@ def test_weights_are_those_that_are_opened() -> None:
     [
         ({"mesh": "no.obj"}, "no.obj: no such file"),
         ({"face": "amara", "mesh": "no.obj"}, "choose one of --mesh and --face"),
-        ({"mesh_head": 2}, "--mesh-head and --landmarks are of a --mesh file"),
-        ({"strength": 1.5}, "--mouth, --eyes and --strength are of a --mesh file that is not registered yet"),
+        ({"mesh_head": 2}, "--mesh-head and --landmarks need --mesh"),
+        ({"strength": 1.5}, "--mouth, --eyes and --strength need a --mesh file that is not registered yet"),
         (
             {"mesh": "a.sedface", "mouth": "keep"},
-            "--mouth, --eyes and --strength are of a --mesh file that is not registered yet",
+            "--mouth, --eyes and --strength need a --mesh file that is not registered yet",
         ),
         ({"mesh": "a.obj", "mouth": "big"}, "there is no mouth 'big': use one of auto, keep, none"),
         ({"emotion": "grumpy"}, "grumpy: no such track"),

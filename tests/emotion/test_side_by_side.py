@@ -137,7 +137,7 @@ def test_bursts_are_found_by_the_built_in_encoder(built: Path, monkeypatch: pyte
 
 
 def test_another_built_in_diarizer_is_refused(built: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="made to answer beside another built-in diarizer"):
+    with pytest.raises(InputError, match="was ensembled with another version of the built-in diarizer"):
         Diarizer.from_pretrained(checkpoint(tmp_path / "other", built.parent / "whisper", "0" * 64))
 
 

@@ -220,7 +220,7 @@ def compose(
         style: of speaking.
         lip_measure: of the face the lips must close on.
         pose_table: (7, 52) from ``poses``.
-        voice: expressions breathe with its loudness and brows rise with its accents.
+        voice: expressions are modulated by loudness, and brows rise on accents.
     """
     expression = express(posterior, intensity, pose_table, voice)
     spoken = spoken.spoken_with(style.crispness)
@@ -243,7 +243,7 @@ def compose(
 
 
 def express(posterior: Floats, intensity: Floats, pose_table: Floats, voice: Prominence) -> Floats:
-    """(T, 52) what the emotion and the voice's prominence do to a face that says nothing."""
+    """(T, 52) effect of emotion and of the voice's prominence on a silent face."""
     lively = voice.liveliness[:, None] - 0.5
     pose = posterior @ pose_table + lively * (posterior @ loud_change())
     expression = intensity[:, None] * (0.9 + 0.2 * lively) * np.maximum(pose, 0.0)

@@ -47,7 +47,7 @@ class LipMeasure:
 
 
 def measure_lips(face: Face) -> LipMeasure:
-    """The lip_measure of a face whose first shapes are ``ARKIT_52`` (jaw open a little, as in speech)."""
+    """Lip gap and width per shape of ``ARKIT_52``, measured with the jaw slightly open, as in speech."""
     ajar = np.zeros((2, len(face.shapes)), np.float32)
     ajar[1, INDEX["jawOpen"]] = 0.3
     rest, open_gap = lip_aperture(face, ajar)
