@@ -21,7 +21,7 @@ from sedtalker.training.evaluation.nova_arc import nova_arc_table
 from sedtalker.training.evaluation.resonance import resonance_table
 
 ROOT = Path(__file__).parents[1]
-"""Of the repository."""
+"""Root of the repository."""
 TARGETS = ("ravdess", "nemo", "tess", "emotiontts_ko", "uem_es", "aesdd")
 """Corpora of whole sentences or carrier phrases in five languages, whose gain is given apart from that of all."""
 

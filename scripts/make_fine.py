@@ -18,7 +18,7 @@ from sedtalker.training.evaluation.fine import fine_table, plot_fine
 from sedtalker.training.evaluation.measures import listed_metrics
 
 ROOT = Path(__file__).parents[1]
-"""Of the repository."""
+"""Root of the repository."""
 FILES = {"built-in encoder": "docs/fine.json", "whisper-base": "docs/fine_whisper.json"}
 """Figures by encoder; those that are not there are left out."""
 CHECKPOINTS = {"built-in encoder": "fine_emotions", "whisper-base": "fine_emotions_whisper_base"}

@@ -109,7 +109,7 @@ def corpora_table(corpora: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def asked_table(results: Mapping[str, Any]) -> str:
-    """Of ``docs/emotion.md``: what is asked of a diarizer on other corpora, and what those in the box reach."""
+    """Table of ``docs/emotion.md``: targets for diarizers on other corpora, and what the built-in ones reach."""
     rows = [f"| | asked | {' | '.join(TRANSFERS.values())} |", "|---" * (2 + len(TRANSFERS)) + "|"]
     for measure in TRANSFER:
         if measure.asked is not None:

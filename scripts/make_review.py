@@ -23,7 +23,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.training.evaluation.routing import plot_routing, routing_table
 
 ROOT = Path(__file__).parents[1]
-"""Of the repository."""
+"""Root of the repository."""
 SAMPLE = ROOT / "data/samples/four_moods.emotion.json"
 """The track that is drawn."""
 OTHERS = {"adapted by `norm`": "docs/routing_norm.json", "whisper-base": "docs/routing_whisper.json"}

@@ -16,7 +16,7 @@ from measured_page import write_between_marks
 from sedtalker.training.evaluation.ser_evals import ser_evals_table
 
 ROOT = Path(__file__).parents[1]
-"""Of the repository."""
+"""Root of the repository."""
 FILES = {"The built-in diarizer": "docs/ser_evals.json", "whisper-base": "docs/ser_evals_whisper.json"}
 """Figures by diarizer; those that are not there are left out."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from sedtalker.benchmark.report import figure_rows, stage_rows
 
 ROOT = Path(__file__).parents[1]
-"""Of the repository."""
+"""Root of the repository."""
 PAGE = """# Speed
 
 How fast it is, and how to measure it on your own machine:

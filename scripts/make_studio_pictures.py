@@ -20,7 +20,7 @@ from scripts.studio_page import ROOT, SAMPLES, StudioPage, StudioServer, chromiu
 
 IMAGES = ROOT / "docs" / "images"
 MAX_BYTES = 150_000
-"""Of each picture."""
+"""Largest size of a picture, bytes."""
 LARGEST = (1360, 900)
 """Pixels of each picture, at most."""
 MOMENT = 6.5

@@ -34,7 +34,7 @@ TOLERANCES = {"float32": 1e-4, "bfloat16": 1e-2}
 BATCHES = (1, 8, 64)
 """Recordings at once; the published system is said to do 600 to 800 frames a second on an RTX 3090."""
 SECONDS = 10.0
-"""Of each recording."""
+"""Length of each recording."""
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ class Scored:
 
     @property
     def speakers(self) -> NDArray[np.str_]:
-        """Of each clip."""
+        """The speaker of each clip."""
         return np.array([c.speaker for c in self.clips])
 
     def where(self, keep: NDArray[np.bool_]) -> Scored:

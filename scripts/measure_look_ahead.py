@@ -54,7 +54,7 @@ WAITS = (
 )
 """Look-ahead and hop, seconds."""
 COLUMNS = ("lip_r", "lip_width_r", "lip_gain", "closure_rate", "false_closure_rate")
-"""Of ``lip_metrics``, as recorded."""
+"""Keys of ``lip_metrics`` in the table, as recorded."""
 
 
 class Corpus(NamedTuple):

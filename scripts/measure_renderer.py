@@ -31,7 +31,7 @@ from sedtalker.render import frame_head, load_lighting
 from sedtalker.render.light import to_linear
 
 ROOT = Path(__file__).parents[1]
-"""Of the repository."""
+"""Root of the repository."""
 PAGE = ROOT / "docs/video.md"
 """The page whose table is written."""
 BEFORE = "e1eb4a0"

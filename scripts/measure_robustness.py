@@ -177,7 +177,7 @@ def talkers(data: Path) -> tuple[list[Talker], list[Talker]]:
 def lip_figures(
     decoder: AnyDecoder, encoder: Encoder, face: Face, talker: Talker, changes: Mapping[Row, Change]
 ) -> list[tuple[float, float, float]]:
-    """Of every version: correlation with the tracked lips, with the clean prediction, and the ratio of the openings.
+    """Correlation with the tracked lips and with the clean prediction, and ratio of openings, for every version.
 
     On the speech frames of the clean recording. Unseen talkers are scored at the lag that suits the clean one best,
     for sound and picture of web video are apart. ``ratio``: standard deviation of the height over that of the clean

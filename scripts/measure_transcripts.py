@@ -71,7 +71,7 @@ class Spoken:
 
     @property
     def times(self) -> NDArray[np.float64]:
-        """Of the frames, seconds."""
+        """Times of the frames, seconds."""
         return np.asarray(self.features.clock.times(len(self.features)))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-"""Of the repository."""
+"""Root of the repository."""
 OPERATORS = (
     *(f"ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "FloorDiv_Div")),
     *(f"ReplaceBinaryOperator_{pair}" for pair in ("Mod_Mul", "Pow_Mul", "BitAnd_BitOr", "BitOr_BitAnd")),
@@ -20,8 +20,8 @@ OPERATORS = (
     *("ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "ExceptionReplacer", "NumberReplacer"),
     "ZeroIterationForLoop",
 )
-"""Of cosmic-ray. Left out: replacements that nearly always raise TypeError (``a << b`` of floats), which would flatter
-the figure, and the removal of decorators (caches, ``no_grad``), which mostly changes speed alone."""
+"""Operators of cosmic-ray, without replacements that nearly always raise a TypeError and would
+flatter the figure, and without the removal of decorators (caches, ``no_grad``), which mostly changes only speed."""
 
 
 @dataclass(frozen=True)

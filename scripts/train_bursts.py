@@ -43,9 +43,9 @@ OTHERS = 0.25
 JOINED, WORDS = 350, 620
 """Recordings that are put together, and single words."""
 STEPS, LONGEST = 1500, 75
-"""Of the training; rows of a crop, three seconds."""
+"""Training steps, and the rows of a crop (three seconds)."""
 WEIGHTS = (1.0, 1.0, 1.0, 1.0, 0.6)
-"""Of the classes in the loss."""
+"""Class weights in the loss."""
 IGNORED = -1
 """Class of a row that does not count."""
 

@@ -21,7 +21,7 @@ from sedtalker.plugins import plugin
 from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
 
 FORMAT_VERSION = 1
-"""Of the ``.npz`` file."""
+"""Version of the ``.npz`` format."""
 TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")
 """The arrays of the emotion track, each stored as ``track_…``."""
 SLOWEST, FASTEST = 0.1, 10_000.0

@@ -119,7 +119,7 @@ class ClosureStream:
 
     def __init__(self) -> None:
         self.motion, self.posteriors, self.emotional = (torch.zeros(1, 0, n) for n in (len(ARKIT_52), 2, 1))
-        """Of the last frames that came out, and of those that have not."""
+        """The last frames that were returned, and those that are pending."""
         self.given = 0
         """How many of these frames came out already."""
         self.closure: Tensor | None = None

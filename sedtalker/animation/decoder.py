@@ -76,7 +76,7 @@ class DecoderConfig(BaseModel):
     future: int | None = Field(None, ge=0)
     """Frames after a frame that attention sees; the radius if None."""
     dropout: float = 0.05
-    """Of the blocks, in training."""
+    """Dropout in the blocks during training."""
     styles: tuple[str, ...] = STYLE_CODES
     """Values of ``Style`` it was trained on."""
     shapes: tuple[str, ...] = ARKIT_52

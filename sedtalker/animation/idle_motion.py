@@ -54,7 +54,7 @@ class IdleMotion:
 
 
 Generators = tuple[np.random.Generator, np.random.Generator, np.random.Generator, np.random.Generator]
-"""Of blinks, gaze, head motion and visual prosody."""
+"""Random generators of blinks, gaze, head motion and visual prosody."""
 
 
 def idle_generators(seed: int, recording: str = "") -> Generators:

@@ -45,7 +45,7 @@ def side_matrix() -> Tensor:
 
 
 def mouth_indices() -> list[int]:
-    """Of each of ``MOUTH_SHAPES`` in ``ARKIT_52``, the left half of a pair."""
+    """Index of each of ``MOUTH_SHAPES`` in ``ARKIT_52``: the left half of a pair."""
     return [INDEX[name] if name in INDEX else INDEX[name + "Left"] for name in MOUTH_SHAPES]
 
 
@@ -140,7 +140,7 @@ class ReadoutDecoder(nn.Module):
 
     @property
     def config(self) -> MouthReadoutConfig:
-        """Of the readout."""
+        """Configuration of the readout."""
         return self.readout.config
 
     @property

@@ -41,7 +41,7 @@ STEEPEST = 0.36
 PASSAGE = (0.07, 0.13)
 """``jawOpen`` at which teeth begin to make way for the tip between them, and have."""
 HELD_SHARE = 0.3
-"""Of a known phone's duration, on either side of its middle: how long the constriction is held."""
+"""Share of a known phone's duration, on either side of its middle, for which the constriction is held."""
 
 FADE = 0.06
 """Seconds over which what was found in the sound gives way to a word that is known."""
@@ -104,7 +104,7 @@ class TongueStream:
 
     def __init__(self) -> None:
         self.posteriors = np.zeros((0, len(TONGUE)), np.float32)
-        """Of the last frames that came out, and of those that have not."""
+        """The last frames that were returned, and those that are pending."""
         self.given = 0
         """How many of these frames came out already."""
         self.last: Floats | None = None

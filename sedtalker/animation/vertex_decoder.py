@@ -39,7 +39,7 @@ class VertexDecoderConfig(BaseModel):
     coefficients: int = Field(48, ge=1)
     """Size of the basis."""
     vertices: int = Field(5023, ge=1)
-    """Of the one topology it moves."""
+    """Number of vertices of the one topology that the decoder moves."""
     labels: tuple[str, ...] = ("neutral",)
     """The corpus's words for emotions, in the order of the posterior."""
     backbone: BackboneConfig | None = None

@@ -77,7 +77,7 @@ PART_SECONDS = 10
 SUPPORTED = "wav, flac, ogg, opus, mp3, m4a, mp4 or webm"
 """What error messages ask for."""
 SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".mp4", ".webm")
-"""Of the files among which ``find_recording`` looks, in this order."""
+"""Suffixes among which ``find_recording`` looks, in this order."""
 
 Channels = NDArray[np.float32]
 """Samples (n, channels)."""

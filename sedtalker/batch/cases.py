@@ -38,7 +38,7 @@ from sedtalker.review.description import NUMBERS, Description
 from sedtalker.speech.features import SpeechFeatures
 
 AS_USUAL = Acoustics(**dict.fromkeys(NAMES, 0.0))
-"""Of a segment that nothing is known of but its label."""
+"""Acoustics of a segment of which only the label is known."""
 
 
 @dataclass(frozen=True, eq=False)

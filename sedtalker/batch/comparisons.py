@@ -18,11 +18,11 @@ from sedtalker.batch.statistics import ORDER, Row
 from sedtalker.batch.tracks import Tracks, TrackSummary, labels_of
 
 RESAMPLES = 1000
-"""Of the intervals."""
+"""Bootstrap resamples for the intervals."""
 FEWEST = 3
 """Recordings on either side of a comparison, and of a trend one more."""
 PARTS = 10
-"""Of the course of a recording."""
+"""Number of parts into which the course of a recording is divided."""
 
 
 def measures_of(summaries: Sequence[TrackSummary]) -> dict[str, NDArray[np.float64]]:
@@ -104,7 +104,7 @@ def trend_rows(tracks: Tracks) -> list[Row]:
 
 
 def _slope(where: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Of the least-squares line, for so many recordings that all their pairs would take too long."""
+    """Slope of the least-squares line, for so many recordings that all pairs would take too long."""
     return float(np.polyfit(where, values, 1)[0])
 
 

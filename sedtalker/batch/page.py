@@ -55,7 +55,7 @@ th { color: #555; font-weight: 600; } .text { text-align: left; }
 .path { white-space: normal; overflow-wrap: anywhere; } td.path { min-width: 11rem; }
 footer { margin-top: 3rem; color: #666; font-size: .87rem; }
 """
-"""Of the page."""
+"""Style sheet of the page."""
 HEADINGS = {
     "duration_s": "seconds",
     "speech_s": "of speech",

@@ -32,16 +32,16 @@ STYLE: dict[Any, Any] = {
     "xtick.color": "#555555",
     "ytick.color": "#333333",
 }
-"""Of every plot; names of files are text, never formulas."""
+"""Style of every plot; file names are drawn as text, never as formulas."""
 
 
 def colour(label: str) -> str:
-    """Of an emotion; white has a hatch and an edge."""
+    """Colour of an emotion; white gets a hatch and an edge."""
     return COLOURS.get(label, "#888888")
 
 
 def ink(label: str) -> str:
-    """Of text on the colour of an emotion."""
+    """Colour of text on the colour of an emotion."""
     red, green, blue = (int(colour(label)[k : k + 2], 16) for k in (1, 3, 5))
     return "#FFFFFF" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#222222"
 

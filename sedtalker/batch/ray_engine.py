@@ -25,7 +25,7 @@ OBJECT_STORE = 100 * 2**20
 STARTS = 3
 """How often a local cluster is started before it is given up: Ray waits half a minute, too short on a busy machine."""
 MOST_BLOCKS = 2000
-"""Of a data set; beyond it, a block holds several recordings."""
+"""Largest number of blocks of a data set; beyond it, a block holds several recordings."""
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",

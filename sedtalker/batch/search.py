@@ -28,7 +28,7 @@ from sedtalker.storage import ArraySpec, keep, read_arrays, user_cache
 NAMES = np.array([*CATEGORIES, UNCERTAIN])
 """Labels of frames by their number in the index."""
 INDEX_VERSION = 1
-"""Of what the index holds."""
+"""Version of the index."""
 INDEX_BYTES = 4 * 2**30
 """The most that an index may hold: some ten million frames, fifty hours."""
 INDEX = {

@@ -19,7 +19,7 @@ ORDER = (*CATEGORIES, UNCERTAIN)
 
 @dataclass(frozen=True)
 class GroupStatistics:
-    """Of a group of recordings.
+    """Statistics of a group of recordings.
 
     Attributes:
         group: its name, or ``all``.
@@ -67,14 +67,14 @@ class GroupStatistics:
 
 
 def statistics(tracks: Tracks) -> list[GroupStatistics]:
-    """Of all recordings first, then of each group where there are several."""
+    """Statistics of all recordings, then of each group where there are several."""
     labels = labels_of(tracks.summaries, ORDER)
     groups = tracks.groups if tracks.by is not None else []
     return [group_statistics(group, tracks.of(group), labels) for group in (ALL, *groups)]
 
 
 def group_statistics(group: str, summaries: Sequence[TrackSummary], labels: Sequence[str]) -> GroupStatistics:
-    """Of some recordings; means over time weigh each recording by its duration."""
+    """Statistics of one group; means over time weight each recording by its duration."""
     index = {label: k for k, label in enumerate(labels)}
     seconds, weighted = np.zeros(len(labels)), np.zeros(len(labels))
     segments = np.zeros(len(labels), np.int64)

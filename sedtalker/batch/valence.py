@@ -24,7 +24,7 @@ from sedtalker.review.agreement import (
 )
 
 Coordinates = Mapping[str, tuple[float, float]]
-"""Of the circumplex, see ``sedtalker.emotion.taxonomy``."""
+"""Coordinates on the circumplex, see ``sedtalker.emotion.taxonomy``."""
 
 
 def evaluate_valence(

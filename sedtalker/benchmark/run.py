@@ -18,15 +18,15 @@ from sedtalker.version import __version__
 LENGTHS = (3.0, 30.0, 60.0, 600.0, 3600.0)
 """Seconds of the recordings of a whole run."""
 VIDEO_FRAMES = 240
-"""Of a video, which is eight seconds: what is made once for a video is a small part of it."""
+"""Frames of the video: eight seconds, so that its fixed cost is a small part."""
 QUICK_LENGTHS = (60.0, 600.0)
-"""Of a quick run: what an hour takes is estimated from them."""
+"""Lengths of a quick run, seconds; an hour is extrapolated from them."""
 HOUR = 3600.0
 """Seconds."""
 STRETCH = 60.0
 """Seconds that networks see at once: memory of shorter recordings says nothing about longer ones."""
 FORMS_SECONDS = 30.0
-"""Of speech for other forms of the decoder."""
+"""Seconds of speech for other forms of the decoder."""
 PUBLISHED = "as published"
 """In the name of a form that goes through all of the past for every frame: in a quick run it is given less speech."""
 RENDER_SPEEDUP = "the renderer before it is not in the package; scripts/measure_renderer.py measures both"

@@ -130,7 +130,7 @@ class HubFacts:
     title: str
     licence: str
     parameters: int
-    """Of the whole model."""
+    """Number of parameters of the whole model."""
     megabytes: int
     """To fetch."""
 
@@ -163,7 +163,7 @@ class HubEncoder:
     title: str
     licence: str
     parameters: int
-    """Of the whole model, of which only the first blocks of the encoder run."""
+    """Number of parameters of the whole model, of which only the first blocks of the encoder run."""
     blocks: int | None
     """So many; None: all."""
     megabytes: int

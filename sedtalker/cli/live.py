@@ -29,7 +29,7 @@ ToOption = Annotated[
         "ws://, with HOST:PORT if it is not this machine's usual one; - prints JSON lines.",
     ),
 ]
-"""Of the receivers."""
+"""Receivers."""
 DelayOption = Annotated[
     float | None,
     typer.Option(
@@ -38,13 +38,13 @@ DelayOption = Annotated[
         "with sound that --speak plays.",
     ),
 ]
-"""Of the face against the sound."""
+"""Delay of the face against the sound."""
 RateOption = Annotated[
     float, typer.Option("--fps", "--rate", min=1.0, max=120.0, help="Frames a second that are sent.")
 ]
-"""Of the receivers."""
+"""Frame rate of the receivers."""
 SpeakerOption = Annotated[str | None, typer.Option(help="Loudspeaker of --speak: number or part of its name.")]
-"""Of the loudspeaker."""
+"""The loudspeaker."""
 
 
 @fail_clearly

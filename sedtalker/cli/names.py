@@ -15,4 +15,4 @@ MapOption = Annotated[
         "in --performance, written in GLB, FBX, USD and the arkit CSV.",
     ),
 ]
-"""Of other rigs' names."""
+"""Shape names of another rig."""

@@ -25,7 +25,7 @@ PerformanceOption = Annotated[
     Path | None,
     typer.Option(help="A take of Live Link Face (.csv) moves the face in place of speech; the audio is its sound."),
 ]
-"""Of a captured performance."""
+"""A captured performance."""
 OF_SPEECH = (
     "project", "emotion", "model", "encoder", "enroll", "decoder", "intensity", "expressivity", "articulation", "style",
     "coordinates", "min_confidence", "trust", "seed", "blinks", "gaze",

@@ -20,7 +20,7 @@ VideoFormat = Literal["mp4", "mov", "mkv", "webm", "gif"]
 """What ``--video-format`` takes: the suffixes of ``sedtalker.render.codecs.CONTAINERS`` (a test)."""
 
 SizeOption = Annotated[str, typer.Option(metavar="N|WxH", help="Size of the picture, pixels: 512, or 1280x720.")]
-"""Of the picture."""
+"""Size of the picture."""
 CameraOption = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="front, three-quarter, left, right or a .json file.")
 ]

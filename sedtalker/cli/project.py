@@ -50,7 +50,7 @@ ProjectOption = Annotated[
         help="A project of sedtalker studio (.sedproject): its recording, face, track and settings.",
     ),
 ]
-"""Of a project."""
+"""A studio project."""
 
 
 def settings_as_options(settings: Settings) -> dict[str, Any]:

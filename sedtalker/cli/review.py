@@ -54,24 +54,24 @@ app = typer.Typer(
 )
 
 FolderArgument = Annotated[Path, typer.Argument(help="Of sedtalker batch, or any with emotion tracks in it.")]
-"""Of the tracks."""
+"""Folder of tracks."""
 ShareOption = Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the segments that is in doubt.")]
-"""Of the threshold."""
+"""Threshold as a share of the segments."""
 AccuracyOption = Annotated[
     float | None,
     typer.Option(min=0.0, max=1.0, help="Instead: as few as leave the others right so often, by their confidence."),
 ]
-"""Of the threshold."""
+"""Threshold as an accuracy."""
 ByOption = Annotated[
     Literal["adjusted", "margin", "entropy", "distance"], typer.Option(help="What segments are ordered by.")
 ]
-"""Of doubt."""
+"""Measure of uncertainty."""
 AudioOption = Annotated[
     Path | None, typer.Option(help="Folder of the recordings; default: the batch's log, or beside the tracks.")
 ]
-"""Of the sound."""
+"""Recordings of the tracks."""
 RulesOption = Annotated[Path | None, typer.Option(help="A file of rules (.toml); default: those that are built in.")]
-"""Of rules."""
+"""File of rules."""
 
 
 @app.command("list")

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from sedtalker.animation.stream import StreamedFrame, StreamSettings
 
 LookAheadOption = Annotated[float, typer.Option(min=0.0, max=5.0, help="Seconds that a frame waits for.")]
-"""Of the lips."""
+"""Look-ahead of the lips."""
 HopOption = Annotated[float, typer.Option(min=0.02, max=2.0, help="Seconds between results.")]
-"""Of the stream."""
+"""Hop of the stream."""
 DecoderOption = Annotated[Path | None, typer.Option(help="A decoder's folder; default: the built-in one.")]
-"""Of the motion."""
+"""Folder of the decoder."""
 
 
 @fail_clearly

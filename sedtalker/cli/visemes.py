@@ -22,9 +22,9 @@ VisemeSet = Literal["oculus", "vrm", "preston-blair", "rhubarb"]
 VisemesOption = Annotated[
     Path | None, typer.Option(help="Also write visemes: .tsv or .json as Rhubarb does, or .TextGrid with phones.")
 ]
-"""Of the file of visemes."""
+"""File of visemes."""
 VisemeSetOption = Annotated[VisemeSet, typer.Option(help="The mouth shapes of the file of visemes.")]
-"""Of the set."""
+"""Set of visemes."""
 
 
 @fail_clearly

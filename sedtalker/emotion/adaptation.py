@@ -55,7 +55,7 @@ class Speech:
 
     @property
     def seconds(self) -> float:
-        """Of speech, about."""
+        """Approximate seconds of speech."""
         return len(self.rows) * ROW / FRAME_CLOCK.rate
 
 

@@ -50,7 +50,7 @@ class BurstDetectorConfig(BaseModel):
     kernel: int = 5
     """Frames that a convolution sees, odd."""
     dilations: tuple[int, ...] = (1, 2, 4)
-    """Of the convolutions, in order."""
+    """Dilations of the convolutions, in order."""
     dropout: float = 0.1
     """In training."""
     kinds: tuple[str, ...] = BURST_KINDS

@@ -47,7 +47,7 @@ class FineConfig(BaseModel):
     seconds: float = Field(3.0, gt=0.0)
     """Width of a window."""
     statistics: tuple[Statistic, ...] = ("mean", "deviation")
-    """Of each channel over the speech of a window, in this order."""
+    """Statistics of each channel over the speech of a window, in this order."""
     width: int = 224
     """Units of the hidden layer."""
     dropout: float = 0.6

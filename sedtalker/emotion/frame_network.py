@@ -36,7 +36,7 @@ class FrameNetworkConfig(BaseModel):
     width: int = 192
     layout: str = Field("CCCCCC", pattern="^[CAMB]+$", description="a letter a block, see ``BLOCKS``")
     dilations: tuple[int, ...] = (1, 2, 4, 8)
-    """Of the convolution blocks, in turn."""
+    """Dilations of the convolution blocks, in order."""
     dropout: float = 0.15
     labels: tuple[str, ...] = CATEGORIES
     corpora: tuple[str, ...] = ()

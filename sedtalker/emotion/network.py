@@ -48,7 +48,7 @@ class Beside(BaseModel):
     weights_sha256: str
     """Hash of the built-in diarizer's weights."""
     temperature: float = Field(1.0, gt=0.0)
-    """Of the members' mean; fitted on corpora that choose."""
+    """Temperature of the members' mean; fitted on the development corpora."""
     usual: tuple[float, ...] | None = None
     """See ``DiarizerConfig.usual``."""
 

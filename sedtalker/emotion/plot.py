@@ -24,7 +24,7 @@ COLOURS: dict[str, str] = {
 }
 """Okabe & Ito's palette (2008), distinct with any colour vision; grey for neutral, none for uncertain."""
 MOST_EXTRAS = 6
-"""Of a track's further curves those with the greatest peaks are drawn."""
+"""Number of further curves that are drawn: those with the highest peaks."""
 
 
 def plot_track(audio: Audio | None, track: EmotionTrack, path: Path) -> None:

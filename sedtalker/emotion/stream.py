@@ -30,7 +30,7 @@ FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 """Usual look-ahead, and time between results."""
 NO_CURVES = np.zeros((0, 0), np.float32)
-"""Of a stream without finer kinds."""
+"""Curves of a stream without fine-grained emotions."""
 NAMED_KINDS = 3
 """Finer kinds that are named of a stretch: the strongest."""
 

@@ -30,7 +30,7 @@ SMOOTHNESS = 2e-3
 WINDOW, OVERLAP = 3600, 120
 """Frames solved at once, so that memory does not grow with the recording, and those two neighbours share."""
 MOST_STEPS, SETTLED = 400, 1e-7
-"""Of the solver: largest number of steps, and the change of a weight that ends it."""
+"""Limits of the solver: number of steps, and the change of a weight at which it stops."""
 
 
 @dataclass(frozen=True, eq=False)

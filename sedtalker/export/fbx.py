@@ -42,7 +42,7 @@ from sedtalker.storage import whole_file
 from sedtalker.version import __version__
 
 CENTIMETRES = 100.0
-"""Of a metre."""
+"""Centimetres in a metre."""
 TICKS = 46_186_158_000
 """Units of time in a second."""
 _TIME_MODES = {120.0: 1, 100.0: 2, 60.0: 3, 50.0: 4, 48.0: 5, 30.0: 6, 25.0: 10, 24.0: 11}
@@ -50,7 +50,7 @@ _TIME_MODES = {120.0: 1, 100.0: 2, 60.0: 3, 50.0: 4, 48.0: 5, 30.0: 6, 25.0: 10,
 _LINEAR = 4
 """Flag of keys between which values are linear."""
 _DIGITS = 4
-"""Of centimetres and of normals: a micrometre, so that zeros behind it take no room."""
+"""Decimal digits of centimetres and of normals: a micrometre, so that trailing zeros compress."""
 _ROOT = np.int64(0)
 """The scene, as connections name it."""
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 MOST_BYTES = 2**32 - 1
-"""Of a file: version 7.4 counts its bytes with 32 bits."""
+"""Largest file: version 7.4 counts its bytes with 32 bits."""
 VERSION = 7400
-"""Of the format: 7.4."""
+"""Version of the format: 7.4."""
 CREATED = b"1970-01-01 10:00:00:000"
 """The time of creation that ``FILE_ID`` and ``_FOOT_ID`` belong to: a fixed one, for the same bytes every time."""
 FILE_ID = bytes.fromhex("28b32aebb624ccc2bfc8b02aa92bfcf1")

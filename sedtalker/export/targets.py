@@ -192,7 +192,7 @@ def _joined_name(first: str, second: str, share: float) -> str:
 # --- How a face looks in other programs: normals and physically based materials.
 
 _ROUGHNESS = {"eye": 0.12, "teeth": 0.3, "tongue": 0.4, "lips": 0.45, "hair": 0.7, "cloth": 0.9}
-"""Of physically based materials, by part of the head; 0.55 elsewhere."""
+"""Roughness of physically based materials, by part of the head; 0.55 elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,9 +25,9 @@ from sedtalker.version import __version__
 ROOT = "/Face"
 """Prim of the face."""
 JOINTS = ("body", "body/head")
-"""Of its skeleton."""
+"""Joints of the skeleton."""
 MOST_BYTES = 2 << 30
-"""Of time-sampled points: the library keeps them in memory until the file is written."""
+"""Largest amount of time-sampled points, bytes: the library keeps them in memory until the file is written."""
 _LEAST_OFFSET = 1e-6
 """Metres: smaller offsets of blend shapes are left out."""
 _LEAST_NORMAL = 1e-3

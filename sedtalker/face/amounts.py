@@ -60,7 +60,7 @@ The built-in face exaggerates these shapes. The factors are calibrated on two ar
 MakeHuman head): where one factor brings a shape within 0.7 to 1.4 of both, it is used; otherwise a value in between.
 """
 FAINT = 0.8
-"""Of the source's motion: a region whose own shapes move less is raised to that."""
+"""Share of the source's motion to which a region is raised whose own shapes move less."""
 MOST_RAISED = 2.0
 """Largest factor of a region with shapes of its own."""
 FOLDED = 0.005

@@ -86,9 +86,9 @@ def _sided(words: list[str], known: dict[str, str]) -> ShapeName | None:
 FEWEST = 3
 """ARKit shapes from which on a file's targets count as a basis."""
 STILL = 1e-5
-"""Of the mesh's size: a target that moves less is empty."""
+"""Share of the mesh size: a target that moves less is empty."""
 SHARED = 0.05
-"""Of the vertices: two targets of one name that share more are rivals, fewer are parts of one shape."""
+"""Share of the vertices: targets of one name that overlap by more are rivals, by less parts of one shape."""
 
 
 @dataclass(frozen=True, eq=False)

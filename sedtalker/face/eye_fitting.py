@@ -33,7 +33,7 @@ SIDES = ("right", "left")
 MIDDLE = slice(6, -6)
 """Samples of a lid line that lie on the ball: its corners stand off."""
 STEPS = 30
-"""Of placing a ball by its rims."""
+"""Iterations of fitting a ball to the lid rims."""
 UNDER_SKIN = 0.0003
 """Metres that a ball keeps behind the skin round the opening."""
 FARTHEST_BACK = 0.004

@@ -58,7 +58,7 @@ def with_mouth(
 
 
 def what_is_missing(face: Face, opening: Opening) -> tuple[str, ...]:
-    """Of ``bag``, ``teeth`` and ``tongue``, what a mouth does not have. A wall close behind the lips leaves no room."""
+    """The parts (``bag``, ``teeth``, ``tongue``) that a mouth lacks. A wall close behind the lips leaves no room."""
     missing = [] if opening.has_bag else ["bag"]
     if not opening.is_pocket and not _has(face, "teeth"):
         missing += ["teeth"] + ([] if _has(face, "tongue") else ["tongue"])

@@ -43,13 +43,13 @@ HOLE = 0.025
 FARTHEST_BACK = 0.015
 """Metres that a mouth is moved back at most to come behind the skin; then it is made smaller."""
 SMALLEST = 0.7
-"""Of its size: smaller it would look like a child's."""
+"""Smallest scale of the added mouth; smaller, it would look like a child's."""
 SIDES = ((0.0, 0.0), (-40.0, 0.0), (40.0, 0.0), (0.0, -25.0))
 """Directions (yaw, pitch in degrees) from which nothing of the mouth may stand through the skin."""
 AJAR = 0.0015
 """Metres between the lips at rest from which on a mouth is open there."""
 MOST_AJAR = 0.5
-"""Of a full jawOpen: lips that are farther apart at rest belong to a mouth that is no person's."""
+"""Share of a full jawOpen: lips farther apart at rest do not belong to a human mouth."""
 JAW_LANDMARKS = (*range(6, 11), *range(55, 60))
 """Landmarks of chin and lower lip: the lower teeth go as far as these do."""
 LEAST_GAIN, LARGEST_GAIN = 0.3, 1.6

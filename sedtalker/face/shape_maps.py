@@ -23,7 +23,7 @@ STRONGEST = 3.0
 SWEEPS = 24
 """Rounds of coordinate descent; maps of one name for one shape are solved before the first."""
 MISSED = 0.05
-"""Of a shape: what a rig's shapes may miss of it and still stand for it."""
+"""Share of a shape that a rig's combination may miss and still represent it."""
 
 
 @dataclass(frozen=True, eq=False)

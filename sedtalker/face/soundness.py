@@ -22,13 +22,13 @@ WITHIN = 0.8
 BEFORE, BEHIND = 0.05, 0.04
 """Outer-eye-corner distances: what stands so far before eyes or lips, or lies so far behind lids, is out of place."""
 FEATURE = 0.15
-"""Of the face: what an eye or a mouth counts that is out of place as a whole."""
+"""Share of the face that an eye or a mouth counts which is out of place as a whole."""
 PROUD = 2.0
 """Weight of pixels with interpenetrating teeth, tongue or eyes."""
 SPIKE = 3.0
 """How many times farther than the ring of its neighbours is wide a vertex stands out of it that is a spike."""
 THIN = 0.01
-"""Of the face: what a spike counts, of which little is seen from the front."""
+"""Share of the face that a spike counts of which little is seen from the front."""
 PARTNERS = (
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36,
     41, 40, *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,

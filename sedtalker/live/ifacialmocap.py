@@ -16,7 +16,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.senders import Angles, UdpSocket, eye_angles, head_angles, resolve
 
 PORT = 49983
-"""Of the app and of its receivers."""
+"""Port of the app and of its receivers."""
 HANDSHAKE = b"iFacialMocap_sahuasouryya9218sauhuiayeta91555dy3719"
 """How a receiver asks for packets."""
 SECOND_VERSION = b"sendDataVersion=v2"

@@ -21,7 +21,7 @@ from sedtalker.live.senders import Angles, UdpSocket, eye_angles, head_angles
 PORT = 11111
 """On which Unreal receives."""
 VERSION = 6
-"""Of the packets."""
+"""Version of the packets."""
 SWAPPED = {"jawRight": "jawLeft", "jawLeft": "jawRight", "mouthRight": "mouthLeft", "mouthLeft": "mouthRight"}
 """Where Unreal's order has the other side first."""
 ORDER = [INDEX[SWAPPED.get(name, name)] for name in ARKIT_52]

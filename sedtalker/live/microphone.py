@@ -18,7 +18,7 @@ from sedtalker.errors import InputError
 Floats = NDArray[np.float32]
 
 BLOCK_SECONDS = 0.02
-"""Of sound between two calls of the sound card."""
+"""Seconds of sound between two calls of the sound card."""
 MOST_BLOCKS = 100
 """Blocks that may wait to be read; the oldest makes room."""
 SILENT_SECONDS = 2.0

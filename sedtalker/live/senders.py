@@ -135,13 +135,13 @@ class Angles(NamedTuple):
 
 
 def head_angles(frame: StreamedFrame) -> Angles:
-    """Of the head: yaw, then pitch, then roll, about axes that turn along."""
+    """Yaw, pitch and roll of the head, intrinsic and in this order."""
     yaw, pitch, roll = Rotation.from_rotvec(frame.head).as_euler("YXZ", degrees=True)
     return Angles(float(pitch), float(yaw), float(roll))
 
 
 def eye_angles(frame: StreamedFrame) -> tuple[Angles, Angles]:
-    """Of the left and of the right eye, from the ``eyeLook…`` weights."""
+    """Angles of the left and of the right eye, from the ``eyeLook…`` weights."""
 
     def look(way: str, side: str) -> float:
         return float(frame.weights[INDEX[f"eyeLook{way}{side}"]])

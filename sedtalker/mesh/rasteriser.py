@@ -65,7 +65,7 @@ Matrix = NDArray[np.float64]
 _CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
 """Place of the one sample of a pixel, where there is only one."""
 _OVERLAP = 1e-7
-"""Of a pixel: neighbours may both claim a sample on their edge, so that none is missed."""
+"""Overlap in pixels: neighbours may both claim a sample on their edge, so that none is missed."""
 
 
 def orthographic_matrix(

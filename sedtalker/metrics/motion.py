@@ -17,7 +17,7 @@ Floats = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 INNER_LIP_MIDDLES = (62, 66)
-"""Of the 68 iBUG landmarks: middle of the inner upper and lower lip."""
+"""Middle of the inner upper and lower lip, among the 68 iBUG landmarks."""
 INNER_LIP_CORNERS = (60, 64)
 """Inner corners of the mouth."""
 OUTER_EYE_CORNERS = (36, 45)

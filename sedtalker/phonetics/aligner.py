@@ -34,7 +34,7 @@ PRIORS = {
 PRIOR_SCALE = 0.5
 """Power of the priors: at 1 rare phones and pauses win too often, on validation sentences."""
 LOG_PRIORS = PRIOR_SCALE * np.log([PRIORS[phone] for phone in PHONES])
-"""Of ``PHONES``."""
+"""Scaled log priors of ``PHONES``."""
 OUTSIDE = 0.5
 """What a frame outside the known time of its word costs, in nats for each frame of distance."""
 MOST_OUTSIDE = 25

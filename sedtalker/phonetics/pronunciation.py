@@ -25,7 +25,7 @@ ENGLISH = "en"
 SHORT_NAMES = {"en": "en-us", "zh": "cmn", "fr": "fr-fr", "no": "nb"}
 """Usual names of languages that espeak-ng calls otherwise."""
 MOST_CHARACTERS = 200_000
-"""Of a transcript; an hour of fast speech has a third of that."""
+"""Longest transcript; an hour of fast speech has a third of that."""
 INSIDE_WORDS = "'’ʼ"
 """Apostrophes, which are parts of words."""
 GAP = "|"

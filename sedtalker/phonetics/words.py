@@ -20,7 +20,7 @@ from sedtalker.reading import decoded, parse_json
 WORD_SUFFIXES = (".vtt", ".srt", ".TextGrid", ".ctm", ".words.json", ".whisper.json")
 """How the name of a file of words with times ends, after the name of its recording."""
 TEXT_SUFFIXES = (".txt", ".lab")
-"""Of files that hold nothing but what is said."""
+"""Suffixes of files that hold a plain transcript."""
 MOST_WORDS = 100_000
 """An hour of fast speech has a tenth of that."""
 LONGEST_WORD = 500

@@ -18,7 +18,7 @@ from sedtalker.storage import OutputFolder, whole_file
 _AUDIO_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 """Samples per second that AAC knows (ISO/IEC 14496-3); others are resampled."""
 _THREADS = 4
-"""Of x264 and VP9; fixed, because how they split their work changes their bytes."""
+"""Threads of x264 and VP9; fixed, because the partition of their work changes the bytes."""
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,11 @@ TILE = 4
 SAMPLES = np.array([[0.375, 0.125], [0.875, 0.375], [0.125, 0.625], [0.625, 0.875]], dtype=np.float32)
 """Where a pixel is sampled: a rotated grid, no two in one row or column, smooths nearly upright edges too."""
 CENTRE = np.array([[0.5, 0.5]], dtype=np.float32)
-"""Of a pixel that is sampled once."""
+"""Sample positions of a pixel that is sampled once."""
 _LOOKED_AT = 2048
 """Greatest side of the picture in which triangles that are seen are looked for, if the picture itself is smaller."""
 _OVERLAP = 1e-6
-"""Of a pixel: neighbours may both claim a sample on their edge, so that none is missed."""
+"""Overlap in pixels: neighbours may both claim a sample on their edge, so that none is missed."""
 
 
 def lanes(samples: Floats) -> Floats:
@@ -92,7 +92,7 @@ class Buffers:
         cover(screen, triangles, one_sided, others, *arguments, True, top, bottom)
 
     def order(self, screen: NDArray[np.float64], triangles: Ints, one_sided: Mask, whole: Mask) -> tuple[Ints, Ints]:
-        """Of the triangles ``whole`` (T,) those that are seen, and the others.
+        """The visible ones of the triangles ``whole`` (T,), and the others.
 
         They are looked for in a larger picture: what is too small for the samples here and now may be seen a little
         later, and what lies far behind would show through the hole where it was left out.

@@ -22,7 +22,7 @@ h1 { margin: 0; font-size: 1.6rem; } h2 { margin: 2rem 0 .3rem; font-size: 1.15r
 img { width: 100%; height: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .28rem .8rem; border-bottom: 1px solid #ececec; text-align: left; } th { color: #555; }
 """
-"""Of the page."""
+"""Style sheet of the page."""
 MEANINGS = {
     "landmarks": "eyes, nose and mouth lie as a person's",
     "fit": "the surface is that of the fitted face",

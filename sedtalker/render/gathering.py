@@ -19,7 +19,7 @@ UNKNOWN = -1
 BATCH = 256
 """Fragments of one material that are lit at a time."""
 ROWS = 14
-"""Of the room to work in that lighting needs: normal, colour, diffuse light, gloss, and two for one light."""
+"""Rows of scratch memory for lighting: normal, colour, diffuse light, gloss, and two for one light."""
 
 
 Index = int | np.uint32

@@ -193,7 +193,7 @@ def triangle_parts(mesh: Mesh, regions: dict[str, Mask] | None = None) -> Ints:
 FEWEST_LIPS = 80
 """Triangles of a lip region, at least: the edge of fewer would be a smear between far vertices."""
 _LOPSIDED = 0.1
-"""Of the width of the lips: their middle may lie so far from the middle of their corners."""
+"""Share of the lip width by which the middle of the lips may be off the middle of their corners."""
 
 
 def lips_are_sure(mesh: Mesh, lips: Mask) -> bool:

@@ -40,7 +40,7 @@ SHADOW_SIZE = 400
 HOLLOW = 0.1
 """Radius of the hollow test in halves of the picture's height."""
 GRID_ROWS = 170
-"""Of the grid on which shadows and hollows are found, at least, where the picture has as many."""
+"""Minimum number of rows of the grid for shadows and occlusion, where the picture has as many."""
 
 
 class _Band(NamedTuple):

@@ -152,7 +152,7 @@ Behind = Background | Transparent | NDArray[np.uint8]
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """Suffixes of backgrounds that are files."""
 MOST_PIXELS = 64_000_000
-"""Of a background."""
+"""Largest background, pixels."""
 
 
 def read_background(text: str | Behind | None) -> Behind | None:

@@ -18,7 +18,7 @@ from sedtalker.render.renderer import Backend, make_renderer
 from sedtalker.render.shading import Image
 
 SUFFIXES = tuple(CONTAINERS)
-"""Of the video files that are written."""
+"""Suffixes of the video files that can be written."""
 
 
 def render_frames(

@@ -19,9 +19,9 @@ from sedtalker.emotion.functionals import VOICED_ABOVE
 from sedtalker.speech.features import SpeechFeatures
 
 DECIBELS = 10 / np.log(10)
-"""Of a natural logarithm of power."""
+"""Decibels in a natural logarithm of power."""
 SEMITONES = 12 / np.log(2)
-"""Of a natural logarithm of frequency."""
+"""Semitones in a natural logarithm of frequency."""
 FEWEST_FRAMES = 5
 """Frames below which a range or a course says nothing."""
 PEAK_PROMINENCE, PEAK_DISTANCE = 2.0, 5
@@ -110,7 +110,7 @@ def _range(values: NDArray[np.float64]) -> float:
 
 
 def _slope(times: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Of the least-squares line, a second."""
+    """Slope of the least-squares line, per second."""
     if len(values) < FEWEST_FRAMES:
         return 0.0
     centred = times - times.mean()

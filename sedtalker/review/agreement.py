@@ -32,7 +32,7 @@ FEWEST = 5
 TRUSTED, CHANCE = 0.3, 0.05
 """Least rank correlation, and greatest probability of it by chance, that a track is trusted with."""
 RESAMPLES = 2000
-"""Of intervals and permutations."""
+"""Resamples for intervals and permutation tests."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def ratings_of(other: EmotionTrack, segments: Sequence[tuple[float, float]], rec
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of one axis.
+    """Agreement on one axis.
 
     Attributes:
         axis: which.

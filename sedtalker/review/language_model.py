@@ -25,7 +25,7 @@ from sedtalker.review.description import Description
 KEY = "SEDTALKER_LLM_KEY"
 """Environment variable with the server's key, where it needs one."""
 MOST_BYTES = 2**20
-"""Of an answer."""
+"""Largest answer, bytes."""
 LONGEST_REASON = 300
 """Letters of a reason that are kept."""
 SYSTEM = (

@@ -27,7 +27,7 @@ SMALLEST_LEAF = 5
 FEWEST = 20
 """Answers without which nothing is proposed."""
 FOLDS = 5
-"""Of the held-out test."""
+"""Folds of the held-out test."""
 LEVEL = 0.05
 """One-sided probability of such a gain by chance, above which a proposal is refused."""
 

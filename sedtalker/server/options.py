@@ -170,7 +170,7 @@ class StreamHello(MotionOptions):
     hop: float | None = Field(None, ge=0.08, le=2.0, description="Seconds of sound between results.")
 
     def settings(self) -> StreamSettings:
-        """Of the stream.
+        """Settings of the stream.
 
         Raises:
             InputError: an unknown gain, style, emotion, shape or rate.

@@ -35,7 +35,7 @@ MEDIA_TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".zip": "application/zip",
 }
-"""Of results, by the last suffix; all others are plain bytes."""
+"""Media types of results, by the last suffix; all others are plain bytes."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """When the files in a zip were made: the same input gives the same bytes."""
 

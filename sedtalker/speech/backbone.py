@@ -114,7 +114,7 @@ class BackboneConfig(BaseModel):
     layers: int | None = None
     """Only the first so many layers run; null: all of them."""
     side_by_side: tuple[int, ...] | None = None
-    """Of Whisper: outputs of these layers side by side over short windows, see ``WhisperEncoder``; null: a mixture."""
+    """Whisper layers whose outputs are concatenated over short windows, see ``WhisperEncoder``; null: a mixture."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,7 @@ class EmotionEncoderConfig(BaseModel):
     kernel: int = 3
     """Frames that a convolution sees, odd."""
     dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4, 1, 2, 4, 1)
-    """Of the residual convolutions, in order."""
+    """Dilations of the residual convolutions, in order."""
     dropout: float = 0.05
     """Share of the values that training drops."""
 

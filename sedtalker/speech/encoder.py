@@ -57,7 +57,7 @@ class SpeechEncoderConfig(BaseModel):
     kernel: int = 5
     """Frames that a convolution sees, odd."""
     dilations: tuple[int, ...] = (1, 2, 4, 8, 2, 1)
-    """Of the residual convolutions, in order."""
+    """Dilations of the residual convolutions, in order."""
     dropout: float = 0.05
     """Share of the values that training drops."""
     motion_channels: int = 0

@@ -43,7 +43,7 @@ HOP_LENGTH = 160
 WINDOW_LENGTH = 400
 """Samples that a log-mel sees: 25 ms."""
 FFT_LENGTH = 512
-"""Of log-mels, samples."""
+"""Window of the log-mels, samples."""
 MEL_BANDS = 80
 """From 0 to 8 kHz."""
 LOG_FLOOR = 1e-6

@@ -40,7 +40,7 @@ from sedtalker.studio.head import target_names
 Floats = NDArray[np.float32]
 
 SAMPLE_BYTES = 2
-"""Of a sample."""
+"""Bytes of a sample."""
 LONGEST_PIECE = 16_000 * SAMPLE_BYTES
 """Bytes of a message: a second."""
 MOST_PIECES = 250

@@ -47,7 +47,7 @@ class NamedFile(BaseModel):
     path: str = Field(min_length=1, max_length=4096)
     """Relative to the project file, with ``/``; absolute where there is no relative one."""
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    """Of its bytes."""
+    """Hash of its bytes."""
 
 
 class ProjectFile(BaseModel):

@@ -56,7 +56,7 @@ class Studio:
 
     @property
     def folder(self) -> Path:
-        """Of this studio."""
+        """Folder of this studio."""
         return self.home.path
 
     async def on_session(self, work: Callable[..., R], *args: Any) -> R:

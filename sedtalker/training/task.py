@@ -81,7 +81,7 @@ class TrainerConfig(BaseModel):
     run_dir: str
     """The folder of the run; null on the command line: ``runs/<experiment>/<date-time>``."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """Of all weights, or Muon for the matrices inside the network (see ``optimizer.py``)."""
+    """Optimizer of all weights, or Muon for the matrices inside the network (see ``optimizer.py``)."""
     lr: float = 1e-3
     """Peak learning rate of AdamW."""
     weight_decay: float = 0.01
@@ -103,7 +103,7 @@ class TrainerConfig(BaseModel):
     overfit: bool = False
     """Every step sees the first step's batch."""
     seed: int = Field(0, ge=0)
-    """Of initial weights, batches and dropout."""
+    """Seed of initial weights, batches and dropout."""
     minutes_between_checkpoints: float = Field(3.0, ge=0.0)
     """How often ``last.ckpt`` is written."""
     validate_every: int = Field(500, ge=1)

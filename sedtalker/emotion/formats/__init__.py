@@ -19,7 +19,7 @@ EASE_SECONDS = 0.3
 ADJOINING = 0.02
 """Segments no further apart than this (seconds) pass into each other, not through neutral."""
 DEFAULT_INTENSITY = 0.7
-"""Of a label without a number, in every format that people write by hand."""
+"""Intensity of a label without a number, in every format that people write by hand."""
 
 LONGEST_SECONDS = 12 * 3600.0
 """Tracks are not longer: each second takes 50 frames of memory, and a file may claim any number."""

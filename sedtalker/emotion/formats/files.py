@@ -23,9 +23,9 @@ from sedtalker.storage import whole_file
 log = logging.getLogger(__name__)
 
 MOST_BYTES = {".json": 128 * 2**20, ".keys.json": 128 * 2**20}
-"""Of a dense track, which takes some 25 MiB an hour."""
+"""Largest dense track, bytes; an hour takes about 25 MiB."""
 MOST_LABEL_BYTES = 8 * 2**20
-"""Of a file that holds segments."""
+"""Largest file of segments, bytes."""
 
 
 @cache

@@ -208,7 +208,7 @@ def train_nova_arc(
 
 
 def _target_loss(network: NovaArc, clips: Clips, means: Tensor, prior: Tensor, settings: NovaArcSettings) -> Tensor:
-    """Of unlabelled clips: the transport to the prototypes, its soft labels, the codebook, two views that agree."""
+    """Loss on unlabelled clips: transport to the prototypes, soft labels, codebook, consistency of two views."""
     one, two = (network(_noisy(clips, settings.noise)) for _ in range(2))
     cost = network.space.distances(means, network.space.from_tangent(one.pooled)).square()
     shares, moved = soft_labels(cost, prior)

@@ -193,7 +193,7 @@ def _between_shots(field: Tensor, labels: Tensor, temperature: float) -> Tensor:
 def _unlabelled_loss(
     network: Resonance, clips: Clips, language: int, shots: tuple[Tensor, Tensor], labels: Tensor, means: Tensor
 ) -> Tensor:
-    """Of clips without labels: they follow the shots they resonate with, and each other."""
+    """Loss on unlabelled clips: they follow the shots they resonate with, and each other."""
     settings = network.settings
     z = network(clips, language)
     theirs = (z, network.weights(z, clips.valid, means))

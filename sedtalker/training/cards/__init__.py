@@ -20,7 +20,7 @@ noise (ESC-10 and others), beside one to five other readers, and in rooms. So de
 {run}
 
 """
-"""Of a speech encoder that went on in noise."""
+"""Paragraph on a speech encoder that continued training in noise."""
 
 
 def fill_card(name: str, /, **values: object) -> str:

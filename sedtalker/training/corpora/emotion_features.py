@@ -58,7 +58,7 @@ class DatasetConfig:
     joined: int = 0
     """Number of joined recordings; half of them augmented if ``copies`` is not zero."""
     seed: int = 0
-    """Of all random choices."""
+    """Seed of all random choices."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from sedtalker.training.corpora.manifest import COLUMNS
 from sedtalker.training.corpora.tracked_motion import split_of
 
 Item = TypeVar("Item")
-"""Of what a few are kept."""
+"""Type of the items of which a few are kept."""
 PER_EMOTION = 6
 """Clips that are kept of each corpus, split and emotion."""
 TRACKED = {"train": 24, "valid": 4, "test": 4}

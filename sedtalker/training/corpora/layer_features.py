@@ -41,7 +41,7 @@ TRAINING_NOISES = ("rain", "sea-waves", "dog-bark", "clock-tick", "fire-cracklin
 READ_SPEECH = ("librispeech", "speechocean762")
 """Corpora that make babble."""
 BABBLE_EVERY = 4
-"""Of so many recordings of read speech one is kept for babble."""
+"""One in so many recordings of read speech is kept for babble."""
 WHISPER = "whisper-base"
 """Name of the vectors that are the teacher's own."""
 TEACHER = "openai/whisper-base"

@@ -42,7 +42,7 @@ MISLABELLED = {"emotiontts_ko": (r"(?:em|ne)[a-z]00([23])\d\d\.", {"2": "sad", "
 funerals and heartache, those from 301 to 400 scold; earlier manifests have the two the other way round.
 """
 MOST_BYTES = 2**30
-"""Of the manifest; a million clips take a fifth."""
+"""Largest manifest, bytes; a million clips take a fifth."""
 
 
 def find_data(data: Path | None = None) -> Path:

@@ -57,7 +57,7 @@ class MelRecipe:
     equaliser_deviation: float = 1.4
     """Largest deviation of that change at its seven knots, nepers of power."""
     level_deviation: float = 0.5
-    """Of the level that crops are brought to, nepers of power: that of whole recordings varies as much."""
+    """Standard deviation of the level to which crops are brought, nepers of power: whole recordings vary as much."""
     reversed: float = 0.06
     """Chance of a crop that runs backwards: other sequences of sounds than the corpora's languages have."""
 

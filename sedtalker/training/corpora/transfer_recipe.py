@@ -42,7 +42,7 @@ TRANSCODING_PEAK = 0.7
 TELEPHONE_BAND = (300.0, 3500.0)
 """Lower and upper limit of a telephone, Hz."""
 MU = 255.0
-"""Of the telephone's eight-bit μ-law (ITU-T G.711)."""
+"""Parameter of the telephone's eight-bit μ-law (ITU-T G.711)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +220,7 @@ def transcode(samples: Samples, rng: np.random.Generator) -> Samples:
 
 
 def _frequencies(spectrum: NDArray[np.complexfloating]) -> NDArray[np.float64]:
-    """Of the bins of a spectrum, Hz; 1 in the place of 0."""
+    """Frequencies of the bins of a spectrum, Hz; 1 in the place of 0."""
     return np.maximum(np.linspace(0, SAMPLE_RATE / 2, len(spectrum)), 1.0)
 
 

@@ -31,7 +31,7 @@ from sedtalker.training.corpora.manifest import Clip, read_manifest
 FEWEST_CATEGORIES = 3
 """Corpora with fewer categories of ours are left out: a macro-F1 over one or two says little."""
 PENALTY = 3e-3
-"""Of the squared weights of the linear head."""
+"""Penalty on the squared weights of the linear head."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -170,7 +170,7 @@ def among(frames: FrameEmotions, categories: tuple[int, ...] | None) -> FrameEmo
 def segment_confidences(
     frames: FrameEmotions, labels: NDArray[np.integer], rule: TrackRule
 ) -> list[tuple[float, float, int]]:
-    """Of each segment of the track: its confidence, the share of its speech frames it labels rightly, their number."""
+    """Confidence, share of speech frames labelled rightly, and number of them, for each segment of the track."""
     posterior, intensity = shape_track(frames, FRAME_CLOCK.rate, rule)
     times, none = FRAME_CLOCK.times(len(labels)), np.zeros(len(labels), np.float32)
     duration = len(labels) / FRAME_CLOCK.rate

@@ -68,7 +68,7 @@ DIARIZER = (
     hidden("certain_<threshold>", "accuracy of the speech in all other segments"),
     hidden("baseline_<which>", "baseline: see `baseline_metrics`", "neither"),
 )
-"""Of ``evaluate_diarizer``."""
+"""Measures of ``evaluate_diarizer``."""
 
 SPEED = (
     Measure("real_time", "audio diarized per second of one CPU core, an hour at 16 kHz", unit="s/s", asked=40),
@@ -76,7 +76,7 @@ SPEED = (
     Measure("real_time_48k_stereo", "audio diarized per second of one CPU core, 48 kHz stereo", unit="s/s"),
     Measure("peak_rss_gb_48k_stereo", "peak memory for the hour of 48 kHz stereo", "lower", "GB"),
 )
-"""Of ``evaluate_speed``."""
+"""Measures of ``evaluate_speed``."""
 
 
 def _enrolment() -> Iterable[Measure]:
@@ -91,7 +91,7 @@ def _enrolment() -> Iterable[Measure]:
 
 
 ENROLMENT = tuple(_enrolment())
-"""Of ``evaluate_enrolment``."""
+"""Measures of ``evaluate_enrolment``."""
 
 STREAMING = (
     Measure("uar_ravdess_<look-ahead>", "RAVDESS recall with so many seconds of look-ahead, or offline", source=UAR),
@@ -100,14 +100,14 @@ STREAMING = (
     Measure("boundary_f1_<look-ahead>", "changes of emotion found within 0.25 s, F1"),
     Measure("stream_times_real_time", "audio streamed per second of one CPU core", unit="s/s"),
 )
-"""Of ``evaluate_streaming``."""
+"""Measures of ``evaluate_streaming``."""
 
 CROSS_CORPUS = (
     Measure("macro_f1", "macro-F1 of a linear head, from one corpus to another", source="arXiv 2408.07851"),
     Measure("macro_f1_adjusted", "the same with logits adjusted to the target's shares of categories"),
     Measure("chance", "control: macro-F1 of the constant answer that scores best", "neither"),
 )
-"""Of ``evaluate_cross_corpus``, each a matrix with means ``_within``, ``_across`` and ``_left_out_mean``."""
+"""Measures of ``evaluate_cross_corpus``, each a matrix with means ``_within``, ``_across`` and ``_left_out_mean``."""
 
 TRANSFER = (
     Measure("zero_shot_uar", "recall over own categories, mean of RAVDESS, nEMO, TESS and EmotionTTS", asked=0.5),
@@ -139,7 +139,7 @@ TRANSFER = (
     Measure("zero_shot_uar_<people>", "`zero_shot_uar` of the women or the men among the speakers", listed=False),
     Measure("development_uar", "`zero_shot_uar` of the corpora that the recipe was chosen on", "neither"),
 )
-"""Of ``evaluate_transfer``; only corpora that the weights were not trained on count."""
+"""Measures of ``evaluate_transfer``; only corpora that the weights were not trained on count."""
 
 ADAPTATION = (
     Measure("adapt_gain", "recall over own categories gained by `sedtalker adapt`, mean of unseen corpora", asked=0.06),
@@ -163,7 +163,7 @@ ADAPTATION = (
     hidden("adapt_splits", "random halves of the speakers", "neither"),
     hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
 )
-"""Of ``evaluate_adaptation``."""
+"""Measures of ``evaluate_adaptation``."""
 
 NOVA_ARC = (
     Measure("nova_source", "recall of a network trained on CREMA-D alone, mean of unseen corpora", "neither"),
@@ -187,7 +187,7 @@ NOVA_ARC = (
     hidden("nova_<variant>_sd_<corpus>", "deviation over the splits of one corpus", "lower"),
     hidden("nova_<variant>_<corpus>", "the same of one corpus", "neither"),
 )
-"""Of ``evaluate_nova_arc``."""
+"""Measures of ``evaluate_nova_arc``."""
 
 SERE = (
     Measure("sere_uar", "recall from five labelled clips a category in another language, mean of the tasks"),
@@ -201,7 +201,7 @@ SERE = (
     hidden("<method>_sd_<task>", "deviation over draws of one task", "lower"),
     hidden("<method>_<task>", "the same of one task", "neither"),
 )
-"""Of ``evaluate_resonance``."""
+"""Measures of ``evaluate_resonance``."""
 
 SER_EVALS = (
     Measure("f1_<system>_within", "macro-F1 on CREMA-D's test speakers", source="arXiv 2408.07851"),
@@ -216,7 +216,7 @@ SER_EVALS = (
     hidden("constant_<corpus>", "macro-F1 of the best constant answer there", "neither"),
     hidden("clips_<corpus>", "clips that were scored", "neither"),
 )
-"""Of ``evaluate_ser_evals``; systems: ``svm``, the diarizer ``as_is``, adapted by ``norm`` and by ``pseudo``."""
+"""Measures of ``evaluate_ser_evals``; systems: ``svm``, the diarizer ``as_is``, adapted by ``norm`` or ``pseudo``."""
 
 FINE = (
     Measure(
@@ -242,7 +242,7 @@ FINE = (
     hidden("<part>_clips", "clips that were scored", "neither"),
     hidden("fine_speakers", "their speakers", "neither"),
 )
-"""Of ``evaluate_fine``."""
+"""Measures of ``evaluate_fine``."""
 
 ROUTING = (
     Measure(
@@ -274,7 +274,7 @@ ROUTING = (
     hidden("seed_<measure>", "least and greatest gain over the seeds", "neither"),
     hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
 )
-"""Of ``evaluate_routing``; only corpora that the weights were not trained on count."""
+"""Measures of ``evaluate_routing``; only corpora that the weights were not trained on count."""
 
 VALENCE = (
     Measure("n", "segments that are rated", "neither"),
@@ -288,4 +288,4 @@ VALENCE = (
     Measure("<axis>_ccc_p", "probability of such a concordance by chance, ratings permuted", "neither"),
     Measure("<axis>_mae", "mean distance from the ratings", "lower"),
 )
-"""Of ``agreement``: ``<axis>`` is valence, arousal or intensity."""
+"""Measures of ``agreement``: ``<axis>`` is valence, arousal or intensity."""

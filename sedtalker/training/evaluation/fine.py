@@ -33,7 +33,7 @@ from sedtalker.training.evaluation.intervals import Draws, bootstrap_interval
 from sedtalker.training.evaluation.transfer import balanced_clips, listed_clips
 
 RESAMPLES = 300
-"""Of the interval."""
+"""Bootstrap resamples for the interval."""
 RATED_HIGHEST, PUBLISHED_SCALE = 2.0, 10.0
 """Greatest rating of EmoNet-Voice, and the scale that its makers report errors on."""
 

@@ -22,7 +22,7 @@ Warp = Callable[[Points], Points]
 MOUTH_INSIDE = ("teeth", "gums", "tongue")
 """Masks of the rig that are left out where a head has no mouth."""
 AJAR = 0.25
-"""Of the rig's jawOpen: how far a mouth is open that does not close at rest."""
+"""Share of the rig's jawOpen by which a mouth is open that does not close at rest."""
 EXAGGERATED = (3, 11)
 """Seeds of the two stylised heads."""
 

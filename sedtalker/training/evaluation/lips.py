@@ -102,7 +102,7 @@ def tracked_height(sentence: TrackedSentence) -> NDArray[np.float32]:
 def lip_metrics(
     face: Face, lip_measure: LipMeasure, sentences: list[TrackedSentence], predicted: list[NDArray[np.float32]]
 ) -> dict[str, float]:
-    """Of neutral predictions on the test sentences; correlations are per clip on speech frames, averaged over clips.
+    """Lip metrics of neutral predictions on the test sentences; correlations per clip, averaged over clips.
 
     ``lip_r``: the inner-lip height (landmarks 62–66, ``lip_aperture``) of the face deformed by the prediction against
     the tracker's ``inner_lip_height`` at the encoder's frame times; speech frames are ``speech_mask``.
@@ -144,7 +144,7 @@ def lip_metrics(
 
 
 def unseen_metrics(decoder: AnyDecoder, face: Face, net: Encoder, data: Path) -> dict[str, float]:
-    """Of the FACEGOOD test take, a Mandarin talker of another rig, whose motion follows loudness.
+    """Metrics on the FACEGOOD test take: a Mandarin talker of another rig, whose motion follows loudness.
 
     ``lip_r_unseen``: inner-lip height of the same face under the prediction and under the tracked weights, on speech
     frames; ``jaw_r_unseen``: the jawOpen coefficients; ``…_all``: pauses included; ``…_energy``: log energy alone.
@@ -171,7 +171,7 @@ def unseen_metrics(decoder: AnyDecoder, face: Face, net: Encoder, data: Path) ->
 NOISE_DECIBELS = 5.0
 """How far the noise lies below the speech."""
 SEED = 20
-"""Of the noise and of the drawn voices."""
+"""Seed of the noise and of the drawn voices."""
 
 
 def noisy(samples: NDArray[np.float32], decibels: float, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -48,7 +48,7 @@ TALKING = (
     ),
     Measure("unseen_talker_r_all", "inner-lip height of that talker, pauses included"),
 )
-"""Of ``validate_talking``."""
+"""Measures of ``validate_talking``."""
 SCORE = Measure("score", "what the best weights were chosen by")
 """What ``best.ckpt`` is chosen by."""
 
@@ -118,7 +118,7 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("face_accuracy", "share of views rightly called face or no face"),
     ),
 }
-"""Of each task's ``validate``, by the kind of its checkpoint."""
+"""Measures of each task's ``validate``, by the kind of its checkpoint."""
 VALIDATION["frame_network"] = VALIDATION["diarizer"]  # the same clips and recordings
 
 TEST: dict[str, tuple[Measure, ...]] = {
@@ -139,7 +139,7 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "vertex-decoder": VERTEX_DECODER,
     "registration": REGISTRATION,
 }
-"""Of each ``sedtalker evaluate`` command."""
+"""Measures of each ``sedtalker evaluate`` command."""
 
 
 # --- Lookups and tables.

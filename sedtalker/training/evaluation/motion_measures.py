@@ -88,7 +88,7 @@ DECODER = (
     hidden("baseline_<name>_<measure>", "the same of another decoder", "neither"),
     hidden("<measure>_vs_best_baseline", "our error over the smallest of the other decoders'", "lower"),
 )
-"""Of ``evaluate_decoder``."""
+"""Measures of ``evaluate_decoder``."""
 
 VERTEX_DECODER = (
     Measure("mve_mm", "mean vertex error", "lower", "mm", source=MVE),
@@ -100,7 +100,7 @@ VERTEX_DECODER = (
     Measure("score", "share of squared motion that is explained"),
     Measure("sequences", "sequences that were scored", "neither"),
 )
-"""Of ``evaluate_vertex_decoder``."""
+"""Measures of ``evaluate_vertex_decoder``."""
 
 REGISTRATION = (
     Measure("targets", "heads that were to be registered", "neither"),
@@ -126,4 +126,4 @@ REGISTRATION = (
     Measure("again_seconds", "processor time to find it in the cache", "lower", "s"),
     Measure("animate_real_time", "speech animated per second of processor time on it", unit="s/s"),
 )
-"""Of ``evaluate_registration``, ``evaluate_registration_judged`` and ``evaluate_registration_cost``."""
+"""Measures of ``evaluate_registration``, ``evaluate_registration_judged`` and ``evaluate_registration_cost``."""

@@ -41,11 +41,11 @@ from sedtalker.training.evaluation.transfer import (
 SOURCE = "crema_d"
 """Corpus of the labelled clips."""
 SOURCE_CLIPS = 360
-"""Of its training speakers."""
+"""Clips of the training speakers of the source."""
 POOLED = 8
 """Frames of 20 ms that are averaged to one."""
 LONGEST = 12
-"""Of those, at most so many of a clip: the middle two seconds."""
+"""Largest number of frames of a clip: the middle two seconds."""
 SEEDS = 5
 """Splits of the speakers."""
 GEOMETRIES = {"flat": "flat", "ball": "ball", "normed_flat": "flat", "normed_ball": "ball", "source": "flat"}

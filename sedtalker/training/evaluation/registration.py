@@ -119,7 +119,7 @@ SIZE = 480
 
 
 def evaluate_registration_judged(data: Path, seed: int = 0, hook: Hook = no_progress) -> dict[str, Any]:
-    """Of the shapes that the judge sees on the built-in face, the share that it sees on each head that got them.
+    """Share of the shapes visible to the judge on the built-in face that are visible on each head that received them.
 
     ``judged_worst`` and ``judged_mean`` over the heads; each head's own under ``judged``, with the shapes it lacks. A
     shape is seen where its own score rises by 0.25 or more over rest. ``emotions_distinct``: share of the heads on
@@ -178,13 +178,13 @@ HeadMetrics = dict[str, Any]
 IDENTITIES = 27
 """Random people of the reference rig."""
 LARGEST_LANDMARK_ERROR = 0.1
-"""Of the outer-eye-corner distance: mean over the 51 inner landmarks. Above, the face was not found rightly."""
+"""Largest mean error of the 51 inner landmarks, in outer-eye-corner distances; beyond it the face was missed."""
 LARGEST_TURN = 15.0
 """Degrees between the found and the true upright position."""
 ALIKE = (0.7, 1.4)
 """How far a shape may go, beside another artist's, to be as large as it."""
 LEAST_DISTINCT = 0.5
-"""Of the source's: the least distance of two emotions that a person can tell apart."""
+"""Share of the source's distance: the least distance of two emotions that a person can tell apart."""
 UNGRADED = ("tongueOut",)
 """Shapes that the reference rig does not have."""
 
@@ -255,7 +255,7 @@ def summary(measured: list[HeadMetrics]) -> dict[str, float]:
 
 
 def hard_summary(hard: list[HeadMetrics]) -> dict[str, float]:
-    """Of the hard heads: the share found, and how well the shapes of the same rig were carried to them."""
+    """Share of hard heads found, and error of the shapes of the same rig transferred to them."""
     return {
         "hard_targets": len(hard),
         "hard_success": _mean(float(m["success"]) for m in hard),
@@ -328,7 +328,7 @@ def measure_head(head: Head, source: Face) -> HeadMetrics:
 
 
 def eyeball_seen(face: Face, size: int = 300) -> float | None:
-    """Of what is seen of the eyeballs from the front, the share that a full blink leaves; None without open eyes."""
+    """Share of the visible eyeballs, from the front, that a full blink leaves visible; None without open eyes."""
     assert face.landmarks is not None
     marks = face.mesh.vertices[face.landmarks].astype(np.float64)
     is_eye = np.asarray(face.regions["eyes"][face.mesh.triangles].all(axis=1))

@@ -30,11 +30,11 @@ from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corp
 CORPORA = ("ravdess", "nemo", "emotiontts_ko")
 """English, Polish, Korean; every ordered pair is a task."""
 SHOTS = 5
-"""Of each category."""
+"""Labelled clips of each category."""
 DRAWS = 10
-"""Of shots, for each task."""
+"""Draws of the labelled clips, for each task."""
 RIDGE = 10.0
-"""Of the linear head, on standardised means and deviations."""
+"""Ridge penalty of the linear head, on standardised means and deviations."""
 METHODS = ("sere", "mean_pooling", "no_neighbours", "nearest", "linear")
 """What is compared: the method, without its field, without the loss among unlabelled clips, and the two controls."""
 

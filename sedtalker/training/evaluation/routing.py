@@ -60,7 +60,7 @@ CURVE = tuple(range(5, 101, 5))
 FEWEST_OTHERS = 3
 """Other clips of a speaker without which nothing is usual of them."""
 RESAMPLES = 1000
-"""Of the interval."""
+"""Bootstrap resamples for the interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,7 +284,7 @@ def _simulated(corpus: RoutedCorpus, person: float, share: float, seed: int) -> 
 
 
 def _interval(read: Sequence[RoutedCorpus], share: float) -> tuple[float, float]:
-    """Of the mean gain by the usual measure, speakers and then clips resampled."""
+    """Interval of the mean gain by the default measure; speakers and then clips are resampled."""
     rights = [(corpus.guess == corpus.label).astype(np.float64) for corpus in read]
     doubts = [corpus.doubt()[DEFAULT_MEASURE] for corpus in read]
 

@@ -25,7 +25,7 @@ from sedtalker.metrics.emotion import (
 from sedtalker.training.evaluation.clips import ClipResult, strength_auc
 
 BINS = 10
-"""Of the calibration error: a corpus may have 300 clips."""
+"""Bins of the calibration error; a corpus may have only 300 clips."""
 HALF = 0.5
 """Coverage at which accuracy is given beside that of all clips."""
 COVERAGES = tuple(round(0.1 * k, 1) for k in range(1, 11))

@@ -30,7 +30,7 @@ from sedtalker.training.motion.spoken_motion import measure_lips, rest_pose, spe
 RIDGE = 0.01
 """Penalty of squared weights, per training frame."""
 COMPONENTS_EVERY = 8
-"""Of so many training clips one serves to find the principal components."""
+"""One in so many training clips is used to find the principal components."""
 TRAINED_ON = ["GRID talker s1, tracked (CC BY 4.0)", "reads layers of Whisper-base (MIT, not contained here)"]
 """For the checkpoint's config, after what the built-in decoder was trained on."""
 

@@ -92,13 +92,13 @@ class PublishedDiarizerTaskConfig(BaseModel):
     frozen_layers: int = 6
     """Layers, counted from the bottom, that stay as they are."""
     corpora: tuple[str, ...] = ()
-    """Of the manifest; empty: all that have labels."""
+    """Corpora of the manifest; empty: all that have labels."""
     clips: int = 4
     """Crops in a batch."""
     seconds: float = 3.0
     """Length of a crop."""
     dropout: float = 0.3
-    """Of the head."""
+    """Dropout of the head."""
     valid: int = 400
     """Validation clips that are scored, spread evenly."""
 

@@ -42,7 +42,7 @@ from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask
 
 STEPS, LEARNING_RATE, WEIGHT_DECAY = 300, 0.02, 0.01
-"""Of AdamW, for the probe of the layer weights."""
+"""Settings of AdamW for the probe of the layer weights."""
 
 
 class LayerProbe(nn.Module):

@@ -62,7 +62,7 @@ class DecoderTaskConfig(CropConfig):
     face: Literal["builtin", "reference"] = "builtin"
     """The face whose lips must close and whose vertices weigh the errors."""
     swapped_crops: int = 6
-    """Of the tracked crops, those in a chain: each two share the speech or the emotion, by turns (see ``batch``)."""
+    """Number of tracked crops in a chain: each two share the speech or the emotion, in turn (see ``batch``)."""
     read_weight: float = 0.6
     """Weight of the pseudo-labels of read speech (see ``phone_motion``): of its closures and its pauses."""
     read_motion: float = 0.6

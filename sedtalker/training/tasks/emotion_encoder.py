@@ -47,7 +47,7 @@ FEWEST_FRAMES = 12
 VALID_CLIPS = 160
 """Clips of the first corpus that are validated on."""
 FIRST_POSITION = 50
-"""Of the crop in the teacher's table of positions."""
+"""Position of the crop in the teacher's table of positions."""
 NATURAL_TO_WHISPER = np.log10(np.e) / 4
 """Whisper's log-mels are a quarter of decadic logarithms, plus 1."""
 PAUSE = 0.35
@@ -183,7 +183,7 @@ class EmotionEncoderTask(PreparedTask):
 
     @property
     def _length(self) -> int:
-        """Of a crop, frames at 100 Hz."""
+        """Length of a crop, frames at 100 Hz."""
         return int(self.config.seconds * 100) // (2 * GRID) * 2 * GRID
 
     def _crops(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

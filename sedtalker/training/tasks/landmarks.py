@@ -70,11 +70,11 @@ class LandmarkTrainingConfig:
     warmup: int = 200
     """Steps of the linear warm-up."""
     decay: float = 0.998
-    """Of the running mean of the weights that is kept as the result."""
+    """Decay of the moving average of the weights that is kept as the result."""
     save_every: int = 500
     """Steps between two savings."""
     seed: int = 0
-    """Of weights and views."""
+    """Seed of weights and views."""
 
 
 def batch_tensors(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor]:

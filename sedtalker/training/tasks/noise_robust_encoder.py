@@ -85,7 +85,7 @@ class NoiseRobustEncoderTaskConfig(BaseModel):
     phone_weight: float = 0.2
     """Weight of the divergence of the phones' posteriors."""
     share: float = 0.6
-    """Of the new weights in what is validated and exported; the rest are those of before."""
+    """Share of the new weights in what is validated and exported; the rest are the previous weights."""
     most_recordings: int = 0
     """Use so many of each corpus at most; 0: all."""
 

@@ -51,7 +51,7 @@ UNTRANSCRIBED = ("librispeech", "emogator")
 TRAINING_HEADS = ("motion_head", "prosody_head", "layer_head")
 """Parts that only serve training."""
 LAYER_COMPONENTS = 48
-"""Of each of the teacher's layers, so many principal components are predicted."""
+"""Number of principal components predicted for each of the teacher's layers."""
 PROSODY_MEAN = np.array([-6.0, 0.1, 0.6, -3.0], np.float32)
 """Usual mean of each of ``PROSODY_CHANNELS``, taken off the targets."""
 PROSODY_SCALE = np.array([3.0, 0.4, 0.3, 3.0], np.float32)

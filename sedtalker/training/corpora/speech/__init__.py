@@ -212,14 +212,14 @@ class NamedFiles:
     """A reader of corpora whose file names say everything."""
 
     pattern: str
-    """Of the path inside the folder; groups ``emotion`` and ``speaker``, and, where there are, ``intensity``,
+    """Expression for the path inside the folder; groups ``emotion`` and ``speaker``, and where present ``intensity``,
     ``gender`` and ``split``."""
     emotions: Mapping[str, str]
     """Code in the name to the word; ``""`` where the name has no code."""
     language: str | Callable[[str], str] = "en"
-    """Of all files, or by the speaker."""
+    """Language of all files, or by speaker."""
     gender: Callable[[str], str] = lambda speaker: ""
-    """Of a speaker, where the name has no group for it."""
+    """Gender of a speaker, where the name has no group for it."""
     intensities: Mapping[str, str] = field(default_factory=dict)
     """Code to ``normal``, ``strong`` or another word."""
     splits: Mapping[str, str] = field(default_factory=dict)
