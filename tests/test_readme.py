@@ -210,6 +210,17 @@ def test_every_command_of_the_readme_runs(words: list[str], folder: Path, animat
     assert run(words, folder, sound).stdout
 
 
+def test_the_commands_of_the_readme_can_run_one_after_the_other() -> None:
+    """Results are not overwritten without ``--force``, so no two recordings may go to one folder."""
+    places = []
+    for words in commands(README):
+        if words[1] == "animate" and "--force" not in words:
+            named = [words[words.index(option) + 1] for option in ("-o", "--output") if option in words]
+            places.append(named[0] if named else Path(words[2]).stem)
+    assert len(places) > 5
+    assert len(places) == len(set(places))
+
+
 RECIPES = [
     *[(f"python.md {number + 1}", code) for number, code in enumerate(blocks(ROOT / "docs" / "python.md", "python"))],
     *[("README", code) for code in blocks(README, "python")],

@@ -37,7 +37,8 @@ def own_folder(root: Path, names: list[str], frames: int = 30, fps: float = 30.0
 
 def test_emovoca_is_read_as_published(miniature_emovoca: Path) -> None:
     corpus = open_sequences(miniature_emovoca)
-    assert corpus.name == "emovoca"
+    assert corpus.layout is not None
+    assert corpus.layout.name == "emovoca"
     assert corpus.fps == 60
     assert len(corpus.labels) == 11
     assert [len(corpus.split(s)) for s in ("train", "valid", "test")] == [12, 4, 4]
@@ -50,6 +51,18 @@ def test_emovoca_is_read_as_published(miniature_emovoca: Path) -> None:
     assert lips is not None
     assert 100 < lips.sum() < 1000
     assert not {s.subject for s in corpus.split("train")} & {s.subject for s in corpus.split("test")}
+
+
+def test_the_example_has_a_name_and_a_licence_of_its_own(miniature_emovoca: Path, tmp_path: Path) -> None:
+    corpus = open_sequences(miniature_emovoca)
+    assert corpus.name == "example"
+    assert "EmoVOCA" not in corpus.licence
+    (tmp_path / "sequences").mkdir()
+    name = "FaceTalk_170725_00137_TA_sentence01_Sad1_3.npy"
+    os.link(miniature_emovoca / "sequences" / name, tmp_path / "sequences" / name)
+    published = open_sequences(tmp_path)
+    assert published.name == "emovoca"
+    assert "CC BY-NC" in published.licence
 
 
 def test_a_sound_of_the_same_take_stands_in(miniature_emovoca: Path, tmp_path: Path) -> None:

@@ -148,6 +148,11 @@ SUBJECTS = {
     "FaceTalk_170809_00138_TA": 1.04,
 }
 """Subjects, three to train and one each to validate and to test, with the speed at which the voice is played."""
+EXAMPLE = {
+    "name": "example",
+    "licence": "synthesised by `sedtalker data example` from the recording it was given, whose licence applies",
+}
+"""Name and licence of the corpus: it has EmoVOCA's layout, and nothing of EmoVOCA."""
 FIRST_HELD_OUT = 21
 """Number of the held-out subjects' first sentence, see ``layouts.HELD_OUT_SENTENCES``."""
 
@@ -180,8 +185,8 @@ def write_example(root: Path, audio: Path, size: ExampleSize | None = None) -> i
     """Write the corpus; returns the number of sequences.
 
     Args:
-        root: folder that will hold ``sequences``, ``wav``, ``label``, ``intensity``, ``templates.npz``, ``masks.json``
-            and ``template.ply``.
+        root: folder that will hold ``sequences``, ``wav``, ``label``, ``intensity``, ``templates.npz``, ``masks.json``,
+            ``corpus.json`` and ``template.ply``.
         audio: speech that the takes are cut from, from its beginning on.
         size: how much to make.
     """
@@ -191,6 +196,7 @@ def write_example(root: Path, audio: Path, size: ExampleSize | None = None) -> i
     for folder in ("sequences", "wav", "label", "intensity"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "masks.json").write_text(json.dumps(masks), encoding="utf-8")
+    (root / "corpus.json").write_text(json.dumps(EXAMPLE, indent=1), encoding="utf-8")
     _write_template(root / "template.ply", face.mesh.vertices[kept], triangles)
     speech = load_audio(audio).samples
     encoder, decoder = open_encoder(), load_decoder()

@@ -93,6 +93,7 @@ def read_emovoca(root: Path, folder: Path, head: HeadFiles) -> SequenceCorpus:
     """The corpus; files whose names do not follow the layout are listed as unknown.
 
     The speech of a take is the same under every emotion: where a file has no sound of its own, another one's is taken.
+    A ``corpus.json`` with ``name`` and ``licence`` says where a folder in this layout is not EmoVOCA itself.
     """
     words = {word.lower(): word for word in LABELS}
     matched, unknown = [], []
@@ -113,9 +114,9 @@ def read_emovoca(root: Path, folder: Path, head: HeadFiles) -> SequenceCorpus:
         split = split_of(match["subject"], int(match["sentence"]))
         emotion, intensity = words[match["emotion"].lower()], int(match["intensity"]) / STEPS
         found.append(MeshSequence(path.stem, match["subject"], path, audio, emotion, intensity, split, match["take"]))
-    return SequenceCorpus(
-        "emovoca", root, FPS, tuple(found), LABELS, head, EMOVOCA_LAYOUT.licence, tuple(unknown), EMOVOCA_LAYOUT
-    )
+    described = _described(root)
+    name, licence = str(described.get("name") or "emovoca"), str(described.get("licence") or EMOVOCA_LAYOUT.licence)
+    return SequenceCorpus(name, root, FPS, tuple(found), LABELS, head, licence, tuple(unknown), EMOVOCA_LAYOUT)
 
 
 def stored_label(root: Path, sequence: MeshSequence) -> tuple[int | None, int | None]:
