@@ -11,7 +11,7 @@ import typer
 
 from sedtalker.cli import options as o
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
-from sedtalker.training.evaluation.measures import TEST, help_text
+from sedtalker.training.evaluation.measures import TEST, help_text, listed_metrics
 
 app = typer.Typer(
     help="Measure the diarizer or a decoder on speakers and sentences it was not trained on.", no_args_is_help=True
@@ -190,6 +190,26 @@ def transfer(
         say(f"plot: {plot}")
     roles = "headline and other: never trained on; development: chose the recipe; in-domain: trained on, test speakers"
     _show(transfer_metrics(result), json, f"{roles}\n\n{transfer_table(result)}", result.summary)
+
+
+@app.command(help=help_text("expression", "Which emotion faces show, end to end, on corpora never trained on."))
+@fail_clearly
+def expression(
+    data: Data = None,
+    model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
+    encoder: HubEncoder = None,
+    clips: Annotated[int | None, typer.Option(min=8, help="At most so many clips of each corpus.")] = None,
+    json: AsJson = False,
+    progress: ShowProgress = "bar",
+) -> None:
+    """See ``help_text``."""
+    from sedtalker.training.corpora.manifest import find_data
+    from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table
+
+    with ShownProgress(progress) as shown:
+        metrics = expression_metrics(evaluate_expression(find_data(data), model, encoder, clips, shown.hook))
+    chosen = [measure.key for measure, _ in listed_metrics(TEST["expression"], metrics)]
+    _show(metrics, json, expression_table(metrics), chosen)
 
 
 @app.command(help=help_text("adaptation", "What sedtalker adapt gains on corpora the weights were not trained on."))

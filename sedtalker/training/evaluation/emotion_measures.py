@@ -141,6 +141,29 @@ TRANSFER = (
 )
 """Measures of ``evaluate_transfer``; only corpora that the weights were not trained on count."""
 
+EXPRESSION = (
+    Measure(
+        "shown", "emotional clips whose face shows any emotion at half its strength or more, mean of six", asked=0.55
+    ),
+    Measure("shown_right", "those whose face shows the emotion that was acted", asked=0.28),
+    Measure("shown_wrong", "those whose face shows another", "lower"),
+    Measure("neutral_shown", "neutral clips whose face shows any emotion at half its strength or more", "lower"),
+    Measure("narration_shown", "share of read speech with an emotion at .4 or more, mean of three", "lower", "", 0.1),
+    Measure("narration_shown_worst", "the same of the corpus with most", "lower", "", 0.18),
+    Measure("narration_called_neutral", "share of read speech whose segment is labelled neutral", asked=0.7),
+    Measure("shown_ravdess", "`shown` of RAVDESS' strong clips", asked=0.8),
+    Measure("scream", "mean strength of the strongest emotion in RAVDESS' strong anger and fear", asked=0.75),
+    Measure("scream_right", "mean strength of the acted one in the same clips"),
+    Measure("strength", "mean strength of the strongest emotion in emotional clips", "neither"),
+    Measure("confidence", "mean confidence of their tracks and of the neutral clips'", "neither"),
+    hidden("shown_<name>", "the same of one corpus or of one acted emotion"),
+    hidden("neutral_shown_<name>", "the same of one corpus", "lower"),
+    hidden("narration_<what>_<corpus>", "the same of one corpus of read speech", "neither"),
+    hidden("strength_<name>", "the same of one corpus or of one acted emotion", "neither"),
+    hidden("confidence_<name>", "the same of one corpus or of one acted emotion", "neither"),
+)
+"""Measures of ``evaluate_expression``; only corpora that the weights were not trained on count."""
+
 ADAPTATION = (
     Measure("adapt_gain", "recall over own categories gained by `sedtalker adapt`, mean of unseen corpora", asked=0.06),
     Measure("adapt_gain_low", "lower end of its 95 % interval, speakers and their clips resampled", "neither"),

@@ -1,0 +1,364 @@
+"""Which emotion a finished face shows, and how strongly, when ``sedtalker animate`` hears corpora of acted emotion.
+
+Every clip goes through ``Animator.__call__`` as a user's does, without options, and once more with a neutral track. A
+judge reads the difference of the two motions: by how much of each of the face's own expressions at full strength it is
+made up. So what speech alone does to the mouth counts for nothing, and a face that stays still shows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+from scipy.optimize import nnls
+
+from sedtalker.animation.animation import Animation
+from sedtalker.animation.animator import Animator
+from sedtalker.audio import Audio, load_audio
+from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
+from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.corpora.speech import corpora, known_corpus
+from sedtalker.training.evaluation.transfer import balanced_clips, corpus_role, listed_clips, training_lines
+
+Floats = NDArray[np.float32]
+
+ACTED = ("ravdess", "nemo", "tess", "uem_es", "aesdd", "emotiontts_ko")
+"""Corpora of acted emotion that the summary is the mean of."""
+APART = ("banglaser",)
+"""Corpora of acted emotion whose figures stand apart, because diarizers are trained on other speakers of them."""
+NARRATION = ("ljspeech", "librispeech", "speechocean762")
+"""Corpora of read speech, in which nothing should show; encoders were trained on the training speakers of the last two.
+"""
+SHOWN, NARRATION_SHOWN = 0.5, 0.4
+"""Strength from which on an emotion counts as shown by a clip, and by a moment of read speech."""
+SMOOTHED = 9
+"""Frames over which the judge smooths a motion, about as long as a viewer needs to see an expression."""
+READ_CLIPS = 2
+"""Clips of each corpus of read speech on which the face's own expressions are measured."""
+EMOTIONS = CATEGORIES[1:]
+"""The six that a judge can name, in the order of its columns."""
+JUDGED = tuple(
+    name
+    for name in ARKIT_52
+    if name.startswith(("brow", "eyeSquint", "eyeWide", "cheekSquint", "noseSneer"))
+    or name.startswith(("mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch"))
+)
+"""The shapes that the judge reads: those that speech hardly moves."""
+
+
+# --- The judge.
+
+
+@dataclass(frozen=True, eq=False)
+class ExpressionJudge:
+    """Reads the emotion that a motion shows.
+
+    Attributes:
+        poses: (6, S) by how much ``JUDGED`` move on average when each of ``EMOTIONS`` is given at full strength.
+    """
+
+    poses: Floats
+
+    @classmethod
+    def of(cls, animator: Animator, speech: Iterable[Audio]) -> ExpressionJudge:
+        """The judge of an animator, from what it makes of ordinary speech when it is given each emotion in full."""
+        moved: dict[str, list[Floats]] = {name: [] for name in EMOTIONS}
+        for audio in speech:
+            neutral = animator(audio, emotion="neutral:0")
+            spoken = speech_frames(animator(audio))
+            for name in EMOTIONS:
+                moved[name].append(judged_shapes(animator(audio, emotion=f"{name}:1"), neutral)[spoken])
+        return cls(np.stack([np.concatenate(rows).mean(0) for rows in moved.values()]))
+
+    def strengths(self, moved: Floats) -> Floats:
+        """(T, 6) how much of each expression, 1 its full strength, is in differences (T, S) to neutral speech.
+
+        The shares that are not negative and together come nearest: an even mixture of two at .3 is .3 of each.
+        """
+        smooth = uniform_filter1d(moved.astype(np.float64), min(SMOOTHED, len(moved)), axis=0, mode="nearest")
+        basis = self.poses.T.astype(np.float64)
+        return np.stack([nnls(basis, row)[0] for row in smooth]).astype(np.float32)
+
+
+def judged_shapes(animation: Animation, neutral: Animation) -> Floats:
+    """(T, S) coefficients of ``JUDGED`` less those of the same speech with a neutral track."""
+    columns = [animation.face.shape_index[name] for name in JUDGED]
+    return animation.coefficients[:, columns] - neutral.coefficients[:, columns]
+
+
+def speech_frames(animation: Animation) -> NDArray[np.bool_]:
+    """(T,) where somebody speaks; everywhere if it is not known or nobody does."""
+    speech = None if animation.track is None else animation.track.speech
+    return np.ones(len(animation), bool) if speech is None or not speech.any() else speech
+
+
+# --- One clip.
+
+
+@dataclass(frozen=True, eq=False)
+class ShownClip:
+    """What a face showed when it heard a clip.
+
+    Attributes:
+        clip: the clip.
+        category: index of what was acted into ``CATEGORIES``.
+        strengths: (6,) mean strength of each of ``EMOTIONS`` over the frames of speech.
+        visible: share of these frames in which one of them has ``NARRATION_SHOWN`` or more.
+        calm: share of these frames that the track calls neutral.
+        confidence: mean confidence of the track.
+        apex: the frame in which an emotion is strongest.
+        frames: number of frames of speech.
+    """
+
+    clip: Clip
+    category: int
+    strengths: Floats
+    visible: float
+    calm: float
+    confidence: float
+    apex: int
+    frames: int
+
+    @property
+    def emotion(self) -> int:
+        """Index into ``CATEGORIES`` of the emotion that is strongest."""
+        return 1 + int(self.strengths.argmax())
+
+    @property
+    def strength(self) -> float:
+        """How strong that is."""
+        return float(self.strengths.max())
+
+    @property
+    def shown(self) -> bool:
+        """Whether that is as strong as somebody sees."""
+        return self.strength >= SHOWN
+
+    @property
+    def right(self) -> bool:
+        """Whether it is what was acted."""
+        return self.emotion == self.category
+
+
+def shown_clip(animator: Animator, judge: ExpressionJudge, clip: Clip, category: int = 0) -> ShownClip:
+    """Animate one clip as a user would, and judge it."""
+    audio = load_audio(clip.path)
+    animation, neutral = animator(audio), animator(audio, emotion="neutral:0")
+    assert animation.track is not None
+    strengths = judge.strengths(judged_shapes(animation, neutral))
+    spoken = speech_frames(animation)
+    return ShownClip(
+        clip,
+        category,
+        strengths[spoken].mean(0),
+        float((strengths[spoken].max(1) >= NARRATION_SHOWN).mean()),
+        float(called_neutral(animation.track)[spoken].mean()),
+        animation.track.mean_confidence(),
+        int(strengths.max(1).argmax()),
+        int(spoken.sum()),
+    )
+
+
+def called_neutral(track: EmotionTrack) -> NDArray[np.bool_]:
+    """(T,) frames that lie in segments labelled neutral."""
+    calm = np.zeros(len(track), bool)
+    for segment in track.segments():
+        if segment.label == CATEGORIES[0]:
+            calm |= (track.times >= segment.start) & (track.times < segment.end)
+    return calm
+
+
+# --- Which clips.
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """Every clip judged; ``expression_metrics`` makes figures of them.
+
+    Attributes:
+        judge: what read them.
+        acted: clips of ``ACTED`` and ``APART`` by corpus: neutral ones and emotional ones, the strong ones alone where
+            strength is labelled.
+        screams: strong anger and fear of RAVDESS.
+        narration: clips of read speech by corpus.
+    """
+
+    judge: ExpressionJudge
+    acted: Mapping[str, Sequence[ShownClip]]
+    screams: Sequence[ShownClip]
+    narration: Mapping[str, Sequence[ShownClip]]
+
+
+def evaluate_expression(
+    data: Path,
+    model: str = "diarizer",
+    encoder: Path | None = None,
+    clips: int | None = None,
+    hook: Hook = no_progress,
+) -> Expression:
+    """What faces show that hear acted emotion and read speech; all as ``sedtalker animate`` does it without options.
+
+    Of corpora that the diarizer was trained on only the test speakers count, of read speech only speakers that nothing
+    was trained on.
+
+    Args:
+        data: folder of the training data.
+        model: the diarizer: name of built-in weights, or a checkpoint folder. One that reads an encoder of the hub is
+            animated with the decoder on it, as ``--encoder whisper-base`` does.
+        encoder: folder of that encoder's weights.
+        clips: at most so many of each corpus, by the hash of their names, each emotion in turn; None: all.
+        hook: progress.
+
+    Raises:
+        InputError: no such weights, or no corpus of read speech or of acted emotion in the folder.
+    """
+    found = clips_by_corpus(listed_clips(data), training_lines(model))
+    acted = {name: labelled_clips(found[name], clips) for name in (*ACTED, *APART) if name in found}
+    narration = {name: balanced_clips(found[name], clips) for name in NARRATION if name in found}
+    if not acted or not narration:
+        raise InputError(f"{data}/audio: needs one of {', '.join(ACTED)}, and one of {', '.join(NARRATION)}")
+    animator = open_animator(model, encoder)
+    read = [clip for rows in narration.values() for clip in rows[:READ_CLIPS]]
+    ordinary = counted(read, hook, "measuring the face's expressions", len(read))
+    judge = ExpressionJudge.of(animator, (load_audio(clip.path) for clip in ordinary))
+
+    def judged(rows: Sequence[tuple[Clip, int]], name: str) -> list[ShownClip]:
+        return [shown_clip(animator, judge, *row) for row in counted(rows, hook, f"judging {name}", len(rows))]
+
+    shown = {name: judged(rows, name) for name, rows in acted.items()}
+    screams = judged(screamed_clips(found.get("ravdess", ()), clips), "screams")
+    calm = {name: judged([(clip, 0) for clip in rows], name) for name, rows in narration.items()}
+    return Expression(judge, shown, screams, calm)
+
+
+def open_animator(model: str, encoder: Path | None) -> Animator:
+    """The animator that the command line opens for a diarizer."""
+    diarizer = Diarizer.from_pretrained(model, encoder=encoder)
+    hub = diarizer.network.config.backbone is not None
+    decoder = "whisper-base" if hub else "decoder"
+    return Animator.from_pretrained(decoder, diarizer=diarizer, encoder=encoder if hub else None)
+
+
+def clips_by_corpus(listed: Iterable[Clip], trained_on: Sequence[str]) -> dict[str, list[Clip]]:
+    """Clips of every corpus that counts, by its name in the registry, without those of speakers trained on."""
+    known = corpora()
+    found: dict[str, list[Clip]] = {}
+    for clip in listed:
+        corpus = known_corpus(clip.corpus)
+        if corpus is None or corpus.name not in (*ACTED, *APART, *NARRATION) or not clip.path.is_file():
+            continue
+        trained = corpus_role(known[corpus.name], trained_on) == "in-domain"
+        if corpus.name in NARRATION:
+            kept = clip.split != "train" or (corpus.name == NARRATION[0] and not trained)
+        else:
+            kept = clip.split == "test" or not (trained or corpus.name in APART)
+        if kept:
+            found.setdefault(corpus.name, []).append(clip)
+    return found
+
+
+def labelled_clips(clips: Sequence[Clip], count: int | None) -> list[tuple[Clip, int]]:
+    """Neutral clips and emotional ones, the strong ones alone where strength is labelled, with their categories."""
+    labels = {clip.path: clip_labels(clip) for clip in clips}
+    levels = {found[1] for found in labels.values() if found is not None}
+    wanted = {NEUTRAL_LEVEL, STRONG_LEVEL} if STRONG_LEVEL in levels else levels
+    kept = [clip for clip in clips if (found := labels[clip.path]) is not None and found[1] in wanted]
+    return [(clip, found[0]) for clip in balanced_clips(kept, count) if (found := labels[clip.path]) is not None]
+
+
+def screamed_clips(clips: Sequence[Clip], count: int | None) -> list[tuple[Clip, int]]:
+    """Strong anger and fear."""
+    loud = [clip for clip in clips if clip.emotion in ("angry", "fear") and clip.intensity == "strong"]
+    return labelled_clips(loud, count)
+
+
+# --- Figures.
+
+
+def expression_metrics(result: Expression) -> dict[str, float]:
+    """Every figure of ``EXPRESSION`` in ``emotion_measures``: the summary, then those of corpora and emotions."""
+    by_corpus = {name: corpus_figures(rows) for name, rows in result.acted.items()}
+    reading = {name: narration_figures(rows) for name, rows in result.narration.items()}
+    keys = ("shown", "shown_right", "shown_wrong", "neutral_shown", "strength", "confidence")
+    means = {key: _mean(by_corpus[name].get(key) for name in ACTED if name in by_corpus) for key in keys}
+    means |= {
+        key: _mean(row[key] for row in reading.values()) for key in ("narration_shown", "narration_called_neutral")
+    }
+    means["narration_shown_worst"] = max(row["narration_shown"] for row in reading.values())
+    if result.screams:
+        means["scream"] = float(np.mean([clip.strength for clip in result.screams]))
+        means["scream_right"] = float(np.mean([clip.strengths[clip.category - 1] for clip in result.screams]))
+    out = {key: value for key, value in means.items() if value is not None}
+    emotional = [clip for name in ACTED for clip in result.acted.get(name, ()) if clip.category]
+    for category, name in enumerate(EMOTIONS, 1):
+        own = [clip for clip in emotional if clip.category == category]
+        if own:
+            out |= {f"{key}_{name}": value for key, value in corpus_figures(own).items()}
+    for name, row in (*by_corpus.items(), *reading.items()):
+        out |= {f"{key}_{name}": value for key, value in row.items()}
+    return out
+
+
+def corpus_figures(clips: Sequence[ShownClip]) -> dict[str, float]:
+    """Shares of the clips that show something, and what, by whether they are acted as neutral or not."""
+    emotional, calm = [c for c in clips if c.category], [c for c in clips if not c.category]
+    out = {"confidence": float(np.mean([c.confidence for c in clips]))}
+    if emotional:
+        out["shown"] = float(np.mean([c.shown for c in emotional]))
+        out["shown_right"] = float(np.mean([c.shown and c.right for c in emotional]))
+        out["shown_wrong"] = out["shown"] - out["shown_right"]
+        out["strength"] = float(np.mean([c.strength for c in emotional]))
+    if calm:
+        out["neutral_shown"] = float(np.mean([c.shown for c in calm]))
+    return out
+
+
+def narration_figures(clips: Sequence[ShownClip]) -> dict[str, float]:
+    """Shares of the time in which somebody reads."""
+    weights = [clip.frames for clip in clips]
+    return {
+        "narration_shown": float(np.average([clip.visible for clip in clips], weights=weights)),
+        "narration_called_neutral": float(np.average([clip.calm for clip in clips], weights=weights)),
+        "narration_strength": float(np.average([clip.strength for clip in clips], weights=weights)),
+    }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+COLUMNS = {
+    "shown": "shown", "shown_right": "right", "shown_wrong": "wrong", "strength": "strength",
+    "neutral_shown": "neutral shown", "confidence": "confidence",
+}  # fmt: skip
+"""Figures of acted corpora and emotions in the table, and their headings."""
+READING = {
+    "narration_shown": "time shown", "narration_called_neutral": "called neutral", "narration_strength": "strength",
+}  # fmt: skip
+"""Figures of read speech in the table, and their headings."""
+
+
+def expression_table(metrics: Mapping[str, float]) -> str:
+    """Markdown: a corpus a row, then an emotion a row, then read speech."""
+    parts = (("corpus", (*ACTED, *APART), COLUMNS), ("emotion", EMOTIONS, COLUMNS), ("read speech", NARRATION, READING))
+    return "\n".join(_rows(metrics, *part) for part in parts)
+
+
+def _rows(metrics: Mapping[str, float], heading: str, names: Sequence[str], columns: Mapping[str, str]) -> str:
+    keys = [key for key in columns if any(f"{key}_{name}" in metrics for name in names)]
+    lines = [f"| {heading} | {' | '.join(columns[key] for key in keys)} |", "|---" * (1 + len(keys)) + "|"]
+    for name in names:
+        cells = [metrics.get(f"{key}_{name}") for key in keys]
+        if any(cell is not None for cell in cells):
+            lines.append(f"| {name} | {' | '.join('' if c is None else f'{c:.2f}' for c in cells)} |")
+    return "\n".join(lines) + "\n"
