@@ -32,8 +32,7 @@ from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.evaluation.broken_heads import broken_heads
-from sedtalker.training.evaluation.hard_heads import hard_heads
+from sedtalker.training.evaluation.hard_heads import broken_heads, hard_heads
 from sedtalker.training.evaluation.registration_targets import (
     Head,
     dense_head,

@@ -12,8 +12,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.face.registration import RegistrationReport
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.training.corpora.landmark_samples import random_rotation, sphere
-from sedtalker.training.evaluation.broken_heads import broken_heads
-from sedtalker.training.evaluation.hard_heads import hard_heads, restyled_heads
+from sedtalker.training.evaluation.hard_heads import broken_heads, hard_heads, restyled_heads
 from sedtalker.training.evaluation.registration import compare, shown, summary, turn_error, verdict
 from sedtalker.training.evaluation.registration_targets import (
     KINDS,
