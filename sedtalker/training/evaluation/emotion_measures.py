@@ -145,7 +145,7 @@ EXPRESSION = (
     Measure(
         "shown", "emotional clips whose face shows any emotion at half its strength or more, mean of six", asked=0.55
     ),
-    Measure("shown_right", "those whose face shows the emotion that was acted", asked=0.28),
+    Measure("shown_right", "those whose face shows the intended emotion", asked=0.28),
     Measure("shown_wrong", "those whose face shows another", "lower"),
     Measure("neutral_shown", "neutral clips whose face shows any emotion at half its strength or more", "lower"),
     Measure("narration_shown", "share of read speech with an emotion at .4 or more, mean of three", "lower", "", 0.1),
@@ -153,14 +153,14 @@ EXPRESSION = (
     Measure("narration_called_neutral", "share of read speech whose segment is labelled neutral", asked=0.7),
     Measure("shown_ravdess", "`shown` of RAVDESS' strong clips", asked=0.8),
     Measure("scream", "mean strength of the strongest emotion in RAVDESS' strong anger and fear", asked=0.75),
-    Measure("scream_right", "mean strength of the acted one in the same clips"),
+    Measure("scream_right", "mean strength of the intended one in the same clips"),
     Measure("strength", "mean strength of the strongest emotion in emotional clips", "neither"),
     Measure("confidence", "mean confidence of their tracks and of the neutral clips'", "neither"),
-    hidden("shown_<name>", "the same of one corpus or of one acted emotion"),
+    hidden("shown_<name>", "the same of one corpus or of one intended emotion"),
     hidden("neutral_shown_<name>", "the same of one corpus", "lower"),
     hidden("narration_<what>_<corpus>", "the same of one corpus of read speech", "neither"),
-    hidden("strength_<name>", "the same of one corpus or of one acted emotion", "neither"),
-    hidden("confidence_<name>", "the same of one corpus or of one acted emotion", "neither"),
+    hidden("strength_<name>", "the same of one corpus or of one intended emotion", "neither"),
+    hidden("confidence_<name>", "the same of one corpus or of one intended emotion", "neither"),
 )
 """Measures of ``evaluate_expression``; only corpora that the weights were not trained on count."""
 

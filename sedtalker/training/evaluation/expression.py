@@ -1,4 +1,4 @@
-"""Which emotion a finished face shows, and how strongly, when ``sedtalker animate`` hears corpora of acted emotion.
+"""Which emotion a finished face shows, and how strongly, when ``sedtalker animate`` gets emotional speech.
 
 Every clip goes through ``Animator.__call__`` as a user's does, without options, and once more with a neutral track. A
 judge reads the difference of the two motions: by how much of each of the face's own expressions at full strength it is
@@ -31,10 +31,10 @@ from sedtalker.training.evaluation.transfer import balanced_clips, corpus_role, 
 
 Floats = NDArray[np.float32]
 
-ACTED = ("ravdess", "nemo", "tess", "uem_es", "aesdd", "emotiontts_ko")
-"""Corpora of acted emotion that the summary is the mean of."""
+EMOTIONAL = ("ravdess", "nemo", "tess", "uem_es", "aesdd", "emotiontts_ko")
+"""corpora of emotional speech that the summary is the mean of."""
 APART = ("banglaser",)
-"""Corpora of acted emotion whose figures stand apart, because diarizers are trained on other speakers of them."""
+"""corpora of emotional speech whose figures stand apart, because diarizers are trained on other speakers of them."""
 NARRATION = ("ljspeech", "librispeech", "speechocean762")
 """Corpora of read speech, in which nothing should show; encoders were trained on the training speakers of the last two.
 """
@@ -106,11 +106,11 @@ def speech_frames(animation: Animation) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class ShownClip:
-    """What a face showed when it heard a clip.
+    """What a face showed with a clip.
 
     Attributes:
         clip: the clip.
-        category: index of what was acted into ``CATEGORIES``.
+        category: index of the intended emotion into ``CATEGORIES``.
         strengths: (6,) mean strength of each of ``EMOTIONS`` over the frames of speech.
         visible: share of these frames in which one of them has ``NARRATION_SHOWN`` or more.
         calm: share of these frames that the track calls neutral.
@@ -145,7 +145,7 @@ class ShownClip:
 
     @property
     def right(self) -> bool:
-        """Whether it is what was acted."""
+        """Whether it is the intended one."""
         return self.emotion == self.category
 
 
@@ -186,14 +186,14 @@ class Expression:
 
     Attributes:
         judge: what read them.
-        acted: clips of ``ACTED`` and ``APART`` by corpus: neutral ones and emotional ones, the strong ones alone where
-            strength is labelled.
+        emotional: clips of ``EMOTIONAL`` and ``APART`` by corpus: neutral ones and emotional ones, the strong ones
+            alone where strength is labelled.
         screams: strong anger and fear of RAVDESS.
         narration: clips of read speech by corpus.
     """
 
     judge: ExpressionJudge
-    acted: Mapping[str, Sequence[ShownClip]]
+    emotional: Mapping[str, Sequence[ShownClip]]
     screams: Sequence[ShownClip]
     narration: Mapping[str, Sequence[ShownClip]]
 
@@ -205,7 +205,7 @@ def evaluate_expression(
     clips: int | None = None,
     hook: Hook = no_progress,
 ) -> Expression:
-    """What faces show that hear acted emotion and read speech; all as ``sedtalker animate`` does it without options.
+    """What faces show with emotional speech and read speech; all as ``sedtalker animate`` does it without options.
 
     Of corpora that the diarizer was trained on only the test speakers count, of read speech only speakers that nothing
     was trained on.
@@ -219,13 +219,13 @@ def evaluate_expression(
         hook: progress.
 
     Raises:
-        InputError: no such weights, or no corpus of read speech or of acted emotion in the folder.
+        InputError: no such weights, or no corpus of read speech or of emotional speech in the folder.
     """
     found = clips_by_corpus(listed_clips(data), training_lines(model))
-    acted = {name: labelled_clips(found[name], clips) for name in (*ACTED, *APART) if name in found}
+    emotional = {name: labelled_clips(found[name], clips) for name in (*EMOTIONAL, *APART) if name in found}
     narration = {name: balanced_clips(found[name], clips) for name in NARRATION if name in found}
-    if not acted or not narration:
-        raise InputError(f"{data}/audio: needs one of {', '.join(ACTED)}, and one of {', '.join(NARRATION)}")
+    if not emotional or not narration:
+        raise InputError(f"{data}/audio: needs one of {', '.join(EMOTIONAL)}, and one of {', '.join(NARRATION)}")
     animator = open_animator(model, encoder)
     read = [clip for rows in narration.values() for clip in rows[:READ_CLIPS]]
     ordinary = counted(read, hook, "measuring the face's expressions", len(read))
@@ -234,7 +234,7 @@ def evaluate_expression(
     def judged(rows: Sequence[tuple[Clip, int]], name: str) -> list[ShownClip]:
         return [shown_clip(animator, judge, *row) for row in counted(rows, hook, f"judging {name}", len(rows))]
 
-    shown = {name: judged(rows, name) for name, rows in acted.items()}
+    shown = {name: judged(rows, name) for name, rows in emotional.items()}
     screams = judged(screamed_clips(found.get("ravdess", ()), clips), "screams")
     calm = {name: judged([(clip, 0) for clip in rows], name) for name, rows in narration.items()}
     return Expression(judge, shown, screams, calm)
@@ -254,7 +254,7 @@ def clips_by_corpus(listed: Iterable[Clip], trained_on: Sequence[str]) -> dict[s
     found: dict[str, list[Clip]] = {}
     for clip in listed:
         corpus = known_corpus(clip.corpus)
-        if corpus is None or corpus.name not in (*ACTED, *APART, *NARRATION) or not clip.path.is_file():
+        if corpus is None or corpus.name not in (*EMOTIONAL, *APART, *NARRATION) or not clip.path.is_file():
             continue
         trained = corpus_role(known[corpus.name], trained_on) == "in-domain"
         if corpus.name in NARRATION:
@@ -286,10 +286,10 @@ def screamed_clips(clips: Sequence[Clip], count: int | None) -> list[tuple[Clip,
 
 def expression_metrics(result: Expression) -> dict[str, float]:
     """Every figure of ``EXPRESSION`` in ``emotion_measures``: the summary, then those of corpora and emotions."""
-    by_corpus = {name: corpus_figures(rows) for name, rows in result.acted.items()}
+    by_corpus = {name: corpus_figures(rows) for name, rows in result.emotional.items()}
     reading = {name: narration_figures(rows) for name, rows in result.narration.items()}
     keys = ("shown", "shown_right", "shown_wrong", "neutral_shown", "strength", "confidence")
-    means = {key: _mean(by_corpus[name].get(key) for name in ACTED if name in by_corpus) for key in keys}
+    means = {key: _mean(by_corpus[name].get(key) for name in EMOTIONAL if name in by_corpus) for key in keys}
     means |= {
         key: _mean(row[key] for row in reading.values()) for key in ("narration_shown", "narration_called_neutral")
     }
@@ -298,7 +298,7 @@ def expression_metrics(result: Expression) -> dict[str, float]:
         means["scream"] = float(np.mean([clip.strength for clip in result.screams]))
         means["scream_right"] = float(np.mean([clip.strengths[clip.category - 1] for clip in result.screams]))
     out = {key: value for key, value in means.items() if value is not None}
-    emotional = [clip for name in ACTED for clip in result.acted.get(name, ()) if clip.category]
+    emotional = [clip for name in EMOTIONAL for clip in result.emotional.get(name, ()) if clip.category]
     for category, name in enumerate(EMOTIONS, 1):
         own = [clip for clip in emotional if clip.category == category]
         if own:
@@ -309,7 +309,7 @@ def expression_metrics(result: Expression) -> dict[str, float]:
 
 
 def corpus_figures(clips: Sequence[ShownClip]) -> dict[str, float]:
-    """Shares of the clips that show something, and what, by whether they are acted as neutral or not."""
+    """Shares of the clips that show something, and what, by whether neutral was intended or not."""
     emotional, calm = [c for c in clips if c.category], [c for c in clips if not c.category]
     out = {"confidence": float(np.mean([c.confidence for c in clips]))}
     if emotional:
@@ -341,7 +341,7 @@ COLUMNS = {
     "shown": "shown", "shown_right": "right", "shown_wrong": "wrong", "strength": "strength",
     "neutral_shown": "neutral shown", "confidence": "confidence",
 }  # fmt: skip
-"""Figures of acted corpora and emotions in the table, and their headings."""
+"""Figures of corpora and emotions in the table, and their headings."""
 READING = {
     "narration_shown": "time shown", "narration_called_neutral": "called neutral", "narration_strength": "strength",
 }  # fmt: skip
@@ -350,7 +350,11 @@ READING = {
 
 def expression_table(metrics: Mapping[str, float]) -> str:
     """Markdown: a corpus a row, then an emotion a row, then read speech."""
-    parts = (("corpus", (*ACTED, *APART), COLUMNS), ("emotion", EMOTIONS, COLUMNS), ("read speech", NARRATION, READING))
+    parts = (
+        ("corpus", (*EMOTIONAL, *APART), COLUMNS),
+        ("emotion", EMOTIONS, COLUMNS),
+        ("read speech", NARRATION, READING),
+    )
     return "\n".join(_rows(metrics, *part) for part in parts)
 
 

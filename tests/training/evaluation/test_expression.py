@@ -132,8 +132,8 @@ def test_the_summary_leaves_out_corpora_apart_and_weighs_reading_by_time() -> No
         "ljspeech": [row(0, {}, 0.5, 0.2, 30), row(0, {}, 0.1, 1.0, 10)],
         "librispeech": [row(0, {}, 0.0, 1.0)],
     }
-    acted = {"ravdess": ROWS, "tess": ROWS[3:], "banglaser": ROWS[:1]}
-    result = Expression(ExpressionJudge(np.eye(6, len(JUDGED), dtype=np.float32)), acted, ROWS[:3], reading)
+    emotional = {"ravdess": ROWS, "tess": ROWS[3:], "banglaser": ROWS[:1]}
+    result = Expression(ExpressionJudge(np.eye(6, len(JUDGED), dtype=np.float32)), emotional, ROWS[:3], reading)
     metrics = expression_metrics(result)
     assert metrics["shown"] == pytest.approx((0.5 + 0.0) / 2)
     assert metrics["shown_banglaser"] == 1.0
