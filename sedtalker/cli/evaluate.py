@@ -199,6 +199,7 @@ def expression(
     model: Annotated[str, typer.Option(help="diarizer, whisper-base, or a checkpoint folder.")] = "diarizer",
     encoder: HubEncoder = None,
     clips: Annotated[int | None, typer.Option(min=8, help="At most so many clips of each corpus.")] = None,
+    rendered: Annotated[int, typer.Option(min=0, help="Render so many of each, too, and show them to MediaPipe.")] = 0,
     json: AsJson = False,
     progress: ShowProgress = "bar",
 ) -> None:
@@ -207,7 +208,8 @@ def expression(
     from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table
 
     with ShownProgress(progress) as shown:
-        metrics = expression_metrics(evaluate_expression(find_data(data), model, encoder, clips, shown.hook))
+        result = evaluate_expression(find_data(data), model, encoder, clips, rendered, shown.hook)
+        metrics = expression_metrics(result)
     chosen = [measure.key for measure, _ in listed_metrics(TEST["expression"], metrics)]
     _show(metrics, json, expression_table(metrics), chosen)
 

@@ -8,7 +8,8 @@ made up. So what speech alone does to the mouth counts for nothing, and a face t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,12 @@ from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin import load_face
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, STRONG_LEVEL, clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora, known_corpus
+from sedtalker.training.evaluation.shape_judge import Change, open_change_judge
 from sedtalker.training.evaluation.transfer import balanced_clips, corpus_role, listed_clips, training_lines
 
 Floats = NDArray[np.float32]
@@ -44,6 +47,8 @@ SMOOTHED = 9
 """Frames over which the judge smooths a motion, about as long as a viewer needs to see an expression."""
 READ_CLIPS = 2
 """Clips of each corpus of read speech on which the face's own expressions are measured."""
+BLINKING = 0.3
+"""``eyeBlinkLeft`` from which on a frame is none to look at."""
 EMOTIONS = CATEGORIES[1:]
 """The six that a judge can name, in the order of its columns."""
 JUDGED = tuple(
@@ -64,20 +69,30 @@ class ExpressionJudge:
 
     Attributes:
         poses: (6, S) by how much ``JUDGED`` move on average when each of ``EMOTIONS`` is given at full strength.
+        change: looks at rendered frames (``open_change_judge``), or ``None``.
+        rises: (6, 52) how that then changes MediaPipe's scores on average; empty without ``change``.
     """
 
     poses: Floats
+    change: Change | None = None
+    rises: NDArray[np.float64] = field(default_factory=lambda: np.zeros((6, 0)))
 
     @classmethod
-    def of(cls, animator: Animator, speech: Iterable[Audio]) -> ExpressionJudge:
+    def of(cls, animator: Animator, speech: Iterable[Audio], change: Change | None = None) -> ExpressionJudge:
         """The judge of an animator, from what it makes of ordinary speech when it is given each emotion in full."""
-        moved: dict[str, list[Floats]] = {name: [] for name in EMOTIONS}
+        moved: list[list[Floats]] = [[] for _ in EMOTIONS]
+        rises: list[list[NDArray[np.float64]]] = [[] for _ in EMOTIONS]
         for audio in speech:
             neutral = animator(audio, emotion="neutral:0")
             spoken = speech_frames(animator(audio))
-            for name in EMOTIONS:
-                moved[name].append(judged_shapes(animator(audio, emotion=f"{name}:1"), neutral)[spoken])
-        return cls(np.stack([np.concatenate(rows).mean(0) for rows in moved.values()]))
+            for k, name in enumerate(EMOTIONS):
+                full = animator(audio, emotion=f"{name}:1")
+                moved[k].append(judged_shapes(full, neutral)[spoken])
+                if change is not None:
+                    frame = apex(judged_shapes(full, neutral).clip(0.0).sum(1), neutral)
+                    rises[k].append(change(full.coefficients[frame], neutral.coefficients[frame]))
+        poses = np.stack([np.concatenate(rows).mean(0) for rows in moved])
+        return cls(poses) if change is None else cls(poses, change, np.mean(rises, axis=1))
 
     def strengths(self, moved: Floats) -> Floats:
         """(T, 6) how much of each expression, 1 its full strength, is in differences (T, S) to neutral speech.
@@ -87,6 +102,19 @@ class ExpressionJudge:
         smooth = uniform_filter1d(moved.astype(np.float64), min(SMOOTHED, len(moved)), axis=0, mode="nearest")
         basis = self.poses.T.astype(np.float64)
         return np.stack([nnls(basis, row)[0] for row in smooth]).astype(np.float32)
+
+    def seen(self, animation: Animation, neutral: Animation, frame: int) -> Floats | None:
+        """(6,) the same of MediaPipe's scores of one rendered frame; ``None`` without ``change``."""
+        if self.change is None:
+            return None
+        changed = self.change(animation.coefficients[frame], neutral.coefficients[frame])
+        return np.asarray(nnls(self.rises.T, changed)[0], np.float32)
+
+
+def apex(strength: Floats, neutral: Animation) -> int:
+    """The frame of the greatest ``strength`` (T,) among those in which no blink hides the eyes."""
+    lids = neutral.coefficients[:, neutral.face.shape_index["eyeBlinkLeft"]]
+    return int(np.where(lids < BLINKING, strength, -1.0).argmax())
 
 
 def judged_shapes(animation: Animation, neutral: Animation) -> Floats:
@@ -117,6 +145,7 @@ class ShownClip:
         confidence: mean confidence of the track.
         apex: the frame in which an emotion is strongest.
         frames: number of frames of speech.
+        seen: (6,) what MediaPipe sees of each in the rendered apex, if it looked.
     """
 
     clip: Clip
@@ -127,6 +156,7 @@ class ShownClip:
     confidence: float
     apex: int
     frames: int
+    seen: Floats | None = None
 
     @property
     def emotion(self) -> int:
@@ -149,13 +179,16 @@ class ShownClip:
         return self.emotion == self.category
 
 
-def shown_clip(animator: Animator, judge: ExpressionJudge, clip: Clip, category: int = 0) -> ShownClip:
-    """Animate one clip as a user would, and judge it."""
+def shown_clip(
+    animator: Animator, judge: ExpressionJudge, clip: Clip, category: int = 0, look: bool = False
+) -> ShownClip:
+    """Animate one clip as a user would, and judge it; ``look``: also in a rendered frame."""
     audio = load_audio(clip.path)
     animation, neutral = animator(audio), animator(audio, emotion="neutral:0")
     assert animation.track is not None
     strengths = judge.strengths(judged_shapes(animation, neutral))
     spoken = speech_frames(animation)
+    frame = apex(strengths.max(1), neutral)
     return ShownClip(
         clip,
         category,
@@ -163,8 +196,9 @@ def shown_clip(animator: Animator, judge: ExpressionJudge, clip: Clip, category:
         float((strengths[spoken].max(1) >= NARRATION_SHOWN).mean()),
         float(called_neutral(animation.track)[spoken].mean()),
         animation.track.mean_confidence(),
-        int(strengths.max(1).argmax()),
+        frame,
         int(spoken.sum()),
+        judge.seen(animation, neutral, frame) if look else None,
     )
 
 
@@ -203,6 +237,7 @@ def evaluate_expression(
     model: str = "diarizer",
     encoder: Path | None = None,
     clips: int | None = None,
+    rendered: int = 0,
     hook: Hook = no_progress,
 ) -> Expression:
     """What faces show with emotional speech and read speech; all as ``sedtalker animate`` does it without options.
@@ -216,27 +251,33 @@ def evaluate_expression(
             animated with the decoder on it, as ``--encoder whisper-base`` does.
         encoder: folder of that encoder's weights.
         clips: at most so many of each corpus, by the hash of their names, each emotion in turn; None: all.
+        rendered: so many emotional clips of each corpus are also rendered and shown to MediaPipe.
         hook: progress.
 
     Raises:
-        InputError: no such weights, or no corpus of read speech or of emotional speech in the folder.
+        InputError: no such weights, no corpus of read speech or of emotional speech in the folder, or no MediaPipe
+            where it is to look.
     """
     found = clips_by_corpus(listed_clips(data), training_lines(model))
     emotional = {name: labelled_clips(found[name], clips) for name in (*EMOTIONAL, *APART) if name in found}
     narration = {name: balanced_clips(found[name], clips) for name in NARRATION if name in found}
     if not emotional or not narration:
         raise InputError(f"{data}/audio: needs one of {', '.join(EMOTIONAL)}, and one of {', '.join(NARRATION)}")
-    animator = open_animator(model, encoder)
-    read = [clip for rows in narration.values() for clip in rows[:READ_CLIPS]]
-    ordinary = counted(read, hook, "measuring the face's expressions", len(read))
-    judge = ExpressionJudge.of(animator, (load_audio(clip.path) for clip in ordinary))
+    with ExitStack() as stack:
+        change = stack.enter_context(open_change_judge(data, load_face())) if rendered else None
+        animator = open_animator(model, encoder)
+        read = [clip for rows in narration.values() for clip in rows[:READ_CLIPS]]
+        ordinary = counted(read, hook, "measuring the face's expressions", len(read))
+        judge = ExpressionJudge.of(animator, (load_audio(clip.path) for clip in ordinary), change)
 
-    def judged(rows: Sequence[tuple[Clip, int]], name: str) -> list[ShownClip]:
-        return [shown_clip(animator, judge, *row) for row in counted(rows, hook, f"judging {name}", len(rows))]
+        def judged(rows: Sequence[tuple[Clip, int]], name: str, looks: int = 0) -> list[ShownClip]:
+            looked = [row for row in rows if row[1]][:looks]
+            steps = counted(rows, hook, f"judging {name}", len(rows))
+            return [shown_clip(animator, judge, *row, look=row in looked) for row in steps]
 
-    shown = {name: judged(rows, name) for name, rows in emotional.items()}
-    screams = judged(screamed_clips(found.get("ravdess", ()), clips), "screams")
-    calm = {name: judged([(clip, 0) for clip in rows], name) for name, rows in narration.items()}
+        shown = {name: judged(rows, name, rendered) for name, rows in emotional.items()}
+        screams = judged(screamed_clips(found.get("ravdess", ()), clips), "screams")
+        calm = {name: judged([(clip, 0) for clip in rows], name) for name, rows in narration.items()}
     return Expression(judge, shown, screams, calm)
 
 
@@ -284,11 +325,15 @@ def screamed_clips(clips: Sequence[Clip], count: int | None) -> list[tuple[Clip,
 # --- Figures.
 
 
+LOOKED = ("seen", "seen_right", "seen_agrees")
+"""Figures of the clips that MediaPipe saw, too."""
+
+
 def expression_metrics(result: Expression) -> dict[str, float]:
     """Every figure of ``EXPRESSION`` in ``emotion_measures``: the summary, then those of corpora and emotions."""
     by_corpus = {name: corpus_figures(rows) for name, rows in result.emotional.items()}
     reading = {name: narration_figures(rows) for name, rows in result.narration.items()}
-    keys = ("shown", "shown_right", "shown_wrong", "neutral_shown", "strength", "confidence")
+    keys = ("shown", "shown_right", "shown_wrong", "neutral_shown", "strength", "confidence", *LOOKED)
     means = {key: _mean(by_corpus[name].get(key) for name in EMOTIONAL if name in by_corpus) for key in keys}
     means |= {
         key: _mean(row[key] for row in reading.values()) for key in ("narration_shown", "narration_called_neutral")
@@ -317,6 +362,11 @@ def corpus_figures(clips: Sequence[ShownClip]) -> dict[str, float]:
         out["shown_right"] = float(np.mean([c.shown and c.right for c in emotional]))
         out["shown_wrong"] = out["shown"] - out["shown_right"]
         out["strength"] = float(np.mean([c.strength for c in emotional]))
+    looked = [(c.category - 1, c.seen, c.emotion - 1) for c in emotional if c.seen is not None]
+    if looked:
+        out["seen"] = float(np.mean([seen.max() >= SHOWN for _, seen, _ in looked]))
+        out["seen_right"] = float(np.mean([seen.max() >= SHOWN and seen.argmax() == own for own, seen, _ in looked]))
+        out["seen_agrees"] = float(np.mean([seen.argmax() == motion for _, seen, motion in looked]))
     if calm:
         out["neutral_shown"] = float(np.mean([c.shown for c in calm]))
     return out

@@ -124,6 +124,33 @@ def recognised_emotions(
     }
 
 
+Change = Callable[[Floats, Floats], NDArray[np.float64]]
+"""From coefficients (K,) of an animated face and of the same frame without emotion to what changes in its scores (52,).
+"""
+
+
+@contextmanager
+def open_change_judge(data: Path, face: Face, size: int = 320) -> Iterator[Change]:
+    """A function that renders two frames of a face and says by how much the judge's scores differ.
+
+    Where no face is seen in either the change is zero.
+
+    Raises:
+        InputError: MediaPipe or its model is missing.
+    """
+    with open_judge(data) as judge, make_renderer(face, frame_head(face), size, "numba") as view:
+
+        def scores(coefficients: Floats) -> Scores:
+            return judge(view.render(face.deform(coefficients[None])[0])) or {}
+
+        def change(moved: Floats, neutral: Floats) -> NDArray[np.float64]:
+            after, before = scores(moved), scores(neutral)
+            seen = bool(after and before)
+            return np.array([seen * (after.get(name, 0.0) - before.get(name, 0.0)) for name in ARKIT_52])
+
+        yield change
+
+
 # --- Another artist's shapes: the morph targets of a binary glTF file.
 
 INDEX_TYPES = {5121: np.uint8, 5123: np.uint16, 5125: np.uint32}

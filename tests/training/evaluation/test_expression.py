@@ -13,6 +13,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.face.builtin import load_face
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.evaluation.expression import (
     EMOTIONS,
@@ -20,6 +21,7 @@ from sedtalker.training.evaluation.expression import (
     Expression,
     ExpressionJudge,
     ShownClip,
+    apex,
     clips_by_corpus,
     corpus_figures,
     expression_metrics,
@@ -30,6 +32,7 @@ from sedtalker.training.evaluation.expression import (
     speech_frames,
 )
 from sedtalker.training.evaluation.measures import TEST, find_measure
+from sedtalker.training.evaluation.shape_judge import open_change_judge
 
 SAMPLE = Path(__file__).parents[3] / "data" / "samples" / "four_moods.wav"
 
@@ -173,3 +176,23 @@ def test_speakers_that_were_trained_on_do_not_count() -> None:
     every, held_out = ["train", "valid", "test"], ["valid", "test"]
     assert splits([]) == {"ravdess": every, "ljspeech": every, "librispeech": held_out}
     assert splits(["RAVDESS", "LJ Speech"]) == {"ravdess": ["test"], "ljspeech": held_out, "librispeech": held_out}
+
+
+@pytest.mark.slow
+def test_mediapipe_sees_what_the_motion_shows(data_dir: Path, animator: Animator) -> None:
+    """Given at full strength on a sentence that it has not seen, it names five of six emotions or more."""
+    pytest.importorskip("mediapipe")
+    audio = part(6.0, 9.0)
+    with open_change_judge(data_dir, load_face()) as change:
+        judge = ExpressionJudge.of(animator, [part(0.0, 3.0)], change)
+        neutral, named = animator(audio, emotion="neutral:0"), []
+        for name in EMOTIONS:
+            full = animator(audio, emotion=f"{name}:1")
+            seen = judge.seen(full, neutral, apex(judge.strengths(judged_shapes(full, neutral)).max(1), neutral))
+            assert seen is not None
+            assert seen.max() > 0.5
+            named.append(EMOTIONS[seen.argmax()] == name)
+        still = judge.seen(neutral, neutral, 40)
+    assert sum(named) >= 5
+    assert still is not None
+    assert still.max() == 0.0
