@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ from sedtalker.review.agreement import (
 
 Coordinates = Mapping[str, tuple[float, float]]
 """Coordinates on the circumplex, see ``sedtalker.emotion.taxonomy``."""
+TITLES = {"spearman": "Spearman", "pearson": "Pearson", "ccc": "CCC"}
+"""Coefficients as the table names them."""
 
 
 def evaluate_valence(
@@ -72,6 +74,15 @@ def evaluate_valence(
         if np.isfinite(rated).any():
             found.append(agreement(axis, np.concatenate([x for x, _ in pairs]), rated))
     return found
+
+
+def agreement_table(found: Sequence[Agreement]) -> str:
+    """A line an axis with coefficients and their p-values, then the verdicts."""
+    names = ("spearman", "spearman_p", "pearson", "pearson_p", "ccc", "ccc_p")
+    lines = [f"{'':<10}{'n':>5}" + "".join(f"{name.partition('_')[2] or TITLES[name]:>10}" for name in names)]
+    for each in found:
+        lines.append(f"{each.axis:<10}{each.n:>5}" + "".join(f"{each.figures[name]:>10.2g}" for name in names))
+    return "\n".join([*lines, *(each.verdict for each in found)]) + "\n"
 
 
 def _has_ratings(path: Path) -> bool:

@@ -243,7 +243,6 @@ def evaluate_decoder(
     data: Path,
     checkpoint: Path | None = None,
     encoder: str | Path | None = None,
-    baselines: Path | None = None,
     hook: Hook = no_progress,
 ) -> dict[str, float]:
     """All metrics on held-out sentences, with a neutral track where nothing else is said.
@@ -260,8 +259,6 @@ def evaluate_decoder(
         data: the training data.
         checkpoint: the decoder; the built-in one if None.
         encoder: folder of the hub encoder's weights that it reads; default: the hub's cache, or the hub.
-        baselines: a folder of other decoders' checkpoints, each measured likewise (``baseline_NAME_…``);
-            ``lve_vs_best_baseline`` and ``mve_vs_best_baseline`` are our errors over the smallest of theirs.
         hook: progress.
     """
     folder = checkpoint or builtin_checkpoint("decoder")
@@ -285,33 +282,6 @@ def evaluate_decoder(
     open4d_takes = encode_takes(net, data, cache_folder(), parts, hook)
     metrics |= evaluate_open4d(decoder, face, open4d_takes)
     logger.info("open 4D set measured")
-    if baselines is not None:
-        metrics |= _baselines(baselines, face, lip_measure, sentences, open4d_takes, metrics, hook)
-    return metrics
-
-
-def _baselines(
-    folder: Path,
-    face: Face,
-    lip_measure: LipMeasure,
-    sentences: list[TrackedSentence],
-    open4d_takes: list[EncodedTake],
-    ours: dict[str, float],
-    hook: Hook,
-) -> dict[str, float]:
-    metrics: dict[str, float] = {}
-    for path in sorted(p for p in folder.iterdir() if (p / "config.json").is_file()):
-        decoder = load_decoder(path)
-        neutral = [decoder.predict(h.features, steady_track("neutral", 0.0)) for h in sentences]
-        found = lip_metrics(face, lip_measure, sentences, neutral) | evaluate_open4d(
-            decoder, face, open4d_takes, controls=False
-        )
-        metrics |= {f"baseline_{path.name}_{k}": v for k, v in found.items() if not k.startswith("static")}
-        logger.info("baseline %s measured", path.name)
-    for name in ("lve_mm2", "mve_mm"):
-        theirs = [v for k, v in metrics.items() if k.endswith(f"_{name}")]
-        if theirs:
-            metrics[f"{name.split('_')[0]}_vs_best_baseline"] = ours[name] / min(theirs)
     return metrics
 
 

@@ -315,7 +315,7 @@ def open_test_set(
 
 
 def measure_diarizer(diarizer: DiarizerNetwork, test: TestSet) -> tuple[dict[str, float], Reliability]:
-    """Every metric of ``evaluate_diarizer`` without the baselines, and the reliability diagram of its clips."""
+    """Every metric of ``evaluate_diarizer``, and the reliability diagram of its clips."""
     results = score_clips(diarizer, test.clips)
     metrics = clip_metrics(results) | enrolled_metrics(diarizer, test.clips)
     levelled = score_clips(diarizer, test.level_equalised)

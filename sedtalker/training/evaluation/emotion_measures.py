@@ -19,12 +19,6 @@ DIARIZER = (
     Measure("uar_tess", "unweighted average recall, TESS, 7 categories, a corpus never trained on", source=UAR),
     Measure("macro_f1", "macro-F1 over the clips of RAVDESS, nEMO and EmotionTTS test speakers"),
     Measure("ece", "expected calibration error on the same clips", "lower", source="Guo et al., ICML 2017"),
-    Measure(
-        "baseline_svm",
-        "baseline: functionals and a linear SVM that knows all clips of each speaker; RAVDESS recall",
-        "neither",
-        source="Schuller et al., INTERSPEECH 2009",
-    ),
     Measure("intensity_auc", "strong against normal within each emotion of RAVDESS, by the predicted intensity"),
     Measure("intensity_auc_gain_normalised", "the same AUC, all clips brought to one level first"),
     Measure("confidence_auc", "control: the same AUC, by the classifier's confidence", "neither"),
@@ -40,13 +34,11 @@ DIARIZER = (
     ),
     Measure("eder7_speech", "emotion diarization error rate, 7 categories, speech only", "lower", source=EDER),
     Measure("eder7_neutral", "control: `eder7` with all speech called neutral", "neither", source=EDER),
-    Measure("baseline_copy", "baseline: `eder7` of the published recipe with our encoder and head", "neither"),
     Measure(
         "eder4", "emotion diarization error rate on joined clips of neutral, happy, sad and angry", "lower", source=EDER
     ),
     Measure("eder4_speech", "emotion diarization error rate, 4 categories, speech only", "lower", source=EDER),
     Measure("eder4_neutral", "control: `eder4` with all speech called neutral", "neither", source=EDER),
-    Measure("baseline_copy_eder4", "baseline: `eder4` of the published recipe", "neither"),
     Measure("boundary_f1", "changes of emotion found within 0.25 s, F1, joined clips of 7 categories"),
     Measure("frame_macro_f1", "macro-F1 of the speech frames of joined clips, 7 categories"),
     hidden("uar_<corpus>_own_classes", "recall where only the corpus's own categories may be answered", source=UAR),
@@ -66,7 +58,6 @@ DIARIZER = (
     hidden("segment_ece", "expected calibration error of segments, by duration", "lower"),
     hidden("uncertain_<threshold>", "share of speech in segments less confident than the threshold", "neither"),
     hidden("certain_<threshold>", "accuracy of the speech in all other segments"),
-    hidden("baseline_<which>", "baseline: see `baseline_metrics`", "neither"),
 )
 """Measures of ``evaluate_diarizer``."""
 
@@ -270,38 +261,6 @@ FINE = (
     hidden("fine_speakers", "their speakers", "neither"),
 )
 """Measures of ``evaluate_fine``."""
-
-ROUTING = (
-    Measure(
-        "routing_gain",
-        "accuracy gained where a simulated person answers the doubtful 15 %, by the adjusted posterior, instead of a "
-        "random 15 %, mean of unseen corpora",
-        asked=0.04,
-    ),
-    Measure("routing_gain_low", "lower end of its 95 % interval, speakers and their clips resampled", "neither"),
-    Measure("routing_gain_high", "upper end of the interval", "neither"),
-    Measure("margin_gain", "the same gain, ordered by margin"),
-    Measure("entropy_gain", "the same gain, ordered by entropy"),
-    Measure("distance_gain", "the same gain, ordered by distance from training"),
-    Measure("gain_most", "the same gain if exactly wrong answers were handed on: what is possible", "neither"),
-    Measure("machine_accuracy", "accuracy of the diarizer alone, the corpus's own categories", "neither"),
-    Measure("person_accuracy", "accuracy of one vote for a voice of CREMA-D, mean of its categories", "neither"),
-    Measure("random_accuracy", "accuracy with a random 15 % answered by the simulated person", "neither"),
-    Measure("routed_accuracy", "accuracy with the doubtful 15 % answered by the simulated person"),
-    Measure("expert_accuracy", "accuracy with the same 15 % answered by somebody who is always right"),
-    Measure("rules_accuracy", "accuracy with the same 15 % decided by the built-in rules"),
-    Measure("rules_gain", "accuracy that the built-in rules add to the diarizer alone"),
-    Measure("rules_changed", "share of these segments in which a rule applies", "neither"),
-    Measure("aurc_adjusted", "area under the risk-coverage curve, ordered by the adjusted posterior", "lower"),
-    Measure("aurc_margin", "the same, by margin", "lower"),
-    Measure("aurc_entropy", "the same, by entropy", "lower"),
-    Measure("aurc_distance", "the same, by distance", "lower"),
-    Measure("aurc_random", "the same in random order: the error rate", "neither"),
-    hidden("risk_<measure>", "share of errors among the least doubtful share of the clips", "lower"),
-    hidden("seed_<measure>", "least and greatest gain over the seeds", "neither"),
-    hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
-)
-"""Measures of ``evaluate_routing``; only corpora that the weights were not trained on count."""
 
 VALENCE = (
     Measure("n", "segments that are rated", "neither"),

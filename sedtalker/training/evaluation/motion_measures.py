@@ -85,8 +85,6 @@ DECODER = (
     hidden("mve_mm_<kind>", "mean vertex error of tracked sentences or read speech alone", "lower", "mm"),
     hidden("lve_mm2_<kind>", "lip vertex error of tracked sentences or read speech alone", "lower", "mm²"),
     hidden("jerk<of>", "jerk of the lips, or of the tracked lips", "neither", "m/s³", "Flash and Hogan 1985"),
-    hidden("baseline_<name>_<measure>", "the same of another decoder", "neither"),
-    hidden("<measure>_vs_best_baseline", "our error over the smallest of the other decoders'", "lower"),
 )
 """Measures of ``evaluate_decoder``."""
 

@@ -56,7 +56,7 @@ ADAPTATIONS: tuple[Method, ...] = ("norm", "pseudo")
 TRAINING_CLIPS = 900
 """Clips of CREMA-D's training speakers that the support vector machine is trained on."""
 PENALTY = 1e-3
-"""Its ``C``: a middling one of those that ``functionals_svm`` tries; nothing was chosen for it."""
+"""Its ``C``; nothing was chosen for it."""
 
 
 @dataclass(frozen=True, eq=False)
