@@ -41,13 +41,13 @@ def _frames(points: NDArray[np.float32], seconds: NDArray[np.float64], fps: floa
 
 
 CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("GLB", "glb", {}),
-    ("GLB `--targets arkit`", "glb", {"targets": "arkit"}),
+    ("GLB `--targets few`", "glb", {"targets": "few"}),
+    ("GLB", "glb", {"targets": "arkit"}),
     ("GLB `--targets all`", "glb", {"targets": "all"}),
-    ("FBX", "fbx", {"targets": "few"}),
-    ("FBX `--targets arkit`", "fbx", {"targets": "arkit"}),
-    ("USD", "usd", {}),
-    ("USD `--targets arkit`", "usd", {"targets": "arkit"}),
+    ("FBX `--targets few`", "fbx", {"targets": "few"}),
+    ("FBX", "fbx", {"targets": "arkit"}),
+    ("USD `--targets few`", "usd", {"targets": "few"}),
+    ("USD", "usd", {"targets": "arkit"}),
     ("USD `--points`", "usd", {"points": True}),
     ("MDD", "mdd", {"metres": True}),
     ("PC2", "pc2", {"metres": True}),

@@ -1,4 +1,4 @@
-"""Measures how far sound and picture of the tracked clips are apart, and writes sedtalker/datasets/grid_lags.csv.
+"""Measures how far sound and picture of the tracked clips are apart, and writes the table that training reads.
 
 python scripts/measure_lags.py --data DIR [--cache DIR]
 """
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from sedtalker.face.builtin import load_face
-from sedtalker.training.corpora.tracked_motion import read_grid
+from sedtalker.training.corpora.tracked_motion import LAGS, read_grid
 from sedtalker.training.motion.alignment import Utterance, align_corpus
 from sedtalker.training.motion.phone_motion import measure_lags
 from sedtalker.training.motion.spoken_motion import measure_lips
@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache")
-    parser.add_argument("--table", type=Path, default=Path("sedtalker/datasets/grid_lags.csv"))
+    parser.add_argument("--table", type=Path, default=Path(str(LAGS)))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     clips = read_grid(arguments.data)

@@ -24,7 +24,7 @@ def read_animation_file(path: Path) -> FaceAnimation:
         with np.load(path, allow_pickle=False) as stored:
             arrays = dict(stored)
         about = json.loads(str(arrays["animation_json"]))
-        if about["version"] != 1:
+        if about["version"] not in (1, 2):
             raise UnusableFile(f"{path.name}: animation format {about['version']} needs a newer add-on")
         return _animation(arrays, about)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

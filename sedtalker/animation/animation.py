@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import FrameClock, resample_frames
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.emotion.track import BURST_KINDS, Burst, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, head_weights, turn_head
 from sedtalker.face.sedface import FACE_ARRAYS, face_arrays, face_from_arrays
@@ -20,8 +20,10 @@ from sedtalker.phonetics.alignment import Alignment
 from sedtalker.plugins import plugin
 from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
 
-FORMAT_VERSION = 1
-"""Version of the ``.npz`` format."""
+FORMAT_VERSION = 2
+"""The version of the ``.npz`` file that is written; version 1 had no bursts, further curves or least confidence."""
+READ_VERSIONS = (1, FORMAT_VERSION)
+"""Those that are read."""
 TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")
 """The arrays of the emotion track, each stored as ``track_…``."""
 SLOWEST, FASTEST = 0.1, 10_000.0
@@ -35,6 +37,7 @@ ANIMATION_ARRAYS = {
     "track_valence": ArraySpec("f", ("N",), optional=True),
     "track_arousal": ArraySpec("f", ("N",), optional=True),
     "track_speech": ArraySpec("b", ("N",), optional=True),
+    "track_extras": ArraySpec("f", ("N", "extras"), least=-1e-3, most=1.001, optional=True),
     "animation_json": ArraySpec("U", ()),
 }
 """What the arrays of an animation must be, beside those of its face (S shapes); see ``read_arrays``."""
@@ -170,6 +173,10 @@ def write_animation(path: Path, animation: Animation) -> None:
         # The segments are for readers that do not decode the track, such as the Blender add-on; the frames decide.
         segments = [asdict(segment) for segment in track.segments()]
         described |= {"labels": list(track.labels), "duration": track.duration, "segments": segments}
+        described |= {"bursts": [asdict(burst) for burst in track.bursts], "min_confidence": track.min_confidence}
+        if track.extras:
+            described["extras"] = list(track.extras)
+            arrays["track_extras"] = np.stack([np.asarray(c, np.float32) for c in track.extras.values()], axis=1)
         for name in (*TRACK_COLUMNS, *(["speech"] if track.speech is not None else [])):
             arrays[f"track_{name}"] = getattr(track, name)
     arrays["animation_json"] = np.array(json.dumps(described, ensure_ascii=False, sort_keys=True), dtype=np.str_)
@@ -186,7 +193,7 @@ def read_animation(path: Path) -> Animation:
     arrays = read_arrays(path, FACE_ARRAYS | ANIMATION_ARRAYS, "a SEDTalker animation")
     try:
         described = json.loads(str(arrays["animation_json"]))
-        if described["version"] != FORMAT_VERSION:
+        if described["version"] not in READ_VERSIONS:
             raise InputError(f"{path}: animation format {described['version']} is not known to this version")
         fps, provenance = described["fps"], described["provenance"]
         if not isinstance(fps, int | float) or not SLOWEST <= fps <= FASTEST or not isinstance(provenance, dict):
@@ -212,4 +219,24 @@ def _track(arrays: dict[str, NDArray[Any]], described: dict[str, Any]) -> Emotio
     labels, duration = tuple(map(str, described["labels"])), float(described["duration"])
     if len(labels) != columns["posterior"].shape[1] or not 0.0 <= duration < np.inf:
         raise ValueError("labels or duration of the track")
-    return EmotionTrack(**columns, speech=arrays.get("track_speech"), labels=labels, duration=duration)
+    bursts = tuple(_burst(**values) for values in described.get("bursts", ()))
+    least, names = float(described.get("min_confidence", 0.0)), list(map(str, described.get("extras", ())))
+    curves = arrays.get("track_extras", np.zeros((0, 0), np.float32)).T
+    if len(names) != len(curves) or len(set(names)) != len(names) or not 0.0 <= least <= 1.0:
+        raise ValueError("further curves or least confidence of the track")
+    return EmotionTrack(
+        **columns,
+        labels=labels,
+        duration=duration,
+        speech=arrays.get("track_speech"),
+        min_confidence=least,
+        bursts=bursts,
+        extras=dict(zip(names, curves, strict=True)),
+    )
+
+
+def _burst(start: float, end: float, kind: str, confidence: float) -> Burst:
+    """A vocal burst of a file."""
+    if kind not in BURST_KINDS or not (0.0 <= start <= end < np.inf and 0.0 <= confidence <= 1.0):
+        raise ValueError("a vocal burst of the track")
+    return Burst(float(start), float(end), kind, float(confidence))

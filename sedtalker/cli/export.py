@@ -74,7 +74,7 @@ def export(
         typer.Option(
             help="Blend shapes of GLB, FBX and USD: at most 32, ARKit's and the tongue's, or all with correctives."
         ),
-    ] = "few",
+    ] = "arkit",
     names: Annotated[
         str | None, typer.Option("--map", help="Blend shapes of another rig instead, as for animate.")
     ] = None,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Bring your own face: inspect a mesh, register it.", no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(help="A head mesh: OBJ, GLB, glTF, USD, PLY or STL.")]
+File = Annotated[Path, typer.Argument(help="A head mesh: OBJ, GLB, glTF, USD, PLY, STL or OFF.")]
 RIG_HELP = (
     "Your own blend shapes of this topology: a folder of OBJ files (ICT-FaceKit's FaceXModel), .npz, .glb or USD."
 )

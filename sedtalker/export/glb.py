@@ -33,7 +33,7 @@ def write_animation_glb(
     path: Path,
     animation: Animation,
     audio: str | None = None,
-    targets: Targets = "few",
+    targets: Targets = "arkit",
     names: ShapeMap | None = None,
 ) -> dict[str, Any]:
     """Write an animation with its provenance, and the name of its sound, in ``asset.extras``.

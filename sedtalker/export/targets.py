@@ -65,7 +65,7 @@ class MorphTargets:
 def choose_targets(
     face: Face,
     coefficients: NDArray[np.floating] | None,
-    kind: Targets = "few",
+    kind: Targets = "arkit",
     fps: float = 30.0,
     names: ShapeMap | None = None,
 ) -> MorphTargets:

@@ -38,7 +38,7 @@ def write_usd(
     path: Path,
     animation: Animation,
     audio: str | None = None,
-    targets: Targets = "few",
+    targets: Targets = "arkit",
     points: bool = False,
     names: ShapeMap | None = None,
 ) -> dict[str, Any]:

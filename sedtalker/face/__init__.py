@@ -3,9 +3,6 @@
 ``Face.builtin("amara")``, ``Face.from_mesh("head.obj")`` and ``Face.load("head.sedface")`` give a face.
 """
 
-from sedtalker.face import sources
 from sedtalker.face.face import Face
-
-Face.sources = sources
 
 __all__ = ["Face"]

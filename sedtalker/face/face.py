@@ -1,8 +1,8 @@
 """A face: a mesh, its regions and its linear blend shapes, and how a mesh became it.
 
 The class stands at the bottom of the package: everything that makes, reads or fits faces imports it. Its constructors
-(``Face.builtin``, ``Face.from_mesh``, ``Face.load``) live higher up, in ``sedtalker.face.sources``; the package
-registers them here when it is imported, so that nothing in this module imports upwards.
+(``Face.builtin``, ``Face.from_mesh``, ``Face.load``) live higher up, in ``sedtalker.face.sources``, which
+is imported when the first of them is called.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh, Scene
+from sedtalker.plugins import plugin
 from sedtalker.progress import Hook, no_progress
 
 
@@ -123,33 +124,6 @@ def report_from_json(text: str) -> RegistrationReport:
     return RegistrationReport(**data)
 
 
-class FaceSources(Protocol):
-    """What makes, reads and writes faces; ``sedtalker.face.sources`` is one."""
-
-    def builtin_face(self, name: str | None, seed: int | None) -> Face:
-        """See ``Face.builtin``."""
-
-    def face_from_mesh(
-        self,
-        mesh: Path | str | Mesh | Scene,
-        head: int | None,
-        landmarks: Path | str | ArrayLike | None,
-        rig: Path | str | None,
-        open_mouth: bool,
-        mouth: str,
-        eyes: str,
-        strength: float,
-        hook: Hook,
-    ) -> Face:
-        """See ``Face.from_mesh``."""
-
-    def load_face_file(self, path: Path) -> Face:
-        """See ``Face.load``."""
-
-    def save_face_file(self, path: Path, face: Face) -> None:
-        """See ``Face.save``."""
-
-
 _PIECE = 6144
 """Columns of the basis that are turned to double precision at a time."""
 
@@ -182,9 +156,6 @@ class Face:
     pivot: Floats = field(default_factory=lambda: np.zeros(3, np.float32))
     report: RegistrationReport | None = None
 
-    sources: ClassVar[FaceSources]
-    """Where the constructors below are; set by the package."""
-
     @classmethod
     def builtin(cls, name: str | None = None, *, seed: int | None = None) -> Face:
         """A built-in face, or a random one of the built-in topology and shapes.
@@ -196,7 +167,7 @@ class Face:
         Raises:
             InputError: there is no face of that name; the message lists those there are.
         """
-        return cls.sources.builtin_face(name, seed)
+        return cast(Face, plugin("face sources").builtin_face(name, seed))
 
     @classmethod
     def from_mesh(
@@ -219,7 +190,7 @@ class Face:
         which it was and what was found. A mesh is registered once: results are cached by content.
 
         Args:
-            mesh: an OBJ, GLB, glTF, USD, PLY or STL file, a ``.sedface`` file, or a mesh in memory.
+            mesh: an OBJ, GLB, glTF, USD, PLY, STL or OFF file, a ``.sedface`` file, or a mesh in memory.
             head: which of several heads in the file, counted from 1; by default the largest figure's.
             landmarks: where eyes, nose and mouth are, instead of looking for them: a JSON file (docs/mesh.md) or
                 points (68, 3) in the mesh's coordinates, NaN where unknown.
@@ -235,7 +206,9 @@ class Face:
         Raises:
             InputError: the file cannot be read, or no face is found on it.
         """
-        return cls.sources.face_from_mesh(mesh, head, landmarks, rig, open_mouth, mouth, eyes, strength, hook)
+        sources = plugin("face sources")
+        made = sources.face_from_mesh(mesh, head, landmarks, rig, open_mouth, mouth, eyes, strength, hook)
+        return cast(Face, made)
 
     @classmethod
     def load(cls, path: Path | str) -> Face:
@@ -244,11 +217,11 @@ class Face:
         Raises:
             InputError: the file is missing, too large, or no such file.
         """
-        return cls.sources.load_face_file(Path(path))
+        return cast(Face, plugin("face sources").load_face_file(Path(path)))
 
     def save(self, path: Path | str) -> None:
         """Write the face as a ``.sedface`` file, with its report; the file appears whole or not at all."""
-        self.sources.save_face_file(Path(path), self)
+        plugin("face sources").save_face_file(Path(path), self)
 
     @property
     def provenance(self) -> dict[str, Any]:

@@ -3,9 +3,6 @@
 ``Mesh.load("head.obj")`` gives a mesh, ``mesh.save("head.ply")`` writes it.
 """
 
-from sedtalker.mesh import files
 from sedtalker.mesh.mesh import Mesh, Scene
-
-Mesh.files = files
 
 __all__ = ["Mesh", "Scene"]

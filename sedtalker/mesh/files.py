@@ -9,7 +9,7 @@ import numpy as np
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import FARTHEST, MAX_BYTES, MAX_VERTICES, Mesh, Scene
 from sedtalker.mesh.obj import read_obj, write_obj
-from sedtalker.mesh.ply import read_ply, read_stl, write_ply, write_stl
+from sedtalker.mesh.ply import read_off, read_ply, read_stl, write_ply, write_stl
 from sedtalker.reading import is_file
 
 __all__ = ["MAX_BYTES", "MAX_VERTICES", "check_mesh", "read_mesh", "read_scene", "write_mesh", "write_obj"]
@@ -24,7 +24,7 @@ def read_mesh(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = 
 
 
 def read_scene(path: Path, *, max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Scene:
-    """The mesh in an OBJ, GLB, glTF, USD, PLY or STL file, with the morph targets of a GLB, glTF or USD file.
+    """The mesh in an OBJ, GLB, glTF, USD, PLY, STL or OFF file, with the morph targets of a GLB, glTF or USD file.
 
     Vertex count, order and polygons are the file's (STL has no shared vertices: equal corners become one vertex).
     Coordinates are the file's too, so they are not metres unless the file's are; registration finds the scale.
@@ -63,13 +63,15 @@ def _read(path: Path, max_vertices: int) -> Scene:
         from sedtalker.mesh.usd import read_usd_scene
 
         return read_usd_scene(path)
-    plain = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl}
+    plain = {".obj": read_obj, ".ply": read_ply, ".stl": read_stl, ".off": read_off}
     if suffix in OF_PROGRAMS:
         raise InputError(
             f"{path}: {suffix} is not read: open it in Blender or the program it is of, and export it as .glb"
         )
     if suffix not in plain:
-        raise InputError(f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .usd, .ply or .stl")
+        raise InputError(
+            f"{path}: unknown mesh format '{suffix}': convert it to .obj, .glb, .gltf, .usd, .ply, .stl or .off"
+        )
     mesh = plain[suffix](path)
     return Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), dtype=np.float32))
 

@@ -6,10 +6,12 @@ import io
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sedtalker.plugins import plugin
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -51,16 +53,6 @@ class Material:
     normal_scale: float = 1.0
 
 
-class MeshFiles(Protocol):
-    """What reads and writes mesh files; ``sedtalker.mesh.files`` is one."""
-
-    def read_mesh(self, path: Path) -> Mesh:
-        """See ``Mesh.load``."""
-
-    def write_mesh(self, path: Path, mesh: Mesh) -> None:
-        """See ``Mesh.save``."""
-
-
 @dataclass(frozen=True, eq=False)
 class Mesh:
     """A polygon mesh: vertex count, order, n-gons, UVs and groups are those of the source.
@@ -91,17 +83,14 @@ class Mesh:
     materials: tuple[Material | None, ...] = field(default=())
     polygon_smoothing: Ints | None = None
 
-    files: ClassVar[MeshFiles]
-    """Where the two functions below are; set by the package, so that this module imports nothing above it."""
-
     @classmethod
     def load(cls, path: Path | str) -> Mesh:
-        """The mesh in an OBJ, GLB, glTF, USD, PLY or STL file, in the file's coordinates.
+        """The mesh in an OBJ, GLB, glTF, USD, PLY, STL or OFF file, in the file's coordinates.
 
         Raises:
             InputError: the file is missing, too large, broken, or holds no surface.
         """
-        return cls.files.read_mesh(Path(path))
+        return cast(Mesh, plugin("mesh files").read_mesh(Path(path)))
 
     def save(self, path: Path | str) -> None:
         """Write an OBJ, PLY or STL file by the ending of ``path``; it appears whole or not at all.
@@ -111,7 +100,7 @@ class Mesh:
         Raises:
             InputError: another ending.
         """
-        self.files.write_mesh(Path(path), self)
+        plugin("mesh files").write_mesh(Path(path), self)
 
     @cached_property
     def corner_triangles(self) -> Ints:

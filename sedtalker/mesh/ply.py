@@ -1,4 +1,7 @@
-"""PLY and STL. PLY with its quads and n-gons: trimesh triangulates them, and refuses binary files that mix sizes."""
+"""PLY, and by trimesh STL and OFF.
+
+PLY is read here with its quads and n-gons: trimesh triangulates them, and refuses binary files that mix sizes.
+"""
 
 from __future__ import annotations
 
@@ -227,7 +230,7 @@ def write_ply(mesh: Mesh, path: Path) -> None:
                 file.write(struct.pack("<i", 2 * size) + uvs[end - size : end].tobytes())
 
 
-# --- STL: triangles without shared vertices.
+# --- STL, triangles without shared vertices, and OFF.
 
 
 def read_stl(path: Path) -> Mesh:
@@ -249,6 +252,22 @@ def read_stl(path: Path) -> Mesh:
     rank = np.empty(len(first), dtype=np.int32)
     rank[np.argsort(first)] = np.arange(len(first))
     return from_triangles(corners[np.sort(first)], rank[place.reshape(-1)].reshape(-1, 3))
+
+
+def read_off(path: Path) -> Mesh:
+    """The mesh of an OFF file: the file's vertices in its order; polygons become triangles.
+
+    Raises:
+        InputError: the file is no OFF.
+    """
+    import trimesh
+
+    try:
+        loaded = trimesh.load_mesh(str(path), file_type="off", process=False, maintain_order=True)
+        vertices, triangles = np.asarray(loaded.vertices, np.float32), np.asarray(loaded.faces, np.int32)
+    except Exception:  # trimesh raises whatever its parser meets
+        raise InputError(f"{path}: not an OFF file, or a broken one") from None
+    return from_triangles(vertices, triangles.reshape(-1, 3))
 
 
 def write_stl(mesh: Mesh, path: Path) -> None:

@@ -94,7 +94,7 @@ class AnimateOptions(MotionOptions):
     language: str = Field(ENGLISH, pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$", description="Of the transcript.")
     min_confidence: float = Field(0.0, ge=0.0, le=1.0, description="Doubtful segments stay neutral.")
     fps: float = Field(30.0, ge=1.0, le=120.0, description="Frames a second.")
-    targets: Literal["few", "arkit", "all"] = Field("few", description="Blend shapes of GLB, FBX and USD.")
+    targets: Literal["few", "arkit", "all"] = Field("arkit", description="Blend shapes of GLB, FBX and USD.")
     liveliness: float = Field(1.0, ge=0.0, le=2.0, description="How far brows, head and breath follow the speech.")
     eye_contact: float = Field(0.7, ge=0.0, le=1.0, description="Share of the looks that rest on the camera.")
     size: int = Field(512, ge=64, le=1080, description="Width and height of the video, pixels.")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from sedtalker.animation.animation import Animation, read_animation, write_animation
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.formats.json import track_to_json
+from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
 from tests.support.cube import cube_face
 from tests.support.moving import moving_cube
@@ -67,6 +68,35 @@ def test_a_file_gives_back_everything(tmp_path: Path) -> None:
     assert again.track.labels == CATEGORIES
 
 
+def test_a_file_gives_back_all_of_the_track(tmp_path: Path) -> None:
+    """Bursts, further curves and the least confidence too, so that an export of the file loses nothing."""
+    rng = np.random.default_rng(2)
+    extras = {"awe": rng.random(100, np.float32), "pride": rng.random(100, np.float32)}
+    bursts = (Burst(0.1, 0.5, "laugh", 0.75), Burst(1.0, 1.2, "sigh", 0.5))
+    track = replace(small_track(100), bursts=bursts, extras=extras, min_confidence=0.4, speech=np.arange(100) > 9)
+    write_animation(tmp_path / "a.npz", replace(small_animation(), track=track))
+    again = read_animation(tmp_path / "a.npz").track
+    assert again is not None
+    assert (again.bursts, again.min_confidence, list(again.extras)) == (bursts, 0.4, ["awe", "pride"])
+    for name, curve in extras.items():
+        np.testing.assert_array_equal(again.extras[name], curve)
+    assert track_to_json(again) == track_to_json(track)
+
+
+def test_files_of_the_first_version_are_read(tmp_path: Path) -> None:
+    animation = small_animation()
+    write_animation(tmp_path / "a.npz", animation)
+    arrays = dict(np.load(tmp_path / "a.npz"))
+    described = json.loads(str(arrays["animation_json"]))
+    described = {name: value for name, value in described.items() if name not in ("bursts", "min_confidence")}
+    arrays["animation_json"] = np.array(json.dumps({**described, "version": 1}))
+    np.savez(tmp_path / "old.npz", **arrays)
+    again = read_animation(tmp_path / "old.npz")
+    np.testing.assert_array_equal(again.coefficients, animation.coefficients)
+    assert again.track is not None
+    assert (again.track.bursts, again.track.extras, again.track.min_confidence) == ((), {}, 0.0)
+
+
 def test_the_same_animation_is_the_same_bytes(tmp_path: Path) -> None:
     write_animation(tmp_path / "a.npz", small_animation())
     write_animation(tmp_path / "b.npz", small_animation())
@@ -106,7 +136,11 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         {"labels": ["happy"]},
         {"duration": -1},
         {"duration": float("inf")},
-        {"version": 2},
+        {"version": 3},
+        {"min_confidence": 2},
+        {"bursts": [{"start": 1.0, "end": 0.5, "kind": "laugh", "confidence": 0.5}]},
+        {"bursts": [{"start": 0.0, "end": 0.5, "kind": "hiccup", "confidence": 0.5}]},
+        {"track_extras": np.zeros((30, 1), np.float32)},
     ],
     ids=lambda change: "-".join(change),
 )

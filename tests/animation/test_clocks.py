@@ -75,7 +75,7 @@ def test_a_file_without_a_track_and_one_with_speech(tmp_path: Path) -> None:
     assert again.track.duration == spoken.duration
     with np.load(tmp_path / "b.npz") as stored:
         described = json.loads(str(stored["animation_json"]))
-    assert (described["format"], described["version"]) == ("sedtalker-animation", 1)
+    assert (described["format"], described["version"]) == ("sedtalker-animation", 2)
     assert described["segments"][0]["label"] == "happy"
 
 

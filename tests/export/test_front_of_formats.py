@@ -12,8 +12,11 @@ from sedtalker.animation.animation import read_animation
 from sedtalker.emotion.formats.files import read_track
 from sedtalker.errors import InputError
 from sedtalker.export import formats
+from sedtalker.export.fbx import write_fbx
 from sedtalker.export.formats import ExportFormat, export, export_formats, format_of, parse_formats
-from sedtalker.export.glb import write_glb
+from sedtalker.export.glb import write_animation_glb, write_glb
+from sedtalker.export.targets import choose_targets
+from sedtalker.export.usd import write_usd
 from tests.support.cube import cube_face
 from tests.support.exports import read_glb_animation
 from tests.support.moving import moving_cube
@@ -28,6 +31,23 @@ def test_the_animation_itself_and_its_keys(tmp_path: Path) -> None:
     assert keys.intensity == pytest.approx(0.8, abs=1e-3)
     with pytest.raises(InputError, match="no emotion track: keys cannot be written"):
         export(dataclasses.replace(animation, track=None), tmp_path / "b.keys.json")
+
+
+def test_blend_shapes_are_arkits_by_whatever_door() -> None:
+    """The same animation in the same format has the same blend shapes: of commands, batch, server, studio, Python."""
+    import inspect
+
+    from sedtalker.batch.settings import Settings
+    from sedtalker.cli.animate import animate
+    from sedtalker.cli.export import export as export_command
+    from sedtalker.server.options import AnimateOptions
+    from sedtalker.studio.exports import ExportRequest
+
+    made = {"batch": Settings().targets, "server": AnimateOptions().targets, "studio": ExportRequest().targets}
+    for function in (animate, export_command, choose_targets, write_animation_glb, write_fbx, write_usd):
+        parameters = inspect.signature(function).parameters
+        made[function.__module__] = parameters["kind" if function is choose_targets else "targets"].default
+    assert set(made.values()) == {"arkit"}, made
 
 
 def test_names_once_in_order_whatever_their_case() -> None:

@@ -255,6 +255,15 @@ def stl() -> Iterator[bytes]:
     yield b"solid x\nfacet normal nan nan nan\nouter loop\nvertex 1e999 0 0\nvertex 0 1 0\nvertex 0 0 1\nendloop\nendfacet\n"
 
 
+def off() -> Iterator[bytes]:
+    """OFF files that claim much, or name vertices that are not there."""
+    for counts in (b"0 0 0", b"100000000 1 0", b"3 4294967295 0", b"-3 -1 0", b"nan 1 0"):
+        yield b"OFF\n" + counts + b"\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
+    for face in (b"3 0 1 7", b"3 0 -1 2", b"1000000000 0 1 2", b"2 0 1", b"3 0 1 nan"):
+        yield b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n" + face + b"\n"
+    yield b"OFF\n3 1 0\n1e999 0 0\nnan 0 0\n0 1 0\n3 0 1 2\n"
+
+
 def usda() -> Iterator[bytes]:
     """USD files that refer elsewhere, claim, or nest."""
     head = b"#usda 1.0\n"

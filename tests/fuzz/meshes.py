@@ -63,6 +63,7 @@ TARGETS = (
     Target("pictures", lambda: [seeds.picture(kind) for kind in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")], _picture, (mutation.change_png, *BYTES), and_any()),
     Target("mesh .ply", lambda: [seeds.mesh_file("a.ply"), seeds.plain_ply()], _mesh("input.ply"), (mutation.change_bytes, mutation.change_text), and_any(hostile.ply), 1.5),
     Target("mesh .stl", lambda: [seeds.mesh_file("a.stl"), seeds.plain_stl()], _mesh("input.stl"), (mutation.change_bytes, mutation.change_text), and_any(hostile.stl)),
+    Target("mesh .off", lambda: [seeds.plain_off()], _mesh("input.off"), TEXT, and_any(hostile.off)),
     Target("mesh .glb", lambda: [seeds.glb()], _mesh("input.glb"), (mutation.change_glb, mutation.change_glb, *BYTES), and_any(hostile.glb), 1.5),
     Target("mesh .gltf", lambda: [seeds.gltf()], _mesh("input.gltf"), JSON, and_any(hostile.gltf, hostile.json_text), 1.5),
     Target("mesh .usda", lambda: [seeds.usda()], _mesh("input.usda"), TEXT, and_any(hostile.usda), 2.0),

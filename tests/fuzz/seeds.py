@@ -102,6 +102,11 @@ def plain_ply() -> bytes:
     )
 
 
+def plain_off() -> bytes:
+    """An OFF with a quad, a triangle and a colour."""
+    return b"OFF\n5 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n0 0 1\n4 0 1 2 3\n3 0 1 4 255 0 0\n"
+
+
 def plain_stl() -> bytes:
     """An STL as text."""
     facet = "facet normal 0 0 1\nouter loop\nvertex 0 0 {}\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\n"

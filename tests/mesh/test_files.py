@@ -106,7 +106,25 @@ def test_stl_corners_at_one_place_become_one_vertex(tmp_path: Path) -> None:
     np.testing.assert_array_equal(mesh.vertices[mesh.triangles], CORNERS[triangles])
 
 
-@pytest.mark.parametrize("suffix", [".obj", ".glb", ".gltf", ".ply", ".stl"])
+def test_off_keeps_vertices_in_order_and_cuts_polygons_to_triangles(tmp_path: Path) -> None:
+    path, mesh = tmp_path / "cube.off", cube_mesh()
+    corners = np.split(mesh.polygon_vertices, np.cumsum(mesh.polygon_sizes)[:-1])
+    faces = [f"{len(c)} {' '.join(map(str, c))}" for c in corners]
+    points = [" ".join(map(repr, v)) for v in mesh.vertices.tolist()]
+    path.write_text("\n".join(["OFF # a comment", f"{len(points)} {len(faces)} 0", *points, *faces]), encoding="utf-8")
+    read = read_mesh(path)
+    np.testing.assert_array_equal(read.vertices, mesh.vertices)
+    assert (read.polygon_sizes == 3).all()
+    area, wanted = (
+        np.linalg.norm(
+            np.cross(m.vertices[t[:, 1]] - m.vertices[t[:, 0]], m.vertices[t[:, 2]] - m.vertices[t[:, 0]]), axis=1
+        ).sum()
+        for m, t in ((read, read.triangles), (mesh, mesh.triangles))
+    )
+    assert area == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".glb", ".gltf", ".ply", ".stl", ".off"])
 @pytest.mark.parametrize("content", [b"", b"just some text\n", bytes(range(256)) * 3, b"glTF\x02\0\0\0\xff\0\0\0"])
 def test_files_that_are_no_mesh_give_one_line(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"mesh{suffix}"

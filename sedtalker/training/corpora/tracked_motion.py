@@ -78,10 +78,14 @@ def ict_matrix(names: tuple[str, ...]) -> NDArray[np.float32]:
     return matrix / np.maximum(matrix.sum(0), 1.0)
 
 
+LAGS = files("sedtalker.training.corpora").joinpath("grid_lags.csv")
+"""The table of lags by clip, milliseconds, that ``scripts/measure_lags.py`` writes."""
+
+
 @lru_cache(maxsize=1)
 def grid_lags() -> dict[str, float]:
     """Seconds by which the picture of each clip comes late, as ``scripts/measure_lags.py`` found them."""
-    table = files("sedtalker.training.corpora").joinpath("grid_lags.csv").read_text(encoding="utf-8")
+    table = LAGS.read_text(encoding="utf-8")
     return {row["name"]: float(row["milliseconds"]) / 1e3 for row in csv.DictReader(table.splitlines())}
 
 

@@ -43,7 +43,7 @@ from sedtalker.training.motion.expressive_motion import (
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
 from sedtalker.training.motion.pseudo_labels import speak_others
 from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
-from sedtalker.training.published.decoder_forms import DecoderFormConfig, build_form
+from sedtalker.training.published.decoder_forms import AutoregressiveDecoder, DecoderFormConfig, build_form
 from sedtalker.training.task import Batch, PreparedTask
 
 READ_OUT = ("LibriSpeech (CC BY 4.0)", "distilled from Whisper-base (MIT)")
@@ -194,8 +194,8 @@ class DecoderTask(PreparedTask):
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """See ``DecoderLoss``."""
         inputs = (self.sound(batch["mel"], batch["prosody"]), batch["posterior"], batch["intensity"], batch["style"])
-        if self.model_config.architecture == "autoregressive":
-            predicted = model.forward_trainer_forced(*inputs, batch["target"])  # type: ignore[operator]
+        if isinstance(model, AutoregressiveDecoder):
+            predicted = model.forward_teacher_forced(*inputs, batch["target"])
         else:
             predicted = model(*inputs)
         losses = self.criterion(predicted.float(), batch, self.config.swapped_crops)
