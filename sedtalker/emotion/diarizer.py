@@ -133,7 +133,7 @@ class Diarizer:
                 then combined with the built-in intensity.
             device: ``"cpu"``, ``"cuda"`` or ``"auto"``.
             encoder: folder of the hub encoder's weights; default: this machine's cache of the hub, or the hub.
-            trust: how far intensity shrinks with doubt, 0 to 1.
+            trust: how far intensity shrinks in recordings unlike those of training, 0 to 1.
 
         Raises:
             InputError: there are no such weights, or their encoder cannot be had.
@@ -152,7 +152,7 @@ class Diarizer:
             backbone = backbone.model_copy(update={"name": str(encoder)})
         pair = bool(network.config.second_channels)
         opened = open_trained_encoder(folder, backbone, device, given=encoder is not None, pair=pair)
-        licence, rule = read_config(folder).licence, TrackRule(trust=trust)
+        licence, rule = read_config(folder).licence, TrackRule(trust=trust, visible=network.config.visible)
         made = cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
         made.folder = folder
         return made

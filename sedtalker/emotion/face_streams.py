@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.emotion.shown import decided
 from sedtalker.emotion.stream import DiarizerStream, SpeechStream, StreamFrames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.nn.calls import Steps, alone
@@ -72,7 +73,7 @@ class LateEmotions(SpeechStream):
         while self.backlog:
             frames = yield from self.emotions.steps(self.backlog.pop(0))
             if len(frames.times):
-                self.wanted, self.wanted_intensity = frames.posterior[-1], float(frames.intensity[-1])
+                self.wanted, self.wanted_intensity = decided(frames.posterior[-1]), float(frames.intensity[-1])
                 self.label = int(frames.label[-1])
 
     def _frames(self, samples: NDArray[np.float32]) -> Steps[StreamFrames]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored, 
 from sedtalker.emotion.functionals import Voice, pool_voices
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, FrameEstimate
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
+from sedtalker.emotion.shown import attenuation, decided, visible
 from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction
 from sedtalker.errors import InputError
 from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.speech.features import SpeechFeatures
@@ -29,10 +30,6 @@ WINDOW_SECONDS = 60.0
 """Seconds that the network sees at once."""
 UNFAMILIAR = 1.0
 """``unfamiliarity`` from which on a recording is unlike anything trained on."""
-CALM = (0.85, 1.3)
-"""Distances from what was trained on at which intensity begins to shrink and at which none is left.
-
-Clips of the other corpora that choose, and read speech, keep all but a hundredth of theirs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +62,8 @@ class TrackRule:
         hold: how long an expression stays after speech ends; shorter pauses do not show.
         release: how long it then takes to fade to neutral.
         anticipation: how long before speech begins the face starts to move, as faces do.
-        trust: how far intensity shrinks with doubt, see ``trusted_intensity``; 0: not at all.
+        trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``; 0: not at all.
+        visible: intensities that a face shows not at all and in full, see ``sedtalker.emotion.shown``.
     """
 
     segments: SegmentRule = field(default_factory=SegmentRule)
@@ -75,6 +73,7 @@ class TrackRule:
     release: float = 0.8
     anticipation: float = 0.25
     trust: float = 1.0
+    visible: tuple[float, float] = (0.0, 1.0)
 
 
 def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
@@ -101,29 +100,23 @@ def emotion_track(
     labels: tuple[str, ...] = CATEGORIES,
     rule: TrackRule = TrackRule(),
 ) -> EmotionTrack:
-    """The track of frames on a clock: segmented and eased by ``shape_track``, with valence and arousal."""
-    shown = trusted_intensity(frames, rule.trust)
-    posterior, intensity = shape_track(replace(frames, intensity=shown), clock.rate, rule)
-    valence, arousal = valence_arousal(posterior, intensity, labels)
-    times = clock.times(len(posterior))
-    return EmotionTrack(times, posterior, intensity, valence, arousal, labels, duration, frames.speech)
+    """The track of frames on a clock, segmented and eased by ``shape_track``: what is shown, and what was predicted.
 
-
-def trusted_intensity(frames: FrameEmotions, trust: float = 1.0) -> NDArray[np.float32]:
-    """Intensity (T,) that shrinks with doubt, so that a face then shows less.
-
-    It is multiplied by the probability that the speech is emotional at all, and, in recordings unlike those of
-    training, by what is left between two distances from them (``CALM``).
-
-    Args:
-        frames: what the network says; the first category is neutral.
-        trust: 0 leaves the intensity as it is, 1 applies the whole factor.
+    Valence and arousal are those of what is shown.
     """
-    factor = 1.0 - frames.posterior[:, 0]
-    if frames.distance is not None:
-        begin, end = CALM
-        factor = factor * np.clip((end - frames.distance) / (end - begin), 0.0, 1.0)
-    return (frames.intensity * (1.0 - trust * (1.0 - factor))).astype(np.float32)
+    shaped = shape_track(frames, clock.rate, rule)
+    valence, arousal = valence_arousal(shaped.posterior, shaped.intensity, labels)
+    return EmotionTrack(
+        clock.times(len(shaped.intensity)),
+        shaped.posterior,
+        shaped.intensity,
+        valence,
+        arousal,
+        labels,
+        duration,
+        frames.speech,
+        predicted=shaped.predicted,
+    )
 
 
 @torch.no_grad()
@@ -295,19 +288,34 @@ def _window(diarizer: DiarizerNetwork, features: SpeechFeatures, part: slice) ->
     )
 
 
-def shape_track(
-    frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule()
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Posterior (T, C) and intensity (T,) fit to drive a face.
+@dataclass(frozen=True, eq=False)
+class ShapedTrack:
+    """What ``shape_track`` gives.
+
+    Attributes:
+        posterior: (T, C) float32 as a face shows it.
+        intensity: (T,) float32 as a face shows it.
+        predicted: what the network predicts, as steady as the track.
+    """
+
+    posterior: NDArray[np.float32]
+    intensity: NDArray[np.float32]
+    predicted: Prediction
+
+
+def shape_track(frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule()) -> ShapedTrack:
+    """Posterior and intensity fit to drive a face.
 
     Segments are decoded with a minimum duration; inside one the values stay near the segment's mean, between two they
-    ease. Short pauses hold the expression, long ones let it fade to neutral (the first category).
+    ease. That is what was predicted; ``sedtalker.emotion.shown`` makes of it what is shown. Short pauses hold the
+    expression, long ones let it fade to neutral (the first category).
     """
     posterior = np.array(frames.posterior, np.float64)
     intensity = np.array(frames.intensity, np.float64)
     neutral = np.eye(posterior.shape[1])[0]
     if not frames.speech.any():
-        return np.tile(neutral, (len(posterior), 1)).astype(np.float32), np.zeros(len(posterior), np.float32)
+        still = np.tile(neutral, (len(posterior), 1)).astype(np.float32), np.zeros(len(posterior), np.float32)
+        return ShapedTrack(*still, Prediction(*still))
     values = _bridge_pauses(np.column_stack([posterior, intensity]), frames.speech)
     steady = np.empty_like(values)
     for first, last, _ in runs(decode_labels(posterior, rate, rule.segments, frames.speech, frames.boundary)):
@@ -315,10 +323,12 @@ def shape_track(
         rows = values[first:last]
         steady[first:last] = (rows[spoken] if spoken.any() else rows).mean(0)
     values = rule.steadiness * _ease(steady, rule.ease * rate) + (1 - rule.steadiness) * values
-    presence = _presence(frames.speech, rate, rule)[:, None]
-    posterior = presence * values[:, :-1] + (1 - presence) * neutral
-    posterior = posterior / posterior.sum(1, keepdims=True)
-    return posterior.astype(np.float32), np.clip(presence[:, 0] * values[:, -1], 0.0, 1.0).astype(np.float32)
+    posterior, intensity = values[:, :-1] / values[:, :-1].sum(1, keepdims=True), np.clip(values[:, -1], 0.0, 1.0)
+    presence = _presence(frames.speech, rate, rule)
+    shown = presence[:, None] * decided(posterior) + (1 - presence[:, None]) * neutral
+    strength = presence * visible(intensity, rule.visible) * attenuation(frames.distance, rule.trust)
+    prediction = Prediction(posterior.astype(np.float32), intensity.astype(np.float32))
+    return ShapedTrack(shown.astype(np.float32), strength.astype(np.float32), prediction)
 
 
 def _bridge_pauses(values: NDArray[np.float64], speech: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -77,6 +77,11 @@ class DiarizerConfig(BaseModel):
     """Divides the averaged log-posteriors; fitted on validation speakers."""
     intensity_steps: tuple[float, float] = (0.0, 2.0)
     """Thresholds between neutral, normal and strong on the scale of the intensity output."""
+    calm: tuple[float, float] = (0.0, 0.0)
+    """How calm speech becomes neutral: the log-posterior of neutral rises by the first number for each unit that the
+    intensity score lies below the second; (0, 0): it does not."""
+    visible: tuple[float, float] = (0.0, 1.0)
+    """Intensities that a face shows not at all and in full, see ``sedtalker.emotion.shown``."""
     frame_networks: tuple[FrameNetworkConfig, ...] = ()
     """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
     frame_share: float = Field(0.5, ge=0.0, le=1.0)
@@ -258,6 +263,9 @@ class DiarizerNetwork(nn.Module):
             share = self.config.frame_share
             moving, strength, boundary = self._by_frames(batch, since)
             log, intensity = torch.lerp(log, moving, share), torch.lerp(intensity, strength, share)
+        weight, centre = self.config.calm
+        neutral = F.one_hot(log.new_tensor(self.config.labels.index("neutral"), dtype=torch.long), log.shape[-1])
+        log = log + weight * (centre - intensity)[..., None] * neutral.to(log)
         log = F.log_softmax(log / self.config.temperature, -1)
         if voice is not None and voice.answer is not None and self.config.usual is not None:
             unusual = voice.answer.to(log) - log.new_tensor(self.config.usual)

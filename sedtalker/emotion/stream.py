@@ -13,10 +13,11 @@ from sedtalker.audio.activity import ActivityRule, speech_activity
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.functionals import Voice
-from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emotions, trusted_intensity
+from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emotions
 from sedtalker.emotion.live_segmentation import LiveSegmentation
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import SegmentRule
+from sedtalker.emotion.shown import attenuation, visible
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -40,8 +41,8 @@ class StreamFrames(NamedTuple):
 
     Attributes:
         times: (T,) float64 seconds since the beginning, 20 ms apart.
-        posterior: (T, C) float32, rows sum to 1.
-        intensity: (T,) float32 in [0, 1].
+        posterior: (T, C) float32 as predicted, rows sum to 1; ``sedtalker.emotion.shown.decided`` is what a face shows.
+        intensity: (T,) float32 in [0, 1], as a face shows it.
         speech: (T,) bool.
         label: (T,) int64, the category of the segment: steady, where the posterior flickers.
         fine: (T, K) float32 in [0, 1], the curves of finer kinds; (0, 0) where the stream has none.
@@ -205,7 +206,7 @@ class DiarizerStream(SpeechStream):
         voice: of the speaker, from ``enrol``.
         rule: minimum duration of a segment and price of a change.
         second: see there.
-        trust: how far intensity shrinks with doubt, see ``trusted_intensity``.
+        trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``.
         fine: gives the frames curves of finer kinds, by the same rule; None: they have none.
 
     Raises:
@@ -229,6 +230,7 @@ class DiarizerStream(SpeechStream):
         context = max(diarizer.context, 0 if fine is None else fine.context)
         super().__init__(encoder, look_ahead, hop, context, second)
         self.diarizer, self.voice, self.trust, self.fine = diarizer, voice, trust, fine
+        self.visible = diarizer.config.visible
         self.segmentation = LiveSegmentation(len(diarizer.config.labels), FRAME_CLOCK.rate, rule)
 
     @property
@@ -247,11 +249,11 @@ class DiarizerStream(SpeechStream):
         new = slice(0, count)
         label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
-        intensity = trusted_intensity(frames, self.trust)[new]
+        intensity = visible(frames.intensity, self.visible) * attenuation(frames.distance, self.trust)
         fine = np.zeros((count, 0), np.float32)
         if self.fine is not None:
             fine = self.fine.of_frames(streamed.features, streamed.first, since, count)
-        return StreamFrames(times, frames.posterior[new], intensity, frames.speech[new], label, fine)
+        return StreamFrames(times, frames.posterior[new], intensity[new], frames.speech[new], label, fine)
 
 
 def streamed_emotions(

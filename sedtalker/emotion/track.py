@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,9 +46,21 @@ class Segment:
     confidence: float
 
 
+class Prediction(NamedTuple):
+    """What a diarizer predicts, before it is decided what a face shows of it (``sedtalker.emotion.shown``).
+
+    Attributes:
+        posterior: (T, C) float32 calibrated, rows sum to 1.
+        intensity: (T,) float32 in [0, 1], as listeners rate it.
+    """
+
+    posterior: NDArray[np.float32]
+    intensity: NDArray[np.float32]
+
+
 @dataclass(frozen=True, eq=False)
 class EmotionTrack:
-    """What is expressed, how strongly and when.
+    """What is expressed, how strongly and when: as a face shows it, and as a diarizer predicts it.
 
     Attributes:
         times: (T,) float64 seconds, increasing.
@@ -62,6 +74,7 @@ class EmotionTrack:
         min_confidence: segments below it are labelled ``UNCERTAIN``; the frames do not change.
         bursts: laughter, cries, sighs and other sounds that are no speech, in the order of their beginnings.
         extras: further curves (T,) float32 in [0, 1] by name, such as finer kinds of emotion; most tracks have none.
+        predicted: what a diarizer predicted, or ``None`` where the emotion was given.
     """
 
     times: NDArray[np.float64]
@@ -75,6 +88,7 @@ class EmotionTrack:
     min_confidence: float = 0.0
     bursts: tuple[Burst, ...] = ()
     extras: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    predicted: Prediction | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -87,8 +101,14 @@ class EmotionTrack:
         speech = None
         if self.speech is not None:
             speech = resample_frames(self.speech.astype(np.float32), self.times, times) >= 0.5
+        predicted = None
+        if self.predicted is not None:
+            columns = np.column_stack([self.predicted.posterior, self.predicted.intensity])
+            sampled = resample_frames(columns, self.times, times)
+            predicted = Prediction(sampled[:, :n], sampled[:, n])
         return replace(
             self,
+            predicted=predicted,
             times=np.asarray(times, np.float64),
             posterior=values[:, :n],
             intensity=values[:, n],
@@ -192,7 +212,8 @@ class EmotionTrack:
         )
 
     def _segment(self, start: float, end: float, part: slice, label: int) -> Segment:
-        confidences = self.posterior[part, label]
+        posterior = self.posterior if self.predicted is None else self.predicted.posterior
+        confidences = posterior[part, label]
         if self.speech is not None and self.speech[part].any():
             confidences = confidences[self.speech[part]]
         confidence = float(confidences.mean())

@@ -263,8 +263,13 @@ class Base:
             posterior = track.posterior.copy()
             posterior[relabelled] = np.eye(len(CATEGORIES), dtype=np.float32)[labels[relabelled]]
             valence, arousal = valence_arousal(posterior, intensity)
+            predicted = track.predicted
+            if predicted is not None:  # a label given by hand is certain
+                known = np.where(relabelled[:, None], posterior, predicted.posterior)
+                predicted = predicted._replace(posterior=known.astype(np.float32))
             track = replace(
                 track,
+                predicted=predicted,
                 posterior=posterior,
                 intensity=intensity,
                 valence=np.where(touched, valence, track.valence),

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, Valida
 from sedtalker.emotion.formats import DEFAULT_INTENSITY, MOST_EXTRAS, TrackFormat, check_count, check_duration, densify
 from sedtalker.emotion.formats.keys import are_keys, track_from_keys
 from sedtalker.emotion.taxonomy import known_category, known_label
-from sedtalker.emotion.track import Burst, EmotionTrack, Segment
+from sedtalker.emotion.track import Burst, EmotionTrack, Prediction, Segment
 from sedtalker.errors import InputError
 from sedtalker.reading import parse_json
 
@@ -56,6 +56,15 @@ class WrittenBurst(BaseModel):
     confidence: float = Field(1.0, ge=0, le=1)
 
 
+class WrittenPrediction(BaseModel):
+    """What a diarizer predicted, a row and a number a frame."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    posterior: Annotated[list[Numbers], FailFast()]
+    intensity: Numbers
+
+
 class DenseTrack(BaseModel):
     """The lossless schema. ``segments`` is a summary for readers; the frames decide."""
 
@@ -75,6 +84,7 @@ class DenseTrack(BaseModel):
     min_confidence: float = Field(0.0, ge=0, le=1)
     bursts: Annotated[list[WrittenBurst], FailFast()] = []
     extras: dict[str, Numbers] = Field({}, max_length=MOST_EXTRAS)
+    predicted: WrittenPrediction | None = None
 
 
 def track_to_json(track: EmotionTrack) -> str:
@@ -95,12 +105,15 @@ def track_to_json(track: EmotionTrack) -> str:
         bursts = [json.dumps(asdict(burst)) for burst in rounded]
         lines.append('  "bursts": [\n    ' + ",\n    ".join(bursts) + "\n  ]")
     lines.append(f'  "times": {json.dumps([float(t) for t in track.times])}')
-    rows = ["[" + ", ".join(_shortest(row)) + "]" for row in track.posterior]
-    lines.append('  "posterior": [\n    ' + ",\n    ".join(rows) + "\n  ]")
+    lines.append(f'  "posterior": {_written_rows(track.posterior)}')
     for name in ("intensity", "valence", "arousal"):
         lines.append(f'  "{name}": [' + ", ".join(_shortest(getattr(track, name))) + "]")
     if track.speech is not None:
         lines.append(f'  "speech": {json.dumps([int(s) for s in track.speech])}')
+    if track.predicted is not None:
+        posterior, intensity = track.predicted
+        written = f'"posterior": {_written_rows(posterior)},\n    "intensity": [{", ".join(_shortest(intensity))}]'
+        lines.append('  "predicted": {\n    ' + written + "\n  }")
     if track.extras:
         curves = [f"{json.dumps(name)}: [{', '.join(_shortest(curve))}]" for name, curve in track.extras.items()]
         lines.append('  "extras": {\n    ' + ",\n    ".join(curves) + "\n  }")
@@ -153,16 +166,21 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
     count, classes = len(dense.times), len(dense.labels)
     columns: list[Sized] = [dense.posterior, dense.intensity, dense.valence, dense.arousal, dense.speech or dense.times]
     columns += dense.extras.values()
-    if any(len(column) != count for column in columns) or any(len(row) != classes for row in dense.posterior):
+    rows, predicted = list(dense.posterior), dense.predicted
+    if predicted is not None:
+        columns += [predicted.posterior, predicted.intensity]
+        rows += predicted.posterior
+    if any(len(column) != count for column in columns) or any(len(row) != classes for row in rows):
         raise InputError(
-            f"{name}: times, posterior, intensity, valence, arousal and extras must have one entry a frame"
+            f"{name}: times, posterior, intensity, valence, arousal, predicted and extras must have one entry a frame"
         )
     check_duration(dense.duration, name)
     check_duration(max(dense.times), name)
-    times, posterior = np.array(dense.times), np.array(dense.posterior, np.float32)
-    if (np.diff(times) <= 0).any() or (posterior < 0).any() or (np.abs(posterior.sum(1) - 1) > 1e-3).any():
+    times, posterior, every = np.array(dense.times), np.array(dense.posterior, np.float32), np.array(rows, np.float32)
+    if (np.diff(times) <= 0).any() or (every < 0).any() or (np.abs(every.sum(1) - 1) > 1e-3).any():
         raise InputError(f"{name}: times must increase and each row of the posterior must sum to 1")
     ranges = [("intensity", dense.intensity, 0.0), ("valence", dense.valence, -1.0), ("arousal", dense.arousal, -1.0)]
+    ranges += [("predicted intensity", predicted.intensity, 0.0)] if predicted is not None else []
     ranges += [(f"extras {name}", curve, 0.0) for name, curve in dense.extras.items()]
     for key, values, lowest in ranges:
         if not all(lowest <= value <= 1.0 for value in values):
@@ -182,7 +200,16 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
         min_confidence=dense.min_confidence,
         bursts=tuple(Burst(b.start, b.end, b.kind, b.confidence) for b in dense.bursts),
         extras={name: np.array(curve, np.float32) for name, curve in dense.extras.items()},
+        predicted=None
+        if predicted is None
+        else Prediction(np.array(predicted.posterior, np.float32), np.array(predicted.intensity, np.float32)),
     )
+
+
+def _written_rows(posterior: NDArray[np.float32]) -> str:
+    """Rows (T, C), one a line."""
+    rows = ["[" + ", ".join(_shortest(row)) + "]" for row in posterior]
+    return "[\n    " + ",\n    ".join(rows) + "\n  ]"
 
 
 def _rounded(segment: Segment) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.functionals import Voice, pool_voices
-from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions, speech_log_posterior, trusted_intensity
+from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions, speech_log_posterior
 from sedtalker.emotion.network import DiarizerNetwork
+from sedtalker.emotion.shown import attenuation, visible
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import (
@@ -163,7 +164,7 @@ CLASSES = len(CATEGORIES)
 class ClipResult:
     """A scored clip: truth, posterior (C,) over the clip, mean intensity and labelled strength.
 
-    ``shown`` is the mean intensity after ``trusted_intensity``, which a face shows; ``enrolled`` the posterior where
+    ``shown`` is the mean intensity that a face shows (``sedtalker.emotion.shown``); ``enrolled`` the posterior where
     the speaker's usual voice is known, if that was asked.
     """
 
@@ -178,14 +179,16 @@ class ClipResult:
 
 def score_clips(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list[ClipResult]:
     """Each clip alone, as in use."""
-    return [clip_result(h.clip, h.category, h.level, frame_emotions(diarizer, h.features)) for h in clips]
+    scale = diarizer.config.visible
+    return [clip_result(h.clip, h.category, h.level, frame_emotions(diarizer, h.features), scale) for h in clips]
 
 
-def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions) -> ClipResult:
-    """What the frames of a clip say of the whole of it."""
-    shown = trusted_intensity(frames)
-    intensity, seen = (float(speech_mean(values, frames)) for values in (frames.intensity, shown))
-    return ClipResult(clip, category, level, clip_posterior(frames), intensity, seen)
+def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions, scale: tuple[float, float]) -> ClipResult:
+    """What the frames of a clip say of the whole of it; ``scale``: of visible intensities, as the diarizer has it."""
+    intensity = speech_mean(frames.intensity, frames)
+    familiar = speech_mean(attenuation(frames.distance) * np.ones_like(frames.intensity), frames)
+    seen = float(visible(intensity, scale) * familiar)
+    return ClipResult(clip, category, level, clip_posterior(frames), float(intensity), seen)
 
 
 def clip_metrics(results: list[ClipResult]) -> dict[str, float]:

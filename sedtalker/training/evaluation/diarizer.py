@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint
-from sedtalker.emotion.inference import FrameEmotions, TrackRule, frame_emotions, load_diarizer, shape_track
+from sedtalker.emotion.inference import FrameEmotions, TrackRule, emotion_track, frame_emotions, load_diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.segmentation import decode_labels
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import (
     Reliability,
     boundary_f1,
@@ -171,10 +171,8 @@ def segment_confidences(
     frames: FrameEmotions, labels: NDArray[np.integer], rule: TrackRule
 ) -> list[tuple[float, float, int]]:
     """Confidence, share of speech frames labelled rightly, and number of them, for each segment of the track."""
-    posterior, intensity = shape_track(frames, FRAME_CLOCK.rate, rule)
-    times, none = FRAME_CLOCK.times(len(labels)), np.zeros(len(labels), np.float32)
-    duration = len(labels) / FRAME_CLOCK.rate
-    track = EmotionTrack(times, posterior, intensity, none, none, CATEGORIES, duration, frames.speech)
+    times = FRAME_CLOCK.times(len(labels))
+    track = emotion_track(frames, FRAME_CLOCK, len(labels) / FRAME_CLOCK.rate, rule=rule)
     out = []
     for segment in track.segments():
         inside = (times >= segment.start) & (times < segment.end) & (labels < SILENCE)

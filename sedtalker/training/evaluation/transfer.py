@@ -193,7 +193,7 @@ def _labels(clip: Clip) -> tuple[int, int]:
 def _result(diarizer: Diarizer, clip: Clip, voices: OrdinaryVoices | None) -> ClipResult:
     audio = load_audio(clip.path)
     features = diarizer.encoder(audio)
-    result = clip_result(clip, *_labels(clip), _frames_of(diarizer, audio, features))
+    result = clip_result(clip, *_labels(clip), _frames_of(diarizer, audio, features), diarizer.network.config.visible)
     voice = voices.of(clip) if voices is not None else None
     if voice is None:
         return result

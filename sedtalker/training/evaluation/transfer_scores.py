@@ -102,7 +102,7 @@ def corpus_scores(name: str, role: Role, results: Sequence[ClipResult]) -> Corpu
     ``uar``, ``macro_f1``, ``angry_as_happy`` and the recalls over own categories; ``uar_seven``, ``ece``, ``accuracy``,
     ``accuracy_half`` and ``angry_as_happy_seven`` over all seven. ``uar_adjusted``, ``macro_f1_adjusted``: with
     ``adjusted_logits``; networks here are trained with all categories alike, so p_train is uniform.
-    ``intensity_…``: mean over the neutral or the emotional clips, ``shown_…`` after ``trusted_intensity``;
+    ``intensity_…``: mean over the neutral or the emotional clips, ``shown_…`` as a face shows it;
     ``intensity_auc`` where strengths are labelled. ``valence_auc``, ``arousal_auc``: see ``circumplex_scores``.
     ``uar_women``, ``uar_men``: over own categories. ``enrol_gain``: of ``uar``, see ``transfer_speakers``.
     """
@@ -201,7 +201,7 @@ def summary(scores: Sequence[CorpusScores], narration: dict[str, float]) -> dict
     """The figures over corpora, by the keys of ``emotion_measures.TRANSFER``; what has no corpus is left out.
 
     Means over the unseen corpora of the headline; ``angry_as_happy`` and ``intensity_neutral`` (as a track has it,
-    after ``trusted_intensity``) of the worst corpus never trained on, development corpora among them;
+    as a face shows it) of the worst corpus never trained on, development corpora among them;
     ``narration_false_alarm``: mean of the corpora of read speech.
     """
 

@@ -1,8 +1,10 @@
 """Training of a diarizer that transfers: whitened perceptrons on free corpora, chosen and calibrated on other corpora.
 
-Targets are the votes of CREMA-D's raters, every category made equally likely (logit adjustment, Menon et al. 2021).
-Read speech is left out of the categories on purpose: three per cent of it as "probably neutral" let the network tell
-CREMA-D's recordings from all others, and every unseen corpus became neutral.
+Targets are the votes of CREMA-D's raters, and BanglaSER's labels, every category made equally likely (logit
+adjustment, Menon et al. 2021). Read speech is left out of the categories on purpose: three per cent of it as "probably
+neutral" let the network tell CREMA-D's recordings from all others, and every unseen corpus became neutral. It is what
+the *intensity* is set against instead: a perceptron of its own learns how strong listeners found the emotion, with the
+read speech of hundreds of speakers as examples of none.
 """
 
 from __future__ import annotations
@@ -50,10 +52,10 @@ from sedtalker.training.corpora.transfer_recipe import (
     votes_on,
 )
 from sedtalker.training.task import Batch, PreparedTask
-from sedtalker.training.tasks.category_offsets import fit_offsets, shift_categories
 from sedtalker.training.tasks.diarizer import with_frame_networks
 from sedtalker.training.tasks.whitened_perceptrons import (
     Described,
+    Rated,
     WhitenedPerceptrons,
     describe_windows,
     fit_scaling,
@@ -63,8 +65,14 @@ from sedtalker.training.tasks.whitened_perceptrons import (
 
 TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(5.0), 40))
 """Tried temperatures, evenly spaced in the logarithm."""
-LEARNED_STEPS = (0.0, 2.0)
-"""Thresholds of intensity during training, see ``DiarizerConfig.intensity_steps``."""
+CALM = ("librispeech", "speechocean762")
+"""Corpora of read speech that calm speech is learned from."""
+SHOWN = 0.4
+"""Share of a full expression from which on people see one."""
+NO_INTENSITY = 0.02
+"""Target of the intensity of calm speech."""
+TO_FULL = 1.1
+"""Units of the intensity score from there to a full expression; listeners' ratings of a category spread over three."""
 RAREST = 1e-3
 """Smallest prior of a category: one that no clip has is not adjusted without bound."""
 NEUTRAL_ENROLMENT = 0.7
@@ -84,11 +92,13 @@ class TransferDiarizerTaskConfig(BaseModel):
     """Checkpoint folder of an emotion encoder; null: the built-in one; ``whisper-base``: its layers themselves."""
     teacher: str | None = None
     """Weights of Whisper-base for that: a folder, a name on the hub, an ``.npz``; null: see ``load_teacher``."""
-    corpora: dict[str, float] = {"cremad": 0.95, "emogator": 0.05}
+    corpora: dict[str, float] = {"cremad": 0.63, "banglaser": 0.35, "emogator": 0.02}
     """Share of the windows from each corpus; one of them must have votes."""
+    calm: dict[str, float] = {"librispeech": 0.5, "speechocean762": 0.5}
+    """Corpora of read speech that show the intensity what none is, and the share of each."""
     licence_check: bool = True
     """Refuse corpora whose licence does not allow free weights."""
-    copies: dict[str, tuple[int, ...]] = {"cremad": (0, 1, 2, 3, 6, 7)}
+    copies: dict[str, tuple[int, ...]] = {name: (0, 2, 3, 6, 7) for name in ("cremad", "banglaser", *CALM)}
     """Copies of each corpus, see ``TransferAugmenter.copy``; those not named: their clips alone."""
     copy_weight: dict[int, float] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0}
     """How much likelier than the clips themselves their copies are drawn; those not named: as likely."""
@@ -101,10 +111,17 @@ class TransferDiarizerTaskConfig(BaseModel):
     """Most windows of speech that are taken of a clip."""
     batch: int = 384
     """Windows in a batch."""
-    intended: float = 0.4
+    intended: float = 0.7
     """Share of the intended emotion in the target, beside the votes."""
-    bursts: float = 0.75
+    unrated: float = 0.9
     """Share of the label in the target of clips without votes; the rest is even."""
+    intensities: dict[str, tuple[float, float]] = {"cremad": (0.24, 0.2), "banglaser": (0.24, 0.025)}
+    """Shares of the windows that intensity is learned from: emotional and neutral ones of each corpus; the rest is
+    read speech. BanglaSER's neutral speech was recorded apart, in quieter rooms, and counts little."""
+    labelled: float = 0.2
+    """Share of "meant as an emotion" in the target of the intensity, beside how strong listeners found it."""
+    unrated_intensity: float = 0.8
+    """Target of the intensity of emotional clips without votes."""
     shrinkage: float = 0.01
     """Share of the mean variance added to every direction before whitening."""
     noise: float = 0.3
@@ -113,10 +130,15 @@ class TransferDiarizerTaskConfig(BaseModel):
     """Share of windows with other clips of the speaker enrolled."""
     intensity_width: int = 64
     """Units for intensity; those for the category are the rest of ``model.width``."""
-    intensity_loss: float = 0.5
+    intensity_loss: float = 1.0
     """Weight of the cross-entropy of the intensity."""
-    steps: tuple[float, float] = (0.5, 2.5)
-    """Thresholds of intensity in use."""
+    steps: tuple[float, float] = (0.0, 2.0)
+    """Thresholds of intensity, see ``DiarizerConfig.intensity_steps``."""
+    calm_share: float = 0.98
+    """Share of validation speakers' read speech that a face shows at less than ``SHOWN`` of a full expression: nearly
+    all, since read speech of corpora that are not trained on is taken for livelier."""
+    calm_weight: float = 1.5
+    """``DiarizerConfig.calm``'s weight."""
     frame_networks: tuple[str, ...] = ()
     """Export folders of ``experiment=frame_network``, of which the boundaries alone are used: their categories do not
     transfer."""
@@ -196,7 +218,7 @@ class TransferDiarizerTask(PreparedTask):
         if not self.rated:
             raise InputError("task.corpora: none of them has votes of raters; add cremad")
         if c.licence_check:
-            check_free(c.corpora)
+            check_free({**c.corpora, **c.calm})
         self.model = DiarizerConfig.model_validate(c.model)
         if c.intensity_width >= self.model.width or len(self.model.windows) != 3:
             raise InputError("task.model: three windows are needed, and a width above task.intensity_width")
@@ -213,81 +235,132 @@ class TransferDiarizerTask(PreparedTask):
         votes = read_votes(self.data, self.rated)
 
         def windows(name: str, split: str | None, copy: int) -> ClipWindows:
-            clips = [clip for clip in clips_of(every, name, split) if _category(clip) >= 0]
+            clips = clips_of(every, name, split)
+            if name not in c.calm:
+                clips = [clip for clip in clips if _category(clip) >= 0]
             if name in self.rated:
                 clips = [clip for clip in clips if votes_on(clip, votes)]
             clips = clips[: c.most_clips or None]
             features = open_layer_features(clips, copy, augmenter, self.cache, self.teacher, hook)
             return describe_clips(clips, features, describer, encoder, c.windows_per_clip)
 
-        parts = [windows(name, "train", copy) for name in c.corpora for copy in c.copies.get(name, (0,))]
         present = {clip.corpus for clip in every}
+        parts = {(name, copy): windows(name, "train", copy) for name in c.corpora for copy in c.copies.get(name, (0,))}
+        calm = [name for name in c.calm if name in present]
+        read = {(name, copy): windows(name, "train", copy) for name in calm for copy in c.copies.get(name, (0,))}
         known = [name for name in c.development if name in present]
         if known:
             self.development = {name: windows(name, None, 0) for name in known}
         else:
             logger.info("no corpus of task.development is there: the validation speakers choose the best weights")
             self.development = {name: windows(name, "valid", 0) for name in self.rated}
-        valid = [n for n in self.rated if any(x.corpus == n and x.split == "valid" for x in every)]
-        self.valid = [windows(name, "valid", 0) for name in valid]
-        drawn = [copy for name in c.corpora for copy in c.copies.get(name, (0,))]
-        self._fit(parts, [c.copy_weight.get(copy, 1.0) for copy in drawn], votes)
+        held_out = {x.corpus for x in every if x.split == "valid"}
+        self.valid = [windows(name, "valid", 0) for name in self.rated if name in held_out]
+        self.read = [windows(name, "valid", 0) for name in calm if name in held_out]
+        self._fit(parts, read, votes)
 
-    def _fit(self, parts: list[ClipWindows], weights: list[float], votes: Mapping[str, Votes]) -> None:
-        """Targets, chances, whitening and inputs of all training windows; ``weights``: of each part."""
+    def _fit(
+        self,
+        parts: Mapping[tuple[str, int], ClipWindows],
+        read: Mapping[tuple[str, int], ClipWindows],
+        votes: Mapping[str, Votes],
+    ) -> None:
+        """Targets, chances, whitening and inputs of all training windows, by corpus and copy."""
         c = self.config
-        clips = [part.clips[i] for part in parts for i in part.clip]
-        described = join_described(part.described for part in parts)
+        clips = [part.clips[i] for part in parts.values() for i in part.clip]
+        described = join_described(part.described for part in parts.values())
         category, corpus = np.array([_category(clip) for clip in clips]), np.array([clip.corpus for clip in clips])
-        self.target = soft_targets(clips, votes, c.intended, c.bursts)
-        weight = np.repeat(weights, [len(part.clip) for part in parts])
+        self.target = soft_targets(clips, votes, c.intended, c.unrated)
+        weight = self._weights(parts)
         self.chance = np.zeros(len(clips))
         for name, share in c.corpora.items():  # within a corpus every category is as likely
             here = corpus == name
             each = weight[here] / np.bincount(category[here], minlength=len(CATEGORIES))[category[here]]
             self.chance[here] = share * each / each.sum()
         self.chance /= self.chance.sum()
-        self.has_votes = np.isin(corpus, self.rated).astype(np.float32)
-        self.strength = intensity_targets(clips, votes)
-        self.scaling = fit_scaling(described, self.target, self.chance, self.has_votes, self.model, c.shrinkage)
+        self.rated_windows = self._intensities(parts, read, votes)
+        self.scaling = fit_scaling(described, self.target, self.chance, self.rated_windows, self.model, c.shrinkage)
         self.prior = torch.from_numpy(np.log((self.target * self.chance[:, None]).sum(0).clip(RAREST))).float()
-        self.inputs = self.scaling.inputs(described, self.model)
+        self.now, self.speaker, _ = self.scaling.inputs(described, self.model)
         enrolled = described._replace(speaker=enrolled_means(described, clips))
         self.enrolled = self.scaling.inputs(enrolled, self.model)[1]
+        self.prosodic = self.scaling.prosodic(self.rated_windows.described.now)
+
+    def _weights(self, parts: Mapping[tuple[str, int], ClipWindows]) -> NDArray[np.float64]:
+        """(N,) how much likelier the windows of a copy are drawn than those of the clips themselves."""
+        each = [np.full(len(part.clip), self.config.copy_weight.get(copy, 1.0)) for (_, copy), part in parts.items()]
+        return np.concatenate(each) if each else np.zeros(0)
+
+    def _intensities(
+        self,
+        parts: Mapping[tuple[str, int], ClipWindows],
+        read: Mapping[tuple[str, int], ClipWindows],
+        votes: Mapping[str, Votes],
+    ) -> Rated:
+        """The windows that intensity is learned from: emotional and neutral ones of corpora, and read speech."""
+        c = self.config
+        used = {key: part for key, part in parts.items() if key[0] in c.intensities}
+        clips = [part.clips[i] for part in used.values() for i in part.clip]
+        emotional, corpus = np.array([_category(clip) > 0 for clip in clips]), np.array([clip.corpus for clip in clips])
+        found = np.where(np.isin(corpus, self.rated), intensity_targets(clips, votes), c.unrated_intensity)
+        found = np.where(np.isin(corpus, self.rated), (1 - c.labelled) * found + c.labelled * emotional, found)
+        strength = np.where(emotional, found, NO_INTENSITY)
+        weight, chance = self._weights(used), np.zeros(len(clips))
+        for name, shares in c.intensities.items():
+            for share, meant in zip(shares, (True, False), strict=True):
+                here = (corpus == name) & (emotional == meant)
+                chance[here] = share * weight[here] / weight[here].sum().clip(1e-9)
+        calm = np.array([name for (name, _), part in read.items() for _ in part.clip])
+        rest, among = self._weights(read), np.zeros(len(calm))
+        for name, share in c.calm.items():
+            here = calm == name
+            among[here] = (1.0 - chance.sum()) * share * rest[here] / rest[here].sum().clip(1e-9)
+        described = join_described(part.described for part in (*used.values(), *read.values()))
+        every = np.concatenate([chance, among])
+        strengths = np.concatenate([strength, np.full(len(calm), NO_INTENSITY)]).astype(np.float32)
+        return Rated(described, strengths, every / every.sum())
 
     def build(self) -> nn.Module:
         """Freshly initialised perceptrons."""
-        return WhitenedPerceptrons([part.shape[1] for part in self.inputs], self.model, self.config.intensity_width)
+        sizes = [part.shape[1] for part in (self.now, self.speaker, self.prosodic)]
+        return WhitenedPerceptrons(sizes, self.model, self.config.intensity_width)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Noisy whitened inputs with soft targets (N, C), strength (N,) and whether that is known (N,)."""
-        chosen = rng.choice(len(self.chance), self.config.batch, p=self.chance)
-        knows = (rng.random(len(chosen)) < self.config.enrolment)[:, None]
-        now, speaker, prosodic = (part[chosen] for part in self.inputs)
-        speaker = np.where(knows, self.enrolled[chosen], speaker)
-        noisy = [v + self.config.noise * rng.standard_normal(v.shape, np.float32) for v in (now, speaker, prosodic)]
-        values = dict(zip(("now", "speaker", "prosodic"), noisy, strict=True))
-        values |= {"target": self.target[chosen], "strength": self.strength[chosen]}
-        values["rated"] = self.has_votes[chosen]
+        """Noisy whitened inputs of windows with soft targets (N, C), and of others with their strength (N,)."""
+        size = self.config.batch
+        chosen = rng.choice(len(self.chance), size, p=self.chance)
+        others = rng.choice(len(self.rated_windows.chance), size, p=self.rated_windows.chance)
+        knows = (rng.random(size) < self.config.enrolment)[:, None]
+        speaker = np.where(knows, self.enrolled[chosen], self.speaker[chosen])
+        values = {"now": self.now[chosen], "speaker": speaker, "prosodic": self.prosodic[others]}
+        values = {k: v + self.config.noise * rng.standard_normal(v.shape, np.float32) for k, v in values.items()}
+        values |= {"target": self.target[chosen], "strength": self.rated_windows.strength[others]}
         return {name: torch.from_numpy(value) for name, value in values.items()}
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy with the prior taken out, and of the intensity."""
         logits, score = model(batch["now"], batch["speaker"], batch["prosodic"])
         entropy = -(batch["target"] * F.log_softmax(logits + self.prior.to(logits), -1)).sum(-1).mean()
-        guess = ordinal_intensity(score, LEARNED_STEPS).clamp(1e-4, 1 - 1e-4)
-        each = F.binary_cross_entropy(guess, batch["strength"], reduction="none") * batch["rated"]
-        intensity = self.config.intensity_loss * each.sum() / batch["rated"].sum().clamp_min(1.0)
+        guess = ordinal_intensity(score, self.config.steps).clamp(1e-4, 1 - 1e-4)
+        intensity = self.config.intensity_loss * F.binary_cross_entropy(guess, batch["strength"])
         return {"category": entropy, "intensity": intensity, "total": entropy + intensity}
 
     @torch.no_grad()
-    def _clip_scores(self, model: WhitenedPerceptrons, windows: ClipWindows) -> Tensor:
-        """Mean log-posterior (R, C) of each clip, NaN where it has no windows."""
+    def _window_scores(self, model: WhitenedPerceptrons, windows: ClipWindows) -> tuple[Tensor, Tensor]:
+        """Mean log-posterior (N, C) and intensity score (N,) of each window."""
         device = next(model.parameters()).device
         inputs = (torch.from_numpy(v).to(device) for v in self.scaling.inputs(windows.described, self.model))
-        log = F.log_softmax(model(*inputs)[0], -1).mean(0).double().cpu().numpy()
+        logits, score = model(*inputs)
+        return F.log_softmax(logits, -1).mean(0).double().cpu(), score.double().cpu()
+
+    def _clip_scores(
+        self, model: WhitenedPerceptrons, windows: ClipWindows, calm: tuple[float, float] = (0.0, 0.0)
+    ) -> Tensor:
+        """Mean log-posterior (R, C) of each clip, NaN where it has no windows; ``calm``: see ``DiarizerConfig``."""
+        log, score = self._window_scores(model, windows)
+        log[:, CATEGORIES.index("neutral")] += calm[0] * (calm[1] - score)
         count = np.bincount(windows.clip, minlength=len(windows.clips))
-        total = np.stack([np.bincount(windows.clip, column, len(windows.clips)) for column in log.T], 1)
+        total = np.stack([np.bincount(windows.clip, column, len(windows.clips)) for column in log.numpy().T], 1)
         return torch.from_numpy(total / np.where(count, count, np.nan)[:, None])
 
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -296,32 +369,48 @@ class TransferDiarizerTask(PreparedTask):
         recalls = {f"uar_{name}": own_recall(label, scores) for name, scores, label in self._scored(model)}
         return recalls | {"score": float(np.mean(list(recalls.values())))}
 
-    def _scored(self, model: WhitenedPerceptrons) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.int64]]]:
+    def _scored(
+        self, model: WhitenedPerceptrons, calm: tuple[float, float] = (0.0, 0.0)
+    ) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.int64]]]:
         """Name, log-posteriors and categories of every development corpus, of its clips with speech."""
         for name, windows in self.development.items():
-            scores = self._clip_scores(model, windows).numpy()
+            scores = self._clip_scores(model, windows, calm).numpy()
             known = ~np.isnan(scores[:, 0])
             yield name, scores[known], windows.category[known]
 
-    def _calibration(self, model: WhitenedPerceptrons) -> tuple[NDArray[np.float64], float]:
-        """Offsets of the categories, and then the temperature of least expected calibration error, on the development
-        corpora, each counting alike."""
-        corpora = [(scores, label) for _, scores, label in self._scored(model)]
-        offsets = fit_offsets(corpora)
+    def _calm_level(self, model: WhitenedPerceptrons) -> float | None:
+        """The intensity score that ``calm_share`` of validation speakers' read speech lies below, each corpus counting
+        alike; None without any."""
+        if not self.read:
+            return None
+        scores = [self._window_scores(model, windows)[1].numpy() for windows in self.read]
+        weight = np.concatenate([np.full(len(each), 1.0 / len(each)) for each in scores])
+        every: NDArray[np.float64] = np.concatenate(scores)
+        order = every.argsort()
+        place = int(np.searchsorted(weight[order].cumsum() / weight.sum(), self.config.calm_share))
+        return float(every[order[min(place, len(every) - 1)]])
+
+    def _visible(self, level: float) -> tuple[float, float]:
+        """Intensities that a face shows not at all and in full (``DiarizerConfig.visible``)."""
+        at, full = ordinal_intensity(torch.tensor([level, level + TO_FULL]), self.config.steps).tolist()
+        return round((at - SHOWN * full) / (1.0 - SHOWN), 4), round(full, 4)
+
+    def _temperature(self, model: WhitenedPerceptrons, calm: tuple[float, float]) -> float:
+        """The temperature of least expected calibration error on the development corpora, each counting alike."""
         errors = np.zeros(len(TEMPERATURES))
-        for scores, label in corpora:
+        for _, scores, label in self._scored(model, calm):
             for place, temperature in enumerate(TEMPERATURES):
-                posterior = F.softmax(torch.from_numpy((scores + offsets) / temperature), -1).numpy()
+                posterior = F.softmax(torch.from_numpy(scores / temperature), -1).numpy()
                 errors[place] += expected_calibration_error(label, posterior)
-        return offsets, round(float(TEMPERATURES[errors.argmin()]), 4)
+        return round(float(TEMPERATURES[errors.argmin()]), 4)
 
     def _usual(
-        self, model: WhitenedPerceptrons, offsets: NDArray[np.float64], temperature: float
+        self, model: WhitenedPerceptrons, calm: tuple[float, float], temperature: float
     ) -> tuple[float, ...] | None:
         """Mean log-posterior of neutral clips of validation speakers (``DiarizerConfig.usual``); None without any."""
         logs = []
         for windows in self.valid:
-            scores = torch.from_numpy((self._clip_scores(model, windows).numpy() + offsets) / temperature)
+            scores = self._clip_scores(model, windows, calm) / temperature
             spoken = windows.category == CATEGORIES.index("neutral")
             logs.append(F.log_softmax(scores, -1)[torch.from_numpy(spoken) & ~scores.isnan().any(1)])
         found = torch.cat(logs) if logs else torch.zeros(0)
@@ -330,9 +419,13 @@ class TransferDiarizerTask(PreparedTask):
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Fold the perceptrons into a diarizer and write its checkpoint."""
         assert isinstance(model, WhitenedPerceptrons)
-        offsets, temperature = self._calibration(model)
-        update: dict[str, Any] = {"temperature": temperature, "intensity_steps": self.config.steps}
-        update["usual"] = self._usual(model, offsets, temperature)
+        update: dict[str, Any] = {"intensity_steps": self.config.steps}
+        level, calm = self._calm_level(model.eval()), (0.0, 0.0)
+        if level is not None:
+            calm = self.config.calm_weight, round(level, 4)
+            update |= {"calm": calm, "visible": self._visible(level)}
+        update["temperature"] = temperature = self._temperature(model, calm)
+        update["usual"] = self._usual(model, calm, temperature)
         if self.teacher is not None:
             layers = self.teacher.encoder.layers
             update["layer_channels"] = len(self.teacher.mean)
@@ -341,17 +434,16 @@ class TransferDiarizerTask(PreparedTask):
                 built_in = weights_sha256(builtin_checkpoint("diarizer"))
                 update["beside"] = Beside(weights_sha256=built_in, temperature=self.config.beside)
         network = fold(model.cpu(), self.scaling, self.model.model_copy(update=update))
-        shift_categories(network, offsets)
         if self.teacher is not None:
             network.layer_mean.copy_(self.teacher.mean)
             network.layer_projection.copy_(self.teacher.projection)
         if self.config.frame_networks:
             network.config = network.config.model_copy(update={"frame_share": 0.0})
             network = with_frame_networks(network, [Path(folder) for folder in self.config.frame_networks])
-        trained_on = [with_licence(name) for name in self.config.corpora]
+        trained_on = [with_licence(name) for name in {**self.config.corpora, **self.config.calm}]
         config = CheckpointConfig(
             kind="diarizer",
-            licence=weights_licence(self.config.corpora),
+            licence=weights_licence({**self.config.corpora, **self.config.calm}),
             trained_on=trained_on,
             encoder_sha256=self.teacher.encoder.sha256() if self.teacher else weights_sha256(self.encoder_folder),
             model=network.config.model_dump(mode="json"),

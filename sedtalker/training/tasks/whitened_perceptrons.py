@@ -135,15 +135,30 @@ def both_columns(config: DiarizerConfig) -> NDArray[np.int64]:
     return np.concatenate([hidden, len(channel_columns(config, LONG, False)) + hidden])
 
 
+class Rated(NamedTuple):
+    """Windows that intensity is learned from.
+
+    Attributes:
+        described: what the perceptrons read of M windows.
+        strength: (M,) in [0, 1], how strong listeners found the emotion; near 0 for calm speech.
+        chance: (M,) how likely each is drawn; sums to 1.
+    """
+
+    described: Described
+    strength: NDArray[np.float32]
+    chance: NDArray[np.float64]
+
+
 def fit_scaling(
-    described: Described, targets: Values, chance: Values, rated: Values, config: DiarizerConfig, shrinkage: float
+    described: Described, targets: Values, chance: Values, rated: Rated, config: DiarizerConfig, shrinkage: float
 ) -> Scaling:
-    """The scaling of training windows; ``rated`` (N,) are those that the intensity is learned from."""
-    now, hidden, weight = described.now, hidden_columns(config), chance * rated
+    """The scaling of training windows for the categories, and of those that intensity is learned from."""
+    now, hidden = described.now, hidden_columns(config)
+    calm_or_not = np.stack([1.0 - rated.strength, rated.strength], 1)
     return Scaling(
         fit_whitening(now[:, both_columns(config)], targets, chance, shrinkage),
         fit_whitening(now[:, hidden], targets, chance, shrinkage).matrix,
-        fit_whitening(now, targets, weight / weight.sum(), 2 * shrinkage),
+        fit_whitening(rated.described.now, calm_or_not, rated.chance, 2 * shrinkage),
         now.mean(0),
         now.std(0),
     )

@@ -55,6 +55,26 @@ EMOVO = SpeechCorpus(
 )
 """Six Italian actors, 14 sentences, seven emotions."""
 
+BANGLASER = SpeechCorpus(
+    name="banglaser",
+    title="BanglaSER",
+    paper="Das et al. 2022",
+    language="bn",
+    licence="CC BY 4.0",
+    use="free",
+    obtain="https://data.mendeley.com/datasets/t9h6p943xy",
+    layout="03-01-02-01-01-01-05.wav",
+    read=NamedFiles(
+        r"03-01-(?P<emotion>0[1-5])-0[12]-\d\d-\d\d-(?P<speaker>\d\d)",
+        {"01": "happy", "02": "sad", "03": "angry", "04": "surprise", "05": "neutral"},
+        language="bn",
+        gender=lambda speaker: "m" if int(speaker) % 2 else "f",
+    ),
+    categories=("neutral", "happy", "sad", "angry", "surprise"),
+    speakers=34,
+)
+"""34 speakers of Bangla on telephones and laptops, three sentences, five emotions; its neutral was recorded apart."""
+
 SUBESCO = SpeechCorpus(
     name="subesco",
     title="SUBESCO",
@@ -229,5 +249,5 @@ EMOGATOR = SpeechCorpus(
 )
 """Vocal bursts of 357 people, thirty kinds."""
 
-CORPORA = (EMODB, EMOVO, SUBESCO, NEMO, EMOTIONTTS_KO, INDIAN_EMOSPEECH, BAVED, UEM_ES, AESDD, EMOGATOR)
+CORPORA = (EMODB, EMOVO, BANGLASER, SUBESCO, NEMO, EMOTIONTTS_KO, INDIAN_EMOSPEECH, BAVED, UEM_ES, AESDD, EMOGATOR)
 """See ``sedtalker.training.corpora.speech``."""
