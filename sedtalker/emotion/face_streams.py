@@ -73,7 +73,8 @@ class LateEmotions(SpeechStream):
         while self.backlog:
             frames = yield from self.emotions.steps(self.backlog.pop(0))
             if len(frames.times):
-                self.wanted, self.wanted_intensity = decided(frames.posterior[-1]), float(frames.intensity[-1])
+                self.wanted = decided(frames.posterior[-1], frames.intensity[-1])
+                self.wanted_intensity = float(frames.intensity[-1])
                 self.label = int(frames.label[-1])
 
     def _frames(self, samples: NDArray[np.float32]) -> Steps[StreamFrames]:

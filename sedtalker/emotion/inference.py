@@ -324,9 +324,10 @@ def shape_track(frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule(
         steady[first:last] = (rows[spoken] if spoken.any() else rows).mean(0)
     values = rule.steadiness * _ease(steady, rule.ease * rate) + (1 - rule.steadiness) * values
     posterior, intensity = values[:, :-1] / values[:, :-1].sum(1, keepdims=True), np.clip(values[:, -1], 0.0, 1.0)
+    strength = visible(intensity, rule.visible) * attenuation(frames.distance, rule.trust)
     presence = _presence(frames.speech, rate, rule)
-    shown = presence[:, None] * decided(posterior) + (1 - presence[:, None]) * neutral
-    strength = presence * visible(intensity, rule.visible) * attenuation(frames.distance, rule.trust)
+    shown = presence[:, None] * decided(posterior, strength) + (1 - presence[:, None]) * neutral
+    strength = presence * strength
     prediction = Prediction(posterior.astype(np.float32), intensity.astype(np.float32))
     return ShapedTrack(shown.astype(np.float32), strength.astype(np.float32), prediction)
 

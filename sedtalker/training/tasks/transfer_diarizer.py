@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.network import ROW, Beside, DiarizerConfig, DiarizerNetwork, FrameBatch, ordinal_intensity
+from sedtalker.emotion.shown import NOTICED
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -67,11 +68,9 @@ TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(5.0), 40))
 """Tried temperatures, evenly spaced in the logarithm."""
 CALM = ("librispeech", "speechocean762")
 """Corpora of read speech that calm speech is learned from."""
-SHOWN = 0.4
-"""Share of a full expression from which on people see one."""
 NO_INTENSITY = 0.02
 """Target of the intensity of calm speech."""
-TO_FULL = 1.1
+TO_FULL = 0.6
 """Units of the intensity score from there to a full expression; listeners' ratings of a category spread over three."""
 RAREST = 1e-3
 """Smallest prior of a category: one that no clip has is not adjusted without bound."""
@@ -135,9 +134,9 @@ class TransferDiarizerTaskConfig(BaseModel):
     steps: tuple[float, float] = (0.0, 2.0)
     """Thresholds of intensity, see ``DiarizerConfig.intensity_steps``."""
     calm_share: float = 0.98
-    """Share of validation speakers' read speech that a face shows at less than ``SHOWN`` of a full expression: nearly
+    """Share of validation speakers' read speech that a face shows at less than ``NOTICED`` of a full expression: nearly
     all, since read speech of corpora that are not trained on is taken for livelier."""
-    calm_weight: float = 1.5
+    calm_weight: float = 0.5
     """``DiarizerConfig.calm``'s weight."""
     frame_networks: tuple[str, ...] = ()
     """Export folders of ``experiment=frame_network``, of which the boundaries alone are used: their categories do not
@@ -342,7 +341,7 @@ class TransferDiarizerTask(PreparedTask):
         logits, score = model(batch["now"], batch["speaker"], batch["prosodic"])
         entropy = -(batch["target"] * F.log_softmax(logits + self.prior.to(logits), -1)).sum(-1).mean()
         guess = ordinal_intensity(score, self.config.steps).clamp(1e-4, 1 - 1e-4)
-        intensity = self.config.intensity_loss * F.binary_cross_entropy(guess, batch["strength"])
+        intensity = self.config.intensity_loss * F.binary_cross_entropy(guess, batch["strength"].expand_as(guess))
         return {"category": entropy, "intensity": intensity, "total": entropy + intensity}
 
     @torch.no_grad()
@@ -351,7 +350,7 @@ class TransferDiarizerTask(PreparedTask):
         device = next(model.parameters()).device
         inputs = (torch.from_numpy(v).to(device) for v in self.scaling.inputs(windows.described, self.model))
         logits, score = model(*inputs)
-        return F.log_softmax(logits, -1).mean(0).double().cpu(), score.double().cpu()
+        return F.log_softmax(logits, -1).mean(0).double().cpu(), score.mean(0).double().cpu()
 
     def _clip_scores(
         self, model: WhitenedPerceptrons, windows: ClipWindows, calm: tuple[float, float] = (0.0, 0.0)
@@ -393,7 +392,7 @@ class TransferDiarizerTask(PreparedTask):
     def _visible(self, level: float) -> tuple[float, float]:
         """Intensities that a face shows not at all and in full (``DiarizerConfig.visible``)."""
         at, full = ordinal_intensity(torch.tensor([level, level + TO_FULL]), self.config.steps).tolist()
-        return round((at - SHOWN * full) / (1.0 - SHOWN), 4), round(full, 4)
+        return round((at - NOTICED * full) / (1.0 - NOTICED), 4), round(full, 4)
 
     def _temperature(self, model: WhitenedPerceptrons, calm: tuple[float, float]) -> float:
         """The temperature of least expected calibration error on the development corpora, each counting alike."""

@@ -8,7 +8,7 @@ perceptron sees them. The scaling is linear, so that afterwards it is part of th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -168,7 +168,7 @@ def fit_scaling(
 
 
 class WhitenedPerceptrons(nn.Module):
-    """M perceptrons for the category, and one for intensity.
+    """M perceptrons for the category, and M for intensity.
 
     The former read hidden vectors now and the speaker's difference from them, the latter prosody and pitch as well.
 
@@ -193,12 +193,12 @@ class WhitenedPerceptrons(nn.Module):
         self.members = nn.ModuleList(
             perceptron(sizes[0] + sizes[1], config.width - hidden, len(config.labels)) for _ in range(config.members)
         )
-        self.intensity = perceptron(sizes[2], hidden, 1)
+        self.intensities = nn.ModuleList(perceptron(sizes[2], hidden, 1) for _ in range(config.members))
 
     def forward(self, now: Tensor, speaker: Tensor, prosodic: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (M, N, C) and intensity scores (N,) of whitened inputs."""
+        """Logits (M, N, C) and intensity scores (M, N) of whitened inputs."""
         both = torch.cat([now, speaker], -1)
-        return torch.stack([member(both) for member in self.members]), self.intensity(prosodic)[:, 0]
+        return torch.stack([member(both) for member in self.members]), torch.stack([each(prosodic)[:, 0] for each in self.intensities])
 
 
 # --- Folding: the scaling goes into the first layers.
@@ -215,11 +215,10 @@ def fold(perceptrons: WhitenedPerceptrons, scaling: Scaling, config: DiarizerCon
             columns = torch.from_numpy(channel_columns(config, window, deviation))
             network.mean[columns] = torch.from_numpy(scaling.mean[half]).float()
             network.scale[columns] = torch.from_numpy(1.0 / spread[half]).float()
-    for member, target in zip(perceptrons.members, network.members, strict=True):
-        assert isinstance(member, nn.Sequential)
-        assert isinstance(target, nn.Sequential)
-        _fold_first(member, perceptrons.intensity, target[1], scaling, config)
-        _fold_last(member[4], perceptrons.intensity[4], target[4])
+    for parts in zip(perceptrons.members, perceptrons.intensities, network.members, strict=True):
+        member, intensity, target = (cast(nn.Sequential, part) for part in parts)
+        _fold_first(member, intensity, target[1], scaling, config)
+        _fold_last(member[4], intensity[4], target[4])
     return network.eval().requires_grad_(False)
 
 
