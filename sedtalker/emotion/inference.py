@@ -322,11 +322,12 @@ def shape_track(frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule(
         spoken = frames.speech[first:last]
         rows = values[first:last]
         steady[first:last] = (rows[spoken] if spoken.any() else rows).mean(0)
-    values = rule.steadiness * _ease(steady, rule.ease * rate) + (1 - rule.steadiness) * values
+    eased = _ease(steady, rule.ease * rate)
+    values = rule.steadiness * eased + (1 - rule.steadiness) * values
     posterior, intensity = values[:, :-1] / values[:, :-1].sum(1, keepdims=True), np.clip(values[:, -1], 0.0, 1.0)
     strength = visible(intensity, rule.visible) * attenuation(frames.distance, rule.trust)
     presence = _presence(frames.speech, rate, rule)
-    shown = presence[:, None] * decided(posterior, strength) + (1 - presence[:, None]) * neutral
+    shown = presence[:, None] * decided(eased[:, :-1], strength) + (1 - presence[:, None]) * neutral
     strength = presence * strength
     prediction = Prediction(posterior.astype(np.float32), intensity.astype(np.float32))
     return ShapedTrack(shown.astype(np.float32), strength.astype(np.float32), prediction)

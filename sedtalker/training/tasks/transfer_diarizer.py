@@ -70,7 +70,7 @@ CALM = ("librispeech", "speechocean762")
 """Corpora of read speech that calm speech is learned from."""
 NO_INTENSITY = 0.02
 """Target of the intensity of calm speech."""
-TO_FULL = 0.6
+TO_FULL = 0.5
 """Units of the intensity score from there to a full expression; listeners' ratings of a category spread over three."""
 RAREST = 1e-3
 """Smallest prior of a category: one that no clip has is not adjusted without bound."""
@@ -102,8 +102,11 @@ class TransferDiarizerTaskConfig(BaseModel):
     copy_weight: dict[int, float] = {2: 2.0, 3: 2.0, 6: 3.0, 7: 2.0}
     """How much likelier than the clips themselves their copies are drawn; those not named: as likely."""
     development: tuple[str, ...] = ("aesdd", "uem_es", "indian_emospeech")
-    """Corpora never trained on, by which the best weights are chosen and the temperature is fitted. Those that are not
-    there are left out; without any, the validation speakers of the rated corpora take their place."""
+    """Corpora never trained on, by which the best weights are chosen. Those that are not there are left out; without
+    any, the validation speakers of the rated corpora take their place."""
+    sentences: tuple[str, ...] = ("aesdd", "uem_es")
+    """Those of them that the temperature is fitted on, if any is there: one temperature cannot serve single words over
+    telephones as well, whose distance from the training data is noted instead."""
     most_clips: int = 0
     """Use so many clips of each corpus at most; 0: all."""
     windows_per_clip: int = 4
@@ -304,16 +307,16 @@ class TransferDiarizerTask(PreparedTask):
         found = np.where(np.isin(corpus, self.rated), intensity_targets(clips, votes), c.unrated_intensity)
         found = np.where(np.isin(corpus, self.rated), (1 - c.labelled) * found + c.labelled * emotional, found)
         strength = np.where(emotional, found, NO_INTENSITY)
-        weight, chance = self._weights(used), np.zeros(len(clips))
+        chance = np.zeros(len(clips))
         for name, shares in c.intensities.items():
             for share, meant in zip(shares, (True, False), strict=True):
                 here = (corpus == name) & (emotional == meant)
-                chance[here] = share * weight[here] / weight[here].sum().clip(1e-9)
+                chance[here] = share / max(1, here.sum())
         calm = np.array([name for (name, _), part in read.items() for _ in part.clip])
-        rest, among = self._weights(read), np.zeros(len(calm))
+        among = np.zeros(len(calm))
         for name, share in c.calm.items():
             here = calm == name
-            among[here] = (1.0 - chance.sum()) * share * rest[here] / rest[here].sum().clip(1e-9)
+            among[here] = (1.0 - chance.sum()) * share / max(1, here.sum())
         described = join_described(part.described for part in (*used.values(), *read.values()))
         every = np.concatenate([chance, among])
         strengths = np.concatenate([strength, np.full(len(calm), NO_INTENSITY)]).astype(np.float32)
@@ -395,9 +398,12 @@ class TransferDiarizerTask(PreparedTask):
         return round((at - NOTICED * full) / (1.0 - NOTICED), 4), round(full, 4)
 
     def _temperature(self, model: WhitenedPerceptrons, calm: tuple[float, float]) -> float:
-        """The temperature of least expected calibration error on the development corpora, each counting alike."""
+        """The temperature of least expected calibration error on ``sentences``, each counting alike."""
         errors = np.zeros(len(TEMPERATURES))
-        for _, scores, label in self._scored(model, calm):
+        names = [name for name in self.config.sentences if name in self.development] or [*self.development]
+        for name, scores, label in self._scored(model, calm):
+            if name not in names:
+                continue
             for place, temperature in enumerate(TEMPERATURES):
                 posterior = F.softmax(torch.from_numpy(scores / temperature), -1).numpy()
                 errors[place] += expected_calibration_error(label, posterior)

@@ -198,7 +198,9 @@ class WhitenedPerceptrons(nn.Module):
     def forward(self, now: Tensor, speaker: Tensor, prosodic: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (M, N, C) and intensity scores (M, N) of whitened inputs."""
         both = torch.cat([now, speaker], -1)
-        return torch.stack([member(both) for member in self.members]), torch.stack([each(prosodic)[:, 0] for each in self.intensities])
+        return torch.stack([member(both) for member in self.members]), torch.stack(
+            [each(prosodic)[:, 0] for each in self.intensities]
+        )
 
 
 # --- Folding: the scaling goes into the first layers.
