@@ -67,17 +67,15 @@ NOISE_RUNS = (
 )
 """How the shipped speech encoder went on in noise."""
 HEADS_RUN = (
-    "Two runs of the recipe of `sedtalker train experiment=transfer_diarizer`, two perceptrons each: on CREMA-D and\n"
-    "bursts of EmoGator without the copies in loud noise and in rooms, and on CREMA-D with them.\n"
-    "Constants fitted on corpora never trained on are in the logits: neutral 0.1, happy -0.6, sad 0.2, angry -0.1,\n"
-    "fear -0.1, disgust 0.4."
+    "One run of the recipe of `sedtalker train experiment=transfer_diarizer` (seed 2), of four perceptrons in the place\n"
+    "of six, on up to six windows of a clip in the place of four."
 )
 """How the shipped diarizer was trained."""
 WHISPER_HEADS_RUN = (
-    "Two runs of an earlier form of `sedtalker train experiment=transfer_diarizer`, with the same recipe: some of the\n"
-    "perceptrons were trained on the copies in loud noise and in rooms too, the others were not. Opened, they answer\n"
-    "together with the four of the built-in diarizer, which reads its own encoder beside Whisper's layers. Figures\n"
-    "are those of both."
+    "One run of the recipe of `sedtalker train experiment=transfer_diarizer task.encoder=whisper-base` (seed 2), of four\n"
+    "perceptrons, without the copies in other voices and in rooms. Opened, they answer together with the four of the\n"
+    "built-in diarizer, which reads its own encoder beside Whisper's layers. Figures are those of both. The levels of\n"
+    "calm speech and the temperature are of both as well."
 )
 """How the shipped diarizer on Whisper-base was trained."""
 LOOK_AHEAD = 0.48

@@ -73,7 +73,7 @@ class LateEmotions(SpeechStream):
         while self.backlog:
             frames = yield from self.emotions.steps(self.backlog.pop(0))
             if len(frames.times):
-                self.wanted = decided(frames.posterior[-1], frames.intensity[-1])
+                self.wanted = decided(frames.posterior[-1], frames.intensity[-1], self.emotions.visible)
                 self.wanted_intensity = float(frames.intensity[-1])
                 self.label = int(frames.label[-1])
 

@@ -18,7 +18,7 @@ from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored, 
 from sedtalker.emotion.functionals import Voice, pool_voices
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, FrameEstimate
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
-from sedtalker.emotion.shown import attenuation, decided, visible
+from sedtalker.emotion.shown import Scale, attenuation, decided, visible
 from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction
@@ -63,7 +63,8 @@ class TrackRule:
         release: how long it then takes to fade to neutral.
         anticipation: how long before speech begins the face starts to move, as faces do.
         trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``; 0: not at all.
-        visible: intensities that a face shows not at all and in full, see ``sedtalker.emotion.shown``.
+        visible: intensities that a face shows not at all and in full; None: intensity is shown as it is, see
+            ``sedtalker.emotion.shown``.
     """
 
     segments: SegmentRule = field(default_factory=SegmentRule)
@@ -73,7 +74,7 @@ class TrackRule:
     release: float = 0.8
     anticipation: float = 0.25
     trust: float = 1.0
-    visible: tuple[float, float] = (0.0, 1.0)
+    visible: Scale = None
 
 
 def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
@@ -327,7 +328,7 @@ def shape_track(frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule(
     posterior, intensity = values[:, :-1] / values[:, :-1].sum(1, keepdims=True), np.clip(values[:, -1], 0.0, 1.0)
     strength = visible(intensity, rule.visible) * attenuation(frames.distance, rule.trust)
     presence = _presence(frames.speech, rate, rule)
-    shown = presence[:, None] * decided(eased[:, :-1], strength) + (1 - presence[:, None]) * neutral
+    shown = presence[:, None] * decided(eased[:, :-1], strength, rule.visible) + (1 - presence[:, None]) * neutral
     strength = presence * strength
     prediction = Prediction(posterior.astype(np.float32), intensity.astype(np.float32))
     return ShapedTrack(shown.astype(np.float32), strength.astype(np.float32), prediction)

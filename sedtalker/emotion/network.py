@@ -80,8 +80,8 @@ class DiarizerConfig(BaseModel):
     calm: tuple[float, float] = (0.0, 0.0)
     """How calm speech becomes neutral: the log-posterior of neutral rises by the first number for each unit that the
     intensity score lies below the second; (0, 0): it does not."""
-    visible: tuple[float, float] = (0.0, 1.0)
-    """Intensities that a face shows not at all and in full, see ``sedtalker.emotion.shown``."""
+    visible: tuple[float, float] | None = None
+    """Intensities that a face shows not at all and in full, see ``sedtalker.emotion.shown``; null: not known."""
     frame_networks: tuple[FrameNetworkConfig, ...] = ()
     """Networks over frames whose posteriors and intensities are averaged with those of the perceptrons."""
     frame_share: float = Field(0.5, ge=0.0, le=1.0)

@@ -23,31 +23,42 @@ FAMILIAR = (1.0, 1.5)
 Speech of corpora never trained on lies at 0.6 to 0.9, animals, machines and words over bad telephones above 1."""
 
 
-def decided(posterior: NDArray[np.floating], strength: NDArray[np.floating]) -> Floats:
+Scale = tuple[float, float] | None
+"""Intensities that are not seen at all and that are a full expression; None where a diarizer does not know them."""
+
+
+def decided(posterior: NDArray[np.floating], strength: NDArray[np.floating], scale: Scale) -> Floats:
     """A posterior as a face shows it: the emotions sharpened, and neutral only where the strength is hardly noticed.
 
     Args:
         posterior: (…, C), the first category is neutral.
         strength: (…,) the visible intensity.
+        scale: that it was brought to; where there is none, neutral is sharpened like the emotions.
 
     Returns:
         (…, C), rows sum to 1.
     """
-    log = SHARPNESS * np.log(np.maximum(np.asarray(posterior, np.float64)[..., 1:], 1e-8))
-    power = np.exp(log - log.max(-1, keepdims=True))
-    emotions = power / power.sum(-1, keepdims=True)
+    if scale is None:
+        return _sharpened(posterior).astype(np.float32)
+    emotions = _sharpened(posterior[..., 1:])
     neutral = np.clip((NOTICED - np.asarray(strength, np.float64)) / (NOTICED - UNNOTICED), 0.0, 1.0)[..., None]
     return np.concatenate([neutral, (1.0 - neutral) * emotions], -1).astype(np.float32)
 
 
-def visible(intensity: NDArray[np.floating], scale: tuple[float, float]) -> Floats:
+def _sharpened(posterior: NDArray[np.floating]) -> NDArray[np.float64]:
+    log = SHARPNESS * np.log(np.maximum(np.asarray(posterior, np.float64), 1e-8))
+    power = np.exp(log - log.max(-1, keepdims=True))
+    return np.asarray(power / power.sum(-1, keepdims=True))
+
+
+def visible(intensity: NDArray[np.floating], scale: Scale) -> Floats:
     """Intensity (…,) on the scale of faces, in [0, 1].
 
     Args:
         intensity: as listeners rate it, in [0, 1].
-        scale: the intensities that are not seen at all and that are a full expression.
+        scale: of faces; None leaves the intensity as it is.
     """
-    nothing, full = scale
+    nothing, full = scale or (0.0, 1.0)
     return np.clip((np.asarray(intensity, np.float32) - nothing) / (full - nothing), 0.0, 1.0).astype(np.float32)
 
 

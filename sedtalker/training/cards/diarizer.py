@@ -49,10 +49,7 @@ def diarizer_card(checkpoint: CheckpointConfig) -> str:
 def transfer_card(
     checkpoint: CheckpointConfig,
     results: Mapping[str, Any] | None = None,
-    run: str = (
-        "One run of `sedtalker train experiment=transfer_diarizer`. A constant for each category, fitted on corpora\n"
-        "never trained on, is in the logits."
-    ),
+    run: str = "One run of `sedtalker train experiment=transfer_diarizer`.",
 ) -> str:
     """The card of a diarizer of ``experiment=transfer_diarizer``.
 

@@ -12,7 +12,7 @@ from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.functionals import Voice, pool_voices
 from sedtalker.emotion.inference import FrameEmotions, enrol, frame_emotions, speech_log_posterior
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.shown import attenuation, visible
+from sedtalker.emotion.shown import Scale, attenuation, visible
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import (
@@ -183,7 +183,7 @@ def score_clips(diarizer: DiarizerNetwork, clips: Iterable[EncodedClip]) -> list
     return [clip_result(h.clip, h.category, h.level, frame_emotions(diarizer, h.features), scale) for h in clips]
 
 
-def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions, scale: tuple[float, float]) -> ClipResult:
+def clip_result(clip: Clip, category: int, level: int, frames: FrameEmotions, scale: Scale) -> ClipResult:
     """What the frames of a clip say of the whole of it; ``scale``: of visible intensities, as the diarizer has it."""
     intensity = speech_mean(frames.intensity, frames)
     familiar = speech_mean(attenuation(frames.distance) * np.ones_like(frames.intensity), frames)

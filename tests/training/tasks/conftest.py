@@ -35,6 +35,7 @@ def rated_voices(tmp_path: Path, one_thread: None) -> Path:
     votes = ["file,voice_A,voice_D,voice_F,voice_H,voice_N,voice_S,voice_level_mean"]
     takes = [("cremad", "1001", "train"), ("cremad", "1002", "train"), ("cremad", "1003", "valid")]
     takes += [("emogator", "2001", "train"), ("aesdd", "3001", "test")]
+    takes += [("librispeech", "4001", "train"), ("librispeech", "4002", "valid")]
     for corpus, speaker, split in takes:
         (root / "audio" / corpus).mkdir(parents=True, exist_ok=True)
         for code, pitch in PITCH.items():

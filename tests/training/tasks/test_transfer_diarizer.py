@@ -24,7 +24,15 @@ from sedtalker.training.tasks.whitened_perceptrons import Described
 from tests.support.tracks import diarize
 
 SMALL = {"windows": (1.5, 4.0, 20.0), "width": 24, "members": 2, "dropout": 0.1}
-CONFIG = {"model": SMALL, "intensity_width": 8, "batch": 48, "copies": {"cremad": (0, 1)}}
+CONFIG = {
+    "model": SMALL,
+    "intensity_width": 8,
+    "batch": 48,
+    "corpora": {"cremad": 0.95, "emogator": 0.05},
+    "copies": {"cremad": (0, 1)},
+    "intensities": {"cremad": (0.4, 0.3)},
+    "calm": {"librispeech": 1.0},
+}
 
 
 def trained(task: TransferDiarizerTask, steps: int = 60) -> torch.nn.Module:
@@ -54,6 +62,10 @@ def test_trains_on_the_layers_of_whisper(
     assert stored.licence == "ODbL-1.0"
     assert stored.encoder_sha256 == tiny_teacher.encoder.sha256()
     assert stored.model["layer_channels"] == 32
+    nothing, full = stored.model["visible"]
+    assert nothing < full, "read speech of validation speakers says what is calm"
+    assert stored.model["calm"][0] == task.config.calm_weight
+    assert "librispeech (CC BY 4.0)" in stored.trained_on
     assert stored.model["backbone"]["name"] == "openai/whisper-base"
     assert "{" not in (tmp_path / "export" / "README.md").read_text()
     loaded = load_diarizer(tmp_path / "export")

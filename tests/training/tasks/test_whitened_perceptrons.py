@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from sedtalker.emotion.network import DiarizerConfig, functional_count
 from sedtalker.training.tasks.whitened_perceptrons import (
+    Rated,
     WhitenedPerceptrons,
     describe_windows,
     fit_scaling,
@@ -40,7 +41,14 @@ def test_the_diarizer_computes_what_the_perceptrons_compute() -> None:
     assert described.speaker.shape == (300, 7 + 6 + 4)
     assert described.now.shape == (300, 2 * 17)
     targets = np.eye(7)[rng.integers(0, 7, 300)].astype(np.float32)
-    scaling = fit_scaling(described, targets, np.full(300, 1 / 300), np.ones(300), config, 0.05)
+    scaling = fit_scaling(
+        described,
+        targets,
+        np.full(300, 1 / 300),
+        Rated(described, rng.random(300).astype(np.float32), np.full(300, 1 / 300)),
+        config,
+        0.05,
+    )
     inputs = scaling.inputs(described, config)
     model = WhitenedPerceptrons([part.shape[1] for part in inputs], config, 8).eval()
     with torch.no_grad():
