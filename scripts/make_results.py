@@ -67,15 +67,15 @@ NOISE_RUNS = (
 )
 """How the shipped speech encoder went on in noise."""
 HEADS_RUN = (
-    "One run of the recipe of `sedtalker train experiment=transfer_diarizer` (seed 2), of four perceptrons in the place\n"
-    "of six, on up to six windows of a clip in the place of four."
+    "One run of the recipe of `sedtalker train experiment=transfer_diarizer` (seed 2), of four perceptrons in place\n"
+    "of six, on up to six windows of a clip in place of four."
 )
 """How the shipped diarizer was trained."""
 WHISPER_HEADS_RUN = (
-    "One run of the recipe of `sedtalker train experiment=transfer_diarizer task.encoder=whisper-base` (seed 2), of four\n"
-    "perceptrons, without the copies in other voices and in rooms. Opened, they answer together with the four of the\n"
-    "built-in diarizer, which reads its own encoder beside Whisper's layers. Figures are those of both. The levels of\n"
-    "calm speech and the temperature are of both as well."
+    "One run of the recipe of `sedtalker train experiment=transfer_diarizer task.encoder=whisper-base` (seed 2), of\n"
+    "four perceptrons, without the copies in other voices and in rooms. Opened, they answer together with the four of\n"
+    "the built-in diarizer, which reads its own encoder beside Whisper's layers. Figures are those of both, and so\n"
+    "are the level of calm speech and the temperature."
 )
 """How the shipped diarizer on Whisper-base was trained."""
 LOOK_AHEAD = 0.48
