@@ -10,8 +10,7 @@ read speech of hundreds of speakers as examples of none.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,26 +22,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
-from sedtalker.emotion.network import ROW, Beside, DiarizerConfig, DiarizerNetwork, FrameBatch, ordinal_intensity
+from sedtalker.emotion.network import Beside, DiarizerConfig, DiarizerNetwork, ordinal_intensity
 from sedtalker.emotion.shown import NOTICED
-from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import expected_calibration_error, own_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.emotion_encoder import EmotionEncoder
-from sedtalker.speech.features import centre_bands
 from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.layer_features import (
     TEACHER,
-    LayerFeatures,
     clips_of,
     open_layer_features,
     open_vectors,
     read_transfer_augmenter,
 )
-from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.speech import check_free, weights_licence, with_licence
 from sedtalker.training.corpora.transfer_recipe import (
     Votes,
@@ -53,12 +48,11 @@ from sedtalker.training.corpora.transfer_recipe import (
     votes_on,
 )
 from sedtalker.training.task import Batch, PreparedTask
+from sedtalker.training.tasks.clip_windows import ClipWindows, category_of, describe_clips, enrolled_means
 from sedtalker.training.tasks.diarizer import with_frame_networks
 from sedtalker.training.tasks.whitened_perceptrons import (
-    Described,
     Rated,
     WhitenedPerceptrons,
-    describe_windows,
     fit_scaling,
     fold,
     join_described,
@@ -74,10 +68,6 @@ TO_FULL = 0.5
 """Units of the intensity score from there to a full expression; listeners' ratings of a category spread over three."""
 RAREST = 1e-3
 """Smallest prior of a category: one that no clip has is not adjusted without bound."""
-NEUTRAL_ENROLMENT = 0.7
-"""Share of windows whose enrolled clips are all neutral."""
-MOST_ENROLLED = 12
-"""Most windows of other clips of the speaker that are enrolled."""
 
 logger = logging.getLogger(__name__)
 
@@ -151,63 +141,6 @@ class TransferDiarizerTaskConfig(BaseModel):
     """Sizes of the diarizer, see ``DiarizerConfig``."""
 
 
-@dataclass(frozen=True, eq=False)
-class ClipWindows:
-    """Windows of speech of many clips.
-
-    Attributes:
-        described: what the perceptrons read of N windows.
-        clip: (N,) index into ``clips``.
-        clips: the clips.
-        category: (clips,) index into ``CATEGORIES``.
-    """
-
-    described: Described
-    clip: NDArray[np.int64]
-    clips: list[Clip]
-    category: NDArray[np.int64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "category", np.array([_category(c) for c in self.clips]))
-
-
-def _category(clip: Clip) -> int:
-    name = known_category(clip.emotion)
-    return -1 if name is None else CATEGORIES.index(name)
-
-
-@torch.no_grad()
-def describe_clips(
-    clips: Sequence[Clip], features: LayerFeatures, network: DiarizerNetwork, encoder: EmotionEncoder | None, most: int
-) -> ClipWindows:
-    """At most ``most`` windows of speech of each clip; without an encoder they are of the teacher's vectors."""
-    rng, parts, owner = np.random.default_rng(0), [], []
-    for index in range(len(features)):
-        first, last = int(features.starts[index]), int(features.starts[index + 1])
-        mel = torch.from_numpy(np.asarray(features.mel[2 * first : 2 * last], np.float32))[None]
-        speech = torch.from_numpy(np.array(features.speech[first:last]))[None]
-        if encoder is None:
-            assert features.teacher is not None
-            hidden = torch.from_numpy(np.asarray(features.teacher[first:last], np.float32))[None]
-        else:
-            hidden = encoder(mel)
-        centred = centre_bands(mel, torch.from_numpy(np.array(features.means[index])))
-        batch = FrameBatch(
-            mel=centred.unflatten(1, (-1, 2)).mean(2),
-            prosody=torch.from_numpy(np.asarray(features.prosody[first:last], np.float32))[None],
-            speech=speech,
-            valid=torch.ones_like(speech),
-            hidden=hidden,
-        )
-        values, weight = network.describe(batch)
-        middle = (torch.arange(values.shape[1]) * ROW + ROW // 2).clamp_max(last - first - 1)
-        spoken = np.flatnonzero(speech[0, middle].numpy())
-        chosen = np.sort(rng.choice(spoken, min(most, len(spoken)), replace=False))
-        parts.append(describe_windows(network.config, values[0, chosen], weight[0, chosen]))
-        owner.append(np.full(len(chosen), index))
-    return ClipWindows(join_described(parts), np.concatenate(owner), list(clips))
-
-
 class TransferDiarizerTask(PreparedTask):
     """Trains perceptrons and folds them into a diarizer (see ``Task``)."""
 
@@ -239,7 +172,7 @@ class TransferDiarizerTask(PreparedTask):
         def windows(name: str, split: str | None, copy: int) -> ClipWindows:
             clips = clips_of(every, name, split)
             if name not in c.calm:
-                clips = [clip for clip in clips if _category(clip) >= 0]
+                clips = [clip for clip in clips if category_of(clip) >= 0]
             if name in self.rated:
                 clips = [clip for clip in clips if votes_on(clip, votes)]
             clips = clips[: c.most_clips or None]
@@ -271,7 +204,7 @@ class TransferDiarizerTask(PreparedTask):
         c = self.config
         clips = [part.clips[i] for part in parts.values() for i in part.clip]
         described = join_described(part.described for part in parts.values())
-        category, corpus = np.array([_category(clip) for clip in clips]), np.array([clip.corpus for clip in clips])
+        category, corpus = np.array([category_of(clip) for clip in clips]), np.array([clip.corpus for clip in clips])
         self.target = soft_targets(clips, votes, c.intended, c.unrated)
         weight = self._weights(parts)
         self.chance = np.zeros(len(clips))
@@ -303,7 +236,10 @@ class TransferDiarizerTask(PreparedTask):
         c = self.config
         used = {key: part for key, part in parts.items() if key[0] in c.intensities}
         clips = [part.clips[i] for part in used.values() for i in part.clip]
-        emotional, corpus = np.array([_category(clip) > 0 for clip in clips]), np.array([clip.corpus for clip in clips])
+        emotional, corpus = (
+            np.array([category_of(clip) > 0 for clip in clips]),
+            np.array([clip.corpus for clip in clips]),
+        )
         found = np.where(np.isin(corpus, self.rated), intensity_targets(clips, votes), c.unrated_intensity)
         found = np.where(np.isin(corpus, self.rated), (1 - c.labelled) * found + c.labelled * emotional, found)
         strength = np.where(emotional, found, NO_INTENSITY)
@@ -456,27 +392,3 @@ class TransferDiarizerTask(PreparedTask):
         )
         card = transfer_card(config)
         write_checkpoint(folder, config, network.state_dict(), card)
-
-
-def enrolled_means(described: Described, clips: Sequence[Clip]) -> NDArray[np.float32]:
-    """Means of the speaker (N, K), joined with those of 1 to 12 windows of other clips of theirs, mostly neutral ones.
-
-    Args:
-        described: N windows.
-        clips: (N,) the clip of each; copies of a clip count as one.
-    """
-    rng = np.random.default_rng(0)
-    key = np.unique([f"{c.corpus}/{c.path.name}" for c in clips], return_inverse=True)[1]
-    speaker, neutral = np.array([c.speaker for c in clips]), np.array([_category(c) == 0 for c in clips])
-    out = described.speaker.copy()
-    for name in np.unique(speaker):
-        own = np.flatnonzero(speaker == name)
-        for window in own:
-            others = own[neutral[own]] if rng.random() < NEUTRAL_ENROLMENT else own
-            others = others[key[others] != key[window]]
-            if len(others):
-                chosen = rng.choice(others, min(int(rng.integers(1, MOST_ENROLLED + 1)), len(others)), replace=False)
-                weight = np.concatenate([described.weight[[window], :1], described.weight[chosen, :1]])
-                values = np.concatenate([described.speaker[[window]], described.speaker[chosen]])
-                out[window] = (weight * values).sum(0) / weight.sum().clip(1e-6)
-    return out
