@@ -36,6 +36,7 @@ ORDER = (
     "mesh",
     "audio",
     "nn",
+    "models",
     "checkpoint",
     "foreign_weights",
     "storage",

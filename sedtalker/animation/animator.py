@@ -26,7 +26,7 @@ from sedtalker.animation.vertex_decoder import VertexDecoder
 from sedtalker.animation.visual_prosody import enliven, find_rhythm, nods
 from sedtalker.animation.vocal_effort import fitting_articulation
 from sedtalker.audio import LONGEST_SECONDS, Audio, FrameClock, as_audio, resample_frames
-from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.taxonomy import project
@@ -36,10 +36,10 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
+from sedtalker.models import model_folder, model_names
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.phonetics.transcript import Words, align_recording, spoken_words
 from sedtalker.progress import Hook, no_progress, one_step
-from sedtalker.reading import is_folder
 from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.version import __version__
@@ -49,13 +49,6 @@ Floats = NDArray[np.float32]
 
 Emotion = EmotionTrack | Path | str | None
 """What an emotion may be given as: a track, its file, ``LABEL:INTENSITY``, or None (the diarizer's)."""
-
-BUILTIN = {
-    "decoder": "decoder",
-    "streaming": "decoder_streaming",
-    "whisper-base": "decoder_whisper_base",
-}
-"""Names of the built-in decoders, and their checkpoint folders; the last one reads an encoder of the hub."""
 
 
 class Animator:
@@ -86,7 +79,7 @@ class Animator:
         """Use ``from_pretrained``; this takes its parts."""
         self.decoder, self.encoder, self.folder, self.device = decoder, encoder, folder, device
         self._diarizer = diarizer
-        self.builtin = folder in [builtin_checkpoint(name) for name in BUILTIN.values()]
+        self.builtin = folder in [model.path for model in model_names("decoder").values()]
         self.licence = read_config(folder).licence
 
     @classmethod
@@ -114,9 +107,7 @@ class Animator:
             InputError: there are no such weights, or their encoder cannot be had.
         """
         device = find_device(device)
-        if str(name) not in BUILTIN and not is_folder(Path(name)):
-            raise InputError(f"{name}: no such checkpoint folder; the built-in decoders are {', '.join(BUILTIN)}")
-        folder = builtin_checkpoint(BUILTIN[str(name)]) if str(name) in BUILTIN else Path(name)
+        folder = model_folder("decoder", name)
         decoder = load_decoder(folder).to(device)
         return cls(decoder, open_decoder_encoder(decoder, folder, encoder, device), folder, diarizer, device)
 

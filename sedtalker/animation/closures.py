@@ -8,12 +8,18 @@ the same while somebody speaks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
+
+Floats = NDArray[np.float32]
 
 CLOSURE_ONSET = (0.05, 0.2)
 """Posteriors of p, b, m at which lips begin to close, and are closed."""
@@ -107,6 +113,26 @@ def move_lips(motion: Tensor, closure: Tensor, apart: Tensor, emotional: Tensor)
         emotional: (B, T, 1) see there; in neutral speech the decoder's own lips are at the teeth.
     """
     return close_lips(touch_teeth(motion, closure[..., 1:] * emotional), closure[..., :1] * apart)
+
+
+def held_closed(weights: Mapping[str, Floats], before: Mapping[str, Floats]) -> dict[str, Floats]:
+    """ARKit weights by name, (T,) each, whose closed lips are as closed as they were.
+
+    Gains of single shapes, which scale the finished face, come through here, so that lips which met still meet. Frames
+    whose lips were ``APART`` stay as they are.
+
+    Args:
+        weights: the face now.
+        before: the face with its lips as they should be; the same names and frames.
+    """
+    parting = [name for name in GAP if name in before and name in weights]
+    gap = sum((GAP[name] * before[name] for name in parting), np.float32(0.0))
+    held = np.clip((APART - gap) / (APART - NEAR), 0.0, 1.0)
+    made = dict(weights)
+    for name in parting:
+        limit = np.minimum if GAP[name] > 0.0 else np.maximum
+        made[name] = (weights[name] + held * (limit(weights[name], before[name]) - weights[name])).astype(np.float32)
+    return made
 
 
 class ClosureStream:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
+from sedtalker.animation.closures import held_closed
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
@@ -109,12 +110,14 @@ class Gains:
         return factors
 
     def of_shapes(self, coefficients: Floats, names: Sequence[str]) -> Floats:
-        """Finished coefficients (T, K) of the shapes ``names`` with the factors of ``shapes``."""
+        """Finished coefficients (T, K) of ``names`` with the factors of ``shapes``; closed lips stay closed."""
         if all(value == 1.0 for value in self.shapes.values()):
             return coefficients
         factors = np.array([self.shapes.get(name, 1.0) for name in names], np.float32)
         scaled = np.where(factors == 1.0, coefficients, np.clip(coefficients * factors, 0.0, 1.0))
-        return scaled.astype(np.float32)
+        before, after = (dict(zip(names, values.T, strict=True)) for values in (coefficients, scaled))
+        held = held_closed(after, before)
+        return np.stack([held[name] for name in names], axis=1).astype(np.float32)
 
     def described(self) -> dict[str, Any]:
         """For provenance; factors of shapes are named where there are any."""

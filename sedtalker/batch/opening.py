@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sedtalker.errors import InputError
-from sedtalker.reading import is_folder
+from sedtalker.models import decoder_choice, diarizer_choice
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,36 +117,17 @@ def check_face(mesh: Path | None, name: str | None, given: MeshOptions) -> None:
         FitOptions(mouth=given.mouth, eyes=given.eyes, strength=given.strength)
 
 
-def hub_encoder(encoder: str | None) -> tuple[bool, str | None]:
-    """Whether ``--encoder`` names Whisper-base, and the folder of its weights; None: the hub's.
-
-    Raises:
-        InputError: neither a known name nor a folder.
-    """
-    if encoder in (None, "emotion_encoder"):
-        return False, None
-    if encoder != "whisper-base" and not is_folder(Path(str(encoder))):
-        raise InputError(f"--encoder {encoder}: give emotion_encoder, whisper-base or a folder with its weights")
-    return True, None if encoder == "whisper-base" else encoder
-
-
 def open_diarizer(model: str | None, encoder: str | None, trust: float, device: str) -> Diarizer:
     """The diarizer that ``--model`` and ``--encoder`` name."""
-    from sedtalker.emotion.diarizer import DIARIZERS, Diarizer
+    from sedtalker.emotion.diarizer import Diarizer
 
-    whisper, folder = hub_encoder(encoder)
-    if whisper:
-        if model is not None and model not in DIARIZERS and not Path(model).is_dir():
-            raise InputError("--encoder chooses among the built-in diarizers; leave --model out")
-        model = model if model is not None and Path(model).is_dir() else "whisper-base"
-    return Diarizer.from_pretrained(model or "diarizer", device, encoder=folder, trust=trust)
+    name, weights = diarizer_choice(model, encoder)
+    return Diarizer.from_pretrained(name, device, encoder=weights, trust=trust)
 
 
 def open_animator(decoder: Path | None, encoder: str | None, diarizer: Diarizer | str, device: str) -> Animator:
     """The animator of ``--decoder``; without it ``--encoder whisper-base`` moves the mouth too."""
     from sedtalker.animation.animator import Animator
 
-    whisper, folder = hub_encoder(encoder)
-    if decoder is not None or not whisper:
-        return Animator.from_pretrained(decoder or "decoder", diarizer=diarizer, device=device)
-    return Animator.from_pretrained("whisper-base", diarizer=diarizer, encoder=folder, device=device)
+    name, weights = decoder_choice(decoder, encoder)
+    return Animator.from_pretrained(name, diarizer=diarizer, encoder=weights, device=device)

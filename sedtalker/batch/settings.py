@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from sedtalker.batch.opening import MeshOptions, check_enroll, check_face, hub_encoder, shape_map_of
-from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+from sedtalker.batch.opening import MeshOptions, check_enroll, check_face, shape_map_of
+from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
+from sedtalker.models import decoder_choice, diarizer_choice, model_folder
 from sedtalker.phonetics.words import READERS, TEXT_SUFFIXES
 from sedtalker.reading import is_file, is_folder
 
@@ -204,14 +205,13 @@ class Settings(BaseModel):
         Raises:
             InputError: there are none where the options say.
         """
-        whisper, _ = hub_encoder(self.encoder)
-        decoder = self.decoder or builtin_checkpoint("decoder_whisper_base" if whisper else "decoder")
-        used = {"decoder": decoder}
+        used = {"decoder": model_folder("decoder", decoder_choice(self.decoder, self.encoder)[0])}
         if self.emotion is None:
-            name = "diarizer_whisper_base" if whisper or self.model == "whisper-base" else self.model or "diarizer"
+            name, _ = diarizer_choice(self.model, self.encoder)
             if name.startswith("hf:"):
-                return {**_hashes(used), **_hashes({"diarizer": builtin_checkpoint("diarizer")}), "classifier": name}
-            used["diarizer"] = Path(name) if is_folder(Path(name)) else builtin_checkpoint(name)
+                beside = {"diarizer": model_folder("diarizer", "diarizer")}
+                return {**_hashes(used), **_hashes(beside), "classifier": name}
+            used["diarizer"] = model_folder("diarizer", name)
         return _hashes(used)
 
     def check(self) -> None:

@@ -15,6 +15,7 @@ from sedtalker.errors import InputError, extra
 from sedtalker.reading import is_folder
 
 if TYPE_CHECKING:
+    from sedtalker.models import HubModel
     from sedtalker.speech.backbone import BackboneConfig
 
 
@@ -41,9 +42,11 @@ def inspect(
     are no others; --json has both.
     """
     from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
+    from sedtalker.models import BUILT_IN
     from sedtalker.training.evaluation.measures import VALIDATION, explained, held_out_measures
 
-    path = Path(folder) if is_folder(Path(folder)) else builtin_checkpoint(folder)
+    named = [model.folder for model in BUILT_IN]
+    path = Path(folder) if folder not in named and is_folder(Path(folder)) else builtin_checkpoint(folder)
     config = read_config(path)
     described = config.model_dump() | {"weights_sha256": weights_sha256(path)}
     if json:
@@ -124,22 +127,6 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class HubFacts:
-    """What a hub encoder's model card says, so that it is known without a network."""
-
-    title: str
-    licence: str
-    parameters: int
-    """Number of parameters of the whole model."""
-    megabytes: int
-    """To fetch."""
-
-
-HUB_FACTS = {"openai/whisper-base": HubFacts("Whisper base, Radford et al. 2022", "MIT", 74_000_000, 290)}
-"""By the name on the hub."""
-
-
-@dataclass(frozen=True)
 class BuiltIn:
     """Weights that come with the package."""
 
@@ -152,6 +139,8 @@ class BuiltIn:
     held_out: dict[str, float]
     encoder: str | None
     """The hub encoder that it needs, if any."""
+    streams: bool
+    """Whether it runs while somebody speaks."""
 
 
 @dataclass(frozen=True)
@@ -200,27 +189,28 @@ def list_models(json: AsJson = False) -> None:
 
 
 def built_in_weights() -> list[BuiltIn]:
-    """Every checkpoint beside the built-in ones, in alphabetical order."""
-    from sedtalker.checkpoint import builtin_checkpoint, is_checkpoint, read_config
+    """The built-in weights in alphabetical order."""
+    from sedtalker.models import BUILT_IN, HUB
 
-    root = builtin_checkpoint("speech_encoder").parent
     found = []
-    for folder in sorted(p for p in root.iterdir() if is_checkpoint(p)):
-        config, weights = read_config(folder), folder / "model.safetensors"
-        size = weights.stat().st_size / 1e6 if weights.is_file() else 0.0
-        encoder = (config.model.get("backbone") or {}).get("name")
+    for model in sorted(BUILT_IN, key=lambda model: model.folder):
+        config, size = model.config, round(model.megabytes, 1)
+        encoder = next((HUB[name].repository for name in model.encoders if name in HUB), None)
         kind, licence, lines = config.kind, config.licence, config.trained_on
-        found.append(BuiltIn(folder.name, str(folder), kind, round(size, 1), licence, lines, config.held_out, encoder))
+        found.append(
+            BuiltIn(model.folder, str(model.path), kind, size, licence, lines, config.held_out, encoder, model.streams)
+        )
     return found
 
 
 def hub_encoders() -> list[HubEncoder]:
     """The hub encoders that have a short name, and whether they are on this machine."""
+    from sedtalker.models import HUB
     from sedtalker.speech.encoder import HUB_ENCODERS
 
     found = []
     for name, config in HUB_ENCODERS.items():
-        facts = HUB_FACTS[config.name]
+        facts = HUB[name]
         blocks = max(config.side_by_side) if config.side_by_side else config.layers
         here = cached_folder(config)
         size, place = facts.megabytes, None if here is None else str(here)
@@ -280,9 +270,16 @@ def pull(
     if json:
         write_json({"name": name, "hub": config.name, "folder": str(folder)})
     else:
-        facts = HUB_FACTS.get(config.name)
+        facts = _facts(config.name)
         say(f"{name}: ready, {facts.licence}" if facts else f"{config.name}: ready")
         print(folder)
+
+
+def _facts(repository: str) -> HubModel | None:
+    """What is known of a model of the hub."""
+    from sedtalker.models import HUB
+
+    return next((model for model in HUB.values() if model.repository == repository), None)
 
 
 def named_backbone(folder: Path) -> BackboneConfig:
@@ -317,7 +314,7 @@ def fetched(config: BackboneConfig) -> Path:
     from sedtalker.speech.encoder import open_encoder
 
     if cached_folder(config) is None:
-        facts = HUB_FACTS.get(config.name)
+        facts = _facts(config.name)
         say(f"fetching {config.name}" + (f", {facts.megabytes} MB" if facts else ""))
     try:
         open_encoder(config)

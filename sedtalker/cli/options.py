@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sedtalker.batch.opening import check_enroll as check_enroll
-from sedtalker.batch.opening import hub_encoder as hub_encoder
 from sedtalker.batch.opening import open_animator as open_animator
 from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.batch.opening import open_face as open_face
@@ -67,7 +66,7 @@ MinConfidenceOption = Annotated[
 EncoderOption = Annotated[
     str | None,
     typer.Option(
-        help="The speech encoder: emotion_encoder (built in), whisper-base (of the Hugging Face hub; better at emotion "
+        help="The speech encoder: builtin, whisper-base (of the Hugging Face hub; better at emotion "
         "and, in animate, at lips), or a folder with the weights of openai/whisper-base."
     ),
 ]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
-from sedtalker.checkpoint import builtin_checkpoint, read_card, read_config, write_checkpoint
+from sedtalker.checkpoint import read_card, read_config, write_checkpoint
 from sedtalker.emotion.adaptation import (
     METHOD,
     STRENGTH,
@@ -46,9 +46,9 @@ from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.models import model_folder
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
-from sedtalker.reading import is_folder
 from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_trained_encoder
 from sedtalker.speech.features import SpeechFeatures
 
@@ -56,9 +56,6 @@ log = logging.getLogger(__name__)
 
 HUB = "hf:"
 """Before the name of a classifier on the Hugging Face hub."""
-
-DIARIZERS = {"diarizer": "diarizer", "whisper-base": "diarizer_whisper_base"}
-"""Names of the built-in diarizers, and their checkpoint folders; the second reads an encoder of the hub."""
 
 Recording = Audio | Path | str | NDArray[np.floating]
 """What a recording may be given as; an array needs its rate."""
@@ -140,10 +137,7 @@ class Diarizer:
         """
         device = find_device(device)
         classifier = _open_classifier(str(name), device) if str(name).startswith(HUB) else None
-        if classifier is not None:
-            folder = builtin_checkpoint("diarizer")
-        else:
-            folder = Path(name) if is_folder(Path(name)) else _builtin(str(name))
+        folder = model_folder("diarizer", name if classifier is None else "diarizer")
         network = load_diarizer(folder).to(device)
         backbone = network.config.backbone
         if encoder is not None:
@@ -368,20 +362,6 @@ def note_unfamiliar(frames: FrameEmotions, rate: float) -> None:
 
 def _device(network: DiarizerNetwork) -> str:
     return str(next(network.parameters()).device)
-
-
-def _builtin(name: str) -> Path:
-    """Folder of built-in weights.
-
-    Raises:
-        InputError: there are none of that name.
-    """
-    if name in DIARIZERS:
-        return builtin_checkpoint(DIARIZERS[name])
-    raise InputError(
-        f"{name}: no such checkpoint folder; built in are {', '.join(DIARIZERS)}, and a classifier of the hub is given "
-        f"as {HUB}{name}"
-    )
 
 
 def _open_classifier(name: str, device: str) -> AudioClassifier:

@@ -21,16 +21,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio import Audio
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored
+from sedtalker.checkpoint import read_checkpoint, restored
 from sedtalker.emotion.network import ROW, DiarizerNetwork
 from sedtalker.errors import InputError
+from sedtalker.models import WHISPER, model_names
 from sedtalker.speech.encoder import Encoder, EncoderPair
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
 
 Statistic = Literal["mean", "deviation", "min", "max"]
 """What is taken of every channel over a window."""
-BUILTIN = {False: "fine_emotions", True: "fine_emotions_whisper_base"}
-"""Names of the built-in heads: on the built-in encoder, and on whisper-base."""
 PIECE_ROWS = 400
 """Rows that are computed at once: about a minute."""
 
@@ -250,8 +249,8 @@ def open_fine(source: str | Path | None, diarizer: DiarizerNetwork, encoder: Enc
     Raises:
         InputError: no such heads, or they were trained on another encoder.
     """
-    whisper = diarizer.config.backbone is not None
-    folder = Path(source) if source is not None else builtin_checkpoint(BUILTIN[whisper])
+    built_in = model_names("finer kinds")["emotion_encoder" if diarizer.config.backbone is None else WHISPER]
+    folder = built_in.path if source is None else Path(source)
     needed = read_checkpoint(folder, "fine_emotions", FineConfig)[0].encoder_sha256
     if needed != (encoder.first if isinstance(encoder, EncoderPair) else encoder).sha256():
         raise InputError(f"{folder}: these heads for finer kinds were trained on another encoder than the diarizer's")

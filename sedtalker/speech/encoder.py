@@ -28,6 +28,7 @@ from sedtalker.checkpoint import (
     weights_sha256,
 )
 from sedtalker.errors import InputError
+from sedtalker.models import HUB, model_names
 from sedtalker.nn.residual import ChannelNorm, ResidualConvolution
 from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
@@ -42,7 +43,7 @@ from sedtalker.speech.features import (
     analyse,
     centre_bands,
 )
-from sedtalker.speech.whisper import LAYERS, WhisperEncoder
+from sedtalker.speech.whisper import WhisperEncoder
 
 
 class SpeechEncoderConfig(BaseModel):
@@ -261,9 +262,9 @@ class EncoderPair:
         return replace(own, hidden=np.concatenate([own.hidden, beside.hidden], axis=1))
 
 
-BUILTIN_ENCODERS = ("speech_encoder", "emotion_encoder")
+BUILTIN_ENCODERS = tuple(model_names("encoder"))
 """Encoders in the box: of lips and phones, and of emotion."""
-HUB_ENCODERS = {"whisper-base": BackboneConfig(name="openai/whisper-base", side_by_side=LAYERS)}
+HUB_ENCODERS = {name: BackboneConfig(name=model.repository, side_by_side=model.layers) for name, model in HUB.items()}
 """Encoders of the hub by a short name."""
 
 

@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.closures import (
     AHEAD_FRAMES,
+    APART,
     GAP,
+    NEAR,
     STEEPEST,
     ClosureStream,
     close_lips,
     closures,
+    held_closed,
     lip_posteriors,
     lips_apart,
     move_lips,
@@ -192,6 +195,26 @@ def test_no_closure_jumps_where_posteriors_change_once_more_is_known(seed):
     steps = torch.cat(made).diff()
     assert steps.abs().max() <= STEEPEST + 1e-6
     assert steps.abs().max() > 0.3
+
+
+MOUTHS = st.lists(st.floats(0.0, 1.0, width=32), min_size=len(GAP), max_size=len(GAP))
+
+
+@given(st.lists(st.tuples(MOUTHS, MOUTHS), min_size=1, max_size=8))
+def test_closed_lips_stay_closed_whatever_moves_the_jaw_afterwards(frames):
+    before, after = (
+        {name: np.array([frame[k][i] for frame in frames], np.float32) for i, name in enumerate(GAP)} for k in (0, 1)
+    )
+    gap = {id(face): sum(GAP[name] * face[name] for name in GAP) for face in (before, after)}
+    made = held_closed(after, before)
+    now = sum(GAP[name] * made[name] for name in GAP)
+    met = gap[id(before)] <= NEAR
+    assert (now[met] <= gap[id(before)][met] + 1e-5).all()
+    apart = gap[id(before)] >= APART
+    for name in GAP:
+        assert (made[name][apart] == after[name][apart]).all()
+        assert (np.minimum(before[name], after[name]) - 1e-6 <= made[name]).all()
+        assert (made[name] <= np.maximum(before[name], after[name]) + 1e-6).all()
 
 
 def test_streams_give_the_lips_as_many_frames_as_closures_look_ahead():

@@ -171,6 +171,16 @@ def test_coefficients_stay_in_range(face, expressivity, articulation, regions, s
     assert result.max() <= 1
 
 
+def test_factors_of_shapes_leave_closed_lips_closed(face):
+    """A jaw that opens under closed lips is not scaled; where lips are apart it is."""
+    finished = np.zeros((2, len(face.shapes)), np.float32)
+    jaw, close = face.shape_index["jawOpen"], face.shape_index["mouthClose"]
+    finished[:, jaw], finished[0, close] = 0.4, 0.4
+    scaled = Gains(shapes={"jawOpen": 1.5, "mouthClose": 0.5}).of_shapes(finished, face.shapes)
+    np.testing.assert_array_equal(scaled[0], finished[0])
+    assert scaled[1, jaw] == pytest.approx(0.6)
+
+
 def test_factors_of_shapes_scale_the_finished_motion(motions, face):
     gains = Gains(shapes={"jawOpen": 1.5, "eyeBlinkLeft": 0.0})
     assert not gains.leaves_motion_as_is

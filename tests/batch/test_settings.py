@@ -8,12 +8,10 @@ from typing import Any, get_args
 
 import pytest
 
-from sedtalker.animation.animator import BUILTIN
 from sedtalker.batch.settings import Settings, parse_settings, path_sha256
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import NOT_OF_MANY
-from sedtalker.emotion.diarizer import DIARIZERS
 from sedtalker.errors import InputError
 
 OPTIONS = {
@@ -112,13 +110,13 @@ def test_a_folder_is_hashed_with_its_names(tmp_path: Path) -> None:
 
 def test_weights_are_those_that_are_opened() -> None:
     plain, given = Settings().weights(), Settings(emotion="sad").weights()
-    assert plain["decoder"] == weights_sha256(builtin_checkpoint(BUILTIN["decoder"]))
-    assert plain["diarizer"] == weights_sha256(builtin_checkpoint(DIARIZERS["diarizer"]))
+    assert plain["decoder"] == weights_sha256(builtin_checkpoint("decoder"))
+    assert plain["diarizer"] == weights_sha256(builtin_checkpoint("diarizer"))
     assert plain["diarizer_encoder"] == weights_sha256(builtin_checkpoint("emotion_encoder"))
     assert set(given) == {"decoder", "decoder_encoder"}
     whisper = Settings(encoder="whisper-base").weights()
-    assert whisper["decoder"] == weights_sha256(builtin_checkpoint(BUILTIN["whisper-base"]))
-    assert whisper["diarizer"] == weights_sha256(builtin_checkpoint(DIARIZERS["whisper-base"]))
+    assert whisper["decoder"] == weights_sha256(builtin_checkpoint("decoder_whisper_base"))
+    assert whisper["diarizer"] == weights_sha256(builtin_checkpoint("diarizer_whisper_base"))
 
 
 @pytest.mark.parametrize(

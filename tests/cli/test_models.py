@@ -15,9 +15,10 @@ import torch
 from typer.testing import CliRunner
 
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, write_checkpoint
-from sedtalker.cli.checkpoint import HUB_FACTS, cached_folder
+from sedtalker.cli.checkpoint import cached_folder
 from sedtalker.cli.main import app
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.models import HUB
 from sedtalker.speech import encoder as encoders
 from sedtalker.speech.backbone import BackboneConfig, load_backbone
 from sedtalker.speech.encoder import HUB_ENCODERS, open_encoder
@@ -45,7 +46,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_hub_encoder_has_its_facts() -> None:
-    assert {config.name for config in HUB_ENCODERS.values()} == set(HUB_FACTS)
+    assert {config.name for config in HUB_ENCODERS.values()} == {model.repository for model in HUB.values()}
 
 
 def test_list(empty_cache: Path) -> None:

@@ -21,10 +21,11 @@ import numpy as np
 from sedtalker.audio import SAMPLE_RATE, Audio, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.audio_classifier import classified_emotions
-from sedtalker.emotion.diarizer import DIARIZERS, HUB, Diarizer
+from sedtalker.emotion.diarizer import HUB, Diarizer
 from sedtalker.emotion.inference import FrameEmotions, frame_emotions
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall
+from sedtalker.models import model_folder
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.corpora.emotion_speech import clip_labels
@@ -128,8 +129,7 @@ def training_lines(model: str) -> tuple[str, ...]:
     """What a diarizer's checkpoint, and that of its encoder of emotion, say they were trained on."""
     if model.startswith(HUB):
         return ()
-    folder = Path(model) if Path(model).is_dir() else builtin_checkpoint(DIARIZERS.get(model, model))
-    config = read_config(folder)
+    config = read_config(model_folder("diarizer", model))
     lines = [*config.trained_on, *map(str, config.model.get("corpora", ()))]
     with suppress(InputError):
         encoder = builtin_checkpoint("emotion_encoder")

@@ -1,0 +1,74 @@
+"""The table of models says of each what its checkpoint says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sedtalker.animation.pretrained import load_decoder
+from sedtalker.checkpoint import weights_sha256
+from sedtalker.errors import InputError
+from sedtalker.models import (
+    BUILT_IN,
+    HUB,
+    WHISPER,
+    decoder_choice,
+    diarizer_choice,
+    encoder_choice,
+    model_folder,
+    model_names,
+)
+
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+BY_FOLDER = {model.folder: model for model in BUILT_IN}
+
+
+def test_everything_that_ships_is_listed_once() -> None:
+    assert sorted(BY_FOLDER) == sorted(path.parent.name for path in CHECKPOINTS.glob("*/config.json"))
+    assert len(BY_FOLDER) == len(BUILT_IN)
+    assert len({(model.role, model.name) for model in BUILT_IN}) == len(BUILT_IN)
+
+
+@pytest.mark.parametrize("model", BUILT_IN, ids=lambda model: model.folder)
+def test_its_encoders_are_those_of_the_checkpoint(model) -> None:  # type: ignore[no-untyped-def]
+    backbone = (model.config.model.get("backbone") or {}).get("name")
+    assert backbone is None or backbone in [HUB[name].repository for name in model.encoders if name in HUB]
+    hashes = {weights_sha256(BY_FOLDER[name].path) for name in model.encoders if name in BY_FOLDER}
+    if model.config.encoder_sha256 is not None and not set(model.encoders) & set(HUB):
+        assert hashes == {model.config.encoder_sha256}
+    assert model.megabytes > 0.01
+
+
+def test_a_decoder_streams_as_the_table_says() -> None:
+    for model in model_names("decoder").values():
+        assert getattr(load_decoder(model.path), "streams", False) is model.streams
+
+
+def test_a_folder_of_a_models_name_does_not_hide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (WHISPER, "decoder", "diarizer", "mine"):
+        (tmp_path / name).mkdir()
+    assert model_folder("decoder", WHISPER) == CHECKPOINTS / "decoder_whisper_base"
+    assert model_folder("diarizer", "diarizer") == CHECKPOINTS / "diarizer"
+    assert model_folder("decoder", f"./{WHISPER}") == Path(WHISPER)
+    assert model_folder("decoder", "mine") == Path("mine")
+    assert encoder_choice(WHISPER) == (WHISPER, None)
+    assert encoder_choice(f"./{WHISPER}") == (WHISPER, f"./{WHISPER}")
+    assert encoder_choice("builtin") == encoder_choice("emotion_encoder") == encoder_choice(None) == (None, None)
+
+
+def test_options_choose_together(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    assert diarizer_choice(None, None) == ("diarizer", None)
+    assert diarizer_choice("hf:a/b", "builtin") == ("hf:a/b", None)
+    assert diarizer_choice(None, WHISPER) == (WHISPER, None)
+    assert diarizer_choice(folder, WHISPER) == (folder, None)
+    assert decoder_choice(None, folder) == (WHISPER, folder)
+    assert decoder_choice(tmp_path, WHISPER) == (tmp_path, None)
+    with pytest.raises(InputError, match="leave --model out"):
+        diarizer_choice("hf:a/b", WHISPER)
+    with pytest.raises(InputError, match="give builtin, whisper-base or a folder"):
+        encoder_choice("whisper-huge")
+    with pytest.raises(InputError, match="the built-in decoders are decoder, streaming, whisper-base"):
+        model_folder("decoder", "nobody")
