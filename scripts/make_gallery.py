@@ -1,4 +1,4 @@
-"""Make the pictures of docs/video.md: the people in the box, random ones, emotions, sounds, lights and all shapes.
+"""Make the pictures of docs/video.md: the built-in faces, random ones, emotions, sounds, lights and all shapes.
 
 python scripts/make_gallery.py [--out docs/images]
 """
@@ -54,7 +54,7 @@ def look(face: Face, weights: Mapping[str, float], size: int, light: str = "stud
 
 
 def people() -> Picture:
-    """Everyone in the box at ease, from the front and half from the side."""
+    """All built-in faces at rest, from the front and half from the side."""
     pictures = [
         np.concatenate([look(load_face(name), AT_EASE, 300, yaw=yaw, zoom=1.1) for yaw in (0.0, 38.0)])
         for name in FACES

@@ -32,7 +32,8 @@ least; start-up and video by the clock on the wall.
 
 ## Figures
 
-Written by `scripts/make_speed.py` from a {kind} run on {machine}. {load}
+Written by `scripts/make_speed.py` from a {kind} run on {machine}.
+{load}
 
 {figures}
 
@@ -119,7 +120,7 @@ def page(report: Mapping[str, Any], gpu: str = NOT_RUN) -> str:
     """The page of a report."""
     found = report["machine"]
     before, after = report["load"]["before"], report["load"]["after"]
-    load = f"Programs that wanted to run beside it (load): {before} before, {after} after, on {found['cores']} cores."
+    load = f"Load average of the machine: {before} before, {after} after, on {found['cores']} cores."
     if before is not None and before > 0.5 * found["cores"]:
         load += " **The machine was busy**: figures by the clock (start-up, video) are worse than on idle cores."
     heading, rows = stage_rows(report)

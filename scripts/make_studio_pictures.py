@@ -1,4 +1,4 @@
-"""The pictures of docs/studio.md: the studio as Chromium shows it, in dark, in light, with finer kinds, on a phone.
+"""The pictures of docs/studio.md: the studio in Chromium, dark, light, with fine-grained emotions, on a phone.
 
     python scripts/make_studio_pictures.py [--only dark,phone]
 
@@ -66,11 +66,11 @@ def light(browser: Browser, url: str) -> bytes:
 
 
 def finer(browser: Browser, url: str) -> bytes:
-    """The whole window, with rows of finer kinds."""
+    """The whole window, with rows of fine-grained emotions."""
 
     def find(page: StudioPage) -> None:
-        page.page.get_by_role("tab", name="Finer kinds").click()
-        button = page.page.get_by_role("button", name="Find finer kinds")
+        page.page.get_by_role("tab", name="Fine-grained emotions").click()
+        button = page.page.get_by_role("button", name="Find fine-grained emotions")
         if button.is_visible():
             button.click()
         page.wait("window.studio.state.finer.curves.length && window.studio.ready")

@@ -1,4 +1,4 @@
-"""Writes what the software is made of, as CycloneDX: every package of this environment, and the weights in the box.
+"""Writes what the software is made of, as CycloneDX: every package of this environment, and the bundled weights.
 
 python scripts/sbom.py dist/sedtalker.cdx.json        # make sbom does it
 
@@ -37,7 +37,7 @@ def packages() -> dict[str, Any]:
 
 
 def weights() -> list[dict[str, Any]]:
-    """Every folder of weights in the box."""
+    """Every folder of bundled weights."""
     found = []
     for folder in sorted(builtin_checkpoint("decoder").parent.iterdir()):
         if not is_checkpoint(folder):

@@ -16,7 +16,7 @@ from sedtalker.reading import is_file, is_folder
 if TYPE_CHECKING:
     from sedtalker.checkpoint import CheckpointConfig
 
-Role = Literal["encoder", "decoder", "diarizer", "finer kinds", "landmarks", "bursts"]
+Role = Literal["encoder", "decoder", "diarizer", "fine-grained emotions", "landmarks", "bursts"]
 """What a network is for."""
 
 WHISPER = "whisper-base"
@@ -91,8 +91,8 @@ BUILT_IN = (
     BuiltInModel("decoder_whisper_base", "decoder", WHISPER, ("speech_encoder", WHISPER)),
     BuiltInModel("diarizer", "diarizer", "diarizer", ("emotion_encoder",), streams=True),
     BuiltInModel("diarizer_whisper_base", "diarizer", WHISPER, (WHISPER, "emotion_encoder")),
-    BuiltInModel("fine_emotions", "finer kinds", "emotion_encoder", ("emotion_encoder",), streams=True),
-    BuiltInModel("fine_emotions_whisper_base", "finer kinds", WHISPER, (WHISPER,)),
+    BuiltInModel("fine_emotions", "fine-grained emotions", "emotion_encoder", ("emotion_encoder",), streams=True),
+    BuiltInModel("fine_emotions_whisper_base", "fine-grained emotions", WHISPER, (WHISPER,)),
     BuiltInModel("landmarks", "landmarks", "landmarks"),
     BuiltInModel("burst_detector", "bursts", "burst_detector", ("emotion_encoder",), streams=True),
 )

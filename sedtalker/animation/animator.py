@@ -1,4 +1,4 @@
-"""The front door: speech in, an animation of a face out."""
+"""The ``Animator``: speech in, an animation of a face out."""
 
 from __future__ import annotations
 

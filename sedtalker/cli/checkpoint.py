@@ -115,7 +115,7 @@ def table(
         print(made.markdown(), end="")
 
 
-# --- ``sedtalker models``: which weights there are, in the box and on the hub, and fetching those of the hub.
+# --- ``sedtalker models``: list bundled weights and those of the hub, and fetch the latter.
 
 models_app = typer.Typer(help="List the weights there are, and fetch the encoders of the hub.", no_args_is_help=True)
 

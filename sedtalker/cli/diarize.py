@@ -54,10 +54,10 @@ def diarize(
     min_confidence: o.MinConfidenceOption = 0.0,
     trust: o.TrustOption = 1.0,
     fine: Annotated[
-        bool, typer.Option("--fine", help="Also a curve for each of thirty finer kinds, such as awe or relief.")
+        bool, typer.Option("--fine", help="Also curves of thirty fine-grained emotions, such as awe or relief.")
     ] = False,
     fine_model: Annotated[
-        Path | None, typer.Option(help="Folder of other heads for finer kinds: of your own, or Empathic Insight's.")
+        Path | None, typer.Option(help="Folder of other heads for --fine: your own, or Empathic Insight's.")
     ] = None,
     fine_encoder: Annotated[
         str | None, typer.Option(help="The Whisper that Empathic Insight's heads read: a folder, or its hub name.")
@@ -151,7 +151,7 @@ def print_table(track: EmotionTrack) -> None:
     for heading in ("start", "end", "emotion", "intensity", "confidence"):
         table.add_column(heading, justify="left" if heading == "emotion" else "right")
     if track.extras:
-        table.add_column("finer kinds", justify="left")
+        table.add_column("fine-grained emotions", justify="left")
     for s in track.segments():
         cells = [f"{s.start:.2f}", f"{s.end:.2f}", s.label, f"{s.intensity:.2f}", f"{s.confidence:.2f}"]
         if track.extras:

@@ -271,7 +271,7 @@ def sere(
     return Figures(metrics, resonance_table(metrics), [key for key in metrics if key.endswith("_uar")])
 
 
-@evaluation("fine", "Curves of finer kinds against what bursts were asked for and raters' votes.")
+@evaluation("fine", "Curves of fine-grained emotions against what bursts were asked for and raters' votes.")
 def fine(
     data: Path,
     hook: Hook,

@@ -23,7 +23,7 @@ def studio(
     mesh: Annotated[Path | None, typer.Option(help="Your head, or its .sedface; default: the built-in face.")] = None,
     face: Annotated[str | None, typer.Option(help="A built-in face (sedtalker face list), or random-SEED.")] = None,
     fine: Annotated[
-        bool, typer.Option("--fine", help="Also a curve for each of thirty finer kinds, such as awe or relief.")
+        bool, typer.Option("--fine", help="Also curves of thirty fine-grained emotions, such as awe or relief.")
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the server on this machine; 0: any free one.")] = 8765,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,

@@ -1,4 +1,4 @@
-"""The front door of emotion recognition: speech in, an emotion track out."""
+"""The ``Diarizer``: speech in, an emotion track out."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Diarizer:
         folder: the checkpoint that the weights come from, or None.
         fit: what ``adapt`` found out about the recordings it was adapted to, or None.
         method: that it was adapted by, if it was.
-        fine: gives the tracks curves of finer kinds of emotion, or None.
+        fine: gives the tracks curves of fine-grained emotions, or None.
     """
 
     def __init__(
@@ -236,7 +236,7 @@ class Diarizer:
         return find_bursts(features, encoder.sha256())
 
     def with_fine(self, source: str | Path | None = None, encoder: str | None = None) -> Diarizer:
-        """The same diarizer, whose tracks also have curves of finer kinds of emotion (``extras``).
+        """The same diarizer, whose tracks also have curves of fine-grained emotions (``extras``).
 
         Args:
             source: a checkpoint folder of ``experiment=fine_emotions``, or a folder of Empathic Insight's heads
@@ -340,7 +340,7 @@ class Diarizer:
             raise InputError("the decoder's encoder needs whole recordings and cannot stream")
         fine = self.fine
         if fine is not None and not isinstance(fine, FineEmotions):
-            raise InputError("these heads for finer kinds need whole recordings and cannot stream")
+            raise InputError("these heads for fine-grained emotions need whole recordings and cannot stream")
         voice = self.voice(enroll) if enroll else None
         trust = self.rule.trust
         return DiarizerStream(

@@ -41,7 +41,7 @@ class StateChange:
         before: the emotion before, None at the beginning.
         before_intensity: and how strong it was.
         before_seconds: how long it lasted.
-        fine: the strongest finer kinds in the same seconds, by name, greatest first; none where they were not asked.
+        fine: the strongest fine-grained emotions in the same seconds, by name, greatest first; empty without ``fine``.
     """
 
     time: float
@@ -58,7 +58,7 @@ class StateChange:
     def line(self) -> str:
         """``12.4 angry 0.8 valence -0.5 arousal 0.6 confidence 0.62 after neutral 0.0 for 2.1 s``.
 
-        Finer kinds stand before ``after``: ``kinds anger 0.31 contempt 0.20 disgust 0.11``.
+        Fine-grained emotions stand before ``after``: ``kinds anger 0.31 contempt 0.20 disgust 0.11``.
         """
         said = (
             f"{self.time:.1f} {self.emotion} {self.intensity:.1f} valence {self.valence:.1f} "
@@ -82,7 +82,7 @@ class StateChanges:
     Args:
         labels: (C,) names of the labels by their index.
         rate: frames a second.
-        kinds: (K,) names of finer kinds.
+        kinds: (K,) names of fine-grained emotions.
     """
 
     def __init__(self, labels: tuple[str, ...], rate: float = FRAME_CLOCK.rate, kinds: tuple[str, ...] = ()):
@@ -105,7 +105,7 @@ class StateChanges:
         Args:
             times: (T,) seconds, increasing.
             label: (T,) index of the label.
-            values: (T, 4 + K) intensity, valence, arousal, confidence, and the finer kinds.
+            values: (T, 4 + K) intensity, valence, arousal, confidence, and the fine-grained emotions.
             speech: (T,) frames that count; where none of a window does, all do.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Finer kinds of emotion than seven: a curve in [0, 1] for each of some thirty, beside the track.
+"""Fine-grained emotions than seven: a curve in [0, 1] for each of some thirty, beside the track.
 
 Means and deviations of hidden vectors, prosody and log-mels over three seconds go through a small perceptron with an
 output for each kind (after the heads of EmoNet-Voice, Schuhmann et al. 2025, arXiv 2506.09827, which pool the frozen
@@ -249,11 +249,11 @@ def open_fine(source: str | Path | None, diarizer: DiarizerNetwork, encoder: Enc
     Raises:
         InputError: no such heads, or they were trained on another encoder.
     """
-    built_in = model_names("finer kinds")["emotion_encoder" if diarizer.config.backbone is None else WHISPER]
+    built_in = model_names("fine-grained emotions")["emotion_encoder" if diarizer.config.backbone is None else WHISPER]
     folder = built_in.path if source is None else Path(source)
     needed = read_checkpoint(folder, "fine_emotions", FineConfig)[0].encoder_sha256
     if needed != (encoder.first if isinstance(encoder, EncoderPair) else encoder).sha256():
-        raise InputError(f"{folder}: these heads for finer kinds were trained on another encoder than the diarizer's")
+        raise InputError(f"{folder}: these fine-grained heads were trained on another encoder than the diarizer's")
     network = load_fine(folder).to(next(diarizer.parameters()).device)
     if not diarizer.config.layer_channels:
         return FineEmotions(network)

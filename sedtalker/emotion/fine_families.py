@@ -1,4 +1,4 @@
-"""Finer kinds of emotion: the family of the literature each belongs to, and what of seven categories a face shows.
+"""Fine-grained emotions: the family of the literature each belongs to, and what of seven categories a face shows.
 
 A kind is a word such as "awe"; a family a group of kinds that people hold together. The face knows the seven categories
 alone, so each family says how they share in it. The table is a judgement after the sources named; nothing was fitted.
@@ -174,13 +174,13 @@ def projected(curves: Mapping[str, NDArray[np.floating]]) -> NDArray[np.float32]
 
 
 def with_share(track: EmotionTrack, share: float) -> EmotionTrack:
-    """The track whose categories follow its finer kinds a part of the way: 0 leaves them, 1 takes the kinds alone.
+    """The track whose categories partly follow its fine-grained emotions: 0 leaves them, 1 takes the latter alone.
 
     Raises:
         InputError: the track has no curve of a known kind, or other categories.
     """
     if not set(track.extras) & set(KINDS) or track.labels != CATEGORIES:
-        raise InputError("the track has no curves of finer kinds that the seven categories could follow")
+        raise InputError("the track has no curves of fine-grained emotions that the seven categories could follow")
     posterior = ((1.0 - share) * track.posterior + share * projected(track.extras)).astype(np.float32)
     valence, arousal = valence_arousal(posterior, track.intensity)
     return replace(track, posterior=posterior, valence=valence, arousal=arousal)

@@ -134,5 +134,5 @@ def _draw_extras(axis: Any, track: EmotionTrack) -> None:
     for name in names:
         axis.plot(track.times, track.extras[name], label=name)
     axis.set_ylim(0.0, None)
-    axis.set_ylabel("finer kinds")
+    axis.set_ylabel("fine-grained emotions")
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)

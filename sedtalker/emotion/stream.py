@@ -33,7 +33,7 @@ LOOK_AHEAD_SECONDS, HOP_SECONDS = 0.5, 0.32
 NO_CURVES = np.zeros((0, 0), np.float32)
 """Curves of a stream without fine-grained emotions."""
 NAMED_KINDS = 3
-"""Finer kinds that are named of a stretch: the strongest."""
+"""Fine-grained emotions that are named of a stretch: the strongest."""
 
 
 class StreamFrames(NamedTuple):
@@ -45,7 +45,7 @@ class StreamFrames(NamedTuple):
         intensity: (T,) float32 in [0, 1], as a face shows it.
         speech: (T,) bool.
         label: (T,) int64, the category of the segment: steady, where the posterior flickers.
-        fine: (T, K) float32 in [0, 1], the curves of finer kinds; (0, 0) where the stream has none.
+        fine: (T, K) float32 in [0, 1], the curves of fine-grained emotions; (0, 0) where the stream has none.
     """
 
     times: NDArray[np.float64]
@@ -113,7 +113,7 @@ class SpeechStream:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The finer kinds, in the order of ``StreamFrames.fine``."""
+        """The fine-grained emotions, in the order of ``StreamFrames.fine``."""
         return ()
 
     @property
@@ -207,7 +207,7 @@ class DiarizerStream(SpeechStream):
         rule: minimum duration of a segment and price of a change.
         second: see there.
         trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``.
-        fine: gives the frames curves of finer kinds, by the same rule; None: they have none.
+        fine: gives the frames curves of fine-grained emotions, by the same rule; None: they have none.
 
     Raises:
         InputError: look-ahead or hop is no multiple of 20 ms, or negative.
@@ -240,7 +240,7 @@ class DiarizerStream(SpeechStream):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The finer kinds."""
+        """The fine-grained emotions."""
         return () if self.fine is None else self.fine.kinds
 
     def _emotions(self, streamed: StreamedFeatures, since: int, count: int) -> Steps[StreamFrames]:
@@ -300,7 +300,7 @@ def frames_of(stream: DiarizerStream, sound: Iterable[NDArray[np.floating]]) -> 
 
 
 def strongest_kinds(kinds: tuple[str, ...], values: NDArray[np.floating]) -> dict[str, float]:
-    """The strongest of some finer kinds by name, from their values (K,)."""
+    """The strongest of some fine-grained emotions by name, from their values (K,)."""
     return {kinds[k]: round(float(values[k]), 3) for k in np.argsort(-values, kind="stable")[:NAMED_KINDS]}
 
 

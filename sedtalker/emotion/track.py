@@ -73,7 +73,7 @@ class EmotionTrack:
         speech: (T,) bool, where somebody speaks, or ``None`` where it is not known.
         min_confidence: segments below it are labelled ``UNCERTAIN``; the frames do not change.
         bursts: laughter, cries, sighs and other sounds that are no speech, in the order of their beginnings.
-        extras: further curves (T,) float32 in [0, 1] by name, such as finer kinds of emotion; most tracks have none.
+        extras: further curves (T,) float32 in [0, 1] by name, such as fine-grained emotions; most tracks have none.
         predicted: what a diarizer predicted, or ``None`` where the emotion was given.
     """
 

@@ -263,7 +263,7 @@ class EncoderPair:
 
 
 BUILTIN_ENCODERS = tuple(model_names("encoder"))
-"""Encoders in the box: of lips and phones, and of emotion."""
+"""Bundled encoders: of lips and phones, and of emotion."""
 HUB_ENCODERS = {name: BackboneConfig(name=model.repository, side_by_side=model.layers) for name, model in HUB.items()}
 """Encoders of the hub by a short name."""
 

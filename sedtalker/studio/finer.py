@@ -1,4 +1,4 @@
-"""Finer kinds of emotion in the studio: found on request, shown as curves, kept with the track, touched by no edit."""
+"""Fine-grained emotions in the studio: found on request, shown as curves, kept with the track, touched by no edit."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
 from sedtalker.studio.sound import Clip
 
-FINER = "finer kinds"
+FINER = "fine-grained emotions"
 """Kind of the job that finds them."""
 
 Floats = NDArray[np.float32]
 
 
-def find_finer_kinds(session: Session) -> tuple[Work, Then]:
-    """Curves of finer kinds for the recording that is open, as ``sedtalker diarize --fine`` finds them; one job.
+def find_fine_emotions(session: Session) -> tuple[Work, Then]:
+    """Fine-grained emotions of the open recording, as ``sedtalker diarize --fine`` finds them; one job.
 
     Raises:
         InputError: no recording is open.
@@ -33,7 +33,7 @@ def find_finer_kinds(session: Session) -> tuple[Work, Then]:
     def work(hook: Hook) -> tuple[NDArray[np.float64], dict[str, Floats]]:
         animator = session.models.animator()
         with torch_threads(1):
-            with one_step(hook, "opening the heads of finer kinds"):
+            with one_step(hook, "opening the heads of fine-grained emotions"):
                 diarizer = animator.diarizer
                 fine = diarizer.with_fine().fine
                 assert fine is not None
@@ -41,7 +41,7 @@ def find_finer_kinds(session: Session) -> tuple[Work, Then]:
             if diarizer.encoder.sha256() != animator.encoder.sha256():
                 with one_step(hook, "encoding the speech"):
                     features = diarizer.encoder(clip.sound)
-            with one_step(hook, "recognising finer kinds of emotion"):
+            with one_step(hook, "recognising fine-grained emotions"):
                 return features.clock.times(len(features)), dict(fine(clip.sound, features))
 
     def then(made: tuple[NDArray[np.float64], dict[str, Floats]]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _take(session: Session, clip: Clip, own: NDArray[np.float64], curves: Mappin
         InputError: another recording has been opened since.
     """
     if session.clip is not clip or session.base is None:
-        raise InputError("another recording was opened before its finer kinds were found")
+        raise InputError("another recording was opened before its fine-grained emotions were found")
     times = session.base.track.times
     session.open_extras({name: np.interp(times, own, curve).astype(np.float32) for name, curve in curves.items()})
 

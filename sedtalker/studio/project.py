@@ -36,7 +36,7 @@ SUFFIX = ".sedproject"
 FORMAT, VERSION = "sedproject", 1
 """What they call themselves."""
 MOST_BYTES = 128 * 2**20
-"""Larger files are refused; an hour of speech takes 30 MB, with finer kinds 95 MB."""
+"""Larger files are refused; an hour of speech takes 30 MB, with fine-grained emotions 95 MB."""
 
 
 class NamedFile(BaseModel):

@@ -17,7 +17,7 @@ seconds. An error is ``{"error": "one line"}``: 400 bad input, 403 not the page,
 ``GET api/extras.bin?from=&to=``
     the same of the track's further curves, in the order of ``finer`` of the state.
 ``POST api/finer``
-    finds finer kinds of emotion → ``{job}`` of kind ``finer kinds``. ``DELETE api/finer``: the track has no further
+    starts ``{job}`` of kind ``fine-grained emotions``. ``DELETE api/finer``: the track has no further
     curves any more → ``{}``.
 ``GET api/head.glb``
     the face at rest with all targets, named in ``mesh.extras.targetNames``; the node ``head`` turns about
@@ -63,7 +63,7 @@ from sedtalker.server.answers import error_answers
 from sedtalker.studio.document import Settings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
-from sedtalker.studio.finer import FINER, find_finer_kinds
+from sedtalker.studio.finer import FINER, find_fine_emotions
 from sedtalker.studio.live import GONE, run_live, stream_settings
 from sedtalker.studio.security import content_policy
 from sedtalker.studio.state import edited_state, state
@@ -168,7 +168,7 @@ class Routes:
 
     async def find_finer(self, request: Request) -> Response:
         """``POST api/finer``."""
-        return JSONResponse({"job": self.studio.start(FINER, *find_finer_kinds(self.session)).id})
+        return JSONResponse({"job": self.studio.start(FINER, *find_fine_emotions(self.session)).id})
 
     async def drop_finer(self, request: Request) -> Response:
         """``DELETE api/finer``."""

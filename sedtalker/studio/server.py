@@ -90,7 +90,7 @@ def run(
         face: a built-in face to begin with.
         port: 0 for any that is free.
         tell: gets the address once it can be opened.
-        finer: find finer kinds of emotion in every recording that is opened.
+        finer: find fine-grained emotions in every recording that is opened.
 
     Raises:
         InputError: the port is in use, or there is no such face.

@@ -105,7 +105,7 @@ class Session:
         subject: the face.
         clip: the recording, or None before one is opened.
         base: what the documents are edits of, without its further curves.
-        extras: further curves (T,) of the base, such as finer kinds of emotion, by name; no edit changes them.
+        extras: further curves (T,) of the base, such as fine-grained emotions, by name; no edit changes them.
         extras_number: another one where ``extras`` are others.
         history: the documents.
         words: the text, where given.

@@ -39,7 +39,7 @@ AUDIO_BYTES = 512 * 2**20
 MESH_BYTES = 512 * 2**20
 """Bytes of an uploaded mesh, at most."""
 OTHER_BYTES = 128 * 2**20
-"""Bytes of an uploaded track, project or text, at most; an hour with finer kinds takes 95 MB."""
+"""Bytes of an uploaded track, project or text, at most; an hour with fine-grained emotions takes 95 MB."""
 VERTEX_FORMATS = ("mdd", "pc2", "npy")
 """Formats that hold every vertex of every frame."""
 

@@ -19,7 +19,7 @@ import torch
 
 from sedtalker.errors import InputError
 from sedtalker.studio.autosave import Left, StudioFolder
-from sedtalker.studio.finer import FINER, find_finer_kinds
+from sedtalker.studio.finer import FINER, find_fine_emotions
 from sedtalker.studio.jobs import Events, Job, Jobs
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
@@ -41,7 +41,7 @@ class Studio:
     Args:
         session: what is edited.
         home: the studio's folder: uploads, what the page plays, results of exports, unsaved edits.
-        finer: whether every recording that is opened gets curves of finer kinds, see ``sedtalker.studio.finer``.
+        finer: whether every opened recording gets fine-grained emotions, see ``sedtalker.studio.finer``.
     """
 
     def __init__(self, session: Session, home: StudioFolder, *, finer: bool = False):
@@ -84,11 +84,11 @@ class Studio:
         return self.jobs.start(kind, work, taken)
 
     def bring(self, kind: str, work: Work, then: Then) -> Job:
-        """Begin a job that opens a recording; where it is wanted, its finer kinds are found after it."""
+        """Begin a job that opens a recording; where it is wanted, its fine-grained emotions are found after it."""
 
         def find() -> None:
             if self.finer and self.session.clip is not None and not self.session.extras:
-                self.start(FINER, *find_finer_kinds(self.session))
+                self.start(FINER, *find_fine_emotions(self.session))
 
         return self.start(kind, work, then, find)
 

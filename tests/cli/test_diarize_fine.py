@@ -1,4 +1,4 @@
-"""``sedtalker diarize --fine``: the table, the JSON, the picture, streams and events have the finer kinds."""
+"""``sedtalker diarize --fine``: the table, the JSON, the picture, streams and events have the fine-grained emotions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_finer_kinds_stand_in_the_table_the_file_and_the_picture(tmp_path: Path)
     track, plot = tmp_path / "t.json", tmp_path / "p.png"
     done = CliRunner().invoke(app, ["diarize", str(SPEECH), "--fine", "-o", str(track), "--plot", str(plot)])
     assert done.exit_code == 0, done.output
-    assert "finer kinds" in done.stdout
+    assert "fine-grained emotions" in done.stdout
     found = EmotionTrack.load(track)
     assert tuple(found.extras) == BURSTS
     assert plot.read_bytes().startswith(b"\x89PNG")

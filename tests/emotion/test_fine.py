@@ -1,4 +1,4 @@
-"""Windows of the heads for finer kinds, their curves, and a diarizer that has them."""
+"""Windows of the heads for fine-grained emotions, their curves, and a diarizer that has them."""
 
 from __future__ import annotations
 

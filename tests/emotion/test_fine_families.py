@@ -1,4 +1,4 @@
-"""The table of finer kinds: valid names, shares that sum to one, sources; and what a face shows of them."""
+"""The table of fine-grained emotions: valid names, shares that sum to one, sources; and what a face shows of them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_no_kind_claims_is_neutral() -> None:
 
 def test_a_track_follows_its_kinds_a_part_of_the_way() -> None:
     track = densify([Segment(0.0, 2.0, "sad", 0.8, 1.0)], 2.0)
-    with pytest.raises(InputError, match="no curves of finer kinds"):
+    with pytest.raises(InputError, match="no curves of fine-grained emotions"):
         with_share(track, 0.5)
     from dataclasses import replace
 

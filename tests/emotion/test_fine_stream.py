@@ -1,4 +1,4 @@
-"""Finer kinds in a stream: what whole recordings would get if they ended at the look-ahead."""
+"""Fine-grained emotions in a stream: what whole recordings would get if they ended at the look-ahead."""
 
 from __future__ import annotations
 

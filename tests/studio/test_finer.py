@@ -1,4 +1,4 @@
-"""Finer kinds of emotion in the studio: what the command line finds, beside the document, and kept with the track."""
+"""Fine-grained emotions in the studio: what the command line finds, beside the document, and kept with the track."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_they_are_those_of_the_command_line_and_the_document_stays(client, sessi
     assert rows(client).shape == (len(session.track), 0)
     message = finished(client, lambda: client.post(f"{ROOT}api/finer"), FINER)
     assert message["result"] == {"kinds": 30}
-    assert "recognising finer kinds of emotion" in message["steps"]
+    assert "recognising fine-grained emotions" in message["steps"]
     after = state(client)
     for name in ("document", "can_undo", "can_redo", "revision", "project"):
         assert after[name] == before[name]

@@ -1,4 +1,4 @@
-"""What corpora say of finer kinds of emotion: the kind a vocal burst was asked for, and the votes of raters."""
+"""What corpora say of fine-grained emotions: the kind a vocal burst was asked for, and the votes of raters."""
 
 from __future__ import annotations
 

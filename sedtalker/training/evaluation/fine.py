@@ -1,4 +1,4 @@
-"""How well the curves of finer kinds go with what bursts were asked for, and with what raters called speech.
+"""How well the curves of fine-grained emotions go with what bursts were asked for, and with what raters called speech.
 
 Test speakers alone. A clip counts as the mean of its curves where somebody speaks. EmoGator's bursts are prompts that
 no listener checked, so a kind is there (1) or not (0) and nothing tells how well people would do. CREMA-D's raters

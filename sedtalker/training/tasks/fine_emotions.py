@@ -1,4 +1,4 @@
-"""Training of the heads for finer kinds: vocal bursts of thirty kinds, and speech with the votes of raters.
+"""Training of the heads for fine-grained emotions: vocal bursts of thirty kinds, and speech with the votes of raters.
 
 Both train one softmax over the thirty kinds. A burst says which of them it was asked for. The actors of the speech were
 asked for six categories, and its raters chose among these: there the kinds that stand for the six have the shares of

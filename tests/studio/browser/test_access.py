@@ -20,7 +20,7 @@ LOOKS = {
     "phone light": {"size": (390, 844), "scheme": "light"},
 }
 """Windows and colours."""
-TABS = ("Recording", "Face", "Finer kinds", "Edit", "Shapes", "Export", "Live")
+TABS = ("Recording", "Face", "Fine-grained emotions", "Edit", "Shapes", "Export", "Live")
 
 
 @pytest.fixture(params=LOOKS)

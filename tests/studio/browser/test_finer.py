@@ -1,4 +1,4 @@
-"""Finer kinds and laughter on the page: found, chosen, followed by the cursor, downloaded, opened again, removed."""
+"""Fine-grained emotions and laughter on the page: found, chosen, followed by the cursor, downloaded, removed."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def own_page(desk: Desk, clip: Path) -> Any:
 
 
 def find(page: StudioPage) -> None:
-    page.page.get_by_role("tab", name="Finer kinds").click()
-    page.page.get_by_role("button", name="Find finer kinds").click()
+    page.page.get_by_role("tab", name="Fine-grained emotions").click()
+    page.page.get_by_role("button", name="Find fine-grained emotions").click()
     page.wait(f"{CURVES} === 30 && window.studio.ready")
-    page.page.get_by_role("searchbox").or_(page.page.get_by_label("Search finer kinds by name")).wait_for()
+    page.page.get_by_role("searchbox").or_(page.page.get_by_label("Search fine-grained emotions by name")).wait_for()
 
 
 def drawn(page: StudioPage) -> list[str]:
-    """Rows of finer kinds in the timeline."""
+    """Rows of fine-grained emotions in the timeline."""
     return [name.removeprefix("finer ") for name in page.read("geometry.lanes") if name.startswith("finer ")]
 
 
@@ -57,13 +57,13 @@ def test_found_searched_chosen_and_followed(own_page: StudioPage) -> None:
     assert listed(page) == strongest
     assert drawn(page) == strongest[:3]
 
-    page.page.get_by_label("Search finer kinds by name").fill("surp")
+    page.page.get_by_label("Search fine-grained emotions by name").fill("surp")
     assert set(listed(page)) == {"positive surprise", "negative surprise"}
     page.page.get_by_role("checkbox", name="Draw negative surprise").check()
     assert "negative surprise" in drawn(page)
-    page.page.get_by_label("Search finer kinds by name").fill("no such kind")
+    page.page.get_by_label("Search fine-grained emotions by name").fill("no such kind")
     assert page.page.get_by_text("No kind has such a name.").is_visible()
-    page.page.get_by_label("Search finer kinds by name").fill("")
+    page.page.get_by_label("Search fine-grained emotions by name").fill("")
     for name in [n for n in strongest if n not in drawn(page)][:2]:
         page.page.get_by_role("checkbox", name=f"Draw {name}", exact=True).check()
     assert len(drawn(page)) == 6
@@ -85,7 +85,7 @@ def test_found_searched_chosen_and_followed(own_page: StudioPage) -> None:
 
     page.page.get_by_role("button", name="Remove", exact=True).click()
     page.wait(f"{CURVES} === 0")
-    assert page.page.get_by_role("button", name="Find finer kinds").is_visible()
+    assert page.page.get_by_role("button", name="Find fine-grained emotions").is_visible()
     assert drawn(page) == []
 
 

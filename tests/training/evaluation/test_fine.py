@@ -1,4 +1,4 @@
-"""Figures of the finer kinds, on clips whose curves are made, and on sounds of a corpus made here."""
+"""Figures of the fine-grained emotions, on clips whose curves are made, and on sounds of a corpus made here."""
 
 from __future__ import annotations
 

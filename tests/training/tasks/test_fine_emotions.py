@@ -1,4 +1,4 @@
-"""The heads for finer kinds are trained on bursts and votes, and exported for a diarizer on the same encoder."""
+"""The heads for fine-grained emotions are trained on bursts and votes, and exported for a diarizer."""
 
 from __future__ import annotations
 

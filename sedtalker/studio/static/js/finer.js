@@ -1,4 +1,4 @@
-/** Finer kinds of emotion: curves of the track that no edit changes. Which there are, and which are drawn. */
+/** Fine-grained emotions: curves of the track that no edit changes. Which there are, and which are drawn. */
 
 import { post, remove } from "./api.js";
 import { complain } from "./notices.js";
@@ -41,7 +41,7 @@ function arrange() {
 /** Find them in the recording; its progress is a job's. */
 export async function findFiner() {
   try {
-    expectJob((await post("finer")).job, "finer kinds");
+    expectJob((await post("finer")).job, "fine-grained emotions");
   } catch (error) {
     complain(error);
   }

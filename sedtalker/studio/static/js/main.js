@@ -72,7 +72,7 @@ function main() {
   startDock("dock-left", "Sources", [
     { name: "media", title: "Recording", build: buildMedia },
     { name: "faces", title: "Face", build: buildFaces },
-    { name: "finer", title: "Finer kinds", build: buildFiner, shown: () => openFiner(true), left: () => openFiner(false) },
+    { name: "finer", title: "Fine-grained emotions", build: buildFiner, shown: () => openFiner(true), left: () => openFiner(false) },
   ]);
   startDock("dock-right", "Settings", [
     { name: "controls", title: "Edit", build: buildControls },

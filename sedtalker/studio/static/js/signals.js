@@ -245,7 +245,7 @@ export class Weights {
 
 /** Rows of posterior × 7, intensity, valence, arousal, confidence. */
 export const track = new Track("track.bin", TRACK_COLUMNS);
-/** A column for each of the track's further curves, such as finer kinds of emotion. */
+/** A column for each of the track's further curves, such as fine-grained emotions. */
 export const extras = new Track("extras.bin", 1);
 export const peaks = new Peaks();
 export const weights = { a: new Weights("a"), b: new Weights("b") };

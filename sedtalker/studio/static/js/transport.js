@@ -58,7 +58,7 @@ function startTools() {
 /** The divider between stage and timeline, by pointer and keys. */
 function startSplitter() {
   const bar = byId("splitter");
-  /** Pixels that rows of finer kinds add. */
+  /** Pixels that rows of fine-grained emotions add. */
   const added = () => parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--finer")) || 0;
   const set = (/** @type {number} */ whole) => {
     const bounded = Math.round(clamp(whole - added(), 180, Math.max(innerHeight - 260 - added(), 180)));

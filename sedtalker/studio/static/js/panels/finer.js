@@ -1,4 +1,4 @@
-/** The tab of finer kinds: find them, choose which are drawn, and see what each is at the cursor. */
+/** The tab of fine-grained emotions: find them, choose which are drawn, and see what each is at the cursor. */
 
 import { clock } from "../clock.js";
 import { capital, make } from "../dom.js";
@@ -27,15 +27,15 @@ function makeRow({ name, category, column }) {
 
 /** @param {HTMLElement} panel */
 export function buildFiner(panel) {
-  const find = make("button", { class: "primary wide", text: "Find finer kinds", onclick: findFiner });
-  const none = make("section", { class: "block" }, make("h2", { text: "Finer kinds of emotion" }),
+  const find = make("button", { class: "primary wide", text: "Find fine-grained emotions", onclick: findFiner });
+  const none = make("section", { class: "block" }, make("h2", { text: "Fine-grained emotions" }),
     make("p", { class: "note", text: "A curve for each of thirty kinds, such as awe, relief or contempt. They are hints, not labels: the right kind of thirty is on top in about a quarter of laughs, sighs and cries. Segments and the face stay as they are." }), find);
-  const search = make("input", { type: "text", placeholder: "Search, e.g. relief", "aria-label": "Search finer kinds by name", style: "flex:1;min-width:0" });
+  const search = make("input", { type: "text", placeholder: "Search, e.g. relief", "aria-label": "Search fine-grained emotions by name", style: "flex:1;min-width:0" });
   const about = make("p", { class: "note" });
   const empty = make("p", { class: "note", text: "No kind has such a name.", hidden: true });
-  const list = make("ul", { class: "finer-list", "aria-label": "Finer kinds, the strongest first" });
-  const drop = make("button", { class: "link", text: "Remove", title: "The track has no finer kinds any more", onclick: dropFiner });
-  const some = make("section", { class: "block", hidden: true }, make("h2", {}, "Finer kinds of emotion", drop), about, make("div", { class: "row" }, search), list, empty);
+  const list = make("ul", { class: "finer-list", "aria-label": "Fine-grained emotions, the strongest first" });
+  const drop = make("button", { class: "link", text: "Remove", title: "The track has no fine-grained emotions any more", onclick: dropFiner });
+  const some = make("section", { class: "block", hidden: true }, make("h2", {}, "Fine-grained emotions", drop), about, make("div", { class: "row" }, search), list, empty);
   panel.append(none, some);
   search.addEventListener("input", () => {
     filter = search.value.trim().toLowerCase();
@@ -43,9 +43,9 @@ export function buildFiner(panel) {
     empty.hidden = [...rows.values()].some(({ row }) => !row.hidden);
   });
   const enable = () => {
-    const running = [...store.jobs.values()].some((job) => job.kind === "finer kinds");
+    const running = [...store.jobs.values()].some((job) => job.kind === "fine-grained emotions");
     find.disabled = running || !store.hasAudio;
-    find.textContent = running ? "Finding them …" : "Find finer kinds";
+    find.textContent = running ? "Finding them …" : "Find fine-grained emotions";
     panel.toggleAttribute("inert", !store.hasAudio);
   };
   store.on("state jobs", enable);

@@ -1,4 +1,4 @@
-/** Drawing of what the track has beside emotion: a row for each finer kind, and marks of laughter and sighs. */
+/** Drawing of what the track has beside emotion: a row for each fine-grained emotion, and marks of laughter and sighs. */
 
 import { burstName, capital } from "../dom.js";
 import { finerTop } from "../finer.js";
@@ -62,7 +62,7 @@ export function burstAt(x, y, reach) {
   });
 }
 
-/** @param {Context} c @param {Lane} lane the row of a finer kind; its name stands in it where the lanes have no heads */
+/** @param {Context} c @param {Lane} lane the row of a fine-grained emotion; its name stands in it where the lanes have no heads */
 export function drawFiner(c, lane) {
   drawGrid(c, lane);
   const top = finerTop();

@@ -41,7 +41,7 @@ export function recolourTimeline() {
   redrawTimeline();
 }
 
-/** @type {{place: HTMLElement, column: number}[]} where the values of finer kinds at the cursor are shown */
+/** @type {{place: HTMLElement, column: number}[]} where the values of fine-grained emotions at the cursor are shown */
 let values = [];
 
 function showHeads() {

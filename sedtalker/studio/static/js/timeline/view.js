@@ -7,7 +7,7 @@ import { store } from "../store.js";
 /** Pixels a second at most: a tick of 10 ms is then 40 pixels wide. */
 const CLOSEST = 4000;
 
-/** Pixels of the row of a finer kind. */
+/** Pixels of the row of a fine-grained emotion. */
 export const FINER_ROW = 24;
 
 /** @typedef {{name: string, title: string, note: string, top: number, height: number, curve?: import("../finer.js").Curve}} Lane */
@@ -75,7 +75,7 @@ class View {
     else this.#bound();
   }
 
-  /** Heights of the lanes: words only where there are some, and a row for each finer kind that is drawn. */
+  /** Heights of the lanes: words only where there are some, and a row for each fine-grained emotion that is drawn. */
   arrange() {
     const curves = store.hasAudio ? drawnCurves() : [];
     const rows = curves.map((curve) => /** @type {[string, string, string, number, number]} */ ([`finer ${curve.name}`, capital(curve.name), "", FINER_ROW, 0]));
