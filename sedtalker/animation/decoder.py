@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from sedtalker.animation.bared_teeth import anger, bare_teeth
-from sedtalker.animation.closures import PEAK_FRAMES, closures, lip_posteriors, lips_apart, move_lips
+from sedtalker.animation.closures import PEAK_FRAMES, anger, bare_teeth, closures, lip_posteriors, lips_apart, move_lips
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
 from sedtalker.animation.tongue import TONGUE, constrictions, tongue_posteriors
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack

@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sedtalker.animation.bared_teeth import BaredTeethStream, anger
-from sedtalker.animation.closures import AHEAD_FRAMES, ClosureStream
+from sedtalker.animation.closures import AHEAD_FRAMES, BaredTeethStream, ClosureStream, anger
 from sedtalker.animation.conditioning import Style, emotional
 from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
 from sedtalker.animation.gains import EASE_FRAMES, Gains, apply_gains

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.animation.bared_teeth import BaredTeethStream, anger, bare_teeth
+from sedtalker.animation.closures import BaredTeethStream, anger, bare_teeth
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import INDEX
 
