@@ -2,9 +2,9 @@
 
 python scripts/make_expression_sheet.py --data DIR
 
-Each corpus gives four clips of four emotions, strong ones where strength is labelled, as ``sedtalker evaluate
-expression`` chooses them. The frame is the one in which the face is most expressive; below it stand the intended
-emotion, the one that the face shows, and how strongly over the clip.
+Each corpus gives about four clips of different emotions, strong ones where strength is labelled, chosen as ``sedtalker
+evaluate expression`` chooses them. The frame is the one in which the face is most expressive; below it stand the
+intended emotion, the one that the face shows, and how strongly over the clip.
 """
 
 from __future__ import annotations
@@ -37,22 +37,24 @@ from sedtalker.training.evaluation.transfer import balanced_clips, listed_clips,
 
 SHEET = Path(__file__).parents[1] / "docs" / "images" / "expression.jpg"
 """Where the picture is written."""
-EACH = 4
-"""Clips of each corpus."""
+CLIPS, COLUMNS = 24, 6
+"""Clips on the sheet, and how many stand in a row."""
 SIZE, QUALITY = 192, 82
 """Side of a picture, pixels, and quality of the JPEG."""
 
 
 def chosen_clips(found: dict[str, list[Clip]]) -> list[tuple[Clip, int]]:
-    """Four clips of each corpus of different emotions, other ones from corpus to corpus."""
-    out = []
+    """Clips of different emotions of each corpus, other ones from corpus to corpus, about as many of each."""
+    ranked = []
     for turn, name in enumerate(EMOTIONAL):
         first = {
             category: (clip, category) for clip, category in reversed(labelled_clips(found[name], None)) if category
         }
         categories = sorted(first)
-        out += [first[categories[(turn + k) % len(categories)]] for k in range(min(EACH, len(categories)))]
-    return out
+        rotated = [categories[(turn + k) % len(categories)] for k in range(len(categories))]
+        ranked += [(k, turn, first[category]) for k, category in enumerate(rotated)]
+    kept = sorted(ranked, key=lambda one: one[:2])[:CLIPS]
+    return [one[2] for one in sorted(kept, key=lambda one: one[1])]
 
 
 def picture_of(animator: Animator, clip: Clip, frame: int) -> NDArray[np.uint8]:
@@ -82,7 +84,7 @@ def main() -> None:
             f"{CATEGORIES[row.emotion]} {row.strength:.1f}".replace("0.", ".") if row.strength >= 0.05 else "nothing"
         )
         labels.append(f"{clip.corpus} {CATEGORIES[category]}: {shown}")
-    Image.fromarray(tile(pictures, labels, EACH + 2)).save(arguments.out, quality=QUALITY, optimize=True)
+    Image.fromarray(tile(pictures, labels, COLUMNS)).save(arguments.out, quality=QUALITY, optimize=True)
     print(f"{arguments.out}  {arguments.out.stat().st_size / 1000:.0f} kB")
 
 

@@ -5,7 +5,7 @@ python scripts/make_results.py --data DIR --parts transfer speed
 python scripts/make_results.py --data DIR --parts transfer_whisper_base --whisper FOLDER
 python scripts/make_results.py --parts                             # write the pages anew, measure nothing
 
-The table is the first of ``docs/emotion.md``. What is not measured this time is kept from ``docs/results.json``. The
+Its tables are the first of ``docs/emotion.md``. What is not measured this time is kept from ``docs/results.json``. The
 metrics that the page shows are also written into ``held_out`` of the shipped ``config.json`` files, where
 ``sedtalker checkpoint inspect`` finds them.
 """
@@ -33,7 +33,8 @@ from sedtalker.training.cards import (
 from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.decoder import evaluate_decoder
-from sedtalker.training.evaluation.emotion_measures import TRANSFER
+from sedtalker.training.evaluation.emotion_measures import EXPRESSION, TRANSFER
+from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table
 from sedtalker.training.evaluation.measure import ARROWS, Measure
 from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics
 from sedtalker.training.evaluation.motion_measures import DECODER
@@ -42,7 +43,10 @@ from sedtalker.training.evaluation.transfer import evaluate_transfer
 
 DOCS = Path(__file__).parents[1] / "docs"
 """Where the pages are written."""
-PARTS = ("transfer", "transfer_whisper_base", "speed", "decoder", "decoder_whisper_base")
+PARTS = (
+    *("transfer", "transfer_whisper_base", "expression", "expression_whisper_base"),
+    *("speed", "decoder", "decoder_whisper_base"),
+)
 """What can be measured."""
 INTRODUCTION = (
     "# Results\n\nWritten by `python scripts/make_results.py --data DIR`. Test speakers and sentences were never "
@@ -53,6 +57,12 @@ INTRODUCTION = (
 )
 TRANSFERS = {"transfer": "diarizer", "transfer_whisper_base": "whisper-base"}
 """Parts of zero-shot tables, and the weights they are of."""
+EXPRESSIONS = {"expression": "diarizer", "expression_whisper_base": "whisper-base"}
+"""Parts of what faces show, and the weights that the tracks are of."""
+SHEET = "![24 faces, each with the emotion that was intended and the one that it shows](images/expression.jpg)"
+"""The picture below the table of what faces show, of ``scripts/make_expression_sheet.py``."""
+ANIMATED, LOOKED_AT = 100, 8
+"""Clips of each corpus that are animated, and emotional ones of them that are rendered for MediaPipe."""
 CLIPS = 200
 """Clips of each corpus that are scored."""
 ENCODER_RUN = (
@@ -111,10 +121,26 @@ def asked_table(results: Mapping[str, Any]) -> str:
     rows = [f"| | asked | {' | '.join(TRANSFERS.values())} |", "|---" * (2 + len(TRANSFERS)) + "|"]
     for measure in TRANSFER:
         if measure.asked is not None:
-            values = [results[part]["summary"][measure.key] for part in TRANSFERS]
-            marked = [f"**{value:.3f}**" if reached(measure, value) else f"{value:.3f}" for value in values]
-            rows.append(f"| `{measure.key}`: {measure.text} | {measure.asked_for} | {' | '.join(marked)} |")
+            cells = [_marked(measure, results[part]["summary"][measure.key]) for part in TRANSFERS]
+            rows.append(f"| `{measure.key}`: {measure.text} | {measure.asked_for} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n\nBold: reached.\n"
+
+
+def expression_tables(results: Mapping[str, Any]) -> str:
+    """Of ``docs/emotion.md``: what is asked of faces on other corpora, what they show, and of each corpus."""
+    parts = {part: name for part, name in EXPRESSIONS.items() if part in results}
+    rows = [f"| | asked | {' | '.join(parts.values())} |", "|---" * (2 + len(parts)) + "|"]
+    for measure in EXPRESSION:
+        values = [results[part].get(measure.key) for part in parts]
+        if measure.listed and any(value is not None for value in values):
+            cells = ["" if value is None else _marked(measure, value) for value in values]
+            rows.append(f"| `{measure.key}`: {measure.text} | {measure.asked_for} | {' | '.join(cells)} |")
+    tables = [f"\n\n{name}:\n\n{expression_table(results[part])}" for part, name in parts.items()]
+    return "\n".join(rows) + f"\n\nBold: reached.\n\n{SHEET}" + "".join(tables)
+
+
+def _marked(measure: Measure, value: float) -> str:
+    return f"**{value:.3f}**" if measure.asked is not None and reached(measure, value) else f"{value:.3f}"
 
 
 def reached(measure: Measure, value: float) -> bool:
@@ -215,6 +241,8 @@ def measure(arguments: argparse.Namespace, results: dict[str, Any]) -> None:
         runs: dict[str, Callable[[], dict[str, Any]]] = {
             "transfer": lambda: transfer(data, "diarizer", None, shown.hook),
             "transfer_whisper_base": lambda: transfer(data, "whisper-base", arguments.whisper, shown.hook),
+            "expression": lambda: expression(data, "diarizer", None, shown.hook),
+            "expression_whisper_base": lambda: expression(data, "whisper-base", arguments.whisper, shown.hook),
             "speed": lambda: _rounded(evaluate_speed(data, hook=shown.hook)),
             "decoder": lambda: _rounded(evaluate_decoder(data, hook=shown.hook)),
             "decoder_whisper_base": lambda: _rounded(
@@ -240,6 +268,11 @@ def transfer(data: Path, model: str, encoder: Path | None, hook: Hook) -> dict[s
     return {"limit": CLIPS, "summary": _rounded(found.summary), "corpora": corpora}
 
 
+def expression(data: Path, model: str, encoder: Path | None, hook: Hook) -> dict[str, float]:
+    """What faces show with tracks of some weights."""
+    return _rounded(expression_metrics(evaluate_expression(data, model, encoder, ANIMATED, LOOKED_AT, hook)))
+
+
 def _rounded(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: round(float(value), 4) for name, value in metrics.items()}
 
@@ -259,6 +292,7 @@ def main() -> None:
     store.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (DOCS / "results.md").write_text(page(results), encoding="utf-8")
     write_between_marks(DOCS / "emotion.md", "asked", asked_table(results))
+    write_between_marks(DOCS / "emotion.md", "expression", expression_tables(results))
     print(DOCS / "results.md", DOCS / "emotion.md", sep="\n")
     write_checkpoints(results, builtin_checkpoint("diarizer").parent)
 

@@ -15,9 +15,13 @@ from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK
 
 EASE_SECONDS = 0.3
-"""An expression takes about a third of a second to change."""
-ADJOINING = 0.02
-"""Segments no further apart than this (seconds) pass into each other, not through neutral."""
+"""An expression takes about a third of a second to change, and to come; half of it before its segment begins."""
+FADE = 2.5
+"""Times as long as it came an expression goes, after its segment has ended."""
+BRIDGED = 0.4
+"""Segments no further apart than this (seconds) pass into each other; a face does not become neutral for so short."""
+OVERLAPPING = 0.02
+"""They also do where they overlap by this (seconds) at most."""
 DEFAULT_INTENSITY = 0.7
 """Intensity of a label without a number, in every format that people write by hand."""
 
@@ -47,8 +51,9 @@ def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SEC
     """A dense track of ``duration`` seconds from segments; neutral where there is none, or an uncertain one.
 
     Values ease over ``ease`` seconds across each boundary (raised cosine, less where a segment is shorter), from one
-    segment into the next where they adjoin. A segment's confidence becomes its label's probability, the rest goes to
-    neutral. Of overlapping segments the one that begins later wins.
+    segment into the next where nothing lies between them for more than ``BRIDGED``. At its ends a segment has half of
+    its probability and still its whole intensity; it fades after its end. A segment's confidence becomes its label's
+    probability, the rest goes to neutral. Of overlapping segments the one that begins later wins.
 
     Raises:
         InputError: a segment is empty, outside the recording, or its label is unknown; there are too many, or too long.
@@ -62,16 +67,22 @@ def densify(segments: Sequence[Segment], duration: float, ease: float = EASE_SEC
         _check(segment, duration)
     if sum(min(s.end, duration) - s.start for s in segments) > DEEPEST_OVERLAP * duration + len(segments):
         raise InputError("the segments overlap one another many times over")
-    known = sorted((s for s in segments if s.label.strip().lower() != UNCERTAIN), key=lambda s: s.start)
-    for number, segment in enumerate(known):
-        follower = known[number + 1] if number + 1 < len(known) else None
+    listed, bridged = sorted(segments, key=lambda s: s.start), False
+    for segment, follower in zip(listed, [*listed[1:], None], strict=True):
+        from_another, bridged = bridged, follower is not None and _bridged(segment, follower, ease)
+        if _uncertain(segment):
+            continue
         covered = None
-        if follower is not None and abs(follower.start - segment.end) <= ADJOINING:
+        if bridged and follower is not None:
             covered = follower.start + 0.5 * min(ease, follower.end - follower.start)
-        reach = segment.start - ease, max(segment.end, covered or 0.0) + ease  # beyond, the weight is 0
+        reach = segment.start - ease, max(segment.end, covered or 0.0) + FADE * ease  # beyond, the weight is 0
         part = slice(*np.searchsorted(times, reach))
         weight = _window(times[part], segment, ease, duration, covered)[:, None]
-        values[part] = (1 - weight) * values[part] + weight * _target(segment)
+        target = _target(segment)
+        rises = from_another & (times[part] < 0.5 * (segment.start + segment.end))
+        strength = np.where(rises, weight[:, 0], np.minimum(1.0, 2.0 * weight[:, 0]))
+        values[part, :-1] = (1 - weight) * values[part, :-1] + weight * target[:-1]
+        values[part, -1] = (1 - strength) * values[part, -1] + strength * target[-1]
     posterior = (values[:, :-1] / values[:, :-1].sum(1, keepdims=True)).astype(np.float32)
     intensity = values[:, -1].astype(np.float32)
     return EmotionTrack(times, posterior, intensity, *valence_arousal(posterior, intensity), duration=duration)
@@ -123,8 +134,21 @@ def _window(
     rise = np.ones_like(times) if segment.start <= 1e-6 else _step((times - segment.start) / width)
     if covered is not None:
         return rise * (times < covered)
-    fall = np.zeros_like(times) if segment.end >= duration - 1e-6 else _step((times - segment.end) / width)
-    return rise * (1 - fall)
+    if segment.end >= duration - 1e-6:
+        return rise
+    since = times - segment.end
+    return rise * (1 - _step(np.where(since > 0, since / FADE, since) / width))
+
+
+def _uncertain(segment: Segment) -> bool:
+    return segment.label.strip().lower() == UNCERTAIN
+
+
+def _bridged(segment: Segment, follower: Segment, ease: float) -> bool:
+    """Whether a segment passes into the one that begins next, of which neither is uncertain."""
+    if _uncertain(segment) or _uncertain(follower):
+        return False
+    return -OVERLAPPING <= follower.start - segment.end <= (BRIDGED if ease else 0.0)
 
 
 def _step(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -47,7 +47,7 @@ SMOOTHED = 9
 """Frames over which the judge smooths a motion, about as long as a viewer needs to see an expression."""
 READ_CLIPS = 2
 """Clips of each corpus of read speech on which the face's own expressions are measured."""
-BLINKING = 0.3
+BLINKING = 0.1
 """``eyeBlinkLeft`` from which on a frame is none to look at."""
 EMOTIONS = CATEGORIES[1:]
 """The six that a judge can name, in the order of its columns."""
