@@ -127,7 +127,7 @@ def asked_table(results: Mapping[str, Any]) -> str:
 
 
 def expression_tables(results: Mapping[str, Any]) -> str:
-    """Of ``docs/emotion.md``: what is asked of faces on other corpora, what they show, and of each corpus."""
+    """Tables for ``docs/emotion.md``: what is asked of faces, what they show, and each corpus alone."""
     parts = {part: name for part, name in EXPRESSIONS.items() if part in results}
     rows = [f"| | asked | {' | '.join(parts.values())} |", "|---" * (2 + len(parts)) + "|"]
     for measure in EXPRESSION:

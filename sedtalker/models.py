@@ -125,7 +125,7 @@ def model_folder(role: Role, source: str | Path) -> Path:
         return Path(source)
     if str(source) in (folders := {model.folder: model for model in named.values()}):
         return folders[str(source)].path
-    more = ", and a classifier of the hub is given as hf:OWNER/NAME" if role == "diarizer" else ""
+    more = f", and a classifier of the hub is given as hf:{source}" if role == "diarizer" else ""
     raise InputError(f"{source}: no such checkpoint folder; the built-in {role}s are {', '.join(named)}{more}")
 
 

@@ -73,7 +73,7 @@ def test_the_decoder_trains_with_every_published_loss(miniature_emovoca: Path, t
     assert {"mve_mm", "static_mve_mm", "lve_mm2", "eve_mm2", "fdd_mm"} <= set(metrics)
     described = read_config(tmp_path / "run" / "export")
     assert described.kind == "published_decoder"
-    assert described.licence == "CC-BY-NC-4.0"
+    assert described.licence == "LicenseRef-own-recordings"
     after = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert any(name.startswith("encoder.encoder.layers") for name in moved)
