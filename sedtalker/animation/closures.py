@@ -3,7 +3,7 @@
 Decoders follow the lips of one talker in the mean; a mean of lips that close now and then is a small gap. The posterior
 of p, b, m has a peak at each of them, and there the lips are closed; the jaw stays mostly where it was. On f and v, as
 far as a face is emotional, what opens the mouth gives way until the lower lip is at the teeth. ``ClosureStream`` does
-the same while somebody speaks. Loud anger bares the teeth of an open mouth.
+the same while somebody speaks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
 
@@ -185,56 +184,3 @@ class ClosureStream:
             self.closure = closure.clamp(last - STEEPEST, last + STEEPEST)
             eased.append(self.closure)
         return torch.stack(eased)[None]
-
-
-# --- Loud anger: an open mouth is squared, and the teeth are bared.
-# Decoders learned an anger that opens the mouth as other speech does. A table is added to their motion, before lips are
-# closed, as far as the mouth is open and with the square of the anger, so that half of it still looks annoyed. Amounts
-# are by eye; in RAVDESS' strong anger the upper lip, the stretched corners, the parted lips and the jaw rise most, too.
-
-ANGRY = CATEGORIES.index("angry")
-"""Index of anger."""
-BARED = {"mouthUpperUp": 0.4, "mouthLowerDown": 0.5, "mouthStretch": 0.3, "mouthFunnel": 0.12}
-"""What is added to an open mouth at full anger, by the beginnings of shapes' names."""
-SNEERED = {"noseSneer": 0.15, "eyeSquint": 0.1}
-"""What is added to the rest of the face, however open the mouth."""
-RELAXED = ("mouthPucker", "mouthRollUpper")
-"""Shapes that would hide the teeth: an open mouth gives them up."""
-OPENING = (0.03, 0.08)
-"""Lip gaps, outer-eye distances, at which teeth begin to be bared, and are."""
-
-
-def anger(posterior: Tensor, intensity: Tensor) -> Tensor:
-    """(B, T, 1) how angry each frame is, of posterior (B, T, 7) and intensity (B, T)."""
-    return (posterior[..., ANGRY] * intensity)[..., None]
-
-
-def bare_teeth(motion: Tensor, angry: Tensor) -> Tensor:
-    """A motion (B, T, 52) in [0, 1] with what ``angry`` (B, T, 1) does to it; without anger it is the same."""
-    if not angry.any():
-        return motion
-    gap = (motion @ motion.new_tensor([GAP.get(name, 0.0) for name in ARKIT_52]))[..., None]
-    low, high = OPENING
-    loud = angry.to(motion) ** 2
-    opened = loud * ((gap - low) / (high - low)).clamp(0.0, 1.0)
-    kept = 1.0 - opened * motion.new_tensor([float(name in RELAXED) for name in ARKIT_52])
-    return (motion * kept + opened * _amounts(motion, BARED) + loud * _amounts(motion, SNEERED)).clamp(0.0, 1.0)
-
-
-def _amounts(like: Tensor, table: dict[str, float]) -> Tensor:
-    """(52,) of a table by beginnings of names."""
-    return like.new_tensor([next((v for k, v in table.items() if name.startswith(k)), 0.0) for name in ARKIT_52])
-
-
-class BaredTeethStream:
-    """The same while somebody speaks: motion comes later than what is known of the anger, by a decoder's look-ahead."""
-
-    def __init__(self) -> None:
-        self.pending = torch.zeros(1, 0, 1)
-        """The anger of frames whose motion is still to come."""
-
-    def push(self, motion: Tensor, angry: Tensor) -> Tensor:
-        """The next frames of a motion (1, n, 52), the anger (1, m, 1) of the next frames being known."""
-        self.pending = torch.cat([self.pending.to(angry), angry], 1)
-        now, self.pending = self.pending[:, : motion.shape[1]], self.pending[:, motion.shape[1] :]
-        return bare_teeth(motion, now)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from sedtalker.animation.closures import PEAK_FRAMES, anger, bare_teeth, closures, lip_posteriors, lips_apart, move_lips
+from sedtalker.animation.closures import PEAK_FRAMES, closures, lip_posteriors, lips_apart, move_lips
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
 from sedtalker.animation.tongue import TONGUE, constrictions, tongue_posteriors
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -171,7 +171,7 @@ class Decoder(ShapeDecoder):
     @torch.no_grad()
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
         """See ``ShapeDecoder.predict``; recordings of any length, ten seconds at a time in bounded memory."""
-        motion, share = self.expressive(features, track, style), self.emotional(features, track, style)
+        motion, share = self.motion(features, track, style), self.emotional(features, track, style)
         return cast("NDArray[np.float32]", self.closed(motion, features, share)[0].float().cpu().numpy())
 
     @torch.no_grad()
@@ -186,13 +186,6 @@ class Decoder(ShapeDecoder):
             last = part.stop == len(features)
             parts.append(stream.push(speech[:, part], posterior[:, part], intensity[:, part], last)[0])
         return torch.cat(parts)[None].clamp(0.0, 1.0)
-
-    @torch.no_grad()
-    def expressive(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Tensor:
-        """(1, T, 52) ``motion`` with the teeth bared in loud anger."""
-        motion = self.motion(features, track, style)
-        posterior, intensity = (torch.from_numpy(column)[None] for column in eased_emotion(features, track))
-        return bare_teeth(motion, anger(posterior, intensity).to(motion))
 
     def emotional(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Tensor:
         """(1, T, 1) how far each frame is from neutral speech of the usual style."""

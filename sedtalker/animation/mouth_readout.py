@@ -158,7 +158,7 @@ class ReadoutDecoder(nn.Module):
                 f"beside them, not {features.hidden.shape[1]}: use the encoders it was trained on"
             )
         read = replace(features, hidden=features.hidden[:, :own])
-        motion, emotional = self.decoder.expressive(read, track, style), self.decoder.emotional(read, track, style)
+        motion, emotional = self.decoder.motion(read, track, style), self.decoder.emotional(read, track, style)
         spoken = self.readout.predict(features.hidden[:, own:]).to(motion)
         moved = self.readout.sides.sum(0)
         mixed = motion + self.config.share * moved * (1.0 - emotional) * (spoken - motion)
