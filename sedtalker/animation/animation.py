@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import FrameClock, resample_frames
-from sedtalker.emotion.track import BURST_KINDS, Burst, EmotionTrack
+from sedtalker.emotion.track import BURST_KINDS, Burst, EmotionTrack, Prediction
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, head_weights, turn_head
 from sedtalker.face.sedface import FACE_ARRAYS, face_arrays, face_from_arrays
@@ -21,7 +21,8 @@ from sedtalker.plugins import plugin
 from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
 
 FORMAT_VERSION = 2
-"""The version of the ``.npz`` file that is written; version 1 had no bursts, further curves or least confidence."""
+"""The version of the ``.npz`` file that is written; version 1 had no bursts, prediction, further curves or
+least confidence."""
 READ_VERSIONS = (1, FORMAT_VERSION)
 """Those that are read."""
 TRACK_COLUMNS = ("times", "posterior", "intensity", "valence", "arousal")
@@ -37,6 +38,8 @@ ANIMATION_ARRAYS = {
     "track_valence": ArraySpec("f", ("N",), optional=True),
     "track_arousal": ArraySpec("f", ("N",), optional=True),
     "track_speech": ArraySpec("b", ("N",), optional=True),
+    "track_predicted_posterior": ArraySpec("f", ("N", "labels"), least=-1e-3, most=1.001, optional=True),
+    "track_predicted_intensity": ArraySpec("f", ("N",), least=-1e-3, most=1.001, optional=True),
     "track_extras": ArraySpec("f", ("N", "extras"), least=-1e-3, most=1.001, optional=True),
     "animation_json": ArraySpec("U", ()),
 }
@@ -177,6 +180,8 @@ def write_animation(path: Path, animation: Animation) -> None:
         if track.extras:
             described["extras"] = list(track.extras)
             arrays["track_extras"] = np.stack([np.asarray(c, np.float32) for c in track.extras.values()], axis=1)
+        for name, values in ({} if track.predicted is None else track.predicted._asdict()).items():
+            arrays[f"track_predicted_{name}"] = values
         for name in (*TRACK_COLUMNS, *(["speech"] if track.speech is not None else [])):
             arrays[f"track_{name}"] = getattr(track, name)
     arrays["animation_json"] = np.array(json.dumps(described, ensure_ascii=False, sort_keys=True), dtype=np.str_)
@@ -224,8 +229,13 @@ def _track(arrays: dict[str, NDArray[Any]], described: dict[str, Any]) -> Emotio
     curves = arrays.get("track_extras", np.zeros((0, 0), np.float32)).T
     if len(names) != len(curves) or len(set(names)) != len(names) or not 0.0 <= least <= 1.0:
         raise ValueError("further curves or least confidence of the track")
+    stored = [f"track_predicted_{name}" for name in Prediction._fields]
+    predicted = [arrays[name] for name in stored if name in arrays]
+    if len(predicted) not in (0, len(stored)):
+        raise ValueError("one part of the prediction without the other")
     return EmotionTrack(
         **columns,
+        predicted=Prediction(*predicted) if predicted else None,
         labels=labels,
         duration=duration,
         speech=arrays.get("track_speech"),

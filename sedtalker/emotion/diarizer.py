@@ -146,10 +146,8 @@ class Diarizer:
             backbone = backbone.model_copy(update={"name": str(encoder)})
         pair = bool(network.config.second_channels)
         opened = open_trained_encoder(folder, backbone, device, given=encoder is not None, pair=pair)
-        licence, rule = (
-            read_config(folder).licence,
-            TrackRule(trust=trust, visible=None if classifier else network.config.visible),
-        )
+        rule = TrackRule(trust=trust, visible=None if classifier else network.config.visible)
+        licence = read_config(folder).licence
         made = cls(network, opened, name=str(name), licence=licence, rule=rule, classifier=classifier)
         made.folder = folder
         return made

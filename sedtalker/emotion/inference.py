@@ -18,7 +18,7 @@ from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored, 
 from sedtalker.emotion.functionals import Voice, pool_voices
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, FrameEstimate
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
-from sedtalker.emotion.shown import Scale, attenuation, decided, visible
+from sedtalker.emotion.shown import FAMILIAR, Scale, attenuation, decided, visible
 from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction
@@ -28,7 +28,7 @@ from sedtalker.speech.features import SpeechFeatures
 
 WINDOW_SECONDS = 60.0
 """Seconds that the network sees at once."""
-UNFAMILIAR = 1.0
+UNFAMILIAR = FAMILIAR[0]
 """``unfamiliarity`` from which on a recording is unlike anything trained on."""
 
 

@@ -264,8 +264,8 @@ class DiarizerNetwork(nn.Module):
             moving, strength, boundary = self._by_frames(batch, since)
             log, intensity = torch.lerp(log, moving, share), torch.lerp(intensity, strength, share)
         weight, centre = self.config.calm
-        neutral = F.one_hot(log.new_tensor(self.config.labels.index("neutral"), dtype=torch.long), log.shape[-1])
-        log = log + weight * (centre - intensity)[..., None] * neutral.to(log)
+        log = log.clone()
+        log[..., self.config.labels.index("neutral")] += weight * (centre - intensity)
         log = F.log_softmax(log / self.config.temperature, -1)
         if voice is not None and voice.answer is not None and self.config.usual is not None:
             unusual = voice.answer.to(log) - log.new_tensor(self.config.usual)

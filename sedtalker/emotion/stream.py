@@ -249,11 +249,11 @@ class DiarizerStream(SpeechStream):
         new = slice(0, count)
         label = self.segmentation.decide(frames.posterior, frames.speech, count, self.ended, frames.boundary)
         times = streamed.features.clock.times(len(streamed.features))[since : since + count]
-        intensity = visible(frames.intensity, self.visible) * attenuation(frames.distance, self.trust)
+        strength = visible(frames.intensity, self.visible) * attenuation(frames.distance, self.trust)
         fine = np.zeros((count, 0), np.float32)
         if self.fine is not None:
             fine = self.fine.of_frames(streamed.features, streamed.first, since, count)
-        return StreamFrames(times, frames.posterior[new], intensity[new], frames.speech[new], label, fine)
+        return StreamFrames(times, frames.posterior[new], strength[new], frames.speech[new], label, fine)
 
 
 def streamed_emotions(

@@ -101,11 +101,9 @@ class EmotionTrack:
         speech = None
         if self.speech is not None:
             speech = resample_frames(self.speech.astype(np.float32), self.times, times) >= 0.5
-        predicted = None
-        if self.predicted is not None:
-            columns = np.column_stack([self.predicted.posterior, self.predicted.intensity])
-            sampled = resample_frames(columns, self.times, times)
-            predicted = Prediction(sampled[:, :n], sampled[:, n])
+        predicted = self.predicted
+        if predicted is not None:
+            predicted = Prediction(*(resample_frames(column, self.times, times) for column in predicted))
         return replace(
             self,
             predicted=predicted,

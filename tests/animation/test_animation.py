@@ -8,7 +8,7 @@ import pytest
 
 from sedtalker.animation.animation import Animation, read_animation, write_animation
 from sedtalker.emotion.formats.json import track_to_json
-from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
+from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack, Prediction
 from sedtalker.errors import InputError
 from tests.support.cube import cube_face
 from tests.support.moving import moving_cube
@@ -69,11 +69,13 @@ def test_a_file_gives_back_everything(tmp_path: Path) -> None:
 
 
 def test_a_file_gives_back_all_of_the_track(tmp_path: Path) -> None:
-    """Bursts, further curves and the least confidence too, so that an export of the file loses nothing."""
+    """Bursts, curves, the prediction and the least confidence too, so that an export of the file loses nothing."""
     rng = np.random.default_rng(2)
     extras = {"awe": rng.random(100, np.float32), "pride": rng.random(100, np.float32)}
     bursts = (Burst(0.1, 0.5, "laugh", 0.75), Burst(1.0, 1.2, "sigh", 0.5))
     track = replace(small_track(100), bursts=bursts, extras=extras, min_confidence=0.4, speech=np.arange(100) > 9)
+    flat = Prediction(np.full((100, 7), 1 / 7, np.float32), rng.random(100, np.float32))
+    track = replace(track, predicted=flat)
     write_animation(tmp_path / "a.npz", replace(small_animation(), track=track))
     again = read_animation(tmp_path / "a.npz").track
     assert again is not None
@@ -81,6 +83,8 @@ def test_a_file_gives_back_all_of_the_track(tmp_path: Path) -> None:
     for name, curve in extras.items():
         np.testing.assert_array_equal(again.extras[name], curve)
     assert track_to_json(again) == track_to_json(track)
+    assert again.segments() == track.segments()
+    assert again.segments()[0].confidence < 0.2, "the prediction's, not that of what is shown"
 
 
 def test_files_of_the_first_version_are_read(tmp_path: Path) -> None:

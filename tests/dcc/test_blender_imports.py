@@ -72,7 +72,7 @@ def test_usd(blender: Blender, example: Example, tmp_path: Path, points: bool) -
     animation, frames = example.animation, some_frames(example.animation)
     kind = "usda" if animation.face.name == "cube" else "usd"  # one writer; text is slow for a whole head
     path = tmp_path / f"a{export_formats()[kind].suffix}"
-    export(animation, path, kind, points=points)
+    export(animation, path, kind, points=points, targets="all")
     seen = blender("own_importers.py", file=path, frames=frames, fps=animation.fps)["vertices"]
     wanted = vertices_at(animation, frames)
     assert seen.shape == wanted.shape

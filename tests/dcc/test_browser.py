@@ -73,7 +73,7 @@ def test_a_frame_is_the_same_in_three_js_and_in_our_render(browser: Browser, bui
     lips = face.landmarks[list(INNER_LIP_MIDDLES)]
     middle = ours[lips].mean(axis=0).astype(float)
     camera = Camera(tuple(middle + (0, 0, 0.5)), tuple(middle), fov=FOV, near=0.1, far=2.0)
-    export(animation, tmp_path / "face.glb", "glb")
+    export(animation, tmp_path / "face.glb", "glb", targets="all")
     request = {"position": camera.position, "target": camera.target, "fov": camera.fov, "near": 0.1, "far": 2.0}
     seen = browser.play(tmp_path / "face.glb", tmp_path, seconds=SECONDS, size=SIZE, **request)
     assert json.loads(seen["done"])["clips"] == 1

@@ -46,10 +46,6 @@ def builtin() -> tuple[DiarizerNetwork, MelEncoder]:
     return load_diarizer(), MelEncoder.open(builtin_checkpoint("emotion_encoder"))
 
 
-SHOWN_TOLERANCE = 8 * DiarizerStream.TOLERANCE
-"""The scale of faces is up to eight times as steep as that of listeners."""
-
-
 def run(stream: DiarizerStream, pieces: list[np.ndarray]) -> StreamFrames:
     parts = [stream.push(piece) for piece in pieces]
     return StreamFrames(*map(np.concatenate, zip(*parts, stream.flush(), strict=True)))
@@ -64,8 +60,9 @@ def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> No
         prefix = sound[: round(hops * hop * 16_000)]
         offline = frame_emotions(network, encoder(from_samples(prefix, 16_000)), voice)
         assert np.abs(offline.posterior[frame] - got.posterior[frame]).max() < DiarizerStream.TOLERANCE, frame
+        nothing, full = network.config.visible or (0.0, 1.0)
         shown = visible(offline.intensity[frame], network.config.visible)
-        assert abs(shown - got.intensity[frame]) < SHOWN_TOLERANCE, frame
+        assert (full - nothing) * abs(shown - got.intensity[frame]) < DiarizerStream.TOLERANCE, frame
         assert offline.speech[frame] == got.speech[frame], frame
 
 

@@ -69,6 +69,9 @@ TO_FULL = 0.5
 RAREST = 1e-3
 """Smallest prior of a category: one that no clip has is not adjusted without bound."""
 
+Copies = Mapping[tuple[str, int], ClipWindows]
+"""Windows of clips by corpus and copy, see ``TransferAugmenter.copy``."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -83,7 +86,7 @@ class TransferDiarizerTaskConfig(BaseModel):
     """Weights of Whisper-base for that: a folder, a name on the hub, an ``.npz``; null: see ``load_teacher``."""
     corpora: dict[str, float] = {"cremad": 0.63, "banglaser": 0.35, "emogator": 0.02}
     """Share of the windows from each corpus; one of them must have votes."""
-    calm: dict[str, float] = {"librispeech": 0.5, "speechocean762": 0.5}
+    calm: dict[str, float] = dict.fromkeys(CALM, 0.5)
     """Corpora of read speech that show the intensity what none is, and the share of each."""
     licence_check: bool = True
     """Refuse corpora whose licence does not allow free weights."""
@@ -194,12 +197,7 @@ class TransferDiarizerTask(PreparedTask):
         self.read = [windows(name, "valid", 0) for name in calm if name in held_out]
         self._fit(parts, read, votes)
 
-    def _fit(
-        self,
-        parts: Mapping[tuple[str, int], ClipWindows],
-        read: Mapping[tuple[str, int], ClipWindows],
-        votes: Mapping[str, Votes],
-    ) -> None:
+    def _fit(self, parts: Copies, read: Copies, votes: Mapping[str, Votes]) -> None:
         """Targets, chances, whitening and inputs of all training windows, by corpus and copy."""
         c = self.config
         clips = [part.clips[i] for part in parts.values() for i in part.clip]
@@ -221,17 +219,12 @@ class TransferDiarizerTask(PreparedTask):
         self.enrolled = self.scaling.inputs(enrolled, self.model)[1]
         self.prosodic = self.scaling.prosodic(self.rated_windows.described.now)
 
-    def _weights(self, parts: Mapping[tuple[str, int], ClipWindows]) -> NDArray[np.float64]:
+    def _weights(self, parts: Copies) -> NDArray[np.float64]:
         """(N,) how much likelier the windows of a copy are drawn than those of the clips themselves."""
         each = [np.full(len(part.clip), self.config.copy_weight.get(copy, 1.0)) for (_, copy), part in parts.items()]
         return np.concatenate(each) if each else np.zeros(0)
 
-    def _intensities(
-        self,
-        parts: Mapping[tuple[str, int], ClipWindows],
-        read: Mapping[tuple[str, int], ClipWindows],
-        votes: Mapping[str, Votes],
-    ) -> Rated:
+    def _intensities(self, parts: Copies, read: Copies, votes: Mapping[str, Votes]) -> Rated:
         """The windows that intensity is learned from: emotional and neutral ones of corpora, and read speech."""
         c = self.config
         used = {key: part for key, part in parts.items() if key[0] in c.intensities}
@@ -240,8 +233,8 @@ class TransferDiarizerTask(PreparedTask):
             np.array([category_of(clip) > 0 for clip in clips]),
             np.array([clip.corpus for clip in clips]),
         )
-        found = np.where(np.isin(corpus, self.rated), intensity_targets(clips, votes), c.unrated_intensity)
-        found = np.where(np.isin(corpus, self.rated), (1 - c.labelled) * found + c.labelled * emotional, found)
+        judged = (1 - c.labelled) * intensity_targets(clips, votes) + c.labelled * emotional
+        found = np.where(np.isin(corpus, self.rated), judged, c.unrated_intensity)
         strength = np.where(emotional, found, NO_INTENSITY)
         chance = np.zeros(len(clips))
         for name, shares in c.intensities.items():
