@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sedtalker.animation.animator import assemble
+from sedtalker.animation.performance import Motion
 from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.track import CATEGORIES
@@ -95,7 +96,8 @@ def clips(size: int = 170) -> Picture:
     for name, emotion in CLIPS.items():
         track, face = parse_emotion(emotion, sound.duration), load_face(name)
         spoken = decoder.predict(features, track)
-        animation = assemble(spoken, ARKIT_52, features, track, face, duration=sound.duration, fps=30.0, seed=3)
+        moved = Moved(spoken, ARKIT_52, features, track)
+        animation = assemble(moved, Motion(seed=3), face, duration=sound.duration)
         chosen = np.round(np.linspace(*SPAN, STILLS) * 30).astype(int)
         with make_renderer(face, frame_head(face, zoom=1.3), size) as view:
             rows += [view.render(animation.vertices(k, k + 1)[0]) for k in chosen.tolist()]

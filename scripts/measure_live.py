@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.stream import AnimationStream, StreamSettings, emotion_stream
+from sedtalker.animation.performance import StreamSettings
+from sedtalker.animation.stream import AnimationStream, emotion_stream
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.live.livelink import LiveLinkSender
 from sedtalker.live.session import play_live

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from sedtalker.animation.animator import Animator
     from sedtalker.animation.conditioning import Style
     from sedtalker.animation.gains import Gains
-    from sedtalker.animation.idle_motion import IdleMotion
-    from sedtalker.animation.stream import StreamSettings
+    from sedtalker.animation.performance import Motion, StreamSettings
     from sedtalker.audio import Audio
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.emotion.track import EmotionTrack, Segment
@@ -40,11 +39,11 @@ _HOMES = {
     "EmotionTrack": "sedtalker.emotion.track",
     "Face": "sedtalker.face",
     "Gains": "sedtalker.animation.gains",
-    "IdleMotion": "sedtalker.animation.idle_motion",
     "InputError": "sedtalker.errors",
     "Mesh": "sedtalker.mesh.mesh",
+    "Motion": "sedtalker.animation.performance",
     "Segment": "sedtalker.emotion.track",
-    "StreamSettings": "sedtalker.animation.stream",
+    "StreamSettings": "sedtalker.animation.performance",
     "Style": "sedtalker.animation.conditioning",
 }
 """The module of each noun."""
@@ -57,9 +56,9 @@ __all__ = [
     "EmotionTrack",
     "Face",
     "Gains",
-    "IdleMotion",
     "InputError",
     "Mesh",
+    "Motion",
     "Segment",
     "StreamSettings",
     "Style",

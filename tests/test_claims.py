@@ -18,7 +18,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from sedtalker.animation.stream import StreamSettings
+from sedtalker.animation.performance import StreamSettings
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import CATEGORIES
 from tests.scripts.test_results_pages import load

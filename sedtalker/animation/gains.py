@@ -125,23 +125,6 @@ class Gains:
         return held if self.shapes else {key: value for key, value in held.items() if key != "shapes"}
 
 
-def parse_gains(given: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """``["brows=1.3", "jawOpen=.7"]`` as factors of regions and factors of shapes; the last of a name counts.
-
-    Raises:
-        InputError: not NAME=NUMBER.
-    """
-    gains: dict[str, float] = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        try:
-            gains[name.strip()] = float(value)
-        except ValueError:
-            raise InputError(f"'{text}' is not a gain: give NAME=FACTOR, for example brows=1.3") from None
-    shapes = {name: value for name, value in gains.items() if name in ARKIT_52}
-    return {name: value for name, value in gains.items() if name not in shapes}, shapes
-
-
 def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face) -> Floats:
     """The decoder's motion with its speech and emotional parts scaled.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from sedtalker.animation.performance import LiveMotion
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.arkit import ARKIT_52
 
@@ -34,23 +35,6 @@ POSTURE = {
     "surprise": (-3.5, 0.0, 0.0),
 }
 """Mean head pose of each category at intensity 1: pitch (down positive), yaw and roll in degrees."""
-
-
-@dataclass(frozen=True)
-class IdleMotion:
-    """Which procedural motions are added.
-
-    Attributes:
-        blinks, gaze, head: whether the lids blink, the eyes look around and the head moves.
-        liveliness: how far brows, head and breath follow the rhythm of speech (``visual_prosody``); 1 is usual, 0 none.
-        eye_contact: share of the fixations that rest on the viewer; at 1 the eyes never leave the camera.
-    """
-
-    blinks: bool = True
-    gaze: bool = True
-    head: bool = True
-    liveliness: float = 1.0
-    eye_contact: float = 0.7
 
 
 Generators = tuple[np.random.Generator, np.random.Generator, np.random.Generator, np.random.Generator]
@@ -150,7 +134,7 @@ class Fixations:
 def fixations(
     duration: float,
     rng: np.random.Generator,
-    eye_contact: float = 0.7,
+    eye_contact: float = LiveMotion.eye_contact,
     phrases: NDArray[np.floating] | None = None,
 ) -> Fixations:
     """Fixations of 0.5-3 s, so many of them on the viewer; away where phrases (M, 2) begin, back where they end."""
@@ -173,10 +157,12 @@ def _next_onset(onset: float, rng: np.random.Generator) -> float:
     return onset + 0.5 + float(rng.gamma(2.0, 0.6))
 
 
-def next_fixation(onset: float, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
+def next_fixation(
+    onset: float, rng: np.random.Generator, eye_contact: float = LiveMotion.eye_contact
+) -> tuple[float, NDArray[np.float64]]:
     """When the fixation after the one from ``onset`` begins, and where it looks, (2,) degrees."""
     begins = _next_onset(onset, rng)
-    return begins, _target(rng, 1.0 - IdleMotion.eye_contact)
+    return begins, _target(rng, 1.0 - eye_contact)
 
 
 def _target(rng: np.random.Generator, away: float) -> NDArray[np.float64]:
@@ -259,10 +245,10 @@ class BlinkStream:
 class GazeStream:
     """``fixations`` at times that only go on, without phrases."""
 
-    def __init__(self, rng: np.random.Generator):
-        self.rng = rng
+    def __init__(self, rng: np.random.Generator, eye_contact: float = LiveMotion.eye_contact):
+        self.rng, self.eye_contact = rng, eye_contact
         self.now = np.zeros(2)
-        self.begins, self.next = next_fixation(0.0, rng)
+        self.begins, self.next = next_fixation(0.0, rng, eye_contact)
 
     def at(self, *times: float) -> Floats:
         """Gaze (T, 2) in degrees."""
@@ -270,7 +256,7 @@ class GazeStream:
         for frame, time in enumerate(times):
             while time > self.begins + SACCADE / 2:
                 self.now = self.next
-                self.begins, self.next = next_fixation(self.begins, self.rng)
+                self.begins, self.next = next_fixation(self.begins, self.rng, self.eye_contact)
             share = min(max((time - self.begins) / SACCADE + 0.5, 0.0), 1.0)
             looks[frame] = self.now + share * (self.next - self.now)
         return looks
@@ -279,10 +265,10 @@ class GazeStream:
 class IdleStream:
     """Adds blinks and gaze to ARKit weights, drawn from the same seed as those of ``assemble``."""
 
-    def __init__(self, seed: int = 0, blinks: bool = True, gaze: bool = True):
-        blink_rng, gaze_rng, *_ = idle_generators(seed)
-        self.blinks = BlinkStream(blink_rng) if blinks else None
-        self.gaze = GazeStream(gaze_rng) if gaze else None
+    def __init__(self, motion: LiveMotion = LiveMotion()):
+        blink_rng, gaze_rng, *_ = idle_generators(motion.seed)
+        self.blinks = BlinkStream(blink_rng) if motion.blinks else None
+        self.gaze = GazeStream(gaze_rng, motion.eye_contact) if motion.gaze else None
 
     def add(self, time: float, weights: Floats) -> Floats:
         """The face (52,) at ``time`` seconds, in the order of ``ARKIT_52``; times only go on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,9 @@ from torch import Tensor
 from sedtalker.animation.closures import AHEAD_FRAMES, ClosureStream
 from sedtalker.animation.conditioning import Style, emotional
 from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
-from sedtalker.animation.gains import EASE_FRAMES, Gains, apply_gains
-from sedtalker.animation.idle_motion import HeadStream, IdleMotion, IdleStream
+from sedtalker.animation.gains import EASE_FRAMES, apply_gains
+from sedtalker.animation.idle_motion import HeadStream, IdleStream
+from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.tongue import TONGUE, TongueStream, tongue_weights
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.face_streams import LateEmotions, TrackStream
@@ -164,35 +164,6 @@ class FaceStream:
         return np.asarray(decoded[0].cpu().numpy(), np.float32)
 
 
-@dataclass(frozen=True)
-class StreamSettings:
-    """How a face moves while somebody speaks.
-
-    Attributes:
-        look_ahead: seconds of sound that the lips wait for; the diarizer's emotion follows up to a second later.
-        hop: seconds of sound between results.
-        fps: video frames a second.
-        emotion: ``LABEL:INTENSITY`` or a track file; default: what the diarizer says.
-        intensity: scales the strength of emotion.
-        gains: scale the motion; at closed lips they look 80 ms ahead, so other gains than 1 add that to the delay.
-        style: of talking.
-        seed: of blinks, gaze and head motion.
-        idle: which of them are added.
-        enroll: other recordings of the speaker, for the diarizer.
-    """
-
-    look_ahead: float = 0.2
-    hop: float = 0.08
-    fps: float = 60.0
-    emotion: str | Path | None = None
-    intensity: float = 1.0
-    gains: Gains = field(default_factory=Gains)
-    style: Style = field(default_factory=Style)
-    seed: int = 0
-    idle: IdleMotion = field(default_factory=IdleMotion)
-    enroll: tuple[str | Path, ...] = ()
-
-
 @dataclass(frozen=True, eq=False)
 class StreamedFrame:
     """A video frame of a stream.
@@ -221,10 +192,13 @@ class AnimationStream:
         """``emotions``: from ``emotion_stream``."""
         self.settings = s = settings
         split = s.gains.split_motion  # such gains split the motion into what speech does and what emotion adds
-        self.face = FaceStream(emotions, decoder, s.style, s.intensity, split)
+        style = s.talking_style
+        if style == "auto":
+            raise InputError("the style auto needs the whole recording: a stream cannot have it")
+        self.face = FaceStream(emotions, decoder, style, s.intensity, split)
         self.mesh = load_face() if split else None
-        self.idle = IdleStream(s.seed, s.idle.blinks, s.idle.gaze)
-        self.head = HeadStream(s.seed, s.fps) if s.idle.head else None
+        self.idle = IdleStream(s)
+        self.head = HeadStream(s.seed, s.fps) if s.head else None
         empty = np.zeros((0, len(ARKIT_52)), np.float32)
         self.times, self.weights = np.zeros(0), empty
         self.held = (np.zeros(0), empty, empty)

@@ -6,7 +6,6 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +56,6 @@ def parse_style(text: str) -> Style:
         except ValueError:
             raise InputError(f"--style {part}: '{value}' is no number") from None
     return _checked(values, "--style")
-
-
-def parse_style_or_auto(text: str) -> Style | Literal["auto"]:
-    """What ``Animator`` takes as a style: ``"auto"``, or what ``parse_style`` makes of the text."""
-    return "auto" if text == "auto" else parse_style(text)
 
 
 def _checked(values: dict[str, float], where: str) -> Style:

@@ -153,7 +153,7 @@ def words_beside(audio: Path, settings: Settings) -> Settings:
         file = audio.with_name(audio.stem + ending)
         if is_file(file):
             timed = ending in WORD_SUFFIXES
-            return settings.model_copy(update={"words": file} if timed else {"transcript": str(file)})
+            return replace(settings, words=file) if timed else replace(settings, transcript=str(file))
     return settings
 
 

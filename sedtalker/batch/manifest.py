@@ -6,10 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sedtalker.animation.performance import declared
 from sedtalker.batch.settings import Settings, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file, parse_json, read_text
@@ -62,9 +63,9 @@ def read_manifest(path: Path, settings: Settings, others: Sequence[str] = ()) ->
         check_columns(cells, others, where)
         given = {name: value for name, value in cells.items() if name not in (AUDIO, OUTPUT, *others)}
         given = {name: value for name, value in given.items() if value not in (None, "")}
-        options = parse_settings(given, where)
-        own = options.placed(base)
-        changed = settings.model_copy(update={name: getattr(own, name) for name in options.model_fields_set})
+        own = parse_settings(given, where).placed(base)
+        named = [name.replace("-", "_") for name in given]
+        changed = replace(settings, **{name: getattr(own, name) for name in named})
         audio = cells.get(AUDIO)
         if not isinstance(audio, str) or not audio:
             raise InputError(f"{where}: the column '{AUDIO}' names no recording")
@@ -80,7 +81,7 @@ def read_manifest(path: Path, settings: Settings, others: Sequence[str] = ()) ->
 
 def check_columns(cells: Mapping[str, Any], others: Sequence[str], where: str) -> None:
     """Raise ``InputError`` when there are columns that mean nothing."""
-    known = {AUDIO, OUTPUT, *others, *Settings.model_fields}
+    known = {AUDIO, OUTPUT, *others, *declared(Settings)}
     unknown = [name for name in cells if name not in known and name.replace("-", "_") not in known]
     if unknown:
         names = ", ".join(unknown)

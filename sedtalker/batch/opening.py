@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sedtalker.animation.animator import Animator
+    from sedtalker.animation.performance import Performance
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.face.face import Face
     from sedtalker.face.shape_maps import ShapeMap
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from sedtalker.progress import Hook
 
 
-def check_enroll(enroll: list[Path] | None, model: str | None, emotion: str | None = None) -> None:
+def check_enroll(enroll: Sequence[Path] | None, model: str | None, emotion: str | None = None) -> None:
     """Raise ``InputError`` when ``--enroll`` would do nothing."""
     if enroll and model is not None and model.startswith("hf:"):
         raise InputError("--enroll is for SEDTalker's own diarizers; a classifier of the hub cannot use it")
@@ -52,6 +54,12 @@ class MeshOptions:
     eyes: str = "auto"
     strength: float = 1.0
     names: ShapeMap | None = None
+
+
+def mesh_options(options: Performance) -> MeshOptions:
+    """What options say of a mesh, but for the names of its shapes."""
+    given = options.mesh_head, options.landmarks, options.rig, options.open_mouth
+    return MeshOptions(*given, options.mouth, options.eyes, options.strength)
 
 
 def open_face(
@@ -131,3 +139,18 @@ def open_animator(decoder: Path | None, encoder: str | None, diarizer: Diarizer 
 
     name, weights = decoder_choice(decoder, encoder)
     return Animator.from_pretrained(name, diarizer=diarizer, encoder=weights, device=device)
+
+
+def open_animator_of(options: Performance, is_given: bool, device: str) -> Animator:
+    """The animator that options name; its diarizer is not opened where the emotion is given."""
+    diarizer = "diarizer" if is_given else open_diarizer(options.model, options.encoder, options.trust, device)
+    return open_animator(options.decoder, options.encoder, diarizer, device)
+
+
+def coordinates_of(options: Performance) -> Mapping[str, tuple[float, float]] | None:
+    """Valence and arousal of each emotion, where options name them; ``InputError`` where they cannot be read."""
+    if options.coordinates is None:
+        return None
+    from sedtalker.emotion.taxonomy import read_coordinates
+
+    return read_coordinates(options.coordinates)

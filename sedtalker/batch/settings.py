@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from sedtalker.batch.opening import MeshOptions, check_enroll, check_face, shape_map_of
+from sedtalker.animation.performance import Option, Performance, declared, listed
+from sedtalker.batch.opening import (
+    check_enroll,
+    check_face,
+    coordinates_of,
+    mesh_options,
+    shape_map_of,
+)
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
@@ -23,96 +31,34 @@ TRACK_SUFFIX = ".emotion.json"
 """How the emotion track of every recording ends."""
 TRACK_ONLY = "emotion"
 """What ``--only`` takes for the emotion track alone, which is always written."""
-SEPARATOR = ";"
-"""Between several values in one cell of a CSV."""
 ANIMATED = ("glb", "npz")
 """What ``sedtalker animate`` always writes."""
-FILE_OR_WORD = ("emotion", "coordinates", "background")
-"""Options whose value is a file where there is one of that name."""
-JSON_OR_WORD = ("style", "light", "camera", "rig_names")
-"""Options whose value is a file where it ends in ``.json``."""
-FOLDER_OR_WORD = ("model", "encoder")
-"""Options whose value is a folder where there is one of that name."""
 TEXTS = (*READERS, *TEXT_SUFFIXES)
 """How a transcript ends that is a file even where there is none of that name."""
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 
 
-def _listed(value: Any) -> Any:
-    """A list from one value, or from a cell of a table; None: nothing."""
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(SEPARATOR) if part.strip())
-    return (value,) if isinstance(value, Path) else value
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-"""Values of an option that may be repeated."""
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
-"""Files of an option that may be repeated."""
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-"""A number from 0 to 1."""
-Gain = Annotated[float, Field(ge=0.0, le=2.0)]
-"""A factor of the motion."""
-
-
-class Settings(BaseModel):
-    """Options of ``sedtalker animate`` of one recording: names, defaults and limits are those of the command (a test).
+@dataclass(frozen=True)
+class Settings(Performance):
+    """Options of ``sedtalker animate`` of one recording among many.
 
     Attributes:
         only: formats that are written instead of GLB and npz; empty: as ``sedtalker animate`` does.
         words_beside: words of a recording that has none are those of a file beside it (``inputs.words_beside``).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    mesh: Path | None = None
-    mesh_head: Annotated[int, Field(ge=1)] | None = None
-    landmarks: Path | None = None
-    rig: Path | None = None
-    open_mouth: bool = False
-    mouth: str = "auto"
-    eyes: str = "auto"
-    strength: float = 1.0
-    rig_names: str | None = None
-    face: str | None = None
-    emotion: str | None = None
-    model: str | None = None
-    encoder: str | None = None
-    enroll: Paths = ()
-    min_confidence: Share = 0.0
-    trust: Share = 1.0
-    coordinates: str | None = None
-    transcript: str | None = None
-    words: Path | None = None
-    language: str = "en"
-    words_beside: bool = False
-    decoder: Path | None = None
-    intensity: Annotated[float, Field(ge=0.0, le=3.0)] = 1.0
-    expressivity: Gain = 1.0
-    articulation: Gain = 1.0
-    gain: Words = ()
-    style: str = "natural"
-    fps: Annotated[float, Field(ge=1.0, le=120.0)] = 30.0
-    size: Annotated[str, BeforeValidator(str)] = "512"
-    camera: str = "front"
-    background: str | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
-    renderer: Literal["auto", "numba", "pyrender"] = "auto"
-    light: str = "studio"
-    video: bool = True
-    video_format: Literal["mp4", "mov", "mkv", "webm", "gif"] = "mp4"
-    to: Words = ()
-    targets: Literal["few", "arkit", "all"] = "arkit"
-    blinks: bool = True
-    gaze: bool = True
-    head: bool = True
-    liveliness: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
-    eye_contact: Annotated[float, Field(ge=0.0, le=1.0)] = 0.7
-    max_seconds: Annotated[float, Field(ge=1.0)] = 3600.0
-    only: Words = ()
+    only: Annotated[
+        tuple[str, ...],
+        Option(
+            "Files",
+            "Write these formats only, by comma, beside the emotion track: npz; emotion: the track.",
+            read=listed,
+        ),
+    ] = ()
+    words_beside: Annotated[
+        bool, Option("Words", "What is said: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.", flags=("--words-beside",))
+    ] = False
 
     def formats(self) -> list[ExportFormat]:
         """The formats that are written beside the emotion track.
@@ -150,7 +96,7 @@ class Settings(BaseModel):
         changed: dict[str, Any] = {"enroll": tuple((base / path).absolute() for path in self.enroll)}
         for name, path in self._files(base).items():
             changed[name] = path if isinstance(getattr(self, name), Path) else str(path)
-        return self.model_copy(update=changed)
+        return replace(self, **changed)
 
     def said(self) -> str | Path | None:
         """The words of the recording: a text, a file, or None.
@@ -162,30 +108,24 @@ class Settings(BaseModel):
             raise InputError("give one of --transcript and --words")
         return self.words if self.transcript is None else self.transcript
 
-    def mesh_options(self) -> MeshOptions:
-        """What they say of the mesh, but for the names of its shapes."""
-        given = self.mesh_head, self.landmarks, self.rig, self.open_mouth
-        return MeshOptions(*given, self.mouth, self.eyes, self.strength)
-
     def named_files(self) -> list[Path]:
         """Every file and folder that the settings name."""
         return [*self._files(Path()).values(), *self.enroll]
 
     def _files(self, base: Path) -> dict[str, Path]:
         """Absolute paths by option: what may also be a word is a file where the command would take it for one."""
-        words = {name: getattr(self, name) for name in (*FILE_OR_WORD, *JSON_OR_WORD, *FOLDER_OR_WORD)}
-        names = ("mesh", "landmarks", "rig", "decoder", "words")
-        found: dict[str, Path | None] = {name: getattr(self, name) for name in names}
+        found: dict[str, Path | None] = {}
         if self.transcript is not None:
             text = Path(self.transcript)
             found["transcript"] = text if text.suffix.lower() in TEXTS or is_file(base / text) else None
-        for name, word in words.items():
-            path = None if word is None else Path(word)
-            if path is None or (name in JSON_OR_WORD and path.suffix != ".json"):
-                continue
-            there = is_folder(base / path) if name in FOLDER_OR_WORD else is_file(base / path)
-            if there or name in JSON_OR_WORD:
-                found[name] = path
+        for name, about in declared(Settings).items():
+            value = getattr(self, name)
+            if isinstance(value, Path):
+                found[name] = value
+            elif value is not None and about.option.names is not None:
+                path = Path(value)
+                named = {"json": path.suffix == ".json", "folder": is_folder(base / path), "file": is_file(base / path)}
+                found[name] = path if named[about.option.names] else None
         return {name: (base / path).absolute() for name, path in found.items() if path is not None}
 
     def fingerprint(self) -> str:
@@ -194,7 +134,7 @@ class Settings(BaseModel):
         Raises:
             InputError: a file cannot be read.
         """
-        plain = self.model_dump(mode="json")
+        plain = as_plain(self)
         plain |= {name: path_sha256(path) for name, path in self._files(Path()).items()}
         plain["enroll"] = [path_sha256(path) for path in self.enroll]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
@@ -223,12 +163,12 @@ class Settings(BaseModel):
             InputError: a file is missing, or a value means nothing.
         """
         self.formats()
-        check_face(self.mesh, self.face, self.mesh_options())
+        check_face(self.mesh, self.face, mesh_options(self))
         shape_map_of(self.rig_names)
         for path in self.named_files():
             if not path.exists():
                 raise InputError(f"{path}: no such file")
-        check_enroll(list(self.enroll), self.model, self.emotion)
+        check_enroll(self.enroll, self.model, self.emotion)
         if self.said() is not None:
             from sedtalker.phonetics.pronunciation import check_language
 
@@ -239,23 +179,27 @@ class Settings(BaseModel):
 
             check_emotion(self.emotion)
         if self.coordinates is not None:
-            from sedtalker.emotion.taxonomy import read_coordinates
-
-            read_coordinates(self.coordinates)
+            coordinates_of(self)
         if self.gain:
-            from sedtalker.animation.gains import Gains, parse_gains
-
-            Gains(self.expressivity, self.articulation, *parse_gains(self.gain))
+            _ = self.gains
         if self.style != plain.style:
-            from sedtalker.animation.style import parse_style_or_auto
-
-            parse_style_or_auto(self.style)
+            _ = self.talking_style
         looks = ("size", "camera", "background", "light", "renderer", "video_format")
         if self.video and any(getattr(self, name) != getattr(plain, name) for name in looks):
             from sedtalker.render.video import check_file
 
             check_file(Path(f"video.{self.video_format}"), self.picture()["background"])
         self.weights()
+
+
+PLAIN = TypeAdapter(Settings)
+"""Settings from plain data, and back."""
+
+
+def as_plain(settings: Settings) -> dict[str, Any]:
+    """Settings as JSON has them."""
+    plain: dict[str, Any] = PLAIN.dump_python(settings, mode="json")
+    return plain
 
 
 def parse_settings(values: Mapping[str, Any], where: str = "") -> Settings:
@@ -269,7 +213,7 @@ def parse_settings(values: Mapping[str, Any], where: str = "") -> Settings:
         InputError: no such option, or a value that it does not take.
     """
     try:
-        return Settings.model_validate({name.replace("-", "_"): value for name, value in values.items()})
+        return PLAIN.validate_python({name.replace("-", "_"): value for name, value in values.items()})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "--" + str((*first["loc"], "")[0]).replace("_", "-")

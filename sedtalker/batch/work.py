@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
-from sedtalker.batch.opening import open_animator, open_diarizer, open_face, shape_map_of
-from sedtalker.batch.settings import TRACK_SUFFIX, Settings, file_sha256
+from sedtalker.batch.opening import coordinates_of, mesh_options, open_animator_of, open_face, shape_map_of
+from sedtalker.batch.settings import TRACK_SUFFIX, Settings, as_plain, file_sha256, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.progress import messages_to, no_progress
 from sedtalker.staging import clear_left_over
@@ -65,7 +65,7 @@ def task_of(item: Item, output: Path, before: Record | None, overwrite: bool) ->
     return Task(
         audio=str(item.audio),
         folder=str(output.absolute() / item.name),
-        settings=item.settings.model_dump(mode="json"),
+        settings=as_plain(item.settings),
         before=before,
         overwrite=overwrite,
     )
@@ -93,9 +93,9 @@ class Worker:
         try:
             with _notes_kept(notes, logging.INFO):
                 for values in settings:
-                    Settings.model_validate(values).check()
+                    parse_settings(values).check()
                 if first is not None:
-                    self._open(Settings.model_validate(first))
+                    self._open(parse_settings(first))
         except InputError as error:
             return {"error": str(error)}
         return {"notes": notes}
@@ -125,7 +125,7 @@ class Worker:
 
     def _animate(self, task: Task, record: Record, started: Callable[[], None]) -> None:
         audio, folder, before = Path(task["audio"]), Path(task["folder"]), task["before"]
-        settings = Settings.model_validate(task["settings"])
+        settings = parse_settings(task["settings"])
         clear_left_over(folder)
         key = {
             "input_sha256": file_sha256(audio),
@@ -152,11 +152,7 @@ class Worker:
         record |= {"state": DONE, "duration": round(sound.duration, 3), "outputs": outputs}
 
     def _animation(self, audio: Path, settings: Settings) -> tuple[Audio, Animation]:
-        from sedtalker.animation.gains import Gains, parse_gains
-        from sedtalker.animation.idle_motion import IdleMotion
-        from sedtalker.animation.style import parse_style_or_auto
         from sedtalker.audio import load_audio
-        from sedtalker.emotion.taxonomy import read_coordinates
 
         sound = load_audio(audio, settings.max_seconds)
         for note in sound.notes:
@@ -166,17 +162,11 @@ class Worker:
             sound,
             face=face,
             emotion=settings.emotion,
-            enroll=list(settings.enroll),
-            min_confidence=settings.min_confidence,
+            enroll=settings.enroll,
+            coordinates=coordinates_of(settings),
             words=settings.said(),
             language=settings.language,
-            coordinates=None if settings.coordinates is None else read_coordinates(settings.coordinates),
-            intensity=settings.intensity,
-            gains=Gains(settings.expressivity, settings.articulation, *parse_gains(settings.gain)),
-            style=parse_style_or_auto(settings.style),
-            fps=settings.fps,
-            seed=settings.seed,
-            idle=IdleMotion(settings.blinks, settings.gaze, settings.head, settings.liveliness, settings.eye_contact),
+            motion=settings,
         )
         return sound, animation
 
@@ -184,14 +174,11 @@ class Worker:
         """Networks and face of a recording, opened or as they were."""
 
         def animator() -> Animator:
-            given = s.emotion is not None
-            diarizer = "diarizer" if given else open_diarizer(s.model, s.encoder, s.trust, self.device)
-            return open_animator(s.decoder, s.encoder, diarizer, self.device)
+            return open_animator_of(s, s.emotion is not None, self.device)
 
         key = s.decoder, s.encoder, s.emotion is not None, s.model, s.trust
         opened = kept(self._animators, key, animator, ANIMATORS)
-        vertices = "jawOpen" not in opened.decoder.shapes
-        given = s.mesh_options()
+        vertices, given = opened.moves_vertices, mesh_options(s)
 
         def face() -> Face | Mesh:
             return open_face(s.mesh, s.face, vertices, no_progress, replace(given, names=shape_map_of(s.rig_names)))

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.animator import Animator, assemble
+from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
+from sedtalker.animation.performance import Motion
+from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.benchmark.machine import Stopwatch, peak_memory
 from sedtalker.benchmark.speech import speech_like, write_speech
@@ -64,7 +66,7 @@ def measure_pipeline(seconds: float, threads: int, formats: Sequence[str] = ("np
             motion = animator.decoder.predict(features, track, Style())
         with watch.stage("head and eyes"):
             shapes = animator.decoder.shapes
-            animation = assemble(motion, shapes, features, track, face, duration=sound.duration)
+            animation = assemble(Moved(motion, shapes, features, track), Motion(), face, duration=sound.duration)
         del features, motion
         for name in formats:
             with watch.stage(f"writing {name}"):

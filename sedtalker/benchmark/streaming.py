@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.decoder import Decoder, MotionDecoder
-from sedtalker.animation.stream import StreamSettings
+from sedtalker.animation.performance import StreamSettings
 from sedtalker.audio import SAMPLE_RATE, Audio
 from sedtalker.benchmark.machine import peak_memory
 from sedtalker.benchmark.speech import speech_like

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sedtalker.cli.animate import animate
+from sedtalker.animation.performance import NOT_OFFERED, Performance, listed
+from sedtalker.cli import options as o
 from sedtalker.cli.console import (
     ForceOption,
     JsonOption,
@@ -31,38 +30,20 @@ if TYPE_CHECKING:
     from sedtalker.batch.log import Record
     from sedtalker.batch.run import Summary
 
-NOT_OF_MANY = (
-    *("context", "audio", "project", "output", "device", "save_preset", "frames", "performance"),
-    *("transcript", "words", "visemes", "viseme_set"),
-    *("force", "quiet", "progress", "as_json"),
-)
-"""Parameters of ``animate`` that are no options of a recording among many."""
 SHOWN_FAILURES = 20
 """How many failures are listed at the end; the log has all."""
 FAILED = 3
 """Exit code when a recording failed."""
 
 
-def with_options_of_animate(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, in place of its ``**options``, the options of ``sedtalker animate`` for one recording."""
-    own = inspect.signature(command, eval_str=True)
-    shared = inspect.signature(animate, eval_str=True).parameters.values()
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    parameters += [p.replace(kind=keyword) for p in shared if p.name not in NOT_OF_MANY]
-    command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
-    return command
-
-
 @fail_clearly
-@with_options_of_animate
+@o.takes_options(without=NOT_OFFERED["batch"])
 def batch(
     inputs: Annotated[
         list[Path], typer.Argument(help="Recordings, folders, globs in quotes, manifests (.csv, .jsonl).")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of all results.")],
-    *,
+    options: Performance = Performance(),
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core, if memory allows.")] = None,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="ray: a Ray cluster, RAY_ADDRESS or a local one.")
@@ -86,18 +67,17 @@ def batch(
     force: ForceOption = False,
     quiet: QuietOption = False,
     progress: ProgressOption = "bar",
+    preset: o.PresetOption = None,
     as_json: JsonOption = False,
-    **options: Any,
 ) -> None:
     """Animate many recordings, each as animate would; what was killed goes on with --resume."""
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.log import WHOLE, parse_shard
     from sedtalker.batch.run import Rules, run_batch
-    from sedtalker.batch.settings import parse_settings
+    from sedtalker.batch.settings import Settings
 
     rules = Rules(jobs, engine, WHOLE if shard is None else parse_shard(shard), resume, force, device)
-    del options["preset"]  # its callback has made defaults of what it holds
-    settings = parse_settings({**options, "only": only, "words_beside": words_beside})
+    settings = Settings(**vars(options), only=listed(only), words_beside=words_beside)
     items = find_items(inputs, output, settings, pattern or (), column or ())
     with ShownFiles(items, progress, quiet) as shown:
         try:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
+from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.cli import options as o
 from sedtalker.cli.console import PIPE, JsonOption, QuietOption, fail_clearly, say, write_json
-from sedtalker.cli.stream import DecoderOption, HopOption, LookAheadOption, open_streaming, stream_settings
+from sedtalker.cli.stream import DecoderOption, check_settings, open_streaming
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,15 +40,12 @@ DelayOption = Annotated[
     ),
 ]
 """Delay of the face against the sound."""
-RateOption = Annotated[
-    float, typer.Option("--fps", "--rate", min=1.0, max=120.0, help="Frames a second that are sent.")
-]
-"""Frame rate of the receivers."""
 SpeakerOption = Annotated[str | None, typer.Option(help="Loudspeaker of --speak: number or part of its name.")]
 """The loudspeaker."""
 
 
 @fail_clearly
+@o.takes_options()
 def live(
     context: typer.Context,
     source: Annotated[
@@ -62,23 +60,10 @@ def live(
     delay: DelayOption = None,
     speak: Annotated[bool, typer.Option("--speak", help="Play the file on the loudspeaker, too.")] = False,
     speaker: SpeakerOption = None,
-    look_ahead: LookAheadOption = 0.2,
-    hop: HopOption = 0.08,
-    rate: RateOption = 60.0,
-    emotion: o.EmotionOption = None,
-    enroll: o.EnrollOption = None,
-    trust: o.TrustOption = 1.0,
-    intensity: o.IntensityOption = 1.0,
-    expressivity: o.ExpressivityOption = 1.0,
-    articulation: o.ArticulationOption = 1.0,
-    gain: o.GainOption = None,
-    style: o.StyleOption = "natural",
-    seed: o.SeedOption = 0,
-    blinks: o.BlinksOption = True,
-    gaze: o.GazeOption = True,
-    head: o.HeadOption = True,
+    wanted: StreamSettings = StreamSettings(),
+    trust: o.TrustOption = Performance.trust,
     decoder: DecoderOption = None,
-    max_seconds: o.MaxSecondsOption = 3600.0,
+    max_seconds: o.MaxSecondsOption = Performance.max_seconds,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     preset: o.PresetOption = None,
@@ -88,7 +73,6 @@ def live(
 
     Ctrl-C ends it; the face comes to rest first.
     """
-    from sedtalker.animation.stream import AnimationStream, emotion_stream
     from sedtalker.live.addresses import open_senders, parse_targets
     from sedtalker.live.session import LiveSettings
 
@@ -98,25 +82,12 @@ def live(
     targets = parse_targets(to or [])
     if speak and (source is None or source == PIPE):
         raise InputError("--speak plays a file; a microphone or a pipe plays already")
-    o.check_files(source if source != PIPE else None, decoder, *(enroll or []))
-    wanted = stream_settings(
-        look_ahead=look_ahead,
-        hop=hop,
-        fps=rate,
-        emotion=emotion,
-        enroll=enroll,
-        intensity=intensity,
-        gains=(expressivity, articulation, gain),
-        style=style,
-        seed=seed,
-        idle=(blinks, gaze, head),
-    )
-    animator = open_streaming(decoder, emotion, trust, "cpu")
-    emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, wanted)
-    stream = AnimationStream(emotions, animator.decoder, wanted)
+    o.check_files(source if source != PIPE else None, decoder, *wanted.enroll)
+    check_settings(wanted)
+    stream = open_streaming(decoder, wanted.emotion, trust, "cpu").open_stream(wanted)
     o.save_preset(context, save_preset)
-    settings = LiveSettings(rate, None if delay is None else delay / 1000.0)
-    senders = open_senders(targets, rate, print_line)
+    settings = LiveSettings(wanted.fps, None if delay is None else delay / 1000.0)
+    senders = open_senders(targets, wanted.fps, print_line)
     if not quiet:
         _say_delay(source, stream, settings)
     pace = _run(source, stream, senders, settings, device, speak, speaker, max_seconds)

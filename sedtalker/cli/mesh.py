@@ -20,6 +20,7 @@ from sedtalker.cli.console import (
     say,
     write_json,
 )
+from sedtalker.cli.options import option
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,25 +39,12 @@ Landmarks = Annotated[
     Path | None, typer.Option(help="Where eyes, nose and mouth are (.json), when they are not found; see docs/mesh.md.")
 ]
 
-MouthOption = Annotated[
-    str,
-    typer.Option(
-        help="What comes behind lips that open: auto adds the bag, teeth and tongue that are missing, after the file's "
-        "vertices; keep adds nothing and says where no mouth is; none says nothing."
-    ),
-]
-
-EyesOption = Annotated[
-    str,
-    typer.Option(
-        help="What comes behind lids that are open: auto adds eyeballs where nothing is, after the file's vertices; "
-        "keep adds none; add puts them in front of flat eyes too."
-    ),
-]
-
-StrengthOption = Annotated[
-    float, typer.Option(help="Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
-]
+MouthOption = Annotated[str, option("mouth")]
+"""What comes behind lips."""
+EyesOption = Annotated[str, option("eyes")]
+"""What comes behind lids."""
+StrengthOption = Annotated[float, option("strength")]
+"""Factor of expressions."""
 
 HeadNumber = Annotated[
     int | None, typer.Option(min=1, help="Which head, where the file has several; by default the largest.")

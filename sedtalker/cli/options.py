@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import typer
 
+from sedtalker.animation.performance import Performance, declared, is_repeatable
 from sedtalker.batch.opening import check_enroll as check_enroll
+from sedtalker.batch.opening import coordinates_of as coordinates_of
 from sedtalker.batch.opening import open_animator as open_animator
+from sedtalker.batch.opening import open_animator_of as open_animator_of
 from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.batch.opening import open_face as open_face
 from sedtalker.cli.console import say
+from sedtalker.cli.export import TO_HELP
 from sedtalker.errors import InputError
 from sedtalker.reading import read_json
 from sedtalker.storage import whole_file
@@ -20,23 +28,75 @@ from sedtalker.storage import whole_file
 if TYPE_CHECKING:
     from sedtalker.phonetics.pronunciation import SpokenWord
 
+T = TypeVar("T")
+"""A class of options."""
+R = TypeVar("R")
+"""What a command returns."""
 Device = Literal["auto", "cpu", "cuda"]
 """What ``--device`` takes."""
+MORE_HELP = {"to": TO_HELP}
+"""What is added to help texts that do not know it: the formats."""
 
-LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
-"""The categories, for help texts; the same as ``emotion.track.CATEGORIES`` (a test)."""
 
-GAIN_HELP = (
-    "Scales the emotion of a region (brows, eyes, cheeks, nose, jaw, mouth, smile or frown: brows=1.3), or a shape of "
-    "ARKit in the finished motion (jawOpen=1.2). Repeatable."
-)
-"""Help text of ``--gain``."""
-STYLE_HELP = (
-    "How the talker speaks: natural, clear, mumbled, broad, lively or even; auto: the mouth opens as far as the voice "
-    "lets expect; articulation, rounding, dynamics and "
-    "crispness from -1 to 1, as dynamics=0.5,crispness=1; or a .json file of sedtalker style."
-)
-"""Help text of ``--style``."""
+def option(name: str, options: type = Performance, **changes: Any) -> Any:
+    """The flag of a declared option, for a command that takes it alone; ``changes`` are of ``typer.Option``."""
+    about = declared(options)[name].option
+    said = f"{about.help} {MORE_HELP[name]}." if name in MORE_HELP else about.help
+    given = {"help": said, "min": about.least, "max": about.most, "metavar": about.metavar, **changes}
+    return typer.Option(*about.flags, **given)
+
+
+def takes_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a command a flag for each field of its parameters that are classes of ``animation.performance``.
+
+    Fields of ``without`` get none, and keep their defaults.
+    """
+
+    def flags(options: type) -> Iterator[inspect.Parameter]:
+        for name, (kind, _, default) in declared(options).items():
+            if name in without:
+                continue
+            if is_repeatable(kind):
+                kind, default = (list[Path] | None if Path in get_args(kind) else list[str] | None), None
+            flag: Any = Annotated[kind, option(name, options)]
+            yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=flag)
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
+        own = inspect.signature(command, eval_str=True)
+        groups: dict[str, Any] = {
+            name: p.annotation for name, p in own.parameters.items() if is_dataclass(p.annotation)
+        }
+
+        @functools.wraps(command)
+        def wrapper(**given: Any) -> R:
+            for group, options in groups.items():
+                values = {name: given.pop(name) for name in declared(options) if name in given}
+                given[group] = _read(options, values)
+            return command(**given)
+
+        parameters = list[inspect.Parameter]()
+        for name, parameter in own.parameters.items():
+            parameters += flags(groups[name]) if name in groups else [parameter]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        parameters = [parameters[0], *(parameter.replace(kind=keyword) for parameter in parameters[1:])]
+        wrapper.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": None}
+        return wrapper
+
+    return decorate
+
+
+def _read(options: type[T], values: dict[str, Any]) -> T:
+    """The options that flags give.
+
+    Raises:
+        InputError: a text does not say what it should.
+    """
+    for name, (_, about, _) in declared(options).items():
+        if about.read is not None and name in values:
+            values[name] = about.read(values[name])
+    return options(**values)
+
 
 AudioArgument = Annotated[
     Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4 or webm.")
@@ -48,91 +108,26 @@ OptionalAudioArgument = Annotated[
 """A recording, unless something else names it."""
 PipeArgument = Annotated[Path, typer.Argument(help="Speech; - reads 16-bit mono PCM at 16 kHz, or a wav, from stdin.")]
 """A recording or a pipe."""
-EmotionOption = Annotated[
-    str | None,
-    typer.Option(help=f"A track file instead of the diarizer, or LABEL or LABEL:INTENSITY; labels: {LABELS}."),
-]
-"""Of a given emotion."""
-EnrollOption = Annotated[
-    list[Path] | None,
-    typer.Option(help="Another recording of the same speaker and microphone, to know their usual voice; repeatable."),
-]
-"""Of a speaker's other recordings."""
-MinConfidenceOption = Annotated[
-    float,
-    typer.Option(min=0.0, max=1.0, help="Segments below this confidence are 'uncertain', and a face stays neutral."),
-]
-"""Of doubtful segments."""
-EncoderOption = Annotated[
-    str | None,
-    typer.Option(
-        help="The speech encoder: builtin, whisper-base (of the Hugging Face hub; better at emotion "
-        "and, in animate, at lips), or a folder with the weights of openai/whisper-base."
-    ),
-]
-"""Of the diarizer's encoder."""
-TrustOption = Annotated[
-    float,
-    typer.Option(min=0.0, max=1.0, help="How far intensity shrinks where the diarizer is in doubt; 0: not at all."),
-]
-"""Of doubt."""
-CoordinatesOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE|NAME",
-        help="Valence and arousal of each emotion, measured (.json), or russell1977 (default) or dietrich2026.",
-    ),
-]
-"""Of the circumplex."""
-IntensityOption = Annotated[float, typer.Option(min=0.0, max=3.0, help="Scales the strength of emotion.")]
-"""Of the track."""
-ExpressivityOption = Annotated[float, typer.Option(min=0.0, max=2.0, help="Scales what emotion adds to the motion.")]
-"""Of the emotional part of the motion."""
-ArticulationOption = Annotated[
-    float, typer.Option(min=0.0, max=2.0, help="Scales how far speech moves jaw and lips; closures stay.")
-]
-"""Of the speech part of the motion."""
-GainOption = Annotated[list[str] | None, typer.Option(metavar="NAME=FACTOR", help=GAIN_HELP)]
-"""Of a region's emotional part, or of a shape."""
-StyleOption = Annotated[str, typer.Option(help=STYLE_HELP)]
-"""Of the talker."""
-TranscriptOption = Annotated[
-    str | None,
-    typer.Option(metavar="FILE|TEXT", help="What is said, or a .txt of it: closures and rounding become surer."),
-]
-"""Of the words without times."""
-WordsOption = Annotated[
-    Path | None,
-    typer.Option(help="The same with times, of words or phrases: .ctm, .TextGrid, .vtt, .srt, or .json of Whisper."),
-]
-"""Of the words with times."""
-LanguageOption = Annotated[
-    str, typer.Option(metavar="CODE", help="Of the words: en, de, fr, es, zh, ko, hi and all others of espeak-ng.")
-]
-"""Of the words."""
-SeedOption = Annotated[
-    int, typer.Option("--seed", "--take", min=0, help="Of blinks, gaze, brows and head; another number, another take.")
-]
-"""Of the idle motion."""
-LivelinessOption = Annotated[
-    float,
-    typer.Option(min=0.0, max=2.0, help="How far brows, head and breath follow the rhythm of speech; 0: not at all."),
-]
-"""Of the idle motion."""
-EyeContactOption = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="Share of the looks that rest on the camera; at 1 the eyes never leave.")
-]
-"""Of the idle motion."""
-BlinksOption = Annotated[bool, typer.Option("--blinks/--no-blinks", help="Add blinks.")]
-"""Of the idle motion."""
-GazeOption = Annotated[bool, typer.Option("--gaze/--no-gaze", help="Add eye motion.")]
-"""Of the idle motion."""
-HeadOption = Annotated[bool, typer.Option("--head/--no-head", help="Add head motion.")]
-"""Of the idle motion."""
+EnrollOption = Annotated[list[Path] | None, option("enroll")]
+"""A speaker's other recordings."""
+MinConfidenceOption = Annotated[float, option("min_confidence")]
+"""Below which a segment is uncertain."""
+EncoderOption = Annotated[str | None, option("encoder")]
+"""The diarizer's encoder."""
+TrustOption = Annotated[float, option("trust")]
+"""How far doubt counts."""
+CoordinatesOption = Annotated[str | None, option("coordinates")]
+"""The circumplex."""
+TranscriptOption = Annotated[str | None, option("transcript")]
+"""The words without times."""
+WordsOption = Annotated[Path | None, option("words")]
+"""The words with times."""
+LanguageOption = Annotated[str, option("language")]
+"""The language of the words."""
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
-"""Of the networks."""
-MaxSecondsOption = Annotated[float, typer.Option(min=1.0, help="Refuse longer audio.")]
-"""Of the recording."""
+"""Where networks run."""
+MaxSecondsOption = Annotated[float, option("max_seconds")]
+"""The longest recording."""
 
 
 # --- Presets.

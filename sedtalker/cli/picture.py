@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from sedtalker.animation.performance import Performance
+from sedtalker.cli.options import option
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,34 +18,17 @@ if TYPE_CHECKING:
 
 Backend = Literal["auto", "numba", "pyrender"]
 """What ``--renderer`` takes: ``sedtalker.render.Backend``, here so that ``--help`` need not import it."""
-VideoFormat = Literal["mp4", "mov", "mkv", "webm", "gif"]
-"""What ``--video-format`` takes: the suffixes of ``sedtalker.render.codecs.CONTAINERS`` (a test)."""
 
-SizeOption = Annotated[str, typer.Option(metavar="N|WxH", help="Size of the picture, pixels: 512, or 1280x720.")]
+SizeOption = Annotated[str, option("size")]
 """Size of the picture."""
-CameraOption = Annotated[
-    str, typer.Option(metavar="NAME|FILE", help="front, three-quarter, left, right or a .json file.")
-]
+CameraOption = Annotated[str, option("camera")]
 """Where it is seen from."""
-BackgroundOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLOUR|FILE",
-        help="A colour (white, #88aacc), two by comma from top to bottom, a picture, or transparent (WebM, GIF, PNG); "
-        "default: the light's own.",
-    ),
-]
+BackgroundOption = Annotated[str | None, option("background")]
 """What is behind the head."""
-LightOption = Annotated[str, typer.Option(help="Light: studio, soft, dramatic or a .json file.")]
+LightOption = Annotated[str, option("light")]
 """How it is lit."""
-RendererOption = Annotated[
-    Backend, typer.Option(help="numba needs no graphics library, pyrender needs EGL; auto: pyrender on a real GPU.")
-]
+RendererOption = Annotated[Backend, option("renderer")]
 """Who draws it."""
-VideoFormatOption = Annotated[
-    VideoFormat, typer.Option(help="Video format; webm and gif can be transparent, a gif is silent.")
-]
-"""How it is written."""
 FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a PNG in a folder, instead of a video.")]
 """Pictures one by one."""
 
@@ -68,6 +53,11 @@ class Looks:
         from sedtalker.render.renderer import picture_options
 
         return Looks(picture_options(size, camera, background, light, renderer))
+
+    @staticmethod
+    def of(options: Performance) -> Looks:
+        """Those of a performance; see ``checked``."""
+        return Looks.checked(options.size, options.camera, options.background, options.light, options.renderer)
 
     def check_file(self, path: Path) -> Path:
         """The path, if it can be written with these options; ``InputError`` if not."""

@@ -10,7 +10,7 @@ import typer
 from sedtalker.cli import options as o
 from sedtalker.cli.console import JsonOption, QuietOption, fail_clearly, say
 from sedtalker.cli.export import ANIMATION_HELP, find_animation
-from sedtalker.cli.live import DelayOption, RateOption, SpeakerOption, ToOption, print_line, show_pace
+from sedtalker.cli.live import DelayOption, SpeakerOption, ToOption, print_line, show_pace
 
 
 @fail_clearly
@@ -20,7 +20,7 @@ def play(
     audio: Annotated[Path | None, typer.Option(help="Its sound, played on the loudspeaker.")] = None,
     delay: DelayOption = None,
     speaker: SpeakerOption = None,
-    rate: RateOption = 60.0,
+    rate: Annotated[float, typer.Option("--fps", "--rate", min=1.0, max=120.0, help="Frames a second.")] = 60.0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

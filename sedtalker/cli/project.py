@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sedtalker.animation.performance import Performance, declared
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,22 +56,12 @@ ProjectOption = Annotated[
 
 
 def settings_as_options(settings: Settings) -> dict[str, Any]:
-    """The options of ``sedtalker animate`` that say the same as the settings of a document."""
-    return {
-        "intensity": settings.intensity,
-        "expressivity": settings.expressivity,
-        "articulation": settings.articulation,
-        "gain": [f"{name}={value!r}" for name, value in {**settings.regions, **settings.shapes}.items()],
-        "style": settings.style,
-        "fps": settings.fps,
-        "seed": settings.seed,
-        "blinks": settings.blinks,
-        "gaze": settings.gaze,
-        "head": settings.head,
-        "liveliness": settings.liveliness,
-        "eye_contact": settings.eye_contact,
-        "light": settings.light,
-    }
+    """The options of ``sedtalker animate`` that say the same as the settings of a document.
+
+    Below which confidence the face stays neutral is in the track already.
+    """
+    held = {name: getattr(settings, name) for name in declared(type(settings)) if name != "min_confidence"}
+    return held | {"gain": [f"{name}={value!r}" for name, value in settings.gain.items()]}
 
 
 def opened_project(context: typer.Context) -> Project | None:
@@ -90,16 +82,14 @@ def is_typed(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def head_of(
-    context: typer.Context, mesh: Path | None, face: str | None, landmarks: Path | None
-) -> tuple[Path | None, str | None, Path | NDArray[np.float64] | None]:
-    """Mesh, face and landmarks, where a project may have given some: a head that an option names wins over it."""
+def head_of(context: typer.Context, options: Performance) -> tuple[Performance, Path | NDArray[np.float64] | None]:
+    """Options and landmarks, where a project may have given some: a head that an option names wins over it."""
     project = opened_project(context)
     if project is None:
-        return mesh, face, landmarks
+        return options, options.landmarks
     named = [name for name in ("mesh", "face") if is_typed(context, name)]
     if named == ["face"]:
-        return None, face, landmarks
+        return replace(options, mesh=None), options.landmarks
     if named == ["mesh"]:
-        return mesh, None, landmarks
-    return mesh, face, project.landmarks if landmarks is None else landmarks
+        return replace(options, face=None), options.landmarks
+    return options, project.landmarks if options.landmarks is None else options.landmarks

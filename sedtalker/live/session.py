@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, StreamedFrame, StreamSettings
+from sedtalker.animation.performance import StreamSettings
+from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, StreamedFrame
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.track import CATEGORIES

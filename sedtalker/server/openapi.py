@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from sedtalker.server.options import AnimateOptions, DiarizeOptions, StreamHello
 from sedtalker.version import __version__
@@ -74,9 +74,9 @@ def document() -> dict[str, Any]:
     }
 
 
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
+def _schema(model: type) -> dict[str, Any]:
     """JSON schema of a model, which has no models inside."""
-    return model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}")
 
 
 def _refusals(*codes: str) -> dict[str, Any]:

@@ -20,7 +20,8 @@ import soxr
 from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
+from sedtalker.animation.performance import StreamSettings
+from sedtalker.animation.stream import AnimationStream, StreamedFrame
 from sedtalker.audio.audio import SAMPLE_RATE, bounded
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -223,9 +224,7 @@ async def _stream(socket: WebSocket, service: Service) -> None:
 
 def _opened(service: Service, settings: StreamSettings) -> AnimationStream:
     """A fresh stream of these settings."""
-    animator = service.models.animator("streaming")
-    emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, settings)
-    return AnimationStream(emotions, animator.decoder, settings)
+    return service.models.animator("streaming").open_stream(settings)
 
 
 async def _hello(socket: WebSocket) -> StreamHello:

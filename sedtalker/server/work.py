@@ -121,15 +121,9 @@ def animated(
             sound,
             face=face,
             emotion=options.track(sound.duration),
-            min_confidence=options.min_confidence,
-            intensity=options.intensity,
-            gains=options.gains,
-            style=options.talking_style,
-            fps=options.fps,
-            seed=options.seed,
-            idle=options.idle,
             words=options.words(),
             language=options.language,
+            motion=options,
             hook=hook,
         )
         written = folder / path.stem

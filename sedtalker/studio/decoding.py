@@ -9,15 +9,16 @@ is decoded at once instead, so what is shown is exactly what is exported.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.animator import Animator, assemble
+from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import eased_emotion
-from sedtalker.animation.gains import apply_gains
+from sedtalker.animation.recipe import assemble, move, needs_neutral, plain_style, shown_track
 from sedtalker.audio import Audio, FrameClock
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.face import Face
@@ -92,27 +93,30 @@ class Decoding:
             face: what is animated.
             start, end: beyond these, motion may be that of an older track.
         """
-        scaled = track.scaled(settings.intensity)
-        shown = _shown(track, settings)
-        gains, style = settings.gains, settings.talking_style
+        whole = (0.0, np.inf) if settings.style == "auto" else (start, end)  # how far a mouth opens is seen over all
         with torch_threads(1):
-            self.emotional = self._decoded(self.emotional, shown, style, start, end)
-            motion = self.emotional.motion
-            if gains.split_motion:
-                self.neutral = self._decoded(self.neutral, scaled.scaled(0.0), style, start, end)
-                rows = self._frames(start, end) if self.in_parts else slice(None)
-                motion = motion.copy()
-                motion[rows] = apply_gains(motion[rows], self.neutral.motion[rows], gains, face)
-        return assemble(
-            *(motion, self.animator.decoder.shapes, self.features, scaled, face),
-            duration=self.sound.duration,
-            fps=settings.fps,
-            seed=settings.seed,
-            recording=self.sound.sha256,
-            idle=settings.idle,
-            gains=gains,
-            tongue=self.tongue,
-        )
+            moved = move(
+                partial(self._emotional, start=start, end=end),
+                self.animator.decoder.shapes,
+                self.features,
+                track,
+                settings,
+                face,
+                tongue=self.tongue,
+                without_emotion=partial(self._neutral, start=whole[0], end=whole[1]),
+                rows=self._frames(start, end) if self.in_parts else slice(None),
+            )
+        return assemble(moved, settings, face, duration=self.sound.duration, recording=self.sound.sha256)
+
+    def _emotional(self, track: EmotionTrack, style: Style, start: float, end: float) -> Floats:
+        """(T, K) motion under a track, valid at least from ``start`` to ``end``."""
+        self.emotional = self._decoded(self.emotional, track, style, start, end)
+        return self.emotional.motion
+
+    def _neutral(self, track: EmotionTrack, style: Style, start: float, end: float) -> Floats:
+        """The same without emotion."""
+        self.neutral = self._decoded(self.neutral, track, style, start, end)
+        return self.neutral.motion
 
     def affected(self, start: float, end: float) -> tuple[float, float]:
         """Seconds whose motion an edit from ``start`` to ``end`` can change."""
@@ -191,33 +195,26 @@ class Decoding:
 
     def is_exact(self, settings: Settings) -> bool:
         """Whether what is shown came from passes over the whole recording."""
-        needed = [self.emotional, *([self.neutral] if settings.gains.split_motion else [])]
+        needed = [self.emotional, *([self.neutral] if needs_neutral(settings) else [])]
         return all(layer is not None and layer.exact for layer in needed)
 
     def exact_motion(self, track: EmotionTrack, settings: Settings) -> tuple[Floats, Floats | None]:
-        """(T, 52) the decoder's motion of the whole recording, and its neutral motion where gains need it.
+        """(T, 52) the decoder's motion of the whole recording, and its neutral motion where that is needed.
 
         Changes nothing, for another thread.
         """
-        style, count = settings.talking_style, len(self.features)
+        style, count = plain_style(settings), len(self.features)
         with torch_threads(1):
-            motion = self._predict(_shown(track, settings), style, 0, count)
-            split = settings.gains.split_motion
-            return motion, self._predict(track.scaled(0.0), style, 0, count) if split else None
+            motion = self._predict(shown_track(track, settings), style, 0, count)
+            return motion, self._predict(track.scaled(0.0), style, 0, count) if needs_neutral(settings) else None
 
     def take_exact(self, track: EmotionTrack, settings: Settings, made: tuple[Floats, Floats | None]) -> None:
         """Show what ``exact_motion`` gave of a track."""
         valid = np.ones(len(self.features), bool)
-        style, (motion, neutral) = settings.talking_style, made
-        self.emotional = _Layer(style, self._inputs(_shown(track, settings)), motion, valid, exact=True)
+        style, (motion, neutral) = plain_style(settings), made
+        self.emotional = _Layer(style, self._inputs(shown_track(track, settings)), motion, valid, exact=True)
         if neutral is not None:
             self.neutral = _Layer(style, self._inputs(track.scaled(0.0)), neutral, valid, exact=True)
-
-
-def _shown(track: EmotionTrack, settings: Settings) -> EmotionTrack:
-    """What of a rendered track conditions the motion."""
-    scaled = track.scaled(settings.intensity)
-    return scaled.without_uncertain() if scaled.min_confidence else scaled
 
 
 def part_of(features: SpeechFeatures, first: int, last: int) -> SpeechFeatures:

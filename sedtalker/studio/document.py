@@ -10,17 +10,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from sedtalker.animation.conditioning import Style
-from sedtalker.animation.gains import Gains
-from sedtalker.animation.idle_motion import IdleMotion
-from sedtalker.animation.style import parse_style
+from sedtalker.animation.performance import Motion, Performance
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
@@ -34,7 +30,6 @@ AROUND_BURST = 0.7
 """Seconds on either side of a vocal burst in which the face can show it: the breath before a sigh takes .6 s."""
 
 Floats = NDArray[np.float32]
-Gain = Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -87,56 +82,10 @@ class IntensitySpan:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What holds for the whole clip; every name, range and default is an option of ``sedtalker animate``.
+class Settings(Motion):
+    """What holds for the whole clip: how the face moves, and the light of the video and of the stage."""
 
-    Attributes:
-        intensity: scales the strength of emotion.
-        expressivity: scales what emotion adds to the motion.
-        articulation: scales how far speech moves jaw and lips.
-        regions: factors of the emotional part by region, see ``Gains``.
-        shapes: factors of single shapes of the finished motion, see ``Gains``.
-        style: how the talker speaks: a name or values.
-        blinks, gaze, head: whether such motion is added.
-        liveliness, eye_contact: how much, see ``IdleMotion``.
-        seed: of that motion.
-        fps: frames a second.
-        min_confidence: the face stays neutral in segments that are less certain.
-        light: of the video and of the stage: the name of a preset.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    intensity: Annotated[float, Field(ge=0.0, le=3.0, allow_inf_nan=False)] = 1.0
-    expressivity: Gain = 1.0
-    articulation: Gain = 1.0
-    regions: Mapping[str, Gain] = field(default_factory=dict)
-    shapes: Mapping[str, Gain] = field(default_factory=dict)
-    style: Annotated[str, Field(max_length=200)] = "natural"
-    blinks: bool = True
-    gaze: bool = True
-    head: bool = True
-    liveliness: Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)] = 1.0
-    eye_contact: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 0.7
-    seed: Annotated[int, Field(ge=0, le=2**53)] = 0
-    fps: Annotated[float, Field(ge=1.0, le=120.0, allow_inf_nan=False)] = 30.0
-    min_confidence: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 0.0
-    light: Annotated[str, Field(max_length=100)] = "studio"
-
-    @cached_property
-    def gains(self) -> Gains:
-        """The factors, as ``Animator`` takes them."""
-        return Gains(self.expressivity, self.articulation, dict(self.regions), dict(self.shapes))
-
-    @cached_property
-    def talking_style(self) -> Style:
-        """The style, as ``Animator`` takes it."""
-        return parse_style(self.style)
-
-    @property
-    def idle(self) -> IdleMotion:
-        """Blinks, gaze and head motion, as ``Animator`` takes them."""
-        return IdleMotion(self.blinks, self.gaze, self.head, self.liveliness, self.eye_contact)
+    light: Annotated[str, Field(max_length=100)] = Performance.light
 
 
 def checked_settings(values: Mapping[str, Any]) -> Settings:
@@ -146,20 +95,22 @@ def checked_settings(values: Mapping[str, Any]) -> Settings:
         InputError: an unknown name, a value out of range, or a style or light that is a file: settings come from the
             page or from a project, and neither may have files opened.
     """
-    settings: Settings = checked(Settings, values)
+    settings: Settings = checked(Settings, with_one_gain(values))
     if settings.style.endswith(".json") or settings.light.endswith(".json"):
         raise InputError("a style or light from a file cannot be used here: give a name, or values of the style")
     if settings.light not in light_names():
         raise InputError(f"there is no light '{settings.light}': use one of {', '.join(light_names())}")
     _ = settings.gains, settings.talking_style  # both check their names
-    return replace(
-        settings, regions=_without_ones(settings.regions), shapes=_without_ones(settings.shapes), fps=settings.fps
-    )
+    # A factor of 1 does nothing, and is not kept.
+    return replace(settings, gain={name: value for name, value in sorted(settings.gain.items()) if value != 1.0})
 
 
-def _without_ones(factors: Mapping[str, float]) -> dict[str, float]:
-    """A factor of 1 does nothing, and is not kept."""
-    return {name: value for name, value in sorted(factors.items()) if value != 1.0}
+def with_one_gain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a project of an older version, which held the factors of ``gain`` as ``regions`` and ``shapes``."""
+    older = {name: values[name] for name in ("regions", "shapes") if isinstance(values.get(name), Mapping)}
+    kept = {name: value for name, value in values.items() if name not in older}
+    merged = {name: value for factors in older.values() for name, value in factors.items()}
+    return {**kept, "gain": {**kept.get("gain", {}), **merged}} if older else kept
 
 
 def checked(schema: Any, values: Any) -> Any:
@@ -348,6 +299,8 @@ def from_plain(values: Any, duration: float) -> Document:
     Raises:
         InputError: it is none, or does not cover ``duration`` seconds.
     """
+    if isinstance(values, Mapping) and isinstance(values.get("settings"), Mapping):
+        values = {**values, "settings": with_one_gain(values["settings"])}
     document: Document = checked(Document, values)
     document = replace(document, settings=checked_settings(asdict(document.settings)))
     segments = document.segments

@@ -192,7 +192,7 @@ class Reset(_Edit):
 
 
 class ChangeSettings(_Edit):
-    """Some settings get other values; ``regions`` and ``shapes`` replace the factors they name."""
+    """Some settings get other values; ``gain`` replaces the factors it names."""
 
     op: Literal["settings"]
     settings: dict[str, Any]
@@ -201,9 +201,8 @@ class ChangeSettings(_Edit):
         """See ``_Edit``."""
         held = asdict(document.settings)
         given = dict(self.settings)
-        for name in ("regions", "shapes"):
-            if isinstance(given.get(name), dict):
-                given[name] = {**held[name], **given[name]}
+        if isinstance(given.get("gain"), dict):
+            given["gain"] = {**held["gain"], **given["gain"]}
         return replace(document, settings=checked_settings({**held, **given}))
 
 

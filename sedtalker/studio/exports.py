@@ -122,12 +122,7 @@ def export_files(
                     clip.sound,
                     face=snapshot.subject.face,
                     emotion=snapshot.track,
-                    intensity=settings.intensity,
-                    gains=settings.gains,
-                    style=settings.talking_style,
-                    fps=settings.fps,
-                    seed=settings.seed,
-                    idle=settings.idle,
+                    motion=settings,
                     hook=hook,
                 )
             for name, file in names.items():

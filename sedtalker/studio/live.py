@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import anyio
@@ -26,7 +26,8 @@ import torch
 from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from sedtalker.animation.stream import AnimationStream, StreamedFrame, StreamSettings, emotion_stream
+from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
+from sedtalker.animation.stream import StreamedFrame
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -53,14 +54,9 @@ GONE = (WebSocketDisconnect, RuntimeError, OSError)
 
 def stream_settings(settings: Settings) -> StreamSettings:
     """The settings of a document, for a stream."""
-    return StreamSettings(
-        fps=settings.fps,
-        intensity=settings.intensity,
-        gains=settings.gains,
-        style=settings.talking_style,
-        seed=settings.seed,
-        idle=settings.idle,
-    )
+    shared = {held.name: getattr(settings, held.name) for held in fields(LiveMotion)}
+    style = Motion.style if settings.style == "auto" else settings.style  # auto needs the whole recording
+    return StreamSettings(**{**shared, "style": style}, fps=settings.fps)
 
 
 class LiveRows:
@@ -76,10 +72,8 @@ class LiveRows:
     """
 
     def __init__(self, models: Models, face: Face, settings: StreamSettings):
-        animator = models.animator("streaming")
         self.face, self.settings = face, settings
-        emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, settings)
-        self.stream = AnimationStream(emotions, animator.decoder, settings)
+        self.stream = models.animator("streaming").open_stream(settings)
         streamed = [*ARKIT_52, *TONGUE]
         self.places = [(streamed.index(name), k) for k, name in enumerate(face.shapes) if name in streamed]
 

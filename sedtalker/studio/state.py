@@ -21,7 +21,7 @@ from sedtalker.face.face import Face
 from sedtalker.face.quality import judge
 from sedtalker.render.camera import frame_head
 from sedtalker.render.light import MATERIALS, light_names, load_lighting, part_of_group
-from sedtalker.studio.document import Base, Document
+from sedtalker.studio.document import Base, Document, Settings
 from sedtalker.studio.exports import TRACK, file_suffix
 from sedtalker.studio.finer import finer_state
 from sedtalker.studio.head import target_names
@@ -208,7 +208,8 @@ def options_state() -> dict[str, Any]:
         name = f"{TRACK}{suffix}"
         formats.append({"name": name, "suffix": file_suffix(name), "about": row.about, "kind": "track"})
     return {
-        "styles": list(STYLES),
+        "styles": [*STYLES, "auto"],
+        "settings": asdict(Settings()),
         "regions": list(REGIONS),
         "lights": {name: asdict(load_lighting(name)) for name in light_names()},
         "formats": formats,

@@ -14,7 +14,8 @@ from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation, read_animation, write_animation
 from sedtalker.animation.animator import IdleMotion, _loudness, assemble
 from sedtalker.animation.gains import Gains, apply_gains
-from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, MotionFrames, StreamSettings, _interpolated
+from sedtalker.animation.performance import StreamSettings
+from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, MotionFrames, _interpolated
 from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.stream import StreamFrames

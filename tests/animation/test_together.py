@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.gains import Gains
-from sedtalker.animation.stream import AnimationStream, StreamSettings, emotion_stream
+from sedtalker.animation.performance import StreamSettings
+from sedtalker.animation.stream import AnimationStream, emotion_stream
 from sedtalker.audio import load_audio
 from sedtalker.nn.calls import together
 from tests.server.conftest import SAMPLE

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.closures import AHEAD_FRAMES
-from sedtalker.animation.stream import StreamSettings
+from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.tongue import (
     EASE,
     PLACES,

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.stream import StreamedFrame, StreamSettings
+from sedtalker.animation.performance import StreamSettings
+from sedtalker.animation.stream import StreamedFrame
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face

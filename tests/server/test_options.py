@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.animation.stream import StreamSettings
+from sedtalker.animation.performance import StreamSettings
 from sedtalker.errors import InputError
 from sedtalker.server.options import AnimateOptions, DiarizeOptions, StreamHello, parsed
 from sedtalker.server.streams import DONE, FAILED, GOING_AWAY, LATER, REFUSED, UNSUPPORTED, WRONG

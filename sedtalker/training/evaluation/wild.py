@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from sedtalker.animation.animator import assemble
 from sedtalker.animation.gains import Gains, apply_gains
+from sedtalker.animation.performance import Motion
 from sedtalker.animation.pretrained import AnyDecoder
+from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.animation.vocal_effort import fitting_articulation
 from sedtalker.audio import load_audio
 from sedtalker.face.arkit import INDEX
@@ -96,11 +97,8 @@ def wild_metrics(
         best, lag = clip.best(height)
         factor = fitting_articulation(features, moved, face)
         auto = lip_aperture(face, apply_gains(moved, moved, Gains(articulation=factor), face))
-        made = assemble(
-            *(moved, decoder.shapes, features, steady_track("neutral", 0.0), face),
-            duration=audio.duration,
-            recording=audio.sha256,
-        )
+        neutral = Moved(moved, decoder.shapes, features, steady_track("neutral", 0.0))
+        made = assemble(neutral, Motion(), face, duration=audio.duration, recording=audio.sha256)
         turns = Rotation.from_rotvec(made.head_rotation).as_matrix()
         row = {
             "lip_r_wild": best,

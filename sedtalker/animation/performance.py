@@ -1,0 +1,408 @@
+"""Every option of a performance, declared once: its name, type, range, default, help text and what it belongs to.
+
+Whoever takes options takes a class of this module, or one derived from it: the command line makes its flags from the
+fields, manifests of a batch their columns, the server and the studio their schemas, presets their keys. So a new
+option is a new field here, and the line that does what it says. ``NOT_OFFERED`` says which ones some doors lack, and
+why.
+
+Nothing heavy is imported here, because every ``--help`` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from sedtalker.animation.conditioning import Style
+    from sedtalker.animation.gains import Gains
+
+Part = Literal["Face", "Emotion", "Motion", "Words", "Video", "Files", "Time"]
+"""What an option belongs to; the headings of ``--help``."""
+LABELS = "neutral, happy, sad, angry, fear, disgust, surprise"
+"""The categories, for help texts; the same as ``emotion.track.CATEGORIES`` (a test)."""
+SEPARATOR = ";"
+"""Between several values in one text, such as a cell of a table."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What stands in the annotation of a field that is an option; pydantic takes range and description from it, too.
+
+    Attributes:
+        part: what it belongs to.
+        help: one line for ``--help`` and schemas.
+        least, most: its range.
+        flags: on the command line, where they are others than ``--its-name``.
+        metavar: what stands for its value in ``--help``.
+        read: makes its value of a text, or of another plain value.
+        names: what a text may name: a file or a folder where there is one, or a file where it ends in ``.json``.
+    """
+
+    part: Part
+    help: str
+    least: float | None = None
+    most: float | None = None
+    flags: tuple[str, ...] = ()
+    metavar: str | None = None
+    read: Callable[[Any], Any] | None = None
+    names: Literal["file", "folder", "json"] | None = None
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """The schema of the type, with the range, and what reads a text before it."""
+        schema = handler(kind)
+        inner = schema["schema"] if schema["type"] == "nullable" else schema
+        bounds = {"ge": self.least, "le": self.most}
+        inner.update({name: bound for name, bound in bounds.items() if bound is not None})
+        if self.read is None:
+            return schema
+        return {"type": "function-before", "function": {"type": "no-info", "function": self.read}, "schema": schema}
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """The JSON schema of the type, with the help text."""
+        return {**handler(schema), "description": self.help}
+
+
+def listed(value: Any) -> Any:
+    """Several values from one, or from a text with semicolons; None: none."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(SEPARATOR) if part.strip())
+    return (value,) if isinstance(value, Path) else value
+
+
+def read_factors(value: Any) -> Any:
+    """``["brows=1.3", "jawOpen=.7"]`` as factors by name, the last of a name counts; a mapping stays what it is.
+
+    Raises:
+        InputError: not NAME=NUMBER.
+    """
+    if isinstance(value, Mapping):
+        return value
+    words, factors = listed(value), dict[str, float]()
+    if not isinstance(words, Sequence):
+        return value
+    for word in words:
+        name, _, number = str(word).partition("=")
+        try:
+            factors[name.strip()] = float(number)
+        except ValueError:
+            raise InputError(f"'{word}' is not a gain: give NAME=FACTOR, for example brows=1.3") from None
+    return factors
+
+
+Factor = Annotated[float, Option("Motion", "A factor.", 0.0, 2.0)]
+"""Of a part of the motion; 1 leaves it as it is."""
+FramesPerSecond = Annotated[float, Option("Video", "Frames a second.", 1.0, 120.0)]
+"""Of an animation."""
+
+
+@dataclass(frozen=True)
+class LiveMotion:
+    """How a face moves: what is known while somebody still speaks.
+
+    Attributes:
+        intensity: scales the strength of emotion.
+        expressivity: scales what emotion adds to the motion.
+        articulation: scales how far speech moves jaw and lips.
+        gain: factors by region of the face, or by ARKit shape, see ``Gains``.
+        style: of talking: a name, values or a file, see ``parse_style``.
+        seed: of blinks, gaze, brows and head motion; another one is another take.
+        blinks, gaze, head: whether such motion is added.
+        eye_contact: share of the fixations that rest on the viewer; at 1 the eyes never leave the camera.
+    """
+
+    __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012 - pydantic's name; read only
+
+    intensity: Annotated[float, Option("Emotion", "Scales the strength of emotion.", 0.0, 3.0)] = 1.0
+    expressivity: Annotated[float, Option("Motion", "Scales what emotion adds to the motion.", 0.0, 2.0)] = 1.0
+    articulation: Annotated[
+        float, Option("Motion", "Scales how far speech moves jaw and lips; closures stay.", 0.0, 2.0)
+    ] = 1.0
+    gain: Annotated[
+        Mapping[str, Factor],
+        Option(
+            "Motion",
+            "Scales the emotion of a region (brows, eyes, cheeks, nose, jaw, mouth, smile or frown: brows=1.3), or a "
+            "shape of ARKit in the finished motion (jawOpen=1.2). Repeatable.",
+            metavar="NAME=FACTOR",
+            read=read_factors,
+        ),
+    ] = field(default_factory=dict)
+    style: Annotated[
+        str,
+        Option(
+            "Motion",
+            "How the talker speaks: natural, clear, mumbled, broad, lively or even; auto: the mouth opens as far as "
+            "the voice lets expect; articulation, rounding, dynamics and crispness from -1 to 1, as "
+            "dynamics=0.5,crispness=1; or a .json file of sedtalker style.",
+            names="json",
+        ),
+    ] = "natural"
+    seed: Annotated[
+        int,
+        Option(
+            "Motion",
+            "Of blinks, gaze, brows and head; another number, another take.",
+            least=0,
+            most=2**53,
+            flags=("--seed", "--take"),
+        ),
+    ] = 0
+    blinks: Annotated[bool, Option("Motion", "Add blinks.", flags=("--blinks/--no-blinks",))] = True
+    gaze: Annotated[bool, Option("Motion", "Add eye motion.", flags=("--gaze/--no-gaze",))] = True
+    head: Annotated[bool, Option("Motion", "Add head motion.", flags=("--head/--no-head",))] = True
+    eye_contact: Annotated[
+        float, Option("Motion", "Share of the looks that rest on the camera; at 1 the eyes never leave.", 0.0, 1.0)
+    ] = 0.7
+
+    @cached_property
+    def gains(self) -> Gains:
+        """The factors.
+
+        Raises:
+            InputError: an unknown region or shape, or a factor out of range.
+        """
+        from sedtalker.animation.gains import Gains
+        from sedtalker.face.arkit import ARKIT_52
+
+        shapes = {name: value for name, value in self.gain.items() if name in ARKIT_52}
+        regions = {name: value for name, value in self.gain.items() if name not in ARKIT_52}
+        return Gains(self.expressivity, self.articulation, regions, shapes)
+
+    @cached_property
+    def talking_style(self) -> Style | Literal["auto"]:
+        """The style that ``style`` names; ``"auto"`` where the voice decides.
+
+        Raises:
+            InputError: there is no such style, or it cannot be read.
+        """
+        from sedtalker.animation.style import parse_style
+
+        return "auto" if self.style == "auto" else parse_style(self.style)
+
+
+@dataclass(frozen=True)
+class Motion(LiveMotion):
+    """How a face moves to a recording that is known as a whole.
+
+    Attributes:
+        min_confidence: where the track is less confident the face stays neutral.
+        liveliness: how far brows, head and breath follow the rhythm of speech (``visual_prosody``); 1 is usual, 0 none.
+        fps: frames a second.
+    """
+
+    min_confidence: Annotated[
+        float, Option("Emotion", "Segments below this confidence are 'uncertain', and a face stays neutral.", 0.0, 1.0)
+    ] = 0.0
+    liveliness: Annotated[
+        float,
+        Option("Motion", "How far brows, head and breath follow the rhythm of speech; 0: not at all.", 0.0, 2.0),
+    ] = 1.0
+    fps: FramesPerSecond = 30.0
+
+
+Emotion = Annotated[
+    str | None,
+    Option(
+        "Emotion",
+        f"A track file instead of the diarizer, or LABEL or LABEL:INTENSITY; labels: {LABELS}.",
+        names="file",
+    ),
+]
+"""The emotion, where it is given."""
+Enroll = Annotated[
+    tuple[Path, ...],
+    Option(
+        "Emotion",
+        "Another recording of the same speaker and microphone, to know their usual voice; repeatable.",
+        read=listed,
+    ),
+]
+"""Other recordings of the speaker."""
+
+
+@dataclass(frozen=True)
+class StreamSettings(LiveMotion):
+    """How a face moves while somebody speaks.
+
+    Attributes:
+        look_ahead: seconds of sound that the lips wait for; the diarizer's emotion follows up to a second later.
+        hop: seconds of sound between results.
+        fps: video frames a second.
+        emotion: ``LABEL:INTENSITY`` or a track file; default: what the diarizer says.
+        enroll: other recordings of the speaker, for the diarizer.
+
+    Gains at closed lips look 80 ms ahead, so other gains than 1 add that to the delay.
+    """
+
+    look_ahead: Annotated[float, Option("Time", "Seconds that a frame waits for.", 0.0, 5.0)] = 0.2
+    hop: Annotated[float, Option("Time", "Seconds between results.", 0.02, 2.0)] = 0.08
+    fps: Annotated[float, Option("Time", "Frames a second.", 1.0, 120.0, flags=("--fps", "--rate"))] = 60.0
+    emotion: Emotion = None
+    enroll: Enroll = ()
+
+
+@dataclass(frozen=True)
+class Performance(Motion):
+    """All that can be said of the animation of one recording: face, emotion, motion, words, picture and files."""
+
+    mesh: Annotated[Path | None, Option("Face", "Your head, or its .sedface; default: the built-in face.")] = None
+    mesh_head: Annotated[int | None, Option("Face", "Which head of the mesh; default: the largest.", least=1)] = None
+    landmarks: Annotated[Path | None, Option("Face", "Landmarks of the mesh (.json), as for mesh register.")] = None
+    rig: Annotated[Path | None, Option("Face", "Your own blend shapes of the mesh, as for mesh register.")] = None
+    open_mouth: Annotated[
+        bool, Option("Face", "Cut sealed lips open, as mesh register does.", flags=("--open-mouth",))
+    ] = False
+    mouth: Annotated[
+        str,
+        Option(
+            "Face",
+            "What comes behind lips that open: auto adds the bag, teeth and tongue that are missing, after the file's "
+            "vertices; keep adds nothing and says where no mouth is; none says nothing.",
+        ),
+    ] = "auto"
+    eyes: Annotated[
+        str,
+        Option(
+            "Face",
+            "What comes behind lids that are open: auto adds eyeballs where nothing is, after the file's vertices; "
+            "keep adds none; add puts them in front of flat eyes too.",
+        ),
+    ] = "auto"
+    strength: Annotated[
+        float, Option("Face", "Factor of all expressions, 0.3 to 2; blinks, gaze and the jaw stay.")
+    ] = 1.0
+    rig_names: Annotated[
+        str | None,
+        Option(
+            "Face",
+            "Names of another rig's shapes: metahuman, oculus, reallusion, vrm or a .json file. Read in the mesh and "
+            "in --performance, written in GLB, FBX, USD and the arkit CSV.",
+            flags=("--map", "--rig-names"),
+            names="json",
+        ),
+    ] = None
+    face: Annotated[str | None, Option("Face", "A built-in face (sedtalker face list), or random-SEED.")] = None
+    emotion: Emotion = None
+    model: Annotated[
+        str | None, Option("Emotion", "A diarizer's folder, or hf:NAME, as for diarize.", names="folder")
+    ] = None
+    encoder: Annotated[
+        str | None,
+        Option(
+            "Emotion",
+            "The speech encoder: builtin, whisper-base (of the Hugging Face hub; better at emotion "
+            "and, in animate, at lips), or a folder with the weights of openai/whisper-base.",
+            names="folder",
+        ),
+    ] = None
+    enroll: Enroll = ()
+    trust: Annotated[
+        float, Option("Emotion", "How far intensity shrinks where the diarizer is in doubt; 0: not at all.", 0.0, 1.0)
+    ] = 1.0
+    coordinates: Annotated[
+        str | None,
+        Option(
+            "Emotion",
+            "Valence and arousal of each emotion, measured (.json), or russell1977 (default) or dietrich2026.",
+            metavar="FILE|NAME",
+            names="file",
+        ),
+    ] = None
+    decoder: Annotated[Path | None, Option("Motion", "A decoder's folder; of vertices too, with its --mesh.")] = None
+    transcript: Annotated[
+        str | None,
+        Option("Words", "What is said, or a .txt of it: closures and rounding become surer.", metavar="FILE|TEXT"),
+    ] = None
+    words: Annotated[
+        Path | None,
+        Option("Words", "The same with times, of words or phrases: .ctm, .TextGrid, .vtt, .srt, or .json of Whisper."),
+    ] = None
+    language: Annotated[
+        str, Option("Words", "Of the words: en, de, fr, es, zh, ko, hi and all others of espeak-ng.", metavar="CODE")
+    ] = "en"
+    size: Annotated[
+        str, Option("Video", "Size of the picture, pixels: 512, or 1280x720.", metavar="N|WxH", read=str)
+    ] = "512"
+    camera: Annotated[
+        str, Option("Video", "front, three-quarter, left, right or a .json file.", metavar="NAME|FILE", names="json")
+    ] = "front"
+    background: Annotated[
+        str | None,
+        Option(
+            "Video",
+            "A colour (white, #88aacc), two by comma from top to bottom, a picture, or transparent (WebM, GIF, PNG); "
+            "default: the light's own.",
+            metavar="COLOUR|FILE",
+            names="file",
+        ),
+    ] = None
+    light: Annotated[str, Option("Video", "Light: studio, soft, dramatic or a .json file.", names="json")] = "studio"
+    renderer: Annotated[
+        Literal["auto", "numba", "pyrender"],
+        Option("Video", "numba needs no graphics library, pyrender needs EGL; auto: pyrender on a real GPU."),
+    ] = "auto"
+    video: Annotated[bool, Option("Video", "Render the video.", flags=("--video/--no-video",))] = True
+    video_format: Annotated[
+        Literal["mp4", "mov", "mkv", "webm", "gif"],
+        Option("Video", "Video format; webm and gif can be transparent, a gif is silent."),
+    ] = "mp4"
+    to: Annotated[tuple[str, ...], Option("Files", "Also write these formats, by comma.", read=listed)] = ()
+    targets: Annotated[
+        Literal["few", "arkit", "all"],
+        Option("Files", "Blend shapes of GLB, FBX and USD: few, ARKit's and the tongue's, all."),
+    ] = "arkit"
+    max_seconds: Annotated[float, Option("Files", "Refuse longer audio.", least=1.0)] = 3600.0
+
+
+NOT_OFFERED: dict[str, dict[str, str]] = {
+    "batch": {
+        "transcript": "says what one recording says: a column of a manifest, or --words-beside",
+        "words": "says what one recording says: a column of a manifest, or --words-beside",
+    },
+    "stream": {
+        "min_confidence": "a segment's confidence is known at its end",
+        "liveliness": "the rhythm of a phrase is known at its end",
+    },
+}
+"""Options that somebody does not offer, and why; a test compares it with what they take."""
+
+
+class Declared(NamedTuple):
+    """A field that is an option.
+
+    Attributes:
+        kind: its type, without what is beside it.
+        option: its help, range and flags.
+        default: its value where nobody says another.
+    """
+
+    kind: Any
+    option: Option
+    default: Any
+
+
+def declared(options: type) -> dict[str, Declared]:
+    """The options that a class of this module, or one derived from it, holds, by name."""
+    hints = get_type_hints(options, include_extras=True)
+    found = dict[str, Declared]()
+    for held in fields(options):
+        hint = hints[held.name]
+        kind, *beside = get_args(hint) if get_origin(hint) is Annotated else [hint]
+        default = held.default if held.default_factory is MISSING else held.default_factory()
+        for option in beside:
+            if isinstance(option, Option):
+                found[held.name] = Declared(kind, option, default)
+    return found
+
+
+def is_repeatable(kind: Any) -> bool:
+    """Whether an option of this type takes several values."""
+    return get_origin(kind) in (tuple, Mapping)

@@ -1,0 +1,194 @@
+"""The recipe: speech features, an emotion track and options become an animation.
+
+``move`` decodes and scales, ``sharpened`` closes lips where the words are known, ``assemble`` adds what nobody decodes
+and binds all to a face. ``Animator`` and the studio call these and nothing beside them, so what one of them shows is
+what the other one writes. A stream has the same steps for a few frames at a time, see ``sedtalker.animation.stream``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sedtalker.animation import idle_motion
+from sedtalker.animation.animation import Animation
+from sedtalker.animation.burst_motion import burst_nods, pulses, show_bursts
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains
+from sedtalker.animation.known_phones import sharpen
+from sedtalker.animation.performance import Motion
+from sedtalker.animation.tongue import TONGUE, known_constrictions, tongue_weights
+from sedtalker.animation.visual_prosody import enliven, find_rhythm, nods
+from sedtalker.animation.vocal_effort import fitting_articulation
+from sedtalker.audio import FrameClock, resample_frames
+from sedtalker.emotion.track import EmotionTrack
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin import load_face
+from sedtalker.face.face import Face
+from sedtalker.phonetics.alignment import Alignment
+from sedtalker.speech.features import SpeechFeatures
+
+logger = logging.getLogger(__name__)
+Floats = NDArray[np.float32]
+
+Decode = Callable[[EmotionTrack, Style], Floats]
+"""A decoder over the features of one recording: a track and a style to motion (T, K)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """Motion on the clock of the features, and what it was made with.
+
+    Attributes:
+        weights: (T, K) coefficients.
+        shapes: (K,) their names.
+        features: speech features of the recording.
+        track: the emotion, as strong as the options make it.
+        style: of talking.
+        gains: the factors; with the style ``auto`` articulation is what fits the voice.
+        tongue: (T, 3) how far it is at the places of ``TONGUE``, for faces that have these shapes.
+        phones: what is said, where the words are known.
+    """
+
+    weights: Floats
+    shapes: Sequence[str]
+    features: SpeechFeatures
+    track: EmotionTrack
+    style: Style = field(default_factory=Style)
+    gains: Gains = field(default_factory=Gains)
+    tongue: Floats | None = None
+    phones: Alignment | None = None
+
+
+def shown_track(track: EmotionTrack, motion: Motion) -> EmotionTrack:
+    """What of a track conditions the motion: scaled, and neutral where it is uncertain."""
+    scaled = track.scaled(motion.intensity)
+    return scaled.without_uncertain() if scaled.min_confidence else scaled
+
+
+def needs_neutral(motion: Motion) -> bool:
+    """Whether the motion without emotion is decoded, too: to scale both parts, or to see how far a mouth opens."""
+    return motion.style == "auto" or motion.gains.split_motion
+
+
+def plain_style(motion: Motion) -> Style:
+    """The style that the decoder is given; with ``auto`` the natural one, whose mouth is then scaled."""
+    return Style() if motion.talking_style == "auto" else motion.talking_style
+
+
+def move(
+    decode: Decode,
+    shapes: Sequence[str],
+    features: SpeechFeatures,
+    track: EmotionTrack,
+    motion: Motion,
+    face: Face,
+    *,
+    tongue: Floats | None = None,
+    without_emotion: Decode | None = None,
+    rows: slice = slice(None),
+) -> Moved:
+    """Decode a recording, and scale its motion.
+
+    Args:
+        decode: gives the motion of the recording.
+        shapes: (K,) names of what it moves.
+        features: speech features of the recording.
+        track: the emotion, before any option.
+        motion: the options.
+        face: whose lips stay closed.
+        tongue: (T, 3) where it is, if that is known.
+        without_emotion: gives the motion under a neutral track; default: ``decode``.
+        rows: frames that are wanted; the gains of all others may be missing.
+
+    Raises:
+        InputError: gains or the style ``auto`` with a decoder of vertices, or an option that says nothing.
+    """
+    shown, gains, style = shown_track(track, motion), motion.gains, plain_style(motion)
+    if (motion.style == "auto" or not gains.leaves_motion_as_is) and tuple(shapes) != ARKIT_52:
+        raise InputError("gains work on the ARKit shapes; a decoder of vertices has none")
+    weights = decode(shown, style)
+    if needs_neutral(motion):
+        neutral = (without_emotion or decode)(shown.scaled(0.0), style)
+        if motion.style == "auto":
+            factor = fitting_articulation(features, neutral, load_face())
+            logger.info("style auto: articulation %.2f", factor)
+            gains = replace(gains, articulation=min(gains.articulation * factor, MAX_GAIN))
+        scaled = apply_gains(weights[rows], neutral[rows], gains, face)
+        weights = weights.copy()
+        weights[rows] = scaled
+    return Moved(weights, shapes, features, track.scaled(motion.intensity), style, gains, tongue)
+
+
+def sharpened(moved: Moved, phones: Alignment, face: Face) -> Moved:
+    """The motion with lips and tongue where phones are known to need them."""
+    times = moved.features.clock.times(len(moved.weights))
+    tongue = None if moved.tongue is None else known_constrictions(moved.tongue, phones, times)
+    return replace(moved, weights=sharpen(moved.weights, times, phones, face), tongue=tongue, phones=phones)
+
+
+def assemble(
+    moved: Moved,
+    motion: Motion,
+    face: Face,
+    *,
+    duration: float,
+    recording: str = "",
+    provenance: Mapping[str, Any] | None = None,
+) -> Animation:
+    """Put motion on the video clock, add idle motion and bind both to a face.
+
+    Args:
+        moved: what the decoder gives.
+        motion: the options; each kind of idle motion has a stream of numbers of its own, so switching one off leaves
+            the others. Expressivity scales the head's posture, too, and gains of single shapes are applied here.
+        face: the face to animate; coefficients are matched to its shapes by name.
+        duration: seconds of audio; the animation lasts ``⌈duration · fps⌉`` frames.
+        recording: SHA-256 of the sound: with the same seed, other recordings move otherwise.
+        provenance: stored with the animation.
+    """
+    features, track = moved.features, moved.track
+    clock = FrameClock(motion.fps)
+    times = clock.times(clock.frames(duration))
+    own = features.clock.times(len(moved.weights))
+    weights = dict(zip(moved.shapes, resample_frames(moved.weights, own, times).T, strict=True))
+    on_frames = track.at(times)
+    blink_rng, gaze_rng, head_rng, speech_rng = idle_motion.idle_generators(motion.seed, recording)
+    speech = resample_frames(features.speech.astype(np.float32), own, times) > 0.5
+    rhythm, pulse = find_rhythm(features), pulses(features, times)
+    arkit = "eyeBlinkLeft" in weights
+    if motion.liveliness and arkit:
+        weights = enliven(weights, times, rhythm, speech_rng, motion.liveliness)
+        weights = show_bursts(weights, times, track.bursts, pulse, motion.liveliness)
+    shifts = None
+    if motion.gaze and arkit:
+        looks = idle_motion.fixations(duration, gaze_rng, motion.eye_contact, rhythm.phrases)
+        weights, shifts = weights | idle_motion.eye_look(looks.path(times)), looks.shifts()
+    if motion.blinks and arkit:
+        weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
+    if moved.tongue is not None and "jawOpen" in weights:
+        placed = tongue_weights(resample_frames(moved.tongue, own, times), weights["jawOpen"])
+        weights |= dict(zip(TONGUE, placed.T, strict=True))
+    head = np.zeros((len(times), 3), np.float32)
+    if motion.head:
+        energy = resample_frames(_loudness(features), own, times)
+        shown = on_frames if motion.expressivity == 1.0 else on_frames.scaled(motion.expressivity)
+        head = idle_motion.head_rotation(times, motion.fps, head_rng, energy, shown)
+        turns = nods(times, rhythm, head_rng) + burst_nods(times, track.bursts, pulse)
+        head = head + np.radians(motion.liveliness * turns)
+    zeros = np.zeros(len(times), np.float32)
+    coefficients = np.stack([weights.get(name, zeros) for name in face.shapes], axis=1).astype(np.float32)
+    coefficients = moved.gains.of_shapes(coefficients, face.shapes)
+    return Animation(coefficients, motion.fps, face, head, on_frames, dict(provenance or {}), phones=moved.phones)
+
+
+def _loudness(features: SpeechFeatures) -> Floats:
+    """Loudness (T,) in [0, 1]: 0 is 20 dB below the loud frames of the recording, or silence."""
+    level = features.prosody[:, 0]
+    return np.asarray(np.clip((level - np.percentile(level, 95)) / 4.6 + 1.0, 0.0, 1.0) * features.speech, np.float32)
