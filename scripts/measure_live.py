@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.stream import AnimationStream, emotion_stream
+from sedtalker.animation.stream import AnimationStream
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.live.livelink import LiveLinkSender
 from sedtalker.live.session import play_live
@@ -40,9 +40,7 @@ WARM_SECONDS = 120.0
 def fresh(animator: Animator, emotion: str | None) -> AnimationStream:
     """A stream with the usual settings."""
     settings = StreamSettings(emotion=emotion)
-    return AnimationStream(
-        emotion_stream(lambda: animator.diarizer, animator.encoder, settings), animator.decoder, settings
-    )
+    return animator.open_stream(settings)
 
 
 def pace(animator: Animator, emotion: str | None, samples: NDArray[np.float32], seconds: float) -> dict[str, float]:

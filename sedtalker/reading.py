@@ -6,9 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sedtalker.errors import InputError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 MOST_BYTES = 16 * 2**20
 """Bytes of a text file, unless its reader says otherwise."""
@@ -142,3 +145,13 @@ def _depth(data: bytes) -> int:
     signs[list(b"[{")], signs[list(b"]}")] = 1, -1
     steps = signs[np.frombuffer(data, np.uint8)]
     return int(np.cumsum(steps[steps != 0], dtype=np.int32).max(initial=0))
+
+
+def problem_of(error: ValidationError) -> tuple[str, str]:
+    """Where the first problem of values is that pydantic refused, as ``name.part``, and what it is."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return where, "there is no such option"
+    ours = first.get("ctx", {}).get("error")
+    return where, str(ours) if isinstance(ours, InputError) else first["msg"]

@@ -21,11 +21,8 @@ from sedtalker import (
     Diarizer,
     EmotionTrack,
     Face,
-    Gains,
-    IdleMotion,
     InputError,
     StreamSettings,
-    Style,
 )
 from sedtalker.animation.decoder import DecoderConfig
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig, emotion_words
@@ -37,6 +34,8 @@ from sedtalker.mesh.mesh import Mesh
 from tests.support.cube import cube_mesh
 
 SAMPLE = Path(__file__).parents[1] / "data" / "samples" / "four_moods.wav"
+STILL = {"blinks": False, "gaze": False, "head": False, "liveliness": 0.0}
+GAINS = {"expressivity": 1.5, "articulation": 1.2, "gain": {"brows": 1.5}, "style": "articulation=0.3"}
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +134,8 @@ def lively() -> Diarizer:
 def test_doubtful_segments_leave_the_face_neutral(lively: Diarizer, sound: Audio) -> None:
     animator = Animator.from_pretrained(diarizer=lively)
     plain, doubted = animator(sound, min_confidence=0.0), animator(sound, min_confidence=1.0)
-    neutral = animator(sound, emotion="neutral:0", idle=IdleMotion(False, False, False, 0.0))
-    doubted_still = animator(sound, min_confidence=1.0, idle=IdleMotion(False, False, False, 0.0))
+    neutral = animator(sound, emotion="neutral:0", **STILL)
+    doubted_still = animator(sound, min_confidence=1.0, **STILL)
     assert not np.array_equal(plain.coefficients, doubted.coefficients)
     assert np.allclose(doubted_still.coefficients, neutral.coefficients, atol=1e-5)
     assert doubted.track is not None
@@ -204,13 +203,13 @@ def _streamed(settings: StreamSettings, sound: Audio, piece: int) -> tuple[np.nd
 
 
 def test_a_stream_takes_emotion_gains_and_head_motion_however_it_is_cut(sound: Audio) -> None:
-    settings = StreamSettings(emotion="happy:0.9", gains=Gains(1.5, 1.2, {"brows": 1.5}), style=Style(0.3), fps=30.0)
+    settings = StreamSettings(emotion="happy:0.9", fps=30.0, **GAINS)
     whole, emotions = _streamed(settings, sound, len(sound.samples))
     cut, _ = _streamed(settings, sound, 1234)
     assert np.array_equal(whole, cut)
     assert set(emotions) == {"happy"}
     assert np.abs(whole[:, 52:]).max() > 0.001
-    still, _ = _streamed(StreamSettings(emotion="happy:0.9", fps=30.0, idle=IdleMotion(True, True, False)), sound, 9999)
+    still, _ = _streamed(StreamSettings(emotion="happy:0.9", fps=30.0, head=False), sound, 9999)
     assert not still[:, 52:].any()
     smile = ARKIT_52.index("mouthSmileLeft")
     assert whole[30:, smile].mean() > 1.05 * still[30 : len(whole), smile].mean()

@@ -74,7 +74,7 @@ def listed(value: Any) -> Any:
         return ()
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(SEPARATOR) if part.strip())
-    return (value,) if isinstance(value, Path) else value
+    return (value,) if isinstance(value, Path) else tuple(value) if isinstance(value, list) else value
 
 
 def read_factors(value: Any) -> Any:
@@ -228,6 +228,10 @@ Enroll = Annotated[
 """Other recordings of the speaker."""
 
 
+Light = Annotated[str, Option("Video", "Light: studio, soft, dramatic or a .json file.", names="json")]
+"""The light of a picture."""
+
+
 @dataclass(frozen=True)
 class StreamSettings(LiveMotion):
     """How a face moves while somebody speaks.
@@ -344,7 +348,7 @@ class Performance(Motion):
             names="file",
         ),
     ] = None
-    light: Annotated[str, Option("Video", "Light: studio, soft, dramatic or a .json file.", names="json")] = "studio"
+    light: Light = "studio"
     renderer: Annotated[
         Literal["auto", "numba", "pyrender"],
         Option("Video", "numba needs no graphics library, pyrender needs EGL; auto: pyrender on a real GPU."),
@@ -362,17 +366,38 @@ class Performance(Motion):
     max_seconds: Annotated[float, Option("Files", "Refuse longer audio.", least=1.0)] = 3600.0
 
 
+HEAD = "mesh mesh_head landmarks rig open_mouth mouth eyes strength rig_names"
+"""Options of a head from a file."""
+NETWORKS = "model encoder enroll trust decoder"
+"""Options of what is opened before a recording is read."""
 NOT_OFFERED: dict[str, dict[str, str]] = {
     "batch": {
-        "transcript": "says what one recording says: a column of a manifest, or --words-beside",
-        "words": "says what one recording says: a column of a manifest, or --words-beside",
+        "transcript words": "one recording's words: a column of a manifest, or --words-beside",
     },
     "stream": {
         "min_confidence": "a segment's confidence is known at its end",
         "liveliness": "the rhythm of a phrase is known at its end",
     },
+    "server": {
+        HEAD: "names files of the server, which gets its faces when it starts",
+        NETWORKS: "the server opens its networks when it starts",
+        "coordinates words background camera": "may name a file of the server",
+        "renderer video video_format": "the server draws mp4 where it is among the results",
+        "max_seconds": "a limit of the server",
+    },
+    "studio": {
+        HEAD + " face": "a head is opened in the page",
+        NETWORKS + " emotion coordinates max_seconds": "given where the recording is opened, or edited in the track",
+        "transcript words language": "words are shown beside the track; lips do not follow them yet",
+        "size camera background renderer video video_format to targets": "asked for at each export",
+    },
 }
 """Options that somebody does not offer, and why; a test compares it with what they take."""
+
+
+def not_offered(where: str) -> frozenset[str]:
+    """The options that the command, server or studio of this name does not offer."""
+    return frozenset(name for names in NOT_OFFERED[where] for name in names.split())
 
 
 class Declared(NamedTuple):

@@ -25,7 +25,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
 from sedtalker.models import decoder_choice, diarizer_choice, model_folder
 from sedtalker.phonetics.words import READERS, TEXT_SUFFIXES
-from sedtalker.reading import is_file, is_folder
+from sedtalker.reading import is_file, is_folder, problem_of
 
 TRACK_SUFFIX = ".emotion.json"
 """How the emotion track of every recording ends."""
@@ -215,11 +215,10 @@ def parse_settings(values: Mapping[str, Any], where: str = "") -> Settings:
     try:
         return PLAIN.validate_python({name.replace("-", "_"): value for name, value in values.items()})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = "--" + str((*first["loc"], "")[0]).replace("_", "-")
-        problem = "there is no such option" if first["type"] == "extra_forbidden" else f"{first['msg']}"
-        given = "" if first["type"] == "extra_forbidden" else f" (given: {first['input']})"
-        raise InputError(f"{where}{': ' if where else ''}{name}: {problem}{given}") from None
+        name, problem = problem_of(error)
+        option = name.partition(".")[0]
+        given = f" (given: {values[option]})" if option in values and option in declared(Settings) else ""
+        raise InputError(f"{where}{': ' if where else ''}--{option.replace('_', '-')}: {problem}{given}") from None
 
 
 def _hashes(folders: Mapping[str, Path]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sedtalker.animation.performance import NOT_OFFERED, Performance, listed
+from sedtalker.animation.performance import Performance, listed, not_offered
 from sedtalker.cli import options as o
 from sedtalker.cli.console import (
     ForceOption,
@@ -37,7 +37,7 @@ FAILED = 3
 
 
 @fail_clearly
-@o.takes_options(without=NOT_OFFERED["batch"])
+@o.takes_options(without=not_offered("batch"))
 def batch(
     inputs: Annotated[
         list[Path], typer.Argument(help="Recordings, folders, globs in quotes, manifests (.csv, .jsonl).")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from sedtalker.animation.performance import Part, Performance, StreamSettings, declared
 from sedtalker.cli import checkpoint, data, evaluate, face, mesh, review
 from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate
@@ -64,17 +65,25 @@ def _usage_in_one_line() -> Iterator[None]:
 
 GROUPED_FROM = 20
 """Options that a command has at least where its help groups them."""
-OPTIONS = {
-    "Face": "mesh mesh_head landmarks rig open_mouth mouth eyes strength rig_names face",
-    "Emotion": "emotion intensity model encoder enroll min_confidence trust coordinates fine fine_model fine_encoder "
-    "fine_share",
-    "Motion": "performance expressivity articulation gain style seed blinks gaze head liveliness eye_contact decoder",
-    "Words": "transcript words words_beside language visemes viseme_set",
-    "Video": "video video_format frames fps size camera background light renderer",
-    "Files": "output to targets only plot force preset save_preset project",
-    "Time": "look_ahead hop rate delay speak speaker stream",
+HEADINGS: dict[Part, str] = {
+    "Face": "",
+    "Emotion": "fine fine_model fine_encoder fine_share",
+    "Motion": "performance",
+    "Words": "words_beside visemes viseme_set",
+    "Video": "frames",
+    "Files": "output only plot force preset save_preset project",
+    "Time": "delay speak speaker stream",
 }
-"""The options of these commands by what they are about; the others come first, under no heading."""
+"""The headings, and options below them that are of one command; those that are declared say theirs themselves."""
+OPTIONS: dict[str, Part] = {
+    **{name: title for title, names in HEADINGS.items() for name in names.split()},
+    **{
+        name: about.option.part
+        for options in (StreamSettings, Performance)
+        for name, about in declared(options).items()
+    },
+}
+"""The heading of each option; the others come first, under none."""
 
 
 class GroupedCommand(TyperCommand):
@@ -84,11 +93,10 @@ class GroupedCommand(TyperCommand):
         super().__init__(*args, **kwargs)
         if len(self.params) < GROUPED_FROM:
             return
-        heading = {name: title for title, names in OPTIONS.items() for name in names.split()}
-        place = {title: k for k, title in enumerate(OPTIONS, 1)}
+        place = {title: k for k, title in enumerate(HEADINGS, 1)}
         for parameter in self.params:
-            if parameter.param_type_name == "option" and parameter.name in heading:
-                parameter.rich_help_panel = heading[parameter.name]  # type: ignore[attr-defined]
+            if parameter.param_type_name == "option" and parameter.name in OPTIONS:
+                parameter.rich_help_panel = OPTIONS[parameter.name]  # type: ignore[attr-defined]
         self.params.sort(key=lambda parameter: place.get(getattr(parameter, "rich_help_panel", None) or "", 0))
 
 

@@ -21,7 +21,7 @@ from sedtalker.errors import InputError
 from sedtalker.export.formats import export_formats, parse_formats
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.phonetics.pronunciation import ENGLISH, MOST_CHARACTERS, SpokenWord, pronounce
-from sedtalker.reading import parse_json
+from sedtalker.reading import parse_json, problem_of
 from sedtalker.render.light import light_names
 
 VIDEO, TRACK = "mp4", "track"
@@ -168,6 +168,5 @@ def parsed(model: type[M], values: object, where: str) -> M:
             raise InputError(f"{where}: give a JSON object")
         return TypeAdapter(model).validate_python(dict(values))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"][:2])
-        raise InputError(f"{where}: {name}: {first['msg']}") from None
+        name, problem = problem_of(error)
+        raise InputError(f"{where}: {name}: {problem}") from None

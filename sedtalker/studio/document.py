@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from sedtalker.animation.performance import Motion, Performance
+from sedtalker.animation.performance import Light, Motion, Performance
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.reading import problem_of
 from sedtalker.render.light import light_names
 
 SHORTEST = 0.02
@@ -85,7 +86,7 @@ class IntensitySpan:
 class Settings(Motion):
     """What holds for the whole clip: how the face moves, and the light of the video and of the stage."""
 
-    light: Annotated[str, Field(max_length=100)] = Performance.light
+    light: Light = Performance.light
 
 
 def checked_settings(values: Mapping[str, Any]) -> Settings:
@@ -122,9 +123,8 @@ def checked(schema: Any, values: Any) -> Any:
     try:
         return TypeAdapter(schema).validate_python(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{where}: {first['msg']}" if where else str(first["msg"])) from None
+        where, problem = problem_of(error)
+        raise InputError(f"{where}: {problem}" if where else problem) from None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.gains import REGIONS
+from sedtalker.animation.performance import Option, declared
 from sedtalker.animation.style import STYLES
 from sedtalker.emotion.formats.files import track_formats
 from sedtalker.emotion.plot import COLOURS
@@ -209,7 +210,7 @@ def options_state() -> dict[str, Any]:
         formats.append({"name": name, "suffix": file_suffix(name), "about": row.about, "kind": "track"})
     return {
         "styles": [*STYLES, "auto"],
-        "settings": asdict(Settings()),
+        "settings": {name: setting_state(*about) for name, about in declared(Settings).items()},
         "regions": list(REGIONS),
         "lights": {name: asdict(load_lighting(name)) for name in light_names()},
         "formats": formats,
@@ -217,3 +218,8 @@ def options_state() -> dict[str, Any]:
         "targets": ["arkit", "few", "all"],
         "limits": {"audio_bytes": AUDIO_BYTES, "mesh_bytes": MESH_BYTES, "other_bytes": OTHER_BYTES},
     }
+
+
+def setting_state(kind: Any, option: Option, default: Any) -> dict[str, Any]:
+    """A setting: where it begins, its range, and what it does."""
+    return {"default": default, "least": option.least, "most": option.most, "help": option.help}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from sedtalker.animation.animation import Animation
-from sedtalker.animation.animator import Animator, IdleMotion, _loudness, assemble
-from sedtalker.animation.gains import Gains
+from sedtalker.animation.conditioning import Style
+from sedtalker.animation.performance import Motion
+from sedtalker.animation.recipe import Moved, _loudness, assemble, move
+from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
@@ -19,7 +19,7 @@ from tests.support.cube import cube_face
 
 SECONDS = 4.0
 FRAMES = int(SECONDS * 50)
-STILL = IdleMotion(blinks=False, gaze=False, head=False, liveliness=0.0)
+STILL = {"blinks": False, "gaze": False, "head": False, "liveliness": 0.0}
 
 
 def features() -> SpeechFeatures:
@@ -41,14 +41,15 @@ def full_face() -> Face:
 
 def animated(spoken: np.ndarray, face: Face | None = None, **options: object) -> Animation:
     track, target = small_track(120), face or full_face()
-    return assemble(spoken, ARKIT_52, features(), track, target, duration=SECONDS, **options)  # type: ignore[arg-type]
+    moved = Moved(spoken, ARKIT_52, features(), track)
+    return assemble(moved, Motion(**options), target, duration=SECONDS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("fps", [24.0, 25.0, 30.0, 60.0])
 def test_motion_is_read_at_the_time_of_the_video_frame(fps: float) -> None:
     spoken = np.zeros((FRAMES, 52), np.float32)
     spoken[:, ARKIT_52.index("jawOpen")] = FRAME_CLOCK.times(FRAMES) / SECONDS  # a ramp: value = time
-    animation = animated(spoken, fps=fps, idle=STILL)
+    animation = animated(spoken, fps=fps, **STILL)
     assert len(animation) == SECONDS * fps
     jaw = animation.coefficients[:, animation.face.shape_index["jawOpen"]]
     inside = slice(1, -1)
@@ -58,14 +59,14 @@ def test_motion_is_read_at_the_time_of_the_video_frame(fps: float) -> None:
 def test_coefficients_follow_the_shapes_of_the_face() -> None:
     spoken = np.zeros((FRAMES, 52), np.float32)
     spoken[:, ARKIT_52.index("mouthClose")] = 0.25
-    animation = animated(spoken, cube_face(), idle=STILL)
+    animation = animated(spoken, cube_face(), **STILL)
     np.testing.assert_allclose(animation.coefficients, np.tile([0.0, 0.25], (120, 1)), atol=1e-6)
 
 
 def test_switching_one_idle_motion_off_leaves_the_others_as_they_were() -> None:
     spoken = np.zeros((FRAMES, 52), np.float32)
     whole = animated(spoken, seed=3)
-    no_gaze = animated(spoken, seed=3, idle=IdleMotion(gaze=False))
+    no_gaze = animated(spoken, seed=3, gaze=False)
     blink, look = whole.face.shape_index["eyeBlinkLeft"], whole.face.shape_index["eyeLookOutLeft"]
     assert whole.coefficients[:, blink].max() > 0.8
     assert whole.coefficients[:, look].any()
@@ -91,7 +92,7 @@ def test_by_default_there_are_thirty_frames_a_second_with_all_idle_motions_of_se
     spoken = np.zeros((FRAMES, 52), np.float32)
     made = animated(spoken)
     assert (made.fps, len(made)) == (30.0, 120)
-    asked = animated(spoken, fps=30.0, seed=0, idle=IdleMotion(blinks=True, gaze=True, head=True))
+    asked = animated(spoken, fps=30.0, seed=0, blinks=True, gaze=True, head=True)
     np.testing.assert_array_equal(made.coefficients, asked.coefficients)
     np.testing.assert_array_equal(made.head_rotation, asked.head_rotation)
 
@@ -106,18 +107,29 @@ def test_loudness_is_of_the_loud_frames_and_nothing_twenty_decibels_below() -> N
 
 
 def test_posture_is_as_strong_as_the_expressivity() -> None:
-    spoken, only = np.zeros((FRAMES, 52), np.float32), IdleMotion(blinks=False, gaze=False)
-    still, usual, strong = (animated(spoken, idle=only, gains=Gains(expressivity=x)) for x in (0.0, 1.0, 2.0))
-    neutral = assemble(spoken, ARKIT_52, features(), small_track(120).scaled(0.0), full_face(), duration=4.0, idle=only)
+    spoken, only = np.zeros((FRAMES, 52), np.float32), {"blinks": False, "gaze": False}
+    still, usual, strong = (animated(spoken, **only, expressivity=x) for x in (0.0, 1.0, 2.0))
+    neutral, doubled = (
+        assemble(
+            Moved(spoken, ARKIT_52, features(), small_track(120).scaled(x)), Motion(**only), full_face(), duration=4.0
+        )
+        for x in (0.0, 2.0)
+    )
     np.testing.assert_array_equal(still.head_rotation, neutral.head_rotation)
-    np.testing.assert_array_equal(usual.head_rotation, animated(spoken, idle=only).head_rotation)
-    doubled = assemble(spoken, ARKIT_52, features(), small_track(120).scaled(2.0), full_face(), duration=4.0, idle=only)
+    np.testing.assert_array_equal(usual.head_rotation, animated(spoken, **only).head_rotation)
     np.testing.assert_array_equal(strong.head_rotation, doubled.head_rotation)
     assert still.track is not None
     np.testing.assert_allclose(still.track.intensity, 0.5, atol=1e-6)
 
 
 def test_gains_are_for_the_arkit_shapes() -> None:
-    Animator._check_gains(SimpleNamespace(decoder=SimpleNamespace(shapes=ARKIT_52)))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="a decoder of vertices has none"):
-        Animator._check_gains(SimpleNamespace(decoder=SimpleNamespace(shapes=("mean",))))  # type: ignore[arg-type]
+    made, face = np.zeros((FRAMES, 1), np.float32), full_face()
+
+    def decode(track: EmotionTrack, style: Style) -> np.ndarray:
+        return made
+
+    heard, track = features(), small_track(120)
+    assert move(decode, ("mean",), heard, track, Motion(), face).weights is made
+    for asked in (Motion(expressivity=1.2), Motion(gain={"jawOpen": 0.5}), Motion(style="auto")):
+        with pytest.raises(InputError, match="a decoder of vertices has none"):
+            move(decode, ("mean",), heard, track, asked, face)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.burst_motion import HELD, LEFT_OF_IT, burst_nods, presence, pulses, show_bursts
-from sedtalker.animation.idle_motion import IdleMotion
 from sedtalker.audio import FrameClock
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import BURST_KINDS, Burst
@@ -104,8 +103,7 @@ def test_a_track_with_a_laugh_makes_the_face_laugh() -> None:
     smile = one.face.shapes.index("mouthSmileLeft")
     assert other.coefficients[8:14, smile].min() > one.coefficients[8:14, smile].max() + 0.3
     assert np.array_equal(one.coefficients[:4], other.coefficients[:4])
-    dull = IdleMotion(liveliness=0.0)
-    one, other = (animator(sound, 16_000, emotion=track, fps=10.0, idle=dull) for track in (calm, laughing))
+    one, other = (animator(sound, 16_000, emotion=track, fps=10.0, liveliness=0.0) for track in (calm, laughing))
     assert np.array_equal(one.coefficients, other.coefficients)
     assert other.track is not None
     assert other.track.bursts == laughing.bursts

@@ -12,9 +12,9 @@ import pytest
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation, read_animation, write_animation
-from sedtalker.animation.animator import IdleMotion, _loudness, assemble
 from sedtalker.animation.gains import Gains, apply_gains
-from sedtalker.animation.performance import StreamSettings
+from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
+from sedtalker.animation.recipe import Moved, _loudness, assemble
 from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, MotionFrames, _interpolated
 from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.emotion.formats import constant_track
@@ -27,7 +27,7 @@ from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 from tests.support.cube import cube_face, cube_mesh
 from tests.support.moving import moving_cube
 
-STILL = IdleMotion(blinks=False, gaze=False, head=False, liveliness=0.0)
+STILL = {"blinks": False, "gaze": False, "head": False}
 
 
 # --- Finished animations.
@@ -105,11 +105,13 @@ def full_face() -> Face:
 def assembled(**options) -> Animation:
     sound = features(np.random.default_rng(0).normal(-6, 2, 200), np.arange(200) % 100 < 70)
     motion = np.zeros((200, 52), np.float32)
-    return assemble(motion, ARKIT_52, sound, constant_track("sad:0.5", 4.0), full_face(), duration=4.0, **options)
+    recording = options.pop("recording", "")
+    moved = Moved(motion, ARKIT_52, sound, constant_track("sad:0.5", 4.0))
+    return assemble(moved, Motion(**options), full_face(), duration=4.0, recording=recording)
 
 
 def test_expressivity_is_of_the_heads_posture_too() -> None:
-    pitch = [assembled(gains=Gains(expressivity=x), seed=2).head_rotation[:, 0].mean() for x in (0.0, 1.0, 2.0)]
+    pitch = [assembled(expressivity=x, seed=2).head_rotation[:, 0].mean() for x in (0.0, 1.0, 2.0)]
     assert np.degrees(pitch[2] - pitch[0]) == pytest.approx(6.0, rel=0.15)
     assert np.degrees(pitch[1] - pitch[0]) == pytest.approx(3.0, rel=0.15)
 
@@ -125,15 +127,16 @@ def test_idle_motion_is_that_of_its_seed_and_waits_for_pauses() -> None:
     np.testing.assert_allclose(animation.coefficients[:, INDEX["eyeBlinkLeft"]], expected, atol=1e-6)
     looks = idle_motion.eye_look(fixations.path(times))
     np.testing.assert_allclose(animation.coefficients[:, INDEX["eyeLookInLeft"]], looks["eyeLookInLeft"], atol=1e-6)
-    assert not assembled(idle=STILL).coefficients.any()
-    assert not assembled(idle=STILL).head_rotation.any()
+    assert not assembled(**STILL, liveliness=0.0).coefficients.any()
+    assert not assembled(**STILL, liveliness=0.0).head_rotation.any()
 
 
 def test_a_decoder_of_other_shapes_gets_no_blinks() -> None:
     face = Face("v", cube_mesh(), ("mean", "eyeLookOutLeft"), np.zeros((2, 8, 3), np.float32))
     sound = features(np.full(100, -5.0), np.ones(100, bool))
     track = constant_track("sad:0.5", 2.0)
-    made = assemble(np.ones((100, 1), np.float32), ("mean",), sound, track, face, duration=2.0, seed=1)
+    moved = Moved(np.ones((100, 1), np.float32), ("mean",), sound, track)
+    made = assemble(moved, Motion(seed=1), face, duration=2.0)
     assert (made.coefficients == [1, 0]).all()
     assert made.head_rotation.any()
 
@@ -150,9 +153,9 @@ def test_video_frames_lie_between_the_decoders() -> None:
 
 def stream(**settings) -> AnimationStream:
     made = AnimationStream.__new__(AnimationStream)
-    made.settings = s = StreamSettings(idle=STILL, **settings)
+    made.settings = s = StreamSettings(**STILL, **settings)
     made.mesh = load_face() if s.gains.split_motion else None
-    made.idle, made.head = idle_motion.IdleStream(0, False, False), None
+    made.idle, made.head = idle_motion.IdleStream(LiveMotion(**STILL)), None
     empty = np.zeros((0, 52), np.float32)
     made.times, made.weights, made.held, made.given, made.number = np.zeros(0), empty, (np.zeros(0), empty, empty), 0, 0
     made.tongue = made.late_tongue = np.zeros((0, 3), np.float32)
@@ -198,7 +201,7 @@ def test_every_video_frame_comes_once_at_its_time(fps: float, step: int) -> None
 @pytest.mark.parametrize("step", [1, 5, 30])
 def test_gains_wait_four_frames_and_give_what_they_would_on_the_whole(step: int) -> None:
     gains = Gains(expressivity=1.5)
-    made, found = stream(gains=gains), []
+    made, found = stream(expressivity=1.5), []
     for first in range(0, 30, step):
         last = min(first + step, 30)
         times, weights = made._with_gains(motion(first, last, True), motion(first, last, True).neutral, last == 30)
@@ -218,7 +221,7 @@ def test_gains_wait_four_frames_and_give_what_they_would_on_the_whole(step: int)
 
 
 def test_heads_of_a_stream_follow_its_emotion() -> None:
-    made = stream(fps=50.0, gains=Gains(shapes={"browInnerUp": 0.5}))
+    made = stream(fps=50.0, gain={"browInnerUp": 0.5})
     asked = []
     made.head = SimpleNamespace(next=lambda *given: asked.append(given) or np.zeros((given[0], 3), np.float32))
     frames = made._frames(motion(0, 10), False)
@@ -244,7 +247,7 @@ def test_eyes_that_keep_contact_stay_near_the_viewer() -> None:
 
 
 def test_lively_heads_move_more_and_zero_leaves_brows_alone() -> None:
-    calm = assembled(seed=1, idle=IdleMotion(liveliness=0.0))
-    lively = assembled(seed=1, idle=IdleMotion(liveliness=1.5))
+    calm = assembled(seed=1, liveliness=0.0)
+    lively = assembled(seed=1, liveliness=1.5)
     assert np.diff(lively.head_rotation, axis=0).std() > 1.5 * np.diff(calm.head_rotation, axis=0).std()
     assert not calm.coefficients[:, INDEX["browInnerUp"]].any()

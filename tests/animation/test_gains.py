@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from typer.testing import CliRunner
 
-from sedtalker.animation.animator import assemble
 from sedtalker.animation.gains import (
     AROUND_THE_MOUTH,
     EASE_FRAMES,
@@ -19,9 +18,10 @@ from sedtalker.animation.gains import (
     SLACK,
     Gains,
     apply_gains,
-    parse_gains,
 )
+from sedtalker.animation.performance import LiveMotion, Motion, read_factors
 from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
 from sedtalker.cli.main import app
 from sedtalker.emotion.formats.files import parse_emotion
@@ -69,7 +69,7 @@ def test_without_expressivity_it_is_the_neutral_animation(clip, motions, face):
     still = apply_gains(*motions, Gains(expressivity=0.0, regions={"smile": 1.7}), face)
     np.testing.assert_allclose(still, motions[1], atol=1e-6)
     scaled, neutral = (
-        assemble(spoken, ARKIT_52, features, shown, face, duration=18.0, gains=Gains(expressivity=x))
+        assemble(Moved(spoken, ARKIT_52, features, shown), Motion(expressivity=x), face, duration=18.0)
         for spoken, shown, x in ((still, track, 0.0), (motions[1], track.scaled(0.0), 1.0))
     )
     np.testing.assert_allclose(scaled.coefficients, neutral.coefficients, atol=1e-6)
@@ -207,13 +207,11 @@ def test_every_region_has_shapes():
 
 
 def test_bad_gains_are_said():
-    assert parse_gains(["brows=1.3", "smile=.7", "brows=1", "jawOpen=1.2"]) == (
-        {"brows": 1.0, "smile": 0.7},
-        {"jawOpen": 1.2},
-    )
+    gains = LiveMotion(gain=read_factors(["brows=1.3", "smile=.7", "brows=1", "jawOpen=1.2"])).gains
+    assert (gains.regions, gains.shapes) == ({"brows": 1.0, "smile": 0.7}, {"jawOpen": 1.2})
     for text in ("brows", "brows=much", "=2="):
         with pytest.raises(InputError, match="give NAME=FACTOR"):
-            parse_gains([text])
+            read_factors([text])
     with pytest.raises(InputError, match="no region 'ears'"):
         Gains(regions={"ears": 1.0})
     for value in (2.5, -0.1, float("nan")):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.idle_motion import BlinkStream, GazeStream, IdleStream
+from sedtalker.animation.performance import LiveMotion
 from sedtalker.face.arkit import INDEX
 
 TIMES = np.arange(0, 40, 1 / 60)
@@ -25,7 +26,7 @@ def test_the_stream_equals_the_whole(seed, fps):
 
 def test_lids_close_whatever_the_face_does_and_nothing_else_moves():
     still = np.full(52, 0.4, np.float32)
-    idle = IdleStream(seed=3)
+    idle = IdleStream(LiveMotion(seed=3))
     frames = np.stack([idle.add(float(t), still) for t in TIMES])
     assert frames[:, INDEX["eyeBlinkLeft"]].max() > 0.9
     assert frames[:, INDEX["eyeWideRight"]].min() < 0.05
@@ -36,13 +37,13 @@ def test_lids_close_whatever_the_face_does_and_nothing_else_moves():
 
 def test_idle_motion_is_left_out_where_it_is_not_wanted():
     still = np.linspace(0, 1, 52, dtype=np.float32)
-    idle = IdleStream(blinks=False, gaze=False)
+    idle = IdleStream(LiveMotion(blinks=False, gaze=False))
     assert all(np.array_equal(idle.add(float(t), still), still) for t in TIMES[:300])
 
 
 def test_switching_gaze_off_leaves_the_blinks():
     still = np.zeros(52, np.float32)
-    both, alone = IdleStream(seed=5), IdleStream(seed=5, gaze=False)
+    both, alone = IdleStream(LiveMotion(seed=5)), IdleStream(LiveMotion(seed=5, gaze=False))
     lids = [INDEX["eyeBlinkLeft"], INDEX["eyeBlinkRight"]]
     for t in TIMES:
         assert np.array_equal(both.add(float(t), still)[lids], alone.add(float(t), still)[lids])

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.animation.animator import Animator, assemble
+from sedtalker.animation.animator import Animator
 from sedtalker.animation.known_phones import FADE, OPEN, ROUNDED, TO_TEETH, gap_of, sharpen
+from sedtalker.animation.performance import Motion
+from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.errors import InputError
@@ -74,7 +76,8 @@ def test_they_meet_in_the_frames_of_a_video(face, fps: float) -> None:
     times = features.clock.times(len(features))
     sharpened = sharpen(motion, times, phones, face)
     track = parse_emotion("neutral", len(features) / 50)
-    shown = assemble(sharpened, ARKIT_52, features, track, face, duration=len(features) / 50, fps=fps)
+    moved = Moved(sharpened, ARKIT_52, features, track)
+    shown = assemble(moved, Motion(fps=fps), face, duration=len(features) / 50)
     gap, shown_at = gap_of(face, shown.coefficients), shown.clock.times(len(shown))
     for span in spans:
         inside = (shown_at > span.start - 0.04) & (shown_at < span.end + 0.04)

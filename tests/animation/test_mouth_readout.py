@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.idle_motion import IdleMotion
 from sedtalker.animation.mouth_readout import (
     MOUTH_SHAPES,
     MouthReadout,
@@ -31,7 +30,7 @@ from sedtalker.speech.encoder import EncoderPair, open_encoder
 
 transformers = pytest.importorskip("transformers")
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
-STILL = IdleMotion(blinks=False, gaze=False, head=False, liveliness=0.0)
+STILL = {"blinks": False, "gaze": False, "head": False, "liveliness": 0.0}
 
 
 def small(**options: object) -> MouthReadout:
@@ -143,15 +142,15 @@ def test_neutral_speech_is_averaged_and_emotion_is_the_decoders(tmp_path: Path, 
 def test_it_animates_from_its_folder(tmp_path: Path, whisper: Path, sound: Audio) -> None:
     folder = checkpoint(tmp_path / "readout", whisper)
     animator = Animator.from_pretrained(folder)
-    made = animator(sound, emotion="neutral", idle=STILL)
-    plain = Animator.from_pretrained()(sound, emotion="neutral", idle=STILL)
+    made = animator(sound, emotion="neutral", **STILL)
+    plain = Animator.from_pretrained()(sound, emotion="neutral", **STILL)
     assert len(made) == len(plain)
     assert not np.allclose(made.coefficients, plain.coefficients, atol=0.01)
     assert made.provenance["licences"] == {"decoder": "CC-BY-4.0"}
     animator.device = "elsewhere"
     moved = animator.to("cpu")
     assert moved is not animator
-    assert np.array_equal(moved(sound, emotion="neutral", idle=STILL).coefficients, made.coefficients)
+    assert np.array_equal(moved(sound, emotion="neutral", **STILL).coefficients, made.coefficients)
     with pytest.raises(InputError, match="whole recording"):
         list(moved.stream([sound.samples]))
 

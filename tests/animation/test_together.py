@@ -8,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.gains import Gains
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.stream import AnimationStream, emotion_stream
 from sedtalker.audio import load_audio
 from sedtalker.nn.calls import together
 from tests.server.conftest import SAMPLE
@@ -19,7 +17,7 @@ SETTINGS = (
     StreamSettings(emotion="happy:0.8", fps=25, hop=0.32),
     StreamSettings(emotion="sad:0.5", fps=25, hop=0.32, seed=2),
     StreamSettings(emotion="angry", fps=30, hop=0.16, intensity=0.5),
-    StreamSettings(emotion="fear:0.9", fps=25, hop=0.32, gains=Gains(expressivity=1.4)),
+    StreamSettings(emotion="fear:0.9", fps=25, hop=0.32, expressivity=1.4),
     StreamSettings(fps=25, hop=0.32),
     StreamSettings(fps=25, hop=0.32, seed=5),
 )
@@ -38,11 +36,6 @@ def sound():
     return load_audio(SAMPLE).samples[8000:32_000]
 
 
-def stream_of(animator, chosen: StreamSettings) -> AnimationStream:
-    emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, chosen)
-    return AnimationStream(emotions, animator.decoder, chosen)
-
-
 @pytest.fixture(scope="module")
 def expected(animator, sound):
     made = []
@@ -55,7 +48,7 @@ def expected(animator, sound):
 @settings(max_examples=2, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_together_equals_alone(animator, sound, expected, random):
-    streams = [stream_of(animator, chosen) for chosen in SETTINGS]
+    streams = [animator.open_stream(chosen) for chosen in SETTINGS]
     rests = [sound[500 * k :] for k in range(len(SETTINGS))]
     found: list[list] = [[] for _ in SETTINGS]
     while any(rest is not None for rest in rests):

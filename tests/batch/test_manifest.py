@@ -31,7 +31,7 @@ def test_csv(folder: Path) -> None:
     first, second = read_manifest(table, Settings(intensity=0.7, seed=3), ["speaker"])
     assert first.audio == folder / "anna/a.wav"
     assert (first.settings.emotion, first.settings.intensity) == (str(folder / "sad.json"), 0.7)
-    assert first.settings.gain == ("brows=1.3", "smile=0.7")
+    assert first.settings.gain == {"brows": 1.3, "smile": 0.7}
     assert (first.settings.blinks, first.settings.seed) == (False, 3)
     assert first.columns["speaker"] == "Anna"
     assert (second.settings.emotion, second.settings.intensity, second.settings.blinks) == ("happy:0.5", 1.5, True)

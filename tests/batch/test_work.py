@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sedtalker.batch.inputs import Item
-from sedtalker.batch.settings import Settings, file_sha256
+from sedtalker.batch.settings import Settings, file_sha256, parse_settings
 from sedtalker.batch.work import Worker, kept, task_of
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import EmotionTrack
@@ -81,7 +81,7 @@ OPTIONS = {
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_same_bytes_as_animate(name: str, clip: Path, tmp_path: Path, worker: Worker) -> None:
     values, options = OPTIONS[name]
-    item = Item(clip, "anna/clip", Settings.model_validate(values))
+    item = Item(clip, "anna/clip", parse_settings(values))
     record = worker(task_of(item, tmp_path / "out", None, False))
     assert record["state"] == "done", record
     run("animate", clip, "-o", tmp_path / "alone" / "anna" / "clip", *options, "-q")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -35,8 +35,9 @@ def needed(command: Any) -> list[str]:
 
 def numbers(command: Any) -> list[str]:
     """Names of the options that are floats."""
-    hints = get_type_hints(inspect.unwrap(command.callback))
-    floats = {name for name, kind in hints.items() if float in (kind, *get_args(kind))}
+    given = inspect.signature(command.callback, eval_str=True).parameters.values()
+    kinds = {p.name: get_args(p.annotation)[0] for p in given if get_args(p.annotation)}
+    floats = {name for name, kind in kinds.items() if float in (kind, *get_args(kind))}
     return [p.opts[0] for p in command.params if p.param_type_name == "option" and p.name in floats]
 
 

@@ -104,7 +104,7 @@ def _edit_seeds() -> list[bytes]:
         {"op": "split", "t": 1.5}, {"op": "merge", "index": 1}, {"op": "move_edge", "index": 0, "t": 1.2},
         {"op": "move_segment", "index": 1, "delta": -0.2}, {"op": "relabel", "index": 2, "label": "fear"},
         {"op": "set_intensity", "points": [[0.1, 0.5], [0.9, 1.0], [1.5, 0.0]]}, {"op": "reset", "index": 0}, {"op": "reset"},
-        {"op": "settings", "intensity": 1.5, "style": "clear", "shapes": {"jawOpen": 1.2}, "seed": 3, "fps": 60},
+        {"op": "settings", "intensity": 1.5, "style": "clear", "gain": {"jawOpen": 1.2}, "seed": 3, "fps": 60},
     ]  # fmt: skip
     return [json.dumps(edits).encode(), *(json.dumps(edit).encode() for edit in edits)]
 

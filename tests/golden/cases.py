@@ -107,7 +107,7 @@ def studio_files(out: Path) -> None:
     session.edit({"op": "split", "t": 0.4})
     session.edit({"op": "relabel", "index": 0, "label": "angry"})
     session.edit({"op": "set_intensity", "points": [[0.1, 0.2], [0.5, 0.9], [1.2, 0.4]]})
-    settings = {"expressivity": 1.2, "regions": {"brows": 1.5}, "shapes": {"jawOpen": 1.25}, "seed": 4, "fps": 25}
+    settings = {"expressivity": 1.2, "gain": {"brows": 1.5, "jawOpen": 1.25}, "seed": 4, "fps": 25}
     session.edit({"op": "settings", "style": "clear", "gaze": False, "intensity": 1.3, **settings})
     asked = parse_request({"formats": ["glb", "npz", "arkit", "fbx", "track.json", "track.rttm"]})
     export_files(asked, models, session.snapshot(), out / "files", no_progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
 @pytest.mark.parametrize("model", [AnimateOptions, DiarizeOptions, StreamHello])
 def test_the_documentation_names_every_option(model):
     named = set(re.findall(r"`(\w+)`", PAGE))
-    assert set(model.model_fields) <= named
+    assert {held.name for held in fields(model)} <= named
 
 
 def test_the_documentation_names_every_close_code():

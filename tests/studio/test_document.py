@@ -268,8 +268,7 @@ def test_an_edit_without_effect_keeps_what_was_undone():
         ({"op": "settings", "light": "../../x.json"}, "from a file"),
         ({"op": "settings", "light": "moon"}, "no light 'moon'"),
         ({"op": "settings", "style": "loud"}, "--style"),
-        ({"op": "settings", "regions": {"chin": 1.2}}, "no region 'chin'"),
-        ({"op": "settings", "shapes": {"smirk": 1.2}}, "no shape 'smirk'"),
+        ({"op": "settings", "gain": {"chin": 1.2}}, "no region 'chin'"),
     ],
 )
 def test_edits_that_cannot_be_done_say_why(value, said):
@@ -281,11 +280,11 @@ def test_edits_that_cannot_be_done_say_why(value, said):
 
 
 def test_settings_are_merged_and_checked():
-    history = edited([{"op": "settings", "regions": {"brows": 1.5}}, {"op": "settings", "shapes": {"jawOpen": 0.5}}])
-    assert history.present.settings.regions == {"brows": 1.5}
-    history.edit(BASE, parse_edit({"op": "settings", "settings": {"regions": {"brows": 1}, "style": "clear"}}))
+    history = edited([{"op": "settings", "gain": {"brows": 1.5}}, {"op": "settings", "gain": {"jawOpen": 0.5}}])
+    assert history.present.settings.gains.regions == {"brows": 1.5}
+    history.edit(BASE, parse_edit({"op": "settings", "settings": {"gain": {"brows": 1}, "style": "clear"}}))
     kept = history.present.settings
-    assert (kept.regions, kept.shapes, kept.style) == ({}, {"jawOpen": 0.5}, "clear")
+    assert (kept.gain, kept.style) == ({"jawOpen": 0.5}, "clear")
     assert kept.gains.shapes == {"jawOpen": 0.5}
     assert checked_settings({}) == BASE.document().settings
 

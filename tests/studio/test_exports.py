@@ -20,7 +20,7 @@ EDITS = (
     {"op": "split", "t": 3.0},
     {"op": "relabel", "index": 1, "label": "happy"},
     {"op": "set_intensity", "points": [[4.0, 0.2], [5.0, 0.9], [7.0, 0.4]]},
-    {"op": "settings", "expressivity": 1.2, "regions": {"brows": 1.5}, "shapes": {"jawOpen": 1.25}, "seed": 4},
+    {"op": "settings", "expressivity": 1.2, "gain": {"brows": 1.5, "jawOpen": 1.25}, "seed": 4},
     {"op": "settings", "style": "clear", "min_confidence": 0.2, "fps": 25, "gaze": False, "intensity": 1.3},
 )
 OPTIONS = (

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from sedtalker.animation.stream import AnimationStream, emotion_stream
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
@@ -42,7 +41,7 @@ def rest_of(socket, columns: int) -> tuple[np.ndarray, dict]:
 
 
 def test_rows_are_those_of_the_stream(client, models, subject, pcm):
-    chosen = {"intensity": 1.5, "seed": 2, "expressivity": 1.3, "shapes": {"jawOpen": 1.2}}
+    chosen = {"intensity": 1.5, "seed": 2, "expressivity": 1.3, "gain": {"jawOpen": 1.2}}
     client.post(f"{ROOT}api/edit", json={"op": "settings", "settings": chosen})
     with client.websocket_connect(ADDRESS) as socket:
         header = said(socket)
@@ -54,8 +53,7 @@ def test_rows_are_those_of_the_stream(client, models, subject, pcm):
     animator = models.animator("streaming")
     settings = stream_settings(checked_settings(chosen))
     assert (header["fps"], header["look_ahead"], header["hop"]) == (30.0, settings.look_ahead, settings.hop)
-    emotions = emotion_stream(lambda: animator.diarizer, animator.encoder, settings)
-    stream = AnimationStream(emotions, animator.decoder, settings)
+    stream = animator.open_stream(settings)
     samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768.0
     with torch_threads(1):
         frames = [f for start in range(0, len(samples), 640) for f in stream.push(samples[start : start + 640])]

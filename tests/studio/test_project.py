@@ -25,7 +25,7 @@ def project(tmp_path):
     base = Base(made_track(), 4.0)
     document = parse_edit({"op": "relabel", "index": 2, "label": "surprise"}).apply(base, base.document())
     document = parse_edit({"op": "set_intensity", "points": [[0.1, 0.5], [1.7, 0.25]]}).apply(base, document)
-    document = parse_edit({"op": "settings", "shapes": {"jawOpen": 1.2}, "seed": 7}).apply(base, document)
+    document = parse_edit({"op": "settings", "gain": {"jawOpen": 1.2}, "seed": 7}).apply(base, document)
     marks = np.full((68, 3), np.nan)
     marks[8] = 1.0, 2.0, 3.0
     return Project(audio, None, "mei", base.track, document, marks)

@@ -99,22 +99,51 @@ const panelClock = (callback) => ticks.push(callback);
 /** Once a frame: while it plays, the segment at the cursor is shown. */
 export const showControls = () => ticks.forEach((tick) => tick());
 
-/**
- * A slider of a setting.
- * @param {string} label @param {string} name @param {number} max @param {string} title @param {Partial<{min: number, step: number, normal: number, digits: number}>} [more]
- */
-function setting(label, name, max, title, more = {}) {
-  const made = slider({ label, min: 0, max, step: 0.01, normal: 1, title, ...more, changed: (value, gesture) => edit({ op: "settings", [name]: value }, { gesture }) });
-  store.on("document", () => made.set(store.document?.settings?.[name] ?? more.normal ?? 1));
+/** Settings with a control of their own place; all others with a range get a slider below "Whole recording".
+ * @type {Set<string>} */
+const placed = new Set(["fps", "seed"]);
+
+/** @returns {Record<string, {default: any, least: number | null, most: number | null, help: string}>} */
+const declared = () => store.state?.options?.settings ?? {};
+
+/** Once, as soon as the page knows what can be set. @param {() => void} callback */
+function whenDeclared(callback) {
+  let waits = true;
+  store.on("state", () => {
+    if (!waits || !Object.keys(declared()).length) return;
+    waits = false;
+    callback();
+  });
+}
+
+/** @param {string} name @param {string} [label] @returns {HTMLElement} a slider, with the range and the default of its setting */
+function declaredSlider(name, label = capital(name.replaceAll("_", " "))) {
+  const { default: normal, least, most, help } = declared()[name];
+  const made = slider({ label, min: least, max: most, step: 0.01, normal, title: help, changed: (value, gesture) => edit({ op: "settings", [name]: value }, { gesture }) });
+  const show = () => made.set(store.document?.settings?.[name] ?? normal);
+  store.on("document", show);
+  show();
   return made.element;
+}
+
+/** @param {string} name @param {string} [label] @returns {HTMLElement} where the slider of a setting will be */
+function setting(name, label) {
+  placed.add(name);
+  const place = make("div");
+  whenDeclared(() => place.replaceWith(declaredSlider(name, label)));
+  return place;
 }
 
 function globalBlock() {
   const style = make("select", { id: "style" });
-  const confidence = setting("Doubt below", "min_confidence", 1, "Segments less confident than this leave the face neutral", { normal: 0 });
+  const others = make("div");
+  whenDeclared(() => {
+    const names = Object.entries(declared()).filter(([name, { least, most }]) => least !== null && most !== null && !placed.has(name));
+    others.replaceChildren(...names.map(([name]) => declaredSlider(name)));
+  });
   store.on("state document", () => {
     const names = store.state?.options?.styles ?? [];
-    const now = store.document?.settings?.style ?? "natural";
+    const now = store.document?.settings?.style ?? declared().style?.default ?? "";
     const all = names.includes(now) ? names : [now, ...names];
     if ([...style.options].map((o) => o.value).join() !== all.join()) style.replaceChildren(...all.map((name) => make("option", { value: name, text: capital(name) })));
     style.value = now;
@@ -122,18 +151,19 @@ function globalBlock() {
   style.addEventListener("change", () => edit({ op: "settings", style: style.value }));
   const reset = make("button", { class: "link", text: "Reset", "aria-label": "Reset all settings", onclick: resetSettings });
   return make("section", { class: "block" }, make("h2", {}, "Whole recording", reset),
-    setting("Intensity", "intensity", 3, "Scales the strength of emotion"),
-    setting("Expressivity", "expressivity", 2, "Scales what emotion adds to the motion"),
-    setting("Articulation", "articulation", 2, "Scales how far speech moves jaw and lips; closures stay"),
+    setting("intensity"),
+    setting("expressivity"),
+    setting("articulation"),
     make("div", { class: "field" }, make("label", { for: "style", text: "Style" }), style),
-    confidence,
+    setting("min_confidence", "Doubt below"),
+    others,
   );
 }
 
 function resetSettings() {
-  const regions = Object.fromEntries(Object.keys(store.document?.settings?.regions ?? {}).map((name) => [name, 1]));
-  const shapes = Object.fromEntries(Object.keys(store.document?.settings?.shapes ?? {}).map((name) => [name, 1]));
-  edit({ op: "settings", intensity: 1, expressivity: 1, articulation: 1, style: "natural", min_confidence: 0, blinks: true, gaze: true, head: true, liveliness: 1, eye_contact: 0.7, seed: 0, regions, shapes });
+  const gain = Object.fromEntries(Object.keys(store.document?.settings?.gain ?? {}).map((name) => [name, 1]));
+  const { fps, light, ...usual } = Object.fromEntries(Object.entries(declared()).map(([name, option]) => [name, option.default]));
+  edit({ op: "settings", ...usual, gain });
 }
 
 function regionBlock() {
@@ -143,11 +173,11 @@ function regionBlock() {
   store.on("state document", () => {
     for (const name of store.state?.options?.regions ?? []) {
       if (!made.has(name)) {
-        const row = slider({ label: capital(name), min: 0, max: 2, step: 0.01, normal: 1, title: `Scales the emotion of the region: ${name}`, changed: (value, gesture) => edit({ op: "settings", regions: { ...store.document?.settings?.regions, [name]: value } }, { gesture }) });
+        const row = slider({ label: capital(name), min: 0, max: 2, step: 0.01, normal: 1, title: `Scales the emotion of the region: ${name}`, changed: (value, gesture) => edit({ op: "settings", gain: { [name]: value } }, { gesture }) });
         made.set(name, row);
         rows.append(row.element);
       }
-      made.get(name).set(store.document?.settings?.regions?.[name] ?? 1);
+      made.get(name).set(store.document?.settings?.gain?.[name] ?? 1);
     }
   });
   return block("Regions of the face", rows);
@@ -157,7 +187,7 @@ function motionBlock() {
   const toggle = (/** @type {string} */ name, /** @type {string} */ text) => {
     const box = make("input", { type: "checkbox" });
     box.addEventListener("change", () => edit({ op: "settings", [name]: box.checked }));
-    store.on("document", () => { box.checked = Boolean(store.document?.settings?.[name] ?? true); });
+    store.on("document", () => { box.checked = Boolean(store.document?.settings?.[name]); });
     return make("label", { class: "check" }, box, text);
   };
   const seed = make("input", { type: "number", id: "seed", min: "0", step: "1" });
@@ -166,8 +196,8 @@ function motionBlock() {
   const again = make("button", { text: "Another", title: "Other blinks, gaze and head motion", onclick: () => edit({ op: "settings", seed: Math.floor(Math.random() * 10000) }) });
   return block("Idle motion",
     make("div", { class: "toggles" }, toggle("blinks", "Blinks"), toggle("gaze", "Gaze"), toggle("head", "Head motion")),
-    setting("Liveliness", "liveliness", 2, "How far brows, head and breath follow the rhythm of speech"),
-    setting("Eye contact", "eye_contact", 1, "Share of the looks that rest on the viewer", { normal: 0.7 }),
+    setting("liveliness"),
+    setting("eye_contact"),
     make("div", { class: "field" }, make("label", { for: "seed", text: "Seed" }), make("div", { class: "row" }, seed, again)),
   );
 }

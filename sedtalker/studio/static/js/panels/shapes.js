@@ -21,8 +21,7 @@ function makeRow(name) {
   const entry = { row, meter, input, output, dragged: false, value: -1, column: -1 };
   let gesture = 0;
   const send = (/** @type {number} */ value) => {
-    const shapes = { ...store.document?.settings?.shapes, [name]: value };
-    edit({ op: "settings", shapes }, { gesture: `shape-${name}-${gesture}` });
+    edit({ op: "settings", gain: { [name]: value } }, { gesture: `shape-${name}-${gesture}` });
   };
   input.addEventListener("input", () => {
     if (!entry.dragged) gesture += 1;
@@ -52,8 +51,8 @@ export function buildShapes(panel) {
   const search = make("input", { type: "text", placeholder: "Filter, e.g. brow", "aria-label": "Filter shapes by name", style: "flex:1" });
   const active = make("label", { class: "check" }, make("input", { type: "checkbox" }), "moving");
   const reset = make("button", { class: "link", text: "Reset", "aria-label": "Reset all shapes", onclick: () => {
-    const all = Object.fromEntries(Object.keys(store.document?.settings?.shapes ?? {}).map((name) => [name, 1]));
-    if (Object.keys(all).length) edit({ op: "settings", shapes: all });
+    const all = Object.fromEntries(Object.keys(store.document?.settings?.gain ?? {}).filter((name) => store.state?.face?.arkit.includes(name)).map((name) => [name, 1]));
+    if (Object.keys(all).length) edit({ op: "settings", gain: all });
   } });
   const list = make("div", { class: "shapes" });
   panel.append(
@@ -78,7 +77,7 @@ export function buildShapes(panel) {
     }
     for (const [name, entry] of rows) {
       entry.column = columns.get(name) ?? -1;
-      const gain = store.document?.settings?.shapes?.[name] ?? 1;
+      const gain = store.document?.settings?.gain?.[name] ?? 1;
       if (entry.dragged) continue;
       entry.input.value = String(gain);
       showGain(entry, gain);

@@ -1,0 +1,162 @@
+"""Options are declared once: whoever takes some has the same names, defaults and ranges, or a reason why not."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import pytest
+import typer
+from pydantic import TypeAdapter
+from typer.testing import CliRunner
+
+from sedtalker.animation.performance import (
+    LABELS,
+    LiveMotion,
+    Motion,
+    Option,
+    Performance,
+    StreamSettings,
+    declared,
+    listed,
+    not_offered,
+    read_factors,
+)
+from sedtalker.batch.settings import Settings as BatchSettings
+from sedtalker.cli.animate import animate
+from sedtalker.cli.batch import batch
+from sedtalker.cli.live import live
+from sedtalker.cli.options import takes_options
+from sedtalker.cli.stream import stream
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.server.options import AnimateOptions, StreamHello, parsed
+from sedtalker.studio.document import Settings as StudioSettings
+from sedtalker.studio.document import checked_settings
+from sedtalker.studio.state import options_state
+
+SCHEMAS = (BatchSettings, AnimateOptions, StreamHello, StudioSettings, StreamSettings)
+"""Every class of options."""
+COMMANDS = {"animate": (animate, Performance), "batch": (batch, Performance), "stream": (stream, StreamSettings)}
+"""Commands, and what they take the options of."""
+
+
+@dataclass(frozen=True)
+class More(Motion):
+    """What somebody adds."""
+
+    calm: Annotated[float, Option("Motion", "How calm.", 0.0, 1.0)] = 0.5
+    marks: Annotated[tuple[str, ...], Option("Files", "Marks.", read=listed)] = ()
+
+
+SHOWN: list[More] = []
+"""What ``show`` was given."""
+
+
+@takes_options(without=("fps",))
+def show(context: typer.Context, options: More = More()) -> None:
+    SHOWN.append(options)
+
+
+def flags(command: Any) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(command, eval_str=True).parameters)
+
+
+@pytest.mark.parametrize(("command", "options"), [*COMMANDS.values(), (live, StreamSettings)])
+def test_a_command_has_a_flag_for_each_option_or_a_reason(command: Any, options: type) -> None:
+    missing = {name for name in declared(options) if name not in flags(command)}
+    assert missing == (not_offered("batch") if command is batch else set())
+
+
+@pytest.mark.parametrize("name", declared(Performance))
+def test_flags_have_the_ranges_and_defaults_that_are_declared(name: str) -> None:
+    _, option, default = declared(Performance)[name]
+    flag = flags(animate)[name]
+    shown = get_args(flag.annotation)[1]
+    assert (shown.min, shown.max) == (option.least, option.most)
+    assert shown.help.startswith(option.help)
+    assert flag.default == (None if default in ((), {}) else default)
+
+
+def test_all_others_have_every_option_or_a_reason() -> None:
+    assert declared(Motion).keys() - declared(StreamSettings).keys() == not_offered("stream")
+    for where, schema in (("server", AnimateOptions), ("studio", StudioSettings)):
+        assert declared(Performance).keys() - {held.name for held in fields(schema)} == not_offered(where)
+    assert declared(Performance).keys() == declared(BatchSettings).keys() - {"only", "words_beside"}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_options_of_one_name_are_the_same_everywhere(schema: type) -> None:
+    everything = declared(Performance) | declared(StreamSettings)
+    for name, (_, option, default) in declared(schema).items():
+        if name in everything and name != "fps":
+            assert (option, default) == (everything[name].option, everything[name].default)
+    motion = LiveMotion if schema in (StreamHello, StreamSettings) else Motion
+    assert declared(motion).keys() <= declared(schema).keys()
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_schemas_refuse_what_is_out_of_range(schema: type) -> None:
+    for name, (_, option, _) in declared(schema).items():
+        for bound, outside in ((option.least, -1), (option.most, 1)):
+            if bound is not None:
+                assert getattr(parsed(schema, {name: bound}, "options"), name) == bound
+                with pytest.raises(InputError, match=f"options: {name}: "):
+                    parsed(schema, {name: bound + outside}, "options")
+    for strange in ({"intensty": 1}, {"intensity": float("nan")}, {"intensity": "much"}):
+        with pytest.raises(InputError, match="inten"):
+            parsed(schema, strange, "options")
+
+
+def test_the_page_of_the_studio_gets_defaults_and_ranges() -> None:
+    sent = options_state()["settings"]
+    assert sent.keys() == {held.name for held in fields(StudioSettings)}
+    assert sent["eye_contact"] == {
+        **{"default": 0.7, "least": 0.0, "most": 1.0},
+        "help": declared(Motion)["eye_contact"].option.help,
+    }
+
+
+def test_a_new_option_is_one_field() -> None:
+    app = typer.Typer()
+    app.command()(show)
+    words = [
+        "--calm",
+        "0.25",
+        "--marks",
+        "a",
+        "--marks",
+        "b",
+        "--gain",
+        "brows=1.5",
+        "--gain",
+        "jawOpen=.5",
+        "--no-head",
+    ]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert CliRunner().invoke(app, ["--calm", "2"]).exit_code == 2
+    assert CliRunner().invoke(app, ["--fps", "25"]).exit_code == 2
+    assert [More(calm=0.25, marks=("a", "b"), gain={"brows": 1.5, "jawOpen": 0.5}, head=False)] == SHOWN
+    schema = TypeAdapter(More).json_schema()["properties"]["calm"]
+    assert (schema["minimum"], schema["maximum"], schema["default"]) == (0.0, 1.0, 0.5)
+    assert schema["description"] == "How calm."
+
+
+def test_texts_of_several_values() -> None:
+    assert listed("a; b;") == ("a", "b")
+    assert (listed(None), listed(Path("a"))) == ((), (Path("a"),))
+    assert read_factors("brows=1.2;jawOpen=.5") == {"brows": 1.2, "jawOpen": 0.5}
+    assert read_factors({"brows": 1.2}) == {"brows": 1.2}
+    with pytest.raises(InputError, match="'brows' is not a gain"):
+        read_factors(["brows"])
+
+
+def test_help_names_the_categories() -> None:
+    assert LABELS.split(", ") == list(CATEGORIES)
+
+
+def test_a_project_of_an_older_version_has_its_gains() -> None:
+    older = checked_settings({"regions": {"brows": 1.5, "nose": 1.0}, "shapes": {"jawOpen": 0.5}})
+    assert older.gain == {"brows": 1.5, "jawOpen": 0.5}
