@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from sedtalker.animation.performance import Part, Performance, StreamSettings, declared
+from sedtalker.animation.performance import Performance, StreamSettings, declared
 from sedtalker.cli import checkpoint, data, evaluate, face, mesh, review
 from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate
@@ -65,7 +65,7 @@ def _usage_in_one_line() -> Iterator[None]:
 
 GROUPED_FROM = 20
 """Options that a command has at least where its help groups them."""
-HEADINGS: dict[Part, str] = {
+HEADINGS: dict[str, str] = {
     "Face": "",
     "Emotion": "fine fine_model fine_encoder fine_share",
     "Motion": "performance",
@@ -75,7 +75,7 @@ HEADINGS: dict[Part, str] = {
     "Time": "delay speak speaker stream",
 }
 """The headings, and options below them that are of one command; those that are declared say theirs themselves."""
-OPTIONS: dict[str, Part] = {
+OPTIONS: dict[str, str] = {
     **{name: title for title, names in HEADINGS.items() for name in names.split()},
     **{
         name: about.option.part
