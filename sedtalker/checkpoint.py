@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sedtalker.errors import InputError
 from sedtalker.foreign_weights import read_foreign_weights
-from sedtalker.reading import is_file, read_json
+from sedtalker.reading import is_file, problem_of, read_json
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder, whole_file
 from sedtalker.version import __version__
@@ -98,9 +98,8 @@ def read_config(folder: Path) -> CheckpointConfig:
     try:
         return CheckpointConfig.model_validate(read_json(file, "a checkpoint's configuration"))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "config.json"
-        raise InputError(f"{folder}: config.json is not valid: {where}: {first['msg']}") from None
+        where, problem = problem_of(error)
+        raise InputError(f"{folder}: config.json is not valid: {where or 'config.json'}: {problem}") from None
 
 
 def read_card(folder: Path) -> str:
@@ -135,7 +134,7 @@ def read_checkpoint(folder: Path, kind: Kind, schema: type[Schema]) -> tuple[Che
     try:
         model = schema.model_validate(config.model)
     except ValidationError as error:
-        raise InputError(f"{folder}: config.json does not describe a {kind}: {error.errors()[0]['msg']}") from None
+        raise InputError(f"{folder}: config.json does not describe a {kind}: {problem_of(error)[1]}") from None
     state = _read_weights(folder)
     return config, model, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 

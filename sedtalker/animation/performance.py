@@ -98,9 +98,9 @@ def read_factors(value: Any) -> Any:
 
 
 Factor = Annotated[float, Option("Motion", "A factor.", 0.0, 2.0)]
-"""Of a part of the motion; 1 leaves it as it is."""
+"""A factor on a part of the motion; 1 leaves it as it is."""
 FramesPerSecond = Annotated[float, Option("Video", "Frames a second.", 1.0, 120.0)]
-"""Of an animation."""
+"""The rate of an animation."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import typer
 
 from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError, extra
-from sedtalker.reading import is_folder
+from sedtalker.reading import is_folder, problem_of
 
 if TYPE_CHECKING:
     from sedtalker.models import HubModel
@@ -299,7 +299,7 @@ def named_backbone(folder: Path) -> BackboneConfig:
     try:
         config = BackboneConfig.model_validate(named)
     except ValidationError as error:
-        raise InputError(f"{folder}: config.json names no model of the hub: {error.errors()[0]['msg']}") from None
+        raise InputError(f"{folder}: config.json names no model of the hub: {problem_of(error)[1]}") from None
     if config.name == PACKED or Path(config.name).is_dir():
         raise InputError(f"{folder}: it reads {config.name}, which is a folder; there is nothing to fetch")
     return config

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
-from sedtalker.reading import is_file, read_json
+from sedtalker.reading import is_file, problem_of, read_json
 
 Colour = tuple[float, float, float]
 Background = Colour | tuple[Colour, Colour]
@@ -119,9 +119,8 @@ def load_lighting(name: str = "studio") -> Lighting:
     try:
         return TypeAdapter(Lighting).validate_python(read_json(path, "a light"))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(f"{path}: {where}: {first['msg']}") from None
+        where, problem = problem_of(error)
+        raise InputError(f"{path}: {where or 'the file'}: {problem}") from None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
-from sedtalker.reading import is_file, read_json
+from sedtalker.reading import is_file, problem_of, read_json
 from sedtalker.render.camera import Camera, frame_head
 from sedtalker.render.light import Background, Colour
 
@@ -133,9 +133,8 @@ def viewpoint(camera: str | Viewpoint) -> Viewpoint:
     try:
         found: Viewpoint = TypeAdapter[Viewpoint](kind).validate_python(given)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise InputError(f"{path}: {where}: {first['msg']}") from None
+        where, problem = problem_of(error)
+        raise InputError(f"{path}: {where or 'the file'}: {problem}") from None
     if isinstance(found, Standing):
         back = np.array(found.position) - found.target
         if np.linalg.norm(np.cross(found.up, back)) < 1e-9 * max(float(np.linalg.norm(back)), 1e-9):

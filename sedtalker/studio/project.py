@@ -26,7 +26,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.progress import Hook, no_progress
-from sedtalker.reading import parse_json
+from sedtalker.reading import parse_json, problem_of
 from sedtalker.storage import whole_file
 from sedtalker.studio.document import Base, Document, as_plain, from_plain
 from sedtalker.version import __version__
@@ -219,8 +219,8 @@ def _schema(data: bytes, name: str) -> ProjectFile:
     try:
         return ProjectFile.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InputError(f"{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        where, problem = problem_of(error)
+        raise InputError(f"{name}: {where}: {problem}") from None
 
 
 def _found(named: NamedFile, what: str, name: str, folders: Sequence[Path]) -> Path:

@@ -16,7 +16,7 @@ from sedtalker.emotion.formats.keys import are_keys, track_from_keys
 from sedtalker.emotion.taxonomy import known_category, known_label
 from sedtalker.emotion.track import Burst, EmotionTrack, Prediction, Segment
 from sedtalker.errors import InputError
-from sedtalker.reading import parse_json
+from sedtalker.reading import parse_json, problem_of
 
 FORMAT, VERSION = "sedtalker-emotion-track", 1
 """What the lossless schema calls itself."""
@@ -145,7 +145,8 @@ def _from_list(entries: object, duration: float | None, name: str) -> EmotionTra
     try:
         segments = TypeAdapter(Annotated[list[HandSegment], FailFast()]).validate_python(entries)
     except ValidationError as error:
-        raise InputError(f"{name}: {_first(error)}") from None
+        where, problem = problem_of(error)
+        raise InputError(f"{name}: {where}: {problem}" if where else f"{name}: {problem}") from None
     if not segments:
         raise InputError(f"{name}: the list of segments is empty")
     check_count(len(segments), name)
@@ -160,7 +161,8 @@ def _dense(data: dict[str, Any], name: str) -> EmotionTrack:
     try:
         dense = DenseTrack.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"{name}: {_first(error)}") from None
+        where, problem = problem_of(error)
+        raise InputError(f"{name}: {where}: {problem}" if where else f"{name}: {problem}") from None
     if dense.format != FORMAT or dense.version != VERSION:
         raise InputError(f"{name}: this version reads {FORMAT} version {VERSION}, not {dense.format} {dense.version}")
     count, classes = len(dense.times), len(dense.labels)
@@ -225,12 +227,6 @@ def _rounded(segment: Segment) -> dict[str, Any]:
 def _shortest(values: NDArray[np.float32]) -> list[str]:
     """Shortest decimals that read back as the same float32."""
     return [repr(float(str(value))) for value in values.astype(np.float32)]
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = " ".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 FORMATS = (

@@ -16,7 +16,7 @@ from sedtalker.emotion.formats import LONGEST_SECONDS, TrackFormat, check_durati
 from sedtalker.emotion.taxonomy import category, valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.reading import parse_json
+from sedtalker.reading import parse_json, problem_of
 from sedtalker.speech.features import FRAME_CLOCK
 
 LIST = "emotion_with_timecode_list"
@@ -90,8 +90,8 @@ def track_from_keys(data: Any, duration: float | None = None, name: str = "keys"
         given = data[LIST] if isinstance(data, dict) and LIST in data else data
         keys = TypeAdapter(Annotated[list[Key], FailFast(), Field(min_length=1)]).validate_python(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{name}: {' '.join(map(str, first['loc']))}: {first['msg']}") from None
+        where, problem = problem_of(error)
+        raise InputError(f"{name}: {where}: {problem}") from None
     if len(keys) > MOST_KEYS:
         raise InputError(f"{name}: {len(keys)} keys are over the limit of {MOST_KEYS}")
     keys.sort(key=lambda key: key.time_code)
