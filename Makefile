@@ -3,7 +3,6 @@
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
 # make test-studio   tests the studio in a real Chromium (apt install chromium)
-# make mutants  breaks the core in small ways and counts what the tests notice (SAMPLE=60 SEED=0 MODULES='audio/* export/glb.py')
 # make fuzz SECONDS=600   gives bad inputs to everything that reads files, and fails where one is not refused in a line
 # make docs   builds the documentation, with an API reference, as a static site: build/docs
 # make dist   builds the wheel and the source archive, the same bytes every time
@@ -18,13 +17,9 @@ TORCH := 2.13.0
 BLENDER ?= .venv-blender
 BLENDER_VERSION := 4.5.15
 NODE := build/dcc
-COSMIC_RAY := 8.7.0
-MODULES ?= *
-SAMPLE ?= 60
-SEED ?= 0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup lock sbom dist demo test test-all fuzz test-dcc test-studio addon docs lint mutants clean
+.PHONY: setup lock sbom dist demo test test-all fuzz test-dcc test-studio addon docs lint clean
 
 setup: $(VENV)/.ready
 
@@ -76,10 +71,6 @@ test-all: setup
 test-studio: setup
 	SEDTALKER_STUDIO=1 $(BIN)/python -m pytest tests/studio -m browser --durations=5 \
 	  || { echo "what failed, once more:"; SEDTALKER_STUDIO=1 $(AGAIN) tests/studio -m browser; }
-
-mutants: setup
-	$(BIN)/pip install -q cosmic-ray==$(COSMIC_RAY)
-	@set -f; $(BIN)/python scripts/mutants.py --modules $(MODULES) --sample $(SAMPLE) --seed $(SEED)
 
 # Bad inputs for every reader, chosen by the code that they reach where atheris installs (Linux, macOS).
 SECONDS ?= 600

@@ -50,18 +50,6 @@ CPU seconds, by seconds or minutes of speech. The diarizer has an encoder of its
 
 ![CPU seconds of each stage by the length of the recording](images/speed.png)
 
-## Other forms of the decoder
-
-The same speech, the same output, about as many parameters ({parameters}), one thread, random weights: they do not
-change how long it takes. An autoregressive decoder (the form of FaceFormer) makes a frame from the frames before. As
-published, it goes through all of them again for every frame, so its time grows with the square of the length and
-more; here it is measured also with keys and values of the past kept, which is fairer. A window network (the form of
-VOCA) sees 16 frames of speech for each frame of motion and knows no past.
-
-{forms}
-
-Other [forms of the decoder](comparisons.md#forms-of-the-decoder) are compared there by how well they move.
-
 ## Memory
 
 Sound, log-mels and hidden vectors of a whole recording are in memory (about 0.25 MB a second of speech); networks see
@@ -130,20 +118,8 @@ def page(report: Mapping[str, Any], gpu: str = NOT_RUN) -> str:
         load=load,
         figures=table(("figure", "value", "what it is"), ([f"`{n}`", v, about] for n, v, about in figure_rows(report))),
         stages=table(heading, rows),
-        parameters=f"{report['forms']['30.0']['ours']['parameters'] / 1e6:.2f} M",
-        forms=forms_table(report),
         gpu=gpu,
     )
-
-
-def forms_table(report: Mapping[str, Any]) -> str:
-    """Rows of every form, by the speech they were given."""
-    rows = [
-        [name, f"{float(seconds):.0f}", f"{row['parameters'] / 1e6:.2f} M", f"{row['cpu_seconds']:.2f}"]
-        for seconds, group in report["forms"].items()
-        for name, row in group.items()
-    ]
-    return table(("form", "speech, s", "parameters", "CPU, s"), rows)
 
 
 def gpu_text(report: Mapping[str, Any]) -> str:

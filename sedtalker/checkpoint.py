@@ -29,7 +29,6 @@ Kind = Literal[
     "fine_emotions",
     "decoder",
     "readout_decoder",
-    "decoder_form",
     "vertex_decoder",
     "published_diarizer",
     "published_decoder",

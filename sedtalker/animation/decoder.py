@@ -22,7 +22,14 @@ from sedtalker.animation.tongue import TONGUE, constrictions, tongue_posteriors
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.nn.blocks import DILATIONS, AdaptiveNorm, AttentionBlock, ConvolutionBlock, MambaBlock, Streamable
+from sedtalker.nn.blocks import (
+    DILATIONS,
+    AdaptiveNorm,
+    ConditionedAttentionBlock,
+    ConditionedConvolutionBlock,
+    ConditionedMambaBlock,
+    Streamable,
+)
 from sedtalker.nn.calls import Call, Steps, alone
 from sedtalker.speech.features import PHONES, PROSODY_CHANNELS, SpeechFeatures
 
@@ -226,11 +233,11 @@ def make_block(config: DecoderConfig, index: int) -> nn.Module:
     sizes = config.width, config.condition
     match config.layout[index]:
         case "M":
-            return MambaBlock(*sizes, config.d_state, config.dropout)
+            return ConditionedMambaBlock(*sizes, config.d_state, config.dropout)
         case "A":
-            return AttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)
+            return ConditionedAttentionBlock(*sizes, config.heads, config.radius, config.future, config.dropout)
         case _:
-            return ConvolutionBlock(*sizes, DILATIONS[index % len(DILATIONS)], config.dropout)
+            return ConditionedConvolutionBlock(*sizes, DILATIONS[index % len(DILATIONS)], config.dropout)
 
 
 class DecoderStream:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -217,14 +217,6 @@ def decide_all(
     for case in counted(todo, hook, "deciding", len(todo)):
         described = describer.describe(case)
         yield case, decision(case, described, decider.decide(described, case.candidates), decider.who)
-
-
-def described_again(held: Decision) -> Description | None:
-    """The description that a decision was made by; None where it has none."""
-    if held.description is None or not set(NUMBERS) <= set(held.description):
-        return None
-    acoustics = replace(AS_USUAL, **{name: held.description[name] for name in NAMES})
-    return Description(acoustics, held.candidates or ((held.was, 1.0),), held.end - held.start)
 
 
 def reviewed_tracks(folder: Path) -> Iterator[tuple[Path, EmotionTrack, list[Decision]]]:

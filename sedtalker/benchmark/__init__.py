@@ -1,4 +1,4 @@
-"""How fast it is here: every stage, lengths from three seconds to an hour, start-up, streams, memory, other forms."""
+"""How fast it is here: every stage, lengths from three seconds to an hour, start-up, streams, memory."""
 
 from sedtalker.benchmark.run import run_benchmark
 

@@ -21,9 +21,6 @@ ABOUT = {
     "cold_3s_s": "sedtalker animate --no-video of 3 s, s",
     "piece_ms": "stream: compute for 80 ms of sound, one core, ms",
     "first_frame_s": "stream: sound before the first frame, s",
-    "speedup_vs_autoregressive": "decoder against an autoregressive one that keeps its past, times faster",
-    "speedup_vs_autoregressive_as_published": "the same against one that does not, as published",
-    "speedup_vs_window": "decoder against a window network, times faster",
 }
 """What the figures are."""
 

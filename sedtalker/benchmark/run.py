@@ -10,7 +10,7 @@ import numpy as np
 from sedtalker.benchmark.machine import GIGABYTE, isolated, load, machine
 from sedtalker.benchmark.stages import ANALYSIS, measure_pipeline, measure_registration, measure_video
 from sedtalker.benchmark.start import measure_start
-from sedtalker.benchmark.streaming import Form, measure_forms, measure_stream
+from sedtalker.benchmark.streaming import measure_stream
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.progress import Hook, no_progress
 from sedtalker.version import __version__
@@ -25,17 +25,12 @@ HOUR = 3600.0
 """Seconds."""
 STRETCH = 60.0
 """Seconds that networks see at once: memory of shorter recordings says nothing about longer ones."""
-FORMS_SECONDS = 30.0
-"""Seconds of speech for other forms of the decoder."""
-PUBLISHED = "as published"
-"""In the name of a form that goes through all of the past for every frame: in a quick run it is given less speech."""
 RENDER_SPEEDUP = "the renderer before it is not in the package; scripts/measure_renderer.py measures both"
 """Why there is no ``render_speedup``."""
 
 
 def run_benchmark(
     quick: bool = False,
-    forms: Mapping[str, Form] | None = None,
     mesh: Mesh | None = None,
     threads: Sequence[int] = (1, 2),
     lengths: Sequence[float] | None = None,
@@ -45,7 +40,6 @@ def run_benchmark(
 
     Args:
         quick: only what the figures need, in about a minute; figures of long recordings are estimated.
-        forms: other decoders by name, to be timed beside ours; what makes them must be importable.
         mesh: a head for the video, beside the built-in face; registered, if it is no built-in topology.
         threads: how many are tried.
         lengths: seconds of the recordings.
@@ -69,7 +63,6 @@ def run_benchmark(
             for count in (threads if length < HOUR else threads[:1])
         ],
         "stream": lambda: isolated(measure_stream, 5.0 if quick else 20.0),
-        "forms": lambda: _forms(forms or {}, quick),
         "video": lambda: _videos(VIDEO_FRAMES, many, mesh, threads if not quick else ()),
         "registration": lambda: None if quick else isolated(measure_registration, 1),
     }
@@ -81,14 +74,6 @@ def run_benchmark(
     report["load"]["after"] = load()
     report["figures"], report["estimated"], report["absent"] = summed_up(report)
     return report
-
-
-def _forms(forms: Mapping[str, Form], quick: bool) -> dict[str, Any]:
-    """Rows of ``measure_forms``; forms that take minutes are given less speech in a quick run."""
-    slow = {name: form for name, form in forms.items() if quick and PUBLISHED in name}
-    fast = {name: form for name, form in forms.items() if name not in slow}
-    rows = {str(FORMS_SECONDS): isolated(measure_forms, fast, FORMS_SECONDS)}
-    return rows | ({"4.0": isolated(measure_forms, slow, 4.0)} if slow else {})
 
 
 def _videos(frames: int, many: int, mesh: Mesh | None, threads: Sequence[int]) -> dict[str, Any]:
@@ -123,7 +108,6 @@ def summed_up(report: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, st
         figures["rt_video_mesh"] = report["video"]["mesh"][0]["frames_a_second"] / 30.0
     figures["piece_ms"] = report["stream"]["piece_ms"]["mean"]
     figures["first_frame_s"] = report["stream"]["first_frame_s"]
-    _add_forms(report["forms"], figures, estimated, absent)
     return {name: round(value, 3) for name, value in figures.items()}, estimated, absent
 
 
@@ -159,22 +143,3 @@ def _add_growth(
         estimated["rss_hour_gb"] = f"a straight line through the peaks of {lengths}"
     else:
         absent["rss_hour_gb"] = f"it is estimated from two lengths of at least {STRETCH:.0f} s"
-
-
-def _add_forms(
-    groups: Mapping[str, Mapping[str, Any]],
-    figures: dict[str, float],
-    estimated: dict[str, str],
-    absent: dict[str, str],
-) -> None:
-    """How many times faster ours is than each other form, on the same speech."""
-    for seconds, rows in groups.items():
-        for name, row in rows.items():
-            if name == "ours":
-                continue
-            key = "speedup_vs_" + name.replace(", ", "_").replace(" ", "_")
-            figures[key] = row["cpu_seconds"] / rows["ours"]["cpu_seconds"]
-            if float(seconds) != FORMS_SECONDS:
-                estimated[key] = f"of {float(seconds):.0f} s; it grows with the length"
-    if not any(name != "ours" for rows in groups.values() for name in rows):
-        absent["speedup_vs_autoregressive"] = "no other form was given"

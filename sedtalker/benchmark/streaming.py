@@ -1,29 +1,25 @@
-"""Streams, and other forms of the decoder on the same features. Run by ``isolated``, a process each."""
+"""Streams, and a batch of recordings at once. Run by ``isolated``, a process each."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.decoder import Decoder, MotionDecoder
+from sedtalker.animation.decoder import Decoder
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.audio import SAMPLE_RATE, Audio
+from sedtalker.audio import SAMPLE_RATE
 from sedtalker.benchmark.machine import peak_memory
 from sedtalker.benchmark.speech import speech_like
-from sedtalker.nn import torch_threads
 
 PIECE = 0.08
 """Seconds of sound that a stream is given at a time."""
 SETTLING = 25
 """Pieces at the beginning that are not counted: what is made once is made there."""
-
-Form = Callable[[], MotionDecoder]
-"""Makes a decoder with random weights: they do not change how long it takes."""
 
 
 def measure_stream(seconds: float) -> dict[str, Any]:
@@ -65,36 +61,6 @@ def measure_stream(seconds: float) -> dict[str, Any]:
         "first_frame_compute_ms": 1e3 * (first[1] - pulled[0]),
         "peak_bytes": peak_memory(),
     }
-
-
-def measure_forms(forms: Mapping[str, Form], seconds: float) -> dict[str, dict[str, float]]:
-    """The decoder and other forms of it, (T, 52) from the same features on one thread.
-
-    Args:
-        forms: what makes each; the shipped decoder is added as ``ours``.
-        seconds: of speech.
-    """
-    animator = Animator.from_pretrained()
-    audio = Audio(speech_like(seconds))
-    rows = {}
-    with torch_threads(1):
-        features = animator.encoder(audio)
-        track = animator.track(audio, features)
-        shipped = animator.decoder
-        made: dict[str, Form] = {"ours": lambda: getattr(shipped, "decoder", shipped), **forms}
-        for name, form in made.items():
-            decoder = form()
-            short = Audio(speech_like(1.0))
-            decoder.predict(animator.encoder(short), track)  # what happens once
-            began, cpu = time.perf_counter(), time.process_time()
-            motion = decoder.predict(features, track)
-            row = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
-            rows[name] = {"parameters": float(_parameters(decoder)), "frames": float(len(motion)), **row}
-    return rows
-
-
-def _parameters(decoder: Any) -> int:
-    return sum(p.numel() for p in decoder.parameters())
 
 
 def decoder_throughput(batch: int, seconds: float, device: str) -> dict[str, float]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from sedtalker.cli.console import ForceOption, ProgressOption, QuietOption, ShownProgress, fail_clearly, say
 from sedtalker.errors import InputError
-
-if TYPE_CHECKING:
-    from sedtalker.animation.decoder import MotionDecoder
 
 FILES = ("benchmark.json", "benchmark.md", "benchmark.png")
 """What is written into a folder."""
@@ -31,7 +28,7 @@ def benchmark(
     quiet: QuietOption = False,
     progress: ProgressOption = "bar",
 ) -> None:
-    """Measure start-up, every stage at several lengths, streams, video, memory, and other forms of the decoder."""
+    """Measure start-up, every stage at several lengths, streams, video and memory."""
     try:
         counts = [int(count) for count in threads.split(",")]
     except ValueError:
@@ -47,15 +44,10 @@ def benchmark(
         from sedtalker.mesh.mesh import Mesh
 
         head = Mesh.load(mesh)
-    forms = {
-        "autoregressive": autoregressive,
-        "autoregressive, as published": published_autoregressive,
-        "window": window,
-    }
 
     def measure() -> dict[str, Any]:
         with ShownProgress(progress, quiet) as shown:
-            return run_benchmark(quick, forms, head, counts, hook=shown.hook)
+            return run_benchmark(quick, head, counts, hook=shown.hook)
 
     if output is None:
         report = measure()
@@ -72,33 +64,3 @@ def benchmark(
         print(f"{name:<40} {value:>8}  {about}")
     if output is not None:
         say(f"written: {output}")
-
-
-# --- Other forms of the decoder, of as many parameters, with random weights: only their time is measured.
-
-
-def autoregressive() -> MotionDecoder:
-    """Frame after frame (the form of FaceFormer), keys and values of the past kept."""
-    from sedtalker.training.published.decoder_forms import CachedAutoregressiveDecoder
-
-    return CachedAutoregressiveDecoder(_config("autoregressive", 160)).eval()
-
-
-def published_autoregressive() -> MotionDecoder:
-    """The same as published: through all of the past for every frame."""
-    from sedtalker.training.published.decoder_forms import AutoregressiveDecoder
-
-    return AutoregressiveDecoder(_config("autoregressive", 160)).eval()
-
-
-def window() -> MotionDecoder:
-    """Each frame from the speech around it (the form of VOCA)."""
-    from sedtalker.training.published.decoder_forms import WindowDecoder
-
-    return WindowDecoder(_config("window", 320)).eval()
-
-
-def _config(architecture: str, width: int) -> Any:
-    from sedtalker.training.published.decoder_forms import DecoderFormConfig
-
-    return DecoderFormConfig.model_validate({"architecture": architecture, "width": width})

@@ -216,47 +216,6 @@ def apply(
         say(f"{changed} segments changed in {len(written)} tracks")
 
 
-@app.command()
-@fail_clearly
-def learn(
-    folder: FolderArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File of the proposed rules (.toml).")],
-    rules: RulesOption = None,
-    force: ForceOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Propose rules from people's decisions; written only if they answer more held-out ones rightly."""
-    from sedtalker.batch.cases import described_again, reviewed_tracks
-    from sedtalker.batch.tracks import own_name
-    from sedtalker.review.learning import Example, propose
-    from sedtalker.review.rules import DEFAULT_RULES, read_rules, write_rules
-    from sedtalker.storage import check_writable
-
-    check_writable(output, force)
-    examples = [
-        Example(description, held.label, str(own_name(path.relative_to(folder).as_posix())))
-        for path, _, decided in reviewed_tracks(folder)
-        for held in decided
-        if held.by_person and held.label is not None and (description := described_again(held)) is not None
-    ]
-    found = propose(examples, read_rules(rules or DEFAULT_RULES))
-    if found.accepted:
-        comment = (
-            f"From {found.answers} answers: {found.after:.0%} of held-out ones right, {found.machine:.0%} without."
-        )
-        write_rules(output, found.rules, comment)
-    if as_json:
-        held = {**asdict(found), "accepted": found.accepted, "file": str(output) if found.accepted else None}
-        held["rules"] = [rule.model_dump() for rule in found.rules.rules]
-        write_json(held)
-        return
-    print(
-        f"{found.answers} answers; right on held-out ones: diarizer {found.machine:.0%}, "
-        f"rules so far {found.before:.0%}, proposed {found.after:.0%} (by chance: p = {found.chance:.2g})"
-    )
-    print(f"accepted: {output}" if found.accepted else "not accepted: no file was written")
-
-
 # --- What the commands share.
 
 

@@ -6,7 +6,7 @@ where the emotion changes.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from sedtalker.emotion.functionals import PITCH_CHANNELS, SPEECH_CHANNELS, prosody_channels
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.nn.residual import BLOCKS
+from sedtalker.nn.blocks import DilatedConvolution
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, MEL_SCALE
 
 INPUTS = MEL_BANDS + len(SPEECH_CHANNELS) + len(PITCH_CHANNELS)
@@ -34,7 +34,7 @@ class FrameNetworkConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     width: int = 192
-    layout: str = Field("CCCCCC", pattern="^[CAMB]+$", description="a letter a block, see ``BLOCKS``")
+    layout: str = Field("CCCCCC", pattern="^C+$", description="a letter a block; C: a dilated convolution")
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     """Dilations of the convolution blocks, in order."""
     dropout: float = 0.15
@@ -77,19 +77,15 @@ class FrameNetwork(nn.Module):
         self.stem = nn.Conv1d(INPUTS, width, STEM_KERNEL, stride=STRIDE, padding=STEM_KERNEL // 2 - 1)
         self.masked = nn.Parameter(torch.zeros(width))
         dilation = [config.dilations[i % len(config.dilations)] for i in range(len(config.layout))]
-        self.blocks = nn.ModuleList(
-            BLOCKS[kind](width, d, config.dropout) for kind, d in zip(config.layout, dilation, strict=True)
-        )
+        self.blocks = nn.ModuleList(DilatedConvolution(width, d, config.dropout) for d in dilation)
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(width, len(config.labels) + 4 + len(config.corpora))
 
     @property
-    def context(self) -> int | None:
-        """Frames at 50 Hz that an output depends on, on either side, beyond the speaker's window; ``None``: all."""
-        reach: list[int | None] = [block.context for block in self.blocks]  # type: ignore[misc]
-        known = [r for r in reach if r is not None]
-        return STRIDE * (3 + sum(known)) if len(known) == len(reach) else None
+    def context(self) -> int:
+        """Frames at 50 Hz that an output depends on, on either side, beyond the speaker's window."""
+        return STRIDE * (3 + sum(cast(DilatedConvolution, block).context for block in self.blocks))
 
     def hidden(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         """Hidden vectors (B, T / 2, D); frames of ``mask`` (B, T / 2) are replaced after the stem."""

@@ -1,8 +1,8 @@
-"""Blocks of a decoder, modulated frame by frame by a condition, each with a gated residual path.
+"""Residual blocks over time: those of a decoder, modulated by a condition, and plain ones of encoders.
 
-Every block maps (B, T, D) and a condition (B, T, C) to (B, T, D). For streams each block has ``start()``, which gives
-its state before the first frame, and ``push()``, which takes the next frames and gives those that have become final.
-The pushed frames, put together, equal one ``forward`` over the whole.
+Every conditioned block maps (B, T, D) and a condition (B, T, C) to (B, T, D), with a gated residual path. For streams
+each has ``start()``, which gives its state before the first frame, and ``push()``, which takes the next frames and
+gives those that have become final. The pushed frames, put together, equal one ``forward`` over the whole.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Streamable(Protocol):
         """Next frames (B, t, D) and conditions → the frames (B, n, D) now final, and their conditions."""
 
 
-class MambaBlock(nn.Module):
+class ConditionedMambaBlock(nn.Module):
     """Adaptive norm and Mamba with a gated residual path; causal."""
 
     def __init__(self, width: int, condition: int, d_state: int, dropout: float):
@@ -87,7 +87,7 @@ class AttentionState:
         return cls(x, condition, done.shape[1])
 
 
-class AttentionBlock(nn.Module):
+class ConditionedAttentionBlock(nn.Module):
     """Adaptive norm, local attention and a feed-forward layer, each with a gated residual path."""
 
     def __init__(self, width: int, condition: int, heads: int, radius: int, future: int | None, dropout: float):
@@ -121,7 +121,7 @@ class AttentionBlock(nn.Module):
         return out, final
 
 
-class ConvolutionBlock(nn.Module):
+class ConditionedConvolutionBlock(nn.Module):
     """Adaptive norm and a dilated convolution over the frames on either side, with a gated residual path."""
 
     def __init__(self, width: int, condition: int, dilation: int, dropout: float):
@@ -135,3 +135,50 @@ class ConvolutionBlock(nn.Module):
         y, gate = self.norm(x, condition)
         y = F.gelu(self.conv(y.transpose(1, 2)).transpose(1, 2))
         return x + gate * self.dropout(self.out(y))
+
+
+# --- Residual blocks without a condition, of encoders and frame networks.
+
+FRAME_KERNEL = 5
+"""Frames that a ``DilatedConvolution`` sees, ``dilation`` apart."""
+
+
+class DilatedConvolution(nn.Module):
+    """Pre-norm dilated convolution over time with a residual path, (B, T, D) → (B, T, D)."""
+
+    def __init__(self, width: int, dilation: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.conv = nn.Conv1d(width, width, FRAME_KERNEL, dilation=dilation, padding=dilation * (FRAME_KERNEL // 2))
+        self.dropout = nn.Dropout(dropout)
+        self.context = dilation * (FRAME_KERNEL // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.dropout(F.gelu(self.conv(self.norm(x).transpose(1, 2)).transpose(1, 2)))
+
+
+class ResidualConvolution(nn.Module):
+    """Pre-norm dilated convolution with a residual path, (B, C, T) → (B, C, T)."""
+
+    def __init__(self, channels: int, kernel: int, dilation: int, dropout: float):
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel // 2))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.dropout(F.gelu(self.conv(self.norm(x))))
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of each frame of (B, C, T)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean(1, keepdim=True)
+        scale = torch.rsqrt(centred.square().mean(1, keepdim=True) + 1e-5)
+        return centred * scale * self.weight[:, None] + self.bias[:, None]

@@ -30,7 +30,6 @@ from sedtalker.errors import InputError
 from sedtalker.reading import read_text
 from sedtalker.review.deciders import Answer
 from sedtalker.review.description import NUMBERS, Description
-from sedtalker.storage import whole_file
 
 DEFAULT_RULES = Path(__file__).with_name("default_rules.toml")
 """The rules that are used where none are given."""
@@ -133,20 +132,3 @@ def read_rules(path: Path = DEFAULT_RULES) -> Rules:
     except RecursionError:
         raise InputError(f"{path}: nested too deeply") from None
     return Rules(held.rule)
-
-
-def write_rules(path: Path, rules: Rules, comment: str = "") -> None:
-    """Write rules so that ``read_rules`` gives the same."""
-    lines = [*(f"# {line}" for line in comment.splitlines()), "version = 1"]
-    for rule in rules.rules:
-        lines += ["", "[[rule]]", f"label = {json.dumps(rule.label)}"]
-        if rule.first:
-            lines.append(f"first = {json.dumps(list(rule.first))}")
-        if rule.when:
-            lines.append(
-                "when = { " + ", ".join(f"{name} = {json.dumps(text)}" for name, text in rule.when.items()) + " }"
-            )
-        if rule.reason:
-            lines.append(f"reason = {json.dumps(rule.reason, ensure_ascii=False)}")
-    with whole_file(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.nn.residual import ChannelNorm
+from sedtalker.nn.blocks import ChannelNorm
 from sedtalker.speech.features import MEL_BANDS, MEL_SCALE
 
 GRID = 2

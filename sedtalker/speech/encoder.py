@@ -29,7 +29,7 @@ from sedtalker.checkpoint import (
 )
 from sedtalker.errors import InputError
 from sedtalker.models import HUB, model_names
-from sedtalker.nn.residual import ChannelNorm, ResidualConvolution
+from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
 from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
 from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig

@@ -28,7 +28,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
-from sedtalker.nn.blocks import AttentionBlock, ConvolutionBlock, MambaBlock
+from sedtalker.nn.blocks import ConditionedAttentionBlock, ConditionedConvolutionBlock, ConditionedMambaBlock
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
 
 SMALL = {"hidden": 12, "width": 32, "condition": 16, "heads": 2, "radius": 4}
@@ -60,7 +60,13 @@ def test_prosody_is_read_in_deviations_of_usual_speech() -> None:
 def test_blocks_follow_the_letters() -> None:
     config = DecoderConfig(**SMALL, layout="MACAM")
     kinds = [type(make_block(config, i)) for i in range(5)]
-    assert kinds == [MambaBlock, AttentionBlock, ConvolutionBlock, AttentionBlock, MambaBlock]
+    assert kinds == [
+        ConditionedMambaBlock,
+        ConditionedAttentionBlock,
+        ConditionedConvolutionBlock,
+        ConditionedAttentionBlock,
+        ConditionedMambaBlock,
+    ]
     with pytest.raises(ValidationError):
         DecoderConfig(layout="MXA")
     assert [decoder(layout=word).streams for word in ("MA", "MAC", "C")] == [True, False, False]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sedtalker.benchmark.stages import ANALYSIS, measure_pipeline
-from sedtalker.benchmark.streaming import decoder_throughput, measure_forms, measure_stream
-from sedtalker.cli.benchmark import window
+from sedtalker.benchmark.streaming import decoder_throughput, measure_stream
 from sedtalker.nn import torch_threads
 
 
@@ -22,12 +21,6 @@ def test_a_stream_is_timed_by_piece() -> None:
     assert row["frames"] == 180
     assert 0.0 < row["piece_ms"]["median"] <= row["piece_ms"]["p95"] <= row["piece_ms"]["most"]
     assert 0.1 < row["first_frame_s"] < 1.5
-
-
-def test_forms_give_as_many_frames_of_as_many_parameters() -> None:
-    rows = measure_forms({"window": window}, 1.0)
-    assert rows["ours"]["frames"] == rows["window"]["frames"] == 50
-    assert rows["ours"]["parameters"] == pytest.approx(rows["window"]["parameters"], rel=0.05)
 
 
 def test_batches_are_counted_in_frames() -> None:

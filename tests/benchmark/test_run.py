@@ -20,20 +20,12 @@ def pipeline(length: float, threads: int = 1) -> dict[str, Any]:
     return {"length": length, "threads": threads, "stages": stages, "peak_bytes": 4e8 + 1e8 * length / 60}
 
 
-def report(*lengths: float, slow: float = 30.0) -> dict[str, Any]:
+def report(*lengths: float) -> dict[str, Any]:
     made: dict[str, Any] = {
         "start": {name: {"seconds": s} for name, s in (("help", 0.3), ("diarize", 2.0), ("animate", 3.0))},
         "pipeline": [pipeline(length, threads) for length in lengths for threads in (1, 2)],
         "stream": {"piece_ms": {"mean": 9.0}, "first_frame_s": 0.32},
         "video": {"builtin": [{"frames_a_second": 60.0}]},
-        "forms": {
-            "30.0": {"ours": {"cpu_seconds": 0.2}, "autoregressive": {"cpu_seconds": 2.0}},
-            str(slow): {
-                "ours": {"cpu_seconds": 0.1},
-                "autoregressive": {"cpu_seconds": 2.0},
-                "autoregressive, as published": {"cpu_seconds": 9.0},
-            },
-        },
     }
     made["figures"], made["estimated"], made["absent"] = summed_up(made)
     return made
@@ -51,9 +43,9 @@ def test_figures_are_of_what_was_measured() -> None:
 
 
 def test_what_is_estimated_is_named() -> None:
-    made = report(20.0, 60.0, 200.0, slow=4.0)
+    made = report(20.0, 60.0, 200.0)
     assert made["figures"]["rss_hour_gb"] == pytest.approx(6.4)
-    assert set(made["estimated"]) >= {"rss_hour_gb", "linearity", "speedup_vs_autoregressive_as_published"}
+    assert set(made["estimated"]) >= {"rss_hour_gb", "linearity"}
     assert "60 s and 200 s" in made["estimated"]["rss_hour_gb"]
     assert set(made["estimated"]) <= set(made["figures"])
 

@@ -26,8 +26,8 @@ REPORT: dict[str, Any] = {
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = []
 
-    def measured(quick: bool, forms: dict[str, Any], mesh: Any, threads: list[int], **_: Any) -> dict[str, Any]:
-        found.append((quick, sorted(forms), mesh, threads))
+    def measured(quick: bool, mesh: Any, threads: list[int], **_: Any) -> dict[str, Any]:
+        found.append((quick, mesh, threads))
         return REPORT
 
     monkeypatch.setattr("sedtalker.benchmark.run_benchmark", measured)
@@ -40,14 +40,14 @@ def test_json_has_the_figures_at_the_top(asked: list[tuple[Any, ...]]) -> None:
     printed = json.loads(done.stdout)
     assert printed["help_s"] == 0.3
     assert printed["estimated"] == {"rss_hour_gb": "a straight line"}
-    assert asked == [(True, ["autoregressive", "autoregressive, as published", "window"], None, [1, 2])]
+    assert asked == [(True, None, [1, 2])]
 
 
 def test_a_table_says_what_was_estimated_and_what_is_absent(asked: list[tuple[Any, ...]]) -> None:
     done = RUN.invoke(app, ["benchmark", "--quick", "-q", "--threads", "4"])
     assert "estimated: a straight line" in done.stdout
     assert "not measured: not in the package" in done.stdout
-    assert asked[0][3] == [4]
+    assert asked[0][2] == [4]
 
 
 def test_a_folder_holds_json_tables_and_plot(asked: list[tuple[Any, ...]], tmp_path: Path) -> None:

@@ -94,7 +94,6 @@ def test_rules_decide_and_a_person_stays(recorded: Path) -> None:
         (("decide", "{}", "--url", "http://a/v1"), "--url and --llm-model belong to --decider llm"),
         (("decide", "{}", "--rules", "none.toml"), "none.toml: no such file"),
         (("apply", "{}", "-o", "{}/out"), "nothing was decided yet"),
-        (("learn", "{}", "-o", "{}/rules.toml"), "0 answers in 0 recordings are too few"),
         (("decide", "{}", "--audio", "{}/none", "--progress", "none"), "no recording of these tracks was found"),
     ],
 )
@@ -104,39 +103,3 @@ def test_what_is_wrong_is_one_line(folder: Path, words: tuple[str, ...], message
     assert err.startswith("error: ")
     assert message in err
     assert err.count("\n") == 1
-
-
-@pytest.fixture
-def decided(tmp_path: Path) -> Path:
-    """Forty answers: what the diarizer calls happy is angry where the voice is loud."""
-    spans = [Segment(3 * k, 3 * k + 3, "happy" if k % 2 else "sad", 0.5, 0.5) for k in range(8)]
-    for k in range(6):
-        write_track(tmp_path / f"r{k}.emotion.json", densify(spans, 24.0))
-        lines = []
-        for number, span in enumerate(spans):
-            level = 6.0 if (number + k) % 3 else -2.0
-            numbers = dict.fromkeys(
-                ("pitch", "pitch_range", "pitch_slope", "level_range", "level_slope", "rate", "brightness", "pauses"),
-                0.0,
-            )
-            label = "angry" if span.label == "happy" and level > 0 else span.label
-            lines.append(
-                {"time": "2026-01-01", "who": "person:anna", "start": span.start, "end": span.end, "was": span.label,
-                 "label": label, "candidates": [[span.label, 0.5], ["neutral", 0.5]],
-                 "description": {**numbers, "level": level, "margin": 0.0, "seconds": 3.0}}
-            )  # fmt: skip
-        (tmp_path / f"r{k}.decisions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return tmp_path
-
-
-def test_rules_are_learned_from_answers(decided: Path) -> None:
-    code, out, err = run("learn", decided, "-o", decided / "rules.toml")
-    assert code == 0, err
-    assert "accepted" in out
-    assert 'label = "angry"' in (decided / "rules.toml").read_text()
-    held = json.loads(
-        run("learn", decided, "-o", decided / "more.toml", "--rules", decided / "rules.toml", "--json")[1]
-    )
-    assert (held["accepted"], held["file"], held["answers"]) == (False, None, 48)
-    assert held["before"] == held["after"] == 1.0
-    assert not (decided / "more.toml").exists()

@@ -1,18 +1,16 @@
-"""Rules, their file, and rules that are learned."""
+"""Rules and their file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.review.acoustics import NAMES, Acoustics
-from sedtalker.review.description import NUMBERS, TERMS, Description
-from sedtalker.review.learning import DEEPEST, Example, grow, propose
-from sedtalker.review.rules import DEFAULT_RULES, Rule, Rules, read_rules, write_rules
+from sedtalker.review.description import TERMS, Description
+from sedtalker.review.rules import Rule, Rules, read_rules
 
 
 def described(first: str = "happy", seconds: float = 2.0, **numbers: float) -> Description:
@@ -51,13 +49,6 @@ def test_the_built_in_rules_say_what_the_literature_says() -> None:
     assert set(NAMES) == set(TERMS)
 
 
-def test_a_file_read_back(tmp_path: Path) -> None:
-    rules = read_rules(DEFAULT_RULES)
-    write_rules(tmp_path / "rules.toml", rules, "a\ncomment")
-    assert read_rules(tmp_path / "rules.toml") == rules
-    assert (tmp_path / "rules.toml").read_text().startswith("# a\n# comment\n")
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -85,53 +76,3 @@ def test_a_description_in_the_fixed_vocabulary() -> None:
     assert [described(pitch=1.0, seconds=4.0).number(name) for name in ("pitch", "seconds", "margin")] == [
         pytest.approx(value) for value in (1.0, 4.0, 0.1)
     ]
-
-
-# --- Learning.
-
-
-def answers(count: int, seed: int, law: bool) -> list[Example]:
-    """Happy that is loud is angry; or answers that follow nothing."""
-    rng = np.random.default_rng(seed)
-    out = []
-    for k in range(count):
-        level = float(rng.normal(0, 5))
-        truth = ("angry" if level > 2 else "happy") if law else str(rng.choice(["angry", "happy", "sad"]))
-        out.append(Example(described(level=level, pitch=float(rng.normal())), truth, f"r{k % 10}"))
-    return out
-
-
-def test_a_law_is_found_and_accepted() -> None:
-    found = propose(answers(120, 0, law=True), Rules(()))
-    assert found.accepted
-    assert found.after > 0.9 > 0.8 > found.machine
-    assert found.before == found.machine
-    (rule,) = found.rules.rules
-    assert rule.label == "angry"
-    assert set(rule.when) == {"level"}
-    assert float(rule.when["level"].split()[1]) == pytest.approx(2.0, abs=0.7)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_what_follows_nothing_is_refused(seed: int) -> None:
-    rules = Rules((Rule(label="sad"),))
-    examples = [Example(e.description, "happy", e.recording) for e in answers(60, seed, law=False)]
-    examples += answers(30, seed, law=False)
-    assert not propose(examples, rules).accepted
-
-
-def test_rules_no_better_than_those_there_are_are_refused() -> None:
-    there = Rules((Rule(label="angry", when={"level": "> 2"}),))
-    assert not propose(answers(120, 1, law=True), there).accepted
-
-
-def test_too_few_answers() -> None:
-    with pytest.raises(InputError, match="12 answers in 10 recordings are too few"):
-        propose(answers(12, 0, law=True), Rules(()))
-
-
-def test_trees_are_shallow_and_rest_on_enough() -> None:
-    rules = grow(answers(200, 3, law=False))
-    assert all(len(rule.when) <= DEEPEST for rule in rules.rules)
-    assert set().union(*(rule.when for rule in rules.rules), set()) <= set(NUMBERS)
-    assert grow([]) == Rules(())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
-from sedtalker.animation.decoder import Decoder, speech_input
+from sedtalker.animation.decoder import Decoder, DecoderConfig, speech_input
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
@@ -43,7 +43,6 @@ from sedtalker.training.motion.expressive_motion import (
 from sedtalker.training.motion.losses import DecoderLoss, LossWeights, weighted_sum
 from sedtalker.training.motion.pseudo_labels import speak_others
 from sedtalker.training.motion.spoken_motion import SpokenMotion, measure_lips
-from sedtalker.training.published.decoder_forms import AutoregressiveDecoder, DecoderFormConfig, build_form
 from sedtalker.training.task import Batch, PreparedTask
 
 READ_OUT = ("LibriSpeech (CC BY 4.0)", "distilled from Whisper-base (MIT)")
@@ -53,8 +52,8 @@ READ_OUT = ("LibriSpeech (CC BY 4.0)", "distilled from Whisper-base (MIT)")
 class DecoderTaskConfig(CropConfig):
     """What ``configs/experiment/decoder.yaml`` says about the task."""
 
-    model: DecoderFormConfig = DecoderFormConfig()
-    """Sizes of the network, and its form where forms are compared."""
+    model: DecoderConfig = DecoderConfig()
+    """Sizes of the network."""
     start: str | None = None
     """Folder of a decoder whose weights training starts from; it keeps its sizes and styles, not its look-ahead."""
     encoder: str | None = None
@@ -129,8 +128,8 @@ class DecoderTask(PreparedTask):
         )
         if self.config.start:
             return self._go_on(Path(self.config.start))
-        decoder = build_form(self.model_config)
-        readout = cast(nn.Linear, decoder.coefficients)
+        decoder = Decoder(self.model_config)
+        readout = decoder.coefficients
         with torch.no_grad():  # start from the mean face
             readout.weight.mul_(0.1)
             readout.bias.copy_(torch.from_numpy(targets.mean(0)))
@@ -143,8 +142,8 @@ class DecoderTask(PreparedTask):
             raise InputError(f"task.start={folder}: training starts from a decoder of ARKit shapes")
         kept = {name: value for name, value in start.state_dict().items() if not name.startswith("phone_head.")}
         changed = {**start.config.model_dump(), "future": wanted.future, "dropout": wanted.dropout, "closes": False}
-        self.model_config = DecoderFormConfig.model_validate(changed)
-        decoder = build_form(self.model_config)
+        self.model_config = DecoderConfig.model_validate(changed)
+        decoder = Decoder(self.model_config)
         decoder.load_state_dict(kept)
         return decoder
 
@@ -194,10 +193,7 @@ class DecoderTask(PreparedTask):
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """See ``DecoderLoss``."""
         inputs = (self.sound(batch["mel"], batch["prosody"]), batch["posterior"], batch["intensity"], batch["style"])
-        if isinstance(model, AutoregressiveDecoder):
-            predicted = model.forward_teacher_forced(*inputs, batch["target"])
-        else:
-            predicted = model(*inputs)
+        predicted = model(*inputs)
         losses = self.criterion(predicted.float(), batch, self.config.swapped_crops)
         losses["total"] = weighted_sum(losses, self.config.loss)
         return losses
@@ -241,12 +237,11 @@ class DecoderTask(PreparedTask):
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
         """Write the checkpoint folder, the encoder's phone head with it."""
-        product, state = self.model_config.product_config(), model.state_dict()
-        if product:
-            product = product.model_copy(update={"closes": True})
-            state |= {f"phone_head.{name}": value for name, value in self.encoder.phone_head.state_dict().items()}
+        product = self.model_config.model_copy(update={"closes": True})
+        state = model.state_dict()
+        state |= {f"phone_head.{name}": value for name, value in self.encoder.phone_head.state_dict().items()}
         config = CheckpointConfig(
-            kind="decoder" if product else "decoder_form",
+            kind="decoder",
             licence="CC-BY-4.0",
             trained_on=[
                 "GRID talker s1, tracked (CC BY 4.0)",
@@ -256,7 +251,7 @@ class DecoderTask(PreparedTask):
                 "augmented with ESC-10 (CC BY 3.0) and impulse responses (Apache-2.0, MIT)",
             ],
             encoder_sha256=weights_sha256(self.encoder_folder),
-            model=(product or self.model_config).model_dump(mode="json"),
+            model=product.model_dump(mode="json"),
             metrics={k: round(v, 4) for k, v in metrics.items()},
         )
         ahead = model.look_ahead / FRAME_CLOCK.rate if isinstance(model, Decoder) else None
