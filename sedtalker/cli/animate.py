@@ -22,6 +22,7 @@ from sedtalker.cli.console import (
     QuietOption,
     ShownProgress,
     fail_clearly,
+    print_emotions,
 )
 from sedtalker.cli.export import print_files, write_files, written_formats
 from sedtalker.cli.project import ProjectOption, head_of, is_typed, opened_project
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIKELY = 0.5
-"""Confidence of a whole track below which its labels are more often wrong than right."""
+"""Confidence of a track's emotions below which they are more often wrong than right."""
 
 
 PerformanceOption = Annotated[
@@ -154,9 +155,12 @@ def check_speech(options: Performance) -> None:
 
 def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) -> None:
     """Say which emotion was found, whether to believe it, and under which licences the weights are."""
+    from sedtalker.emotion.track import CATEGORIES
+
     assert animation.track is not None
-    log.info("emotion: %s", animation.track.summary())
-    if given is None and animation.track.mean_confidence() < LIKELY:
+    if log.isEnabledFor(logging.INFO):
+        print_emotions(animation.track, stderr=True)
+    if given is None and 0 < animation.track.mean_confidence(without=CATEGORIES[0]) < LIKELY:
         log.info("more likely wrong than right: see it with sedtalker studio %s, or give one by --emotion", audio)
     log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.progress import Progress, TaskID
 
+    from sedtalker.emotion.track import EmotionTrack
+
 P = ParamSpec("P")
 """Options of a command."""
 R = TypeVar("R")
@@ -295,6 +297,44 @@ def compared_to_speech(speech: float, took: float) -> str:
         return text
     factor, word = (speech / took, "faster") if speech >= took else (took / speech, "slower")
     return f"{text}: as fast as real time" if factor < 1.05 else f"{text}: {factor:.1f} x {word} than real time"
+
+
+# --- Emotion as a table.
+
+
+def print_emotions(track: EmotionTrack, stderr: bool = False) -> None:
+    """The segments as a table, vocal bursts below it; an emotion that is hardly surer than a guess has a question mark.
+
+    Args:
+        track: what is printed.
+        stderr: where, instead of stdout.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from sedtalker.emotion.fine import strongest
+    from sedtalker.emotion.track import UNCERTAIN, UNSURE
+
+    console, segments = Console(stderr=stderr, highlight=False), track.segments()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("start", "end", "emotion", "intensity", "confidence"):
+        table.add_column(heading, justify="left" if heading == "emotion" else "right")
+    if track.extras:
+        table.add_column("fine-grained emotions", justify="left")
+    for s in segments:
+        unsure = s.confidence < UNSURE and s.label not in (UNCERTAIN, track.labels[0])
+        label = f"{UNCERTAIN} ({s.label}?)" if unsure else s.label
+        cells = [f"{s.start:.2f}", f"{s.end:.2f}", label, f"{s.intensity:.2f}", f"{s.confidence:.2f}"]
+        if track.extras:
+            inside = (track.times >= s.start) & (track.times < s.end)
+            cells.append(", ".join(strongest(track.extras, inside)))
+        table.add_row(*cells)
+    if segments:
+        console.print(table)
+    else:
+        console.print("no voiced speech: in silence, whispers and music there is no emotion to be found")
+    for burst in track.bursts:
+        console.print(f"{burst.kind} {burst.start:.2f} to {burst.end:.2f} s, confidence {burst.confidence:.2f}")
 
 
 # --- Sound from a file or a pipe, and lines to a reader that may go away.

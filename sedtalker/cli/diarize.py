@@ -18,6 +18,7 @@ from sedtalker.cli.console import (
     QuietOption,
     ShownProgress,
     fail_clearly,
+    print_emotions,
     print_lines,
     say,
     sound_pieces,
@@ -27,7 +28,6 @@ from sedtalker.errors import InputError
 if TYPE_CHECKING:
     from sedtalker.emotion.events import StateChange
     from sedtalker.emotion.stream import DiarizerStream
-    from sedtalker.emotion.track import EmotionTrack
 
 log = logging.getLogger(__name__)
 
@@ -137,30 +137,7 @@ def diarize(
         note_left_out(track_formats()[".rttm"], track)
         print(segments_to_rttm(track.segments(), audio.stem), end="")
     else:
-        print_table(track)
-
-
-def print_table(track: EmotionTrack) -> None:
-    """The segments as a table, and vocal bursts below it."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from sedtalker.emotion.fine import strongest
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("start", "end", "emotion", "intensity", "confidence"):
-        table.add_column(heading, justify="left" if heading == "emotion" else "right")
-    if track.extras:
-        table.add_column("fine-grained emotions", justify="left")
-    for s in track.segments():
-        cells = [f"{s.start:.2f}", f"{s.end:.2f}", s.label, f"{s.intensity:.2f}", f"{s.confidence:.2f}"]
-        if track.extras:
-            inside = (track.times >= s.start) & (track.times < s.end)
-            cells.append(", ".join(strongest(track.extras, inside)))
-        table.add_row(*cells)
-    Console().print(table)
-    for burst in track.bursts:
-        print(f"{burst.kind} {burst.start:.2f} to {burst.end:.2f} s, confidence {burst.confidence:.2f}")
+        print_emotions(track)
 
 
 def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: float) -> Iterator[str]:

@@ -104,7 +104,7 @@ def judge_segments(track: EmotionTrack, distances: NDArray[np.floating] | None =
             inside &= track.speech
         if not inside.any():
             continue
-        mean = track.posterior[inside].astype(np.float64).mean(0)
+        mean = track.recognised[inside].astype(np.float64).mean(0)
         distance = None if distances is None else float(np.median(distances[inside]))
         judged.append(JudgedSegment(segment, tuple(float(p) for p in mean), posterior_doubt(mean, distance)))
     return judged

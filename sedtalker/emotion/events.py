@@ -156,10 +156,12 @@ def track_changes(track: EmotionTrack) -> list[StateChange]:
         return []
     names = (*track.labels, UNCERTAIN)
     segments = track.segments()
-    starts = [segment.start for segment in segments[1:]]
-    label = np.array([names.index(s.label) for s in segments])[np.searchsorted(starts, track.times, side="right")]
+    starts = [segment.start for segment in segments[1:]]  # a pause keeps the label before it
+    label = np.array([names.index(s.label) for s in segments] or [0])[
+        np.searchsorted(starts, track.times, side="right")
+    ]
     own = np.where(label < len(track.labels), label, track.posterior.argmax(1))
-    confidence = track.posterior[np.arange(len(track)), own]
+    confidence = track.recognised[np.arange(len(track)), own]
     values = np.column_stack([track.intensity, track.valence, track.arousal, confidence, *track.extras.values()])
     rate = (len(track) - 1) / float(track.times[-1] - track.times[0]) if len(track) > 1 else FRAME_CLOCK.rate
     changes = StateChanges(names, rate, tuple(track.extras))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.emotion.segmentation import SegmentRule, change_costs, runs
-from sedtalker.emotion.track import Segment
+from sedtalker.emotion.track import SILENCE, Segment
 
 
 class LiveSegmentation:
@@ -98,6 +100,9 @@ class LiveSegmentation:
 class EndedSegments:
     """Segments as they end, from labelled frames that come in stretches; nothing else is kept of the frames.
 
+    As in ``EmotionTrack.segments``, no segment covers a pause of ``SILENCE``: it ends where the speech did, as soon as
+    the pause is known to be long.
+
     Args:
         labels: (C,) category names.
         rate: frames a second.
@@ -105,9 +110,8 @@ class EndedSegments:
 
     def __init__(self, labels: tuple[str, ...], rate: float):
         self.labels, self.rate = labels, rate
-        self.label = 0
-        self.start = self.frames = self.spoken = 0
-        self.intensity = self.confidence = self.spoken_confidence = 0.0
+        self.label = self.now = self.quiet = 0
+        self.open, self.paused = _Sums(), _Sums()
 
     def push(
         self,
@@ -118,26 +122,49 @@ class EndedSegments:
     ) -> list[Segment]:
         """The next frames (T,), and posterior (T, C): the segments that ended with them."""
         ended = []
-        for first, last, name in runs(label):
+        for first, last, both in runs(2 * np.asarray(label, np.int64) + speech):
+            name, speaks = divmod(both, 2)
             if name != self.label:
                 ended.extend(self.end())
                 self.label = name
             part = slice(first, last)
-            self.frames += last - first
-            self.spoken += int(speech[part].sum())
-            self.intensity += float(intensity[part].sum(dtype=np.float64))
-            self.confidence += float(posterior[part, name].sum(dtype=np.float64))
-            self.spoken_confidence += float(posterior[part, name][speech[part]].sum(dtype=np.float64))
+            count = last - first
+            strength, confidence = (float(x[part].sum(dtype=np.float64)) for x in (intensity, posterior[:, name]))
+            self.now += count
+            if speaks:
+                self.open += self.paused + _Sums(count, strength, confidence, count, confidence)
+                self.quiet, self.paused = 0, _Sums()
+                continue
+            self.quiet += count
+            self.paused += _Sums(count, strength, confidence)
+            if self.quiet >= SILENCE * self.rate:
+                ended.extend(self._closed(self.now - self.paused.frames))
+                self.paused = _Sums()
         return ended
 
     def end(self) -> list[Segment]:
         """The sound has ended, or the emotion changed: the open segment, if there is one."""
-        if not self.frames:
+        self.open, self.paused = self.open + self.paused, _Sums()
+        return self._closed(self.now)
+
+    def _closed(self, end: int) -> list[Segment]:
+        """The open segment, which ends at a frame, if there is one."""
+        sums, self.open = self.open, _Sums()
+        if not sums.frames:
             return []
-        end = self.start + self.frames
-        confidence = self.spoken_confidence / self.spoken if self.spoken else self.confidence / self.frames
-        intensity = self.intensity / self.frames
-        segment = Segment(self.start / self.rate, end / self.rate, self.labels[self.label], intensity, confidence)
-        self.start, self.frames, self.spoken = end, 0, 0
-        self.intensity = self.confidence = self.spoken_confidence = 0.0
-        return [segment]
+        confidence = sums.in_speech / sums.spoken if sums.spoken else sums.confidence / sums.frames
+        start, label = (end - sums.frames) / self.rate, self.labels[self.label]
+        return [Segment(start, end / self.rate, label, sums.intensity / sums.frames, confidence)]
+
+
+class _Sums(NamedTuple):
+    """Sums over frames: how many, their intensity and confidence, how many are speech, and the confidence of these."""
+
+    frames: int = 0
+    intensity: float = 0.0
+    confidence: float = 0.0
+    spoken: int = 0
+    in_speech: float = 0.0
+
+    def __add__(self, other: _Sums) -> _Sums:  # type: ignore[override]
+        return _Sums._make(a + b for a, b in zip(self, other, strict=True))

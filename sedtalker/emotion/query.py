@@ -66,10 +66,10 @@ class Recorded:
     @classmethod
     def of(cls, track: EmotionTrack, words: Sequence[Word] = ()) -> Recorded:
         """A track and its words."""
-        segments = track.segments()
-        starts = [segment.start for segment in segments[1:]]
-        names = np.array([segment.label for segment in segments])
-        return cls(track, names[np.searchsorted(starts, track.times, side="right")], tuple(words))
+        label = np.full(len(track), track.labels[0], dtype="<U32")
+        for segment in track.segments():
+            label[(track.times >= segment.start) & (track.times < segment.end)] = segment.label
+        return cls(track, label, tuple(words))
 
 
 Condition = Callable[[Recorded], Mask]

@@ -21,7 +21,7 @@ class SegmentRule:
     """
 
     shortest: float = 0.6
-    cost: float = 0.7
+    cost: float = 1.2
     pause_discount: float = 0.5
     boundary_gain: float = 0.15
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-SHARPNESS = 20.0
-"""Power that posteriors are raised to: an emotion that is a sixth likelier than another has twenty times its share."""
+SHARPNESS = 40.0
+"""Power that posteriors are raised to: an emotion a tenth likelier than another has fifty times its share."""
 UNNOTICED, NOTICED = 0.2, 0.4
 """Shares of a full expression up to which nobody sees one, and from which on people do."""
 FAMILIAR = (1.0, 1.5)

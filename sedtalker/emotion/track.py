@@ -19,6 +19,12 @@ CATEGORIES: tuple[str, ...] = ("neutral", "happy", "sad", "angry", "fear", "disg
 """The categories of emotion, in the order of every posterior."""
 UNCERTAIN = "uncertain"
 """Label of a segment whose confidence is below what the user asked for; never a category of the dense track."""
+UNSURE = 2 / len(CATEGORIES)
+"""Confidence below which tables and the studio call a segment uncertain: twice that of a guess."""
+SILENT = -1
+"""In place of an index of a category where nobody speaks."""
+SILENCE = 1.0
+"""Shortest pause, seconds, that no segment covers: shorter ones hold the expression of the speech before them."""
 
 
 BURST_KINDS = ("laugh", "cry", "sigh", "other")
@@ -163,6 +169,11 @@ class EmotionTrack:
         columns |= {"intensity": self.intensity, "valence": self.valence, "arousal": self.arousal, **self.extras}
         return pandas.DataFrame(columns)
 
+    @property
+    def recognised(self) -> NDArray[np.float32]:
+        """(T, C) the posterior that a diarizer predicted, or the track's own where the emotion was given."""
+        return self.posterior if self.predicted is None else self.predicted.posterior
+
     def summary(self) -> str:
         """The track in one line: ``happy 0.7 (confidence 0.62) 0.0-4.2 s, …``."""
         return ", ".join(
@@ -170,9 +181,13 @@ class EmotionTrack:
             for s in self.segments()
         )
 
-    def mean_confidence(self) -> float:
-        """The confidence of its segments, the longer ones counting for more: about the share that is right."""
-        segments = self.segments()
+    def mean_confidence(self, without: str | None = None) -> float:
+        """The confidence of its segments, the longer ones counting for more: about the share that is right.
+
+        Args:
+            without: a label whose segments do not count; 0 where no others are.
+        """
+        segments = [segment for segment in self.segments() if segment.label != without]
         lengths = [segment.end - segment.start for segment in segments]
         return float(np.average([segment.confidence for segment in segments], weights=lengths)) if segments else 0.0
 
@@ -191,27 +206,31 @@ class EmotionTrack:
         return replace(self, intensity=np.where(doubtful, 0.0, self.intensity).astype(np.float32))
 
     def segments(self, shortest: float = 0.3) -> list[Segment]:
-        """Spans of one label, one after another over the whole duration, none shorter than ``shortest`` seconds.
+        """Spans of one label in the order of time, without pauses of ``SILENCE`` and longer.
 
-        Decoded by ``segmentation.decode_labels``. Intensity is the mean over the span's frames, confidence that of
-        the label's posterior over its speech (over all of it where there is none). Spans less confident than
-        ``min_confidence`` are ``UNCERTAIN``; neighbours of that label become one.
+        Decoded by ``segmentation.decode_labels``, none shorter than ``shortest`` seconds but for what a pause leaves.
+        Where it is not known who speaks when, they cover the whole duration. Intensity is the mean over the span's
+        frames, confidence that of the label's posterior over its speech. Spans less confident than ``min_confidence``
+        are ``UNCERTAIN``; neighbours of that label become one.
         """
         count = len(self)
         if not count:
             return []
         rate = (count - 1) / (self.times[-1] - self.times[0]) if count > 1 else 1.0
-        decoded = runs(decode_labels(self.posterior, rate, SegmentRule(shortest=shortest, cost=0.02)))
-        edges = [float(self.times[first - 1] + self.times[first]) / 2 for first, _, _ in decoded[1:]]
-        edges = [0.0, *edges, max(self.duration, float(self.times[-1]))]
+        labels = decode_labels(self.posterior, rate, SegmentRule(shortest=shortest, cost=0.02))
+        if self.speech is not None:
+            for first, last, speaks in runs(self.speech.astype(np.int64)):
+                if not speaks and last - first >= SILENCE * rate:
+                    labels[first:last] = SILENT
+        edges = [0.0, *(self.times[:-1] + self.times[1:]) / 2, max(self.duration, float(self.times[-1]))]
         return _merge_uncertain(
-            self._segment(edges[i], edges[i + 1], slice(first, last), label)
-            for i, (first, last, label) in enumerate(decoded)
+            self._segment(float(edges[first]), float(edges[last]), slice(first, last), label)
+            for first, last, label in runs(labels)
+            if label != SILENT
         )
 
     def _segment(self, start: float, end: float, part: slice, label: int) -> Segment:
-        posterior = self.posterior if self.predicted is None else self.predicted.posterior
-        confidences = posterior[part, label]
+        confidences = self.recognised[part, label]
         if self.speech is not None and self.speech[part].any():
             confidences = confidences[self.speech[part]]
         confidence = float(confidences.mean())
@@ -220,10 +239,10 @@ class EmotionTrack:
 
 
 def _merge_uncertain(segments: Iterable[Segment]) -> list[Segment]:
-    """Neighbours that are both uncertain made one, their values weighted by duration."""
+    """Neighbours without a pause between them that are both uncertain made one, values weighted by duration."""
     out: list[Segment] = []
     for segment in segments:
-        if out and out[-1].label == segment.label == UNCERTAIN:
+        if out and out[-1].label == segment.label == UNCERTAIN and out[-1].end == segment.start:
             last = out.pop()
             share = (segment.end - segment.start) / (segment.end - last.start)
             intensity = (1 - share) * last.intensity + share * segment.intensity

@@ -248,7 +248,8 @@ class Base:
 
 def _fitted(segments: Sequence[Span], duration: float) -> list[Span]:
     """Segments made to cover [0, duration], none too short."""
-    kept = [s for s in segments if min(s.end, duration) - s.start >= SHORTEST] or list(segments[:1])
+    whole = Span(0.0, duration, CATEGORIES[0])
+    kept = [s for s in segments if min(s.end, duration) - s.start >= SHORTEST] or [*segments[:1], whole][:1]
     edges = [0.0, *(s.start for s in kept[1:]), duration]
     return [Span(a, b, s.label) for a, b, s in zip(edges, edges[1:], kept, strict=False)]
 

@@ -15,7 +15,7 @@ from sedtalker.animation.performance import Option, declared
 from sedtalker.animation.style import STYLES
 from sedtalker.emotion.formats.files import track_formats
 from sedtalker.emotion.plot import COLOURS
-from sedtalker.emotion.track import CATEGORIES, EmotionTrack
+from sedtalker.emotion.track import CATEGORIES, UNSURE, EmotionTrack
 from sedtalker.export.formats import export_formats
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
@@ -29,8 +29,6 @@ from sedtalker.studio.head import target_names
 from sedtalker.studio.session import Session, Subject
 from sedtalker.version import __version__
 
-DOUBTFUL = 2 / len(CATEGORIES)
-"""Confidence below which a segment is drawn as doubtful: twice what a guess would have."""
 TOLERANCE = 0.02
 """How far the simplified envelope may be from the intensity."""
 ANCHOR = 500
@@ -148,7 +146,7 @@ def document_state(base: Base, document: Document, track: EmotionTrack) -> dict[
 
 def _segments(base: Base, document: Document, track: EmotionTrack) -> list[dict[str, Any]]:
     edges = np.searchsorted(track.times, [s.start for s in document.segments] + [np.inf])
-    doubtful = max(document.settings.min_confidence, DOUBTFUL)
+    doubtful = max(document.settings.min_confidence, UNSURE)
     rows = []
     for segment, first, last in zip(document.segments, edges, edges[1:], strict=False):
         label = CATEGORIES.index(segment.label)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.cli.console import print_emotions
 from sedtalker.emotion.burst_detector import (
     CHUNK,
     RATE,
@@ -114,11 +115,9 @@ def test_bursts_are_written_and_read_back() -> None:
 
 
 def test_the_table_lists_bursts_and_the_plot_draws_them(tmp_path, capsys):
-    from sedtalker.cli.diarize import print_table
-
     plain = constant_track("happy:0.5", 2.0)
     track = replace(plain, bursts=(Burst(0.25, 1.0, "laugh", 0.876),))
-    print_table(track)
+    print_emotions(track)
     assert capsys.readouterr().out.splitlines()[-1] == "laugh 0.25 to 1.00 s, confidence 0.88"
     for name, drawn in (("plain", plain), ("laugh", track)):
         drawn.plot(tmp_path / f"{name}.png")

@@ -89,13 +89,13 @@ def test_the_usual_rule_wants_six_tenths_of_a_second() -> None:
     assert runs(np.zeros(0, np.int64)) == []
 
 
-def test_a_change_costs_seven_tenths_and_half_of_it_in_a_pause() -> None:
+def test_a_change_costs_1_2_and_half_of_it_in_a_pause() -> None:
     # evidence for the change: 1 s · log(.6/.4) = .405 a second
-    posterior = np.repeat([[0.6, 0.4], [0.4, 0.6]], [200, 120], axis=0)
+    posterior = np.repeat([[0.6, 0.4], [0.4, 0.6]], [200, 150], axis=0)
     assert (decode_labels(posterior[:280], 50.0) == 0).all(), "1.6 s of it are worth .65"
-    assert runs(decode_labels(posterior, 50.0)) == [(0, 200, 0), (200, 320, 1)], "2.4 s are worth .97"
+    assert runs(decode_labels(posterior, 50.0)) == [(0, 200, 0), (200, 350, 1)], "3 s are worth 1.22"
     speech = np.ones(280, bool)
     speech[195:200] = False
     found = runs(decode_labels(posterior[:280], 50.0, speech=speech))
-    assert [label for *_, label in found] == [0, 1], "at .35 in the pause"
+    assert [label for *_, label in found] == [0, 1], "at .6 in the pause"
     assert 195 <= found[0][1] <= 200

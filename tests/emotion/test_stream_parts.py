@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sedtalker.emotion.live_segmentation import EndedSegments, LiveSegmentation
-from sedtalker.emotion.segmentation import SegmentRule
+from sedtalker.emotion.segmentation import SegmentRule, runs
 from sedtalker.emotion.stream import (
     HOP_SECONDS,
     LOOK_AHEAD_SECONDS,
@@ -12,7 +14,7 @@ from sedtalker.emotion.stream import (
     frame_count,
     summaries,
 )
-from sedtalker.emotion.track import CATEGORIES, Segment
+from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
 from sedtalker.errors import InputError
 
 
@@ -59,6 +61,34 @@ def test_segments_end_when_the_label_changes_and_are_means_of_their_frames() -> 
     assert found == [Segment(0.0, 1.0, "happy", pytest.approx(0.4), pytest.approx(0.8))], "confidence is of speech"
     assert ended.end() == [Segment(1.0, 1.2, "sad", pytest.approx(0.5), pytest.approx(0.6))], "or of all, if none"
     assert ended.end() == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.booleans(), st.integers(1, 90)), min_size=1, max_size=8),
+    st.integers(1, 70),
+)
+def test_segments_of_a_stream_leave_out_long_pauses_as_those_of_a_track(parts, step) -> None:
+    """Where the label changes in a long pause, the stream's segment may last up to a second into it."""
+    label = np.concatenate([np.full(count, name) for name, _, count in parts])
+    speech = np.concatenate([np.full(count, speaks) for _, speaks, count in parts])
+    posterior = np.eye(7, dtype=np.float32)[label]
+    strength = np.linspace(0, 1, len(label), dtype=np.float32)
+    ended, found = EndedSegments(CATEGORIES, 50.0), []
+    for first in range(0, len(label), step):
+        part = slice(first, first + step)
+        found += ended.push(label[part], posterior[part], strength[part], speech[part])
+    found += ended.end()
+    still = np.zeros(len(label), np.float32)
+    times = np.arange(len(label)) / 50.0 + 0.01
+    track = EmotionTrack(times, posterior, strength, still, still, duration=len(label) / 50.0, speech=speech)
+    for whole in track.segments(shortest=0.02):
+        assert any(
+            s.label == whole.label and s.start <= whole.start + 1e-6 and s.end >= whole.end - 1e-6 for s in found
+        )
+    pauses = [(first, last) for first, last, code in runs(speech.astype(int)) if not code and last - first >= 50]
+    for segment in found:
+        for first, last in pauses:
+            assert min(segment.end, last / 50.0) - max(segment.start, first / 50.0) < 1.0
 
 
 def test_the_same_label_after_an_end_is_another_segment() -> None:

@@ -85,9 +85,20 @@ def test_an_uncertain_segment_drives_nothing() -> None:
 
 
 def test_confidence_of_a_segment_without_speech_is_of_all_of_it() -> None:
-    track = stretches((25, HAPPY, 0.9), (25, HAPPY, 0.7))
-    assert replace(track, speech=np.zeros(50, bool)).segments()[0].confidence == pytest.approx(0.8, abs=1e-6)
-    assert replace(track, speech=np.arange(50) < 25).segments()[0].confidence == pytest.approx(0.9, abs=1e-6)
+    track = stretches((25, HAPPY, 0.9), (24, HAPPY, 0.7))
+    assert replace(track, speech=np.zeros(49, bool)).segments()[0].confidence == pytest.approx(0.802, abs=1e-3)
+    assert replace(track, speech=np.arange(49) < 25).segments()[0].confidence == pytest.approx(0.9, abs=1e-6)
+
+
+def test_no_segment_covers_a_long_pause() -> None:
+    track = stretches((100, HAPPY, 0.9), (100, SAD, 0.7))
+    speech = np.ones(200, bool)
+    speech[:60] = speech[90:110] = speech[150:] = False
+    spans = [(s.label, s.start, s.end) for s in replace(track, speech=speech).segments()]
+    assert spans == [("happy", pytest.approx(1.2), pytest.approx(2.0)), ("sad", pytest.approx(2.0), pytest.approx(3.0))]
+    assert replace(track, speech=np.zeros(200, bool)).segments() == []
+    doubtful = replace(track, speech=np.abs(np.arange(200) - 100) > 30).confident(0.95).segments()
+    assert [s.label for s in doubtful] == [UNCERTAIN, UNCERTAIN], "the pause stands between them"
 
 
 def test_samples_between_frames_are_interpolated_each_column_in_its_place() -> None:

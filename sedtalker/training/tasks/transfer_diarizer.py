@@ -64,7 +64,7 @@ CALM = ("librispeech", "speechocean762")
 """Corpora of read speech that calm speech is learned from."""
 NO_INTENSITY = 0.02
 """Target of the intensity of calm speech."""
-TO_FULL = 0.5
+TO_FULL = 0.35
 """Units of the intensity score from there to a full expression; listeners' ratings of a category spread over three."""
 RAREST = 1e-3
 """Smallest prior of a category: one that no clip has is not adjusted without bound."""
