@@ -1,4 +1,4 @@
-"""Draw the pictures of `docs/tracks.md` on events, search and valence; nothing is measured here.
+"""Draw the pictures of `docs/tracks.md` on events and valence; nothing is measured here.
 
 python scripts/make_track_pictures.py
 """
@@ -10,7 +10,6 @@ from typing import Any
 
 from sedtalker.emotion.events import track_changes
 from sedtalker.emotion.plot import COLOURS, write_figure
-from sedtalker.emotion.query import Recorded, parse_query
 from sedtalker.emotion.taxonomy import COORDINATES, DIETRICH
 from sedtalker.emotion.track import EmotionTrack
 
@@ -18,15 +17,12 @@ ROOT = Path(__file__).parents[1]
 """Root of the repository."""
 SAMPLE = ROOT / "data/samples/four_moods.emotion.json"
 """The track that is drawn."""
-STEPS = ("happy > .7", "sad", "angry")
-"""The steps of the query that is drawn."""
 
 
 def main() -> None:
     """Write the plots."""
     track = EmotionTrack.load(SAMPLE)
     plot_events(track, ROOT / "docs/images/events.png")
-    plot_search(track, ROOT / "docs/images/search.png")
     plot_coordinates(ROOT / "docs/images/valence.png")
 
 
@@ -60,21 +56,6 @@ def plot_events(track: EmotionTrack, path: Path) -> None:
         said = f"{change.emotion} {change.intensity:.1f}"
         axis.text(change.time + 0.06, 0.04, said, rotation=90, fontsize=7, va="bottom")
     axis.set_xlabel("seconds")
-    write_figure(figure, path)
-
-
-def plot_search(track: EmotionTrack, path: Path) -> None:
-    """The track, the stretches of each step of a query, and the match."""
-    figure, (above, below) = _axes(2, 3.2)
-    _shade(above, track)
-    recorded = Recorded.of(track)
-    rows = [*STEPS, " then ".join(STEPS)]
-    for row, query in enumerate(rows):
-        for match in parse_query(query).find(recorded):
-            colour = "#c05621" if row == len(STEPS) else "#2b6cb0"
-            below.barh(-row, match.end - match.start, left=match.start, color=colour, height=0.6)
-    below.set_yticks([-row for row in range(len(rows))], rows, fontsize=8)
-    below.set(xlim=(0, track.duration), xlabel="seconds")
     write_figure(figure, path)
 
 

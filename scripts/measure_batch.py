@@ -4,8 +4,7 @@
 
 Clips of one second are cut from the sample recording. One run is left alone; another is ended at random times by
 SIGINT, SIGTERM or SIGKILL and resumed each time. All results must be the same, no finished file may be done twice, and
-nothing may be left over. A few files are compared with ``sedtalker animate``. ``--ray`` adds a run by Ray, one of whose
-workers is killed. Figures are printed as JSON.
+nothing may be left over. A few files are compared with ``sedtalker animate``.
 """
 
 from __future__ import annotations
@@ -87,23 +86,6 @@ def killed_run(clips: Path, output: Path, files: int, kills: int, jobs: str, see
     }
 
 
-def kill_ray_worker(process: subprocess.Popen[bytes], output: Path, point: int) -> bool:
-    """Kill one actor with SIGKILL when ``point`` recordings are done."""
-    while process.poll() is None:
-        time.sleep(0.1)
-        if len(finished(output)) < point:
-            continue
-        for entry in Path("/proc").iterdir():
-            try:
-                line = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-            except OSError:
-                continue
-            if line.startswith(b"ray::") and b"RayWorker" in line:
-                os.kill(int(entry.name), signal.SIGKILL)
-                return True
-    return False
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -112,7 +94,6 @@ def main() -> None:
     parser.add_argument("--jobs", default="2")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--alone", type=int, default=3, help="files that sedtalker animate does, too")
-    parser.add_argument("--ray", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("build/batch"))
     given = parser.parse_args()
     shutil.rmtree(given.out, ignore_errors=True)
@@ -148,19 +129,6 @@ def main() -> None:
         equal += all(own[key] == value for key, value in wanted.items() if key.startswith(f"{name}/"))
     found["equal_to_animate"] = f"{equal} of {given.alone}"
 
-    if given.ray:
-        began = time.perf_counter()
-        by_ray = given.out / "ray"
-        process = batch(clips, by_ray, "--jobs", given.jobs, "--engine", "ray")
-        hit = kill_ray_worker(process, by_ray, given.files // 3)
-        code = process.wait()
-        found["ray"] = {
-            "worker_killed": hit,
-            "exit": code,
-            "seconds": round(time.perf_counter() - began, 1),
-            "equal": hashes(by_ray) == wanted,
-            "left_over": [str(p) for p in by_ray.rglob(".sedtalker-*")],
-        }
     print(json.dumps(found, indent=2))
 
 

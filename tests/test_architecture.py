@@ -27,7 +27,6 @@ ORDER = (
     "export",
     "render",
     "animation",
-    "review",
     "metrics",
     "emotion",
     "face",
@@ -53,7 +52,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 397
+MOST_FILES = 379
 """Modules in the package."""
 
 

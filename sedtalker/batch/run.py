@@ -7,22 +7,19 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sedtalker.batch.inputs import Item, find_items, in_shard
 from sedtalker.batch.log import DONE, FAILED, KEPT, STARTED, WHOLE, Log, Record, Shard, locked, log_files, read_logs
-from sedtalker.batch.pool import Event, LocalPool, default_jobs
+from sedtalker.batch.pool import LocalPool, default_jobs
 from sedtalker.batch.settings import parse_settings
 from sedtalker.batch.work import Task, task_of
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
 from sedtalker.version import __version__
-
-Engine = Literal["local", "ray"]
-"""What works: processes of this machine, or a Ray cluster."""
 
 Seen = Callable[[Item, Record], None]
 """Called with every recording that has ended, and its record."""
@@ -34,7 +31,6 @@ class Rules:
 
     Attributes:
         jobs: how many processes; None: ``default_jobs``.
-        engine: what works.
         shard: the share of the recordings that this run works on.
         resume: go on where an earlier run ended.
         force: replace results that are there.
@@ -42,7 +38,6 @@ class Rules:
     """
 
     jobs: int | None = None
-    engine: Engine = "local"
     shard: Shard = WHOLE
     resume: bool = False
     force: bool = False
@@ -100,7 +95,6 @@ def animate_folder(
     output: Path | str,
     *,
     jobs: int | None = None,
-    engine: Engine = "local",
     shard: Shard = WHOLE,
     resume: bool = False,
     force: bool = False,
@@ -124,7 +118,6 @@ def animate_folder(
         inputs: recordings, folders, globs and manifests.
         output: folder of the results; those of ``recordings/anna/one.wav`` go to ``anna/one`` below it.
         jobs: how many processes; default: one a core, as far as the memory suffices.
-        engine: ``"local"`` or ``"ray"``.
         shard: the share of the recordings that this run works on.
         resume: go on where an earlier run ended.
         force: replace results that are there.
@@ -142,7 +135,7 @@ def animate_folder(
         InputError: something is wrong with inputs, options or the folder, before any work.
     """
     given = [inputs] if isinstance(inputs, Path | str) else list(inputs)
-    rules = Rules(jobs, engine, shard, resume, force, device)
+    rules = Rules(jobs, shard, resume, force, device)
     items = find_items(given, Path(output), parse_settings(options), pattern, columns)
     return run_batch(items, Path(output), rules, hook, seen)
 
@@ -160,10 +153,6 @@ def run_batch(
         InputError: another run works in the folder, it holds an earlier batch, or an option is wrong.
     """
     began = time.perf_counter()
-    if rules.engine == "ray":
-        from sedtalker.batch.ray_engine import check_ray
-
-        check_ray()
     mine = [item for item in items if in_shard(item, rules.shard.index, rules.shard.count)]
     summary = Summary(str(output), str(output / rules.shard.log_name), len(mine))
     with folder_made(output), locked(output, rules.shard) as lock:
@@ -243,10 +232,13 @@ def _events(
     """Every recording that has ended; beginnings and ends are logged."""
     if not tasks:
         return
-    with _engine(tasks, rules, jobs, lock) as (events, notes), closing(Log(output / rules.shard.log_name)) as log:
-        run = {"files": len(items), "jobs": jobs, "engine": rules.engine, "sedtalker": __version__}
+    with ExitStack() as open_until_the_end:
+        pool = open_until_the_end.enter_context(LocalPool(jobs, rules.device, lock))
+        notes = pool.prepare(*_options(tasks))  # options are checked before the log begins
+        log = open_until_the_end.enter_context(closing(Log(output / rules.shard.log_name)))
+        run = {"files": len(items), "jobs": jobs, "sedtalker": __version__}
         log.write({"run": {**run, **({"notes": notes} if notes else {})}})
-        for number, kind, record in events:
+        for number, kind, record in pool.run(tasks):
             item = items[number]
             known = {"name": item.name, "input": relative(item.audio, output)}
             if kind == "started":
@@ -256,22 +248,6 @@ def _events(
                 columns = {"columns": dict(item.columns)} if item.columns else {}
                 log.write({"state": record["state"], **known, **record, **columns})
             yield item, record
-
-
-@contextmanager
-def _engine(
-    tasks: Sequence[Task], rules: Rules, jobs: int, lock: int | None
-) -> Iterator[tuple[Iterator[Event], list[str]]]:
-    """What happens to the tasks, and what there is to say about the options, which are checked first."""
-    with LocalPool(jobs, rules.device, lock) as pool:
-        notes = pool.prepare(*_options(tasks))
-        if rules.engine == "local":
-            yield pool.run(tasks), notes
-            return
-    from sedtalker.batch.ray_engine import RayPool
-
-    with RayPool(jobs, rules.device) as cluster:
-        yield cluster.run(tasks), notes
 
 
 def _options(tasks: Sequence[Task]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:

@@ -1,65 +1,60 @@
-"""A query asked of every track of a folder: which recording, when, and what was said there.
-
-The first search reads all tracks, and keeps their frames in the user's cache; those after it read only the tracks that
-have changed.
-"""
+"""Segments of a folder's emotion tracks that meet some conditions, and the words that are spoken there."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.batch.tracks import Tracks, own_name, printable, stem_of, track_files
 from sedtalker.emotion.formats.files import read_track
-from sedtalker.emotion.query import Match, Query, Recorded
-from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack
+from sedtalker.emotion.taxonomy import known_category
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, EmotionTrack, Segment
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import WORD_SUFFIXES, Word, read_words
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.reading import is_file, read_bytes
-from sedtalker.storage import ArraySpec, keep, read_arrays, user_cache
 
-NAMES = np.array([*CATEGORIES, UNCERTAIN])
-"""Labels of frames by their number in the index."""
-INDEX_VERSION = 1
-"""Version of the index."""
-INDEX_BYTES = 4 * 2**30
-"""The most that an index may hold: some ten million frames, fifty hours."""
-INDEX = {
-    "name": ArraySpec("U", ("N",)),
-    "stamp": ArraySpec("iu", ("N", 2)),
-    "frames": ArraySpec("iu", ("N",), least=0),
-    "duration": ArraySpec("f", ("N",), least=0.0),
-    "knows_speech": ArraySpec("b", ("N",)),
-    "times": ArraySpec("f", ("T",)),
-    "posterior": ArraySpec("f", ("T", len(CATEGORIES)), least=0.0, most=1.0),
-    "values": ArraySpec("f", ("T", 3), least=-1.0, most=1.0),
-    "speech": ArraySpec("b", ("T",)),
-    "label": ArraySpec("iu", ("T",), least=0, most=len(NAMES) - 1),
-}
-"""Its arrays: of N tracks, and of the T frames of all of them; ``stamp`` is the time of the change and the size."""
+FEW_SEGMENTS = 10
+"""Segments with even posteriors that are added before the frequencies of the categories are counted."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Conditions, all of which a segment meets.
+
+    Attributes:
+        emotions: its label is one of these; none: any.
+        least_intensity: of its mean intensity, 0 to 1.
+        least_seconds: that it lasts.
+        said: words that are spoken in it, in any case; None: any.
+        uncertain: share of all segments with speech, the most uncertain ones; None: all of them.
+    """
+
+    emotions: tuple[str, ...] = ()
+    least_intensity: float = 0.0
+    least_seconds: float = 0.0
+    said: str | None = None
+    uncertain: float | None = None
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A match in a recording.
+    """A segment that was found.
 
     Attributes:
         recording: its name below the folder.
         file: of its track.
-        match: where.
+        segment: label, times in seconds, intensity and confidence.
         words: what was said there; empty where no words are known.
     """
 
     recording: str
     file: Path
-    match: Match
+    segment: Segment
     words: str
 
 
@@ -81,48 +76,107 @@ class Found:
 
     @property
     def recordings(self) -> int:
-        """How many have a match."""
+        """How many have a segment that was found."""
         return len({hit.recording for hit in self.hits})
 
 
-def search(folder: Path, query: Query, words: Path | None = None, hook: Hook = no_progress) -> Found:
-    """Ask a query of every track below a folder.
+def search(folder: Path, wanted: Wanted, words: Path | None = None, hook: Hook = no_progress) -> Found:
+    """The segments of all tracks below a folder that meet the conditions.
 
     Args:
         folder: of ``sedtalker batch``, or any that holds tracks.
-        query: see ``parse_query``.
+        wanted: the conditions.
         words: folder of files of words, named as the recordings; default: beside the tracks.
         hook: see ``sedtalker.progress``.
 
     Raises:
-        InputError: there is no track that can be read, or the query asks for words and there are none.
+        InputError: an unknown emotion, no track that can be read, or words are asked for and there are none.
     """
+    labels = {_label(name) for name in wanted.emotions}
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     files = track_files(folder)
     found = Found()
-    for path, recorded in counted(read_indexed(folder, files, found.left_out), hook, "searching", len(files)):
+    every: list[Hit] = []
+    posteriors: list[NDArray[np.float64]] = []
+    for path in counted(files, hook, "searching", len(files)):
         name = path.relative_to(folder).as_posix()
+        try:
+            track = read_track(path)
+        except InputError as error:
+            found.left_out[printable(name)] = str(error).removeprefix(f"{path}: ")
+            continue
         found.searched += 1
-        spoken: tuple[Word, ...] | None = None
-        if query.speaks:
-            spoken = _words(path, folder, words, found)
-            recorded = Recorded(recorded.track, recorded.label, spoken)
-        matches = query.find(recorded)
-        if matches and spoken is None:
-            spoken = _words(path, folder, words, found)
-        recording = printable(str(own_name(name)))
-        found.hits += [
-            Hit(recording, path, match, said_between(spoken or (), match.start, match.end)) for match in matches
-        ]
+        spoken = _words(path, folder, words, found)
+        for segment in track.segments():
+            mean = _posterior(track, segment)
+            if wanted.uncertain is not None and mean is None:
+                continue
+            said = said_between(spoken, segment.start, segment.end)
+            every.append(Hit(printable(str(own_name(name))), path, segment, said))
+            posteriors.append(np.ones(len(CATEGORIES)) if mean is None else mean)
     if not found.searched:
         why = f" ({next(iter(found.left_out.values()))})" if found.left_out else ""
         raise InputError(f"{folder}: there is no emotion track in it{why}; sedtalker batch or diarize writes them")
-    if query.speaks and not found.with_words:
+    if wanted.said is not None and not found.with_words:
         raise InputError(
             f"{words or folder}: no words of any recording, as NAME.vtt, .srt, .TextGrid, .ctm, .words.json"
         )
+    chosen = np.ones(len(every), bool)
+    if wanted.uncertain is not None:
+        chosen = most_uncertain(uncertainty(np.array(posteriors).reshape(len(every), -1)), wanted.uncertain)
+    found.hits = [hit for hit, kept in zip(every, chosen, strict=True) if kept and _meets(hit, wanted, labels)]
     return found
+
+
+def uncertainty(posterior: NDArray[np.floating]) -> NDArray[np.float64]:
+    """One minus the probability (N,) of each answer, once all categories are equally likely over the rows (N, C).
+
+    So a category that is predicted nearly everywhere counts for less (Saerens, Latinne and Decaestecker 2002,
+    "Adjusting the outputs of a classifier to new a priori probabilities").
+    """
+    p = np.asarray(posterior, np.float64)
+    if not p.size:
+        return np.zeros(len(p))
+    even = p / (p.sum(0) + FEW_SEGMENTS / p.shape[1])
+    even /= even.sum(1, keepdims=True)
+    return np.asarray(1.0 - even[np.arange(len(p)), p.argmax(1)])
+
+
+def most_uncertain(values: NDArray[np.floating], share: float) -> NDArray[np.bool_]:
+    """Which of N are among the ``share`` with the greatest uncertainty, rounded to whole ones; of equals the first."""
+    chosen = np.zeros(len(values), bool)
+    chosen[np.argsort(-np.asarray(values, np.float64), kind="stable")[: round(share * len(values))]] = True
+    return chosen
+
+
+def _label(name: str) -> str:
+    label = UNCERTAIN if name == UNCERTAIN else known_category(name)
+    if label is None:
+        raise InputError(f"'{name}' is no emotion; there are {', '.join(CATEGORIES)} and {UNCERTAIN}")
+    return label
+
+
+def _meets(hit: Hit, wanted: Wanted, labels: set[str]) -> bool:
+    segment = hit.segment
+    return (
+        (not labels or segment.label in labels)
+        and segment.intensity >= wanted.least_intensity
+        and segment.end - segment.start >= wanted.least_seconds
+        and (wanted.said is None or wanted.said.casefold() in hit.words.casefold())
+    )
+
+
+def _posterior(track: EmotionTrack, segment: Segment) -> NDArray[np.float64] | None:
+    """The mean posterior (C,) over the speech of a segment; None where nobody speaks."""
+    inside = (track.times >= segment.start) & (track.times < segment.end)
+    if track.speech is not None:
+        inside &= track.speech
+    posterior = track.posterior if track.predicted is None else track.predicted.posterior
+    return posterior[inside].astype(np.float64).mean(0) if inside.any() else None
+
+
+# --- Words.
 
 
 def _words(path: Path, folder: Path, words: Path | None, found: Found) -> tuple[Word, ...]:
@@ -180,94 +234,3 @@ def add_words(tracks: Tracks, words: Path | None = None) -> None:
         tracks.words[summary.name] = tuple(said_between(spoken, start, end) for _, start, end, _ in summary.segments)
     if words is not None and not tracks.words:
         raise InputError(f"{words}: no words of any recording, as NAME.vtt, .srt, .TextGrid, .ctm, .words.json")
-
-
-# --- The index.
-
-
-def read_indexed(folder: Path, files: Sequence[Path], left_out: dict[str, str]) -> Iterator[tuple[Path, Recorded]]:
-    """Every track that can be read, from the index where the file is as it was; the index is written at the end."""
-    key = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    place = user_cache() / "search" / f"{key}-{INDEX_VERSION}.npz"
-    held = _index(place)
-    fresh, entries = 0, []
-    for path in files:
-        name = path.relative_to(folder).as_posix()
-        try:
-            stamp = path.stat().st_mtime_ns, path.stat().st_size
-            entry = held.get(name)
-            if entry is None or entry.stamp != stamp:
-                entry = _entry(name, stamp, read_track(path))
-                fresh += 1
-        except (InputError, OSError) as error:
-            left_out[printable(name)] = str(error).removeprefix(f"{path}: ")
-            continue
-        entries.append(entry)
-        yield path, entry.recorded
-    if fresh or len(entries) != len(held):
-        _write_index(place, [entry for entry in entries if entry.recorded.track.labels == CATEGORIES])
-
-
-@dataclass(frozen=True, eq=False)
-class _Entry:
-    """A track of the index: name below the folder, time of change and size of its file, and its frames."""
-
-    name: str
-    stamp: tuple[int, int]
-    recorded: Recorded
-
-
-def _entry(name: str, stamp: tuple[int, int], track: EmotionTrack) -> _Entry:
-    return _Entry(name, stamp, Recorded.of(track))
-
-
-def _index(place: Path) -> dict[str, _Entry]:
-    try:
-        arrays = read_arrays(place, INDEX, "an index", INDEX_BYTES)
-    except InputError:
-        return {}
-    ends = np.cumsum(arrays["frames"])
-    if len(ends) and ends[-1] != len(arrays["times"]):
-        return {}
-    return {
-        str(name): _Entry(
-            str(name), (int(stamp[0]), int(stamp[1])), _held(arrays, k, slice(int(end - count), int(end)))
-        )
-        for k, (name, stamp, count, end) in enumerate(
-            zip(arrays["name"], arrays["stamp"], arrays["frames"], ends, strict=True)
-        )
-    }
-
-
-def _held(arrays: Mapping[str, NDArray[Any]], k: int, part: slice) -> Recorded:
-    intensity, valence, arousal = arrays["values"][part].T
-    track = EmotionTrack(
-        arrays["times"][part],
-        arrays["posterior"][part],
-        intensity,
-        valence,
-        arousal,
-        duration=float(arrays["duration"][k]),
-        speech=arrays["speech"][part] if arrays["knows_speech"][k] else None,
-    )
-    return Recorded(track, NAMES[arrays["label"][part]])
-
-
-def _write_index(place: Path, entries: Sequence[_Entry]) -> None:
-    tracks = [entry.recorded.track for entry in entries]
-    if not entries or sum(map(len, tracks)) * 80 > INDEX_BYTES:
-        return
-    number = {name: k for k, name in enumerate(NAMES.tolist())}
-    arrays: dict[str, NDArray[Any]] = {
-        "name": np.array([entry.name for entry in entries]),
-        "stamp": np.array([entry.stamp for entry in entries], np.int64),
-        "frames": np.array([len(track) for track in tracks], np.int64),
-        "duration": np.array([track.duration for track in tracks]),
-        "knows_speech": np.array([track.speech is not None for track in tracks]),
-        "times": np.concatenate([track.times for track in tracks]),
-        "posterior": np.concatenate([track.posterior for track in tracks]).astype(np.float32),
-        "values": np.concatenate([np.column_stack([t.intensity, t.valence, t.arousal]) for t in tracks]),
-        "speech": np.concatenate([np.ones(len(t), bool) if t.speech is None else t.speech for t in tracks]),
-        "label": np.concatenate([[number[str(name)] for name in e.recorded.label] for e in entries]).astype(np.uint8),
-    }
-    keep(place, lambda path: np.savez(path, **arrays))  # type: ignore[arg-type]

@@ -1,17 +1,19 @@
-"""Statistics of emotion tracks, by group: time, intensity and changes of every emotion."""
+"""Statistics of emotion tracks, by group: time, intensity and changes of every emotion; as tables."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.batch.tracks import ALL, Tracks, TrackSummary, labels_of, transitions
+from sedtalker.batch.tracks import ALL, Tracks, TrackSummary, labels_of, transitions, write_rows
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN
+from sedtalker.storage import OutputFolder
 
 ORDER = (*CATEGORIES, UNCERTAIN)
 """The order of labels in tables and plots."""
@@ -207,3 +209,49 @@ def segment_rows(tracks: Tracks) -> list[Row]:
         for summary in sorted(tracks.summaries, key=lambda s: s.name)
         for k, (label, start, end, intensity) in enumerate(summary.segments)
     ]
+
+
+def write_tables(tracks: Tracks, folder: Path, force: bool) -> list[GroupStatistics]:
+    """Write the tables of some tracks into a folder; all of them appear, or none.
+
+    Returns:
+        the statistics, of all recordings first.
+
+    Raises:
+        InputError: there are tables already and ``force`` is off, or they cannot be written.
+    """
+    groups = statistics(tracks)
+    tables = {
+        "recordings.csv": recording_rows(tracks),
+        "groups.csv": group_rows(groups),
+        "emotions.csv": emotion_rows(groups),
+        "transitions.csv": transition_rows(groups),
+        "segments.csv": segment_rows(tracks),
+    }
+    tables = {name: rows for name, rows in tables.items() if rows}
+    with OutputFolder(folder, list(tables), force) as results:
+        for name, rows in tables.items():
+            write_rows(results.path / name, rows)
+    return groups
+
+
+def described(groups: Sequence[GroupStatistics], tracks: Tracks) -> dict[str, Any]:
+    """The statistics as plain data."""
+    return {
+        "folder": str(tracks.folder),
+        "by": tracks.by,
+        "groups": [
+            {
+                **row,
+                "emotions": [
+                    {key: value for key, value in emotion.items() if key != "group"}
+                    for emotion in emotion_rows([group])
+                ],
+                "labels": list(group.labels),
+                "transitions": group.changes.tolist(),
+            }
+            for row, group in zip(group_rows(groups), groups, strict=True)
+        ],
+        "left_out": tracks.left_out,
+        "failed": tracks.failed,
+    }

@@ -17,8 +17,8 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, counted, no_progress
 
-PAGE = "report.html"
-"""Name of the page of a report."""
+REPORT = "recordings.csv", "groups.csv"
+"""Tables that tell the folder of an earlier report from a folder of tracks."""
 FOLDER = "folder"
 """What ``--by`` takes for the folder of a recording."""
 ALL = "all"
@@ -69,7 +69,6 @@ class Tracks:
         left_out: files that could not, and why.
         failed: recordings that failed in the batch.
         columns: the manifest's cells of each recording, by its name.
-        over: what ``--over`` says of each recording, by its name.
         words: what was said in each segment of a recording, by its name, where that is known.
     """
 
@@ -79,7 +78,6 @@ class Tracks:
     left_out: dict[str, str] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     columns: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    over: dict[str, float] = field(default_factory=dict)
     words: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -142,7 +140,7 @@ def track_files(folder: Path) -> list[Path]:
         suffix = path.suffix.lower()
         if suffix not in OTHER_SUFFIXES or not path.is_file() or not _visible(path, folder):
             continue
-        if (path.parent / PAGE).exists():  # an earlier report
+        if all((path.parent / name).exists() for name in REPORT):
             continue
         key = path.parent / stem_of(path.name)
         if key not in best or _rank(path) < _rank(best[key]):
@@ -231,6 +229,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t")):
+        return f"'{value}"  # a spreadsheet would take it for a formula
     return f"{value:.4f}" if isinstance(value, float) else "" if value is None else value
 
 

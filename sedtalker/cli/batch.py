@@ -45,9 +45,6 @@ def batch(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of all results.")],
     options: Performance = Performance(),
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core, if memory allows.")] = None,
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="ray: a Ray cluster, RAY_ADDRESS or a local one.")
-    ] = "local",
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Work on share I of N, for N machines.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run ended.")] = False,
     pattern: Annotated[
@@ -76,7 +73,7 @@ def batch(
     from sedtalker.batch.run import Rules, run_batch
     from sedtalker.batch.settings import Settings
 
-    rules = Rules(jobs, engine, WHOLE if shard is None else parse_shard(shard), resume, force, device)
+    rules = Rules(jobs, WHOLE if shard is None else parse_shard(shard), resume, force, device)
     settings = Settings(**vars(options), only=listed(only), words_beside=words_beside)
     items = find_items(inputs, output, settings, pattern or (), column or ())
     with ShownFiles(items, progress, quiet) as shown:

@@ -13,7 +13,6 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from sedtalker.cli import options as o
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, ShownProgress, fail_clearly, say, write_json
 from sedtalker.progress import Hook
 from sedtalker.storage import check_writable
@@ -330,27 +329,3 @@ def registration(
     if cost:
         metrics |= heads.evaluate_registration_cost(data, hook)
     return Figures(metrics, chosen=[name for name, value in metrics.items() if isinstance(value, int | float)])
-
-
-@evaluation("valence", "How far valence and arousal of a track agree with ratings, and their verdict.")
-def valence(
-    track: Annotated[Path, typer.Argument(help="A track, or a folder of tracks whose names the ratings have.")],
-    against: Annotated[Path, typer.Argument(help="Ratings (.csv: start, end, valence, arousal), or another track.")],
-    scale: Annotated[
-        tuple[float, float], typer.Option(metavar="LOW HIGH", help="Lowest and highest rating in the file.")
-    ] = (-1.0, 1.0),
-    coordinates: o.CoordinatesOption = None,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.batch.valence import agreement_table, evaluate_valence
-    from sedtalker.emotion.taxonomy import read_coordinates
-
-    plane = None if coordinates is None else read_coordinates(coordinates)
-    found = evaluate_valence(track, against, scale, plane)
-    metrics = {
-        "n": max(each.n for each in found),
-        **{f"{a.axis}_{key}": value for a in found for key, value in a.figures.items()},
-        "trusted": {each.axis: each.trusted for each in found},
-        "verdicts": [each.verdict for each in found],
-    }
-    return Figures(metrics, agreement_table(found), ())

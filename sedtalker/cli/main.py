@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from sedtalker.animation.performance import Performance, StreamSettings, declared
-from sedtalker.cli import checkpoint, data, evaluate, face, mesh, review
+from sedtalker.cli import checkpoint, data, evaluate, face, mesh
 from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
@@ -120,7 +120,6 @@ PANELS = {
 for panel, commands in PANELS.items():
     for command in commands:
         app.command(cls=GroupedCommand, rich_help_panel=panel)(command)
-app.add_typer(review.app, name="review", rich_help_panel="Speech to face")
 app.add_typer(evaluate.app, name="evaluate", rich_help_panel="Train and measure")
 app.add_typer(checkpoint.app, name="checkpoint", rich_help_panel="Train and measure")
 app.add_typer(data.app, name="data", rich_help_panel="Train and measure")

@@ -17,7 +17,6 @@ from sedtalker.cli.console import (
     say,
     write_json,
 )
-from sedtalker.errors import InputError
 
 
 @fail_clearly
@@ -30,9 +29,6 @@ def report(
     manifest: Annotated[
         Path | None, typer.Option(help="A table (.csv, .jsonl) with a column audio and the column of --by.")
     ] = None,
-    over: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Trends over a column with numbers or dates (2026-01-31).")
-    ] = None,
     words: Annotated[
         Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
     ] = None,
@@ -42,28 +38,24 @@ def report(
     progress: ProgressOption = "bar",
     as_json: JsonOption = False,
 ) -> None:
-    """Sum up emotion tracks: time, intensity, transitions, by groups and over time, as a page and CSV files."""
-    from sedtalker.batch.comparisons import positions
-    from sedtalker.batch.page import described, write_report
+    """Sum up emotion tracks: time, intensity and transitions, by groups, as CSV files and a table."""
     from sedtalker.batch.search import add_words
-    from sedtalker.batch.tracks import PAGE, read_tracks
+    from sedtalker.batch.statistics import described, emotion_rows, write_tables
+    from sedtalker.batch.tracks import read_tracks
 
     with ShownProgress(progress, quiet) as shown:
         tracks = read_tracks(folder, by, manifest, shown.hook)
         add_words(tracks, words)
-        if over is not None:
-            tracks.over = positions(tracks.columns, over)
-            if len(tracks.over) < 4:
-                raise InputError(
-                    f"--over {over}: {len(tracks.over)} recordings have a number or a date there, 4 are needed"
-                )
         target = output or folder / "report"
-        groups = write_report(tracks, target, force)
+        groups = write_tables(tracks, target, force)
     for name, why in list(tracks.left_out.items())[:5]:
         say(f"note: left out: {name}: {why}")
     if len(tracks.left_out) > 5:
         say(f"note: and {len(tracks.left_out) - 5} more")
     if as_json:
-        write_json({**described(groups, tracks), "page": str(target / PAGE)})
-    else:
-        print(target / PAGE)
+        write_json({**described(groups, tracks), "tables": str(target)})
+        return
+    print(target)
+    for row in emotion_rows(groups):
+        intensity = "" if row["mean_intensity"] is None else f"  intensity {row['mean_intensity']:.2f}"
+        say(f"{row['group']}  {row['emotion']:<9} {row['share']:6.1%} of the time{intensity}")

@@ -1,4 +1,4 @@
-"""``sedtalker search``: recordings by what is expressed in them, and by what is said."""
+"""``sedtalker search``: segments of a folder's tracks by emotion, strength, length, words and uncertainty."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from sedtalker.cli.console import (
     say,
     write_json,
 )
-from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.batch.search import Hit
@@ -25,38 +24,38 @@ if TYPE_CHECKING:
 
 @fail_clearly
 def search(
-    folder: Annotated[Path, typer.Argument(help="Of sedtalker batch, or any with emotion tracks in it.")],
-    query: Annotated[
-        str, typer.Argument(help="As 'angry > .7 then sad within 10 s'; docs/tracks.md has the language.")
-    ],
+    folder: Annotated[Path, typer.Argument(help="Folder of emotion tracks, such as sedtalker batch writes.")],
+    emotion: Annotated[list[str] | None, typer.Option(help="Label of the segment, or uncertain; repeatable.")] = None,
+    above: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least mean intensity of the segment.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Least length of the segment.")] = 0.0,
+    said: Annotated[str | None, typer.Option(metavar="TEXT", help="Words that are spoken in the segment.")] = None,
+    most_uncertain: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="This share of the segments, the most uncertain ones: .15.")
+    ] = None,
     words: Annotated[
         Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Print so many matches at most.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Print so many segments at most.")] = None,
     quiet: QuietOption = False,
     progress: ProgressOption = "none",
     as_json: JsonOption = False,
 ) -> None:
-    """Find where something is expressed: a line a match, with recording, seconds and, where known, words."""
+    """Find segments in emotion tracks: a line each, with recording, seconds, emotion and, where known, words."""
+    from sedtalker.batch.search import Wanted
     from sedtalker.batch.search import search as search_folder
-    from sedtalker.emotion.query import parse_query
 
-    try:
-        understood = parse_query(query)
-    except InputError as error:
-        raise InputError(f"the query: {error}") from None
+    wanted = Wanted(tuple(emotion or ()), above, seconds, said, most_uncertain)
     with ShownProgress(progress, quiet) as shown:
-        found = search_folder(folder, understood, words, shown.hook)
+        found = search_folder(folder, wanted, words, shown.hook)
     for name, why in list(found.left_out.items())[:5]:
         say(f"note: left out: {name}: {why}")
     hits = found.hits[:limit]
     if as_json:
         write_json(
             {
-                "query": query,
                 "searched": found.searched,
                 "recordings": found.recordings,
-                "matches": len(found.hits),
+                "segments": len(found.hits),
                 "left_out": found.left_out,
                 "hits": [as_plain(hit) for hit in hits],
             }
@@ -64,22 +63,27 @@ def search(
         return
     print_lines(map(line, hits))
     count = len(found.hits)
-    say(f"{count} {'match' if count == 1 else 'matches'} in {found.recordings} of {found.searched} recordings")
+    say(f"{count} segment{'s' * (count != 1)} in {found.recordings} of {found.searched} recordings")
 
 
 def line(hit: Hit) -> str:
-    """``anna/one  12.4-18.9 s  "I have had enough"``."""
+    """``anna/one  12.40-18.90 s  angry 0.81 (confidence 0.62)  "I have had enough"``."""
+    part = hit.segment
     said = f'  "{hit.words}"' if hit.words else ""
-    return f"{hit.recording}  {hit.match.start:.2f}-{hit.match.end:.2f} s{said}"
+    about = f"{part.label} {part.intensity:.2f} (confidence {part.confidence:.2f})"
+    return f"{hit.recording}  {part.start:.2f}-{part.end:.2f} s  {about}{said}"
 
 
 def as_plain(hit: Hit) -> dict[str, Any]:
-    """A match for JSON; seconds."""
+    """A segment for JSON; seconds."""
+    part = hit.segment
     return {
         "recording": hit.recording,
         "file": str(hit.file),
-        "start": round(hit.match.start, 3),
-        "end": round(hit.match.end, 3),
-        "steps": [[round(start, 3), round(end, 3)] for start, end in hit.match.steps],
+        "start": round(part.start, 3),
+        "end": round(part.end, 3),
+        "emotion": part.label,
+        "intensity": round(part.intensity, 4),
+        "confidence": round(part.confidence, 4),
         "words": hit.words,
     }

@@ -1,4 +1,4 @@
-"""Queries over a folder of tracks."""
+"""Segments of a folder of tracks that meet conditions."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sedtalker.batch import search as module
-from sedtalker.batch.search import search
-from sedtalker.emotion.query import parse_query
-from sedtalker.emotion.track import EmotionTrack
+from sedtalker.batch.search import Wanted, add_words, most_uncertain, search, uncertainty
+from sedtalker.batch.statistics import segment_rows
+from sedtalker.batch.tracks import read_tracks
 from sedtalker.errors import InputError
 from tests.batch.test_report import write
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    return folder
 
 
 @pytest.fixture
@@ -30,64 +22,61 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_which_recording_when_and_what_was_said(folder: Path) -> None:
-    found = search(folder, parse_query("angry > .7 then sad within 10 s"))
-    (hit,) = found.hits
-    assert (hit.recording, hit.words, found.searched, found.recordings) == ("anna/a", "I want a refund", 2, 1)
-    assert (hit.match.start, hit.match.end) == (0.0, 4.0)
-    assert [h.recording for h in search(folder, parse_query("angry")).hits] == ["anna/a", "ben/b"]
-    assert search(folder, parse_query("happy")).hits == []
+def where(folder: Path, wanted: Wanted, words: Path | None = None) -> list[tuple[str, float]]:
+    return [(hit.recording, hit.segment.start) for hit in search(folder, wanted, words).hits]
 
 
-def test_words_are_asked_for(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    assert [hit.recording for hit in search(folder, parse_query('"a refund"')).hits] == ["anna/a"]
+def test_by_emotion_strength_and_length(folder: Path) -> None:
+    assert where(folder, Wanted()) == [("anna/a", 0.0), ("anna/a", 2.0), ("ben/b", 0.0), ("ben/b", 3.0)]
+    assert where(folder, Wanted(("anger",))) == [("anna/a", 0.0), ("ben/b", 3.0)]
+    assert where(folder, Wanted(("angry", "sad"), least_intensity=0.6)) == [("anna/a", 0.0), ("ben/b", 3.0)]
+    assert where(folder, Wanted(least_seconds=2.5)) == [("ben/b", 0.0)]
+    assert where(folder, Wanted(("happy",))) == []
+    with pytest.raises(InputError, match="'cheese' is no emotion"):
+        search(folder, Wanted(("cheese",)))
+
+
+def test_by_words(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (hit,) = search(folder, Wanted(said="a Refund")).hits
+    assert (hit.recording, hit.words) == ("anna/a", "I want a refund")
     words = tmp_path_factory.mktemp("words")
     with pytest.raises(InputError, match="no words of any recording"):
-        search(folder, parse_query('"refund"'), words)
+        search(folder, Wanted(said="refund"), words)
     (words / "ben").mkdir()
     (words / "ben/b.vtt").write_text("WEBVTT\n\n00:03.000 --> 00:05.000\nNo refund\n")
-    assert [hit.recording for hit in search(folder, parse_query('"refund" and angry'), words).hits] == ["ben/b"]
+    assert where(folder, Wanted(("angry",), said="refund"), words) == [("ben/b", 3.0)]
 
 
-def test_the_second_search_reads_no_file_that_has_not_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    query = parse_query("sad then angry")
-    first = search(folder, query)
-    read: list[Path] = []
-
-    def counting(path: Path) -> EmotionTrack:
-        read.append(path)
-        return EmotionTrack.load(path)
-
-    monkeypatch.setattr(module, "read_track", counting)
-    assert search(folder, query).hits == first.hits
-    assert read == []
-    write(folder / "ben/b/b.emotion.json", (0, 3, "happy", 0.2), (3, 5, "angry", 0.8))
-    assert search(folder, query).hits == []
-    assert [path.name for path in read] == ["b.emotion.json"]
+def test_the_most_uncertain_segments(folder: Path) -> None:
+    assert where(folder, Wanted(uncertain=0.0)) == []
+    assert len(where(folder, Wanted(uncertain=0.5))) == 2
+    assert len(where(folder, Wanted(uncertain=1.0))) == 4
 
 
-def test_the_index_holds_the_track(folder: Path, cache: Path) -> None:
-    files = [folder / "anna/a/a.emotion.json", folder / "ben/b/b.emotion.json"]
-    before = dict(module.read_indexed(folder, files, {}))
-    assert len(list(cache.rglob("*.npz"))) == 1
-    after = dict(module.read_indexed(folder, files, {}))
-    for path in files:
-        for name in ("times", "posterior", "intensity", "valence", "arousal"):
-            np.testing.assert_array_equal(getattr(before[path].track, name), getattr(after[path].track, name))
-        assert (before[path].label == after[path].label).all()
-        assert before[path].track.duration == after[path].track.duration
-    for index in cache.rglob("*.npz"):
-        index.write_bytes(b"damaged")
-    assert len(dict(module.read_indexed(folder, files, {}))) == 2
+def test_a_category_that_is_predicted_everywhere_counts_for_less() -> None:
+    posterior = np.array([[0.6, 0.4]] * 40 + [[0.4, 0.6]])
+    values = uncertainty(posterior)
+    assert values[0] > values[-1]
+    assert most_uncertain(values, 1 / 41).tolist() == [True] + [False] * 40
+    even = posterior[0] / (posterior.sum(0) + 5)
+    assert values[0] == pytest.approx(1 - even[0] / even.sum())
 
 
-def test_what_cannot_be_read_is_left_out(folder: Path) -> None:
+def test_what_cannot_be_read_is_left_out(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     (folder / "c.emotion.json").write_text("{")
-    (folder / "ben/b/b.srt").write_text("nothing")
-    found = search(folder, parse_query("angry"))
-    assert set(found.left_out) == {"c.emotion.json", "b.srt"}
-    with pytest.raises(InputError, match="no such folder"):
-        search(folder / "nowhere", parse_query("angry"))
-    (folder / "empty").mkdir()
+    found = search(folder, Wanted())
+    assert (found.searched, set(found.left_out)) == (2, {"c.emotion.json"})
     with pytest.raises(InputError, match="there is no emotion track in it"):
-        search(folder / "empty", parse_query("angry"))
+        search(tmp_path_factory.mktemp("empty"), Wanted())
+    with pytest.raises(InputError, match="no such folder"):
+        search(folder / "nowhere", Wanted())
+
+
+def test_words_beside_segments_of_a_report(folder: Path) -> None:
+    tracks = read_tracks(folder)
+    assert "words" not in segment_rows(tracks)[0]
+    add_words(tracks)
+    assert [row["words"] for row in segment_rows(tracks)] == ["I want a refund", "", "", ""]
+    (folder / "none").mkdir()
+    with pytest.raises(InputError, match="no words of any recording"):
+        add_words(read_tracks(folder), folder / "none")
