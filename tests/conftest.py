@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, and no limit of time for one: a busy machine is no fault of what is tested.
+settings.register_profile("sedtalker", deadline=None, derandomize=True)
+settings.load_profile("sedtalker")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a job in the background; programs that tests start need it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+CACHE = pytest.StashKey[Path]()
+"""The folder of this run in the place of the user's cache."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A cache of this run, which its processes share: a head is fitted once, and by the code that is tested.
+
+    The caches of other programs, such as that of the Hugging Face hub, stay where they are, by links.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:  # it has that of the process that started it
+        return
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    config.stash[CACHE] = folder = Path(tempfile.mkdtemp(prefix="sedtalker-tests-"))
+    for other in usual.iterdir() if usual.is_dir() else ():
+        if other.name != "sedtalker":
+            (folder / other.name).symlink_to(other.absolute())
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it."""
+    if (folder := config.stash.get(CACHE, None)) is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

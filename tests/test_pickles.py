@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
@@ -34,7 +34,6 @@ def read(data: bytes, **options: Any) -> Any:
 
 
 @given(PLAIN, st.sampled_from(range(6)))
-@settings(deadline=None)
 def test_plain_data_is_what_python_reads(held: Any, protocol: int) -> None:
     names = {("_codecs", "encode"): lambda text, code: text.encode(code), ("__builtin__", "bytes"): lambda: b""}
     assert read(pickle.dumps(held, protocol), names=names) == held

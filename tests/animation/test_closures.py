@@ -165,7 +165,7 @@ def spoken(seed: int, frames: int) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     return motion, torch.rand(1, frames, 2, generator=rng) ** 3, torch.rand(1, frames, 1, generator=rng)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 99), st.integers(1, 40), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
 def test_a_stream_closes_lips_as_one_pass_does_however_it_is_cut(seed, frames, sizes, late):
     motion, posterior, emotional = spoken(seed, frames)
@@ -181,7 +181,7 @@ def test_lips_that_close_later_are_closed_now_where_nothing_later_is_known():
     assert lips_apart(mouth, still, ahead=0)[0, :, 0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 1]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 99))
 def test_no_closure_jumps_where_posteriors_change_once_more_is_known(seed):
     rng = np.random.default_rng(seed)

@@ -43,7 +43,7 @@ def _track(label: str, intensity: float, labels=CATEGORIES) -> EmotionTrack:
     return EmotionTrack(np.array([0.0, 10.0]), posterior, flat, flat, flat, labels)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.sampled_from(["MMAMMA", "A", "M", "AA"]))
 def test_stream_equals_one_pass(lengths, layout):
     decoder = _decoder(layout=layout)

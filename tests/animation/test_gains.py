@@ -161,7 +161,7 @@ def test_a_region_is_scaled_alone(motions, face):
     assert smile[INDEX["mouthFrownLeft"]] == pytest.approx(0.75)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(FACTOR, FACTOR, st.dictionaries(st.sampled_from(sorted(REGIONS)), FACTOR), st.integers(0, 2**31))
 def test_coefficients_stay_in_range(face, expressivity, articulation, regions, seed):
     expressive, neutral = np.random.default_rng(seed).uniform(size=(2, 12, 52)).astype(np.float32)

@@ -13,7 +13,7 @@ TIMES = np.arange(0, 40, 1 / 60)
 EYES = [i for name, i in INDEX.items() if name.startswith("eye")]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.floats(10.0, 120.0))
 def test_the_stream_equals_the_whole(seed, fps):
     times = np.arange(0, 30, 1 / fps)

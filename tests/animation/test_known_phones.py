@@ -57,7 +57,7 @@ def face():
     return load_face()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ALIGNMENTS, MOTIONS)
 def test_lips_meet_in_every_bilabial(face, phones: Alignment, motion: np.ndarray) -> None:
     gap = gap_of(face, sharpen(motion, TIMES, phones, face))
@@ -93,7 +93,7 @@ def test_lips_meet_on_other_faces(name: str) -> None:
         assert gap[(start - 0.021 <= TIMES) & (end + 0.021 >= TIMES)].min() < CLOSED_GAP
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ALIGNMENTS, MOTIONS)
 def test_the_lower_lip_comes_to_the_teeth(face, phones: Alignment, motion: np.ndarray) -> None:
     sharpened = sharpen(motion, TIMES, phones, face)
@@ -103,7 +103,7 @@ def test_the_lower_lip_comes_to_the_teeth(face, phones: Alignment, motion: np.nd
         assert gap[inside].min() < TO_TEETH + 1e-3
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ALIGNMENTS, MOTIONS)
 def test_nothing_changes_away_from_the_phones(face, phones: Alignment, motion: np.ndarray) -> None:
     sharpened = sharpen(motion, TIMES, phones, face)

@@ -75,7 +75,7 @@ def checkpoint(folder: Path, whisper: Path, **changes: object) -> Path:
     return folder
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(1, 120), st.integers(1, 60))
 def test_chunks_equal_one_pass(frames: int, chunk: int) -> None:
     readout = small()

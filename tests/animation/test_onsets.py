@@ -34,7 +34,7 @@ def test_eased_changes_stay_as_they_are():
     assert np.array_equal(intensity, np.ones(100))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 118), st.floats(0.0, 1.0))
 def test_cuts_anywhere_keep_the_bounds(at, level):
     posterior, intensity = _cut(at)

@@ -52,7 +52,7 @@ def test_every_frame_comes_once_and_in_order(networks, sound):
     assert weights.max() <= 1
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.integers(100, 9000))
 def test_how_the_sound_is_cut_does_not_matter(networks, sound, length):
     _, whole = _run(networks, [sound])

@@ -45,7 +45,7 @@ def expected(animator, sound):
     return made
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(st.randoms(use_true_random=False))
 def test_together_equals_alone(animator, sound, expected, random):
     streams = [animator.open_stream(chosen) for chosen in SETTINGS]

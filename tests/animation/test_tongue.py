@@ -69,7 +69,7 @@ def test_known_phones_are_reached_in_their_middle() -> None:
     assert np.abs(np.diff(made, axis=0)).max() <= STEEPEST
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 99), st.integers(1, 30), st.floats(0.0, 0.5))
 def test_the_tip_is_at_one_place_and_between_teeth_that_are_apart(seed: int, frames: int, jaw: float) -> None:
     reached = constrictions(np.random.default_rng(seed).random((frames, 3)).astype(np.float32))
@@ -84,7 +84,7 @@ def test_the_tip_is_at_one_place_and_between_teeth_that_are_apart(seed: int, fra
 # --- While somebody speaks.
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 99), st.integers(1, 40), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 6))
 def test_a_stream_is_the_whole_recording_however_it_is_cut(seed: int, frames: int, sizes: list[int], late: int) -> None:
     posteriors = np.random.default_rng(seed).random((frames, 3)).astype(np.float32) ** 2
@@ -98,7 +98,7 @@ def test_a_stream_is_the_whole_recording_however_it_is_cut(seed: int, frames: in
     np.testing.assert_allclose(np.concatenate(parts), constrictions(posteriors), atol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 99))
 def test_it_does_not_jump_where_posteriors_change_once_more_is_known(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -89,7 +89,7 @@ def test_one_side_is_stronger_and_lips_stay_even() -> None:
         np.testing.assert_array_equal(made[f"{name}Left"], made[f"{name}Right"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 999), st.floats(0.0, 2.0))
 def test_weights_stay_weights_and_nothing_moves_without_liveliness(seed: int, liveliness: float) -> None:
     rhythm = vp.find_rhythm(talk())

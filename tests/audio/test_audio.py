@@ -162,7 +162,7 @@ def test_a_long_file_read_in_parts_equals_one_resampling_of_all_of_it(tmp_path: 
 
 
 @given(st.lists(st.integers(1, 30_000), min_size=1, max_size=8), st.sampled_from([11_025, 16_000, 48_000]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_parts_do_not_matter(lengths: list[int], rate: int) -> None:
     sound = np.random.default_rng(1).standard_normal((sum(lengths) + rate, 2)).astype(np.float32)
     parts = np.split(sound, np.cumsum(lengths))

@@ -39,7 +39,7 @@ def piped(data: bytes, sizes: list[int] | None = None) -> np.ndarray:
     return np.concatenate(list(pipe_samples(Dribble(data, sizes or [4096]))))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 997), min_size=1, max_size=5), st.sampled_from(["raw", "PCM_16", "PCM_32", "FLOAT"]))
 def test_pieces_of_any_length_give_the_same_samples(sizes, kind):
     raw = (SOUND * 32768).astype("<i2").tobytes()

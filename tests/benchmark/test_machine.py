@@ -11,20 +11,13 @@ from sedtalker.benchmark.machine import THREAD_VARIABLES, Stopwatch, isolated, m
 from sedtalker.errors import InputError
 
 
-def process_and_threads() -> tuple[int, dict[str, str | None]]:
-    return os.getpid(), {name: os.environ.get(name) for name in THREAD_VARIABLES}
+def process_threads_and_notes() -> tuple[int, dict[str, str | None], int]:
+    level = logging.getLogger("sedtalker").getEffectiveLevel()
+    return os.getpid(), {name: os.environ.get(name) for name in THREAD_VARIABLES}, level
 
 
 def killed() -> None:
     os.kill(os.getpid(), 9)
-
-
-def level_of_notes() -> int:
-    return logging.getLogger("sedtalker").getEffectiveLevel()
-
-
-def test_sound_of_a_formula_is_measured_without_notes_on_it() -> None:
-    assert isolated(level_of_notes) == logging.ERROR
 
 
 def refused() -> None:
@@ -38,12 +31,13 @@ def taken(count: int) -> tuple[float, float]:
     return before, peak_memory()
 
 
-def test_a_measurement_has_a_process_and_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measurement_has_a_process_and_threads_of_its_own_and_no_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    process, threads = isolated(process_and_threads, threads=3)
+    process, threads, level = isolated(process_threads_and_notes, threads=3)
     assert process != os.getpid()
     assert set(threads.values()) == {"3"}
+    assert level == logging.ERROR  # the sound of a formula is measured without notes on it
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
 

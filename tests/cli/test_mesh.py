@@ -91,8 +91,7 @@ def test_a_cube_is_no_face(tmp_path: Path) -> None:
     assert not (tmp_path / "cube.sedface").exists()
 
 
-def test_a_head_is_registered_judged_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_a_head_is_registered_judged_and_kept(tmp_path: Path) -> None:
     kept, sheet = tmp_path / "head.sedface", tmp_path / "sheet.png"
     page = tmp_path / "report.html"
     done = run("register", HEAD, "-o", kept, "--picture", sheet, "--report", page, "--json", "-q")

@@ -64,7 +64,7 @@ def test_what_is_no_animation_is_refused_in_words(tmp_path: Path, content: bytes
         part("glb_file").read_glb(tmp_path / "a.npz")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3))
 def test_a_face_finds_its_place_whatever_the_unit_and_the_axes(seed: int, scale: float) -> None:
     rng = np.random.default_rng(seed)

@@ -65,7 +65,7 @@ def test_what_is_of_no_kind_in_particular_is_other() -> None:
     assert bursts_of(made)[0].kind == "laugh"
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2 * CHUNK + 50))
 def test_long_recordings_equal_one_pass(rows: int) -> None:
     torch.manual_seed(0)

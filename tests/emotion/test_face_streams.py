@@ -52,7 +52,7 @@ def run(stream, pieces, settle: bool = False) -> StreamFrames:
     return StreamFrames(*map(np.concatenate, zip(*parts, stream.flush(), strict=True)))
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.integers(0, 500), st.lists(st.integers(0, 25_000), max_size=6), st.booleans())
 def test_neither_the_cuts_nor_settling_change_a_bit(small, seed, cuts, settle):
     sound = voice_like(1.6, seed)

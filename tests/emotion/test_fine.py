@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker import Audio, Diarizer
@@ -36,7 +36,6 @@ def channels(frames: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(values), torch.from_numpy(rng.random(frames) < 0.6)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 150), st.integers(0, 20))
 def test_a_row_holds_the_statistics_of_the_speech_in_its_window(frames: int, seed: int) -> None:
     values, speech = channels(frames, seed)

@@ -36,7 +36,7 @@ def small() -> tuple[DiarizerNetwork, MelEncoder, FineEmotions]:
     return DiarizerNetwork(config).eval().requires_grad_(False), encoder, FineEmotions(heads)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(10, 400), st.integers(0, 500), st.data())
 def test_values_of_some_frames_are_those_of_all(small, count, seed, data):
     """Of a recording cut at any place before, far enough away."""

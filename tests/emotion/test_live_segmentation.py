@@ -27,7 +27,7 @@ def worth(labels: np.ndarray, posterior: np.ndarray, speech: np.ndarray, rule: S
 RULES = st.builds(SegmentRule, shortest=st.sampled_from([0.02, 0.1, 0.6]), cost=st.sampled_from([0.02, 0.3]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 160), RULES, st.booleans())
 def test_with_all_known_it_is_the_best_path(seed, frames, rule, listened):
     posterior, speech = scene(seed, frames)
@@ -38,7 +38,7 @@ def test_with_all_known_it_is_the_best_path(seed, frames, rule, listened):
     assert np.isclose(worth(live, posterior, speech, rule, cost), worth(best, posterior, speech, rule, cost), atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 160), st.integers(1, 20), st.integers(0, 40), RULES)
 def test_decided_segments_keep_the_minimum_duration(seed, frames, hop, lag, rule):
     posterior, speech = scene(seed, frames)

@@ -14,7 +14,7 @@ def score(labels, posterior, rule):
     return evidence - rule.cost * (len(runs(np.array(labels))) - 1)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.integers(1, 3), st.floats(0.01, 2.0), st.integers(2, 8))
 def test_equals_exhaustive_search(seed, shortest, cost, frames):
     posterior = np.random.default_rng(seed).dirichlet([0.3] * 3, frames).clip(1e-3)

@@ -27,7 +27,7 @@ def recordings(network: DiarizerNetwork, count: int, seed: int) -> list[Tensor]:
 
 
 @given(seed=st.integers(0, 500), classes=st.integers(2, 7), spread=st.floats(0.1, 4.0))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_balance_makes_the_shares_even(seed: int, classes: int, spread: float) -> None:
     scores = spread * torch.randn(60, classes, generator=torch.Generator().manual_seed(seed))
     offsets = balance(scores)

@@ -40,7 +40,7 @@ def halves(batch: FrameBatch, first: int) -> tuple[FrameBatch, FrameBatch]:
     return batch._replace(hidden=batch.hidden[..., :first]), batch._replace(hidden=batch.hidden[..., first:])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.sampled_from([(5, 0, 3), (5, 9, 3)]), st.integers(1, 3), st.integers(0, 100))
 def test_the_answer_is_the_mean_of_all_members_answers(sizes: tuple[int, int, int], members: int, seed: int) -> None:
     hidden, layers, other = sizes

@@ -66,7 +66,7 @@ def law_holds(network, encoder, sound, look_ahead, hop, every, voice=None) -> No
         assert offline.speech[frame] == got.speech[frame], frame
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(
     st.integers(0, 500),
     st.floats(0.3, 5.0),
@@ -87,7 +87,7 @@ def test_an_enrolled_voice_counts(builtin):
     law_holds(network, encoder, voice_like(3.0, 9), 0.5, 0.32, every=37, voice=voice)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 500), st.lists(st.integers(0, 40_000), max_size=12))
 def test_how_the_sound_is_cut_does_not_matter(small, seed, cuts):
     sound = voice_like(2.6, seed)

@@ -25,7 +25,7 @@ def test_a_hand_computed_blend():
     assert arousal[0] == pytest.approx(0.5 * (0.51 - 0.27) / 2)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 1000), st.floats(0, 1), st.floats(0, 1))
 def test_stronger_is_farther_from_the_origin_in_the_same_direction(seed, weak, strong):
     posterior = np.random.default_rng(seed).dirichlet([0.5] * 7, 1)

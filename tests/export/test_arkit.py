@@ -103,7 +103,7 @@ def test_eyes_turn_as_in_recordings_of_the_app() -> None:
 
 
 @given(seed=st.integers(0, 1000), frames=st.integers(1, 6))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_without_correctives_the_weights_are_the_coefficients(seed: int, frames: int) -> None:
     face = cube_face()
     plain = dataclasses.replace(face, basis=face.basis[:2], correctives=())

@@ -85,7 +85,7 @@ def test_vertices_keep_their_order_and_splits_are_recorded(tmp_path: Path) -> No
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_corner_finds_its_place_and_its_uv(seed: int, uv_count: int) -> None:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(3, 6, 10).astype(np.int32)

@@ -18,7 +18,7 @@ from tests.support.moving import moving_cube
 
 
 @given(frames=st.integers(1, 9), fps=st.floats(1, 240))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_caches_give_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, frames: int, fps: float) -> None:
     folder, animation = tmp_path_factory.mktemp("cache"), moving_cube(frames, fps)
     points = animation.vertices()

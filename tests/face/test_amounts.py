@@ -48,7 +48,7 @@ def test_what_must_meet_is_never_scaled(source: Face) -> None:
     assert report.gains["gaze"] == 1.0
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.floats(0.3, 1.0))
 def test_strength_scales_every_expression_alike(strength: float) -> None:
     source = load_face()

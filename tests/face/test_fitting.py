@@ -191,10 +191,7 @@ def test_what_is_no_rig_is_refused(tmp_path: Path, source: Face, kind: str) -> N
 
 
 @pytest.mark.data
-def test_a_head_with_arkit_targets_keeps_them(
-    data_dir: Path, source: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_a_head_with_arkit_targets_keeps_them(data_dir: Path, source: Face) -> None:
     scene = read_scene(data_dir / "face" / "test_meshes" / "mh_head_arkit52.glb")
     assert foresee(scene, source) == ("blend shapes", "52 of the 52 ARKit shapes are the file's own")
     face, report = fit(scene, source, "own")
@@ -213,10 +210,7 @@ def test_a_head_with_arkit_targets_keeps_them(
 
 
 @pytest.mark.data
-def test_a_person_of_the_reference_rig_takes_the_rigs_own_shapes(
-    data_dir: Path, source: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_a_person_of_the_reference_rig_takes_the_rigs_own_shapes(data_dir: Path, source: Face) -> None:
     path = data_dir / "face" / "ict_lite.npz"
     with np.load(path) as rig:
         person = rig["neutral"] + 1.5 * rig["identity_deltas"][2].astype(np.float32)

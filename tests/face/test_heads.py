@@ -60,16 +60,12 @@ def test_the_heads_of_a_file_are_found_and_chosen(source: Face, head: Mesh) -> N
 
 
 @pytest.fixture(scope="module")
-def standing(
-    source: Face, head: Mesh, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Face, RegistrationReport, int, int]:
+def standing(source: Face, head: Mesh) -> tuple[Face, RegistrationReport, int, int]:
     """A head on a body, and another one beside; how many vertices are the head's and the first body's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        body, count = on_body(head)
-        both = side_by_side(body, parts_of(load_face("walter"), ("skin", "eye_left", "eye_right")), apart=0.9)
-        scene = Scene(both, (), np.zeros((0, len(both.vertices), 3), np.float32))
-        return *fit(scene, source, "body"), count, len(body.vertices)
+    body, count = on_body(head)
+    both = side_by_side(body, parts_of(load_face("walter"), ("skin", "eye_left", "eye_right")), apart=0.9)
+    scene = Scene(both, (), np.zeros((0, len(both.vertices), 3), np.float32))
+    return *fit(scene, source, "body"), count, len(body.vertices)
 
 
 def test_only_the_head_of_a_body_moves_and_the_seam_is_smooth(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,16 +98,6 @@ def closed(source: Face) -> Mesh:
     return replace(mesh, vertices=100.0 * mesh.vertices[:, [0, 2, 1]] * np.array([1, -1, 1], np.float32))
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def _own_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-
-
 def fitted(mesh: Mesh, source: Face, opened: bool) -> tuple[Face, RegistrationReport]:
     scene = Scene(mesh, (), np.zeros((0, len(mesh.vertices), 3), np.float32))
     return fit(scene, source, "closed", FitOptions(open_mouth=opened, eyes="keep"))
@@ -124,7 +113,6 @@ def test_the_line_between_sealed_lips_is_found(source: Face) -> None:
     assert np.ptp(line.x) > 0.038
 
 
-@pytest.mark.usefixtures("_own_cache")
 def test_a_sealed_mouth_stays_shut_unless_asked(closed: Mesh, source: Face) -> None:
     face, report = fitted(closed, source, opened=False)
     assert (report.mouth_opens, report.added_vertices) == (False, 0)
@@ -132,7 +120,6 @@ def test_a_sealed_mouth_stays_shut_unless_asked(closed: Mesh, source: Face) -> N
     assert any("sealed" in warning for warning in report.warnings)
 
 
-@pytest.mark.usefixtures("_own_cache")
 def test_an_opened_mouth_opens_and_has_an_inside(closed: Mesh, source: Face) -> None:
     before, _ = fitted(closed, source, opened=False)
     face, report = fitted(closed, source, opened=True)
@@ -156,7 +143,6 @@ def test_an_opened_mouth_opens_and_has_an_inside(closed: Mesh, source: Face) -> 
     assert rims < face.mesh.vertices[face.landmarks[[62, 66]], 2].min()  # behind the lips
 
 
-@pytest.mark.usefixtures("_own_cache")
 def test_an_opened_mouth_shows_a_mouth_and_nothing_else(closed: Mesh, source: Face) -> None:
     face, report = fitted(closed, source, opened=True)
     assert report.added_parts == ("bag", "teeth", "tongue")

@@ -27,7 +27,7 @@ def test_a_full_rig_says_the_same_as_arkit(name: str) -> None:
     np.testing.assert_allclose(names.to_arkit(names.from_arkit(weights)), weights, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(sorted(PRESETS)), st.integers(0, 2**16))
 def test_weights_stay_within_bounds_and_rest_stays_rest(name: str, seed: int) -> None:
     names = read_shape_map(name)

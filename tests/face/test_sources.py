@@ -57,8 +57,7 @@ def test_a_mesh_becomes_a_face(tmp_path: Path, caplog: pytest.LogCaptureFixture)
         Face.from_mesh(tmp_path / "head.sedface", head=1)
 
 
-def test_a_mesh_in_memory_and_landmarks_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_a_mesh_in_memory_and_landmarks_of_it() -> None:
     mesh, found = Mesh.load(HEAD), Face.from_mesh(HEAD)
     assert found.landmarks is not None
     points = mesh.vertices[found.landmarks].astype(float)

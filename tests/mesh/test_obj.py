@@ -51,7 +51,7 @@ def meshes(draw: st.DrawFn) -> Mesh:
 
 
 @given(meshes())
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_read_back(tmp_path: Path, mesh: Mesh) -> None:
     path = tmp_path / "mesh.obj"
     write_obj(mesh, path)

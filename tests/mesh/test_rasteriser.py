@@ -22,7 +22,7 @@ def test_an_orthographic_square_covers_every_pixel_once() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_weights_give_back_the_place_seen(seed: int) -> None:
     rng = np.random.default_rng(seed)
     camera = Camera(position=(0.2, 0.1, 0.8), target=(0, 0, 0), fov=25, near=0.1, far=3)

@@ -34,7 +34,7 @@ def work(run: Counting, seed: int, rounds: int, length: int, scale: float = 1.0)
     return x.numpy()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3), st.sampled_from([0.5, 1.0])), max_size=9))
 def test_together_equals_alone(works):
     run = Counting()

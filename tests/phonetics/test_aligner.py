@@ -41,7 +41,7 @@ def spoken_of(alignment: Alignment) -> list[str]:
     return [phone.phone for phone in alignment.phones if phone.word is not None]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(WORDS, st.integers(0, 1000), st.integers(0, 40))
 def test_an_alignment_covers_the_sound_in_order(words: list[SpokenWord], seed: int, more: int) -> None:
     needed = sum(len(word.phones) for word in words)
@@ -60,7 +60,7 @@ def test_an_alignment_covers_the_sound_in_order(words: list[SpokenWord], seed: i
     assert found == align(posteriors, words)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(WORDS, st.integers(0, 1000), st.integers(0, 12))
 def test_the_path_is_the_best_of_all(words: list[SpokenWord], seed: int, more: int) -> None:
     """Against plain Viterbi with all back-pointers kept."""

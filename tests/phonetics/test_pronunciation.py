@@ -112,7 +112,7 @@ def test_nothing_to_say() -> None:
 
 @dictionary
 @espeak
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30))
 def test_any_text_is_pronounced_or_refused(text: str) -> None:
     if not any(c.isalnum() for c in text):

@@ -63,7 +63,7 @@ def test_visemes_cover_the_phones(phones: Alignment, of: str) -> None:
         assert shown == SETS[of][phone.phone]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 1000), st.integers(1, 60))
 def test_recognised_phones_last_at_least_60_ms(seed: int, frames: int) -> None:
     drawn = np.random.default_rng(seed).gamma(0.2, size=(frames, len(PHONES))) + 1e-9
@@ -98,7 +98,7 @@ def test_json_is_that_of_rhubarb(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ALIGNMENTS, st.sampled_from(sorted(SETS)), st.floats(0.02, 20.0))
 def test_tsv_and_json_say_the_same(tmp_path_factory: pytest.TempPathFactory, phones: Alignment, of, duration) -> None:
     folder = tmp_path_factory.mktemp("visemes")

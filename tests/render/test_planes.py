@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.mesh.mesh import Floats, Ints
@@ -51,7 +51,6 @@ def triangle(rng: np.random.Generator, area: float) -> tuple[Floats, Floats]:
     return corners, known.astype(np.float32)
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1), st.sampled_from([-1.0, 1.0]), st.sampled_from([-1, 0, 1])
 )  # fmt: skip

@@ -156,7 +156,7 @@ def test_edges_of_the_file_are_edges_in_the_picture() -> None:
     assert colours[1] < 0.4 * colours[0]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(-3, 3), st.integers(-3, 3))
 def test_pictures_repeat(right: int, up: int) -> None:
     mesh = sheet(Material("m", texture=halves(RED, BLUE)))
@@ -165,7 +165,7 @@ def test_pictures_repeat(right: int, up: int) -> None:
     np.testing.assert_allclose(textures_of(moved).looks.uvs, textures_of(mesh).looks.uvs, atol=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 255))
 def test_halves_of_a_plain_picture_are_plain(width: int, height: int, value: int) -> None:
     levels = levels_of(png(np.full((height, width, 3), value)), srgb=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import socket
 import threading
 import time
 import wave
@@ -57,10 +58,14 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(models: Models, limits: Limits = Limits(), token: str | None = TOKEN, **options) -> Iterator[Running]:
-    """A server that is ready."""
+def running(
+    models: Models, limits: Limits = Limits(), token: str | None = TOKEN, buffer: int | None = None, **options
+) -> Iterator[Running]:
+    """A server that is ready; ``buffer``: bytes of an answer that the system holds for a client that does not read."""
     service = Service(limits, models=models, **options)
     bound = bound_socket(0)
+    if buffer is not None:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
     port = bound.getsockname()[1]
     app = make_app(service, token, "127.0.0.1", port)
     config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=3, ws_max_size=2**20)

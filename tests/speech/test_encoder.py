@@ -45,7 +45,7 @@ def _encoder(channels: int = 16) -> SpeechEncoder:
     return SpeechEncoder(SpeechEncoderConfig(channels=channels)).eval()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1600, 40_000))
 def test_frames_cover_the_audio(count):
     features = MelEncoder(_encoder())(from_samples(_speechlike(3)[:count], 16000))

@@ -41,7 +41,7 @@ def encoder() -> MelEncoder:
     return MelEncoder(SpeechEncoder(config).eval().requires_grad_(False))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 1000), st.integers(1, 30), st.integers(0, HOP - 1))
 def test_while_everything_is_kept_it_equals_encode(encoder, seed, hops, rest):
     sound = voice_like((hops * HOP + rest) / 16_000, seed)
@@ -81,7 +81,7 @@ def test_silence_is_heard_without_a_warning(encoder):
     assert not latest.features.prosody[:, 2].any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.floats(-35, 35), min_size=1, max_size=50), st.lists(st.floats(-35, 35), max_size=50), st.floats(0, 1)
 )
@@ -94,7 +94,7 @@ def test_quantiles_of_history_and_present(old, recent, share):
     assert len(history) == len(old)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 100), st.floats(1e-3, 1e3), st.floats(-12, 2))
 def test_mean_spectrum_above_a_level_under_any_gain(seed, gain, level):
     rng = np.random.default_rng(seed)

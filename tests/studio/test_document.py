@@ -59,7 +59,7 @@ def edited(values: list[dict]) -> History:
     return history
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(edits, max_size=12))
 def test_segments_always_cover_the_clip(values):
     document = edited(values).present
@@ -71,7 +71,7 @@ def test_segments_always_cover_the_clip(values):
     assert all(a[0] < b[0] for span in document.intensity for a, b in pairwise(span.points))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(edits, max_size=10))
 def test_undo_takes_back_every_edit_and_redo_brings_it_again(values):
     history = edited(values)
@@ -86,7 +86,7 @@ def test_undo_takes_back_every_edit_and_redo_brings_it_again(values):
     assert history.present == last
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(edits, max_size=8), edits)
 def test_changed_names_every_frame_that_differs(values, one):
     history = edited(values)
@@ -109,14 +109,14 @@ def test_changed_names_every_frame_that_differs(values, one):
         assert not (differs & outside).any()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(edits, max_size=8))
 def test_a_document_survives_its_plain_form(values):
     document = edited(values).present
     assert from_plain(as_plain(document), 4.0) == document
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(edits, max_size=8))
 def test_a_rendered_track_is_a_track(values):
     document = replace(edited(values).present, settings=BASE.document().settings)

@@ -38,7 +38,7 @@ def random_track(seed: int, frames: int, speech: bool) -> EmotionTrack:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 60), st.booleans())
 def test_json_is_lossless(seed, frames, speech):
     track = random_track(seed, frames, speech)
@@ -102,7 +102,7 @@ def test_segments_come_back_from_a_dense_track():
     assert segments[0].intensity == pytest.approx(0.6, abs=0.03)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(st.integers(1, 5000), st.sampled_from(CATEGORIES), st.integers(0, 1000), st.integers(0, 1000)),

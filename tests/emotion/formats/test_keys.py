@@ -17,7 +17,7 @@ from sedtalker.errors import InputError
 STRENGTHS = st.dictionaries(st.sampled_from(sorted(WORDS.values())), st.integers(1, 1600).map(lambda n: n / 1e4))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(STRENGTHS, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_keys_come_back_in_any_order(strengths, random):
     keys = [

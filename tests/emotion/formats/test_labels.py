@@ -32,7 +32,7 @@ def made(parts) -> list[Segment]:
     return segments
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SPANS)
 def test_every_format_keeps_segments(parts):
     segments = made(parts)
@@ -49,7 +49,7 @@ def test_every_format_keeps_segments(parts):
 NAMES = st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=5, unique=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SPANS, NAMES, st.integers(0, 10_000))
 def test_a_table_keeps_the_means_of_further_curves(parts, names, seed):
     segments = made(parts)
@@ -104,7 +104,7 @@ def short_form(long: str) -> str:
     return "\n".join(line for line in lines if not re.match(r"(item|intervals) \[", line)) + "\n"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SPANS)
 def test_the_short_form_says_the_same_as_the_long_one(parts):
     segments = made(parts)
@@ -114,7 +114,7 @@ def test_the_short_form_says_the_same_as_the_long_one(parts):
     assert f.segments_from_textgrid(short) == f.segments_from_textgrid(long)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SPANS, st.randoms(use_true_random=False), st.sampled_from(["\n", "\r\n"]))
 def test_lines_in_any_order_and_of_any_system(parts, random, ending):
     segments = made(parts)

@@ -49,7 +49,7 @@ def coarse_borders(upper: int, lower: int) -> Borders:
     return Borders(Line(line, line, True), *matrices)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(2, 6), st.integers(2, 6), st.integers(0, 10_000))
 def test_borders_of_few_points_meet(upper: int, lower: int, seed: int) -> None:
     borders = coarse_borders(upper, lower)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,9 @@ from sedtalker.face.registration.pose import similarity
 from sedtalker.face.registration.transfer import agreement
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
-from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import face_outwards, weld
 from sedtalker.training.corpora.landmark_samples import random_rotation, sphere, torus
+from tests.support.bodies import scan
 
 Registered = tuple[Mesh, Face, RegistrationReport]
 
@@ -163,18 +164,8 @@ def test_solids_are_refused(source: Face, solid: str) -> None:
 
 def test_sealed_scan_keeps_its_mouth_shut(source: Face) -> None:
     """A height field of the head, in millimetres: no mouth hole, no eye hole."""
-    size, half, centre = 140, 0.15, source.mesh.vertices[source.landmarks[30]]
-    ids, depth = rasterise(View(np.eye(3), centre, half).project(source.mesh.vertices), source.mesh.triangles, size)
-    rows, columns = np.nonzero(ids >= 0)
-    index = np.full((size, size), -1)
-    index[rows, columns] = np.arange(len(rows))
-    flat = np.stack([(columns + 0.5) * 2 / size - 1, 1 - (rows + 0.5) * 2 / size, depth[rows, columns]], 1)
-    points = (1000 * (flat * half + centre)).astype(np.float32)
-    a, b, c, d = (index[i : size - 1 + i, j : size - 1 + j].ravel() for i, j in ((0, 0), (1, 0), (1, 1), (0, 1)))
-    triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
-    triangles = triangles[(triangles >= 0).all(1)]
-    steep = np.ptp(points[triangles][:, :, 2], axis=1) > 30
-    face, report = register(from_triangles(points, triangles[~steep].astype(np.int32)), source, "scan")
+    mesh = scan(source)
+    face, report = register(replace(mesh, vertices=1000 * mesh.vertices), source, "scan")
     assert report.unit == 0.001
     assert not report.mouth_opens
     assert any("sealed" in warning for warning in report.warnings)
@@ -184,10 +175,8 @@ def test_sealed_scan_keeps_its_mouth_shut(source: Face) -> None:
     assert (rest - jaw)[8, 1] > 0.005
 
 
-def test_cache_gives_the_same_face_and_heals(
-    tmp_path: Path, source: Face, turned_builtin: tuple[Mesh, np.ndarray, float]
-) -> None:
-    mesh, _, _ = turned_builtin
+def test_cache_gives_the_same_face_and_heals(tmp_path: Path, source: Face) -> None:
+    mesh = scan(source, 60)
     first, report = register_cached(mesh, source, "one", tmp_path)
     (entry,) = tmp_path.iterdir()
     again, report_again = register_cached(mesh, source, "two", tmp_path)
@@ -246,7 +235,7 @@ def test_what_lies_behind_a_plate_is_not_seen() -> None:
     assert facing[2] > 0 or not seen[0]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_whatever_way_a_files_triangles_go_round_they_are_wound_alike(seed: int) -> None:
     near, triangles = plate(6)
@@ -311,7 +300,7 @@ def test_an_eye_reaches_further_at_the_cornea() -> None:
     assert Eyeball(np.zeros(3), 2.0).reach(np.ones((1, 3)))[0] == 2.0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.floats(1e-3, 1e3))
 def test_similarity_is_recovered(seed: int, scale: float) -> None:
     rng = np.random.default_rng(seed)

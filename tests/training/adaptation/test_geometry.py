@@ -33,7 +33,7 @@ def test_distance_along_a_ray_is_twice_the_tangent_length() -> None:
 
 
 @given(seed=st.integers(0, 1000), reach=st.floats(0.01, 2.5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_laws_of_the_ball(seed: int, reach: float) -> None:
     first, second = points(seed, 6, reach), points(seed + 1, 6, reach)
     assert torch.allclose(BALL.from_tangent(BALL.to_tangent(first)), first, atol=1e-9)

@@ -11,7 +11,7 @@ from sedtalker.training.adaptation.transport import sinkhorn, soft_labels
 
 
 @given(seed=st.integers(0, 500), classes=st.integers(2, 5), count=st.integers(2, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_plan_has_its_margins(seed: int, classes: int, count: int) -> None:
     made = torch.Generator().manual_seed(seed)
     cost = torch.rand(classes, count, generator=made, dtype=torch.float64)

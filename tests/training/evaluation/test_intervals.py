@@ -14,7 +14,7 @@ def speakers(count: int, clips: int) -> list[str]:
     return [f"s{i}" for i in range(count) for _ in range(clips)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(count=st.integers(1, 6), clips=st.integers(1, 5), value=st.floats(-5, 5))
 def test_what_is_the_same_for_all_has_no_width(count: int, clips: int, value: float) -> None:
     values = np.full(count * clips, value)
@@ -46,7 +46,7 @@ def test_speakers_who_differ_make_it_wider_than_their_clips_do() -> None:
     assert bootstrap_interval(mean, [speakers(4, 50)], rounds=300) == few, "the same every time"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=9), st.floats(-1, 1))
 def test_the_interval_over_corpora_holds_the_mean_and_moves_with_it(values: list[float], by: float) -> None:
     low, high = interval_over(values, rounds=500)

@@ -42,7 +42,7 @@ def power(samples: np.ndarray) -> float:
     return float(np.mean(np.square(samples, dtype=np.float64)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(level=st.floats(0.01, 0.9), seed=st.integers(0, 99), decibels=st.sampled_from([20.0, 5.0, 0.0]))
 def test_noise_is_so_far_below_whatever_the_levels(level: float, seed: int, decibels: float) -> None:
     speech, rng = voice(0.5, level), np.random.default_rng(seed)
@@ -73,7 +73,7 @@ def test_mp3_is_narrower_and_still_the_same_sound() -> None:
     assert MP3_BITS == 32_000
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(share=st.sampled_from([0.01, 0.05, 0.2]), level=st.floats(0.01, 0.9))
 def test_clipping_cuts_that_share_of_the_samples_and_nothing_else(share: float, level: float) -> None:
     speech = voice(1.0, level)

@@ -43,7 +43,7 @@ def test_closed_lips_stay_closed_under_every_emotion():
         assert lip_measure.gap(out).max() < 0.01, emotion
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sampled_from(CATEGORIES[1:]), st.floats(0.0, 0.9))
 def test_expression_grows_with_intensity(emotion, intensity):
     voice = even_voice(3)
@@ -77,7 +77,7 @@ def test_measured_differences_are_added():
     assert poses(measured)[CATEGORIES.index("sad"), INDEX["mouthSmileLeft"]] > 0.1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_random_tracks_are_valid_and_eased(seed):
     times = np.arange(300) / 50

@@ -32,7 +32,7 @@ def test_the_jaw_opens_and_the_pucker_narrows(lip_measure):
     assert lip_measure.width[INDEX["mouthPucker"]] < 0 < lip_measure.width[INDEX["mouthStretchLeft"]]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_lip_gap_is_fitted(lip_measure, seed):
     rng = np.random.default_rng(seed)
@@ -46,7 +46,7 @@ def test_lip_gap_is_fitted(lip_measure, seed):
     assert fitted.max() <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_lip_width_is_fitted(lip_measure, seed):
     rng = np.random.default_rng(seed)

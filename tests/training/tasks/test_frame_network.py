@@ -23,7 +23,7 @@ LABELS = st.lists(st.lists(st.sampled_from([-1, 0, 1, SILENCE]), min_size=6, max
 
 
 @given(LABELS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_spans_hold_one_label_of_one_recording(rows):
     label = torch.tensor(rows)
     spans = label_spans(label)
@@ -36,7 +36,7 @@ def test_spans_hold_one_label_of_one_recording(rows):
 
 
 @given(LABELS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_span_means_are_means(rows):
     spans = label_spans(torch.tensor(rows))
     if not (spans >= 0).any():

@@ -45,7 +45,7 @@ def environment() -> dict[str, str]:
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 1))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_passage_conditions_as_it_moves(seed: int, first: float, second: float) -> None:
     rng = np.random.default_rng(seed)
     share = rng.random(7).astype(np.float32)
