@@ -49,6 +49,8 @@ RETIRED = {
     "deformation transfer": r"carried over from",
 }
 """What to say instead, and the retired words as a regular expression of whole words."""
+ANY_RETIRED = re.compile("|".join(rf"\b(?:{pattern})\b" for pattern in RETIRED.values()))
+"""Most texts have none of them."""
 ANATOMY = ("face", "mesh", "render", "scripts", "face_fit", "landmark", "registration", "head")
 """Parts of paths where an ear is one of a head."""
 OLD_OPTIONS = "sedtalker/cli/options.py"
@@ -62,6 +64,8 @@ LONGEST_LINE = 160
 def complaints(text: str, where: str) -> list[str]:
     """The retired words in a text; names are split at underscores and capitals."""
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).replace("_", " ").lower()
+    if not ANY_RETIRED.search(plain):
+        return []
     found = []
     for better, pattern in RETIRED.items():
         if better == "closure" and any(part in where for part in ANATOMY):

@@ -30,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         found.append((quick, mesh, threads))
         return REPORT
 
-    monkeypatch.setattr("sedtalker.benchmark.run_benchmark", measured)
+    monkeypatch.setattr("sedtalker.benchmark.run.run_benchmark", measured)
     return found
 
 

@@ -28,7 +28,7 @@ GREEN = (0.0, 1.0, 0.0)
 RED, BLUE, WHITE = (220, 20, 20), (20, 20, 220), (230, 230, 230)
 
 
-@pytest.fixture(params=["numba", pytest.param("pyrender", marks=pytest.mark.gl)])
+@pytest.fixture(scope="module", params=["numba", pytest.param("pyrender", marks=pytest.mark.gl)])
 def backend(request: pytest.FixtureRequest) -> Backend:
     if request.param == "pyrender":
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import socket
 import threading
@@ -22,6 +23,9 @@ from sedtalker.server.models import Models
 from sedtalker.server.server import make_app
 from sedtalker.server.service import Service
 from sedtalker.server.sockets import bound_socket
+
+# The certificates of the system are read once, and not at every request over http.
+httpx._transports.default.create_ssl_context = functools.cache(httpx._transports.default.create_ssl_context)
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
 TOKEN = "a-token-of-the-tests"

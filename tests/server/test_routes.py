@@ -164,11 +164,15 @@ def test_health_page_and_counters(server):
     assert httpx.get(f"{server.url}/metrics").status_code == 401
 
 
-def test_the_description_is_valid_and_names_every_route(server):
+@pytest.mark.slow
+def test_the_description_is_valid():
     from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+    validate(document(), cls=OpenAPIV31SpecValidator)
+
+
+def test_the_description_names_every_route(server):
     described = httpx.get(f"{server.url}/openapi.json").json()
-    validate(described, cls=OpenAPIV31SpecValidator)
     assert described == json.loads(json.dumps(document()))
     service = Service(models=server.service.models)
     try:

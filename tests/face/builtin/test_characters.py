@@ -18,8 +18,7 @@ from sedtalker.mesh.rasteriser import orthographic_matrix
 from tests.support.id_buffer import rasterise_ids
 
 MM = 1e3
-SEEDS = range(10)
-PEOPLE = (*FACES, *SEEDS)
+PEOPLE = (*FACES, 0, 1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 10)))
 
 
 @pytest.fixture(scope="module", params=PEOPLE, ids=str)

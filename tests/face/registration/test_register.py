@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +148,7 @@ def test_teeth_and_eyes_move_as_solids(foreign: Registered) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["suzanne.obj", "robot_expressive.glb"])
+@pytest.mark.parametrize("name", ["suzanne.obj", pytest.param("robot_expressive.glb", marks=pytest.mark.slow)])
 def test_what_is_no_human_face_is_refused(data_dir: Path, source: Face, name: str) -> None:
     mesh = read_mesh(data_dir / "face" / "test_meshes" / name)
     with pytest.raises(InputError, match="no face found") as error:
@@ -155,7 +156,7 @@ def test_what_is_no_human_face_is_refused(data_dir: Path, source: Face, name: st
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("solid", ["ball", "ring", "speck"])
+@pytest.mark.parametrize("solid", [pytest.param("ball", marks=pytest.mark.slow), "ring", "speck"])
 def test_solids_are_refused(source: Face, solid: str) -> None:
     points, triangles = {"ball": sphere(20), "ring": torus(1.0, 0.4), "speck": sphere(3)}[solid]
     with pytest.raises(InputError):
@@ -175,18 +176,34 @@ def test_sealed_scan_keeps_its_mouth_shut(source: Face) -> None:
     assert (rest - jaw)[8, 1] > 0.005
 
 
-def test_cache_gives_the_same_face_and_heals(tmp_path: Path, source: Face) -> None:
-    mesh = scan(source, 60)
+def test_cache_gives_the_same_face_and_heals(
+    tmp_path: Path,
+    source: Face,
+    turned_builtin: tuple[Mesh, np.ndarray, float],
+    own: tuple[Face, RegistrationReport, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mesh, _, _ = turned_builtin
+    face, report, _ = own
+    fits: list[str] = []
+
+    def fit(mesh: Mesh, source: Face, name: str, *_: object) -> tuple[Face, RegistrationReport]:
+        fits.append(name)
+        return replace(face, name=name), report
+
+    monkeypatch.setattr(import_module("sedtalker.face.registration.register"), "register", fit)
     first, report = register_cached(mesh, source, "one", tmp_path)
     (entry,) = tmp_path.iterdir()
     again, report_again = register_cached(mesh, source, "two", tmp_path)
+    assert fits == ["one"]
     assert again.name == "two"
     assert np.array_equal(first.basis, again.basis)
     assert np.array_equal(first.mesh.vertices, again.mesh.vertices)
     assert report == report_again
     assert all(np.array_equal(first.regions[k], again.regions[k]) for k in first.regions)
     entry.write_bytes(entry.read_bytes()[:1000])
-    healed, _ = register_cached(mesh, source, "one", tmp_path)
+    healed, _ = register_cached(mesh, source, "three", tmp_path)
+    assert fits == ["one", "three"]
     assert np.array_equal(first.basis, healed.basis)
     assert entry.stat().st_size > 1000
 

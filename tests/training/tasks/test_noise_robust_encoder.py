@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,23 @@ from sedtalker.training.tasks import noise_robust_encoder as robust
 from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTask
 
 
+@pytest.fixture(scope="module")
+def prepared(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> NoiseRobustEncoderTask:
+    config = {"most_recordings": 2, "crops": 4, "seconds": 1.6, "clean": 0.2, "clean_weight": 2.0}
+    made = NoiseRobustEncoderTask(config, data_dir, tmp_path_factory.mktemp("noise"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("READ", 6), ("VALID", 1)):
+            patch.setattr(robust, name, value)
+        made.prepare()
+    return made
+
+
 @pytest.fixture
-def task(data_dir: Path, tmp_path: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> NoiseRobustEncoderTask:
+def task(prepared: NoiseRobustEncoderTask, one_thread: None, monkeypatch: pytest.MonkeyPatch) -> NoiseRobustEncoderTask:
+    """One whose settings a test may change."""
     for name, value in (("READ", 6), ("VALID", 1)):
         monkeypatch.setattr(robust, name, value)
-    config = {"most_recordings": 2, "crops": 4, "seconds": 1.6, "clean": 0.2, "clean_weight": 2.0}
-    made = NoiseRobustEncoderTask(config, data_dir, tmp_path)
-    made.prepare()
-    return made
+    return copy(prepared)
 
 
 def test_what_is_not_degraded_costs_nothing(task: NoiseRobustEncoderTask) -> None:
