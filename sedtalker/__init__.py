@@ -13,7 +13,6 @@ Each noun is imported when it is first touched, so ``import sedtalker`` costs no
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sedtalker.version import __version__
@@ -69,7 +68,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sedtalker' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    from sedtalker.plugins import load
+
+    return load(f"{_HOMES[name]}:{name}")
 
 
 def __dir__() -> list[str]:

@@ -152,27 +152,15 @@ def test_only_the_command_line_imports_training() -> None:
     assert wrong == []
 
 
-BY_NAME = {
-    "sedtalker": "the nouns",
-    "sedtalker.plugins": "methods implemented in packages above their class",
-    "sedtalker.emotion.formats.files": "track formats",
-    "sedtalker.export.formats": "export formats",
-    "sedtalker.render": "renderers and video",
-    "sedtalker.training.corpora.meshes": "layouts of mesh corpora",
-    "sedtalker.training.corpora.speech": "corpora",
-    "sedtalker.training.run": "tasks",
-}
-"""Modules that import others by name, and what these are; tables of one package, but for the first two."""
-
-
 def test_nothing_else_is_imported_by_name() -> None:
+    """``sedtalker.plugins`` is the one place that imports by name, and what its tables name is there."""
     found = {
         module
         for module, path in modules().items()
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__"))
     }
-    assert found <= set(BY_NAME)
+    assert found == {"sedtalker.plugins"}
     for target in importlib.import_module("sedtalker.plugins").PLUGINS.values():
         assert target in modules()
 
@@ -254,7 +242,7 @@ def test_the_package_exports_its_nouns() -> None:
 def test_the_nouns_are_imported_when_they_are_touched() -> None:
     """So that ``import sedtalker`` and the help of a command cost nothing."""
     top = {alias for node in tree(PACKAGE / "__init__.py").body for alias in _top_imports(node)}
-    assert top <= {"__future__", "importlib", "typing", "sedtalker.version"}
+    assert top <= {"__future__", "typing", "sedtalker.version"}
     with pytest.raises(AttributeError):
         _ = sedtalker.Nobody
     assert importlib.import_module("sedtalker") is sedtalker

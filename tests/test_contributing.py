@@ -1,12 +1,10 @@
-"""What CONTRIBUTING.md shows works: an exporter, a track format, a corpus, an encoder and a face are one file each."""
+"""What CONTRIBUTING.md shows works: a format, a corpus, a light and a protocol of another distribution, and a face."""
 
 from __future__ import annotations
 
-import importlib
 import re
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +13,11 @@ import soundfile
 import yaml
 
 from sedtalker.emotion.formats import constant_track
-from sedtalker.emotion.formats.files import read_track, track_formats, write_track
+from sedtalker.emotion.formats.files import read_track, write_track
+from sedtalker.errors import InputError
 from sedtalker.export.formats import export, export_formats
+from sedtalker.plugins import parts_of_others
+from tests.support.distributions import AddDistribution, distributions
 from tests.support.moving import moving_cube
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
@@ -31,55 +32,33 @@ def example(section: str) -> str:
 
 
 @pytest.fixture
-def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str, str], None]]:
-    """Put a module into a package as if its file lay there: ``add(package, name, code)``."""
-    added = []
-
-    def put(package: str, name: str, code: str) -> None:
-        folder = tmp_path / package
-        folder.mkdir(exist_ok=True)
-        (folder / f"{name}.py").write_text(code, encoding="utf-8")
-        module = importlib.import_module(package)
-        monkeypatch.setattr(module, "__path__", [*module.__path__, str(folder)])
-        added.append(f"{package}.{name}")
-        importlib.invalidate_caches()
-        forget()
-
-    def forget() -> None:
-        export_formats.cache_clear()
-        track_formats.cache_clear()
-
-    yield put
-    for name in added:
-        sys.modules.pop(name, None)
-    monkeypatch.undo()
-    forget()
+def add_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddDistribution]:
+    yield from distributions(tmp_path, monkeypatch)
 
 
-def test_an_export_format(add: Callable[[str, str, str], None], tmp_path: Path) -> None:
-    add("sedtalker.export", "jaw", example("An export format"))
+def test_an_export_format(add_distribution: AddDistribution, tmp_path: Path) -> None:
+    code = example("An export format").replace("jawOpen", moving_cube(5).face.shapes[0])
+    add_distribution("your_package", code, "sedtalker.export_formats", "jaw", "your_package:JAW")
     assert "jaw" in export_formats()
     animation = moving_cube(5)
-    jaw = animation.face.shapes[0]
-    code = tmp_path / "sedtalker.export" / "jaw.py"
-    code.write_text(code.read_text().replace("jawOpen", jaw), encoding="utf-8")
     written = export(animation, tmp_path / "clip.jaw.csv")
     assert written["largest"] == pytest.approx(animation.coefficients[:, 0].max())
     assert len((tmp_path / "clip.jaw.csv").read_text().splitlines()) == 5
 
 
-def test_a_track_format(add: Callable[[str, str, str], None], tmp_path: Path) -> None:
-    add("sedtalker.emotion.formats", "srt", example("A track format"))
+def test_a_track_format(add_distribution: AddDistribution, tmp_path: Path) -> None:
+    add_distribution("your_package", example("A track format"), "sedtalker.track_formats", "srt", "your_package:SRT")
     write_track(tmp_path / "a.srt", constant_track("happy:0.8", 2.0))
     assert "00:00:00,000 --> 00:00:02,000\nhappy 0.80" in (tmp_path / "a.srt").read_text()
     (span,) = read_track(tmp_path / "a.srt").segments()
     assert (span.label, span.end) == ("happy", 2.0)
 
 
-def test_a_corpus(add: Callable[[str, str, str], None], tmp_path: Path) -> None:
+def test_a_corpus(add_distribution: AddDistribution, tmp_path: Path) -> None:
     from sedtalker.training.corpora.speech import corpora, index_corpora, strictest_use
 
-    add("sedtalker.training.corpora.speech", "example", example("A speech corpus"))
+    code = example("A speech corpus")
+    add_distribution("your_package", code, "sedtalker.corpora", "example", "your_package:EXAMPLE")
     folder = tmp_path / "data" / "audio" / "example"
     folder.mkdir(parents=True)
     for name in ("anna_h_01.wav", "ben_s_01.wav", "carl_n_01.wav", "dora_n_02.wav"):
@@ -111,3 +90,38 @@ def test_a_face() -> None:
     assert face.name == "otto"
     assert face.shapes == load_face().shapes
     assert np.isfinite(face.basis).all()
+
+
+def test_a_light_and_a_protocol_of_another_distribution(add_distribution: AddDistribution) -> None:
+    from sedtalker.live.addresses import open_senders, parse_targets
+    from sedtalker.render.light import load_lighting
+
+    light = "from sedtalker.render.light import load_lighting\nDUSK = load_lighting('studio')\n"
+    add_distribution("your_light", light, "sedtalker.lights", "dusk", "your_light:DUSK")
+    assert load_lighting("dusk") == load_lighting("studio")
+    with pytest.raises(InputError, match=r"no light 'noon': use one of .*dusk"):
+        load_lighting("noon")
+    sender = """
+from sedtalker.live.senders import LiveProtocol
+
+class Printer:
+    def __init__(self, target, fps):
+        self.said = f"{target.host}:{target.port_or(7)} {fps:g} {target.options['colour']}"
+
+    def send(self, frame): ...
+
+    def close(self): ...
+
+PROTOCOL = LiveProtocol("your_sender:Printer", ("colour",))
+"""
+    add_distribution("your_sender", sender, "sedtalker.live", "mine", "your_sender:PROTOCOL")
+    (opened,) = open_senders(parse_targets(["mine://10.0.0.2?colour=red"]), 60.0, print)
+    assert opened.said == "10.0.0.2:7 60 red"  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="no option size; mine has colour"):
+        parse_targets(["mine://?size=3"])
+
+
+def test_what_cannot_be_loaded_is_one_line(add_distribution: AddDistribution) -> None:
+    add_distribution("broken", "raise ValueError('no luck')", "sedtalker.lights", "dim", "broken:DIM")
+    with pytest.raises(InputError, match="'dim' of broken cannot be loaded from broken:DIM: no luck"):
+        parts_of_others("sedtalker.lights")

@@ -22,7 +22,7 @@ from sedtalker.cli.console import (
     write_json,
 )
 from sedtalker.errors import InputError
-from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
+from sedtalker.export.formats import FORMATS, ExportFormat, export_formats, parse_formats
 from sedtalker.export.formats import export as write
 from sedtalker.progress import one_step
 from sedtalker.reading import is_file, is_folder
@@ -37,7 +37,7 @@ Targets = Literal["few", "arkit", "all"]
 ANIMATION_HELP = "The .npz that sedtalker animate wrote, or the folder it is in."
 """Help text of an argument that ``find_animation`` takes."""
 
-TO_HELP = "; ".join(f"{row.name}: {row.about}" for row in export_formats().values())
+TO_HELP = "; ".join(f"{row.name}: {row.about}" for row in sorted(FORMATS, key=lambda row: row.name))
 """Every format and what it holds."""
 
 LOST = 0.05

@@ -17,7 +17,6 @@ from sedtalker.animation.tongue import TONGUE
 from sedtalker.audio import resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
-from sedtalker.export.formats import ExportFormat
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
@@ -313,15 +312,3 @@ def _timecode(text: str) -> tuple[float, float]:
         raise ValueError(text)
     hours, minutes, seconds, frames = found.groups()
     return int(hours) * 3600.0 + int(minutes) * 60 + int(seconds), float(frames)
-
-
-FORMATS = (
-    ExportFormat(
-        name="arkit",
-        suffix=".arkit.csv",
-        about="the 52 ARKit weights as Live Link Face's CSV",
-        write=write_arkit_csv,
-        options=("names",),
-    ),
-)
-"""The formats of this module, see ``sedtalker.export.formats``."""

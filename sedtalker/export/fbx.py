@@ -32,7 +32,6 @@ from sedtalker.export.fbx_records import (
     one,
     properties,
 )
-from sedtalker.export.formats import ExportFormat
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
@@ -432,15 +431,3 @@ def _curves(
             one("KeyAttrRefCount", np.array([len(times)], np.int32)),
         )
         scene.connect(number, node, f"d|{part}")
-
-
-FORMATS = (
-    ExportFormat(
-        name="fbx",
-        suffix=".fbx",
-        about="mesh, blend shapes, their curves and bones, for Unity, Unreal and Maya",
-        write=write_fbx,
-        options=("targets", "names"),
-    ),
-)
-"""The formats of this module, see ``sedtalker.export.formats``."""

@@ -1,27 +1,23 @@
 """The formats an animation is written in.
 
-A format is a row: ``ExportFormat(name, suffix, about, write, options)``. A module of this package that writes formats
-ends in a table of such rows, ``FORMATS = (ExportFormat(…), …)``, and that is all there is to adding one: the tables are
-found by looking through the package, as trimesh does it. A table is first *read*, as text, so that ``--help`` can name
-every format without importing numpy, scipy or USD; the module is imported when its format is written.
+``FORMATS`` has a row for each, which names its function as ``module:function``; the module is imported when the format
+is written, so ``--help`` names every format without importing numpy, scipy or USD. Other distributions add rows by
+entry points (``sedtalker.plugins``).
 """
 
 from __future__ import annotations
 
-import ast
 import os
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from importlib import import_module
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import sedtalker.export
 from sedtalker.errors import InputError
+from sedtalker.plugins import load, parts_of_others
 
 if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
@@ -43,7 +39,7 @@ class ExportFormat:
         name: the word that ``--to`` takes.
         suffix: how its files end.
         about: what it holds, in a few words.
-        write: the function that writes it.
+        place: ``module:function`` of the function that writes it, a ``Write``.
         options: names of the keyword options that ``write`` takes.
         needs: a module that it imports and the extra that brings it, where the base does not.
     """
@@ -51,42 +47,71 @@ class ExportFormat:
     name: str
     suffix: str
     about: str
-    write: Write
+    place: str
     options: tuple[str, ...] = ()
     needs: tuple[str, str] | None = None
 
+    @property
+    def write(self) -> Write:
+        """The function that writes it."""
+        written: Write = load(self.place)
+        return written
 
-@lru_cache(maxsize=1)
+
+CACHES = "every vertex, for the mesh you gave"
+"""What files of point caches hold."""
+FORMATS: tuple[ExportFormat, ...] = (
+    ExportFormat(
+        "arkit",
+        ".arkit.csv",
+        "the 52 ARKit weights as Live Link Face's CSV",
+        "sedtalker.export.arkit:write_arkit_csv",
+        ("names",),
+    ),
+    ExportFormat(
+        "fbx",
+        ".fbx",
+        "mesh, blend shapes, their curves and bones, for Unity, Unreal and Maya",
+        "sedtalker.export.fbx:write_fbx",
+        ("targets", "names"),
+    ),
+    ExportFormat(
+        "glb",
+        ".glb",
+        "glTF 2.0: mesh, blend shapes and their weights",
+        "sedtalker.export.glb:write_animation_glb",
+        ("targets", "names"),
+    ),
+    ExportFormat("keys", ".keys.json", "the emotion track as keys", "sedtalker.export.formats:write_emotion_keys"),
+    ExportFormat("mdd", ".mdd", CACHES, "sedtalker.export.point_caches:write_mdd", ("metres",)),
+    ExportFormat("npy", ".npy", "vertices as a numpy array", "sedtalker.export.point_caches:write_npy"),
+    ExportFormat("npz", ".npz", "the animation itself", "sedtalker.export.formats:write_animation_file"),
+    ExportFormat("pc2", ".pc2", CACHES, "sedtalker.export.point_caches:write_pc2", ("metres",)),
+    ExportFormat(
+        "usda",
+        ".usda",
+        "the same as text",
+        "sedtalker.export.usd:write_usd",
+        ("targets", "points", "names"),
+        ("pxr", "usd"),
+    ),
+    ExportFormat(
+        "usd",
+        ".usdc",
+        "OpenUSD, binary: mesh, blend shapes on a skeleton, or every vertex",
+        "sedtalker.export.usd:write_usd",
+        ("targets", "points", "names"),
+        ("pxr", "usd"),
+    ),
+)
+"""The formats of this package."""
+
+
+@cache
 def export_formats() -> Mapping[str, ExportFormat]:
-    """Every format by its name, in the order of names; their modules are imported when they write."""
-    found: dict[str, ExportFormat] = {}
-    for module in pkgutil.iter_modules(sedtalker.export.__path__):
-        for row in _read_table(f"{sedtalker.export.__name__}.{module.name}"):
-            if row.name in found:
-                raise ValueError(f"two modules of sedtalker.export write the format '{row.name}'")
-            found[row.name] = row
-    return MappingProxyType(dict(sorted(found.items())))
-
-
-def _read_table(module: str) -> list[ExportFormat]:
-    """The rows of the table a module ends in: calls of ``ExportFormat`` with plain keywords but ``write``."""
-    spec = find_spec(module)
-    source = spec.loader.get_source(module) if spec and spec.loader and hasattr(spec.loader, "get_source") else None
-    _, found, table = (source or "").rpartition("\nFORMATS = ")
-    rows = []
-    for call in ast.parse(table).body[0].value.elts if found else []:  # type: ignore[attr-defined]
-        plain = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg != "write"}
-        rows.append(ExportFormat(**plain, write=partial(_write, module, plain["name"])))
-    return rows
-
-
-def _write(
-    module: str, name: str, path: Path, animation: Animation, audio: str | None = None, **options: Any
-) -> dict[str, Any]:
-    """Import the module of a format and let it write."""
-    row = next(row for row in import_module(module).FORMATS if row.name == name)
-    written: dict[str, Any] = row.write(path, animation, audio, **options)
-    return written
+    """Every format by its name, in the order of names, those of other distributions too."""
+    rows = {row.name: row for row in (*parts_of_others("sedtalker.export_formats").values(), *FORMATS)}
+    return MappingProxyType(dict(sorted(rows.items())))
 
 
 def parse_formats(words: Sequence[str]) -> list[str]:
@@ -188,10 +213,3 @@ def write_emotion_keys(path: Path, animation: Animation, audio: str | None = Non
         raise InputError("the animation has no emotion track: keys cannot be written")
     write_track(path, animation.track)
     return {}
-
-
-FORMATS = (
-    ExportFormat(name="keys", suffix=".keys.json", about="the emotion track as keys", write=write_emotion_keys),
-    ExportFormat(name="npz", suffix=".npz", about="the animation itself", write=write_animation_file),
-)
-"""The formats of this module, see ``sedtalker.export.formats``."""

@@ -16,7 +16,6 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
-from sedtalker.export.formats import ExportFormat
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
@@ -335,15 +334,3 @@ def _animation(
         flips = np.cumprod(np.concatenate([[1.0], np.where((quaternions[1:] * quaternions[:-1]).sum(1) < 0, -1, 1)]))
         add(0, "rotation", (quaternions * flips[:, None]).astype(np.float32))
     return {"name": "speech", "channels": channels, "samplers": samplers}
-
-
-FORMATS = (
-    ExportFormat(
-        name="glb",
-        suffix=".glb",
-        about="glTF 2.0: mesh, blend shapes and their weights",
-        write=write_animation_glb,
-        options=("targets", "names"),
-    ),
-)
-"""The formats of this module, see ``sedtalker.export.formats``."""

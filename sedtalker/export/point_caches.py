@@ -11,7 +11,6 @@ import numpy as np
 
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
-from sedtalker.export.formats import ExportFormat
 from sedtalker.mesh.mesh import Floats
 from sedtalker.storage import whole_file
 
@@ -74,15 +73,3 @@ def _write_frames(file: BinaryIO, frames: Iterator[Floats], kind: str) -> None:
     """Frame after frame, so that memory does not grow with the recording."""
     for frame in frames:
         file.write(np.ascontiguousarray(frame, dtype=kind).tobytes())
-
-
-FORMATS = (
-    ExportFormat(
-        name="mdd", suffix=".mdd", about="every vertex, for the mesh you gave", write=write_mdd, options=("metres",)
-    ),
-    ExportFormat(
-        name="pc2", suffix=".pc2", about="every vertex, for the mesh you gave", write=write_pc2, options=("metres",)
-    ),
-    ExportFormat(name="npy", suffix=".npy", about="vertices as a numpy array", write=write_npy),
-)
-"""The formats of this module, see ``sedtalker.export.formats``."""

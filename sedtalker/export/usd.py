@@ -13,7 +13,6 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
 from sedtalker.errors import InputError
-from sedtalker.export.formats import ExportFormat
 from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
@@ -258,24 +257,3 @@ def _audio(stage: Any, audio: str) -> None:
     sound.CreateFilePathAttr(Sdf.AssetPath(audio if audio.startswith("..") else f"./{audio}"))
     sound.CreateAuralModeAttr(UsdMedia.Tokens.nonSpatial)
     sound.CreatePlaybackModeAttr(UsdMedia.Tokens.onceFromStartToEnd)
-
-
-FORMATS = (
-    ExportFormat(
-        name="usd",
-        suffix=".usdc",
-        about="OpenUSD, binary: mesh, blend shapes on a skeleton, or every vertex",
-        write=write_usd,
-        options=("targets", "points", "names"),
-        needs=("pxr", "usd"),
-    ),
-    ExportFormat(
-        name="usda",
-        suffix=".usda",
-        about="the same as text",
-        write=write_usd,
-        options=("targets", "points", "names"),
-        needs=("pxr", "usd"),
-    ),
-)
-"""The formats of this module, see ``sedtalker.export.formats``."""

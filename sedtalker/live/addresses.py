@@ -8,43 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from sedtalker.errors import InputError
 from sedtalker.live.lines import LineSender
-from sedtalker.live.senders import Sender
+from sedtalker.live.senders import LiveProtocol, Sender, Target
+from sedtalker.plugins import load, parts_of_others
 
 LOOPBACK = "127.0.0.1"
 """The host where none is named: nothing leaves this machine."""
-OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "livelink": ("subject",),
-    "vmc": ("names", "head"),
-    "vrchat": ("prefix",),
-    "ifacialmocap": ("push", "version"),
-    "ws": ("origin",),
+PROTOCOLS: Mapping[str, LiveProtocol] = {
+    "livelink": LiveProtocol("sedtalker.live.livelink:open_livelink", ("subject",)),
+    "vmc": LiveProtocol("sedtalker.live.vmc:open_vmc", ("names", "head")),
+    "vrchat": LiveProtocol("sedtalker.live.vrchat:open_vrchat", ("prefix",)),
+    "ifacialmocap": LiveProtocol("sedtalker.live.ifacialmocap:open_ifacialmocap", ("push", "version")),
+    "ws": LiveProtocol("sedtalker.live.websocket:open_websocket", ("origin",)),
 }
-"""Protocols and their options."""
+"""The protocols of this package; other distributions add some by entry points (``sedtalker.plugins``)."""
 STDOUT = "-"
 """JSON lines on stdout."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """An address that was read.
-
-    Attributes:
-        protocol: a key of ``OPTIONS``, or ``-``.
-        host: name or address.
-        port: None for the protocol's own.
-        options: by name.
-    """
-
-    protocol: str
-    host: str
-    port: int | None
-    options: Mapping[str, str]
+def known_protocol(name: str) -> LiveProtocol | None:
+    """The protocol of that name, of this package or another distribution."""
+    found: LiveProtocol | None = PROTOCOLS.get(name) or parts_of_others("sedtalker.live").get(name)
+    return found
 
 
 def parse_targets(texts: Sequence[str]) -> list[Target]:
@@ -75,13 +63,14 @@ def parse_target(text: str) -> Target:
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError:
         raise InputError(f"--to {text}: not an address; give it as vmc://127.0.0.1:39539") from None
-    if protocol not in OPTIONS or not text.startswith(f"{protocol}://"):
+    known = known_protocol(protocol)
+    if known is None or not text.startswith(f"{protocol}://"):
         raise InputError(f"--to {text}: give livelink://, vmc://, vrchat://, ifacialmocap://, ws:// or -")
     if parts.path not in ("", "/") or parts.username or parts.fragment or port == 0:
         raise InputError(f"--to {text}: give {protocol}://host:port, and options after ?")
-    strange = sorted(set(options) - set(OPTIONS[protocol]))
+    strange = sorted(set(options) - set(known.options))
     if strange:
-        raise InputError(f"--to {text}: no option {strange[0]}; {protocol} has {', '.join(OPTIONS[protocol])}")
+        raise InputError(f"--to {text}: no option {strange[0]}; {protocol} has {', '.join(known.options)}")
     return Target(protocol, host or LOOPBACK, port, options)
 
 
@@ -110,40 +99,8 @@ def open_senders(targets: Sequence[Target], fps: float, write: Callable[[str], N
 
 
 def _open(target: Target, fps: float, write: Callable[[str], None]) -> Sender:
-    port: dict[str, Any] = {} if target.port is None else {"port": target.port}
-    options = dict(target.options)
-    match target.protocol:
-        case "livelink":
-            from sedtalker.live.livelink import LiveLinkSender
-
-            return LiveLinkSender(target.host, subject=options.get("subject") or "SEDTalker", **port)
-        case "vmc":
-            from sedtalker.live.vmc import VmcSender
-
-            return VmcSender(target.host, names=options.get("names", "arkit"), head=_yes(target, "head", True), **port)
-        case "vrchat":
-            from sedtalker.live.vrchat import VrchatSender
-
-            return VrchatSender(target.host, prefix=options.get("prefix", ""), **port)
-        case "ifacialmocap":
-            from sedtalker.live.ifacialmocap import IFacialMocapSender
-
-            version = options.get("version", "1")
-            if version not in ("1", "2"):
-                raise InputError(f"ifacialmocap version={version}: give 1 or 2")
-            return IFacialMocapSender(target.host, push=_yes(target, "push", False), version=int(version), **port)
-        case "ws":
-            from sedtalker.live.websocket import WebSocketSender
-
-            return WebSocketSender(target.host, fps=fps, origin=options.get("origin"), **port)
-        case _:
-            return LineSender(write, fps)
-
-
-def _yes(target: Target, name: str, default: bool) -> bool:
-    text = target.options.get(name)
-    if text is None:
-        return default
-    if text not in ("yes", "no"):
-        raise InputError(f"{target.protocol} {name}={text}: give yes or no")
-    return text == "yes"
+    known = known_protocol(target.protocol)
+    if known is None:
+        return LineSender(write, fps)
+    sender: Sender = load(known.place)(target, fps)
+    return sender

@@ -13,7 +13,7 @@ from contextlib import suppress
 from sedtalker.animation.stream import StreamedFrame
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.live.senders import Angles, UdpSocket, eye_angles, head_angles, resolve
+from sedtalker.live.senders import Angles, Target, UdpSocket, eye_angles, head_angles, resolve
 
 PORT = 49983
 """Port of the app and of its receivers."""
@@ -126,3 +126,15 @@ class IFacialMocapSender:
         for opened in (self.socket, self.pushed):
             if opened is not None:
                 opened.close()
+
+
+def open_ifacialmocap(target: Target, fps: float) -> IFacialMocapSender:
+    """See ``LiveProtocol``.
+
+    Raises:
+        InputError: another version of the packets.
+    """
+    version = target.options.get("version", "1")
+    if version not in ("1", "2"):
+        raise InputError(f"ifacialmocap version={version}: give 1 or 2")
+    return IFacialMocapSender(target.host, target.port_or(PORT), target.yes("push", False), int(version))

@@ -16,7 +16,7 @@ import numpy as np
 
 from sedtalker.animation.stream import StreamedFrame
 from sedtalker.face.arkit import ARKIT_52, INDEX
-from sedtalker.live.senders import Angles, UdpSocket, eye_angles, head_angles
+from sedtalker.live.senders import Angles, Target, UdpSocket, eye_angles, head_angles
 
 PORT = 11111
 """On which Unreal receives."""
@@ -72,3 +72,8 @@ class LiveLinkSender:
     def close(self) -> None:
         """See ``Sender``."""
         self.socket.close()
+
+
+def open_livelink(target: Target, fps: float) -> LiveLinkSender:
+    """See ``LiveProtocol``."""
+    return LiveLinkSender(target.host, target.port_or(PORT), target.options.get("subject") or "SEDTalker")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,6 +29,53 @@ class Sender(Protocol):
 
     def close(self) -> None:
         """Let sockets go."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An address that was read.
+
+    Attributes:
+        protocol: its name, or ``-``.
+        host: name or address.
+        port: None for the protocol's own.
+        options: by name.
+    """
+
+    protocol: str
+    host: str
+    port: int | None
+    options: Mapping[str, str]
+
+    def port_or(self, usual: int) -> int:
+        """The port, or the usual one of the protocol."""
+        return usual if self.port is None else self.port
+
+    def yes(self, name: str, default: bool) -> bool:
+        """An option that is yes or no.
+
+        Raises:
+            InputError: it is neither.
+        """
+        text = self.options.get(name)
+        if text is None:
+            return default
+        if text not in ("yes", "no"):
+            raise InputError(f"{self.protocol} {name}={text}: give yes or no")
+        return text == "yes"
+
+
+@dataclass(frozen=True)
+class LiveProtocol:
+    """How the face reaches another program.
+
+    Attributes:
+        place: ``module:function`` of ``open(target, fps)``, which gives a ``Sender``.
+        options: that may follow ``?`` in an address.
+    """
+
+    place: str
+    options: tuple[str, ...] = ()
 
 
 class SenderGroup:

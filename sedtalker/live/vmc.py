@@ -15,7 +15,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from sedtalker.animation.stream import StreamedFrame
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
-from sedtalker.live.senders import UdpSocket, left_handed
+from sedtalker.live.senders import Target, UdpSocket, left_handed
 
 PORT = 39539
 """On which a VMC "marionette" receives."""
@@ -125,3 +125,8 @@ class VmcSender:
     def close(self) -> None:
         """See ``Sender``."""
         self.socket.close()
+
+
+def open_vmc(target: Target, fps: float) -> VmcSender:
+    """See ``LiveProtocol``."""
+    return VmcSender(target.host, target.port_or(PORT), target.options.get("names", "arkit"), target.yes("head", True))

@@ -13,7 +13,7 @@ from pythonosc.osc_message import OscMessage
 from sedtalker.animation.stream import StreamedFrame
 from sedtalker.animation.tongue import ALVEOLAR
 from sedtalker.face.arkit import INDEX
-from sedtalker.live.senders import UdpSocket, eye_angles
+from sedtalker.live.senders import Target, UdpSocket, eye_angles
 from sedtalker.live.vmc import osc_message, osc_packets
 
 PORT = 9000
@@ -108,3 +108,8 @@ class VrchatSender:
         for packet in osc_packets(osc_message(f"/avatar/parameters/{name}", False) for name in FLAGS):
             self.socket.send(packet)
         self.socket.close()
+
+
+def open_vrchat(target: Target, fps: float) -> VrchatSender:
+    """See ``LiveProtocol``."""
+    return VrchatSender(target.host, target.port_or(PORT), target.options.get("prefix", ""))

@@ -23,6 +23,7 @@ from websockets.http11 import Request, Response
 from sedtalker.animation.stream import StreamedFrame
 from sedtalker.errors import InputError
 from sedtalker.live.lines import frame_line, header_line
+from sedtalker.live.senders import Target
 
 PORT = 8765
 """Usual port."""
@@ -181,3 +182,8 @@ def _host(origin: str) -> str | None:
         return urlsplit(origin).hostname
     except ValueError:
         return None
+
+
+def open_websocket(target: Target, fps: float) -> WebSocketSender:
+    """See ``LiveProtocol``."""
+    return WebSocketSender(target.host, target.port_or(PORT), fps, target.options.get("origin"))

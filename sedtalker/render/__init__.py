@@ -6,8 +6,9 @@ imported when it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from sedtalker.plugins import load
 
 if TYPE_CHECKING:
     from sedtalker.render.camera import Camera, frame_head
@@ -48,5 +49,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     for module, names in _WHERE.items():
         if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+            return load(f"{__name__}.{module}:{name}")
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

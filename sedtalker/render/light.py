@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.plugins import parts_of_others
 from sedtalker.reading import is_file, problem_of, read_json
 
 Colour = tuple[float, float, float]
@@ -115,7 +116,12 @@ def load_lighting(name: str = "studio") -> Lighting:
     elif name in light_names():
         path = lights_folder() / f"{name}.json"
     else:
-        raise InputError(f"there is no light '{name}': use one of {', '.join(light_names())}, or a .json file")
+        others = parts_of_others("sedtalker.lights")
+        if name in others:
+            lighting: Lighting = others[name]
+            return lighting
+        known = ", ".join([*light_names(), *others])
+        raise InputError(f"there is no light '{name}': use one of {known}, or a .json file")
     try:
         return TypeAdapter(Lighting).validate_python(read_json(path, "a light"))
     except ValidationError as error:

@@ -12,13 +12,13 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from sedtalker.errors import InputError
+from sedtalker.plugins import load
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import user_cache, whole_file
 from sedtalker.training.corpora.few_clips import few_clips
@@ -29,19 +29,19 @@ from sedtalker.training.task import Task, TrainerConfig, naming_settings
 logger = logging.getLogger(__name__)
 
 TASKS: dict[str, str] = {
-    "speech_encoder": "tasks.speech_encoder.SpeechEncoderTask",
-    "noise_robust_encoder": "tasks.noise_robust_encoder.NoiseRobustEncoderTask",
-    "backbone": "tasks.backbone.BackboneTask",
-    "frame_network": "tasks.frame_network.FrameNetworkTask",
-    "diarizer": "tasks.diarizer.DiarizerTask",
-    "emotion_encoder": "tasks.emotion_encoder.EmotionEncoderTask",
-    "transfer_diarizer": "tasks.transfer_diarizer.TransferDiarizerTask",
-    "fine_emotions": "tasks.fine_emotions.FineEmotionsTask",
-    "decoder": "tasks.decoder.DecoderTask",
-    "vertex_decoder": "tasks.vertex_decoder.VertexDecoderTask",
-    "personal_decoder": "tasks.personal_decoder.PersonalDecoderTask",
-    "published_diarizer": "published.diarizer.PublishedDiarizerTask",
-    "published_decoder": "published.decoder.PublishedDecoderTask",
+    "speech_encoder": "tasks.speech_encoder:SpeechEncoderTask",
+    "noise_robust_encoder": "tasks.noise_robust_encoder:NoiseRobustEncoderTask",
+    "backbone": "tasks.backbone:BackboneTask",
+    "frame_network": "tasks.frame_network:FrameNetworkTask",
+    "diarizer": "tasks.diarizer:DiarizerTask",
+    "emotion_encoder": "tasks.emotion_encoder:EmotionEncoderTask",
+    "transfer_diarizer": "tasks.transfer_diarizer:TransferDiarizerTask",
+    "fine_emotions": "tasks.fine_emotions:FineEmotionsTask",
+    "decoder": "tasks.decoder:DecoderTask",
+    "vertex_decoder": "tasks.vertex_decoder:VertexDecoderTask",
+    "personal_decoder": "tasks.personal_decoder:PersonalDecoderTask",
+    "published_diarizer": "published.diarizer:PublishedDiarizerTask",
+    "published_decoder": "published.decoder:PublishedDecoderTask",
 }
 """The class of each task within ``sedtalker.training``; its module is imported when it is asked for."""
 
@@ -146,8 +146,7 @@ def make_task(name: str, config: Mapping[str, Any], data: Path, cache: Path, fas
     """
     if name not in TASKS:
         raise InputError(f"unknown task '{name}'; there are {', '.join(TASKS)}")
-    module, task = TASKS[name].rsplit(".", 1)
-    kind = getattr(import_module(f"sedtalker.training.{module}"), task)
+    kind = load(f"sedtalker.training.{TASKS[name]}")
     with naming_settings("task."):
         made: Task = kind({**config, **(kind.fast if fast else {})}, data, cache)
     return made

@@ -1,22 +1,19 @@
 """Tracks from files, to files, or from a word on the command line.
 
-Each module of this package is a format and ends in a table ``FORMATS``; the tables are merged here, so a new format is
-one new file.
+``FORMATS`` names the row of each format; other distributions add rows by entry points (``sedtalker.plugins``).
 """
 
 from __future__ import annotations
 
 import logging
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
-from sedtalker.emotion import formats
 from sedtalker.emotion.formats import TrackFormat, constant_track
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
+from sedtalker.plugins import load, parts_of_others
 from sedtalker.reading import is_file, read_text
 from sedtalker.storage import whole_file
 
@@ -28,11 +25,21 @@ MOST_LABEL_BYTES = 8 * 2**20
 """Largest file of segments, bytes."""
 
 
+FORMATS = (
+    "sedtalker.emotion.formats.json:JSON",
+    "sedtalker.emotion.formats.keys:KEYS",
+    "sedtalker.emotion.formats.labels:AUDACITY",
+    "sedtalker.emotion.formats.labels:CSV",
+    "sedtalker.emotion.formats.labels:TEXTGRID",
+    "sedtalker.emotion.formats.labels:RTTM",
+)
+"""The formats of this package, a ``TrackFormat`` each."""
+
+
 @cache
 def track_formats() -> dict[str, TrackFormat]:
     """All formats by suffix, the longest suffix first."""
-    modules = (import_module(f"{formats.__name__}.{found.name}") for found in iter_modules(formats.__path__))
-    rows = [row for module in modules for row in getattr(module, "FORMATS", ())]
+    rows: list[TrackFormat] = [*map(load, FORMATS), *parts_of_others("sedtalker.track_formats").values()]
     return {row.suffix: row for row in sorted(rows, key=lambda row: -len(row.suffix))}
 
 

@@ -229,13 +229,11 @@ def _shortest(values: NDArray[np.float32]) -> list[str]:
     return [repr(float(str(value))) for value in values.astype(np.float32)]
 
 
-FORMATS = (
-    TrackFormat(
-        ".json",
-        "the dense track without loss; reads a list of segments and emotion keys too",
-        lambda text, duration, name: track_from_json(text, duration, name),
-        lambda track, stem: track_to_json(track),
-        frozenset({"extras", "bursts"}),
-    ),
+JSON = TrackFormat(
+    ".json",
+    "the dense track without loss; reads a list of segments and emotion keys too",
+    lambda text, duration, name: track_from_json(text, duration, name),
+    lambda track, stem: track_to_json(track),
+    frozenset({"extras", "bursts"}),
 )
 """See ``sedtalker.emotion.formats.files``."""

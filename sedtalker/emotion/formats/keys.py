@@ -125,12 +125,10 @@ def _strengths(key: Key, name: str) -> list[float]:
     return out
 
 
-FORMATS = (
-    TrackFormat(
-        ".keys.json",
-        "emotion keys, ten a second, as Audio2Face-3D takes them",
-        lambda text, duration, name: track_from_keys(parse_json(text, name), duration, name),
-        lambda track, stem: track_to_keys(track),
-    ),
+KEYS = TrackFormat(
+    ".keys.json",
+    "emotion keys, ten a second, as Audio2Face-3D takes them",
+    lambda text, duration, name: track_from_keys(parse_json(text, name), duration, name),
+    lambda track, stem: track_to_keys(track),
 )
 """See ``sedtalker.emotion.formats.files``."""

@@ -292,28 +292,25 @@ def segments_from_rttm(text: str, name: str = "RTTM") -> list[Segment]:
     return sorted(segments, key=lambda s: (s.start, s.end))
 
 
-FORMATS = (
-    segment_format(
-        ".txt", "Audacity's label track", segments_from_audacity, lambda found, *_: segments_to_audacity(found)
-    ),
-    TrackFormat(
-        ".csv",
-        "a table of segments",
-        track_from_csv,
-        lambda track, stem: track_to_csv(track),
-        frozenset({"extras"}),
-    ),
-    segment_format(
-        ".textgrid",
-        "Praat's TextGrid",
-        segments_from_textgrid,
-        lambda found, stem, duration: segments_to_textgrid(found, duration),
-    ),
-    segment_format(
-        ".rttm",
-        "RTTM, as speaker diarizers write it",
-        segments_from_rttm,
-        lambda found, stem, _: segments_to_rttm(found, stem),
-    ),
+AUDACITY = segment_format(
+    ".txt", "Audacity's label track", segments_from_audacity, lambda found, *_: segments_to_audacity(found)
 )
-"""See ``sedtalker.emotion.formats.files``."""
+"""Audacity's label track; see ``sedtalker.emotion.formats.files``."""
+CSV = TrackFormat(
+    ".csv", "a table of segments", track_from_csv, lambda track, stem: track_to_csv(track), frozenset({"extras"})
+)
+"""A table of segments; see ``sedtalker.emotion.formats.files``."""
+TEXTGRID = segment_format(
+    ".textgrid",
+    "Praat's TextGrid",
+    segments_from_textgrid,
+    lambda found, stem, duration: segments_to_textgrid(found, duration),
+)
+"""Praat's TextGrid; see ``sedtalker.emotion.formats.files``."""
+RTTM = segment_format(
+    ".rttm",
+    "RTTM, as speaker diarizers write it",
+    segments_from_rttm,
+    lambda found, stem, _: segments_to_rttm(found, stem),
+)
+"""RTTM of speaker diarizers; see ``sedtalker.emotion.formats.files``."""

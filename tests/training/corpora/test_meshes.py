@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,11 @@ from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
 from sedtalker.errors import InputError
-from sedtalker.training.corpora import meshes
 from sedtalker.training.corpora.array_pickles import read_array_pickle
 from sedtalker.training.corpora.meshes import convert_head_pickles, open_sequences
 from sedtalker.training.corpora.meshes.check import check_sequences
 from sedtalker.training.corpora.meshes.layouts import split_by_name, split_of
+from tests.support.distributions import AddDistribution, distributions
 
 runner = CliRunner()
 
@@ -109,18 +110,22 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
     assert corpus.unknown == ("c9 (in sequences.csv, no such file)",)
 
 
-def test_a_layout_is_added_by_adding_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "heads.py").write_text(
+@pytest.fixture
+def add_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddDistribution]:
+    yield from distributions(tmp_path, monkeypatch)
+
+
+def test_a_layout_is_added_by_an_entry_point(tmp_path: Path, add_distribution: AddDistribution) -> None:
+    code = (
         "import re\n"
         "from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, SequenceLayout\n"
         "def read(root, folder, head):\n"
         "    found = (MeshSequence(p.stem, 'x', p, None, None, 0.0, 'train', p.stem) for p in folder.glob('*.npy'))\n"
-        "    return SequenceCorpus('heads', root, 25.0, tuple(found), (), head, 'CC0 1.0', (), LAYOUTS[0])\n"
-        "LAYOUTS = (SequenceLayout('heads', 'Heads', 'CC0 1.0', 'free', 'https://example.org', 'sequences/head7.npy',\n"
-        "    'cy', 13, re.compile('head[0-9]'), read),)\n"
+        "    return SequenceCorpus('heads', root, 25.0, tuple(found), (), head, 'CC0 1.0', (), HEADS)\n"
+        "HEADS = SequenceLayout('heads', 'Heads', 'CC0 1.0', 'free', 'https://example.org', 'sequences/head7.npy',\n"
+        "    'cy', 13, re.compile('head[0-9]'), read)\n"
     )
-    monkeypatch.setattr(meshes, "__path__", [*meshes.__path__, str(tmp_path / "package")])
+    add_distribution("heads", code, "sedtalker.mesh_corpora", "heads", "heads:HEADS")
     corpus = open_sequences(own_folder(tmp_path / "data", ["head1", "head2"]))
     assert (corpus.name, corpus.fps, len(corpus.sequences)) == ("heads", 25.0, 2)
     assert "12 vertices a frame; the published corpus has 13" in check_sequences(corpus).problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,6 @@ from sedtalker.cli.main import app
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.training.cards.diarizer import diarizer_card
-from sedtalker.training.corpora import speech
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.speech import (
@@ -25,6 +25,7 @@ from sedtalker.training.corpora.speech import (
     strictest_use,
     with_licence,
 )
+from tests.support.distributions import AddDistribution, distributions
 
 runner = CliRunner()
 
@@ -206,15 +207,19 @@ def test_what_weights_may_be_used_for() -> None:
     assert with_licence("mine") == "mine (see the data)"
 
 
-def test_a_corpus_is_added_by_adding_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "package").mkdir()
-    (tmp_path / "package/my_voices.py").write_text(
+@pytest.fixture
+def add_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddDistribution]:
+    yield from distributions(tmp_path, monkeypatch)
+
+
+def test_a_corpus_is_added_by_an_entry_point(tmp_path: Path, add_distribution: AddDistribution) -> None:
+    code = (
         "from sedtalker.training.corpora.speech import NamedFiles, SpeechCorpus, Training\n"
-        "CORPORA = (SpeechCorpus('my_voices', 'My voices', 'nowhere', 'cy', 'CC0 1.0', 'free', 'https://example.org',\n"
+        "MINE = SpeechCorpus('my_voices', 'My voices', 'nowhere', 'cy', 'CC0 1.0', 'free', 'https://example.org',\n"
         "    'ann_happy.wav', read=NamedFiles(r'(?P<speaker>[a-z]+)_(?P<emotion>happy)', {'happy': 'happy'}, 'cy'),\n"
-        "    training=Training('Welsh', 'one sentence', 2, 0.1)),)\n"
+        "    training=Training('Welsh', 'one sentence', 2, 0.1))\n"
     )
-    monkeypatch.setattr(speech, "__path__", [*speech.__path__, str(tmp_path / "package")])
+    add_distribution("my_voices", code, "sedtalker.corpora", "my_voices", "my_voices:MINE")
     assert find_corpus("my_voices").language == "cy"
     assert strictest_use(["my_voices"]) == "free"
     assert "one sentence; 2 speakers" in runner.invoke(app, ["data", "list", "my_voices"]).stdout

@@ -6,9 +6,7 @@ adding a module. Vertices stay on disk and are read through memory maps, so a co
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
+from sedtalker.plugins import load, parts_of_others
 from sedtalker.storage import whole_file
 from sedtalker.training.corpora.array_pickles import read_array_pickle
 
@@ -184,13 +183,15 @@ class SequenceLayout:
     """What is wrong with the labels of a sequence, one line each."""
 
 
+LAYOUTS = ("VOCASET_LAYOUT", "EMOVOCA_LAYOUT", "OWN_LAYOUT")
+"""Constants of ``sedtalker.training.corpora.meshes.layouts`` that are a ``SequenceLayout`` each."""
+
+
 def known_layouts() -> dict[str, SequenceLayout]:
-    """All known layouts by name."""
-    found: dict[str, SequenceLayout] = {}
-    for module in pkgutil.iter_modules(__path__):
-        held = getattr(importlib.import_module(f"{__name__}.{module.name}"), "LAYOUTS", ())
-        found |= {layout.name: layout for layout in held}
-    return found
+    """All known layouts by name, those of other distributions too."""
+    layouts: list[SequenceLayout] = [load(f"{__name__}.layouts:{name}") for name in LAYOUTS]
+    layouts += parts_of_others("sedtalker.mesh_corpora").values()
+    return {layout.name: layout for layout in layouts}
 
 
 def open_sequences(root: Path) -> SequenceCorpus:

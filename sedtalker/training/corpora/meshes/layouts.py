@@ -257,6 +257,3 @@ OWN_LAYOUT = SequenceLayout(
     read=read_own_sequences,
 )
 """What a folder is read as that fits no other layout."""
-
-LAYOUTS = (VOCASET_LAYOUT, EMOVOCA_LAYOUT, OWN_LAYOUT)
-"""See ``sedtalker.training.corpora.meshes``."""

@@ -1,7 +1,7 @@
-"""Speech corpora: a module of this package holds one corpus, or a few that belong together, in ``CORPORA``.
+"""Speech corpora: a module of this package holds one corpus, or a few that belong together; ``CORPORA`` names them.
 
-A ``SpeechCorpus`` carries everything the rest of the code asks about a corpus. Adding one is adding a module here:
-listing, indexing, training, evaluation and model cards find it by itself.
+A ``SpeechCorpus`` carries everything the rest of the code asks about a corpus: listing, indexing, training, evaluation
+and model cards follow. Other distributions add corpora by entry points (``sedtalker.plugins``).
 
 Licences are as their makers state them where the corpus is published; read them yourself before you use one.
 """
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +23,7 @@ from numpy.typing import NDArray
 from sedtalker.audio import load_audio
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.errors import InputError
+from sedtalker.plugins import load, parts_of_others
 from sedtalker.training.corpora.manifest import Clip
 
 SOUND = r"\.(?:wav|flac|mp3|mp4|ogg|opus|m4a)$"
@@ -131,16 +130,45 @@ def split_by_speaker(speakers: set[str]) -> dict[str, str]:
     return {s: parts[i] if i < len(parts) else "train" for i, s in enumerate(order)}
 
 
-# --- The registry: what the modules of this package hold.
+# --- The known corpora.
+
+
+CORPORA: dict[str, str] = {
+    "aesdd": "other_languages:AESDD",
+    "banglaser": "other_languages:BANGLASER",
+    "baved": "other_languages:BAVED",
+    "crema_d": "english:CREMA_D",
+    "emodb": "other_languages:EMODB",
+    "emogator": "other_languages:EMOGATOR",
+    "emonet_voice": "emonet_voice:EMONET_VOICE",
+    "emotiontts_ko": "other_languages:EMOTIONTTS_KO",
+    "emov_db": "english:EMOV_DB",
+    "emovo": "other_languages:EMOVO",
+    "esc10": "unlabelled:ESC10",
+    "esd": "english:ESD",
+    "iemocap": "conversations:IEMOCAP",
+    "indian_emospeech": "other_languages:INDIAN_EMOSPEECH",
+    "jl": "english:JL",
+    "librispeech": "unlabelled:LIBRISPEECH",
+    "ljspeech": "unlabelled:LJSPEECH",
+    "meld": "conversations:MELD",
+    "msp_podcast": "conversations:MSP_PODCAST",
+    "nemo": "other_languages:NEMO",
+    "noise_rir": "unlabelled:NOISE_RIR",
+    "ravdess": "english:RAVDESS",
+    "savee": "english:SAVEE",
+    "speechocean762": "unlabelled:SPEECHOCEAN762",
+    "subesco": "other_languages:SUBESCO",
+    "tess": "english:TESS",
+    "uem_es": "other_languages:UEM_ES",
+}
+"""Where the row of each corpus is: module of this package and constant."""
 
 
 def corpora() -> dict[str, SpeechCorpus]:
-    """All known corpora by name, in alphabetical order."""
-    found: dict[str, SpeechCorpus] = {}
-    for module in pkgutil.iter_modules(__path__):
-        held = importlib.import_module(f"{__name__}.{module.name}").CORPORA
-        found |= {corpus.name: corpus for corpus in held}
-    return dict(sorted(found.items()))
+    """All known corpora by name, in alphabetical order; those of other distributions too."""
+    own = {name: load(f"{__name__}.{place}") for name, place in CORPORA.items()}
+    return dict(sorted({**parts_of_others("sedtalker.corpora"), **own}.items()))
 
 
 def known_corpus(name: str) -> SpeechCorpus | None:

@@ -159,6 +159,3 @@ MSP_PODCAST = SpeechCorpus(
     categories=tuple(CATEGORIES),
 )
 """Turns of podcasts, labelled by at least five people each."""
-
-CORPORA = (MELD, IEMOCAP, MSP_PODCAST)
-"""See ``sedtalker.training.corpora.speech``."""

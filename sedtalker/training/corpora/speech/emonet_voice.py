@@ -83,6 +83,3 @@ EMONET_VOICE = SpeechCorpus(
     note="synthetic voices; forty kinds, each clip rated for one of them by two to four experts",
 )
 """12,600 synthetic clips."""
-
-CORPORA = (EMONET_VOICE,)
-"""See ``sedtalker.training.corpora.speech``."""

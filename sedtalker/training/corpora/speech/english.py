@@ -190,6 +190,3 @@ EMOV_DB = SpeechCorpus(
     speakers=4,
 )
 """Four speakers, hours of sentences in five emotions."""
-
-CORPORA = (CREMA_D, RAVDESS, ESD, JL, SAVEE, TESS, EMOV_DB)
-"""See ``sedtalker.training.corpora.speech``."""

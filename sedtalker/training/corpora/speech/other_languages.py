@@ -248,6 +248,3 @@ EMOGATOR = SpeechCorpus(
     note="vocal bursts; labels are prompts that no listener checked",
 )
 """Vocal bursts of 357 people, thirty kinds."""
-
-CORPORA = (EMODB, EMOVO, BANGLASER, SUBESCO, NEMO, EMOTIONTTS_KO, INDIAN_EMOSPEECH, BAVED, UEM_ES, AESDD, EMOGATOR)
-"""See ``sedtalker.training.corpora.speech``."""

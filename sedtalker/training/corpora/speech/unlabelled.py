@@ -150,6 +150,3 @@ NOISE_RIR = SpeechCorpus(
     note="a few of each, for augmentation",
 )
 """A dozen noises and a few impulse responses of rooms."""
-
-CORPORA = (LIBRISPEECH, SPEECHOCEAN762, LJSPEECH, ESC10, NOISE_RIR)
-"""See ``sedtalker.training.corpora.speech``."""
