@@ -131,6 +131,7 @@ class Animator:
         face: Face | Mesh | None = None,
         emotion: Emotion = None,
         enroll: Sequence[Recording] = (),
+        fill_scale: bool = False,
         coordinates: Mapping[str, tuple[float, float]] | None = None,
         words: Words | None = None,
         language: str = "en",
@@ -148,6 +149,7 @@ class Animator:
             face: what is animated; default the built-in face. Decoders of vertices take a head of their topology.
             emotion: a track, its file or ``LABEL:INTENSITY``; default: what the diarizer says.
             enroll: other recordings of the speaker, for the diarizer.
+            fill_scale: whether the diarizer measures strength by the recording's own.
             coordinates: (valence, arousal) of each category, from ``read_coordinates``; default: those of the track.
             words: what is said: a text, its file, or a file of words with times; the mouth is then sharpened.
             language: of the words, as espeak-ng names it.
@@ -170,7 +172,7 @@ class Animator:
             with one_step(hook, "encoding the speech"):
                 features = self.encoder(sound)
             with one_step(hook, "recognising the emotion" if emotion is None else "reading the emotion track"):
-                track = self.track(sound, features, emotion, enroll, motion.min_confidence)
+                track = self.track(sound, features, emotion, enroll, motion.min_confidence, fill_scale)
                 track = track if coordinates is None else project(track, coordinates)
             with one_step(hook, "moving the face"):
                 decode, tongue = partial(self.decoder.predict, features), self.tongue(features)
@@ -210,6 +212,7 @@ class Animator:
         emotion: Emotion = None,
         enroll: Sequence[Recording] = (),
         min_confidence: float = 0.0,
+        fill_scale: bool = False,
     ) -> EmotionTrack:
         """The track that conditions the motion of a recording: given, or the diarizer's.
 
@@ -218,7 +221,8 @@ class Animator:
             features: what ``encoder`` gives of it, so that a diarizer on the same encoder need not encode again.
             emotion: see ``__call__``.
             enroll: see ``__call__``.
-            min_confidence: see ``__call__``.
+            min_confidence: see ``Motion``.
+            fill_scale: see ``__call__``.
         """
         if isinstance(emotion, EmotionTrack):
             return emotion
@@ -226,7 +230,8 @@ class Animator:
             return parse_emotion(str(emotion), audio.duration)
         diarizer = self.diarizer
         own = features if diarizer.encoder.sha256() == self.encoder.sha256() else diarizer.encoder(audio)
-        track = diarizer.track(audio, own, diarizer.voice(enroll) if enroll else None, note=True)
+        voice = diarizer.voice(enroll) if enroll else None
+        track = diarizer.track(audio, own, voice, fill_scale=fill_scale, note=True)
         return track.confident(min_confidence)
 
     def open_stream(self, settings: StreamSettings = StreamSettings()) -> AnimationStream:

@@ -103,6 +103,17 @@ FramesPerSecond = Annotated[float, Option("Video", "Frames a second.", 1.0, 120.
 """The rate of an animation."""
 
 
+FillScale = Annotated[
+    bool,
+    Option(
+        "Emotion",
+        "Measure strength by the recording's own: its strongest emotion is shown in full, its mildest not at all.",
+        flags=("--fill-scale",),
+    ),
+]
+"""Whether the diarizer's strength fills the scale of a recording, see ``TrackRule``."""
+
+
 @dataclass(frozen=True)
 class LiveMotion:
     """How a face moves: what is known while somebody still speaks.
@@ -311,6 +322,7 @@ class Performance(Motion):
     trust: Annotated[
         float, Option("Emotion", "How far intensity shrinks where the diarizer is in doubt; 0: not at all.", 0.0, 1.0)
     ] = 1.0
+    fill_scale: FillScale = False
     coordinates: Annotated[
         str | None,
         Option(
@@ -387,7 +399,7 @@ NOT_OFFERED: dict[str, dict[str, str]] = {
     },
     "studio": {
         HEAD + " face": "a head is opened in the page",
-        NETWORKS + " emotion coordinates max_seconds": "given where the recording is opened, or edited in the track",
+        NETWORKS + " emotion coordinates fill_scale max_seconds": "of the opened recording, or edited in the track",
         "transcript words language": "words are shown beside the track; lips do not follow them yet",
         "size camera background renderer video video_format to targets": "asked for at each export",
     },

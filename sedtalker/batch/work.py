@@ -163,6 +163,7 @@ class Worker:
             face=face,
             emotion=settings.emotion,
             enroll=settings.enroll,
+            fill_scale=settings.fill_scale,
             coordinates=coordinates_of(settings),
             words=settings.said(),
             language=settings.language,

@@ -119,6 +119,7 @@ def animate(
             face=o.open_face(options.mesh, options.face, animator.moves_vertices, shown.hook, given),
             emotion=track,
             enroll=options.enroll,
+            fill_scale=options.fill_scale,
             coordinates=o.coordinates_of(options),
             words=said,
             language=options.language,

@@ -204,7 +204,13 @@ class Diarizer:
         return track.confident(min_confidence)
 
     def track(
-        self, audio: Audio, features: SpeechFeatures, voice: Voice | None = None, *, note: bool = False
+        self,
+        audio: Audio,
+        features: SpeechFeatures,
+        voice: Voice | None = None,
+        *,
+        fill_scale: bool = False,
+        note: bool = False,
     ) -> EmotionTrack:
         """The emotion track of a recording that ``encoder`` has encoded already.
 
@@ -212,6 +218,7 @@ class Diarizer:
             audio: the recording.
             features: what ``encoder`` gives of it.
             voice: of the speaker, see ``voice``.
+            fill_scale: whether strength is measured by the recording's own, see ``TrackRule``.
             note: whether one line is logged where the recording is unlike anything trained on (``unfamiliarity``).
         """
         frames = frame_emotions(self.network, features, None if self.classifier else voice)
@@ -221,7 +228,8 @@ class Diarizer:
         else:
             frames = classified_emotions(self.classifier, audio, frames, features.clock.times(len(features)))
         labels = CATEGORIES if self.classifier else self.network.config.labels
-        track = emotion_track(frames, features.clock, audio.duration, labels, self.rule)
+        rule = replace(self.rule, fill_scale=fill_scale)
+        track = emotion_track(frames, features.clock, audio.duration, labels, rule)
         extras = track.extras if self.fine is None else self.fine(audio, features)
         return replace(track, bursts=self._bursts(features), extras=extras)
 

@@ -18,7 +18,7 @@ from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored, 
 from sedtalker.emotion.functionals import Voice, pool_voices
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, FrameEstimate
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
-from sedtalker.emotion.shown import FAMILIAR, Scale, attenuation, decided, visible
+from sedtalker.emotion.shown import FAMILIAR, Scale, attenuation, decided, own_scale, visible
 from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Prediction
@@ -65,6 +65,7 @@ class TrackRule:
         trust: how far intensity shrinks in recordings unlike those of training, see ``attenuation``; 0: not at all.
         visible: intensities that a face shows not at all and in full; None: intensity is shown as it is, see
             ``sedtalker.emotion.shown``.
+        fill_scale: whether this scale is stretched over the recording's own intensities, see ``own_scale``.
     """
 
     segments: SegmentRule = field(default_factory=SegmentRule)
@@ -75,6 +76,7 @@ class TrackRule:
     anticipation: float = 0.25
     trust: float = 1.0
     visible: Scale = None
+    fill_scale: bool = False
 
 
 def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
@@ -326,9 +328,10 @@ def shape_track(frames: FrameEmotions, rate: float, rule: TrackRule = TrackRule(
     eased = _ease(steady, rule.ease * rate)
     values = rule.steadiness * eased + (1 - rule.steadiness) * values
     posterior, intensity = values[:, :-1] / values[:, :-1].sum(1, keepdims=True), np.clip(values[:, -1], 0.0, 1.0)
-    strength = visible(intensity, rule.visible) * attenuation(frames.distance, rule.trust)
+    scale = own_scale(rule.visible, intensity[frames.speech]) if rule.fill_scale else rule.visible
+    strength = visible(intensity, scale) * attenuation(frames.distance, rule.trust)
     presence = _presence(frames.speech, rate, rule)
-    shown = presence[:, None] * decided(eased[:, :-1], strength, rule.visible) + (1 - presence[:, None]) * neutral
+    shown = presence[:, None] * decided(eased[:, :-1], strength, scale) + (1 - presence[:, None]) * neutral
     strength = presence * strength
     prediction = Prediction(posterior.astype(np.float32), intensity.astype(np.float32))
     return ShapedTrack(shown.astype(np.float32), strength.astype(np.float32), prediction)

@@ -17,6 +17,8 @@ SHARPNESS = 40.0
 """Power that posteriors are raised to: an emotion a tenth likelier than another has fifty times its share."""
 UNNOTICED, NOTICED = 0.2, 0.4
 """Shares of a full expression up to which nobody sees one, and from which on people do."""
+MILD, STRONG = 0.2, 0.95
+"""Quantiles of a recording's intensity that are not seen and that are a full expression where they set the scale."""
 FAMILIAR = (1.0, 1.5)
 """Distances from the training data (``DiarizerNetwork.distances``) between which the expression fades out.
 
@@ -60,6 +62,22 @@ def visible(intensity: NDArray[np.floating], scale: Scale) -> Floats:
     """
     nothing, full = scale or (0.0, 1.0)
     return np.clip((np.asarray(intensity, np.float32) - nothing) / (full - nothing), 0.0, 1.0).astype(np.float32)
+
+
+def own_scale(scale: Scale, intensity: NDArray[np.floating]) -> Scale:
+    """The scale of faces stretched over a recording, so that a reserved voice moves a face, and a loud one has degrees.
+
+    Args:
+        scale: of faces, to which the least and the greatest intensity of the recording are compared.
+        intensity: (T,) of its speech, as listeners rate it.
+
+    Returns:
+        What is mild for this recording, or for anybody; and what is strong for it, never closer together than before.
+    """
+    nothing, full = scale or (0.0, 1.0)
+    mild, strong = np.quantile(intensity, [MILD, STRONG])
+    low = min(nothing, float(mild))
+    return low, max(float(strong), low + full - nothing)
 
 
 def attenuation(distance: NDArray[np.floating] | None, trust: float = 1.0) -> Floats | float:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from sedtalker.animation.performance import LiveMotion, Motion, Performance, StreamSettings
+from sedtalker.animation.performance import FillScale, LiveMotion, Motion, Performance, StreamSettings
 from sedtalker.audio.audio import check_rate
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.formats.json import track_from_json
@@ -49,6 +49,7 @@ class AnimateOptions(Motion):
         Constant | list[dict[str, Any]] | dict[str, Any] | None,
         about("LABEL:INTENSITY, a list of segments, or a whole track; default: what the diarizer says."),
     ] = None
+    fill_scale: FillScale = False
     transcript: Annotated[str | None, about("What is said, for surer lips.", max_length=MOST_CHARACTERS)] = None
     language: Annotated[str, about("Of the transcript.", pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$")] = ENGLISH
     targets: Annotated[Literal["few", "arkit", "all"], about("Blend shapes of GLB, FBX and USD.")] = Performance.targets

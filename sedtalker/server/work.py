@@ -121,6 +121,7 @@ def animated(
             sound,
             face=face,
             emotion=options.track(sound.duration),
+            fill_scale=options.fill_scale,
             words=options.words(),
             language=options.language,
             motion=options,

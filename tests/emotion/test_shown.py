@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, shape_track
-from sedtalker.emotion.shown import FAMILIAR, NOTICED, UNNOTICED, attenuation, decided, visible
+from sedtalker.emotion.shown import FAMILIAR, NOTICED, UNNOTICED, attenuation, decided, own_scale, visible
 
 SCALE = (0.2, 0.5)
 ROWS = arrays.arrays(np.float64, (5, 7), elements=st.floats(0.01, 1.0)).map(lambda x: x / x.sum(1, keepdims=True))
@@ -18,6 +18,15 @@ ROWS = arrays.arrays(np.float64, (5, 7), elements=st.floats(0.01, 1.0)).map(lamb
 def test_the_scale_of_faces_begins_and_ends_where_the_diarizer_says() -> None:
     assert visible(np.array([0.0, 0.2, 0.35, 0.5, 0.9]), SCALE) == pytest.approx([0.0, 0.0, 0.5, 1.0, 1.0])
     assert visible(np.array([0.3]), None) == pytest.approx([0.3]), "a diarizer that knows no scale"
+
+
+def test_a_recording_fills_the_scale() -> None:
+    reserved, loud = np.linspace(0.0, 0.2, 101), np.linspace(0.4, 0.9, 101)
+    assert visible(reserved, SCALE).max() == 0.0, "by the scale of everybody it shows nothing"
+    assert visible(reserved, own_scale(SCALE, reserved))[[20, 60, -1]] == pytest.approx([0.0, 4 / 15, 16 / 30])
+    assert visible(loud, SCALE)[[20, 95]] == pytest.approx([1.0, 1.0]), "and everything is in full"
+    assert visible(loud, own_scale(SCALE, loud))[[0, 20, 95]] == pytest.approx([8 / 27, 12 / 27, 1.0])
+    assert own_scale(SCALE, np.full(9, 0.45)) == pytest.approx((0.2, 0.5)), "one mood is shown as strong as it is"
 
 
 @given(ROWS, arrays.arrays(np.float64, 5, elements=st.floats(0, 1)))
