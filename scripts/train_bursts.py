@@ -25,7 +25,7 @@ from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.burst_detector import RATE, BurstDetector, burst_rows, bursts_of
 from sedtalker.emotion.track import BURST_KINDS
-from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.encoder import MelEncoder, open_encoder
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.manifest import Clip, find_data, read_manifest
 
@@ -240,7 +240,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     folder = builtin_checkpoint("emotion_encoder")
-    sounds = Sounds(read_manifest(find_data(arguments.data)), MelEncoder.open(folder), arguments.seed)
+    sounds = Sounds(read_manifest(find_data(arguments.data)), open_encoder(folder), arguments.seed)
     detector = train(list(sounds.training()), arguments.seed)
     metrics, held_out = evaluate(detector, sounds, "valid"), evaluate(detector, sounds, "test")
     config = CheckpointConfig(

@@ -184,6 +184,22 @@ def restored(make: Callable[[], Network], state: Mapping[str, Any], folder: Path
     return network.eval().requires_grad_(False)
 
 
+def open_network(folder: Path, kind: Kind, schema: type[Schema], network: Callable[[Schema], Network]) -> Network:
+    """The network in a checkpoint folder, with its weights, ready for inference.
+
+    Args:
+        folder: the checkpoint.
+        kind: what it has to be.
+        schema: checks the hyper-parameters.
+        network: builds the network of them.
+
+    Raises:
+        InputError: not a checkpoint, of another kind, or damaged.
+    """
+    _, config, state = read_checkpoint(folder, kind, schema)
+    return restored(lambda: network(config), state, folder)
+
+
 def write_checkpoint(folder: Path, config: CheckpointConfig, state: Mapping[str, Any], card: str) -> None:
     """Write a checkpoint folder; floating-point weights are stored in half precision.
 

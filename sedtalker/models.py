@@ -111,6 +111,8 @@ def model_names(role: Role) -> dict[str, BuiltInModel]:
 def model_folder(role: Role, source: str | Path) -> Path:
     """The checkpoint folder that a user means: of the built-in model of that name, else the folder itself.
 
+    A folder of the same name in the working folder is written ``./NAME``.
+
     Args:
         role: what the network is for.
         source: a name of ``model_names``, the name of a built-in folder of that role, or a folder.
@@ -119,12 +121,11 @@ def model_folder(role: Role, source: str | Path) -> Path:
         InputError: neither such a model nor a folder; the message lists the names.
     """
     named = model_names(role)
-    if str(source) in named:
-        return named[str(source)].path
+    known = {model.folder: model for model in named.values()} | named
+    if str(source) in known:
+        return known[str(source)].path
     if is_folder(Path(source)):
         return Path(source)
-    if str(source) in (folders := {model.folder: model for model in named.values()}):
-        return folders[str(source)].path
     more = f", and a classifier of the hub is given as hf:{source}" if role == "diarizer" else ""
     raise InputError(f"{source}: no such checkpoint folder; the built-in {role}s are {', '.join(named)}{more}")
 
@@ -146,7 +147,7 @@ def encoder_choice(encoder: str | None) -> tuple[str | None, str | None]:
         return None, None
     if encoder in HUB:
         return encoder, None
-    if not is_folder(Path(encoder)):
+    if encoder in model_names("encoder") or not is_folder(Path(encoder)):
         known = ", ".join(["builtin", *HUB])
         raise InputError(f"--encoder {encoder}: give {known} or a folder with its weights")
     return WHISPER, encoder

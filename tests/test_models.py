@@ -47,8 +47,11 @@ def test_a_decoder_streams_as_the_table_says() -> None:
 
 def test_a_folder_of_a_models_name_does_not_hide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in (WHISPER, "decoder", "diarizer", "mine"):
-        (tmp_path / name).mkdir()
+    for name in (*BY_FOLDER, *HUB, *(model.name for model in BUILT_IN)):
+        (tmp_path / name).mkdir(exist_ok=True)
+    for model in BUILT_IN:
+        assert model_folder(model.role, model.name) == model_folder(model.role, model.folder) == model.path
+    (tmp_path / "mine").mkdir()
     assert model_folder("decoder", WHISPER) == CHECKPOINTS / "decoder_whisper_base"
     assert model_folder("diarizer", "diarizer") == CHECKPOINTS / "diarizer"
     assert model_folder("decoder", f"./{WHISPER}") == Path(WHISPER)

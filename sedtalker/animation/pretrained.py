@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sedtalker.animation.decoder import Decoder, DecoderConfig
 from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig, ReadoutDecoder
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig
-from sedtalker.checkpoint import Kind, builtin_checkpoint, read_checkpoint, read_config, restored, weights_sha256
+from sedtalker.checkpoint import Kind, builtin_checkpoint, open_network, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import Encoder, EncoderPair, open_encoder, open_trained_encoder
 
@@ -35,26 +35,20 @@ def load_decoder(folder: Path | None = None) -> AnyDecoder:
     folder = folder or builtin_checkpoint("decoder")
     kind = read_config(folder).kind
     if kind == READOUT:
-        return load_readout_decoder(folder)
+        return _readout_decoder(folder)
     if kind not in KINDS:
         raise InputError(f"{folder}: this is a {kind} checkpoint, a decoder is needed ({', '.join([*KINDS, READOUT])})")
     schema, network = KINDS[kind]
-    _, config, state = read_checkpoint(folder, kind, schema)
-    return restored(lambda: network(config), state, folder)
+    return open_network(folder, kind, schema, network)
 
 
-def load_readout_decoder(folder: Path) -> ReadoutDecoder:
-    """The built-in decoder with the readout in a checkpoint folder beside it, ready for inference.
-
-    Raises:
-        InputError: damaged, or made for another built-in decoder.
-    """
-    _, config, state = read_checkpoint(folder, READOUT, MouthReadoutConfig)
+def _readout_decoder(folder: Path) -> ReadoutDecoder:
+    """The built-in decoder with the readout in a checkpoint folder beside it; ``InputError`` where it was another."""
+    readout = open_network(folder, READOUT, MouthReadoutConfig, MouthReadout)
     base = builtin_checkpoint("decoder")
-    decoder = load_decoder(base)
-    if config.decoder_sha256 != weights_sha256(base) or not isinstance(decoder, Decoder):
+    if readout.config.decoder_sha256 != weights_sha256(base):
         raise InputError(f"{folder}: made for another built-in decoder: scripts/fit_mouth_readout.py makes it anew")
-    return ReadoutDecoder(decoder, restored(lambda: MouthReadout(config), state, folder))
+    return ReadoutDecoder(open_network(base, "decoder", DecoderConfig, Decoder), readout)
 
 
 def open_decoder_encoder(

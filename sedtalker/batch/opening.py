@@ -133,18 +133,16 @@ def open_diarizer(model: str | None, encoder: str | None, trust: float, device: 
     return Diarizer.from_pretrained(name, device, encoder=weights, trust=trust)
 
 
-def open_animator(decoder: Path | None, encoder: str | None, diarizer: Diarizer | str, device: str) -> Animator:
-    """The animator of ``--decoder``; without it ``--encoder whisper-base`` moves the mouth too."""
+def open_animator(options: Performance, is_given: bool, device: str) -> Animator:
+    """The animator that options name; its diarizer is not opened where the emotion is given.
+
+    Without ``--decoder``, ``--encoder whisper-base`` moves the mouth too.
+    """
     from sedtalker.animation.animator import Animator
 
-    name, weights = decoder_choice(decoder, encoder)
-    return Animator.from_pretrained(name, diarizer=diarizer, encoder=weights, device=device)
-
-
-def open_animator_of(options: Performance, is_given: bool, device: str) -> Animator:
-    """The animator that options name; its diarizer is not opened where the emotion is given."""
     diarizer = "diarizer" if is_given else open_diarizer(options.model, options.encoder, options.trust, device)
-    return open_animator(options.decoder, options.encoder, diarizer, device)
+    name, weights = decoder_choice(options.decoder, options.encoder)
+    return Animator.from_pretrained(name, diarizer=diarizer, encoder=weights, device=device)
 
 
 def coordinates_of(options: Performance) -> Mapping[str, tuple[float, float]] | None:

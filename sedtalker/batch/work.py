@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
-from sedtalker.batch.opening import coordinates_of, mesh_options, open_animator_of, open_face, shape_map_of
+from sedtalker.batch.opening import coordinates_of, mesh_options, open_animator, open_face, shape_map_of
 from sedtalker.batch.settings import TRACK_SUFFIX, Settings, as_plain, file_sha256, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.progress import messages_to, no_progress
@@ -175,7 +175,7 @@ class Worker:
         """Networks and face of a recording, opened or as they were."""
 
         def animator() -> Animator:
-            return open_animator_of(s, s.emotion is not None, self.device)
+            return open_animator(s, s.emotion is not None, self.device)
 
         key = s.decoder, s.encoder, s.emotion is not None, s.model, s.trust
         opened = kept(self._animators, key, animator, ANIMATORS)

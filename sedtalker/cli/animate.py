@@ -108,7 +108,7 @@ def animate(
             looks.check_file(results.path / names[0])
         said = o.given_words(options.transcript, options.words, options.language)
         track = options.emotion if options.emotion is not None or held is None else held.rendered
-        animator = o.open_animator_of(options, track is not None, device)
+        animator = o.open_animator(options, track is not None, device)
         o.save_preset(context, save_preset)
         with one_step(shown.hook, "reading the audio"):
             sound = load_audio(audio, options.max_seconds)

@@ -8,7 +8,6 @@ speakers were asked for amusement, sadness and relief, against read and acted sp
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from scipy.ndimage import uniform_filter1d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, read_config, restored
+from sedtalker.checkpoint import builtin_checkpoint, open_network, read_config
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.speech.features import FRAME_CLOCK, PROSODY_CHANNELS, SpeechFeatures
 
@@ -132,16 +131,16 @@ def _burst(posterior: NDArray[np.floating], first: int, last: int, kinds: tuple[
 
 
 @lru_cache(maxsize=1)
-def load_burst_detector() -> tuple[BurstDetector, str | None]:
+def _builtin() -> tuple[BurstDetector, str | None]:
     """The built-in detector, and the hash of the encoder that it reads."""
-    folder: Path = builtin_checkpoint("burst_detector")
-    _, config, state = read_checkpoint(folder, "burst_detector", BurstDetectorConfig)
-    return restored(lambda: BurstDetector(config), state, folder), read_config(folder).encoder_sha256
+    folder = builtin_checkpoint("burst_detector")
+    detector = open_network(folder, "burst_detector", BurstDetectorConfig, BurstDetector)
+    return detector, read_config(folder).encoder_sha256
 
 
 def find_bursts(features: SpeechFeatures, encoder_sha256: str) -> tuple[Burst, ...]:
     """The bursts of a recording; none where the features are of another encoder than the detector's."""
-    detector, own = load_burst_detector()
+    detector, own = _builtin()
     if own != encoder_sha256:
         return ()
     return bursts_of(detector.posterior(burst_rows(features)), detector.config.kinds)

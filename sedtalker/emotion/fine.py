@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio import Audio
-from sedtalker.checkpoint import read_checkpoint, restored
+from sedtalker.checkpoint import open_network, read_config
 from sedtalker.emotion.network import ROW, DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.models import WHISPER, model_names
@@ -228,16 +228,6 @@ def _rows(network: FineNetwork, channels: Tensor, speech: Tensor) -> NDArray[np.
     return np.concatenate(parts)
 
 
-def load_fine(folder: Path) -> FineNetwork:
-    """The heads in a checkpoint folder, ready for inference.
-
-    Raises:
-        InputError: not such a checkpoint, or its weights do not fit.
-    """
-    _, config, state = read_checkpoint(folder, "fine_emotions", FineConfig)
-    return restored(lambda: FineNetwork(config), state, folder)
-
-
 def open_fine(source: str | Path | None, diarizer: DiarizerNetwork, encoder: Encoder) -> FineEmotions:
     """The heads in a checkpoint folder, or the built-in ones for this encoder.
 
@@ -251,10 +241,10 @@ def open_fine(source: str | Path | None, diarizer: DiarizerNetwork, encoder: Enc
     """
     built_in = model_names("fine-grained emotions")["emotion_encoder" if diarizer.config.backbone is None else WHISPER]
     folder = built_in.path if source is None else Path(source)
-    needed = read_checkpoint(folder, "fine_emotions", FineConfig)[0].encoder_sha256
-    if needed != (encoder.first if isinstance(encoder, EncoderPair) else encoder).sha256():
+    opened = open_network(folder, "fine_emotions", FineConfig, FineNetwork)
+    if read_config(folder).encoder_sha256 != (encoder.first if isinstance(encoder, EncoderPair) else encoder).sha256():
         raise InputError(f"{folder}: these fine-grained heads were trained on another encoder than the diarizer's")
-    network = load_fine(folder).to(next(diarizer.parameters()).device)
+    network = opened.to(next(diarizer.parameters()).device)
     if not diarizer.config.layer_channels:
         return FineEmotions(network)
     read = diarizer.layer_projection[:, : network.config.hidden_channels]  # of two encoders, the first one's

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from sedtalker.audio import FrameClock
 from sedtalker.audio.activity import speech_activity
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored, weights_sha256
+from sedtalker.checkpoint import builtin_checkpoint, open_network, weights_sha256
 from sedtalker.emotion.functionals import Voice, pool_voices
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork, FrameBatch, FrameEstimate
 from sedtalker.emotion.segmentation import SegmentRule, decode_labels, runs
@@ -86,8 +86,8 @@ def load_diarizer(folder: Path | None = None) -> DiarizerNetwork:
         InputError: not a diarizer checkpoint, or its weights do not fit.
     """
     folder = folder or builtin_checkpoint("diarizer")
-    _, config, state = read_checkpoint(folder, "diarizer", DiarizerConfig)
-    network = restored(lambda: DiarizerNetwork(config), state, folder)
+    network = open_network(folder, "diarizer", DiarizerConfig, DiarizerNetwork)
+    config = network.config
     if config.beside is None:
         return network
     other = builtin_checkpoint("diarizer")

@@ -71,7 +71,7 @@ class SpeechStream:
     ``flush`` with their calls of networks handed out (``sedtalker.nn.calls``).
 
     Args:
-        encoder: from ``MelEncoder.open``.
+        encoder: from ``open_encoder``.
         look_ahead: seconds of sound after a frame that it waits for, a multiple of 20 ms.
         hop: seconds of sound between results, a multiple of 20 ms; shorter costs more.
         context: frames before a final one that are kept, besides what the encoder and voice activity need.

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored
+from sedtalker.checkpoint import builtin_checkpoint, open_network
 from sedtalker.mesh.mesh import Floats
 from sedtalker.mesh.rasteriser import CHANNELS
 
@@ -141,5 +141,5 @@ def load_detector(folder: Path | None = None) -> LandmarkDetector:
         InputError: the checkpoint is missing or damaged.
     """
     folder = folder or builtin_checkpoint("landmarks")
-    _, config, weights = read_checkpoint(folder, "landmarks", LandmarkConfig)
-    return LandmarkDetector(restored(lambda: LandmarkNet(config), weights, folder), config.size)
+    network = open_network(folder, "landmarks", LandmarkConfig, LandmarkNet)
+    return LandmarkDetector(network, network.config.size)

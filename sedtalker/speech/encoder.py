@@ -22,16 +22,15 @@ from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
 from sedtalker.checkpoint import (
     builtin_checkpoint,
     is_checkpoint,
-    read_checkpoint,
+    open_network,
     read_config,
-    restored,
     weights_sha256,
 )
-from sedtalker.errors import InputError
+from sedtalker.errors import InputError, extra
 from sedtalker.models import HUB, model_names
 from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution
 from sedtalker.reading import is_file, is_folder
-from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, unpack_backbone
+from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, load_pretrained, unpack_backbone
 from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
 from sedtalker.speech.features import (
     FRAME_CLOCK,
@@ -43,7 +42,7 @@ from sedtalker.speech.features import (
     analyse,
     centre_bands,
 )
-from sedtalker.speech.whisper import WhisperEncoder
+from sedtalker.speech.whisper import LAYERS, WhisperEncoder
 
 
 class SpeechEncoderConfig(BaseModel):
@@ -119,19 +118,13 @@ class SpeechEncoder(nn.Module):
         return self.phone_head(hidden)
 
 
-def load_emotion_network(folder: Path) -> EmotionEncoder:
-    """The emotion encoder's network in a checkpoint folder, ready for inference."""
-    _, config, state = read_checkpoint(folder, "emotion_encoder", EmotionEncoderConfig)
-    return restored(lambda: EmotionEncoder(config), state, folder)
-
-
 def load_network(folder: Path | None = None) -> SpeechEncoder:
     """The built-in network, or the one in a checkpoint folder, ready for inference."""
     folder = folder or builtin_checkpoint("speech_encoder")
-    _, config, state = read_checkpoint(folder, "speech_encoder", SpeechEncoderConfig)
-    if config.hop != 10:
+    network = open_network(folder, "speech_encoder", SpeechEncoderConfig, SpeechEncoder)
+    if network.config.hop != 10:
         raise InputError(f"{folder}: this is a front end for a decoder, not an encoder")
-    return restored(lambda: SpeechEncoder(config), state, folder)
+    return network
 
 
 # --- Recordings in, features out: what every other part of the package asks for.
@@ -178,17 +171,6 @@ class MelEncoder:
 
     def __init__(self, network: SpeechEncoder | EmotionEncoder, digest: str | None = None):
         self.network, self._digest = network, digest
-
-    @classmethod
-    def open(cls, folder: str | Path | None = None, device: str = "cpu") -> Self:
-        """The built-in encoder, or that of a checkpoint folder.
-
-        Raises:
-            InputError: not such a checkpoint.
-        """
-        folder = Path(folder) if folder else builtin_checkpoint("speech_encoder")
-        network = load_emotion_network if read_config(folder).kind == "emotion_encoder" else load_network
-        return cls(network(folder), weights_sha256(folder)).to(device)
 
     @property
     def context(self) -> int:
@@ -283,18 +265,39 @@ def open_encoder(source: str | Path | BackboneConfig | None = None, device: str 
     """
     if isinstance(source, BackboneConfig):
         if source.side_by_side:
-            return WhisperEncoder.open(source, device, fetch)
+            return _layers_of_whisper(source, fetch).to(device)
         return load_backbone(source, fetch).to(device)
     if source is not None and str(source) in HUB_ENCODERS:
         return open_encoder(HUB_ENCODERS[str(source)], device)
     name = "speech_encoder" if source is None else str(source)
     folder = builtin_checkpoint(name) if name in BUILTIN_ENCODERS else Path(name)
     if is_file(folder / "config.json") and is_checkpoint(folder):
-        return MelEncoder.open(folder, device)
+        network: SpeechEncoder | EmotionEncoder
+        if read_config(folder).kind == "emotion_encoder":
+            network = open_network(folder, "emotion_encoder", EmotionEncoderConfig, EmotionEncoder)
+        else:
+            network = load_network(folder)
+        return MelEncoder(network, weights_sha256(folder)).to(device)
     if not is_folder(folder) and str(source).count("/") != 1:
         known = ", ".join([*BUILTIN_ENCODERS, *HUB_ENCODERS])
         raise InputError(f"{source}: no such encoder: give a checkpoint folder, OWNER/NAME of the hub, or {known}")
     return load_backbone(BackboneConfig(name=str(source))).to(device)
+
+
+def _layers_of_whisper(config: BackboneConfig, fetch: bool) -> WhisperEncoder:
+    """Weights from a folder, this machine's cache of the hub, or, where ``fetch`` is set, the hub.
+
+    Raises:
+        InputError: they cannot be had, or are not of a Whisper model.
+    """
+    with extra("hub"):
+        from transformers import WhisperModel
+
+    options = {"use_safetensors": True, "dtype": torch.float32}
+    model = load_pretrained(WhisperModel, config.name, config.revision, fetch=fetch, **options)
+    if model.config.model_type != "whisper":
+        raise InputError(f"{config.name}: not a Whisper model")
+    return WhisperEncoder(model.get_encoder().eval().requires_grad_(False), config.side_by_side or LAYERS)
 
 
 def open_trained_encoder(

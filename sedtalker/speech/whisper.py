@@ -17,8 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
-from sedtalker.errors import InputError, extra
-from sedtalker.speech.backbone import BackboneConfig, load_pretrained
+from sedtalker.errors import InputError
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures, analyse, level_gain, mel_filters
 
 LAYERS = (2, 3)
@@ -107,23 +106,6 @@ class WhisperEncoder:
         if max(layers) > len(model.layers):
             raise InputError(f"layers {', '.join(map(str, layers))} of a model that has {len(model.layers)}")
         self.model, self.layers = model, tuple(layers)
-
-    @classmethod
-    def open(cls, config: BackboneConfig, device: str = "cpu", fetch: bool = True) -> WhisperEncoder:
-        """Open weights from a folder, this machine's cache of the hub, or, where ``fetch`` is set, the hub.
-
-        Raises:
-            InputError: they cannot be had, or are not of a Whisper model.
-        """
-        with extra("hub"):
-            from transformers import WhisperModel
-
-        options = {"use_safetensors": True, "dtype": torch.float32}
-        model = load_pretrained(WhisperModel, config.name, config.revision, fetch=fetch, **options)
-        if model.config.model_type != "whisper":
-            raise InputError(f"{config.name}: not a Whisper model")
-        encoder = model.get_encoder().eval().requires_grad_(False)
-        return cls(encoder, config.side_by_side or LAYERS).to(device)
 
     @property
     def channels(self) -> int:

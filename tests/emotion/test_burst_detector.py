@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import SAMPLE_RATE
-from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
+from sedtalker.checkpoint import builtin_checkpoint, open_network, read_config, weights_sha256
 from sedtalker.cli.console import print_emotions
 from sedtalker.emotion.burst_detector import (
     CHUNK,
@@ -21,7 +21,6 @@ from sedtalker.emotion.burst_detector import (
     BurstDetectorConfig,
     bursts_of,
     find_bursts,
-    load_burst_detector,
 )
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.formats import constant_track
@@ -79,8 +78,9 @@ def test_long_recordings_equal_one_pass(rows: int) -> None:
 
 
 def test_the_detector_in_the_box_reads_the_diarizers_encoder() -> None:
-    detector, encoder = load_burst_detector()
-    assert encoder == weights_sha256(builtin_checkpoint("emotion_encoder"))
+    folder = builtin_checkpoint("burst_detector")
+    detector = open_network(folder, "burst_detector", BurstDetectorConfig, BurstDetector)
+    assert read_config(folder).encoder_sha256 == weights_sha256(builtin_checkpoint("emotion_encoder"))
     assert detector.config.kinds == BURST_KINDS
     assert sum(p.numel() for p in detector.parameters()) < 30_000
 

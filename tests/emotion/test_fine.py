@@ -11,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker import Audio, Diarizer
-from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, open_network, write_checkpoint
 from sedtalker.emotion.fine import (
     PIECE_ROWS,
     FineConfig,
     FineEmotions,
     FineNetwork,
-    load_fine,
     pooled_windows,
     strongest,
 )
@@ -85,7 +84,7 @@ def test_heads_of_another_encoder_are_refused(tmp_path: Path) -> None:
         kind="fine_emotions", licence="MIT", trained_on=[], model=CONFIG.model_dump(mode="json"), encoder_sha256="0"
     )
     write_checkpoint(tmp_path / "fine", stored, FineNetwork(CONFIG).state_dict(), "# Heads\n")
-    assert load_fine(tmp_path / "fine").config == CONFIG
+    assert open_network(tmp_path / "fine", "fine_emotions", FineConfig, FineNetwork).config == CONFIG
     with pytest.raises(InputError, match="trained on another encoder"):
         Diarizer.from_pretrained().with_fine(tmp_path / "fine")
 

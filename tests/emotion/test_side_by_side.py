@@ -17,7 +17,7 @@ from sedtalker.emotion.network import Beside, DiarizerConfig, DiarizerNetwork, F
 from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.errors import InputError
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.encoder import EncoderPair, MelEncoder, open_encoder, open_trained_encoder
+from sedtalker.speech.encoder import EncoderPair, open_encoder, open_trained_encoder
 from tests.emotion.test_network import frames
 from tests.support.tiny_backbones import save_tiny, tiny_model
 
@@ -130,7 +130,7 @@ def test_bursts_are_found_by_the_built_in_encoder(built: Path, monkeypatch: pyte
     monkeypatch.setattr(module, "find_bursts", lambda features, sha256: seen.append((features, sha256)) or ())
     diarizer = Diarizer.from_pretrained(built)
     diarizer(speech())
-    own = MelEncoder.open(builtin_checkpoint("emotion_encoder"))
+    own = open_encoder("emotion_encoder")
     features, sha256 = seen[0]
     assert sha256 == own.sha256()
     np.testing.assert_allclose(features.hidden, own(speech()).hidden, atol=1e-5)

@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
-from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.inference import enrol, frame_emotions, load_diarizer
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.shown import visible
 from sedtalker.emotion.stream import DiarizerStream, StreamFrames
 from sedtalker.errors import InputError
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
+from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig, open_encoder
 from sedtalker.speech.features import FRAME_CLOCK
 from tests.speech.test_stream import voice_like
 
@@ -43,7 +42,7 @@ def small() -> tuple[DiarizerNetwork, MelEncoder]:
 
 @pytest.fixture(scope="module")
 def builtin() -> tuple[DiarizerNetwork, MelEncoder]:
-    return load_diarizer(), MelEncoder.open(builtin_checkpoint("emotion_encoder"))
+    return load_diarizer(), open_encoder("emotion_encoder")
 
 
 def run(stream: DiarizerStream, pieces: list[np.ndarray]) -> StreamFrames:

@@ -95,7 +95,7 @@ def test_silence_is_encoded():
 
 
 def test_the_builtin_encoder_predicts_phones():
-    encoder = MelEncoder.open()
+    encoder = open_encoder()
     assert sum(p.numel() for p in encoder.network.parameters()) < 3e6
     features = encoder(from_samples(_speechlike(1), 16000))
     posterior = torch.softmax(encoder.network.phones(torch.from_numpy(features.hidden)), -1)

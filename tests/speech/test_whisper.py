@@ -12,7 +12,7 @@ from sedtalker.audio import from_samples
 from sedtalker.errors import InputError
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.speech.whisper import FRAME, MARGIN, STEP, WhisperEncoder, layer_frames
+from sedtalker.speech.whisper import FRAME, LAYERS, MARGIN, STEP, WhisperEncoder, layer_frames
 
 transformers = pytest.importorskip("transformers")
 
@@ -44,7 +44,7 @@ def test_two_layers_stand_side_by_side_on_the_built_in_clock(folder: Path) -> No
 
 
 def test_a_later_sound_changes_no_earlier_window(folder: Path) -> None:
-    encoder = WhisperEncoder.open(BackboneConfig(name=str(folder)), "cpu")
+    encoder = open_encoder(BackboneConfig(name=str(folder), side_by_side=LAYERS))
     # loudness is brought to one level first: the same level in both, so that only the windows matter
     sound = torch.from_numpy(np.tile(_sound(1.0), 14))
     whole, part = (layer_frames(encoder.model, sound[: frames * FRAME]) for frames in (700, 500))
@@ -53,7 +53,7 @@ def test_a_later_sound_changes_no_earlier_window(folder: Path) -> None:
 
 
 def test_what_is_hashed_is_what_is_used(folder: Path) -> None:
-    lower = WhisperEncoder.open(BackboneConfig(name=str(folder), side_by_side=(1, 2)))
+    lower = open_encoder(BackboneConfig(name=str(folder), side_by_side=(1, 2)))
     before = lower.sha256()
     with torch.no_grad():
         lower.model.layers[2].fc1.weight.zero_()

@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint, open_network, read_checkpoint
 from sedtalker.emotion.network import DiarizerConfig
 from sedtalker.errors import InputError, extra
 from sedtalker.progress import Hook, no_progress
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.emotion_encoder import EmotionEncoder
-from sedtalker.speech.encoder import load_emotion_network
+from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
+from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import analyse
 from sedtalker.speech.whisper import LAYERS, WhisperEncoder, layer_frames
 from sedtalker.training.corpora.augmentation import Samples
@@ -156,7 +156,7 @@ def open_vectors(source: str | None, data: Path, teacher: str | None = None) -> 
     if source == WHISPER:
         return Vectors(load_teacher(data, teacher), None, Path())
     folder = Path(source) if source else builtin_checkpoint("emotion_encoder")
-    return Vectors(None, load_emotion_network(folder), folder)
+    return Vectors(None, open_network(folder, "emotion_encoder", EmotionEncoderConfig, EmotionEncoder), folder)
 
 
 def open_whisper(data: Path, source: str | None = None, layers: tuple[int, ...] = LAYERS) -> WhisperEncoder:
@@ -165,7 +165,9 @@ def open_whisper(data: Path, source: str | None = None, layers: tuple[int, ...] 
         source = str(data / TEACHER_FILE) if (data / TEACHER_FILE).is_file() else TEACHER
     if source.endswith(".npz"):
         return WhisperEncoder(load_whisper_blocks(Path(source)), layers)
-    return WhisperEncoder.open(BackboneConfig(name=source, side_by_side=layers))
+    encoder = open_encoder(BackboneConfig(name=source, side_by_side=layers))
+    assert isinstance(encoder, WhisperEncoder)
+    return encoder
 
 
 def load_whisper_blocks(path: Path, sizes: Mapping[str, Any] = WHISPER_BASE) -> Any:

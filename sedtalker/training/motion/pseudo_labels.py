@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig
 from sedtalker.audio import Audio, resample_frames
-from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint, restored, weights_sha256
+from sedtalker.checkpoint import builtin_checkpoint, open_network, weights_sha256
 from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides, speech_only
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.features import FRAME_CLOCK
@@ -70,8 +70,7 @@ class TeacherLayers:
 def open_teacher(data: Path, cache: Path, source: str | None = None) -> TeacherLayers:
     """The teacher, ready to read recordings; ``source`` as in ``open_whisper``."""
     folder = builtin_checkpoint("decoder_whisper_base")
-    _, config, state = read_checkpoint(folder, "readout_decoder", MouthReadoutConfig)
-    readout = restored(lambda: MouthReadout(config), state, folder)
+    readout = open_network(folder, "readout_decoder", MouthReadoutConfig, MouthReadout)
     encoder = open_whisper(data, source, READ_LAYERS)
     name = encoder.sha256()[:8] + weights_sha256(folder)[:8]
     return TeacherLayers(readout, SpeechCache(cache, name, partial(_projected, encoder, readout)))

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from sedtalker.checkpoint import read_config
+from sedtalker.checkpoint import open_network, read_config
 from sedtalker.errors import InputError
 from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
-from sedtalker.speech.encoder import load_emotion_network
 from sedtalker.training.corpora.layer_features import TEACHER_FILE, Teacher
 from sedtalker.training.optimizer import make_optimizer
 from sedtalker.training.task import TrainerConfig
@@ -69,7 +68,7 @@ def test_learns_and_exports(
     card = (tmp_path / "export" / "README.md").read_text()
     assert "contains information from crema-d, which is made available under the odbl" in card.lower()
     assert "{" not in card
-    network = load_emotion_network(tmp_path / "export")
+    network = open_network(tmp_path / "export", "emotion_encoder", EmotionEncoderConfig, EmotionEncoder)
     assert network(torch.zeros(1, 40, 80)).shape == (1, 20, 8)
 
 
