@@ -13,8 +13,8 @@ from pathlib import Path
 
 from measured_page import write_between_marks
 
-from sedtalker.training.evaluation.emotion_measures import FINE
 from sedtalker.training.evaluation.fine import fine_table, plot_fine
+from sedtalker.training.evaluation.measure import FINE
 from sedtalker.training.evaluation.measures import listed_metrics
 
 ROOT = Path(__file__).parents[1]

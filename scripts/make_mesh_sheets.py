@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from measures.hard_heads import hard_heads
+from measures.registration_targets import KINDS, other_heads, random_identities
 from PIL import Image
 
 from sedtalker.emotion.track import CATEGORIES
@@ -32,8 +34,6 @@ from sedtalker.render.camera import frame_head
 from sedtalker.render.contact_sheet import tile
 from sedtalker.render.renderer import make_renderer
 from sedtalker.training.corpora.manifest import find_data
-from sedtalker.training.evaluation.hard_heads import hard_heads
-from sedtalker.training.evaluation.registration_targets import KINDS, other_heads, random_identities
 from sedtalker.training.motion.expressive_motion import poses
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

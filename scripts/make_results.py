@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from measured_page import write_between_marks
+from measures.speed import evaluate_speed
 
 from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config
@@ -33,12 +34,9 @@ from sedtalker.training.cards import (
 from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.decoder import evaluate_decoder
-from sedtalker.training.evaluation.emotion_measures import EXPRESSION, TRANSFER
 from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table
-from sedtalker.training.evaluation.measure import ARROWS, Measure
+from sedtalker.training.evaluation.measure import ARROWS, DECODER, EXPRESSION, TRANSFER, Measure
 from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics
-from sedtalker.training.evaluation.motion_measures import DECODER
-from sedtalker.training.evaluation.speed import evaluate_speed
 from sedtalker.training.evaluation.transfer import evaluate_transfer
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -172,7 +170,8 @@ def page(results: Mapping[str, Any]) -> str:
     ):
         if part in results:
             measures = TEST[command.split()[0]]
-            shell = f"`sedtalker evaluate {command} --data DIR --json`"
+            program = "python scripts/measure.py" if command == "speed" else "sedtalker evaluate"
+            shell = f"`{program} {command} --data DIR --json`"
             sections.append(f"\n## {title}\n{shell}\n\n{more}{table(measures, results[part])}")
     return "".join(sections)
 

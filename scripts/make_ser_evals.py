@@ -1,7 +1,7 @@
 """Write the tables of the shipped diarizers in ``docs/cross-corpus.md`` from files in ``docs``; it measures nothing.
 
-sedtalker evaluate ser-evals --data DIR --clips 200 --json | tee docs/ser_evals.json
-sedtalker evaluate ser-evals --data DIR --clips 120 --model whisper-base --json | tee docs/ser_evals_whisper.json
+python scripts/measure.py ser-evals --data DIR --clips 200 --json | tee docs/ser_evals.json
+python scripts/measure.py ser-evals --data DIR --clips 120 --model whisper-base --json | tee docs/ser_evals_whisper.json
 python scripts/make_ser_evals.py
 """
 
@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from measured_page import write_between_marks
-
-from sedtalker.training.evaluation.ser_evals import ser_evals_table
+from measures.ser_evals import ser_evals_table
 
 ROOT = Path(__file__).parents[1]
 """Root of the repository."""

@@ -134,57 +134,6 @@ def enrolment(data: Path, hook: Hook, checkpoint: Checkpoint = None) -> Figures:
     return Figures(evaluate_enrolment(data, checkpoint, hook=hook))
 
 
-@evaluation("speed", "Speed on one core and peak memory of the diarizer on a long recording.")
-def speed(
-    data: Path,
-    hook: Hook,
-    hours: Annotated[float, typer.Option(min=0.001, help="Length of the recording.")] = 1.0,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation.speed import evaluate_speed
-
-    return Figures(evaluate_speed(data, hours, hook))
-
-
-@evaluation("streaming", "Emotion metrics with a look-ahead of 0.25, 0.5, 1 and 2 s, and offline.")
-def streaming(data: Path, hook: Hook, checkpoint: Checkpoint = None) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation.speed import evaluate_streaming
-
-    return Figures(evaluate_streaming(data, checkpoint, hook=hook))
-
-
-@evaluation("cross-corpus", "Train on one corpus, test on another: a matrix.")
-def cross_corpus(
-    data: Path,
-    hook: Hook,
-    plot: Annotated[Path | None, typer.Option(help="Draw the matrices as a heat map (.png).")] = None,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation import cross_corpus as matrix
-
-    result = matrix.evaluate_cross_corpus(data, hook)
-    if plot is not None:
-        matrix.plot_heat_map(result, plot)
-    heading = "macro-F1 over the shared categories, as trained / with logit adjustment"
-    return Figures(matrix.cross_corpus_metrics(result), f"{heading}\n\n{matrix.markdown_table(result)}", ())
-
-
-@evaluation("ser-evals", "Within CREMA-D and beyond it, beside functionals and an SVM.")
-def ser_evals(
-    data: Path,
-    hook: Hook,
-    model: Model = "diarizer",
-    encoder: HubEncoder = None,
-    clips: Annotated[int | None, typer.Option(min=8, help=CLIPS_HELP)] = None,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation.ser_evals import evaluate_ser_evals, ser_evals_table
-
-    metrics = evaluate_ser_evals(data, model, encoder, clips, hook)
-    return Figures(metrics, ser_evals_table(metrics), ())
-
-
 @evaluation("transfer", "Emotion metrics on corpora the weights were not trained on, zero-shot.")
 def transfer(
     data: Path,
@@ -309,23 +258,3 @@ def vertex_decoder(
 
     folder = cache_folder(str(cache) if cache else None)
     return Figures(evaluate_vertex_decoder(sequences, checkpoint, split, folder, hook))
-
-
-@evaluation("registration", "Metrics of bringing your own mesh: heads with known truth, and no heads.")
-def registration(
-    data: Path,
-    hook: Hook,
-    identities: Annotated[int, typer.Option(min=1, help="Random people of the reference rig.")] = 27,
-    seed: Annotated[int, typer.Option(min=0, help="Of people, rotations and units.")] = 0,
-    cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Time and memory of a large mesh.")] = True,
-    judge: Annotated[bool, typer.Option("--judge/--no-judge", help="What MediaPipe sees, where installed.")] = True,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation import registration as heads
-
-    metrics = heads.evaluate_registration(data, identities, seed, hook)
-    if judge:
-        metrics |= heads.evaluate_registration_judged(data, seed, hook)
-    if cost:
-        metrics |= heads.evaluate_registration_cost(data, hook)
-    return Figures(metrics, chosen=[name for name, value in metrics.items() if isinstance(value, int | float)])

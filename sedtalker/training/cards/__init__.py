@@ -11,8 +11,8 @@ from importlib.resources import files
 
 from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.speech.features import FRAME_CLOCK
+from sedtalker.training.evaluation.measure import DECODER
 from sedtalker.training.evaluation.measures import card_table, listed_metrics
-from sedtalker.training.evaluation.motion_measures import DECODER
 
 WENT_ON = """\
 Then it went on (`experiment=speech_encoder_noise`): what it gave of the clean sound it learned to give of the same in

@@ -9,7 +9,7 @@ from sedtalker.checkpoint import CheckpointConfig
 from sedtalker.speech.backbone import PACKED
 from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.speech import known_corpus, with_licence
-from sedtalker.training.evaluation.emotion_measures import TRANSFER
+from sedtalker.training.evaluation.measure import TRANSFER
 from sedtalker.training.evaluation.measures import card_table, listed_metrics
 
 Metrics = Mapping[str, float]

@@ -1,8 +1,9 @@
-"""One reported measure: its key, what it is, its unit, which way is better, what is asked of it."""
+"""Measures on test data: the key of each, what it is, its unit, which way is better, what is asked of it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,3 +57,329 @@ class Measure:
 def hidden(key: str, what: str, better: Better = "higher", unit: str = "", source: str = "") -> Measure:
     """A measure that only ``docs/results.json`` has."""
     return Measure(key, what, better, unit, None, source, listed=False)
+
+
+# --- Emotion.
+
+UAR = "Schuller et al., INTERSPEECH 2009 Emotion Challenge"
+"""Source of unweighted average recall."""
+EDER = "Wang et al., arXiv 2306.12991"
+"""Source of the emotion diarization error rate."""
+
+DIARIZER = (
+    Measure("uar_ravdess", "unweighted average recall, RAVDESS test actors, 7 categories (chance 0.14)", source=UAR),
+    Measure("uar_ravdess_enrolled5", "RAVDESS recall with five other clips of the speaker enrolled", source=UAR),
+    Measure("uar_nemo", "unweighted average recall, nEMO, Polish, 6 categories", source=UAR),
+    Measure("uar_ko", "unweighted average recall, EmotionTTS, Korean, 4 categories", source=UAR),
+    Measure("uar_tess", "unweighted average recall, TESS, 7 categories, a corpus never trained on", source=UAR),
+    Measure("macro_f1", "macro-F1 over the clips of RAVDESS, nEMO and EmotionTTS test speakers"),
+    Measure("ece", "expected calibration error on the same clips", "lower", source="Guo et al., ICML 2017"),
+    Measure("intensity_auc", "strong against normal within each emotion of RAVDESS, by the predicted intensity"),
+    Measure("intensity_auc_gain_normalised", "the same AUC, all clips brought to one level first"),
+    Measure("confidence_auc", "control: the same AUC, by the classifier's confidence", "neither"),
+    Measure(
+        "intensity_baved_spearman",
+        "rank correlation of the intensity with the three levels of BAVED (Arabic), never trained on",
+    ),
+    Measure(
+        "eder7",
+        "emotion diarization error rate on joined test clips, 7 categories, silence counted",
+        "lower",
+        source=EDER,
+    ),
+    Measure("eder7_speech", "emotion diarization error rate, 7 categories, speech only", "lower", source=EDER),
+    Measure("eder7_neutral", "control: `eder7` with all speech called neutral", "neither", source=EDER),
+    Measure(
+        "eder4", "emotion diarization error rate on joined clips of neutral, happy, sad and angry", "lower", source=EDER
+    ),
+    Measure("eder4_speech", "emotion diarization error rate, 4 categories, speech only", "lower", source=EDER),
+    Measure("eder4_neutral", "control: `eder4` with all speech called neutral", "neither", source=EDER),
+    Measure("boundary_f1", "changes of emotion found within 0.25 s, F1, joined clips of 7 categories"),
+    Measure("frame_macro_f1", "macro-F1 of the speech frames of joined clips, 7 categories"),
+    hidden("uar_<corpus>_own_classes", "recall where only the corpus's own categories may be answered", source=UAR),
+    hidden("uar_language_<code>", "recall of all clips of one language", source=UAR),
+    hidden("uar_<group>", "recall of a corpus, of a group of its clips or with enrolled clips", source=UAR),
+    hidden("n_<group>", "clips in the group", "neither"),
+    hidden("speakers_<corpus>", "test speakers of the corpus", "neither"),
+    hidden("intensity_pearson", "Pearson's r of the intensity with 0, 0.5, 1 for neutral, normal, strong"),
+    hidden("intensity_mae", "mean absolute error of the intensity against the same", "lower"),
+    hidden("intensity_baved_spearman_within_speaker", "the same as above after each speaker's mean is taken off"),
+    hidden("eder<set>_frames<kind>", "error rate of the best label of each frame, without segments", "lower"),
+    hidden("eder<set>_speech_neutral", "control: error over speech, all of it called neutral", "neither"),
+    hidden("eder<set>_activity", "share of frames whose voice activity is wrong", "lower"),
+    hidden("<measure>_4", "the same on joined clips of 4 categories"),
+    hidden("frame_uar<set>", "recall of the speech frames of joined clips"),
+    hidden("frame_ece<set>", "expected calibration error of those frames", "lower"),
+    hidden("segment_ece", "expected calibration error of segments, by duration", "lower"),
+    hidden("uncertain_<threshold>", "share of speech in segments less confident than the threshold", "neither"),
+    hidden("certain_<threshold>", "accuracy of the speech in all other segments"),
+)
+"""Measures of ``evaluate_diarizer``."""
+
+SPEED = (
+    Measure("real_time", "audio diarized per second of one CPU core, an hour at 16 kHz", unit="s/s", asked=40),
+    Measure("peak_rss_gb", "peak memory for the hour at 16 kHz", "lower", "GB", 1.5),
+    Measure("real_time_48k_stereo", "audio diarized per second of one CPU core, 48 kHz stereo", unit="s/s"),
+    Measure("peak_rss_gb_48k_stereo", "peak memory for the hour of 48 kHz stereo", "lower", "GB"),
+)
+"""Measures of ``evaluate_speed``."""
+
+
+def _enrolment() -> Iterable[Measure]:
+    corpora = {"emotiontts_ko": "EmotionTTS", "nemo": "nEMO", "ravdess": "RAVDESS"}
+    for count, kind in ((0, "alone"), *((n, kind) for n in (1, 3, 10) for kind in ("any", "neutral"))):
+        clips = "the recording alone" if not count else f"{count} other clips of the speaker"
+        clips += ", neutral ones" if kind == "neutral" else ", of any emotion" if kind == "any" else ""
+        for corpus, title in corpora.items():
+            yield Measure(f"uar_{corpus}_{count}_{kind}", f"{title} recall, {clips}", source=UAR)
+        yield Measure(f"eder7_{count}_{kind}", f"emotion diarization error rate, {clips}", "lower", source=EDER)
+        yield Measure(f"eder7_speech_{count}_{kind}", f"the same over speech only, {clips}", "lower", source=EDER)
+
+
+ENROLMENT = tuple(_enrolment())
+"""Measures of ``evaluate_enrolment``."""
+
+TRANSFER = (
+    Measure("zero_shot_uar", "recall over own categories, mean of RAVDESS, nEMO, TESS and EmotionTTS", asked=0.5),
+    Measure("zero_shot_uar_seven", "the same where all seven categories may be answered"),
+    Measure("zero_shot_uar_adjusted", "the same, logits adjusted to each corpus's shares of categories (2408.07851)"),
+    Measure("zero_shot_macro_f1", "macro-F1 over own categories, mean of the same corpora"),
+    Measure("ece_zero_shot", "expected calibration error, mean of the same corpora", "lower", asked=0.1),
+    Measure("accuracy", "share of clips recognised among seven categories, mean of the same corpora"),
+    Measure("accuracy_half", "accuracy of the most confident half of the clips"),
+    Measure("angry_as_happy", "share of angry clips that are called happy, worst unseen corpus", "lower", asked=0.22),
+    Measure("intensity_neutral", "mean intensity of neutral clips, worst unseen corpus", "lower", asked=0.25),
+    Measure("intensity_auc", "strong against normal within each emotion, corpora never trained on", asked=0.88),
+    Measure("valence_auc", "happy against sad, angry, fear and disgust, by the predicted valence"),
+    Measure("arousal_auc", "happy, angry, fear and surprise against neutral and sad, by the predicted arousal"),
+    Measure("enrol_gain", "recall gained with a minute of the speaker's neutral speech enrolled", asked=0.05),
+    Measure("narration_false_alarm", "share of read speech shown as emotional at ≥ 0.4", "lower", asked=0.1),
+    Measure(
+        "eder4", "emotion diarization error rate, joined clips of unseen speakers, 4 categories", "lower", "", 0.42
+    ),
+    Measure("eder7", "the same, 7 categories, silence counted", "lower", "", 0.48),
+    Measure("boundary_f1", "changes of emotion found within 0.25 s in the same recordings, F1", asked=0.6),
+    Measure("drop_noise_5db", "recall lost with noise of kinds never met in training, at 5 dB", "lower", "", 0.1),
+    Measure("drop_telephone", "recall lost over a telephone", "lower", "", 0.06),
+    Measure("drop_mp3_32k", "recall lost as MP3 at 32 kbit/s", "lower", "", 0.06),
+    Measure("drop_reverberation", "recall lost in a room, T60 0.6 s", "lower", "", 0.06),
+    Measure("drop_louder_20db", "recall lost at a level 20 dB higher", "lower", "", 0.02),
+    Measure("drop_quieter_20db", "recall lost at a level 20 dB lower", "lower", "", 0.02),
+    Measure("drop_trimmed", "recall lost where up to 0.5 s of silence is cut from either end", "lower", "", 0.02),
+    Measure("zero_shot_uar_<people>", "`zero_shot_uar` of the women or the men among the speakers", listed=False),
+    Measure("development_uar", "`zero_shot_uar` of the corpora that the recipe was chosen on", "neither"),
+)
+"""Measures of ``evaluate_transfer``; only corpora that the weights were not trained on count."""
+
+EXPRESSION = (
+    Measure(
+        "shown", "emotional clips whose face shows any emotion at half its strength or more, mean of six", asked=0.55
+    ),
+    Measure("shown_right", "those whose face shows the intended emotion", asked=0.28),
+    Measure("shown_wrong", "those whose face shows another", "lower"),
+    Measure("neutral_shown", "neutral clips whose face shows any emotion at half its strength or more", "lower"),
+    Measure("narration_shown", "share of read speech with an emotion at .4 or more, mean of three", "lower", "", 0.1),
+    Measure("narration_shown_worst", "the same of the corpus with most", "lower", "", 0.18),
+    Measure("narration_called_neutral", "share of read speech whose segment is labelled neutral", asked=0.7),
+    Measure("shown_ravdess", "`shown` of RAVDESS' strong clips", asked=0.8),
+    Measure("scream", "mean strength of the strongest emotion in RAVDESS' strong anger and fear", asked=0.75),
+    Measure("scream_right", "mean strength of the intended one in the same clips"),
+    Measure("strength", "mean strength of the strongest emotion in emotional clips", "neither"),
+    Measure("confidence", "mean confidence of their tracks and of the neutral clips'", "neither"),
+    Measure("seen", "`shown` by MediaPipe, in a rendered frame of some of the clips"),
+    Measure("seen_right", "`shown_right` by MediaPipe, in the same frames"),
+    Measure("seen_agrees", "how often it names the emotion that the motion says, strong or not", "neither"),
+    hidden("shown_<name>", "the same of one corpus or of one intended emotion"),
+    hidden("seen_<name>", "the same of one corpus or of one intended emotion"),
+    hidden("neutral_shown_<name>", "the same of one corpus", "lower"),
+    hidden("narration_<what>_<corpus>", "the same of one corpus of read speech", "neither"),
+    hidden("strength_<name>", "the same of one corpus or of one intended emotion", "neither"),
+    hidden("confidence_<name>", "the same of one corpus or of one intended emotion", "neither"),
+)
+"""Measures of ``evaluate_expression``; only corpora that the weights were not trained on count."""
+
+ADAPTATION = (
+    Measure("adapt_gain", "recall over own categories gained by `sedtalker adapt`, mean of unseen corpora", asked=0.06),
+    Measure("adapt_gain_low", "lower end of its 95 % interval, speakers and their clips resampled", "neither"),
+    Measure("adapt_gain_high", "upper end of the interval", "neither"),
+    Measure("adapt_gain_over_corpora_low", "lower end of its 95 % interval, corpora resampled", "neither"),
+    Measure("adapt_gain_over_corpora_high", "upper end of the interval", "neither"),
+    Measure("adapt_gain_worst", "the same gain, worst corpus", asked=-0.02),
+    Measure("source_uar", "recall before, mean of the same corpora", "neither"),
+    Measure("adapted_uar", "recall adapted to the other half of the speakers, without labels"),
+    Measure("gain_mean", "gain by moving the mean of the functionals alone"),
+    Measure("gain_norm", "gain by evening out the answers as well"),
+    Measure("gain_pseudo", "gain by self-training after both"),
+    Measure("source_seven", "recall before where all seven categories may be answered", "neither"),
+    Measure("adapted_seven", "the same adapted"),
+    Measure("adapted_few", "recall adapted to ten recordings"),
+    Measure("adapted_one_emotion", "recall adapted to recordings of one emotion only, drawn at random"),
+    Measure("source_angry_as_happy", "share of angry clips called happy before", "lower"),
+    Measure("adapted_angry_as_happy", "share of angry clips called happy when adapted", "lower"),
+    hidden("gain_<method>_<end>", "ends of its 95 % interval, speakers and their clips resampled", "neither"),
+    hidden("adapt_splits", "random halves of the speakers", "neither"),
+    hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
+)
+"""Measures of ``evaluate_adaptation``."""
+
+NOVA_ARC = (
+    Measure("nova_source", "recall of a network trained on CREMA-D alone, mean of unseen corpora", "neither"),
+    Measure("nova_flat", "recall with unlabelled speech of the corpus, in flat space"),
+    Measure("nova_ball", "the same in the Poincaré ball"),
+    Measure("nova_normed", "control: recall of the source's network, frames normalised by the corpus", "neither"),
+    Measure("nova_linear", "control: recall of a linear head on frames normalised by the corpus", "neither"),
+    Measure("nova_normed_flat", "recall with unlabelled speech in flat space, frames normalised by the corpus"),
+    Measure("nova_normed_ball", "the same in the Poincaré ball"),
+    Measure("nova_gain_flat", "`nova_flat` minus `nova_source`"),
+    Measure("nova_gain_ball", "`nova_ball` minus `nova_source`"),
+    Measure("nova_gain_normed", "`nova_normed` minus `nova_source`", "neither"),
+    Measure("nova_gain_linear", "`nova_linear` minus `nova_source`", "neither"),
+    Measure("nova_gain_normed_flat", "`nova_normed_flat` minus `nova_source`"),
+    Measure("nova_gain_normed_ball", "`nova_normed_ball` minus `nova_source`"),
+    Measure("nova_ball_over_flat", "`nova_ball` minus `nova_flat`: what the curvature adds", "neither"),
+    Measure("nova_normed_ball_over_normed_flat", "the same with frames normalised by the corpus", "neither"),
+    Measure("nova_normed_ball_over_normed", "`nova_normed_ball` minus `nova_normed`: what transport adds", "neither"),
+    hidden("nova_seeds", "splits of the speakers, and seeds", "neither"),
+    hidden("nova_<difference>_<end>", "ends of its 95 % interval, corpora resampled", "neither"),
+    hidden("nova_<variant>_sd_<corpus>", "deviation over the splits of one corpus", "lower"),
+    hidden("nova_<variant>_<corpus>", "the same of one corpus", "neither"),
+)
+"""Measures of ``evaluate_nova_arc``."""
+
+SERE = (
+    Measure("sere_uar", "recall from five labelled clips a category in another language, mean of the tasks"),
+    Measure("mean_pooling_uar", "the same with clips pooled by their mean, without the field", "neither"),
+    Measure("no_neighbours_uar", "the same without the loss among unlabelled clips", "neither"),
+    Measure("nearest_uar", "control: the nearest mean of the same five clips", "neither"),
+    Measure("linear_uar", "control: a linear head on the same five clips", "neither"),
+    hidden("sere_over_<method>", "`sere_uar` minus that of another, mean of the tasks", "neither"),
+    hidden("sere_draws", "draws of the five clips for each task", "neither"),
+    hidden("<figure>_<end>", "ends of its 95 % interval, tasks resampled", "neither"),
+    hidden("<method>_sd_<task>", "deviation over draws of one task", "lower"),
+    hidden("<method>_<task>", "the same of one task", "neither"),
+)
+"""Measures of ``evaluate_resonance``."""
+
+FINE = (
+    Measure(
+        "fine_pearson",
+        "correlation of a kind's curve with bursts asked for it (1) or others (0), mean of 30",
+        asked=0.42,
+    ),
+    Measure("fine_spearman", "the same of ranks, which 1 and 0 keep low", "neither"),
+    Measure("fine_mae", "mean absolute error of a kind's curve, mean of 30", "lower"),
+    Measure("fine_mae_of_share", "control: the same of a curve at the share of the kind", "neither"),
+    Measure("fine_auc", "chance that a burst of the kind has the greater value than one of another, mean of 30"),
+    Measure("fine_accuracy", "share of bursts whose greatest curve is the right one of thirty"),
+    Measure("vote_pearson", "correlation with the share of CREMA-D's raters that chose a category, mean of six"),
+    Measure("vote_ceiling", "what as many other raters would reach, mean of six", "neither"),
+    Measure("vote_spearman", "the same correlation of ranks"),
+    Measure("vote_mae", "mean absolute error of these shares", "lower"),
+    Measure("vote_projected_recall", "recall of the intended emotion by the kinds projected to the seven categories"),
+    Measure("rated_pearson", "correlation with the ratings of EmoNet-Voice's experts, mean of its kinds"),
+    Measure("rated_mae", "mean absolute error of these ratings, 0 to 10", "lower"),
+    hidden("fine_<measure>_<kind>", "the same of one kind, or the ends of the interval", "neither"),
+    hidden("vote_<measure>_<category>", "the same of one category", "neither"),
+    hidden("rated_<measure>_<kind>", "the same of one kind", "neither"),
+    hidden("<part>_clips", "clips that were scored", "neither"),
+    hidden("fine_speakers", "their speakers", "neither"),
+)
+"""Measures of ``evaluate_fine``."""
+
+# --- Motion.
+
+LVE = "MeshTalk, Richard et al. 2021"
+"""Source of the lip vertex error."""
+MVE = "EMOTE, Daněček et al. 2023"
+"""Source of the mean vertex error."""
+EVE = "EmoTalk, Peng et al. 2023"
+"""Source of the vertex error of the emotion region."""
+FDD = "CodeTalker, Xing et al. 2023"
+"""Source of the upper-face dynamics deviation."""
+
+DECODER = (
+    Measure("lip_r", "inner-lip height, mean correlation per GRID test sentence, speech frames", asked=0.905),
+    Measure("lip_r_shuffled", "control: `lip_r` with the motion of another sentence", "neither"),
+    Measure("lip_r_energy", "control: `lip_r` with log energy in the place of the lips", "neither"),
+    Measure("lip_width_r", "inner-lip width, the same sentences", asked=0.82),
+    Measure("lip_r_synchronised", "inner-lip height, sound and picture first synchronised (20 ms apart as recorded)"),
+    Measure("lip_width_r_synchronised", "inner-lip width, sound and picture first synchronised"),
+    Measure(
+        "lip_r_voice_changed",
+        "inner-lip height, the sentences in other voices (formants × 0.86 to 1.28, pitch 85 to 260 Hz)",
+    ),
+    Measure("lip_width_r_voice_changed", "inner-lip width, the sentences in other voices"),
+    Measure("lip_r_5db", "inner-lip height, under pink noise 5 dB below the speech"),
+    Measure(
+        "lip_r_unseen", "inner-lip height of a Mandarin talker never trained on (FACEGOOD 1114_3_15), speech frames"
+    ),
+    Measure("lip_r_unseen_energy", "control: `lip_r_unseen` of log energy", "neither"),
+    Measure("lip_r_unseen_all", "inner-lip height of that talker, pauses included"),
+    Measure("lip_r_unseen_energy_all", "control: `lip_r_unseen_all` of log energy", "neither"),
+    Measure("lip_r_wild", "inner-lip height of 18 English talkers never trained on, each clip at its best lag"),
+    Measure("lip_r_wild_energy", "control: `lip_r_wild` of log energy", "neither"),
+    Measure("lip_r_wild_shuffled", "control: `lip_r_wild` with the motion of half a clip away", "neither"),
+    Measure("lip_width_r_wild", "inner-lip width of these talkers"),
+    Measure("lip_r_wild_w<…>", "`lip_r_wild` of one talker", listed=False),
+    Measure("amplitude_ratio_wild", "their predicted over their tracked opening, 95th percentiles, median", "neither"),
+    Measure("amplitude_within_wild", "share of these talkers for whom both differ by 25% at most"),
+    Measure("amplitude_ratio_auto_wild", "`amplitude_ratio_wild` under `--style auto`", "neither"),
+    Measure("amplitude_within_auto_wild", "`amplitude_within_wild` under `--style auto`"),
+    Measure("head_speed_ratio_wild", "RMS speed of the head over that of these talkers' heads, medians", "neither"),
+    Measure("brow_ratio_wild", "standard deviation of browInnerUp over that of these talkers, medians", "neither"),
+    Measure("closure_rate", "share of p, b, m on which the lips close", asked=0.97),
+    Measure("false_closure_rate", "share of open vowels that are closed", "lower", asked=0.05),
+    Measure(
+        "closure_rate_worst_emotion", "share of p, b, m closed under the worst emotion at full intensity", asked=0.95
+    ),
+    Measure("contact_rate", "share of f and v whose lips come near the teeth"),
+    Measure("lve_mm2", "open 4D test: largest squared lip error of a frame, mean", "lower", "mm²", source=LVE),
+    Measure("static_lve_mm2", "control: `lve_mm2` of a face that never moves", "neither", "mm²"),
+    Measure("shuffled_lve_mm2", "control: `lve_mm2` for another recording's audio, same track", "neither", "mm²"),
+    Measure("mve_mm", "open 4D test: mean vertex error", "lower", "mm", source=MVE),
+    Measure("static_mve_mm", "control: `mve_mm` of a face that never moves", "neither", "mm"),
+    Measure("shuffled_mve_mm", "control: `mve_mm` for another recording's audio", "neither", "mm"),
+    Measure("eve_mm2", "open 4D test: as `lve_mm2`, over the upper face", "lower", "mm²", source=EVE),
+    Measure("static_eve_mm2", "control: `eve_mm2` of a face that never moves", "neither", "mm²"),
+    Measure(
+        "fdd_mm", "open 4D test: upper-face dynamics deviation, mean of absolute values", "lower", "mm", source=FDD
+    ),
+    Measure("static_fdd_mm", "control: `fdd_mm` of a face that never moves", "neither", "mm"),
+    Measure("shuffled_fdd_mm", "control: `fdd_mm` for another recording's audio", "neither", "mm"),
+    Measure("jerk_ratio", "the lips' jerk over that of the tracked motion", "neither", source="Flash and Hogan 1985"),
+    Measure("control_accuracy", "share of outputs in which a classifier of composed faces finds the commanded emotion"),
+    Measure("intensity_rho", "commanded intensity against how far the face moves that way, Spearman"),
+    Measure(
+        "lip_leak",
+        "change of the lips when only the emotion changes, beyond the reference's own, over the lips' motion",
+        "lower",
+    ),
+    Measure("lip_leak_rms", "RMS of the difference to the reference's change of the lips, over their motion", "lower"),
+    Measure("controllability", "share of emotion × intensity steps whose landmark measure moves the right way"),
+    # Variants.
+    hidden("lip_r_coefficients", "inner-lip height against the same face driven by the tracked weights"),
+    hidden("lip_gain", "deviation of the predicted over that of the tracked lip height", "neither"),
+    hidden("closure_f1", "F1 of closures on p, b, m against open vowels"),
+    hidden("static_<measure>", "control: a face that never moves", "neither"),
+    hidden("shuffled_<measure>", "control: another recording's audio", "neither"),
+    hidden("lip_width_r_5db", "inner-lip width, under pink noise 5 dB below the speech"),
+    hidden("jaw_r_unseen<kind>", "jawOpen of the talker never trained on, or its control by log energy"),
+    hidden("lip_r_unseen_shuffled<kind>", "control: half of the take away", "neither"),
+    hidden("shift_<emotion>", "how far the emotion's own landmark moves at full intensity", unit="outer-eye distances"),
+    hidden("mve_mm_<kind>", "mean vertex error of tracked sentences or read speech alone", "lower", "mm"),
+    hidden("lve_mm2_<kind>", "lip vertex error of tracked sentences or read speech alone", "lower", "mm²"),
+    hidden("jerk<of>", "jerk of the lips, or of the tracked lips", "neither", "m/s³", "Flash and Hogan 1985"),
+)
+"""Measures of ``evaluate_decoder``."""
+
+VERTEX_DECODER = (
+    Measure("mve_mm", "mean vertex error", "lower", "mm", source=MVE),
+    Measure("lve_mm2", "largest squared lip error of a frame, mean", "lower", "mm²", source=LVE),
+    Measure("eve_mm2", "the same over eyes and forehead", "lower", "mm²", source=EVE),
+    Measure("fdd_mm", "upper-face dynamics deviation; blind to the order of frames", "lower", "mm", source=FDD),
+    Measure("static_<measure>", "control: a face that never moves", "neither"),
+    Measure("shuffled_<measure>", "control: the output for other speech", "neither"),
+    Measure("score", "share of squared motion that is explained"),
+    Measure("sequences", "sequences that were scored", "neither"),
+)
+"""Measures of ``evaluate_vertex_decoder``."""

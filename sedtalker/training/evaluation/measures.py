@@ -1,32 +1,29 @@
 """Every measure that is reported, in one table: what it is, its unit, which way is better, what is asked of it.
 
 ``docs/results.md``, the model cards, ``sedtalker evaluate … --help`` and ``sedtalker checkpoint inspect`` are written
-from it. ``emotion_measures`` and ``motion_measures`` hold those on test data; how a measure is computed stands in the
-function named in ``source``.
+from it. ``measure`` holds those on test data; how a measure is computed stands in the function named in ``source``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sedtalker.training.evaluation.emotion_measures import (
+from sedtalker.training.evaluation.measure import (
     ADAPTATION,
-    CROSS_CORPUS,
+    ARROWS,
+    DECODER,
     DIARIZER,
     ENROLMENT,
     EXPRESSION,
     FINE,
     NOVA_ARC,
-    SER_EVALS,
     SERE,
     SPEED,
-    STREAMING,
     TRANSFER,
     UAR,
-    VALENCE,
+    VERTEX_DECODER,
+    Measure,
 )
-from sedtalker.training.evaluation.measure import ARROWS, Measure
-from sedtalker.training.evaluation.motion_measures import DECODER, REGISTRATION, VERTEX_DECODER
 
 # --- On validation data, while a network is trained: the choices are made on these.
 
@@ -126,20 +123,15 @@ TEST: dict[str, tuple[Measure, ...]] = {
     "speed": SPEED,
     "enrolment": ENROLMENT,
     "decoder": DECODER,
-    "streaming": STREAMING,
-    "cross-corpus": CROSS_CORPUS,
     "transfer": TRANSFER,
     "expression": EXPRESSION,
     "adaptation": ADAPTATION,
     "nova-arc": NOVA_ARC,
     "sere": SERE,
     "fine": FINE,
-    "ser-evals": SER_EVALS,
-    "valence": VALENCE,
     "vertex-decoder": VERTEX_DECODER,
-    "registration": REGISTRATION,
 }
-"""Measures of each ``sedtalker evaluate`` command."""
+"""Measures of each ``sedtalker evaluate`` command, and of the speed in ``docs/results.md``."""
 
 
 # --- Lookups and tables.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.training.evaluation.cross_corpus import draw_shares
 from sedtalker.training.evaluation.transfer_scores import Transfer, coverage_curve
 
 COLUMNS = {
@@ -95,3 +96,15 @@ def plot_transfer(result: Transfer, path: Path) -> None:
     right.spines[["top", "right"]].set_visible(False)
     right.legend(fontsize=7, ncols=2)
     write_figure(figure, path)
+
+
+def draw_shares(axis: Any, matrix: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> Any:
+    """A matrix of shares in [0, 1] as a heat map with its figures; NaN stays empty. Returns the image."""
+    image = axis.imshow(matrix, vmin=0.0, vmax=1.0, cmap="viridis")
+    axis.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
+    axis.set_yticks(range(len(rows)), rows)
+    for i, j in np.ndindex(matrix.shape):
+        if not np.isnan(matrix[i, j]):
+            colour = "white" if matrix[i, j] < 0.6 else "black"
+            axis.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", color=colour)
+    return image

@@ -60,7 +60,7 @@ def evaluate_speed(data: Path, hours: float = 1.0, hook: Hook = no_progress) -> 
         InputError: the command failed, or the system does not say what a process took.
     """
     if sys.platform == "win32":
-        raise InputError("evaluate speed runs on Linux and macOS: Windows does not say what a process took")
+        raise InputError("the speed is measured on Linux and macOS: Windows does not say what a process took")
     clips = [c for c in read_manifest(data) if c.corpus == "ravdess" and c.split == "test"]
     metrics: dict[str, float] = {}
     for ending, (rate, channels) in counted(list(FORMATS.items()), hook, "diarizing a long recording", len(FORMATS)):

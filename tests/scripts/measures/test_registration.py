@@ -7,14 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from sedtalker.face.builtin import load_face
-from sedtalker.face.registration import RegistrationReport
-from sedtalker.mesh.mesh import from_triangles
-from sedtalker.training.corpora.landmark_samples import random_rotation, sphere
-from sedtalker.training.evaluation.hard_heads import broken_heads, hard_heads, restyled_heads
-from sedtalker.training.evaluation.registration import compare, shown, summary, turn_error, verdict
-from sedtalker.training.evaluation.registration_targets import (
+from measures.hard_heads import broken_heads, hard_heads, restyled_heads
+from measures.registration import compare, shown, summary, turn_error, verdict
+from measures.registration_targets import (
     KINDS,
     Head,
     cut,
@@ -23,6 +18,11 @@ from sedtalker.training.evaluation.registration_targets import (
     other_heads,
     random_identities,
 )
+
+from sedtalker.face.builtin import load_face
+from sedtalker.face.registration import RegistrationReport
+from sedtalker.mesh.mesh import from_triangles
+from sedtalker.training.corpora.landmark_samples import random_rotation, sphere
 from sedtalker.training.evaluation.shape_judge import recognised_emotions
 from tests.face.test_quality import GOOD
 

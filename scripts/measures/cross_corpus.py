@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
+from sedtalker.training.evaluation.transfer_tables import draw_shares
 
 FEWEST_CATEGORIES = 3
 """Corpora with fewer categories of ours are left out: a macro-F1 over one or two says little."""
@@ -281,18 +281,6 @@ def plot_heat_map(result: CrossCorpus, path: Path) -> None:
     axes[0].set_ylabel("trained on")
     figure.colorbar(image, ax=axes, label="macro-F1 over shared categories")
     write_figure(figure, path)
-
-
-def draw_shares(axis: Any, matrix: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> Any:
-    """A matrix of shares in [0, 1] as a heat map with its figures; NaN stays empty. Returns the image."""
-    image = axis.imshow(matrix, vmin=0.0, vmax=1.0, cmap="viridis")
-    axis.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
-    axis.set_yticks(range(len(rows)), rows)
-    for i, j in np.ndindex(matrix.shape):
-        if not np.isnan(matrix[i, j]):
-            colour = "white" if matrix[i, j] < 0.6 else "black"
-            axis.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", color=colour)
-    return image
 
 
 def _category(clip: Clip) -> int:

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from sedtalker.training.evaluation.cross_corpus import (
+from measures.cross_corpus import (
     ClipVectors,
     cross_corpus,
     cross_corpus_metrics,

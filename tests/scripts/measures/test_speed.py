@@ -6,9 +6,9 @@ from itertools import cycle
 import numpy as np
 import pytest
 import soundfile
+from measures.speed import run_measured, write_speech
 
 from sedtalker.errors import InputError
-from sedtalker.training.evaluation.speed import run_measured, write_speech
 
 
 def test_memory_and_time_of_a_process_not_of_its_parent():

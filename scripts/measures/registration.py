@@ -15,6 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from measures.hard_heads import broken_heads, hard_heads
+from measures.registration_targets import (
+    Head,
+    dense_head,
+    no_heads,
+    other_heads,
+    random_identities,
+    reference_source,
+)
+from measures.speed import run_measured, write_speech
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
 from sedtalker.face.amounts import with_right_amount
@@ -32,15 +42,6 @@ from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.evaluation.hard_heads import broken_heads, hard_heads
-from sedtalker.training.evaluation.registration_targets import (
-    Head,
-    dense_head,
-    no_heads,
-    other_heads,
-    random_identities,
-    reference_source,
-)
 from sedtalker.training.evaluation.shape_judge import (
     RISE,
     Judge,
@@ -49,7 +50,6 @@ from sedtalker.training.evaluation.shape_judge import (
     open_judge,
     recognised_emotions,
 )
-from sedtalker.training.evaluation.speed import run_measured, write_speech
 
 logger = logging.getLogger(__name__)
 

@@ -7,12 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from sedtalker.emotion.adaptation import Speech
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
-from sedtalker.errors import InputError
-from sedtalker.training.evaluation.measures import TEST, find_measure
-from sedtalker.training.evaluation.ser_evals import (
+from measures.keys import KEYS
+from measures.ser_evals import (
     ROWS,
     ReadCorpus,
     best_constant,
@@ -23,6 +19,11 @@ from sedtalker.training.evaluation.ser_evals import (
     ser_evals_table,
     svm_logits,
 )
+
+from sedtalker.emotion.adaptation import Speech
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
+from sedtalker.errors import InputError
+from sedtalker.training.evaluation.measures import find_measure
 
 
 def made(name: str, network: DiarizerNetwork, count: int = 24) -> ReadCorpus:
@@ -51,7 +52,7 @@ def test_every_row_and_every_corpus() -> None:
     assert table.count("\n") == len(ROWS) + 3
     assert "| functionals + SVM | 1.000 / 1.000 | 1.000 / 1.000 | 1.00 / 1.00 |" in table
     for key in found:
-        assert find_measure(TEST["ser-evals"], key), key
+        assert find_measure(KEYS["ser-evals"], key), key
 
 
 def test_adjusting_helps_where_one_category_is_frequent() -> None:

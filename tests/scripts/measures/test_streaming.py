@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from measures import speed
+from measures.speed import stream_speed, streamed
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.stream import DiarizerStream
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
-from sedtalker.training.evaluation import speed
-from sedtalker.training.evaluation.speed import stream_speed, streamed
 from tests.speech.test_stream import voice_like
 
 

@@ -1,0 +1,89 @@
+"""Measure what the pages claim of registration, speed, streams and other corpora.
+
+``measures/keys.py`` says what each key is.
+
+python scripts/measure.py registration --data DIR --json
+python scripts/measure.py speed --data DIR --hours 1
+python scripts/measure.py streaming --data DIR --checkpoint DIR
+python scripts/measure.py cross-corpus --data DIR --plot docs/images/cross_corpus.png
+python scripts/measure.py ser-evals --data DIR --model whisper-base --clips 120 --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from measures.cross_corpus import cross_corpus_metrics, evaluate_cross_corpus, markdown_table, plot_heat_map
+from measures.keys import KEYS
+from measures.registration import (
+    evaluate_registration,
+    evaluate_registration_cost,
+    evaluate_registration_judged,
+)
+from measures.ser_evals import evaluate_ser_evals, ser_evals_table
+from measures.speed import evaluate_speed, evaluate_streaming
+
+from sedtalker.cli.console import ShownProgress
+from sedtalker.progress import Hook
+from sedtalker.training.corpora.manifest import find_data
+
+
+def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping[str, Any], str]:
+    """The figures of a measurement, and its table where it has one."""
+    match given.what:
+        case "registration":
+            figures = evaluate_registration(data, given.identities, given.seed, hook)
+            if given.judge:
+                figures |= evaluate_registration_judged(data, given.seed, hook)
+            if given.cost:
+                figures |= evaluate_registration_cost(data, hook)
+            return figures, ""
+        case "speed":
+            return evaluate_speed(data, given.hours, hook), ""
+        case "streaming":
+            return evaluate_streaming(data, given.checkpoint, hook=hook), ""
+        case "cross-corpus":
+            result = evaluate_cross_corpus(data, hook)
+            if given.plot is not None:
+                plot_heat_map(result, given.plot)
+            return cross_corpus_metrics(result), markdown_table(result)
+        case _:
+            found = evaluate_ser_evals(data, given.model, given.encoder, given.clips, hook)
+            return found, ser_evals_table(found)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["registration", "speed", "streaming", "cross-corpus", "ser-evals"])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--identities", type=int, default=27, help="random people of the reference rig")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--judge", action=argparse.BooleanOptionalAction, default=True, help="what MediaPipe sees")
+    parser.add_argument("--cost", action=argparse.BooleanOptionalAction, default=True, help="time and memory")
+    parser.add_argument("--hours", type=float, default=1.0, help="of the long recording")
+    parser.add_argument("--checkpoint", type=Path, help="a diarizer of your own")
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--model", default="diarizer")
+    parser.add_argument("--encoder", type=Path)
+    parser.add_argument("--clips", type=int)
+    given = parser.parse_args()
+    with ShownProgress("bar") as shown:
+        figures, table = measured(given, find_data(given.data), shown.hook)
+    if given.json:
+        print(json.dumps(figures, indent=2, default=float))
+        return
+    about = {key.key: key.text for key in KEYS[given.what]}
+    for name, value in figures.items():
+        if isinstance(value, int | float):
+            print(f"{name:<28}{value:<10.4g}{about.get(name, '')}")
+    print(table, end="")
+
+
+if __name__ == "__main__":
+    main()

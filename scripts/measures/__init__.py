@@ -1,0 +1,1 @@
+"""Measurements of what the pages claim, which users of the package do not need; ``scripts/measure.py`` runs them."""
