@@ -31,7 +31,7 @@ from sedtalker.nn.blocks import (
     Streamable,
 )
 from sedtalker.nn.calls import Call, Steps, alone
-from sedtalker.speech.features import PHONES, PROSODY_CHANNELS, SpeechFeatures
+from sedtalker.speech.features import PHONES, PROSODY_CHANNELS, SPEECH, SpeechFeatures
 
 CHUNK_FRAMES = 512
 """Frames that go through a decoder at once: ten seconds."""
@@ -204,7 +204,7 @@ class Decoder(ShapeDecoder):
         """A motion (1, T, 52) with its lips closed on p, b, m and at the teeth on f, v, where it has a phone head."""
         if self.phone_head is None:
             return motion
-        hidden = torch.from_numpy(features.hidden[:, : self.config.hidden]).to(motion)
+        hidden = torch.from_numpy(features.of(SPEECH).hidden).to(motion)
         apart = lips_apart(motion, emotional, min(PEAK_FRAMES, self.look_ahead))
         closure = closures(self.lip_posteriors(hidden[None]))
         return move_lips(motion, closure, apart, emotional).clamp(0.0, 1.0)
@@ -224,7 +224,7 @@ class Decoder(ShapeDecoder):
         """(T, 3) how far the tongue is at the places of ``TONGUE``; at none where it has no phone head."""
         if self.phone_head is None:
             return np.zeros((len(features), len(TONGUE)), np.float32)
-        hidden = torch.from_numpy(features.hidden[:, : self.config.hidden]).to(self.active.device)
+        hidden = torch.from_numpy(features.of(SPEECH).hidden).to(self.active.device)
         return constrictions(self.tongue_posteriors(hidden).cpu().numpy())
 
 

@@ -7,7 +7,6 @@ closes the lips. What is stored is small: a projection of each layer and one con
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -23,7 +22,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.speech.features import SpeechFeatures
+from sedtalker.speech.features import FROM_HUB, SPEECH, SpeechFeatures
 
 MOUTH_SHAPES: tuple[str, ...] = (
     *(name.removesuffix("Left") for name in SPEECH_SHAPES if not name.endswith("Right")),
@@ -157,9 +156,9 @@ class ReadoutDecoder(nn.Module):
                 f"this decoder needs {own} features a frame and {self.config.channels} of {self.config.backbone.name} "
                 f"beside them, not {features.hidden.shape[1]}: use the encoders it was trained on"
             )
-        read = replace(features, hidden=features.hidden[:, :own])
+        read = features.of(SPEECH)
         motion, emotional = self.decoder.motion(read, track, style), self.decoder.emotional(read, track, style)
-        spoken = self.readout.predict(features.hidden[:, own:]).to(motion)
+        spoken = self.readout.predict(features.of(FROM_HUB).hidden).to(motion)
         moved = self.readout.sides.sum(0)
         mixed = motion + self.config.share * moved * (1.0 - emotional) * (spoken - motion)
         closed = self.decoder.closed(mixed, read, emotional)

@@ -14,6 +14,7 @@ from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfi
 from sedtalker.checkpoint import Kind, builtin_checkpoint, open_network, read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import Encoder, EncoderPair, open_encoder, open_trained_encoder
+from sedtalker.speech.features import FROM_HUB, SPEECH
 
 AnyDecoder = Decoder | ReadoutDecoder | VertexDecoder
 """What ``load_decoder`` gives; each is a ``MotionDecoder``."""
@@ -71,4 +72,6 @@ def open_decoder_encoder(
             raise InputError(f"{folder}: it reads the built-in encoder; another one cannot be given")
         backbone = backbone.model_copy(update={"name": str(encoder)})
     opened = open_trained_encoder(folder, backbone, device, given=encoder is not None)
-    return EncoderPair(open_encoder(None, device), opened) if isinstance(decoder, ReadoutDecoder) else opened
+    if not isinstance(decoder, ReadoutDecoder):
+        return opened
+    return EncoderPair({SPEECH: open_encoder(SPEECH, device), FROM_HUB: opened})

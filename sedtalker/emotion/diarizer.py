@@ -50,7 +50,7 @@ from sedtalker.models import model_folder
 from sedtalker.nn import find_device, torch_threads
 from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, open_trained_encoder
-from sedtalker.speech.features import SpeechFeatures
+from sedtalker.speech.features import EMOTION, SpeechFeatures
 
 log = logging.getLogger(__name__)
 
@@ -237,8 +237,7 @@ class Diarizer:
         """Vocal bursts by the encoder of emotion, where it is the encoder or one of the two."""
         encoder: Encoder = self.encoder
         if isinstance(encoder, EncoderPair):
-            features = replace(features, hidden=features.hidden[:, encoder.first.channels :])
-            encoder = encoder.second
+            features, encoder = features.of(EMOTION), encoder.encoders[EMOTION]
         return find_bursts(features, encoder.sha256())
 
     def with_fine(self, source: str | Path | None = None, encoder: str | None = None) -> Diarizer:

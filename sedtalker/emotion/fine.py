@@ -26,7 +26,7 @@ from sedtalker.emotion.network import ROW, DiarizerNetwork
 from sedtalker.errors import InputError
 from sedtalker.models import WHISPER, model_names
 from sedtalker.speech.encoder import Encoder, EncoderPair
-from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
+from sedtalker.speech.features import FRAME_CLOCK, FROM_HUB, MEL_BANDS, PROSODY_CHANNELS, SpeechFeatures
 
 Statistic = Literal["mean", "deviation", "min", "max"]
 """What is taken of every channel over a window."""
@@ -242,7 +242,8 @@ def open_fine(source: str | Path | None, diarizer: DiarizerNetwork, encoder: Enc
     built_in = model_names("fine-grained emotions")["emotion_encoder" if diarizer.config.backbone is None else WHISPER]
     folder = built_in.path if source is None else Path(source)
     opened = open_network(folder, "fine_emotions", FineConfig, FineNetwork)
-    if read_config(folder).encoder_sha256 != (encoder.first if isinstance(encoder, EncoderPair) else encoder).sha256():
+    own = encoder.encoders.get(FROM_HUB, encoder) if isinstance(encoder, EncoderPair) else encoder
+    if read_config(folder).encoder_sha256 != own.sha256():
         raise InputError(f"{folder}: these fine-grained heads were trained on another encoder than the diarizer's")
     network = opened.to(next(diarizer.parameters()).device)
     if not diarizer.config.layer_channels:

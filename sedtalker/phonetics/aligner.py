@@ -19,7 +19,7 @@ from sedtalker.errors import InputError
 from sedtalker.phonetics.alignment import AlignedPhone, Alignment
 from sedtalker.phonetics.pronunciation import SpokenWord
 from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, SpeechEncoder, open_encoder
-from sedtalker.speech.features import PHONE_INDEX, PHONES, SILENCE, SpeechFeatures
+from sedtalker.speech.features import PHONE_INDEX, PHONES, SILENCE, SPEECH, SpeechFeatures
 
 Floats = NDArray[np.float64]
 
@@ -52,11 +52,10 @@ def phone_posteriors(encoder: Encoder, features: SpeechFeatures, sound: Audio) -
         features: of the recording.
         sound: the recording.
     """
-    own: Encoder = encoder
-    hidden: NDArray[np.float32] = features.hidden
-    if isinstance(encoder, EncoderPair):
-        own, hidden = encoder.first, hidden[:, : encoder.first.channels]
-    if not (isinstance(own, MelEncoder) and isinstance(own.network, SpeechEncoder)):
+    own = encoder.encoders.get(SPEECH) if isinstance(encoder, EncoderPair) else encoder
+    if isinstance(own, MelEncoder) and isinstance(own.network, SpeechEncoder):
+        hidden = features.of(SPEECH).hidden
+    else:
         own = open_encoder()
         hidden = own(sound).hidden[: len(features)]
     assert isinstance(own, MelEncoder)

@@ -8,6 +8,7 @@ That of the lips reads centred log-mels: a stride-2 convolution and residual dil
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, Self
@@ -33,10 +34,13 @@ from sedtalker.reading import is_file, is_folder
 from sedtalker.speech.backbone import BackboneConfig, NotHere, load_backbone, load_pretrained, unpack_backbone
 from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfig
 from sedtalker.speech.features import (
+    EMOTION,
     FRAME_CLOCK,
+    FROM_HUB,
     MEL_BANDS,
     MEL_SCALE,
     PHONES,
+    SPEECH,
     WINDOW_SECONDS,
     SpeechFeatures,
     analyse,
@@ -210,38 +214,40 @@ class MelEncoder:
 
 
 class EncoderPair:
-    """Two encoders as one: hidden vectors side by side, everything else of the first.
+    """Two encoders as one: their hidden vectors are joined, everything else is the first one's.
 
     Args:
-        first: gives log-mels, prosody and speech too.
-        second: on the same clock.
+        encoders: both by the names of their parts of the features, see ``SpeechFeatures.of``, on the same clock; the
+            first gives log-mels, prosody and speech too.
     """
 
     sample_rate = SAMPLE_RATE
     clock = FRAME_CLOCK
 
-    def __init__(self, first: Encoder, second: Encoder):
-        self.first, self.second = first, second
+    def __init__(self, encoders: Mapping[str, Encoder]):
+        self.encoders = dict(encoders)
 
     @property
     def channels(self) -> int:
         """Size of both hidden vectors together."""
-        return self.first.channels + self.second.channels
+        return sum(encoder.channels for encoder in self.encoders.values())
 
     def sha256(self) -> str:
         """Hash of both."""
-        return hashlib.sha256((self.first.sha256() + self.second.sha256()).encode()).hexdigest()
+        return hashlib.sha256("".join(e.sha256() for e in self.encoders.values()).encode()).hexdigest()
 
     def to(self, device: str) -> Self:
         """Move both there."""
-        self.first.to(device)
-        self.second.to(device)
+        for encoder in self.encoders.values():
+            encoder.to(device)
         return self
 
     def __call__(self, audio: Audio) -> SpeechFeatures:
         """Features of a recording."""
-        own, beside = self.first(audio), self.second(audio)
-        return replace(own, hidden=np.concatenate([own.hidden, beside.hidden], axis=1))
+        each = {name: encoder(audio) for name, encoder in self.encoders.items()}
+        hidden = np.concatenate([features.hidden for features in each.values()], axis=1)
+        parts = tuple((name, features.hidden.shape[1]) for name, features in each.items())
+        return replace(next(iter(each.values())), hidden=hidden, parts=parts)
 
 
 BUILTIN_ENCODERS = tuple(model_names("encoder"))
@@ -334,7 +340,8 @@ def open_trained_encoder(
             ) from None
     else:
         encoder = open_encoder(_builtin_of(needed), device)
-    both = EncoderPair(encoder, open_encoder("emotion_encoder", device)) if pair else encoder
+    first = SPEECH if backbone is None else FROM_HUB
+    both = EncoderPair({first: encoder, EMOTION: open_encoder(EMOTION, device)}) if pair else encoder
     if needed not in (None, encoder.sha256(), both.sha256()):
         name = "the built-in speech encoder" if backbone is None else backbone.name
         raise InputError(f"{name}: these are not the weights that the network in {folder} was trained on")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, FrameClock
+from sedtalker.errors import InputError
 
 SILENCE = "SIL"
 """The phone of frames in which nobody speaks."""
@@ -264,16 +265,21 @@ WINDOW_SECONDS = 30.0
 """What is analysed and encoded at once, so that memory does not grow with the recording."""
 
 
+SPEECH, EMOTION, FROM_HUB = "speech_encoder", "emotion_encoder", "hub_encoder"
+"""Names of the parts of features of two encoders: of the two built-in ones, and of a model of the hub."""
+
+
 @dataclass(frozen=True, eq=False)
 class SpeechFeatures:
     """What an encoder gives and the other networks read, 50 frames a second.
 
     Attributes:
         clock: times of the frames.
-        hidden: (T, D) float32.
+        hidden: (T, D) float32; of two encoders, the columns of the one and then of the other.
         mel: (T, 80) float32 centred log-mels, averaged over pairs of analysis frames.
         prosody: (T, 4) float32, see ``PROSODY_CHANNELS``, averaged over pairs.
         speech: (T,) bool, loud enough to be speech.
+        parts: of two encoders, the name of each and the number of its columns, in order; see ``of``.
     """
 
     clock: FrameClock
@@ -281,15 +287,32 @@ class SpeechFeatures:
     mel: NDArray[np.float32]
     prosody: NDArray[np.float32]
     speech: NDArray[np.bool_]
+    parts: tuple[tuple[str, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.hidden)
+
+    def of(self, encoder: str) -> SpeechFeatures:
+        """The features of one encoder of several, by its name; those of a single encoder are returned as they are.
+
+        Raises:
+            InputError: it is none of theirs.
+        """
+        if not self.parts:
+            return self
+        start = 0
+        for name, columns in self.parts:
+            if name == encoder:
+                return replace(self, hidden=self.hidden[:, start : start + columns], parts=())
+            start += columns
+        raise InputError(f"features of {' and '.join(name for name, _ in self.parts)}, and not of {encoder}")
 
     def part(self, first: int, count: int) -> SpeechFeatures:
         """Frames from ``first`` on."""
         clock = FrameClock(self.clock.rate, self.clock.offset + first / self.clock.rate)
         part = slice(first, first + count)
-        return SpeechFeatures(clock, self.hidden[part], self.mel[part], self.prosody[part], self.speech[part])
+        hidden, mel, prosody, speech = self.hidden[part], self.mel[part], self.prosody[part], self.speech[part]
+        return SpeechFeatures(clock, hidden, mel, prosody, speech, self.parts)
 
 
 class Analysis(NamedTuple):

@@ -19,7 +19,7 @@ from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import eased_emotion
 from sedtalker.animation.recipe import assemble, move, needs_neutral, plain_style, shown_track
-from sedtalker.audio import Audio, FrameClock
+from sedtalker.audio import Audio
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.face import Face
 from sedtalker.nn import torch_threads
@@ -188,7 +188,7 @@ class Decoding:
 
     def _predict(self, track: EmotionTrack, style: Style, first: int, last: int) -> Floats:
         """What the decoder gives of frames ``first`` to ``last`` alone."""
-        part = part_of(self.features, first, last)
+        part = self.features.part(first, last - first)
         return np.asarray(self.animator.decoder.predict(part, track, style))
 
     # --- The exact motion, decoded while nothing else is to do.
@@ -215,15 +215,3 @@ class Decoding:
         self.emotional = _Layer(style, self._inputs(shown_track(track, settings)), motion, valid, exact=True)
         if neutral is not None:
             self.neutral = _Layer(style, self._inputs(track.scaled(0.0)), neutral, valid, exact=True)
-
-
-def part_of(features: SpeechFeatures, first: int, last: int) -> SpeechFeatures:
-    """Frames ``first`` to ``last`` of the features of a recording, at their own times."""
-    rows = slice(first, last)
-    return SpeechFeatures(
-        FrameClock(features.clock.rate, features.clock.offset + first / features.clock.rate),
-        features.hidden[rows],
-        features.mel[rows],
-        features.prosody[rows],
-        features.speech[rows],
-    )

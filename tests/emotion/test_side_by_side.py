@@ -18,6 +18,7 @@ from sedtalker.emotion.side_by_side import side_by_side
 from sedtalker.errors import InputError
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import EncoderPair, open_encoder, open_trained_encoder
+from sedtalker.speech.features import EMOTION
 from tests.emotion.test_network import frames
 from tests.support.tiny_backbones import save_tiny, tiny_model
 
@@ -111,7 +112,7 @@ def speech() -> Audio:
 def test_opened_it_reads_both_encoders_and_saved_it_is_whole(built: Path, tmp_path: Path) -> None:
     diarizer = Diarizer.from_pretrained(built)
     assert isinstance(diarizer.encoder, EncoderPair)
-    assert diarizer.network.config.second_channels == diarizer.encoder.second.channels
+    assert diarizer.network.config.second_channels == diarizer.encoder.encoders[EMOTION].channels
     track = diarizer(speech())
     diarizer.save(tmp_path / "saved")
     kept = read_config(tmp_path / "saved")

@@ -17,7 +17,7 @@ from sedtalker.phonetics.aligner import align, phone_posteriors
 from sedtalker.phonetics.alignment import Alignment
 from sedtalker.phonetics.pronunciation import SpokenWord, pronounce
 from sedtalker.speech.encoder import EncoderPair, MelEncoder, open_encoder
-from sedtalker.speech.features import PHONE_INDEX, PHONES, SILENCE
+from sedtalker.speech.features import EMOTION, PHONE_INDEX, PHONES, SILENCE, SPEECH
 
 SPOKEN = st.sampled_from(PHONES[1:])
 WORDS = st.lists(st.lists(SPOKEN, min_size=1, max_size=4), min_size=1, max_size=4).map(
@@ -121,7 +121,7 @@ def test_posteriors_of_any_encoder() -> None:
     assert own.shape == (len(features), len(PHONES))
     assert own.sum(1) == pytest.approx(1.0, abs=1e-4)
     assert isinstance(encoder, MelEncoder)
-    pair = EncoderPair(encoder, emotion)
+    pair = EncoderPair({SPEECH: encoder, EMOTION: emotion})
     assert np.allclose(phone_posteriors(pair, pair(sound), sound), own, atol=1e-6)
     assert np.allclose(phone_posteriors(emotion, emotion(sound), sound), own, atol=1e-6)
 

@@ -14,6 +14,7 @@ from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import (
+    EncoderPair,
     MelEncoder,
     SpeechEncoder,
     SpeechEncoderConfig,
@@ -21,7 +22,10 @@ from sedtalker.speech.encoder import (
     open_trained_encoder,
 )
 from sedtalker.speech.features import (
+    EMOTION,
     FRAME_CLOCK,
+    FROM_HUB,
+    SPEECH,
     analyse,
     band_means,
     centre_bands,
@@ -146,3 +150,18 @@ def test_what_is_no_encoder_is_refused(tmp_path):
 @pytest.mark.parametrize("frames", [2, 4])
 def test_shortest_input(frames):
     assert _encoder()(torch.zeros(1, frames, 80)).shape == (1, frames // 2, 16)
+
+
+def test_parts_of_a_pair_are_found_by_name() -> None:
+    sound = from_samples(_speechlike(1.5), 16_000)
+    encoders = {SPEECH: open_encoder(SPEECH), EMOTION: open_encoder(EMOTION)}
+    pair = EncoderPair(encoders)
+    features = pair(sound)
+    assert features.hidden.shape == (len(features), pair.channels)
+    for name, encoder in encoders.items():
+        own = encoder(sound).hidden
+        assert np.array_equal(features.of(name).hidden, own)
+        assert np.array_equal(features.part(10, 20).of(name).hidden, own[10:30])
+        assert features.of(name).of("anything").parts == (), "features of one encoder have no parts"
+    with pytest.raises(InputError, match="of speech_encoder and emotion_encoder, and not of hub_encoder"):
+        features.of(FROM_HUB)

@@ -9,7 +9,7 @@ import pytest
 
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.studio import decoding
-from sedtalker.studio.decoding import Decoding, part_of
+from sedtalker.studio.decoding import Decoding
 from sedtalker.studio.document import Base, checked_settings
 from sedtalker.studio.edits import History, parse_edit
 
@@ -142,6 +142,6 @@ def test_at_no_intensity_the_category_does_not_matter(models, clip, subject, bas
 
 
 def test_a_part_of_features_keeps_its_times(clip):
-    part = part_of(clip.features, 100, 150)
+    part = clip.features.part(100, 50)
     assert part.clock.times(50) == pytest.approx(clip.features.clock.times(200)[100:150])
     assert (part.hidden == clip.features.hidden[100:150]).all()
