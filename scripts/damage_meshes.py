@@ -27,10 +27,11 @@ from typing import Any
 import numpy as np
 
 from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Floats, Ints
 from sedtalker.export.glb import write_glb
 from sedtalker.face.face import Face
 from sedtalker.mesh.files import read_mesh, write_obj
-from sedtalker.mesh.mesh import Floats, Ints, Mesh, from_triangles
+from sedtalker.mesh.mesh import Mesh, from_triangles
 
 SECONDS = 60  # of processor time, lest a busy machine counts
 WAIT = 600.0

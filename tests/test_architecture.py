@@ -47,12 +47,13 @@ ORDER = (
     "progress",
     "plugins",
     "errors",
+    "arrays",
     "version",
 )
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 371
+MOST_FILES = 372
 """Modules in the package."""
 
 

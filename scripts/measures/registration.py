@@ -25,6 +25,7 @@ from measures.registration_targets import (
     reference_source,
 )
 from measures.speed import run_measured, write_speech
+from sedtalker.arrays import Mask
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
 from sedtalker.face.amounts import with_right_amount
@@ -36,7 +37,7 @@ from sedtalker.face.fitting import fit
 from sedtalker.face.quality import inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
 from sedtalker.mesh.files import read_mesh, read_scene
-from sedtalker.mesh.mesh import Mask, Mesh
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.obj import write_obj
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.progress import Hook, counted, no_progress

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, identity, vstack
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import FACES, load_face
 from sedtalker.face.face import Face
 from sedtalker.face.registration.alignment import barycentric
 from sedtalker.mesh.files import read_mesh
-from sedtalker.mesh.mesh import Floats, Ints, Mesh, from_triangles, grid_triangles
+from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import label_components, point_normals, triangle_normals
 from sedtalker.training.corpora.landmark_samples import Rig, random_rotation, sphere, stylise, torus

@@ -18,6 +18,7 @@ from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decode
 from sedtalker.animation.recipe import assemble, move, sharpened
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, emotion_stream
 from sedtalker.animation.vertex_decoder import VertexDecoder
+from sedtalker.arrays import Floats
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
@@ -35,8 +36,6 @@ from sedtalker.progress import Hook, no_progress, one_step
 from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.version import __version__
-
-Floats = NDArray[np.float32]
 
 Emotion = EmotionTrack | Path | str | None
 """What an emotion may be given as: a track, its file, ``LABEL:INTENSITY``, or None (the diarizer's)."""

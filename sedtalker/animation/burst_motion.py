@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
+from sedtalker.arrays import Floats
 from sedtalker.emotion.track import Burst
 from sedtalker.speech.features import SpeechFeatures
-
-Floats = NDArray[np.float32]
 
 
 def _sides(**amounts: float) -> dict[str, float]:

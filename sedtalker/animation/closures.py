@@ -12,14 +12,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
-
-Floats = NDArray[np.float32]
 
 CLOSURE_ONSET = (0.05, 0.2)
 """Posteriors of p, b, m at which lips begin to close, and are closed."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.nn import initialised
 
@@ -82,7 +82,6 @@ class Conditioning(nn.Module):
 
 # --- Cuts in an emotion track become onsets as faces have them.
 
-Floats = NDArray[np.float32]
 
 STEEPEST = 0.12
 """Change of a category's share times intensity from one frame of 20 ms to the next that no face makes."""

@@ -11,17 +11,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from sedtalker.animation.closures import held_closed
+from sedtalker.arrays import Floats, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
-
-Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 MAX_GAIN = 2.0
 """Largest factor of any gain."""

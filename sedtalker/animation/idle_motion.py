@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.performance import LiveMotion
+from sedtalker.arrays import Floats
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.arkit import ARKIT_52
-
-Floats = NDArray[np.float32]
 
 BLINK_CLOSE, BLINK_HOLD, BLINK_OPEN = 0.085, 0.03, 0.17
 """Seconds in which lids close, stay closed and open."""

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.closures import close_lips
 from sedtalker.animation.gains import AROUND_THE_MOUTH
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
 from sedtalker.phonetics.alignment import Alignment
 from sedtalker.speech.features import BILABIAL, LABIODENTAL
-
-Floats = NDArray[np.float32]
 
 FADE = 0.06
 """Seconds over which a phone's mouth comes and goes."""

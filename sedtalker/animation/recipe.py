@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
@@ -25,6 +24,7 @@ from sedtalker.animation.performance import Motion
 from sedtalker.animation.tongue import TONGUE, known_constrictions, tongue_weights
 from sedtalker.animation.visual_prosody import enliven, find_rhythm, nods
 from sedtalker.animation.vocal_effort import fitting_articulation
+from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -35,7 +35,6 @@ from sedtalker.phonetics.alignment import Alignment
 from sedtalker.speech.features import SpeechFeatures
 
 logger = logging.getLogger(__name__)
-Floats = NDArray[np.float32]
 
 Decode = Callable[[EmotionTrack, Style], Floats]
 """A decoder over the features of one recording: a track and a style to motion (T, K)."""

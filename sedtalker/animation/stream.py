@@ -18,6 +18,7 @@ from sedtalker.animation.gains import EASE_FRAMES, apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleStream
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.tongue import TONGUE, TongueStream, tongue_weights
+from sedtalker.arrays import Floats
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.formats.files import parse_emotion
@@ -28,8 +29,6 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
-
-Floats = NDArray[np.float32]
 
 GAIN_MARGIN = 2 * EASE_FRAMES
 """Frames on either side that a gain at closed lips looks at."""

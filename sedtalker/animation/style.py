@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import MotionDecoder
+from sedtalker.arrays import Floats
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -20,8 +21,6 @@ from sedtalker.metrics.motion import lip_aperture, lip_width
 from sedtalker.reading import read_json
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.storage import whole_file
-
-Floats = NDArray[np.float32]
 
 STYLES: dict[str, Style] = {
     "natural": Style(),

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sedtalker.animation.closures import AHEAD_FRAMES
+from sedtalker.arrays import Floats
 from sedtalker.phonetics.alignment import Alignment
 from sedtalker.speech.features import PHONE_INDEX
-
-Floats = NDArray[np.float32]
 
 PLACES: dict[str, tuple[str, ...]] = {
     "tongueTipInterdental": ("TH", "DH"),

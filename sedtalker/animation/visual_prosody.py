@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
+from sedtalker.arrays import Floats
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech.features import SpeechFeatures
 
-Floats = NDArray[np.float32]
 Seconds = NDArray[np.float64]
 
 VOICED = 0.45

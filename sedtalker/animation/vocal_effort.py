@@ -11,13 +11,11 @@ the estimate is strongly shrunk.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import lip_aperture
 from sedtalker.speech.features import SpeechFeatures
-
-Floats = NDArray[np.float32]
 
 USUAL_OPENING = 0.175
 """95th percentile of the lips' opening in talk, outer-eye distances: the mean of two tracked talkers, one of GRID

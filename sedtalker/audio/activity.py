@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Mask = NDArray[np.bool_]
+from sedtalker.arrays import Mask
 
 
 @dataclass(frozen=True)

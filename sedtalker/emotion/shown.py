@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from sedtalker.arrays import Floats
 
 SHARPNESS = 40.0
 """Power that posteriors are raised to: an emotion a tenth likelier than another has fifty times its share."""

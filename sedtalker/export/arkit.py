@@ -14,13 +14,13 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation, read_animation
 from sedtalker.animation.tongue import TONGUE
+from sedtalker.arrays import Floats
 from sedtalker.audio import resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
-from sedtalker.mesh.mesh import Floats
 from sedtalker.storage import whole_file
 
 SMOOTHNESS = 2e-3

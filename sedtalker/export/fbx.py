@@ -20,6 +20,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.export.fbx_records import (
     CREATED,
@@ -35,7 +36,7 @@ from sedtalker.export.fbx_records import (
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
-from sedtalker.mesh.mesh import Floats, Material
+from sedtalker.mesh.mesh import Material
 from sedtalker.render.light import default_colours, to_linear
 from sedtalker.storage import whole_file
 from sedtalker.version import __version__

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError
 from sedtalker.export.gltf_builder import GltfBuilder
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
-from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
+from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.render.light import default_colours, to_linear
 from sedtalker.version import __version__
 

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats
 from sedtalker.storage import whole_file
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.tongue import TONGUE
+from sedtalker.arrays import Floats, Ints
 from sedtalker.export.arkit import motion_rms, solve_arkit
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.face.shape_maps import ShapeMap
-from sedtalker.mesh.mesh import Floats, Ints, Material, weld_map, welded_normals
+from sedtalker.mesh.mesh import Material, weld_map, welded_normals
 from sedtalker.render.light import MATERIALS, part_of_group, triangle_parts
 
 Targets = Literal["few", "arkit", "all"]

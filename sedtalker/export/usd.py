@@ -12,11 +12,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.export.targets import MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
-from sedtalker.mesh.mesh import Floats
 from sedtalker.render.light import default_colours, to_linear
 from sedtalker.storage import whole_file
 from sedtalker.version import __version__

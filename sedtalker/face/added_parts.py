@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Floats, Ints
 from sedtalker.mesh.surface import Points
 
 

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.expressions import LEAST_MOTION, can_be_measured, sizes
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.quality import turned_share
 from sedtalker.face.registration.carry import rotations
-from sedtalker.mesh.mesh import Floats
 
 Values = NDArray[np.float64]
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.face.face import Face
 from sedtalker.face.registration.alignment import Borders, bind
 from sedtalker.face.registration.parts import Head, prepare
 from sedtalker.face.registration.pose import snap
-from sedtalker.mesh.mesh import Floats, Ints, Mask
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points, first_vertices, label_components, triangle_normals, weld
 

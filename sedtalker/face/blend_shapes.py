@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.registration.pose import UNIT_TOLERANCE, Similarity, axis_rotations, robust_similarity
 from sedtalker.mesh.files import MAX_BYTES, MAX_VERTICES, read_mesh, read_scene
-from sedtalker.mesh.mesh import Floats, Mesh
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.reading import is_folder
 from sedtalker.storage import ArraySpec, read_arrays
 

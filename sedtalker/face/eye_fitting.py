@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Ints
 from sedtalker.face.added_parts import PlacedPart, assemble, source_rows, with_parts
 from sedtalker.face.behind_lips import Mouth, known_mouth, mouth_of
 from sedtalker.face.face import Face, RegistrationReport
@@ -18,7 +19,6 @@ from sedtalker.face.registration.alignment import bind
 from sedtalker.face.registration.contacts import EYES, along_rim, clear_eyeball, part_in_blink
 from sedtalker.face.registration.features import Line
 from sedtalker.face.registration.parts import Eyeball
-from sedtalker.mesh.mesh import Ints
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
 

@@ -18,8 +18,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh, Scene
+from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.plugins import plugin
 from sedtalker.progress import Hook, no_progress
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.amounts import check_strength, with_right_amount
 from sedtalker.face.arkit import ARKIT_52
@@ -23,7 +24,7 @@ from sedtalker.face.mouth_opening import open_mouth
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
 from sedtalker.face.registration.register import measured
-from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh, Scene
+from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.progress import Hook, no_progress, one_step
 
 EXACT, BLEND_SHAPES, REGISTRATION = "exact", "blend shapes", "registration"

@@ -17,6 +17,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.face.landmarks import load_detector
@@ -30,7 +31,7 @@ from sedtalker.face.registration.pose import (
     similarity,
 )
 from sedtalker.face.registration.register import FEWEST_TRIANGLES
-from sedtalker.mesh.mesh import Floats, Ints, Mesh
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.surface import Points, Surface, weld
 from sedtalker.progress import Hook, no_progress
 from sedtalker.reading import read_json

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Ints
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import foresee
 from sedtalker.face.given_landmarks import choose_head, heads_of
@@ -16,7 +17,7 @@ from sedtalker.face.registration.carry import LIPS, MOUTH_PARTS, hair
 from sedtalker.face.registration.parts import Head, prepare_source, prepare_target
 from sedtalker.face.registration.pose import FaceFix, GivenLandmarks, Placement, find_face, place
 from sedtalker.face.registration.register import FEWEST_TRIANGLES, LOOSE, skin_triangles, upright
-from sedtalker.mesh.mesh import Ints, Mesh, Scene
+from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.mesh.surface import Contents, Points, Surface, complaints, count, weld
 
 Vector = tuple[float, float, float]

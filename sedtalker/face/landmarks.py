@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sedtalker.arrays import Floats
 from sedtalker.checkpoint import builtin_checkpoint, open_network
-from sedtalker.mesh.mesh import Floats
 from sedtalker.mesh.rasteriser import CHANNELS
 
 LANDMARKS = 68

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, minimum_filter
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats, Ints, Mesh
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Ints
 from sedtalker.face.added_parts import AddedParts, PlacedPart, assemble, source_rows
 from sedtalker.face.behind_lips import Mouth, known_mouth, skin_depth
 from sedtalker.face.face import Face
 from sedtalker.face.registration.pose import Similarity, similarity
-from sedtalker.mesh.mesh import Ints
 from sedtalker.mesh.rasteriser import turn
 from sedtalker.mesh.surface import Points
 

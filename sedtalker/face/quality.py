@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.soundness import unevenness
-from sedtalker.mesh.mesh import Floats, Ints
 
 GOOD, USABLE = 0.8, 0.6
 """Scores from which on a fit is called good, or usable."""

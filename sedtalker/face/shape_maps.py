@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.rig_names import PRESETS
-from sedtalker.mesh.mesh import Floats, Scene
+from sedtalker.mesh.mesh import Scene
 from sedtalker.reading import is_file, read_json
 
 MOST = 400

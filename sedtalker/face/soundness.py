@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from sedtalker.arrays import Ints, Mask
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Ints, Mask
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points, adjacency, label_components, triangle_normals
 

@@ -8,14 +8,11 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
 import soxr
-from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.errors import InputError
-
-Floats = NDArray[np.float32]
 
 BLOCK_SECONDS = 0.02
 """Seconds of sound between two calls of the sound card."""

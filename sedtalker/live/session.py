@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, StreamedFrame
 from sedtalker.animation.tongue import TONGUE
+from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -39,7 +39,6 @@ from sedtalker.speech.features import FRAME_CLOCK
 
 log = logging.getLogger(__name__)
 
-Floats = NDArray[np.float32]
 
 AHEAD = 1.0
 """Seconds of frames that are decoded before they are shown, where the sound is there before it is played."""

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Ints
 from sedtalker.errors import InputError
 from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, plain
-from sedtalker.mesh.mesh import MAX_VERTICES, Ints, Material, Mesh, Scene, kept_picture, sample_image
+from sedtalker.mesh.mesh import MAX_VERTICES, Material, Mesh, Scene, kept_picture, sample_image
 from sedtalker.mesh.smoothing import same_places, smoothing_of_normals
 
 MOST_OFFSETS = 120 * MAX_VERTICES

@@ -11,11 +11,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.plugins import plugin
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-Mask = NDArray[np.bool_]
 
 MAX_VERTICES = 500_000
 """Meshes of more vertices are refused: a fit would take hours and many gigabytes."""

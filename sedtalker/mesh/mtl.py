@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sedtalker.mesh.mesh import Floats, Material, Mesh, file_beside, kept_picture, sample_image
+from sedtalker.arrays import Floats
+from sedtalker.mesh.mesh import Material, Mesh, file_beside, kept_picture, sample_image
 
 _MAX_BYTES = 64 * 2**20
 """Material libraries and pictures larger than that are not read."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sedtalker.arrays import Ints
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Ints, Mesh
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.mtl import read_libraries, vertex_colours
 from sedtalker.mesh.smoothing import smoothing_of_normals
 from sedtalker.storage import whole_file

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.arrays import Floats, Ints
 from sedtalker.storage import user_cache
 
 Function = TypeVar("Function", bound=Callable[..., object])

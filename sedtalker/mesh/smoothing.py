@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints, Mesh, weld_map
+from sedtalker.arrays import Floats, Ints
+from sedtalker.mesh.mesh import Mesh, weld_map
 
 ALIKE = 0.97
 """Cosine above which two normals at one place are one: 14°. Files round them, and average them across texture seams."""

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.rasteriser import View, rasterise, turn
 
 Points = NDArray[np.float64]

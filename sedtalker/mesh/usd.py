@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats, Ints, Mesh, Scene
+from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.processes import run_beside
 
 _SKIPPED = ("guide", "proxy")

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Mask, Reals
 from sedtalker.face.face import Face
-
-Floats = NDArray[np.floating]
-Mask = NDArray[np.bool_]
 
 INNER_LIP_MIDDLES = (62, 66)
 """Middle of the inner upper and lower lip, among the 68 iBUG landmarks."""
@@ -26,7 +24,7 @@ CLOSED_GAP = 0.03
 """Lips count as closed below this inner-lip gap (outer-eye distances, beyond the gap of the resting face)."""
 
 
-def correlation(predicted: Floats, reference: Floats) -> float:
+def correlation(predicted: Reals, reference: Reals) -> float:
     """Pearson's r of two curves (T,); 0 where either is constant or shorter than two frames."""
     if len(predicted) < 2:
         return 0.0
@@ -36,7 +34,7 @@ def correlation(predicted: Floats, reference: Floats) -> float:
     return float(a @ b) / norm if norm > 1e-12 else 0.0
 
 
-def landmark_distance(face: Face, coefficients: Floats, pair: tuple[int, int]) -> NDArray[np.float32]:
+def landmark_distance(face: Face, coefficients: Reals, pair: tuple[int, int]) -> NDArray[np.float32]:
     """(T,) distance of two of the 68 landmarks on a face deformed by coefficients, in outer-eye distances.
 
     Coefficients are (T, K), or (T, 52) for a face that has further shapes, which then rest.
@@ -50,32 +48,32 @@ def landmark_distance(face: Face, coefficients: Floats, pair: tuple[int, int]) -
     return np.asarray(np.linalg.norm(points[:, 0] - points[:, 1], axis=1) / np.linalg.norm(left - right), np.float32)
 
 
-def lip_aperture(face: Face, coefficients: Floats) -> NDArray[np.float32]:
+def lip_aperture(face: Face, coefficients: Reals) -> NDArray[np.float32]:
     """(T,) inner-lip height: distance of the inner-lip middles (landmarks 62 and 66)."""
     return landmark_distance(face, coefficients, INNER_LIP_MIDDLES)
 
 
-def lip_width(face: Face, coefficients: Floats) -> NDArray[np.float32]:
+def lip_width(face: Face, coefficients: Reals) -> NDArray[np.float32]:
     """(T,) inner-lip width: distance of the inner mouth corners (landmarks 60 and 64)."""
     return landmark_distance(face, coefficients, INNER_LIP_CORNERS)
 
 
-def mean_vertex_error(predicted: Floats, reference: Floats) -> float:
+def mean_vertex_error(predicted: Reals, reference: Reals) -> float:
     """MVE, metres: mean over frames and vertices of the Euclidean error (EMOTE, Daněček et al. 2023)."""
     return float(np.linalg.norm(predicted - reference, axis=-1).mean())
 
 
-def lip_vertex_error(predicted: Floats, reference: Floats, lips: Mask) -> float:
+def lip_vertex_error(predicted: Reals, reference: Reals, lips: Mask) -> float:
     """LVE, m²: mean over frames of the largest squared error over lip vertices (MeshTalk, Richard et al. 2021)."""
     return float(((predicted - reference)[:, lips] ** 2).sum(-1).max(1).mean())
 
 
-def region_vertex_error(predicted: Floats, reference: Floats, region: Mask) -> float:
+def region_vertex_error(predicted: Reals, reference: Reals, region: Mask) -> float:
     """EVE, m²: as LVE over the vertices of the emotion region, eyes and forehead (EmoTalk, Peng et al. 2023)."""
     return lip_vertex_error(predicted, reference, region)
 
 
-def upper_face_dynamics_deviation(predicted: Floats, reference: Floats, neutral: Floats, upper: Mask) -> float:
+def upper_face_dynamics_deviation(predicted: Reals, reference: Reals, neutral: Reals, upper: Mask) -> float:
     """FDD, metres: mean over upper-face vertices of σ_t‖reference − neutral‖ − σ_t‖predicted − neutral‖.
 
     CodeTalker, Xing et al. 2023. Blind to the order of frames; positive where the prediction moves too little.
@@ -84,7 +82,7 @@ def upper_face_dynamics_deviation(predicted: Floats, reference: Floats, neutral:
     return float((moved[0] - moved[1]).mean())
 
 
-def jerk(vertices: Floats, rate: float) -> float:
+def jerk(vertices: Reals, rate: float) -> float:
     """Mean magnitude of the third difference over frames and vertices, times rate³: m/s³ (Flash and Hogan 1985)."""
     return float(np.linalg.norm(np.diff(vertices, 3, axis=0), axis=-1).mean() * rate**3) if len(vertices) > 3 else 0.0
 
@@ -116,9 +114,9 @@ class ClosureCounts:
 
 def count_closures(
     counts: ClosureCounts,
-    times: Floats,
-    predicted_gap: Floats,
-    reference_gap: Floats,
+    times: Reals,
+    predicted_gap: Reals,
+    reference_gap: Reals,
     bilabials: list[tuple[float, float]],
     vowels: list[tuple[float, float]],
 ) -> None:

@@ -14,14 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Doubles
 from sedtalker.audio import Audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics.alignment import AlignedPhone, Alignment
 from sedtalker.phonetics.pronunciation import SpokenWord
 from sedtalker.speech.encoder import Encoder, EncoderPair, MelEncoder, SpeechEncoder, open_encoder
 from sedtalker.speech.features import PHONE_INDEX, PHONES, SILENCE, SPEECH, SpeechFeatures
-
-Floats = NDArray[np.float64]
 
 PRIORS = {
     "SIL": 0.304, "AA": 0.014, "AE": 0.027, "AH": 0.054, "AO": 0.013, "AW": 0.007, "AY": 0.024, "B": 0.008,
@@ -104,8 +103,8 @@ class _Chain(NamedTuple):
 
     classes: NDArray[np.int64]
     words: NDArray[np.int64]
-    first: Floats
-    last: Floats
+    first: Doubles
+    last: Doubles
 
 
 def _chain(words: Sequence[SpokenWord], rate: float) -> _Chain:
@@ -120,7 +119,7 @@ def _chain(words: Sequence[SpokenWord], rate: float) -> _Chain:
     return _Chain(np.array(classes), np.array(owners), np.array(first), np.array(last))
 
 
-def _best_path(scores: Floats, chain: _Chain) -> NDArray[np.int64]:
+def _best_path(scores: Doubles, chain: _Chain) -> NDArray[np.int64]:
     """(T,) the states of the best path of scores (T, 40).
 
     It keeps the sums of some frames only, and computes a stretch between two of them again when it goes back through
@@ -147,8 +146,8 @@ def _best_path(scores: Floats, chain: _Chain) -> NDArray[np.int64]:
 
 
 def _steps(
-    sums: Floats, scores: Floats, chain: _Chain, first: int, last: int
-) -> Iterator[tuple[Floats, NDArray[np.int8]]]:
+    sums: Doubles, scores: Doubles, chain: _Chain, first: int, last: int
+) -> Iterator[tuple[Doubles, NDArray[np.int8]]]:
     """Sums (S,) after each of the frames ``first`` to ``last``, and by how many states each came forward (0, 1, 2)."""
     may_skip = np.flatnonzero((chain.words[2:] >= 0) & (chain.words[1:-1] < 0)) + 2
     for frame in range(first, last + 1):
@@ -161,7 +160,7 @@ def _steps(
         yield sums, moved
 
 
-def _emission(scores: Floats, chain: _Chain, frame: int) -> Floats:
+def _emission(scores: Doubles, chain: _Chain, frame: int) -> Doubles:
     """(S,) score of a frame in each state."""
     away = np.maximum(np.maximum(chain.first - frame, frame - chain.last), 0.0)
     return np.asarray(scores[frame, chain.classes] - OUTSIDE * np.minimum(away, MOST_OUTSIDE))

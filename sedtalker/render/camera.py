@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Floats, Mesh
+from sedtalker.mesh.mesh import Mesh
 
 Matrix = NDArray[np.float64]
 Point = tuple[float, float, float]

@@ -14,10 +14,10 @@ from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
 from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, FrameClock, resample_frames
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Floats
 from sedtalker.metrics.motion import lip_vertex_error, mean_vertex_error, upper_face_dynamics_deviation
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.render.camera import frame_head

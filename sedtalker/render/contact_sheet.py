@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
+from sedtalker.arrays import Floats
 from sedtalker.face.face import Face, paired_names, pose
-from sedtalker.mesh.mesh import Floats, Mesh
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.render.camera import Camera, frame_head
 from sedtalker.render.light import Lighting
 from sedtalker.render.renderer import make_renderer

@@ -16,7 +16,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints, Mask
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
 
 LANES = 8

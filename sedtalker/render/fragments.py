@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.arrays import Floats, Ints
 from sedtalker.mesh.rasteriser import inner_kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.gathering import CHUNK, UNKNOWN, Dimmed, Gathered, Scene

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.arrays import Floats, Ints
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.planes import WIDTH
 from sedtalker.render.textures import Looks

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError
-from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.plugins import parts_of_others
 from sedtalker.reading import is_file, problem_of, read_json
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sedtalker.mesh.mesh import Floats, Ints, Mask, Mesh
+from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
 from sedtalker.mesh.smoothing import split_vertices
 from sedtalker.render.camera import Camera, Matrix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.arrays import Floats, Ints
 from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.gathering import Dimmed, Gathered, Index, Scene

@@ -14,7 +14,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.extending import intrinsic
 
-from sedtalker.mesh.mesh import Floats
+from sedtalker.arrays import Floats
 from sedtalker.mesh.rasteriser import part_of_kernel
 from sedtalker.render.coverage import SAMPLES
 

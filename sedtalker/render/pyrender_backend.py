@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError, extra
-from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
+from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.mesh.smoothing import split_vertices
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from sedtalker.arrays import Floats, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Floats, Mask, Mesh
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.render.camera import Camera
 from sedtalker.render.graphics import fastest_backend
 from sedtalker.render.light import Lighting, load_lighting

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Ints, Mask, Mesh
+from sedtalker.arrays import Ints, Mask
+from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.surface import weld
 
 CERTAIN = 0.25

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints, Mask, Material, Mesh
+from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.light import to_linear
 

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sedtalker.animation.stream import AnimationStream, StreamedFrame
+from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.stream import FRAME_LENGTH
 from sedtalker.errors import InputError
@@ -27,8 +27,6 @@ from sedtalker.nn.calls import Steps, alone, together
 from sedtalker.server.monitoring import Monitoring
 
 log = logging.getLogger(__name__)
-
-Floats = NDArray[np.float32]
 
 
 class StreamFailed(Exception):

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.stream import AnimationStream, StreamedFrame
+from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE, bounded
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -30,8 +30,6 @@ from sedtalker.reading import parse_json
 from sedtalker.server.options import StreamHello, parsed
 from sedtalker.server.pool import Member, StreamFailed
 from sedtalker.server.service import Service
-
-Floats = NDArray[np.float32]
 
 HELLO_SECONDS = 10.0
 """In which the first message has to come."""

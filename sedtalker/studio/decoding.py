@@ -19,14 +19,13 @@ from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import eased_emotion
 from sedtalker.animation.recipe import assemble, move, needs_neutral, plain_style, shown_track
+from sedtalker.arrays import Floats
 from sedtalker.audio import Audio
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.face import Face
 from sedtalker.nn import torch_threads
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.studio.document import Settings
-
-Floats = NDArray[np.float32]
 
 WHOLE_SECONDS = 30.0
 """Recordings up to this long are decoded as a whole."""

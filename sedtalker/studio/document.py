@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from sedtalker.animation.performance import Light, Motion, Performance
+from sedtalker.arrays import Floats
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
@@ -29,8 +30,6 @@ LONGEST_POINTS = 20_000
 """Points of intensity that one edit may hold."""
 AROUND_BURST = 0.7
 """Seconds on either side of a vocal burst in which the face can show it: the breath before a sigh takes .6 s."""
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.emotion.fine_families import FAMILIES, KINDS
 from sedtalker.errors import InputError
 from sedtalker.nn import torch_threads
@@ -18,8 +19,6 @@ from sedtalker.studio.sound import Clip
 
 FINER = "fine-grained emotions"
 """Kind of the job that finds them."""
-
-Floats = NDArray[np.float32]
 
 
 def find_fine_emotions(session: Session) -> tuple[Work, Then]:

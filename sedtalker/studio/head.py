@@ -8,9 +8,9 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.export.glb import write_glb
 from sedtalker.export.targets import MorphTargets
@@ -21,8 +21,6 @@ from sedtalker.render.camera import frame_head
 from sedtalker.render.renderer import make_renderer
 from sedtalker.storage import keep, temporary_folder, user_cache
 from sedtalker.version import __version__
-
-Floats = NDArray[np.float32]
 
 THUMBNAIL = 160
 """Pixels of each side of a face's picture."""

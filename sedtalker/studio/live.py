@@ -23,12 +23,12 @@ from typing import Any
 import anyio
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
 from sedtalker.animation.stream import StreamedFrame
 from sedtalker.animation.tongue import TONGUE
+from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -37,8 +37,6 @@ from sedtalker.nn import torch_threads
 from sedtalker.server.models import Models
 from sedtalker.studio.document import Settings
 from sedtalker.studio.head import target_names
-
-Floats = NDArray[np.float32]
 
 SAMPLE_BYTES = 2
 """Bytes of a sample."""

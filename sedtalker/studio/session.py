@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
+from sedtalker.arrays import Floats
 from sedtalker.audio import resample_frames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
@@ -30,8 +31,6 @@ from sedtalker.studio.edits import History, parse_edit
 from sedtalker.studio.head import head_glb, weight_rows
 from sedtalker.studio.project import Project
 from sedtalker.studio.sound import Clip
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

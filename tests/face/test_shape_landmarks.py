@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face import fitting
 from sedtalker.face.arkit import ARKIT_52
@@ -14,7 +15,7 @@ from sedtalker.face.fitting import BY_SHAPES, fit
 from sedtalker.face.given_landmarks import LOCAL_SHAPES, shape_landmarks
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity
 from sedtalker.face.registration.register import measured
-from sedtalker.mesh.mesh import Floats, Scene, from_triangles
+from sedtalker.mesh.mesh import Scene, from_triangles
 from sedtalker.progress import Hook
 from sedtalker.training.corpora.landmark_samples import random_rotation
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sedtalker.arrays import Ints
 from sedtalker.face.builtin import FACES, load_face
 from sedtalker.face.face import Face
 from sedtalker.face.soundness import broken_share, unevenness
-from sedtalker.mesh.mesh import Ints, from_triangles
+from sedtalker.mesh.mesh import from_triangles
 from tests.support.mouths import without
 
 SOUND, TORN = 0.015, 0.05

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.arrays import Floats, Ints
 from sedtalker.mesh.rasteriser import inner_kernel
 from sedtalker.render.coverage import SAMPLES
 from sedtalker.render.planes import FIRST, INSIDE, WIDTH, add_plane, add_planes, make_plane

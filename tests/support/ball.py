@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sedtalker.mesh.mesh import Floats, Mesh, from_triangles
+from sedtalker.arrays import Floats
+from sedtalker.mesh.mesh import Mesh, from_triangles
 
 
 def revolve(radii: Floats, heights: Floats, columns: int = 24) -> tuple[Floats, np.ndarray]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Ints
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Ints, Mesh, from_triangles
+from sedtalker.mesh.mesh import Mesh, from_triangles
 from sedtalker.mesh.rasteriser import View, rasterise
 
 HEAD_PARTS = (

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.export.usd import JOINTS
 from sedtalker.face.face import turn_head
 from sedtalker.mesh.gltf import GltfFile, read_gltf
-from sedtalker.mesh.mesh import Floats, Mesh, Scene
+from sedtalker.mesh.mesh import Mesh, Scene
 
 # --- Vertex caches.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints
+from sedtalker.arrays import Floats, Ints
 from sedtalker.mesh.rasteriser import fill, kernel, to_screen
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from sedtalker.mesh.mesh import Floats, Material, Mesh
+from sedtalker.arrays import Floats
+from sedtalker.mesh.mesh import Material, Mesh
 
 
 def png(pixels: np.ndarray) -> bytes:

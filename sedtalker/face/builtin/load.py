@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Mask
 from sedtalker.errors import InputError
 from sedtalker.face.builtin.cage import PATCHES, Cage, build_cage, patch
 from sedtalker.face.builtin.characters import Character
@@ -45,7 +46,7 @@ from sedtalker.face.builtin.shapes import (
 )
 from sedtalker.face.builtin.tongue import build_tongue
 from sedtalker.face.face import Face
-from sedtalker.mesh.mesh import Mask, Mesh
+from sedtalker.mesh.mesh import Mesh
 
 METRES = 0.01
 """Metres in a centimetre, the unit of this package."""

@@ -8,13 +8,13 @@ import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Mask
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin.cage import Cage, patch
 from sedtalker.face.builtin.identity import Parameters
 from sedtalker.face.builtin.parts import GAZE_ANGLES, Index, Points, Skin, gaze_rotation
 from sedtalker.face.builtin.tongue import TONGUE_CORRECTIVES, TONGUE_SHAPES, tongue_motion
 from sedtalker.face.face import Corrective
-from sedtalker.mesh.mesh import Mask
 
 SHAPES = (*ARKIT_52, *TONGUE_SHAPES)
 """Names of the coefficients, in the order of the basis."""

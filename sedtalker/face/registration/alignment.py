@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.linalg import splu
 
+from sedtalker.arrays import Ints, Mask
 from sedtalker.face.registration.features import SAMPLES, Features, Line
-from sedtalker.mesh.mesh import Ints, Mask
 from sedtalker.mesh.surface import Points, border_points, laplacian, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
 

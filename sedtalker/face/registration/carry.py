@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.face.face import Face
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.contacts import meet, still_eye_shapes
 from sedtalker.face.registration.parts import Eyeball, Head
 from sedtalker.face.registration.pose import robust_similarity
 from sedtalker.face.registration.transfer import Transfer, transfer_skin
-from sedtalker.mesh.mesh import Floats, Ints, Mask
 from sedtalker.mesh.surface import Points, first_vertices
 from sedtalker.progress import Hook, no_progress
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Ints
 from sedtalker.face.registration.alignment import Borders, Skin, Values, attach_to, bind, taper, tighten
 from sedtalker.face.registration.features import SAMPLES
 from sedtalker.face.registration.parts import LEFT_EYE, RIGHT_EYE, Eyeball
-from sedtalker.mesh.mesh import Ints
 from sedtalker.mesh.surface import Points, triangle_normals
 
 EYES = ((RIGHT_EYE, "eyeBlinkRight"), (LEFT_EYE, "eyeBlinkLeft"))

@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from sedtalker.mesh.mesh import Ints, Mask
+from sedtalker.arrays import Ints, Mask
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
 

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Ints, Mask
 from sedtalker.face.face import Face
 from sedtalker.face.landmarks import LandmarkDetector
 from sedtalker.face.registration.alignment import Skin
 from sedtalker.face.registration.features import SAMPLES, Features, find_features
 from sedtalker.face.registration.pose import AVERAGED_VIEWS, FaceFix, locate, snap
-from sedtalker.mesh.mesh import Ints, Mask, grid_triangles
+from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.rasteriser import View, turn
 from sedtalker.mesh.surface import Points, Surface, adjacency, face_outwards, first_vertices, weld
 

@@ -12,8 +12,8 @@ from itertools import permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Ints
 from sedtalker.face.landmarks import LandmarkDetector
-from sedtalker.mesh.mesh import Ints
 from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
 from sedtalker.mesh.surface import Points, Surface
 

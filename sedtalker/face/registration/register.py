@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
@@ -30,7 +31,7 @@ from sedtalker.face.registration.pose import (
     place,
 )
 from sedtalker.face.sedface import FACE_ARRAYS, UNREADABLE, face_arrays, face_from_arrays
-from sedtalker.mesh.mesh import MAX_BYTES, Floats, Ints, Mesh
+from sedtalker.mesh.mesh import MAX_BYTES, Mesh
 from sedtalker.mesh.surface import Surface, first_vertices, weld
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import keep, read_arrays, user_cache

@@ -11,8 +11,8 @@ from scipy.sparse import diags
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
+from sedtalker.arrays import Floats, Ints
 from sedtalker.face.registration.alignment import Skin, barycentric, picks
-from sedtalker.mesh.mesh import Floats, Ints
 from sedtalker.mesh.surface import Points, adjacency, laplacian, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
 

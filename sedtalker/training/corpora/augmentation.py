@@ -23,13 +23,13 @@ import soxr
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
+from sedtalker.arrays import Reals
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.errors import InputError
 from sedtalker.speech.features import MEL_BANDS
 from sedtalker.storage import whole_file
 
 Samples = NDArray[np.float32]
-Floats = NDArray[np.floating]
 
 
 class Recipe(Protocol):
@@ -144,7 +144,7 @@ class DiarizerRecipe:
     ) -> Samples:
         """See ``Augmenter.degrade``."""
         room, tilted, limited, noisy = rng.random(4) < self.likelihood
-        out: Floats = samples
+        out: Reals = samples
         if room and responses:
             out = _reverberate(out, responses[int(rng.integers(len(responses)))], float(rng.uniform(*self.wet)))
         if tilted or limited:
@@ -155,9 +155,9 @@ class DiarizerRecipe:
             out = self._add_noise(out, noises, rng)
         return out.astype(np.float32)
 
-    def _add_noise(self, samples: Floats, noises: Sequence[Samples], rng: np.random.Generator) -> Floats:
+    def _add_noise(self, samples: Reals, noises: Sequence[Samples], rng: np.random.Generator) -> Reals:
         """Add a recorded background, or coloured noise, at a random ratio to the speech."""
-        noise: Floats
+        noise: Reals
         if noises and rng.random() < self.recorded:
             noise = _random_background(noises, len(samples), rng)
         else:
@@ -169,7 +169,7 @@ class DiarizerRecipe:
         return samples + gain * noise
 
 
-def _reverberate(samples: Floats, response: Samples, wet: float) -> Floats:
+def _reverberate(samples: Reals, response: Samples, wet: float) -> Reals:
     """Convolve with an impulse response whose direct sound is kept in place."""
     onset = int(np.argmax(np.abs(response)))
     tail = response[onset : onset + SAMPLE_RATE] / (np.abs(response).max() + 1e-9)
@@ -177,7 +177,7 @@ def _reverberate(samples: Floats, response: Samples, wet: float) -> Floats:
     return fftconvolve(samples, tail)[: len(samples)] / np.sqrt(np.sum(tail**2))
 
 
-def _colour(samples: Floats, tilt: float, cutoff: float) -> Floats:
+def _colour(samples: Reals, tilt: float, cutoff: float) -> Reals:
     """Tilt the spectrum by ``tilt`` dB a decade around 1 kHz and cut softly above ``cutoff`` Hz."""
     spectrum = np.fft.rfft(samples)
     hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)

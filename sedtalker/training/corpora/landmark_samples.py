@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.mesh.mesh import Floats, Ints, Mask, grid_triangles
+from sedtalker.arrays import Floats, Ints, Mask
+from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.rasteriser import View, geometry_channels, turn
 
 Points = NDArray[np.float64]

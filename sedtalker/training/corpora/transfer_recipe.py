@@ -17,11 +17,12 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
+from sedtalker.arrays import Reals
 from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.augmentation import Augmenter, Floats, Samples
+from sedtalker.training.corpora.augmentation import Augmenter, Samples
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus, read_table
 
@@ -139,7 +140,7 @@ class TransferRecipe:
     ) -> Samples:
         """A recorded background, babble, or coloured noise, at a random ratio (dB) to the speech."""
         kind, count = rng.random(), len(samples)
-        noise: Floats
+        noise: Reals
         if kind < self.recorded and noises:
             noise = noises[int(rng.integers(len(noises)))]
         elif kind < self.recorded + self.babbling and self.babble:
@@ -224,7 +225,7 @@ def _frequencies(spectrum: NDArray[np.complexfloating]) -> NDArray[np.float64]:
     return np.maximum(np.linspace(0, SAMPLE_RATE / 2, len(spectrum)), 1.0)
 
 
-def _rms(samples: Floats) -> float:
+def _rms(samples: Reals) -> float:
     return float(np.sqrt(np.mean(samples**2) + 1e-12))
 
 

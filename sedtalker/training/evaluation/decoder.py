@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
+from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.track import CATEGORIES
@@ -52,7 +53,6 @@ from sedtalker.training.motion.open4d import Parts, Take, composed, read_parts, 
 from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, LipMeasure, SpokenMotion, measure_lips
 from sedtalker.training.run import cache_folder
 
-Floats = NDArray[np.float32]
 LEVELS = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Commanded intensities of ``intensity_rho``."""
 READ_LEVELS = (0.4, 0.7, 1.0)

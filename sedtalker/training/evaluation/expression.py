@@ -19,6 +19,7 @@ from scipy.optimize import nnls
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
+from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
@@ -31,8 +32,6 @@ from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora, known_corpus
 from sedtalker.training.evaluation.shape_judge import Change, open_change_judge
 from sedtalker.training.evaluation.transfer import balanced_clips, corpus_role, listed_clips, training_lines
-
-Floats = NDArray[np.float32]
 
 EMOTIONAL = ("ravdess", "nemo", "tess", "uem_es", "aesdd", "emotiontts_ko")
 """corpora of emotional speech that the summary is the mean of."""

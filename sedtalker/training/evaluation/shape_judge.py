@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.expressions import EMOTIONS
 from sedtalker.face.face import Face, paired_names, pose, sides
-from sedtalker.mesh.mesh import Floats
 from sedtalker.render import frame_head, make_renderer
 
 Picture = NDArray[np.uint8]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sedtalker.animation.decoder import speech_input
 from sedtalker.animation.pretrained import load_decoder
 from sedtalker.animation.vertex_decoder import VertexDecoder, one_hot
+from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
@@ -29,8 +29,6 @@ from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_source
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 
-Floats = NDArray[np.float32]
-"""Vertices or offsets."""
 Predict = Callable[[MeshSequence, Path, int], Floats]
 """Offsets (T, V, 3) in metres of a sequence's face, under its emotion, for a sound file and a number of frames."""
 

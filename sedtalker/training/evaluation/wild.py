@@ -16,6 +16,7 @@ from sedtalker.animation.performance import Motion
 from sedtalker.animation.pretrained import AnyDecoder
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.animation.vocal_effort import fitting_articulation
+from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.face import Face
@@ -24,8 +25,6 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import Encoder
 from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.evaluation.lips import steady_track
-
-Floats = NDArray[np.float32]
 
 WILD_LAG = 0.17
 """Seconds by which sound and picture of web video may be apart; each clip is scored at its best lag."""

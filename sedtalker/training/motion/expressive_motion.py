@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.visual_prosody import VOICED
+from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.speech.features import FRAME_CLOCK
@@ -118,7 +119,6 @@ def articulation() -> NDArray[np.float32]:
 
 # --- What the voice does that the face follows, whatever is said: loudness and pitch accents.
 
-Floats = NDArray[np.float32]
 
 EMPHASIS = 0.15
 """Relative change of the lip opening by a unit of log energy."""

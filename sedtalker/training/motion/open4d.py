@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.animation.conditioning import Style
+from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -50,7 +51,6 @@ INTENSITIES = (0.33, 0.67, 1.0)
 """Intensities of the constant scenes."""
 SCENES = ("neutral", "constant", "changing")
 """No emotion; one emotion at one of three intensities, with an onset and an offset; at least two changes."""
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sedtalker.animation.mouth_readout import READ_LAYERS, MouthReadout, MouthReadoutConfig
+from sedtalker.arrays import Floats
 from sedtalker.audio import Audio, resample_frames
 from sedtalker.checkpoint import builtin_checkpoint, open_network, weights_sha256
 from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides, speech_only
@@ -37,7 +38,6 @@ from sedtalker.training.motion.mouth_readout import RIDGE, ridge_weights
 from sedtalker.training.motion.phone_motion import speak_phones, train_phone_motion
 from sedtalker.training.motion.spoken_motion import LipMeasure, Rest, SpokenMotion, fit_gap, rounding_of, speak
 
-Floats = NDArray[np.float32]
 LIP_FEATURES = ("inner_lip_height", "inner_lip_width", "outer_lip_height", "outer_lip_width", "nose_to_chin")
 """Tracked distances that are predicted, outer-eye distances."""
 MOTION_SHAPES = tuple(n for n in SPEECH_SHAPES if not n.endswith("Right"))

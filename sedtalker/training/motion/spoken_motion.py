@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from sedtalker.arrays import Floats
 from sedtalker.audio import resample_frames
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides, speech_only
 from sedtalker.face.face import Face
@@ -21,8 +22,6 @@ from sedtalker.metrics.motion import lip_aperture, lip_width
 from sedtalker.speech.features import BILABIAL, FRAME_CLOCK, LABIODENTAL, SILENCE
 from sedtalker.training.corpora.tracked_motion import TrackedClip
 from sedtalker.training.motion.alignment import PhoneSpan
-
-Floats = NDArray[np.float32]
 
 # --- How far each shape parts and widens the lips of a face, and mouths fitted to a wanted gap and width.
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sedtalker.arrays import Ints
 from sedtalker.face.landmarks import LandmarkConfig, LandmarkNet, expected_points
-from sedtalker.mesh.mesh import Ints
 from sedtalker.progress import Hook, no_progress
 from sedtalker.training.corpora.landmark_samples import Points, Rig, Sample, draw
 

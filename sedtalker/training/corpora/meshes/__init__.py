@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.mesh.files import read_mesh
 from sedtalker.plugins import load, parts_of_others
 from sedtalker.storage import whole_file
 from sedtalker.training.corpora.array_pickles import read_array_pickle
 
-Floats = NDArray[np.float32]
 MASK_NAMES: dict[str, tuple[str, ...]] = {
     "lips": ("lips", "lve"),
     "upper_face": ("upper_face", "fdd", "forehead"),
