@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from sedtalker.animation.performance import LiveMotion
 from sedtalker.arrays import Floats
+from sedtalker.emotion.taxonomy import COORDINATES
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.arkit import ARKIT_52
 
@@ -34,6 +35,11 @@ POSTURE = {
     "surprise": (-3.5, 0.0, 0.0),
 }
 """Mean head pose of each category at intensity 1: pitch (down positive), yaw and roll in degrees."""
+CALM_ACTIVITY, LEAST_ACTIVITY = 0.7, 0.35
+"""How far heads of calm talkers move, and those of the least aroused: degrees of drift, about."""
+AROUSED_ACTIVITY = 0.9
+"""What an arousal of 1 adds: heads move faster and further in angry and happy speech than in neutral speech (Busso et
+al. 2007)."""
 
 
 Generators = tuple[np.random.Generator, np.random.Generator, np.random.Generator, np.random.Generator]
@@ -192,6 +198,22 @@ def close_lids(weights: dict[str, Floats], closure: Floats) -> dict[str, Floats]
     return weights | lids
 
 
+def _activity(arousal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far heads move at an arousal in [-1, 1]."""
+    return np.maximum(CALM_ACTIVITY + AROUSED_ACTIVITY * arousal, LEAST_ACTIVITY)
+
+
+def _arousal(label: str) -> float:
+    """Arousal of a category at full strength; 0 where it is not known."""
+    return COORDINATES.get(label, (0.0, 0.0))[1]
+
+
+def head_activity(track: EmotionTrack, fps: float) -> NDArray[np.float64]:
+    """(T,) how far heads move under a track of ``fps`` frames a second, about ``CALM_ACTIVITY`` in neutral speech."""
+    arousal = track.posterior @ np.array([_arousal(label) for label in track.labels]) * np.sqrt(track.intensity)
+    return _activity(gaussian_filter1d(np.asarray(arousal, np.float64), 0.25 * fps))
+
+
 def head_rotation(
     times: NDArray[np.floating],
     fps: float,
@@ -214,8 +236,7 @@ def head_rotation(
     nod = smooth - gaussian_filter1d(smooth, 0.8 * fps)
     poses = np.array([POSTURE.get(label, (0.0, 0.0, 0.0)) for label in track.labels])
     posture = gaussian_filter1d((track.posterior * track.intensity[:, None]) @ poses, 0.25 * fps, axis=0)
-    liveliness = (0.7 + 0.5 * track.intensity)[:, None]
-    degrees = posture + liveliness * (drift * (0.9, 1.3, 0.7) + nod[:, None] * (4.0, 0.0, 0.0))
+    degrees = posture + head_activity(track, fps)[:, None] * (drift * (0.9, 1.3, 0.7) + nod[:, None] * (4.0, 0.0, 0.0))
     return np.radians(degrees).astype(np.float32)
 
 
@@ -302,7 +323,7 @@ class HeadStream:
         self.kernel = kernel / kernel.sum()
         self.noise = self.rng.standard_normal((len(self.kernel), 3))
         self.energy = np.zeros(2)
-        self.posture = np.zeros(3)
+        self.posture, self.arousal = np.zeros(3), 0.0
 
     def next(self, count: int, loudness: float, label: str, intensity: float) -> Floats:
         """The next frames' rotation vectors (T, 3), radians.
@@ -321,9 +342,12 @@ class HeadStream:
         left = np.exp(-np.arange(1, count + 1)[:, None] / (self.fps * np.array([0.08, 0.8])))
         energy = loudness + left * (self.energy - loudness)
         wanted = intensity * np.array(POSTURE.get(label, (0.0, 0.0, 0.0)))
-        posture = wanted + np.exp(-np.arange(1, count + 1)[:, None] / (self.fps * 0.25)) * (self.posture - wanted)
+        follows = np.exp(-np.arange(1, count + 1)[:, None] / (self.fps * 0.25))
+        posture = wanted + follows * (self.posture - wanted)
+        aroused = _arousal(label) * intensity**0.5
+        arousal = aroused + follows * (self.arousal - aroused)
         if count:
-            self.energy, self.posture = energy[-1], posture[-1]
+            self.energy, self.posture, self.arousal = energy[-1], posture[-1], float(arousal[-1, 0])
         nod = (energy[:, :1] - energy[:, 1:]) * np.array([4.0, 0.0, 0.0])
-        degrees = posture + (0.7 + 0.5 * intensity) * (drift * (0.9, 1.3, 0.7) + nod)
+        degrees = posture + _activity(arousal) * (drift * (0.9, 1.3, 0.7) + nod)
         return np.radians(degrees).astype(np.float32)

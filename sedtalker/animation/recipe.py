@@ -179,7 +179,8 @@ def assemble(
         energy = resample_frames(_loudness(features), own, times)
         shown = on_frames if motion.expressivity == 1.0 else on_frames.scaled(motion.expressivity)
         head = idle_motion.head_rotation(times, motion.fps, head_rng, energy, shown)
-        turns = nods(times, rhythm, head_rng) + burst_nods(times, track.bursts, pulse)
+        active = idle_motion.head_activity(shown, motion.fps)[:, None] / idle_motion.CALM_ACTIVITY
+        turns = active * nods(times, rhythm, head_rng) + burst_nods(times, track.bursts, pulse)
         head = head + np.radians(motion.liveliness * turns)
     zeros = np.zeros(len(times), np.float32)
     coefficients = np.stack([weights.get(name, zeros) for name in face.shapes], axis=1).astype(np.float32)

@@ -111,7 +111,8 @@ def assembled(**options) -> Animation:
 
 
 def test_expressivity_is_of_the_heads_posture_too() -> None:
-    pitch = [assembled(expressivity=x, seed=2).head_rotation[:, 0].mean() for x in (0.0, 1.0, 2.0)]
+    drawn = range(8)  # the drift, which is drawn, grows with arousal
+    pitch = [np.mean([assembled(expressivity=x, seed=k).head_rotation[:, 0] for k in drawn]) for x in (0.0, 1.0, 2.0)]
     assert np.degrees(pitch[2] - pitch[0]) == pytest.approx(6.0, rel=0.15)
     assert np.degrees(pitch[1] - pitch[0]) == pytest.approx(3.0, rel=0.15)
 

@@ -155,7 +155,7 @@ def test_a_new_posture_is_taken_within_a_second_and_half_of_it_in_a_quarter() ->
 def test_the_head_nods_when_speech_grows_louder() -> None:
     times = np.arange(240) / 60
     louder = (times >= 2.0).astype(np.float64)
-    for intensity, liveliness in ((0.0, 0.7), (1.0, 1.2)):
+    for intensity, liveliness in ((0.0, 0.7), (1.0, 0.7 + 0.9 * 0.67)):
         shown = track("surprise", intensity, 240, 60.0)
         turns = np.degrees(idle.head_rotation(times, 60.0, Still(), louder, shown))
         nod = turns[:, 0] - intensity * -3.5
@@ -165,11 +165,26 @@ def test_the_head_nods_when_speech_grows_louder() -> None:
         assert 120 < nod.argmax() < 140, "just after the rise"
         stream = idle.HeadStream(0, 60.0)
         stream.rng, stream.noise = Still(), np.zeros_like(stream.noise)
-        made = np.degrees(stream.next(120, 1.0, "neutral", intensity))
+        stream.next(600, 0.0, "surprise", intensity)
+        made = np.degrees(stream.next(120, 1.0, "surprise", intensity))
         frames = np.arange(1, 121) / 60
         expected = 4 * liveliness * (np.exp(-frames / 0.8) - np.exp(-frames / 0.08))
-        np.testing.assert_allclose(made[:, 0], expected, atol=1e-4)
+        np.testing.assert_allclose(made[:, 0] - intensity * -3.5, expected, atol=1e-4)
         assert not made[:, 1:].any()
+
+
+def test_heads_move_more_the_more_aroused_somebody_is() -> None:
+    times, none = np.arange(1200) / 30, np.zeros(1200)
+    speed = {}
+    for label, intensity in (("sad", 1.0), ("neutral", 0.0), ("surprise", 0.1), ("surprise", 1.0)):
+        shown = track(label, intensity, 1200, 30.0)
+        whole = idle.head_rotation(times, 30.0, generator(1), none, shown)
+        stream = idle.HeadStream(1, 30.0).next(1200, 0.0, label, intensity)
+        speed[label, intensity] = [np.abs(np.diff(turns[200:], axis=0)).mean() for turns in (whole, stream)]
+    sad, neutral, mild, strong = np.array(list(speed.values()))
+    assert (sad < 0.8 * neutral).all()
+    assert (neutral < mild).all()
+    assert (strong > 1.4 * mild).all()
 
 
 @pytest.mark.parametrize("fps", [24.0, 60.0])
