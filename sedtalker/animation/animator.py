@@ -17,8 +17,8 @@ from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.animation.recipe import assemble, move, sharpened
 from sedtalker.animation.stream import AnimationStream, StreamedFrame, emotion_stream
+from sedtalker.animation.tongue import Articulation
 from sedtalker.animation.vertex_decoder import VertexDecoder
-from sedtalker.arrays import Floats
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.emotion.diarizer import Diarizer, Recording
@@ -174,8 +174,8 @@ class Animator:
                 track = self.track(sound, features, emotion, enroll, motion.min_confidence, fill_scale)
                 track = track if coordinates is None else project(track, coordinates)
             with one_step(hook, "moving the face"):
-                decode, tongue = partial(self.decoder.predict, features), self.tongue(features)
-                moved = move(decode, self.decoder.shapes, features, track, motion, face, tongue=tongue)
+                decode, spoken_sounds = partial(self.decoder.predict, features), self.articulation(features)
+                moved = move(decode, self.decoder.shapes, features, track, motion, face, articulation=spoken_sounds)
             if spoken is not None:
                 with one_step(hook, "aligning the words"):
                     moved = sharpened(moved, align_recording(spoken, sound, features, self.encoder), face)
@@ -195,9 +195,9 @@ class Animator:
         }
         return assemble(moved, motion, face, duration=sound.duration, recording=sound.sha256, provenance=source)
 
-    def tongue(self, features: SpeechFeatures) -> Floats | None:
-        """(T, 3) how far the tongue is at the places of ``sedtalker.animation.tongue.TONGUE``."""
-        return None if isinstance(self.decoder, VertexDecoder) else self.decoder.tongue(features)
+    def articulation(self, features: SpeechFeatures) -> Articulation | None:
+        """What the phones of a recording ask of tongue and lips; None with a decoder of vertices."""
+        return None if isinstance(self.decoder, VertexDecoder) else self.decoder.articulation(features)
 
     def licences(self, emotion: Emotion = None) -> dict[str, str]:
         """SPDX identifiers of the licences of the weights that are used, by what they do."""

@@ -113,19 +113,22 @@ def move_lips(motion: Tensor, closure: Tensor, apart: Tensor, emotional: Tensor)
     return close_lips(touch_teeth(motion, closure[..., 1:] * emotional), closure[..., :1] * apart)
 
 
-def held_closed(weights: Mapping[str, Floats], before: Mapping[str, Floats]) -> dict[str, Floats]:
+def held_closed(
+    weights: Mapping[str, Floats], before: Mapping[str, Floats], where: Floats | float = 1.0
+) -> dict[str, Floats]:
     """ARKit weights by name, (T,) each, whose closed lips are as closed as they were.
 
-    Gains of single shapes, which scale the finished face, come through here, so that lips which met still meet. Frames
-    whose lips were ``APART`` stay as they are.
+    Whatever changes a finished mouth comes through here, gains of single shapes, breaths and vocal bursts, so that lips
+    which met still meet. Frames whose lips were ``APART`` stay as they are.
 
     Args:
         weights: the face now.
         before: the face with its lips as they should be; the same names and frames.
+        where: (T,) from 0 to 1, how far they must stay as closed.
     """
     parting = [name for name in GAP if name in before and name in weights]
     gap = sum((GAP[name] * before[name] for name in parting), np.float32(0.0))
-    held = np.clip((APART - gap) / (APART - NEAR), 0.0, 1.0)
+    held = where * np.clip((APART - gap) / (APART - NEAR), 0.0, 1.0)
     made = dict(weights)
     for name in parting:
         limit = np.minimum if GAP[name] > 0.0 else np.maximum

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from sedtalker.animation.closures import PEAK_FRAMES, closures, lip_posteriors, lips_apart, move_lips
+from sedtalker.animation.closures import PEAK_FRAMES, SEALED, closures, lip_posteriors, lips_apart, move_lips
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
-from sedtalker.animation.tongue import TONGUE, constrictions, tongue_posteriors
+from sedtalker.animation.tongue import TONGUE, Articulation, constrictions, tongue_posteriors
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -220,12 +220,13 @@ class Decoder(ShapeDecoder):
         return tongue_posteriors(self.phone_head(hidden))
 
     @torch.no_grad()
-    def tongue(self, features: SpeechFeatures) -> NDArray[np.float32]:
-        """(T, 3) how far the tongue is at the places of ``TONGUE``; at none where it has no phone head."""
+    def articulation(self, features: SpeechFeatures) -> Articulation:
+        """What the phones ask of tongue and lips; nothing where it has no phone head."""
         if self.phone_head is None:
-            return np.zeros((len(features), len(TONGUE)), np.float32)
+            return Articulation(np.zeros((len(features), len(TONGUE)), np.float32), np.zeros(len(features), np.float32))
         hidden = torch.from_numpy(features.of(SPEECH).hidden).to(self.active.device)
-        return constrictions(self.tongue_posteriors(hidden).cpu().numpy())
+        closure = closures(self.lip_posteriors(hidden[None]))[0, :, 0] / SEALED
+        return Articulation(constrictions(self.tongue_posteriors(hidden).cpu().numpy()), closure.cpu().numpy())
 
 
 def make_block(config: DecoderConfig, index: int) -> nn.Module:

@@ -167,6 +167,12 @@ def closed(motion: Floats, times: NDArray[np.floating], alignment: Alignment, fa
     return _brought_to(made, limit, face, closure)
 
 
+def closure_of(times: NDArray[np.floating], alignment: Alignment) -> Floats:
+    """(T,) from 0 to 1, how far the lips are closed by each p, b and m."""
+    spans = [near(times, *_held(start, end, times)) for start, end in alignment.of(BILABIAL)]
+    return np.max([np.zeros(len(times), np.float32), *spans], axis=0)
+
+
 def _held(start: float, end: float, times: NDArray[np.floating]) -> tuple[float, float]:
     """Seconds, at frames, between which a phone's articulation is held: about its middle, within the recording."""
     middle, half = 0.5 * (start + end), max(HELD, HELD_SHARE * (end - start))

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import Decoder
+from sedtalker.animation.tongue import Articulation
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, SPEECH_SHAPES, both_sides
@@ -164,6 +165,6 @@ class ReadoutDecoder(nn.Module):
         closed = self.decoder.closed(mixed, read, emotional)
         return cast("NDArray[np.float32]", closed[0].clamp(0.0, 1.0).float().cpu().numpy())
 
-    def tongue(self, features: SpeechFeatures) -> NDArray[np.float32]:
-        """See ``Decoder.tongue``."""
-        return self.decoder.tongue(features)
+    def articulation(self, features: SpeechFeatures) -> Articulation:
+        """See ``Decoder.articulation``."""
+        return self.decoder.articulation(features)

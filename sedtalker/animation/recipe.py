@@ -17,11 +17,12 @@ import numpy as np
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.burst_motion import burst_nods, pulses, show_bursts
+from sedtalker.animation.closures import held_closed
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains
-from sedtalker.animation.known_phones import sharpen
+from sedtalker.animation.known_phones import closure_of, sharpen
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.tongue import TONGUE, known_constrictions, tongue_weights
+from sedtalker.animation.tongue import TONGUE, Articulation, known_constrictions, tongue_weights
 from sedtalker.animation.visual_prosody import enliven, find_rhythm, nods
 from sedtalker.animation.vocal_effort import fitting_articulation
 from sedtalker.arrays import Floats
@@ -51,7 +52,7 @@ class Moved:
         track: the emotion, as strong as the options make it.
         style: of talking.
         gains: the factors; with the style ``auto`` articulation is what fits the voice.
-        tongue: (T, 3) how far it is at the places of ``TONGUE``, for faces that have these shapes.
+        articulation: what the phones ask of tongue and lips, if that is known.
         phones: what is said, where the words are known.
     """
 
@@ -61,7 +62,7 @@ class Moved:
     track: EmotionTrack
     style: Style = field(default_factory=Style)
     gains: Gains = field(default_factory=Gains)
-    tongue: Floats | None = None
+    articulation: Articulation | None = None
     phones: Alignment | None = None
 
 
@@ -89,7 +90,7 @@ def move(
     motion: Motion,
     face: Face,
     *,
-    tongue: Floats | None = None,
+    articulation: Articulation | None = None,
     without_emotion: Decode | None = None,
     rows: slice = slice(None),
 ) -> Moved:
@@ -102,7 +103,7 @@ def move(
         track: the emotion, before any option.
         motion: the options.
         face: whose lips stay closed.
-        tongue: (T, 3) where it is, if that is known.
+        articulation: what the phones of the recording ask of tongue and lips, if that is known.
         without_emotion: gives the motion under a neutral track; default: ``decode``.
         rows: frames that are wanted; the gains of all others may be missing.
 
@@ -122,14 +123,17 @@ def move(
         scaled = apply_gains(weights[rows], neutral[rows], gains, face)
         weights = weights.copy()
         weights[rows] = scaled
-    return Moved(weights, shapes, features, track.scaled(motion.intensity), style, gains, tongue)
+    return Moved(weights, shapes, features, track.scaled(motion.intensity), style, gains, articulation)
 
 
 def sharpened(moved: Moved, phones: Alignment, face: Face) -> Moved:
     """The motion with lips and tongue where phones are known to need them."""
     times = moved.features.clock.times(len(moved.weights))
-    tongue = None if moved.tongue is None else known_constrictions(moved.tongue, phones, times)
-    return replace(moved, weights=sharpen(moved.weights, times, phones, face), tongue=tongue, phones=phones)
+    asked = moved.articulation
+    if asked is not None:
+        closure = np.maximum(asked.closure, closure_of(times, phones))
+        asked = Articulation(known_constrictions(asked.tongue, phones, times), closure)
+    return replace(moved, weights=sharpen(moved.weights, times, phones, face), articulation=asked, phones=phones)
 
 
 def assemble(
@@ -161,18 +165,21 @@ def assemble(
     blink_rng, gaze_rng, head_rng, speech_rng = idle_motion.idle_generators(motion.seed, recording)
     speech = resample_frames(features.speech.astype(np.float32), own, times) > 0.5
     rhythm, pulse = find_rhythm(features), pulses(features, times)
-    arkit = "eyeBlinkLeft" in weights
+    arkit, asked = "eyeBlinkLeft" in weights, moved.articulation
     if motion.liveliness and arkit:
-        weights = enliven(weights, times, rhythm, speech_rng, motion.liveliness)
-        weights = show_bursts(weights, times, track.bursts, pulse, motion.liveliness)
+        lively = enliven(weights, times, rhythm, speech_rng, motion.liveliness)
+        spoken = lively | {"jawOpen": weights["jawOpen"]}
+        weights = show_bursts(lively, times, track.bursts, pulse, motion.liveliness)
+        if asked is not None:  # breaths and bursts open the jaw, but not in p, b and m
+            weights = held_closed(weights, spoken, resample_frames(asked.closure, own, times))
     shifts = None
     if motion.gaze and arkit:
         looks = idle_motion.fixations(duration, gaze_rng, motion.eye_contact, rhythm.phrases)
         weights, shifts = weights | idle_motion.eye_look(looks.path(times)), looks.shifts()
     if motion.blinks and arkit:
         weights = idle_motion.close_lids(weights, idle_motion.blinks(times, blink_rng, speech, shifts))
-    if moved.tongue is not None and "jawOpen" in weights:
-        placed = tongue_weights(resample_frames(moved.tongue, own, times), weights["jawOpen"])
+    if asked is not None and "jawOpen" in weights:
+        placed = tongue_weights(resample_frames(asked.tongue, own, times), weights["jawOpen"])
         weights |= dict(zip(TONGUE, placed.T, strict=True))
     head = np.zeros((len(times), 3), np.float32)
     if motion.head:

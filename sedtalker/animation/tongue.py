@@ -9,6 +9,8 @@ while somebody speaks.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -44,6 +46,18 @@ HELD_SHARE = 0.3
 
 FADE = 0.06
 """Seconds over which what was found in the sound gives way to a word that is known."""
+
+
+class Articulation(NamedTuple):
+    """What the phones of a recording ask for, on the clock of its features.
+
+    Attributes:
+        tongue: (T, 3) how far the tongue is at the places of ``TONGUE``.
+        closure: (T,) from 0 to 1, how far p, b and m close the lips.
+    """
+
+    tongue: Floats
+    closure: Floats
 
 
 def tongue_posteriors(logits: Tensor) -> Tensor:

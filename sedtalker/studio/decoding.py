@@ -72,7 +72,7 @@ class Decoding:
 
     def __init__(self, animator: Animator, sound: Audio, features: SpeechFeatures):
         self.animator, self.sound, self.features = animator, sound, features
-        self.tongue = animator.tongue(features)
+        self.articulation = animator.articulation(features)
         self.emotional: _Layer | None = None
         self.neutral: _Layer | None = None
 
@@ -101,7 +101,7 @@ class Decoding:
                 track,
                 settings,
                 face,
-                tongue=self.tongue,
+                articulation=self.articulation,
                 without_emotion=partial(self._neutral, start=whole[0], end=whole[1]),
                 rows=self._frames(start, end) if self.in_parts else slice(None),
             )

@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.burst_motion import HELD, LEFT_OF_IT, burst_nods, presence, pulses, show_bursts
-from sedtalker.audio import FrameClock
+from sedtalker.animation.closures import GAP, NEAR
+from sedtalker.animation.performance import Motion
+from sedtalker.animation.recipe import Moved, assemble
+from sedtalker.animation.tongue import Articulation
+from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import BURST_KINDS, Burst
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.features import SpeechFeatures
+from sedtalker.face.face import Face
+from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
+from tests.support.cube import cube_mesh
 
 TIMES = np.arange(300) / 60.0
 
@@ -107,3 +113,32 @@ def test_a_track_with_a_laugh_makes_the_face_laugh() -> None:
     assert np.array_equal(one.coefficients, other.coefficients)
     assert other.track is not None
     assert other.track.bursts == laughing.bursts
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(BURST_KINDS), st.floats(0, 3), st.floats(0.1, 1.5)), min_size=1, max_size=3),
+    st.lists(st.integers(0, 98), min_size=1, max_size=8, unique=True),
+    st.floats(0.5, 2.0),
+)
+def test_lips_stay_closed_in_p_b_and_m_whatever_bursts_and_breaths_do(bursts, stops, liveliness) -> None:
+    """And nowhere else does a closure change what they do."""
+    closure = np.zeros(200, np.float32)
+    for stop in stops:
+        closure[2 * stop : 2 * stop + 3] = 1.0
+    shown = resample_frames(closure, FRAME_CLOCK.times(200), FrameClock(50.0).times(200))
+    sound = features(np.where(np.arange(200) % 90 < 60, -2.0, -9.0))
+    found = tuple(Burst(start, start + length, kind, 0.9) for kind, start, length in bursts)
+    spoken = np.zeros((200, 52), np.float32)
+    spoken[:, ARKIT_52.index("jawOpen")] = 0.2 * (1.0 - closure)
+    track = replace(constant_track("happy:0.0", 4.0), bursts=found)
+
+    def gap_and_face(asked: Articulation | None) -> tuple[np.ndarray, np.ndarray]:
+        moved = Moved(spoken, ARKIT_52, sound, track, articulation=asked)
+        face = Face("full", cube_mesh(), ARKIT_52, np.zeros((52, 8, 3), np.float32))
+        made = assemble(moved, Motion(liveliness=liveliness, fps=50), face, duration=4.0).coefficients
+        return made @ np.array([GAP.get(name, 0.0) for name in ARKIT_52], np.float32), made
+
+    held, face = gap_and_face(Articulation(np.zeros((200, 3), np.float32), closure))
+    _, free = gap_and_face(Articulation(np.zeros((200, 3), np.float32), 0.0 * closure))
+    assert held[shown == 1.0].max() <= NEAR
+    np.testing.assert_array_equal(face[shown == 0.0], free[shown == 0.0])
