@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.pretrained import load_decoder
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
 from sedtalker.emotion.formats.files import parse_emotion

@@ -19,7 +19,7 @@ import numpy as np
 from measured_page import between_marks, measured
 from numpy.typing import NDArray
 
-from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
+from sedtalker.animation.animator import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.diarizer import Diarizer

@@ -24,9 +24,9 @@ from sedtalker.audio import load_audio
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import ClosureCounts, count_closures
-from sedtalker.phonetics.alignment import Alignment
+from sedtalker.phonetics.aligner import Alignment
 from sedtalker.phonetics.pronunciation import pronounce
-from sedtalker.phonetics.transcript import align_recording
+from sedtalker.phonetics.words import align_recording
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.features import BILABIAL, SILENCE, SpeechFeatures
 from sedtalker.training.corpora.manifest import read_manifest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.animator import load_decoder
 from sedtalker.checkpoint import weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.models import (

@@ -16,7 +16,7 @@ from sedtalker.emotion.track import BURST_KINDS, Burst, EmotionTrack, Prediction
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face, head_weights, turn_head
 from sedtalker.face.sedface import FACE_ARRAYS, face_arrays, face_from_arrays
-from sedtalker.phonetics.alignment import Alignment
+from sedtalker.phonetics.aligner import Alignment
 from sedtalker.plugins import plugin
 from sedtalker.storage import UNREADABLE, ArraySpec, read_arrays, whole_file
 

@@ -19,7 +19,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.face.face import Face
 from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
-from sedtalker.phonetics.alignment import Alignment
+from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import BILABIAL, LABIODENTAL
 
 FADE = 0.06

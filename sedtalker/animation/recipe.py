@@ -22,9 +22,9 @@ from sedtalker.animation.conditioning import Style
 from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains
 from sedtalker.animation.known_phones import closure_of, sharpen
 from sedtalker.animation.performance import Motion
+from sedtalker.animation.style import fitting_articulation
 from sedtalker.animation.tongue import TONGUE, Articulation, known_constrictions, tongue_weights
 from sedtalker.animation.visual_prosody import enliven, find_rhythm, nods
-from sedtalker.animation.vocal_effort import fitting_articulation
 from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames
 from sedtalker.emotion.track import EmotionTrack
@@ -32,7 +32,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.phonetics.alignment import Alignment
+from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import SpeechFeatures
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sedtalker.animation.closures import AHEAD_FRAMES
 from sedtalker.arrays import Floats
-from sedtalker.phonetics.alignment import Alignment
+from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import PHONE_INDEX
 
 PLACES: dict[str, tuple[str, ...]] = {

@@ -200,14 +200,14 @@ def given_words(transcript: str | None, words: Path | None, language: str) -> li
     """The words that options give, with their phones; None where they give none.
 
     Raises:
-        InputError: both options, or what ``sedtalker.phonetics.transcript.spoken_words`` raises.
+        InputError: both options, or what ``sedtalker.phonetics.words.spoken_words`` raises.
     """
     if transcript is not None and words is not None:
         raise InputError("give one of --transcript and --words")
     given = words if transcript is None else transcript
     if given is None:
         return None
-    from sedtalker.phonetics.transcript import spoken_words
+    from sedtalker.phonetics.words import spoken_words
 
     return spoken_words(given, language)
 

@@ -30,7 +30,7 @@ def style(
     if target.suffix.lower() != ".json":
         raise InputError(f"{target}: give a file that ends in .json")
     check_writable(target, force)
-    from sedtalker.animation.pretrained import load_decoder
+    from sedtalker.animation.animator import load_decoder
     from sedtalker.animation.style import fit_style, write_style
     from sedtalker.audio import load_audio
     from sedtalker.export.arkit import read_motion

@@ -13,7 +13,7 @@ from sedtalker.cli.console import ForceOption, fail_clearly, say
 
 if TYPE_CHECKING:
     from sedtalker.audio import Audio
-    from sedtalker.phonetics.alignment import Alignment
+    from sedtalker.phonetics.aligner import Alignment
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ def visemes(
     check_visemes(output, viseme_set, force)
     said = o.given_words(transcript, words, language)
     from sedtalker.audio import load_audio
-    from sedtalker.phonetics.transcript import align_recording
-    from sedtalker.phonetics.viseme_files import to_tsv
+    from sedtalker.phonetics.visemes import to_tsv
+    from sedtalker.phonetics.words import align_recording
     from sedtalker.speech.encoder import open_encoder
 
     sound = load_audio(audio, max_seconds)
@@ -66,7 +66,7 @@ def check_visemes(path: Path | None, of: str, force: bool) -> None:
     """Raise ``InputError`` where visemes cannot be written so."""
     if path is None:
         return
-    from sedtalker.phonetics.viseme_files import check_viseme_file
+    from sedtalker.phonetics.visemes import check_viseme_file
     from sedtalker.storage import check_writable
 
     check_viseme_file(path, of)
@@ -77,9 +77,9 @@ def write_visemes(path: Path | None, of: str, phones: Alignment | None, sound: A
     """Write the visemes of a recording, where a path is given; its phones are recognised where none are known."""
     if path is None:
         return
-    from sedtalker.phonetics import viseme_files
+    from sedtalker.phonetics.visemes import write_visemes as write_file
 
-    viseme_files.write_visemes(path, phones or phones_of(sound), of, audio.name, sound.duration)
+    write_file(path, phones or phones_of(sound), of, audio.name, sound.duration)
 
 
 def phones_of(sound: Audio) -> Alignment:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, weights_sha256
 from sedtalker.emotion.track import CATEGORIES

@@ -9,6 +9,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from sedtalker.animation.animator import load_decoder, open_decoder_encoder
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import (
     Decoder,
@@ -20,7 +21,6 @@ from sedtalker.animation.decoder import (
 )
 from sedtalker.animation.gains import AROUND_THE_MOUTH, SLACK, Gains, _columns, _eased, _give_way, apply_gains
 from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig
-from sedtalker.animation.pretrained import load_decoder, open_decoder_encoder
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import CATEGORIES

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from typer.testing import CliRunner
 
+from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.gains import (
     AROUND_THE_MOUTH,
     EASE_FRAMES,
@@ -20,7 +21,6 @@ from sedtalker.animation.gains import (
     apply_gains,
 )
 from sedtalker.animation.performance import LiveMotion, Motion, read_factors
-from sedtalker.animation.pretrained import load_decoder
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
 from sedtalker.cli.main import app

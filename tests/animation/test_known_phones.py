@@ -19,7 +19,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import CLOSED_GAP
-from sedtalker.phonetics.alignment import AlignedPhone, Alignment
+from sedtalker.phonetics.aligner import AlignedPhone, Alignment
 from sedtalker.phonetics.pronunciation import SpokenWord
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONES

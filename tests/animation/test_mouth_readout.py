@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.animation.animator import Animator
+from sedtalker.animation.animator import Animator, load_decoder, open_decoder_encoder
 from sedtalker.animation.mouth_readout import (
     MOUTH_SHAPES,
     MouthReadout,
@@ -19,7 +19,6 @@ from sedtalker.animation.mouth_readout import (
     mouth_indices,
     side_matrix,
 )
-from sedtalker.animation.pretrained import load_decoder, open_decoder_encoder
 from sedtalker.audio import Audio, load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_config, weights_sha256, write_checkpoint
 from sedtalker.emotion.formats import constant_track

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import Decoder, DecoderConfig
-from sedtalker.animation.pretrained import load_decoder
 from sedtalker.animation.stream import FaceStream
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.face_streams import TrackStream

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.pretrained import load_decoder
 from sedtalker.animation.style import STYLES, fit_style, parse_style, read_style, write_style
 from sedtalker.audio import from_samples, load_audio
 from sedtalker.cli.main import app

@@ -26,7 +26,7 @@ from sedtalker.animation.tongue import (
 )
 from sedtalker.audio import Audio, from_samples, load_audio
 from sedtalker.face.builtin.shapes import SHAPES
-from sedtalker.phonetics.alignment import AlignedPhone, Alignment
+from sedtalker.phonetics.aligner import AlignedPhone, Alignment
 from sedtalker.speech.features import PHONE_INDEX, PHONES
 
 TIMES = 0.01 + np.arange(50) / 50

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sedtalker.animation.vocal_effort import LARGEST, SMALLEST, USUAL_OPENING, fitting_articulation, vocal_effort
+from sedtalker.animation.style import LARGEST, SMALLEST, USUAL_OPENING, fitting_articulation, vocal_effort
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import lip_aperture

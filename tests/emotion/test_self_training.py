@@ -8,9 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sedtalker.emotion.adaptation import Speech, log_posterior
+from sedtalker.emotion.adaptation import (
+    SelfTraining,
+    Speech,
+    balance,
+    linear_part,
+    log_posterior,
+    self_trained,
+    with_linear_part,
+)
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
-from sedtalker.emotion.self_training import SelfTraining, balance, linear_part, self_trained, with_linear_part
 from sedtalker.emotion.track import CATEGORIES
 
 

@@ -62,7 +62,7 @@ def _rig(name: str) -> Callable[[bytes], None]:
 
 def _checkpoint(part: str) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
-        from sedtalker.animation.pretrained import load_decoder
+        from sedtalker.animation.animator import load_decoder
         from sedtalker.checkpoint import is_checkpoint, read_config, weights_sha256
         from sedtalker.emotion.inference import load_diarizer
         from sedtalker.face.landmarks import load_detector

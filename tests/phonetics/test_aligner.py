@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
 from sedtalker.phonetics import aligner
-from sedtalker.phonetics.aligner import align, phone_posteriors
-from sedtalker.phonetics.alignment import Alignment
+from sedtalker.phonetics.aligner import Alignment, align, phone_posteriors
 from sedtalker.phonetics.pronunciation import SpokenWord, pronounce
 from sedtalker.speech.encoder import EncoderPair, MelEncoder, open_encoder
 from sedtalker.speech.features import EMOTION, PHONE_INDEX, PHONES, SILENCE, SPEECH

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.phonetics.ipa import NEAREST, known, nearest_phones
+from sedtalker.phonetics.pronunciation import NEAREST, known, nearest_phones
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PHONES, ROUNDED
 
 

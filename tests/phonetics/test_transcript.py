@@ -12,7 +12,7 @@ import pytest
 from sedtalker.audio import SAMPLE_RATE, Audio, from_samples
 from sedtalker.errors import InputError
 from sedtalker.phonetics.pronunciation import SpokenWord
-from sedtalker.phonetics.transcript import align_recording, spoken_words
+from sedtalker.phonetics.words import align_recording, spoken_words
 from sedtalker.speech.encoder import MelEncoder, open_encoder
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="needs the extra align")

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from sedtalker.cli.visemes import VisemeSet
 from sedtalker.errors import InputError
-from sedtalker.phonetics.alignment import AlignedPhone, Alignment
-from sedtalker.phonetics.viseme_files import WRITERS, check_viseme_file, write_visemes
-from sedtalker.phonetics.visemes import SETS, recognise, resting, visemes
+from sedtalker.phonetics.aligner import AlignedPhone, Alignment
+from sedtalker.phonetics.visemes import SETS, WRITERS, check_viseme_file, recognise, resting, visemes, write_visemes
 from sedtalker.phonetics.words import read_words
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX, PHONES
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from sedtalker.animation.animator import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.pretrained import AnyDecoder, load_decoder, open_decoder_encoder
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import builtin_checkpoint

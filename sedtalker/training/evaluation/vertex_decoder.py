@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.decoder import speech_input
-from sedtalker.animation.pretrained import load_decoder
 from sedtalker.animation.vertex_decoder import VertexDecoder, one_hot
 from sedtalker.arrays import Floats
 from sedtalker.audio import FrameClock, resample_frames

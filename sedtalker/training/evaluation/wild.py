@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from sedtalker.animation.animator import AnyDecoder
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.performance import Motion
-from sedtalker.animation.pretrained import AnyDecoder
 from sedtalker.animation.recipe import Moved, assemble
-from sedtalker.animation.vocal_effort import fitting_articulation
+from sedtalker.animation.style import fitting_articulation
 from sedtalker.arrays import Floats
 from sedtalker.audio import load_audio
 from sedtalker.face.arkit import INDEX

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.conditioning import STYLE_CODES, Style
 from sedtalker.animation.decoder import Decoder, DecoderConfig, speech_input
-from sedtalker.animation.pretrained import load_decoder
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52

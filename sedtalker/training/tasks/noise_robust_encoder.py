@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.animator import load_decoder
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio
 from sedtalker.checkpoint import builtin_checkpoint, read_config, write_checkpoint
 from sedtalker.face.builtin import load_face

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.decoder import Decoder, decoder_speech
-from sedtalker.animation.pretrained import load_decoder
 from sedtalker.audio import load_audio
 from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
 from sedtalker.emotion.track import EmotionTrack

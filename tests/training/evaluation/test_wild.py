@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from scipy.spatial.transform import Rotation
 
-from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.animator import load_decoder
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import lip_aperture, lip_width

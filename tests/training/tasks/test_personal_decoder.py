@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from sedtalker.animation.pretrained import load_decoder
+from sedtalker.animation.animator import load_decoder
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock, load_audio, resample_frames
 from sedtalker.emotion.formats import constant_track
 from sedtalker.errors import InputError
