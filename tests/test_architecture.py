@@ -53,7 +53,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 372
+MOST_FILES = 364
 """Modules in the package."""
 
 

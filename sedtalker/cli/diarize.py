@@ -142,8 +142,7 @@ def diarize(
 
 def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: float) -> Iterator[str]:
     """What a stream prints: segments as they end, or a JSON object every 0.32 s."""
-    from sedtalker.emotion.live_segmentation import EndedSegments
-    from sedtalker.emotion.stream import frames_of, summaries
+    from sedtalker.emotion.stream import EndedSegments, frames_of, summaries
     from sedtalker.speech.features import FRAME_CLOCK
 
     frames = frames_of(stream, sound_pieces(source, longest))

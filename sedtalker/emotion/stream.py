@@ -14,12 +14,11 @@ from sedtalker.audio.audio import SAMPLE_RATE
 from sedtalker.emotion.fine import FineEmotions
 from sedtalker.emotion.functionals import Voice
 from sedtalker.emotion.inference import FrameEmotions, emotion_steps, frame_emotions
-from sedtalker.emotion.live_segmentation import LiveSegmentation
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.segmentation import SegmentRule
+from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, runs
 from sedtalker.emotion.shown import attenuation, visible
 from sedtalker.emotion.taxonomy import valence_arousal
-from sedtalker.emotion.track import CATEGORIES
+from sedtalker.emotion.track import CATEGORIES, SILENCE, Segment
 from sedtalker.errors import InputError
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
@@ -331,3 +330,76 @@ def summaries(
                 "posterior": {label: round(float(p), 3) for label, p in zip(labels, posterior, strict=True)},
                 **fine,
             }
+
+
+class EndedSegments:
+    """Segments as they end, from labelled frames that come in stretches; nothing else is kept of the frames.
+
+    As in ``EmotionTrack.segments``, no segment covers a pause of ``SILENCE``: it ends where the speech did, as soon as
+    the pause is known to be long.
+
+    Args:
+        labels: (C,) category names.
+        rate: frames a second.
+    """
+
+    def __init__(self, labels: tuple[str, ...], rate: float):
+        self.labels, self.rate = labels, rate
+        self.label = self.now = self.quiet = 0
+        self.open, self.paused = _Sums(), _Sums()
+
+    def push(
+        self,
+        label: NDArray[np.integer],
+        posterior: NDArray[np.floating],
+        intensity: NDArray[np.floating],
+        speech: NDArray[np.bool_],
+    ) -> list[Segment]:
+        """The next frames (T,), and posterior (T, C): the segments that ended with them."""
+        ended = []
+        for first, last, both in runs(2 * np.asarray(label, np.int64) + speech):
+            name, speaks = divmod(both, 2)
+            if name != self.label:
+                ended.extend(self.end())
+                self.label = name
+            part = slice(first, last)
+            count = last - first
+            strength, confidence = (float(x[part].sum(dtype=np.float64)) for x in (intensity, posterior[:, name]))
+            self.now += count
+            if speaks:
+                self.open += self.paused + _Sums(count, strength, confidence, count, confidence)
+                self.quiet, self.paused = 0, _Sums()
+                continue
+            self.quiet += count
+            self.paused += _Sums(count, strength, confidence)
+            if self.quiet >= SILENCE * self.rate:
+                ended.extend(self._closed(self.now - self.paused.frames))
+                self.paused = _Sums()
+        return ended
+
+    def end(self) -> list[Segment]:
+        """The sound has ended, or the emotion changed: the open segment, if there is one."""
+        self.open, self.paused = self.open + self.paused, _Sums()
+        return self._closed(self.now)
+
+    def _closed(self, end: int) -> list[Segment]:
+        """The open segment, which ends at a frame, if there is one."""
+        sums, self.open = self.open, _Sums()
+        if not sums.frames:
+            return []
+        confidence = sums.in_speech / sums.spoken if sums.spoken else sums.confidence / sums.frames
+        start, label = (end - sums.frames) / self.rate, self.labels[self.label]
+        return [Segment(start, end / self.rate, label, sums.intensity / sums.frames, confidence)]
+
+
+class _Sums(NamedTuple):
+    """Sums over frames: how many, their intensity and confidence, how many are speech, and the confidence of these."""
+
+    frames: int = 0
+    intensity: float = 0.0
+    confidence: float = 0.0
+    spoken: int = 0
+    in_speech: float = 0.0
+
+    def __add__(self, other: _Sums) -> _Sums:  # type: ignore[override]
+        return _Sums._make(a + b for a, b in zip(self, other, strict=True))

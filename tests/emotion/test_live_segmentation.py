@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.live_segmentation import LiveSegmentation
-from sedtalker.emotion.segmentation import SegmentRule, change_costs, decode_labels, runs
+from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, change_costs, decode_labels, runs
 
 
 def scene(seed: int, frames: int) -> tuple[np.ndarray, np.ndarray]:

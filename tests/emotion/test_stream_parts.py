@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.emotion.live_segmentation import EndedSegments, LiveSegmentation
-from sedtalker.emotion.segmentation import SegmentRule, runs
+from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, runs
 from sedtalker.emotion.stream import (
     HOP_SECONDS,
     LOOK_AHEAD_SECONDS,
+    EndedSegments,
     StreamFrames,
     frame_count,
     summaries,
