@@ -13,13 +13,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from sedtalker.animation.performance import Option, Performance, declared, listed
-from sedtalker.batch.opening import (
-    check_enroll,
-    check_face,
-    coordinates_of,
-    mesh_options,
-    shape_map_of,
-)
+from sedtalker.batch.opening import check_enroll, check_face, coordinates_of, mesh_options, shape_map_of
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats

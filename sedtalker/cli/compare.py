@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sedtalker.cli.console import (
-    ForceOption,
-    ProgressOption,
-    QuietOption,
-    ShownProgress,
-    fail_clearly,
-    write_json,
-)
+from sedtalker.cli.console import ForceOption, ProgressOption, QuietOption, ShownProgress, fail_clearly, write_json
 from sedtalker.cli.export import check_sound, find_animation
 from sedtalker.cli.options import check_files
 from sedtalker.cli.picture import Backend

@@ -20,13 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.audio import SAMPLE_RATE, Audio, FrameClock
-from sedtalker.checkpoint import (
-    builtin_checkpoint,
-    is_checkpoint,
-    open_network,
-    read_config,
-    weights_sha256,
-)
+from sedtalker.checkpoint import builtin_checkpoint, is_checkpoint, open_network, read_config, weights_sha256
 from sedtalker.errors import InputError, extra
 from sedtalker.models import HUB, model_names
 from sedtalker.nn.blocks import ChannelNorm, ResidualConvolution

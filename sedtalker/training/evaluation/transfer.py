@@ -33,13 +33,7 @@ from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
 from sedtalker.training.evaluation.clips import ClipResult, clip_posterior, clip_result
 from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_noises
-from sedtalker.training.evaluation.transfer_scores import (
-    Role,
-    Transfer,
-    corpus_scores,
-    language_recalls,
-    summary,
-)
+from sedtalker.training.evaluation.transfer_scores import Role, Transfer, corpus_scores, language_recalls, summary
 from sedtalker.training.evaluation.transfer_speakers import OrdinaryVoices, joined_scores
 
 log = logging.getLogger(__name__)

@@ -50,13 +50,7 @@ from sedtalker.training.corpora.transfer_recipe import (
 from sedtalker.training.task import Batch, PreparedTask
 from sedtalker.training.tasks.clip_windows import ClipWindows, category_of, describe_clips, enrolled_means
 from sedtalker.training.tasks.diarizer import with_frame_networks
-from sedtalker.training.tasks.whitened_perceptrons import (
-    Rated,
-    WhitenedPerceptrons,
-    fit_scaling,
-    fold,
-    join_described,
-)
+from sedtalker.training.tasks.whitened_perceptrons import Rated, WhitenedPerceptrons, fit_scaling, fold, join_described
 
 TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(5.0), 40))
 """Tried temperatures, evenly spaced in the logarithm."""

@@ -14,14 +14,7 @@ import soundfile
 
 from sedtalker.emotion.taxonomy import EMOVOCA
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.meshes import (
-    OWN,
-    HeadFiles,
-    MeshSequence,
-    SequenceCorpus,
-    SequenceLayout,
-    find_audio,
-)
+from sedtalker.training.corpora.meshes import OWN, HeadFiles, MeshSequence, SequenceCorpus, SequenceLayout, find_audio
 
 # --- VOCASET (Cudeiro et al. 2019): twelve subjects, forty sentences each, neutral talking on the FLAME head.
 
