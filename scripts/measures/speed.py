@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, load_diarizer
-from sedtalker.emotion.live_segmentation import LiveSegmentation
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.segmentation import decode_labels
+from sedtalker.emotion.segmentation import LiveSegmentation, decode_labels
 from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, streamed_emotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
