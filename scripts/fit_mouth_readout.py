@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sedtalker.cli.console import ShownProgress, messages_shown
 from sedtalker.training.corpora.manifest import find_data
-from sedtalker.training.motion.mouth_readout import fit_mouth_readout
+from sedtalker.training.motion.pseudo_labels import fit_mouth_readout
 from sedtalker.training.run import cache_folder
 
 

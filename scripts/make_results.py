@@ -30,8 +30,8 @@ from sedtalker.training.cards import (
     fill_card,
     readout_decoder_card,
     speech_encoder_card,
+    transfer_card,
 )
-from sedtalker.training.cards.diarizer import transfer_card
 from sedtalker.training.corpora.manifest import find_data
 from sedtalker.training.evaluation.decoder import evaluate_decoder
 from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sedtalker.benchmark.report import figure_rows, stage_rows
+from sedtalker.benchmark.run import figure_rows, stage_rows
 
 ROOT = Path(__file__).parents[1]
 """Root of the repository."""

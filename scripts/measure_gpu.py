@@ -23,11 +23,10 @@ from torch import Tensor
 
 from sedtalker import Animator, Face
 from sedtalker.animation.decoder import Decoder
-from sedtalker.benchmark.machine import machine
-from sedtalker.benchmark.speech import speech_like
-from sedtalker.benchmark.streaming import decoder_throughput
+from sedtalker.benchmark.machine import machine, speech_like
+from sedtalker.benchmark.stages import decoder_throughput
 from sedtalker.errors import InputError
-from sedtalker.nn import scan
+from sedtalker.nn import mamba
 
 TOLERANCES = {"float32": 1e-4, "bfloat16": 1e-2}
 """Relative to the largest value."""
@@ -74,24 +73,24 @@ def scan_inputs(device: str, dtype: torch.dtype, length: int = 500) -> list[Tens
 @contextmanager
 def without_kernel() -> Iterator[None]:
     """The scan in plain torch although ``mamba_ssm`` is there."""
-    kept = scan.cuda_kernel
-    scan.cuda_kernel = lambda: None  # type: ignore[assignment]
+    kept = mamba.cuda_kernel
+    mamba.cuda_kernel = lambda: None  # type: ignore[assignment]
     try:
         yield
     finally:
-        scan.cuda_kernel = kept
+        mamba.cuda_kernel = kept
 
 
 def outputs_and_gradients(values: list[Tensor]) -> list[Tensor]:
     """What a scan gives, and the gradient of its sum at each input."""
-    y, _ = scan.selective_scan(*values)
+    y, _ = mamba.selective_scan(*values)
     gradients = torch.autograd.grad((y * torch.linspace(-1, 1, y.shape[-1], device=y.device)).sum(), values)
     return [y.detach(), *gradients]
 
 
 def scans_are_equal(device: str) -> dict[str, Any]:
     """``mamba_ssm``'s kernel against ours, output and gradients; on the CPU the compiled scan against plain torch."""
-    if device.startswith("cuda") and scan.cuda_kernel() is None:
+    if device.startswith("cuda") and mamba.cuda_kernel() is None:
         return {"skipped": "mamba_ssm cannot be imported: pip install 'sedtalker[cuda]'"}
     rows: dict[str, Any] = {}
     for name, most in TOLERANCES.items():
@@ -119,7 +118,7 @@ def decoder_frames(device: str) -> dict[str, Any]:
     rows: dict[str, Any] = {"plain": [], "kernel": []}
     with without_kernel():
         rows["plain"] = [decoder_throughput(batch, seconds, device) for batch in batches]
-    if device.startswith("cuda") and scan.cuda_kernel() is not None:
+    if device.startswith("cuda") and mamba.cuda_kernel() is not None:
         rows["kernel"] = [decoder_throughput(batch, seconds, device) for batch in batches]
     else:
         rows["kernel"] = {"skipped": "mamba_ssm or a GPU is missing"}

@@ -23,14 +23,13 @@ from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.metrics.emotion import bootstrap_interval, unweighted_average_recall
 from sedtalker.progress import Hook, counted
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.layer_features import clips_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.transfer_recipe import read_vote_table
 from sedtalker.training.evaluation.clips import clip_posterior
-from sedtalker.training.evaluation.intervals import bootstrap_interval
 from sedtalker.training.evaluation.transfer import DEVELOPMENT, HEADLINE, balanced_clips, shown_emotional
 from sedtalker.training.evaluation.transfer_scores import own_guess
 

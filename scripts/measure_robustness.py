@@ -28,7 +28,7 @@ from sedtalker.emotion.plot import write_figure
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
-from sedtalker.metrics.emotion import unweighted_average_recall
+from sedtalker.metrics.emotion import bootstrap_interval, unweighted_average_recall
 from sedtalker.metrics.motion import correlation, lip_aperture
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.encoder import Encoder
@@ -38,7 +38,6 @@ from sedtalker.training.corpora.layer_features import clips_of
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.clips import clip_posterior
-from sedtalker.training.evaluation.intervals import bootstrap_interval
 from sedtalker.training.evaluation.lips import steady_track
 from sedtalker.training.evaluation.robustness import Change, grades, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer import HEADLINE, balanced_clips

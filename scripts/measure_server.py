@@ -28,10 +28,9 @@ def run_server(batched: bool, threads: int, port: Any) -> None:
     import torch
 
     torch.set_num_threads(1)
-    from sedtalker.server.limits import Limits
+    from sedtalker.server.access import bound_socket
     from sedtalker.server.server import make_app, serve
-    from sedtalker.server.service import Service
-    from sedtalker.server.sockets import bound_socket
+    from sedtalker.server.service import Limits, Service
 
     bound = bound_socket(0)
     number = bound.getsockname()[1]

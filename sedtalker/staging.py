@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sedtalker.errors import InputError
-from sedtalker.locks import folder_lock, open_locked
+from sedtalker.processes import folder_lock, open_locked
 
 LEFT_OVER = ".sedtalker-"
 """How the names of these folders begin."""

@@ -40,7 +40,6 @@ ORDER = (
     "foreign_weights",
     "storage",
     "staging",
-    "locks",
     "processes",
     "reading",
     "pickles",
@@ -53,7 +52,7 @@ ORDER = (
 """Packages from the command line down: each imports those after it, and none before it."""
 LONGEST = 450
 """Lines of a file."""
-MOST_FILES = 364
+MOST_FILES = 331
 """Modules in the package."""
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker import locks
-from sedtalker.locks import folder_lock, open_locked, try_lock, wait_for_lock
+from sedtalker import processes
+from sedtalker.processes import folder_lock, open_locked, try_lock, wait_for_lock
 
 
 def test_a_lock_has_one_owner_at_a_time(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_a_lock_has_one_owner_at_a_time(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="kills")
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from sedtalker.locks import open_locked\n"
+        "import sys, time; from pathlib import Path; from sedtalker.processes import open_locked\n"
         "held = open_locked(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lock")], stdout=subprocess.PIPE) as process:
@@ -46,7 +46,7 @@ def test_a_file_that_its_owner_removed_is_no_lock(tmp_path: Path, monkeypatch: p
         (tmp_path / "lock").unlink()
         return True
 
-    monkeypatch.setattr(locks, "try_lock", removed_meanwhile)
+    monkeypatch.setattr(processes, "try_lock", removed_meanwhile)
     assert open_locked(tmp_path / "lock") is None
 
 

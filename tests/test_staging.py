@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker import locks, staging
+from sedtalker import processes, staging
 from sedtalker.errors import InputError
 from sedtalker.staging import ABANDONED, NEW, WHOLE, Staging, clear_left_over, is_staged, signals_wait
 from sedtalker.storage import OutputFolder, whole_file
@@ -96,7 +96,7 @@ def test_links_lead_nowhere(tmp_path: Path) -> None:
 
 
 def test_where_there_are_no_locks_a_day_must_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "try_lock", lambda descriptor: None)
+    monkeypatch.setattr(processes, "try_lock", lambda descriptor: None)
     left = left_by_a_killed_program(tmp_path, NEW)
     clear_left_over(tmp_path)
     assert left.exists()
@@ -127,7 +127,7 @@ def test_a_result_that_another_program_wrote_meanwhile_stays(tmp_path: Path) -> 
 
 def test_a_program_that_moves_its_files_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "PATIENCE", 0.0)
-    with locks.folder_lock(tmp_path, 0.0):
+    with processes.folder_lock(tmp_path, 0.0):
         if os.name != "nt":
             with (
                 pytest.raises(InputError, match="another program is writing there"),

@@ -26,7 +26,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
-from sedtalker.training.evaluation.transfer_tables import draw_shares
+from sedtalker.training.evaluation.transfer import draw_shares
 
 FEWEST_CATEGORIES = 3
 """Corpora with fewer categories of ours are left out: a macro-F1 over one or two says little."""

@@ -23,7 +23,7 @@ from sedtalker.emotion.inference import enrol
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import adjusted_logits, macro_f1
+from sedtalker.metrics.emotion import adjusted_logits, macro_f1, with_ends
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import open_encoder
@@ -31,7 +31,6 @@ from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.evaluation.adaptation import clip_scores, speaker_halves
-from sedtalker.training.evaluation.intervals import with_ends
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,

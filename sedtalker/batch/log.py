@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sedtalker.errors import InputError
-from sedtalker.locks import try_lock, wait_for_lock
+from sedtalker.processes import try_lock, wait_for_lock
 
 Record = dict[str, Any]
 """What a line holds: ``state`` (started, done, kept or failed), ``name``, ``input``, hashes, seconds, outputs."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
-from sedtalker.animation.performance import Motion
+from sedtalker.animation.decoder import Decoder
+from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import SAMPLE_RATE, load_audio
-from sedtalker.benchmark.machine import Stopwatch, peak_memory
-from sedtalker.benchmark.speech import speech_like, write_speech
+from sedtalker.benchmark.machine import Stopwatch, peak_memory, speech_like, write_speech
+from sedtalker.errors import InputError
 from sedtalker.export.formats import export
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
@@ -155,3 +160,124 @@ def _triangles(mesh: Mesh) -> Mesh:
         polygon_sizes=np.full(len(corners), 3, np.int32),
         polygon_vertices=corners.reshape(-1),
     )
+
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "help": ("--help",),
+    "diarize": ("diarize", "CLIP", "--json"),
+    "animate": ("animate", "CLIP", "--no-video", "-q", "--force", "-o", "OUT"),
+}
+"""What is run; CLIP is three seconds of sound, OUT a folder."""
+
+
+def measure_start(runs: int = 2) -> dict[str, dict[str, Any]]:
+    """Seconds and CPU seconds of each command, the least of so many runs after one that is not counted."""
+    with temporary_folder() as folder:
+        clip = write_speech(folder / "clip.wav", 3.0)
+        words = {"CLIP": str(clip), "OUT": str(folder / "out")}
+        measured = {}
+        for name, arguments in COMMANDS.items():
+            command = [sys.executable, "-P", "-m", "sedtalker", *(words.get(word, word) for word in arguments)]
+            timed = [time_command(command) for _ in range(1 + runs)]
+            measured[name] = {
+                "seconds": min(seconds for seconds, _ in timed[1:]),
+                "cpu_seconds": min(cpu for _, cpu in timed[1:]),
+                "first_seconds": timed[0][0],
+                "runs": runs,
+            }
+        return measured
+
+
+def time_command(command: list[str]) -> tuple[float, float]:
+    """Seconds and CPU seconds of a program.
+
+    Raises:
+        InputError: it fails.
+    """
+    before, began = os.times(), time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    took, after = time.perf_counter() - began, os.times()
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise InputError(f"{' '.join(command[1:4])} …: {last[0]}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return took, cpu
+
+
+PIECE = 0.08
+"""Seconds of sound that a stream is given at a time."""
+SETTLING = 25
+"""Pieces at the beginning that are not counted: what is made once is made there."""
+
+
+def measure_stream(seconds: float) -> dict[str, Any]:
+    """The face while somebody speaks, on one thread, as fast as it goes.
+
+    Returns:
+        ``piece_ms``: mean, median, 95th percentile and greatest compute for 80 ms of sound; ``first_frame_s``: seconds
+        of sound that had to be there before the first frame came, and ``first_frame_compute_ms`` spent until then.
+    """
+    animator = Animator.from_pretrained("streaming")
+    _ = animator.diarizer
+    samples = speech_like(seconds)
+    pulled: list[float] = []
+    first: tuple[int, float] | None = None
+
+    def pieces() -> Iterator[NDArray[np.floating]]:
+        step = round(PIECE * SAMPLE_RATE)
+        for start in range(0, len(samples), step):
+            pulled.append(time.process_time())
+            yield samples[start : start + step]
+
+    count = 0
+    for _frame in animator.stream(pieces(), StreamSettings()):
+        if first is None:
+            first = len(pulled), time.process_time()
+        count += 1
+    spent = 1e3 * np.diff(pulled)[SETTLING:]
+    assert first is not None
+    return {
+        "seconds": seconds,
+        "frames": count,
+        "piece_ms": {
+            "mean": float(spent.mean()),
+            "median": float(np.median(spent)),
+            "p95": float(np.quantile(spent, 0.95)),
+            "most": float(spent.max()),
+        },
+        "first_frame_s": first[0] * PIECE,
+        "first_frame_compute_ms": 1e3 * (first[1] - pulled[0]),
+        "peak_bytes": peak_memory(),
+    }
+
+
+def decoder_throughput(batch: int, seconds: float, device: str) -> dict[str, float]:
+    """Decoder frames a second of a batch of recordings at once, random input, no gradients."""
+    import torch
+
+    animator = Animator.from_pretrained("streaming", device=device)
+    decoder = animator.decoder
+    assert isinstance(decoder, Decoder)
+    frames = round(seconds * 50)
+    generator = torch.Generator().manual_seed(0)
+    speech = torch.randn(batch, frames, decoder.speech.in_features, generator=generator).to(device)
+    posterior = torch.full((batch, frames, 7), 1 / 7, device=device)
+    intensity = torch.full((batch, frames), 0.5, device=device)
+    style = torch.zeros(batch, len(decoder.styles), device=device)
+    with torch.no_grad():
+        for repeat in range(2):
+            if repeat:
+                _wait(device)
+                began = time.perf_counter()
+            decoder(speech, posterior, intensity, style)
+        _wait(device)
+    took = time.perf_counter() - began
+    return {"batch": batch, "frames": frames, "seconds": took, "frames_a_second": batch * frames / took}
+
+
+def _wait(device: str) -> None:
+    """Until the device has done what it was given."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize()

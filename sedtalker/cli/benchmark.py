@@ -35,8 +35,7 @@ def benchmark(
         counts = []
     if not counts or min(counts) < 1:
         raise InputError(f"--threads {threads}: give whole numbers such as 1,2")
-    from sedtalker.benchmark.report import figure_rows, markdown, plot
-    from sedtalker.benchmark.run import run_benchmark
+    from sedtalker.benchmark.run import figure_rows, markdown, plot, run_benchmark
     from sedtalker.storage import OutputFolder
 
     head = None

@@ -148,8 +148,12 @@ def transfer(
     ] = None,
 ) -> Figures:
     """See ``help_text``."""
-    from sedtalker.training.evaluation.transfer import evaluate_transfer
-    from sedtalker.training.evaluation.transfer_tables import plot_transfer, transfer_metrics, transfer_table
+    from sedtalker.training.evaluation.transfer import (
+        evaluate_transfer,
+        plot_transfer,
+        transfer_metrics,
+        transfer_table,
+    )
 
     result = evaluate_transfer(data, model, encoder, clips, hook)
     if plot is not None:

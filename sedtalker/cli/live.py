@@ -1,9 +1,10 @@
-"""``sedtalker live``: a face that moves in an engine while somebody speaks into the microphone."""
+"""``sedtalker live``, ``stream`` and ``play``: a face while somebody speaks, and animations that are sent as one."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
@@ -11,15 +12,80 @@ import typer
 
 from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.cli import options as o
-from sedtalker.cli.console import PIPE, JsonOption, QuietOption, fail_clearly, say, write_json
-from sedtalker.cli.stream import DecoderOption, check_settings, open_streaming
+from sedtalker.cli.console import (
+    PIPE,
+    JsonOption,
+    QuietOption,
+    fail_clearly,
+    print_lines,
+    say,
+    sound_pieces,
+    write_json,
+)
+from sedtalker.cli.export import ANIMATION_HELP, find_animation
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
-    from sedtalker.animation.stream import AnimationStream
+    from sedtalker.animation.animator import Animator
+    from sedtalker.animation.stream import AnimationStream, StreamedFrame
     from sedtalker.live.pacing import Pace
     from sedtalker.live.senders import Sender
     from sedtalker.live.session import LiveSettings
+
+DecoderOption = Annotated[Path | None, typer.Option(help="A decoder's folder; default: the built-in one.")]
+"""Folder of the decoder."""
+
+
+@fail_clearly
+@o.takes_options()
+def stream(
+    context: typer.Context,
+    audio: o.PipeArgument,
+    settings: StreamSettings,
+    trust: o.TrustOption = Performance.trust,
+    decoder: DecoderOption = None,
+    device: o.DeviceOption = "auto",
+    max_seconds: o.MaxSecondsOption = Performance.max_seconds,
+    preset: o.PresetOption = None,
+    save_preset: o.SavePresetOption = None,
+) -> None:
+    """Print the face as JSON lines: first the names of the shapes, then a line a frame as soon as it is final.
+
+    Nothing waits for a clock: a file comes as fast as it is decoded. ``live`` sends at the pace of speech. Gains other
+    than 1 look 80 ms ahead at closed lips, and add that to the delay.
+    """
+    from sedtalker.live.lines import frame_line, header_line
+
+    o.check_files(*([] if audio == PIPE else [audio]), decoder, *settings.enroll)
+    check_settings(settings)
+    animator = open_streaming(decoder, settings.emotion, trust, device)
+    o.save_preset(context, save_preset)
+    frames = animator.stream(sound_pieces(audio, max_seconds), settings)
+
+    def lines(frames: Iterator[StreamedFrame]) -> Iterator[str]:
+        yield header_line(settings.fps)
+        yield from map(frame_line, frames)
+
+    print_lines(lines(frames))
+
+
+def check_settings(settings: StreamSettings) -> None:
+    """Raise ``InputError`` where settings say what there is not."""
+    from sedtalker.emotion.formats.files import check_emotion
+
+    o.check_enroll(settings.enroll, None, settings.emotion)
+    if settings.emotion is not None:
+        check_emotion(settings.emotion)
+    _ = settings.gains, settings.talking_style
+
+
+def open_streaming(decoder: Path | None, emotion: str | None, trust: float, device: str) -> Animator:
+    """The animator of a stream; its diarizer is opened where no emotion is given."""
+    from sedtalker.animation.animator import Animator
+
+    diarizer = "diarizer" if emotion is not None else o.open_diarizer(None, None, trust, device)
+    return Animator.from_pretrained(decoder or "streaming", diarizer=diarizer, device=device)
+
 
 ToOption = Annotated[
     list[str] | None,
@@ -188,3 +254,38 @@ def _print_devices(as_json: bool) -> None:
     for device in devices:
         usual = ", usual microphone" * device.usual_input + ", usual loudspeaker" * device.usual_output
         print(f"{device.number:3}  {device.name}  ({device.inputs} in, {device.outputs} out{usual})")
+
+
+@fail_clearly
+def play(
+    animation: Annotated[Path, typer.Argument(help=ANIMATION_HELP)],
+    to: ToOption = None,
+    audio: Annotated[Path | None, typer.Option(help="Its sound, played on the loudspeaker.")] = None,
+    delay: DelayOption = None,
+    speaker: SpeakerOption = None,
+    rate: Annotated[float, typer.Option("--fps", "--rate", min=1.0, max=120.0, help="Frames a second.")] = 60.0,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Send a finished animation to Unreal, VRM avatars, VRChat or web pages in real time."""
+    from sedtalker.animation.animation import Animation
+    from sedtalker.audio import load_audio
+    from sedtalker.live.addresses import open_senders, parse_targets
+    from sedtalker.live.microphone import Loudspeaker
+    from sedtalker.live.session import LiveSettings, play_animation
+
+    targets = parse_targets(to or [])
+    o.check_files(audio)
+    moving = Animation.load(find_animation(animation))
+    samples = None if audio is None else load_audio(audio).samples
+    senders = open_senders(targets, rate, print_line)
+    try:
+        loudspeaker = None if samples is None else Loudspeaker(samples, speaker)
+        if not quiet:
+            say("sending; Ctrl-C ends it")
+        settings = LiveSettings(rate, None if delay is None else delay / 1000.0)
+        pace = play_animation(moving, senders, settings, loudspeaker)
+    finally:
+        for sender in senders:
+            sender.close()
+    show_pace(pace, as_json and all(target.protocol != "-" for target in targets), quiet)

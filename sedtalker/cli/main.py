@@ -19,14 +19,10 @@ from sedtalker.cli.compare import compare
 from sedtalker.cli.console import say
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
-from sedtalker.cli.live import live
-from sedtalker.cli.play import play
+from sedtalker.cli.live import live, play, stream
 from sedtalker.cli.render import render
-from sedtalker.cli.report import report
-from sedtalker.cli.search import search
-from sedtalker.cli.serve import serve
-from sedtalker.cli.stream import stream
-from sedtalker.cli.studio import studio
+from sedtalker.cli.report import report, search
+from sedtalker.cli.serve import serve, studio
 from sedtalker.cli.style import style
 from sedtalker.cli.train import train
 from sedtalker.cli.visemes import visemes

@@ -174,7 +174,7 @@ def register(
             with one_step(shown.hook, "drawing shapes"):
                 Image.fromarray(contact_sheet(face, KEY_POSES, size=240, columns=4)).save(paths[1])
         if report_page is not None:
-            from sedtalker.render.fit_page import fit_page
+            from sedtalker.render.contact_sheet import fit_page
 
             with one_step(shown.hook, "writing the report"):
                 paths[-1].write_text(fit_page(face, quality), encoding="utf-8")

@@ -1,9 +1,9 @@
-"""``sedtalker report``: statistics of a folder's emotion tracks."""
+"""``sedtalker report`` and ``search``: statistics of a folder of emotion tracks, and segments found in it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,9 +14,13 @@ from sedtalker.cli.console import (
     QuietOption,
     ShownProgress,
     fail_clearly,
+    print_lines,
     say,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from sedtalker.batch.search import Hit
 
 
 @fail_clearly
@@ -59,3 +63,70 @@ def report(
     for row in emotion_rows(groups):
         intensity = "" if row["mean_intensity"] is None else f"  intensity {row['mean_intensity']:.2f}"
         say(f"{row['group']}  {row['emotion']:<9} {row['share']:6.1%} of the time{intensity}")
+
+
+@fail_clearly
+def search(
+    folder: Annotated[Path, typer.Argument(help="Folder of emotion tracks, such as sedtalker batch writes.")],
+    emotion: Annotated[list[str] | None, typer.Option(help="Label of the segment, or uncertain; repeatable.")] = None,
+    above: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least mean intensity of the segment.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Least length of the segment.")] = 0.0,
+    said: Annotated[str | None, typer.Option(metavar="TEXT", help="Words that are spoken in the segment.")] = None,
+    most_uncertain: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="This share of the segments, the most uncertain ones: .15.")
+    ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Print so many segments at most.")] = None,
+    quiet: QuietOption = False,
+    progress: ProgressOption = "none",
+    as_json: JsonOption = False,
+) -> None:
+    """Find segments in emotion tracks: a line each, with recording, seconds, emotion and, where known, words."""
+    from sedtalker.batch.search import Wanted
+    from sedtalker.batch.search import search as search_folder
+
+    wanted = Wanted(tuple(emotion or ()), above, seconds, said, most_uncertain)
+    with ShownProgress(progress, quiet) as shown:
+        found = search_folder(folder, wanted, words, shown.hook)
+    for name, why in list(found.left_out.items())[:5]:
+        say(f"note: left out: {name}: {why}")
+    hits = found.hits[:limit]
+    if as_json:
+        write_json(
+            {
+                "searched": found.searched,
+                "recordings": found.recordings,
+                "segments": len(found.hits),
+                "left_out": found.left_out,
+                "hits": [as_plain(hit) for hit in hits],
+            }
+        )
+        return
+    print_lines(map(line, hits))
+    count = len(found.hits)
+    say(f"{count} segment{'s' * (count != 1)} in {found.recordings} of {found.searched} recordings")
+
+
+def line(hit: Hit) -> str:
+    """``anna/one  12.40-18.90 s  angry 0.81 (confidence 0.62)  "I have had enough"``."""
+    part = hit.segment
+    said = f'  "{hit.words}"' if hit.words else ""
+    about = f"{part.label} {part.intensity:.2f} (confidence {part.confidence:.2f})"
+    return f"{hit.recording}  {part.start:.2f}-{part.end:.2f} s  {about}{said}"
+
+
+def as_plain(hit: Hit) -> dict[str, Any]:
+    """A segment for JSON; seconds."""
+    part = hit.segment
+    return {
+        "recording": hit.recording,
+        "file": str(hit.file),
+        "start": round(part.start, 3),
+        "end": round(part.end, 3),
+        "emotion": part.label,
+        "intensity": round(part.intensity, 4),
+        "confidence": round(part.confidence, 4),
+        "words": hit.words,
+    }

@@ -19,8 +19,8 @@ LOOPBACK = "127.0.0.1"
 """The host where none is named: nothing leaves this machine."""
 PROTOCOLS: Mapping[str, LiveProtocol] = {
     "livelink": LiveProtocol("sedtalker.live.livelink:open_livelink", ("subject",)),
-    "vmc": LiveProtocol("sedtalker.live.vmc:open_vmc", ("names", "head")),
-    "vrchat": LiveProtocol("sedtalker.live.vrchat:open_vrchat", ("prefix",)),
+    "vmc": LiveProtocol("sedtalker.live.osc:open_vmc", ("names", "head")),
+    "vrchat": LiveProtocol("sedtalker.live.osc:open_vrchat", ("prefix",)),
     "ifacialmocap": LiveProtocol("sedtalker.live.ifacialmocap:open_ifacialmocap", ("push", "version")),
     "ws": LiveProtocol("sedtalker.live.websocket:open_websocket", ("origin",)),
 }

@@ -14,7 +14,7 @@ from sedtalker.arrays import Ints
 from sedtalker.errors import InputError
 from sedtalker.mesh.gltf_file import MOST_NODES, GltfFile, plain
 from sedtalker.mesh.mesh import MAX_VERTICES, Material, Mesh, Scene, kept_picture, sample_image
-from sedtalker.mesh.smoothing import same_places, smoothing_of_normals
+from sedtalker.mesh.surface import same_places, smoothing_of_normals
 
 MOST_OFFSETS = 120 * MAX_VERTICES
 """Greatest number of vertices times morph targets of a mesh."""

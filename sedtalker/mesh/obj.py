@@ -13,7 +13,7 @@ from sedtalker.arrays import Ints
 from sedtalker.errors import InputError
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.mtl import read_libraries, vertex_colours
-from sedtalker.mesh.smoothing import smoothing_of_normals
+from sedtalker.mesh.surface import smoothing_of_normals
 from sedtalker.storage import whole_file
 
 _NO_UV = -1

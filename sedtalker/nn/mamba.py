@@ -1,16 +1,146 @@
-"""A Mamba block whose parameters have the names and shapes of ``mamba_ssm.Mamba``."""
+"""The selective state space block of Mamba and its scan in plain torch."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 
 from sedtalker.nn import initialised
-from sedtalker.nn.scan import scan_step, selective_scan
+
+INFERENCE_CHUNK = 256
+"""Frames that are scanned at once in inference, which bounds memory."""
+
+
+def doubled(decay: Tensor, drive: Tensor) -> Tensor:
+    """h[t] = decay[t] h[t-1] + drive[t] from h[-1] = 0, (L, …), in log₂ L steps over all of it."""
+    stride = 1
+    while stride < len(drive):
+        drive = torch.cat([drive[:stride], torch.addcmul(drive[stride:], decay[stride:], drive[:-stride])])
+        decay = torch.cat([decay[:stride], decay[stride:] * decay[:-stride]])
+        stride *= 2
+    return drive
+
+
+def _forwards(decay: Tensor, drive: Tensor, first: Tensor) -> Tensor:
+    states = drive.clone()
+    states[0].addcmul_(decay[0], first)
+    if states.is_cuda:
+        return doubled(decay, states)
+    for t in range(1, len(states)):
+        states[t].addcmul_(decay[t], states[t - 1])
+    return states
+
+
+def _backwards(decay: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient at h[t] of everything after it: flow[t] = gradient[t] + decay[t+1] flow[t+1]."""
+    if gradient.is_cuda:
+        return doubled(torch.cat([decay[:1], decay[1:].flip(0)]), gradient.flip(0)).flip(0)
+    flow = gradient.clone(memory_format=torch.contiguous_format)
+    for t in range(len(flow) - 2, -1, -1):
+        flow[t].addcmul_(decay[t + 1], flow[t + 1])
+    return flow
+
+
+class _Recurrence(torch.autograd.Function):
+    """(L, B, E, N) decays and inputs to the states h[t] = a[t] h[t-1] + b[t]; ``first`` is h[-1], (B, E, N)."""
+
+    @staticmethod
+    def forward(ctx: Any, decay: Tensor, drive: Tensor, first: Tensor) -> Tensor:
+        states = _forwards(decay, drive, first)
+        ctx.save_for_backward(decay, states, first)
+        return states
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *gradients: Any) -> tuple[Tensor, Tensor, Tensor]:
+        decay, states, first = ctx.saved_tensors  # type: ignore[attr-defined]
+        flow = _backwards(decay, gradients[0])
+        into_decay = torch.empty_like(flow)
+        torch.mul(flow[0], first, out=into_decay[0])
+        torch.mul(flow[1:], states[:-1], out=into_decay[1:])
+        return into_decay, flow, flow[0] * decay[0]
+
+
+@lru_cache(maxsize=1)
+def cuda_kernel() -> Callable[..., Any] | None:
+    """``mamba_ssm``'s fused scan, or None where it cannot be imported (it fails in many ways, so all are caught)."""
+    try:
+        from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
+    except Exception:
+        return None
+    kernel: Callable[..., Any] = selective_scan_fn
+    return kernel
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    z: Tensor,
+    state: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Gated selective scan: (B, E, L) outputs and the last state (B, E, N).
+
+    Args:
+        u: (B, E, L) inputs.
+        delta: (B, E, L) step sizes, positive.
+        A: (E, N) negative.
+        B: (B, N, L) input gates.
+        C: (B, N, L) output gates.
+        D: (E,) skip.
+        z: (B, E, L) the output is multiplied by silu(z).
+        state: (B, E, N) state before the first step; zero if None.
+    """
+    kernel = cuda_kernel() if u.is_cuda and state is None else None
+    if kernel is not None:
+        y, last = kernel(u, delta, A, B, C, D, z=z, delta_bias=None, delta_softplus=False, return_last_state=True)
+        return y, last
+    if torch.is_grad_enabled() or u.shape[-1] <= INFERENCE_CHUNK:
+        y, last = _scan(u, delta, A, B, C, state)
+    else:
+        parts, last = [], state
+        for start in range(0, u.shape[-1], INFERENCE_CHUNK):
+            part = slice(start, start + INFERENCE_CHUNK)
+            y, last = _scan(u[..., part], delta[..., part], A, B[..., part], C[..., part], last)
+            parts.append(y)
+        y = torch.cat(parts, dim=-1)
+    assert last is not None
+    return (y + D[:, None] * u) * F.silu(z), last
+
+
+def _scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    if torch.is_grad_enabled() and not u.is_cuda and u.dtype != torch.float64:
+        from sedtalker.nn.fused_scan import FusedScan
+
+        zero = u.new_zeros(*u.shape[:2], A.shape[1]) if state is None else state
+        y, last = FusedScan.apply(u, delta, A, B, C, zero)
+        return y, last
+    step = delta.permute(2, 0, 1)[..., None]
+    decay = torch.exp(step * A)
+    drive = (delta * u).permute(2, 0, 1)[..., None] * B.permute(2, 0, 1)[:, :, None]
+    first = torch.zeros_like(decay[0]) if state is None else state
+    states = _Recurrence.apply(decay, drive, first)
+    y = torch.einsum("lben,bnl->bel", states, C)
+    return y, states[-1]
+
+
+def scan_step(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """One step: u, delta, z (B, E), B and C (B, N), state (B, E, N) → output (B, E) and the next state."""
+    state = torch.exp(delta[..., None] * A) * state + (delta * u)[..., None] * B[:, None]
+    y = torch.einsum("ben,bn->be", state, C) + D * u
+    return y * F.silu(z), state
 
 
 @dataclass

@@ -14,7 +14,7 @@ import numpy as np
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
-from sedtalker.mesh.smoothing import split_vertices
+from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.fragments import shade

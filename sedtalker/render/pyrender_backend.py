@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError, extra
 from sedtalker.mesh.mesh import Material, Mesh
-from sedtalker.mesh.smoothing import split_vertices
+from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.picture import Behind

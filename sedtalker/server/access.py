@@ -7,14 +7,55 @@ name that was pointed here is refused. ``Origin``, where a browser sends it, mus
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
+import os
+import secrets
+import socket
 from collections.abc import Sequence
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sedtalker.server.sockets import LOOPBACK
+from sedtalker.errors import InputError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Hosts that only this machine can reach."""
+WAITING = 1024
+"""Connections that may wait to be taken."""
+
+
+def bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """A socket that takes connections from now on.
+
+    Args:
+        port: 0 for any that is free.
+        host: of the interface.
+
+    Raises:
+        InputError: the port is in use or must not be used, or this machine has no such address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=WAITING)
+    except OSError as error:
+        if error.errno is not None and error.errno < 0:  # those of looking a name up
+            raise InputError(f"{host}: no such address; give 127.0.0.1, or 0.0.0.0 for every interface") from None
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise InputError(f"{host}: this machine does not have that address") from None
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise InputError(f"port {port} cannot be used ({why}): choose another with --port, or --port 0") from None
+
+
+def new_token() -> str:
+    """A token that nobody guesses."""
+    return secrets.token_urlsafe(24)
+
 
 OPEN = ("/", "/v1/health", "/openapi.json")
 """Paths that anybody may read: they hold nothing of anybody's."""
@@ -100,3 +141,27 @@ async def refuse(scope: Scope, receive: Receive, send: Send, status: int, why: s
         prefix = "websocket."
     await send({"type": f"{prefix}http.response.start", "status": status, "headers": headers})
     await send({"type": f"{prefix}http.response.body", "body": body})
+
+
+def error_answers(more: str) -> dict[Any, Any]:
+    """Handlers by exception, as ``Starlette`` takes them.
+
+    Args:
+        more: where an unexpected error says more, ``the server's log``.
+    """
+
+    async def bad_input(request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": str(error)}, 400)
+
+    async def known(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
+
+    async def gone(request: Request, error: Exception) -> Response:
+        return Response(status_code=499)  # nobody reads it
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        said = f"something went wrong ({type(error).__name__}); {more} says more"
+        return JSONResponse({"error": said}, 500)  # where is logged
+
+    return {InputError: bad_input, HTTPException: known, ClientDisconnect: gone, Exception: unexpected}

@@ -24,7 +24,7 @@ from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook
-from sedtalker.server.answers import error_answers
+from sedtalker.server.access import error_answers
 from sedtalker.server.openapi import document
 from sedtalker.server.options import AnimateOptions, DiarizeOptions, parsed
 from sedtalker.server.service import Busy, Service

@@ -42,7 +42,7 @@ from sedtalker.emotion.formats.files import read_track
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import read_words
 from sedtalker.progress import Hook
-from sedtalker.studio import opening, saving
+from sedtalker.studio import autosave, opening
 from sedtalker.studio.exports import KEPT, export_files, parse_request
 from sedtalker.studio.head import face_picture, list_faces
 from sedtalker.studio.opening import Then, Work
@@ -211,9 +211,9 @@ class FileRoutes:
     async def download_project(self, request: Request) -> Response:
         """``GET api/project``."""
         snapshot = await self.studio.on_session(self.session.snapshot)
-        text = await run_in_threadpool(saving.downloaded, snapshot, self.studio.folder)
+        text = await run_in_threadpool(autosave.downloaded, snapshot, self.studio.folder)
         name = f"{snapshot.clip.path.stem}{SUFFIX}"
-        headers = saving.attachment(name)
+        headers = autosave.attachment(name)
         return Response(text, media_type="application/json", headers=headers)
 
     async def save_or_open(self, request: Request) -> Response:
@@ -224,9 +224,9 @@ class FileRoutes:
             read = opening.dropped_project(self.session, data, name)
             return self._bring("open", *opening.project(self.session, read, self.studio.folder, None))
         values = await read_json(request)
-        path = saving.project_path(str(values.get("path", "")), self.session.project, bool(values.get("force")))
+        path = autosave.project_path(str(values.get("path", "")), self.session.project, bool(values.get("force")))
         snapshot = await self.studio.on_session(self.session.snapshot)
-        await run_in_threadpool(saving.save, path, snapshot, self.studio.folder)
+        await run_in_threadpool(autosave.save, path, snapshot, self.studio.folder)
 
         def saved() -> dict[str, Any]:
             self.session.saved_to(path, snapshot)
@@ -241,7 +241,7 @@ class FileRoutes:
         left = self.studio.left
         if left is None:
             raise InputError("there is nothing to recover")
-        read = partial(saving.recovered, left, self.uploads)
+        read = partial(autosave.recovered, left, self.uploads)
         work, then = opening.project(self.session, read, self.studio.folder, None)
 
         def taken(made: Any) -> Any:

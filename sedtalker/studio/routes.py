@@ -59,7 +59,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
-from sedtalker.server.answers import error_answers
+from sedtalker.server.access import error_answers
 from sedtalker.studio.document import Settings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes

@@ -18,8 +18,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from sedtalker.face import Face
+from sedtalker.server.access import bound_socket, new_token
 from sedtalker.server.models import Models
-from sedtalker.server.sockets import bound_socket, new_token
 from sedtalker.studio import opening
 from sedtalker.studio.autosave import StudioFolder
 from sedtalker.studio.file_routes import opened_from_disk

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from sedtalker.errors import InputError
-from sedtalker.locks import wait_for_lock
+from sedtalker.processes import wait_for_lock
 from sedtalker.progress import Hook, no_progress
 from sedtalker.storage import whole_file
 from sedtalker.training.optimizer import make_optimizer

@@ -27,9 +27,8 @@ from sedtalker.animation.performance import (
 from sedtalker.batch.settings import Settings as BatchSettings
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
-from sedtalker.cli.live import live
+from sedtalker.cli.live import live, stream
 from sedtalker.cli.options import takes_options
-from sedtalker.cli.stream import stream
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.server.options import AnimateOptions, StreamHello, parsed

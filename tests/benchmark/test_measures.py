@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sedtalker.benchmark.stages import ANALYSIS, measure_pipeline
-from sedtalker.benchmark.streaming import decoder_throughput, measure_stream
+from sedtalker.benchmark.stages import ANALYSIS, decoder_throughput, measure_pipeline, measure_stream
 from sedtalker.nn import torch_threads
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sedtalker.benchmark.report import figure_rows, markdown, plot
-from sedtalker.benchmark.run import summed_up
+from sedtalker.benchmark.run import figure_rows, markdown, plot, summed_up
 from sedtalker.benchmark.stages import ANALYSIS
 
 

@@ -9,7 +9,7 @@ import torch
 
 from sedtalker.audio import load_audio
 from sedtalker.audio.activity import spans, speech_activity
-from sedtalker.benchmark.speech import PAUSE, PHRASE, speech_like, write_speech
+from sedtalker.benchmark.machine import PAUSE, PHRASE, speech_like, write_speech
 from sedtalker.speech.features import analyse
 
 

@@ -169,7 +169,7 @@ def test_networks_that_cannot_be_opened_end_it():
 
 
 def test_a_busy_port_is_one_line():
-    from sedtalker.server.sockets import bound_socket
+    from sedtalker.server.access import bound_socket
 
     with bound_socket(0) as held:
         done = CliRunner().invoke(app, ["serve", "--port", str(held.getsockname()[1])])

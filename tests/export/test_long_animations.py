@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sedtalker.audio import Audio
-from sedtalker.benchmark.speech import write_speech
+from sedtalker.benchmark.machine import write_speech
 from sedtalker.export import arkit, targets
 from sedtalker.export.targets import choose_targets
 from sedtalker.face import Face

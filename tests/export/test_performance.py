@@ -12,8 +12,7 @@ import pytest
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.gains import Gains
 from sedtalker.errors import InputError
-from sedtalker.export.arkit import COLUMNS, fitting_rate, write_arkit_csv
-from sedtalker.export.performance import perform, read_take
+from sedtalker.export.arkit import COLUMNS, fitting_rate, perform, read_take, write_arkit_csv
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.shape_maps import read_shape_map
 from tests.support.cube import cube_face

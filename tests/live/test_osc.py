@@ -12,8 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.live.vmc import LARGEST, VmcSender, osc_packets, vrm_expressions
-from sedtalker.live.vrchat import VrchatSender, unified_parameters
+from sedtalker.live.osc import LARGEST, VmcSender, VrchatSender, osc_packets, unified_parameters, vrm_expressions
 from tests.live.conftest import Receiver, frame
 
 

@@ -18,7 +18,7 @@ from sedtalker.face.sedface import face_arrays, face_from_arrays
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.mesh import Material
 from sedtalker.mesh.ply import write_ply
-from sedtalker.mesh.smoothing import smoothing_of_normals, split_vertices
+from sedtalker.mesh.surface import smoothing_of_normals, split_vertices
 from tests.support.cube import cube_face, cube_mesh
 from tests.support.painted import halves, png, sheet
 

@@ -5,9 +5,8 @@ import itertools
 import pytest
 import torch
 
-from sedtalker.nn.attention import LocalAttention
-from sedtalker.nn.mamba import Mamba
-from sedtalker.nn.scan import doubled, scan_step, selective_scan
+from sedtalker.nn.blocks import LocalAttention
+from sedtalker.nn.mamba import Mamba, doubled, scan_step, selective_scan
 
 
 def _inputs(batch=2, channels=3, length=7, states=4, dtype=torch.float64, seed=0):

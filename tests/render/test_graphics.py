@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.render import graphics
+from sedtalker.render import renderer as graphics
 
 CARD, SOFTWARE = "NVIDIA H200/PCIe/SSE2", "llvmpipe (LLVM 15.0.7, 256 bits)"
 

@@ -18,11 +18,10 @@ import numpy as np
 import pytest
 import uvicorn
 
-from sedtalker.server.limits import Limits
+from sedtalker.server.access import bound_socket
 from sedtalker.server.models import Models
 from sedtalker.server.server import make_app
-from sedtalker.server.service import Service
-from sedtalker.server.sockets import bound_socket
+from sedtalker.server.service import Limits, Service
 
 # The certificates of the system are read once, and not at every request over http.
 httpx._transports.default.create_ssl_context = functools.cache(httpx._transports.default.create_ssl_context)

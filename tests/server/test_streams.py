@@ -22,9 +22,9 @@ from websockets.sync.client import connect
 from sedtalker.animation.stream import StreamedFrame
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.server.limits import Limits
 from sedtalker.server.options import StreamHello
 from sedtalker.server.server import more_files
+from sedtalker.server.service import Limits
 from sedtalker.server.streams import Sound
 from tests.server.conftest import running
 

@@ -8,8 +8,7 @@ import time
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.studio.autosave import AUTOSAVE, LOCK, StudioFolder, state_folder
-from sedtalker.studio.saving import project_path, recovered, save
+from sedtalker.studio.autosave import AUTOSAVE, LOCK, StudioFolder, project_path, recovered, save, state_folder
 from tests.studio.conftest import ROOT, finished
 
 

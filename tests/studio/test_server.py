@@ -17,7 +17,7 @@ import pytest
 from websockets.sync.client import connect
 
 from sedtalker.errors import InputError
-from sedtalker.server.sockets import bound_socket, new_token
+from sedtalker.server.access import bound_socket, new_token
 from tests.studio.conftest import SAMPLE
 
 

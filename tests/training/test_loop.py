@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from sedtalker.errors import InputError
-from sedtalker.locks import open_locked
+from sedtalker.processes import open_locked
 from sedtalker.progress import Hook, no_progress
 from sedtalker.training import loop
 from sedtalker.training.loop import RunLog, fit, generator, read_log

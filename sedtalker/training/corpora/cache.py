@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
-from sedtalker.locks import open_locked
+from sedtalker.processes import open_locked
 from sedtalker.progress import Hook, no_progress
 from sedtalker.staging import Staging, clear_left_over
 from sedtalker.storage import whole_file

@@ -24,12 +24,18 @@ from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import own_guess, own_recall, unweighted_average_recall
+from sedtalker.metrics.emotion import (
+    Draws,
+    bootstrap_interval,
+    interval_over,
+    own_guess,
+    own_recall,
+    unweighted_average_recall,
+)
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.speech import corpora
-from sedtalker.training.evaluation.intervals import Draws, bootstrap_interval, interval_over
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,

@@ -21,7 +21,15 @@ from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.fine_families import KINDS, projected
 from sedtalker.emotion.plot import write_figure
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import mean_absolute_error, own_recall, pearson, ranking_auc, spearman
+from sedtalker.metrics.emotion import (
+    Draws,
+    bootstrap_interval,
+    mean_absolute_error,
+    own_recall,
+    pearson,
+    ranking_auc,
+    spearman,
+)
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import clip_labels
@@ -29,7 +37,6 @@ from sedtalker.training.corpora.fine_labels import BURSTS, VOTED, clip_kind, kin
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.corpora.transfer_recipe import Votes, read_votes, votes_on
-from sedtalker.training.evaluation.intervals import Draws, bootstrap_interval
 from sedtalker.training.evaluation.transfer import balanced_clips, listed_clips
 
 RESAMPLES = 300

@@ -21,15 +21,13 @@ from numpy.typing import NDArray
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import own_recall
+from sedtalker.metrics.emotion import own_recall, with_ends
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.adaptation.nova_arc import Clips, NovaArc, NovaArcSettings, clips_of, train_nova_arc
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
 from sedtalker.training.evaluation.adaptation import speaker_halves
-from sedtalker.training.evaluation.intervals import with_ends
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,
@@ -37,6 +35,7 @@ from sedtalker.training.evaluation.transfer import (
     listed_clips,
     training_lines,
 )
+from sedtalker.training.published.nova_arc import Clips, NovaArc, NovaArcSettings, clips_of, train_nova_arc
 
 SOURCE = "crema_d"
 """Corpus of the labelled clips."""

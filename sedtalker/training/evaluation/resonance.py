@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.errors import InputError
-from sedtalker.metrics.emotion import own_recall
+from sedtalker.metrics.emotion import own_recall, with_ends
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.adaptation.nova_arc import Clips
-from sedtalker.training.adaptation.resonance import ResonanceSettings, resonance_scores, train_resonance
 from sedtalker.training.evaluation.adaptation import speaker_halves
-from sedtalker.training.evaluation.intervals import with_ends
 from sedtalker.training.evaluation.nova_arc import FrameCorpus, pooled, read_frames
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
+from sedtalker.training.published.nova_arc import Clips
+from sedtalker.training.published.resonance import ResonanceSettings, resonance_scores, train_resonance
 
 CORPORA = ("ravdess", "nemo", "emotiontts_ko")
 """English, Polish, Korean; every ordered pair is a task."""

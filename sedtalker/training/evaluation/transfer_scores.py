@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, load_audio
+from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.functionals import Voice, pool_voices
+from sedtalker.emotion.inference import FrameEmotions, enrol
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import (
     accuracy,
     accuracy_at_coverage,
@@ -22,7 +28,10 @@ from sedtalker.metrics.emotion import (
     recalls,
     unweighted_average_recall,
 )
-from sedtalker.training.evaluation.clips import ClipResult, strength_auc
+from sedtalker.progress import Hook, counted, no_progress
+from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.evaluation.clips import JOINED, ClipResult, strength_auc
+from sedtalker.training.evaluation.diarizer import SETS, frame_metrics, joined_test_recordings
 
 BINS = 10
 """Bins of the calibration error; a corpus may have only 300 clips."""
@@ -104,7 +113,7 @@ def corpus_scores(name: str, role: Role, results: Sequence[ClipResult]) -> Corpu
     ``adjusted_logits``; networks here are trained with all categories alike, so p_train is uniform.
     ``intensity_…``: mean over the neutral or the emotional clips, ``shown_…`` as a face shows it;
     ``intensity_auc`` where strengths are labelled. ``valence_auc``, ``arousal_auc``: see ``circumplex_scores``.
-    ``uar_women``, ``uar_men``: over own categories. ``enrol_gain``: of ``uar``, see ``transfer_speakers``.
+    ``uar_women``, ``uar_men``: over own categories. ``enrol_gain``: of ``uar``, see ``OrdinaryVoices``.
     """
     truth = np.array([r.truth for r in results])
     posterior = np.stack([r.posterior for r in results])
@@ -238,3 +247,80 @@ def coverage_curve(scores: Iterable[CorpusScores]) -> dict[float, float]:
     """Accuracy by coverage, mean over the corpora of the headline; empty where none is unseen."""
     curves = [s.coverage for s in scores if s.role == "headline" and s.coverage]
     return {share: float(np.mean([c[share] for c in curves])) for share in COVERAGES} if curves else {}
+
+
+RECORDINGS = 150
+"""Joined recordings of each set, as in ``evaluate_diarizer``."""
+KEPT = (
+    *("eder4", "eder4_speech", "eder4_neutral", "eder7", "eder7_speech", "eder7_neutral"),
+    *("boundary_f1", "frame_macro_f1"),
+)
+"""Measures of joined recordings that are reported."""
+ORDINARY = 60.0
+"""Seconds of a speaker's ordinary (neutral) speech that are enrolled."""
+
+Frames = Callable[[Audio], FrameEmotions]
+"""A recording to what the diarizer says of its frames."""
+
+
+def joined_scores(
+    frames: Frames, every: list[Clip], unseen: Collection[str], hook: Hook = no_progress
+) -> dict[str, float]:
+    """``KEPT`` on joined recordings of test speakers of unseen corpora, by the protocol of ``evaluate_diarizer``.
+
+    Args:
+        frames: of the diarizer.
+        every: clips of the manifest.
+        unseen: corpora that the weights were not trained on; those of ``JOINED`` among them are joined, with their
+            shares. Empty where none of them is there.
+        hook: progress.
+    """
+    there = {c.corpus for c in every if c.split == "test" and c.path.is_file()}
+    shares = {name: share for name, share in JOINED.items() if name in unseen and name in there}
+    if not shares:
+        return {}
+    metrics: dict[str, float] = {}
+    for name, categories in SETS.items():
+        made = joined_test_recordings(every, "test", RECORDINGS, categories, shares=shares)
+        step = f"diarizing joined recordings, {name} categories"
+        pairs = ((r, frames(from_samples(r.samples, SAMPLE_RATE))) for r in counted(made, hook, step, RECORDINGS))
+        metrics |= frame_metrics(pairs, name)
+    return {key: metrics[key] for key in KEPT if key in metrics}
+
+
+class OrdinaryVoices:
+    """What neutral clips of each speaker say of their usual voice, up to a minute, never the clip that is scored.
+
+    Args:
+        diarizer: whose encoder and network are used.
+        clips: of one corpus, scored or not.
+    """
+
+    def __init__(self, diarizer: Diarizer, clips: Iterable[Clip]):
+        self.diarizer = diarizer
+        self.neutral: dict[str, list[Clip]] = {}
+        for clip in clips:
+            if clip.emotion in ("neutral", "calm"):
+                self.neutral.setdefault(clip.speaker, []).append(clip)
+        self.voices: dict[Path, Voice | None] = {}
+
+    def of(self, clip: Clip) -> Voice | None:
+        """The speaker's usual voice for scoring a clip; None where no other neutral clip of theirs has speech."""
+        found = [v for other in self._enrolled(clip) if (v := self._voice(other)) is not None]
+        return pool_voices(found) if found else None
+
+    def _enrolled(self, clip: Clip) -> Iterator[Clip]:
+        seconds = 0.0
+        for other in self.neutral.get(clip.speaker, ()):
+            if other.path != clip.path and seconds < ORDINARY:
+                seconds += other.duration
+                yield other
+
+    def _voice(self, clip: Clip) -> Voice | None:
+        if clip.path not in self.voices:
+            try:
+                features = self.diarizer.encoder(load_audio(clip.path))
+                self.voices[clip.path] = enrol(self.diarizer.network, [features])
+            except InputError:
+                self.voices[clip.path] = None
+        return self.voices[clip.path]

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from sedtalker.audio import Audio, FrameClock, load_audio, resample_frames
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.errors import InputError
-from sedtalker.nn.attention import rotate
+from sedtalker.nn.blocks import rotate
 from sedtalker.nn.mamba import Mamba
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.backbone import Backbone, model_input

@@ -22,12 +22,12 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig, pack_backbone
-from sedtalker.training.cards.diarizer import diarizer_card, with_licences
+from sedtalker.training.cards import diarizer_card, with_licences
 from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFeatures
 from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SOME_LEVEL, STRONG_LEVEL
 from sedtalker.training.corpora.window_statistics import SpeakerVoices, WindowStatistics, open_window_statistics
 from sedtalker.training.task import Batch, PreparedTask, naming_settings
-from sedtalker.training.tasks.diarizer_encoder import fit_temperature, open_diarizer_encoder
+from sedtalker.training.tasks.backbone import fit_temperature, open_diarizer_encoder
 
 CORE_METRICS = ("uar_ravdess", "uar_nemo", "uar_emotiontts_ko", "frame_accuracy")
 """Metrics that the score is the mean of."""

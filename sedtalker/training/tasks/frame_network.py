@@ -19,8 +19,7 @@ from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.progress import Hook
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, MEL_SCALE
-from sedtalker.training.cards import fill_card
-from sedtalker.training.cards.diarizer import with_licences
+from sedtalker.training.cards import fill_card, with_licences
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
 from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFeatures, open_features
 from sedtalker.training.corpora.emotion_speech import SILENCE

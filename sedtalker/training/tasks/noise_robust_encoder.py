@@ -39,7 +39,7 @@ from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import read_grid
 from sedtalker.training.evaluation.lips import steady_track
-from sedtalker.training.motion.mouth_readout import ridge_weights
+from sedtalker.training.motion.pseudo_labels import ridge_weights
 from sedtalker.training.task import Batch, PreparedTask
 
 STEP, REACH = 2, 3

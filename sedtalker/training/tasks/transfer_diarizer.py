@@ -29,7 +29,7 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import expected_calibration_error, own_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.backbone import BackboneConfig
-from sedtalker.training.cards.diarizer import transfer_card
+from sedtalker.training.cards import transfer_card
 from sedtalker.training.corpora.layer_features import (
     TEACHER,
     clips_of,
@@ -48,9 +48,18 @@ from sedtalker.training.corpora.transfer_recipe import (
     votes_on,
 )
 from sedtalker.training.task import Batch, PreparedTask
-from sedtalker.training.tasks.clip_windows import ClipWindows, category_of, describe_clips, enrolled_means
 from sedtalker.training.tasks.diarizer import with_frame_networks
-from sedtalker.training.tasks.whitened_perceptrons import Rated, WhitenedPerceptrons, fit_scaling, fold, join_described
+from sedtalker.training.tasks.whitened_perceptrons import (
+    ClipWindows,
+    Rated,
+    WhitenedPerceptrons,
+    category_of,
+    describe_clips,
+    enrolled_means,
+    fit_scaling,
+    fold,
+    join_described,
+)
 
 TEMPERATURES = np.exp(np.linspace(np.log(0.4), np.log(5.0), 40))
 """Tried temperatures, evenly spaced in the logarithm."""

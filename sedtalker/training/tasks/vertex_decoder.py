@@ -18,7 +18,7 @@ from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfi
 from sedtalker.audio import SAMPLE_RATE, FrameClock, load_audio, resample_frames
 from sedtalker.checkpoint import CheckpointConfig, weights_sha256, write_checkpoint
 from sedtalker.errors import InputError
-from sedtalker.nn.attention import LocalAttention, rotate
+from sedtalker.nn.blocks import LocalAttention, rotate
 from sedtalker.progress import Hook, counted
 from sedtalker.speech.backbone import pack_backbone
 from sedtalker.speech.features import FRAME_CLOCK

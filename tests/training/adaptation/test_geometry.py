@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sedtalker.training.adaptation.geometry import GEOMETRIES, FlatSpace, PoincareBall
+from sedtalker.training.published.nova_arc import GEOMETRIES, FlatSpace, PoincareBall
 
 BALL = PoincareBall()
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from sedtalker.training.adaptation.nova_arc import Clips, clips_of
-from sedtalker.training.adaptation.resonance import (
+from sedtalker.training.published.nova_arc import Clips, clips_of
+from sedtalker.training.published.resonance import (
     Resonance,
     ResonanceSettings,
     label_shares,

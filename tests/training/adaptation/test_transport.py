@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.training.adaptation.transport import sinkhorn, soft_labels
+from sedtalker.training.published.nova_arc import sinkhorn, soft_labels
 
 
 @given(seed=st.integers(0, 500), classes=st.integers(2, 5), count=st.integers(2, 20))

@@ -1,7 +1,7 @@
 """The model card says what was measured, and names licences and limits."""
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
-from sedtalker.training.cards.diarizer import diarizer_card, transfer_card
+from sedtalker.training.cards import diarizer_card, transfer_card
 
 
 def test_a_card_without_results_names_the_licence_and_the_command_that_measures():

@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.training.corpora.few_clips import PER_EMOTION, TRACKED, few_clips, spread
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.tracked_motion import split_of
+from sedtalker.training.run import PER_EMOTION, TRACKED, few_clips, spread
 
 HEAD = "corpus,file,language,speaker,gender,emotion,intensity,transcript,duration_s,split\n"
 

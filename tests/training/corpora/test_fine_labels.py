@@ -14,7 +14,7 @@ from sedtalker.errors import InputError
 from sedtalker.training.corpora.fine_labels import BURSTS, VOTED, clip_kind, kind_numbers, vote_shares
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import find_corpus
-from sedtalker.training.corpora.speech.emonet_voice import read_rating
+from sedtalker.training.corpora.speech.english import read_rating
 from sedtalker.training.corpora.speech.other_languages import EMOGATOR_WORDS
 from sedtalker.training.corpora.transfer_recipe import Votes
 

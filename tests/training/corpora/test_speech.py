@@ -15,7 +15,7 @@ from sedtalker.checkpoint import builtin_checkpoint, read_config
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.cards.diarizer import diarizer_card
+from sedtalker.training.cards import diarizer_card
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.corpora.speech import (

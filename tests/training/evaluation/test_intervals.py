@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.training.evaluation.intervals import Draws, bootstrap_interval, interval_over, with_ends
+from sedtalker.metrics.emotion import Draws, bootstrap_interval, interval_over, with_ends
 
 
 def speakers(count: int, clips: int) -> list[str]:

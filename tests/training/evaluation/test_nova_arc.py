@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.training.adaptation.nova_arc import NovaArcSettings
 from sedtalker.training.evaluation.measures import TEST, find_measure
 from sedtalker.training.evaluation.nova_arc import (
     FrameCorpus,
@@ -17,6 +16,7 @@ from sedtalker.training.evaluation.nova_arc import (
     nova_arc_summary,
     nova_arc_table,
 )
+from sedtalker.training.published.nova_arc import NovaArcSettings
 
 
 def made(name: str, seed: int, moved: float, categories: tuple[int, ...]) -> FrameCorpus:

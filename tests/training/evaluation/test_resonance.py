@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.training.adaptation.resonance import ResonanceSettings
 from sedtalker.training.evaluation.measures import TEST, find_measure
 from sedtalker.training.evaluation.nova_arc import FrameCorpus
 from sedtalker.training.evaluation.resonance import (
@@ -20,6 +19,7 @@ from sedtalker.training.evaluation.resonance import (
     resonance_summary,
     resonance_table,
 )
+from sedtalker.training.published.resonance import ResonanceSettings
 
 
 def made(name: str, seed: int, categories: tuple[int, ...], moved: float) -> FrameCorpus:

@@ -15,7 +15,13 @@ from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
 from sedtalker.training.evaluation.clips import ClipResult, clip_result
 from sedtalker.training.evaluation.measures import TEST, find_measure
-from sedtalker.training.evaluation.transfer import corpus_role, training_lines
+from sedtalker.training.evaluation.transfer import (
+    corpus_role,
+    plot_transfer,
+    training_lines,
+    transfer_metrics,
+    transfer_table,
+)
 from sedtalker.training.evaluation.transfer_scores import (
     Transfer,
     corpus_scores,
@@ -23,7 +29,6 @@ from sedtalker.training.evaluation.transfer_scores import (
     language_recalls,
     summary,
 )
-from sedtalker.training.evaluation.transfer_tables import plot_transfer, transfer_metrics, transfer_table
 
 NEUTRAL, HAPPY, SAD, ANGRY, FEAR = range(5)
 

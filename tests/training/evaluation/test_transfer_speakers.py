@@ -15,8 +15,8 @@ from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.inference import FrameEmotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.evaluation import transfer_speakers
-from sedtalker.training.evaluation.transfer_speakers import OrdinaryVoices, joined_scores
+from sedtalker.training.evaluation import transfer_scores
+from sedtalker.training.evaluation.transfer_scores import OrdinaryVoices, joined_scores
 
 RATE = 16_000
 
@@ -37,10 +37,10 @@ def calm(audio: Audio) -> FrameEmotions:
 
 
 def test_joined_recordings_of_unseen_corpora_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer_speakers, "RECORDINGS", 4)
+    monkeypatch.setattr(transfer_scores, "RECORDINGS", 4)
     clips = [clip(tmp_path, f"{e}{n}", e) for e in ("neutral", "happy", "sad") for n in range(2)]
     found = joined_scores(calm, clips, ["ravdess", "tess"])
-    assert set(found) == set(transfer_speakers.KEPT)
+    assert set(found) == set(transfer_scores.KEPT)
 
     assert 0.0 < found["eder4_speech"] < 1.0, "always neutral: right where the clips are"
     assert joined_scores(calm, clips, ["tess"]) == {}, "ravdess was trained on"

@@ -19,9 +19,8 @@ from sedtalker.speech.emotion_encoder import EmotionEncoder, EmotionEncoderConfi
 from sedtalker.training.corpora import layer_features
 from sedtalker.training.corpora.layer_features import Teacher
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.tasks.clip_windows import enrolled_means
 from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTask
-from sedtalker.training.tasks.whitened_perceptrons import Described
+from sedtalker.training.tasks.whitened_perceptrons import Described, enrolled_means
 from tests.support.tracks import diarize
 
 SMALL = {"windows": (1.5, 4.0, 20.0), "width": 24, "members": 2, "dropout": 0.1}

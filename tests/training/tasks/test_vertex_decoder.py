@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.vertex_decoder import principal_components
 from sedtalker.errors import InputError
-from sedtalker.nn.attention import LocalAttention
+from sedtalker.nn.blocks import LocalAttention
 from sedtalker.training.corpora.meshes import open_sequences
 from sedtalker.training.evaluation.vertex_decoder import evaluate_vertex_decoder
 from sedtalker.training.loop import TrainerConfig, fit, read_log

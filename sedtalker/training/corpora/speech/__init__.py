@@ -140,7 +140,7 @@ CORPORA: dict[str, str] = {
     "crema_d": "english:CREMA_D",
     "emodb": "other_languages:EMODB",
     "emogator": "other_languages:EMOGATOR",
-    "emonet_voice": "emonet_voice:EMONET_VOICE",
+    "emonet_voice": "english:EMONET_VOICE",
     "emotiontts_ko": "other_languages:EMOTIONTTS_KO",
     "emov_db": "english:EMOV_DB",
     "emovo": "other_languages:EMOVO",

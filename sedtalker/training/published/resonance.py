@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.progress import Hook, no_progress
-from sedtalker.training.adaptation.nova_arc import Clips
+from sedtalker.training.published.nova_arc import Clips
 
 
 @dataclass(frozen=True)
