@@ -1,10 +1,11 @@
-"""How emotion and style reach every block of the decoder, frame by frame."""
+"""How emotion and style reach every block of the decoder, and how the regions of a face follow."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from torch.nn import functional as F
 
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.face.arkit import ARKIT_52, both_sides
 from sedtalker.nn import initialised
+from sedtalker.speech.features import FRAME_CLOCK
 
 
 @dataclass(frozen=True)
@@ -103,3 +106,122 @@ def ease_cuts(posterior: Floats, intensity: Floats) -> tuple[Floats, Floats]:
     smooth = 0.5 * (smooth[:-1] + smooth[1:])
     eased = np.where(near[:, None], smooth[: len(columns)], columns).astype(np.float32)
     return eased[:, :-1], eased[:, -1]
+
+
+# --- Above the mouth: full strength, and a pace by region.
+#
+# The decoder moves all regions of a face together and leaves them restrained. At full strength actors' faces do more
+# above the mouth, so that part is added; nothing here moves the lips' opening. Expressions do not come and go
+# everywhere at once: lids and nose are first, brows and cheeks follow (Jack, Garrod and Schyns 2014), and offsets take
+# longer than onsets (Ekman and Friesen 1982; Schmidt and Cohn 2003). All of it looks back only, so streams and
+# recordings are treated alike.
+
+FULL: dict[str, dict[str, float]] = {
+    "happy": {"cheekSquint": 0.12, "eyeSquint": 0.1},
+    "sad": {"browDown": 0.1, "eyeBlink": 0.1, "cheekSquint": 0.1},
+    "angry": {"noseSneer": 0.42, "eyeSquint": 0.25, "cheekSquint": 0.25, "browDown": 0.2, "eyeWide": 0.2},
+    "fear": {"eyeWide": 0.1},
+    "disgust": {"noseSneer": 0.15, "cheekSquint": 0.15},
+    "surprise": {"eyeWide": 0.08},
+}
+"""What is added to the decoder's shapes at intensity 1; it grows with the square, so weak emotions stay as they are."""
+
+
+class Pace(NamedTuple):
+    """How a region follows an expression.
+
+    Attributes:
+        delay: seconds after the mouth at which it begins.
+        onset, offset: time constants in seconds, of what grows and of what fades.
+    """
+
+    delay: float
+    onset: float
+    offset: float
+
+
+PACES: dict[str, Pace] = {
+    "eyeSquint": Pace(0.0, 0.03, 0.15),
+    "eyeWide": Pace(0.0, 0.03, 0.15),
+    "eyeBlink": Pace(0.0, 0.04, 0.15),
+    "noseSneer": Pace(0.0, 0.05, 0.15),
+    "brow": Pace(0.02, 0.07, 0.28),
+    "cheek": Pace(0.06, 0.1, 0.35),
+}
+"""By the beginnings of shapes' names; all others, the whole mouth among them, keep the decoder's time."""
+LONGEST_DELAY = max(round(pace.delay * FRAME_CLOCK.rate) for pace in PACES.values())
+"""Frames of the longest delay."""
+
+
+def _added() -> Floats:
+    """(7, 52) ``FULL`` in the orders of ``CATEGORIES`` and ``ARKIT_52``."""
+    table = np.zeros((len(CATEGORIES), len(ARKIT_52)), np.float32)
+    for emotion, shapes in FULL.items():
+        for name, weight in shapes.items():
+            table[CATEGORIES.index(emotion), both_sides(name)] = weight
+    return table
+
+
+def _paces() -> tuple[list[int], list[int], Floats, Floats]:
+    """Columns that have a pace, their delays in frames, and the shares of the way they go a frame, up and down."""
+    found = [(i, pace) for i, name in enumerate(ARKIT_52) for start, pace in PACES.items() if name.startswith(start)]
+    delays = [round(pace.delay * FRAME_CLOCK.rate) for _, pace in found]
+    up, down = (
+        (1.0 - np.exp(-1.0 / (FRAME_CLOCK.rate * np.array(taus)))).astype(np.float32)
+        for taus in ([pace.onset for _, pace in found], [pace.offset for _, pace in found])
+    )
+    return [i for i, _ in found], delays, up, down
+
+
+ADDED = torch.from_numpy(_added())
+"""``FULL`` as a table (7, 52)."""
+COLUMNS, DELAYS, UP, DOWN = _paces()
+"""What ``_paces`` gives."""
+
+
+class UpperFaceStream:
+    """The upper face, stretch after stretch; a recording is one stretch."""
+
+    def __init__(self, active: Tensor) -> None:
+        """``active``: (52,) 1 for shapes that the decoder moves at all, else 0."""
+        self.full = ADDED.to(active) * active
+        self.added = torch.zeros(1, 0, len(ARKIT_52))
+        """What is added to frames that the decoder has not given yet."""
+        self.past: Floats | None = None
+        """(LONGEST_DELAY, 24) the last frames before their delay."""
+        self.shown: Floats | None = None
+        """(24,) the last frame."""
+
+    def push(self, motion: Tensor, posterior: Tensor, intensity: Tensor) -> Tensor:
+        """The next frames (1, n, 52), in [0, 1].
+
+        Args:
+            motion: (1, n, 52) as the decoder moves them, in [0, 1].
+            posterior: (1, m, 7) of the next frames; those of ``motion`` came with it or before.
+            intensity: (1, m) of the same frames.
+        """
+        added = (posterior.to(motion) @ self.full.to(motion)) * intensity.to(motion)[..., None] ** 2
+        self.added = torch.cat([self.added.to(motion), added], 1)
+        count = motion.shape[1]
+        if not count:
+            return motion
+        made = (motion + self.added[:, :count]).clamp(0.0, 1.0)
+        self.added = self.added[:, count:]
+        made[0, :, COLUMNS] = torch.from_numpy(self._paced(made[0, :, COLUMNS].cpu().numpy())).to(made)
+        return made
+
+    def _paced(self, wanted: Floats) -> Floats:
+        """The paced columns (n, 24) of frames that are wanted without delay."""
+        past = np.repeat(wanted[:1], LONGEST_DELAY, axis=0) if self.past is None else self.past
+        known = np.concatenate([past, wanted])
+        self.past = known[len(known) - LONGEST_DELAY :]
+        rows = np.arange(LONGEST_DELAY, len(known))[:, None] - np.array(DELAYS)
+        late = known[rows, np.arange(len(DELAYS))]
+        shown = late[0] if self.shown is None else self.shown
+        paced = np.empty_like(late)
+        for frame, target in enumerate(late):
+            step = target - shown
+            shown = shown + np.where(step > 0.0, UP, DOWN) * step
+            paced[frame] = shown
+        self.shown = shown
+        return paced

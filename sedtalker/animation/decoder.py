@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from sedtalker.animation.closures import PEAK_FRAMES, SEALED, closures, lip_posteriors, lips_apart, move_lips
-from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, ease_cuts, emotional
+from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, UpperFaceStream, ease_cuts, emotional
 from sedtalker.animation.tongue import TONGUE, Articulation, constrictions, tongue_posteriors
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -179,7 +179,8 @@ class Decoder(ShapeDecoder):
     def predict(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> NDArray[np.float32]:
         """See ``ShapeDecoder.predict``; recordings of any length, ten seconds at a time in bounded memory."""
         motion, share = self.motion(features, track, style), self.emotional(features, track, style)
-        return cast("NDArray[np.float32]", self.closed(motion, features, share)[0].float().cpu().numpy())
+        full = self.full(motion, features, track)
+        return cast("NDArray[np.float32]", self.closed(full, features, share)[0].float().cpu().numpy())
 
     @torch.no_grad()
     def motion(self, features: SpeechFeatures, track: EmotionTrack, style: Style | None = None) -> Tensor:
@@ -198,6 +199,11 @@ class Decoder(ShapeDecoder):
         """(1, T, 1) how far each frame is from neutral speech of the usual style."""
         posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
         return emotional(posterior, intensity, style or Style()).to(self.active.device)
+
+    def full(self, motion: Tensor, features: SpeechFeatures, track: EmotionTrack) -> Tensor:
+        """A motion (1, T, 52) with an upper face of full strength and of its own pace, see ``UpperFaceStream``."""
+        posterior, intensity = (torch.from_numpy(column).float()[None] for column in eased_emotion(features, track))
+        return UpperFaceStream(self.active).push(motion, posterior, intensity)
 
     @torch.no_grad()
     def closed(self, motion: Tensor, features: SpeechFeatures, emotional: Tensor) -> Tensor:

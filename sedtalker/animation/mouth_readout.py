@@ -162,7 +162,7 @@ class ReadoutDecoder(nn.Module):
         spoken = self.readout.predict(features.of(FROM_HUB).hidden).to(motion)
         moved = self.readout.sides.sum(0)
         mixed = motion + self.config.share * moved * (1.0 - emotional) * (spoken - motion)
-        closed = self.decoder.closed(mixed, read, emotional)
+        closed = self.decoder.closed(self.decoder.full(mixed, read, track), read, emotional)
         return cast("NDArray[np.float32]", closed[0].clamp(0.0, 1.0).float().cpu().numpy())
 
     def articulation(self, features: SpeechFeatures) -> Articulation:

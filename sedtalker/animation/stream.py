@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sedtalker.animation.closures import AHEAD_FRAMES, ClosureStream
-from sedtalker.animation.conditioning import Style, emotional
+from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
 from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
 from sedtalker.animation.gains import EASE_FRAMES, apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleStream
@@ -86,6 +86,7 @@ class FaceStream:
         self.decoder = DecoderStream(decoder, style)
         self.neutral = DecoderStream(decoder, style) if split else None
         self.lips, self.neutral_lips, self.tongue = ClosureStream(), ClosureStream(), TongueStream()
+        self.upper, self.neutral_upper = UpperFaceStream(decoder.active), UpperFaceStream(decoder.active)
         self.times = np.zeros(0)
 
     def push(self, samples: NDArray[np.floating]) -> list[MotionFrames]:
@@ -119,11 +120,13 @@ class FaceStream:
             nothing = np.zeros((0, len(ARKIT_52)), np.float32)
             return MotionFrames(np.zeros(0), nothing, frames, None if self.neutral is None else nothing)
         sound = self._sound(frames)
-        weights = yield from self._weights(self.decoder, self.lips, sound, frames, frames.intensity, last)
+        weights = yield from self._weights(self.decoder, self.upper, self.lips, sound, frames, frames.intensity, last)
         neutral = None
         if self.neutral is not None:
             still = 0.0 * frames.intensity
-            neutral = yield from self._weights(self.neutral, self.neutral_lips, sound, frames, still, last)
+            neutral = yield from self._weights(
+                self.neutral, self.neutral_upper, self.neutral_lips, sound, frames, still, last
+            )
         times, self.times = self.times[: len(weights)], self.times[len(weights) :]
         return MotionFrames(times, weights, frames, neutral, self._tongue(sound, len(frames.times), len(weights)))
 
@@ -146,6 +149,7 @@ class FaceStream:
     def _weights(
         self,
         stream: DecoderStream,
+        upper: UpperFaceStream,
         lips: ClosureStream,
         sound: Tensor,
         frames: StreamFrames,
@@ -157,6 +161,7 @@ class FaceStream:
         device, channels = sound.device, decoder.config.hidden
         posterior, strength = (torch.from_numpy(c)[None].to(device) for c in (frames.posterior, intensity))
         decoded = (yield from stream.steps(sound[:, :new], posterior, strength, last)).clamp(0.0, 1.0)
+        decoded = upper.push(decoded, posterior, strength)
         if decoder.phone_head is not None:
             phones, share = decoder.lip_posteriors(sound[..., :channels]), emotional(posterior, strength, self.style)
             decoded = lips.push(decoded, phones[:, :new], phones[:, new:], share).clamp(0.0, 1.0)

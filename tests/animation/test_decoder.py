@@ -60,7 +60,7 @@ def test_stream_equals_one_pass(lengths, layout):
 
 def test_long_recording_equals_one_pass():
     decoder, features = _decoder(), _features(1700)
-    got = decoder.predict(features, _track("happy", 0.7))
+    got = decoder.motion(features, _track("happy", 0.7))[0].numpy()
     speech = torch.cat([torch.from_numpy(features.hidden), torch.from_numpy(features.prosody)], 1)
     from sedtalker.animation.decoder import speech_input
 
@@ -145,5 +145,5 @@ def test_motion_and_closing_are_what_predict_does():
     closing, features, track = _closing(), _features(60), _track("sad", 0.7)
     share = closing.emotional(features, track)
     assert share.shape == (1, 60, 1)
-    made = closing.closed(closing.motion(features, track), features, share)
+    made = closing.closed(closing.full(closing.motion(features, track), features, track), features, share)
     np.testing.assert_array_equal(made[0].numpy(), closing.predict(features, track))
