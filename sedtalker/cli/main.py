@@ -15,12 +15,11 @@ from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
 from sedtalker.cli.benchmark import benchmark
-from sedtalker.cli.compare import compare
 from sedtalker.cli.console import say
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
 from sedtalker.cli.live import live, play, stream
-from sedtalker.cli.render import render
+from sedtalker.cli.render import compare, render
 from sedtalker.cli.report import report, search
 from sedtalker.cli.serve import serve, studio
 from sedtalker.cli.style import style

@@ -1,10 +1,11 @@
-"""``sedtalker render``: an animation file as a video, a GIF or pictures."""
+"""``sedtalker render`` and ``sedtalker compare``: videos of one animation, or of two beside each other."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,8 +20,14 @@ from sedtalker.cli.console import (
     write_json,
 )
 from sedtalker.cli.export import ANIMATION_HELP, check_sound, find_animation
-from sedtalker.progress import one_step
+from sedtalker.cli.options import check_files
+from sedtalker.cli.picture import Backend
+from sedtalker.errors import InputError
+from sedtalker.progress import Hook, one_step
 from sedtalker.storage import OutputFolder
+
+if TYPE_CHECKING:
+    from sedtalker.render.comparison import Moving
 
 log = logging.getLogger(__name__)
 
@@ -83,3 +90,104 @@ def render(
         write_json({"file": str(target), "frames": len(opened), "fps": opened.fps, "audio": found and str(found)})
     else:
         print(target)
+
+
+@fail_clearly
+def compare(
+    first: Annotated[
+        Path, typer.Argument(metavar="A", help="An animation, say a prediction: .npz, or .npy of vertices.")
+    ],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another of the same face: the reference.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The video; default: A-B.mp4 beside A.")] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Of two .npy: the mesh that they move.")] = None,
+    fps: Annotated[float | None, typer.Option(min=1.0, max=240.0, help="Of .npy: frames a second.")] = None,
+    scale: Annotated[float, typer.Option(min=0.01, max=1000.0, help="Top of the colour scale, mm.")] = 5.0,
+    audio: Annotated[Path | None, typer.Option(help="The speech; default: found beside A.")] = None,
+    light: Annotated[str, typer.Option(help="studio, soft, dramatic or a .json file.")] = "studio",
+    size: Annotated[int, typer.Option(min=64, max=2160, help="Side of each of the three pictures, pixels.")] = 384,
+    renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
+    video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video; else only the measures.")] = True,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    progress: ProgressOption = "bar",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the measures as JSON.")] = False,
+) -> None:
+    """Show two animations of one face and their difference in colour; print how far their vertices are apart."""
+    first, second = (path if path.suffix.lower() == ".npy" else find_animation(path) for path in (first, second))
+    check_sound(audio)
+    _check_vertices(first, second, mesh, fps)
+    target = output or first.with_name(f"{first.stem}-{second.stem}.mp4")
+    from sedtalker.animation.animation import Animation
+    from sedtalker.render.comparison import align, differences, render_comparison
+    from sedtalker.render.light import load_lighting
+    from sedtalker.render.renderer import check_renderer
+    from sedtalker.render.video import check_video_name
+
+    check_video_name(target)
+    lighting = load_lighting(light)
+    check_renderer(renderer)
+    with ShownProgress(progress, quiet) as shown:
+        with one_step(shown.hook, "opening the animations"):
+            a, b = align(*_opened(first, second, mesh, fps, shown.hook))
+        with one_step(shown.hook, "measuring"):
+            measures = differences(a, b)
+        if video:
+            from sedtalker.audio import find_recording, load_audio
+
+            with OutputFolder(target.parent, [target.name], force) as results:
+                known = a.provenance if isinstance(a, Animation) else {}
+                found = audio or find_recording(first, known.get("audio_sha256"))
+                render_comparison(
+                    *(a, b, results.path / target.name, None if found is None else load_audio(found)),
+                    names=_names(first, second),
+                    scale=scale,
+                    size=size,
+                    backend=renderer,
+                    light=lighting,
+                    hook=shown.hook,
+                )
+    if as_json:
+        write_json({"file": str(target) if video else None, **measures})
+    else:
+        print("\n".join([str(target)] * video + [_sentence(measures)]))
+
+
+def _check_vertices(first: Path, second: Path, mesh: Path | None, fps: float | None) -> None:
+    """Raise ``InputError`` where a ``.npy`` lacks what it does not say itself, or an option would do nothing."""
+    arrays = [path for path in (first, second) if path.suffix.lower() == ".npy"]
+    check_files(*arrays, mesh)
+    if arrays and fps is None:
+        raise InputError(f"{arrays[0]}: give its frames a second with --fps")
+    if len(arrays) == 2 and mesh is None:
+        raise InputError("two .npy: give the mesh that they move with --mesh")
+    if (mesh is not None and len(arrays) < 2) or (fps is not None and not arrays):
+        raise InputError("--mesh is of two .npy, --fps of a .npy: an .npz holds its own")
+
+
+def _opened(first: Path, second: Path, mesh: Path | None, fps: float | None, hook: Hook) -> tuple[Moving, Moving]:
+    """Both, on one face: that of the ``.npz``, or that of the mesh."""
+    from sedtalker.animation.animation import read_animation
+    from sedtalker.face import Face
+    from sedtalker.mesh.mesh import Mesh
+    from sedtalker.render.comparison import read_vertices
+
+    animations = {path: read_animation(path) for path in (first, second) if path.suffix.lower() != ".npy"}
+    if mesh is not None:
+        regions = Face.from_mesh(mesh, mouth="keep", eyes="keep", hook=hook)
+        face = replace(regions, mesh=Mesh.load(mesh))  # where the file has it, as the arrays do
+    else:
+        face = next(iter(animations.values())).face
+    a, b = (animations.get(path) or read_vertices(path, fps or 0.0, face) for path in (first, second))
+    return a, b
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """Names to print; with their folders where the names alone are the same."""
+    names = first.stem, second.stem
+    return names if names[0] != names[1] else (f"{first.parent.name}/{names[0]}", f"{second.parent.name}/{names[1]}")
+
+
+def _sentence(measures: dict[str, Any]) -> str:
+    text = "mean {mean_mm:.3f} mm, largest {max_mm:.2f} mm at {max_at:.2f} s".format(**measures)
+    text += "" if measures["lve_mm2"] is None else f", LVE {measures['lve_mm2']:.3f} mm²"
+    return text + ("" if measures["fdd_mm"] is None else f", FDD {measures['fdd_mm']:+.3f} mm")

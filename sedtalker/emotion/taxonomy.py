@@ -42,16 +42,6 @@ SYNONYMS: dict[str, str] = {
 }
 """Other words for a category, as corpora and users write them."""
 
-LOSSES: dict[str, str] = {
-    "calm": "calm is a rest state with low arousal; it is counted as neutral, so its own colour is lost",
-    "upset": "SEDTalker's upset mixes sadness and anger; it becomes sad",
-    "irritated": "irritation becomes angry; its lower strength has to be said by the intensity",
-    "pleased": "being pleased becomes happy; its lower strength has to be said by the intensity",
-    "amusement": "amusement becomes happy",
-    "excited": "excitement becomes happy, as is usual with IEMOCAP",
-    "exc": "excitement becomes happy, as is usual with IEMOCAP",
-}
-"""What a mapping throws away, by word; a word without an entry is a plain synonym."""
 
 EMOVOCA: dict[str, str | None] = {
     "Afraid": "fear",

@@ -49,11 +49,6 @@ def head_glb(face: Face) -> bytes:
         return path.read_bytes()
 
 
-def columns_of(face: Face) -> int:
-    """Columns of ``weight_rows``: targets, the head's rotation, the opening of the mouth."""
-    return len(face.shapes) + len(face.correctives) + 4
-
-
 def weight_rows(animation: Animation, first: int, last: int) -> Floats:
     """(t, columns) of frames ``first`` to ``last``: weights of the targets, rotation vector of the head in radians,
     and the distance of the inner lips in outer-eye-corner distances (0 for a face without landmarks).

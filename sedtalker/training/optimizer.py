@@ -1,7 +1,8 @@
 """Optimisers of training: AdamW, or Muon for the matrices inside a network and AdamW for the rest.
 
 Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks") takes the momentum of a weight
-matrix to the nearest orthogonal matrix, so that all its directions are learned at one pace.
+matrix to the nearest orthogonal matrix, so that all its directions are learned at one pace. ``torch.optim.Muon``
+refuses kernels of convolutions, which are most of the matrices here; they are flattened.
 """
 
 from __future__ import annotations

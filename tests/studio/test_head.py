@@ -13,7 +13,7 @@ from PIL import Image
 from sedtalker.errors import InputError
 from sedtalker.face import Face
 from sedtalker.metrics.motion import lip_aperture
-from sedtalker.studio.head import columns_of, face_picture, head_glb, list_faces, target_names, weight_rows
+from sedtalker.studio.head import face_picture, head_glb, list_faces, target_names, weight_rows
 
 
 def document_of(glb: bytes) -> dict:
@@ -35,7 +35,7 @@ def test_the_head_has_every_target_and_a_node_that_turns(subject):
 def test_rows_of_weights_are_the_animation(session, subject):
     animation = session.animation()
     rows = weight_rows(animation, 30, 60)
-    assert rows.shape == (30, columns_of(subject.face))
+    assert rows.shape == (30, len(subject.face.shapes) + len(subject.face.correctives) + 4)
     count = len(target_names(subject.face))
     vertices = subject.face.mesh.vertices + np.tensordot(rows[5, :count], subject.face.basis, axes=1)
     assert np.abs(vertices - subject.face.deform(animation.coefficients[35:36])[0]).max() < 1e-6
