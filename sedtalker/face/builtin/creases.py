@@ -117,10 +117,13 @@ RISE = 0.060
 """Centimetres that a line rises at weight 1."""
 DEEPER = 0.018
 """Centimetres that its ends lie deeper: so a line grows from its middle, then widens."""
-SHADE = np.array([0.76, 0.62, 0.58])
+SHADE = np.array([0.78, 0.70, 0.68])
 """Colour of the darkest place, relative to the skin."""
 FADE = 1.7
 """Power of the fall of their colour towards the ends."""
+PALER = 0.85
+"""Share of their colour that lines lose up to the end, where other shapes bring out their end than their start: a line
+of which only a part shows ends softly."""
 ROUND = 0.4
 """Share of the way from the flat triangles to the smooth surface that the lines follow."""
 STATION = 0.20
@@ -137,6 +140,7 @@ class Crease:
         shapes: how far each shape brings it out.
         dark: 0 to 1.
         open_start: whether the line does not taper at its start (it meets its mirror image on the midline).
+        at_end: ``shapes`` at the end of the line, where these are others; between start and end they change evenly.
     """
 
     path: tuple[tuple[float, float], ...]
@@ -144,16 +148,20 @@ class Crease:
     shapes: Mapping[str, float]
     dark: float = 1.0
     open_start: bool = False
+    at_end: Mapping[str, float] | None = None
 
 
-_RAISED = {"browInnerUp": 0.8, "browOuterUpLeft": 0.45}
-"""How far raised brows bring out the lines of the forehead."""
+_INNER = {"browInnerUp": 0.8, "browOuterUpLeft": 0.2}
+"""How far raised brows bring out the lines of the forehead in its middle; inner brows alone, as in sadness, wrinkle
+only this."""
+_OUTER = {"browInnerUp": 0.3, "browOuterUpLeft": 0.7}
+"""The same at their outer ends."""
 _SMILED = {"mouthSmileLeft": 0.50, "cheekSquintLeft": 0.42, "eyeSquintLeft": 0.45}
 """How far a smile and a squint bring out crow's feet."""
 CREASES = (
-    Crease(((0, 6.38), (1.2, 6.40), (2.4, 6.52), (3.9, 6.35)), 0.26, _RAISED, 0.75, True),
-    Crease(((0, 7.18), (1.2, 7.19), (2.6, 7.28), (4.3, 7.05)), 0.28, _RAISED, 0.9, True),
-    Crease(((0, 8.02), (1.2, 8.03), (2.5, 8.06), (3.7, 7.85)), 0.26, _RAISED, 0.7, True),
+    Crease(((0, 6.38), (1.2, 6.40), (2.4, 6.52), (3.9, 6.35)), 0.28, _INNER, 0.6, True, _OUTER),
+    Crease(((0, 7.18), (1.2, 7.19), (2.6, 7.28), (4.3, 7.05)), 0.32, _INNER, 0.65, True, _OUTER),
+    Crease(((0, 8.02), (1.2, 8.03), (2.5, 8.06), (3.7, 7.85)), 0.28, _INNER, 0.5, True, _OUTER),
     Crease(((0.52, 4.0), (0.46, 4.7), (0.52, 5.3), (0.68, 6.0)), 0.20, {"browDownLeft": 1.0}, 1.0),
     Crease(((0.98, 4.5), (1.0, 5.1), (1.15, 5.8)), 0.18, {"browDownLeft": 0.8}, 0.6),
     Crease(((0, 3.74), (0.35, 3.75), (0.75, 3.92)), 0.14, {"noseSneerLeft": 0.55, "noseSneerRight": 0.35}, 0.6, True),
@@ -209,10 +217,13 @@ def _draw() -> _Drawn:
         width = crease.half * (0.5 + 0.5 * taper)
         xy.append((points[:, None] + (width[:, None] * ACROSS)[..., None] * normal[:, None]).reshape(-1, 2))
         tapers.append(np.repeat(taper, m))
-        darks.append(crease.dark * (taper[:, None] ** FADE * DARK).reshape(-1))
+        paler = 1.0 if crease.at_end is None else 1.0 - PALER * np.linspace(0.0, 1.0, n)[:, None]
+        darks.append(crease.dark * (paler * taper[:, None] ** FADE * DARK).reshape(-1))
         rows = np.zeros((len(SHAPES), n * m))
+        place = np.repeat(np.linspace(0.0, 1.0, n), m)
         for name, weight in crease.shapes.items():
-            rows[SHAPES.index(name)] = weight
+            end = weight if crease.at_end is None else crease.at_end[name]
+            rows[SHAPES.index(name)] = weight + place * (end - weight)
         shapes.append(rows)
         start = total + np.arange(n - 1)[:, None] * m + np.arange(m - 1)
         quads.append(np.stack([start, start + m, start + m + 1, start + 1], axis=-1).reshape(-1, 4))
