@@ -16,7 +16,7 @@ from measured_page import write_between_marks
 
 from sedtalker.emotion.adaptation import METHODS
 from sedtalker.emotion.plot import write_figure
-from sedtalker.training.evaluation.adaptation import adaptation_table, corpora_of
+from sedtalker.training.evaluation.adaptation_measures import adaptation_table, corpora_of
 from sedtalker.training.evaluation.nova_arc import nova_arc_table
 from sedtalker.training.evaluation.resonance import resonance_table
 

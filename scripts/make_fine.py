@@ -13,7 +13,7 @@ from pathlib import Path
 
 from measured_page import write_between_marks
 
-from sedtalker.training.evaluation.fine import fine_table, plot_fine
+from sedtalker.training.evaluation.fine_measures import fine_table, plot_fine
 from sedtalker.training.evaluation.measure import FINE
 from sedtalker.training.evaluation.measures import listed_metrics
 

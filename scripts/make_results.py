@@ -33,7 +33,7 @@ from sedtalker.training.cards import (
     transfer_card,
 )
 from sedtalker.training.corpora.manifest import find_data
-from sedtalker.training.evaluation.decoder import evaluate_decoder
+from sedtalker.training.evaluation.decoder_measures import evaluate_decoder
 from sedtalker.training.evaluation.expression import evaluate_expression, expression_metrics, expression_table
 from sedtalker.training.evaluation.measure import ARROWS, DECODER, EXPRESSION, TRANSFER, Measure
 from sedtalker.training.evaluation.measures import TEST, card_table, listed_metrics

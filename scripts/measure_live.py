@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sedtalker.animation.animation_stream import AnimationStream
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.stream import AnimationStream
 from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.live.livelink import LiveLinkSender
 from sedtalker.live.session import play_live

@@ -263,7 +263,7 @@ UNREADABLE = (
     RuntimeError, OverflowError, SyntaxError, TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What ``zipfile`` and numpy raise on damaged archives, and parsers of plain data on what is in them."""
-MOST_BYTES = 2 << 30
+MOST_ARCHIVE_BYTES = 2 << 30
 """What an archive may hold unpacked, unless its reader says otherwise."""
 MOST_ARRAYS = 4096
 """How many arrays an archive may hold."""
@@ -291,7 +291,7 @@ class ArraySpec:
 
 
 def read_arrays(
-    path: Path, schema: Mapping[str, ArraySpec], what: str, most_bytes: int = MOST_BYTES
+    path: Path, schema: Mapping[str, ArraySpec], what: str, most_bytes: int = MOST_ARCHIVE_BYTES
 ) -> dict[str, NDArray[Any]]:
     """The arrays of an ``.npz`` file that may be damaged or made to do harm: nothing is unpickled, sizes are checked
     before anything is unpacked, and the arrays of ``schema`` are what they must be; numbers are finite.

@@ -30,7 +30,7 @@ from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
-from sedtalker.training.evaluation.adaptation import clip_scores, speaker_halves
+from sedtalker.training.evaluation.adaptation_measures import clip_scores, speaker_halves
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,

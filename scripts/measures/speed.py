@@ -21,19 +21,19 @@ from sedtalker.audio import SAMPLE_RATE, load_audio
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, load_diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import LiveSegmentation, decode_labels
-from sedtalker.emotion.stream import FRAME_LENGTH, DiarizerStream, streamed_emotions
+from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_emotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.speech.stream import EncoderStream
+from sedtalker.speech.speech_stream import EncoderStream
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
 from sedtalker.training.evaluation.clips import clip_posterior
-from sedtalker.training.evaluation.diarizer import joined_test_recordings, recording_metrics, trained_encoder
+from sedtalker.training.evaluation.diarizer_measures import joined_test_recordings, recording_metrics, trained_encoder
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,8 @@
 
 ``move`` decodes and scales, ``sharpened`` closes lips where the words are known, ``assemble`` adds what nobody decodes
 and binds all to a face. ``Animator`` and the studio call these and nothing beside them, so what one of them shows is
-what the other one writes. A stream has the same steps for a few frames at a time, see ``sedtalker.animation.stream``.
+what the other one writes. A stream has the same steps for a few frames at a time, see
+``sedtalker.animation.animation_stream``.
 """
 
 from __future__ import annotations

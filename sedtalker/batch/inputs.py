@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from sedtalker.batch.manifest import MANIFESTS, read_manifest
-from sedtalker.batch.settings import Settings
+from sedtalker.batch.settings import BatchSettings
 from sedtalker.errors import InputError
 from sedtalker.phonetics.words import TEXT_SUFFIXES, WORD_SUFFIXES
 from sedtalker.reading import is_file, is_folder
@@ -35,7 +35,7 @@ class Item:
 
     audio: Path
     name: str
-    settings: Settings
+    settings: BatchSettings
     columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -47,7 +47,7 @@ class Item:
 def find_items(
     inputs: Sequence[Path | str],
     output: Path,
-    settings: Settings,
+    settings: BatchSettings,
     patterns: Sequence[str] = (),
     columns: Sequence[str] = (),
 ) -> list[Item]:
@@ -82,7 +82,7 @@ def find_items(
 
 
 def _items(
-    given: Path, output: Path, settings: Settings, patterns: Sequence[str], columns: Sequence[str]
+    given: Path, output: Path, settings: BatchSettings, patterns: Sequence[str], columns: Sequence[str]
 ) -> Iterator[Item]:
     if is_folder(given):
         check_apart(given, output)
@@ -142,7 +142,7 @@ def _name(place: Path) -> str:
     return place.with_name(place.stem).as_posix()
 
 
-def words_beside(audio: Path, settings: Settings) -> Settings:
+def words_beside(audio: Path, settings: BatchSettings) -> BatchSettings:
     """Settings with the words of a file that is called as its recording, where they ask for it and have no others.
 
     Files with times (``WORD_SUFFIXES``) come before those of text.

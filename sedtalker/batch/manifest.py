@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sedtalker.animation.performance import declared
-from sedtalker.batch.settings import Settings, parse_settings
+from sedtalker.batch.settings import BatchSettings, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.reading import is_file, parse_json, read_text
 
@@ -19,7 +19,7 @@ MANIFESTS = (".csv", ".jsonl")
 """Endings of manifests."""
 AUDIO, OUTPUT = "audio", "output"
 """Columns that are no options of the recording: the file, and the folder of its results below that of the batch."""
-MOST_BYTES = 256 * 2**20
+MOST_TABLE_BYTES = 256 * 2**20
 """A manifest is not longer than this."""
 
 
@@ -38,11 +38,11 @@ class Row:
     audio: Path
     place: Path
     output: str | None
-    settings: Settings
+    settings: BatchSettings
     columns: Mapping[str, str]
 
 
-def read_manifest(path: Path, settings: Settings, others: Sequence[str] = ()) -> list[Row]:
+def read_manifest(path: Path, settings: BatchSettings, others: Sequence[str] = ()) -> list[Row]:
     """The rows of a manifest.
 
     The column ``audio`` names the recording, ``output`` the folder of its results; every other one is an option of
@@ -81,7 +81,7 @@ def read_manifest(path: Path, settings: Settings, others: Sequence[str] = ()) ->
 
 def check_columns(cells: Mapping[str, Any], others: Sequence[str], where: str) -> None:
     """Raise ``InputError`` when there are columns that mean nothing."""
-    known = {AUDIO, OUTPUT, *others, *declared(Settings)}
+    known = {AUDIO, OUTPUT, *others, *declared(BatchSettings)}
     unknown = [name for name in cells if name not in known and name.replace("-", "_") not in known]
     if unknown:
         names = ", ".join(unknown)
@@ -113,7 +113,7 @@ def read_table(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         InputError: it cannot be read, or a row is not as long as the header.
     """
-    text = read_text(path, "a manifest", MOST_BYTES)
+    text = read_text(path, "a manifest", MOST_TABLE_BYTES)
     return _json_lines(path, text) if path.suffix.lower() == ".jsonl" else _csv_rows(path, text)
 
 

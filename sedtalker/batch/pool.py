@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sedtalker.batch.log import FAILED, Record
-from sedtalker.batch.work import Task
+from sedtalker.batch.work import BatchTask
 from sedtalker.errors import InputError
 
 MEMORY_A_JOB = 2 << 30
@@ -149,7 +149,7 @@ class LocalPool:
         notes: list[str] = answer["record"]["notes"]
         return notes
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[BatchTask]) -> Iterator[Event]:
         """Work on all tasks; events come as they happen, each task ends once."""
         waiting = iter(range(len(tasks)))
         events: queue.Queue[Event | BaseException | None] = queue.Queue()
@@ -178,7 +178,7 @@ class LocalPool:
             return None if self._ending else next(waiting, None)
 
     def _one(
-        self, process: _Process | None, number: int, task: Task, events: queue.Queue[Event | BaseException | None]
+        self, process: _Process | None, number: int, task: BatchTask, events: queue.Queue[Event | BaseException | None]
     ) -> _Process | None:
         """Let a process work on a task, and another one where it dies; gives the one for the next task."""
         said = ""
@@ -190,7 +190,7 @@ class LocalPool:
                         events.put((number, "ended", answer["record"]))
                         return process
                     events.put((number, "started", {}))
-                    task = Task(**{**task, "overwrite": True})  # from now on what lies there is the batch's own
+                    task = BatchTask(**{**task, "overwrite": True})  # from now on what lies there is the batch's own
             except WorkerDied as error:
                 said = str(error)
                 self._bury(process)

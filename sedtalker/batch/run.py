@@ -16,7 +16,7 @@ from sedtalker.batch.inputs import Item, find_items, in_shard
 from sedtalker.batch.log import DONE, FAILED, KEPT, STARTED, WHOLE, Log, Record, Shard, locked, log_files, read_logs
 from sedtalker.batch.pool import LocalPool, default_jobs
 from sedtalker.batch.settings import parse_settings
-from sedtalker.batch.work import Task, task_of
+from sedtalker.batch.work import BatchTask, task_of
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
 from sedtalker.version import __version__
@@ -193,7 +193,7 @@ def folder_made(output: Path) -> Iterator[None]:
         raise
 
 
-def plan(items: Sequence[Item], output: Path, rules: Rules) -> list[Task]:
+def plan(items: Sequence[Item], output: Path, rules: Rules) -> list[BatchTask]:
     """What is to be done with each recording, by the logs of earlier runs.
 
     Raises:
@@ -227,7 +227,7 @@ def _check_free(item: Item, output: Path) -> None:
 
 
 def _events(
-    items: Sequence[Item], tasks: Sequence[Task], output: Path, rules: Rules, jobs: int, lock: int | None
+    items: Sequence[Item], tasks: Sequence[BatchTask], output: Path, rules: Rules, jobs: int, lock: int | None
 ) -> Generator[tuple[Item, Record]]:
     """Every recording that has ended; beginnings and ends are logged."""
     if not tasks:
@@ -250,7 +250,7 @@ def _events(
             yield item, record
 
 
-def _options(tasks: Sequence[Task]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _options(tasks: Sequence[BatchTask]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """All options, each once, and those of most of the tasks that were not done before."""
     found = {json.dumps(task["settings"]): task["settings"] for task in tasks}
     fresh = Counter(json.dumps(task["settings"]) for task in tasks if task["before"] is None)

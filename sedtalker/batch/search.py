@@ -59,7 +59,7 @@ class Hit:
 
 
 @dataclass
-class Found:
+class SearchResult:
     """What a search found.
 
     Attributes:
@@ -80,7 +80,7 @@ class Found:
         return len({hit.recording for hit in self.hits})
 
 
-def search(folder: Path, wanted: Wanted, words: Path | None = None, hook: Hook = no_progress) -> Found:
+def search(folder: Path, wanted: Wanted, words: Path | None = None, hook: Hook = no_progress) -> SearchResult:
     """The segments of all tracks below a folder that meet the conditions.
 
     Args:
@@ -96,7 +96,7 @@ def search(folder: Path, wanted: Wanted, words: Path | None = None, hook: Hook =
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     files = track_files(folder)
-    found = Found()
+    found = SearchResult()
     every: list[Hit] = []
     posteriors: list[NDArray[np.float64]] = []
     for path in counted(files, hook, "searching", len(files)):
@@ -179,7 +179,7 @@ def _posterior(track: EmotionTrack, segment: Segment) -> NDArray[np.float64] | N
 # --- Words.
 
 
-def _words(path: Path, folder: Path, words: Path | None, found: Found) -> tuple[Word, ...]:
+def _words(path: Path, folder: Path, words: Path | None, found: SearchResult) -> tuple[Word, ...]:
     source = words_file(path, folder, words)
     if source is None:
         return ()

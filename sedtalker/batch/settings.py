@@ -34,7 +34,7 @@ BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Settings(Performance):
+class BatchSettings(Performance):
     """Options of ``sedtalker animate`` of one recording among many.
 
     Attributes:
@@ -85,7 +85,7 @@ class Settings(Performance):
 
         return picture_options(self.size, self.camera, self.background, self.light, self.renderer)
 
-    def placed(self, base: Path) -> Settings:
+    def placed(self, base: Path) -> BatchSettings:
         """The same settings with every file that they name as an absolute path; relative ones are below ``base``."""
         changed: dict[str, Any] = {"enroll": tuple((base / path).absolute() for path in self.enroll)}
         for name, path in self._files(base).items():
@@ -112,7 +112,7 @@ class Settings(Performance):
         if self.transcript is not None:
             text = Path(self.transcript)
             found["transcript"] = text if text.suffix.lower() in TEXTS or is_file(base / text) else None
-        for name, about in declared(Settings).items():
+        for name, about in declared(BatchSettings).items():
             value = getattr(self, name)
             if isinstance(value, Path):
                 found[name] = value
@@ -167,7 +167,7 @@ class Settings(Performance):
             from sedtalker.phonetics.pronunciation import check_language
 
             check_language(self.language)
-        plain = Settings()
+        plain = BatchSettings()
         if self.emotion is not None:
             from sedtalker.emotion.formats.files import check_emotion
 
@@ -186,17 +186,17 @@ class Settings(Performance):
         self.weights()
 
 
-PLAIN = TypeAdapter(Settings)
+PLAIN = TypeAdapter(BatchSettings)
 """Settings from plain data, and back."""
 
 
-def as_plain(settings: Settings) -> dict[str, Any]:
+def as_plain(settings: BatchSettings) -> dict[str, Any]:
     """Settings as JSON has them."""
     plain: dict[str, Any] = PLAIN.dump_python(settings, mode="json")
     return plain
 
 
-def parse_settings(values: Mapping[str, Any], where: str = "") -> Settings:
+def parse_settings(values: Mapping[str, Any], where: str = "") -> BatchSettings:
     """Settings from values by name, such as the cells of a table.
 
     Args:
@@ -211,7 +211,7 @@ def parse_settings(values: Mapping[str, Any], where: str = "") -> Settings:
     except ValidationError as error:
         name, problem = problem_of(error)
         option = name.partition(".")[0]
-        given = f" (given: {values[option]})" if option in values and option in declared(Settings) else ""
+        given = f" (given: {values[option]})" if option in values and option in declared(BatchSettings) else ""
         raise InputError(f"{where}{': ' if where else ''}--{option.replace('_', '-')}: {problem}{given}") from None
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
 from sedtalker.batch.opening import coordinates_of, mesh_options, open_animator, open_face, shape_map_of
-from sedtalker.batch.settings import TRACK_SUFFIX, Settings, as_plain, file_sha256, parse_settings
+from sedtalker.batch.settings import TRACK_SUFFIX, BatchSettings, as_plain, file_sha256, parse_settings
 from sedtalker.errors import InputError
 from sedtalker.progress import messages_to, no_progress
 from sedtalker.staging import clear_left_over
@@ -42,7 +42,7 @@ ANIMATORS, FACES = 2, 4
 """How many of them stay open in a process."""
 
 
-class Task(TypedDict):
+class BatchTask(TypedDict):
     """A recording to work on, as plain data.
 
     Attributes:
@@ -60,9 +60,9 @@ class Task(TypedDict):
     overwrite: bool
 
 
-def task_of(item: Item, output: Path, before: Record | None, overwrite: bool) -> Task:
+def task_of(item: Item, output: Path, before: Record | None, overwrite: bool) -> BatchTask:
     """The task of a recording."""
-    return Task(
+    return BatchTask(
         audio=str(item.audio),
         folder=str(output.absolute() / item.name),
         settings=as_plain(item.settings),
@@ -100,7 +100,7 @@ class Worker:
             return {"error": str(error)}
         return {"notes": notes}
 
-    def __call__(self, task: Task, started: Callable[[], None] = lambda: None) -> Record:
+    def __call__(self, task: BatchTask, started: Callable[[], None] = lambda: None) -> Record:
         """Work on a recording; whatever goes wrong with it is said in the record.
 
         Args:
@@ -123,7 +123,7 @@ class Worker:
             record["notes"] = list(dict.fromkeys(notes))
         return record | {"seconds": round(time.perf_counter() - began, 3)}
 
-    def _animate(self, task: Task, record: Record, started: Callable[[], None]) -> None:
+    def _animate(self, task: BatchTask, record: Record, started: Callable[[], None]) -> None:
         audio, folder, before = Path(task["audio"]), Path(task["folder"]), task["before"]
         settings = parse_settings(task["settings"])
         clear_left_over(folder)
@@ -151,7 +151,7 @@ class Worker:
             outputs = {name: file_sha256(results.path / name) for name in names}
         record |= {"state": DONE, "duration": round(sound.duration, 3), "outputs": outputs}
 
-    def _animation(self, audio: Path, settings: Settings) -> tuple[Audio, Animation]:
+    def _animation(self, audio: Path, settings: BatchSettings) -> tuple[Audio, Animation]:
         from sedtalker.audio import load_audio
 
         sound = load_audio(audio, settings.max_seconds)
@@ -171,7 +171,7 @@ class Worker:
         )
         return sound, animation
 
-    def _open(self, s: Settings) -> tuple[Animator, Face | Mesh]:
+    def _open(self, s: BatchSettings) -> tuple[Animator, Face | Mesh]:
         """Networks and face of a recording, opened or as they were."""
 
         def animator() -> Animator:
@@ -198,7 +198,7 @@ def kept(held: OrderedDict[Hashable, Opened], key: Hashable, make: Callable[[], 
 
 
 def write_results(
-    animation: Animation, sound: Audio, audio: Path, settings: Settings, written: Path, folder: Path
+    animation: Animation, sound: Audio, audio: Path, settings: BatchSettings, written: Path, folder: Path
 ) -> None:
     """Write the results of ``sedtalker animate`` into ``written``, as they will lie in ``folder``."""
     from sedtalker.export.formats import export

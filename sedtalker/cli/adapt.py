@@ -55,10 +55,10 @@ def adapt(
     from sedtalker.batch.adaptation import LABEL, check_labels, check_report, read_recordings, report_adaptation
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.manifest import MANIFESTS
-    from sedtalker.batch.settings import Settings
+    from sedtalker.batch.settings import BatchSettings
 
     tables = any(Path(given).suffix.lower() in MANIFESTS for given in inputs)
-    items = find_items(inputs, output, Settings(), pattern or (), (LABEL,) if tables else ())
+    items = find_items(inputs, output, BatchSettings(), pattern or (), (LABEL,) if tables else ())
     check_labels(items)
     from sedtalker.nn import torch_threads
 

@@ -181,7 +181,7 @@ def animate(
         check_face(options.mesh, options.face, given)
         v.check_visemes(visemes, viseme_set, force)
         check_speech(options)
-        looks = p.Looks.of(options)
+        looks = p.PictureLooks.of(options)
         pictures = None
         if options.video and frames:
             pictures = p.check_sequence(folder / f"{audio.stem}.frames", force)
@@ -274,7 +274,7 @@ def animate_performance(
     from sedtalker.storage import OutputFolder
 
     o.check_files(audio, options.mesh, options.landmarks, options.rig)
-    looks, names = p.Looks.of(options), shape_map_of(options.rig_names)
+    looks, names = p.PictureLooks.of(options), shape_map_of(options.rig_names)
     rows = written_formats(options)
     if any(row.name == "keys" for row in rows):
         raise InputError("--to keys is of speech: a performance has no track of emotion")

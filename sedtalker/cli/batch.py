@@ -71,10 +71,10 @@ def batch(
     from sedtalker.batch.inputs import find_items
     from sedtalker.batch.log import WHOLE, parse_shard
     from sedtalker.batch.run import Rules, run_batch
-    from sedtalker.batch.settings import Settings
+    from sedtalker.batch.settings import BatchSettings
 
     rules = Rules(jobs, WHOLE if shard is None else parse_shard(shard), resume, force, device)
-    settings = Settings(**vars(options), only=listed(only), words_beside=words_beside)
+    settings = BatchSettings(**vars(options), only=listed(only), words_beside=words_beside)
     items = find_items(inputs, output, settings, pattern or (), column or ())
     with ShownFiles(items, progress, quiet) as shown:
         try:

@@ -27,7 +27,7 @@ from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.emotion.events import StateChange
-    from sedtalker.emotion.stream import DiarizerStream
+    from sedtalker.emotion.emotion_stream import DiarizerStream
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def diarize(
 
 def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: float) -> Iterator[str]:
     """What a stream prints: segments as they end, or a JSON object every 0.32 s."""
-    from sedtalker.emotion.stream import EndedSegments, frames_of, summaries
+    from sedtalker.emotion.emotion_stream import EndedSegments, frames_of, summaries
     from sedtalker.speech.features import FRAME_CLOCK
 
     frames = frames_of(stream, sound_pieces(source, longest))
@@ -161,7 +161,7 @@ def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: f
 def event_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: float) -> Iterator[str]:
     """What a stream prints with ``--events``: a line a change of state, as soon as it is known."""
     from sedtalker.emotion.events import stream_changes
-    from sedtalker.emotion.stream import frames_of
+    from sedtalker.emotion.emotion_stream import frames_of
 
     for change in stream_changes(frames_of(stream, sound_pieces(source, longest)), stream.labels, stream.kinds):
         yield change_line(change, as_json)

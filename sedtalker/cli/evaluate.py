@@ -121,7 +121,7 @@ def diarizer(
     plot: Annotated[Path | None, typer.Option(help="Draw the reliability diagram (.png).")] = None,
 ) -> Figures:
     """See ``help_text``."""
-    from sedtalker.training.evaluation.diarizer import evaluate_diarizer
+    from sedtalker.training.evaluation.diarizer_measures import evaluate_diarizer
 
     return Figures(evaluate_diarizer(data, checkpoint, plot=plot, hook=hook))
 
@@ -129,7 +129,7 @@ def diarizer(
 @evaluation("enrolment", "Emotion metrics with 0, 1, 3 and 10 other clips of the speaker enrolled.")
 def enrolment(data: Path, hook: Hook, checkpoint: Checkpoint = None) -> Figures:
     """See ``help_text``."""
-    from sedtalker.training.evaluation.diarizer import evaluate_enrolment
+    from sedtalker.training.evaluation.diarizer_measures import evaluate_enrolment
 
     return Figures(evaluate_enrolment(data, checkpoint, hook=hook))
 
@@ -189,7 +189,7 @@ def adaptation(
     strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far the diarizer is moved.")] = 0.5,
 ) -> Figures:
     """See ``help_text``."""
-    from sedtalker.training.evaluation.adaptation import adaptation_table, corpora_of, evaluate_adaptation
+    from sedtalker.training.evaluation.adaptation_measures import adaptation_table, corpora_of, evaluate_adaptation
 
     metrics = evaluate_adaptation(data, model, encoder, clips, strength, hook)
     endings = tuple(f"_{name}" for name in corpora_of(metrics))
@@ -234,7 +234,7 @@ def fine(
     clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of speech of each corpus.")] = None,
 ) -> Figures:
     """See ``help_text``."""
-    from sedtalker.training.evaluation.fine import evaluate_fine, fine_table
+    from sedtalker.training.evaluation.fine_measures import evaluate_fine, fine_table
 
     metrics = evaluate_fine(data, model, encoder, fine_model, fine_encoder, clips, hook)
     return Figures(metrics, fine_table(metrics), sorted(metrics.keys() & {m.key for m in TEST["fine"]}))
@@ -243,7 +243,7 @@ def fine(
 @evaluation("decoder", "Motion metrics on held-out sentences, with static and shuffled controls.")
 def decoder(data: Path, hook: Hook, checkpoint: Checkpoint = None, encoder: HubEncoder = None) -> Figures:
     """See ``help_text``."""
-    from sedtalker.training.evaluation.decoder import evaluate_decoder
+    from sedtalker.training.evaluation.decoder_measures import evaluate_decoder
 
     return Figures(evaluate_decoder(data, checkpoint, encoder, hook=hook))
 
@@ -257,7 +257,7 @@ def vertex_decoder(
     cache: Annotated[Path | None, typer.Option(help="Where features are kept; default: ~/.cache/sedtalker.")] = None,
 ) -> Figures:
     """See ``help_text``."""
-    from sedtalker.training.evaluation.vertex_decoder import evaluate_vertex_decoder
+    from sedtalker.training.evaluation.vertex_decoder_measures import evaluate_vertex_decoder
     from sedtalker.training.run import cache_folder
 
     folder = cache_folder(str(cache) if cache else None)

@@ -27,7 +27,7 @@ from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
     from sedtalker.animation.animator import Animator
-    from sedtalker.animation.stream import AnimationStream, StreamedFrame
+    from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
     from sedtalker.live.pacing import Pace
     from sedtalker.live.senders import Sender
     from sedtalker.live.session import LiveSettings

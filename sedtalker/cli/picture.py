@@ -34,7 +34,7 @@ FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a P
 
 
 @dataclass(frozen=True)
-class Looks:
+class PictureLooks:
     """Options of a picture that were looked at before any work.
 
     Attributes:
@@ -44,7 +44,7 @@ class Looks:
     options: dict[str, Any]
 
     @staticmethod
-    def checked(size: str, camera: str, background: str | None, light: str, renderer: Backend) -> Looks:
+    def checked(size: str, camera: str, background: str | None, light: str, renderer: Backend) -> PictureLooks:
         """The options, read.
 
         Raises:
@@ -52,12 +52,12 @@ class Looks:
         """
         from sedtalker.render.renderer import picture_options
 
-        return Looks(picture_options(size, camera, background, light, renderer))
+        return PictureLooks(picture_options(size, camera, background, light, renderer))
 
     @staticmethod
-    def of(options: Performance) -> Looks:
+    def of(options: Performance) -> PictureLooks:
         """Those of a performance; see ``checked``."""
-        return Looks.checked(options.size, options.camera, options.background, options.light, options.renderer)
+        return PictureLooks.checked(options.size, options.camera, options.background, options.light, options.renderer)
 
     def check_file(self, path: Path) -> Path:
         """The path, if it can be written with these options; ``InputError`` if not."""

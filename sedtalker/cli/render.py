@@ -63,7 +63,7 @@ def render(
     check_sound(audio)
     ending = ".frames" if frames else ".mp4"
     target = output or animation.with_name(animation.name.removesuffix(".npz") + ending)
-    looks = p.Looks.checked(size, camera, background, light, renderer)
+    looks = p.PictureLooks.checked(size, camera, background, light, renderer)
     if frames:
         p.check_sequence(target, force)
     else:

@@ -29,6 +29,7 @@ from sedtalker.emotion.adaptation import (
 )
 from sedtalker.emotion.audio_classifier import AudioClassifier, classified_emotions, load_classifier
 from sedtalker.emotion.burst_detector import find_bursts
+from sedtalker.emotion.emotion_stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.empathic_insight import is_empathic_insight, open_empathic_insight
 from sedtalker.emotion.fine import FineCurves, FineEmotions, open_fine
 from sedtalker.emotion.functionals import Voice
@@ -43,7 +44,6 @@ from sedtalker.emotion.inference import (
     unfamiliarity,
 )
 from sedtalker.emotion.network import DiarizerNetwork
-from sedtalker.emotion.stream import HOP_SECONDS, LOOK_AHEAD_SECONDS, DiarizerStream
 from sedtalker.emotion.track import CATEGORIES, Burst, EmotionTrack
 from sedtalker.errors import InputError
 from sedtalker.models import model_folder

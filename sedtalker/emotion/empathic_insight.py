@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class EmotionHead:
     """One head.
 
     Attributes:
@@ -68,7 +68,7 @@ def is_empathic_insight(folder: Path) -> bool:
     return any(folder.glob(FILES))
 
 
-def read_heads(folder: Path) -> dict[str, Head]:
+def read_heads(folder: Path) -> dict[str, EmotionHead]:
     """The heads of a folder by their kind, or by the name of the file where it is none of ours (``arousal``).
 
     Raises:
@@ -83,7 +83,7 @@ def read_heads(folder: Path) -> dict[str, Head]:
     return heads
 
 
-def _head(path: Path, tensors: Mapping[str, Tensor]) -> Head:
+def _head(path: Path, tensors: Mapping[str, Tensor]) -> EmotionHead:
     """Layers of a file: ``proj``, then ``mlp.2``, ``mlp.5`` …; dropout and ReLU have numbers too."""
     numbers = sorted(int(m[1]) for name in tensors if (m := re.fullmatch(r"mlp\.(\d+)\.weight", name)))
     names = ["proj", *(f"mlp.{number}" for number in numbers)]
@@ -95,7 +95,7 @@ def _head(path: Path, tensors: Mapping[str, Tensor]) -> Head:
     fits = all(w.ndim == 2 and b.shape == w.shape[:1] for w, b in layers) and len(tensors) == 2 * len(layers)
     if not fits or [w.shape[1] for w, _ in layers[1:]] != before or layers[-1][0].shape[0] != 1:
         raise InputError(f"{path}: not a head of Empathic Insight: its layers do not follow one another")
-    return Head(layers)
+    return EmotionHead(layers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ class EmpathicInsight:
     """
 
     encoder: Any
-    heads: Mapping[str, Head]
+    heads: Mapping[str, EmotionHead]
 
     @property
     def seconds(self) -> float:
@@ -171,6 +171,6 @@ def open_empathic_insight(folder: Path, encoder: str | None = None, device: str 
             raise InputError(
                 f"{folder}: the head for {kind} reads {head.inputs} numbers; {name} gives {length} states of {width}"
             )
-    moved = {kind: Head(tuple((w.to(device), b.to(device)) for w, b in h.layers)) for kind, h in heads.items()}
+    moved = {kind: EmotionHead(tuple((w.to(device), b.to(device)) for w, b in h.layers)) for kind, h in heads.items()}
     log.info("%d heads of Empathic Insight on %s", len(moved), name)
     return EmpathicInsight(whisper, moved)

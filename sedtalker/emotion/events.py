@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.emotion.stream import StreamFrames, strongest_kinds
+from sedtalker.emotion.emotion_stream import StreamFrames, strongest_kinds
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import UNCERTAIN, EmotionTrack
 from sedtalker.speech.features import FRAME_CLOCK

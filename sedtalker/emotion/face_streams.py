@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sedtalker.emotion.emotion_stream import DiarizerStream, SpeechStream, StreamFrames
 from sedtalker.emotion.shown import decided
-from sedtalker.emotion.stream import DiarizerStream, SpeechStream, StreamFrames
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.speech.stream import StreamedFeatures
+from sedtalker.speech.speech_stream import StreamedFeatures
 
 ONSET_SECONDS = 0.15
 """Time constant with which the face takes on a newly recognised emotion."""

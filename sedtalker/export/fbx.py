@@ -22,7 +22,7 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.animation import Animation
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
-from sedtalker.export.fbx_records import CREATED, FILE_ID, MOST_BYTES, VERSION, Record, encoded, named, one, properties
+from sedtalker.export.fbx_records import CREATED, FILE_ID, MOST_FBX_BYTES, VERSION, Record, encoded, named, one, properties
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap
@@ -83,7 +83,7 @@ def write_fbx(
     with whole_file(path) as temporary, temporary.open("wb") as file:
         for part in encoded(scene.document(animation)):
             file.write(part)
-            if file.tell() > MOST_BYTES:
+            if file.tell() > MOST_FBX_BYTES:
                 raise InputError(f"{path}: more than 4 GiB; write glb or usd")
     return chosen.describe(face, animation.coefficients)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-MOST_BYTES = 2**32 - 1
+MOST_FBX_BYTES = 2**32 - 1
 """Largest file: version 7.4 counts its bytes with 32 bits."""
 VERSION = 7400
 """Version of the format: 7.4."""

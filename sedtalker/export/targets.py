@@ -197,7 +197,7 @@ _ROUGHNESS = {"eye": 0.12, "teeth": 0.3, "tongue": 0.4, "lips": 0.45, "hair": 0.
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class MaterialTable:
     """Materials of a mesh: ``names`` (M,), ``roughness`` (M,), the user's own (M,) and that of each triangle (T,)."""
 
     names: tuple[str, ...]
@@ -206,7 +206,7 @@ class Surface:
     triangles: Ints
 
 
-def surface_of(face: Face) -> Surface:
+def surface_of(face: Face) -> MaterialTable:
     """One material for each polygon group of the mesh, or for each part of the head where it has no groups."""
     mesh = face.mesh
     groups: NDArray[np.integer]
@@ -218,7 +218,7 @@ def surface_of(face: Face) -> Surface:
         groups = triangle_parts(mesh, face.regions)
     own: list[Material | None] = [*mesh.materials] if len(mesh.materials) == len(names) else [None] * len(names)
     used, which = np.unique(groups, return_inverse=True)
-    return Surface(
+    return MaterialTable(
         tuple(names[k] for k in used),
         tuple(_ROUGHNESS.get(parts[k], 0.55) for k in used),
         tuple(own[k] for k in used),

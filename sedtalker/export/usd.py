@@ -25,7 +25,7 @@ ROOT = "/Face"
 """Prim of the face."""
 JOINTS = ("body", "body/head")
 """Joints of the skeleton."""
-MOST_BYTES = 2 << 30
+MOST_POINT_BYTES = 2 << 30
 """Largest amount of time-sampled points, bytes: the library keeps them in memory until the file is written."""
 _LEAST_OFFSET = 1e-6
 """Metres: smaller offsets of blend shapes are left out."""
@@ -68,8 +68,10 @@ def write_usd(
     if not len(animation):
         raise InputError(f"{path}: the animation has no frames")
     face = animation.face
-    if points and 12 * len(animation) * len(face.mesh.vertices) > MOST_BYTES:
-        raise InputError(f"{path}: more than {MOST_BYTES >> 30} GiB of points; write mdd, or usd without --points")
+    if points and 12 * len(animation) * len(face.mesh.vertices) > MOST_POINT_BYTES:
+        raise InputError(
+            f"{path}: more than {MOST_POINT_BYTES >> 30} GiB of points; write mdd, or usd without --points"
+        )
     stage, root = _new_stage(path.name, animation, points)
     mesh = _mesh(stage, face)
     _materials(stage, face, mesh)

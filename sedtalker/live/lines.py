@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.face.arkit import ARKIT_52
 

@@ -14,7 +14,7 @@ import uuid
 
 import numpy as np
 
-from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.live.senders import Angles, Target, UdpSocket, eye_angles, head_angles
 

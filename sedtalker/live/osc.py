@@ -8,7 +8,7 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.tongue import ALVEOLAR
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX

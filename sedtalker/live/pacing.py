@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame
 
 RATE = 60.0
 """Frames a second that are sent."""

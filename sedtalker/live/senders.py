@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 

@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.animation_stream import GAIN_MARGIN, AnimationStream, StreamedFrame
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, StreamedFrame
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.arrays import Floats
 from sedtalker.audio import SAMPLE_RATE
@@ -98,7 +98,7 @@ def play_live(
     clock = clock or MonotonicClock()
     shortest = shortest_delay(stream.settings)
     delay = shortest if settings.delay is None else settings.delay
-    decoding = Decoding(pieces, stream, clock)
+    decoding = DecodingThread(pieces, stream, clock)
     playhead: FollowingPlayhead | None = None
 
     def following(now: float) -> Playhead | None:
@@ -142,7 +142,7 @@ def play_sound(
     """
     clock = clock or MonotonicClock()
     pieces = (samples[start : start + PIECE] for start in range(0, len(samples), PIECE))
-    decoding = Decoding(pieces, stream, clock, ahead=AHEAD)
+    decoding = DecodingThread(pieces, stream, clock, ahead=AHEAD)
     start = _Start(settings.delay or 0.0, loudspeaker, lambda: decoding.buffer.ended or decoding.buffer.newest > 0.5)
     try:
         return send_paced(decoding.buffer, start, senders, settings.rate, clock, decoding)
@@ -213,7 +213,7 @@ class AnimationMoments:
         return StreamedFrame(number / self.animation.fps, np.clip(weights, 0.0, 1.0), head, label, intensity, tongue)
 
 
-class Decoding:
+class DecodingThread:
     """Sound to frames in a thread of its own.
 
     Args:
@@ -293,7 +293,7 @@ def send_paced(
     senders: Sequence[Sender],
     rate: float,
     clock: Clock,
-    decoding: Decoding | None = None,
+    decoding: DecodingThread | None = None,
 ) -> Pace:
     """Send the face of every tick until the last frame was shown or Ctrl-C; then let it come to rest.
 

@@ -131,7 +131,7 @@ def load_lighting(name: str = "studio") -> Lighting:
 
 
 @dataclass(frozen=True)
-class Material:
+class Reflectance:
     """How a part reflects: default sRGB colour, highlights, and how far light wraps round it per channel.
 
     ``shade`` is the share of shadows and hollows it takes on: teeth between lips glow with the light they scatter.
@@ -144,17 +144,17 @@ class Material:
     shade: float = 1.0
 
 
-_CLAY = Material((0.86, 0.74, 0.66), 0.10, 4, (0.42, 0.30, 0.26))
+_CLAY = Reflectance((0.86, 0.74, 0.66), 0.10, 4, (0.42, 0.30, 0.26))
 """What a mesh without colours is made of."""
-MATERIALS: dict[str, Material] = {
+MATERIALS: dict[str, Reflectance] = {
     "skin": _CLAY,
-    "eye": Material((0.93, 0.92, 0.90), 0.9, 8, (0.35, 0.33, 0.33), 0.8),
-    "teeth": Material((0.93, 0.91, 0.85), 0.35, 6, (0.45, 0.43, 0.40), 0.35),
-    "tongue": Material((0.72, 0.38, 0.37), 0.20, 4, (0.5, 0.35, 0.33), 0.7),
-    "lips": Material((0.72, 0.48, 0.44), 0.22, 4, (0.42, 0.30, 0.26)),
-    "mouth": Material((0.36, 0.14, 0.14), 0.05, 3, (0.3, 0.2, 0.2)),
-    "hair": Material((0.27, 0.20, 0.16), 0.12, 4, (0.25, 0.25, 0.25)),
-    "cloth": Material((0.33, 0.38, 0.46), 0.03, 3, (0.3, 0.3, 0.3)),
+    "eye": Reflectance((0.93, 0.92, 0.90), 0.9, 8, (0.35, 0.33, 0.33), 0.8),
+    "teeth": Reflectance((0.93, 0.91, 0.85), 0.35, 6, (0.45, 0.43, 0.40), 0.35),
+    "tongue": Reflectance((0.72, 0.38, 0.37), 0.20, 4, (0.5, 0.35, 0.33), 0.7),
+    "lips": Reflectance((0.72, 0.48, 0.44), 0.22, 4, (0.42, 0.30, 0.26)),
+    "mouth": Reflectance((0.36, 0.14, 0.14), 0.05, 3, (0.3, 0.2, 0.2)),
+    "hair": Reflectance((0.27, 0.20, 0.16), 0.12, 4, (0.25, 0.25, 0.25)),
+    "cloth": Reflectance((0.33, 0.38, 0.46), 0.03, 3, (0.3, 0.3, 0.3)),
 }
 """Materials by part; the first is what everything unknown is made of. ``sharpness`` is log2 of the exponent."""
 

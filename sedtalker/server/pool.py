@@ -18,10 +18,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from sedtalker.animation.stream import AnimationStream, StreamedFrame
+from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE
-from sedtalker.emotion.stream import FRAME_LENGTH
+from sedtalker.emotion.emotion_stream import FRAME_LENGTH
 from sedtalker.errors import InputError
 from sedtalker.nn.calls import Steps, alone, together
 from sedtalker.server.monitoring import Monitoring

@@ -29,7 +29,7 @@ from sedtalker.server.openapi import document
 from sedtalker.server.options import AnimateOptions, DiarizeOptions, parsed
 from sedtalker.server.service import Busy, Service
 from sedtalker.server.streams import serve_stream
-from sedtalker.server.work import Cancelled, Recording, Result, animated, diarized
+from sedtalker.server.work import Cancelled, Result, SentRecording, animated, diarized
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Routes:
         """``POST /v1/animate``."""
         service = self.service
 
-        def prepared(values: str) -> Callable[[Recording, Hook], Result]:
+        def prepared(values: str) -> Callable[[SentRecording, Hook], Result]:
             options = parsed(AnimateOptions, values, "options")
             options.check()
             return lambda recording, hook: animated(service.models, service.faces, recording, options, hook)
@@ -102,7 +102,7 @@ class Routes:
     async def diarize(self, request: Request) -> Response:
         """``POST /v1/diarize``."""
 
-        def prepared(values: str) -> Callable[[Recording, Hook], Result]:
+        def prepared(values: str) -> Callable[[SentRecording, Hook], Result]:
             options = parsed(DiarizeOptions, values, "options")
             return lambda recording, hook: diarized(self.service.models, recording, options, hook)
 
@@ -113,7 +113,7 @@ class Routes:
         await serve_stream(socket, self.service)
 
     async def _worked(
-        self, request: Request, route: str, prepared: Callable[[str], Callable[[Recording, Hook], Result]]
+        self, request: Request, route: str, prepared: Callable[[str], Callable[[SentRecording, Hook], Result]]
     ) -> Response:
         """The answer to a recording; ``prepared`` makes the work of its options, or refuses them."""
         service, began, status = self.service, time.perf_counter(), 500
@@ -123,7 +123,7 @@ class Routes:
         try:
             async with _uploaded(request, service.limits.bytes, service.limits.idle) as (audio, values):
                 work, gone = prepared(values), _Gone(request)
-                recording = Recording(audio.file, _plain_name(audio.filename), service.limits.seconds)
+                recording = SentRecording(audio.file, _plain_name(audio.filename), service.limits.seconds)
                 with gone.watched():
                     result = await service.worked(lambda hook: work(recording, hook), gone.known)
             status = 200

@@ -19,8 +19,8 @@ import numpy as np
 import soxr
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.stream import AnimationStream, StreamedFrame
 from sedtalker.arrays import Floats
 from sedtalker.audio.audio import SAMPLE_RATE, bounded
 from sedtalker.emotion.track import CATEGORIES

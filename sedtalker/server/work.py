@@ -45,7 +45,7 @@ class Cancelled(Exception):
 
 
 @dataclass(frozen=True)
-class Recording:
+class SentRecording:
     """A file of sound as it was sent.
 
     Attributes:
@@ -92,7 +92,7 @@ def cancelling(cancelled: Callable[[], bool], seconds: float) -> Hook:
     return hook
 
 
-def diarized(models: Models, recording: Recording, options: DiarizeOptions, hook: Hook) -> Result:
+def diarized(models: Models, recording: SentRecording, options: DiarizeOptions, hook: Hook) -> Result:
     """The track, as ``sedtalker diarize --json`` prints it.
 
     Raises:
@@ -106,7 +106,7 @@ def diarized(models: Models, recording: Recording, options: DiarizeOptions, hook
 
 
 def animated(
-    models: Models, faces: Mapping[str, Face], recording: Recording, options: AnimateOptions, hook: Hook
+    models: Models, faces: Mapping[str, Face], recording: SentRecording, options: AnimateOptions, hook: Hook
 ) -> Result:
     """The files of an animation, the same as those of ``sedtalker animate``: one as it is, several in a zip.
 
@@ -144,7 +144,7 @@ def animated(
         return _packed(written, list(names.values()), path.stem, sound.duration)
 
 
-def _loaded(recording: Recording, folder: Path, hook: Hook) -> tuple[Audio, Path]:
+def _loaded(recording: SentRecording, folder: Path, hook: Hook) -> tuple[Audio, Path]:
     """The sound, and where its file lies until the folder goes."""
     first = recording.file.read(12)
     if not (first.startswith(SOUNDS) or first[4:8] == b"ftyp" or (first[:1] == b"\xff" and first[1:2] >= b"\xe0")):

@@ -25,7 +25,7 @@ from sedtalker.emotion.track import EmotionTrack
 from sedtalker.face.face import Face
 from sedtalker.nn import torch_threads
 from sedtalker.speech.features import SpeechFeatures
-from sedtalker.studio.document import Settings
+from sedtalker.studio.document import ClipSettings
 
 WHOLE_SECONDS = 30.0
 """Recordings up to this long are decoded as a whole."""
@@ -82,7 +82,7 @@ class Decoding:
         return self.sound.duration > WHOLE_SECONDS
 
     def animation(
-        self, track: EmotionTrack, settings: Settings, face: Face, start: float = 0.0, end: float = np.inf
+        self, track: EmotionTrack, settings: ClipSettings, face: Face, start: float = 0.0, end: float = np.inf
     ) -> Animation:
         """The animation of a track, as ``Animator`` makes it; good from ``start`` to ``end`` seconds.
 
@@ -192,12 +192,12 @@ class Decoding:
 
     # --- The exact motion, decoded while nothing else is to do.
 
-    def is_exact(self, settings: Settings) -> bool:
+    def is_exact(self, settings: ClipSettings) -> bool:
         """Whether what is shown came from passes over the whole recording."""
         needed = [self.emotional, *([self.neutral] if needs_neutral(settings) else [])]
         return all(layer is not None and layer.exact for layer in needed)
 
-    def exact_motion(self, track: EmotionTrack, settings: Settings) -> tuple[Floats, Floats | None]:
+    def exact_motion(self, track: EmotionTrack, settings: ClipSettings) -> tuple[Floats, Floats | None]:
         """(T, 52) the decoder's motion of the whole recording, and its neutral motion where that is needed.
 
         Changes nothing, for another thread.
@@ -207,7 +207,7 @@ class Decoding:
             motion = self._predict(shown_track(track, settings), style, 0, count)
             return motion, self._predict(track.scaled(0.0), style, 0, count) if needs_neutral(settings) else None
 
-    def take_exact(self, track: EmotionTrack, settings: Settings, made: tuple[Floats, Floats | None]) -> None:
+    def take_exact(self, track: EmotionTrack, settings: ClipSettings, made: tuple[Floats, Floats | None]) -> None:
         """Show what ``exact_motion`` gave of a track."""
         valid = np.ones(len(self.features), bool)
         style, (motion, neutral) = plain_style(settings), made

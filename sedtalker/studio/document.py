@@ -82,20 +82,20 @@ class IntensitySpan:
 
 
 @dataclass(frozen=True)
-class Settings(Motion):
+class ClipSettings(Motion):
     """What holds for the whole clip: how the face moves, and the light of the video and of the stage."""
 
     light: Light = Performance.light
 
 
-def checked_settings(values: Mapping[str, Any]) -> Settings:
+def checked_settings(values: Mapping[str, Any]) -> ClipSettings:
     """Settings from plain data.
 
     Raises:
         InputError: an unknown name, a value out of range, or a style or light that is a file: settings come from the
             page or from a project, and neither may have files opened.
     """
-    settings: Settings = checked(Settings, with_one_gain(values))
+    settings: ClipSettings = checked(ClipSettings, with_one_gain(values))
     if settings.style.endswith(".json") or settings.light.endswith(".json"):
         raise InputError("a style or light from a file cannot be used here: give a name, or values of the style")
     if settings.light not in light_names():
@@ -141,7 +141,7 @@ class Document:
 
     segments: tuple[Span, ...]
     intensity: tuple[IntensitySpan, ...] = ()
-    settings: Settings = field(default_factory=Settings)
+    settings: ClipSettings = field(default_factory=ClipSettings)
     removed_bursts: tuple[Annotated[int, Field(ge=0)], ...] = ()
 
     @property
@@ -195,7 +195,7 @@ class Base:
 
     def document(self) -> Document:
         """The document without an edit."""
-        return Document(self.segments, (), Settings(min_confidence=self.track.min_confidence))
+        return Document(self.segments, (), ClipSettings(min_confidence=self.track.min_confidence))
 
     def render(self, document: Document) -> EmotionTrack:
         """The track of a document, on the times of the base.

@@ -15,7 +15,7 @@ from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, one_step
 from sedtalker.studio.opening import Then, Work
 from sedtalker.studio.session import Session
-from sedtalker.studio.sound import Clip
+from sedtalker.studio.sound import OpenClip
 
 FINER = "fine-grained emotions"
 """Kind of the job that finds them."""
@@ -50,7 +50,7 @@ def find_fine_emotions(session: Session) -> tuple[Work, Then]:
     return work, then
 
 
-def _take(session: Session, clip: Clip, own: NDArray[np.float64], curves: Mapping[str, Floats]) -> None:
+def _take(session: Session, clip: OpenClip, own: NDArray[np.float64], curves: Mapping[str, Floats]) -> None:
     """The curves (T,), given at their ``own`` times (T,), become those of the track.
 
     Raises:

@@ -25,7 +25,7 @@ MOST_WAITING = 500
 """Messages kept for a page that does not read them; then the oldest are dropped."""
 
 
-class Cancelled(Exception):
+class JobCancelled(Exception):
     """The user has cancelled the job; raised by its hook, so that everything half-written is removed on the way."""
 
 
@@ -133,10 +133,10 @@ class Jobs:
         try:
             made = await loop.run_in_executor(self._thread, work, self._hook(job, loop))
             if job.cancelled.is_set():
-                raise Cancelled
+                raise JobCancelled
             result = await self._on_session(then, made)
             message: dict[str, Any] = {"type": "done", "result": result}
-        except Cancelled:
+        except JobCancelled:
             message = {"type": "failed", "error": "cancelled"}
         except InputError as error:
             message = {"type": "failed", "error": str(error)}
@@ -155,7 +155,7 @@ class Jobs:
         def hook(step: str, done: int, total: int) -> None:
             nonlocal last
             if job.cancelled.is_set():
-                raise Cancelled
+                raise JobCancelled
             job.step, job.done, job.total = step, done, total
             now = time.monotonic()
             if step != last[0] or now - last[1] >= PAUSE or 0 < total <= done:

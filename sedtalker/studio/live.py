@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
-from sedtalker.animation.stream import StreamedFrame
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.arrays import Floats
 from sedtalker.emotion.track import CATEGORIES
@@ -35,7 +35,7 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
 from sedtalker.nn import torch_threads
 from sedtalker.server.models import Models
-from sedtalker.studio.document import Settings
+from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.head import target_names
 
 SAMPLE_BYTES = 2
@@ -50,7 +50,7 @@ GONE = (WebSocketDisconnect, RuntimeError, OSError)
 """What sending raises where the page has gone."""
 
 
-def stream_settings(settings: Settings) -> StreamSettings:
+def stream_settings(settings: ClipSettings) -> StreamSettings:
     """The settings of a document, for a stream."""
     shared = {held.name: getattr(settings, held.name) for held in fields(LiveMotion)}
     style = Motion.style if settings.style == "auto" else settings.style  # auto needs the whole recording

@@ -19,7 +19,7 @@ from sedtalker.face.given_landmarks import NAMES
 from sedtalker.progress import Hook, one_step
 from sedtalker.studio.project import Project, parse_project
 from sedtalker.studio.session import Session, Subject
-from sedtalker.studio.sound import Clip, analyse
+from sedtalker.studio.sound import OpenClip, analyse
 from sedtalker.studio.uploads import called
 
 MESHES = (".obj", ".glb", ".gltf", ".ply", ".stl", ".usd", ".usda", ".usdc", ".usdz", ".sedface")
@@ -34,13 +34,13 @@ Then = Callable[[Any], Any]
 def recording(session: Session, path: Path, folder: Path) -> tuple[Work, Then]:
     """Another recording, analysed."""
 
-    def work(hook: Hook) -> Clip:
+    def work(hook: Hook) -> OpenClip:
         with one_step(hook, "opening the networks"):
             animator = session.models.animator()
         with called(path):
             return analyse(animator, path, path.name, folder, hook)
 
-    def then(clip: Clip) -> dict[str, Any]:
+    def then(clip: OpenClip) -> dict[str, Any]:
         session.open_clip(clip)
         return {"audio": clip.name}
 
@@ -97,7 +97,7 @@ def project(session: Session, read: Callable[[], Project], folder: Path, path: P
         path: of the project file, to save to again; None where it is only a copy.
     """
 
-    def work(hook: Hook) -> tuple[Project, Clip, Subject]:
+    def work(hook: Hook) -> tuple[Project, OpenClip, Subject]:
         with one_step(hook, "reading the project"):
             held = read()
         with one_step(hook, "opening the networks"):
@@ -107,7 +107,7 @@ def project(session: Session, read: Callable[[], Project], folder: Path, path: P
         kind, name = ("mesh", held.mesh.name) if held.mesh else ("builtin", held.face or "builtin")
         return held, clip, _ready(Subject(face, kind, name, held.mesh, held.landmarks), hook)
 
-    def then(made: tuple[Project, Clip, Subject]) -> dict[str, Any]:
+    def then(made: tuple[Project, OpenClip, Subject]) -> dict[str, Any]:
         held, clip, subject = made
         session.open_clip(clip, held.track, held.document)
         session.open_subject(subject)

@@ -35,7 +35,7 @@ SUFFIX = ".sedproject"
 """How project files end."""
 FORMAT, VERSION = "sedproject", 1
 """What they call themselves."""
-MOST_BYTES = 128 * 2**20
+MOST_PROJECT_BYTES = 128 * 2**20
 """Larger files are refused; an hour of speech takes 30 MB, with fine-grained emotions 95 MB."""
 
 
@@ -176,7 +176,7 @@ def read_project(path: Path) -> Project:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such project")
-    if path.stat().st_size > MOST_BYTES:
+    if path.stat().st_size > MOST_PROJECT_BYTES:
         raise InputError(f"{path}: too large for a project")
     return parse_project(path.read_bytes(), str(path), [path.parent])
 

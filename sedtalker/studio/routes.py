@@ -60,7 +60,7 @@ from starlette.websockets import WebSocket
 
 from sedtalker.errors import InputError
 from sedtalker.server.access import error_answers
-from sedtalker.studio.document import Settings
+from sedtalker.studio.document import ClipSettings
 from sedtalker.studio.edits import LARGEST_EDIT
 from sedtalker.studio.file_routes import FileRoutes
 from sedtalker.studio.finer import FINER, find_fine_emotions
@@ -74,7 +74,7 @@ STATIC = Path(str(files("sedtalker.studio") / "static"))
 """Folder of the page's files."""
 
 
-class Routes:
+class StudioRoutes:
     """The paths of a studio, see the module.
 
     Args:
@@ -250,7 +250,7 @@ class Routes:
         self.live_busy = True
         try:
             history = self.session.history
-            settings = history.present.settings if history is not None else Settings()
+            settings = history.present.settings if history is not None else ClipSettings()
             await run_live(socket, self.session.models, self.session.subject.face, stream_settings(settings))
         finally:
             self.live_busy = False

@@ -24,7 +24,7 @@ from sedtalker.studio import opening
 from sedtalker.studio.autosave import StudioFolder
 from sedtalker.studio.file_routes import opened_from_disk
 from sedtalker.studio.project import SUFFIX
-from sedtalker.studio.routes import Routes
+from sedtalker.studio.routes import StudioRoutes
 from sedtalker.studio.security import Guard
 from sedtalker.studio.session import Session, Subject
 from sedtalker.studio.studio import Studio
@@ -53,7 +53,7 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
         yield
         await asyncio.get_running_loop().run_in_executor(None, studio.close)
 
-    routes = Routes(studio, port)
+    routes = StudioRoutes(studio, port)
     return Guard(Starlette(routes=routes.table(), exception_handlers=routes.errors(), lifespan=lifespan), token, port)
 
 

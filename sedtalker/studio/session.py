@@ -30,7 +30,7 @@ from sedtalker.studio.document import Base, Document, changed
 from sedtalker.studio.edits import History, parse_edit
 from sedtalker.studio.head import head_glb, weight_rows
 from sedtalker.studio.project import Project
-from sedtalker.studio.sound import Clip
+from sedtalker.studio.sound import OpenClip
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ class Snapshot:
         began: what the document is an edit of, the same object until something else is opened.
     """
 
-    clip: Clip
+    clip: OpenClip
     subject: Subject
     base: EmotionTrack
     document: Document
@@ -114,7 +114,7 @@ class Session:
 
     def __init__(self, models: Models, subject: Subject):
         self.models, self.subject = models, subject
-        self.clip: Clip | None = None
+        self.clip: OpenClip | None = None
         self.base: Base | None = None
         self.extras: Mapping[str, Floats] = {}
         self.extras_number = 0
@@ -129,7 +129,7 @@ class Session:
 
     # --- What is opened.
 
-    def open_clip(self, clip: Clip, track: EmotionTrack | None = None, document: Document | None = None) -> None:
+    def open_clip(self, clip: OpenClip, track: EmotionTrack | None = None, document: Document | None = None) -> None:
         """Another recording; its track is the diarizer's unless one is given.
 
         Raises:
@@ -207,7 +207,7 @@ class Session:
         track = replace(self.track, extras=self.extras)
         return Snapshot(clip, self.subject, self._whole, history.present, track, self.base)
 
-    def opened(self) -> tuple[Clip, History]:
+    def opened(self) -> tuple[OpenClip, History]:
         """The recording and its history.
 
         Raises:
@@ -350,7 +350,7 @@ def _to_the_end(document: Document, duration: float) -> Document:
     return replace(document, segments=(*before, replace(last, end=duration)))
 
 
-def _base(clip: Clip, track: EmotionTrack) -> Base:
+def _base(clip: OpenClip, track: EmotionTrack) -> Base:
     duration = clip.sound.duration
     return Base(replace(track, duration=duration, extras={}), duration)
 

@@ -30,7 +30,7 @@ SHORTEST_PAUSE = 0.15
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class OpenClip:
     """A recording with all that is computed of it once.
 
     Attributes:
@@ -70,7 +70,7 @@ class Clip:
 
 def analyse(
     animator: Animator, path: Path, name: str, folder: Path, hook: Hook, track: EmotionTrack | None = None
-) -> Clip:
+) -> OpenClip:
     """Read, encode and diarize a recording.
 
     Args:
@@ -93,7 +93,7 @@ def analyse(
             features = animator.encoder(sound)
         with one_step(hook, "recognising the emotion"):
             track = animator.track(sound, features) if track is None else track
-    return Clip(path, name, sound, wav, rate, features, track)
+    return OpenClip(path, name, sound, wav, rate, features, track)
 
 
 def write_wav(path: Path, wav: Path) -> int:

@@ -22,7 +22,7 @@ from sedtalker.face.face import Face
 from sedtalker.face.quality import judge
 from sedtalker.render.camera import frame_head
 from sedtalker.render.light import MATERIALS, light_names, load_lighting, part_of_group
-from sedtalker.studio.document import Base, Document, Settings
+from sedtalker.studio.document import Base, ClipSettings, Document
 from sedtalker.studio.exports import TRACK, file_suffix
 from sedtalker.studio.finer import finer_state
 from sedtalker.studio.head import target_names
@@ -208,7 +208,7 @@ def options_state() -> dict[str, Any]:
         formats.append({"name": name, "suffix": file_suffix(name), "about": row.about, "kind": "track"})
     return {
         "styles": [*STYLES, "auto"],
-        "settings": {name: setting_state(*about) for name, about in declared(Settings).items()},
+        "settings": {name: setting_state(*about) for name, about in declared(ClipSettings).items()},
         "regions": list(REGIONS),
         "lights": {name: asdict(load_lighting(name)) for name in light_names()},
         "formats": formats,

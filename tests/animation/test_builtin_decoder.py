@@ -15,7 +15,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.metrics.motion import correlation, lip_aperture
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.tracked_motion import read_grid
-from sedtalker.training.evaluation.decoder import EXPECTED, landmark_measures
+from sedtalker.training.evaluation.decoder_measures import EXPECTED, landmark_measures
 from sedtalker.training.evaluation.lips import steady_track
 
 

@@ -12,13 +12,13 @@ import pytest
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation, read_animation, write_animation
+from sedtalker.animation.animation_stream import GAIN_MARGIN, AnimationStream, MotionFrames, _interpolated
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, _loudness, assemble
-from sedtalker.animation.stream import GAIN_MARGIN, AnimationStream, MotionFrames, _interpolated
 from sedtalker.animation.visual_prosody import find_rhythm
+from sedtalker.emotion.emotion_stream import StreamFrames
 from sedtalker.emotion.formats import constant_track
-from sedtalker.emotion.stream import StreamFrames
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.face.builtin import load_face

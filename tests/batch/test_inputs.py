@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.batch.inputs import Item, find_items, in_shard
-from sedtalker.batch.settings import Settings
+from sedtalker.batch.settings import BatchSettings
 from sedtalker.errors import InputError
 
 
@@ -20,7 +20,7 @@ def touch(root: Path, *names: str) -> None:
 
 
 def names(root: Path, *inputs: str, pattern: tuple[str, ...] = ()) -> list[str]:
-    found = find_items([root / given for given in inputs], root / "out", Settings(), pattern)
+    found = find_items([root / given for given in inputs], root / "out", BatchSettings(), pattern)
     return [item.name for item in found]
 
 
@@ -28,7 +28,7 @@ def test_a_folder_keeps_its_structure(tmp_path: Path) -> None:
     touch(tmp_path, "in/b.wav", "in/anna/a.FLAC", "in/anna/x/c.mp3", "in/notes.txt", "in/anna/.hidden.wav")
     touch(tmp_path, "in/.git/d.wav", "in/._b.wav")
     assert names(tmp_path, "in") == ["anna/a", "anna/x/c", "b"]
-    items = find_items([tmp_path / "in"], tmp_path / "out", Settings(video=False, only=("npz",)))
+    items = find_items([tmp_path / "in"], tmp_path / "out", BatchSettings(video=False, only=("npz",)))
     assert items[0].audio == tmp_path / "in/anna/a.FLAC"
     assert items[0].results == ["a.emotion.json", "a.npz"]
 
@@ -52,11 +52,11 @@ def test_files_and_globs(tmp_path: Path) -> None:
 
 def test_results_are_no_recordings(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav", "out/a/a.mp4")
-    found = find_items([tmp_path], tmp_path / "out", Settings())
+    found = find_items([tmp_path], tmp_path / "out", BatchSettings())
     assert [item.name for item in found] == ["a"]
     for results in (tmp_path, tmp_path.parent):
         with pytest.raises(InputError, match="the results would lie among the recordings"):
-            find_items([tmp_path], results, Settings())
+            find_items([tmp_path], results, BatchSettings())
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_a_result_is_no_folder_of_another(tmp_path: Path) -> None:
 @given(st.lists(st.text(min_size=1), unique=True), st.integers(1, 7))
 def test_every_recording_is_in_one_shard(given: list[str], count: int) -> None:
     for name in given:
-        item = Item(Path("a.wav"), name, Settings())
+        item = Item(Path("a.wav"), name, BatchSettings())
         assert [in_shard(item, index, count) for index in range(1, count + 1)].count(True) == 1
 
 
 def test_words_beside_a_recording_are_its_own_where_it_has_no_others(tmp_path: Path) -> None:
     touch(tmp_path, "in/a.wav", "in/a.txt", "in/a.TextGrid", "in/b.wav", "in/b.txt", "in/c.wav", "in/a.b.txt")
-    plain = find_items([tmp_path / "in"], tmp_path / "out", Settings())
+    plain = find_items([tmp_path / "in"], tmp_path / "out", BatchSettings())
     assert all(item.settings.said() is None for item in plain)
-    found = find_items([tmp_path / "in"], tmp_path / "out", Settings(words_beside=True))
+    found = find_items([tmp_path / "in"], tmp_path / "out", BatchSettings(words_beside=True))
     assert [item.settings.said() for item in found] == [tmp_path / "in/a.TextGrid", str(tmp_path / "in/b.txt"), None]
     (tmp_path / "in/clips.csv").write_text("audio,transcript\na.wav,What I say.\nb.wav,\n")
-    rows = find_items([tmp_path / "in/clips.csv"], tmp_path / "out", Settings(words_beside=True))
+    rows = find_items([tmp_path / "in/clips.csv"], tmp_path / "out", BatchSettings(words_beside=True))
     assert [item.settings.said() for item in rows] == ["What I say.", str(tmp_path / "in/b.txt")]

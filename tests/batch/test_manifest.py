@@ -8,7 +8,7 @@ import pytest
 
 from sedtalker.batch.inputs import find_items
 from sedtalker.batch.manifest import read_manifest
-from sedtalker.batch.settings import Settings
+from sedtalker.batch.settings import BatchSettings
 from sedtalker.errors import InputError
 
 
@@ -28,7 +28,7 @@ def test_csv(folder: Path) -> None:
         "anna/a.wav,sad.json,,no,brows=1.3;smile=0.7,Anna\n"
         '"anna/b.wav",happy:0.5,1.5,,,\n'
     )
-    first, second = read_manifest(table, Settings(intensity=0.7, seed=3), ["speaker"])
+    first, second = read_manifest(table, BatchSettings(intensity=0.7, seed=3), ["speaker"])
     assert first.audio == folder / "anna/a.wav"
     assert (first.settings.emotion, first.settings.intensity) == (str(folder / "sad.json"), 0.7)
     assert first.settings.gain == {"brows": 1.3, "smile": 0.7}
@@ -44,10 +44,10 @@ def test_json_lines(folder: Path) -> None:
         '{"audio": "anna/a.wav", "to": ["usd", "keys"], "video": false, "mesh-head": null}\n\n'
         '{"audio": "anna/a.wav", "output": "sad/a", "emotion": "sad", "age": 31}\n'
     )
-    first, second = read_manifest(table, Settings(), ["age"])
+    first, second = read_manifest(table, BatchSettings(), ["age"])
     assert (first.settings.to, first.settings.video) == (("usd", "keys"), False)
     assert (second.output, second.columns["age"]) == ("sad/a", "31")
-    assert [item.name for item in find_items([table], folder / "out", Settings(), columns=["age"])] == [
+    assert [item.name for item in find_items([table], folder / "out", BatchSettings(), columns=["age"])] == [
         *("anna/a", "sad/a"),
     ]
 
@@ -73,7 +73,7 @@ def test_json_lines(folder: Path) -> None:
 def test_what_is_wrong_is_one_line(folder: Path, name: str, text: str, said: str) -> None:
     (folder / name).write_text(text)
     with pytest.raises(InputError, match=said) as caught:
-        read_manifest(folder / name, Settings())
+        read_manifest(folder / name, BatchSettings())
     assert "\n" not in str(caught.value)
 
 
@@ -81,4 +81,4 @@ def test_one_recording_with_two_options_needs_two_places(folder: Path) -> None:
     table = folder / "clips.csv"
     table.write_text("audio,emotion\nanna/a.wav,sad\nanna/a.wav,happy\n")
     with pytest.raises(InputError, match="a column 'output'"):
-        find_items([table], folder / "out", Settings())
+        find_items([table], folder / "out", BatchSettings())

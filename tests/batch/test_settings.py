@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sedtalker.batch.settings import Settings, parse_settings, path_sha256
+from sedtalker.batch.settings import BatchSettings, parse_settings, path_sha256
 from sedtalker.checkpoint import builtin_checkpoint, weights_sha256
 from sedtalker.errors import InputError
 
@@ -34,42 +34,42 @@ def test_what_is_wrong_is_one_line(values: dict[str, Any], said: str) -> None:
 
 
 def test_formats() -> None:
-    assert Settings().suffixes() == [".mp4", ".emotion.json", ".glb", ".npz"]
-    assert Settings(video=False, to=("usd,npz",)).suffixes() == [".emotion.json", ".glb", ".npz", ".usdc"]
-    assert Settings(video=False, only=("npz",)).suffixes() == [".emotion.json", ".npz"]
-    assert Settings(video=False, only=("emotion",)).suffixes() == [".emotion.json"]
-    assert Settings(video=False, only=("emotion,keys",)).suffixes() == [".emotion.json", ".keys.json"]
+    assert BatchSettings().suffixes() == [".mp4", ".emotion.json", ".glb", ".npz"]
+    assert BatchSettings(video=False, to=("usd,npz",)).suffixes() == [".emotion.json", ".glb", ".npz", ".usdc"]
+    assert BatchSettings(video=False, only=("npz",)).suffixes() == [".emotion.json", ".npz"]
+    assert BatchSettings(video=False, only=("emotion",)).suffixes() == [".emotion.json"]
+    assert BatchSettings(video=False, only=("emotion,keys",)).suffixes() == [".emotion.json", ".keys.json"]
     with pytest.raises(InputError, match="there is no format 'xyz'"):
-        Settings(only=("xyz",)).formats()
+        BatchSettings(only=("xyz",)).formats()
 
 
 def test_the_fingerprint_is_of_contents_not_of_places(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "track.json").write_text('[{"start": 0, "end": 1, "label": "sad"}]')
-    here, there = (Settings(emotion="track.json").placed(tmp_path / folder) for folder in ("a", "b"))
+    here, there = (BatchSettings(emotion="track.json").placed(tmp_path / folder) for folder in ("a", "b"))
     assert here.emotion == str(tmp_path / "a" / "track.json")
-    assert here.fingerprint() == there.fingerprint() != Settings(emotion="sad").fingerprint()
+    assert here.fingerprint() == there.fingerprint() != BatchSettings(emotion="sad").fingerprint()
     (tmp_path / "b" / "track.json").write_text('[{"start": 0, "end": 1, "label": "happy"}]')
     assert here.fingerprint() != there.fingerprint()
 
 
 def test_a_background_that_is_no_file_is_a_colour(tmp_path: Path) -> None:
-    assert Settings(background="#88aacc", size="640x360").placed(tmp_path).background == "#88aacc"
+    assert BatchSettings(background="#88aacc", size="640x360").placed(tmp_path).background == "#88aacc"
     assert parse_settings({"size": 256}).size == "256"
     (tmp_path / "sky.png").write_bytes(b"")
-    assert Settings(background="sky.png").placed(tmp_path).background == str(tmp_path / "sky.png")
+    assert BatchSettings(background="sky.png").placed(tmp_path).background == str(tmp_path / "sky.png")
 
 
 def test_enrolment_counts_in_the_fingerprint(tmp_path: Path) -> None:
     for name, text in (("a.wav", "a"), ("b.wav", "b"), ("c.wav", "a")):
         (tmp_path / name).write_text(text)
-    one, two, three = (Settings(enroll=(tmp_path / name,)).fingerprint() for name in ("a.wav", "b.wav", "c.wav"))
+    one, two, three = (BatchSettings(enroll=(tmp_path / name,)).fingerprint() for name in ("a.wav", "b.wav", "c.wav"))
     assert one == three != two
 
 
 def test_words_stay_words(tmp_path: Path) -> None:
-    placed = Settings(emotion="happy:0.8", style="clear", light="soft", coordinates="russell1977").placed(tmp_path)
+    placed = BatchSettings(emotion="happy:0.8", style="clear", light="soft", coordinates="russell1977").placed(tmp_path)
     assert (placed.emotion, placed.style, placed.light, placed.coordinates) == (
         *("happy:0.8", "clear", "soft", "russell1977"),
     )
@@ -83,12 +83,12 @@ def test_a_folder_is_hashed_with_its_names(tmp_path: Path) -> None:
 
 
 def test_weights_are_those_that_are_opened() -> None:
-    plain, given = Settings().weights(), Settings(emotion="sad").weights()
+    plain, given = BatchSettings().weights(), BatchSettings(emotion="sad").weights()
     assert plain["decoder"] == weights_sha256(builtin_checkpoint("decoder"))
     assert plain["diarizer"] == weights_sha256(builtin_checkpoint("diarizer"))
     assert plain["diarizer_encoder"] == weights_sha256(builtin_checkpoint("emotion_encoder"))
     assert set(given) == {"decoder", "decoder_encoder"}
-    whisper = Settings(encoder="whisper-base").weights()
+    whisper = BatchSettings(encoder="whisper-base").weights()
     assert whisper["decoder"] == weights_sha256(builtin_checkpoint("decoder_whisper_base"))
     assert whisper["diarizer"] == weights_sha256(builtin_checkpoint("diarizer_whisper_base"))
 
@@ -127,22 +127,24 @@ def test_options_are_checked_before_any_work(values: dict[str, Any], said: str) 
 
 def test_a_transcript_is_a_text_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "said").write_text("hello")
-    assert Settings(transcript="It ends here.").placed(tmp_path).transcript == "It ends here."
+    assert BatchSettings(transcript="It ends here.").placed(tmp_path).transcript == "It ends here."
     for name in ("said", "missing.txt", "missing.TextGrid"):
-        assert Settings(transcript=name).placed(tmp_path).transcript == str(tmp_path / name)
-    placed = Settings(words=Path("speech.vtt")).placed(tmp_path)
+        assert BatchSettings(transcript=name).placed(tmp_path).transcript == str(tmp_path / name)
+    placed = BatchSettings(words=Path("speech.vtt")).placed(tmp_path)
     assert placed.said() == placed.words == tmp_path / "speech.vtt"
     with pytest.raises(InputError, match=r"missing\.txt: no such file"):
-        Settings(transcript="missing.txt").placed(tmp_path).check()
+        BatchSettings(transcript="missing.txt").placed(tmp_path).check()
     with pytest.raises(InputError, match="give one of --transcript and --words"):
-        Settings(transcript="Hello", words=tmp_path / "said").check()
+        BatchSettings(transcript="Hello", words=tmp_path / "said").check()
     with pytest.raises(InputError):
-        Settings(transcript="Hello", language="xx-nobody").check()
+        BatchSettings(transcript="Hello", language="xx-nobody").check()
 
 
 def test_words_count_in_the_fingerprint(tmp_path: Path) -> None:
     for name, text in (("a.txt", "one"), ("b.txt", "two"), ("c.txt", "one")):
         (tmp_path / name).write_text(text)
-    one, two, three = (Settings(transcript=str(tmp_path / name)).fingerprint() for name in ("a.txt", "b.txt", "c.txt"))
+    one, two, three = (
+        BatchSettings(transcript=str(tmp_path / name)).fingerprint() for name in ("a.txt", "b.txt", "c.txt")
+    )
     assert one == three != two
-    assert Settings(transcript="one").fingerprint() != Settings().fingerprint()
+    assert BatchSettings(transcript="one").fingerprint() != BatchSettings().fingerprint()

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sedtalker.batch.inputs import Item
-from sedtalker.batch.settings import Settings, file_sha256, parse_settings
+from sedtalker.batch.settings import BatchSettings, file_sha256, parse_settings
 from sedtalker.batch.work import Worker, kept, task_of
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import EmotionTrack
@@ -99,7 +99,7 @@ def test_a_mesh_is_fitted_once(clip: Path, tmp_path: Path, monkeypatch: pytest.M
     fits: list[str] = []
     fit = register.register
     monkeypatch.setattr(register, "register", lambda *a, **k: fits.append("fit") or fit(*a, **k))
-    settings = Settings(mesh=SAMPLES / "head.obj", video=False)
+    settings = BatchSettings(mesh=SAMPLES / "head.obj", video=False)
     for k in range(2):
         worker = Worker("cpu")  # as another process would
         for name in ("a", "b"):
@@ -113,7 +113,7 @@ def test_a_mesh_is_fitted_once(clip: Path, tmp_path: Path, monkeypatch: pytest.M
 def test_what_is_done_is_kept_and_what_changed_is_done_again(clip: Path, tmp_path: Path, worker: Worker) -> None:
     sound, out = tmp_path / "one.wav", tmp_path / "out"
     shutil.copy(clip, sound)
-    plain = Settings(video=False, only=("emotion",))
+    plain = BatchSettings(video=False, only=("emotion",))
     item = Item(sound, "one", plain)
     begun: list[str] = []
 
@@ -124,7 +124,7 @@ def test_what_is_done_is_kept_and_what_changed_is_done_again(clip: Path, tmp_pat
     assert (first["state"], begun) == ("done", ["begun"])
     assert again(item, first)["state"] == "kept"
     assert begun == ["begun"]
-    other = again(Item(sound, "one", Settings(video=False, only=("emotion",), intensity=1.3)), first)
+    other = again(Item(sound, "one", BatchSettings(video=False, only=("emotion",), intensity=1.3)), first)
     assert other["state"] == "done"
     assert other["options_sha256"] != first["options_sha256"]
     (out / "one/one.emotion.json").unlink()
@@ -149,19 +149,21 @@ def test_what_killed_runs_left_is_cleared(clip: Path, tmp_path: Path, worker: Wo
     left = tmp_path / "out" / "clip" / ".sedtalker-abc"
     left.mkdir(parents=True)
     (left / "clip.npz").write_bytes(b"half")
-    record = worker(task_of(Item(clip, "clip", Settings(video=False, only=("emotion",))), tmp_path / "out", None, True))
+    record = worker(
+        task_of(Item(clip, "clip", BatchSettings(video=False, only=("emotion",))), tmp_path / "out", None, True)
+    )
     assert record["state"] == "done"
     assert [path.name for path in (tmp_path / "out" / "clip").iterdir()] == ["clip.emotion.json"]
 
 
 def test_a_recording_that_fails_is_said_and_leaves_nothing(tmp_path: Path, worker: Worker) -> None:
     (tmp_path / "bad.wav").write_text("no sound")
-    item = Item(tmp_path / "bad.wav", "x/bad", Settings(video=False))
+    item = Item(tmp_path / "bad.wav", "x/bad", BatchSettings(video=False))
     record = worker(task_of(item, tmp_path / "out", None, False))
     assert record["state"] == "failed"
     assert "not a readable audio file" in record["error"]
     assert not (tmp_path / "out" / "x" / "bad").exists()
-    gone = worker(task_of(Item(tmp_path / "gone.wav", "gone", Settings()), tmp_path / "out", None, False))
+    gone = worker(task_of(Item(tmp_path / "gone.wav", "gone", BatchSettings()), tmp_path / "out", None, False))
     assert gone["error"] == f"{tmp_path / 'gone.wav'}: cannot be read (No such file or directory)"
 
 
@@ -172,7 +174,7 @@ def test_a_bug_is_a_failure_of_one_recording(
         raise MemoryError("too\nmuch")
 
     monkeypatch.setattr(worker, "_animation", broken)
-    record = worker(task_of(Item(clip, "clip", Settings()), tmp_path / "out", None, False))
+    record = worker(task_of(Item(clip, "clip", BatchSettings()), tmp_path / "out", None, False))
     assert (record["state"], record["error"]) == ("failed", "MemoryError: too much")
     assert "Traceback" in record["traceback"]
 

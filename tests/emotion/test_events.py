@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sedtalker.emotion.emotion_stream import StreamFrames
 from sedtalker.emotion.events import SETTLE, STEP, StateChange, StateChanges, stream_changes, track_changes
 from sedtalker.emotion.formats import densify
-from sedtalker.emotion.stream import StreamFrames
 from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, Segment
 
 RATE = 50

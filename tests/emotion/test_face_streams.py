@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.emotion.emotion_stream import DiarizerStream, StreamFrames
 from sedtalker.emotion.face_streams import LateEmotions, TrackStream
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
-from sedtalker.emotion.stream import DiarizerStream, StreamFrames
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
 from tests.speech.test_stream import voice_like

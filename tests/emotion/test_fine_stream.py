@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 
 from sedtalker.audio import Audio, from_samples, load_audio
 from sedtalker.emotion.diarizer import Diarizer
+from sedtalker.emotion.emotion_stream import (
+    NAMED_KINDS,
+    DiarizerStream,
+    StreamFrames,
+    frames_of,
+    strongest_kinds,
+    summaries,
+)
 from sedtalker.emotion.events import stream_changes, track_changes
 from sedtalker.emotion.fine import FineConfig, FineEmotions, FineNetwork
 from sedtalker.emotion.network import ROW, DiarizerConfig, DiarizerNetwork
-from sedtalker.emotion.stream import NAMED_KINDS, DiarizerStream, StreamFrames, frames_of, strongest_kinds, summaries
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
 from sedtalker.speech.features import SpeechFeatures

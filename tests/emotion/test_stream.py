@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
+from sedtalker.emotion.emotion_stream import DiarizerStream, StreamFrames
 from sedtalker.emotion.inference import enrol, frame_emotions, load_diarizer
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.shown import visible
-from sedtalker.emotion.stream import DiarizerStream, StreamFrames
 from sedtalker.errors import InputError
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig, open_encoder
 from sedtalker.speech.features import FRAME_CLOCK

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, runs
-from sedtalker.emotion.stream import (
+from sedtalker.emotion.emotion_stream import (
     HOP_SECONDS,
     LOOK_AHEAD_SECONDS,
     EndedSegments,

@@ -114,7 +114,7 @@ def test_the_same_animation_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_what_the_format_cannot_count_is_refused_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fbx, "MOST_BYTES", 1000)
+    monkeypatch.setattr(fbx, "MOST_FBX_BYTES", 1000)
     with pytest.raises(InputError, match="more than 4 GiB"):
         write_fbx(tmp_path / "a.fbx", moving_cube(4))
     assert list(tmp_path.iterdir()) == []

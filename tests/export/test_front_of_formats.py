@@ -37,13 +37,13 @@ def test_blend_shapes_are_arkits_by_whatever_door() -> None:
     """The same animation in the same format has the same blend shapes: of commands, batch, server, studio, Python."""
     import inspect
 
-    from sedtalker.batch.settings import Settings
+    from sedtalker.batch.settings import BatchSettings
     from sedtalker.cli.animate import animate
     from sedtalker.cli.export import export as export_command
     from sedtalker.server.options import AnimateOptions
     from sedtalker.studio.exports import ExportRequest
 
-    made = {"batch": Settings().targets, "server": AnimateOptions().targets, "studio": ExportRequest().targets}
+    made = {"batch": BatchSettings().targets, "server": AnimateOptions().targets, "studio": ExportRequest().targets}
     for function in (animate, export_command, choose_targets, write_animation_glb, write_fbx, write_usd):
         parameters = inspect.signature(function).parameters
         made[function.__module__] = parameters["kind" if function is choose_targets else "targets"].default

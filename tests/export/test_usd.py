@@ -106,8 +106,8 @@ def opened(path: Path, animation, **options):
 def test_points_beyond_two_gibibytes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sedtalker.export import usd
 
-    assert usd.MOST_BYTES == 2 * 1024**3
-    monkeypatch.setattr(usd, "MOST_BYTES", 3 * 8 * 12)
+    assert usd.MOST_POINT_BYTES == 2 * 1024**3
+    monkeypatch.setattr(usd, "MOST_POINT_BYTES", 3 * 8 * 12)
     write_usd(tmp_path / "a.usda", moving_cube(3), points=True)
     with pytest.raises(InputError, match="points; write mdd"):
         write_usd(tmp_path / "b.usda", moving_cube(4), points=True)

@@ -21,11 +21,11 @@ from tests.fuzz.target import JSON, TEXT, Target, and_any, option_text, plain_ob
 def _manifest(name: str) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
         from sedtalker.batch.inputs import find_items
-        from sedtalker.batch.settings import Settings
+        from sedtalker.batch.settings import BatchSettings
 
         written("a.wav", b"RIFF")
         written("b.wav", b"RIFF")
-        for item in find_items([written(name, data)], Path("out"), Settings(), columns=["speaker"]):
+        for item in find_items([written(name, data)], Path("out"), BatchSettings(), columns=["speaker"]):
             assert Path("out", item.name).resolve().is_relative_to(Path("out").resolve()), "results elsewhere"
 
     return read

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.face.arkit import ARKIT_52, INDEX
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.live.livelink import LiveLinkSender, livelink_packet
 from tests.live.conftest import Receiver, frame
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.stream import StreamedFrame
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face

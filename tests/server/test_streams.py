@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect as async_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from sedtalker.animation.stream import StreamedFrame
+from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.server.options import StreamHello

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sedtalker.audio import from_samples
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
-from sedtalker.speech.stream import (
+from sedtalker.speech.speech_stream import (
     ALIGNMENT,
     BandHistory,
     EncoderStream,

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.studio.jobs import MOST_WAITING, Cancelled, Events, Jobs
+from sedtalker.studio.jobs import MOST_WAITING, Events, JobCancelled, Jobs
 
 
 def run(scenario):
@@ -63,7 +63,7 @@ def test_a_job_that_waits_or_runs_can_be_cancelled():
             while True:
                 hook("waiting", 0, 0)
                 gate.wait(0.01)
-        except Cancelled:
+        except JobCancelled:
             seen.append("tidied up")
             raise
 

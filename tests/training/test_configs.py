@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from sedtalker.errors import InputError
-from sedtalker.training.published.decoder import PublishedDecoderTaskConfig
-from sedtalker.training.published.diarizer import PublishedDiarizerTaskConfig
+from sedtalker.training.published.published_decoder import PublishedDecoderTaskConfig
+from sedtalker.training.published.published_diarizer import PublishedDiarizerTaskConfig
 from sedtalker.training.run import TASKS, compose, config_folder, experiments, make_task
 from sedtalker.training.task import TrainerConfig, learning_rate
 from sedtalker.training.tasks.backbone import BackboneTaskConfig

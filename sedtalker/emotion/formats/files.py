@@ -19,7 +19,7 @@ from sedtalker.storage import whole_file
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = {".json": 128 * 2**20, ".keys.json": 128 * 2**20}
+MOST_TRACK_BYTES = {".json": 128 * 2**20, ".keys.json": 128 * 2**20}
 """Largest dense track, bytes; an hour takes about 25 MiB."""
 MOST_LABEL_BYTES = 8 * 2**20
 """Largest file of segments, bytes."""
@@ -69,7 +69,7 @@ def read_track(path: Path, duration: float | None = None) -> EmotionTrack:
     row = _format_of(path)
     if row is None:
         raise InputError(f"{path}: tracks are read from {suffixes()}")
-    text = read_text(path, "an emotion track", MOST_BYTES.get(row.suffix, MOST_LABEL_BYTES))
+    text = read_text(path, "an emotion track", MOST_TRACK_BYTES.get(row.suffix, MOST_LABEL_BYTES))
     return row.read(text, duration, str(path))
 
 

@@ -26,8 +26,8 @@ from sedtalker.training.corpora.cache import Item, WaveformStore, open_array, op
 from sedtalker.training.corpora.emotion_speech import (
     FRAME,
     JoinRule,
-    Piece,
     Recording,
+    SpeechPiece,
     choose_pieces,
     clip_labels,
     join,
@@ -177,13 +177,13 @@ class Corpus:
     clips: list[Clip]
     read: Callable[[int], NDArray[np.float32]]
 
-    def piece(self, index: int, speed: float, augmenter: Augmenter) -> Piece:
+    def piece(self, index: int, speed: float, augmenter: Augmenter) -> SpeechPiece:
         """A labelled clip, played ``speed`` times as fast."""
         clip, labels = self.clips[index], clip_labels(self.clips[index])
         assert labels is not None
         samples = self.read(index)
         samples = augmenter.change_speed(samples, speed) if speed != 1.0 else samples
-        return Piece(samples, *labels, clip.corpus, clip.speaker)
+        return SpeechPiece(samples, *labels, clip.corpus, clip.speaker)
 
 
 def open_corpus(every: list[Clip], corpus: str, cache: Path) -> Corpus:

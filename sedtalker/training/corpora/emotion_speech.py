@@ -28,7 +28,7 @@ Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class SpeechPiece:
     """One clip ready to be used or joined.
 
     Attributes:
@@ -107,7 +107,7 @@ def clip_activity(samples: Samples) -> NDArray[np.bool_]:
     return speech_activity(tracks[:, 0], tracks[:, 2], FRAME_CLOCK.rate)
 
 
-def single(piece: Piece) -> Recording:
+def single(piece: SpeechPiece) -> Recording:
     """A clip as a recording: its label where there is speech, silence elsewhere."""
     speech = clip_activity(piece.samples)
     labels = np.where(speech, piece.category, SILENCE).astype(np.int8)
@@ -139,7 +139,7 @@ def choose_pieces(
     return chosen
 
 
-def join(pieces: Sequence[Piece], rule: JoinRule, rng: np.random.Generator) -> Recording:
+def join(pieces: Sequence[SpeechPiece], rule: JoinRule, rng: np.random.Generator) -> Recording:
     """Join clips of one speaker with cross-fades and pauses; labels change where the sound does.
 
     Each clip is cut to its speech. A pause is filled with the clips' own background and labelled silence.
@@ -172,7 +172,7 @@ def join(pieces: Sequence[Piece], rule: JoinRule, rng: np.random.Generator) -> R
     return Recording(samples, labels, levels, pieces[0].corpus, pieces[0].speaker)
 
 
-def _cut_to_speech(piece: Piece) -> tuple[Samples, NDArray[np.int8]]:
+def _cut_to_speech(piece: SpeechPiece) -> tuple[Samples, NDArray[np.int8]]:
     """Samples and labels from the first to the last speech frame; a whole number of frames."""
     speech = clip_activity(piece.samples)
     where = np.flatnonzero(speech)

@@ -41,7 +41,7 @@ MISLABELLED = {"emotiontts_ko": (r"(?:em|ne)[a-z]00([23])\d\d\.", {"2": "sad", "
 """Files whose number decides on their label, whatever a manifest says. EmotionTTS: those from 201 to 300 speak of
 funerals and heartache, those from 301 to 400 scold; earlier manifests have the two the other way round.
 """
-MOST_BYTES = 2**30
+MOST_MANIFEST_BYTES = 2**30
 """Largest manifest, bytes; a million clips take a fifth."""
 
 
@@ -69,7 +69,7 @@ def read_manifest(data: Path) -> list[Clip]:
     path = data / "audio" / "manifest.csv"
     if not path.is_file():
         raise InputError(f"{path}: no such manifest; see docs/data.md for its columns")
-    text = read_text(path, "a manifest", MOST_BYTES)
+    text = read_text(path, "a manifest", MOST_MANIFEST_BYTES)
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""))
         missing = [c for c in COLUMNS if c not in (reader.fieldnames or [])]

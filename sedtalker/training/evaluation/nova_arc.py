@@ -27,7 +27,7 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
-from sedtalker.training.evaluation.adaptation import speaker_halves
+from sedtalker.training.evaluation.adaptation_measures import speaker_halves
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,

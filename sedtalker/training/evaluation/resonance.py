@@ -20,7 +20,7 @@ from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall, with_ends
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.evaluation.adaptation import speaker_halves
+from sedtalker.training.evaluation.adaptation_measures import speaker_halves
 from sedtalker.training.evaluation.nova_arc import FrameCorpus, pooled, read_frames
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
 from sedtalker.training.published.nova_arc import Clips
@@ -39,7 +39,7 @@ METHODS = ("sere", "mean_pooling", "no_neighbours", "nearest", "linear")
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class ResonanceTask:
     """Shots of one corpus, and the two halves of another.
 
     Attributes:
@@ -123,7 +123,7 @@ def resonance_summary(figures: Mapping[str, float], methods: Sequence[str] = MET
     return with_ends({key: float(np.mean(found)) for key, found in values.items()}, values)
 
 
-def drawn_task(source: FrameCorpus, target: FrameCorpus, seed: int) -> Task:
+def drawn_task(source: FrameCorpus, target: FrameCorpus, seed: int) -> ResonanceTask:
     """A random draw of shots and halves; each corpus is standardised by itself, which needs no labels."""
     rng = np.random.default_rng(seed)
     shared = np.intersect1d(source.labels, target.labels)
@@ -134,7 +134,7 @@ def drawn_task(source: FrameCorpus, target: FrameCorpus, seed: int) -> Task:
     )
     given, scored = speaker_halves(target.speakers, rng)
     given, scored = (half[np.isin(target.labels[half], shared)] for half in (given, scored))
-    return Task(
+    return ResonanceTask(
         ours.chosen(shots),
         np.searchsorted(shared, source.labels[shots]),
         ours.chosen(np.setdiff1d(own, shots)),
@@ -144,7 +144,7 @@ def drawn_task(source: FrameCorpus, target: FrameCorpus, seed: int) -> Task:
     )
 
 
-def _scores(task: Task, method: str, settings: ResonanceSettings, seed: int) -> NDArray[np.float64]:
+def _scores(task: ResonanceTask, method: str, settings: ResonanceSettings, seed: int) -> NDArray[np.float64]:
     if method in ("nearest", "linear"):
         control = _nearest if method == "nearest" else _linear
         return control(pooled(task.shots), task.labels, pooled(task.scored))

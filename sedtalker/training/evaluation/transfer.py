@@ -40,7 +40,7 @@ from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_
 from sedtalker.training.evaluation.transfer_scores import (
     OrdinaryVoices,
     Role,
-    Transfer,
+    TransferScores,
     corpus_scores,
     coverage_curve,
     joined_scores,
@@ -68,7 +68,7 @@ def evaluate_transfer(
     encoder: Path | None = None,
     clips: int | None = None,
     hook: Hook = no_progress,
-) -> Transfer:
+) -> TransferScores:
     """Zero-shot tables of a diarizer over all corpora with emotion labels that have a folder in ``data/audio``.
 
     Every recording alone, through the encoder as in use; beside it with the speaker enrolled, in recordings joined of
@@ -125,7 +125,7 @@ def evaluate_transfer(
     if "zero_shot_uar" not in whole:
         log.warning("none of %s is unseen by these weights and has a folder here: no headline", ", ".join(HEADLINE))
     languages = language_recalls([results[name] for name in unseen])
-    return Transfer(model, diarizer.licence, trained_on, whole, scores, languages, narration, joined, robust)
+    return TransferScores(model, diarizer.licence, trained_on, whole, scores, languages, narration, joined, robust)
 
 
 # --- Which corpora, and what they are to the weights.
@@ -269,7 +269,7 @@ COLUMNS = {
 """Figures of a corpus in the table for a terminal, and their headings."""
 
 
-def transfer_metrics(result: Transfer) -> dict[str, object]:
+def transfer_metrics(result: TransferScores) -> dict[str, object]:
     """Everything as plain data for JSON."""
     return {
         "model": result.model,
@@ -305,7 +305,7 @@ def _curve(values: Mapping[float, float]) -> dict[str, float]:
     return {f"{share:g}": round(value, 4) for share, value in values.items()}
 
 
-def transfer_table(result: Transfer) -> str:
+def transfer_table(result: TransferScores) -> str:
     """A Markdown table, a corpus a row."""
     lines = ["| corpus | role | clips | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 3) + "|"]
     for s in result.corpora:
@@ -314,7 +314,7 @@ def transfer_table(result: Transfer) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plot_transfer(result: Transfer, path: Path) -> None:
+def plot_transfer(result: TransferScores, path: Path) -> None:
     """Recalls as a heat map and accuracy by coverage beside it, as a PNG; written whole or not at all.
 
     The heat map has every category of every corpus, over the corpus's own categories. The curves say how right the

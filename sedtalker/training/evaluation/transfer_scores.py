@@ -76,7 +76,7 @@ class CorpusScores:
 
 
 @dataclass(frozen=True, eq=False)
-class Transfer:
+class TransferScores:
     """A diarizer on every labelled corpus of a folder.
 
     Attributes:

@@ -252,7 +252,7 @@ FLOOR_PROFILE = ([0, 20, 40, 79], [-8.0, -6.5, -4.5, -1.2])
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class CropEmotion:
     """The emotion of a crop: the mixture of categories (T, 7), the intensity (T,) and the style."""
 
     posterior: NDArray[np.float32]

@@ -54,7 +54,7 @@ SCENES = ("neutral", "constant", "changing")
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
+class SceneTake:
     """One recording in one scene.
 
     Attributes:
@@ -133,7 +133,7 @@ def scene(kind: str, key: str, times: NDArray[np.floating], seed: int = 0) -> tu
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class KnownSpeech:
     """A recording whose speech motion is known: what takes are made of."""
 
     key: str
@@ -147,7 +147,7 @@ class Recording:
     spans: list[PhoneSpan]
 
 
-def takes(recording: Recording, scenes: tuple[str, ...] = SCENES) -> Iterator[Take]:
+def takes(recording: KnownSpeech, scenes: tuple[str, ...] = SCENES) -> Iterator[SceneTake]:
     """The recording in every scene."""
     frames = len(recording.spoken.gap)
     times = (np.arange(frames) + 0.5) / FRAME_CLOCK.rate
@@ -156,7 +156,7 @@ def takes(recording: Recording, scenes: tuple[str, ...] = SCENES) -> Iterator[Ta
         posterior, intensity = scene(kind, r.key, times)
         name = f"{r.key}_{kind}"
         head = (name, r.kind, r.split, r.corpus, r.speaker, r.language, kind, r.audio)
-        yield Take(*head, r.spoken, times, posterior, intensity, r.spans)
+        yield SceneTake(*head, r.spoken, times, posterior, intensity, r.spans)
 
 
 # --- The set built from the training data.
@@ -190,7 +190,7 @@ def read_parts(data: Path) -> Parts:
 
 def recordings(
     data: Path, cache: Path, lip_measure: LipMeasure, split: str | None = None, workers: int = 1
-) -> Iterator[Recording]:
+) -> Iterator[KnownSpeech]:
     """The tracked talker's sentences, then read speech with motion from its phones; of one split, or all."""
     clips = read_grid(data)
     spans = align_corpus("grid", [Utterance(c.name, c.audio, c.text) for c in clips], cache, workers)
@@ -198,13 +198,13 @@ def recordings(
     spoken = {c.name: spoken_motion(c, spans[c.name], rest, lip_measure) for c in clips}
     for c in clips:
         if split in (None, c.split):
-            yield Recording(c.name, "tracked", c.split, "grid", "s1", "en", c.audio, spoken[c.name], spans[c.name])
+            yield KnownSpeech(c.name, "tracked", c.split, "grid", "s1", "en", c.audio, spoken[c.name], spans[c.name])
     network = train_phone_motion([(spans[c.name], spoken[c.name]) for c in clips if c.split == "train"])
     for clip, phones in _read_clips(data, cache, split, workers):
         if phones:
             motion = speak_phones(network, phones, int(np.ceil(clip.duration * FRAME_CLOCK.rate)), lip_measure)
             head = (clip.path.stem, "phones", clip.split, clip.corpus, clip.speaker, clip.language, clip.path)
-            yield Recording(*head, motion, phones)
+            yield KnownSpeech(*head, motion, phones)
 
 
 def _read_clips(data: Path, cache: Path, split: str | None, workers: int) -> Iterator[tuple[Clip, list[PhoneSpan]]]:
@@ -215,7 +215,7 @@ def _read_clips(data: Path, cache: Path, split: str | None, workers: int) -> Ite
         yield from ((c, spans[c.path.stem]) for c in mine)
 
 
-def composed(take: Take, parts: Parts, prosody: NDArray[np.float32]) -> tuple[Take, NDArray[np.float32]]:
+def composed(take: SceneTake, parts: Parts, prosody: NDArray[np.float32]) -> tuple[SceneTake, NDArray[np.float32]]:
     """The take cut to the analysed length, and its motion (T, 52); read speech opens wider where it is louder."""
     frames = min(len(prosody), len(take.times))
     spoken = take.spoken.at(np.arange(float(frames)))
@@ -268,7 +268,7 @@ def build_open4d(data: Path, out: Path, cache: Path, workers: int = 1, hook: Hoo
     return dict(counts)
 
 
-def _row(take: Take, data: Path) -> dict[str, object]:
+def _row(take: SceneTake, data: Path) -> dict[str, object]:
     return {
         "name": take.name,
         "split": take.split,

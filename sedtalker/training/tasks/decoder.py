@@ -30,7 +30,7 @@ from sedtalker.training.cards import decoder_card
 from sedtalker.training.corpora.feature_store import Copy, FeatureStore
 from sedtalker.training.corpora.tracked_motion import read_reference_rig
 from sedtalker.training.evaluation.lips import frame_times, validate_talking
-from sedtalker.training.motion.crops import CropConfig, Scene, SpeechCrop, TalkingCrops
+from sedtalker.training.motion.crops import CropConfig, CropEmotion, SpeechCrop, TalkingCrops
 from sedtalker.training.motion.expressive_motion import (
     Prominence,
     compose,
@@ -107,15 +107,15 @@ class DecoderTask(PreparedTask):
             made.append(self.target(spoken, scene, even_voice(len(spoken.gap))))
         return np.concatenate(made)
 
-    def scene(self, frames: int, rng: np.random.Generator) -> Scene:
+    def scene(self, frames: int, rng: np.random.Generator) -> CropEmotion:
         """A random track and style."""
         posterior, intensity = random_emotion(rng, np.arange(frames) / FRAME_CLOCK.rate)
         if rng.random() < self.config.neutral:
             intensity = intensity * 0.0
         code = rng.uniform(-1, 1, len(STYLE_CODES)) * (rng.random(len(STYLE_CODES)) < 0.5) * (rng.random() < 0.5)
-        return Scene(posterior, intensity, Style(*map(float, code)))
+        return CropEmotion(posterior, intensity, Style(*map(float, code)))
 
-    def target(self, spoken: SpokenMotion, scene: Scene, voice: Prominence) -> NDArray[np.float32]:
+    def target(self, spoken: SpokenMotion, scene: CropEmotion, voice: Prominence) -> NDArray[np.float32]:
         """(T, 52) the motion of a crop in a scene."""
         return compose(spoken, scene.posterior, scene.intensity, scene.style, self.lip_measure, self.poses, voice)
 
@@ -176,7 +176,7 @@ class DecoderTask(PreparedTask):
             crops.append(self._example(self.crops.pause_crop(rng), self.scene(frames, rng), np.ones(frames)))
         return {k: torch.from_numpy(np.stack([made[k] for made in crops]).astype(np.float32)) for k in crops[0]}
 
-    def _example(self, crop: SpeechCrop, scene: Scene, weight: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
+    def _example(self, crop: SpeechCrop, scene: CropEmotion, weight: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
         return {
             "mel": crop.mel,
             "prosody": crop.prosody,
@@ -223,12 +223,14 @@ class DecoderTask(PreparedTask):
         score += 0.3 * metrics["unseen_closure_f1"] - 2 * metrics["emotional_rmse"]
         return metrics | {"score": score}
 
-    def _move(self, model: nn.Module, store: FeatureStore, copy: Copy, scene: Scene | None) -> NDArray[np.float32]:
+    def _move(
+        self, model: nn.Module, store: FeatureStore, copy: Copy, scene: CropEmotion | None
+    ) -> NDArray[np.float32]:
         """Coefficients (T, 52) of a whole recording; no scene: a neutral track."""
         rows = store.rows(copy)
         prosody, device = _prosody(rows), self.criterion.scale.device
         if scene is None:
-            scene = Scene(np.zeros((len(prosody), 7), np.float32), np.zeros(len(prosody), np.float32), Style())
+            scene = CropEmotion(np.zeros((len(prosody), 7), np.float32), np.zeros(len(prosody), np.float32), Style())
         columns = (rows[:, :MEL_BANDS], prosody, scene.posterior, scene.intensity)
         mel, track, posterior, intensity = (torch.from_numpy(column)[None].to(device) for column in columns)
         code = mel.new_tensor([scene.style.code(self.config.model.styles)])

@@ -26,7 +26,7 @@ from sedtalker.training.cards import fill_card
 from sedtalker.training.corpora.feature_store import SpeechSource, open_speech_source
 from sedtalker.training.corpora.meshes import MeshSequence, SequenceCorpus, open_sequences
 from sedtalker.training.evaluation.measure import VERTEX_DECODER
-from sedtalker.training.evaluation.vertex_decoder import Score, predictor, score_sequences
+from sedtalker.training.evaluation.vertex_decoder_measures import Score, predictor, score_sequences
 from sedtalker.training.task import Batch, PreparedTask, naming_settings
 
 SAMPLED_FRAMES = 800

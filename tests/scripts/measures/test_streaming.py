@@ -10,9 +10,9 @@ from measures import speed
 from measures.speed import stream_speed, streamed
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
+from sedtalker.emotion.emotion_stream import DiarizerStream
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
-from sedtalker.emotion.stream import DiarizerStream
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
 from tests.speech.test_stream import voice_like
 

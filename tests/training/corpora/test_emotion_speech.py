@@ -16,7 +16,7 @@ from sedtalker.training.corpora.emotion_speech import (
     SILENCE,
     STRONG_LEVEL,
     JoinRule,
-    Piece,
+    SpeechPiece,
     choose_pieces,
     clip_labels,
     join,
@@ -34,7 +34,9 @@ def voice(pitch: float, seconds: float, level: float = 0.1) -> np.ndarray:
     return np.concatenate([edges, level * wave, edges]).astype(np.float32)
 
 
-PIECES = [Piece(voice(p, 1.2, a), c, NORMAL_LEVEL, "made", "nobody") for p, c, a in ((110, 1, 0.1), (170, 3, 0.3))]
+PIECES = [
+    SpeechPiece(voice(p, 1.2, a), c, NORMAL_LEVEL, "made", "nobody") for p, c, a in ((110, 1, 0.1), (170, 3, 0.3))
+]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -12,7 +12,7 @@ from sedtalker.emotion.adaptation import Speech
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.evaluation.adaptation import (
+from sedtalker.training.evaluation.adaptation_measures import (
     EncodedCorpus,
     adaptation_table,
     evaluate_adaptation,

@@ -18,7 +18,7 @@ from sedtalker.training.evaluation.clips import (
     strength_auc,
 )
 from sedtalker.training.evaluation.clips import test_clips as clips_to_score
-from sedtalker.training.evaluation.diarizer import plot_reliability
+from sedtalker.training.evaluation.diarizer_measures import plot_reliability
 
 
 def result(corpus, speaker, gender, truth, guess, level=SOME_LEVEL, intensity=0.5, language="en", confidence=0.8):

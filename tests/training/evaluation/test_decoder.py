@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sedtalker.training.evaluation.decoder import evaluate_decoder
+from sedtalker.training.evaluation.decoder_measures import evaluate_decoder
 
 
 @pytest.mark.data

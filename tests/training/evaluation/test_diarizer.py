@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sedtalker.training.evaluation.diarizer import evaluate_diarizer
+from sedtalker.training.evaluation.diarizer_measures import evaluate_diarizer
 
 WANTED = {"ravdess": 30, "nemo": 12, "emotiontts_ko": 8, "tess": 10, "baved": 12}
 

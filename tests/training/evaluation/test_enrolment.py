@@ -9,7 +9,7 @@ import torch
 from sedtalker.emotion.functionals import Voice
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.evaluation.clips import EncodedClip, enrolled_voice
-from sedtalker.training.evaluation.diarizer import confidence_metrics
+from sedtalker.training.evaluation.diarizer_measures import confidence_metrics
 
 
 def heard(speaker: str, category: int, frames: float | None) -> EncodedClip:

@@ -13,8 +13,8 @@ from sedtalker.errors import InputError
 from sedtalker.training.corpora.fine_labels import BURSTS, VOTED
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.transfer_recipe import Votes
-from sedtalker.training.evaluation import fine
-from sedtalker.training.evaluation.fine import (
+from sedtalker.training.evaluation import fine_measures as fine
+from sedtalker.training.evaluation.fine_measures import (
     burst_figures,
     evaluate_fine,
     fine_table,

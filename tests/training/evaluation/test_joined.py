@@ -5,7 +5,7 @@ import pytest
 
 from sedtalker.emotion.inference import FrameEmotions
 from sedtalker.training.corpora.emotion_speech import SILENCE
-from sedtalker.training.evaluation.diarizer import FOUR, among, changes, recording_metrics
+from sedtalker.training.evaluation.diarizer_measures import FOUR, among, changes, recording_metrics
 
 LABELS = np.array([1] * 50 + [SILENCE] * 20 + [3] * 50)
 

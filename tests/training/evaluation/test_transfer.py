@@ -23,7 +23,7 @@ from sedtalker.training.evaluation.transfer import (
     transfer_table,
 )
 from sedtalker.training.evaluation.transfer_scores import (
-    Transfer,
+    TransferScores,
     corpus_scores,
     coverage_curve,
     language_recalls,
@@ -171,7 +171,7 @@ def test_a_clip_is_the_geometric_mean_of_its_speech() -> None:
 
 def test_json_table_and_picture(tmp_path: Path) -> None:
     scores = (corpus_scores("ravdess", "headline", CLIPS), corpus_scores("aesdd", "development", CLIPS))
-    made = Transfer("diarizer", "MIT", ("x",), summary(scores, {}), scores, {"pl": 0.5})
+    made = TransferScores("diarizer", "MIT", ("x",), summary(scores, {}), scores, {"pl": 0.5})
     plain = json.loads(json.dumps(transfer_metrics(made)))
     assert plain["zero_shot_corpora"] == ["ravdess"]
     assert plain["development_corpora"] == ["aesdd"]

@@ -11,8 +11,8 @@ import torch
 from sedtalker.checkpoint import read_config
 from sedtalker.emotion.taxonomy import SEDTALKER_PAPER
 from sedtalker.training.loop import TrainerConfig, fit
-from sedtalker.training.published.decoder import PublishedDecoder, PublishedDecoderTask, collapse
-from sedtalker.training.published.diarizer import PublishedDiarizerTask, published_label
+from sedtalker.training.published.published_decoder import PublishedDecoder, PublishedDecoderTask, collapse
+from sedtalker.training.published.published_diarizer import PublishedDiarizerTask, published_label
 from sedtalker.training.run import compose
 from tests.support.tiny_backbones import save_tiny
 

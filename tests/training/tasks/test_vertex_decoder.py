@@ -22,7 +22,7 @@ from sedtalker.animation.vertex_decoder import principal_components
 from sedtalker.errors import InputError
 from sedtalker.nn.blocks import LocalAttention
 from sedtalker.training.corpora.meshes import open_sequences
-from sedtalker.training.evaluation.vertex_decoder import evaluate_vertex_decoder
+from sedtalker.training.evaluation.vertex_decoder_measures import evaluate_vertex_decoder
 from sedtalker.training.loop import TrainerConfig, fit, read_log
 from sedtalker.training.run import train
 from sedtalker.training.tasks.vertex_decoder import VertexDecoderTask, attention_maps, blended

@@ -23,7 +23,7 @@ from sedtalker.errors import InputError
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import MelEncoder
 from sedtalker.speech.features import FRAME_CLOCK, SpeechFeatures
-from sedtalker.speech.stream import EncoderStream, StreamedFeatures
+from sedtalker.speech.speech_stream import EncoderStream, StreamedFeatures
 
 FRAME_LENGTH = round(SAMPLE_RATE / FRAME_CLOCK.rate)
 """Samples of a frame."""

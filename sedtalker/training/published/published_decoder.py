@@ -30,8 +30,8 @@ from sedtalker.training.corpora.feature_store import SpeechCache
 from sedtalker.training.corpora.meshes import MeshSequence, open_sequences
 from sedtalker.training.corpora.meshes.layouts import STEPS
 from sedtalker.training.evaluation.measures import card_table
-from sedtalker.training.evaluation.vertex_decoder import score_sequences
-from sedtalker.training.published.diarizer import open_backbone, open_recogniser
+from sedtalker.training.evaluation.vertex_decoder_measures import score_sequences
+from sedtalker.training.published.published_diarizer import open_backbone, open_recogniser
 from sedtalker.training.task import Batch, PreparedTask
 from sedtalker.training.tasks.vertex_decoder import licence_of
 

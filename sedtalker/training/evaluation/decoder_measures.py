@@ -49,7 +49,7 @@ from sedtalker.training.evaluation.lips import (
 from sedtalker.training.evaluation.wild import wild_metrics
 from sedtalker.training.motion.alignment import phone_intervals
 from sedtalker.training.motion.expressive_motion import Prominence, compose, prominence_of
-from sedtalker.training.motion.open4d import Parts, Take, composed, read_parts, recordings, takes
+from sedtalker.training.motion.open4d import Parts, SceneTake, composed, read_parts, recordings, takes
 from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, LipMeasure, SpokenMotion, measure_lips
 from sedtalker.training.run import cache_folder
 
@@ -295,7 +295,7 @@ READ_CLIPS = 40
 class EncodedTake:
     """A test take, its speech features, and its reference motion (T, 52)."""
 
-    take: Take
+    take: SceneTake
     features: SpeechFeatures
     motion: Floats
 
