@@ -151,7 +151,7 @@ class LiveMotion:
         Option(
             "Motion",
             "How the talker speaks: natural, clear, mumbled, broad, lively or even; auto: the mouth opens as far as "
-            "the voice lets expect; articulation, rounding, dynamics and crispness from -1 to 1, as "
+            "vocal effort suggests; articulation, rounding, dynamics and crispness from -1 to 1, as "
             "dynamics=0.5,crispness=1; or a .json file of sedtalker style.",
             names="json",
         ),
@@ -342,7 +342,10 @@ class Performance(Motion):
         Option("Words", "The same with times, of words or phrases: .ctm, .TextGrid, .vtt, .srt, or .json of Whisper."),
     ] = None
     language: Annotated[
-        str, Option("Words", "Of the words: en, de, fr, es, zh, ko, hi and all others of espeak-ng.", metavar="CODE")
+        str,
+        Option(
+            "Words", "Language of the words: en, de, fr, es, zh, ko, hi and all others of espeak-ng.", metavar="CODE"
+        ),
     ] = "en"
     size: Annotated[
         str, Option("Video", "Size of the picture, pixels: 512, or 1280x720.", metavar="N|WxH", read=str)

@@ -243,7 +243,9 @@ def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) 
     if log.isEnabledFor(logging.INFO):
         print_emotions(animation.track, stderr=True)
     if given is None and 0 < animation.track.mean_confidence(without=CATEGORIES[0]) < LIKELY:
-        log.info("more likely wrong than right: see it with sedtalker studio %s, or give one by --emotion", audio)
+        log.info(
+            "more likely wrong than right: see it with sedtalker studio %s, or name the emotion with --emotion", audio
+        )
     log.info("weights: %s", ", ".join(sorted(set(animation.provenance["licences"].values()))))
 
 

@@ -214,7 +214,7 @@ def sere(
     data: Path,
     hook: Hook,
     clips: Annotated[int | None, typer.Option(min=40, help=CLIPS_HELP)] = 200,
-    draws: Annotated[int, typer.Option(min=1, help="Of the five clips, for each task.")] = 10,
+    draws: Annotated[int, typer.Option(min=1, help="Random draws of the five clips, for each task.")] = 10,
 ) -> Figures:
     """See ``help_text``."""
     from sedtalker.training.evaluation.resonance import evaluate_resonance, resonance_table

@@ -41,7 +41,7 @@ def serve(
     max_clients: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 64,
     max_requests: Annotated[int, typer.Option(min=1, help="Recordings that are worked on or wait.")] = 8,
     max_seconds: Annotated[float, typer.Option(min=1.0, help="Of sound in a recording or a stream.")] = 3600.0,
-    max_bytes: Annotated[int, typer.Option(min=1024, help="Of a request.")] = 64 * 2**20,
+    max_bytes: Annotated[int, typer.Option(min=1024, help="Largest request, bytes.")] = 64 * 2**20,
     max_idle: Annotated[float, typer.Option(min=1.0, help="Seconds without sound that close a stream.")] = 30.0,
     workers: Annotated[int, typer.Option(min=1, help="Recordings worked on at once.")] = 1,
     threads: Annotated[int, typer.Option(min=0, help="That decode streams; 0: as many as there are cores.")] = 0,

@@ -51,10 +51,10 @@ class AnimateOptions(Motion):
     ] = None
     fill_scale: FillScale = False
     transcript: Annotated[str | None, about("What is said, for surer lips.", max_length=MOST_CHARACTERS)] = None
-    language: Annotated[str, about("Of the transcript.", pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$")] = ENGLISH
+    language: Annotated[str, about("Language of the transcript.", pattern=r"^[a-z]{2,3}(-[a-z0-9-]{1,30})?$")] = ENGLISH
     targets: Annotated[Literal["few", "arkit", "all"], about("Blend shapes of GLB, FBX and USD.")] = Performance.targets
     size: Annotated[int, about("Width and height of the video, pixels.", ge=64, le=1080)] = 512
-    light: Annotated[str, about("Of the video.", max_length=40)] = Performance.light
+    light: Annotated[str, about("Light of the video.", max_length=40)] = Performance.light
 
     def check(self) -> None:
         """Look at what types do not say, but for segments and tracks, which need the length of the recording.
@@ -114,7 +114,7 @@ class StreamHello(LiveMotion):
     """The first message of a stream."""
 
     rate: Annotated[int, about("Samples a second.")] = 16_000
-    format: Annotated[Literal["s16le", "f32le"], about("Of a sample; the sound is mono.")] = "s16le"
+    format: Annotated[Literal["s16le", "f32le"], about("Format of a sample; the sound is mono.")] = "s16le"
     reply: Annotated[Literal["json", "binary"], about("How frames come back.")] = "json"
     shapes: Annotated[tuple[str, ...], about("Names of the shapes wanted.", min_length=1, max_length=52)] = ARKIT_52
     emotion: Annotated[Constant | None, about("LABEL:INTENSITY; default: what the diarizer says.")] = None

@@ -1,4 +1,4 @@
-"""Pickled dictionaries of arrays, as FLAME and VOCASET publish them; nothing is believed before it is checked."""
+"""Pickled dictionaries of arrays, as FLAME and VOCASET publish them; everything is checked before use."""
 
 from __future__ import annotations
 
