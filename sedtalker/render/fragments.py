@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sedtalker.arrays import Floats, Ints
 from sedtalker.mesh.rasteriser import inner_kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
-from sedtalker.render.gathering import CHUNK, UNKNOWN, Dimmed, Gathered, GatheredScene
+from sedtalker.render.gathering import CHUNK, UNKNOWN, Dimmed, Gathered, Scene
 from sedtalker.render.occlusion import along_row, look_closely
 from sedtalker.render.pixels import finish, light_whole
 from sedtalker.render.planes import FIRST, INSIDE, WIDTH, add_plane, add_planes, between, make_plane, weights_at
@@ -70,7 +70,7 @@ def _with_plane(
 
 
 @inner_kernel
-def _plain(scene: GatheredScene, gathered: Gathered, dimmed: Dimmed, first: int, last: int) -> None:
+def _plain(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int, last: int) -> None:
     """Fragments of the pixels of rows [first, last) that see one plain triangle; the others become ``mixed``."""
     ids, depth, extent, corners, triangles, parts, materials, inner, looks = scene[:9]
     seen, shares, where, filled, _, mixed, late, slots, planes, counts = gathered[:10]
@@ -112,7 +112,7 @@ def _plain(scene: GatheredScene, gathered: Gathered, dimmed: Dimmed, first: int,
 
 
 @inner_kernel
-def _mixed(scene: GatheredScene, gathered: Gathered, dimmed: Dimmed, first: int) -> None:
+def _mixed(scene: Scene, gathered: Gathered, dimmed: Dimmed, first: int) -> None:
     """Fragments of the pixels that see several triangles, or textures."""
     ids, depth, _, corners, triangles, parts, materials, inner, looks, painted, tangent, step = scene[:12]
     hollows, shadow, found, found_parts = dimmed.hollows, dimmed.shadow, dimmed.found, dimmed.found_parts
@@ -183,7 +183,7 @@ def _mixed(scene: GatheredScene, gathered: Gathered, dimmed: Dimmed, first: int)
 
 @inner_kernel
 def shade(
-    image: Image, background: Floats, scene: GatheredScene, dimmed: Dimmed, gathered: Gathered, lights: Floats,
+    image: Image, background: Floats, scene: Scene, dimmed: Dimmed, gathered: Gathered, lights: Floats,
     ambient: Floats, encode: NDArray[np.uint8], first: int, last: int,
 ) -> None:  # fmt: skip
     """Shade rows [first, last) of ``image``, where something is seen.

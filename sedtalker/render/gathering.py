@@ -26,7 +26,7 @@ Index = int | np.uint32
 """Compiled code takes signed ones for such as may count from the end, which costs an instruction or two."""
 
 
-class GatheredScene(NamedTuple):
+class Scene(NamedTuple):
     """What is seen.
 
     Attributes:

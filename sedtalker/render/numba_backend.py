@@ -18,7 +18,7 @@ from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.fragments import shade
-from sedtalker.render.gathering import CHUNK, Dimmed, Gathered, GatheredScene, room_for
+from sedtalker.render.gathering import CHUNK, Dimmed, Gathered, Scene, room_for
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.occlusion import dim, spread
 from sedtalker.render.picture import Behind
@@ -214,7 +214,7 @@ class NumbaRenderer:
                 shadow, shadow_matrix, taps, self._optics, first, last,
             )  # fmt: skip
 
-        scene = GatheredScene(
+        scene = Scene(
             samples.ids, samples.depth, samples.extent, corners, self._seen_triangles, parts, materials, self._inner,
             looks, colours is None, tangent, self._step, self._size[0],
         )  # fmt: skip

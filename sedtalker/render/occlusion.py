@@ -7,7 +7,7 @@ import numpy as np
 from sedtalker.arrays import Floats, Ints
 from sedtalker.mesh.rasteriser import inner_kernel, kernel, part_of_kernel
 from sedtalker.render.coverage import SAMPLES
-from sedtalker.render.gathering import Dimmed, Gathered, GatheredScene, Index
+from sedtalker.render.gathering import Dimmed, Gathered, Index, Scene
 from sedtalker.render.planes import FIRST, between, weights_at
 
 _FAR = np.float32(2.5)
@@ -215,7 +215,7 @@ def along_row(dimmed: Dimmed, row: int, left: int, right: int, line: Index) -> N
 
 
 @inner_kernel
-def look_closely(scene: GatheredScene, gathered: Gathered, dimmed: Dimmed) -> None:
+def look_closely(scene: Scene, gathered: Gathered, dimmed: Dimmed) -> None:
     """Light of the ``late`` fragments: from the places of the grid on its surface, or where none is, of it alone."""
     grid, rate, hollows, shadow = dimmed.grid, dimmed.rate, dimmed.hollows, dimmed.shadow
     depth, materials, late, shares = scene.depth, scene.materials, gathered.late, gathered.shares

@@ -42,8 +42,8 @@ TASKS: dict[str, str] = {
     "decoder": "tasks.decoder:DecoderTask",
     "vertex_decoder": "tasks.vertex_decoder:VertexDecoderTask",
     "personal_decoder": "tasks.personal_decoder:PersonalDecoderTask",
-    "published_diarizer": "published.diarizer:PublishedDiarizerTask",
-    "published_decoder": "published.decoder:PublishedDecoderTask",
+    "published_diarizer": "published.published_diarizer:PublishedDiarizerTask",
+    "published_decoder": "published.published_decoder:PublishedDecoderTask",
 }
 """The class of each task within ``sedtalker.training``; its module is imported when it is asked for."""
 

@@ -24,7 +24,7 @@ from sedtalker.animation.performance import (
     not_offered,
     read_factors,
 )
-from sedtalker.batch.settings import Settings as BatchSettings
+from sedtalker.batch.settings import BatchSettings
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
 from sedtalker.cli.live import live, stream
@@ -32,7 +32,7 @@ from sedtalker.cli.options import takes_options
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.server.options import AnimateOptions, StreamHello, parsed
-from sedtalker.studio.document import Settings as StudioSettings
+from sedtalker.studio.document import ClipSettings as StudioSettings
 from sedtalker.studio.document import checked_settings
 from sedtalker.studio.state import options_state
 
