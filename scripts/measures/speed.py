@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE, load_audio
+from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_emotions
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, load_diarizer
 from sedtalker.emotion.network import DiarizerNetwork
 from sedtalker.emotion.segmentation import LiveSegmentation, decode_labels
-from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_emotions
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import unweighted_average_recall

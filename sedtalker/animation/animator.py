@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from sedtalker.animation.animation import Animation
+from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
 from sedtalker.animation.decoder import Decoder, DecoderConfig
 from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig, ReadoutDecoder
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import assemble, move, sharpened
-from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame, emotion_stream
 from sedtalker.animation.tongue import Articulation
 from sedtalker.animation.vertex_decoder import VertexDecoder, VertexDecoderConfig
 from sedtalker.audio import LONGEST_SECONDS, Audio, as_audio

@@ -26,8 +26,8 @@ from sedtalker.cli.console import (
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
-    from sedtalker.emotion.events import StateChange
     from sedtalker.emotion.emotion_stream import DiarizerStream
+    from sedtalker.emotion.events import StateChange
 
 log = logging.getLogger(__name__)
 
@@ -160,8 +160,8 @@ def stream_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: f
 
 def event_lines(stream: DiarizerStream, source: Path, as_json: bool, longest: float) -> Iterator[str]:
     """What a stream prints with ``--events``: a line a change of state, as soon as it is known."""
-    from sedtalker.emotion.events import stream_changes
     from sedtalker.emotion.emotion_stream import frames_of
+    from sedtalker.emotion.events import stream_changes
 
     for change in stream_changes(frames_of(stream, sound_pieces(source, longest)), stream.labels, stream.kinds):
         yield change_line(change, as_json)

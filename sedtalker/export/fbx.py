@@ -22,7 +22,17 @@ from scipy.spatial.transform import Rotation
 from sedtalker.animation.animation import Animation
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
-from sedtalker.export.fbx_records import CREATED, FILE_ID, MOST_FBX_BYTES, VERSION, Record, encoded, named, one, properties
+from sedtalker.export.fbx_records import (
+    CREATED,
+    FILE_ID,
+    MOST_FBX_BYTES,
+    VERSION,
+    Record,
+    encoded,
+    named,
+    one,
+    properties,
+)
 from sedtalker.export.targets import LEAST_OFFSET, MorphTargets, Normals, Targets, choose_targets, surface_of
 from sedtalker.face.face import Face, head_weights
 from sedtalker.face.shape_maps import ShapeMap

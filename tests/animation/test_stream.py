@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sedtalker.animation.animation_stream import FaceStream
 from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import Decoder, DecoderConfig
-from sedtalker.animation.animation_stream import FaceStream
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track

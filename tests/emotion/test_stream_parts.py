@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, runs
 from sedtalker.emotion.emotion_stream import (
     HOP_SECONDS,
     LOOK_AHEAD_SECONDS,
@@ -14,6 +13,7 @@ from sedtalker.emotion.emotion_stream import (
     frame_count,
     summaries,
 )
+from sedtalker.emotion.segmentation import LiveSegmentation, SegmentRule, runs
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack, Segment
 from sedtalker.errors import InputError
 
