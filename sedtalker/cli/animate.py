@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sedtalker.animation.animation import Animation
     from sedtalker.emotion.track import EmotionTrack
     from sedtalker.face.face import Face
-    from sedtalker.studio.document import Settings
+    from sedtalker.studio.document import ClipSettings
     from sedtalker.studio.project import Project
 
 KEY = "sedtalker.project"
@@ -74,7 +74,7 @@ ProjectOption = Annotated[
 """A studio project."""
 
 
-def settings_as_options(settings: Settings) -> dict[str, Any]:
+def settings_as_options(settings: ClipSettings) -> dict[str, Any]:
     """The options of ``sedtalker animate`` that say the same as the settings of a document.
 
     Below which confidence the face stays neutral is in the track already.

@@ -26,8 +26,8 @@ from sedtalker.cli.export import ANIMATION_HELP, find_animation
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
-    from sedtalker.animation.animator import Animator
     from sedtalker.animation.animation_stream import AnimationStream, StreamedFrame
+    from sedtalker.animation.animator import Animator
     from sedtalker.live.pacing import Pace
     from sedtalker.live.senders import Sender
     from sedtalker.live.session import LiveSettings

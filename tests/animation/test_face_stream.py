@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from sedtalker.animation.animation_stream import AnimationStream, FaceStream, _interpolated, emotion_stream
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.decoder import Decoder, DecoderConfig
 from sedtalker.animation.performance import StreamSettings
-from sedtalker.animation.animation_stream import AnimationStream, FaceStream, _interpolated, emotion_stream
 from sedtalker.cli.live import stream
 from sedtalker.emotion.face_streams import TrackStream
 from sedtalker.emotion.formats import constant_track

@@ -31,7 +31,7 @@ from sedtalker.metrics.emotion import (
 from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.evaluation.clips import JOINED, ClipResult, strength_auc
-from sedtalker.training.evaluation.diarizer import SETS, frame_metrics, joined_test_recordings
+from sedtalker.training.evaluation.diarizer_measures import SETS, frame_metrics, joined_test_recordings
 
 BINS = 10
 """Bins of the calibration error; a corpus may have only 300 clips."""
