@@ -119,12 +119,12 @@ def ease_cuts(posterior: Floats, intensity: Floats) -> tuple[Floats, Floats]:
 FULL: dict[str, dict[str, float]] = {
     "happy": {"cheekSquint": 0.12, "eyeSquint": 0.1},
     "sad": {"browDown": 0.1, "eyeBlink": 0.1, "cheekSquint": 0.1},
-    "angry": {"noseSneer": 0.42, "eyeSquint": 0.25, "cheekSquint": 0.25, "browDown": 0.2, "eyeWide": 0.2},
+    "angry": {"noseSneer": 0.25, "eyeSquint": 0.25, "cheekSquint": 0.12, "browDown": 0.2, "eyeWide": 0.3},
     "fear": {"eyeWide": 0.1},
     "disgust": {"noseSneer": 0.15, "cheekSquint": 0.15},
     "surprise": {"eyeWide": 0.08},
 }
-"""What is added to the decoder's shapes at intensity 1; it grows with the square, so weak emotions stay as they are."""
+"""What is added to the decoder's shapes at intensity 1; it grows with intensity, as the decoder's own part does."""
 
 
 class Pace(NamedTuple):
@@ -200,7 +200,7 @@ class UpperFaceStream:
             posterior: (1, m, 7) of the next frames; those of ``motion`` came with it or before.
             intensity: (1, m) of the same frames.
         """
-        added = (posterior.to(motion) @ self.full.to(motion)) * intensity.to(motion)[..., None] ** 2
+        added = (posterior.to(motion) @ self.full.to(motion)) * intensity.to(motion)[..., None]
         self.added = torch.cat([self.added.to(motion), added], 1)
         count = motion.shape[1]
         if not count:
