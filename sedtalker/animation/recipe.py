@@ -193,6 +193,7 @@ def assemble(
     zeros = np.zeros(len(times), np.float32)
     coefficients = np.stack([weights.get(name, zeros) for name in face.shapes], axis=1).astype(np.float32)
     coefficients = moved.gains.of_shapes(coefficients, face.shapes)
+    head = head.astype(np.float32)
     return Animation(coefficients, motion.fps, face, head, on_frames, dict(provenance or {}), phones=moved.phones)
 
 

@@ -71,7 +71,7 @@ def test_a_format_whose_library_is_missing_says_how_to_get_it(monkeypatch: pytes
 
 def test_the_longest_suffix_wins_and_formats_are_in_order() -> None:
     assert list(export_formats()) == sorted(export_formats())
-    longer = ExportFormat("long", ".x.glb", "", write=lambda *_: {})
+    longer = ExportFormat("long", ".x.glb", "", "sedtalker.export.glb:write_glb")
     assert format_of(Path("a.glb")).name == "glb"
     table = {"aaa": export_formats()["glb"], "long": longer, "zzz": export_formats()["glb"]}
     with pytest.MonkeyPatch.context() as patch:
