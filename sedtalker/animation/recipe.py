@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
@@ -172,7 +173,8 @@ def assemble(
         spoken = lively | {"jawOpen": weights["jawOpen"]}
         weights = show_bursts(lively, times, track.bursts, pulse, motion.liveliness)
         if asked is not None:  # breaths and bursts open the jaw, but not in p, b and m
-            weights = held_closed(weights, spoken, resample_frames(asked.closure, own, times))
+            beside = maximum_filter1d(asked.closure, 3)  # a peak of one frame would fall between those of a video
+            weights = held_closed(weights, spoken, resample_frames(beside, own, times))
     shifts = None
     if motion.gaze and arkit:
         looks = idle_motion.fixations(duration, gaze_rng, motion.eye_contact, rhythm.phrases)

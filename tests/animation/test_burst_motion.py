@@ -117,28 +117,31 @@ def test_a_track_with_a_laugh_makes_the_face_laugh() -> None:
 
 @given(
     st.lists(st.tuples(st.sampled_from(BURST_KINDS), st.floats(0, 3), st.floats(0.1, 1.5)), min_size=1, max_size=3),
-    st.lists(st.integers(0, 98), min_size=1, max_size=8, unique=True),
+    st.lists(st.integers(1, 198), min_size=1, max_size=8, unique=True),
     st.floats(0.5, 2.0),
+    st.sampled_from([25, 30, 50, 60]),
 )
-def test_lips_stay_closed_in_p_b_and_m_whatever_bursts_and_breaths_do(bursts, stops, liveliness) -> None:
+def test_lips_stay_closed_in_p_b_and_m_whatever_bursts_and_breaths_do(bursts, stops, liveliness, fps) -> None:
     """And nowhere else does a closure change what they do."""
     closure = np.zeros(200, np.float32)
-    for stop in stops:
-        closure[2 * stop : 2 * stop + 3] = 1.0
-    shown = resample_frames(closure, FRAME_CLOCK.times(200), FrameClock(50.0).times(200))
+    closure[stops] = 1.0
+    own, times = FRAME_CLOCK.times(200), FrameClock(fps).times(4 * fps)
+    shut, wide = (np.convolve(closure, np.ones(n), "same").clip(0, 1) for n in (5, 3))
+    shown = resample_frames(wide.astype(np.float32), own, times)
+    near = np.abs(times[:, None] - own[stops]).min(axis=1) <= 0.5 / 50
     sound = features(np.where(np.arange(200) % 90 < 60, -2.0, -9.0))
     found = tuple(Burst(start, start + length, kind, 0.9) for kind, start, length in bursts)
     spoken = np.zeros((200, 52), np.float32)
-    spoken[:, ARKIT_52.index("jawOpen")] = 0.2 * (1.0 - closure)
+    spoken[:, ARKIT_52.index("jawOpen")] = 0.2 * (1.0 - shut)
     track = replace(constant_track("happy:0.0", 4.0), bursts=found)
 
     def gap_and_face(asked: Articulation | None) -> tuple[np.ndarray, np.ndarray]:
         moved = Moved(spoken, ARKIT_52, sound, track, articulation=asked)
         face = Face("full", cube_mesh(), ARKIT_52, np.zeros((52, 8, 3), np.float32))
-        made = assemble(moved, Motion(liveliness=liveliness, fps=50), face, duration=4.0).coefficients
+        made = assemble(moved, Motion(liveliness=liveliness, fps=fps), face, duration=4.0).coefficients
         return made @ np.array([GAP.get(name, 0.0) for name in ARKIT_52], np.float32), made
 
     held, face = gap_and_face(Articulation(np.zeros((200, 3), np.float32), closure))
     _, free = gap_and_face(Articulation(np.zeros((200, 3), np.float32), 0.0 * closure))
-    assert held[shown == 1.0].max() <= NEAR
+    assert held[near].max(initial=0.0) <= NEAR
     np.testing.assert_array_equal(face[shown == 0.0], free[shown == 0.0])
