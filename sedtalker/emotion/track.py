@@ -222,7 +222,8 @@ class EmotionTrack:
             for first, last, speaks in runs(self.speech.astype(np.int64)):
                 if not speaks and last - first >= SILENCE * rate:
                     labels[first:last] = SILENT
-        edges = [0.0, *(self.times[:-1] + self.times[1:]) / 2, max(self.duration, float(self.times[-1]))]
+        between = (self.times[:-1] + self.times[1:]) / 2
+        edges = np.concatenate([[0.0], between, [max(self.duration, float(self.times[-1]))]])
         return _merge_uncertain(
             self._segment(float(edges[first]), float(edges[last]), slice(first, last), label)
             for first, last, label in runs(labels)
