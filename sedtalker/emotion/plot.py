@@ -1,4 +1,8 @@
-"""A picture of an emotion track: waveform, categories, vocal bursts, intensity, valence and arousal."""
+"""A picture of an emotion track: waveform, categories, vocal bursts, intensity, valence and arousal.
+
+The posterior is that which the diarizer predicted, of which tables and files give the confidence; segments, intensity,
+valence and arousal are those that a face shows (``sedtalker.emotion.shown``).
+"""
 
 from __future__ import annotations
 
@@ -103,10 +107,11 @@ def _draw_waveform(axis: Any, audio: Audio | None, duration: float, track: Emoti
 
 def _draw_ribbons(axis: Any, track: EmotionTrack) -> None:
     colours = [COLOURS.get(label, "#888888") for label in track.labels]
-    axis.stackplot(track.times, track.posterior.T, colors=colours, labels=track.labels)
+    axis.stackplot(track.times, track.recognised.T, colors=colours, labels=track.labels)
     axis.set_ylim(0.0, 1.0)
     axis.set_ylabel("posterior")
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False, reverse=True)
+    source = "given" if track.predicted is None else "predicted"
+    _name_beside(axis, title=source, title_fontsize="small", alignment="left", reverse=True)
 
 
 def _draw_intensity(axis: Any, track: EmotionTrack) -> None:
@@ -125,7 +130,7 @@ def _draw_plane(axis: Any, track: EmotionTrack) -> None:
     axis.plot(track.times, track.arousal, color="#D55E00", ls="--", label="arousal")
     axis.set_ylim(-1.0, 1.0)
     axis.set_ylabel("valence,\narousal")
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)
+    _name_beside(axis)
 
 
 def _draw_extras(axis: Any, track: EmotionTrack) -> None:
@@ -135,4 +140,9 @@ def _draw_extras(axis: Any, track: EmotionTrack) -> None:
         axis.plot(track.times, track.extras[name], label=name)
     axis.set_ylim(0.0, None)
     axis.set_ylabel("fine-grained emotions")
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)
+    _name_beside(axis)
+
+
+def _name_beside(axis: Any, **options: Any) -> None:
+    """The legend, right of the curves and covering none."""
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False, **options)

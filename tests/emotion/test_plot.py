@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 from sedtalker.audio import Audio
 from sedtalker.emotion.formats import densify
 from sedtalker.emotion.plot import COLOURS, plot_track, write_figure
-from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, Segment
+from sedtalker.emotion.track import CATEGORIES, UNCERTAIN, Prediction, Segment
 from sedtalker.errors import InputError
 
 
@@ -101,6 +101,17 @@ def test_posteriors_are_stacked_and_curves_drawn_as_they_are(drawn):
     spoken = strength.collections[1].get_datalim(strength.transData)
     assert (spoken.x0, spoken.x1, spoken.y1) == (pytest.approx(0.01), pytest.approx(5.0, abs=0.03), 0.035)
     assert not drawn(TRACK)[2].texts, "nobody knows where somebody speaks"
+
+
+def test_the_posterior_is_the_predicted_one_where_there_is_one(drawn):
+    rng = np.random.default_rng(0)
+    posterior = rng.dirichlet(np.ones(len(CATEGORIES)), len(TRACK)).astype(np.float32)
+    predicted = replace(TRACK, predicted=Prediction(posterior, TRACK.intensity))
+    for track, source in ((predicted, "predicted"), (TRACK, "given")):
+        ribbons = drawn(track)[1]
+        tops = [band.get_paths()[0].vertices[1 : len(track) + 1, 1] for band in ribbons.collections]
+        np.testing.assert_allclose(tops[1] - tops[0], track.recognised[:, 0], atol=1e-6)
+        assert ribbons.get_legend().get_title().get_text() == source
 
 
 @pytest.mark.parametrize(("seconds", "inches"), [(2.0, 10.0), (20.0, 24.0), (90.0, 40.0)])

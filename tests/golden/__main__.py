@@ -16,11 +16,9 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--compare", action="store_true", help="print what differs from the manifest")
     what.add_argument("--write", action="store_true", help="write the manifest anew, and print what has changed")
-    parser.add_argument("--only", default="", help="with --compare: cases whose names contain this")
+    parser.add_argument("--only", default="", help="cases whose names contain this; --write keeps the others")
     parser.add_argument("--keep", type=Path, help="an empty folder to work in, which is kept")
     chosen = parser.parse_args()
-    if chosen.write and chosen.only:
-        parser.error("--write makes all of the manifest")
     with tempfile.TemporaryDirectory() as temporary:
         folder = (chosen.keep or Path(temporary)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +32,8 @@ def main() -> int:
     lines = differences(kept, found, chosen.only)
     print("\n".join(lines) or "all outputs are those of the manifest")
     if chosen.write:
-        write_manifest(found)
+        rest = kept if chosen.only else {"given": {}, "diarizer": {}}
+        write_manifest({section: rest[section] | new for section, new in found.items()})
     return 1 if lines and not chosen.write else 0
 
 
