@@ -1,6 +1,6 @@
-"""Write ``docs/speed.md`` and its plot from what ``sedtalker benchmark -o DIR`` measured; nothing is measured here.
+"""Write ``docs/speed.md`` and its plot from what ``benchmark.py -o DIR`` measured; nothing is measured here.
 
-sedtalker benchmark -o DIR && python scripts/make_speed.py DIR
+python scripts/benchmark.py -o DIR && python scripts/make_speed.py DIR
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sedtalker.benchmark.run import figure_rows, stage_rows
+from measures.benchmark import figure_rows, stage_rows
 
 ROOT = Path(__file__).parents[1]
 """Root of the repository."""
 PAGE = """# Speed
 
-How fast it is, and how to measure it on your own machine:
+How fast it is, and how to measure it on your own machine, in a source checkout:
 
 ```sh
-sedtalker benchmark --quick            # the figures below, in about a minute on two idle cores
-sedtalker benchmark --quick --json     # the same for programs
-sedtalker benchmark -o speed           # everything, up to an hour of speech: JSON, tables, a plot
+python scripts/benchmark.py --quick            # the figures below, in about a minute on two idle cores
+python scripts/benchmark.py --quick --json     # the same for programs
+python scripts/benchmark.py -o speed           # everything, up to an hour of speech: JSON and a plot
 ```
 
 No recording is needed: the sound is like speech and comes from a formula. Every measurement has a process of its own,
@@ -95,7 +95,7 @@ NOT_RUN = "The script below has been tried on a CPU only: no GPU was at hand, an
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="what sedtalker benchmark -o wrote")
+    parser.add_argument("folder", type=Path, help="what benchmark.py -o wrote")
     parser.add_argument("--gpu", type=Path, help="JSON of scripts/measure_gpu.py")
     arguments = parser.parse_args()
     report = json.loads((arguments.folder / "benchmark.json").read_text(encoding="utf-8"))

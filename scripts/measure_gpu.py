@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from measures.machine import machine, speech_like
+from measures.stages import decoder_throughput
 from torch import Tensor
 
 from sedtalker import Animator, Face
 from sedtalker.animation.decoder import Decoder
-from sedtalker.benchmark.machine import machine, speech_like
-from sedtalker.benchmark.stages import decoder_throughput
 from sedtalker.errors import InputError
 from sedtalker.nn import mamba
 

@@ -8,8 +8,8 @@ package may not be written to (or in ``NUMBA_CACHE_DIR``).
 
 from __future__ import annotations
 
-from sedtalker.benchmark.machine import without_notes
-from sedtalker.benchmark.stages import measure_pipeline, measure_video
+from measures.machine import without_notes
+from measures.stages import measure_pipeline, measure_video
 
 
 def main() -> None:

@@ -19,7 +19,6 @@ PACKAGE = Path(sedtalker.__file__).parent
 ORDER = (
     "cli",
     "studio",
-    "benchmark",
     "server",
     "batch",
     "live",

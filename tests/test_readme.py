@@ -29,7 +29,6 @@ NOT_RUN = {
     "studio": "serves until it is ended; started in tests/studio/browser",
     "live": "listens to a microphone until it is ended; started in tests/live",
     "serve": "serves until it is ended; started in tests/server",
-    "benchmark": "takes a minute; run in tests/benchmark",
     "train": "trains; its config is composed in tests/training",
     "evaluate": "needs the training data",
 }

@@ -49,7 +49,7 @@ def imported(tmp_path: Path, *arguments: str) -> set[str]:
     return set(last.split()[1:])
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("animate", "--help"), ("benchmark", "--help")])
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("animate", "--help"), ("evaluate", "--help")])
 def test_help_imports_neither_numbers_nor_networks(arguments: tuple[str, ...], tmp_path: Path) -> None:
     found = imported(tmp_path, *arguments)
     assert not found & {"torch", "numpy", "scipy", "numba", "av", "rich.progress"}

@@ -14,7 +14,6 @@ from sedtalker.cli import checkpoint, data, evaluate, face, mesh
 from sedtalker.cli.adapt import adapt
 from sedtalker.cli.animate import animate
 from sedtalker.cli.batch import batch
-from sedtalker.cli.benchmark import benchmark
 from sedtalker.cli.console import say
 from sedtalker.cli.diarize import diarize
 from sedtalker.cli.export import export
@@ -109,7 +108,7 @@ PANELS = {
     "Speech to face": (animate, studio, diarize, adapt, batch, report, search),
     "Live and for other programs": (live, play, stream, serve),
     "Files": (export, render, visemes, compare, style),
-    "Train and measure": (train, benchmark),
+    "Train and measure": (train,),
 }
 """The commands, as the help groups them."""
 for panel, commands in PANELS.items():

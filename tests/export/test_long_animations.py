@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from measures.machine import write_speech
 
 from sedtalker.audio import Audio
-from sedtalker.benchmark.machine import write_speech
 from sedtalker.export import arkit, targets
 from sedtalker.export.targets import choose_targets
 from sedtalker.face import Face

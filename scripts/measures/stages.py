@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from measures.machine import Stopwatch, peak_memory, speech_like, write_speech
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.conditioning import Style
@@ -21,7 +22,6 @@ from sedtalker.animation.decoder import Decoder
 from sedtalker.animation.performance import Motion, StreamSettings
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import SAMPLE_RATE, load_audio
-from sedtalker.benchmark.machine import Stopwatch, peak_memory, speech_like, write_speech
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export
 from sedtalker.face.face import Face

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from measures.stages import ANALYSIS, decoder_throughput, measure_pipeline, measure_stream
 
-from sedtalker.benchmark.stages import ANALYSIS, decoder_throughput, measure_pipeline, measure_stream
 from sedtalker.nn import torch_threads
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from sedtalker.benchmark.machine import GIGABYTE, isolated, load, machine
-from sedtalker.benchmark.stages import (
+from measures.machine import GIGABYTE, isolated, load, machine
+from measures.stages import (
     ANALYSIS,
     measure_pipeline,
     measure_registration,
@@ -19,7 +19,6 @@ from sedtalker.benchmark.stages import (
 )
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.progress import Hook, no_progress
-from sedtalker.storage import whole_file
 from sedtalker.version import __version__
 
 LENGTHS = (3.0, 30.0, 60.0, 600.0, 3600.0)
@@ -190,22 +189,8 @@ def stage_rows(report: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return heading, rows
 
 
-def markdown(report: Mapping[str, Any]) -> str:
-    """Both tables."""
-    lines = ["| figure | value | what it is |", "|---|---|---|"]
-    lines += [f"| `{name}` | {value} | {about} |" for name, value, about in figure_rows(report)]
-    heading, rows = stage_rows(report)
-    lines += ["", "| " + " | ".join(heading) + " |", "|" + "---|" * len(heading)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
 def plot(report: Mapping[str, Any], path: Path) -> None:
-    """Seconds of each stage over the length of the recording, one thread, as PNG.
-
-    Raises:
-        InputError: it cannot be written there.
-    """
+    """Seconds of each stage over the length of the recording, one thread, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -220,8 +205,7 @@ def plot(report: Mapping[str, Any], path: Path) -> None:
     axes.plot(spoken, spoken, color="grey", linestyle=":", label="real time")
     axes.set(xscale="log", yscale="log", xlabel="speech, s", ylabel="one core, s")
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, metadata={"Software": None})
+    figure.savefig(path, metadata={"Software": None})
 
 
 def _length(seconds: float) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measures.machine import PAUSE, PHRASE, speech_like, write_speech
 
 from sedtalker.audio import load_audio
 from sedtalker.audio.activity import spans, speech_activity
-from sedtalker.benchmark.machine import PAUSE, PHRASE, speech_like, write_speech
 from sedtalker.speech.features import analyse
 
 

@@ -6,8 +6,8 @@ import logging
 import os
 
 import pytest
+from measures.machine import THREAD_VARIABLES, Stopwatch, isolated, machine, peak_memory
 
-from sedtalker.benchmark.machine import THREAD_VARIABLES, Stopwatch, isolated, machine, peak_memory
 from sedtalker.errors import InputError
 
 

@@ -1,1 +1,0 @@
-"""How fast it is here: every stage, lengths from three seconds to an hour, start-up, streams, memory."""
