@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sedtalker.animation.closures import AHEAD_FRAMES, ClosureStream
+from sedtalker.animation.closures import ClosureStream
 from sedtalker.animation.conditioning import Style, UpperFaceStream, emotional
 from sedtalker.animation.decoder import Decoder, DecoderStream, decoder_speech
-from sedtalker.animation.gains import EASE_FRAMES, apply_gains
+from sedtalker.animation.gains import apply_gains
 from sedtalker.animation.idle_motion import HeadStream, IdleStream
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.tongue import TONGUE, TongueStream, tongue_weights
 from sedtalker.arrays import Floats
@@ -30,7 +31,7 @@ from sedtalker.face.builtin import load_face
 from sedtalker.nn.calls import Steps, alone
 from sedtalker.speech.encoder import Encoder, MelEncoder
 
-GAIN_MARGIN = 2 * EASE_FRAMES
+GAIN_MARGIN = 2 * RULES.ease_frames
 """Frames on either side that a gain at closed lips looks at."""
 
 
@@ -140,11 +141,11 @@ class FaceStream:
         return self.tongue.push(places[:new], places[new:], count)
 
     def _sound(self, frames: StreamFrames) -> Tensor:
-        """What the decoder reads (1, n + k, C) of the new frames and of up to ``AHEAD_FRAMES`` after them."""
+        """What the decoder reads (1, n + k, C) of the new frames and of up to ``ahead_frames`` after them."""
         features, new, decoder = self.emotions.features, len(frames.times), self.decoder.decoder
         first = features.clock.index(float(frames.times[0])) if new else 0
         speech = decoder_speech(decoder.config.hidden, features)[None, first:]
-        return speech[:, : new + AHEAD_FRAMES if new else 0].to(decoder.coefficients.weight.device)
+        return speech[:, : new + RULES.ahead_frames if new else 0].to(decoder.coefficients.weight.device)
 
     def _weights(
         self,

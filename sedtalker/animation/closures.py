@@ -15,38 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats
-from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
+from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.speech.features import BILABIAL, LABIODENTAL, PHONE_INDEX
 
-CLOSURE_ONSET = (0.05, 0.2)
-"""Posteriors of p, b, m at which lips begin to close, and are closed."""
-PEAK_FRAMES = 2
-"""Frames on either side that a peak of the posterior must exceed."""
-AHEAD_FRAMES = PEAK_FRAMES + 1
-"""Frames after a frame whose posteriors say whether its lips close: a neighbour's peak reaches so far."""
-SEALED, BESIDE = 0.85, 0.3
-"""How far lips close at the peak, and in the frames beside it."""
-STEEPEST = 0.6
-"""Change of a closure from one frame to the next, at most; that of a whole recording never changes by more."""
-NEAR, APART = 0.03, 0.05
-"""Lip gaps, in outer-eye distances: of lips that close anyway, and of lips that have to be closed."""
-EMOTIONAL_NEARER = 0.6
-"""By which share of these gaps lips must come nearer under emotion, which holds lips apart for longer."""
-JAW_GIVES, JAW_SEALED = 0.3, 0.9
-"""Shares of the jaw's opening: what it gives up for a closure, and what ``mouthClose`` makes up for of the rest."""
-AT_TEETH = 0.06
-"""Lip gap, outer-eye distances, of a lower lip that touches the upper teeth."""
-ROLLED = 0.25
-"""``mouthRollLower`` of a lip that had to be brought there."""
-PARTING = both_sides("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
-"""Indices of the shapes that part the lips."""
 JAW, CLOSE, ROLL = INDEX["jawOpen"], INDEX["mouthClose"], INDEX["mouthRollLower"]
 """Indices of the jaw's opening, of the shape that closes the lips over it, and of the rolled lower lip."""
-GAP = {"jawOpen": 0.42, "mouthClose": -0.43, "mouthFunnel": 0.13, "mouthShrugUpper": 0.07} | {
-    f"mouth{name}{side}": gap for name, gap in (("LowerDown", 0.05), ("UpperUp", 0.03)) for side in ("Left", "Right")
-}
-"""How far each shape parts the lips of a usual face, outer-eye distances."""
 
 
 def lip_posteriors(logits: Tensor) -> Tensor:
@@ -56,52 +31,53 @@ def lip_posteriors(logits: Tensor) -> Tensor:
     return torch.stack([posterior[..., kind].sum(-1) for kind in kinds], -1)
 
 
-def closures(posteriors: Tensor) -> Tensor:
+def closures(posteriors: Tensor, rules: MouthRules = RULES) -> Tensor:
     """How far lips must close (B, T, C), from posteriors (B, T, C) of phones that close them: at their peaks."""
     posterior = posteriors.transpose(1, 2)
-    low, high = CLOSURE_ONSET
-    peak = posterior >= F.max_pool1d(posterior, 2 * PEAK_FRAMES + 1, 1, PEAK_FRAMES)
-    closed = SEALED * ((posterior - low) / (high - low)).clamp(0.0, 1.0) * peak
+    low, high = rules.onset
+    peak = posterior >= F.max_pool1d(posterior, 2 * rules.peak_frames + 1, 1, rules.peak_frames)
+    closed = rules.sealed * ((posterior - low) / (high - low)).clamp(0.0, 1.0) * peak
     beside = F.pad(closed, (1, 1))
-    return torch.maximum(closed, BESIDE * torch.maximum(beside[..., :-2], beside[..., 2:])).transpose(1, 2)
+    return torch.maximum(closed, rules.beside * torch.maximum(beside[..., :-2], beside[..., 2:])).transpose(1, 2)
 
 
-def lips_apart(motion: Tensor, emotional: Tensor, ahead: int = PEAK_FRAMES) -> Tensor:
+def lips_apart(motion: Tensor, emotional: Tensor, ahead: int = RULES.peak_frames, rules: MouthRules = RULES) -> Tensor:
     """(B, T, 1) from 0, where the lips of a motion (B, T, 52) close about then anyway, to 1.
 
     Args:
         motion: with its lips as the decoder moves them.
         emotional: (B, T, 1) how far a frame is from neutral speech.
-        ahead: frames after a frame in which lips may close instead, as in the ``PEAK_FRAMES`` before it.
+        ahead: frames after a frame in which lips may close instead, as in the ``peak_frames`` before it.
+        rules: the numbers of the mouth.
     """
-    gap = (motion @ motion.new_tensor([GAP.get(name, 0.0) for name in ARKIT_52]))[:, None]
-    nearest = -F.max_pool1d(F.pad(-gap, (PEAK_FRAMES, ahead), value=-torch.inf), PEAK_FRAMES + 1 + ahead, 1)
-    nearer = 1.0 - EMOTIONAL_NEARER * emotional
-    return ((nearest.transpose(1, 2) - nearer * NEAR) / (nearer * (APART - NEAR))).clamp(0.0, 1.0)
+    gap, before = (motion @ motion.new_tensor(rules.gaps))[:, None], rules.peak_frames
+    nearest = -F.max_pool1d(F.pad(-gap, (before, ahead), value=-torch.inf), before + 1 + ahead, 1)
+    nearer, wide = 1.0 - rules.emotional_nearer * emotional, rules.apart_gap - rules.closed_gap
+    return ((nearest.transpose(1, 2) - nearer * rules.closed_gap) / (nearer * wide)).clamp(0.0, 1.0)
 
 
-def close_lips(motion: Tensor, closure: Tensor) -> Tensor:
+def close_lips(motion: Tensor, closure: Tensor, rules: MouthRules = RULES) -> Tensor:
     """A mouth (B, T, 52) closed as far as ``closure`` (B, T, 1) says, the jaw mostly where it was."""
     keep = torch.ones_like(motion)
-    keep[..., PARTING] = 1.0 - closure
-    keep[..., JAW] = 1.0 - JAW_GIVES * closure[..., 0]
+    keep[..., rules.parting] = 1.0 - closure
+    keep[..., JAW] = 1.0 - rules.jaw_gives * closure[..., 0]
     mouth = motion * keep
-    more = (JAW_SEALED * mouth[..., JAW] - mouth[..., CLOSE]).clamp_min(0.0) * closure[..., 0]
+    more = (rules.jaw_sealed * mouth[..., JAW] - mouth[..., CLOSE]).clamp_min(0.0) * closure[..., 0]
     return torch.cat([mouth[..., :CLOSE], (mouth[..., CLOSE] + more)[..., None], mouth[..., CLOSE + 1 :]], dim=-1)
 
 
-def touch_teeth(motion: Tensor, contact: Tensor) -> Tensor:
+def touch_teeth(motion: Tensor, contact: Tensor, rules: MouthRules = RULES) -> Tensor:
     """A mouth (B, T, 52) whose lower lip is as near the teeth as ``contact`` (B, T, 1) says; nearer ones stay."""
-    gap = (motion @ motion.new_tensor([GAP.get(name, 0.0) for name in ARKIT_52]))[..., None]
-    away = contact / SEALED * (1.0 - AT_TEETH / gap.clamp_min(AT_TEETH))
+    gap = (motion @ motion.new_tensor(rules.gaps))[..., None]
+    away = contact / rules.sealed * (1.0 - rules.teeth_gap / gap.clamp_min(rules.teeth_gap))
     keep = torch.ones_like(motion)
-    keep[..., [*PARTING, JAW, CLOSE]] = 1.0 - away
+    keep[..., [*rules.parting, JAW, CLOSE]] = 1.0 - away
     rolled = torch.zeros_like(motion)
-    rolled[..., ROLL] = (ROLLED * away[..., 0] - motion[..., ROLL]).clamp_min(0.0)
+    rolled[..., ROLL] = (rules.rolled * away[..., 0] - motion[..., ROLL]).clamp_min(0.0)
     return motion * keep + rolled
 
 
-def move_lips(motion: Tensor, closure: Tensor, apart: Tensor, emotional: Tensor) -> Tensor:
+def move_lips(motion: Tensor, closure: Tensor, apart: Tensor, emotional: Tensor, rules: MouthRules = RULES) -> Tensor:
     """A mouth (B, T, 52) with what p, b, m and f, v need.
 
     Args:
@@ -109,8 +85,9 @@ def move_lips(motion: Tensor, closure: Tensor, apart: Tensor, emotional: Tensor)
         closure: (B, T, 2) from ``closures`` of ``lip_posteriors``.
         apart: (B, T, 1) from ``lips_apart``.
         emotional: (B, T, 1) see there; in neutral speech the decoder's own lips are at the teeth.
+        rules: the numbers of the mouth.
     """
-    return close_lips(touch_teeth(motion, closure[..., 1:] * emotional), closure[..., :1] * apart)
+    return close_lips(touch_teeth(motion, closure[..., 1:] * emotional, rules), closure[..., :1] * apart, rules)
 
 
 def held_closed(
@@ -119,19 +96,19 @@ def held_closed(
     """ARKit weights by name, (T,) each, whose closed lips are as closed as they were.
 
     Whatever changes a finished mouth comes through here, gains of single shapes, breaths and vocal bursts, so that lips
-    which met still meet. Frames whose lips were ``APART`` stay as they are.
+    which met still meet. Frames whose lips were apart stay as they are.
 
     Args:
         weights: the face now.
         before: the face with its lips as they should be; the same names and frames.
         where: (T,) from 0 to 1, how far they must stay as closed.
     """
-    parting = [name for name in GAP if name in before and name in weights]
-    gap = sum((GAP[name] * before[name] for name in parting), np.float32(0.0))
-    held = where * np.clip((APART - gap) / (APART - NEAR), 0.0, 1.0)
+    gaps = {name: gap for name, gap in RULES.shape_gaps.items() if name in before and name in weights}
+    gap = sum((size * before[name] for name, size in gaps.items()), np.float32(0.0))
+    held = where * np.clip((RULES.apart_gap - gap) / (RULES.apart_gap - RULES.closed_gap), 0.0, 1.0)
     made = dict(weights)
-    for name in parting:
-        limit = np.minimum if GAP[name] > 0.0 else np.maximum
+    for name, size in gaps.items():
+        limit = np.minimum if size > 0.0 else np.maximum
         made[name] = (weights[name] + held * (limit(weights[name], before[name]) - weights[name])).astype(np.float32)
     return made
 
@@ -139,12 +116,13 @@ def held_closed(
 class ClosureStream:
     """Lips closed while somebody speaks, frame for frame as over the whole recording if posteriors do not change.
 
-    The lips of a frame close by the posteriors of ``AHEAD_FRAMES`` after it, as far as they are known, and by their own
+    The lips of a frame close by the posteriors of ``ahead_frames`` after it, as far as they are known, and by their own
     gap until then. Where the posteriors of a frame change once more of the sound is known, closures change by
-    ``STEEPEST`` a frame at most, so no frame jumps.
+    ``steepest`` a frame at most, so no frame jumps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules: MouthRules = RULES) -> None:
+        self.rules = rules
         self.motion, self.posteriors, self.emotional = (torch.zeros(1, 0, n) for n in (len(ARKIT_52), 2, 1))
         """The last frames that were returned, and those that are pending."""
         self.given = 0
@@ -167,10 +145,10 @@ class ClosureStream:
         if not motion.shape[1]:
             return motion
         first, last = self.given, self.motion.shape[1]
-        wanted = closures(torch.cat([self.posteriors, ahead], 1))[:, first:last]
-        apart = lips_apart(self.motion, self.emotional[:, :last], ahead=0)[:, first:]
-        made = move_lips(motion, self._eased(wanted), apart, self.emotional[:, first:last])
-        gone = max(0, last - AHEAD_FRAMES)
+        wanted = closures(torch.cat([self.posteriors, ahead], 1), self.rules)[:, first:last]
+        apart = lips_apart(self.motion, self.emotional[:, :last], 0, self.rules)[:, first:]
+        made = move_lips(motion, self._eased(wanted), apart, self.emotional[:, first:last], self.rules)
+        gone = max(0, last - self.rules.ahead_frames)
         self.motion, self.posteriors, self.emotional = (
             kept[:, gone:] for kept in (self.motion, self.posteriors, self.emotional)
         )
@@ -182,6 +160,6 @@ class ClosureStream:
         eased = []
         for closure in wanted[0]:
             last = closure if self.closure is None else self.closure
-            self.closure = closure.clamp(last - STEEPEST, last + STEEPEST)
+            self.closure = closure.clamp(last - self.rules.steepest, last + self.rules.steepest)
             eased.append(self.closure)
         return torch.stack(eased)[None]

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from sedtalker.animation.closures import PEAK_FRAMES, SEALED, closures, lip_posteriors, lips_apart, move_lips
+from sedtalker.animation.closures import closures, lip_posteriors, lips_apart, move_lips
 from sedtalker.animation.conditioning import STYLE_CODES, Conditioning, Style, UpperFaceStream, ease_cuts, emotional
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.tongue import TONGUE, Articulation, constrictions, tongue_posteriors
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -211,7 +212,7 @@ class Decoder(ShapeDecoder):
         if self.phone_head is None:
             return motion
         hidden = torch.from_numpy(features.of(SPEECH).hidden).to(motion)
-        apart = lips_apart(motion, emotional, min(PEAK_FRAMES, self.look_ahead))
+        apart = lips_apart(motion, emotional, min(RULES.peak_frames, self.look_ahead))
         closure = closures(self.lip_posteriors(hidden[None]))
         return move_lips(motion, closure, apart, emotional).clamp(0.0, 1.0)
 
@@ -231,7 +232,7 @@ class Decoder(ShapeDecoder):
         if self.phone_head is None:
             return Articulation(np.zeros((len(features), len(TONGUE)), np.float32), np.zeros(len(features), np.float32))
         hidden = torch.from_numpy(features.of(SPEECH).hidden).to(self.active.device)
-        closure = closures(self.lip_posteriors(hidden[None]))[0, :, 0] / SEALED
+        closure = closures(self.lip_posteriors(hidden[None]))[0, :, 0] / RULES.sealed
         return Articulation(constrictions(self.tongue_posteriors(hidden).cpu().numpy()), closure.cpu().numpy())
 
 

@@ -14,11 +14,12 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from sedtalker.animation.closures import held_closed
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.arrays import Floats, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.face import Face
-from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
+from sedtalker.metrics.motion import lip_aperture
 
 MAX_GAIN = 2.0
 """Largest factor of any gain."""
@@ -42,10 +43,6 @@ PARTING = (
     "mouthUpperUp",
 )  # fmt: skip
 """Shapes that part or seal the lips; reduced first when a gain would break a closure."""
-SLACK = 0.003
-"""A closed mouth may open by this (outer-eye distances; a quarter of a millimetre)."""
-EASE_FRAMES = 2
-"""On either side of a closure that is held, frames of 20 ms."""
 
 
 def _columns(beginnings: Sequence[str]) -> Mask:
@@ -147,8 +144,9 @@ def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Fa
     """``scaled``, moved towards ``expressive`` where it opens a mouth that is closed in both motions."""
     rest = lip_aperture(face, np.zeros((1, len(ARKIT_52)), np.float32))[0]
     widest = np.maximum(lip_aperture(face, expressive), lip_aperture(face, neutral))
-    limit = np.maximum(np.minimum(np.maximum(widest, rest) + SLACK, rest + 0.99 * CLOSED_GAP), widest)
-    opened = np.flatnonzero((widest < rest + CLOSED_GAP) & (lip_aperture(face, scaled) > limit))
+    highest, met = rest + RULES.slack_limit * RULES.closed_gap, rest + RULES.closed_gap
+    limit = np.maximum(np.minimum(np.maximum(widest, rest) + RULES.slack, highest), widest)
+    opened = np.flatnonzero((widest < met) & (lip_aperture(face, scaled) > limit))
     if not len(opened):
         return scaled
     kept, tried = np.zeros(len(opened), np.float32), np.ones(len(opened), np.float32)
@@ -158,7 +156,7 @@ def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Fa
         kept, tried = np.where(shut, middle, kept), np.where(shut, tried, middle)
     share = np.ones(len(scaled), np.float32)
     share[opened] = kept
-    closed = np.flatnonzero(widest < rest + CLOSED_GAP)
+    closed = np.flatnonzero(widest < met)
     for _ in range(4):
         made = _give_way(scaled, expressive, _eased(share))
         open_still = closed[lip_aperture(face, made[closed]) > limit[closed]]  # giving way may also open a little
@@ -172,7 +170,7 @@ def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Fa
 
 def _eased(share: Floats) -> Floats:
     """(T,) the mean of minima over the same window: never above the share itself."""
-    window = 2 * EASE_FRAMES + 1
+    window = 2 * RULES.ease_frames + 1
     return uniform_filter1d(minimum_filter1d(share, window), window)
 
 

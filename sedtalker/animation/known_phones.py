@@ -14,40 +14,17 @@ from numpy.typing import NDArray
 
 from sedtalker.animation.closures import close_lips
 from sedtalker.animation.gains import AROUND_THE_MOUTH
+from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX, both_sides
 from sedtalker.face.face import Face
-from sedtalker.metrics.motion import CLOSED_GAP, lip_aperture
+from sedtalker.metrics.motion import lip_aperture
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import BILABIAL, LABIODENTAL
 
-FADE = 0.06
-"""Seconds over which a phone's mouth comes and goes."""
-HELD = 0.02
-"""Seconds on either side of its middle that lips stay together at least, so that a frame of any video shows it."""
-HELD_SHARE = 0.25
-"""The same as a share of the phone's duration, for long ones."""
-MET = 0.6 * CLOSED_GAP
-"""Lip gap beyond rest of lips that have met."""
-MET_FRAMES = 2
-"""Frames that lips must be closed in a p, b or m if they are to stay as the decoder moved them."""
-TO_TEETH = 0.09
-"""Lip gap beyond rest of a lower lip at the upper teeth: nine in ten of the tracked talker's are nearer."""
-ROLLED = 0.3
-"""``mouthRollLower`` of a lip at the teeth."""
-ROUNDED = {
-    "UW": 0.2, "W": 0.2, "OW": 0.16, "OY": 0.14, "UH": 0.12, "AO": 0.1, "SH": 0.12, "CH": 0.12, "JH": 0.12, "ZH": 0.12,
-}  # fmt: skip
-"""Least sum of ``mouthPucker`` and ``mouthFunnel`` by phone."""
-PUCKER = 0.75
-"""Share of the pucker in what rounding adds; the rest is funnel."""
 OPEN = ("AA", "AE", "AY", "AW", "EH", "EY")
 """Vowels in which nobody closes the lips."""
-PARTED = 1.2 * CLOSED_GAP
-"""Lip gap beyond rest that an open vowel has at least."""
-SHORTEST_VOWEL = 0.08
-"""Seconds: shorter ones may be swallowed."""
 LOWERING = both_sides("mouthLowerDown")
 """Shapes that take the lower lip from the teeth."""
 MOUTH = [INDEX[name] for name in ARKIT_52 if name.startswith(AROUND_THE_MOUTH)]
@@ -56,7 +33,9 @@ JAW, ROLL, FUNNEL, PUCKERED = (INDEX[name] for name in ("jawOpen", "mouthRollLow
 """Indices of single shapes."""
 
 
-def sharpen(motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face) -> Floats:
+def sharpen(
+    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
+) -> Floats:
     """The motion with what its phones need.
 
     Args:
@@ -64,9 +43,10 @@ def sharpen(motion: Floats, times: NDArray[np.floating], alignment: Alignment, f
         times: (T,) seconds.
         alignment: the phones of the recording.
         face: whose lips have to meet; with the ARKit shapes first and landmarks.
+        rules: the numbers of the mouth.
 
     Returns:
-        (T, 52) in [0, 1]; frames further than ``FADE`` from all phones that need something are the same.
+        (T, 52) in [0, 1]; frames further than ``fade`` from all phones that need something are the same.
 
     Raises:
         InputError: the motion is not of the ARKit shapes.
@@ -75,13 +55,13 @@ def sharpen(motion: Floats, times: NDArray[np.floating], alignment: Alignment, f
         raise InputError("words sharpen the ARKit shapes; a decoder of vertices has none")
     if face.landmarks is None:
         raise InputError("words sharpen the lips of faces with landmarks: sedtalker mesh register finds them")
-    sharpened = rounded(motion, times, alignment)
-    sharpened = opened(sharpened, times, alignment, face)
-    sharpened = touching(sharpened, times, alignment, face)
-    return closed(sharpened, times, alignment, face)
+    sharpened = rounded(motion, times, alignment, rules)
+    sharpened = opened(sharpened, times, alignment, face, rules)
+    sharpened = touching(sharpened, times, alignment, face, rules)
+    return closed(sharpened, times, alignment, face, rules)
 
 
-def near(times: NDArray[np.floating], start: float, end: float, fade: float = FADE) -> Floats:
+def near(times: NDArray[np.floating], start: float, end: float, fade: float = RULES.fade) -> Floats:
     """(T,) 1 from ``start`` to ``end``, falling to 0 over ``fade`` seconds on either side."""
     away = np.maximum(np.maximum(start - times, times - end), 0.0)
     return np.asarray(np.maximum(1.0 - away / fade, 0.0), np.float32)
@@ -95,30 +75,33 @@ def gap_of(face: Face, motion: Floats) -> Floats:
 # --- Rounding, and vowels that are open.
 
 
-def rounded(motion: Floats, times: NDArray[np.floating], alignment: Alignment) -> Floats:
-    """Lips rounded at least as far as ``ROUNDED`` says at the middle of each phone."""
+def rounded(motion: Floats, times: NDArray[np.floating], alignment: Alignment, rules: MouthRules = RULES) -> Floats:
+    """Lips rounded at least as far as the rules say at the middle of each phone."""
     least = np.zeros(len(motion), np.float32)
     for phone in alignment.phones:
-        if phone.phone in ROUNDED:
+        if phone.phone in rules.rounding:
             middle = 0.5 * (phone.start + phone.end)
-            least = np.maximum(least, ROUNDED[phone.phone] * near(times, middle, middle, FADE + 0.5 * HELD))
+            wanted = rules.rounding[phone.phone] * near(times, middle, middle, rules.fade + 0.5 * rules.held)
+            least = np.maximum(least, wanted)
     missing = np.maximum(least - motion[:, PUCKERED] - motion[:, FUNNEL], 0.0)
     if not missing.any():
         return motion
     made = motion.copy()
-    made[:, PUCKERED] += PUCKER * missing
-    made[:, FUNNEL] += (1.0 - PUCKER) * missing
+    made[:, PUCKERED] += rules.puckered * missing
+    made[:, FUNNEL] += (1.0 - rules.puckered) * missing
     return made.clip(0.0, 1.0)
 
 
-def opened(motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face) -> Floats:
+def opened(
+    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
+) -> Floats:
     """Lips apart in the middle of each open vowel, by the jaw."""
     wanted = np.zeros(len(motion), np.float32)
     for start, end in alignment.of(OPEN):
-        if end - start >= SHORTEST_VOWEL:
-            quarter = 0.25 * (end - start)
+        if end - start >= rules.shortest_vowel:
+            quarter = (0.5 - rules.held_share) * (end - start)
             wanted = np.maximum(wanted, near(times, start + quarter, end - quarter, quarter))
-    missing = np.maximum(PARTED - gap_of(face, motion), 0.0) * wanted
+    missing = np.maximum(rules.parted_gap - gap_of(face, motion), 0.0) * wanted
     if not missing.any():
         return motion
     ajar = np.zeros((1, len(ARKIT_52)), np.float32)
@@ -132,50 +115,54 @@ def opened(motion: Floats, times: NDArray[np.floating], alignment: Alignment, fa
 # --- The lower lip at the teeth, and lips that meet.
 
 
-def touching(motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face) -> Floats:
+def touching(
+    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
+) -> Floats:
     """The lower lip at the upper teeth in each f and v."""
     contact = np.zeros(len(motion), np.float32)
     gap = gap_of(face, motion)
     for start, end in alignment.of(LABIODENTAL):
-        held = near(times, *_held(start, end, times))
-        if gap[held == 1.0].min() > TO_TEETH:
+        held = near(times, *_held(start, end, times, rules))
+        if gap[held == 1.0].min() > rules.known_teeth_gap:
             contact = np.maximum(contact, held)
     if not contact.any():
         return motion
     made = motion.copy()
     made[:, LOWERING] *= 1.0 - contact[:, None]
-    made[:, ROLL] = np.maximum(made[:, ROLL], ROLLED * contact)
+    made[:, ROLL] = np.maximum(made[:, ROLL], rules.known_rolled * contact)
     gap = gap_of(face, made)
-    limit = TO_TEETH + (1.0 - contact) * np.maximum(gap - TO_TEETH, 0.0)
+    limit = rules.known_teeth_gap + (1.0 - contact) * np.maximum(gap - rules.known_teeth_gap, 0.0)
     return _brought_to(made, limit, face, contact)
 
 
-def closed(motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face) -> Floats:
+def closed(
+    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
+) -> Floats:
     """Lips together in each p, b and m."""
     closure = np.zeros(len(motion), np.float32)
     gap = gap_of(face, motion)
     for start, end in alignment.of(BILABIAL):
-        inside = (times >= start - HELD - 1e-6) & (times <= end + HELD + 1e-6)
-        if (gap[inside] < CLOSED_GAP).sum() < MET_FRAMES:
-            closure = np.maximum(closure, near(times, *_held(start, end, times)))
+        inside = (times >= start - rules.held - 1e-6) & (times <= end + rules.held + 1e-6)
+        if (gap[inside] < rules.closed_gap).sum() < rules.met_frames:
+            closure = np.maximum(closure, near(times, *_held(start, end, times, rules)))
     if not closure.any():
         return motion
-    sealed = close_lips(torch.from_numpy(motion)[None], torch.from_numpy(closure)[None, :, None])[0].numpy()
+    sealed = close_lips(torch.from_numpy(motion)[None], torch.from_numpy(closure)[None, :, None], rules)[0].numpy()
     made = np.where(closure[:, None] > 0.0, sealed, motion).astype(np.float32)
     gap = gap_of(face, made)
-    limit = MET + (1.0 - closure) * np.maximum(gap - MET, 0.0)
+    limit = rules.met_gap + (1.0 - closure) * np.maximum(gap - rules.met_gap, 0.0)
     return _brought_to(made, limit, face, closure)
 
 
-def closure_of(times: NDArray[np.floating], alignment: Alignment) -> Floats:
+def closure_of(times: NDArray[np.floating], alignment: Alignment, rules: MouthRules = RULES) -> Floats:
     """(T,) from 0 to 1, how far the lips are closed by each p, b and m."""
-    spans = [near(times, *_held(start, end, times)) for start, end in alignment.of(BILABIAL)]
+    spans = [near(times, *_held(start, end, times, rules)) for start, end in alignment.of(BILABIAL)]
     return np.max([np.zeros(len(times), np.float32), *spans], axis=0)
 
 
-def _held(start: float, end: float, times: NDArray[np.floating]) -> tuple[float, float]:
+def _held(start: float, end: float, times: NDArray[np.floating], rules: MouthRules) -> tuple[float, float]:
     """Seconds, at frames, between which a phone's articulation is held: about its middle, within the recording."""
-    middle, half = 0.5 * (start + end), max(HELD, HELD_SHARE * (end - start))
+    middle, half = 0.5 * (start + end), max(rules.held, rules.held_share * (end - start))
     inside = np.flatnonzero((times >= middle - half - 1e-6) & (times <= middle + half + 1e-6))
     nearest = int(np.abs(times - middle).argmin())
     first, last = (inside[0], inside[-1]) if len(inside) else (nearest, nearest)

@@ -23,6 +23,7 @@ from sedtalker.animation.closures import held_closed
 from sedtalker.animation.conditioning import Style
 from sedtalker.animation.gains import MAX_GAIN, Gains, apply_gains
 from sedtalker.animation.known_phones import closure_of, sharpen
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.style import fitting_articulation
 from sedtalker.animation.tongue import TONGUE, Articulation, known_constrictions, tongue_weights
@@ -173,7 +174,7 @@ def assemble(
         spoken = lively | {"jawOpen": weights["jawOpen"]}
         weights = show_bursts(lively, times, track.bursts, pulse, motion.liveliness)
         if asked is not None:  # breaths and bursts open the jaw, but not in p, b and m
-            beside = maximum_filter1d(asked.closure, 3)  # a peak of one frame would fall between those of a video
+            beside = maximum_filter1d(asked.closure, 2 * RULES.held_frames + 1)
             weights = held_closed(weights, spoken, resample_frames(beside, own, times))
     shifts = None
     if motion.gaze and arkit:

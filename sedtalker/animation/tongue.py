@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sedtalker.animation.closures import AHEAD_FRAMES
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.arrays import Floats
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import PHONE_INDEX
@@ -31,21 +31,10 @@ TONGUE = tuple(PLACES)
 """Names of the shapes, in the order of all arrays here."""
 INTERDENTAL, ALVEOLAR = 0, 1
 """Columns of the two places that the tip cannot be at once."""
-ONSET = (0.1, 0.4)
-"""Posteriors of a place's phones at which the tongue begins to move, and is there."""
-REACH = AHEAD_FRAMES
+REACH = RULES.ahead_frames
 """Frames on either side from which a constriction shows: 60 ms."""
 EASE = tuple(float(np.cos(0.5 * np.pi * k / (REACH + 1)) ** 2) for k in range(REACH + 1))
 """How much of a constriction shows so many frames away."""
-STEEPEST = 0.36
-"""Change from one frame to the next, at most; that of a whole recording never changes by more."""
-PASSAGE = (0.07, 0.13)
-"""``jawOpen`` at which teeth begin to make way for the tip between them, and have."""
-HELD_SHARE = 0.3
-"""Share of a known phone's duration, on either side of its middle, for which the constriction is held."""
-
-FADE = 0.06
-"""Seconds over which what was found in the sound gives way to a word that is known."""
 
 
 class Articulation(NamedTuple):
@@ -69,7 +58,7 @@ def tongue_posteriors(logits: Tensor) -> Tensor:
 
 def constrictions(posteriors: Floats) -> Floats:
     """How far the tongue is at each place (T, 3) in [0, 1], of ``tongue_posteriors`` (T, 3)."""
-    low, high = ONSET
+    low, high = RULES.tongue_onset
     return _eased(np.clip((posteriors - low) / (high - low), 0.0, 1.0))
 
 
@@ -78,12 +67,12 @@ def known_constrictions(found: Floats, phones: Alignment, times: NDArray[np.floa
     made = np.zeros((len(times), len(TONGUE)), np.float32)
     for column, place in enumerate(PLACES.values()):
         for start, end in phones.of(place):
-            middle, half = 0.5 * (start + end), max(HELD_SHARE * (end - start), 0.0101)
+            middle, half = 0.5 * (start + end), max(RULES.tongue_held_share * (end - start), RULES.tongue_held)
             made[np.abs(times - middle) <= half, column] = 1.0
     known = np.zeros((len(times), 1), np.float32)
     for start, end, _ in phones.word_times():
         away = np.maximum(np.maximum(start - times, times - end), 0.0)
-        known = np.maximum(known, np.clip(1.0 - away / FADE, 0.0, 1.0)[:, None])
+        known = np.maximum(known, np.clip(1.0 - away / RULES.fade, 0.0, 1.0)[:, None])
     return np.asarray(known * _eased(made) + (1.0 - known) * found, np.float32)
 
 
@@ -94,7 +83,7 @@ def tongue_weights(reached: Floats, jaw: Floats) -> Floats:
     """
     weights = np.array(reached, np.float32)
     ahead = reached[:, INTERDENTAL] - reached[:, ALVEOLAR]
-    low, high = PASSAGE
+    low, high = RULES.tongue_passage
     weights[:, INTERDENTAL] = np.maximum(ahead, 0.0) * np.clip((jaw - low) / (high - low), 0.0, 1.0)
     weights[:, ALVEOLAR] = np.maximum(-ahead, 0.0)
     return weights
@@ -112,7 +101,7 @@ class TongueStream:
     """Constrictions while somebody speaks, as over the whole recording if posteriors do not change.
 
     A frame takes the posteriors of ``REACH`` frames after it as far as they are known. Where they change once more of
-    the sound is known, the tongue changes by ``STEEPEST`` a frame at most, so no frame jumps.
+    the sound is known, the tongue changes by ``tongue_steepest`` a frame at most, so no frame jumps.
     """
 
     def __init__(self) -> None:
@@ -136,7 +125,7 @@ class TongueStream:
         wanted = constrictions(np.concatenate([self.posteriors, ahead]))[first:last]
         for frame in wanted:
             before = frame if self.last is None else self.last
-            frame[:] = np.clip(frame, before - STEEPEST, before + STEEPEST)
+            frame[:] = np.clip(frame, before - RULES.tongue_steepest, before + RULES.tongue_steepest)
             self.last = frame
         gone = max(0, last - REACH)
         self.posteriors, self.given = self.posteriors[gone:], last - gone

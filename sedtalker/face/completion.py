@@ -14,16 +14,24 @@ from pathlib import Path
 import numpy as np
 import scipy
 
+from sedtalker.face.added_parts import with_parts
+from sedtalker.face.behind_lips import ENOUGH, Mouth, Opening, look_behind, mouth_of, with_dark_bag
 from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
 from sedtalker.face.eye_fitting import with_eyes
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
-from sedtalker.face.mouth_choice import with_mouth
+from sedtalker.face.mouth_fitting import build_mouth
 from sedtalker.face.sedface import FACE_ARRAYS, Arrays, face_arrays, face_from_arrays
 from sedtalker.face.soundness import broken_share
 from sedtalker.mesh.files import MAX_BYTES
 from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays, user_cache
 from sedtalker.version import __version__
 
+MOUTHS = ("auto", "keep", "none")
+"""What a user may want behind the lips: what is missing is added; the file's own; whatever there is, without a word."""
+NEEDED = ("jawOpen",)
+"""Shapes without which no mouth can be looked into."""
+EMPTY = "behind the lips there is no mouth but {what}: it shows when the face speaks"
+"""The warning where a mouth is empty and stays so."""
 EYES_SHUT = "the eyes are shut at rest and stay so: open them in the neutral face"
 """The warning where no gaze and no blink can be seen."""
 
@@ -100,6 +108,67 @@ def _origin() -> str:
     for path in sorted([*here.rglob("*.py"), *here.parent.glob("mesh/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+# --- Which mouth a face gets: its own, its own with what is missing, or the source's.
+
+
+def with_mouth(
+    face: Face, report: RegistrationReport, source: Face, wanted: str = "auto"
+) -> tuple[Face, RegistrationReport, Mouth | None]:
+    """A registered face with a mouth behind its lips, the report that says what is there, and the lips if they open.
+
+    Where the lips open onto nothing or onto the inside of the skull, the source's bag, gums, teeth and tongue are
+    fitted; a bag without teeth gets gums, teeth and tongue; teeth without a bag get a bag. The file's vertices, their
+    order and its polygons stay, and come first. Sealed lips stay as they are.
+
+    Args:
+        face, report: the registered face, upright and in metres, with its final shapes.
+        source: the face whose mouth is taken.
+        wanted: one of ``MOUTHS``.
+    """
+    if not report.mouth_opens or face.landmarks is None or not set(NEEDED) <= set(face.shapes):
+        return face, replace(report, behind_lips=(), mouth_share=None), None
+    mouth = mouth_of(face)
+    face = with_dark_bag(face, mouth)
+    opening = look_behind(face, mouth)
+    missing = what_is_missing(face, opening) if wanted == "auto" else ()
+    if missing:
+        count = len(face.mesh.vertices)
+        inside = build_mouth(face, source, mouth, missing)
+        face = with_parts(face, inside)
+        mouth = mouth_of(face)
+        opening = look_behind(face, mouth)
+        added = len(face.mesh.vertices) - count
+        what = " and ".join(missing) if len(missing) < 3 else f"{', '.join(missing[:-1])} and {missing[-1]}"
+        note = f"no {what} behind the lips: ours were added, {added} vertices after the file's own"
+        report = replace(
+            report,
+            added_vertices=report.added_vertices + added,
+            added_parts=(*report.added_parts, *missing),
+            warnings=(*report.warnings, note),
+        )
+    elif wanted != "none" and opening.mouth < ENOUGH:
+        report = replace(report, warnings=(*report.warnings, EMPTY.format(what=worst(opening))))
+    return face, replace(report, behind_lips=opening.contents, mouth_share=opening.mouth), mouth
+
+
+def what_is_missing(face: Face, opening: Opening) -> tuple[str, ...]:
+    """The parts (``bag``, ``teeth``, ``tongue``) that a mouth lacks. A wall close behind the lips leaves no room."""
+    missing = [] if opening.has_bag else ["bag"]
+    if not opening.is_pocket and not _has(face, "teeth"):
+        missing += ["teeth"] + ([] if _has(face, "tongue") else ["tongue"])
+    return tuple(missing)
+
+
+def worst(opening: Opening) -> str:
+    """What is seen most between the lips that belongs to no mouth."""
+    return max(("the back of the head", "nothing"), key=lambda name: opening.shares[name])
+
+
+def _has(face: Face, region: str) -> bool:
+    mask = face.regions.get(region)
+    return mask is not None and bool(mask.any())
 
 
 # --- What is kept: a face without the basis that it had before.

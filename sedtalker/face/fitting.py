@@ -15,11 +15,10 @@ from sedtalker.face.amounts import check_strength, with_right_amount
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
 from sedtalker.face.builtin.named import faces_of_size, load_face
-from sedtalker.face.completion import completed_cached
+from sedtalker.face.completion import MOUTHS, completed_cached
 from sedtalker.face.eye_fitting import CHOICES
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
-from sedtalker.face.mouth_choice import MOUTHS
 from sedtalker.face.mouth_opening import open_mouth
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.burst_motion import HELD, LEFT_OF_IT, burst_nods, presence, pulses, show_bursts
-from sedtalker.animation.closures import GAP, NEAR
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.animation.tongue import Articulation
@@ -139,9 +139,9 @@ def test_lips_stay_closed_in_p_b_and_m_whatever_bursts_and_breaths_do(bursts, st
         moved = Moved(spoken, ARKIT_52, sound, track, articulation=asked)
         face = Face("full", cube_mesh(), ARKIT_52, np.zeros((52, 8, 3), np.float32))
         made = assemble(moved, Motion(liveliness=liveliness, fps=fps), face, duration=4.0).coefficients
-        return made @ np.array([GAP.get(name, 0.0) for name in ARKIT_52], np.float32), made
+        return made @ RULES.gaps, made
 
     held, face = gap_and_face(Articulation(np.zeros((200, 3), np.float32), closure))
     _, free = gap_and_face(Articulation(np.zeros((200, 3), np.float32), 0.0 * closure))
-    assert held[near].max(initial=0.0) <= NEAR
+    assert held[near].max(initial=0.0) <= RULES.closed_gap
     np.testing.assert_array_equal(face[shown == 0.0], free[shown == 0.0])

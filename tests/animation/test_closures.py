@@ -7,11 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.closures import (
-    AHEAD_FRAMES,
-    APART,
-    GAP,
-    NEAR,
-    STEEPEST,
     ClosureStream,
     close_lips,
     closures,
@@ -21,13 +16,15 @@ from sedtalker.animation.closures import (
     move_lips,
     touch_teeth,
 )
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.emotion.face_streams import LIPS_AHEAD
-from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.features import BILABIAL, PHONE_INDEX, PHONES
 from sedtalker.training.motion.spoken_motion import measure_lips
 
-GAPS = torch.tensor([GAP.get(name, 0.0) for name in ARKIT_52])
+GAP = RULES.shape_gaps
+GAPS = torch.from_numpy(RULES.gaps)
 
 
 def corrected(mouth: torch.Tensor, bilabial: torch.Tensor, emotional: torch.Tensor) -> torch.Tensor:
@@ -144,7 +141,7 @@ def test_lips_are_apart_from_three_to_five_hundredths_on(emotional, share):
 # --- Lips that close while somebody speaks.
 
 
-def streamed(motion, posterior, emotional, sizes, ahead=AHEAD_FRAMES, late=0):
+def streamed(motion, posterior, emotional, sizes, ahead=RULES.ahead_frames, late=0):
     """In stretches of these sizes, posteriors known so many frames ahead; the motion comes so many frames late."""
     lips, parts, start, moved = ClosureStream(), [], 0, 0
     while moved < motion.shape[1]:
@@ -193,7 +190,7 @@ def test_no_closure_jumps_where_posteriors_change_once_more_is_known(seed):
         posterior[..., 1] = ahead[..., 1] = 0.0  # of f and v nothing here
         made.append(1 - lips.push(mouth, posterior, ahead, torch.ones(1, 2, 1))[0, :, INDEX["mouthFunnel"]])
     steps = torch.cat(made).diff()
-    assert steps.abs().max() <= STEEPEST + 1e-6
+    assert steps.abs().max() <= RULES.steepest + 1e-6
     assert steps.abs().max() > 0.3
 
 
@@ -208,9 +205,9 @@ def test_closed_lips_stay_closed_whatever_moves_the_jaw_afterwards(frames):
     gap = {id(face): sum(GAP[name] * face[name] for name in GAP) for face in (before, after)}
     made = held_closed(after, before)
     now = sum(GAP[name] * made[name] for name in GAP)
-    met = gap[id(before)] <= NEAR
+    met = gap[id(before)] <= RULES.closed_gap
     assert (now[met] <= gap[id(before)][met] + 1e-5).all()
-    apart = gap[id(before)] >= APART
+    apart = gap[id(before)] >= RULES.apart_gap
     for name in GAP:
         assert (made[name][apart] == after[name][apart]).all()
         assert (np.minimum(before[name], after[name]) - 1e-6 <= made[name]).all()
@@ -218,4 +215,4 @@ def test_closed_lips_stay_closed_whatever_moves_the_jaw_afterwards(frames):
 
 
 def test_streams_give_the_lips_as_many_frames_as_closures_look_ahead():
-    assert LIPS_AHEAD == AHEAD_FRAMES
+    assert RULES.ahead_frames == LIPS_AHEAD

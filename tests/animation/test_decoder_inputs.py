@@ -19,8 +19,9 @@ from sedtalker.animation.decoder import (
     make_block,
     speech_input,
 )
-from sedtalker.animation.gains import AROUND_THE_MOUTH, SLACK, Gains, _columns, _eased, _give_way, apply_gains
+from sedtalker.animation.gains import AROUND_THE_MOUTH, Gains, _columns, _eased, _give_way, apply_gains
 from sedtalker.animation.mouth_readout import MouthReadout, MouthReadoutConfig
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.checkpoint import builtin_checkpoint, read_checkpoint
 from sedtalker.emotion.formats import constant_track
 from sedtalker.emotion.track import CATEGORIES
@@ -174,7 +175,7 @@ def test_a_gain_leaves_closed_lips_closed_and_opens_the_others() -> None:
     before, gap = (lip_aperture(face, motion) - rest for motion in (still, made))
     assert (before[10:20] < CLOSED_GAP).all()
     assert (gap[10:20] < CLOSED_GAP).all()
-    assert (gap[10:20] <= np.maximum(before[10:20], 0) + SLACK + 1e-4).all()
+    assert (gap[10:20] <= np.maximum(before[10:20], 0) + RULES.slack + 1e-4).all()
     np.testing.assert_allclose(made[[*range(6), *range(24, 30)], INDEX["jawOpen"]], 0.6, atol=1e-6)
 
 

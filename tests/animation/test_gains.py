@@ -14,12 +14,11 @@ from typer.testing import CliRunner
 from sedtalker.animation.animator import load_decoder
 from sedtalker.animation.gains import (
     AROUND_THE_MOUTH,
-    EASE_FRAMES,
     REGIONS,
-    SLACK,
     Gains,
     apply_gains,
 )
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import LiveMotion, Motion, read_factors
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
@@ -83,7 +82,7 @@ def test_more_expressivity_shows_more(motions, face):
     assert (np.diff(away[:, :, upper], axis=0) >= -1e-6).all()
     beside = [i for i, name in enumerate(ARKIT_52) if name.startswith(("noseSneer", "cheek"))]
     widest = np.maximum(*(beyond_rest(face, motion) for motion in motions))
-    far_from_closures = minimum_filter1d(widest, 4 * EASE_FRAMES + 1) > CLOSED_GAP
+    far_from_closures = minimum_filter1d(widest, 4 * RULES.ease_frames + 1) > CLOSED_GAP
     assert far_from_closures.sum() > 100
     assert (np.diff(away[:, far_from_closures][:, :, beside], axis=0) >= -1e-6).all()
     assert (np.diff(away.mean((1, 2))) > 0.001).all()
@@ -110,7 +109,7 @@ def test_closed_lips_stay_closed(clip, motions, face, gains, emotion):
     assert closed.sum() >= 40
     gap = beyond_rest(face, apply_gains(expressive, neutral, gains, face))[closed]
     assert (gap < CLOSED_GAP).all()
-    assert (gap <= np.maximum(widest[closed], 0.0) + SLACK + 1e-4).all()
+    assert (gap <= np.maximum(widest[closed], 0.0) + RULES.slack + 1e-4).all()
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ def test_closed_lips_stay_closed_in_motion_that_no_face_makes(face, seed, gains)
     widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
     closed = widest < CLOSED_GAP
     gap = beyond_rest(face, apply_gains(expressive, neutral, gains, face))
-    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + SLACK, 0.99 * CLOSED_GAP), widest)
+    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + RULES.slack, 0.99 * CLOSED_GAP), widest)
     assert closed.sum() > 10
     assert (gap <= limit + 1e-5)[closed].all()
     assert (gap > 3 * CLOSED_GAP).any(), "others open"
@@ -140,9 +139,9 @@ def test_only_mouths_that_would_open_give_way_and_the_frames_beside_them(motions
     expressive, neutral = motions
     scaled = (gains.of_speech() * neutral + gains.of_emotion() * (expressive - neutral)).clip(0, 1)
     widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
-    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + SLACK, 0.99 * CLOSED_GAP), widest)
+    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + RULES.slack, 0.99 * CLOSED_GAP), widest)
     opens = (widest < CLOSED_GAP) & (beyond_rest(face, scaled) > limit - 1e-4)
-    away = ~maximum_filter1d(opens, 4 * EASE_FRAMES + 1)
+    away = ~maximum_filter1d(opens, 4 * RULES.ease_frames + 1)
     result = apply_gains(expressive, neutral, gains, face)
     np.testing.assert_allclose(result[away], scaled[away], atol=1e-6)
     assert (away & (widest < CLOSED_GAP)).sum() > 10, "closed ones among them"

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.known_phones import FADE, OPEN, ROUNDED, TO_TEETH, gap_of, sharpen
+from sedtalker.animation.known_phones import OPEN, gap_of, sharpen
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import Motion
 from sedtalker.animation.recipe import Moved, assemble
 from sedtalker.audio import load_audio
@@ -100,15 +101,17 @@ def test_the_lower_lip_comes_to_the_teeth(face, phones: Alignment, motion: np.nd
     gap = gap_of(face, sharpened)
     for start, end in phones.of(LABIODENTAL):
         inside = (start - 0.021 <= TIMES) & (end + 0.021 >= TIMES)
-        assert gap[inside].min() < TO_TEETH + 1e-3
+        assert gap[inside].min() < RULES.known_teeth_gap + 1e-3
 
 
 @settings(max_examples=40)
 @given(ALIGNMENTS, MOTIONS)
 def test_nothing_changes_away_from_the_phones(face, phones: Alignment, motion: np.ndarray) -> None:
     sharpened = sharpen(motion, TIMES, phones, face)
-    needy = phones.of((*BILABIAL, *LABIODENTAL, *ROUNDED, *OPEN))
-    away = np.all([(a - FADE - 0.03 > TIMES) | (b + FADE + 0.03 < TIMES) for a, b in needy] or [TIMES > 0.0], axis=0)
+    needy = phones.of((*BILABIAL, *LABIODENTAL, *RULES.rounding, *OPEN))
+    away = np.all(
+        [(a - RULES.fade - 0.03 > TIMES) | (b + RULES.fade + 0.03 < TIMES) for a, b in needy] or [TIMES > 0.0], axis=0
+    )
     assert np.array_equal(sharpened[away], motion[away])
     others = [k for k in range(52) if k not in MOUTH]
     assert np.array_equal(sharpened[:, others], motion[:, others])
@@ -128,7 +131,7 @@ def test_rounded_sounds_round_the_lips(face) -> None:
     phones = whole([("T", 10), ("UW", 6), ("T", 10)])
     sharpened = sharpen(motion, TIMES, phones, face)
     rounding = sharpened[:, INDEX["mouthPucker"]] + sharpened[:, INDEX["mouthFunnel"]]
-    assert rounding[10:16].max() >= 0.8 * ROUNDED["UW"]
+    assert rounding[10:16].max() >= 0.8 * RULES.rounding["UW"]
     assert rounding[:5].max() == 0.0
 
 

@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.animation.animator import Animator
-from sedtalker.animation.closures import AHEAD_FRAMES
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import StreamSettings
 from sedtalker.animation.tongue import (
     EASE,
     PLACES,
-    STEEPEST,
     TONGUE,
     TongueStream,
     constrictions,
@@ -66,7 +65,7 @@ def test_known_phones_are_reached_in_their_middle() -> None:
     assert not made[:12].any()
     assert not made[:31, 1].any()
     assert (made[34:] == 0.25).all(), "beyond the words"
-    assert np.abs(np.diff(made, axis=0)).max() <= STEEPEST
+    assert np.abs(np.diff(made, axis=0)).max() <= RULES.tongue_steepest
 
 
 @settings(max_examples=30)
@@ -92,7 +91,7 @@ def test_a_stream_is_the_whole_recording_however_it_is_cut(seed: int, frames: in
     while moved < frames:
         stop = start + sizes[len(parts) % len(sizes)]
         until = frames if stop >= frames else max(moved, stop - late)
-        ahead = posteriors[stop : stop + AHEAD_FRAMES]
+        ahead = posteriors[stop : stop + RULES.ahead_frames]
         parts.append(tongue.push(posteriors[start:stop], ahead, until - moved))
         start, moved = stop, until
     np.testing.assert_allclose(np.concatenate(parts), constrictions(posteriors), atol=1e-6)
@@ -104,7 +103,7 @@ def test_it_does_not_jump_where_posteriors_change_once_more_is_known(seed: int) 
     rng = np.random.default_rng(seed)
     tongue = TongueStream()
     made = [tongue.push(*(rng.random((n, 3)).astype(np.float32) for n in (2, 3)), 2) for _ in range(20)]
-    assert np.abs(np.diff(np.concatenate(made), axis=0)).max() <= STEEPEST + 1e-6
+    assert np.abs(np.diff(np.concatenate(made), axis=0)).max() <= RULES.tongue_steepest + 1e-6
 
 
 # --- In an animation.

@@ -10,8 +10,8 @@ from scipy.spatial import cKDTree
 
 from sedtalker.face.builtin import load_face
 from sedtalker.face.builtin.tongue import TONGUE_SHAPES
+from sedtalker.face.completion import with_mouth
 from sedtalker.face.face import Face, pose
-from sedtalker.face.mouth_choice import with_mouth
 from tests.support.mouths import REPORT, without
 from tests.support.tongues import depth_in_teeth
 

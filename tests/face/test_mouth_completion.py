@@ -17,8 +17,8 @@ from sedtalker.face.behind_lips import (
     outward_triangles,
 )
 from sedtalker.face.builtin import load_face
+from sedtalker.face.completion import EMPTY, what_is_missing, with_mouth
 from sedtalker.face.face import Face
-from sedtalker.face.mouth_choice import EMPTY, what_is_missing, with_mouth
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.mesh.rasteriser import View, rasterise, turn
 from tests.support.mouths import REPORT, without

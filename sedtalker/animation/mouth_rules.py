@@ -1,0 +1,172 @@
+"""The numbers of the mouth, in the order in which they are applied between the decoder and the finished lips.
+
+Decoders follow the lips of one talker in the mean, so lips that should meet stay a little apart. What follows mends
+that, step by step: ``closures`` (p, b, m, f and v that the encoder finds), ``tongue`` (its places), ``gains`` (options
+that scale the motion), ``known_phones`` (a transcript) and ``recipe`` (whatever moves the jaw afterwards).
+``docs/lips.md`` says what each of them brings. Gaps between the lips are in distances of the outer corners of the eyes,
+beyond the gap of the resting face; weights are those of ARKit's shapes; frames are 20 ms long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from sedtalker.arrays import Floats
+from sedtalker.errors import InputError
+from sedtalker.face.arkit import ARKIT_52, INDEX
+from sedtalker.metrics.motion import CLOSED_GAP
+from sedtalker.speech.features import FRAME_CLOCK
+
+
+def _shape_gaps() -> dict[str, float]:
+    sides = {f"mouth{name}{side}": gap for name, gap in (("LowerDown", 0.05), ("UpperUp", 0.03)) for side in SIDES}
+    return {"jawOpen": 0.42, "mouthClose": -0.43, "mouthFunnel": 0.13, "mouthShrugUpper": 0.07} | sides
+
+
+def _rounding() -> dict[str, float]:
+    strong = {"UW": 0.2, "W": 0.2, "OW": 0.16, "OY": 0.14}
+    return strong | {"UH": 0.12, "AO": 0.1, "SH": 0.12, "CH": 0.12, "JH": 0.12, "ZH": 0.12}
+
+
+SIDES = ("Left", "Right")
+"""Endings of the names of shapes that there are on either side."""
+
+
+@dataclass(frozen=True, eq=False)
+class MouthRules:
+    """How far, how soon and how long lips and tongue move for a phone. Others than the usual are for measurements.
+
+    Raises:
+        InputError: thresholds out of order, or a share outside [0, 1].
+    """
+
+    # --- 1. Where lips close: posteriors of p, b, m (and f, v) to closures.
+    onset: tuple[float, float] = (0.05, 0.2)
+    """Posteriors at which lips begin to close, and are closed."""
+    peak_frames: int = 2
+    """Frames on either side that a peak of the posterior must exceed."""
+    sealed: float = 0.85
+    """How far lips close at the peak."""
+    beside: float = 0.3
+    """Share of that in the frames beside the peak."""
+    steepest: float = 0.6
+    """Change of a closure from one frame of a stream to the next, at most."""
+
+    # --- 2. Whether they are apart at all: lips that meet anyway are left alone.
+    shape_gaps: Mapping[str, float] = field(default_factory=_shape_gaps)
+    """Gap that each shape adds on a usual face."""
+    closed_gap: float = CLOSED_GAP
+    """Gap below which lips have met."""
+    apart_gap: float = 0.05
+    """Gap from which on they have not."""
+    emotional_nearer: float = 0.6
+    """Share of both gaps by which lips must be nearer under full emotion, which holds them apart for longer."""
+
+    # --- 3. The lower lip at the upper teeth on f and v.
+    teeth_gap: float = 0.06
+    """Gap of a lower lip that the decoder or an emotion holds away from the teeth, once it is brought there."""
+    rolled: float = 0.25
+    """``mouthRollLower`` of a lip that had to be brought there."""
+
+    # --- 4. Lips that meet on p, b and m.
+    jaw_gives: float = 0.3
+    """Share of ``jawOpen`` that a closure takes away."""
+    jaw_sealed: float = 0.9
+    """Share of the rest that ``mouthClose`` makes up for."""
+
+    # --- 5. The tongue.
+    tongue_onset: tuple[float, float] = (0.1, 0.4)
+    """Posteriors of a place's phones at which the tongue begins to move, and is there."""
+    tongue_steepest: float = 0.36
+    """Change of a place from one frame of a stream to the next, at most; a whole recording's never changes by more."""
+    tongue_passage: tuple[float, float] = (0.07, 0.13)
+    """``jawOpen`` at which the teeth begin to make way for the tip between them, and have."""
+    tongue_held_share: float = 0.3
+    """Share of a known phone's duration, on either side of its middle, for which the tongue is at its place."""
+
+    # --- 6. Gains that scale the motion.
+    slack: float = 0.003
+    """Gap by which a closed mouth may open: a quarter of a millimetre."""
+    slack_limit: float = 0.99
+    """Share of ``closed_gap`` that the gap stays below all the same."""
+    ease_frames: int = 2
+    """Frames on either side of a held closure over which a gain comes back."""
+
+    # --- 7. Phones that are known from a transcript.
+    fade: float = 0.06
+    """Seconds over which a known phone's mouth comes and goes."""
+    held: float = 0.02
+    """Seconds on either side of its middle that lips stay together at least, so that a frame of any video shows it."""
+    held_share: float = 0.25
+    """The same as a share of the phone's duration, for long ones."""
+    rounding: Mapping[str, float] = field(default_factory=_rounding)
+    """Least sum of ``mouthPucker`` and ``mouthFunnel`` in the middle of a phone."""
+    puckered: float = 0.75
+    """Share of the pucker in what rounding adds; the rest is funnel."""
+    parted: float = 1.2
+    """Gap that an open vowel has at least, in ``closed_gap``."""
+    shortest_vowel: float = 0.08
+    """Seconds: shorter vowels may be swallowed."""
+    known_teeth_gap: float = 0.09
+    """Gap of a lower lip at the upper teeth: nine in ten of the tracked talker's are nearer."""
+    known_rolled: float = 0.3
+    """``mouthRollLower`` of a lip that had to be brought there."""
+    met: float = 0.6
+    """Gap of lips that have met, in ``closed_gap``."""
+    met_frames: int = 2
+    """Frames that lips must be closed in a known p, b or m if they are to stay as the decoder moved them."""
+
+    # --- 8. Breaths, vocal bursts and factors of single shapes, once the lips are made.
+    held_frames: int = 1
+    """Frames on either side of a closure that are held, too: its peak may fall between two frames of a video."""
+
+    def __post_init__(self) -> None:
+        pairs = (self.onset, self.tongue_onset, self.tongue_passage, (self.closed_gap, self.apart_gap))
+        if not all(0.0 <= low < high <= 1.0 for low, high in pairs):
+            raise InputError("a rule of the mouth begins at a lower value than it ends")
+        shares = (
+            *(self.sealed, self.beside, self.emotional_nearer, self.rolled, self.known_rolled, self.jaw_gives),
+            *(self.jaw_sealed, self.puckered, self.met, self.slack_limit, *self.rounding.values()),
+        )
+        if not all(0.0 <= share <= 1.0 for share in shares):
+            raise InputError("a rule of the mouth that is a share lies outside 0 to 1")
+        if self.met * self.closed_gap + self.slack >= self.closed_gap or self.parted <= 1.0:
+            raise InputError("lips that meet end below the gap of closed lips, and those of an open vowel above it")
+
+    @property
+    def ahead_frames(self) -> int:
+        """Frames after a frame whose posteriors say whether its lips close: a neighbour's peak reaches so far."""
+        return self.peak_frames + 1
+
+    @property
+    def met_gap(self) -> float:
+        """Gap of lips that a known p, b or m has closed."""
+        return self.met * self.closed_gap
+
+    @property
+    def parted_gap(self) -> float:
+        """Gap that a known open vowel has at least."""
+        return self.parted * self.closed_gap
+
+    @property
+    def tongue_held(self) -> float:
+        """Seconds on either side of a known phone's middle that hold a frame of the features, however short it is."""
+        return 0.5 / FRAME_CLOCK.rate + 1e-4
+
+    @cached_property
+    def gaps(self) -> Floats:
+        """(52,) ``shape_gaps`` in the order of ``ARKIT_52``."""
+        return np.array([self.shape_gaps.get(name, 0.0) for name in ARKIT_52], np.float32)
+
+    @cached_property
+    def parting(self) -> list[int]:
+        """Indices of the shapes that part the lips, but for the jaw."""
+        return [INDEX[name] for name, gap in self.shape_gaps.items() if gap > 0.0 and name != "jawOpen"]
+
+
+RULES = MouthRules()
+"""What every command uses."""
