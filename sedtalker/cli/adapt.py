@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import (
-    ForceOption,
-    JsonOption,
-    ProgressOption,
-    QuietOption,
-    ShownProgress,
-    fail_clearly,
-    write_json,
-)
+from sedtalker.cli.console import ShownProgress, fail_clearly, write_json
 
 Method = Literal["mean", "norm", "pseudo"]
 """As in ``sedtalker.emotion.adaptation``, which is not imported before it is needed."""
@@ -40,10 +32,10 @@ def adapt(
     pattern: Annotated[list[str] | None, typer.Option(help="Names that count in folders, as '*.wav'.")] = None,
     device: o.DeviceOption = "auto",
     max_seconds: o.MaxSecondsOption = 3600.0,
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    progress: ProgressOption = "bar",
-    as_json: JsonOption = False,
+    force: o.ForceOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "bar",
+    as_json: o.JsonOption = False,
 ) -> None:
     """Fit the diarizer to a language, a studio, a telephone line: from five or more recordings, without labels.
 

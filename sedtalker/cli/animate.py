@@ -15,15 +15,7 @@ from sedtalker.batch.opening import check_face, mesh_options, shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli import picture as p
 from sedtalker.cli import visemes as v
-from sedtalker.cli.console import (
-    ForceOption,
-    JsonOption,
-    ProgressOption,
-    QuietOption,
-    ShownProgress,
-    fail_clearly,
-    print_emotions,
-)
+from sedtalker.cli.console import ShownProgress, fail_clearly, print_emotions
 from sedtalker.cli.export import print_files, write_files, written_formats
 from sedtalker.errors import InputError
 
@@ -146,10 +138,10 @@ def animate(
     device: o.DeviceOption = "auto",
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    progress: ProgressOption = "bar",
-    as_json: JsonOption = False,
+    force: o.ForceOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "bar",
+    as_json: o.JsonOption = False,
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
     held = opened_project(context)

@@ -11,17 +11,7 @@ import typer
 
 from sedtalker.animation.performance import Performance, listed, not_offered
 from sedtalker.cli import options as o
-from sedtalker.cli.console import (
-    ForceOption,
-    JsonOption,
-    ProgressOption,
-    QuietOption,
-    ShownProgress,
-    compared_to_speech,
-    fail_clearly,
-    say,
-    write_json,
-)
+from sedtalker.cli.console import ShownProgress, compared_to_speech, fail_clearly, say, write_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -61,11 +51,11 @@ def batch(
         bool, typer.Option("--words-beside", help="What is said: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.")
     ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    progress: ProgressOption = "bar",
+    force: o.ForceOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "bar",
     preset: o.PresetOption = None,
-    as_json: JsonOption = False,
+    as_json: o.JsonOption = False,
 ) -> None:
     """Animate many recordings, each as animate would; what was killed goes on with --resume."""
     from sedtalker.batch.inputs import find_items

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, say, write_json
 from sedtalker.errors import InputError, extra
 from sedtalker.reading import is_folder, problem_of
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at weights, convert them, make them ready to publish.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
-
 
 @app.callback()
 def checkpoint() -> None:
@@ -34,7 +32,7 @@ def checkpoint() -> None:
 @fail_clearly
 def inspect(
     folder: Annotated[str, typer.Argument(help="A checkpoint folder, or the name of built-in weights.")],
-    json: AsJson = False,
+    json: o.JsonOption = False,
 ) -> None:
     """Print kind, licence, training data and held-out figures of a checkpoint: those of docs/results.md.
 
@@ -81,8 +79,8 @@ def convert(
     source: Annotated[Path, typer.Argument(help="A .pth, .pt or .ckpt file of another program.")],
     target: Annotated[Path, typer.Argument(help="The .safetensors file to write, or with --like a checkpoint folder.")],
     like: Annotated[Path | None, typer.Option(help="A checkpoint folder whose names and shapes it must have.")] = None,
-    json: AsJson = False,
-    force: Force = False,
+    json: o.JsonOption = False,
+    force: o.ForceOption = False,
 ) -> None:
     """Convert foreign weights to safetensors. Only tensors are read: a file that wants to run code is refused."""
     from sedtalker.checkpoint import convert_weights
@@ -103,7 +101,7 @@ def convert(
 @fail_clearly
 def table(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    json: AsJson = False,
+    json: o.JsonOption = False,
 ) -> None:
     """Compare runs: what they differ in and the metrics of their best validation, best score first."""
     from sedtalker.training.run import results_table
@@ -165,7 +163,7 @@ class HubEncoder:
 
 @models_app.command("list")
 @fail_clearly
-def list_models(json: AsJson = False) -> None:
+def list_models(json: o.JsonOption = False) -> None:
     """List built-in weights with their licence and held-out figures, and the encoders of the hub."""
     built_in, encoders = built_in_weights(), hub_encoders()
     if json:
@@ -250,7 +248,7 @@ def pull(
         Path | None,
         typer.Option("--from", metavar="FOLDER", help="Take it from a folder (config.json, model.safetensors)."),
     ] = None,
-    json: AsJson = False,
+    json: o.JsonOption = False,
 ) -> None:
     """Fetch an encoder into this machine's cache of the Hugging Face hub; nothing is fetched twice.
 

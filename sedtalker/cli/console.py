@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import typer
 
@@ -157,18 +157,6 @@ ProgressStyle = Literal["bar", "json", "none"]
 
 PROGRESS_HELP = "On stderr: bars for a person, a JSON object a line for a program, or nothing."
 """Help text of ``--progress``."""
-
-ProgressOption = Annotated[ProgressStyle, typer.Option("--progress", help=PROGRESS_HELP)]
-"""The option ``--progress`` of a command that hands a hook to the library."""
-
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages but notes on the input.")]
-"""The option ``--quiet``."""
-
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
-"""The option ``--force``."""
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")]
-"""The option ``--json``."""
 
 JSON_PAUSE = 0.1
 """Seconds between two JSON lines of one step, besides its first and its last."""

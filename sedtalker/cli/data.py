@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sedtalker.cli.console import ProgressOption, QuietOption, ShownProgress, fail_clearly, say, write_json
+from sedtalker.cli import options as o
+from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Training data: list known corpora, index, check and build datasets.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 SHOWN = 20
 """How many problems or unknown files are printed."""
@@ -34,7 +33,7 @@ SHOWN = 20
 @fail_clearly
 def list_corpora(
     name: Annotated[str | None, typer.Argument(help="Print everything about this corpus.")] = None,
-    json: AsJson = False,
+    json: o.JsonOption = False,
 ) -> None:
     """List the known corpora of speech and of mesh sequences: languages, what weights may be used for, licences.
 
@@ -107,8 +106,8 @@ def _mesh_facts(layout: SequenceLayout) -> dict[str, Any]:
 @fail_clearly
 def index(
     folder: Annotated[Path, typer.Argument(help="Training data; corpora lie unpacked in its audio/NAME.")],
-    force: Force = False,
-    json: AsJson = False,
+    force: o.ForceOption = False,
+    json: o.JsonOption = False,
 ) -> None:
     """Read corpora in their published layouts and write audio/manifest.csv, which every training reads."""
     from collections import Counter
@@ -151,7 +150,7 @@ def index(
 @fail_clearly
 def check(
     folder: Annotated[Path, typer.Argument(help="EmoVOCA, VOCASET, or sequences/*.npy and wav/ of your own.")],
-    json: AsJson = False,
+    json: o.JsonOption = False,
 ) -> None:
     """Check every mesh sequence: shape, frame rate, length against its sound, name, labels. Exit code 1 on problems."""
     from sedtalker.training.corpora.meshes import open_sequences
@@ -186,7 +185,7 @@ def _show(found: CorpusCheck) -> None:
 @fail_clearly
 def convert(
     folder: Annotated[Path, typer.Argument(help="Where templates.pkl and FLAME_masks.pkl lie.")],
-    force: Force = False,
+    force: o.ForceOption = False,
 ) -> None:
     """Turn the pickles of VOCASET and FLAME into templates.npz and masks.json. Reads arrays only: no code is run."""
     from sedtalker.training.corpora.meshes import convert_head_pickles
@@ -201,7 +200,7 @@ def example(
     folder: Annotated[Path, typer.Argument(help="Where to write it; about 8 MB a sequence, 60 of them.")],
     audio: Annotated[Path, typer.Option(help="Speech that the takes are cut from.")],
     takes: Annotated[int, typer.Option(min=1, max=20, help="Takes of each of the five subjects.")] = 3,
-    force: Force = False,
+    force: o.ForceOption = False,
 ) -> None:
     """Make a small corpus in EmoVOCA's layout with the built-in decoder, to try a training with."""
     from sedtalker.storage import check_folder, whole_folder
@@ -234,9 +233,9 @@ def open4d(
     cache: Annotated[Path | None, typer.Option(help="Phone alignments [~/.cache/sedtalker].")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that align phones.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier build.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
-    progress: ProgressOption = "bar",
-    quiet: QuietOption = False,
+    json: o.JsonOption = False,
+    progress: o.ProgressOption = "bar",
+    quiet: o.QuietOption = False,
 ) -> None:
     """Build the open 4D set: motion of speech under changing emotion on the 52 shapes, splits and a datasheet."""
     if output.exists() and not (force and (output / "takes.csv").is_file()):

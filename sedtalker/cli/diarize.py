@@ -11,18 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import (
-    PIPE,
-    ForceOption,
-    ProgressOption,
-    QuietOption,
-    ShownProgress,
-    fail_clearly,
-    print_emotions,
-    print_lines,
-    say,
-    sound_pieces,
-)
+from sedtalker.cli.console import PIPE, ShownProgress, fail_clearly, print_emotions, print_lines, say, sound_pieces
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +29,7 @@ def diarize(
         typer.Option("--output", "-o", help="Also write the track: .json, .keys.json, .rttm, .csv, .TextGrid, .txt."),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the track: waveform, categories, intensity (.png).")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the track as JSON.")] = False,
+    json: o.JsonOption = False,
     rttm: Annotated[bool, typer.Option("--rttm", help="Print the segments as RTTM.")] = False,
     events: Annotated[
         bool, typer.Option("--events", help="Print a line a change of state, for a voice agent; --json: as JSON lines.")
@@ -75,9 +64,9 @@ def diarize(
     coordinates: o.CoordinatesOption = None,
     device: o.DeviceOption = "auto",
     max_seconds: o.MaxSecondsOption = 3600.0,
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    progress: ProgressOption = "none",
+    force: o.ForceOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "none",
 ) -> None:
     """Find emotion in speech: the segments as a table, the dense track as a file."""
     if rttm and (json or events):

@@ -11,18 +11,10 @@ import typer
 
 from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import shape_map_of
-from sedtalker.cli.console import (
-    ForceOption,
-    JsonOption,
-    ProgressOption,
-    QuietOption,
-    ShownProgress,
-    fail_clearly,
-    say,
-    write_json,
-)
+from sedtalker.cli import options as o
+from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
 from sedtalker.errors import InputError
-from sedtalker.export.formats import FORMATS, ExportFormat, export_formats, parse_formats
+from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
 from sedtalker.export.formats import export as write
 from sedtalker.progress import one_step
 from sedtalker.reading import is_file, is_folder
@@ -36,9 +28,6 @@ Targets = Literal["few", "arkit", "all"]
 
 ANIMATION_HELP = "The .npz that sedtalker animate wrote, or the folder it is in."
 """Help text of an argument that ``find_animation`` takes."""
-
-TO_HELP = "; ".join(f"{row.name}: {row.about}" for row in sorted(FORMATS, key=lambda row: row.name))
-"""Every format and what it holds."""
 
 LOST = 0.05
 """Share of the motion that blend shapes may miss without a word."""
@@ -72,7 +61,7 @@ def find_animation(given: Path) -> Path:
 @fail_clearly
 def export(
     animation: Annotated[Path, typer.Argument(help=ANIMATION_HELP)],
-    to: Annotated[list[str], typer.Option(help=f"Formats, by comma. {TO_HELP}.")],
+    to: Annotated[list[str], typer.Option(help=f"Formats, by comma. {o.TO_HELP}.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the results; default: where the animation is.")
     ] = None,
@@ -95,10 +84,10 @@ def export(
     audio: Annotated[
         Path | None, typer.Option(help="The speech, which GLB, FBX and USD name; default: found beside the animation.")
     ] = None,
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    progress: ProgressOption = "bar",
-    as_json: JsonOption = False,
+    force: o.ForceOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "bar",
+    as_json: o.JsonOption = False,
 ) -> None:
     """Write an animation for Blender, Unreal, Maya, the web; it needs neither the audio nor the models."""
     rows = [export_formats()[name] for name in parse_formats(to)]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sedtalker.cli.console import ForceOption, JsonOption, fail_clearly, write_json
+from sedtalker.cli import options as o
+from sedtalker.cli.console import fail_clearly, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Name = Annotated[str, typer.Argument(help="A built-in face (see: sedtalker face 
 
 @app.command("list")
 @fail_clearly
-def list_faces(json: JsonOption = False) -> None:
+def list_faces(json: o.JsonOption = False) -> None:
     """Name the built-in faces."""
     from sedtalker.face.builtin import FACES, load_face
 
@@ -58,7 +59,7 @@ def show(
     size: Annotated[
         int | None, typer.Option(min=64, max=2160, help="Side of one picture, pixels; by default 720, in a sheet 200.")
     ] = None,
-    force: ForceOption = False,
+    force: o.ForceOption = False,
 ) -> None:
     """Draw a contact sheet of all shapes, or one picture where --shape is given."""
     _check_name(output, (".png",))
@@ -87,7 +88,7 @@ def show(
 def export(
     name: Name,
     output: Annotated[Path, typer.Option("--output", "-o", help="A .obj (neutral) or .glb (all shapes) file.")],
-    force: ForceOption = False,
+    force: o.ForceOption = False,
 ) -> None:
     """Write a built-in face for other programs, in metres: OBJ, or GLB with every shape as a named morph target."""
     _check_name(output, (".obj", ".glb"))

@@ -12,16 +12,7 @@ import typer
 
 from sedtalker.animation.performance import Performance, StreamSettings
 from sedtalker.cli import options as o
-from sedtalker.cli.console import (
-    PIPE,
-    JsonOption,
-    QuietOption,
-    fail_clearly,
-    print_lines,
-    say,
-    sound_pieces,
-    write_json,
-)
+from sedtalker.cli.console import PIPE, fail_clearly, print_lines, say, sound_pieces, write_json
 from sedtalker.cli.export import ANIMATION_HELP, find_animation
 from sedtalker.errors import InputError
 
@@ -130,8 +121,8 @@ def live(
     trust: o.TrustOption = Performance.trust,
     decoder: DecoderOption = None,
     max_seconds: o.MaxSecondsOption = Performance.max_seconds,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    as_json: o.JsonOption = False,
+    quiet: o.QuietOption = False,
     preset: o.PresetOption = None,
     save_preset: o.SavePresetOption = None,
 ) -> None:
@@ -264,8 +255,8 @@ def play(
     delay: DelayOption = None,
     speaker: SpeakerOption = None,
     rate: Annotated[float, typer.Option("--fps", "--rate", min=1.0, max=120.0, help="Frames a second.")] = 60.0,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    as_json: o.JsonOption = False,
+    quiet: o.QuietOption = False,
 ) -> None:
     """Send a finished animation to Unreal, VRM avatars, VRChat or web pages in real time."""
     from sedtalker.animation.animation import Animation

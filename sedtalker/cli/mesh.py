@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sedtalker.cli.console import (
-    ForceOption,
-    JsonOption,
-    ProgressOption,
-    QuietOption,
-    ShownProgress,
-    fail_clearly,
-    say,
-    write_json,
-)
-from sedtalker.cli.options import option
+from sedtalker.cli import options as o
+from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,11 +30,11 @@ Landmarks = Annotated[
     Path | None, typer.Option(help="Where eyes, nose and mouth are (.json), when they are not found; see docs/mesh.md.")
 ]
 
-MouthOption = Annotated[str, option("mouth")]
+MouthOption = Annotated[str, o.option("mouth")]
 """What comes behind lips."""
-EyesOption = Annotated[str, option("eyes")]
+EyesOption = Annotated[str, o.option("eyes")]
 """What comes behind lids."""
-StrengthOption = Annotated[float, option("strength")]
+StrengthOption = Annotated[float, o.option("strength")]
 """Factor of expressions."""
 
 HeadNumber = Annotated[
@@ -73,9 +64,9 @@ def inspect(
     file: File,
     landmarks: Landmarks = None,
     head: HeadNumber = None,
-    json: JsonOption = False,
+    json: o.JsonOption = False,
     picture: Annotated[Path | None, typer.Option(help="Draw the head with its landmarks (.png).")] = None,
-    force: ForceOption = False,
+    force: o.ForceOption = False,
 ) -> None:
     """Describe a mesh file: what it holds, whether it is a face, which way it looks, and what is wrong with it."""
     from sedtalker.storage import OutputFolder, check_writable
@@ -125,10 +116,10 @@ def register(
         Path | None,
         typer.Option("--report", help="Write a page with six emotions, five mouth shapes and the score (.html)."),
     ] = None,
-    json: JsonOption = False,
-    force: ForceOption = False,
-    progress: ProgressOption = "bar",
-    quiet: QuietOption = False,
+    json: o.JsonOption = False,
+    force: o.ForceOption = False,
+    progress: o.ProgressOption = "bar",
+    quiet: o.QuietOption = False,
 ) -> None:
     """Give a head mesh the shapes of the built-in face; `sedtalker animate --mesh` takes the result."""
     from sedtalker.face.fitting import FitOptions

@@ -18,9 +18,9 @@ from sedtalker.batch.opening import coordinates_of as coordinates_of
 from sedtalker.batch.opening import open_animator as open_animator
 from sedtalker.batch.opening import open_diarizer as open_diarizer
 from sedtalker.batch.opening import open_face as open_face
-from sedtalker.cli.console import say
-from sedtalker.cli.export import TO_HELP
+from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, say
 from sedtalker.errors import InputError
+from sedtalker.export.formats import FORMATS
 from sedtalker.reading import read_json
 from sedtalker.storage import whole_file
 
@@ -33,6 +33,8 @@ R = TypeVar("R")
 """What a command returns."""
 Device = Literal["auto", "cpu", "cuda"]
 """What ``--device`` takes."""
+TO_HELP = "; ".join(f"{row.name}: {row.about}" for row in sorted(FORMATS, key=lambda row: row.name))
+"""Every export format and what it holds."""
 MORE_HELP = {"to": TO_HELP}
 """What is added to help texts that do not know it: the formats."""
 
@@ -125,6 +127,14 @@ LanguageOption = Annotated[str, option("language")]
 """The language of the words."""
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 """Where networks run."""
+ProgressOption = Annotated[ProgressStyle, typer.Option("--progress", help=PROGRESS_HELP)]
+"""How progress is shown."""
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages but notes on the input.")]
+"""Whether little is said."""
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+"""Whether files are replaced."""
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+"""Whether the result is printed as JSON."""
 MaxSecondsOption = Annotated[float, option("max_seconds")]
 """The longest recording."""
 

@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sedtalker.cli import options as o
 from sedtalker.cli import picture as p
-from sedtalker.cli.console import (
-    ForceOption,
-    JsonOption,
-    ProgressOption,
-    QuietOption,
-    ShownProgress,
-    fail_clearly,
-    write_json,
-)
+from sedtalker.cli.console import ShownProgress, fail_clearly, write_json
 from sedtalker.cli.export import ANIMATION_HELP, check_sound, find_animation
-from sedtalker.cli.options import check_files
 from sedtalker.cli.picture import Backend
 from sedtalker.errors import InputError
 from sedtalker.progress import Hook, one_step
@@ -53,10 +45,10 @@ def render(
     frames: p.FramesOption = False,
     at: Annotated[float, typer.Option(min=0.0, help="Seconds: the frame that a .png shows.")] = 0.0,
     renderer: p.RendererOption = "auto",
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    progress: ProgressOption = "bar",
-    as_json: JsonOption = False,
+    force: o.ForceOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "bar",
+    as_json: o.JsonOption = False,
 ) -> None:
     """Render an animation; it needs neither the models nor the audio, whose sound is added where it is found."""
     animation = find_animation(animation)
@@ -107,10 +99,10 @@ def compare(
     size: Annotated[int, typer.Option(min=64, max=2160, help="Side of each of the three pictures, pixels.")] = 384,
     renderer: Annotated[Backend, typer.Option(help="numba needs no graphics library; pyrender needs EGL.")] = "auto",
     video: Annotated[bool, typer.Option("--video/--no-video", help="Render the video; else only the measures.")] = True,
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    progress: ProgressOption = "bar",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the measures as JSON.")] = False,
+    force: o.ForceOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "bar",
+    as_json: o.JsonOption = False,
 ) -> None:
     """Show two animations of one face and their difference in colour; print how far their vertices are apart."""
     first, second = (path if path.suffix.lower() == ".npy" else find_animation(path) for path in (first, second))
@@ -155,7 +147,7 @@ def compare(
 def _check_vertices(first: Path, second: Path, mesh: Path | None, fps: float | None) -> None:
     """Raise ``InputError`` where a ``.npy`` lacks what it does not say itself, or an option would do nothing."""
     arrays = [path for path in (first, second) if path.suffix.lower() == ".npy"]
-    check_files(*arrays, mesh)
+    o.check_files(*arrays, mesh)
     if arrays and fps is None:
         raise InputError(f"{arrays[0]}: give its frames a second with --fps")
     if len(arrays) == 2 and mesh is None:

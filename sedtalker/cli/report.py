@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sedtalker.cli.console import (
-    ForceOption,
-    JsonOption,
-    ProgressOption,
-    QuietOption,
-    ShownProgress,
-    fail_clearly,
-    print_lines,
-    say,
-    write_json,
-)
+from sedtalker.cli import options as o
+from sedtalker.cli.console import ShownProgress, fail_clearly, print_lines, say, write_json
 
 if TYPE_CHECKING:
     from sedtalker.batch.search import Hit
@@ -37,10 +28,10 @@ def report(
         Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: report in FOLDER.")] = None,
-    force: ForceOption = False,
-    quiet: QuietOption = False,
-    progress: ProgressOption = "bar",
-    as_json: JsonOption = False,
+    force: o.ForceOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "bar",
+    as_json: o.JsonOption = False,
 ) -> None:
     """Sum up emotion tracks: time, intensity and transitions, by groups, as CSV files and a table."""
     from sedtalker.batch.search import add_words
@@ -79,9 +70,9 @@ def search(
         Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Print so many segments at most.")] = None,
-    quiet: QuietOption = False,
-    progress: ProgressOption = "none",
-    as_json: JsonOption = False,
+    quiet: o.QuietOption = False,
+    progress: o.ProgressOption = "none",
+    as_json: o.JsonOption = False,
 ) -> None:
     """Find segments in emotion tracks: a line each, with recording, seconds, emotion and, where known, words."""
     from sedtalker.batch.search import Wanted

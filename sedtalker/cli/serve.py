@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import JsonOption, QuietOption, fail_clearly, say
+from sedtalker.cli.console import fail_clearly, say
 from sedtalker.errors import InputError, extra
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def serve(
     max_idle: Annotated[float, typer.Option(min=1.0, help="Seconds without sound that close a stream.")] = 30.0,
     workers: Annotated[int, typer.Option(min=1, help="Recordings worked on at once.")] = 1,
     threads: Annotated[int, typer.Option(min=0, help="That decode streams; 0: as many as there are cores.")] = 0,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    as_json: o.JsonOption = False,
+    quiet: o.QuietOption = False,
 ) -> None:
     """Serve other programs: recordings by HTTP, many streams by WebSocket. Ends with Ctrl-C."""
     with extra("serve"):
@@ -113,7 +113,7 @@ def studio(
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the server on this machine; 0: any free one.")] = 8765,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
-    as_json: JsonOption = False,
+    as_json: o.JsonOption = False,
 ) -> None:
     """Edit a track in the browser: head, sound and emotion under one cursor. Ends with Ctrl-C."""
     if mesh is not None and face is not None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, say, write_json
-from sedtalker.cli.options import check_files
 from sedtalker.errors import InputError
 
 
@@ -20,8 +20,8 @@ def style(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The style; default: NAME.style.json beside it.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing style.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the values as JSON.")] = False,
+    force: o.ForceOption = False,
+    as_json: o.JsonOption = False,
 ) -> None:
     """Fit a talking style to a clip; sedtalker animate --style uses it."""
     from sedtalker.storage import check_writable
@@ -37,7 +37,7 @@ def style(
     from sedtalker.face.builtin import load_face
     from sedtalker.speech.encoder import open_encoder
 
-    check_files(motion, audio)
+    o.check_files(motion, audio)
     features = open_encoder()(load_audio(audio))
     weights, track = read_motion(motion, features.clock.times(len(features)))
     found, left = fit_style(load_decoder(), features, weights, load_face(), track)

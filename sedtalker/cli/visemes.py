@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sedtalker.cli import options as o
-from sedtalker.cli.console import ForceOption, fail_clearly, say
+from sedtalker.cli.console import fail_clearly, say
 
 if TYPE_CHECKING:
     from sedtalker.audio import Audio
@@ -39,7 +39,7 @@ def visemes(
     words: o.WordsOption = None,
     language: o.LanguageOption = "en",
     max_seconds: o.MaxSecondsOption = 3600.0,
-    force: ForceOption = False,
+    force: o.ForceOption = False,
 ) -> None:
     """Write the mouth shapes of speech over time, for 2D characters and game engines."""
     o.check_files(audio, words)
