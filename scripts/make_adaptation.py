@@ -1,8 +1,8 @@
 """Write the figures of adaptation in ``docs/diarizer.md`` and ``docs/cross-corpus.md``; nothing is measured here.
 
-sedtalker evaluate adaptation --data DIR --clips 200 --json | tee docs/adaptation.json
-sedtalker evaluate nova-arc --data DIR --json | tee docs/nova_arc.json
-sedtalker evaluate sere --data DIR --json | tee docs/sere.json
+python scripts/measure.py adaptation --data DIR --clips 200 --json | tee docs/adaptation.json
+python scripts/measure.py nova-arc --data DIR --clips 200 --json | tee docs/nova_arc.json
+python scripts/measure.py sere --data DIR --clips 200 --json | tee docs/sere.json
 python scripts/make_adaptation.py
 """
 
@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from measured_page import write_between_marks
+from measures.adaptation import adaptation_table, corpora_of
+from measures.nova_arc import nova_arc_table
+from measures.sere import resonance_table
 
 from sedtalker.emotion.adaptation import METHODS
 from sedtalker.emotion.plot import write_figure
-from sedtalker.training.evaluation.adaptation_measures import adaptation_table, corpora_of
-from sedtalker.training.evaluation.nova_arc import nova_arc_table
-from sedtalker.training.evaluation.resonance import resonance_table
 
 ROOT = Path(__file__).parents[1]
 """Root of the repository."""

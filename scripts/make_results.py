@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from measured_page import write_between_marks
+from measures.keys import SPEED
 from measures.speed import evaluate_speed
 
 from sedtalker.animation.mouth_readout import MouthReadoutConfig
@@ -169,7 +170,7 @@ def page(results: Mapping[str, Any]) -> str:
         ),
     ):
         if part in results:
-            measures = TEST[command.split()[0]]
+            measures = SPEED if command == "speed" else TEST[command.split()[0]]
             program = "python scripts/measure.py" if command == "speed" else "sedtalker evaluate"
             shell = f"`{program} {command} --data DIR --json`"
             sections.append(f"\n## {title}\n{shell}\n\n{more}{table(measures, results[part])}")

@@ -1,4 +1,4 @@
-"""Measure what the pages claim of registration, speed, streams and other corpora.
+"""Measure what the pages claim of registration, speed, streams, adaptation and other corpora.
 
 ``measures/keys.py`` says what each key is.
 
@@ -7,6 +7,9 @@ python scripts/measure.py speed --data DIR --hours 1
 python scripts/measure.py streaming --data DIR --checkpoint DIR
 python scripts/measure.py cross-corpus --data DIR --plot docs/images/cross_corpus.png
 python scripts/measure.py ser-evals --data DIR --model whisper-base --clips 120 --json
+python scripts/measure.py adaptation --data DIR --clips 200 --json | tee docs/adaptation.json
+python scripts/measure.py nova-arc --data DIR --clips 200 --json | tee docs/nova_arc.json
+python scripts/measure.py sere --data DIR --clips 200 --json | tee docs/sere.json
 """
 
 from __future__ import annotations
@@ -17,14 +20,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from measures.adaptation import adaptation_table, evaluate_adaptation
 from measures.cross_corpus import cross_corpus_metrics, evaluate_cross_corpus, markdown_table, plot_heat_map
 from measures.keys import KEYS
+from measures.nova_arc import evaluate_nova_arc, nova_arc_table
 from measures.registration import (
     evaluate_registration,
     evaluate_registration_cost,
     evaluate_registration_judged,
 )
 from measures.ser_evals import evaluate_ser_evals, ser_evals_table
+from measures.sere import evaluate_sere, resonance_table
 from measures.speed import evaluate_speed, evaluate_streaming
 
 from sedtalker.cli.console import ShownProgress
@@ -51,6 +57,15 @@ def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping
             if given.plot is not None:
                 plot_heat_map(result, given.plot)
             return cross_corpus_metrics(result), markdown_table(result)
+        case "adaptation":
+            found = evaluate_adaptation(data, given.model, given.encoder, given.clips, hook=hook)
+            return found, adaptation_table(found)
+        case "nova-arc":
+            found = evaluate_nova_arc(data, given.clips, hook)
+            return found, nova_arc_table(found)
+        case "sere":
+            found = evaluate_sere(data, given.clips, hook=hook)
+            return found, resonance_table(found)
         case _:
             found = evaluate_ser_evals(data, given.model, given.encoder, given.clips, hook)
             return found, ser_evals_table(found)
@@ -59,7 +74,7 @@ def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["registration", "speed", "streaming", "cross-corpus", "ser-evals"])
+    parser.add_argument("what", choices=KEYS)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--identities", type=int, default=27, help="random people of the reference rig")
@@ -76,7 +91,8 @@ def main() -> None:
     with ShownProgress("bar") as shown:
         figures, table = measured(given, find_data(given.data), shown.hook)
     if given.json:
-        print(json.dumps(figures, indent=2, default=float))
+        rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
+        print(json.dumps(rounded, indent=2, default=float))
         return
     about = {key.key: key.text for key in KEYS[given.what]}
     for name, value in figures.items():

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from measures.adaptation import clip_scores, speaker_halves
 from sedtalker.audio import load_audio
 from sedtalker.emotion.adaptation import Method, Speech, adapted, speech_of
 from sedtalker.emotion.diarizer import Diarizer
@@ -30,7 +31,6 @@ from sedtalker.speech.encoder import open_encoder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import corpora
-from sedtalker.training.evaluation.adaptation_measures import clip_scores, speaker_halves
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,

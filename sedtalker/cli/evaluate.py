@@ -179,50 +179,6 @@ def expression(
     return Figures(metrics, expression_table(metrics), chosen)
 
 
-@evaluation("adaptation", "What sedtalker adapt gains on corpora the weights were not trained on.")
-def adaptation(
-    data: Path,
-    hook: Hook,
-    model: Model = "diarizer",
-    encoder: HubEncoder = None,
-    clips: Annotated[int | None, typer.Option(min=4, help=CLIPS_HELP)] = None,
-    strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far the diarizer is moved.")] = 0.5,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation.adaptation_measures import adaptation_table, corpora_of, evaluate_adaptation
-
-    metrics = evaluate_adaptation(data, model, encoder, clips, strength, hook)
-    endings = tuple(f"_{name}" for name in corpora_of(metrics))
-    return Figures(metrics, adaptation_table(metrics), [key for key in metrics if not key.endswith(endings)])
-
-
-@evaluation("nova-arc", "NOVA-ARC on corpora never trained on, beside its flat twin.")
-def nova_arc(
-    data: Path,
-    hook: Hook,
-    clips: Annotated[int | None, typer.Option(min=8, help=CLIPS_HELP)] = 200,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation.nova_arc import evaluate_nova_arc, nova_arc_table
-
-    metrics = evaluate_nova_arc(data, clips, hook)
-    return Figures(metrics, nova_arc_table(metrics), [key for key in metrics if key.startswith("nova_gain_")])
-
-
-@evaluation("sere", "Five labelled clips in one language, recognition in another, beside controls.")
-def sere(
-    data: Path,
-    hook: Hook,
-    clips: Annotated[int | None, typer.Option(min=40, help=CLIPS_HELP)] = 200,
-    draws: Annotated[int, typer.Option(min=1, help="Random draws of the five clips, for each task.")] = 10,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation.resonance import evaluate_resonance, resonance_table
-
-    metrics = evaluate_resonance(data, clips, draws, hook)
-    return Figures(metrics, resonance_table(metrics), [key for key in metrics if key.endswith("_uar")])
-
-
 @evaluation("fine", "Curves of fine-grained emotions against what bursts were asked for and raters' votes.")
 def fine(
     data: Path,

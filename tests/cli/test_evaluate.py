@@ -38,7 +38,7 @@ def test_all_figures_as_json(bursts: Path) -> None:
     assert all(value == round(value, 4) for value in held.values())
 
 
-@pytest.mark.parametrize("command", ["sere", "nova-arc", "adaptation", "expression"])
+@pytest.mark.parametrize("command", ["transfer", "expression"])
 def test_a_folder_without_what_is_needed_is_one_line(command: str, bursts: Path) -> None:
     done = CliRunner().invoke(app, ["evaluate", command, "--data", str(bursts), "--progress", "none"])
     assert done.exit_code == 2

@@ -116,14 +116,6 @@ DIARIZER = (
 )
 """Measures of ``evaluate_diarizer``."""
 
-SPEED = (
-    Measure("real_time", "audio diarized per second of one CPU core, an hour at 16 kHz", unit="s/s", asked=40),
-    Measure("peak_rss_gb", "peak memory for the hour at 16 kHz", "lower", "GB", 1.5),
-    Measure("real_time_48k_stereo", "audio diarized per second of one CPU core, 48 kHz stereo", unit="s/s"),
-    Measure("peak_rss_gb_48k_stereo", "peak memory for the hour of 48 kHz stereo", "lower", "GB"),
-)
-"""Measures of ``evaluate_speed``."""
-
 
 def _enrolment() -> Iterable[Measure]:
     corpora = {"emotiontts_ko": "EmotionTTS", "nemo": "nEMO", "ravdess": "RAVDESS"}
@@ -197,68 +189,6 @@ EXPRESSION = (
     hidden("confidence_<name>", "the same of one corpus or of one intended emotion", "neither"),
 )
 """Measures of ``evaluate_expression``; only corpora that the weights were not trained on count."""
-
-ADAPTATION = (
-    Measure("adapt_gain", "recall over own categories gained by `sedtalker adapt`, mean of unseen corpora", asked=0.06),
-    Measure("adapt_gain_low", "lower end of its 95 % interval, speakers and their clips resampled", "neither"),
-    Measure("adapt_gain_high", "upper end of the interval", "neither"),
-    Measure("adapt_gain_over_corpora_low", "lower end of its 95 % interval, corpora resampled", "neither"),
-    Measure("adapt_gain_over_corpora_high", "upper end of the interval", "neither"),
-    Measure("adapt_gain_worst", "the same gain, worst corpus", asked=-0.02),
-    Measure("source_uar", "recall before, mean of the same corpora", "neither"),
-    Measure("adapted_uar", "recall adapted to the other half of the speakers, without labels"),
-    Measure("gain_mean", "gain by moving the mean of the functionals alone"),
-    Measure("gain_norm", "gain by evening out the answers as well"),
-    Measure("gain_pseudo", "gain by self-training after both"),
-    Measure("source_seven", "recall before where all seven categories may be answered", "neither"),
-    Measure("adapted_seven", "the same adapted"),
-    Measure("adapted_few", "recall adapted to ten recordings"),
-    Measure("adapted_one_emotion", "recall adapted to recordings of one emotion only, drawn at random"),
-    Measure("source_angry_as_happy", "share of angry clips called happy before", "lower"),
-    Measure("adapted_angry_as_happy", "share of angry clips called happy when adapted", "lower"),
-    hidden("gain_<method>_<end>", "ends of its 95 % interval, speakers and their clips resampled", "neither"),
-    hidden("adapt_splits", "random halves of the speakers", "neither"),
-    hidden("<measure>_<corpus>", "the same of one corpus", "neither"),
-)
-"""Measures of ``evaluate_adaptation``."""
-
-NOVA_ARC = (
-    Measure("nova_source", "recall of a network trained on CREMA-D alone, mean of unseen corpora", "neither"),
-    Measure("nova_flat", "recall with unlabelled speech of the corpus, in flat space"),
-    Measure("nova_ball", "the same in the Poincaré ball"),
-    Measure("nova_normed", "control: recall of the source's network, frames normalised by the corpus", "neither"),
-    Measure("nova_linear", "control: recall of a linear head on frames normalised by the corpus", "neither"),
-    Measure("nova_normed_flat", "recall with unlabelled speech in flat space, frames normalised by the corpus"),
-    Measure("nova_normed_ball", "the same in the Poincaré ball"),
-    Measure("nova_gain_flat", "`nova_flat` minus `nova_source`"),
-    Measure("nova_gain_ball", "`nova_ball` minus `nova_source`"),
-    Measure("nova_gain_normed", "`nova_normed` minus `nova_source`", "neither"),
-    Measure("nova_gain_linear", "`nova_linear` minus `nova_source`", "neither"),
-    Measure("nova_gain_normed_flat", "`nova_normed_flat` minus `nova_source`"),
-    Measure("nova_gain_normed_ball", "`nova_normed_ball` minus `nova_source`"),
-    Measure("nova_ball_over_flat", "`nova_ball` minus `nova_flat`: what the curvature adds", "neither"),
-    Measure("nova_normed_ball_over_normed_flat", "the same with frames normalised by the corpus", "neither"),
-    Measure("nova_normed_ball_over_normed", "`nova_normed_ball` minus `nova_normed`: what transport adds", "neither"),
-    hidden("nova_seeds", "splits of the speakers, and seeds", "neither"),
-    hidden("nova_<difference>_<end>", "ends of its 95 % interval, corpora resampled", "neither"),
-    hidden("nova_<variant>_sd_<corpus>", "deviation over the splits of one corpus", "lower"),
-    hidden("nova_<variant>_<corpus>", "the same of one corpus", "neither"),
-)
-"""Measures of ``evaluate_nova_arc``."""
-
-SERE = (
-    Measure("sere_uar", "recall from five labelled clips a category in another language, mean of the tasks"),
-    Measure("mean_pooling_uar", "the same with clips pooled by their mean, without the field", "neither"),
-    Measure("no_neighbours_uar", "the same without the loss among unlabelled clips", "neither"),
-    Measure("nearest_uar", "control: the nearest mean of the same five clips", "neither"),
-    Measure("linear_uar", "control: a linear head on the same five clips", "neither"),
-    hidden("sere_over_<method>", "`sere_uar` minus that of another, mean of the tasks", "neither"),
-    hidden("sere_draws", "draws of the five clips for each task", "neither"),
-    hidden("<figure>_<end>", "ends of its 95 % interval, tasks resampled", "neither"),
-    hidden("<method>_sd_<task>", "deviation over draws of one task", "lower"),
-    hidden("<method>_<task>", "the same of one task", "neither"),
-)
-"""Measures of ``evaluate_resonance``."""
 
 FINE = (
     Measure(

@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sedtalker.training.evaluation.measure import (
-    ADAPTATION,
     ARROWS,
     DECODER,
     DIARIZER,
     ENROLMENT,
     EXPRESSION,
     FINE,
-    NOVA_ARC,
-    SERE,
-    SPEED,
     TRANSFER,
     UAR,
     VERTEX_DECODER,
@@ -120,18 +116,14 @@ VALIDATION["frame_network"] = VALIDATION["diarizer"]  # the same clips and recor
 
 TEST: dict[str, tuple[Measure, ...]] = {
     "diarizer": DIARIZER,
-    "speed": SPEED,
     "enrolment": ENROLMENT,
     "decoder": DECODER,
     "transfer": TRANSFER,
     "expression": EXPRESSION,
-    "adaptation": ADAPTATION,
-    "nova-arc": NOVA_ARC,
-    "sere": SERE,
     "fine": FINE,
     "vertex-decoder": VERTEX_DECODER,
 }
-"""Measures of each ``sedtalker evaluate`` command, and of the speed in ``docs/results.md``."""
+"""Measures of each ``sedtalker evaluate`` command."""
 
 
 # --- Lookups and tables.

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from measures.adaptation import speaker_halves
 from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.errors import InputError
@@ -27,7 +28,6 @@ from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus
-from sedtalker.training.evaluation.adaptation_measures import speaker_halves
 from sedtalker.training.evaluation.transfer import (
     balanced_clips,
     clips_by_corpus,

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from sedtalker.errors import InputError
-from sedtalker.training.evaluation.measures import TEST, find_measure
-from sedtalker.training.evaluation.nova_arc import (
+from measures.keys import KEYS
+from measures.nova_arc import (
     FrameCorpus,
     evaluate_nova_arc,
     nova_arc_figures,
     nova_arc_summary,
     nova_arc_table,
 )
+
+from sedtalker.errors import InputError
+from sedtalker.training.evaluation.measures import find_measure
 from sedtalker.training.published.nova_arc import NovaArcSettings
 
 
@@ -44,7 +45,7 @@ def test_figures_of_every_variant() -> None:
     assert nova_arc_summary(found).items() <= found.items()
     assert "| other | " in nova_arc_table(found)
     for key in found:
-        assert find_measure(TEST["nova-arc"], key), key
+        assert find_measure(KEYS["nova-arc"], key), key
 
 
 def test_nothing_to_evaluate_is_one_line(tmp_path: Path) -> None:

@@ -7,12 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from sedtalker.emotion.adaptation import Speech
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
-from sedtalker.emotion.track import CATEGORIES
-from sedtalker.errors import InputError
-from sedtalker.training.evaluation.adaptation_measures import (
+from measures.adaptation import (
     EncodedCorpus,
     adaptation_table,
     evaluate_adaptation,
@@ -21,7 +16,13 @@ from sedtalker.training.evaluation.adaptation_measures import (
     speaker_halves,
     without_unread,
 )
-from sedtalker.training.evaluation.measures import TEST, find_measure
+from measures.keys import KEYS
+
+from sedtalker.emotion.adaptation import Speech
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.training.evaluation.measures import find_measure
 
 
 def test_a_shifted_corpus_is_brought_back() -> None:
@@ -55,7 +56,7 @@ def test_a_shifted_corpus_is_brought_back() -> None:
     table = adaptation_table({f"{key}_made": value for key, value in figures.items()})
     assert "| made | 40 | 0.50 | 1.00 | +0.50 | +0.50 |" in table
     for key in figures:
-        assert find_measure(TEST["adaptation"], f"{key}_made"), key
+        assert find_measure(KEYS["adaptation"], f"{key}_made"), key
 
 
 def test_functionals_that_nothing_reads_may_be_dropped() -> None:

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from sedtalker.errors import InputError
-from sedtalker.training.evaluation.measures import TEST, find_measure
-from sedtalker.training.evaluation.nova_arc import FrameCorpus
-from sedtalker.training.evaluation.resonance import (
+from measures.keys import KEYS
+from measures.nova_arc import FrameCorpus
+from measures.sere import (
     METHODS,
     SHOTS,
     drawn_task,
-    evaluate_resonance,
+    evaluate_sere,
     resonance_figures,
     resonance_summary,
     resonance_table,
 )
+
+from sedtalker.errors import InputError
+from sedtalker.training.evaluation.measures import find_measure
 from sedtalker.training.published.resonance import ResonanceSettings
 
 
@@ -53,7 +54,7 @@ def test_figures_of_every_method() -> None:
     assert found["sere_draws"] == 1
     assert resonance_summary(found).items() <= found.items()
     for key in found:
-        assert find_measure(TEST["sere"], key), key
+        assert find_measure(KEYS["sere"], key), key
     table = resonance_table(found)
     assert "| ravdess → nemo |" in table
     assert table.splitlines()[-1].startswith("| mean |")
@@ -62,4 +63,4 @@ def test_figures_of_every_method() -> None:
 def test_nothing_to_evaluate_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "audio").mkdir()
     with pytest.raises(InputError, match="no folder named as one of"):
-        evaluate_resonance(tmp_path)
+        evaluate_sere(tmp_path)

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from measures.adaptation import speaker_halves
+from measures.nova_arc import FrameCorpus, pooled, read_frames
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import own_recall, with_ends
 from sedtalker.nn import torch_threads
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.training.evaluation.adaptation_measures import speaker_halves
-from sedtalker.training.evaluation.nova_arc import FrameCorpus, pooled, read_frames
 from sedtalker.training.evaluation.transfer import balanced_clips, clips_by_corpus, listed_clips
 from sedtalker.training.published.nova_arc import Clips
 from sedtalker.training.published.resonance import ResonanceSettings, resonance_scores, train_resonance
@@ -59,7 +59,7 @@ class ResonanceTask:
     truth: NDArray[np.int64]
 
 
-def evaluate_resonance(
+def evaluate_sere(
     data: Path, clips: int | None = 200, draws: int = DRAWS, hook: Hook = no_progress
 ) -> dict[str, float]:
     """Figures of ``RESONANCE``.
