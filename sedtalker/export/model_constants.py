@@ -1,0 +1,169 @@
+"""The numbers of the pipeline around the networks, for programs that run it from ONNX graphs: a web page, an engine.
+
+Each stands in one module of this package, and only there. ``model_constants`` gathers them by section, and the export
+of the graphs writes them beside these, so that no other program has to repeat one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from sedtalker.animation import conditioning, decoder, idle_motion, tongue, visual_prosody
+from sedtalker.animation.animator import load_decoder
+from sedtalker.animation.closures import CLOSE, JAW, ROLL
+from sedtalker.animation.decoder import Decoder
+from sedtalker.animation.mouth_rules import RULES
+from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
+from sedtalker.audio.activity import ActivityRule
+from sedtalker.checkpoint import builtin_checkpoint
+from sedtalker.emotion import emotion_stream, face_streams, inference, segmentation, shown
+from sedtalker.emotion.inference import TrackRule, load_diarizer
+from sedtalker.emotion.network import ROW, DiarizerNetwork
+from sedtalker.emotion.segmentation import SegmentRule
+from sedtalker.emotion.taxonomy import COORDINATES
+from sedtalker.emotion.track import CATEGORIES, SILENCE, EmotionTrack
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.speech import features, speech_stream
+from sedtalker.speech.emotion_encoder import GRID
+from sedtalker.speech.encoder import MelEncoder, open_encoder
+from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
+
+Section = dict[str, Any]
+"""Plain data by name."""
+
+MULTIPLE = 2 * GRID
+"""Analysis frames of 10 ms that an encoder's graph takes a multiple of."""
+FEWEST = 4
+"""Such multiples, or rows of the diarizer, that a graph takes at least."""
+
+
+def model_constants() -> dict[str, Section]:
+    """Plain data by section, as JSON has it; times are seconds unless a name says frames or samples."""
+    diarizer, file, live = load_diarizer(), _decoder("decoder"), _decoder("decoder_streaming")
+    sections = {
+        "features": _features(),
+        "speech_encoder": _encoder(SPEECH),
+        "emotion_encoder": {**_encoder(EMOTION), "grid": GRID},
+        "activity": asdict(ActivityRule()),
+        "diarizer": _diarizer(diarizer),
+        "segments": {**asdict(SegmentRule()), **_named(segmentation, "USUAL_ODDS", "LOWEST_COST")},
+        "shape": _numbers(TrackRule()),
+        "shown": {
+            **_named(shown, "SHARPNESS", "UNNOTICED", "NOTICED", "FAMILIAR"),
+            "trust": TrackRule().trust,
+            "visible": diarizer.config.visible,
+        },
+        "track": _track(),
+        "decoder": _decoders(file, live),
+        "conditioning": _named(conditioning, "EMOTIONAL_SLOPE", "NEUTRAL", "STEEPEST", "HALF_ONSET"),
+        "upper_face": _upper_face(file),
+        "mouth": _mouth(),
+        "tongue": _tongue(),
+        "arkit": {"names": ARKIT_52},
+        "idle": _idle(),
+        "rhythm": _rhythm(),
+        "speech_stream": _speech_stream(),
+        "streams": _streams(),
+    }
+    return {name: _plain(section) for name, section in sections.items()}
+
+
+def _features() -> Section:
+    names = "HOP_LENGTH", "WINDOW_LENGTH", "FFT_LENGTH", "MEL_BANDS", "LOG_FLOOR", "ENERGY_FLOOR", "PITCH_WINDOW"
+    more = "SHORTEST_LAG", "LONGEST_LAG", "LARGEST_GAIN", "QUIET", "LOUD", "SAMPLE_RATE", "WINDOW_SECONDS"
+    clock = {"frame_rate": FRAME_CLOCK.rate, "frame_offset": FRAME_CLOCK.offset}
+    return {**_named(features, *names, *more), **clock, "mel_edges": features.mel_edges()}
+
+
+def _encoder(name: str) -> Section:
+    encoder = open_encoder(name)
+    assert isinstance(encoder, MelEncoder)
+    return {"context": encoder.context, "multiple": MULTIPLE, "least": FEWEST * MULTIPLE}
+
+
+def _diarizer(network: DiarizerNetwork) -> Section:
+    seconds = _named(inference, "WINDOW_SECONDS")
+    return {**seconds, "context": network.context, "row": ROW, "least": FEWEST * ROW}
+
+
+def _track() -> Section:
+    shortest = inspect.signature(EmotionTrack.segments).parameters["shortest"].default
+    return {"labels": CATEGORIES, "shortest": shortest, "cost": segmentation.LOWEST_COST, "silence": SILENCE}
+
+
+def _decoder(name: str) -> Decoder:
+    opened = load_decoder(builtin_checkpoint(name))
+    assert isinstance(opened, Decoder)
+    return opened
+
+
+def _decoders(file: Decoder, live: Decoder) -> Section:
+    ahead = {"look_ahead": file.look_ahead, "streaming_look_ahead": live.look_ahead}
+    return {"hidden": file.config.hidden, **ahead, **_named(decoder, "PROSODY_MEAN", "PROSODY_SCALE")}
+
+
+def _upper_face(file: Decoder) -> Section:
+    added = conditioning.ADDED * file.active
+    return {"added": added.numpy(), **_named(conditioning, "COLUMNS", "DELAYS", "UP", "DOWN", "LONGEST_DELAY")}
+
+
+def _mouth() -> Section:
+    derived = {"gaps": RULES.gaps, "parting": RULES.parting, "ahead_frames": RULES.ahead_frames}
+    return {**asdict(RULES), **derived, "jaw": JAW, "close": CLOSE, "roll": ROLL}
+
+
+def _tongue() -> Section:
+    own = {name.removeprefix("tongue_"): value for name, value in asdict(RULES).items() if name.startswith("tongue_")}
+    return {"names": tongue.TONGUE, **own, **_named(tongue, "INTERDENTAL", "ALVEOLAR", "REACH", "EASE")}
+
+
+def _idle() -> Section:
+    names = "BLINK_CLOSE", "BLINK_HOLD", "BLINK_OPEN", "SACCADE", "POSTURE", "CALM_ACTIVITY", "LEAST_ACTIVITY"
+    arousal = {name: point[1] for name, point in COORDINATES.items()}
+    return {**_named(idle_motion, *names, "AROUSED_ACTIVITY"), "arousal": arousal, **_numbers(Motion())}
+
+
+def _rhythm() -> Section:
+    names = [name for name in vars(visual_prosody) if name.isupper() and name not in ("ARKIT_52",)]
+    return _named(visual_prosody, *names)
+
+
+def _speech_stream() -> Section:
+    histogram, bands = speech_stream.LevelHistogram, speech_stream.BandHistory
+    widths = {"width": histogram.WIDTH, "level_width": bands.LEVEL_WIDTH, "gain_step": bands.GAIN_STEP}
+    return {**_named(speech_stream, "LOWEST", "HIGHEST", "ALIGNMENT", "BEFORE", "SILENT", "STALE"), **widths}
+
+
+def _streams() -> Section:
+    late = _named(face_streams, "ONSET_SECONDS", "REFRESHED_SECONDS", "LIPS_SECONDS", "LIPS_AHEAD")
+    emotion = _named(emotion_stream, "LOOK_AHEAD_SECONDS", "HOP_SECONDS")
+    kept = {"activity_frames": emotion_stream.SpeechStream.activity_frames}
+    return {**_numbers(StreamSettings(), but=LiveMotion), **emotion, **late, **kept}
+
+
+def _named(module: ModuleType, *names: str) -> Section:
+    """Constants of a module under their names in small letters."""
+    return {name.lower(): getattr(module, name) for name in names}
+
+
+def _numbers(settings: Any, but: type | None = None) -> Section:
+    """The fields of a dataclass that are numbers, without those that another one has."""
+    left_out = {field.name for field in fields(but)} if but else set()
+    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    return {name: value for name, value in values.items() if isinstance(value, int | float) and name not in left_out}
+
+
+def _plain(value: Any) -> Any:
+    """The same as JSON has it; float32 in as few digits as bring it back."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(held) for name, held in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        digits = value if value.dtype != np.float32 else np.array([float(str(x)) for x in value.ravel()])
+        return _plain(digits.reshape(value.shape).tolist())
+    return [_plain(held) for held in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,163 @@
+/**
+ * Lips that meet on p, b and m and touch the teeth on f and v, under any emotion: where the encoder finds one.
+ *
+ * The posterior of p, b, m has a peak at each of them, and there the lips are closed; the jaw stays mostly where it was.
+ */
+
+import { clip } from "./filters.js";
+import { joined } from "./networks.js";
+
+/**
+ * How far lips must close (T, 2), from posteriors (T, 2) of phones that close them: at their peaks.
+ * @param {Float32Array} posteriors of p, b, m and of f, v
+ * @param {Record<string, any>} c ``constants.mouth``
+ */
+export function closures(posteriors, c) {
+  const count = posteriors.length / 2;
+  const [low, high] = c.onset;
+  const closed = posteriors.map((value, at) => {
+    const [frame, kind] = [at >> 1, at & 1];
+    for (let i = Math.max(0, frame - c.peak_frames); i <= Math.min(count - 1, frame + c.peak_frames); i++) {
+      if (posteriors[2 * i + kind] > value) return 0;
+    }
+    return c.sealed * clip((value - low) / (high - low), 0, 1);
+  });
+  return closed.map((value, at) => Math.max(value, c.beside * Math.max(closed[at - 2] ?? 0, closed[at + 2] ?? 0)));
+}
+
+/** How far each frame of a motion (T, 52) parts the lips, outer-eye distances. */
+export function lipGaps(motion, { gaps: gap }) {
+  const shapes = gap.length;
+  return Float64Array.from({ length: motion.length / shapes }, (_, i) => {
+    let sum = 0;
+    for (let k = 0; k < shapes; k++) sum += gap[k] * motion[i * shapes + k];
+    return sum;
+  });
+}
+
+/**
+ * From 0, where lips close about then anyway, to 1, (T).
+ * @param {Float32Array} motion (T, 52) with its lips as the decoder moves them
+ * @param {Float32Array} emotional (T)
+ * @param {number} ahead frames after a frame in which lips may close instead
+ * @param {Record<string, any>} c ``constants.mouth``
+ */
+export function lipsApart(motion, emotional, ahead, c) {
+  const gaps = lipGaps(motion, c);
+  return gaps.map((_, i) => {
+    let nearest = Infinity;
+    for (let j = Math.max(0, i - c.peak_frames); j <= Math.min(gaps.length - 1, i + ahead); j++) nearest = Math.min(nearest, gaps[j]);
+    const nearer = 1 - c.emotional_nearer * emotional[i];
+    return clip((nearest - nearer * c.closed_gap) / (nearer * (c.apart_gap - c.closed_gap)), 0, 1);
+  });
+}
+
+/**
+ * A mouth with what p, b, m and f, v need, (T, 52) in [0, 1].
+ * @param {Float32Array} motion (T, 52) as the decoder moves it
+ * @param {Float32Array} closure (T, 2) from ``closures``
+ * @param {Float64Array} apart (T) from ``lipsApart``
+ * @param {Float32Array} emotional (T); in neutral speech the decoder's own lips are at the teeth
+ * @param {Record<string, any>} c ``constants.mouth``
+ */
+export function moveLips(motion, closure, apart, emotional, c) {
+  const shapes = c.gaps.length;
+  const gaps = lipGaps(motion, c);
+  const made = motion.slice();
+  for (let i = 0; i < gaps.length; i++) {
+    const frame = made.subarray(i * shapes, (i + 1) * shapes);
+    touchTeeth(frame, closure[2 * i + 1] * emotional[i], gaps[i], c);
+    closeLips(frame, closure[2 * i] * apart[i], c);
+    for (let k = 0; k < shapes; k++) frame[k] = clip(frame[k], 0, 1);
+  }
+  return made;
+}
+
+/** The lower lip of one frame, in place, as near the teeth as ``contact`` says; nearer ones stay. */
+function touchTeeth(frame, contact, gap, c) {
+  const away = (contact / c.sealed) * (1 - c.teeth_gap / Math.max(gap, c.teeth_gap));
+  const rolled = Math.max(c.rolled * away - frame[c.roll], 0);
+  for (const k of [...c.parting, c.jaw, c.close]) frame[k] *= 1 - away;
+  frame[c.roll] += rolled;
+}
+
+/** The mouth of one frame, in place, closed as far as ``closure`` says, the jaw mostly where it was. */
+function closeLips(frame, closure, c) {
+  for (const k of c.parting) frame[k] *= 1 - closure;
+  frame[c.jaw] *= 1 - c.jaw_gives * closure;
+  frame[c.close] += Math.max(c.jaw_sealed * frame[c.jaw] - frame[c.close], 0) * closure;
+}
+
+/**
+ * Finished weights (T, 52), in place, whose closed lips are as closed as they were before.
+ * @param {Float32Array} weights the face now
+ * @param {Float32Array} before the face with its lips as they should be
+ * @param {Float32Array} where (T) from 0 to 1, how far they must stay as closed
+ * @param {Record<string, any>} c ``constants.mouth``
+ */
+export function holdClosed(weights, before, where, c) {
+  const shapes = c.gaps.length;
+  lipGaps(before, c).forEach((gap, i) => {
+    const held = where[i] * clip((c.apart_gap - gap) / (c.apart_gap - c.closed_gap), 0, 1);
+    c.gaps.forEach((parts, k) => {
+      if (!parts) return;
+      const at = i * shapes + k;
+      const limit = parts > 0 ? Math.min(weights[at], before[at]) : Math.max(weights[at], before[at]);
+      weights[at] += held * (limit - weights[at]);
+    });
+  });
+}
+
+/** Lips closed while somebody speaks, frame for frame as over the whole recording if posteriors do not change. */
+export class ClosureStream {
+  /** @param {Record<string, any>} constants ``constants.mouth`` */
+  constructor(constants) {
+    this.constants = constants;
+    /** The last frames that were returned, and those that are pending. */
+    [this.motion, this.posteriors, this.emotional] = [0, 0, 0].map(() => new Float32Array(0));
+    /** How many of these came out already. */
+    this.given = 0;
+    /** Closures of the last of them. */
+    this.last = null;
+  }
+
+  /**
+   * The next frames with their lips closed, (N, 52).
+   * @param {Float32Array} motion (N, 52), of frames whose posteriors came with it or before
+   * @param {Float32Array} posteriors (M, 2) of the next frames
+   * @param {Float32Array} ahead (K, 2) of the frames after these, not yet certain
+   * @param {Float32Array} emotional (M) of the next frames
+   */
+  push(motion, posteriors, ahead, emotional) {
+    const c = this.constants;
+    const shapes = c.gaps.length;
+    this.motion = joined([this.motion, motion]);
+    this.posteriors = joined([this.posteriors, posteriors]);
+    this.emotional = joined([this.emotional, emotional]);
+    if (!motion.length) return motion;
+    const first = this.given;
+    const last = this.motion.length / shapes;
+    const wanted = closures(joined([this.posteriors, ahead]), c).subarray(2 * first, 2 * last);
+    const shares = this.emotional.subarray(0, last);
+    const apart = lipsApart(this.motion, shares, 0, c).subarray(first);
+    const made = moveLips(motion, this.#eased(wanted), apart, shares.subarray(first), c);
+    const gone = Math.max(0, last - c.ahead_frames);
+    this.motion = this.motion.slice(gone * shapes);
+    this.posteriors = this.posteriors.slice(2 * gone);
+    this.emotional = this.emotional.slice(gone);
+    this.given = last - gone;
+    return made;
+  }
+
+  /** Closures (N, 2) that go on from the last one, no step steeper than a closure of a whole recording. */
+  #eased(wanted) {
+    const { steepest } = this.constants;
+    const eased = wanted.slice();
+    for (let i = 0; i < eased.length; i += 2) {
+      this.last ??= eased.slice(i, i + 2);
+      for (let k = 0; k < 2; k++) eased[i + k] = clip(eased[i + k], this.last[k] - steepest, this.last[k] + steepest);
+      this.last = eased.slice(i, i + 2);
+    }
+    return eased;
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * The networks as ONNX graphs in onnxruntime-web, and the constants that go with them.
+ *
+ * A folder of models is written by ``sedtalker models export --onnx``: graphs, and ``model.json``. Encoders see a
+ * bounded stretch of sound, so long recordings go through them in windows that overlap.
+ */
+
+import { centreBands } from "./features.js";
+
+/** Graphs by what they do; decoders for whole recordings and for streams take so many frames at a time. */
+const GRAPHS = ["speech_encoder", "emotion_encoder", "phones", "diarizer"];
+const CHUNKS = [64, 16, 4];
+
+/** A folder of models of another version, or none. */
+export class ModelError extends Error {
+  name = "ModelError";
+}
+
+/** Opened networks. */
+export class Networks {
+  /**
+   * @param {Record<string, any>} model what ``model.json`` holds
+   * @param {any} ort onnxruntime-web
+   * @param {(name: string) => Promise<any>} open gives a session of a graph
+   */
+  constructor(model, ort, open) {
+    this.model = model;
+    this.constants = model.constants;
+    this.ort = ort;
+    /** @type {Map<string, Promise<any>>} */
+    this.sessions = new Map();
+    this.open = open;
+  }
+
+  /**
+   * The networks of a folder.
+   * @param {string | URL} base URL or, in Node, folder of the models
+   * @param {{ort?: any, sessionOptions?: object}} [options] ``ort``: onnxruntime-web, where it is not to be imported
+   */
+  static async load(base, { ort, sessionOptions = {} } = {}) {
+    const runtime = ort ?? (await import("onnxruntime-web"));
+    const model = JSON.parse(new TextDecoder().decode(await read(base, "model.json")));
+    if (!model.constants) throw new ModelError(`${base}: model.json is of another version of SEDTalker`);
+    runtime.env.wasm.numThreads ??= 1; // static hosts send no headers that would allow more
+    const open = async (name) => {
+      const graph = await read(base, `${name}.onnx`);
+      return runtime.InferenceSession.create(graph, { executionProviders: ["wasm"], ...sessionOptions });
+    };
+    return new Networks(model, runtime, open);
+  }
+
+  /** The session of a graph, opened at its first use. */
+  session(name) {
+    if (!this.sessions.has(name)) this.sessions.set(name, this.open(name));
+    return this.sessions.get(name);
+  }
+
+  /**
+   * Opens what a recording or a stream needs, so that the first sound does not wait for it.
+   * @param {"file" | "stream"} what
+   * @param {(share: number) => void} [onprogress]
+   */
+  async warm(what, onprogress) {
+    const decoder = what === "file" ? "decoder" : "decoder_streaming";
+    const names = [...GRAPHS, ...CHUNKS.map((frames) => `${decoder}_${frames}`)];
+    for (const [i, name] of names.entries()) {
+      await this.session(name);
+      onprogress?.((i + 1) / names.length);
+    }
+  }
+
+  /** A float tensor. */
+  tensor(values, shape) {
+    return new this.ort.Tensor("float32", values, shape);
+  }
+
+  /**
+   * Hidden vectors (T, 256) of the speech encoder.
+   * @param {Float32Array} mel (2 T, 80) centred log-mels
+   */
+  async speechHidden(mel) {
+    return (await this.#encoded("speech_encoder", mel)).data;
+  }
+
+  /**
+   * Hidden vectors (T, 192) of the emotion encoder, equal in pairs.
+   * @param {Float32Array} mel (2 T, 80) log-mels that are not centred, from an even frame on
+   */
+  async emotionHidden(mel) {
+    const { data, width } = await this.#encoded("emotion_encoder", mel);
+    const frames = mel.length / this.constants.features.mel_bands / 2;
+    const hidden = new Float32Array(frames * width);
+    const { grid } = this.constants.emotion_encoder;
+    for (let i = 0; i < frames; i++) {
+      const from = Math.floor(i / grid) * width;
+      hidden.set(data.subarray(from, from + width), i * width);
+    }
+    return hidden;
+  }
+
+  async #encoded(name, mel) {
+    const { mel_bands: bands } = this.constants.features;
+    const { multiple, least } = this.constants[name];
+    const frames = mel.length / bands;
+    const whole = Math.max(Math.ceil(frames / multiple) * multiple, least);
+    const held = heldTo(mel, bands, whole);
+    const session = await this.session(name);
+    const { hidden } = await session.run({ mel: this.tensor(held, [1, whole, bands]) });
+    const width = hidden.dims[2];
+    const rows = name === "speech_encoder" ? frames / 2 : hidden.dims[1];
+    return { data: hidden.data.subarray(0, rows * width), width };
+  }
+
+  /**
+   * Posteriors of phones that lips and tongue close for.
+   * @param {Float32Array} hidden (T, 256) of the speech encoder
+   * @returns {Promise<{lips: Float32Array, tongue: Float32Array}>} (T, 2) of p, b, m and of f, v; (T, 3) by place
+   */
+  async phones(hidden) {
+    const width = this.constants.decoder.hidden;
+    if (!hidden.length) return { lips: new Float32Array(0), tongue: new Float32Array(0) };
+    const session = await this.session("phones");
+    const { lips, tongue } = await session.run({ hidden: this.tensor(hidden, [1, hidden.length / width, width]) });
+    return { lips: lips.data, tongue: tongue.data };
+  }
+
+  /**
+   * What the diarizer says of some frames.
+   * @param {{mel: Float32Array, prosody: Float32Array, speech: Uint8Array, hidden: Float32Array}} given (T, …) each
+   * @param {number} first
+   * @param {number} end
+   */
+  async diarize({ mel, prosody, speech, hidden }, first, end) {
+    const { row, least } = this.constants.diarizer;
+    const { mel_bands: bands } = this.constants.features;
+    const frames = end - first;
+    const whole = Math.max(Math.ceil(frames / row) * row, least);
+    const part = (values, width) =>
+      this.tensor(heldTo(values.subarray(first * width, end * width), width, whole), [1, whole, width]);
+    const flags = (values) => {
+      const data = new Uint8Array(whole);
+      data.set(values);
+      return new this.ort.Tensor("bool", data, [1, whole]);
+    };
+    const width = hidden.length / speech.length;
+    const session = await this.session("diarizer");
+    const found = await session.run({
+      mel: part(mel, bands),
+      prosody: part(prosody, 4),
+      speech: flags(speech.subarray(first, end)),
+      valid: flags(new Uint8Array(frames).fill(1)),
+      hidden: part(hidden, width),
+    });
+    const classes = found.log_posterior.dims[2];
+    return {
+      posterior: found.log_posterior.data.subarray(0, frames * classes).map(Math.exp),
+      intensity: found.intensity.data.subarray(0, frames),
+      boundary: found.boundary.data.subarray(0, frames),
+      distance: found.distance.data.subarray(0, frames),
+    };
+  }
+}
+
+/** Rows (T, width) as long as ``count`` rows, the last one held: a change to zeros would look like a sound. */
+function heldTo(values, width, count) {
+  if (values.length === count * width) return values;
+  const out = new Float32Array(count * width);
+  out.set(values);
+  for (let i = values.length; i < out.length; i++) out[i] = values[values.length - width + (i % width)];
+  return out;
+}
+
+/**
+ * Hidden vectors of a whole recording of both encoders, in windows of half a minute.
+ * @param {Networks} networks
+ * @param {import("./features.js").Analysis} analysis
+ * @param {(share: number) => Promise<void>} [onprogress]
+ * @returns {Promise<{speech: Float32Array, emotion: Float32Array}>} (T, 256) and (T, 192)
+ */
+export async function encode(networks, analysis, onprogress) {
+  const { features, speech_encoder: lips, emotion_encoder: emotion } = networks.constants;
+  const { mel_bands: bands, frame_rate: rate, window_seconds: seconds } = features;
+  const step = Math.floor(seconds * rate);
+  const found = { speech: [], emotion: [] };
+  for (let start = 0; start < analysis.frames; start += step) {
+    const count = Math.min(step, analysis.frames - start);
+    const window = (context) => [Math.max(0, start - context), Math.min(analysis.frames, start + step + context)];
+    const [first, end] = window(lips.context);
+    const centred = centreBands(analysis.mel, analysis.means, 2 * first, 2 * end);
+    found.speech.push(rowsOf(await networks.speechHidden(centred), end - first, start - first, count));
+    const [begin, last] = window(emotion.context);
+    const mel = analysis.mel.subarray(2 * begin * bands, 2 * last * bands);
+    found.emotion.push(rowsOf(await networks.emotionHidden(mel), last - begin, start - begin, count));
+    await onprogress?.((start + count) / analysis.frames);
+  }
+  return { speech: joined(found.speech), emotion: joined(found.emotion) };
+}
+
+/** ``count`` rows from ``first`` on of so many rows. */
+export function rowsOf(values, rows, first, count) {
+  const width = values.length / rows;
+  return values.subarray(first * width, (first + count) * width);
+}
+
+/** Arrays one after another. */
+export function joined(parts) {
+  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** A file of a folder: of a URL, or in Node of a folder on disk. */
+async function read(base, name) {
+  const text = String(base).replace(/\/$/, "");
+  const onDisk = !/^(https?|blob|data|chrome-extension):/.test(text) && typeof process !== "undefined" && process.versions?.node;
+  if (onDisk) {
+    const { readFile } = await import("node:fs/promises");
+    return readFile(text.startsWith("file:") ? new URL(`${text}/${name}`) : `${text}/${name}`);
+  }
+  const answer = await fetch(`${text}/${name}`);
+  if (!answer.ok) throw new ModelError(`${text}/${name}: ${answer.status} ${answer.statusText}`);
+  return new Uint8Array(await answer.arrayBuffer());
+}

@@ -1,0 +1,118 @@
+/** The recipe of a whole recording: sound becomes features, an emotion, motion on the video clock. */
+
+import { easeCuts, emotional, UpperFace } from "./conditioning.js";
+import { closures, lipsApart, moveLips } from "./closures.js";
+import { emotionTrack, frameEmotions } from "./emotion.js";
+import { centreBands, Ear, pairMeans } from "./features.js";
+import { resampleRows } from "./filters.js";
+import { MotionDecoder, speechInput } from "./motion_decoder.js";
+import { encode } from "./networks.js";
+import { constrictions, tongueWeights } from "./tongue.js";
+
+/**
+ * Motion on the clock of the features, 50 frames a second.
+ * @typedef {object} Moved
+ * @property {Float32Array} weights (T, 52) in [0, 1]
+ * @property {Float32Array} tongue (T, 3) how far the tongue is at its places
+ * @property {Float32Array} closure (T) from 0 to 1, how far p, b and m close the lips
+ */
+
+/** Shares of the work, for a bar of progress. */
+const WORK = { analyse: 0.15, encode: 0.35, diarize: 0.2, decode: 0.3 };
+
+/**
+ * Features, hidden vectors and emotion of a recording.
+ * @param {import("./networks.js").Networks} networks
+ * @param {Float32Array} samples mono, 16 kHz, in [-1, 1]
+ * @param {(share: number) => Promise<void>} onprogress
+ */
+export async function listen(networks, samples, onprogress) {
+  const { constants } = networks;
+  const analysis = new Ear(constants.features).analyse(samples);
+  await onprogress(WORK.analyse);
+  let done = WORK.analyse;
+  const hidden = await encode(networks, analysis, (share) => onprogress(done + WORK.encode * share));
+  done += WORK.encode;
+  const mel = pairMeans(centreBands(analysis.mel, analysis.means), constants.features.mel_bands);
+  const frames = await frameEmotions(networks, analysis, mel, hidden.emotion, (share) => onprogress(done + WORK.diarize * share));
+  const track = emotionTrack(frames, samples.length / constants.features.sample_rate, constants);
+  return { analysis, hidden, frames, track };
+}
+
+/**
+ * The motion of what was listened to.
+ * @param {import("./networks.js").Networks} networks
+ * @param {Awaited<ReturnType<typeof listen>>} heard
+ * @param {(share: number) => Promise<void>} onprogress
+ * @returns {Promise<Moved>}
+ */
+export async function move(networks, { analysis, hidden, track }, onprogress) {
+  const { constants } = networks;
+  const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
+  const speech = speechInput(hidden.speech, analysis.prosody, constants.decoder);
+  const motion = await decode(networks, { speech, ...emotion }, (share) => onprogress(1 - WORK.decode * (1 - share)));
+  return finishMouth(motion, emotion, await networks.phones(hidden.speech), constants);
+}
+
+/** Coefficients (T, 52) of a whole recording, some seconds at a time. */
+async function decode(networks, frames, onprogress) {
+  const decoder = new MotionDecoder(networks, "file");
+  const count = frames.intensity.length;
+  const step = 512;
+  const motion = new Float32Array(count * networks.constants.arkit.names.length);
+  let at = 0;
+  for (let start = 0; start < count; start += step) {
+    const end = Math.min(count, start + step);
+    const part = Object.fromEntries(
+      Object.entries(frames).map(([name, values]) => {
+        const width = values.length / count;
+        return [name, values.subarray(start * width, end * width)];
+      }),
+    );
+    const made = await decoder.push(part, end === count);
+    motion.set(made, at);
+    at += made.length;
+    await onprogress(end / count);
+  }
+  return motion;
+}
+
+/**
+ * A decoder's motion with an upper face of full strength, and lips and tongue where the phones ask for them.
+ * @param {Float32Array} motion (T, 52) in [0, 1]
+ * @param {{posterior: Float32Array, intensity: Float32Array}} emotion (T, C) and (T), eased
+ * @param {{lips: Float32Array, tongue: Float32Array}} phones (T, 2) and (T, 3) posteriors
+ * @param {Record<string, any>} constants
+ * @returns {Moved}
+ */
+export function finishMouth(motion, emotion, phones, constants) {
+  const { mouth, decoder } = constants;
+  const share = emotional(emotion.posterior, emotion.intensity, constants.conditioning);
+  const full = new UpperFace(constants.upper_face).push(motion, emotion.posterior, emotion.intensity);
+  const apart = lipsApart(full, share, Math.min(mouth.peak_frames, decoder.look_ahead), mouth);
+  const closed = closures(phones.lips, mouth);
+  return {
+    weights: moveLips(full, closed, apart, share, mouth),
+    tongue: constrictions(phones.tongue, constants.tongue),
+    closure: Float32Array.from(share, (_, i) => closed[2 * i] / mouth.sealed),
+  };
+}
+
+/**
+ * Motion on the video clock, and everything around it.
+ * @param {Moved} moved
+ * @param {Awaited<ReturnType<typeof listen>>} heard
+ * @param {{fps: number}} options
+ * @param {Record<string, any>} constants
+ */
+export function assemble(moved, { track }, { fps }, constants) {
+  const { names } = constants.arkit;
+  const { frame_rate: rate, frame_offset: offset } = constants.features;
+  const count = Math.max(1, Math.ceil(track.duration * fps - 1e-6));
+  const times = Float64Array.from({ length: count }, (_, i) => i / fps);
+  const own = Float64Array.from(track.intensity, (_, i) => offset + i / rate);
+  const weights = resampleRows(moved.weights, names.length, own, times);
+  const jaw = Float32Array.from(times, (_, i) => weights[i * names.length + names.indexOf("jawOpen")]);
+  const tongue = tongueWeights(resampleRows(moved.tongue, constants.tongue.names.length, own, times), jaw, constants.tongue);
+  return { fps, names, weights, tongueNames: constants.tongue.names, tongue, head: new Float32Array(3 * count), track };
+}

@@ -1,0 +1,75 @@
+/**
+ * SEDTalker in a web page or in Node: speech in, an emotional talking face out, and no server.
+ *
+ * ```js
+ * import { SEDTalker } from "sedtalker";
+ * const face = await SEDTalker.load("models");
+ * const animation = await face.animate(samples, { fps: 30 });
+ * ```
+ */
+
+import { Networks } from "./networks.js";
+import { assemble, listen, move } from "./recipe.js";
+
+export { ModelError } from "./networks.js";
+
+/**
+ * A finished animation. Arrays are flat, frame after frame.
+ * @typedef {object} Animation
+ * @property {number} fps frames a second; frame i is at i / fps seconds
+ * @property {string[]} names (52) of ARKit's shapes
+ * @property {Float32Array} weights (T, 52) in [0, 1]
+ * @property {string[]} tongueNames (3)
+ * @property {Float32Array} tongue (T, 3) in [0, 1]
+ * @property {Float32Array} head (T, 3) rotation vectors, radians
+ * @property {import("./emotion.js").Track} track the emotion, 50 frames a second
+ */
+
+/** The networks of a folder, and what can be made with them. */
+export class SEDTalker {
+  /** @param {Networks} networks */
+  constructor(networks) {
+    this.networks = networks;
+  }
+
+  /**
+   * Opens a folder of models, as ``sedtalker models export --onnx`` writes it.
+   * @param {string | URL} base URL of the folder; in Node its path, too
+   * @param {{ort?: any, sessionOptions?: object}} [options] ``ort``: onnxruntime-web, where a page has it already
+   */
+  static async load(base, options) {
+    return new SEDTalker(await Networks.load(base, options));
+  }
+
+  /** Numbers of the pipeline by section, as ``model.json`` holds them. */
+  get constants() {
+    return this.networks.constants;
+  }
+
+  /**
+   * The face of a whole recording; what ``sedtalker animate`` makes of it.
+   * @param {Float32Array} samples mono at 16 kHz in [-1, 1]
+   * @param {object} [options]
+   * @param {number} [options.fps] frames a second
+   * @param {(share: number) => void} [options.onprogress] called with the share that is done
+   * @returns {Promise<Animation>}
+   */
+  async animate(samples, { fps = this.constants.idle.fps, onprogress } = {}) {
+    const sound = checked(samples, this.constants);
+    const progress = async (share) => onprogress?.(share);
+    const heard = await listen(this.networks, sound, progress);
+    const moved = await move(this.networks, heard, progress);
+    return assemble(moved, heard, { fps }, this.constants);
+  }
+}
+
+/**
+ * Samples that are numbers in [-1, 1].
+ * @param {Float32Array} samples
+ * @param {Record<string, any>} constants
+ */
+function checked(samples, { features }) {
+  const least = 0.1 * features.sample_rate;
+  if (!(samples?.length >= least)) throw new RangeError("a recording lasts 0.1 s at least: there is no syllable in less");
+  return Float32Array.from(samples, (value) => (value >= -1 ? Math.min(value, 1) : value < -1 ? -1 : 0));
+}

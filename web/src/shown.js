@@ -1,0 +1,38 @@
+/** From what a voice expresses to what a face shows: one set of functions, for recordings and for streams. */
+
+import { clip } from "./filters.js";
+
+/**
+ * A posterior as a face shows it: the emotions sharpened, and neutral only where the strength is hardly noticed.
+ * @param {ArrayLike<number>} posterior (C), the first category is neutral
+ * @param {number} strength the visible intensity
+ * @param {Record<string, any>} shown ``constants.shown``
+ * @returns {Float64Array} (C), sums to 1
+ */
+export function decided(posterior, strength, shown) {
+  const values = Float64Array.from(posterior);
+  if (!shown.visible) return sharpened(values, shown.sharpness);
+  const emotions = sharpened(values.subarray(1), shown.sharpness);
+  const neutral = clip((shown.noticed - strength) / (shown.noticed - shown.unnoticed), 0, 1);
+  return Float64Array.from(values, (_, c) => (c ? (1 - neutral) * emotions[c - 1] : neutral));
+}
+
+function sharpened(posterior, sharpness) {
+  const log = posterior.map((value) => sharpness * Math.log(Math.max(value, 1e-8)));
+  const most = Math.max(...log);
+  const power = log.map((value) => Math.exp(value - most));
+  const total = power.reduce((sum, value) => sum + value, 0);
+  return power.map((value) => value / total);
+}
+
+/** Intensity on the scale of faces, in [0, 1]. */
+export function visible(intensity, shown) {
+  const [nothing, full] = shown.visible ?? [0, 1];
+  return clip((intensity - nothing) / (full - nothing), 0, 1);
+}
+
+/** Factor of the intensity in recordings unlike those of training, where the emotion is a guess. */
+export function attenuation(distance, shown) {
+  const [begin, end] = shown.familiar;
+  return 1 - shown.trust * (1 - clip((end - distance) / (end - begin), 0, 1));
+}

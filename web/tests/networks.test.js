@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Ear } from "../src/features.js";
+import { encode } from "../src/networks.js";
+import { ModelError, SEDTalker } from "../src/sedtalker.js";
+import { assertClose, constants, reference, runtime, sampleRecording, withoutNetworks } from "./support/reference.js";
+
+const skip = withoutNetworks;
+const samples = sampleRecording();
+let opened;
+
+/** The networks, opened once. */
+async function face() {
+  if (!opened) {
+    const { ort, models } = await runtime();
+    opened = SEDTalker.load(models, { ort });
+  }
+  return opened;
+}
+
+test("encoders and phones give Python's hidden vectors and posteriors", { skip }, async () => {
+  const { networks } = await face();
+  const hidden = await encode(networks, new Ear(constants.features).analyse(samples));
+  assertClose(hidden.speech, reference.hidden.speech, 2e-3, "hidden vectors of the speech encoder");
+  assertClose(hidden.emotion, reference.hidden.emotion, 2e-3, "hidden vectors of the emotion encoder");
+  const phones = await networks.phones(hidden.speech);
+  assertClose(phones.lips, reference.phones.lips, 1e-3, "lip posteriors");
+  assertClose(phones.tongue, reference.phones.tongue, 1e-3, "tongue posteriors");
+});
+
+test("a recording is animated as `sedtalker animate` does", { skip }, async () => {
+  const shares = [];
+  const animation = await (await face()).animate(samples, { fps: reference.animation.fps, idle: false, onprogress: (share) => shares.push(share) });
+  assertClose(animation.weights, reference.animation.weights, 1e-3, "weights");
+  assertClose(animation.tongue, reference.animation.tongue, 1e-3, "tongue");
+  assertClose(animation.track.posterior, reference.track.posterior, 1e-3, "shown posterior");
+  assertClose(animation.track.intensity, reference.track.intensity, 1e-3, "shown intensity");
+  assertClose(animation.track.recognised.posterior, reference.track.recognised.posterior, 1e-3, "recognised posterior");
+  assert.deepEqual(animation.track.segments.map((s) => s.label), reference.track.segments.map((s) => s.label));
+  assert.ok(animation.head.every((value) => value === 0));
+  assert.ok(shares.length > 3 && shares.every((share, i) => i === 0 || share >= shares[i - 1]) && shares.at(-1) === 1);
+});
+
+test("no recording and no models are said in one line", { skip }, async () => {
+  await assert.rejects((await face()).animate(new Float32Array(100)), /0\.1 s/);
+  const { ort } = await runtime();
+  await assert.rejects(SEDTalker.load("http://127.0.0.1:9", { ort }), Error);
+  assert.ok(new ModelError("x") instanceof Error);
+});

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { easeCuts } from "../src/conditioning.js";
+import { emotionTrack, shapeTrack } from "../src/emotion.js";
+import { assemble, finishMouth } from "../src/recipe.js";
+import { assertClose, constants, reference, sampleRecording, whole } from "./support/reference.js";
+
+const duration = sampleRecording().length / constants.features.sample_rate;
+const frames = Object.fromEntries(Object.entries(reference.frames).map(([name, stored]) => [name, whole(stored)]));
+frames.speech = Uint8Array.from(frames.speech);
+const track = emotionTrack(frames, duration, constants);
+
+test("the track of frames is Python's: shown, recognised and segments", () => {
+  assertClose(track.posterior, reference.track.posterior, 1e-3, "shown posterior");
+  assertClose(track.intensity, reference.track.intensity, 1e-3, "shown intensity");
+  assertClose(track.recognised.posterior, reference.track.recognised.posterior, 1e-5, "recognised posterior");
+  assertClose(track.recognised.intensity, reference.track.recognised.intensity, 1e-5, "recognised intensity");
+  assert.equal(track.segments.length, reference.track.segments.length);
+  track.segments.forEach((segment, i) => {
+    for (const [name, value] of Object.entries(reference.track.segments[i])) {
+      if (name === "label") assert.equal(segment.label, value);
+      else assert.ok(Math.abs(segment[name] - value) < 1e-3, `${name} of segment ${i}: ${segment[name]} and ${value}`);
+    }
+  });
+});
+
+test("a recording in which nobody speaks is neutral", () => {
+  const silent = { ...frames, speech: new Uint8Array(frames.speech.length) };
+  const shaped = shapeTrack(silent, constants.features.frame_rate, constants);
+  assert.ok(shaped.intensity.every((value) => value === 0));
+  assert.ok(shaped.posterior.every((value, i) => value === (i % 7 ? 0 : 1)));
+});
+
+test("the decoder's motion is finished as Python does: upper face, closures, tongue, the video clock", () => {
+  const emotion = easeCuts(track.posterior, track.intensity, constants.conditioning);
+  const phones = { lips: whole(reference.phones.lips), tongue: whole(reference.phones.tongue) };
+  const moved = finishMouth(whole(reference.motion), emotion, phones, constants);
+  assertClose(moved.weights, reference.moved, 1e-4, "finished motion");
+  const made = assemble(moved, { track }, { fps: reference.animation.fps }, constants);
+  assertClose(made.weights, reference.animation.weights, 1e-4, "weights at 30 frames a second");
+  assertClose(made.tongue, reference.animation.tongue, 1e-4, "tongue at 30 frames a second");
+});
