@@ -32,6 +32,14 @@ def node() -> str:
     return found
 
 
+@pytest.fixture(scope="module")
+def models() -> None:
+    """Networks as ONNX and onnxruntime-web, which the tests of Node find by these names, too."""
+    for name, what in (("SEDTALKER_NODE", "onnxruntime-web"), ("SEDTALKER_WEB_MODELS", "models as ONNX")):
+        if not os.environ.get(name):
+            pytest.skip(f"no {what}: set {name}")
+
+
 def run_tests(node: str, *names: str) -> None:
     """Run test files of ``web/tests``."""
     command = [node, "--test", *(str(WEB / "tests" / f"{name}.test.js") for name in names)]
@@ -53,9 +61,9 @@ def test_what_is_around_the_networks_equals_python(node: str) -> None:
     run_tests(node, "features", "recording")
 
 
-def test_recordings_equal_python(node: str) -> None:
-    """With the networks in onnxruntime-web."""
-    for name, what in (("SEDTALKER_NODE", "onnxruntime-web"), ("SEDTALKER_WEB_MODELS", "models as ONNX")):
-        if not os.environ.get(name):
-            pytest.skip(f"no {what}: set {name}")
+def test_recordings_equal_python(node: str, models: None) -> None:
     run_tests(node, "networks")
+
+
+def test_streams_equal_python(node: str, models: None) -> None:
+    run_tests(node, "stream")

@@ -8,6 +8,7 @@
  * ```
  */
 
+import { AnimationStream } from "./animation_stream.js";
 import { Networks } from "./networks.js";
 import { assemble, listen, move } from "./recipe.js";
 
@@ -60,6 +61,27 @@ export class SEDTalker {
     const heard = await listen(this.networks, sound, progress);
     const moved = await move(this.networks, heard, progress);
     return assemble(moved, heard, { fps }, this.constants);
+  }
+
+  /**
+   * The face while somebody speaks: sound is pushed into it, and video frames come out.
+   * @param {object} [options] see ``AnimationStream``
+   * @returns {AnimationStream}
+   */
+  stream(options) {
+    return new AnimationStream(this.networks, options);
+  }
+
+  /**
+   * Video frames of pieces of sound, each as soon as it is final.
+   * @param {AsyncIterable<Float32Array> | Iterable<Float32Array>} pieces mono at 16 kHz
+   * @param {object} [options] see ``stream``
+   * @returns {AsyncGenerator<import("./animation_stream.js").StreamedFrame>}
+   */
+  async *listen(pieces, options) {
+    const stream = this.stream(options);
+    for await (const piece of pieces) yield* await stream.push(piece);
+    yield* await stream.flush();
   }
 }
 

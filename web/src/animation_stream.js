@@ -1,0 +1,153 @@
+/** The moving face while somebody is still speaking: ARKit weights a stated time after the sound. */
+
+import { ClosureStream } from "./closures.js";
+import { emotional, UpperFace } from "./conditioning.js";
+import { LateEmotions } from "./emotion_stream.js";
+import { placeIn, resampleRows } from "./filters.js";
+import { MotionDecoder, speechInput } from "./motion_decoder.js";
+import { Rows } from "./rows.js";
+import { TongueStream, tongueWeights } from "./tongue.js";
+
+/**
+ * A video frame of a stream.
+ * @typedef {object} StreamedFrame
+ * @property {number} time seconds since the beginning
+ * @property {Float32Array} weights (52) in [0, 1]
+ * @property {Float32Array} tongue (3) in [0, 1]
+ * @property {Float32Array} head (3) rotation vector, radians
+ * @property {string} emotion the category
+ * @property {number} intensity its strength in [0, 1]
+ */
+
+/** The decoder over frames that were heard: motion 50 times a second, lips closed and tongue placed. */
+class FaceStream {
+  /** @param {import("./networks.js").Networks} networks */
+  constructor(networks) {
+    const { constants } = networks;
+    this.networks = networks;
+    this.decoder = new MotionDecoder(networks, "stream");
+    this.upper = new UpperFace(constants.upper_face);
+    this.lips = new ClosureStream(constants.mouth);
+    this.tongue = new TongueStream(constants.tongue);
+  }
+
+  /**
+   * @param {import("./emotion_stream.js").HeardFrames} heard
+   * @param {boolean} last whether the sound ends with them
+   * @returns {Promise<{weights: Float32Array, tongue: Float32Array}>} (N, 52) and (N, 3)
+   */
+  async push(heard, last) {
+    const { constants } = this.networks;
+    const { mouth, decoder } = constants;
+    const { count, posterior, intensity } = heard;
+    const known = Math.min(count + mouth.ahead_frames, heard.prosody.length / 4);
+    const hidden = heard.hidden.subarray(0, known * decoder.hidden);
+    const speech = speechInput(hidden.subarray(0, count * decoder.hidden), heard.prosody.subarray(0, 4 * count), decoder);
+    const decoded = await this.decoder.push({ speech, posterior, intensity }, last);
+    const motion = this.upper.push(decoded, posterior, intensity);
+    const phones = await this.networks.phones(hidden);
+    const share = emotional(posterior, intensity, constants.conditioning);
+    const weights = this.lips.push(motion, phones.lips.subarray(0, 2 * count), phones.lips.subarray(2 * count), share);
+    const places = constants.tongue.names.length;
+    const due = weights.length / constants.arkit.names.length;
+    const tongue = this.tongue.push(phones.tongue.subarray(0, places * count), phones.tongue.subarray(places * count), due);
+    return { weights, tongue };
+  }
+}
+
+/** Sound in pieces to video frames; equals the Python ``AnimationStream`` with the streaming decoder. */
+export class AnimationStream {
+  /**
+   * @param {import("./networks.js").Networks} networks
+   * @param {object} [options]
+   * @param {number} [options.fps] frames a second
+   * @param {number} [options.lookAhead] seconds of sound that the lips wait for
+   * @param {number} [options.hop] seconds of sound between results, a multiple of 0.08
+   */
+  constructor(networks, { fps, lookAhead, hop } = {}) {
+    const { constants } = networks;
+    const { streams, arkit, tongue } = constants;
+    this.constants = constants;
+    this.fps = fps ?? streams.fps;
+    this.emotions = new LateEmotions(networks, { lookAhead: lookAhead ?? streams.look_ahead, hop: hop ?? streams.hop });
+    this.face = new FaceStream(networks);
+    this.times = [];
+    this.weights = new Rows(arkit.names.length);
+    this.tongue = new Rows(tongue.names.length);
+    this.taken = this.number = 0;
+    this.said = { emotion: constants.track.labels[0], intensity: 0, loudness: 0 };
+    this.settled = Promise.resolve();
+  }
+
+  /**
+   * The next samples, mono at 16 kHz; the video frames that have become final.
+   * @param {Float32Array} samples
+   * @returns {Promise<StreamedFrame[]>}
+   */
+  async push(samples) {
+    await this.settled;
+    const made = [];
+    for await (const heard of this.emotions.push(samples)) made.push(...(await this.#show(heard, false)));
+    this.settled = later().then(() => this.emotions.settle());
+    this.settled.catch(() => {}); // the next push fails with it
+    return made;
+  }
+
+  /** The sound has ended: all frames that are left. */
+  async flush() {
+    await this.settled;
+    const heard = await this.emotions.flush();
+    return heard.count || this.taken ? this.#show(heard, true) : [];
+  }
+
+  async #show(heard, last) {
+    const { track, arkit, tongue, features } = this.constants;
+    const moved = await this.face.push(heard, last);
+    for (let due = moved.tongue.length / tongue.names.length; due > 0; due--) {
+      this.times.push(features.frame_offset + this.taken++ / features.frame_rate);
+    }
+    this.weights.append(moved.weights);
+    this.tongue.append(moved.tongue);
+    if (heard.count) {
+      const loudness = heard.speech.reduce((sum, value) => sum + value, 0) / heard.count;
+      this.said = { emotion: track.labels[heard.label], intensity: heard.intensity.at(-1), loudness };
+    }
+    const at = this.#due();
+    const weights = resampleRows(this.weights.values, arkit.names.length, this.times, at);
+    const jaw = at.map((_, i) => weights[i * arkit.names.length + arkit.names.indexOf("jawOpen")]);
+    const places = tongueWeights(resampleRows(this.tongue.values, tongue.names.length, this.times, at), jaw, tongue);
+    this.number += at.length;
+    const gone = Math.max(0, placeIn(this.times, this.number / this.fps) - 1);
+    this.times.splice(0, gone);
+    this.weights.drop(gone);
+    this.tongue.drop(gone);
+    return at.map((time, i) => this.#frame(time, i, weights, places));
+  }
+
+  /** Times of the video frames that are due. */
+  #due() {
+    const newest = this.times.length > 1 ? this.times.at(-1) : -1;
+    const at = [];
+    for (let i = this.number; i / this.fps <= newest; i++) at.push(i / this.fps);
+    return at;
+  }
+
+  #frame(time, i, weights, tongue) {
+    const row = (values, width) => values.slice(i * width, (i + 1) * width);
+    const { arkit, tongue: places } = this.constants;
+    const { emotion, intensity } = this.said;
+    return {
+      time: Math.round(time * 1e4) / 1e4,
+      weights: row(weights, arkit.names.length),
+      tongue: row(tongue, places.names.length),
+      head: new Float32Array(3),
+      emotion,
+      intensity,
+    };
+  }
+}
+
+/** A turn of the event loop, so that finished frames are drawn before the diarizer goes on. */
+function later() {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

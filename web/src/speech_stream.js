@@ -1,0 +1,194 @@
+/** Speech features of sound that is still going on: what is said of the recording so far, for its last seconds. */
+
+import { activityLevel } from "./activity.js";
+import { centreBands, anyOfPairs, Ear, gainOf, meanSquare, pairMeans, smoothLevel, speechThreshold } from "./features.js";
+import { BandHistory, LevelHistogram, quantileWith, withGain, withoutGain } from "./level_history.js";
+import { Rows } from "./rows.js";
+
+/**
+ * The features of the last seconds of a stream.
+ * @typedef {object} StreamedFeatures
+ * @property {number} first number of the first kept frame (20 ms)
+ * @property {number} total frames so far, the kept ones being first … total - 1
+ * @property {Float32Array} prosody (T, 4) of the kept frames
+ * @property {Uint8Array} speech (T) loud enough to be speech
+ * @property {Float32Array} mel (2 T, 80) log-mels, not centred
+ * @property {Float64Array} means (80) that centre them
+ * @property {() => number} loud level of loud frames in the whole stream so far, for ``speechActivity``
+ * @property {Float32Array} [hidden] (T, D) of the emotion encoder, where the stream has it encode
+ */
+
+/** Measures and encodes sound that comes piece by piece, and keeps the features of its last seconds. */
+export class EncoderStream {
+  /**
+   * @param {import("./networks.js").Networks} networks
+   * @param {number} keep frames of 20 ms that are kept at least, before the newest piece
+   * @param {number} [refreshed] frames before the newest that the emotion encoder encodes anew when the level has
+   *   moved; without it that encoder is not asked
+   */
+  constructor(networks, keep, refreshed) {
+    const { features, speech_stream: stream } = networks.constants;
+    Object.assign(this, { networks, keep, refreshed, features, constants: stream });
+    this.ear = new Ear(features);
+    this.samples = 0;
+    this.tail = new Float32Array(stream.before);
+    /** Analysis frames (10 ms) that no later sample can change; the buffers hold those after ``first`` of them. */
+    this.whole = this.first = 0;
+    /** Analysis frames before it are in the histories. */
+    this.counted = 0;
+    this.rms = new Rows(1);
+    this.power = new Rows(features.mel_bands);
+    this.pitch = new Rows(this.ear.pitch.width);
+    this.hidden = null;
+    this.standing = 0;
+    this.rmsHistory = new LevelHistogram(stream);
+    this.levelHistory = new LevelHistogram(stream);
+    this.energyHistory = new LevelHistogram(stream);
+    this.bandHistory = new BandHistory(features.mel_bands, features.log_floor, features.largest_gain, stream);
+  }
+
+  /**
+   * The next samples, a multiple of 320 unless they are the last.
+   * @param {Float32Array} samples
+   * @returns {Promise<StreamedFeatures>}
+   */
+  async push(samples) {
+    const { features: f, constants: c } = this;
+    const known = this.whole;
+    this.#measure(samples);
+    const counted = this.counted - this.first;
+    const recent = Float64Array.from(this.rms.part(counted, this.rms.length), (rms) => Math.log(rms + c.silent));
+    const gain = gainOf(quantileWith(this.rmsHistory, recent, f.loud, Math.exp), f);
+    const frames = this.rms.length;
+    const floor = f.mel_bands * f.log_floor;
+    const sums = smoothLevel(bandSums(this.power.values, f.mel_bands).map((sum) => Math.log(gain * gain * sum + floor)));
+    const level = sums.map((value) => withoutGain(value, floor, gain));
+    const mel = this.power.values.map((power) => Math.log(gain * gain * power + f.log_floor));
+    const { speech, means } = this.#speech(mel, level, counted, gain);
+    const tracks = new Float32Array(4 * frames);
+    for (let i = 0; i < frames; i++) this.ear.pitch.tracks(this.pitch.held, (this.pitch.start + i) * this.pitch.width, gain, tracks, 4 * i);
+    const prosody = pairMeans(tracks, 4);
+    const energy = activityLevel(prosody, f.frame_rate).map((value) => withoutGain(value, f.energy_floor, gain));
+    const recentEnergy = energy.slice(counted / 2);
+    const scale = (value) => withGain(value, f.energy_floor, gain);
+    const overall = this.refreshed === undefined ? NaN : quantileWith(this.energyHistory, recentEnergy, f.loud, scale);
+    const first = this.first / 2;
+    const latest = { first, total: first + frames / 2, prosody, speech: anyOfPairs(speech), mel, means, loud: overall };
+    if (this.refreshed !== undefined) latest.hidden = await this.#encode(mel, gain, known);
+    this.#forget(level, energy);
+    return latest;
+  }
+
+  /** Frames of the new samples; those that saw the end of the old ones are measured again. */
+  #measure(samples) {
+    const { hop_length: hop, window_length: narrow, pitch_window: wide } = this.features;
+    const { before } = this.constants;
+    this.samples += samples.length;
+    const sound = new Float32Array(this.tail.length + samples.length + wide + 2 * hop);
+    sound.set(this.tail);
+    sound.set(samples, this.tail.length);
+    const count = 2 * Math.ceil(this.samples / (2 * hop)) - this.whole;
+    const kept = this.whole - this.first;
+    const [rms, power, pitch] = [this.rms, this.power, this.pitch].map((rows) => {
+      rows.cut(kept);
+      return rows.grow(count);
+    });
+    const frame = new Float64Array(wide);
+    for (let i = 0; i < count; i++) {
+      const short = frame.subarray(0, narrow);
+      short.set(sound.subarray(i * hop + (wide - narrow) / 2, i * hop + (wide + narrow) / 2));
+      rms[i] = meanSquare(short) ** 0.5;
+      this.ear.melPower(short, power, i * this.power.width);
+      frame.set(sound.subarray(i * hop, i * hop + wide));
+      this.ear.pitch.measure(frame, pitch, i * this.pitch.width);
+    }
+    const whole = Math.max(0, Math.floor((this.samples - before) / hop));
+    this.tail = sound.slice((whole - this.whole) * hop, this.tail.length + samples.length);
+    this.whole = whole;
+  }
+
+  /** Speech mask (2 T) of the kept frames and the mean log-mel (80) of all speech so far. */
+  #speech(mel, level, counted, gain) {
+    const { mel_bands: bands, log_floor, quiet, loud } = this.features;
+    const floor = bands * log_floor;
+    const recent = level.slice(counted);
+    const scale = (value) => withGain(value, floor, gain);
+    const [low, high] = [quiet, loud].map((share) => quantileWith(this.levelHistory, recent, share, scale));
+    const limit = withoutGain(speechThreshold(low, high), floor, gain);
+    const speech = Uint8Array.from(level, (value) => (value > limit ? 1 : 0));
+    let { count, total } = this.bandHistory.above(limit, gain);
+    const every = !count && !speech.subarray(counted).includes(1);
+    if (every) ({ count, total } = this.bandHistory.above(-Infinity, gain));
+    for (let i = counted; i < speech.length; i++) {
+      if (!every && !speech[i]) continue;
+      count += 1;
+      for (let k = 0; k < bands; k++) total[k] += mel[i * bands + k];
+    }
+    return { speech, means: total.map((sum) => sum / count) };
+  }
+
+  /** Hidden vectors of the kept frames by the emotion encoder; ``known`` analysis frames were certain before. */
+  async #encode(mel, gain, known) {
+    const { context, grid } = this.networks.constants.emotion_encoder;
+    const { mel_bands: bands } = this.features;
+    const frames = mel.length / bands / 2;
+    const standing = 2 * Math.log(gain);
+    let done = Math.max(0, Math.floor((known - this.first) / 2) - context);
+    done -= done % grid;
+    if (!done || Math.abs(standing - this.standing) > this.constants.stale) {
+      this.standing = standing;
+      done = Math.max(0, done - this.refreshed);
+    }
+    const start = Math.max(0, done - context);
+    const fresh = await this.networks.emotionHidden(mel.subarray(2 * start * bands));
+    const width = fresh.length / (frames - start);
+    this.hidden ??= new Rows(width);
+    this.hidden.cut(done);
+    this.hidden.append(fresh.subarray((done - start) * width));
+    return this.hidden.values.slice();
+  }
+
+  /** Move old frames to the histories; ``alignment`` of them stay in the buffers for what smooths over them. */
+  #forget(level, energy) {
+    const { alignment, silent } = this.constants;
+    const spare = Math.floor((this.whole - this.first) / 2) - this.keep - alignment;
+    const drop = Math.max(0, Math.floor(spare / alignment) * alignment);
+    if (!drop) return;
+    const from = this.counted - this.first;
+    const to = 2 * (drop + alignment);
+    this.rmsHistory.add(Float64Array.from(this.rms.part(from, to), (rms) => Math.log(rms + silent)));
+    this.levelHistory.add(level.subarray(from, to));
+    this.energyHistory.add(energy.subarray(from / 2, to / 2));
+    this.bandHistory.add(this.power.part(from, to), level.subarray(from, to));
+    this.counted = this.first + to;
+    this.first += 2 * drop;
+    for (const rows of [this.rms, this.power, this.pitch]) rows.drop(2 * drop);
+    this.hidden?.drop(drop);
+  }
+}
+
+/** Summed power (T) of rows (T, bands). */
+function bandSums(power, bands) {
+  return Float64Array.from({ length: power.length / bands }, (_, i) => {
+    let sum = 0;
+    for (let k = i * bands; k < (i + 1) * bands; k++) sum += power[k];
+    return sum;
+  });
+}
+
+/**
+ * Hidden vectors of the speech encoder for some of the kept frames of a stream.
+ * @param {import("./networks.js").Networks} networks
+ * @param {StreamedFeatures} streamed
+ * @param {number} first of the kept frames
+ * @param {number} count
+ */
+export async function newestHidden(networks, streamed, first, count) {
+  if (count <= 0) return new Float32Array(0);
+  const kept = streamed.total - streamed.first;
+  let start = Math.max(0, first - networks.constants.speech_encoder.context);
+  if ((kept - start) % 2 && start) start -= 1;
+  const hidden = await networks.speechHidden(centreBands(streamed.mel, streamed.means, 2 * start));
+  const width = networks.constants.decoder.hidden;
+  return hidden.subarray((first - start) * width, (first - start + count) * width);
+}
