@@ -235,6 +235,29 @@ def _figures(weights: BuiltIn) -> str:
     return ", ".join(f"{key} {value:.3g}" for key, value in listed[:SHOWN])
 
 
+@models_app.command("export")
+@fail_clearly
+def export_networks(
+    onnx: Annotated[Path, typer.Option("--onnx", metavar="DIR", help="The folder to write.")],
+    frames: Annotated[
+        list[int] | None,
+        typer.Option(help="Frames of 20 ms that the decoders take at once: 4, 16 or 64. Several: again."),
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Store weights in eight bits: a quarter of the size.")] = False,
+    json: o.JsonOption = False,
+    force: o.ForceOption = False,
+) -> None:
+    """Write the built-in networks as ONNX graphs for engines and web pages, with model.json and check.json."""
+    from sedtalker.export.onnx_models import STEPS, export_models
+
+    made = export_models(onnx, tuple(frames or STEPS), int8, force)
+    if json:
+        write_json({"folder": str(onnx), "files": [file.name for file in made]})
+    else:
+        say(f"{len(made)} files, {sum(file.stat().st_size for file in made) / 1e6:.1f} MB")
+        print(onnx)
+
+
 # --- Fetching.
 
 

@@ -200,9 +200,9 @@ class DiarizerNetwork(nn.Module):
 
         Zeros where the network does not know its training data.
         """
-        known = self.known
-        apart = ((rows.to(self.mean) - self.mean) * self.scale)[..., known]
-        return apart.square().mean(-1).sqrt() if known.any() else apart.sum(-1)
+        known = self.known.to(self.mean)
+        apart = (rows.to(self.mean) - self.mean) * self.scale
+        return ((apart.square() * known).sum(-1) / known.sum().clamp_min(1.0)).sqrt()
 
     @property
     def context(self) -> int:

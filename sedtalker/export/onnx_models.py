@@ -1,0 +1,264 @@
+"""A folder of the networks as ONNX graphs, for engines and web pages: ``sedtalker models export --onnx DIR``.
+
+Beside the graphs lie ``model.json``, which says what goes in and out and holds every constant of the steps between the
+networks, and ``check.json``, by which a program in another language finds out whether it runs them right. Weights that
+are exact in half precision, as all that ship, are stored so and computed with in single precision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.export import Dim
+
+from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.animation.tongue import TONGUE
+from sedtalker.audio import SAMPLE_RATE
+from sedtalker.checkpoint import builtin_checkpoint, open_network, read_config, weights_sha256
+from sedtalker.emotion.inference import load_diarizer
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError, extra
+from sedtalker.export.onnx_graphs import Graph, decoder_graph, diarizer_graph, encoder_graph, phones_graph
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.speech.encoder import MelEncoder, open_encoder
+from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
+from sedtalker.storage import OutputFolder
+from sedtalker.version import __version__
+
+FORMAT_VERSION = 1
+"""Of ``model.json``; it rises when a program that reads an older one would go wrong."""
+OPSET = 18
+"""Of the graphs: the newest that the engines of games read."""
+STEPS = (4, 16, 64)
+"""Frames of 20 ms that a decoder may take at once: 80 ms for live use, 1.28 s for files."""
+DECODERS = ("decoder", "decoder_streaming")
+"""Checkpoints of decoders that are exported: the one of whole recordings and the one without look-ahead."""
+SMALLEST_STORED = 1024
+"""Values of a weight from which on it is stored in fewer bits."""
+INT8_LEVELS = 127
+"""Largest integer that a weight becomes where weights are stored in eight bits."""
+CHECKED_VALUES = 16
+"""Of each output, so many of the first values are in ``check.json``."""
+
+
+def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False, force: bool = False) -> list[Path]:
+    """Write the built-in networks as ONNX graphs, ``model.json`` and ``check.json``; returns the files.
+
+    Args:
+        folder: where they appear.
+        steps: frames that a decoder takes at once; a graph of each.
+        int8: whether large weights are stored in eight bits: a quarter of the size, and figures that differ a little.
+        force: whether files may be replaced.
+
+    Raises:
+        InputError: a number of frames that is none of ``STEPS``, the folder cannot be written or holds something, or
+            onnx is not installed.
+    """
+    if wrong := [step for step in steps if step not in STEPS]:
+        raise InputError(f"--frames {wrong[0]}: a decoder takes {', '.join(map(str, STEPS))} frames at once")
+    graphs = builtin_graphs(steps)
+    names = [*(f"{graph.name}.onnx" for graph, _ in graphs), "model.json", "check.json"]
+    described, checks = {}, {}
+    with OutputFolder(folder, names, force) as results:
+        for graph, facts in graphs:
+            file = results.path / f"{graph.name}.onnx"
+            write_graph(graph, file, int8)
+            described[graph.name] = _described(file) | facts
+            checks[graph.name] = _checked(file)
+        about = {
+            "version": FORMAT_VERSION,
+            "sedtalker": __version__,
+            "opset": OPSET,
+            "weights": "int8" if int8 else "float16",
+            "sample_rate": SAMPLE_RATE,
+            "frame_rate": FRAME_CLOCK.rate,
+            "categories": CATEGORIES,
+            "shapes": ARKIT_52,
+            "tongue": TONGUE,
+            "models": described,
+        }
+        for name, content in (("model.json", about), ("check.json", checks)):
+            text = json.dumps(content, indent=1, ensure_ascii=False)
+            (results.path / name).write_text(text + "\n", encoding="utf-8")
+    return [folder / name for name in names]
+
+
+def builtin_graphs(steps: Sequence[int] = STEPS) -> list[tuple[Graph, dict[str, Any]]]:
+    """The graphs of the built-in networks, each with what ``model.json`` says of it beside its inputs and outputs."""
+    graphs = []
+    for name in (SPEECH, EMOTION):
+        encoder = open_encoder(name)
+        assert isinstance(encoder, MelEncoder)
+        facts: dict[str, Any] = {"context": encoder.context, "centred": encoder.network.centred}
+        graphs.append((encoder_graph(name, encoder.network), _origin(name) | facts))
+    diarizer = load_diarizer()
+    facts = {"context": diarizer.context, "visible": diarizer.config.visible}
+    graphs.append((diarizer_graph("diarizer", diarizer), _origin("diarizer") | facts))
+    for name in DECODERS:
+        decoder = open_network(builtin_checkpoint(name), "decoder", DecoderConfig, Decoder)
+        about = _origin(name) | {"look_ahead": decoder.look_ahead, "styles": decoder.config.styles}
+        if name == DECODERS[0]:
+            graphs.append((phones_graph("phones", decoder), _origin(name)))
+        graphs.extend((decoder_graph(f"{name}_{step}", decoder, step), about | {"frames": step}) for step in steps)
+    return graphs
+
+
+def _origin(name: str) -> dict[str, Any]:
+    """Checkpoint, licence and training data of a built-in network."""
+    folder = builtin_checkpoint(name)
+    config = read_config(folder)
+    return {
+        "checkpoint": name,
+        "checkpoint_sha256": weights_sha256(folder),
+        "licence": config.licence,
+        "trained_on": config.trained_on,
+    }
+
+
+def _described(file: Path) -> dict[str, Any]:
+    """Size, hash, inputs and outputs of a graph's file."""
+    import onnx
+
+    graph = onnx.load(file).graph
+
+    def values(found: Any) -> list[dict[str, Any]]:
+        kinds = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.BOOL: "bool"}
+        tensors = [(value.name, value.type.tensor_type) for value in found]
+        return [
+            {"name": name, "type": kinds[t.elem_type], "shape": [d.dim_param or d.dim_value for d in t.shape.dim]}
+            for name, t in tensors
+        ]
+
+    data = file.read_bytes()
+    about = {"file": file.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return about | {"inputs": values(graph.input), "outputs": values(graph.output)}
+
+
+def _checked(file: Path) -> dict[str, Any]:
+    """What a graph gives for ``check_values``: of each output its shape, first values and mean magnitude."""
+    with extra("onnx"):
+        import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    inputs = {}
+    for value in session.get_inputs():
+        shape = [CHECK_LENGTHS.get(str(length), length) for length in value.shape]
+        inputs[value.name] = check_values(shape, value.type == "tensor(bool)")
+    outputs = session.run(None, inputs)
+    return {
+        "inputs": {name: list(value.shape) for name, value in inputs.items()},
+        "outputs": {
+            value.name: {
+                "shape": list(made.shape),
+                "first": [round(float(x), 6) for x in made.ravel()[:CHECKED_VALUES]],
+                "mean_magnitude": round(float(np.abs(made).mean()), 6),
+            }
+            for value, made in zip(session.get_outputs(), outputs, strict=True)
+        },
+    }
+
+
+CHECK_LENGTHS = {"4*mel_frames": 160, "8*frames": 160, "frames": 40}
+"""Lengths of the free axes in ``check.json``, by the name that the graphs give them."""
+
+
+def check_values(shape: Sequence[int], boolean: bool = False) -> NDArray[Any]:
+    """The input that ``check.json`` was made with: ``sin(0.37 (k + 1)) / 2`` for the k-th value, or true but for every
+    third.
+    """
+    index = np.arange(np.prod(shape)).reshape(shape)
+    return index % 3 != 2 if boolean else (0.5 * np.sin(0.37 * (index + 1))).astype(np.float32)
+
+
+# --- One graph.
+
+
+@torch.no_grad()
+def write_graph(graph: Graph, path: Path, int8: bool = False) -> None:
+    """Write a network as one file.
+
+    Args:
+        graph: the network, its inputs and outputs.
+        path: the file.
+        int8: whether large weights are stored in eight bits, with a scale for each output channel.
+
+    Raises:
+        InputError: onnx is not installed.
+    """
+    with extra("onnx"):
+        import onnx
+        import onnxscript  # noqa: F401
+
+    graph.network.eval()(*graph.inputs.values())  # tables are made and kept now, or they would be made of placeholders
+    lengths: dict[str, Any] = {}
+    shapes: list[dict[int, Any]] = []
+    for name in graph.inputs:
+        shapes.append({})
+        for axis, (length, factor) in graph.dynamic.get(name, {}).items():
+            free = lengths.setdefault(length, Dim(length, min=4))
+            shapes[-1][axis] = free if factor == 1 else factor * free
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            graph.network,
+            tuple(graph.inputs.values()),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+            dynamic_shapes=tuple(shapes) if graph.dynamic else None,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _store_weights(model, int8)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _store_weights(model: Any, int8: bool) -> None:
+    """Replace the large weights of a model by fewer bits and a node that gives them back in single precision."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    graph, made = model.graph, []
+    for tensor in list(graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < SMALLEST_STORED:
+            continue
+        name, stored = tensor.name, f"{tensor.name}.stored"
+        if int8 and values.ndim > 1:
+            axis = _output_axis(graph, name, values.ndim)
+            others = tuple(i for i in range(values.ndim) if i != axis)
+            scale = np.maximum(np.abs(values).max(others), 1e-12).astype(np.float32) / INT8_LEVELS
+            shaped = scale.reshape([-1 if i == axis else 1 for i in range(values.ndim)])
+            whole = np.round(values / shaped).astype(np.int8)
+            small = {stored: whole, f"{name}.scale": scale}
+            graph.initializer.extend(numpy_helper.from_array(value, key) for key, value in small.items())
+            made.append(helper.make_node("DequantizeLinear", [stored, f"{name}.scale"], [name], axis=axis))
+        elif np.array_equal(values, values.astype(np.float16).astype(np.float32)):
+            graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), stored))
+            made.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+        else:
+            continue
+        graph.initializer.remove(tensor)
+    for node in reversed(made):
+        graph.node.insert(0, node)
+
+
+def _output_axis(graph: Any, name: str, axes: int) -> int:
+    """The axis of a weight that belongs to output channels: the last of a factor on the right, else the first."""
+    for node in graph.node:
+        if name in node.input and node.op_type == "MatMul" and node.input[1] == name:
+            return axes - 1
+    return 0

@@ -1,0 +1,125 @@
+"""ONNX graphs say what torch says: a decoder in steps equals one pass, files equal the networks they came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sedtalker.animation.decoder import Decoder, DecoderConfig
+from sedtalker.checkpoint import builtin_checkpoint, open_network
+from sedtalker.emotion.inference import load_diarizer
+from sedtalker.errors import InputError
+from sedtalker.export.onnx_graphs import DecoderStep, decoder_graph, diarizer_graph, encoder_graph, phones_graph
+from sedtalker.export.onnx_models import DECODERS, check_values, export_models, write_graph
+from sedtalker.speech.encoder import load_network, open_encoder
+
+
+def opened(name: str) -> Decoder:
+    return open_network(builtin_checkpoint(name), "decoder", DecoderConfig, Decoder)
+
+
+def ran(path: Path, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, inputs)
+
+
+@pytest.mark.parametrize("frames", [4, 16, 64])
+@pytest.mark.parametrize("name", DECODERS)
+@torch.no_grad()
+def test_steps_equal_one_pass(name: str, frames: int) -> None:
+    """Whatever the length of a step, also where the last one is not full."""
+    decoder, count = opened(name), 90
+    generator = torch.Generator().manual_seed(1)
+    speech = torch.randn(1, count, decoder.config.hidden + 4, generator=generator)
+    posterior = torch.rand(1, count, 7, generator=generator).softmax(-1)
+    intensity = torch.rand(1, count, generator=generator)
+    style = torch.tensor([[0.3, 0.0, -0.2, 0.0]])
+    late = decoder.look_ahead
+    total = -(-(count + late) // frames) * frames
+
+    def longer(values: torch.Tensor) -> torch.Tensor:
+        return torch.cat([values, values.new_zeros(1, total - count, *values.shape[2:])], 1)
+
+    given = [longer(values) for values in (speech, posterior, intensity)]
+    valid = longer(torch.ones(1, count))
+    step = DecoderStep(decoder)
+    states, made = step.states(), []
+    for start in range(0, total, frames):
+        part = slice(start, start + frames)
+        out, *after = step(*(values[:, part] for values in given), style, valid[:, part], *states.values())
+        states = dict(zip(states, after, strict=True))
+        made.append(out)
+    whole = decoder(speech, posterior, intensity, style)
+    assert float((torch.cat(made, 1)[:, late : late + count] - whole).abs().max()) < 1e-5
+
+
+def test_a_file_equals_its_network_at_any_length(tmp_path: Path) -> None:
+    """A short and a long recording through one graph of the phone head."""
+    pytest.importorskip("onnxscript")
+    decoder = opened("decoder")
+    graph = phones_graph("phones", decoder)
+    write_graph(graph, tmp_path / "phones.onnx")
+    for count in (7, 300):
+        hidden = torch.randn(1, count, decoder.config.hidden)
+        with torch.no_grad():
+            wanted = graph.network(hidden)
+        for got, want in zip(ran(tmp_path / "phones.onnx", {"hidden": hidden.numpy()}), wanted, strict=True):
+            assert np.abs(got - want.numpy()).max() < 1e-5
+
+
+def test_eight_bits_are_smaller_and_near(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    graph = encoder_graph("speech_encoder", load_network())
+    for int8 in (False, True):
+        write_graph(graph, tmp_path / f"{int8}.onnx", int8)
+    sizes = [(tmp_path / f"{int8}.onnx").stat().st_size for int8 in (False, True)]
+    assert sizes[1] < 0.56 * sizes[0]
+    mel = np.random.default_rng(2).normal(size=(1, 240, 80)).astype(np.float32)
+    whole, small = (ran(tmp_path / f"{int8}.onnx", {"mel": mel})[0] for int8 in (False, True))
+    with torch.no_grad():
+        assert np.abs(whole - graph.network(torch.from_numpy(mel)).numpy()).max() < 1e-4
+    assert 0.0 < np.abs(small - whole).mean() < 0.03 * np.abs(whole).mean()
+
+
+@pytest.mark.slow
+def test_every_graph_equals_its_network(tmp_path: Path) -> None:
+    """The files of ``models export``, at other lengths than those of the export, and what lies beside them."""
+    pytest.importorskip("onnxscript")
+    files = export_models(tmp_path / "onnx", (4,))
+    about = json.loads((tmp_path / "onnx" / "model.json").read_text())
+    check = json.loads((tmp_path / "onnx" / "check.json").read_text())
+    assert {file.name for file in files} == {f"{name}.onnx" for name in about["models"]} | {"model.json", "check.json"}
+    emotion = open_encoder("emotion_encoder")
+    made = [
+        encoder_graph("speech_encoder", load_network()),
+        encoder_graph("emotion_encoder", emotion.network),
+        diarizer_graph("diarizer", load_diarizer()),
+        phones_graph("phones", opened("decoder")),
+        *(decoder_graph(f"{name}_4", opened(name), 4) for name in DECODERS),
+    ]
+    assert {graph.name for graph in made} == set(about["models"])
+    for graph in made:
+        shapes = check[graph.name]["inputs"]
+        inputs = {name: check_values(shape, graph.inputs[name].dtype == torch.bool) for name, shape in shapes.items()}
+        got = ran(tmp_path / "onnx" / f"{graph.name}.onnx", inputs)
+        with torch.no_grad():
+            wanted = graph.network(*(torch.from_numpy(values) for values in inputs.values()))
+        wanted = [wanted] if isinstance(wanted, torch.Tensor) else wanted
+        for one, want, said in zip(got, wanted, check[graph.name]["outputs"].values(), strict=True):
+            assert np.abs(one - want.numpy()).max() < 1e-4 * max(1.0, float(want.abs().max()))
+            assert list(one.shape) == said["shape"]
+            assert np.abs(one).mean() == pytest.approx(said["mean_magnitude"], abs=1e-5)
+
+
+def test_bad_requests_write_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="4, 16, 64"):
+        export_models(tmp_path / "onnx", (5,))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "model.json").write_text("{}")
+    with pytest.raises(InputError, match="exists"):
+        export_models(tmp_path / "full", (4,))
+    assert not (tmp_path / "onnx").exists()
