@@ -35,9 +35,9 @@ from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__
 
 FORMAT_VERSION = 1
-"""Of ``model.json``; it rises when a program that reads an older one would go wrong."""
+"""The version of ``model.json``; it rises when a program that reads an older one would go wrong."""
 OPSET = 18
-"""Of the graphs: the newest that the engines of games read."""
+"""The operators of the graphs: the newest set that the engines of games read."""
 STEPS = (4, 16, 64)
 """Frames of 20 ms that a decoder may take at once: 80 ms for live use, 1.28 s for files."""
 DECODERS = ("decoder", "decoder_streaming")
@@ -47,7 +47,7 @@ SMALLEST_STORED = 1024
 INT8_LEVELS = 127
 """Largest integer that a weight becomes where weights are stored in eight bits."""
 CHECKED_VALUES = 16
-"""Of each output, so many of the first values are in ``check.json``."""
+"""How many of the first values of each output are in ``check.json``."""
 
 
 def export_models(folder: Path, steps: Sequence[int] = STEPS, int8: bool = False, force: bool = False) -> list[Path]:
@@ -183,13 +183,15 @@ def check_values(shape: Sequence[int], boolean: bool = False) -> NDArray[Any]:
 
 
 @torch.no_grad()
-def write_graph(graph: Graph, path: Path, int8: bool = False) -> None:
+def write_graph(graph: Graph, path: Path, int8: bool = False, weights: Path | None = None) -> None:
     """Write a network as one file.
 
     Args:
         graph: the network, its inputs and outputs.
         path: the file.
         int8: whether large weights are stored in eight bits, with a scale for each output channel.
+        weights: the safetensors file that the network was read from, if the graph shall hold no weights of its own but
+            point to it; ``path`` is in the same folder then.
 
     Raises:
         InputError: onnx is not installed.
@@ -221,9 +223,58 @@ def write_graph(graph: Graph, path: Path, int8: bool = False) -> None:
         )
     assert program is not None
     model = program.model_proto
+    for part in (model.graph, *model.graph.node):  # where in our code each node comes from, a third of a small file
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    model.graph.ClearField("value_info")
+    if weights is not None:
+        _point_to_weights(model, weights)
     _store_weights(model, int8)
-    onnx.checker.check_model(model)
     onnx.save(model, path)
+    onnx.checker.check_model(path)
+
+
+def _point_to_weights(model: Any, weights: Path) -> None:
+    """Replace the weights of a model that are stored in a safetensors file by their places in that file.
+
+    The file is a JSON header and then the tensors one after another, so a place is an offset and a length, as ONNX has
+    them for data outside the graph.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+    from safetensors.numpy import load_file
+
+    data = weights.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    places = json.loads(data[8:start])
+    stored = {name: value for name, value in load_file(weights).items() if value.dtype == np.float16}
+    named = {value.tobytes(): (name, False) for name, value in stored.items()}
+    named |= {value.T.tobytes(): (name, True) for name, value in stored.items() if value.ndim > 1}
+    for tensor in list(model.graph.initializer):
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_STORED:
+            continue
+        values = numpy_helper.to_array(tensor)
+        half = values.astype(np.float16)
+        name, turned = named.get(half.tobytes(), ("", False))
+        if not name or not np.array_equal(values, half.astype(np.float32)):
+            continue
+        first, last = places[name]["data_offsets"]
+        outside = onnx.TensorProto(
+            name=f"{tensor.name}.stored",
+            dims=stored[name].shape,
+            data_type=onnx.TensorProto.FLOAT16,
+            data_location=onnx.TensorProto.EXTERNAL,
+        )
+        for key, value in (("location", weights.name), ("offset", start + first), ("length", last - first)):
+            outside.external_data.add(key=key, value=str(value))
+        read = f"{tensor.name}.read" if turned else tensor.name
+        nodes = [helper.make_node("Cast", [outside.name], [read], to=onnx.TensorProto.FLOAT)]
+        if turned:
+            nodes.append(helper.make_node("Transpose", [read], [tensor.name]))
+        for node in reversed(nodes):
+            model.graph.node.insert(0, node)
+        model.graph.initializer.remove(tensor)
+        model.graph.initializer.append(outside)
 
 
 def _store_weights(model: Any, int8: bool) -> None:
@@ -233,9 +284,10 @@ def _store_weights(model: Any, int8: bool) -> None:
 
     graph, made = model.graph, []
     for tensor in list(graph.initializer):
-        values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < SMALLEST_STORED:
+        outside = tensor.data_location == onnx.TensorProto.EXTERNAL
+        if outside or tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_STORED:
             continue
+        values = numpy_helper.to_array(tensor)
         name, stored = tensor.name, f"{tensor.name}.stored"
         if int8 and values.ndim > 1:
             axis = _output_axis(graph, name, values.ndim)

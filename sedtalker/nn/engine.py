@@ -1,0 +1,86 @@
+"""Runs a checkpoint's networks: as ONNX graphs by onnxruntime, without torch, or by torch.
+
+A graph lies beside the weights and holds none of its own: it points into ``model.safetensors``. Checkpoints without
+graphs, and graphics cards, need torch. Both give the same numbers, to 1e-4 of the largest.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from sedtalker.errors import InputError
+
+Arrays = tuple[NDArray[Any], ...]
+"""What a network gives."""
+
+
+class Network(Protocol):
+    """A network as a function of arrays."""
+
+    @property
+    def inputs(self) -> dict[str, tuple[int | str, ...]]:
+        """Shape of each input by name, in order; free lengths are words."""
+
+    def __call__(self, *inputs: NDArray[Any]) -> Arrays:
+        """The outputs for inputs in the order of ``inputs``; both have a leading dimension of items."""
+
+
+class GraphNetwork:
+    """An ONNX graph run by onnxruntime on one thread: the built-in networks are too small to share among threads.
+
+    Args:
+        path: the file; its weights are beside it.
+
+    Raises:
+        InputError: it is no graph, or its weights are missing or of another size.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions have no common class of their own
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{path}: cannot be run ({reason})") from None
+        self._names = [value.name for value in self._session.get_inputs()]
+        self._given = self._session.run
+
+    @property
+    def inputs(self) -> dict[str, tuple[int | str, ...]]:
+        """See ``Network``."""
+        return {value.name: tuple(value.shape) for value in self._session.get_inputs()}
+
+    def __call__(self, *inputs: NDArray[Any]) -> Arrays:
+        """See ``Network``."""
+        return tuple(self._given(None, dict(zip(self._names, inputs, strict=True))))
+
+
+@lru_cache(maxsize=32)
+def _opened(path: Path, changed: tuple[int, int]) -> GraphNetwork:
+    return GraphNetwork(path)
+
+
+def open_graph(folder: Path, name: str) -> GraphNetwork | None:
+    """A graph of a checkpoint, opened once in a program; None where the checkpoint has none of that name.
+
+    Args:
+        folder: of the checkpoint.
+        name: of the file, without its ending.
+
+    Raises:
+        InputError: as ``GraphNetwork``.
+    """
+    path = (folder / f"{name}.onnx").resolve()
+    try:
+        changed = path.stat().st_mtime_ns, (folder / "model.safetensors").stat().st_mtime_ns
+    except OSError:
+        return None
+    return _opened(path, changed)
