@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -13,12 +14,18 @@ import pytest
 import typer.testing
 from hypothesis import settings
 
+from sedtalker.cli import COLLECT
+
 # The same examples in every run, and no limit of time for one: a busy machine is no fault of what is tested.
 settings.register_profile("sedtalker", deadline=None, derandomize=True)
 settings.load_profile("sedtalker")
 
 # The commands are read off their functions once, and not at every call of a runner: a quarter of what a refusal takes.
 typer.testing._get_command = functools.cache(typer.testing._get_command)
+
+gc.set_threshold(
+    *COLLECT
+)  # as the command does: thousands of tests are searched for garbage otherwise, again and again
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a job in the background; programs that tests start need it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -46,6 +53,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove it."""
     if (folder := config.stash.get(CACHE, None)) is not None:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end, and is no longer searched for garbage."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

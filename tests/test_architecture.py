@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 import sedtalker
-
-PACKAGE = Path(sedtalker.__file__).parent
+from tests.support.source_code import FILES, PACKAGE, nodes, tree
 
 ORDER = (
     "cli",
@@ -59,22 +58,17 @@ MOST_FILES = 330
 def modules() -> dict[str, Path]:
     """Dotted names of all modules and their files."""
     found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in FILES:
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
 @cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
 def imports(module: str) -> frozenset[str]:
     """Modules of this package that ``module`` imports anywhere: at the top, in functions, and for types alone."""
     found = set()
-    for node in ast.walk(tree(modules()[module])):
+    for node in nodes(modules()[module]):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -156,7 +150,7 @@ def test_nothing_else_is_imported_by_name() -> None:
     found = {
         module
         for module, path in modules().items()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__"))
     }
     assert found == {"sedtalker.plugins"}
@@ -209,7 +203,7 @@ def test_the_library_neither_prints_nor_exits() -> None:
         (module, node.func)
         for module, path in modules().items()
         if layer(module) > ORDER.index("cli")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call)
     ]
     printed = [module for module, call in calls if isinstance(call, ast.Name) and call.id in ("print", "exit", "quit")]

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1] / "sedtalker"
+from tests.support.source_code import FILES, PACKAGE, tree
+
 COMMANDS = "cli"
 """Its modules have the names of their commands, which are those of what they call."""
 MOST_FILES, MOST_CLASSES, MOST_CONSTANTS = 30, 6, 67
@@ -18,7 +19,7 @@ EVERYWHERE = {"__all__", "log", "logger", "app", "FORMATS", "CORPORA"}
 
 def definitions(path: Path) -> Iterator[tuple[str, str]]:
     """What a module defines at its top: ``class`` or ``constant``, and the name."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in tree(path).body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield "class", node.name
         elif isinstance(node, ast.Assign | ast.AnnAssign):
@@ -30,7 +31,7 @@ def definitions(path: Path) -> Iterator[tuple[str, str]]:
 
 def test_few_names_mean_two_things() -> None:
     places: dict[tuple[str, str], list[Path]] = defaultdict(list)
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in FILES:
         where = path.relative_to(PACKAGE)
         if path.stem != "__init__" and where.parts[0] != COMMANDS:
             places["file", path.stem].append(where)
@@ -45,5 +46,5 @@ def test_few_names_mean_two_things() -> None:
 
 
 def test_types_of_arrays_are_declared_once() -> None:
-    names = [target for p in PACKAGE.rglob("*.py") for kind, target in definitions(p) if kind == "constant"]
+    names = [target for p in FILES for kind, target in definitions(p) if kind == "constant"]
     assert [names.count(name) for name in ("Floats", "Doubles", "Reals", "Ints", "Mask")] == [1] * 5

@@ -6,14 +6,11 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import sedtalker
+from tests.support.source_code import FILES, PACKAGE, nodes, tree
 
-PACKAGE = Path(sedtalker.__file__).parent
-FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty", "msvcrt", "winreg", "_winapi"}
 """Modules that some systems lack."""
 FUNCTIONS = {
@@ -43,8 +40,8 @@ CHECKS = ("sys.platform", "os.name", "hasattr(", "platform.system", "get_all_sta
 CAUGHT = {"ImportError", "ModuleNotFoundError", "AttributeError", "OSError", "Exception"}
 
 
-def parents(tree: ast.Module) -> dict[ast.AST, ast.AST]:
-    return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+def parents(module: ast.Module) -> dict[ast.AST, ast.AST]:
+    return {child: node for node in ast.walk(module) for child in ast.iter_child_nodes(node)}
 
 
 def guarded(node: ast.AST, above: dict[ast.AST, ast.AST]) -> bool:
@@ -73,10 +70,10 @@ def guarded(node: ast.AST, above: dict[ast.AST, ast.AST]) -> bool:
     return False
 
 
-def unportable(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
+def unportable(module: ast.Module) -> Iterator[tuple[ast.AST, str]]:
     """Everything in a module that some system lacks."""
-    texts = {id(s.value) for s in ast.walk(tree) if isinstance(s, ast.Expr)}  # docstrings
-    for node in ast.walk(tree):
+    texts = {id(s.value) for s in ast.walk(module) if isinstance(s, ast.Expr)}  # docstrings
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
             yield from ((node, a.name) for a in node.names if a.name.partition(".")[0] in MODULES)
         elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
@@ -96,10 +93,12 @@ def unportable(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
             yield node, "os.kill(…, 0), which ends a process on Windows"
 
 
-def found(source: str) -> list[str]:
-    tree = ast.parse(source)
-    above = parents(tree)
-    return [what for node, what in unportable(tree) if not guarded(node, above)]
+def found(module: ast.Module) -> Iterator[str]:
+    above: dict[ast.AST, ast.AST] = {}
+    for node, what in unportable(module):
+        above = above or parents(module)
+        if not guarded(node, above):
+            yield what
 
 
 @pytest.mark.parametrize(
@@ -122,11 +121,11 @@ def found(source: str) -> list[str]:
     ],
 )
 def test_what_the_check_finds(source: str, what: list[str]) -> None:
-    assert found(source) == what
+    assert list(found(ast.parse(source))) == what
 
 
 def test_what_some_systems_lack_is_used_behind_a_check() -> None:
-    wrong = {str(path.relative_to(PACKAGE)): found(path.read_text(encoding="utf-8")) for path in FILES}
+    wrong = {str(path.relative_to(PACKAGE)): list(found(tree(path))) for path in FILES}
     assert {name: what for name, what in wrong.items() if what} == {}
 
 
@@ -134,16 +133,14 @@ def test_text_is_read_and_written_in_a_stated_encoding() -> None:
     """Windows would take that of the country. JSON in ASCII, and numbers, are the same in all of them."""
     wrong = []
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        above = parents(tree)
-        for node in ast.walk(tree):
+        for node in nodes(path):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             least = {"read_text": 1, "write_text": 2}.get(node.func.attr)
             stated = any(keyword.arg in ("encoding", None) for keyword in node.keywords)
             if least is None or stated or len(node.args) >= least:
                 continue
-            around = " ".join(ast.unparse(each) for each in (*node.args, above[node]))
+            around = " ".join(ast.unparse(each) for each in (*node.args, parents(tree(path))[node]))
             if not re.match(r"(json\.loads|int|json\.dumps)\(", around) or "ensure_ascii=False" in around:
                 wrong.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
     assert wrong == []

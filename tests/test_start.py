@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,16 +18,17 @@ ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "samples" / "four_moods.wav"
 
 RUN = """
-import sys
+import json, sys
 from sedtalker.cli import run
-sys.argv = ["sedtalker", *sys.argv[1:]]
-try:
-    run()
-except SystemExit as end:
-    assert end.code in (None, 0), end.code
-print("IMPORTED", *sorted(sys.modules))
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["sedtalker", *arguments]
+    try:
+        run()
+    except SystemExit as end:
+        assert end.code in (None, 0), end.code
+    print("IMPORTED", *sorted(sys.modules))
 """
-"""Runs the command and prints what has been imported when it ends."""
+"""Runs commands one after another, and prints after each what has been imported."""
 
 COMPILER = {"torch._dynamo", "torch._inductor", "sympy"}
 """What torch imports to compile: seconds."""
@@ -33,26 +36,25 @@ NEVER = COMPILER | {"matplotlib", "trimesh", "igl", "transformers", "scipy.optim
 """What no command needs that draws nothing and fits nothing."""
 
 
-def imported(tmp_path: Path, *arguments: str) -> set[str]:
-    """Modules that are there when ``sedtalker ARGUMENTS`` ends."""
+def imported(folder: Path, *commands: Sequence[str]) -> list[set[str]]:
+    """Modules that are there when each of the commands ends, which run in one process."""
     done = subprocess.run(
-        [sys.executable, "-c", RUN, *arguments],
-        cwd=tmp_path,
+        [sys.executable, "-c", RUN, json.dumps(commands)],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,
         check=True,
     )
-    last = done.stdout.splitlines()[-1]
-    assert last.startswith("IMPORTED ")
-    return set(last.split()[1:])
+    lines = [line for line in done.stdout.splitlines() if line.startswith("IMPORTED ")]
+    assert len(lines) == len(commands)
+    return [set(line.split()[1:]) for line in lines]
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("animate", "--help"), ("evaluate", "--help")])
-def test_help_imports_neither_numbers_nor_networks(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    found = imported(tmp_path, *arguments)
-    assert not found & {"torch", "numpy", "scipy", "numba", "av", "rich.progress"}
+def test_help_imports_neither_numbers_nor_networks(tmp_path: Path) -> None:
+    for found in imported(tmp_path, ["--version"], ["--help"], ["animate", "--help"], ["evaluate", "--help"]):
+        assert not found & {"torch", "numpy", "scipy", "numba", "av", "rich.progress"}
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +69,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_diarize_imports_no_compiler(clip: Path, tmp_path: Path) -> None:
-    found = imported(tmp_path, "diarize", str(clip), "--json")
-    assert not found & (NEVER | {"numba", "sedtalker.face.builtin.load"})
-
-
-def test_animate_imports_what_it_needs(clip: Path, tmp_path: Path) -> None:
-    """Twice: the first run builds the face and keeps it, the second does not even import what builds it."""
+def test_diarize_and_animate_import_what_they_need(clip: Path, tmp_path: Path) -> None:
+    """Animated twice: the first run builds the face and keeps it, the second does not even import what builds it."""
     first = CliRunner().invoke(app, ["animate", str(clip), "--no-video", "-o", str(tmp_path / "first"), "-q"])
     assert first.exit_code == 0, first.output
-    found = imported(tmp_path, "animate", str(clip), "--no-video", "-o", "second", "-q")
-    assert not found & (NEVER | {"sedtalker.face.builtin.load", "scipy.interpolate", "sedtalker.render.video"})
+    animate = ["animate", str(clip), "--no-video", "-o", "second", "-q"]
+    diarized, animated = imported(tmp_path, ["diarize", str(clip), "--json"], animate)
+    assert not diarized & (NEVER | {"numba", "sedtalker.face.builtin.load"})
+    assert not animated & (NEVER | {"sedtalker.face.builtin.load", "scipy.interpolate", "sedtalker.render.video"})
     for name in ("clip.glb", "clip.npz", "clip.emotion.json"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 

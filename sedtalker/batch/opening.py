@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sedtalker.animation.performance import Performance
 from sedtalker.errors import InputError
 from sedtalker.models import decoder_choice, diarizer_choice
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sedtalker.animation.animator import Animator
-    from sedtalker.animation.performance import Performance
     from sedtalker.emotion.diarizer import Diarizer
     from sedtalker.face.face import Face
     from sedtalker.face.shape_maps import ShapeMap
@@ -31,63 +31,38 @@ def check_enroll(enroll: Sequence[Path] | None, model: str | None, emotion: str 
         raise InputError("--enroll is for the diarizer; it does nothing with an emotion that is given")
 
 
-@dataclass(frozen=True)
-class MeshOptions:
-    """What a user says of a ``--mesh``: options of ``sedtalker mesh register``, see ``Face.from_mesh``.
-
-    Attributes:
-        head: which of several.
-        landmarks: a file, or points (68, 3).
-        rig: blend shapes of its topology.
-        open_mouth: sealed lips are cut apart.
-        mouth: what comes behind lips that open.
-        eyes: what comes behind lids that are open.
-        strength: factor of all expressions.
-        names: those of its shapes, where they are another rig's.
-    """
-
-    head: int | None = None
-    landmarks: Path | NDArray[np.float64] | None = None
-    rig: Path | None = None
-    open_mouth: bool = False
-    mouth: str = "auto"
-    eyes: str = "auto"
-    strength: float = 1.0
-    names: ShapeMap | None = None
-
-
-def mesh_options(options: Performance) -> MeshOptions:
-    """What options say of a mesh, but for the names of its shapes."""
-    given = options.mesh_head, options.landmarks, options.rig, options.open_mouth
-    return MeshOptions(*given, options.mouth, options.eyes, options.strength)
-
-
 def open_face(
-    mesh: Path | None, name: str | None, as_mesh: bool, hook: Hook, given: MeshOptions | None = None
+    options: Performance, as_mesh: bool, hook: Hook, landmarks: Path | NDArray[np.float64] | None = None
 ) -> Face | Mesh:
-    """The face to animate; ``as_mesh``: the decoder moves vertices and takes the mesh as it is."""
+    """The face to animate.
+
+    Args:
+        options: name it, and say how a mesh is fitted.
+        as_mesh: the decoder moves vertices and takes the mesh as it is.
+        hook: receives the progress of the fit.
+        landmarks: in place of those that the options name; points (68, 3) or a file.
+    """
     from sedtalker.face import Face
     from sedtalker.mesh.mesh import Mesh
 
-    given = given or MeshOptions()
-    check_face(mesh, name, given)
-    if mesh is None:
-        return Face.builtin(name)
+    check_face(options)
+    if options.mesh is None:
+        return Face.builtin(options.face)
     if as_mesh:
-        return Mesh.load(mesh)
-    subject = mapped(mesh, given.names)
+        return Mesh.load(options.mesh)
+    subject = mapped(options.mesh, shape_map_of(options.rig_names))
     face = Face.from_mesh(
         subject,
-        head=given.head,
-        landmarks=given.landmarks,
-        rig=given.rig,
-        open_mouth=given.open_mouth,
-        mouth=given.mouth,
-        eyes=given.eyes,
-        strength=given.strength,
+        head=options.mesh_head,
+        landmarks=options.landmarks if landmarks is None else landmarks,
+        rig=options.rig,
+        open_mouth=options.open_mouth,
+        mouth=options.mouth,
+        eyes=options.eyes,
+        strength=options.strength,
         hook=hook,
     )
-    return face if subject is mesh else replace(face, name=mesh.stem)
+    return face if subject is options.mesh else replace(face, name=options.mesh.stem)
 
 
 def shape_map_of(word: str | None) -> ShapeMap | None:
@@ -109,20 +84,21 @@ def mapped(mesh: Path, names: ShapeMap | None) -> Path | Scene:
     return names.renamed(scene) if len(scene.target_names) else mesh
 
 
-def check_face(mesh: Path | None, name: str | None, given: MeshOptions) -> None:
+def check_face(options: Performance) -> None:
     """Raise ``InputError`` when options of a face contradict each other, or mean nothing."""
-    if mesh is not None and name is not None:
+    mesh, how = options.mesh, (options.mouth, options.eyes, options.strength)
+    if mesh is not None and options.face is not None:
         raise InputError("choose one of --mesh and --face")
-    if mesh is None and (given.head is not None or given.landmarks is not None):
+    if mesh is None and (options.mesh_head is not None or options.landmarks is not None):
         raise InputError("--mesh-head and --landmarks need --mesh")
-    if mesh is None and (given.rig is not None or given.open_mouth):
+    if mesh is None and (options.rig is not None or options.open_mouth):
         raise InputError("--rig and --open-mouth need --mesh")
-    if (given.mouth, given.eyes, given.strength) != (MeshOptions.mouth, MeshOptions.eyes, MeshOptions.strength):
+    if how != (Performance.mouth, Performance.eyes, Performance.strength):
         if mesh is None or mesh.suffix.lower() == ".sedface":
             raise InputError("--mouth, --eyes and --strength need a --mesh file that is not registered yet")
         from sedtalker.face.fitting import FitOptions
 
-        FitOptions(mouth=given.mouth, eyes=given.eyes, strength=given.strength)
+        FitOptions(mouth=options.mouth, eyes=options.eyes, strength=options.strength)
 
 
 def open_diarizer(model: str | None, encoder: str | None, trust: float, device: str) -> Diarizer:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 
 from sedtalker.animation.performance import Option, Performance, declared, listed
-from sedtalker.batch.opening import check_enroll, check_face, coordinates_of, mesh_options, shape_map_of
+from sedtalker.batch.opening import check_enroll, check_face, coordinates_of, shape_map_of
 from sedtalker.checkpoint import read_config, weights_sha256
 from sedtalker.errors import InputError
 from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
@@ -157,7 +157,13 @@ class BatchSettings(Performance):
             InputError: a file is missing, or a value means nothing.
         """
         self.formats()
-        check_face(self.mesh, self.face, mesh_options(self))
+        plain = BatchSettings()
+        looks = ("size", "camera", "background", "light", "renderer", "video_format")
+        if self.video and any(getattr(self, name) != getattr(plain, name) for name in looks):
+            from sedtalker.render.video import check_file
+
+            check_file(Path(f"video.{self.video_format}"), self.picture()["background"])
+        check_face(self)
         shape_map_of(self.rig_names)
         for path in self.named_files():
             if not path.exists():
@@ -167,7 +173,6 @@ class BatchSettings(Performance):
             from sedtalker.phonetics.pronunciation import check_language
 
             check_language(self.language)
-        plain = BatchSettings()
         if self.emotion is not None:
             from sedtalker.emotion.formats.files import check_emotion
 
@@ -178,11 +183,6 @@ class BatchSettings(Performance):
             _ = self.gains
         if self.style != plain.style:
             _ = self.talking_style
-        looks = ("size", "camera", "background", "light", "renderer", "video_format")
-        if self.video and any(getattr(self, name) != getattr(plain, name) for name in looks):
-            from sedtalker.render.video import check_file
-
-            check_file(Path(f"video.{self.video_format}"), self.picture()["background"])
         self.weights()
 
 

@@ -12,24 +12,27 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from sedtalker.batch.inputs import Item
 from sedtalker.batch.log import DONE, FAILED, KEPT, Record
-from sedtalker.batch.opening import coordinates_of, mesh_options, open_animator, open_face, shape_map_of
+from sedtalker.batch.opening import coordinates_of, open_animator, open_face, shape_map_of
 from sedtalker.batch.settings import TRACK_SUFFIX, BatchSettings, as_plain, file_sha256, parse_settings
 from sedtalker.errors import InputError
-from sedtalker.progress import messages_to, no_progress
+from sedtalker.progress import Hook, messages_to, no_progress, one_step
 from sedtalker.staging import clear_left_over
 from sedtalker.storage import OutputFolder
 from sedtalker.version import __version__
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sedtalker.animation.animation import Animation
     from sedtalker.animation.animator import Animator
     from sedtalker.audio import Audio
+    from sedtalker.emotion.track import EmotionTrack
     from sedtalker.face.face import Face
     from sedtalker.mesh.mesh import Mesh
 
@@ -40,6 +43,8 @@ Opened = TypeVar("Opened")
 
 ANIMATORS, FACES = 2, 4
 """How many of them stay open in a process."""
+LOST = 0.05
+"""Share of the motion that blend shapes may miss without a word."""
 
 
 class BatchTask(TypedDict):
@@ -95,7 +100,8 @@ class Worker:
                 for values in settings:
                     parse_settings(values).check()
                 if first is not None:
-                    self._open(parse_settings(first))
+                    opened = parse_settings(first)
+                    self._open(opened, opened.emotion is not None)
         except InputError as error:
             return {"error": str(error)}
         return {"notes": notes}
@@ -146,45 +152,68 @@ class Worker:
             raise InputError(f"{folder.parent}: cannot write there ({error.strerror})") from None
         names = [audio.stem + suffix for suffix in settings.suffixes()]
         with OutputFolder(folder, names, task["overwrite"] or before is not None) as results:
-            sound, animation = self._animation(audio, settings)
+            sound, animation = self.animate(audio, settings)
             write_results(animation, sound, audio, settings, results.path, folder)
             outputs = {name: file_sha256(results.path / name) for name in names}
         record |= {"state": DONE, "duration": round(sound.duration, 3), "outputs": outputs}
 
-    def _animation(self, audio: Path, settings: BatchSettings) -> tuple[Audio, Animation]:
+    def animate(
+        self,
+        audio: Path,
+        settings: BatchSettings,
+        hook: Hook = no_progress,
+        *,
+        track: EmotionTrack | None = None,
+        landmarks: Path | NDArray[np.float64] | None = None,
+    ) -> tuple[Audio, Animation]:
+        """The sound of a recording, and its animation.
+
+        Args:
+            audio: the file.
+            settings: the options.
+            hook: receives the progress.
+            track: in place of the emotion that the options name.
+            landmarks: in place of those that the options name.
+
+        Raises:
+            InputError: the sound cannot be read, or an option says what there is not.
+        """
         from sedtalker.audio import load_audio
 
-        sound = load_audio(audio, settings.max_seconds)
+        with one_step(hook, "reading the audio"):
+            sound = load_audio(audio, settings.max_seconds)
         for note in sound.notes:
             log.warning(note)
-        animator, face = self._open(settings)
+        emotion = settings.emotion if track is None else track
+        animator, face = self._open(settings, emotion is not None, hook, landmarks)
         animation = animator(
             sound,
             face=face,
-            emotion=settings.emotion,
+            emotion=emotion,
             enroll=settings.enroll,
             fill_scale=settings.fill_scale,
             coordinates=coordinates_of(settings),
             words=settings.said(),
             language=settings.language,
             motion=settings,
+            hook=hook,
         )
         return sound, animation
 
-    def _open(self, s: BatchSettings) -> tuple[Animator, Face | Mesh]:
-        """Networks and face of a recording, opened or as they were."""
-
-        def animator() -> Animator:
-            return open_animator(s, s.emotion is not None, self.device)
-
-        key = s.decoder, s.encoder, s.emotion is not None, s.model, s.trust
-        opened = kept(self._animators, key, animator, ANIMATORS)
-        vertices, given = opened.moves_vertices, mesh_options(s)
-
-        def face() -> Face | Mesh:
-            return open_face(s.mesh, s.face, vertices, no_progress, replace(given, names=shape_map_of(s.rig_names)))
-
-        return opened, kept(self._faces, (s.mesh, s.face, vertices, given, s.rig_names), face, FACES)
+    def _open(
+        self,
+        s: BatchSettings,
+        is_given: bool,
+        hook: Hook = no_progress,
+        landmarks: Path | NDArray[np.float64] | None = None,
+    ) -> tuple[Animator, Face | Mesh]:
+        """Networks and face of a recording, opened or as they were; ``is_given``: its emotion."""
+        key = s.decoder, s.encoder, is_given, s.model, s.trust
+        animator = kept(self._animators, key, lambda: open_animator(s, is_given, self.device), ANIMATORS)
+        vertices = animator.moves_vertices
+        fit = s.mesh_head, s.landmarks, s.rig, s.open_mouth, s.mouth, s.eyes, s.strength, s.rig_names, id(landmarks)
+        named = s.mesh, s.face, vertices, *fit
+        return animator, kept(self._faces, named, lambda: open_face(s, vertices, hook, landmarks), FACES)
 
 
 def kept(held: OrderedDict[Hashable, Opened], key: Hashable, make: Callable[[], Opened], most: int) -> Opened:
@@ -198,20 +227,42 @@ def kept(held: OrderedDict[Hashable, Opened], key: Hashable, make: Callable[[], 
 
 
 def write_results(
-    animation: Animation, sound: Audio, audio: Path, settings: BatchSettings, written: Path, folder: Path
+    animation: Animation,
+    sound: Audio | None,
+    audio: Path | None,
+    settings: BatchSettings,
+    written: Path,
+    folder: Path,
+    hook: Hook = no_progress,
+    stem: str | None = None,
 ) -> None:
-    """Write the results of ``sedtalker animate`` into ``written``, as they will lie in ``folder``."""
-    from sedtalker.export.formats import export
+    """Write the results of ``sedtalker animate``; an animation without a track has none of its file.
 
-    assert animation.track is not None
+    Args:
+        animation: what is written.
+        sound: of the video; None: a silent one.
+        audio: the recording, which some formats name.
+        settings: which results, and how.
+        written: the folder of now.
+        folder: where they will lie.
+        hook: receives the progress.
+        stem: how their names begin; default: as that of the recording.
+    """
+    from sedtalker.export.formats import described, export
+
+    stem = stem or (audio.stem if audio is not None else "animation")
     if settings.video:
-        animation.render(written / f"{audio.stem}.{settings.video_format}", sound, **settings.picture())
-    animation.track.save(written / (audio.stem + TRACK_SUFFIX))
+        animation.render(written / f"{stem}.{settings.video_format}", sound, hook=hook, **settings.picture())
     options: dict[str, Any] = {"targets": settings.targets, "names": shape_map_of(settings.rig_names)}
-    for row in settings.formats():
-        chosen = {key: value for key, value in options.items() if key in row.options}
-        file = audio.stem + row.suffix
-        export(animation, written / file, row.name, audio, place=folder / file, **chosen)
+    with one_step(hook, "writing the files"):
+        if animation.track is not None:
+            animation.track.save(written / (stem + TRACK_SUFFIX))
+        for row in settings.formats():
+            chosen = {key: value for key, value in options.items() if key in row.options}
+            file = stem + row.suffix
+            said = export(animation, written / file, row.name, audio, place=folder / file, **chosen)
+            if row.name != "arkit" and said.get("residual_share", 0.0) > LOST:
+                log.info("%s: %s; --targets all loses nothing", row.name, described(said))
 
 
 def outputs_are_whole(folder: Path, outputs: Mapping[str, str], overwrite: bool) -> bool:

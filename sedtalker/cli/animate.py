@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from sedtalker.animation.performance import Performance, declared
-from sedtalker.batch.opening import check_face, mesh_options, shape_map_of
+from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli import picture as p
 from sedtalker.cli import visemes as v
-from sedtalker.cli.console import ShownProgress, fail_clearly, print_emotions
-from sedtalker.cli.export import print_files, write_files, written_formats
+from sedtalker.cli.console import ShownProgress, fail_clearly, print_emotions, write_json
 from sedtalker.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sedtalker.animation.animation import Animation
+    from sedtalker.batch.settings import BatchSettings
     from sedtalker.emotion.track import EmotionTrack
     from sedtalker.face.face import Face
     from sedtalker.studio.document import ClipSettings
@@ -144,87 +146,40 @@ def animate(
     as_json: o.JsonOption = False,
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
-    held = opened_project(context)
+    from sedtalker.batch.settings import BatchSettings
+    from sedtalker.batch.work import Worker, write_results
+    from sedtalker.storage import OutputFolder
+
+    held, (options, landmarks) = opened_project(context), head_of(context, options)
+    settings = BatchSettings(**vars(options))
     if performance is not None:
         check_performance(context, performance)
-        shown = ShownProgress(progress, quiet)
-        animate_performance(performance, audio, options, output, shown, force=force, as_json=as_json)
+        animate_performance(performance, audio, settings, output, ShownProgress(progress, quiet), force, as_json)
         return
     if audio is None:
         raise InputError("give a recording, a project with --project, or a take with --performance")
-    o.check_files(audio, options.mesh, options.landmarks, options.rig, options.decoder, options.words, *options.enroll)
-    rows = written_formats(options)
-    suffixes = [
-        *([f".{options.video_format}"] if options.video and not frames else []),
-        ".emotion.json",
-        *(row.suffix for row in rows),
-    ]
-    folder = output or Path(audio.stem)
-    from sedtalker.storage import OutputFolder
-
-    names = [audio.stem + suffix for suffix in suffixes]
+    o.check_files(audio)
+    folder, stem, pictures = output or Path(audio.stem), audio.stem, None
+    if settings.video and frames:
+        settings = replace(settings, video=False)
+        pictures, _ = p.check_sequence(folder / f"{stem}.frames", force), settings.picture()
+    settings.check()  # everything that can be wrong is looked at before any work
+    v.check_visemes(visemes, viseme_set, force)
+    names = [stem + suffix for suffix in settings.suffixes()]
     with ExitStack() as stack, OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
-        from sedtalker.audio import load_audio
-        from sedtalker.progress import one_step
-
-        # everything that can be wrong is looked at before any work
-        options, points = head_of(context, options)
-        given = replace(mesh_options(options), landmarks=points, names=shape_map_of(options.rig_names))
-        check_face(options.mesh, options.face, given)
-        v.check_visemes(visemes, viseme_set, force)
-        check_speech(options)
-        looks = p.PictureLooks.of(options)
-        pictures = None
-        if options.video and frames:
-            pictures = p.check_sequence(folder / f"{audio.stem}.frames", force)
-        elif options.video:
-            looks.check_file(results.path / names[0])
-        said = o.given_words(options.transcript, options.words, options.language)
-        track = options.emotion if options.emotion is not None or held is None else held.rendered
-        animator = o.open_animator(options, track is not None, device)
         o.save_preset(context, save_preset)
-        with one_step(shown.hook, "reading the audio"):
-            sound = load_audio(audio, options.max_seconds)
-        for note in sound.notes:
-            log.warning(note)
-        animation = animator(
-            sound,
-            face=o.open_face(options.mesh, options.face, animator.moves_vertices, shown.hook, given),
-            emotion=track,
-            enroll=options.enroll,
-            fill_scale=options.fill_scale,
-            coordinates=o.coordinates_of(options),
-            words=said,
-            language=options.language,
-            motion=options,
-            hook=shown.hook,
-        )
-        say_of(animation, audio, track)
+        track = held.rendered if held is not None and settings.emotion is None else None
+        worker = Worker(device)
+        sound, animation = worker.animate(audio, settings, shown.hook, track=track, landmarks=landmarks)
+        say_of(animation, audio, settings.emotion if track is None else track)
         if pictures is not None:
             drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
-            looks.sequence(animation, drawn.path, force, shown.hook)
-        elif options.video:
-            looks.video(animation, results.path / names[0], sound, shown.hook)
-        with one_step(shown.hook, "writing the files"):
-            assert animation.track is not None
-            animation.track.save(results.path / f"{audio.stem}.emotion.json")
-            write_files(animation, results.path, folder, audio.stem, audio, rows, options)
-            v.write_visemes(visemes, viseme_set, animation.phones, sound, audio)
+            p.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
+        write_results(animation, sound, audio, settings, results.path, folder, shown.hook)
+        v.write_visemes(visemes, viseme_set, animation.phones, sound, audio)
         shown.summary(sound.duration)
-    paths = {suffix.lstrip("."): str(folder / name) for suffix, name in zip(suffixes, names, strict=True)}
-    paths = paths if pictures is None else {"frames": str(pictures), **paths}
-    paths = paths if visemes is None else {**paths, "visemes": str(visemes)}
-    print_files(paths, animation, sound.duration, as_json)
-
-
-def check_speech(options: Performance) -> None:
-    """Raise ``InputError`` where options of emotion and motion say what there is not."""
-    from sedtalker.emotion.formats.files import check_emotion
-
-    o.check_enroll(options.enroll, options.model, options.emotion)
-    if options.emotion is not None:
-        check_emotion(options.emotion)
-    _ = options.gains, options.talking_style, o.coordinates_of(options)
+    beside = {"frames": pictures, "visemes": visemes}
+    print_files(folder, stem, settings.suffixes(), animation, sound.duration, as_json, beside)
 
 
 def say_of(animation: Animation, audio: Path, given: EmotionTrack | str | None) -> None:
@@ -255,45 +210,53 @@ def check_performance(context: typer.Context, take: Path) -> None:
 def animate_performance(
     take: Path,
     audio: Path | None,
-    options: Performance,
+    settings: BatchSettings,
     output: Path | None,
     shown: ShownProgress,
-    *,
     force: bool,
     as_json: bool,
 ) -> None:
     """Write what ``sedtalker animate`` writes, but for the track of emotion, which a take does not have."""
+    from sedtalker.audio import load_audio
+    from sedtalker.batch.opening import open_face
+    from sedtalker.batch.settings import TRACK_SUFFIX
+    from sedtalker.batch.work import write_results
     from sedtalker.export.arkit import hash_of, perform, read_take
-    from sedtalker.progress import one_step
     from sedtalker.storage import OutputFolder
 
-    o.check_files(audio, options.mesh, options.landmarks, options.rig)
-    looks, names = p.PictureLooks.of(options), shape_map_of(options.rig_names)
-    rows = written_formats(options)
-    if any(row.name == "keys" for row in rows):
+    o.check_files(audio)
+    settings.check()
+    if any(row.name == "keys" for row in settings.formats()):
         raise InputError("--to keys is of speech: a performance has no track of emotion")
-    if options.gains.regions:
-        region = next(iter(options.gains.regions))
+    if settings.gains.regions:
+        region = next(iter(settings.gains.regions))
         raise InputError(f"--gain {region} is of speech: with --performance give shapes, jawOpen=1.2")
-    folder = output or Path(take.stem)
-    suffixes = [*([f".{options.video_format}"] if options.video else []), *(row.suffix for row in rows)]
-    files = [take.stem + suffix for suffix in suffixes]
-    with OutputFolder(folder, files, force) as results, shown:
-        if options.video:
-            looks.check_file(results.path / files[0])
-        motion = read_take(take, names)
-        sound = None
-        if audio is not None:
-            from sedtalker.audio import load_audio
-
-            sound = load_audio(audio)
-        given = replace(mesh_options(options), names=names)
-        face = cast("Face", o.open_face(options.mesh, options.face, False, shown.hook, given))
-        moved = perform(face, motion, options.fps, gains=options.gains, head=options.head, source=hash_of(take))
-        if options.video:
-            looks.video(moved, results.path / files[0], sound, shown.hook)
-        with one_step(shown.hook, "writing the files"):
-            write_files(moved, results.path, folder, take.stem, audio, rows, options)
+    folder, stem = output or Path(take.stem), take.stem
+    suffixes = [suffix for suffix in settings.suffixes() if suffix != TRACK_SUFFIX]
+    with OutputFolder(folder, [stem + suffix for suffix in suffixes], force) as results, shown:
+        motion = read_take(take, shape_map_of(settings.rig_names))
+        sound = None if audio is None else load_audio(audio)
+        face = cast("Face", open_face(settings, False, shown.hook))
+        moved = perform(face, motion, settings.fps, gains=settings.gains, head=settings.head, source=hash_of(take))
+        write_results(moved, sound, audio, settings, results.path, folder, shown.hook, stem)
         shown.summary(moved.duration)
-    paths = {suffix.lstrip("."): str(folder / name) for suffix, name in zip(suffixes, files, strict=True)}
-    print_files(paths, moved, moved.duration, as_json)
+    print_files(folder, stem, suffixes, moved, moved.duration, as_json)
+
+
+def print_files(
+    folder: Path,
+    stem: str,
+    suffixes: Sequence[str],
+    animation: Animation,
+    duration: float,
+    as_json: bool,
+    beside: Mapping[str, Path | None] = MappingProxyType({}),
+) -> None:
+    """Print what was written; frames first, visemes last."""
+    paths = {suffix.lstrip("."): str(folder / (stem + suffix)) for suffix in suffixes}
+    more = {name: str(path) for name, path in beside.items() if path is not None}
+    paths = {name: more[name] for name in ("frames",) if name in more} | paths | more
+    if as_json:
+        write_json({"files": paths, "frames": len(animation), "fps": animation.fps, "duration": duration})
+    else:
+        print("\n".join(paths.values()))

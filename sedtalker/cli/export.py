@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from sedtalker.animation.performance import Performance
 from sedtalker.batch.opening import shape_map_of
 from sedtalker.cli import options as o
 from sedtalker.cli.console import ShownProgress, fail_clearly, say, write_json
 from sedtalker.errors import InputError
-from sedtalker.export.formats import ExportFormat, export_formats, parse_formats
+from sedtalker.export.formats import described, export_formats, parse_formats
 from sedtalker.export.formats import export as write
 from sedtalker.progress import one_step
 from sedtalker.reading import is_file, is_folder
 from sedtalker.storage import OutputFolder
-
-if TYPE_CHECKING:
-    from sedtalker.animation.animation import Animation
 
 Targets = Literal["few", "arkit", "all"]
 """What ``--targets`` takes, see ``sedtalker.export.targets.choose_targets``."""
 
 ANIMATION_HELP = "The .npz that sedtalker animate wrote, or the folder it is in."
 """Help text of an argument that ``find_animation`` takes."""
-
-LOST = 0.05
-"""Share of the motion that blend shapes may miss without a word."""
 
 log = logging.getLogger(__name__)
 
@@ -119,54 +111,7 @@ def export(
         print(made["file"])
 
 
-def described(made: Mapping[str, Any]) -> str:
-    """What was written, for a person: ``3.1 MB, 52 blend shapes, 21.6 % of the motion lost (0.384 mm)``."""
-    said = []
-    for key, value in made.items():
-        if key == "bytes":
-            said.append(f"{value / 1e6:.1f} MB" if value >= 1e5 else f"{value} bytes")
-        elif key == "targets":
-            said.append(f"{value} blend shapes")
-        elif key == "residual_share":
-            said.append(f"{100 * value:.1f} % of the motion lost ({made['residual_mm']:.3f} mm)")
-        elif key not in ("format", "file", "residual_mm"):
-            said.append(f"{key.replace('_', ' ')} {value}")
-    return ", ".join(said)
-
-
 def check_sound(audio: Path | None) -> None:
     """Raise ``InputError`` where ``--audio`` names no file."""
     if audio is not None and not audio.is_file():
         raise InputError(f"{audio}: no such file")
-
-
-def written_formats(options: Performance) -> list[ExportFormat]:
-    """What ``sedtalker animate`` always writes, and what is asked for."""
-    return [export_formats()[name] for name in dict.fromkeys(["glb", "npz", *parse_formats(options.to or ["glb"])])]
-
-
-def write_files(
-    animation: Animation,
-    written: Path,
-    folder: Path,
-    stem: str,
-    audio: Path | None,
-    rows: Sequence[ExportFormat],
-    options: Performance,
-) -> None:
-    """Write the formats of ``rows`` into ``written``, as they will lie in ``folder``."""
-    known: dict[str, Any] = {"targets": options.targets, "names": shape_map_of(options.rig_names)}
-    for row in rows:
-        chosen = {key: value for key, value in known.items() if key in row.options}
-        file = stem + row.suffix
-        said = write(animation, written / file, row.name, audio, place=folder / file, **chosen)
-        if row.name != "arkit" and said.get("residual_share", 0.0) > LOST:
-            log.info("%s: %s; --targets all loses nothing", row.name, described(said))
-
-
-def print_files(paths: dict[str, str], animation: Animation, duration: float, as_json: bool) -> None:
-    """Print what was written."""
-    if as_json:
-        write_json({"files": paths, "frames": len(animation), "fps": animation.fps, "duration": duration})
-    else:
-        print("\n".join(paths.values()))

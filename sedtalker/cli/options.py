@@ -15,9 +15,7 @@ import typer
 from sedtalker.animation.performance import Performance, declared, is_repeatable
 from sedtalker.batch.opening import check_enroll as check_enroll
 from sedtalker.batch.opening import coordinates_of as coordinates_of
-from sedtalker.batch.opening import open_animator as open_animator
 from sedtalker.batch.opening import open_diarizer as open_diarizer
-from sedtalker.batch.opening import open_face as open_face
 from sedtalker.cli.console import PROGRESS_HELP, ProgressStyle, say
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sedtalker.animation.performance import Performance
 from sedtalker.cli.options import option
 from sedtalker.errors import InputError
 
@@ -33,51 +32,6 @@ FramesOption = Annotated[bool, typer.Option("--frames", help="Every frame as a P
 """Pictures one by one."""
 
 
-@dataclass(frozen=True)
-class PictureLooks:
-    """Options of a picture that were looked at before any work.
-
-    Attributes:
-        options: what ``render_video`` and ``render_sequence`` take beside the animation and the file.
-    """
-
-    options: dict[str, Any]
-
-    @staticmethod
-    def checked(size: str, camera: str, background: str | None, light: str, renderer: Backend) -> PictureLooks:
-        """The options, read.
-
-        Raises:
-            InputError: one of them cannot be used.
-        """
-        from sedtalker.render.renderer import picture_options
-
-        return PictureLooks(picture_options(size, camera, background, light, renderer))
-
-    @staticmethod
-    def of(options: Performance) -> PictureLooks:
-        """Those of a performance; see ``checked``."""
-        return PictureLooks.checked(options.size, options.camera, options.background, options.light, options.renderer)
-
-    def check_file(self, path: Path) -> Path:
-        """The path, if it can be written with these options; ``InputError`` if not."""
-        from sedtalker.render.video import check_file
-
-        return check_file(path, self.options["background"])
-
-    def video(self, animation: Animation, path: Path, audio: Any, hook: Hook, at: float = 0.0) -> None:
-        """Write a video, or a PNG of the frame at a second."""
-        from sedtalker.render.video import render_video
-
-        render_video(animation, path, audio, hook=hook, at=at, **self.options)
-
-    def sequence(self, animation: Animation, folder: Path, force: bool, hook: Hook) -> None:
-        """Write every frame as a PNG."""
-        from sedtalker.render.video import render_sequence
-
-        render_sequence(animation, folder, hook=hook, force=force, **self.options)
-
-
 def check_sequence(folder: Path, force: bool) -> Path:
     """The folder, if pictures can be written into it.
 
@@ -89,3 +43,10 @@ def check_sequence(folder: Path, force: bool) -> Path:
     if (folder / "000000.png").exists() and not force:
         raise InputError(f"{folder} has pictures; use --force to overwrite them")
     return folder
+
+
+def write_sequence(animation: Animation, folder: Path, picture: Mapping[str, Any], hook: Hook) -> None:
+    """Write every frame as a PNG; ``picture``: see ``picture_options``."""
+    from sedtalker.render.video import render_sequence
+
+    render_sequence(animation, folder, hook=hook, force=True, **picture)

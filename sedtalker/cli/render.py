@@ -55,11 +55,14 @@ def render(
     check_sound(audio)
     ending = ".frames" if frames else ".mp4"
     target = output or animation.with_name(animation.name.removesuffix(".npz") + ending)
-    looks = p.PictureLooks.checked(size, camera, background, light, renderer)
+    from sedtalker.render.renderer import picture_options
+    from sedtalker.render.video import check_file
+
+    picture = picture_options(size, camera, background, light, renderer)
     if frames:
         p.check_sequence(target, force)
     else:
-        looks.check_file(target)
+        check_file(target, picture["background"])
     names = None if frames else [target.name]
     folder = target if frames else target.parent
     with OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
@@ -75,9 +78,9 @@ def render(
         if found is None and not silent:
             log.info("no audio was found beside the animation: the video is silent (--audio FILE adds it)")
         if frames:
-            looks.sequence(opened, results.path, force, shown.hook)
+            p.write_sequence(opened, results.path, picture, shown.hook)
         else:
-            looks.video(opened, results.path / target.name, found, shown.hook, at)
+            opened.render(results.path / target.name, found, hook=shown.hook, at=at, **picture)
     if as_json:
         write_json({"file": str(target), "frames": len(opened), "fps": opened.fps, "audio": found and str(found)})
     else:

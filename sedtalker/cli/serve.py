@@ -8,10 +8,11 @@ import os
 import threading
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from sedtalker.animation.performance import Performance
 from sedtalker.cli import options as o
 from sedtalker.cli.console import fail_clearly, say
 from sedtalker.errors import InputError, extra
@@ -90,13 +91,13 @@ def serve(
 
 def _faces(meshes: list[Path]) -> dict[str, Face]:
     """The heads that clients may choose, by the names of their files."""
+    from sedtalker.batch.opening import open_face
     from sedtalker.progress import no_progress
 
     found: dict[str, Face] = {}
     o.check_files(*meshes)
     for path in meshes:
-        face = o.open_face(path, None, False, no_progress)
-        found[path.stem] = face  # type: ignore[assignment]
+        found[path.stem] = cast("Face", open_face(Performance(mesh=path), False, no_progress))
     return found
 
 

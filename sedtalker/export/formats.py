@@ -190,6 +190,21 @@ def export(
     return said | row.write(path, animation, reference, **options)
 
 
+def described(made: Mapping[str, Any]) -> str:
+    """What was written, for a person: ``3.1 MB, 52 blend shapes, 21.6 % of the motion lost (0.384 mm)``."""
+    said = []
+    for key, value in made.items():
+        if key == "bytes":
+            said.append(f"{value / 1e6:.1f} MB" if value >= 1e5 else f"{value} bytes")
+        elif key == "targets":
+            said.append(f"{value} blend shapes")
+        elif key == "residual_share":
+            said.append(f"{100 * value:.1f} % of the motion lost ({made['residual_mm']:.3f} mm)")
+        elif key not in ("format", "file", "residual_mm"):
+            said.append(f"{key.replace('_', ' ')} {value}")
+    return ", ".join(said)
+
+
 # --- Formats of our own, which other modules write.
 
 

@@ -110,7 +110,7 @@ def test_weights_are_those_that_are_opened() -> None:
         ({"style": "loud"}, "--style loud"),
         ({"light": "dark"}, "there is no light 'dark'"),
         ({"camera": "above"}, "there is no camera 'above'"),
-        ({"camera": "above.json"}, "above.json: no such file"),
+        ({"camera": "above.json"}, "above.json: no such camera file"),
         ({"background": "sky"}, "background 'sky'"),
         ({"background": "transparent"}, "has no transparency"),
         ({"size": "5"}, "out of range"),

@@ -6,6 +6,7 @@ All of it is in one upright frame: metres at the scale of the source ("rig scale
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -327,6 +328,7 @@ def with_curtains(points: Points, triangles: Ints, features: Features) -> tuple[
     return np.concatenate([points, *rims]), np.concatenate([triangles, *(strip + start for start in starts)])
 
 
+@lru_cache(maxsize=2)  # every fit starts from the same built-in face
 def prepare_source(face: Face, detector: LandmarkDetector) -> tuple[Head, Ints]:
     """A known face as a head, and one mesh vertex (N,) for each of its points.
 

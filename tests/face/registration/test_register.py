@@ -24,7 +24,7 @@ from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
 from sedtalker.mesh.surface import face_outwards, weld
 from sedtalker.training.corpora.landmark_samples import random_rotation, sphere, torus
-from tests.support.bodies import scan
+from tests.support.bodies import parts_of, scan
 
 Registered = tuple[Mesh, Face, RegistrationReport]
 
@@ -36,12 +36,15 @@ def source() -> Face:
 
 @pytest.fixture(scope="module")
 def turned_builtin(source: Face) -> tuple[Mesh, np.ndarray, float]:
-    """The built-in face itself, turned, scaled to a strange unit, shifted and shuffled."""
+    """Skin and eyes of the built-in face itself, turned, scaled to a strange unit, shifted and shuffled."""
     rng = np.random.default_rng(3)
     rotation, scale = random_rotation(rng), 37.0
-    order = rng.permutation(len(source.mesh.vertices))
+    bare = parts_of(source, ("skin", "eye_left", "eye_right"))
+    origin = {tuple(v): k for k, v in enumerate(source.mesh.vertices.tolist())}
+    shuffled = rng.permutation(len(bare.vertices))
+    order = np.array([origin[tuple(v)] for v in bare.vertices[shuffled].tolist()])
     moved = (scale * source.mesh.vertices[order] @ rotation.T + (5, -3, 9)).astype(np.float32)
-    faces = np.argsort(order).astype(np.int32)[source.mesh.triangles]
+    faces = np.argsort(shuffled).astype(np.int32)[bare.triangles]
     return from_triangles(moved, faces), order, scale
 
 
