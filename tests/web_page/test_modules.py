@@ -1,0 +1,192 @@
+"""The JavaScript around the face, in Node: the same figures as Python, and avatars that stand in for real ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from sedtalker.animation.animation_stream import StreamedFrame
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.export.arkit import eye_angles
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.live.osc import vrm_expressions
+from tests.web_page.conftest import missing
+
+SOURCES = Path(__file__).parents[2] / "web" / "src"
+
+
+def node(script: str, given: Any = None) -> Any:
+    """What a script of JavaScript returns; ``given`` is what it has of the same name."""
+    program = shutil.which("node")
+    if program is None:
+        missing("no Node: apt install nodejs")
+    text = f"const given = {json.dumps(given)};\nconst made = await (async () => {{ {script} }})();"
+    text += "\nconsole.log(JSON.stringify(made));"
+    command = [str(program), "--input-type=module", "-"]
+    done = subprocess.run(command, input=text, cwd=SOURCES, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def random_frames(count: int = 40) -> list[StreamedFrame]:
+    rng = np.random.default_rng(5)
+    return [
+        StreamedFrame(
+            time=k / 30,
+            weights=(rng.random(52) ** 2).astype(np.float32),
+            head=rng.normal(0, 0.4, 3).astype(np.float32),
+            tongue=rng.random(3).astype(np.float32),
+            emotion=CATEGORIES[k % len(CATEGORIES)],
+            intensity=float(rng.random()),
+        )
+        for k in range(count)
+    ]
+
+
+def plain(frame: StreamedFrame) -> dict[str, Any]:
+    return {
+        "weights": frame.weights.tolist(),
+        "head": np.asarray(frame.head).tolist(),
+        "emotion": frame.emotion,
+        "intensity": frame.intensity,
+    }
+
+
+def test_expressions_of_vrm_are_those_that_vmc_sends() -> None:
+    frames = random_frames()
+    got = node(
+        """const { vrmExpressions } = await import("./adapters/vrm.js");
+           return given.map((frame) => vrmExpressions(frame));""",
+        [plain(frame) for frame in frames],
+    )
+    for frame, found in zip(frames, got, strict=True):
+        assert found.pop("relaxed") == 0
+        assert found == pytest.approx(vrm_expressions(frame), abs=1e-6)
+
+
+def test_angles_of_the_csv_are_those_of_python() -> None:
+    frames = random_frames()
+    got = node(
+        """const { headAngles, eyeAngles } = await import("./csv.js");
+           const { SHAPES } = await import("./tables.js");
+           return given.map(({ head, weights }) => [...headAngles(head), ...eyeAngles(weights, SHAPES.names)]);""",
+        [plain(frame) for frame in frames],
+    )
+    head = Rotation.from_rotvec([np.asarray(frame.head, float) for frame in frames]).as_euler("YXZ")
+    eyes = eye_angles(np.stack([frame.weights for frame in frames])).reshape(-1, 6)
+    assert np.array(got) == pytest.approx(np.concatenate([head * (-1, 1, -1), eyes], axis=1), abs=1e-6)
+
+
+def test_an_avatar_of_vrm() -> None:
+    frame = random_frames(1)[0]
+    script = """const { VrmFace } = await import("./adapters/vrm.js");
+      const { SHAPES } = await import("./tables.js");
+      const avatar = (perfect) => {
+        const values = {};
+        const head = { quaternion: { set(...q) { this.q = q; } } };
+        return {
+          values, head, lookAt: { autoUpdate: true, yaw: 0, pitch: 0 },
+          humanoid: { getNormalizedBoneNode: (name) => (name === "head" ? head : null) },
+          expressionManager: {
+            getExpression: (name) => (perfect || !SHAPES.names.includes(name) ? {} : null),
+            setValue: (name, value) => { values[name] = value; },
+          },
+        };
+      };
+      return [false, true].map((perfect) => {
+        const vrm = avatar(perfect);
+        new VrmFace(vrm).apply(given);
+        const { yaw, pitch, autoUpdate } = vrm.lookAt;
+        return { values: vrm.values, yaw, pitch, autoUpdate, q: vrm.head.quaternion.q };
+      });"""
+    usual, perfect = node(script, plain(frame))
+    assert set(usual["values"]) >= {"aa", "ih", "ou", "ee", "oh", "happy", "angry", "sad", "surprised", "relaxed"}
+    assert usual["q"] == pytest.approx(Rotation.from_rotvec(frame.head).as_quat(), abs=1e-6)
+    assert not usual["autoUpdate"]
+    left, right = np.degrees(eye_angles(frame.weights[None])[0, :, :2])
+    assert [usual["yaw"], usual["pitch"]] == pytest.approx([-(left[0] + right[0]) / 2, (left[1] + right[1]) / 2])
+    assert perfect["values"] == pytest.approx(dict(zip(ARKIT_52, frame.weights.tolist(), strict=True)))
+
+
+def test_an_avatar_of_talkinghead() -> None:
+    frame = random_frames(1)[0]
+    script = """const { TalkingHeadFace } = await import("./adapters/talkinghead.js");
+      const { SHAPES } = await import("./tables.js");
+      const names = [...SHAPES.names.filter((name) => !/^eyeLook(Up|Down)/.test(name)), "eyesLookUp", "eyesLookDown"];
+      const mtAvatar = Object.fromEntries(names.map((name) => [name, { realtime: null, needsUpdate: false }]));
+      const face = new TalkingHeadFace({ mtAvatar });
+      face.apply(given);
+      const moved = structuredClone(mtAvatar);
+      face.release();
+      return { moved, released: Object.values(mtAvatar).every((each) => each.realtime === null) };"""
+    got = node(script, plain(frame))
+    weight = dict(zip(ARKIT_52, frame.weights.tolist(), strict=True))
+    assert got["moved"]["jawOpen"] == {"realtime": pytest.approx(weight["jawOpen"]), "needsUpdate": True}
+    up = (weight["eyeLookUpLeft"] + weight["eyeLookUpRight"]) / 2
+    assert got["moved"]["eyesLookUp"]["realtime"] == pytest.approx(up)
+    assert got["released"]
+
+
+def test_a_model_of_three_js() -> None:
+    frame = random_frames(1)[0]
+    script = """const three = await import("../../sedtalker/studio/static/vendor/three/three.module.js");
+      const { ThreeFace } = await import("./adapters/three.js");
+      const scene = new three.Group();
+      const mesh = new three.Mesh(new three.BufferGeometry());
+      mesh.morphTargetDictionary = { other: 0, jawOpen: 1, mouthClose: 2, fix: 3 };
+      mesh.morphTargetInfluences = [0, 0, 0, 0];
+      mesh.userData.correctives = [{ name: "fix", sources: ["jawOpen", "mouthClose"], gain: 0.5, beyond: false }];
+      const head = new three.Object3D();
+      head.name = "Head";
+      head.rotation.set(0.1, 0.2, 0.3);
+      const before = head.quaternion.toArray();
+      scene.add(mesh, head);
+      const face = new ThreeFace(scene);
+      face.apply(given);
+      face.apply(given);
+      let refused = "";
+      try { new ThreeFace(new three.Group()); } catch (error) { refused = error.message; }
+      return { weights: mesh.morphTargetInfluences, before, after: head.quaternion.toArray(), refused };"""
+    got = node(script, plain(frame))
+    jaw, close = (float(frame.weights[ARKIT_52.index(name)]) for name in ("jawOpen", "mouthClose"))
+    assert got["weights"] == pytest.approx([0.0, jaw, close, 0.5 * jaw * close])
+    after = Rotation.from_quat(got["before"]) * Rotation.from_rotvec(frame.head)
+    assert got["after"] == pytest.approx(after.as_quat(), abs=1e-6)
+    assert got["refused"] == "This model has no morph targets with the names of ARKit's shapes."
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_resampling_in_blocks_is_that_of_the_whole(rate: int) -> None:
+    time = np.arange(rate // 2) / rate
+    samples = np.sin(2 * np.pi * 440 * time)
+    script = """const { Resampler } = await import("./resampling.js");
+      const run = (size) => {
+        const resampler = new Resampler(given.rate, 16000);
+        const found = [];
+        for (let at = 0; at < given.samples.length; at += size) {
+          found.push(...resampler.push(Float32Array.from(given.samples.slice(at, at + size))));
+        }
+        found.push(...resampler.flush());
+        return found;
+      };
+      return { blocks: run(128), whole: run(1e9) };"""
+    got = node(script, {"rate": rate, "samples": samples.tolist()})
+    assert got["blocks"] == got["whole"]
+    assert len(got["whole"]) == pytest.approx(8000, abs=1)
+    inside = slice(100, 7900)
+    wanted = np.sin(2 * np.pi * 440 * np.arange(len(got["whole"])) / 16_000)
+    assert np.abs(np.array(got["whole"]) - wanted)[inside].max() < 2e-3
+
+
+def test_resampling_lets_nothing_pass_above_the_band() -> None:
+    samples = np.sin(2 * np.pi * 9_500 * np.arange(24_000) / 48_000)
+    script = """const { Resampler } = await import("./resampling.js");
+      return [...new Resampler(48000, 16000).push(Float32Array.from(given))];"""
+    assert np.abs(np.array(node(script, samples.tolist()))[200:]).max() < 2e-3

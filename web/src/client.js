@@ -1,0 +1,143 @@
+/** The face of `sedtalker.js`, computed in a Web Worker: the same interface in the page's thread. */
+
+/** @typedef {import("./frames.js").Frame} Frame */
+
+/** Sends messages to the worker and finds the answers. */
+class Calls {
+  /** @param {Worker} worker */
+  constructor(worker) {
+    this.worker = worker;
+    this.count = 0;
+    /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void, progress?: (value: any) => void}>} */
+    this.open = new Map();
+    worker.onmessage = ({ data }) => this.#answer(data);
+    worker.onerror = (event) => this.fail(event.message || "The part of the page that computes the face did not start.");
+  }
+
+  /** @param {any} data */
+  #answer(data) {
+    const call = this.open.get(data.id);
+    if (!call) return;
+    if ("progress" in data) {
+      call.progress?.(data.progress);
+      return;
+    }
+    this.open.delete(data.id);
+    if ("error" in data) call.reject(new Error(data.error));
+    else call.resolve(data.value);
+  }
+
+  /** @param {string} sentence */
+  fail(sentence) {
+    for (const call of this.open.values()) call.reject(new Error(sentence));
+    this.open.clear();
+  }
+
+  /**
+   * @param {string} act @param {Record<string, unknown>} message
+   * @param {{transfer?: Transferable[], progress?: (value: any) => void}} [options]
+   * @returns {Promise<any>}
+   */
+  send(act, message, { transfer = [], progress } = {}) {
+    const id = ++this.count;
+    return new Promise((resolve, reject) => {
+      this.open.set(id, { resolve, reject, progress });
+      this.worker.postMessage({ id, act, ...message }, transfer);
+    });
+  }
+}
+
+/** A stream in the worker: blocks of samples in, frames out. */
+class WorkerStream {
+  /** @param {Calls} calls @param {number} number @param {Record<string, unknown>} options */
+  constructor(calls, number, options) {
+    this.calls = calls;
+    this.number = number;
+    this.opened = calls.send("open", { stream: number, options });
+  }
+
+  /** @param {Float32Array} samples mono, 16 kHz @returns {Promise<Frame[]>} the frames that they complete */
+  async push(samples) {
+    await this.opened;
+    const own = samples.slice();
+    return this.calls.send("push", { stream: this.number, samples: own }, { transfer: [own.buffer] });
+  }
+
+  /** @returns {Promise<Frame[]>} the rest; the stream is over */
+  async flush() {
+    await this.opened;
+    return this.calls.send("flush", { stream: this.number });
+  }
+
+  /** Forget it. */
+  async close() {
+    await this.opened;
+    await this.calls.send("close", { stream: this.number });
+  }
+}
+
+/** The face, see `SEDTalker` of `sedtalker.js`. */
+export class WorkerFace {
+  /** @param {Calls} calls */
+  constructor(calls) {
+    this.calls = calls;
+    this.streams = 0;
+  }
+
+  /**
+   * Start the worker and load the models.
+   * @param {URL | string} base folder of the models
+   * @param {object} options
+   * @param {URL | string} options.ort the module of onnxruntime-web
+   * @param {URL | string} options.wasm its WebAssembly, gzipped or not
+   * @param {string} [options.suffix] of the models' files, `.gz` where they are gzipped
+   * @param {(progress: {bytes: number}) => void} [options.onprogress] bytes that have come
+   * @returns {Promise<WorkerFace>}
+   */
+  static async load(base, { ort, wasm, suffix = "", onprogress }) {
+    const whole = (/** @type {URL | string} */ url) => new URL(url, document.baseURI).href;
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    const calls = new Calls(worker);
+    const where = { base: whole(base), ort: whole(ort), wasm: whole(wasm), suffix };
+    try {
+      await calls.send("load", { where }, { progress: onprogress });
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    }
+    return new WorkerFace(calls);
+  }
+
+  /**
+   * A whole recording.
+   * @param {Float32Array} samples mono, 16 kHz
+   * @param {{onprogress?: (share: number) => void, [option: string]: unknown}} [options] see `SEDTalker.animate`
+   * @returns {Promise<any>}
+   */
+  animate(samples, { onprogress, ...options } = {}) {
+    const own = samples.slice();
+    return this.calls.send("animate", { samples: own, options }, { transfer: [own.buffer], progress: onprogress });
+  }
+
+  /** @param {Record<string, unknown>} [options] see `SEDTalker.stream` @returns {WorkerStream} */
+  stream(options = {}) {
+    return new WorkerStream(this.calls, ++this.streams, options);
+  }
+
+  /**
+   * Frames of sound as it comes, as of a `Microphone`.
+   * @param {AsyncIterable<Float32Array>} blocks @param {Record<string, unknown>} [options]
+   * @returns {AsyncGenerator<Frame>}
+   */
+  async *listen(blocks, options = {}) {
+    const stream = this.stream(options);
+    for await (const samples of blocks) yield* await stream.push(samples);
+    yield* await stream.flush();
+  }
+
+  /** End the worker. */
+  close() {
+    this.calls.worker.terminate();
+    this.calls.fail("The face was closed.");
+  }
+}

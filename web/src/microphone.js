@@ -1,0 +1,139 @@
+/** Sound into the face: the microphone as an async iterable of blocks, and a sound file as samples. */
+
+/** Samples a second that the face takes, and in a block of 20 ms. */
+export const RATE = 16000;
+const BEAT = RATE / 50;
+
+/** What went wrong with a microphone, for people. */
+const REFUSALS = /** @type {Record<string, string>} */ ({
+  NotAllowedError: "The microphone was not allowed. You can allow it beside the page's address and try again.",
+  NotFoundError: "No microphone was found on this device.",
+  NotReadableError: "The microphone is in use by another program, or switched off.",
+});
+
+/** The microphone, mono, 16 kHz: `for await (const samples of microphone)`, until `close()`. */
+export class Microphone {
+  /** @type {Float32Array[]} */
+  #waiting = [];
+  /** @type {(() => void) | null} */
+  #wake = null;
+  #open = true;
+
+  /**
+   * Ask for the microphone.
+   * @param {{beats?: number}} [options] `beats`: blocks of 20 ms that come at once
+   * @returns {Promise<Microphone>}
+   */
+  static async open({ beats = 2 } = {}) {
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error("A microphone is given to pages of https:// and localhost only.");
+    const microphone = new Microphone();
+    try {
+      // The browser's own filters stay off: they take away what tells an emotion.
+      const wanted = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+      microphone.stream = await navigator.mediaDevices.getUserMedia({ audio: wanted });
+    } catch (error) {
+      throw new Error(REFUSALS[/** @type {any} */ (error)?.name] ?? "The microphone cannot be opened.", { cause: error });
+    }
+    try {
+      await microphone.#listen(beats);
+    } catch (error) {
+      microphone.close();
+      throw new Error("This browser cannot read the microphone's samples.", { cause: error });
+    }
+    return microphone;
+  }
+
+  /** @param {number} beats */
+  async #listen(beats) {
+    this.context = new AudioContext({ latencyHint: "interactive" });
+    await this.context.audioWorklet.addModule(new URL("./microphone_worklet.js", import.meta.url));
+    const options = { numberOfOutputs: 0, processorOptions: { rate: RATE, block: BEAT * beats } };
+    this.node = new AudioWorkletNode(this.context, "sedtalker-microphone", options);
+    this.node.port.onmessage = ({ data }) => {
+      this.#waiting.push(data);
+      this.#wake?.();
+    };
+    this.context.createMediaStreamSource(/** @type {MediaStream} */ (this.stream)).connect(this.node);
+    for (const track of this.stream?.getTracks() ?? []) track.onended = () => this.close();
+    await this.context.resume();
+  }
+
+  /** No more blocks come; those that are there still do. */
+  close() {
+    if (!this.#open) return;
+    this.#open = false;
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+    this.context?.close();
+    this.#wake?.();
+  }
+
+  /** @returns {AsyncGenerator<Float32Array>} */
+  async *[Symbol.asyncIterator]() {
+    while (this.#open || this.#waiting.length) {
+      const block = this.#waiting.shift();
+      if (block) yield block;
+      else await new Promise((resolve) => (this.#wake = /** @type {() => void} */ (resolve)));
+    }
+  }
+}
+
+/**
+ * The samples of a sound file, mono, 16 kHz; the browser decodes and resamples.
+ * @param {Blob} file @returns {Promise<Float32Array>}
+ */
+export async function decodeSound(file) {
+  let sound;
+  try {
+    sound = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await file.arrayBuffer());
+  } catch (error) {
+    throw new Error("This file is no sound that this browser can read. WAV, MP3, FLAC, M4A and OGG are usual.", { cause: error });
+  }
+  const mono = sound.getChannelData(0).slice();
+  for (let channel = 1; channel < sound.numberOfChannels; channel++) {
+    const other = sound.getChannelData(channel);
+    for (let i = 0; i < mono.length; i++) mono[i] += other[i];
+  }
+  if (sound.numberOfChannels > 1) for (let i = 0; i < mono.length; i++) mono[i] /= sound.numberOfChannels;
+  return mono;
+}
+
+/**
+ * The length of a sound file by its head, without decoding it.
+ * @param {Blob} file @returns {Promise<number>} seconds; NaN: it does not say
+ */
+export function soundLength(file) {
+  const url = URL.createObjectURL(file);
+  const sound = new Audio();
+  return new Promise((resolve) => {
+    const done = (/** @type {number} */ seconds) => {
+      sound.onloadedmetadata = sound.onerror = null;
+      sound.removeAttribute("src");
+      sound.load();
+      URL.revokeObjectURL(url);
+      resolve(Number.isFinite(seconds) ? seconds : NaN);
+    };
+    sound.preload = "metadata";
+    sound.onloadedmetadata = () => done(sound.duration);
+    sound.onerror = () => done(NaN);
+    setTimeout(() => done(NaN), 5000);
+    sound.src = url;
+  });
+}
+
+/** @param {Float32Array} samples mono, 16 kHz @returns {Blob} a WAV of 16 bits */
+export function toWav(samples) {
+  const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
+  const text = (/** @type {number} */ at, /** @type {string} */ s) => [...s].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
+  text(0, "RIFF");
+  view.setUint32(4, 36 + 2 * samples.length, true);
+  text(8, "WAVEfmt ");
+  view.setUint32(16, 16, true);
+  [1, 1].forEach((word, k) => view.setUint16(20 + 2 * k, word, true));
+  view.setUint32(24, RATE, true);
+  view.setUint32(28, 2 * RATE, true);
+  [2, 16].forEach((word, k) => view.setUint16(32 + 2 * k, word, true));
+  text(36, "data");
+  view.setUint32(40, 2 * samples.length, true);
+  samples.forEach((x, i) => view.setInt16(44 + 2 * i, Math.round(Math.max(-1, Math.min(1, x)) * 32767), true));
+  return new Blob([view], { type: "audio/wav" });
+}

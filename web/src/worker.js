@@ -1,0 +1,68 @@
+/**
+ * The face in a Web Worker, so that a page stays smooth. `client.js` speaks with it.
+ *
+ * A message is `{id, act, …}`; answers are `{id, value}`, `{id, error}` and, before them, `{id, progress}`. Tables travel
+ * as transferred arrays: nothing is copied.
+ */
+
+import { fetchBytes } from "./files.js";
+import { SEDTalker } from "./sedtalker.js";
+
+/** @type {any} */
+let face = null;
+/** @type {Map<number, any>} */
+const streams = new Map();
+
+/**
+ * The models, and onnxruntime with one thread: static pages get no shared memory.
+ * @param {{base: string, ort: string, wasm: string, suffix: string}} where URLs; `suffix` of the models' files, as `.gz`
+ * @param {(value: unknown) => void} progress
+ */
+async function load({ base, ort, wasm, suffix }, progress) {
+  let bytes = 0;
+  const took = (/** @type {number} */ more) => progress({ bytes: (bytes += more) });
+  const [runtime, binary] = await Promise.all([import(ort), fetchBytes(wasm, took)]);
+  runtime.env.wasm.numThreads = 1;
+  runtime.env.wasm.wasmBinary = binary;
+  const read = (/** @type {string} */ name) => fetchBytes(new URL(name + suffix, base), took);
+  face = await SEDTalker.load(base, { ort: runtime, read });
+  return { bytes };
+}
+
+/** @param {any} value @param {Set<ArrayBuffer>} found @returns {Set<ArrayBuffer>} the buffers of all tables in it */
+function buffersOf(value, found = new Set()) {
+  if (ArrayBuffer.isView(value)) found.add(/** @type {ArrayBuffer} */ (value.buffer));
+  else if (Array.isArray(value)) value.forEach((each) => typeof each === "object" && buffersOf(each, found));
+  else if (value && typeof value === "object") Object.values(value).forEach((each) => buffersOf(each, found));
+  return found;
+}
+
+/** @type {Record<string, (message: any, progress: (value: unknown) => void) => any>} */
+const acts = {
+  load: (message, progress) => load(message.where, progress),
+  animate: ({ samples, options }, progress) => face.animate(samples, { ...options, onprogress: progress }),
+  open: ({ stream, options }) => void streams.set(stream, face.stream(options)),
+  push: ({ stream, samples }) => streams.get(stream).push(samples),
+  async flush({ stream }) {
+    const rest = await streams.get(stream).flush();
+    streams.delete(stream);
+    return rest;
+  },
+  close: ({ stream }) => void streams.delete(stream),
+};
+
+/** One after another: sessions of onnxruntime compute one thing at a time. */
+let last = Promise.resolve();
+
+self.onmessage = ({ data }) => {
+  const progress = (/** @type {unknown} */ value) => postMessage({ id: data.id, progress: value });
+  last = last.then(async () => {
+    try {
+      const value = await acts[data.act](data, progress);
+      // Frames may share a table with the stream's own state: only an animation's tables are given away.
+      postMessage({ id: data.id, value }, { transfer: data.act === "animate" ? [...buffersOf(value)] : [] });
+    } catch (error) {
+      postMessage({ id: data.id, error: error instanceof Error ? error.message : String(error) });
+    }
+  });
+};
