@@ -2,9 +2,10 @@
 # make demo   sets up and animates the sample clip on the sample head
 # make test   sets up and runs every fast test (a few minutes)
 # make test-all   runs the slow ones and those that train something, too
-# make test-studio   tests the studio in a real Chromium (apt install chromium)
+# make test-studio   tests the studio and the web page in a real Chromium (apt install chromium)
 # make fuzz SECONDS=600   gives bad inputs to everything that reads files, and fails where one is not refused in a line
 # make docs   builds the documentation, with an API reference, as a static site: build/docs
+# make web   builds the page that runs in a browser alone: build/web
 # make dist   builds the wheel and the source archive, the same bytes every time
 # make sbom   lists the software and the weights with their licences: dist/sedtalker.cdx.json (CycloneDX)
 # make lock   renews the lock
@@ -19,7 +20,7 @@ BLENDER_VERSION := 4.5.15
 NODE := build/dcc
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup lock sbom dist demo test test-all fuzz test-dcc test-studio addon docs lint clean
+.PHONY: setup lock sbom dist demo test test-all fuzz test-dcc test-studio addon web docs lint clean
 
 setup: $(VENV)/.ready
 
@@ -69,8 +70,8 @@ test-all: setup
 	$(TEST) -m "not browser" || { echo "what failed, once more and alone:"; $(AGAIN) -m "not browser"; }
 
 test-studio: setup
-	SEDTALKER_STUDIO=1 $(BIN)/python -m pytest tests/studio -m browser --durations=5 \
-	  || { echo "what failed, once more:"; SEDTALKER_STUDIO=1 $(AGAIN) tests/studio -m browser; }
+	SEDTALKER_STUDIO=1 $(BIN)/python -m pytest tests/studio tests/web_page -m browser --durations=5 \
+	  || { echo "what failed, once more:"; SEDTALKER_STUDIO=1 $(AGAIN) tests/studio tests/web_page -m browser; }
 
 # Bad inputs for every reader, chosen by the code that they reach where atheris installs (Linux, macOS).
 SECONDS ?= 600
@@ -82,6 +83,10 @@ fuzz: setup
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/docs
 	@echo "build/docs/index.html"
+
+# The models, the head and onnxruntime-web (from the npm registry) as a folder for any static server.
+web: setup
+	$(BIN)/python -m scripts.build_web
 
 addon:
 	@$(PYTHON) scripts/build_blender_addon.py

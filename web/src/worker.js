@@ -26,6 +26,7 @@ async function load({ base, ort, wasm, suffix }, progress) {
   runtime.env.wasm.wasmBinary = binary;
   const read = (/** @type {string} */ name) => fetchBytes(new URL(name + suffix, base), took);
   face = await SEDTalker.load(base, { ort: runtime, read });
+  await face.networks?.warm("file");
   return { bytes };
 }
 
