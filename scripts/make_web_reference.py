@@ -10,26 +10,29 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sedtalker.animation import idle_motion
 from sedtalker.animation.animation import Animation
 from sedtalker.animation.animation_stream import StreamedFrame
 from sedtalker.animation.animator import Animator
 from sedtalker.animation.decoder import Decoder
 from sedtalker.animation.performance import Motion, StreamSettings
+from sedtalker.animation.visual_prosody import find_rhythm
 from sedtalker.audio import Audio, load_audio
 from sedtalker.emotion.inference import frame_emotions
 from sedtalker.emotion.track import EmotionTrack
 from sedtalker.export.model_constants import model_constants
 from sedtalker.nn import torch_threads
 from sedtalker.speech.encoder import open_encoder
-from sedtalker.speech.features import EMOTION, SPEECH, Analysis, analyse
+from sedtalker.speech.features import EMOTION, SPEECH, Analysis, SpeechFeatures, analyse
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "samples" / "four_moods.wav"
@@ -40,10 +43,52 @@ STILL = Motion(blinks=False, gaze=False, head=False, liveliness=0.0, fps=FPS)
 """A recording's options, without what is drawn at random."""
 STILL_STREAM = StreamSettings(blinks=False, gaze=False, head=False, fps=FPS)
 """A stream's options."""
+LIVELY = Motion(fps=FPS)
+"""The options of everybody; what is drawn is drawn by ``Drawn``."""
+LIVELY_STREAM = StreamSettings(fps=FPS)
+"""A stream's."""
 STREAM_SECONDS = 9.0
 """How much of the recording is streamed."""
 PIECE = 1000
 """Samples that a stream is given at a time: no hop is a multiple of it."""
+
+
+class Drawn:
+    """Stands for a generator of numpy: numbers that any language can draw, spread as those are."""
+
+    def __init__(self, state: int):
+        self.state = state
+
+    def random(self) -> float:
+        """The next number in [0, 1)."""
+        self.state = (1103515245 * self.state + 12345) % 2**31
+        return self.state / 2**31
+
+    def uniform(self, low: float, high: float) -> float:
+        """Even between two bounds."""
+        return low + (high - low) * self.random()
+
+    def standard_normal(self, size: Any) -> NDArray[np.float64]:
+        """Even numbers of the deviation 1; rows first."""
+        return np.array([12**0.5 * (self.random() - 0.5) for _ in range(int(np.prod(size)))]).reshape(size)
+
+    def normal(self, mean: float, deviation: Any) -> Any:
+        """The same about a mean, with one deviation or several."""
+        drawn = mean + np.array(deviation) * self.standard_normal(np.shape(deviation))
+        return drawn if np.ndim(drawn) else float(drawn)
+
+    def gamma(self, shape: float, scale: float) -> float:
+        """Even numbers of that mean."""
+        return shape * scale * (0.5 + self.random())
+
+    def choice(self, of: list[float]) -> float:
+        """One of two."""
+        return of[int(2 * self.random())]
+
+
+def drawn_generators(*_: Any) -> Any:
+    """In the place of ``idle_generators``."""
+    return tuple(Drawn(k) for k in (1, 2, 3, 4))
 
 
 def main() -> None:
@@ -68,6 +113,9 @@ def make(sound: Audio) -> dict[str, Any]:
     motion = decoder.motion(lips, track)
     with torch.no_grad():
         phones = {"lips": decoder.lip_posteriors(hidden), "tongue": decoder.tongue_posteriors(hidden)}
+    with mock.patch.object(idle_motion, "idle_generators", drawn_generators):
+        lively = animator(sound, emotion=replace(track, bursts=()), motion=LIVELY)
+        lively_stream = _stream(sound, LIVELY_STREAM)
     return {
         "constants": model_constants(),
         "features": _features(analysis),
@@ -78,7 +126,10 @@ def make(sound: Audio) -> dict[str, Any]:
         "motion": _rows(motion[0].numpy(), 1),
         "moved": _rows(decoder.predict(lips, track), 4),
         "animation": _animation(animation),
-        "stream": _stream(sound),
+        "lively": _animation(lively),
+        "rhythm": _rhythm(lips),
+        "stream": _stream(sound, STILL_STREAM),
+        "lively_stream": lively_stream,
     }
 
 
@@ -104,12 +155,18 @@ def _animation(animation: Animation) -> dict[str, Any]:
     names = [*model_constants()["arkit"]["names"]]
     tongue = [shapes.index(name) for name in model_constants()["tongue"]["names"]]
     weights = animation.coefficients[:, [shapes.index(name) for name in names]]
-    return {"fps": FPS, "weights": _rows(weights, 5), "tongue": _rows(animation.coefficients[:, tongue], 5)}
+    return {"fps": FPS, "weights": _rows(weights, 5), "tongue": _rows(animation.coefficients[:, tongue], 5)} | {
+        "head": _rows(animation.head_rotation, 5)
+    }
 
 
-def _stream(sound: Audio) -> dict[str, Any]:
+def _rhythm(features: SpeechFeatures) -> dict[str, Any]:
+    return {name: np.asarray(values).tolist() for name, values in asdict(find_rhythm(features)).items()}
+
+
+def _stream(sound: Audio, settings: StreamSettings) -> dict[str, Any]:
     """What comes out, and after how many samples each frame did."""
-    streamer = Animator.from_pretrained("streaming").open_stream(STILL_STREAM)
+    streamer = Animator.from_pretrained("streaming").open_stream(settings)
     samples = sound.samples[: round(STREAM_SECONDS * sound.rate)]
     frames: list[StreamedFrame] = []
     counts = []
@@ -125,6 +182,7 @@ def _stream(sound: Audio) -> dict[str, Any]:
         "frames": len(frames),
         "weights": _rows(np.array([frame.weights for frame in frames]), 5),
         "tongue": _rows(np.array([frame.tongue for frame in frames]), 5),
+        "head": _rows(np.array([frame.head for frame in frames]), 5),
         "intensity": _rows(np.array([frame.intensity for frame in frames]), 5),
         "emotion": [frame.emotion for frame in frames[::5]],
     }

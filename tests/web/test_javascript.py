@@ -58,7 +58,7 @@ def test_the_reference_has_the_constants_of_this_package() -> None:
 
 
 def test_what_is_around_the_networks_equals_python(node: str) -> None:
-    run_tests(node, "features", "recording")
+    run_tests(node, "features", "recording", "idle_motion")
 
 
 def test_recordings_equal_python(node: str, models: None) -> None:

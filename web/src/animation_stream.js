@@ -4,7 +4,9 @@ import { ClosureStream } from "./closures.js";
 import { emotional, UpperFace } from "./conditioning.js";
 import { LateEmotions } from "./emotion_stream.js";
 import { placeIn, resampleRows } from "./filters.js";
+import { BlinkStream, closeLids, GazeStream, HeadStream, lookAt } from "./idle_motion.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
+import { idleGenerators } from "./random.js";
 import { Rows } from "./rows.js";
 import { TongueStream, tongueWeights } from "./tongue.js";
 
@@ -61,16 +63,20 @@ export class AnimationStream {
    * @param {import("./networks.js").Networks} networks
    * @param {object} [options]
    * @param {number} [options.fps] frames a second
+   * @param {boolean} [options.idle] whether blinks, gaze and head motion are added
+   * @param {number} [options.seed] of what is drawn for them
    * @param {number} [options.lookAhead] seconds of sound that the lips wait for
    * @param {number} [options.hop] seconds of sound between results, a multiple of 0.08
+   * @param {ReturnType<typeof idleGenerators>} [options.generators] instead of those of the seed
    */
-  constructor(networks, { fps, lookAhead, hop } = {}) {
+  constructor(networks, { fps, idle = true, seed = 0, lookAhead, hop, generators } = {}) {
     const { constants } = networks;
     const { streams, arkit, tongue } = constants;
     this.constants = constants;
     this.fps = fps ?? streams.fps;
     this.emotions = new LateEmotions(networks, { lookAhead: lookAhead ?? streams.look_ahead, hop: hop ?? streams.hop });
     this.face = new FaceStream(networks);
+    this.idle = idle ? new Idle(generators ?? idleGenerators(seed), this.fps, constants) : null;
     this.times = [];
     this.weights = new Rows(arkit.names.length);
     this.tongue = new Rows(tongue.names.length);
@@ -115,13 +121,14 @@ export class AnimationStream {
     const at = this.#due();
     const weights = resampleRows(this.weights.values, arkit.names.length, this.times, at);
     const jaw = at.map((_, i) => weights[i * arkit.names.length + arkit.names.indexOf("jawOpen")]);
+    const heads = this.idle?.add(weights, at, this.said) ?? new Float32Array(3 * at.length);
     const places = tongueWeights(resampleRows(this.tongue.values, tongue.names.length, this.times, at), jaw, tongue);
     this.number += at.length;
     const gone = Math.max(0, placeIn(this.times, this.number / this.fps) - 1);
     this.times.splice(0, gone);
     this.weights.drop(gone);
     this.tongue.drop(gone);
-    return at.map((time, i) => this.#frame(time, i, weights, places));
+    return at.map((time, i) => this.#frame(time, i, weights, places, heads));
   }
 
   /** Times of the video frames that are due. */
@@ -132,7 +139,7 @@ export class AnimationStream {
     return at;
   }
 
-  #frame(time, i, weights, tongue) {
+  #frame(time, i, weights, tongue, heads) {
     const row = (values, width) => values.slice(i * width, (i + 1) * width);
     const { arkit, tongue: places } = this.constants;
     const { emotion, intensity } = this.said;
@@ -140,10 +147,31 @@ export class AnimationStream {
       time: Math.round(time * 1e4) / 1e4,
       weights: row(weights, arkit.names.length),
       tongue: row(tongue, places.names.length),
-      head: new Float32Array(3),
+      head: row(heads, 3),
       emotion,
       intensity,
     };
+  }
+}
+
+/** Blinks, gaze and head motion at times that only go on. */
+class Idle {
+  constructor({ blinks, gaze, head }, fps, { idle, arkit }) {
+    this.blinks = new BlinkStream(blinks, idle);
+    this.gaze = new GazeStream(gaze, idle);
+    this.head = new HeadStream(head, fps, idle);
+    this.shapes = arkit.names.length;
+    this.index = Object.fromEntries(arkit.names.map((name, k) => [name, k]));
+  }
+
+  /** Frames (T, 52) at some times, in place; gives the head's rotation vectors (T, 3). */
+  add(weights, times, said) {
+    times.forEach((time, i) => {
+      const frame = weights.subarray(i * this.shapes, (i + 1) * this.shapes);
+      lookAt(frame, this.gaze.at(time), this.index);
+      closeLids(frame, this.blinks.at(time), this.index);
+    });
+    return this.head.next(times.length, said);
   }
 }
 

@@ -1,12 +1,12 @@
 /**
  * The motion decoder over stretches of any length: ARKit coefficients of speech and emotion.
  *
- * A graph takes 4, 16 or 64 frames with all of its states, and gives them back. Frames come out ``look_ahead`` frames
- * later than they go in.
+ * A graph takes some frames with all of its states, and gives them back: 64 of a recording, 4 of a stream. Frames come
+ * out ``look_ahead`` frames later than they go in.
  */
 
 import { clip } from "./filters.js";
-import { joined } from "./networks.js";
+import { DECODERS, joined } from "./networks.js";
 
 /** Hidden vectors (T, D) and prosody (T, 4) to what the decoder reads, (T, D + 4). */
 export function speechInput(hidden, prosody, { prosody_mean: mean, prosody_scale: scale }) {
@@ -28,7 +28,7 @@ export class MotionDecoder {
    */
   constructor(networks, kind) {
     this.networks = networks;
-    this.graph = kind === "file" ? "decoder" : "decoder_streaming";
+    [this.graph, this.step] = DECODERS[kind];
     const { decoder } = networks.constants;
     this.lookAhead = kind === "file" ? decoder.look_ahead : decoder.streaming_look_ahead;
     this.channels = { speech: decoder.hidden + 4, posterior: networks.constants.track.labels.length, intensity: 1 };
@@ -40,7 +40,7 @@ export class MotionDecoder {
   }
 
   /**
-   * The next frames. After the first ones of a stream, multiples of 4 until the last ones.
+   * The next frames. After the first ones of a stream, multiples of the graph's frames until the last ones.
    * @param {{speech: Float32Array, posterior: Float32Array, intensity: Float32Array}} frames (T, D + 4), (T, 7), (T)
    * @param {boolean} last whether these are the last ones
    * @returns {Promise<Float32Array>} (N, 52) in [0, 1], of frames that are now certain
@@ -48,24 +48,21 @@ export class MotionDecoder {
   async push(frames, last) {
     const made = [];
     const count = frames.intensity.length;
+    if (!this.taken && !last) this.lead = (this.step - (count % this.step)) % this.step;
     for (let at = 0; at < count; ) {
-      const chunk = chunkFor(count - at, last);
-      if (!this.taken && !last) this.lead = Math.max(0, chunk - (count - at));
       const lead = this.taken ? 0 : this.lead;
-      const taken = Math.min(chunk - lead, count - at);
-      if (!last && lead + taken < chunk) throw new RangeError(`a stream takes multiples of 4 frames, not ${count}`);
-      made.push(await this.#run(frames, at, taken, chunk, lead));
+      const taken = Math.min(this.step - lead, count - at);
+      if (!last && lead + taken < this.step) throw new RangeError(`a stream takes multiples of ${this.step} frames`);
+      made.push(await this.#run(frames, at, taken, lead));
       at += taken;
     }
-    while (last && this.given < this.taken) {
-      made.push(await this.#run(frames, count, 0, chunkFor(this.taken - this.given, true), 0));
-    }
+    while (last && this.given < this.taken) made.push(await this.#run(frames, count, 0, 0));
     return joined(made);
   }
 
-  async #run(frames, at, count, chunk, lead) {
-    const { networks } = this;
-    const session = await networks.session(`${this.graph}_${chunk}`);
+  async #run(frames, at, count, lead) {
+    const { networks, step: chunk } = this;
+    const session = await networks.session(this.graph);
     const feeds = { style: networks.tensor(new Float32Array(4), [1, 4]) };
     for (const [name, width] of Object.entries(this.channels)) {
       const values = new Float32Array(chunk * width);
@@ -87,16 +84,13 @@ export class MotionDecoder {
   }
 }
 
-/** Frames of the graph that takes the next of so many frames. */
-function chunkFor(left, last) {
-  if (left >= 64 || (last && left > 32)) return 64;
-  return left >= 16 || (last && left > 8) ? 16 : 4;
-}
-
 /** Zeros for every state that a graph takes beside what it is fed. */
 function startingStates(session, feeds, networks) {
   const states = session.inputMetadata.filter(({ name }) => !(name in feeds));
   return Object.fromEntries(
-    states.map(({ name, shape }) => [name, networks.tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape)]),
+    states.map(({ name, shape }) => {
+      const one = shape.map((size) => (typeof size === "number" ? size : 1)); // one stream, where many may run together
+      return [name, networks.tensor(new Float32Array(one.reduce((a, b) => a * b, 1)), one)];
+    }),
   );
 }

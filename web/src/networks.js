@@ -7,9 +7,9 @@
 
 import { centreBands } from "./features.js";
 
-/** Graphs by what they do; decoders for whole recordings and for streams take so many frames at a time. */
 const GRAPHS = ["speech_encoder", "emotion_encoder", "phones", "diarizer"];
-const CHUNKS = [64, 16, 4];
+/** Graphs of the decoders of recordings and of streams, and how many frames they take at a time. */
+export const DECODERS = { file: ["decoder_64", 64], stream: ["decoder_streaming_4", 4] };
 
 /** A folder of models of another version, or none. */
 export class ModelError extends Error {
@@ -35,16 +35,20 @@ export class Networks {
   /**
    * The networks of a folder.
    * @param {string | URL} base URL or, in Node, folder of the models
-   * @param {{ort?: any, sessionOptions?: object}} [options] ``ort``: onnxruntime-web, where it is not to be imported
+   * @param {object} [options]
+   * @param {any} [options.ort] onnxruntime-web, where it is not to be imported
+   * @param {object} [options.sessionOptions] for its sessions
+   * @param {(name: string) => Promise<ArrayBuffer | Uint8Array>} [options.read] gives a file of the folder, where it is
+   *   not fetched as it lies there
    */
-  static async load(base, { ort, sessionOptions = {} } = {}) {
+  static async load(base, { ort, sessionOptions = {}, read = (name) => readFrom(base, name) } = {}) {
     const runtime = ort ?? (await import("onnxruntime-web"));
-    const model = JSON.parse(new TextDecoder().decode(await read(base, "model.json")));
+    const model = JSON.parse(new TextDecoder().decode(await read("model.json")));
     if (!model.constants) throw new ModelError(`${base}: model.json is of another version of SEDTalker`);
     runtime.env.wasm.numThreads ??= 1; // static hosts send no headers that would allow more
     const open = async (name) => {
-      const graph = await read(base, `${name}.onnx`);
-      return runtime.InferenceSession.create(graph, { executionProviders: ["wasm"], ...sessionOptions });
+      const graph = await read(`${name}.onnx`);
+      return runtime.InferenceSession.create(new Uint8Array(graph), { executionProviders: ["wasm"], ...sessionOptions });
     };
     return new Networks(model, runtime, open);
   }
@@ -61,8 +65,7 @@ export class Networks {
    * @param {(share: number) => void} [onprogress]
    */
   async warm(what, onprogress) {
-    const decoder = what === "file" ? "decoder" : "decoder_streaming";
-    const names = [...GRAPHS, ...CHUNKS.map((frames) => `${decoder}_${frames}`)];
+    const names = [...GRAPHS, DECODERS[what][0]];
     for (const [i, name] of names.entries()) {
       await this.session(name);
       onprogress?.((i + 1) / names.length);
@@ -214,7 +217,7 @@ export function joined(parts) {
 }
 
 /** A file of a folder: of a URL, or in Node of a folder on disk. */
-async function read(base, name) {
+async function readFrom(base, name) {
   const text = String(base).replace(/\/$/, "");
   const onDisk = !/^(https?|blob|data|chrome-extension):/.test(text) && typeof process !== "undefined" && process.versions?.node;
   if (onDisk) {

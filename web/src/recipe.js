@@ -1,13 +1,12 @@
-/** The recipe of a whole recording: sound becomes features, an emotion, motion on the video clock. */
+/** The recipe of a whole recording: sound becomes features, an emotion, and motion on the clock of the features. */
 
 import { easeCuts, emotional, UpperFace } from "./conditioning.js";
 import { closures, lipsApart, moveLips } from "./closures.js";
 import { emotionTrack, frameEmotions } from "./emotion.js";
 import { centreBands, Ear, pairMeans } from "./features.js";
-import { resampleRows } from "./filters.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
 import { encode } from "./networks.js";
-import { constrictions, tongueWeights } from "./tongue.js";
+import { constrictions } from "./tongue.js";
 
 /**
  * Motion on the clock of the features, 50 frames a second.
@@ -96,23 +95,4 @@ export function finishMouth(motion, emotion, phones, constants) {
     tongue: constrictions(phones.tongue, constants.tongue),
     closure: Float32Array.from(share, (_, i) => closed[2 * i] / mouth.sealed),
   };
-}
-
-/**
- * Motion on the video clock, and everything around it.
- * @param {Moved} moved
- * @param {Awaited<ReturnType<typeof listen>>} heard
- * @param {{fps: number}} options
- * @param {Record<string, any>} constants
- */
-export function assemble(moved, { track }, { fps }, constants) {
-  const { names } = constants.arkit;
-  const { frame_rate: rate, frame_offset: offset } = constants.features;
-  const count = Math.max(1, Math.ceil(track.duration * fps - 1e-6));
-  const times = Float64Array.from({ length: count }, (_, i) => i / fps);
-  const own = Float64Array.from(track.intensity, (_, i) => offset + i / rate);
-  const weights = resampleRows(moved.weights, names.length, own, times);
-  const jaw = Float32Array.from(times, (_, i) => weights[i * names.length + names.indexOf("jawOpen")]);
-  const tongue = tongueWeights(resampleRows(moved.tongue, constants.tongue.names.length, own, times), jaw, constants.tongue);
-  return { fps, names, weights, tongueNames: constants.tongue.names, tongue, head: new Float32Array(3 * count), track };
 }

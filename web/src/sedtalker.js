@@ -9,8 +9,10 @@
  */
 
 import { AnimationStream } from "./animation_stream.js";
+import { assemble } from "./assembly.js";
 import { Networks } from "./networks.js";
-import { assemble, listen, move } from "./recipe.js";
+import { idleGenerators } from "./random.js";
+import { listen, move } from "./recipe.js";
 
 export { ModelError } from "./networks.js";
 
@@ -36,7 +38,7 @@ export class SEDTalker {
   /**
    * Opens a folder of models, as ``sedtalker models export --onnx`` writes it.
    * @param {string | URL} base URL of the folder; in Node its path, too
-   * @param {{ort?: any, sessionOptions?: object}} [options] ``ort``: onnxruntime-web, where a page has it already
+   * @param {Parameters<typeof Networks.load>[1]} [options] ``ort``: onnxruntime-web, where a page has it already
    */
   static async load(base, options) {
     return new SEDTalker(await Networks.load(base, options));
@@ -52,15 +54,18 @@ export class SEDTalker {
    * @param {Float32Array} samples mono at 16 kHz in [-1, 1]
    * @param {object} [options]
    * @param {number} [options.fps] frames a second
+   * @param {boolean} [options.idle] whether blinks, gaze, head motion and the rhythm of speech in the face are added
+   * @param {number} [options.seed] of what is drawn for them; another number, another take
    * @param {(share: number) => void} [options.onprogress] called with the share that is done
    * @returns {Promise<Animation>}
    */
-  async animate(samples, { fps = this.constants.idle.fps, onprogress } = {}) {
+  async animate(samples, { fps = this.constants.idle.fps, idle = true, seed = 0, onprogress } = {}) {
     const sound = checked(samples, this.constants);
     const progress = async (share) => onprogress?.(share);
     const heard = await listen(this.networks, sound, progress);
     const moved = await move(this.networks, heard, progress);
-    return assemble(moved, heard, { fps }, this.constants);
+    const generators = idle ? idleGenerators(seed, sound) : null;
+    return assemble(moved, heard, { fps, generators }, this.constants);
   }
 
   /**

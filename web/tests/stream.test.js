@@ -3,9 +3,11 @@ import { test } from "node:test";
 
 import { LiveSegmentation, decodeLabels } from "../src/segmentation.js";
 import { SEDTalker } from "../src/sedtalker.js";
+import { drawnGenerators } from "./support/drawn.js";
 import { assertClose, constants, reference, runtime, sampleRecording, whole, withoutNetworks } from "./support/reference.js";
 
-const { fps, seconds, piece, counts } = reference.stream;
+const { seconds, piece } = reference.stream;
+let opened;
 const samples = sampleRecording().subarray(0, Math.round(seconds * constants.features.sample_rate));
 
 test("with all frames known at once, live segments are those of the recording", () => {
@@ -15,20 +17,37 @@ test("with all frames known at once, live segments are those of the recording", 
   assert.deepEqual(live, decodeLabels(posterior, 7, 50, constants.segments, speech, boundary));
 });
 
-test("a stream gives Python's frames, after as many samples as there", { skip: withoutNetworks }, async () => {
+/** Streams the recording, and compares every frame and how many had come out after each piece. */
+async function compare(there, options) {
   const { ort, models } = await runtime();
-  const stream = (await SEDTalker.load(models, { ort })).stream({ fps, idle: false });
+  opened ??= SEDTalker.load(models, { ort });
+  const stream = (await opened).stream({ fps: there.fps, ...options });
   const frames = [];
   for (let start = 0; start < samples.length; start += piece) {
     frames.push(...(await stream.push(samples.subarray(start, start + piece))));
-    assert.equal(frames.length, counts[start / piece]);
+    assert.equal(frames.length, there.counts[start / piece]);
   }
   frames.push(...(await stream.flush()));
-  assert.equal(frames.length, reference.stream.frames);
-  const flat = (name) => frames.flatMap((frame) => [...frame[name]]);
-  assertClose(frames.map((frame) => frame.intensity), reference.stream.intensity, 1e-3, "intensity");
-  assertClose(flat("weights"), reference.stream.weights, 1e-3, "weights of a stream");
-  assertClose(flat("tongue"), reference.stream.tongue, 1e-3, "tongue of a stream");
-  assert.deepEqual(frames.filter((_, i) => i % 5 === 0).map((frame) => frame.emotion), reference.stream.emotion);
-  frames.forEach((frame, i) => assert.ok(Math.abs(frame.time - i / fps) < 1e-4));
+  assert.equal(frames.length, there.frames);
+  for (const name of ["weights", "tongue", "head"]) {
+    assertClose(frames.flatMap((frame) => [...frame[name]]), there[name], 1e-3, `${name} of a stream`);
+  }
+  assertClose(frames.map((frame) => frame.intensity), there.intensity, 1e-3, "intensity of a stream");
+  assert.deepEqual(frames.filter((_, i) => i % there.intensity.every === 0).map((frame) => frame.emotion), there.emotion);
+  frames.forEach((frame, i) => assert.ok(Math.abs(frame.time - i / there.fps) < 1e-4));
+}
+
+test("a stream gives Python's frames, after as many samples as there", { skip: withoutNetworks }, async () => {
+  await compare(reference.stream, { idle: false });
+});
+
+test("with the same numbers drawn, blinks, gaze and head of a stream are Python's", { skip: withoutNetworks }, async () => {
+  await compare(reference.lively_stream, { generators: drawnGenerators() });
+});
+
+test("listen gives the frames of pieces as they come", { skip: withoutNetworks }, async () => {
+  const pieces = [samples.subarray(0, 9000), samples.subarray(9000, 16000)];
+  const times = [];
+  for await (const frame of (await opened).listen(pieces, { fps: 25, idle: false })) times.push(frame.time);
+  assert.deepEqual(times, Array.from({ length: 25 }, (_, i) => i / 25));
 });
