@@ -47,6 +47,8 @@ LIVELY = Motion(fps=FPS)
 """The options of everybody; what is drawn is drawn by ``Drawn``."""
 LIVELY_STREAM = StreamSettings(fps=FPS)
 """A stream's."""
+SHORT_SECONDS = 2.21
+"""Another recording: the beginning, of an odd number of frames."""
 STREAM_SECONDS = 9.0
 """How much of the recording is streamed."""
 PIECE = 1000
@@ -108,6 +110,7 @@ def make(sound: Audio) -> dict[str, Any]:
     lips, emotion = (open_encoder(name)(sound) for name in (SPEECH, EMOTION))
     found = frame_emotions(animator.diarizer.network, emotion)
     animation = animator(sound, motion=STILL)
+    short = Audio(sound.samples[: round(SHORT_SECONDS * sound.rate)], sound.rate)
     track = animator.track(sound, lips)
     hidden = torch.from_numpy(lips.hidden)
     motion = decoder.motion(lips, track)
@@ -126,6 +129,7 @@ def make(sound: Audio) -> dict[str, Any]:
         "motion": _rows(motion[0].numpy(), 1),
         "moved": _rows(decoder.predict(lips, track), 4),
         "animation": _animation(animation),
+        "short": {"seconds": SHORT_SECONDS, **_animation(animator(short, motion=STILL))},
         "lively": _animation(lively),
         "rhythm": _rhythm(lips),
         "stream": _stream(sound, STILL_STREAM),

@@ -32,15 +32,15 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.speech import features, speech_stream
 from sedtalker.speech.emotion_encoder import GRID
 from sedtalker.speech.encoder import MelEncoder, open_encoder
-from sedtalker.speech.features import EMOTION, FRAME_CLOCK, SPEECH
+from sedtalker.speech.features import EMOTION, FRAME_CLOCK, MEL_CLOCK, SPEECH
 
 Section = dict[str, Any]
 """Plain data by name."""
 
-MULTIPLE = 2 * GRID
-"""Analysis frames of 10 ms that an encoder's graph takes a multiple of."""
-FEWEST = 4
-"""Such multiples, or rows of the diarizer, that a graph takes at least."""
+HOPS = round(MEL_CLOCK.rate / FRAME_CLOCK.rate)
+"""Analysis frames of 10 ms in a frame."""
+FEWEST_ROWS = 4
+"""Rows of functionals that the diarizer's graph takes at least."""
 
 
 def model_constants() -> dict[str, Section]:
@@ -48,8 +48,8 @@ def model_constants() -> dict[str, Section]:
     diarizer, file, live = load_diarizer(), _decoder("decoder"), _decoder("decoder_streaming")
     sections = {
         "features": _features(),
-        "speech_encoder": _encoder(SPEECH),
-        "emotion_encoder": {**_encoder(EMOTION), "grid": GRID},
+        "speech_encoder": _encoder(SPEECH, 1),
+        "emotion_encoder": _encoder(EMOTION, GRID),
         "activity": asdict(ActivityRule()),
         "diarizer": _diarizer(diarizer),
         "segments": {**asdict(SegmentRule()), **_named(segmentation, "USUAL_ODDS", "LOWEST_COST")},
@@ -81,15 +81,16 @@ def _features() -> Section:
     return {**_named(features, *names, *more), **clock, "mel_edges": features.mel_edges()}
 
 
-def _encoder(name: str) -> Section:
+def _encoder(name: str, grid: int) -> Section:
+    """``multiple``: analysis frames that its graph takes a multiple of, held at the end where there are fewer."""
     encoder = open_encoder(name)
     assert isinstance(encoder, MelEncoder)
-    return {"context": encoder.context, "multiple": MULTIPLE, "least": FEWEST * MULTIPLE}
+    return {"context": encoder.context, "grid": grid, "multiple": HOPS * grid}
 
 
 def _diarizer(network: DiarizerNetwork) -> Section:
     seconds = _named(inference, "WINDOW_SECONDS")
-    return {**seconds, "context": network.context, "row": ROW, "least": FEWEST * ROW}
+    return {**seconds, "context": network.context, "row": ROW, "least": FEWEST_ROWS * ROW}
 
 
 def _track() -> Section:

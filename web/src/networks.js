@@ -103,15 +103,13 @@ export class Networks {
 
   async #encoded(name, mel) {
     const { mel_bands: bands } = this.constants.features;
-    const { multiple, least } = this.constants[name];
+    const { multiple } = this.constants[name];
     const frames = mel.length / bands;
-    const whole = Math.max(Math.ceil(frames / multiple) * multiple, least);
+    const whole = Math.ceil(frames / multiple) * multiple;
     const held = heldTo(mel, bands, whole);
     const session = await this.session(name);
     const { hidden } = await session.run({ mel: this.tensor(held, [1, whole, bands]) });
-    const width = hidden.dims[2];
-    const rows = name === "speech_encoder" ? frames / 2 : hidden.dims[1];
-    return { data: hidden.data.subarray(0, rows * width), width };
+    return { data: hidden.data, width: hidden.dims[2] };
   }
 
   /**

@@ -185,9 +185,7 @@ function bandSums(power, bands) {
  */
 export async function newestHidden(networks, streamed, first, count) {
   if (count <= 0) return new Float32Array(0);
-  const kept = streamed.total - streamed.first;
-  let start = Math.max(0, first - networks.constants.speech_encoder.context);
-  if ((kept - start) % 2 && start) start -= 1;
+  const start = Math.max(0, first - networks.constants.speech_encoder.context);
   const hidden = await networks.speechHidden(centreBands(streamed.mel, streamed.means, 2 * start));
   const width = networks.constants.decoder.hidden;
   return hidden.subarray((first - start) * width, (first - start + count) * width);

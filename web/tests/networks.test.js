@@ -42,6 +42,14 @@ test("a recording is animated as `sedtalker animate` does", { skip }, async () =
   assert.ok(shares.length > 3 && shares.every((share, i) => i === 0 || share >= shares[i - 1]) && shares.at(-1) === 1);
 });
 
+test("so is one of an odd number of frames", { skip }, async () => {
+  const { seconds, fps, weights } = reference.short;
+  const short = samples.subarray(0, Math.round(seconds * constants.features.sample_rate));
+  const animation = await (await face()).animate(short, { fps, idle: false });
+  assert.equal(animation.track.intensity.length % 2, 1);
+  assertClose(animation.weights, weights, 1e-3, "weights of a short recording");
+});
+
 test("no recording and no models are said in one line", { skip }, async () => {
   await assert.rejects((await face()).animate(new Float32Array(100)), /0\.1 s/);
   const { ort } = await runtime();
