@@ -31,6 +31,7 @@ from scripts.web_head import head_glb, head_targets
 from sedtalker.animation.tongue import TONGUE
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.export.arkit import ANGLES, EYE_TURN, RATE
+from sedtalker.export.model_constants import model_constants
 from sedtalker.face import Face
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.osc import VRM_EMOTIONS
@@ -54,8 +55,13 @@ RUNTIME = Package(
     },
 )
 """The smallest of its builds: WebAssembly on the processor, no WebGPU."""
+NETWORKS = (
+    "speech_encoder.onnx", "emotion_encoder.onnx", "diarizer.onnx", "phones.onnx", "decoder_64.onnx",
+    "decoder_streaming_4.onnx",
+)  # fmt: skip
+"""Files of the export that the page runs; the decoders of other step lengths would be the same weights again."""
 MOST_BYTES = 20_000_000
-"""What may be transferred, in all."""
+"""What may be transferred, in all, from a server that gzips text as most do."""
 
 
 def tables() -> str:
@@ -157,19 +163,28 @@ def build(out: Path, models: Path, sedtalker: Path = WEB / "src" / "sedtalker.js
         is_code = name.endswith(".mjs")
         (out / "ort" / (name if is_code else name + ".gz")).write_bytes(data if is_code else packed(data))
     (out / "models").mkdir()
-    for path in used_models(models):
-        (out / "models" / f"{path.name}.gz").write_bytes(packed(path.read_bytes()))
+    write_models(models, out / "models")
     loaded = [*(out / "models").iterdir(), *(out / "ort").glob("*.gz")]
     described = head_json(face, sum(path.stat().st_size for path in loaded))
     (out / "head.json").write_text(json.dumps(described, separators=(",", ":")), encoding="utf-8")
 
 
-def used_models(models: Path) -> list[Path]:
-    """model.json and the networks; not the largest step of the streaming decoder, which the page never takes."""
-    found = sorted(path for path in models.iterdir() if path.suffix in (".onnx", ".json"))
-    if not any(path.name == "model.json" for path in found):
-        raise SystemExit(f"{models}: there is no model.json; sedtalker models export --onnx makes one")
-    return found
+def write_models(models: Path, out: Path) -> None:
+    """The networks that the page runs, gzipped, and their ``model.json``.
+
+    Raises:
+        SystemExit: one of them is missing.
+    """
+    missing = [name for name in ("model.json", *NETWORKS) if not (models / name).is_file()]
+    if missing:
+        raise SystemExit(f"{models}: there is no {missing[0]}; sedtalker models export --onnx makes one")
+    described = json.loads((models / "model.json").read_text(encoding="utf-8"))
+    kept = {name.removesuffix(".onnx") for name in NETWORKS}
+    described["models"] = {name: about for name, about in described.get("models", {}).items() if name in kept}
+    described.setdefault("constants", model_constants())
+    (out / "model.json.gz").write_bytes(packed(json.dumps(described, separators=(",", ":")).encode()))
+    for name in NETWORKS:
+        (out / f"{name}.gz").write_bytes(packed((models / name).read_bytes()))
 
 
 def index_html() -> str:
@@ -227,7 +242,7 @@ def main() -> None:
     rows = list(weights(arguments.out))
     for name, raw, small in [*rows, ("in all", sum(r[1] for r in rows), sum(r[2] for r in rows))]:
         print(f"{name:16} {raw / 1e6:7.2f} MB  {small / 1e6:7.2f} MB gzipped")
-    if sum(row[1] for row in rows) > MOST_BYTES:
+    if sum(row[2] for row in rows) > MOST_BYTES:
         raise SystemExit(f"the page is heavier than {MOST_BYTES / 1e6:.0f} MB")
     print(arguments.out / "index.html")
 

@@ -84,9 +84,11 @@ def served(folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page with a stand-in for the networks; gives its URL."""
-    from scripts.build_web import WEB, build
+    from scripts.build_web import NETWORKS, WEB, build
 
     models = tmp_path_factory.mktemp("models")
+    for name in NETWORKS:
+        (models / name).write_bytes(b"stands in")
     (models / "model.json").write_text(json.dumps({"format": "sedtalker-models"}), encoding="utf-8")
     folder = tmp_path_factory.mktemp("web") / "site"
     try:

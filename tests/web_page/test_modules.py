@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,36 @@ def test_resampling_lets_nothing_pass_above_the_band() -> None:
     script = """const { Resampler } = await import("./resampling.js");
       return [...new Resampler(48000, 16000).push(Float32Array.from(given))];"""
     assert np.abs(np.array(node(script, samples.tolist()))[200:]).max() < 2e-3
+
+
+def test_frames_of_a_stream_are_shown_evenly_and_catch_up() -> None:
+    script = """const { FrameQueue } = await import("../page/speaking.js");
+      const queue = new FrameQueue();
+      const shown = [];
+      let made = 0;
+      for (let tick = 0; tick < 360; tick++) {
+        const now = tick / 60;
+        // Batches of four frames; nothing comes between 2 s and 3.2 s.
+        while ((made + 4) / 30 <= now && !(now > 2 && now < 3.2)) {
+          queue.push([0, 1, 2, 3].map((k) => ({ time: (made + k) / 30 })));
+          made += 4;
+        }
+        const frame = queue.take(now);
+        if (frame) shown.push([now, frame.time]);
+      }
+      return shown;"""
+    module = Path(SOURCES.parent / "page" / "speaking.js").read_text(encoding="utf-8")
+    assert '"./src/microphone.js"' in module  # the page's own folder; the tests' is another
+    shown = np.array(node(script.replace('await import("../page/speaking.js")', f"await import({as_module(module)})")))
+    late = shown[:, 0] - shown[:, 1]
+    assert np.all(np.diff(shown[:, 1]) > 0)
+    before = (shown[:, 0] > 1) & (shown[:, 0] < 2)
+    assert late[before].max() < 0.3
+    assert np.diff(shown[before, 1]).max() == pytest.approx(1 / 30, abs=1e-9)
+    assert late[shown[:, 0] > 5].max() < 0.3
+
+
+def as_module(text: str) -> str:
+    """A module of the page as a JavaScript string of its URL, with imports as Node finds them."""
+    whole = text.replace("./src/", SOURCES.as_uri() + "/")
+    return json.dumps("data:text/javascript," + urllib.parse.quote(whole))

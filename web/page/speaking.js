@@ -1,34 +1,41 @@
 /** Speaking into the page: the face follows the microphone; what was said is kept as a recording. */
 
-import { Microphone } from "./src/microphone.js";
+import { joined, Microphone, RATE } from "./src/microphone.js";
 
 /** @typedef {import("./src/frames.js").Frame} Frame */
 
-/** How fast the allowance for late frames shrinks, share a second. */
-const FORGETS = 0.02;
+/** Seconds of frames that wait while all is well: frames come in batches. */
+const RESERVE = 0.1;
+/** How fast the face catches up, times a second's excess; how much faster than life at most; and the excess that is skipped. */
+const [CATCH_UP, FASTEST, SKIPPED] = [2, 0.5, 1];
 
-/** Frames wait here until they are due, as evenly as they were spoken, however unevenly they come. */
+/** Frames wait here until they are due, so that the face moves evenly however unevenly they come. */
 export class FrameQueue {
   constructor() {
     /** @type {Frame[]} */
     this.frames = [];
-    /** seconds from a frame's time to the page's clock */
-    this.offset = -Infinity;
-    this.last = 0;
+    /** times of the newest frame and of what is shown, and when that was, seconds */
+    this.newest = this.shown = -Infinity;
+    this.at = 0;
   }
 
-  /** @param {Frame[]} frames @param {number} now seconds of the page's clock */
-  push(frames, now) {
+  /** @param {Frame[]} frames */
+  push(frames) {
     if (!frames.length) return;
-    this.offset = Math.max(this.offset - FORGETS * (now - this.last), now - frames[0].time);
-    this.last = now;
+    if (this.newest === -Infinity) this.shown = frames[0].time;
     this.frames.push(...frames);
+    this.newest = frames[frames.length - 1].time;
   }
 
-  /** @param {number} now @returns {Frame | null} the one to show; null: none is due */
+  /** @param {number} now seconds of any clock @returns {Frame | null} the one to show; null: the last one stays */
   take(now) {
+    const passed = now - this.at;
+    this.at = now;
+    const excess = this.newest - this.shown - RESERVE;
+    if (excess > SKIPPED) this.shown = this.newest - RESERVE;
+    else this.shown = Math.min(this.shown + passed * (1 + Math.min(Math.max(CATCH_UP * excess, 0), FASTEST)), this.newest);
     let due = null;
-    while (this.frames.length && this.frames[0].time + this.offset <= now) due = this.frames.shift() ?? null;
+    while (this.frames.length && this.frames[0].time <= this.shown) due = this.frames.shift() ?? null;
     return due;
   }
 }
@@ -59,22 +66,16 @@ export class Speaking {
     const stream = this.face.stream({ fps: this.track.rate });
     for await (const samples of /** @type {Microphone} */ (this.microphone)) {
       this.blocks.push(samples);
-      this.seconds += samples.length / 16000;
+      this.seconds += samples.length / RATE;
       if (this.seconds >= this.longest) this.stop();
       const spoken = this.seconds;
       const frames = await stream.push(samples);
-      this.queue.push(frames, performance.now() / 1000);
+      this.queue.push(frames);
       for (const frame of frames) this.#note(frame);
       if (frames.length) this.delay = spoken - frames[frames.length - 1].time;
     }
     await stream.close();
-    const whole = new Float32Array(this.blocks.reduce((sum, block) => sum + block.length, 0));
-    let at = 0;
-    for (const block of this.blocks) {
-      whole.set(block, at);
-      at += block.length;
-    }
-    return whole;
+    return joined(this.blocks);
   }
 
   stop() {

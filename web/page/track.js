@@ -9,6 +9,10 @@ import { EMOTIONS } from "./src/tables.js";
 const AXIS = 20;
 const HEAD = 20;
 const LEAST_LABEL = 46;
+/** Recordings shorter than this show tenths of seconds. */
+const SHORT = 60;
+/** Least height of a curve, so that its colour is seen. */
+const LEAST = 0.07;
 /** Shortest stretch of time that is shown, seconds. */
 const SHORTEST = 5;
 
@@ -65,7 +69,8 @@ export class TrackView {
     swatch.className = "swatch";
     swatch.style.background = colourOf(segment.label);
     const times = document.createElement("span");
-    times.textContent = `${timeText(segment.start)} – ${timeText(segment.end)}`;
+    const digits = Number(this.duration < SHORT);
+    times.textContent = `${timeText(segment.start, digits)} – ${timeText(segment.end, digits)}`;
     button.type = "button";
     button.append(swatch, segment.label, times);
     button.setAttribute("aria-label", `${describe(segment)}: go there`);
@@ -137,7 +142,7 @@ export class TrackView {
     const floor = height - AXIS;
     const at = (/** @type {number} */ time) => {
       const row = Math.min(Math.max(Math.floor(time * rate), 0), intensity.length - 1);
-      return floor - Math.max(Math.min(intensity[row] ?? 0, 1), 0.02) * (floor - HEAD);
+      return floor - Math.max(Math.min(intensity[row] ?? 0, 1), LEAST) * (floor - HEAD);
     };
     pen.beginPath();
     pen.moveTo(left, floor);

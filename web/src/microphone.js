@@ -67,14 +67,24 @@ export class Microphone {
     this.#wake?.();
   }
 
-  /** @returns {AsyncGenerator<Float32Array>} */
+  /** @returns {AsyncGenerator<Float32Array>} what has come since the last one was taken, so that a slow computer catches up */
   async *[Symbol.asyncIterator]() {
     while (this.#open || this.#waiting.length) {
-      const block = this.#waiting.shift();
-      if (block) yield block;
+      if (this.#waiting.length) yield joined(this.#waiting.splice(0));
       else await new Promise((resolve) => (this.#wake = /** @type {() => void} */ (resolve)));
     }
   }
+}
+
+/** @param {Float32Array[]} blocks @returns {Float32Array} one after another */
+export function joined(blocks) {
+  const whole = new Float32Array(blocks.reduce((sum, block) => sum + block.length, 0));
+  let at = 0;
+  for (const block of blocks) {
+    whole.set(block, at);
+    at += block.length;
+  }
+  return whole;
 }
 
 /**

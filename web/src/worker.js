@@ -21,12 +21,27 @@ const streams = new Map();
 async function load({ base, ort, wasm, suffix }, progress) {
   let bytes = 0;
   const took = (/** @type {number} */ more) => progress({ bytes: (bytes += more) });
-  const [runtime, binary] = await Promise.all([import(ort), fetchBytes(wasm, took)]);
+  /** @type {Map<string, Promise<ArrayBuffer>>} */
+  const files = new Map();
+  const read = (/** @type {string} */ name) => {
+    if (!files.has(name)) files.set(name, fetchBytes(new URL(name + suffix, base), took));
+    return /** @type {Promise<ArrayBuffer>} */ (files.get(name));
+  };
+  const described = read("model.json").then((data) => JSON.parse(new TextDecoder().decode(data)));
+  // All networks come side by side, while the first ones are opened.
+  const coming = described.then((model) => Promise.all(Object.keys(model.models ?? {}).map((name) => read(`${name}.onnx`))));
+  coming.catch(() => {});
+  const [runtime, binary] = await Promise.all([import(ort), fetchBytes(wasm, took), described]);
   runtime.env.wasm.numThreads = 1;
   runtime.env.wasm.wasmBinary = binary;
-  const read = (/** @type {string} */ name) => fetchBytes(new URL(name + suffix, base), took);
-  face = await SEDTalker.load(base, { ort: runtime, read });
+  const take = async (/** @type {string} */ name) => {
+    const data = await read(name);
+    files.delete(name);
+    return data;
+  };
+  face = await SEDTalker.load(base, { ort: runtime, read: take });
   await face.networks?.warm("file");
+  await coming;
   return { bytes };
 }
 
