@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import typer.testing
 from hypothesis import settings
 
 from sedtalker.cli import COLLECT
+from tests.support.distributions import AddDistribution, distributions
 
 # The same examples in every run, and no limit of time for one: a busy machine is no fault of what is tested.
 settings.register_profile("sedtalker", deadline=None, derandomize=True)
@@ -67,6 +69,12 @@ def data_dir() -> Path:
     if not (root / "README.md").exists():
         pytest.skip("training data not found: set SEDTALKER_DATA")
     return root
+
+
+@pytest.fixture
+def add_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddDistribution]:
+    """Installs other distributions for the time of a test."""
+    yield from distributions(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -213,17 +213,8 @@ def test_the_library_neither_prints_nor_exits() -> None:
 
 def test_the_package_exports_its_nouns() -> None:
     nouns = set(sedtalker.__all__)
-    assert nouns >= {
-        "Animation",
-        "Animator",
-        "Audio",
-        "Diarizer",
-        "EmotionTrack",
-        "Face",
-        "Gains",
-        "InputError",
-        "Mesh",
-    }
+    known = "Animation Animator Audio Diarizer EmotionTrack Face Gains InputError Mesh"
+    assert nouns >= set(known.split())
     assert list(sedtalker.__all__) == sorted(sedtalker.__all__)
     for noun in nouns - {"__version__"}:
         value = getattr(sedtalker, noun)

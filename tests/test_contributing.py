@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from sedtalker.emotion.formats.files import read_track, write_track
 from sedtalker.errors import InputError
 from sedtalker.export.formats import export, export_formats
 from sedtalker.plugins import parts_of_others
-from tests.support.distributions import AddDistribution, distributions
+from tests.support.distributions import AddDistribution
 from tests.support.moving import moving_cube
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
@@ -29,11 +28,6 @@ def example(section: str) -> str:
     found = re.search(r"^```(?:python|yaml)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[1]
-
-
-@pytest.fixture
-def add_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddDistribution]:
-    yield from distributions(tmp_path, monkeypatch)
 
 
 def test_an_export_format(add_distribution: AddDistribution, tmp_path: Path) -> None:

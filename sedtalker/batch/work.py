@@ -150,34 +150,52 @@ class Worker:
             folder.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{folder.parent}: cannot write there ({error.strerror})") from None
-        names = [audio.stem + suffix for suffix in settings.suffixes()]
-        with OutputFolder(folder, names, task["overwrite"] or before is not None) as results:
-            sound, animation = self.animate(audio, settings)
-            write_results(animation, sound, audio, settings, results.path, folder)
-            outputs = {name: file_sha256(results.path / name) for name in names}
+        sound, _ = self.animate(audio, settings, folder, task["overwrite"] or before is not None)
+        outputs = {name: file_sha256(folder / name) for name in (audio.stem + s for s in settings.suffixes())}
         record |= {"state": DONE, "duration": round(sound.duration, 3), "outputs": outputs}
 
     def animate(
         self,
         audio: Path,
         settings: BatchSettings,
+        folder: Path,
+        overwrite: bool,
         hook: Hook = no_progress,
         *,
+        seen: Callable[[Audio, Animation], None] = lambda sound, animation: None,
         track: EmotionTrack | None = None,
         landmarks: Path | NDArray[np.float64] | None = None,
     ) -> tuple[Audio, Animation]:
-        """The sound of a recording, and its animation.
+        """Animate a recording and write its results, all or none; the sound and the animation.
 
         Args:
             audio: the file.
             settings: the options.
+            folder: of the results.
+            overwrite: whether results that are there may be replaced.
             hook: receives the progress.
+            seen: called with both before they are drawn and written.
             track: in place of the emotion that the options name.
             landmarks: in place of those that the options name.
 
         Raises:
-            InputError: the sound cannot be read, or an option says what there is not.
+            InputError: the sound cannot be read, an option says what there is not, or a result is there already.
         """
+        names = [audio.stem + suffix for suffix in settings.suffixes()]
+        with OutputFolder(folder, names, overwrite) as results:
+            sound, animation = self._animation(audio, settings, hook, track, landmarks)
+            seen(sound, animation)
+            write_results(animation, sound, audio, settings, results.path, folder, hook)
+        return sound, animation
+
+    def _animation(
+        self,
+        audio: Path,
+        settings: BatchSettings,
+        hook: Hook,
+        track: EmotionTrack | None,
+        landmarks: Path | NDArray[np.float64] | None,
+    ) -> tuple[Audio, Animation]:
         from sedtalker.audio import load_audio
 
         with one_step(hook, "reading the audio"):

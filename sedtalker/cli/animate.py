@@ -19,12 +19,14 @@ from sedtalker.cli import picture as p
 from sedtalker.cli import visemes as v
 from sedtalker.cli.console import ShownProgress, fail_clearly, print_emotions, write_json
 from sedtalker.errors import InputError
+from sedtalker.storage import OutputFolder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from sedtalker.animation.animation import Animation
+    from sedtalker.audio import Audio
     from sedtalker.batch.settings import BatchSettings
     from sedtalker.emotion.track import EmotionTrack
     from sedtalker.face.face import Face
@@ -147,8 +149,7 @@ def animate(
 ) -> None:
     """Animate a face from speech: writes NAME.mp4, NAME.emotion.json, NAME.glb and NAME.npz into a folder."""
     from sedtalker.batch.settings import BatchSettings
-    from sedtalker.batch.work import Worker, write_results
-    from sedtalker.storage import OutputFolder
+    from sedtalker.batch.work import Worker
 
     held, (options, landmarks) = opened_project(context), head_of(context, options)
     settings = BatchSettings(**vars(options))
@@ -165,18 +166,19 @@ def animate(
         pictures, _ = p.check_sequence(folder / f"{stem}.frames", force), settings.picture()
     settings.check()  # everything that can be wrong is looked at before any work
     v.check_visemes(visemes, viseme_set, force)
-    names = [stem + suffix for suffix in settings.suffixes()]
-    with ExitStack() as stack, OutputFolder(folder, names, force) as results, ShownProgress(progress, quiet) as shown:
-        o.save_preset(context, save_preset)
-        track = held.rendered if held is not None and settings.emotion is None else None
-        worker = Worker(device)
-        sound, animation = worker.animate(audio, settings, shown.hook, track=track, landmarks=landmarks)
-        say_of(animation, audio, settings.emotion if track is None else track)
-        if pictures is not None:
-            drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
-            p.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
-        write_results(animation, sound, audio, settings, results.path, folder, shown.hook)
-        v.write_visemes(visemes, viseme_set, animation.phones, sound, audio)
+    track = held.rendered if held is not None and settings.emotion is None else None
+    with ExitStack() as stack, ShownProgress(progress, quiet) as shown:
+
+        def seen(sound: Audio, animation: Animation) -> None:
+            o.save_preset(context, save_preset)
+            say_of(animation, audio, settings.emotion if track is None else track)
+            if pictures is not None:
+                drawn = stack.enter_context(OutputFolder(pictures, None, force=True))
+                p.write_sequence(animation, drawn.path, settings.picture(), shown.hook)
+            v.write_visemes(visemes, viseme_set, animation.phones, sound, audio)
+
+        given: dict[str, Any] = {"track": track, "landmarks": landmarks, "seen": seen}
+        sound, animation = Worker(device).animate(audio, settings, folder, force, shown.hook, **given)
         shown.summary(sound.duration)
     beside = {"frames": pictures, "visemes": visemes}
     print_files(folder, stem, settings.suffixes(), animation, sound.duration, as_json, beside)
@@ -222,7 +224,6 @@ def animate_performance(
     from sedtalker.batch.settings import TRACK_SUFFIX
     from sedtalker.batch.work import write_results
     from sedtalker.export.arkit import hash_of, perform, read_take
-    from sedtalker.storage import OutputFolder
 
     o.check_files(audio)
     settings.check()

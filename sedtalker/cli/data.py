@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -131,16 +132,21 @@ def index(
         for name, (clips, unknown) in indexed.items()
     }
     for name, (_, unknown) in indexed.items():
-        for path in unknown[:SHOWN]:
-            say(f"note: {name}: {path}: the name does not follow the layout, left out")
-        if len(unknown) > SHOWN:
-            say(f"note: {name}: … and {len(unknown) - SHOWN} more (--json lists all)")
+        say_few([f"note: {name}: {path}: the name does not follow the layout, left out" for path in unknown])
     if json:
         write_json(counts)
         return
     for name, row in counts.items():
         splits = ", ".join(f"{count} to {split}" for split, count in sorted(row["splits"].items()))
         print(f"{name:<18}{row['clips']} clips, {row['hours']} h, {row['speakers']} speakers: {splits}")
+
+
+def say_few(lines: Sequence[str]) -> None:
+    """Say the first lines, and how many more there are."""
+    for line in lines[:SHOWN]:
+        say(line)
+    if len(lines) > SHOWN:
+        say(f"… and {len(lines) - SHOWN} more (--json lists all)")
 
 
 # --- Corpora of mesh sequences.
@@ -174,10 +180,7 @@ def _show(found: CorpusCheck) -> None:
     print(f"{'licence':<11}{found.licence}")
     for note in found.notes:
         say(f"note: {note}")
-    for problem in found.problems[:SHOWN]:
-        say(f"problem: {problem}")
-    if len(found.problems) > SHOWN:
-        say(f"… and {len(found.problems) - SHOWN} more (--json lists all)")
+    say_few([f"problem: {problem}" for problem in found.problems])
     print(f"{'problems':<11}{len(found.problems)}")
 
 

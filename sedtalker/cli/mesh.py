@@ -6,7 +6,7 @@ import json as jsons
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -130,7 +130,8 @@ def register(
     _check_suffix(report_page, ".html")
     if file.suffix.lower() == ".sedface":
         raise InputError(f"{file}: a .sedface is registered already: give the mesh file")
-    FitOptions(mouth=mouth, eyes=eyes, strength=strength)  # before any work
+    added: dict[str, Any] = {"mouth": mouth, "eyes": eyes, "strength": strength}
+    FitOptions(**added)  # before any work
     pages = [path for path in (picture, report_page) if path is not None]
     for path in pages:
         check_writable(path, force)
@@ -141,17 +142,8 @@ def register(
         from sedtalker.face.sedface import write_sedface
         from sedtalker.progress import one_step
 
-        face = Face.from_mesh(
-            file,
-            head=head,
-            landmarks=landmarks,
-            rig=rig,
-            open_mouth=open_mouth,
-            mouth=mouth,
-            eyes=eyes,
-            strength=strength,
-            hook=shown.hook,
-        )
+        known: dict[str, Any] = {"head": head, "landmarks": landmarks, "rig": rig, "open_mouth": open_mouth}
+        face = Face.from_mesh(file, **known, **added, hook=shown.hook)
         report = face.report
         assert report is not None
         with one_step(shown.hook, "judging the fit"):

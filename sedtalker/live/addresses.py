@@ -65,7 +65,7 @@ def parse_target(text: str) -> Target:
         raise InputError(f"--to {text}: not an address; give it as vmc://127.0.0.1:39539") from None
     known = known_protocol(protocol)
     if known is None or not text.startswith(f"{protocol}://"):
-        raise InputError(f"--to {text}: give livelink://, vmc://, vrchat://, ifacialmocap://, ws:// or -")
+        raise InputError(f"--to {text}: give {', '.join(f'{name}://' for name in PROTOCOLS)} or {STDOUT}")
     if parts.path not in ("", "/") or parts.username or parts.fragment or port == 0:
         raise InputError(f"--to {text}: give {protocol}://host:port, and options after ?")
     strange = sorted(set(options) - set(known.options))

@@ -129,13 +129,7 @@ def play_sound(
 ) -> Pace:
     """Decode a recording and send its face in real time.
 
-    Args:
-        samples: (N,), mono at 16 kHz.
-        stream: fresh.
-        senders: see ``play_live``.
-        settings: rate and delay.
-        loudspeaker: plays the recording meanwhile.
-        clock: see ``play_live``.
+    Args as of ``play_live``, but for ``samples`` (N,), mono at 16 kHz, and a loudspeaker that plays them meanwhile.
 
     Raises:
         InputError: the recording or the loudspeaker does not work.
@@ -160,12 +154,7 @@ def play_animation(
 ) -> Pace:
     """Send a finished animation in real time.
 
-    Args:
-        animation: its face has ARKit shapes; others stay at zero.
-        senders: see ``play_live``.
-        settings: rate and delay.
-        loudspeaker: plays its sound meanwhile.
-        clock: see ``play_live``.
+    Its face has ARKit shapes; others stay at zero. Args as of ``play_sound``.
 
     Raises:
         InputError: the face has none of the ARKit shapes, or the loudspeaker does not work.

@@ -16,6 +16,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+import uvicorn
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -50,6 +51,19 @@ def bound_socket(port: int, host: str = "127.0.0.1") -> socket.socket:
             raise InputError(f"{host}: this machine does not have that address") from None
         why = os.strerror(error.errno).lower() if error.errno else str(error)
         raise InputError(f"port {port} cannot be used ({why}): choose another with --port, or --port 0") from None
+
+
+def configured(app: Any, grace: float, largest: int, **options: Any) -> uvicorn.Config:
+    """What the servers of this package tell uvicorn: no log of requests, no name of the server.
+
+    Args:
+        app: what answers.
+        grace: seconds that requests have to end.
+        largest: bytes of a message of a WebSocket, at most.
+        options: further ones of uvicorn.
+    """
+    options |= {"timeout_graceful_shutdown": round(grace), "ws_max_size": largest}
+    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", server_header=False, **options)
 
 
 def new_token() -> str:

@@ -17,7 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from sedtalker.server.access import Access
+from sedtalker.server.access import Access, configured
 from sedtalker.server.routes import Routes
 from sedtalker.server.service import Service
 
@@ -107,16 +107,12 @@ def serve(app: ASGIApp, service: Service, bound: socket.socket) -> None:
         InputError: the networks cannot be opened.
     """
     more_files()
-    config = uvicorn.Config(
+    config = configured(
         app,
-        log_config=None,
+        GRACE,
+        LARGEST_MESSAGE,
         log_level="critical",
-        access_log=False,
-        lifespan="on",
-        server_header=False,
-        timeout_graceful_shutdown=round(GRACE),
         timeout_keep_alive=10,
-        ws_max_size=LARGEST_MESSAGE,
         ws_max_queue=8,
         ws_ping_interval=None,  # a stream that is not read has no answer to read either; it has limits of its own
         ws_per_message_deflate=False,

@@ -18,7 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from sedtalker.face import Face
-from sedtalker.server.access import bound_socket, new_token
+from sedtalker.server.access import bound_socket, configured, new_token
 from sedtalker.server.models import Models
 from sedtalker.studio import opening
 from sedtalker.studio.autosave import StudioFolder
@@ -59,18 +59,8 @@ def make_app(studio: Studio, token: str, port: int, started: Callable[[], Any] |
 
 def serve(app: Any, bound: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        lifespan="on",
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-        ws_max_size=2**20,
-    )
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
-        uvicorn.Server(config).run(sockets=[bound])
+        uvicorn.Server(configured(app, GRACE, 2**20, log_level="warning")).run(sockets=[bound])
 
 
 def run(

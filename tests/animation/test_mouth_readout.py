@@ -27,6 +27,7 @@ from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import EncoderPair, open_encoder
 from sedtalker.speech.features import FROM_HUB
+from tests.support.tiny_backbones import save_whisper
 
 transformers = pytest.importorskip("transformers")
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
@@ -45,12 +46,7 @@ def small(**options: object) -> MouthReadout:
 
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    sizes = {"encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
-    config = transformers.WhisperConfig(d_model=16, encoder_ffn_dim=32, decoder_ffn_dim=32, num_mel_bins=80, **sizes)
-    path = tmp_path_factory.mktemp("whisper")
-    transformers.WhisperModel(config).save_pretrained(path)
-    return path
+    return save_whisper(tmp_path_factory.mktemp("whisper"), 2)
 
 
 @pytest.fixture(scope="module")

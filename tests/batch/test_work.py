@@ -16,6 +16,7 @@ from sedtalker.batch.settings import BatchSettings, file_sha256, parse_settings
 from sedtalker.batch.work import Worker, kept, task_of
 from sedtalker.cli.main import app
 from sedtalker.emotion.track import EmotionTrack
+from tests.support.clips import cut_sample
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
@@ -27,12 +28,7 @@ def worker() -> Worker:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import soundfile
-
-    samples, rate = soundfile.read(SAMPLES / "four_moods.wav", dtype="float32")
-    path = tmp_path_factory.mktemp("in") / "clip.wav"
-    soundfile.write(path, samples[3 * rate : 4 * rate], rate)
-    return path
+    return cut_sample(tmp_path_factory.mktemp("in") / "clip.wav", 3.0, 4.0)
 
 
 def run(*arguments: object) -> None:
@@ -173,7 +169,7 @@ def test_a_bug_is_a_failure_of_one_recording(
     def broken(*arguments: object) -> None:
         raise MemoryError("too\nmuch")
 
-    monkeypatch.setattr(worker, "animate", broken)
+    monkeypatch.setattr(worker, "_animation", broken)
     record = worker(task_of(Item(clip, "clip", BatchSettings()), tmp_path / "out", None, False))
     assert (record["state"], record["error"]) == ("failed", "MemoryError: too much")
     assert "Traceback" in record["traceback"]

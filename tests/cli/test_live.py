@@ -21,6 +21,7 @@ from sedtalker.animation.animation import Animation
 from sedtalker.cli.main import app
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.builtin import load_face
+from tests.support.clips import cut_sample
 
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
 
@@ -31,10 +32,7 @@ def run(*arguments: object):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    samples, rate = soundfile.read(SAMPLE, dtype="float32")
-    path = tmp_path_factory.mktemp("clip") / "clip.wav"
-    soundfile.write(path, samples[int(3.0 * rate) : int(4.5 * rate)], rate)
-    return path
+    return cut_sample(tmp_path_factory.mktemp("clip") / "clip.wav", 3.0, 4.5)
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,16 @@ from pathlib import Path
 
 import pytest
 import soundfile
-import torch
 from typer.testing import CliRunner
 
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, write_checkpoint
+from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.cli.checkpoint import cached_folder
 from sedtalker.cli.main import app
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.models import HUB
 from sedtalker.speech import encoder as encoders
-from sedtalker.speech.backbone import BackboneConfig, load_backbone
+from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import HUB_ENCODERS, open_encoder
-from tests.support.tiny_backbones import save_tiny
+from tests.support.tiny_backbones import save_diarizer, save_tiny
 
 RUN = CliRunner()
 SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "four_moods.wav"
@@ -115,17 +113,7 @@ def stranger(tmp_path: Path) -> Path:
     """A diarizer's checkpoint on ``somebody/wavlm``, and that model's folder beside it."""
     source = BackboneConfig(name=str(save_tiny("WavLM", tmp_path / "source")), layer_weights=(0.2, 0.3, 0.5))
     named = source.model_copy(update={"name": "somebody/wavlm"})
-    torch.manual_seed(0)
-    network = DiarizerNetwork(DiarizerConfig(hidden_channels=16, backbone=named, width=8, windows=(0.5, 2.0)))
-    config = CheckpointConfig(
-        kind="diarizer",
-        licence="MIT",
-        trained_on=[],
-        encoder_sha256=load_backbone(source).sha256(),
-        model=network.config.model_dump(mode="json"),
-    )
-    write_checkpoint(tmp_path / "stranger", config, network.state_dict(), "# card\n")
-    return tmp_path / "stranger"
+    return save_diarizer(tmp_path / "stranger", named, source)
 
 
 @pytest.fixture

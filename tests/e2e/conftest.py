@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
+from tests.support.clips import cut_sample
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "data" / "samples" / "four_moods.wav"
@@ -17,8 +18,9 @@ SAMPLE_TRACK = REPOSITORY / "data" / "samples" / "four_moods.emotion.json"
 SAMPLE_HEAD = REPOSITORY / "data" / "samples" / "head.obj"
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
+    """How a command ended, and what it said."""
+
     code: int
     out: str
     err: str
@@ -38,9 +40,4 @@ def sedtalker() -> Callable[..., Result]:
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seconds of the sample: the end of a sentence, a pause, the start of the next."""
-    import soundfile
-
-    samples, rate = soundfile.read(SAMPLE, dtype="float32")
-    path = tmp_path_factory.mktemp("clip") / "clip.wav"
-    soundfile.write(path, samples[int(3.0 * rate) : int(5.0 * rate)], rate)
-    return path
+    return cut_sample(tmp_path_factory.mktemp("clip") / "clip.wav", 3.0, 5.0)

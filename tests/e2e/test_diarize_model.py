@@ -7,14 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
-from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.speech.backbone import BackboneConfig, load_backbone, pack_backbone
+from sedtalker.speech.backbone import BackboneConfig, pack_backbone
 from tests.e2e.conftest import Result
-from tests.support.tiny_backbones import save_tiny, save_tiny_classifier
+from tests.support.tiny_backbones import save_diarizer, save_tiny, save_tiny_classifier
 
 Run = Callable[..., Result]
 
@@ -36,18 +33,7 @@ def test_a_classifier_of_the_hub(sedtalker: Run, clip: Path, tmp_path: Path) -> 
 def test_a_checkpoint_on_a_backbone(sedtalker: Run, clip: Path, tmp_path: Path) -> None:
     source = BackboneConfig(name=str(save_tiny("WavLM", tmp_path / "source")), layer_weights=(0.2, 0.3, 0.5))
     folder = tmp_path / "diarizer"
-    torch.manual_seed(0)
-    network = DiarizerNetwork(
-        DiarizerConfig(hidden_channels=16, backbone=pack_backbone(source, folder), width=8, windows=(0.5, 2.0))
-    )
-    checkpoint = CheckpointConfig(
-        kind="diarizer",
-        licence="MIT",
-        trained_on=[],
-        encoder_sha256=load_backbone(source).sha256(),
-        model=network.config.model_dump(mode="json"),
-    )
-    write_checkpoint(folder, checkpoint, network.state_dict(), "# card\n")
+    save_diarizer(folder, pack_backbone(source, folder), source)
     done = sedtalker("diarize", clip, "--model", folder, "--enroll", clip)
     assert done.code == 0, done.err
     assert "emotion" in done.out

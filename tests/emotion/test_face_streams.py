@@ -18,14 +18,7 @@ from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.speech.encoder import MelEncoder, SpeechEncoder, SpeechEncoderConfig
 from tests.speech.test_stream import voice_like
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Threads that wait for each other cost more than these small networks."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sedtalker.emotion.adaptation import (
-    SelfTraining,
-    Speech,
-    balance,
-    linear_part,
-    log_posterior,
-    self_trained,
-    with_linear_part,
-)
+from sedtalker.emotion import adaptation as a
 from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functional_count
 from sedtalker.emotion.track import CATEGORIES
+from tests.support.tracks import two_units
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +30,25 @@ def recordings(network: DiarizerNetwork, count: int, seed: int) -> list[Tensor]:
 @settings(max_examples=25)
 def test_balance_makes_the_shares_even(seed: int, classes: int, spread: float) -> None:
     scores = spread * torch.randn(60, classes, generator=torch.Generator().manual_seed(seed))
-    offsets = balance(scores)
+    offsets = a.balance(scores)
     assert offsets.sum().item() == pytest.approx(0.0, abs=1e-4)
     assert torch.allclose((scores + offsets).softmax(1).mean(0), torch.full((classes,), 1 / classes), atol=0.02)
-    assert torch.allclose(balance(scores, 0.5), offsets / 2, atol=1e-6)
+    assert torch.allclose(a.balance(scores, 0.5), offsets / 2, atol=1e-6)
 
 
 def test_the_linear_part_is_the_mean_log_posterior(network: DiarizerNetwork) -> None:
     rows = recordings(network, 6, 1)
-    inputs, weight, bias = linear_part(network, rows)
-    by_network = torch.stack([log_posterior(network, Speech(part)).softmax(0) for part in rows])
+    inputs, weight, bias = a.linear_part(network, rows)
+    by_network = torch.stack([a.log_posterior(network, a.Speech(part)).softmax(0) for part in rows])
     assert torch.allclose((inputs @ weight.T + bias).softmax(1), by_network, atol=1e-5)
 
 
 def test_what_is_written_back_is_what_was_asked(network: DiarizerNetwork) -> None:
     rows = recordings(network, 6, 2)
-    inputs, weight, bias = linear_part(network, rows)
+    inputs, weight, bias = a.linear_part(network, rows)
     more, shift = 0.1 * torch.randn_like(weight), torch.randn_like(bias)
-    changed = with_linear_part(network, more, shift)
-    by_network = torch.stack([log_posterior(changed, Speech(part)).softmax(0) for part in rows])
+    changed = a.with_linear_part(network, more, shift)
+    by_network = torch.stack([a.log_posterior(changed, a.Speech(part)).softmax(0) for part in rows])
     assert torch.allclose((inputs @ (weight + more).T + bias + shift).softmax(1), by_network, atol=1e-5)
     strengths = [n(rows[0]).intensity for n in (network, changed)]
     assert torch.equal(*strengths), "the intensity stays as it is"
@@ -63,13 +56,9 @@ def test_what_is_written_back_is_what_was_asked(network: DiarizerNetwork) -> Non
 
 def test_it_finds_a_second_cue_in_recordings_without_labels(network: DiarizerNetwork) -> None:
     """Two groups differ much in a functional that the network hardly weighs: their answers become surer and evener."""
-    made = DiarizerNetwork(DiarizerConfig(hidden_channels=0, windows=(1.0,), width=2, members=1, dropout=0.0)).eval()
+    made, first, last = two_units()
     happy, angry = CATEGORIES.index("happy"), CATEGORIES.index("angry")
     with torch.no_grad():
-        first, last = made.members[0][1], made.members[0][4]  # type: ignore[index]
-        for layer in (first, last):
-            layer.weight.zero_()
-            layer.bias.zero_()
         first.weight[0, 0], first.weight[1, 1] = 1.0, 1.0
         last.weight[happy, 0], last.weight[angry, 0], last.weight[angry, 1] = 0.6, -0.6, 0.05
         last.bias[happy], last.bias[angry] = 3.0, 3.0
@@ -79,9 +68,9 @@ def test_it_finds_a_second_cue_in_recordings_without_labels(network: DiarizerNet
     for k, part in enumerate(rows):
         part[:, 0] += 0.4 if k % 2 == 0 else -0.4
         part[:, 1] += -2.0 if k % 2 == 0 else 2.0
-    trained = self_trained(made, rows, SelfTraining(hold=1e-3, rounds=4, alignment=0.0))
+    trained = a.self_trained(made, rows, a.SelfTraining(hold=1e-3, rounds=4, alignment=0.0))
     right = [
-        float((torch.stack([log_posterior(n, Speech(p)).argmax() for p in rows]) == truth).float().mean())
+        float((torch.stack([a.log_posterior(n, a.Speech(p)).argmax() for p in rows]) == truth).float().mean())
         for n in (made, trained)
     ]
     assert right[1] > right[0]

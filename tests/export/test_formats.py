@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 
 from sedtalker.errors import InputError
 from sedtalker.export.formats import FORMATS, export, export_formats, format_of, parse_formats
-from tests.support.distributions import AddDistribution, distributions
+from tests.support.distributions import AddDistribution
 from tests.support.exports import read_glb_animation
 from tests.support.moving import moving_cube
 
@@ -34,11 +33,6 @@ def write_text(path, animation, audio=None, decimals=3):
 
 FORMAT = ExportFormat("jaw", ".jaw.txt", "the jaw", "jaw_text:write_text", ("decimals",))
 '''
-
-
-@pytest.fixture
-def add_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddDistribution]:
-    yield from distributions(tmp_path, monkeypatch)
 
 
 @pytest.fixture

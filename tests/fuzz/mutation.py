@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -183,12 +183,26 @@ def _change_container(value: Any, key: Any, rng: Random) -> Any:
 # --- Archives of arrays.
 
 
-def change_npz(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
-    """Arrays of an ``.npz`` get other values, shapes, types, headers or names, or are left out."""
+def _entries(data: bytes) -> dict[str, bytes] | None:
+    """The files in an archive, by name; None: it is broken."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = {name: archive.read(name) for name in archive.namelist()}
+            return {name: archive.read(name) for name in archive.namelist()}
     except Exception:
+        return None
+
+
+def _archive(entries: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        for key, held in entries.items():
+            archive.writestr(key, held)
+    return made.getvalue()
+
+
+def change_npz(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
+    """Arrays of an ``.npz`` get other values, shapes, types, headers or names, or are left out."""
+    if (entries := _entries(data)) is None:
         return change_bytes(data, rng, others)
     name = rng.choice(list(entries))
     match rng.randrange(8):
@@ -205,11 +219,7 @@ def change_npz(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
             entries[rng.choice(list(entries))] = entries[name]
         case _:
             entries[name] = _changed_array(entries[name], rng)
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as archive:
-        for key, held in entries.items():
-            archive.writestr(key, held)
-    out = bytearray(made.getvalue())
+    out = bytearray(_archive(entries, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))))
     if rng.random() < 0.1:  # encrypted, another method, another size
         at = out.rfind(b"PK\x01\x02") + rng.choice((8, 10, 20, 24))
         out[at : at + 2] = rng.choice((1, 8, 12, 99, 65535)).to_bytes(2, "little")
@@ -218,19 +228,12 @@ def change_npz(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
 
 def change_parts(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
     """Bytes of one part of an archive change, its checksum is right."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = {name: archive.read(name) for name in archive.namelist()}
-    except Exception:
+    if (entries := _entries(data)) is None:
         return change_bytes(data, rng, others)
     pickles = [name for name in entries if name.endswith(".pkl")]
     name = rng.choice(pickles if pickles and rng.random() < 0.7 else list(entries) or ["x"])
     entries[name] = change_bytes(entries.get(name, b""), rng, list(entries.values()) or [b""])
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for key, held in entries.items():
-            archive.writestr(key, held)
-    return made.getvalue()
+    return _archive(entries)
 
 
 def _changed_array(entry: bytes, rng: Random) -> bytes:

@@ -7,18 +7,7 @@ import pytest
 
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import from_triangles
-from sedtalker.metrics.motion import (
-    ClosureCounts,
-    correlation,
-    count_closures,
-    jerk,
-    lip_aperture,
-    lip_vertex_error,
-    lip_width,
-    mean_vertex_error,
-    region_vertex_error,
-    upper_face_dynamics_deviation,
-)
+from sedtalker.metrics import motion as m
 
 
 def _face() -> Face:
@@ -35,19 +24,19 @@ def _face() -> Face:
 
 def test_lip_distances_by_hand():
     coefficients = np.array([[0, 0], [1, 0], [0, 0.5]], np.float32)
-    assert lip_aperture(_face(), coefficients) == pytest.approx([0.01, 0.31, 0.01], abs=1e-5)
-    assert lip_width(_face(), coefficients) == pytest.approx([0.4, 0.4, 0.45], abs=1e-5)
+    assert m.lip_aperture(_face(), coefficients) == pytest.approx([0.01, 0.31, 0.01], abs=1e-5)
+    assert m.lip_width(_face(), coefficients) == pytest.approx([0.4, 0.4, 0.45], abs=1e-5)
 
 
 def test_missing_columns_rest():
-    assert lip_aperture(_face(), np.array([[1.0]], np.float32)) == pytest.approx([0.31], abs=1e-5)
+    assert m.lip_aperture(_face(), np.array([[1.0]], np.float32)) == pytest.approx([0.31], abs=1e-5)
 
 
 def test_correlation_by_hand():
-    assert correlation(np.array([1.0, 2, 3]), np.array([2.0, 4, 6])) == pytest.approx(1)
-    assert correlation(np.array([1.0, 2, 3]), np.array([3.0, 1, 2])) == pytest.approx(-0.5)
-    assert correlation(np.ones(3), np.array([1.0, 2, 3])) == 0
-    assert correlation(np.ones(1), np.ones(1)) == 0
+    assert m.correlation(np.array([1.0, 2, 3]), np.array([2.0, 4, 6])) == pytest.approx(1)
+    assert m.correlation(np.array([1.0, 2, 3]), np.array([3.0, 1, 2])) == pytest.approx(-0.5)
+    assert m.correlation(np.ones(3), np.array([1.0, 2, 3])) == 0
+    assert m.correlation(np.ones(1), np.ones(1)) == 0
 
 
 def test_vertex_errors_by_hand():
@@ -55,33 +44,33 @@ def test_vertex_errors_by_hand():
     predicted = np.zeros((2, 2, 3))
     predicted[0, 0] = (3, 4, 0)
     predicted[1, 1] = (0, 0, 2)
-    assert mean_vertex_error(predicted, reference) == pytest.approx((5 + 0 + 0 + 2) / 4)
-    assert lip_vertex_error(predicted, reference, np.array([True, True])) == pytest.approx((25 + 4) / 2)
-    assert region_vertex_error(predicted, reference, np.array([False, True])) == pytest.approx((0 + 4) / 2)
+    assert m.mean_vertex_error(predicted, reference) == pytest.approx((5 + 0 + 0 + 2) / 4)
+    assert m.lip_vertex_error(predicted, reference, np.array([True, True])) == pytest.approx((25 + 4) / 2)
+    assert m.region_vertex_error(predicted, reference, np.array([False, True])) == pytest.approx((0 + 4) / 2)
 
 
 def test_dynamics_deviation_by_hand():
     neutral, mask = np.zeros((2, 3)), np.array([True, False])
     reference, still = np.zeros((2, 2, 3)), np.zeros((2, 2, 3))
     reference[1, 0, 0] = 2.0
-    assert upper_face_dynamics_deviation(still, reference, neutral, mask) == pytest.approx(1.0)
-    assert upper_face_dynamics_deviation(reference[::-1], reference, neutral, mask) == pytest.approx(0.0)
+    assert m.upper_face_dynamics_deviation(still, reference, neutral, mask) == pytest.approx(1.0)
+    assert m.upper_face_dynamics_deviation(reference[::-1], reference, neutral, mask) == pytest.approx(0.0)
 
 
 def test_jerk_of_a_cubic():
     t = np.arange(6)[:, None, None] / 10.0
     cubic = np.concatenate([t**3, 0 * t, 0 * t], axis=2)
-    assert jerk(cubic, 10.0) == pytest.approx(6.0)
-    assert jerk(cubic[:3], 10.0) == 0
+    assert m.jerk(cubic, 10.0) == pytest.approx(6.0)
+    assert m.jerk(cubic[:3], 10.0) == 0
 
 
 def test_closures_by_hand():
     times = np.arange(10) / 10
     reference = np.array([0.1, 0.0, 0.1, 0.1, 0.1, 0.0, 0.1, 0.1, 0.1, 0.1])
     predicted = np.array([0.1, 0.0, 0.1, 0.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
-    counts = ClosureCounts()
+    counts = m.ClosureCounts()
     stops, vowels = [(0.09, 0.11), (0.49, 0.51), (0.79, 0.81)], [(0.21, 0.39), (0.2, 0.4), (0.6, 0.8)]
-    count_closures(counts, times, predicted, reference, stops, vowels)
+    m.count_closures(counts, times, predicted, reference, stops, vowels)
     assert (counts.closed, counts.missed, counts.false, counts.open_kept) == (1, 1, 2, 1)
     assert counts.recall == 0.5
     assert counts.false_rate == pytest.approx(2 / 3)
@@ -89,29 +78,29 @@ def test_closures_by_hand():
 
 
 def test_correlation_needs_two_frames_and_forgets_the_level():
-    assert correlation(np.array([1.0, 3.0]), np.array([100.0, 90.0])) == pytest.approx(-1)
+    assert m.correlation(np.array([1.0, 3.0]), np.array([100.0, 90.0])) == pytest.approx(-1)
     x, y = np.array([5.0, 1.0, 4.0, 4.0]), np.array([-9.0, -3.0, -2.0, -8.0])
-    assert correlation(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
-    assert correlation(1e-7 * np.array([1.0, 2, 3]), 1e-7 * np.array([1.0, 2, 3])) == 0, "below all measurement"
-    assert correlation(1e-5 * np.array([1.0, 2, 3]), 1e-5 * np.array([1.0, 2, 3])) == pytest.approx(1)
+    assert m.correlation(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert m.correlation(1e-7 * np.array([1.0, 2, 3]), 1e-7 * np.array([1.0, 2, 3])) == 0, "below all measurement"
+    assert m.correlation(1e-5 * np.array([1.0, 2, 3]), 1e-5 * np.array([1.0, 2, 3])) == pytest.approx(1)
 
 
 def test_a_face_without_landmarks_has_no_lips_to_measure():
     with pytest.raises(ValueError, match="no landmarks"):
-        lip_aperture(replace(_face(), landmarks=None), np.zeros((1, 2), np.float32))
+        m.lip_aperture(replace(_face(), landmarks=None), np.zeros((1, 2), np.float32))
 
 
 def test_jerk_needs_four_frames():
     rough = np.array([0.0, 0.0, 0.0, 1.0])[:, None, None] * np.array([3.0, 0.0, 4.0])
-    assert jerk(rough, 2.0) == pytest.approx(5.0 * 8)
-    assert jerk(rough[:3], 2.0) == 0.0
+    assert m.jerk(rough, 2.0) == pytest.approx(5.0 * 8)
+    assert m.jerk(rough[:3], 2.0) == 0.0
 
 
 def test_rates_of_closures():
-    counts = ClosureCounts(closed=3, missed=1, false=2, open_kept=6)
+    counts = m.ClosureCounts(closed=3, missed=1, false=2, open_kept=6)
     assert (counts.recall, counts.false_rate) == (0.75, 0.25)
     assert counts.f1 == pytest.approx(6 / 9)
-    nothing = ClosureCounts()
+    nothing = m.ClosureCounts()
     assert (nothing.recall, nothing.false_rate, nothing.f1) == (0.0, 0.0, 0.0)
 
 
@@ -123,8 +112,8 @@ def _closures(shut_at, bilabials=(), vowels=(), reference_shut_at=(), gap=0.0):
         lips = np.full(100, 0.1)
         lips[[round(100 * time) for time in shut]] = level
         gaps.append(lips)
-    counts = ClosureCounts()
-    count_closures(counts, times, *gaps, list(bilabials), list(vowels))
+    counts = m.ClosureCounts()
+    m.count_closures(counts, times, *gaps, list(bilabials), list(vowels))
     return counts
 
 
@@ -149,7 +138,7 @@ def test_a_vowel_counts_in_its_middle_half(time, shut):
 
 
 def test_what_the_reference_does_not_do_is_not_asked():
-    assert _closures([0.35], [(0.3, 0.4)]) == ClosureCounts(), "a p that the reference leaves open"
-    assert _closures([], vowels=[(0.2, 0.4)], reference_shut_at=[0.3]) == ClosureCounts()
+    assert _closures([0.35], [(0.3, 0.4)]) == m.ClosureCounts(), "a p that the reference leaves open"
+    assert _closures([], vowels=[(0.2, 0.4)], reference_shut_at=[0.3]) == m.ClosureCounts()
     assert _closures([], vowels=[(0.2, 0.4)], reference_shut_at=[0.21]).open_kept == 1
-    assert _closures([0.35], [(5.0, 6.0)], [(5.0, 6.0)]) == ClosureCounts(), "outside the clip"
+    assert _closures([0.35], [(5.0, 6.0)], [(5.0, 6.0)]) == m.ClosureCounts(), "outside the clip"

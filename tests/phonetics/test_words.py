@@ -46,18 +46,13 @@ item []:
         xmin = 0
         xmax = 2
         intervals: size = 3
-        intervals [1]:
-            xmin = 0
-            xmax = 0.5
-            text = ""
-        intervals [2]:
-            xmin = 0.5
-            xmax = 1.25
-            text = "so"
-        intervals [3]:
-            xmin = 1.25
-            xmax = 2
-            text = "sp"
+"""
+SPANS = (("0", "0.5", ""), ("0.5", "1.25", "so"), ("1.25", "2", "sp"))
+for _number, (_start, _end, _text) in enumerate(SPANS, 1):
+    LONG += f"""        intervals [{_number}]:
+            xmin = {_start}
+            xmax = {_end}
+            text = "{_text}"
 """
 SHORT = """File type = "ooTextFile"
 Object class = "TextGrid"

@@ -13,18 +13,14 @@ from sedtalker.errors import InputError
 from sedtalker.speech.backbone import BackboneConfig
 from sedtalker.speech.encoder import open_encoder
 from sedtalker.speech.whisper import FRAME, LAYERS, MARGIN, STEP, WhisperEncoder, layer_frames
+from tests.support.tiny_backbones import save_whisper
 
 transformers = pytest.importorskip("transformers")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    sizes = {"encoder_layers": 3, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
-    config = transformers.WhisperConfig(d_model=16, encoder_ffn_dim=32, decoder_ffn_dim=32, num_mel_bins=80, **sizes)
-    path = tmp_path_factory.mktemp("whisper")
-    transformers.WhisperModel(config).save_pretrained(path)
-    return path
+    return save_whisper(tmp_path_factory.mktemp("whisper"), 3)
 
 
 def _sound(seconds: float) -> np.ndarray:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from sedtalker.errors import InputError
 from sedtalker.face.face import Corrective, Face
+from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.mesh import Mesh
 
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
@@ -43,3 +48,12 @@ def cube_face() -> Face:
         landmarks=np.zeros(68, np.int32),
         pivot=np.array([0, -1, 0], np.float32),
     )
+
+
+def assert_refused(path: Path, content: bytes) -> None:
+    """A file with this content is no mesh, and one line says so and names it."""
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_mesh(path)
+    assert "\n" not in str(caught.value)
+    assert path.name in str(caught.value)

@@ -6,7 +6,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,7 @@ def read_npy(path: Path) -> NDArray[np.float32]:
 # --- glTF.
 
 
-@dataclass(frozen=True, eq=False)
-class Turn:
+class Turn(NamedTuple):
     """Rotation of a node: where it stands, its rotation at rest, its keys, and how far each vertex follows (V,)."""
 
     pivot: Floats
@@ -72,8 +71,7 @@ class Turn:
     followers: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class GltfAnimation:
+class GltfAnimation(NamedTuple):
     """A morphing mesh under turning nodes.
 
     Attributes:

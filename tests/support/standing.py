@@ -19,3 +19,12 @@ def standing() -> Face:
     basis = np.zeros((1, len(height), 3), np.float32)
     basis[0, :, 1] = np.maximum(height, 0) * 0.2
     return Face("figure", mesh, ("jawOpen",), basis, landmarks=landmarks, pivot=PIVOT)
+
+
+def posed(face: Face, **weights: float) -> np.ndarray:
+    """Vertices (V, 3) in metres; a name without side sets both sides."""
+    row = np.zeros((1, len(face.shapes)), np.float32)
+    for name, weight in weights.items():
+        for shape in [name] if name in face.shape_index else [name + "Left", name + "Right"]:
+            row[0, face.shape_index[shape]] = weight
+    return face.deform(row)[0]

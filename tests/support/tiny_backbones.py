@@ -8,6 +8,10 @@ from typing import Any
 import torch
 import transformers
 
+from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.speech.backbone import BackboneConfig, load_backbone
+
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 SPREAD = 0.3
 """Of the random weights: wide enough that layers differ."""
@@ -17,6 +21,9 @@ WHISPER = {
     "decoder_attention_heads": 2, "decoder_ffn_dim": 16, "vocab_size": 64, "pad_token_id": 0, "bos_token_id": 1,
     "eos_token_id": 2, "decoder_start_token_id": 1,
 }  # fmt: skip
+
+ON_MADE = {"corpora": {"made": 1.0}, "joined_corpora": {"made": 1.0}, "copies": 0}
+"""What a small training of the diarizer on ``buzzing_voices`` reads."""
 
 
 def tiny_model(kind: str) -> Any:
@@ -37,6 +44,24 @@ def save_tiny(kind: str, folder: Path) -> Path:
     """As a folder of the hub would be."""
     tiny_model(kind).save_pretrained(folder)
     tiny_extractor(kind).save_pretrained(folder)
+    return folder
+
+
+def save_diarizer(folder: Path, backbone: BackboneConfig, source: BackboneConfig) -> Path:
+    """The checkpoint of a small random diarizer on a backbone, trained on the features of ``source``."""
+    torch.manual_seed(0)
+    network = DiarizerNetwork(DiarizerConfig(hidden_channels=16, backbone=backbone, width=8, windows=(0.5, 2.0)))
+    sha256, model = load_backbone(source).sha256(), network.config.model_dump(mode="json")
+    config = CheckpointConfig(kind="diarizer", licence="MIT", trained_on=[], encoder_sha256=sha256, model=model)
+    write_checkpoint(folder, config, network.state_dict(), "# card\n")
+    return folder
+
+
+def save_whisper(folder: Path, layers: int) -> Path:
+    """A Whisper whose encoder has so many layers, with the mel bands of whisper-base."""
+    torch.manual_seed(0)
+    config = transformers.WhisperConfig(num_mel_bins=80, **(WHISPER | {"encoder_layers": layers}))
+    transformers.WhisperModel(config).save_pretrained(folder)
     return folder
 
 

@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.emotion.formats import densify
-from sedtalker.emotion.formats.files import read_track, write_track
 from sedtalker.emotion.formats.json import track_from_json
 from sedtalker.emotion.formats.keys import KEY_FRAMES, LIST, WORDS, track_from_keys, track_to_keys
-from sedtalker.emotion.track import CATEGORIES, Segment
+from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 
 STRENGTHS = st.dictionaries(st.sampled_from(sorted(WORDS.values())), st.integers(1, 1600).map(lambda n: n / 1e4))
@@ -45,16 +43,6 @@ def test_no_emotion_is_neutral_and_foreign_words_are_left_out():
     assert np.allclose(track.posterior[:, 0], 1.0)
     assert not track.intensity.any()
     assert track_from_json('[{"time_code": 0, "emotion": {"happiness": 0.5}}]', 1.0).intensity[0] == pytest.approx(0.5)
-
-
-def test_a_track_file_of_keys(tmp_path):
-    track = densify([Segment(0.0, 1.5, "angry", 0.6, 1.0), Segment(1.5, 3.0, "sad", 0.3, 1.0)], 3.0)
-    path = tmp_path / "t.keys.json"
-    write_track(path, track)
-    back = read_track(path, 3.0)
-    assert len(back) == len(track)
-    assert (back.posterior.argmax(1) == track.posterior.argmax(1)).mean() > 0.95
-    assert np.abs(back.intensity - track.intensity).mean() < 0.02
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from sedtalker.face.builtin.parts import cornea_profile, gaze_axis
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import vertex_normals
+from tests.support.standing import posed
 
 MM = 1e3
 
@@ -27,15 +28,6 @@ MM = 1e3
 @pytest.fixture(scope="module")
 def face() -> Face:
     return load_face()
-
-
-def posed(face: Face, **weights: float) -> np.ndarray:
-    """Vertices (V, 3) in metres; a name without side sets both sides."""
-    row = np.zeros((1, len(face.shapes)), np.float32)
-    for name, weight in weights.items():
-        for shape in [name] if name in face.shape_index else [name + "Left", name + "Right"]:
-            row[0, face.shape_index[shape]] = weight
-    return face.deform(row)[0]
 
 
 def contact_gaps(vertices: np.ndarray) -> np.ndarray:

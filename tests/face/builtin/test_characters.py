@@ -16,6 +16,7 @@ from sedtalker.face.builtin.parts import SPOKES, cornea_profile
 from sedtalker.face.face import Face
 from sedtalker.mesh.rasteriser import orthographic_matrix
 from tests.support.id_buffer import rasterise_ids
+from tests.support.standing import posed
 
 MM = 1e3
 PEOPLE = (*FACES, 0, 1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 10)))
@@ -24,15 +25,6 @@ PEOPLE = (*FACES, 0, 1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed
 @pytest.fixture(scope="module", params=PEOPLE, ids=str)
 def person(request: pytest.FixtureRequest) -> Face:
     return load_face(request.param) if isinstance(request.param, str) else random_face(request.param)
-
-
-def posed(face: Face, **weights: float) -> np.ndarray:
-    """Vertices (V, 3) in metres; a name without side sets both sides."""
-    row = np.zeros((1, len(face.shapes)), np.float32)
-    for name, weight in weights.items():
-        for shape in [name] if name in face.shape_index else [name + "Left", name + "Right"]:
-            row[0, face.shape_index[shape]] = weight
-    return face.deform(row)[0]
 
 
 def facing(name: str, ring: int) -> tuple[np.ndarray, np.ndarray]:

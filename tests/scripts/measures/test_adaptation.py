@@ -23,17 +23,14 @@ from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork, functiona
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.training.evaluation.measures import find_measure
+from tests.support.tracks import two_units
 
 
 def test_a_shifted_corpus_is_brought_back() -> None:
     """The first functional tells happy from angry by its sign; the corpus has it 4 higher, so all sounds happy."""
-    network = DiarizerNetwork(DiarizerConfig(hidden_channels=0, windows=(1.0,), width=2, members=1, dropout=0.0)).eval()
+    network, first, last = two_units()
     happy, angry = CATEGORIES.index("happy"), CATEGORIES.index("angry")
     with torch.no_grad():
-        first, last = network.members[0][1], network.members[0][4]  # type: ignore[index]
-        for layer in (first, last):
-            layer.weight.zero_()
-            layer.bias.zero_()
         first.weight[0, 0], first.weight[1, 0] = 1.0, -1.0
         last.weight[happy, 0], last.weight[angry, 1] = 5.0, 5.0
     rng, size = np.random.default_rng(0), functional_count(network.config)

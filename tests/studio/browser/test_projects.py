@@ -34,14 +34,20 @@ def save_project(page: StudioPage, name: str) -> None:
     page.wait("!window.studio.state.project.dirty && window.studio.state.project.path")
 
 
-def test_a_project_is_saved_opened_and_animated(desk: Desk, clip: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "work"
+def saved(desk: Desk, clip: Path, folder: Path) -> StudioPage:
+    """A page whose edited recording is saved as ``take.sedproject`` in a new folder."""
     folder.mkdir()
     shutil.copy(clip, folder)
     page = desk.open(desk.start("speech.wav", folder=folder))
     page.wait(SHOWN)
     edit(page)
     save_project(page, "take.sedproject")
+    return page
+
+
+def test_a_project_is_saved_opened_and_animated(desk: Desk, clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    page = saved(desk, clip, folder)
     document, history = page.read("document"), page.read("state.can_undo")
     assert history
     held = json.loads((folder / "take.sedproject").read_text())
@@ -67,12 +73,7 @@ def test_a_project_is_saved_opened_and_animated(desk: Desk, clip: Path, tmp_path
 
 def test_a_project_dropped_on_the_page_is_opened(desk: Desk, clip: Path, tmp_path: Path) -> None:
     folder = tmp_path / "work"
-    folder.mkdir()
-    shutil.copy(clip, folder)
-    page = desk.open(desk.start("speech.wav", folder=folder))
-    page.wait(SHOWN)
-    edit(page)
-    save_project(page, "take.sedproject")
+    page = saved(desk, clip, folder)
     document = page.read("document")
     asked(page.url + "api/edit", {"op": "reset"})
     page.wait("!window.studio.document.edited && window.studio.ready")

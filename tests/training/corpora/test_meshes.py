@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from sedtalker.training.corpora.array_pickles import read_array_pickle
 from sedtalker.training.corpora.meshes import convert_head_pickles, open_sequences
 from sedtalker.training.corpora.meshes.check import check_sequences
 from sedtalker.training.corpora.meshes.layouts import split_by_name, split_of
-from tests.support.distributions import AddDistribution, distributions
+from tests.support.distributions import AddDistribution
 
 runner = CliRunner()
 
@@ -108,11 +107,6 @@ def test_a_folder_of_ones_own(tmp_path: Path) -> None:
         ("bo", None, 0.0, "test"),
     ]
     assert corpus.unknown == ("c9 (in sequences.csv, no such file)",)
-
-
-@pytest.fixture
-def add_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddDistribution]:
-    yield from distributions(tmp_path, monkeypatch)
 
 
 def test_a_layout_is_added_by_an_entry_point(tmp_path: Path, add_distribution: AddDistribution) -> None:

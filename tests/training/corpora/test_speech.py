@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from sedtalker.training.corpora.speech import (
     strictest_use,
     with_licence,
 )
-from tests.support.distributions import AddDistribution, distributions
+from tests.support.distributions import AddDistribution
 
 runner = CliRunner()
 
@@ -205,11 +204,6 @@ def test_what_weights_may_be_used_for() -> None:
     assert strictest_use(["ravdess", "tess"]) == strictest_use(["mine"]) == "evaluation"
     assert with_licence("ravdess") == "ravdess (CC BY-NC-SA 4.0)"
     assert with_licence("mine") == "mine (see the data)"
-
-
-@pytest.fixture
-def add_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddDistribution]:
-    yield from distributions(tmp_path, monkeypatch)
 
 
 def test_a_corpus_is_added_by_an_entry_point(tmp_path: Path, add_distribution: AddDistribution) -> None:

@@ -8,22 +8,13 @@ from hypothesis import strategies as st
 from sedtalker.face.arkit import INDEX
 from sedtalker.face.builtin import load_face
 from sedtalker.speech.features import PHONES
+from sedtalker.training.motion import spoken_motion as s
 from sedtalker.training.motion.alignment import PhoneSpan
-from sedtalker.training.motion.spoken_motion import (
-    AXES,
-    LipMeasure,
-    fit_gap,
-    fit_width,
-    measure_lips,
-    pull,
-    rule_coefficients,
-    tongue_curve,
-)
 
 
 @pytest.fixture(scope="module")
-def lip_measure() -> LipMeasure:
-    return measure_lips(load_face())
+def lip_measure() -> s.LipMeasure:
+    return s.measure_lips(load_face())
 
 
 def test_the_jaw_opens_and_the_pucker_narrows(lip_measure):
@@ -40,7 +31,7 @@ def test_lip_gap_is_fitted(lip_measure, seed):
     coefficients[:, INDEX["jawOpen"]] = rng.uniform(0, 0.4, 5)
     coefficients[:, INDEX["mouthClose"]] = rng.uniform(0, 0.1, 5)
     wanted = rng.uniform(0, 0.25, 5).astype(np.float32)
-    fitted = fit_gap(coefficients, wanted, lip_measure)
+    fitted = s.fit_gap(coefficients, wanted, lip_measure)
     assert np.abs(lip_measure.gap(fitted) - wanted).max() < 5e-3
     assert fitted.min() >= 0
     assert fitted.max() <= 1
@@ -52,7 +43,7 @@ def test_lip_width_is_fitted(lip_measure, seed):
     rng = np.random.default_rng(seed)
     reach = float(lip_measure.width[INDEX["mouthStretchLeft"]] + lip_measure.width[INDEX["mouthStretchRight"]])
     wanted = rng.uniform(0.5 * lip_measure.width[INDEX["mouthPucker"]], 0.5 * reach, 5).astype(np.float32)
-    fitted = fit_width(np.zeros((5, 52), np.float32), wanted, lip_measure)
+    fitted = s.fit_width(np.zeros((5, 52), np.float32), wanted, lip_measure)
     assert np.abs(fitted @ lip_measure.width - wanted).max() < 1e-3
     assert fitted.min() >= 0
     assert fitted.max() <= 1
@@ -67,36 +58,36 @@ def _spans(*phones):
 
 @pytest.mark.parametrize("phone", PHONES)
 def test_every_phone_has_a_target(phone):
-    axes = pull(_spans("SIL", phone, "SIL"), TIMES)
-    assert axes.shape == (30, len(AXES))
+    axes = s.pull(_spans("SIL", phone, "SIL"), TIMES)
+    assert axes.shape == (30, len(s.AXES))
     assert np.isfinite(axes).all()
 
 
 def test_lips_close_on_a_bilabial_and_open_on_a_vowel():
-    gap = pull(_spans("AA", "P", "AA"), TIMES)[:, 0]
+    gap = s.pull(_spans("AA", "P", "AA"), TIMES)[:, 0]
     assert gap[15] < 0.04
     assert gap[4] > 0.12
 
 
 def test_rounding_narrows_and_spreading_widens():
-    width = AXES.index("width")
-    assert pull(_spans("SIL", "UW", "SIL"), TIMES)[15, width] < -0.04
-    assert pull(_spans("SIL", "IY", "SIL"), TIMES)[15, width] > 0.015
+    width = s.AXES.index("width")
+    assert s.pull(_spans("SIL", "UW", "SIL"), TIMES)[15, width] < -0.04
+    assert s.pull(_spans("SIL", "IY", "SIL"), TIMES)[15, width] > 0.015
 
 
 def test_neighbours_pull():
-    alone, between = (pull(_spans(a, "N", a), TIMES)[15, AXES.index("rounding")] for a in ("IY", "UW"))
+    alone, between = (s.pull(_spans(a, "N", a), TIMES)[15, s.AXES.index("rounding")] for a in ("IY", "UW"))
     assert between > alone
 
 
 def test_the_tongue_shows_in_th_only():
-    assert tongue_curve(_spans("AA", "TH", "AA"), TIMES)[15] > 0.5
-    assert tongue_curve(_spans("AA", "S", "AA"), TIMES).max() < 0.05
-    assert not tongue_curve([], TIMES).any()
+    assert s.tongue_curve(_spans("AA", "TH", "AA"), TIMES)[15] > 0.5
+    assert s.tongue_curve(_spans("AA", "S", "AA"), TIMES).max() < 0.05
+    assert not s.tongue_curve([], TIMES).any()
 
 
 def test_coefficients_are_weights():
-    coefficients = rule_coefficients(pull(_spans("B", "IY", "TH"), TIMES))
+    coefficients = s.rule_coefficients(s.pull(_spans("B", "IY", "TH"), TIMES))
     assert coefficients.min() >= 0
     assert coefficients.max() <= 1
     assert coefficients[:, INDEX["tongueOut"]].max() > 0.1

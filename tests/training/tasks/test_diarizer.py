@@ -12,6 +12,7 @@ from sedtalker.speech.encoder import MelEncoder, SpeechEncoder
 from sedtalker.training.corpora.emotion_features import EmotionFeatures
 from sedtalker.training.corpora.window_statistics import WindowStatistics
 from sedtalker.training.tasks.diarizer import DiarizerTask, DiarizerTaskConfig, SpanSampler, ordinal_loss, ranking_loss
+from tests.support.tiny_backbones import ON_MADE
 from tests.support.tracks import diarize
 
 
@@ -72,16 +73,8 @@ def test_held_out_speakers_are_never_drawn():
 
 
 def test_trains_exports_and_listens(tmp_path, buzzing_voices):
-    config = {
-        "encoder": "none",
-        "corpora": {"made": 1.0},
-        "joined_corpora": {"made": 1.0},
-        "copies": 0,
-        "joined": 6,
-        "singles_per_batch": 24,
-        "joined_per_batch": 8,
-        "model": {"members": 2, "width": 16, "dropout": 0.1, "windows": [0.5, 2.0]},
-    }
+    model = {"members": 2, "width": 16, "dropout": 0.1, "windows": [0.5, 2.0]}
+    config = {"encoder": "none", **ON_MADE, "joined": 6, "singles_per_batch": 24, "joined_per_batch": 8, "model": model}
     task = DiarizerTask(config, buzzing_voices, tmp_path / "cache")
     task.prepare()
     torch.manual_seed(0)

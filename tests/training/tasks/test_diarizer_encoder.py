@@ -17,7 +17,7 @@ from sedtalker.speech.encoder import open_trained_encoder
 from sedtalker.training.corpora import emotion_features as backbone_features
 from sedtalker.training.run import compose, config_folder
 from sedtalker.training.tasks.diarizer import DiarizerTask
-from tests.support.tiny_backbones import save_tiny
+from tests.support.tiny_backbones import ON_MADE, save_tiny
 from tests.support.tracks import diarize
 
 KINDS = {"wavlm_base_plus": "WavLM", "wav2vec2_xlsr": "Wav2Vec2", "hubert": "Hubert", "whisper": "Whisper"}
@@ -31,16 +31,9 @@ def task_for(encoder: str, backbone: Path, data: Path, cache: Path) -> DiarizerT
             *(f"task.encoder.name={backbone}", "task.encoder.revision=null"),
         ]
     )
-    small = {
-        "corpora": {"made": 1.0},
-        "joined_corpora": {"made": 1.0},
-        "copies": 0,
-        "joined": 2,
-        "singles_per_batch": 8,
-        "joined_per_batch": 4,
-        "model": {"members": 1, "width": 8, "windows": [0.5, 2.0]},
-    }
-    task = config["task"] | small
+    model = {"members": 1, "width": 8, "windows": [0.5, 2.0]}
+    small = {"joined": 2, "singles_per_batch": 8, "joined_per_batch": 4, "model": model}
+    task = config["task"] | ON_MADE | small
     assert task.pop("name") == "diarizer"
     made = DiarizerTask(task, data, cache)
     made.prepare()
