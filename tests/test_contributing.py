@@ -71,7 +71,7 @@ def test_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(run.config_folder(), tmp_path / "configs")
     (tmp_path / "configs" / "encoder" / "mine.yaml").write_text(example("An encoder"), encoding="utf-8")
     monkeypatch.setattr(run, "config_folder", lambda: tmp_path / "configs")
-    config = run.compose(["experiment=diarizer", "encoder=mine", "trainer.run_dir=run"])
+    config = run.compose(["experiment=vertex_decoder", "encoder=mine", "trainer.run_dir=run"])
     assert config["task"]["encoder"]["name"] == yaml.safe_load(example("An encoder"))["name"]
 
 

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from sedtalker.audio import SAMPLE_RATE, load_audio
+from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion.emotion_stream import FRAME_LENGTH, DiarizerStream, streamed_emotions
 from sedtalker.emotion.inference import FrameEmotions, TrackRule, load_diarizer
 from sedtalker.emotion.network import DiarizerNetwork
@@ -26,14 +27,13 @@ from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
 from sedtalker.metrics.emotion import unweighted_average_recall
 from sedtalker.progress import Hook, counted, no_progress
-from sedtalker.speech.encoder import MelEncoder
+from sedtalker.speech.encoder import MelEncoder, open_trained_encoder
 from sedtalker.speech.features import FRAME_CLOCK
 from sedtalker.speech.speech_stream import EncoderStream
 from sedtalker.storage import temporary_folder
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import read_manifest
-from sedtalker.training.evaluation.clips import clip_posterior
-from sedtalker.training.evaluation.diarizer_measures import joined_test_recordings, recording_metrics, trained_encoder
+from sedtalker.training.evaluation.clips import clip_posterior, joined_test_recordings, recording_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def evaluate_streaming(
     hook: Hook = no_progress,
 ) -> dict[str, float]:
     """``uar_ravdess``, ``eder7``, ``eder7_speech`` and ``boundary_f1``, each ``_<look-ahead>``, by the protocol of
-    ``evaluate_diarizer`` with every frame decided as ``DiarizerStream`` decides it at a hop of 0.32 s.
+    ``joined_scores`` with every frame decided as ``DiarizerStream`` decides it at a hop of 0.32 s.
 
     Look-aheads are 0.25, 0.5, 1 and 2 s and ``offline``, the whole recording there first (labels by ``decode_labels``).
     A quarter is 13 frames, 0.26 s. ``clips``: at most so many clips of ravdess, evenly taken;
@@ -129,7 +129,8 @@ def evaluate_streaming(
         InputError: the diarizer reads an encoder of the hub.
     """
     diarizer = load_diarizer(checkpoint)
-    encoder = trained_encoder(diarizer, checkpoint)
+    folder, config = checkpoint or builtin_checkpoint("diarizer"), diarizer.config
+    encoder = open_trained_encoder(folder, config.backbone, pair=bool(config.second_channels))
     if not isinstance(encoder, MelEncoder):
         raise InputError(f"{checkpoint}: its encoder is of the hub and cannot stream; give another diarizer")
     every = read_manifest(data)

@@ -113,27 +113,6 @@ def _rounded(value: object) -> object:
 # --- The commands.
 
 
-@evaluation("diarizer", "Emotion metrics on speakers that were not trained on.")
-def diarizer(
-    data: Path,
-    hook: Hook,
-    checkpoint: Checkpoint = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the reliability diagram (.png).")] = None,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation.diarizer_measures import evaluate_diarizer
-
-    return Figures(evaluate_diarizer(data, checkpoint, plot=plot, hook=hook))
-
-
-@evaluation("enrolment", "Emotion metrics with 0, 1, 3 and 10 other clips of the speaker enrolled.")
-def enrolment(data: Path, hook: Hook, checkpoint: Checkpoint = None) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation.diarizer_measures import evaluate_enrolment
-
-    return Figures(evaluate_enrolment(data, checkpoint, hook=hook))
-
-
 @evaluation("transfer", "Emotion metrics on corpora the weights were not trained on, zero-shot.")
 def transfer(
     data: Path,

@@ -33,9 +33,7 @@ logger = logging.getLogger(__name__)
 TASKS: dict[str, str] = {
     "speech_encoder": "tasks.speech_encoder:SpeechEncoderTask",
     "noise_robust_encoder": "tasks.noise_robust_encoder:NoiseRobustEncoderTask",
-    "backbone": "tasks.backbone:BackboneTask",
     "frame_network": "tasks.frame_network:FrameNetworkTask",
-    "diarizer": "tasks.diarizer:DiarizerTask",
     "emotion_encoder": "tasks.emotion_encoder:EmotionEncoderTask",
     "transfer_diarizer": "tasks.transfer_diarizer:TransferDiarizerTask",
     "fine_emotions": "tasks.fine_emotions:FineEmotionsTask",

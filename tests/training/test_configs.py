@@ -13,9 +13,7 @@ from sedtalker.training.published.published_decoder import PublishedDecoderTaskC
 from sedtalker.training.published.published_diarizer import PublishedDiarizerTaskConfig
 from sedtalker.training.run import TASKS, compose, config_folder, experiments, make_task
 from sedtalker.training.task import TrainerConfig, learning_rate
-from sedtalker.training.tasks.backbone import BackboneTaskConfig
 from sedtalker.training.tasks.decoder import DecoderTaskConfig
-from sedtalker.training.tasks.diarizer import DiarizerTaskConfig
 from sedtalker.training.tasks.emotion_encoder import EmotionEncoderTaskConfig
 from sedtalker.training.tasks.fine_emotions import FineEmotionsTaskConfig
 from sedtalker.training.tasks.frame_network import FrameNetworkTaskConfig
@@ -26,9 +24,7 @@ from sedtalker.training.tasks.transfer_diarizer import TransferDiarizerTaskConfi
 from sedtalker.training.tasks.vertex_decoder import VertexDecoderTaskConfig
 
 SCHEMAS: dict[str, type[BaseModel]] = {
-    "backbone": BackboneTaskConfig,
     "decoder": DecoderTaskConfig,
-    "diarizer": DiarizerTaskConfig,
     "emotion_encoder": EmotionEncoderTaskConfig,
     "transfer_diarizer": TransferDiarizerTaskConfig,
     "fine_emotions": FineEmotionsTaskConfig,
@@ -40,7 +36,6 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "speech_encoder": SpeechEncoderTaskConfig,
     "vertex_decoder": VertexDecoderTaskConfig,
 }
-NEEDS_ENCODER = {"backbone": "wavlm_base_plus"}
 
 
 def names(group: str) -> list[str]:
@@ -50,11 +45,7 @@ def names(group: str) -> list[str]:
 @pytest.mark.parametrize("debug", [None, *names("debug")])
 @pytest.mark.parametrize("experiment", experiments())
 def test_every_experiment_is_accepted(experiment: str, debug: str | None) -> None:
-    overrides = [
-        f"experiment={experiment}",
-        "trainer.run_dir=unused",
-        f"encoder={NEEDS_ENCODER.get(experiment, 'builtin')}",
-    ]
+    overrides = [f"experiment={experiment}", "trainer.run_dir=unused", "encoder=builtin"]
     config = compose(overrides + ([f"debug={debug}"] if debug else []))
     task = dict(config["task"])
     schema = SCHEMAS[task.pop("name")]
@@ -74,9 +65,8 @@ def test_every_experiment_is_accepted(experiment: str, debug: str | None) -> Non
 
 
 @pytest.mark.parametrize("encoder", names("encoder"))
-@pytest.mark.parametrize("experiment", ["diarizer", "vertex_decoder"])
-def test_every_encoder_goes_under_what_takes_one(experiment: str, encoder: str) -> None:
-    config = compose([f"experiment={experiment}", "trainer.run_dir=unused", f"encoder={encoder}"])
+def test_every_encoder_goes_under_a_decoder_of_vertices(encoder: str) -> None:
+    config = compose(["experiment=vertex_decoder", "trainer.run_dir=unused", f"encoder={encoder}"])
     task = dict(config["task"])
     assert SCHEMAS[task.pop("name")].model_validate(task)
 
@@ -123,6 +113,6 @@ def test_a_run_gets_a_folder_of_its_own() -> None:
 )
 def test_a_wrong_setting_is_one_line_before_any_data_are_read(override: str, said: str) -> None:
     with pytest.raises(InputError) as error:
-        compose(["experiment=diarizer", override])
+        compose(["experiment=transfer_diarizer", override])
     assert str(error.value).startswith(said)
     assert "\n" not in str(error.value)

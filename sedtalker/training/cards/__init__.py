@@ -12,9 +12,8 @@ from typing import Any
 
 from sedtalker.animation.mouth_readout import MouthReadoutConfig
 from sedtalker.checkpoint import CheckpointConfig
-from sedtalker.speech.backbone import PACKED
 from sedtalker.speech.features import FRAME_CLOCK
-from sedtalker.training.corpora.speech import known_corpus, with_licence
+from sedtalker.training.corpora.speech import with_licence
 from sedtalker.training.evaluation.measure import DECODER, TRANSFER
 from sedtalker.training.evaluation.measures import card_table, listed_metrics
 
@@ -104,35 +103,10 @@ def _held_out(metrics: Mapping[str, float]) -> str:
 Metrics = Mapping[str, float]
 """Values by key, as ``docs/results.json`` holds them."""
 
-NOT_MEASURED = "`sedtalker evaluate diarizer` and `sedtalker evaluate enrolment` measure the test speakers.\n\n"
-"""Stands in the place of the test section until somebody has measured it."""
-
 
 def with_licences(corpora: Iterable[str]) -> list[str]:
     """Each corpus as ``name (licence)``, for ``trained_on`` of a checkpoint."""
     return [with_licence(name) for name in corpora]
-
-
-def diarizer_card(checkpoint: CheckpointConfig) -> str:
-    """The card's text (Markdown).
-
-    Args:
-        checkpoint: its ``config.json``.
-    """
-    model = checkpoint.model
-    return fill_card(
-        "diarizer",
-        encoder=_encoder(model.get("backbone")),
-        licence=checkpoint.licence,
-        windows=", ".join(f"{w:g}" for w in model["windows"]),
-        members=model["members"],
-        width=model["width"],
-        temperature=model["temperature"],
-        networks=len(model.get("frame_networks", ())) or "no",
-        corpora=_corpora(checkpoint.trained_on),
-        test=NOT_MEASURED,
-        metrics=card_table("diarizer", checkpoint.metrics),
-    )
 
 
 def transfer_card(
@@ -171,18 +145,6 @@ def transfer_card(
     )
 
 
-def _corpora(trained_on: list[str]) -> str:
-    """A table of the corpora, each given as ``name (licence)``."""
-    rows = []
-    for entry in trained_on:
-        name, _, licence = entry.partition(" (")
-        known = known_corpus(name)
-        title, part = (known.title, known.training) if known else (name, None)
-        facts = (part.language, part.content, str(part.speakers), str(part.hours)) if part else ("",) * 4
-        rows.append((title, licence.rstrip(")"), *facts))
-    return _table(("corpus", "licence", "language", "content", "training speakers", "hours"), rows)
-
-
 def _boundaries(networks: int) -> str:
     """What finds the changes of emotion inside a recording."""
     if not networks:
@@ -190,15 +152,6 @@ def _boundaries(networks: int) -> str:
     return (
         "A small convolutional network finds where the emotion changes inside a recording (`experiment=frame_network`)."
     )
-
-
-def _encoder(backbone: dict[str, Any] | None) -> str:
-    if backbone is None:
-        return "the built-in speech encoder"
-    if backbone["name"] == PACKED:
-        return "the speech backbone in `backbone/`, a mixture of all its layers"
-    revision = f" ({backbone['revision']})" if backbone["revision"] else ""
-    return f"`{backbone['name']}`{revision} of the Hugging Face hub, a mixture of all its layers"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

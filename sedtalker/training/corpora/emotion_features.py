@@ -1,11 +1,11 @@
-"""Features of labelled recordings, computed once: what the diarizer trains on, memory-mapped."""
+"""Features of labelled recordings, computed once: what the frame network trains on, memory-mapped."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -14,17 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from sedtalker.emotion.frame_network import frame_inputs
 from sedtalker.emotion.track import CATEGORIES
-from sedtalker.errors import InputError
 from sedtalker.progress import Hook, no_progress
-from sedtalker.speech.backbone import Backbone, hidden_vectors, layer_means
-from sedtalker.speech.encoder import SpeechEncoder
-from sedtalker.speech.features import analyse
+from sedtalker.speech.features import MEL_BANDS, analyse
 from sedtalker.training.corpora.augmentation import DIARIZER_RECIPE, Augmenter
 from sedtalker.training.corpora.cache import Item, WaveformStore, open_array, open_arrays
 from sedtalker.training.corpora.emotion_speech import (
-    FRAME,
     JoinRule,
     Recording,
     SpeechPiece,
@@ -39,6 +37,10 @@ FORMAT = 1
 """Version of the cached arrays; another one makes them anew."""
 ARRAYS = ("mel", "prosody", "speech", "labels", "levels", "starts", "corpus", "speaker", "category", "level")
 """Arrays of ``EmotionFeatures`` that are kept on disk; the last one marks the end of a build."""
+TOGETHER = 24
+"""Recordings whose inputs of the frame network are computed as one batch."""
+INPUTS_FORMAT = 1
+"""Version of the cached inputs of the frame network; another one makes them anew."""
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +79,6 @@ class EmotionFeatures:
         category: (R,) int8 category of a single clip, -1 for joined recordings.
         level: (R,) int8 intensity step of a single clip, -1 for joined recordings.
         folder: where the arrays lie.
-        hidden: (frames, D) float16 encoder output, or ``None``.
-        hidden_name: tells encoders apart.
     """
 
     mel: NDArray[np.float16]
@@ -92,39 +92,19 @@ class EmotionFeatures:
     category: NDArray[np.int8]
     level: NDArray[np.int8]
     folder: Path
-    hidden: NDArray[np.float16] | None = None
-    hidden_name: str | None = None
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
 
-def open_features(
-    data: Path,
-    cache: Path,
-    dataset: DatasetConfig,
-    encoder: SpeechEncoder | None = None,
-    hook: Hook = no_progress,
-) -> EmotionFeatures:
-    """The features of a dataset, computed on first use; with ``hidden`` if an encoder is given."""
+def open_features(data: Path, cache: Path, dataset: DatasetConfig, hook: Hook = no_progress) -> EmotionFeatures:
+    """The features of a dataset, computed on first use."""
     key = hashlib.sha256(json.dumps([FORMAT, asdict(dataset)], sort_keys=True).encode()).hexdigest()[:16]
     folder = cache / f"emotion-{dataset.split}-{key}"
     if not (folder / "level.npy").is_file():
         _build(data, cache, dataset, folder, hook)
     arrays: dict[str, Any] = {name: open_array(folder / f"{name}.npy") for name in ARRAYS}
-    features = EmotionFeatures(**arrays, folder=folder)
-    if encoder is None:
-        return features
-    weights = b"".join(value.detach().cpu().numpy().tobytes() for value in encoder.state_dict().values())
-    name = hashlib.sha256(weights).hexdigest()[:16]
-    hidden = open_arrays(
-        {"hidden": folder / f"hidden-{name}.npy"},
-        lambda first: _encoded(encoder, features, first),
-        "encoding recordings",
-        len(features),
-        hook,
-    )["hidden"]
-    return replace(features, hidden=hidden, hidden_name=name)
+    return EmotionFeatures(**arrays, folder=folder)
 
 
 def _build(data: Path, cache: Path, dataset: DatasetConfig, folder: Path, hook: Hook) -> None:
@@ -157,14 +137,6 @@ def _analysed(recording: Recording, is_single: bool) -> Item:
         "level": np.array([recording.levels[voiced][0] if labelled else -1], np.int8),
         "starts": np.array([frames], np.int64),
     }
-
-
-@torch.no_grad()
-def _encoded(encoder: SpeechEncoder, features: EmotionFeatures, start: int) -> Iterator[Item]:
-    """Hidden vectors of the recordings from ``start`` on."""
-    for first, last in pairwise(features.starts[start:]):
-        frames = torch.from_numpy(np.asarray(features.mel[2 * first : 2 * last], np.float32))
-        yield {"hidden": encoder(frames[None])[0].half().numpy().reshape(-1, encoder.config.channels)}
 
 
 # --- The recordings of a dataset: labelled clips, augmented copies of them, and clips of one speaker joined.
@@ -247,67 +219,35 @@ def _degraded(recording: Recording, augmenter: Augmenter, rng: np.random.Generat
     return replace(recording, samples=augmenter.degrade(recording.samples, rng))
 
 
-# --- Hidden vectors of a frozen backbone for every recording of a dataset.
+# --- Inputs of the frame network for every recording, computed once.
 
 
-@dataclass(frozen=True)
-class DatasetAudio:
-    """Where the sound of a dataset comes from: folder of the training data, cache, dataset."""
-
-    data: Path
-    cache: Path
-    dataset: DatasetConfig
-
-    def key(self, *parts: object) -> str:
-        """Hash of the names and sizes of the dataset's files and whatever else a result depends on."""
-        used = {*self.dataset.corpora, *self.dataset.joined_corpora}
-        files = [[clip.path.name, clip.path.stat().st_size] for clip in read_manifest(self.data) if clip.corpus in used]
-        return hashlib.sha256(json.dumps([files, *map(str, parts)]).encode()).hexdigest()[:16]
-
-    def recordings(self, first: int, count: int) -> Iterable[tuple[int, Recording]]:
-        """Number and recording, from ``first`` up to ``count``."""
-        every = recordings(self.data, self.cache, self.dataset)
-        return ((number, recording) for number, (recording, _) in islice(enumerate(every), first, count))
+def open_inputs(features: EmotionFeatures, hook: Hook = no_progress) -> NDArray[np.float16]:
+    """(frames, 91) float16 at 50 Hz; recording i owns frames ``features.starts[i]:features.starts[i + 1]``."""
+    paths = {"inputs": features.folder / f"inputs-{INPUTS_FORMAT}.npy"}
+    batches = -(-len(features) // TOGETHER)
+    made = open_arrays(paths, lambda first: _inputs(features, first), "inputs of the frame network", batches, hook)
+    return made["inputs"]
 
 
-def with_backbone(
-    features: EmotionFeatures, backbone: Backbone, audio: DatasetAudio, hook: Hook = no_progress
-) -> EmotionFeatures:
-    """The same features with the backbone's mixed hidden vectors (frames, D) float16 in the place of ``hidden``."""
-
-    def make(start: int) -> Iterator[Item]:
-        for number, recording in audio.recordings(start, len(features)):
-            first, last = _bounds(features, number, recording.samples)
-            yield {"hidden": np.asarray(hidden_vectors(backbone, recording.samples, last - first), np.float16)}
-
-    name = audio.key(backbone.sha256(), backbone.layer_weights)
-    paths = {"hidden": features.folder / f"hidden-{name}.npy"}
-    hidden = open_arrays(paths, make, "backbone", len(features), hook)["hidden"]
-    return replace(features, hidden=hidden, hidden_name=name)
+@torch.no_grad()
+def _inputs(features: EmotionFeatures, first: int) -> Iterator[Item]:
+    """Inputs of ``TOGETHER`` recordings each, from batch ``first`` on."""
+    for start in range(first * TOGETHER, len(features), TOGETHER):
+        bounds = list(pairwise(features.starts[start : start + TOGETHER + 1].tolist()))
+        made = frame_inputs(*_padded(features, bounds)).half().numpy()
+        yield {"inputs": np.concatenate([row[: last - first] for row, (first, last) in zip(made, bounds, strict=True)])}
 
 
-def clip_layer_means(
-    features: EmotionFeatures, backbone: Backbone, audio: DatasetAudio, hook: Hook = no_progress
-) -> NDArray[np.float16]:
-    """Mean of every hidden state over the speech of each unaltered single clip, (clips, layers + 1, D) float16.
-
-    These clips are the first recordings of the dataset.
-    """
-    count = (len(features) - audio.dataset.joined) // (audio.dataset.copies + 1)
-
-    def make(start: int) -> Iterator[Item]:
-        for number, recording in audio.recordings(start, count):
-            first, last = _bounds(features, number, recording.samples)
-            means = layer_means(backbone, recording.samples, features.speech[first:last])
-            yield {"means": means.astype(np.float16)[None]}
-
-    paths = {"means": features.folder / f"layer-means-{audio.key(backbone.sha256())}.npy"}
-    return open_arrays(paths, make, "backbone layers", count, hook)["means"]
-
-
-def _bounds(features: EmotionFeatures, number: int, samples: NDArray[np.float32]) -> tuple[int, int]:
-    """The frames of a recording in the cached features; those must be of the same sound."""
-    first, last = int(features.starts[number]), int(features.starts[number + 1])
-    if last - first != -(-len(samples) // FRAME):
-        raise InputError(f"the audio has changed since {features.folder} was made: delete that folder")
-    return first, last
+def _padded(features: EmotionFeatures, bounds: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Log-mels (B, T, 80), prosody (B, T, 4), speech and which frames there are (B, T); the last frame is held."""
+    size = len(bounds), max(last - first for first, last in bounds)
+    mel, prosody = np.zeros((*size, MEL_BANDS), np.float32), np.zeros((*size, 4), np.float32)
+    speech, valid = np.zeros(size, bool), np.zeros(size, bool)
+    for row, (first, last) in enumerate(bounds):
+        count = last - first
+        halves = np.asarray(features.mel[2 * first : 2 * last], np.float32)
+        mel[row, :count], prosody[row, :count] = halves.reshape(-1, 2, MEL_BANDS).mean(1), features.prosody[first:last]
+        mel[row, count:], prosody[row, count:] = mel[row, count - 1], prosody[row, count - 1]
+        speech[row, :count], valid[row, :count] = features.speech[first:last], True
+    return torch.from_numpy(mel), torch.from_numpy(prosody), torch.from_numpy(speech), torch.from_numpy(valid)

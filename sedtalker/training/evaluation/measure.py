@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,71 +64,6 @@ UAR = "Schuller et al., INTERSPEECH 2009 Emotion Challenge"
 """Source of unweighted average recall."""
 EDER = "Wang et al., arXiv 2306.12991"
 """Source of the emotion diarization error rate."""
-
-DIARIZER = (
-    Measure("uar_ravdess", "unweighted average recall, RAVDESS test actors, 7 categories (chance 0.14)", source=UAR),
-    Measure("uar_ravdess_enrolled5", "RAVDESS recall with five other clips of the speaker enrolled", source=UAR),
-    Measure("uar_nemo", "unweighted average recall, nEMO, Polish, 6 categories", source=UAR),
-    Measure("uar_ko", "unweighted average recall, EmotionTTS, Korean, 4 categories", source=UAR),
-    Measure("uar_tess", "unweighted average recall, TESS, 7 categories, a corpus never trained on", source=UAR),
-    Measure("macro_f1", "macro-F1 over the clips of RAVDESS, nEMO and EmotionTTS test speakers"),
-    Measure("ece", "expected calibration error on the same clips", "lower", source="Guo et al., ICML 2017"),
-    Measure("intensity_auc", "strong against normal within each emotion of RAVDESS, by the predicted intensity"),
-    Measure("intensity_auc_gain_normalised", "the same AUC, all clips brought to one level first"),
-    Measure("confidence_auc", "control: the same AUC, by the classifier's confidence", "neither"),
-    Measure(
-        "intensity_baved_spearman",
-        "rank correlation of the intensity with the three levels of BAVED (Arabic), never trained on",
-    ),
-    Measure(
-        "eder7",
-        "emotion diarization error rate on joined test clips, 7 categories, silence counted",
-        "lower",
-        source=EDER,
-    ),
-    Measure("eder7_speech", "emotion diarization error rate, 7 categories, speech only", "lower", source=EDER),
-    Measure("eder7_neutral", "control: `eder7` with all speech called neutral", "neither", source=EDER),
-    Measure(
-        "eder4", "emotion diarization error rate on joined clips of neutral, happy, sad and angry", "lower", source=EDER
-    ),
-    Measure("eder4_speech", "emotion diarization error rate, 4 categories, speech only", "lower", source=EDER),
-    Measure("eder4_neutral", "control: `eder4` with all speech called neutral", "neither", source=EDER),
-    Measure("boundary_f1", "changes of emotion found within 0.25 s, F1, joined clips of 7 categories"),
-    Measure("frame_macro_f1", "macro-F1 of the speech frames of joined clips, 7 categories"),
-    hidden("uar_<corpus>_own_classes", "recall where only the corpus's own categories may be answered", source=UAR),
-    hidden("uar_language_<code>", "recall of all clips of one language", source=UAR),
-    hidden("uar_<group>", "recall of a corpus, of a group of its clips or with enrolled clips", source=UAR),
-    hidden("n_<group>", "clips in the group", "neither"),
-    hidden("speakers_<corpus>", "test speakers of the corpus", "neither"),
-    hidden("intensity_pearson", "Pearson's r of the intensity with 0, 0.5, 1 for neutral, normal, strong"),
-    hidden("intensity_mae", "mean absolute error of the intensity against the same", "lower"),
-    hidden("intensity_baved_spearman_within_speaker", "the same as above after each speaker's mean is taken off"),
-    hidden("eder<set>_frames<kind>", "error rate of the best label of each frame, without segments", "lower"),
-    hidden("eder<set>_speech_neutral", "control: error over speech, all of it called neutral", "neither"),
-    hidden("eder<set>_activity", "share of frames whose voice activity is wrong", "lower"),
-    hidden("<measure>_4", "the same on joined clips of 4 categories"),
-    hidden("frame_uar<set>", "recall of the speech frames of joined clips"),
-    hidden("frame_ece<set>", "expected calibration error of those frames", "lower"),
-    hidden("segment_ece", "expected calibration error of segments, by duration", "lower"),
-    hidden("uncertain_<threshold>", "share of speech in segments less confident than the threshold", "neither"),
-    hidden("certain_<threshold>", "accuracy of the speech in all other segments"),
-)
-"""Measures of ``evaluate_diarizer``."""
-
-
-def _enrolment() -> Iterable[Measure]:
-    corpora = {"emotiontts_ko": "EmotionTTS", "nemo": "nEMO", "ravdess": "RAVDESS"}
-    for count, kind in ((0, "alone"), *((n, kind) for n in (1, 3, 10) for kind in ("any", "neutral"))):
-        clips = "the recording alone" if not count else f"{count} other clips of the speaker"
-        clips += ", neutral ones" if kind == "neutral" else ", of any emotion" if kind == "any" else ""
-        for corpus, title in corpora.items():
-            yield Measure(f"uar_{corpus}_{count}_{kind}", f"{title} recall, {clips}", source=UAR)
-        yield Measure(f"eder7_{count}_{kind}", f"emotion diarization error rate, {clips}", "lower", source=EDER)
-        yield Measure(f"eder7_speech_{count}_{kind}", f"the same over speech only, {clips}", "lower", source=EDER)
-
-
-ENROLMENT = tuple(_enrolment())
-"""Measures of ``evaluate_enrolment``."""
 
 TRANSFER = (
     Measure("zero_shot_uar", "recall over own categories, mean of RAVDESS, nEMO, TESS and EmotionTTS", asked=0.5),

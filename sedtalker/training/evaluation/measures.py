@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from sedtalker.training.evaluation.measure import (
     ARROWS,
     DECODER,
-    DIARIZER,
-    ENROLMENT,
     EXPRESSION,
     FINE,
     TRANSFER,
@@ -86,7 +84,6 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("frame_accuracy", "accuracy of the speech of joined recordings"),
         Measure("uar_<corpus>", "unweighted average recall of the clips of one corpus", source=UAR),
         Measure("intensity_auc", "strong against normal within each emotion, by the predicted intensity"),
-        Measure("enrolled_<measure>", "with five other clips of the speaker enrolled"),
         Measure("held_<measure>", "of training speakers that were kept out"),
         SCORE,
     ),
@@ -102,10 +99,6 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
         Measure("votes_pearson", "correlation with the share of CREMA-D's raters, mean of six categories"),
         SCORE,
     ),
-    "backbone": (
-        Measure("uar_<corpus>", "unweighted average recall of the clips of one corpus", source=UAR),
-        SCORE,
-    ),
     "landmarks": (
         Measure("landmark_error", "mean landmark error on fixed random views", "lower", "outer-eye distances"),
         Measure("face_accuracy", "share of views rightly called face or no face"),
@@ -115,8 +108,6 @@ VALIDATION: dict[str, tuple[Measure, ...]] = {
 VALIDATION["frame_network"] = VALIDATION["diarizer"]  # the same clips and recordings
 
 TEST: dict[str, tuple[Measure, ...]] = {
-    "diarizer": DIARIZER,
-    "enrolment": ENROLMENT,
     "decoder": DECODER,
     "transfer": TRANSFER,
     "expression": EXPRESSION,
@@ -138,7 +129,7 @@ def find_measure(measures: Iterable[Measure], key: str) -> Measure | None:
 def held_out_measures(kind: str, metrics: Mapping[str, float]) -> tuple[Measure, ...]:
     """What the held-out figures of a checkpoint of this kind were measured as; see ``docs/results.md``.
 
-    Diarizers are measured on corpora that they were never trained on, or on test speakers of those they were.
+    Diarizers are measured on corpora that they were never trained on.
     """
     if "zero_shot_uar" in metrics:
         return TRANSFER

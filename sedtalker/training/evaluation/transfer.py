@@ -35,7 +35,7 @@ from sedtalker.speech.features import SpeechFeatures
 from sedtalker.training.corpora.emotion_speech import clip_labels
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.corpora.speech import SpeechCorpus, corpora, index_corpora, known_corpus
-from sedtalker.training.evaluation.clips import ClipResult, clip_posterior, clip_result
+from sedtalker.training.evaluation.clips import ClipResult, clip_posterior, clip_result, joined_scores
 from sedtalker.training.evaluation.robustness import conditions, seed_of, unmet_noises
 from sedtalker.training.evaluation.transfer_scores import (
     OrdinaryVoices,
@@ -43,7 +43,6 @@ from sedtalker.training.evaluation.transfer_scores import (
     TransferScores,
     corpus_scores,
     coverage_curve,
-    joined_scores,
     language_recalls,
     summary,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sedtalker.audio import SAMPLE_RATE, Audio, from_samples, load_audio
+from sedtalker.audio import load_audio
 from sedtalker.emotion.diarizer import Diarizer
 from sedtalker.emotion.functionals import Voice, pool_voices
-from sedtalker.emotion.inference import FrameEmotions, enrol
+from sedtalker.emotion.inference import enrol
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
@@ -28,10 +28,8 @@ from sedtalker.metrics.emotion import (
     recalls,
     unweighted_average_recall,
 )
-from sedtalker.progress import Hook, counted, no_progress
 from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.evaluation.clips import JOINED, ClipResult, strength_auc
-from sedtalker.training.evaluation.diarizer_measures import SETS, frame_metrics, joined_test_recordings
+from sedtalker.training.evaluation.clips import ClipResult, strength_auc
 
 BINS = 10
 """Bins of the calibration error; a corpus may have only 300 clips."""
@@ -249,43 +247,8 @@ def coverage_curve(scores: Iterable[CorpusScores]) -> dict[float, float]:
     return {share: float(np.mean([c[share] for c in curves])) for share in COVERAGES} if curves else {}
 
 
-RECORDINGS = 150
-"""Joined recordings of each set, as in ``evaluate_diarizer``."""
-KEPT = (
-    *("eder4", "eder4_speech", "eder4_neutral", "eder7", "eder7_speech", "eder7_neutral"),
-    *("boundary_f1", "frame_macro_f1"),
-)
-"""Measures of joined recordings that are reported."""
 ORDINARY = 60.0
 """Seconds of a speaker's ordinary (neutral) speech that are enrolled."""
-
-Frames = Callable[[Audio], FrameEmotions]
-"""A recording to what the diarizer says of its frames."""
-
-
-def joined_scores(
-    frames: Frames, every: list[Clip], unseen: Collection[str], hook: Hook = no_progress
-) -> dict[str, float]:
-    """``KEPT`` on joined recordings of test speakers of unseen corpora, by the protocol of ``evaluate_diarizer``.
-
-    Args:
-        frames: of the diarizer.
-        every: clips of the manifest.
-        unseen: corpora that the weights were not trained on; those of ``JOINED`` among them are joined, with their
-            shares. Empty where none of them is there.
-        hook: progress.
-    """
-    there = {c.corpus for c in every if c.split == "test" and c.path.is_file()}
-    shares = {name: share for name, share in JOINED.items() if name in unseen and name in there}
-    if not shares:
-        return {}
-    metrics: dict[str, float] = {}
-    for name, categories in SETS.items():
-        made = joined_test_recordings(every, "test", RECORDINGS, categories, shares=shares)
-        step = f"diarizing joined recordings, {name} categories"
-        pairs = ((r, frames(from_samples(r.samples, SAMPLE_RATE))) for r in counted(made, hook, step, RECORDINGS))
-        metrics |= frame_metrics(pairs, name)
-    return {key: metrics[key] for key in KEPT if key in metrics}
 
 
 class OrdinaryVoices:

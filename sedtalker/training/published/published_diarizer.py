@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
@@ -27,7 +28,6 @@ from sedtalker.training.corpora.cache import WaveformStore
 from sedtalker.training.corpora.manifest import Clip, read_manifest
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask
-from sedtalker.training.tasks.backbone import LONGEST_VALID, random_crop
 
 RANDOM = "random"
 """In the place of a model's name: the same classes and sizes, untrained. For dry runs without a network."""
@@ -78,6 +78,8 @@ def open_recogniser(name: str) -> nn.Module:
 
 # --- Training of the published SEDTalker diarizer, with its settings: the label of an utterance on each of its frames.
 
+LONGEST_VALID = 10.0
+"""Seconds of a validation clip that are encoded."""
 UPSET = ("upset", "frustrated", "frustration", "fru")
 """Words that the published recipe counts as upset."""
 
@@ -209,6 +211,14 @@ class PublishedDiarizerTask(PreparedTask):
         table = card_table("published_diarizer", metrics, digits=4)
         card = fill_card("published_diarizer", corpora=", ".join(corpora), metrics=table)
         write_checkpoint(folder, config, model.state_dict(), card)
+
+
+def random_crop(samples: NDArray[np.float32], length: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """``length`` samples from a random place; a shorter clip is repeated."""
+    if len(samples) <= length:
+        return np.resize(samples, length)
+    first = int(rng.integers(0, len(samples) - length + 1))
+    return samples[first : first + length]
 
 
 def _label(clip: Clip) -> int:

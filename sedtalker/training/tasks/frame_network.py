@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,26 +18,21 @@ from sedtalker.checkpoint import CheckpointConfig, read_checkpoint, write_checkp
 from sedtalker.emotion.frame_network import INPUTS, STRIDE, FrameNetwork, FrameNetworkConfig, FrameScores
 from sedtalker.emotion.taxonomy import valence_arousal
 from sedtalker.emotion.track import CATEGORIES
+from sedtalker.metrics.emotion import ranking_auc, unweighted_average_recall
 from sedtalker.progress import Hook
 from sedtalker.speech.features import FRAME_CLOCK, MEL_BANDS, MEL_SCALE
 from sedtalker.training.cards import fill_card, with_licences
 from sedtalker.training.corpora.augmentation import mask_spectrum, warp_bands
-from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFeatures, open_features
-from sedtalker.training.corpora.emotion_speech import SILENCE
+from sedtalker.training.corpora.emotion_features import DatasetConfig, EmotionFeatures, open_features, open_inputs
+from sedtalker.training.corpora.emotion_speech import NEUTRAL_LEVEL, NORMAL_LEVEL, SILENCE, SOME_LEVEL, STRONG_LEVEL
 from sedtalker.training.corpora.speech import weights_licence
-from sedtalker.training.corpora.window_statistics import open_inputs
 from sedtalker.training.evaluation.measures import card_table
 from sedtalker.training.task import Batch, PreparedTask, naming_settings
-from sedtalker.training.tasks.diarizer import (
-    CORE_METRICS,
-    VALID_JOINED,
-    clip_chances,
-    clip_metrics,
-    ordinal_loss,
-    ranking_loss,
-    unaltered_recordings,
-)
 
+CORE_METRICS = ("uar_ravdess", "uar_nemo", "uar_emotiontts_ko", "frame_accuracy")
+"""Metrics that the score is the mean of."""
+VALID_JOINED = 150
+"""Joined recordings of validation speakers, at most."""
 SHORTEST = 25
 """Frames of the shortest recording that is trained on: half a second."""
 NEAR = 0.12
@@ -212,7 +208,7 @@ class FrameNetworkTask(PreparedTask):
         return metrics | {"score": float(np.mean(core))}
 
     def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
-        """Write the network; ``experiment=diarizer`` takes it up."""
+        """Write the network; ``experiment=transfer_diarizer`` takes it up."""
         assert isinstance(model, FrameNetwork)
         config = CheckpointConfig(
             kind="frame_network",
@@ -224,6 +220,66 @@ class FrameNetworkTask(PreparedTask):
         )
         card = fill_card("frame_network", corpora=", ".join(self.names), metrics=card_table("frame_network", metrics))
         write_checkpoint(folder, config, model.state_dict(), card)
+
+
+# --- Which clips are drawn, and how intensities are compared.
+
+
+def unaltered_recordings(features: EmotionFeatures, copies: int, joined: int) -> NDArray[np.bool_]:
+    """Recordings (R,) of a dataset that were not augmented: other speed means another voice, unfit for enrolment."""
+    singles = len(features) - joined
+    number = np.arange(len(features))
+    odd_join = (number >= singles) & ((number - singles) % 2 == 1)
+    return ~odd_join & ((number < singles // (copies + 1)) | (number >= singles)) if copies else number >= 0
+
+
+def clip_chances(
+    features: EmotionFeatures, singles: NDArray[np.integer], share: dict[str, float]
+) -> NDArray[np.float64]:
+    """Probability of each single clip: its corpus' share, then speaker, category and clip evenly."""
+    keys = [features.corpus[singles], features.speaker[singles], features.category[singles]]
+    corpus, speaker, cell = (np.unique(_joined_key(keys[:depth]), return_inverse=True)[1] for depth in (1, 2, 3))
+    shares = np.array([share[str(name)] for name in keys[0]])
+    chance = shares / (_distinct_per(corpus, speaker) * _distinct_per(speaker, cell) * np.bincount(cell)[cell])
+    return chance / chance.sum()
+
+
+def _joined_key(columns: Iterable[NDArray]) -> NDArray[np.str_]:
+    parts = [column.astype(str) for column in columns]
+    key = parts[0]
+    for part in parts[1:]:
+        key = np.char.add(np.char.add(key, "/"), part)
+    return key
+
+
+def _distinct_per(outer: NDArray[np.integer], inner: NDArray[np.integer]) -> NDArray[np.int64]:
+    """For each element, how many distinct ``inner`` values its ``outer`` value has."""
+    pairs = np.unique(np.stack([outer, inner]), axis=1)
+    return np.bincount(pairs[0])[outer]
+
+
+def ordinal_loss(score: Tensor, level: Tensor, steps: tuple[float, float] = (0.0, 2.0)) -> Tensor:
+    """Negative log-likelihood (…) of the proportional-odds model's two thresholds.
+
+    Levels: neutral is below both, normal between, strong above both; an emotion of unlabelled strength only says that
+    the first is exceeded. -1 counts nothing.
+    """
+    level = level.expand(score.shape)
+    first = F.softplus(torch.where(level == NEUTRAL_LEVEL, score - steps[0], steps[0] - score))
+    second = F.softplus(torch.where(level == STRONG_LEVEL, steps[1] - score, score - steps[1]))
+    return torch.where(level >= 0, first, 0.0) + torch.where((level >= 0) & (level != SOME_LEVEL), second, 0.0)
+
+
+def ranking_loss(score: Tensor, level: Tensor, category: Tensor) -> Tensor:
+    """Logistic loss of every (strong, normal) pair of one category in the batch (RankNet, Burges et al. 2005)."""
+    pairs = (level[:, None] == STRONG_LEVEL) & (level[None, :] == NORMAL_LEVEL)
+    pairs = pairs & (category[:, None] == category[None, :])
+    if not pairs.any():
+        return score.sum() * 0.0
+    return F.softplus(-(score[:, :, None] - score[:, None, :]))[:, pairs].mean()
+
+
+# --- Spans of one label, and where the emotion changes.
 
 
 class SpanMeans:
@@ -324,3 +380,25 @@ def frame_metrics(
             right.append(logs[spoken].argmax(1) == label[spoken])
     metrics = {"frame_accuracy": float(np.mean(np.concatenate(right)))} if right else {}
     return metrics | clip_metrics(features, single, np.stack(clips).argmax(1), np.array(strength), names)
+
+
+def clip_metrics(
+    features: EmotionFeatures,
+    single: NDArray[np.integer],
+    guess: NDArray[np.integer],
+    strength: NDArray[np.floating],
+    names: tuple[str, ...],
+) -> dict[str, float]:
+    """``uar_<corpus>`` and ``intensity_auc`` of the single clips (N,) from their guessed category and strength (N,)."""
+    truth, level = np.asarray(features.category[single]), np.asarray(features.level[single])
+    metrics = {}
+    for name in names:
+        here = features.corpus[single] == name
+        if here.any():
+            metrics[f"uar_{name}"] = unweighted_average_recall(truth[here], guess[here], len(CATEGORIES))
+    each = []
+    for c in range(1, len(CATEGORIES)):
+        strong, normal = (strength[(truth == c) & (level == step)] for step in (STRONG_LEVEL, NORMAL_LEVEL))
+        if len(strong) and len(normal):
+            each.append(ranking_auc(strong, normal))
+    return metrics | ({"intensity_auc": float(np.mean(each))} if each else {})

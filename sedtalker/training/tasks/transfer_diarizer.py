@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.checkpoint import CheckpointConfig, builtin_checkpoint, read_checkpoint, weights_sha256, write_checkpoint
+from sedtalker.emotion.frame_network import FrameNetworkConfig
 from sedtalker.emotion.network import Beside, DiarizerConfig, DiarizerNetwork, ordinal_intensity
 from sedtalker.emotion.shown import NOTICED
 from sedtalker.emotion.track import CATEGORIES
@@ -48,7 +49,6 @@ from sedtalker.training.corpora.transfer_recipe import (
     votes_on,
 )
 from sedtalker.training.task import Batch, PreparedTask
-from sedtalker.training.tasks.diarizer import with_frame_networks
 from sedtalker.training.tasks.whitened_perceptrons import (
     ClipWindows,
     Rated,
@@ -388,3 +388,15 @@ class TransferDiarizerTask(PreparedTask):
         )
         card = transfer_card(config)
         write_checkpoint(folder, config, network.state_dict(), card)
+
+
+def with_frame_networks(model: DiarizerNetwork, folders: list[Path]) -> DiarizerNetwork:
+    """A network of these perceptrons and the frame networks of these checkpoint folders, ready for inference."""
+    found = [read_checkpoint(folder, "frame_network", FrameNetworkConfig) for folder in folders]
+    configs = tuple(config for _, config, _ in found)
+    whole = DiarizerNetwork(model.config.model_copy(update={"frame_networks": configs}))
+    state = model.state_dict()
+    for number, (_, _, weights) in enumerate(found):
+        state |= {f"frame_networks.{number}.{name}": value for name, value in weights.items()}
+    whole.load_state_dict(state)
+    return whole.eval().requires_grad_(False)

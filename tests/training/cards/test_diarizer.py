@@ -1,7 +1,7 @@
 """The model card says what was measured, and names licences and limits."""
 
 from sedtalker.checkpoint import builtin_checkpoint, read_config
-from sedtalker.training.cards import diarizer_card, transfer_card
+from sedtalker.training.cards import transfer_card
 
 
 def test_a_card_without_results_names_the_licence_and_the_command_that_measures():
@@ -19,11 +19,3 @@ def test_a_card_shows_the_zero_shot_table():
     )
     assert "| tess | 0.31 | headline |" in text
     assert "0.300" in text
-
-
-def test_the_card_of_a_diarizer_of_ones_own_names_licences():
-    config = read_config(builtin_checkpoint("diarizer"))
-    own = config.model_copy(update={"trained_on": ["ravdess (CC BY-NC-SA 4.0)"]})
-    text = diarizer_card(own)
-    assert "| RAVDESS | CC BY-NC-SA 4.0 | English" in text
-    assert "{" not in text

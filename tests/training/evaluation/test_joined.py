@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sedtalker.emotion.inference import FrameEmotions
-from sedtalker.training.corpora.emotion_speech import SILENCE
-from sedtalker.training.evaluation.diarizer_measures import FOUR, among, changes, recording_metrics
+from sedtalker.training.corpora.emotion_speech import SILENCE, Recording
+from sedtalker.training.evaluation.clips import FOUR, among, changes, recording_metrics, set_scores
 
 LABELS = np.array([1] * 50 + [SILENCE] * 20 + [3] * 50)
 
@@ -19,9 +19,8 @@ def frames(guess: np.ndarray, speech: np.ndarray) -> FrameEmotions:
 def test_a_perfect_track_has_no_error():
     guess = np.where(np.arange(120) < 60, 1, 3)
     figures = recording_metrics(LABELS, guess, frames(guess, LABELS != SILENCE))
-    assert figures[""] == figures["_speech"] == figures["_activity"] == 0.0
+    assert figures[""] == figures["_speech"] == 0.0
     assert figures["boundary_f1"] == 1.0
-    assert figures["_frames_everywhere"] == pytest.approx(20 / 120)
     assert figures["_neutral"] == pytest.approx(100 / 120)
 
 
@@ -30,7 +29,6 @@ def test_wrong_segments_wrong_frames_and_wrong_silence_are_told_apart():
     figures = recording_metrics(LABELS, decoded, frames(best, np.ones(120, bool)))
     assert figures[""] == pytest.approx(30 / 120)
     assert figures["_speech"] == pytest.approx(10 / 100)
-    assert figures["_frames_speech"] == pytest.approx(50 / 100)
     assert figures["boundary_f1"] == 0.0, "0.4 s late"
 
 
@@ -46,3 +44,15 @@ def test_other_categories_are_never_answered():
     assert (only.posterior[:, [4, 5, 6]] == 0).all()
     assert only.boundary is some.boundary
     assert among(some, None) is some
+
+
+def test_recordings_count_alike_and_frames_together():
+    def made(labels: np.ndarray) -> Recording:
+        return Recording(np.zeros(len(labels) * 320, np.float32), labels, np.zeros_like(labels), "made", "a")
+
+    right = (made(LABELS), frames(LABELS.clip(max=6), LABELS != SILENCE))
+    wrong = (made(np.full(50, 1)), frames(np.full(50, 3), np.ones(50, bool)))
+    means, macro = set_scores([right, wrong], None)
+    assert means[""] == pytest.approx(0.5)
+    assert means["_speech"] == pytest.approx(0.5)
+    assert macro == pytest.approx((2 / 3 + 2 / 3) / 2)

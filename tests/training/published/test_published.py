@@ -12,7 +12,7 @@ from sedtalker.checkpoint import read_config
 from sedtalker.emotion.taxonomy import SEDTALKER_PAPER
 from sedtalker.training.loop import TrainerConfig, fit
 from sedtalker.training.published.published_decoder import PublishedDecoder, PublishedDecoderTask, collapse
-from sedtalker.training.published.published_diarizer import PublishedDiarizerTask, published_label
+from sedtalker.training.published.published_diarizer import PublishedDiarizerTask, published_label, random_crop
 from sedtalker.training.run import compose
 from tests.support.tiny_backbones import save_tiny
 
@@ -89,3 +89,11 @@ def test_the_diarizer_trains_on_utterance_labels(buzzing_voices: Path, tmp_path:
     metrics = fit(task, trainer)
     assert metrics["frame_accuracy"] > 0.6
     assert read_config(tmp_path / "run" / "export").kind == "published_diarizer"
+
+
+def test_crops_have_one_length() -> None:
+    rng = np.random.default_rng(0)
+    long, short = np.arange(100, dtype=np.float32), np.arange(3, dtype=np.float32)
+    crop = random_crop(long, 10, rng)
+    assert (np.diff(crop) == 1).all()
+    assert random_crop(short, 7, rng).tolist() == [0, 1, 2, 0, 1, 2, 0]

@@ -1,23 +1,28 @@
 """Pre-training and training of the frame network, and its place in the diarizer."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sedtalker.audio import load_audio
-from sedtalker.emotion.inference import load_diarizer
-from sedtalker.speech.encoder import MelEncoder, SpeechEncoder
+from sedtalker.emotion.network import DiarizerConfig, DiarizerNetwork
+from sedtalker.training.corpora.emotion_features import EmotionFeatures
 from sedtalker.training.corpora.emotion_speech import SILENCE
-from sedtalker.training.tasks.diarizer import DiarizerTask
 from sedtalker.training.tasks.frame_network import (
     FrameNetworkTask,
     SpanMeans,
     affect_targets,
     boundary_loss,
+    clip_chances,
     label_spans,
+    ordinal_loss,
+    ranking_loss,
+    unaltered_recordings,
 )
-from tests.support.tracks import diarize
+from sedtalker.training.tasks.transfer_diarizer import with_frame_networks
 
 LABELS = st.lists(st.lists(st.sampled_from([-1, 0, 1, SILENCE]), min_size=6, max_size=6), min_size=1, max_size=4)
 
@@ -75,7 +80,7 @@ def short_training(task, steps: int, lr: float = 1e-2) -> torch.nn.Module:
     return model.eval()
 
 
-def test_trains_joins_the_diarizer_and_listens(tmp_path, buzzing_voices):
+def test_trains_and_joins_a_diarizer(tmp_path, buzzing_voices):
     common = {"corpora": {"made": 1.0}, "joined_corpora": {"made": 1.0}, "copies": 0, "joined": 6}
     config = common | {"singles_per_batch": 8, "joined_per_batch": 2, "model": {"width": 16, "layout": "CC"}}
     task = FrameNetworkTask(config, buzzing_voices, tmp_path / "cache")
@@ -90,13 +95,37 @@ def test_trains_joins_the_diarizer_and_listens(tmp_path, buzzing_voices):
     kept = again.build().state_dict()["blocks.0.conv.weight"]
     assert torch.allclose(kept, network.state_dict()["blocks.0.conv.weight"], atol=1e-3), "the trunk is taken over"
 
-    head = common | {"encoder": "none", "singles_per_batch": 24, "joined_per_batch": 8}
-    head |= {"model": {"members": 2, "width": 16, "windows": [0.5, 2.0]}, "frame_networks": [str(tmp_path / "frames")]}
-    diarizer_task = DiarizerTask(head, buzzing_voices, tmp_path / "cache")
-    diarizer_task.prepare()
-    diarizer_task.export(short_training(diarizer_task, 40), tmp_path / "export", figures)
-    loaded = load_diarizer(tmp_path / "export")
-    assert len(loaded.frame_networks) == 1
-    audio = load_audio(buzzing_voices / "audio" / "made" / "c_happy_0.wav")
-    track = diarize(loaded, MelEncoder(SpeechEncoder().eval())(audio), audio.duration)
-    assert track.segments()[0].label == "happy"
+    joined = with_frame_networks(DiarizerNetwork(DiarizerConfig(width=8)), [tmp_path / "frames"])
+    for name, value in joined.frame_networks[0].state_dict().items():
+        assert torch.allclose(value, network.state_dict()[name], atol=1e-3), name
+
+
+def test_ordinal_loss_by_hand():
+    score = torch.tensor([[0.5]])
+    for level, terms in ((0, [0.5, -1.5]), (1, [-0.5, -1.5]), (2, [-0.5, 1.5]), (3, [-0.5]), (-1, [])):
+        expected = sum(np.log1p(np.exp(t)) for t in terms)
+        assert ordinal_loss(score, torch.tensor([level])).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_ranking_loss_takes_pairs_of_one_category():
+    score = torch.tensor([[2.0, 0.5, -1.0]])
+    level, category = torch.tensor([2, 1, 1]), torch.tensor([3, 3, 4])
+    assert ranking_loss(score, level, category).item() == pytest.approx(np.log1p(np.exp(-1.5)), abs=1e-5)
+    assert ranking_loss(score, torch.tensor([1, 1, 1]), category).item() == 0.0
+
+
+def test_corpora_speakers_and_categories_are_drawn_evenly():
+    clips = [("a", "a1", 0)] * 6 + [("a", "a1", 1)] * 2 + [("a", "a2", 1)] + [("b", "b1", 3)] * 4
+    corpus, speaker, category = (np.array(column) for column in zip(*clips, strict=True))
+    starts = np.arange(len(clips) + 1) * 50
+    features = EmotionFeatures(*[np.zeros(0)] * 5, starts, corpus, speaker, category, category, Path())
+    chance = clip_chances(features, np.arange(len(clips)), {"a": 0.75, "b": 0.25})
+    assert chance.sum() == pytest.approx(1.0)
+    assert chance[:9].sum() == pytest.approx(0.75)
+    assert chance[:8].sum() == pytest.approx(0.375)
+    assert chance[:6].sum() == pytest.approx(0.1875)
+
+
+def test_unaltered_recordings():
+    assert unaltered_recordings(range(10), copies=2, joined=4).tolist() == [True] * 2 + [False] * 4 + [True, False] * 2
+    assert unaltered_recordings(range(10), copies=0, joined=4).all()
