@@ -6,6 +6,7 @@ python scripts/measure.py registration --data DIR --json
 python scripts/measure.py speed --data DIR --hours 1
 python scripts/measure.py streaming --data DIR --checkpoint DIR
 python scripts/measure.py cross-corpus --data DIR --plot docs/images/cross_corpus.png
+python scripts/measure.py mouth --data DIR --page
 python scripts/measure.py ser-evals --data DIR --model whisper-base --clips 120 --json
 python scripts/measure.py adaptation --data DIR --clips 200 --json | tee docs/adaptation.json
 python scripts/measure.py nova-arc --data DIR --clips 200 --json | tee docs/nova_arc.json
@@ -20,9 +21,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from measured_page import write_between_marks
 from measures.adaptation import adaptation_table, evaluate_adaptation
 from measures.cross_corpus import cross_corpus_metrics, evaluate_cross_corpus, markdown_table, plot_heat_map
 from measures.keys import KEYS
+from measures.mouth_rules import evaluate_mouth_rules, mouth_rules_table
 from measures.nova_arc import evaluate_nova_arc, nova_arc_table
 from measures.registration import (
     evaluate_registration,
@@ -36,6 +39,9 @@ from measures.speed import evaluate_speed, evaluate_streaming
 from sedtalker.cli.console import ShownProgress
 from sedtalker.progress import Hook
 from sedtalker.training.corpora.manifest import find_data
+
+LIPS = Path(__file__).parents[1] / "docs" / "lips.md"
+"""The page of the table of ``mouth``."""
 
 
 def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping[str, Any], str]:
@@ -52,6 +58,12 @@ def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping
             return evaluate_speed(data, given.hours, hook), ""
         case "streaming":
             return evaluate_streaming(data, given.checkpoint, hook=hook), ""
+        case "mouth":
+            found = evaluate_mouth_rules(data, hook)
+            table = mouth_rules_table(found)
+            if given.page:
+                write_between_marks(LIPS, "mouth_rules", table)
+            return found, table
         case "cross-corpus":
             result = evaluate_cross_corpus(data, hook)
             if given.plot is not None:
@@ -87,6 +99,7 @@ def main() -> None:
     parser.add_argument("--model", default="diarizer")
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--clips", type=int)
+    parser.add_argument("--page", action="store_true", help="write the table of mouth into its page")
     given = parser.parse_args()
     with ShownProgress("bar") as shown:
         figures, table = measured(given, find_data(given.data), shown.hook)

@@ -123,6 +123,10 @@ SERE = (
     hidden("<method>_<task>", "the same of one task", "neither"),
 )
 """Measures of ``evaluate_sere``."""
+MOUTH = (
+    Measure("<chain>", "by step the figures without it: the difference, and 1 where it is more than noise", "neither"),
+)
+"""What ``evaluate_mouth_rules`` gives."""
 KEYS = {
     "registration": REGISTRATION,
     "speed": SPEED,
@@ -132,5 +136,6 @@ KEYS = {
     "adaptation": ADAPTATION,
     "nova-arc": NOVA_ARC,
     "sere": SERE,
+    "mouth": MOUTH,
 }
 """By the word that ``measure.py`` takes."""

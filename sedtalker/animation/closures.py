@@ -36,7 +36,7 @@ def closures(posteriors: Tensor, rules: MouthRules = RULES) -> Tensor:
     posterior = posteriors.transpose(1, 2)
     low, high = rules.onset
     peak = posterior >= F.max_pool1d(posterior, 2 * rules.peak_frames + 1, 1, rules.peak_frames)
-    closed = rules.sealed * ((posterior - low) / (high - low)).clamp(0.0, 1.0) * peak
+    closed = ((posterior - low) / (high - low)).clamp(0.0, 1.0) * peak
     beside = F.pad(closed, (1, 1))
     return torch.maximum(closed, rules.beside * torch.maximum(beside[..., :-2], beside[..., 2:])).transpose(1, 2)
 
@@ -62,14 +62,14 @@ def close_lips(motion: Tensor, closure: Tensor, rules: MouthRules = RULES) -> Te
     keep[..., rules.parting] = 1.0 - closure
     keep[..., JAW] = 1.0 - rules.jaw_gives * closure[..., 0]
     mouth = motion * keep
-    more = (rules.jaw_sealed * mouth[..., JAW] - mouth[..., CLOSE]).clamp_min(0.0) * closure[..., 0]
+    more = (mouth[..., JAW] - mouth[..., CLOSE]).clamp_min(0.0) * closure[..., 0]
     return torch.cat([mouth[..., :CLOSE], (mouth[..., CLOSE] + more)[..., None], mouth[..., CLOSE + 1 :]], dim=-1)
 
 
 def touch_teeth(motion: Tensor, contact: Tensor, rules: MouthRules = RULES) -> Tensor:
     """A mouth (B, T, 52) whose lower lip is as near the teeth as ``contact`` (B, T, 1) says; nearer ones stay."""
     gap = (motion @ motion.new_tensor(rules.gaps))[..., None]
-    away = contact / rules.sealed * (1.0 - rules.teeth_gap / gap.clamp_min(rules.teeth_gap))
+    away = contact * (1.0 - rules.teeth_gap / gap.clamp_min(rules.teeth_gap))
     keep = torch.ones_like(motion)
     keep[..., [*rules.parting, JAW, CLOSE]] = 1.0 - away
     rolled = torch.zeros_like(motion)
@@ -117,8 +117,7 @@ class ClosureStream:
     """Lips closed while somebody speaks, frame for frame as over the whole recording if posteriors do not change.
 
     The lips of a frame close by the posteriors of ``ahead_frames`` after it, as far as they are known, and by their own
-    gap until then. Where the posteriors of a frame change once more of the sound is known, closures change by
-    ``steepest`` a frame at most, so no frame jumps.
+    gap until then.
     """
 
     def __init__(self, rules: MouthRules = RULES) -> None:
@@ -127,8 +126,6 @@ class ClosureStream:
         """The last frames that were returned, and those that are pending."""
         self.given = 0
         """How many of these frames came out already."""
-        self.closure: Tensor | None = None
-        """(2,) of the last of them."""
 
     def push(self, motion: Tensor, posteriors: Tensor, ahead: Tensor, emotional: Tensor) -> Tensor:
         """The next frames with their lips closed, (1, n, 52).
@@ -147,19 +144,10 @@ class ClosureStream:
         first, last = self.given, self.motion.shape[1]
         wanted = closures(torch.cat([self.posteriors, ahead], 1), self.rules)[:, first:last]
         apart = lips_apart(self.motion, self.emotional[:, :last], 0, self.rules)[:, first:]
-        made = move_lips(motion, self._eased(wanted), apart, self.emotional[:, first:last], self.rules)
+        made = move_lips(motion, wanted, apart, self.emotional[:, first:last], self.rules)
         gone = max(0, last - self.rules.ahead_frames)
         self.motion, self.posteriors, self.emotional = (
             kept[:, gone:] for kept in (self.motion, self.posteriors, self.emotional)
         )
         self.given = last - gone
         return made
-
-    def _eased(self, wanted: Tensor) -> Tensor:
-        """Closures (1, n, 2) that go on from the last one."""
-        eased = []
-        for closure in wanted[0]:
-            last = closure if self.closure is None else self.closure
-            self.closure = closure.clamp(last - self.rules.steepest, last + self.rules.steepest)
-            eased.append(self.closure)
-        return torch.stack(eased)[None]

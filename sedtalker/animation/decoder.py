@@ -232,7 +232,7 @@ class Decoder(ShapeDecoder):
         if self.phone_head is None:
             return Articulation(np.zeros((len(features), len(TONGUE)), np.float32), np.zeros(len(features), np.float32))
         hidden = torch.from_numpy(features.of(SPEECH).hidden).to(self.active.device)
-        closure = closures(self.lip_posteriors(hidden[None]))[0, :, 0] / RULES.sealed
+        closure = closures(self.lip_posteriors(hidden[None]))[0, :, 0]
         return Articulation(constrictions(self.tongue_posteriors(hidden).cpu().numpy()), closure.cpu().numpy())
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from sedtalker.animation.closures import held_closed
-from sedtalker.animation.mouth_rules import RULES
+from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.arrays import Floats, Mask
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
@@ -119,7 +119,7 @@ class Gains:
         return held if self.shapes else {key: value for key, value in held.items() if key != "shapes"}
 
 
-def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face) -> Floats:
+def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face, rules: MouthRules = RULES) -> Floats:
     """The decoder's motion with its speech and emotional parts scaled.
 
     Args:
@@ -127,6 +127,7 @@ def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face) -
         neutral: (T, 52) of the same speech under ``track.scaled(0)``.
         gains: the factors of both parts; if all are 1, the result is ``expressive`` itself.
         face: whose lips must stay closed: with the ARKit shapes first and landmarks.
+        rules: the numbers of the mouth.
 
     Returns:
         (T, 52) in [0, 1]. Where the mouth is closed in both motions, it is closed in the result.
@@ -137,15 +138,15 @@ def apply_gains(expressive: Floats, neutral: Floats, gains: Gains, face: Face) -
     scaled = (of_speech * neutral + of_emotion * (expressive - neutral)).clip(0.0, 1.0)
     untouched = (of_speech == 1.0) & (of_emotion == 1.0)
     scaled[:, untouched] = expressive[:, untouched]
-    return _keep_closures(scaled, expressive, neutral, face)
+    return _keep_closures(scaled, expressive, neutral, face, rules)
 
 
-def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Face) -> Floats:
+def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Face, rules: MouthRules) -> Floats:
     """``scaled``, moved towards ``expressive`` where it opens a mouth that is closed in both motions."""
     rest = lip_aperture(face, np.zeros((1, len(ARKIT_52)), np.float32))[0]
     widest = np.maximum(lip_aperture(face, expressive), lip_aperture(face, neutral))
-    highest, met = rest + RULES.slack_limit * RULES.closed_gap, rest + RULES.closed_gap
-    limit = np.maximum(np.minimum(np.maximum(widest, rest) + RULES.slack, highest), widest)
+    highest, met = rest + rules.closed_gap - rules.slack, rest + rules.closed_gap
+    limit = np.maximum(np.minimum(np.maximum(widest, rest) + rules.slack, highest), widest)
     opened = np.flatnonzero((widest < met) & (lip_aperture(face, scaled) > limit))
     if not len(opened):
         return scaled
@@ -158,7 +159,7 @@ def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Fa
     share[opened] = kept
     closed = np.flatnonzero(widest < met)
     for _ in range(4):
-        made = _give_way(scaled, expressive, _eased(share))
+        made = _give_way(scaled, expressive, _eased(share, rules.ease_frames))
         open_still = closed[lip_aperture(face, made[closed]) > limit[closed]]  # giving way may also open a little
         if not len(open_still):
             return made
@@ -168,9 +169,9 @@ def _keep_closures(scaled: Floats, expressive: Floats, neutral: Floats, face: Fa
     return made
 
 
-def _eased(share: Floats) -> Floats:
+def _eased(share: Floats, frames: int) -> Floats:
     """(T,) the mean of minima over the same window: never above the share itself."""
-    window = 2 * RULES.ease_frames + 1
+    window = 2 * frames + 1
     return uniform_filter1d(minimum_filter1d(share, window), window)
 
 

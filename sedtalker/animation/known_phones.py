@@ -1,9 +1,8 @@
 """Phone-constrained correction of the lips: the step that a transcript adds, after the decoder and its gains.
 
-Only what the phones determine is enforced: lips meet in every p, b and m, the lower lip comes to the
-teeth in f and v, lips round in the sounds that need it, and a mouth that a decoder closed in an open vowel opens a
-little. Each constraint is enforced only up to its deficit, fades in and out within 60 ms, and leaves all other
-frames and shapes unchanged. Lip distances are in outer-eye distances and measured on the face that is animated.
+Only what the phones determine is enforced: lips meet in every p, b and m, and the lower lip comes to the teeth in f and
+v. Each constraint is enforced only up to its deficit, fades in and out within 60 ms, and leaves all other frames and
+shapes unchanged. Lip distances are in outer-eye distances and measured on the face that is animated.
 """
 
 from __future__ import annotations
@@ -23,14 +22,10 @@ from sedtalker.metrics.motion import lip_aperture
 from sedtalker.phonetics.aligner import Alignment
 from sedtalker.speech.features import BILABIAL, LABIODENTAL
 
-OPEN = ("AA", "AE", "AY", "AW", "EH", "EY")
-"""Vowels in which nobody closes the lips."""
 LOWERING = both_sides("mouthLowerDown")
 """Shapes that take the lower lip from the teeth."""
 MOUTH = [INDEX[name] for name in ARKIT_52 if name.startswith(AROUND_THE_MOUTH)]
 """Shapes that move the lips."""
-JAW, ROLL, FUNNEL, PUCKERED = (INDEX[name] for name in ("jawOpen", "mouthRollLower", "mouthFunnel", "mouthPucker"))
-"""Indices of single shapes."""
 
 
 def sharpen(
@@ -55,13 +50,10 @@ def sharpen(
         raise InputError("words sharpen the ARKit shapes; a decoder of vertices has none")
     if face.landmarks is None:
         raise InputError("words sharpen the lips of faces with landmarks: sedtalker mesh register finds them")
-    sharpened = rounded(motion, times, alignment, rules)
-    sharpened = opened(sharpened, times, alignment, face, rules)
-    sharpened = touching(sharpened, times, alignment, face, rules)
-    return closed(sharpened, times, alignment, face, rules)
+    return closed(touching(motion, times, alignment, face, rules), times, alignment, face, rules)
 
 
-def near(times: NDArray[np.floating], start: float, end: float, fade: float = RULES.fade) -> Floats:
+def near(times: NDArray[np.floating], start: float, end: float, fade: float) -> Floats:
     """(T,) 1 from ``start`` to ``end``, falling to 0 over ``fade`` seconds on either side."""
     away = np.maximum(np.maximum(start - times, times - end), 0.0)
     return np.asarray(np.maximum(1.0 - away / fade, 0.0), np.float32)
@@ -70,46 +62,6 @@ def near(times: NDArray[np.floating], start: float, end: float, fade: float = RU
 def gap_of(face: Face, motion: Floats) -> Floats:
     """(T,) lip gap beyond that of the resting face."""
     return lip_aperture(face, motion) - lip_aperture(face, np.zeros_like(motion[:1]))[0]
-
-
-# --- Rounding, and vowels that are open.
-
-
-def rounded(motion: Floats, times: NDArray[np.floating], alignment: Alignment, rules: MouthRules = RULES) -> Floats:
-    """Lips rounded at least as far as the rules say at the middle of each phone."""
-    least = np.zeros(len(motion), np.float32)
-    for phone in alignment.phones:
-        if phone.phone in rules.rounding:
-            middle = 0.5 * (phone.start + phone.end)
-            wanted = rules.rounding[phone.phone] * near(times, middle, middle, rules.fade + 0.5 * rules.held)
-            least = np.maximum(least, wanted)
-    missing = np.maximum(least - motion[:, PUCKERED] - motion[:, FUNNEL], 0.0)
-    if not missing.any():
-        return motion
-    made = motion.copy()
-    made[:, PUCKERED] += rules.puckered * missing
-    made[:, FUNNEL] += (1.0 - rules.puckered) * missing
-    return made.clip(0.0, 1.0)
-
-
-def opened(
-    motion: Floats, times: NDArray[np.floating], alignment: Alignment, face: Face, rules: MouthRules = RULES
-) -> Floats:
-    """Lips apart in the middle of each open vowel, by the jaw."""
-    wanted = np.zeros(len(motion), np.float32)
-    for start, end in alignment.of(OPEN):
-        if end - start >= rules.shortest_vowel:
-            quarter = (0.5 - rules.held_share) * (end - start)
-            wanted = np.maximum(wanted, near(times, start + quarter, end - quarter, quarter))
-    missing = np.maximum(rules.parted_gap - gap_of(face, motion), 0.0) * wanted
-    if not missing.any():
-        return motion
-    ajar = np.zeros((1, len(ARKIT_52)), np.float32)
-    ajar[0, JAW] = 0.2
-    gain = max(float(gap_of(face, ajar)[0]) / 0.2, 0.1)
-    made = motion.copy()
-    made[:, JAW] = np.minimum(made[:, JAW] + missing / gain, 1.0)
-    return made
 
 
 # --- The lower lip at the teeth, and lips that meet.
@@ -122,16 +74,16 @@ def touching(
     contact = np.zeros(len(motion), np.float32)
     gap = gap_of(face, motion)
     for start, end in alignment.of(LABIODENTAL):
-        held = near(times, *_held(start, end, times, rules))
-        if gap[held == 1.0].min() > rules.known_teeth_gap:
+        held = near(times, *_held(start, end, times, rules), rules.fade)
+        if gap[held == 1.0].min() > rules.teeth_gap:
             contact = np.maximum(contact, held)
     if not contact.any():
         return motion
     made = motion.copy()
     made[:, LOWERING] *= 1.0 - contact[:, None]
-    made[:, ROLL] = np.maximum(made[:, ROLL], rules.known_rolled * contact)
+    made[:, INDEX["mouthRollLower"]] = np.maximum(made[:, INDEX["mouthRollLower"]], rules.rolled * contact)
     gap = gap_of(face, made)
-    limit = rules.known_teeth_gap + (1.0 - contact) * np.maximum(gap - rules.known_teeth_gap, 0.0)
+    limit = rules.teeth_gap + (1.0 - contact) * np.maximum(gap - rules.teeth_gap, 0.0)
     return _brought_to(made, limit, face, contact)
 
 
@@ -144,7 +96,7 @@ def closed(
     for start, end in alignment.of(BILABIAL):
         inside = (times >= start - rules.held - 1e-6) & (times <= end + rules.held + 1e-6)
         if (gap[inside] < rules.closed_gap).sum() < rules.met_frames:
-            closure = np.maximum(closure, near(times, *_held(start, end, times, rules)))
+            closure = np.maximum(closure, near(times, *_held(start, end, times, rules), rules.fade))
     if not closure.any():
         return motion
     sealed = close_lips(torch.from_numpy(motion)[None], torch.from_numpy(closure)[None, :, None], rules)[0].numpy()
@@ -156,14 +108,14 @@ def closed(
 
 def closure_of(times: NDArray[np.floating], alignment: Alignment, rules: MouthRules = RULES) -> Floats:
     """(T,) from 0 to 1, how far the lips are closed by each p, b and m."""
-    spans = [near(times, *_held(start, end, times, rules)) for start, end in alignment.of(BILABIAL)]
+    spans = [near(times, *_held(start, end, times, rules), rules.fade) for start, end in alignment.of(BILABIAL)]
     return np.max([np.zeros(len(times), np.float32), *spans], axis=0)
 
 
 def _held(start: float, end: float, times: NDArray[np.floating], rules: MouthRules) -> tuple[float, float]:
     """Seconds, at frames, between which a phone's articulation is held: about its middle, within the recording."""
-    middle, half = 0.5 * (start + end), max(rules.held, rules.held_share * (end - start))
-    inside = np.flatnonzero((times >= middle - half - 1e-6) & (times <= middle + half + 1e-6))
+    middle = 0.5 * (start + end)
+    inside = np.flatnonzero((times >= middle - rules.held - 1e-6) & (times <= middle + rules.held + 1e-6))
     nearest = int(np.abs(times - middle).argmin())
     first, last = (inside[0], inside[-1]) if len(inside) else (nearest, nearest)
     return float(times[first]), float(times[last])

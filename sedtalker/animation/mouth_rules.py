@@ -19,17 +19,11 @@ from sedtalker.arrays import Floats
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
 from sedtalker.metrics.motion import CLOSED_GAP
-from sedtalker.speech.features import FRAME_CLOCK
 
 
 def _shape_gaps() -> dict[str, float]:
     sides = {f"mouth{name}{side}": gap for name, gap in (("LowerDown", 0.05), ("UpperUp", 0.03)) for side in SIDES}
     return {"jawOpen": 0.42, "mouthClose": -0.43, "mouthFunnel": 0.13, "mouthShrugUpper": 0.07} | sides
-
-
-def _rounding() -> dict[str, float]:
-    strong = {"UW": 0.2, "W": 0.2, "OW": 0.16, "OY": 0.14}
-    return strong | {"UH": 0.12, "AO": 0.1, "SH": 0.12, "CH": 0.12, "JH": 0.12, "ZH": 0.12}
 
 
 SIDES = ("Left", "Right")
@@ -49,12 +43,8 @@ class MouthRules:
     """Posteriors at which lips begin to close, and are closed."""
     peak_frames: int = 2
     """Frames on either side that a peak of the posterior must exceed."""
-    sealed: float = 0.85
-    """How far lips close at the peak."""
     beside: float = 0.3
-    """Share of that in the frames beside the peak."""
-    steepest: float = 0.6
-    """Change of a closure from one frame of a stream to the next, at most."""
+    """Share of a peak's closure in the frames beside it."""
 
     # --- 2. Whether they are apart at all: lips that meet anyway are left alone.
     shape_gaps: Mapping[str, float] = field(default_factory=_shape_gaps)
@@ -68,31 +58,23 @@ class MouthRules:
 
     # --- 3. The lower lip at the upper teeth on f and v.
     teeth_gap: float = 0.06
-    """Gap of a lower lip that the decoder or an emotion holds away from the teeth, once it is brought there."""
-    rolled: float = 0.25
+    """Gap of a lower lip that is brought to the teeth; on the built-in faces it passes their edge at 0.03 to 0.04."""
+    rolled: float = 0.3
     """``mouthRollLower`` of a lip that had to be brought there."""
 
     # --- 4. Lips that meet on p, b and m.
     jaw_gives: float = 0.3
-    """Share of ``jawOpen`` that a closure takes away."""
-    jaw_sealed: float = 0.9
-    """Share of the rest that ``mouthClose`` makes up for."""
+    """Share of ``jawOpen`` that a closure takes away; ``mouthClose`` makes up for the rest."""
 
     # --- 5. The tongue.
     tongue_onset: tuple[float, float] = (0.1, 0.4)
     """Posteriors of a place's phones at which the tongue begins to move, and is there."""
-    tongue_steepest: float = 0.36
-    """Change of a place from one frame of a stream to the next, at most; a whole recording's never changes by more."""
     tongue_passage: tuple[float, float] = (0.07, 0.13)
     """``jawOpen`` at which the teeth begin to make way for the tip between them, and have."""
-    tongue_held_share: float = 0.3
-    """Share of a known phone's duration, on either side of its middle, for which the tongue is at its place."""
 
     # --- 6. Gains that scale the motion.
     slack: float = 0.003
-    """Gap by which a closed mouth may open: a quarter of a millimetre."""
-    slack_limit: float = 0.99
-    """Share of ``closed_gap`` that the gap stays below all the same."""
+    """Gap by which a closed mouth may open, and by which it stays below ``closed_gap``: a quarter of a millimetre."""
     ease_frames: int = 2
     """Frames on either side of a held closure over which a gain comes back."""
 
@@ -100,21 +82,7 @@ class MouthRules:
     fade: float = 0.06
     """Seconds over which a known phone's mouth comes and goes."""
     held: float = 0.02
-    """Seconds on either side of its middle that lips stay together at least, so that a frame of any video shows it."""
-    held_share: float = 0.25
-    """The same as a share of the phone's duration, for long ones."""
-    rounding: Mapping[str, float] = field(default_factory=_rounding)
-    """Least sum of ``mouthPucker`` and ``mouthFunnel`` in the middle of a phone."""
-    puckered: float = 0.75
-    """Share of the pucker in what rounding adds; the rest is funnel."""
-    parted: float = 1.2
-    """Gap that an open vowel has at least, in ``closed_gap``."""
-    shortest_vowel: float = 0.08
-    """Seconds: shorter vowels may be swallowed."""
-    known_teeth_gap: float = 0.09
-    """Gap of a lower lip at the upper teeth: nine in ten of the tracked talker's are nearer."""
-    known_rolled: float = 0.3
-    """``mouthRollLower`` of a lip that had to be brought there."""
+    """Seconds on either side of its middle that a known phone is held, so that a frame of any video shows it."""
     met: float = 0.6
     """Gap of lips that have met, in ``closed_gap``."""
     met_frames: int = 2
@@ -128,14 +96,11 @@ class MouthRules:
         pairs = (self.onset, self.tongue_onset, self.tongue_passage, (self.closed_gap, self.apart_gap))
         if not all(0.0 <= low < high <= 1.0 for low, high in pairs):
             raise InputError("a rule of the mouth begins at a lower value than it ends")
-        shares = (
-            *(self.sealed, self.beside, self.emotional_nearer, self.rolled, self.known_rolled, self.jaw_gives),
-            *(self.jaw_sealed, self.puckered, self.met, self.slack_limit, *self.rounding.values()),
-        )
+        shares = (self.beside, self.emotional_nearer, self.rolled, self.jaw_gives, self.met)
         if not all(0.0 <= share <= 1.0 for share in shares):
             raise InputError("a rule of the mouth that is a share lies outside 0 to 1")
-        if self.met * self.closed_gap + self.slack >= self.closed_gap or self.parted <= 1.0:
-            raise InputError("lips that meet end below the gap of closed lips, and those of an open vowel above it")
+        if self.met * self.closed_gap + self.slack >= self.closed_gap:
+            raise InputError("lips that meet end below the gap of closed lips")
 
     @property
     def ahead_frames(self) -> int:
@@ -146,16 +111,6 @@ class MouthRules:
     def met_gap(self) -> float:
         """Gap of lips that a known p, b or m has closed."""
         return self.met * self.closed_gap
-
-    @property
-    def parted_gap(self) -> float:
-        """Gap that a known open vowel has at least."""
-        return self.parted * self.closed_gap
-
-    @property
-    def tongue_held(self) -> float:
-        """Seconds on either side of a known phone's middle that hold a frame of the features, however short it is."""
-        return 0.5 / FRAME_CLOCK.rate + 1e-4
 
     @cached_property
     def gaps(self) -> Floats:

@@ -67,8 +67,7 @@ def known_constrictions(found: Floats, phones: Alignment, times: NDArray[np.floa
     made = np.zeros((len(times), len(TONGUE)), np.float32)
     for column, place in enumerate(PLACES.values()):
         for start, end in phones.of(place):
-            middle, half = 0.5 * (start + end), max(RULES.tongue_held_share * (end - start), RULES.tongue_held)
-            made[np.abs(times - middle) <= half, column] = 1.0
+            made[np.abs(times - 0.5 * (start + end)) <= RULES.held, column] = 1.0
     known = np.zeros((len(times), 1), np.float32)
     for start, end, _ in phones.word_times():
         away = np.maximum(np.maximum(start - times, times - end), 0.0)
@@ -100,8 +99,7 @@ def _eased(there: Floats) -> Floats:
 class TongueStream:
     """Constrictions while somebody speaks, as over the whole recording if posteriors do not change.
 
-    A frame takes the posteriors of ``REACH`` frames after it as far as they are known. Where they change once more of
-    the sound is known, the tongue changes by ``tongue_steepest`` a frame at most, so no frame jumps.
+    A frame takes the posteriors of ``REACH`` frames after it as far as they are known.
     """
 
     def __init__(self) -> None:
@@ -109,8 +107,6 @@ class TongueStream:
         """The last frames that were returned, and those that are pending."""
         self.given = 0
         """How many of these frames came out already."""
-        self.last: Floats | None = None
-        """(3,) of the last of them."""
 
     def push(self, posteriors: Floats, ahead: Floats, count: int) -> Floats:
         """The next ``count`` frames, (count, 3).
@@ -123,10 +119,6 @@ class TongueStream:
         self.posteriors = np.concatenate([self.posteriors, posteriors])
         first, last = self.given, self.given + count
         wanted = constrictions(np.concatenate([self.posteriors, ahead]))[first:last]
-        for frame in wanted:
-            before = frame if self.last is None else self.last
-            frame[:] = np.clip(frame, before - RULES.tongue_steepest, before + RULES.tongue_steepest)
-            self.last = frame
         gone = max(0, last - REACH)
         self.posteriors, self.given = self.posteriors[gone:], last - gone
         return wanted

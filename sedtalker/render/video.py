@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from sedtalker.animation.animation import Animation
 from sedtalker.audio import Audio, load_audio
@@ -19,6 +20,17 @@ from sedtalker.render.shading import Image
 
 SUFFIXES = tuple(CONTAINERS)
 """Suffixes of the video files that can be written."""
+
+
+class Look(TypedDict, total=False):
+    """How an animation is shown: what ``render_frames`` takes beside it, with its defaults."""
+
+    size: Size
+    backend: Backend
+    light: str | Lighting
+    hook: Hook
+    camera: str | Viewpoint
+    background: str | Behind | None
 
 
 def render_frames(
@@ -59,14 +71,9 @@ def render_video(
     animation: Animation,
     path: Path | str,
     audio: Audio | Path | str | None = None,
-    size: Size = 512,
-    backend: Backend = "auto",
-    light: str | Lighting = "studio",
-    hook: Hook = no_progress,
     *,
-    camera: str | Viewpoint = "front",
-    background: str | Behind | None = None,
     at: float = 0.0,
+    **look: Unpack[Look],
 ) -> None:
     """Render an animation into a file, which appears whole or not at all.
 
@@ -74,57 +81,35 @@ def render_video(
         animation: what is shown.
         path: the file: .mp4, .mov, .mkv, .webm (may be transparent), .gif (too; silent), or .png for one frame.
         audio: its sound, or the file that has it; None: a silent video.
-        size: see ``render_frames``.
-        backend: see ``make_renderer``.
-        light: a preset, a ``.json`` file, or a lighting.
-        hook: of progress.
-        camera: see ``render_frames``.
-        background: see ``render_frames``.
         at: seconds of the frame that a PNG shows.
+        look: size, backend, light, hook, camera and background, see ``render_frames``.
 
     Raises:
         InputError: an unusable path, size, backend, light, camera, background or sound, or an animation without frames.
     """
-    path = check_file(Path(path), background)
+    path = check_file(Path(path), look.get("background"))
     if path.suffix.lower() == ".png":
-        still = _frame(animation, at)
-        with closing(render_frames(still, size, backend, light, hook, camera=camera, background=background)) as frames:
+        with closing(render_frames(_frame(animation, at), **look)) as frames:
             write_png(path, next(frames))
         return
     sound = load_audio(audio) if isinstance(audio, Path | str) else audio
-    with closing(render_frames(animation, size, backend, light, hook, camera=camera, background=background)) as frames:
+    with closing(render_frames(animation, **look)) as frames:
         write_video(path, frames, animation.fps, None if sound is None else (sound.samples, sound.rate))
 
 
-def render_sequence(
-    animation: Animation,
-    folder: Path | str,
-    size: Size = 512,
-    backend: Backend = "auto",
-    light: str | Lighting = "studio",
-    hook: Hook = no_progress,
-    *,
-    camera: str | Viewpoint = "front",
-    background: str | Behind | None = None,
-    force: bool = False,
-) -> None:
+def render_sequence(animation: Animation, folder: Path | str, *, force: bool = False, **look: Unpack[Look]) -> None:
     """Render every frame as ``000000.png`` and so on into a folder; they appear all or not at all.
 
     Args:
         animation: what is shown.
         folder: made where it is not there.
-        size: see ``render_frames``.
-        backend: see ``make_renderer``.
-        light: a preset, a ``.json`` file, or a lighting.
-        hook: of progress.
-        camera: see ``render_frames``.
-        background: see ``render_frames``.
         force: overwrite pictures that are there.
+        look: as for ``render_video``.
 
     Raises:
         InputError: as ``render_video``, or a picture is there already.
     """
-    with closing(render_frames(animation, size, backend, light, hook, camera=camera, background=background)) as frames:
+    with closing(render_frames(animation, **look)) as frames:
         write_sequence(Path(folder), frames, len(animation), force)
 
 

@@ -133,7 +133,7 @@ def animated(
         for kind, name in names.items():
             with one_step(hook, f"writing {kind}"):
                 if kind == VIDEO:
-                    render_video(animation, written / name, sound, options.size, light=options.light, hook=hook)
+                    render_video(animation, written / name, sound, size=options.size, light=options.light, hook=hook)
                 elif kind == TRACK:
                     assert animation.track is not None
                     animation.track.save(written / name)

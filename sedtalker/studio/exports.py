@@ -128,7 +128,7 @@ def export_files(
             for name, file in names.items():
                 if name == VIDEO:
                     light = load_lighting(settings.light)
-                    render_video(animation, results.path / file, clip.sound, request.size, light=light, hook=hook)
+                    render_video(animation, results.path / file, clip.sound, size=request.size, light=light, hook=hook)
                 elif name not in tracks:
                     options = {key: getattr(request, key) for key in ("targets", "points", "metres")}
                     chosen = {key: value for key, value in options.items() if key in export_formats()[name].options}

@@ -54,7 +54,7 @@ def test_the_posterior_is_of_all_bilabials():
 def test_on_f_and_v_the_lower_lip_comes_to_the_teeth_and_no_further(opened):
     mouth = torch.zeros(1, 3, 52)
     mouth[..., INDEX["jawOpen"]] = opened
-    contact = 0.85 * torch.tensor([0.0, 0.5, 1.0])[None, :, None]
+    contact = torch.tensor([0.0, 0.5, 1.0])[None, :, None]
     made = touch_teeth(mouth, contact)
     gap, before = (made @ GAPS)[0], 0.42 * opened
     assert torch.equal(made[:, :1], mouth[:, :1])
@@ -94,7 +94,7 @@ def test_lips_close_at_the_peak_of_a_bilabial_and_nowhere_else():
 
 def test_closures_by_hand():
     posterior = torch.tensor([0.0, 0.0, 0.125, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0, 0.0, 0.04, 0.0])[None, :, None]
-    half, full = 0.85 * 0.5, 0.85
+    half, full = 0.5, 1.0
     beside = [0, 0.3 * half, half, 0.3 * half, 0, 0.3 * full, full, full, 0.3 * full, 0, 0, 0]
     assert closures(posterior)[0, :, 0].tolist() == pytest.approx(beside, abs=1e-6)
 
@@ -102,7 +102,7 @@ def test_closures_by_hand():
 def test_a_peak_within_two_frames_of_a_higher_one_closes_nothing():
     posterior = torch.tensor([0.2, 0.0, 0.4, 0.0, 0.0, 0.2, 0.0])[None, :, None]
     closed = closures(posterior)[0, :, 0]
-    assert closed[[2, 5]].tolist() == pytest.approx([0.85, 0.85])
+    assert closed[[2, 5]].tolist() == pytest.approx([1.0, 1.0])
     assert closed[0] == 0, "two frames from a higher one"
 
 
@@ -113,7 +113,7 @@ def test_lips_close_by_hand():
         mouth[..., INDEX[name]] = value
     closed = close_lips(mouth, torch.full((1, 1, 1), 0.5))[0, 0]
     jaw = 0.5 * (1 - 0.3 * 0.5)
-    expected = {"jawOpen": jaw, "mouthClose": 0.1 + 0.5 * (0.9 * jaw - 0.1), "mouthFunnel": 0.2} | {
+    expected = {"jawOpen": jaw, "mouthClose": 0.1 + 0.5 * (jaw - 0.1), "mouthFunnel": 0.2} | {
         "mouthUpperUpLeft": 0.1,
         "mouthPucker": 0.3,
     }
@@ -176,22 +176,6 @@ def test_lips_that_close_later_are_closed_now_where_nothing_later_is_known():
     mouth[0, 5, INDEX["jawOpen"]] = 0.0
     assert lips_apart(mouth, still)[0, :, 0].tolist() == [1, 1, 1, 0, 0, 0, 0, 0, 1]
     assert lips_apart(mouth, still, ahead=0)[0, :, 0].tolist() == [1, 1, 1, 1, 1, 0, 0, 0, 1]
-
-
-@settings(max_examples=20)
-@given(st.integers(0, 99))
-def test_no_closure_jumps_where_posteriors_change_once_more_is_known(seed):
-    rng = np.random.default_rng(seed)
-    lips, made = ClosureStream(), []
-    mouth = torch.zeros(1, 2, 52)
-    mouth[..., INDEX["mouthFunnel"]] = 1.0  # what is left of it is 1 - closure
-    for _ in range(20):
-        posterior, ahead = (torch.from_numpy(rng.random((1, n, 2)).astype(np.float32) ** 3) for n in (2, 3))
-        posterior[..., 1] = ahead[..., 1] = 0.0  # of f and v nothing here
-        made.append(1 - lips.push(mouth, posterior, ahead, torch.ones(1, 2, 1))[0, :, INDEX["mouthFunnel"]])
-    steps = torch.cat(made).diff()
-    assert steps.abs().max() <= RULES.steepest + 1e-6
-    assert steps.abs().max() > 0.3
 
 
 MOUTHS = st.lists(st.floats(0.0, 1.0, width=32), min_size=len(GAP), max_size=len(GAP))

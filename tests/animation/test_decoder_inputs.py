@@ -162,7 +162,7 @@ def test_what_parts_the_lips_gives_way_first() -> None:
 def test_a_closure_eases_over_two_frames_and_never_opens() -> None:
     share = np.ones(15, np.float32)
     share[7] = 0.0
-    eased = _eased(share)
+    eased = _eased(share, RULES.ease_frames)
     np.testing.assert_allclose(eased[2:13], [1, 0.8, 0.6, 0.4, 0.2, 0, 0.2, 0.4, 0.6, 0.8, 1], atol=1e-6)
 
 

@@ -128,7 +128,7 @@ def test_closed_lips_stay_closed_in_motion_that_no_face_makes(face, seed, gains)
     widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
     closed = widest < CLOSED_GAP
     gap = beyond_rest(face, apply_gains(expressive, neutral, gains, face))
-    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + RULES.slack, 0.99 * CLOSED_GAP), widest)
+    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + RULES.slack, CLOSED_GAP - RULES.slack), widest)
     assert closed.sum() > 10
     assert (gap <= limit + 1e-5)[closed].all()
     assert (gap > 3 * CLOSED_GAP).any(), "others open"
@@ -139,7 +139,7 @@ def test_only_mouths_that_would_open_give_way_and_the_frames_beside_them(motions
     expressive, neutral = motions
     scaled = (gains.of_speech() * neutral + gains.of_emotion() * (expressive - neutral)).clip(0, 1)
     widest = np.maximum(beyond_rest(face, expressive), beyond_rest(face, neutral))
-    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + RULES.slack, 0.99 * CLOSED_GAP), widest)
+    limit = np.maximum(np.minimum(np.maximum(widest, 0.0) + RULES.slack, CLOSED_GAP - RULES.slack), widest)
     opens = (widest < CLOSED_GAP) & (beyond_rest(face, scaled) > limit - 1e-4)
     away = ~maximum_filter1d(opens, 4 * RULES.ease_frames + 1)
     result = apply_gains(expressive, neutral, gains, face)

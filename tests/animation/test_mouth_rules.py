@@ -10,37 +10,28 @@ import pytest
 from sedtalker.animation.mouth_rules import RULES, MouthRules
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52
-from sedtalker.speech.features import PHONES
 
 ANIMATION = Path(__file__).parents[2] / "sedtalker" / "animation"
 
 
-def test_lips_that_met_are_closed_and_open_vowels_are_not():
-    assert 0.0 < RULES.met_gap < RULES.closed_gap < RULES.parted_gap
-    assert RULES.met_gap + RULES.slack < RULES.slack_limit * RULES.closed_gap < RULES.closed_gap < RULES.apart_gap
+def test_lips_that_met_are_closed():
+    assert 0.0 < RULES.met_gap < RULES.met_gap + RULES.slack < RULES.closed_gap < RULES.apart_gap
     assert RULES.teeth_gap > RULES.closed_gap
 
 
 def test_a_known_phone_is_held_for_a_frame_of_any_video():
     assert 2 * RULES.held >= 1 / 25 - 1e-9
-    assert 2 * RULES.tongue_held > 1 / 50
     assert RULES.held < RULES.fade
 
 
 def test_a_full_closure_of_a_usual_face_leaves_no_gap():
     jaw, close = RULES.shape_gaps["jawOpen"], RULES.shape_gaps["mouthClose"]
-    assert abs(jaw + RULES.jaw_sealed * close) * (1 - RULES.jaw_gives) < RULES.closed_gap
+    assert abs(jaw + close) * (1 - RULES.jaw_gives) < RULES.closed_gap
     assert {ARKIT_52[k] for k in RULES.parting} == {n for n, gap in RULES.shape_gaps.items() if gap > 0} - {"jawOpen"}
     assert [name for name, gap in zip(ARKIT_52, RULES.gaps, strict=True) if gap < 0] == ["mouthClose"]
 
 
-def test_rounded_phones_are_phones():
-    assert set(RULES.rounding) <= set(PHONES)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"onset": (0.2, 0.05)}, {"closed_gap": 0.06}, {"sealed": 1.2}, {"met": 1.0}, {"parted": 0.9}]
-)
+@pytest.mark.parametrize("wrong", [{"onset": (0.2, 0.05)}, {"closed_gap": 0.06}, {"beside": 1.2}, {"met": 1.0}])
 def test_rules_that_contradict_each_other_are_refused(wrong):
     with pytest.raises(InputError, match=r"a rule of the mouth|lips that meet"):
         replace(RULES, **wrong)

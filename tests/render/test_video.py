@@ -72,7 +72,7 @@ def test_a_picture_of_one_moment(clip: Animation, tmp_path: Path) -> None:
 
 
 def test_frames_lie_in_a_folder(clip: Animation, tmp_path: Path) -> None:
-    render_sequence(clip, tmp_path / "frames", 48, "numba")
+    render_sequence(clip, tmp_path / "frames", size=48, backend="numba")
     assert len(list((tmp_path / "frames").iterdir())) == 6
     with Image.open(tmp_path / "frames" / "000005.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), list(render_frames(clip, 48, "numba"))[5])

@@ -20,7 +20,7 @@ export function closures(posteriors, c) {
     for (let i = Math.max(0, frame - c.peak_frames); i <= Math.min(count - 1, frame + c.peak_frames); i++) {
       if (posteriors[2 * i + kind] > value) return 0;
     }
-    return c.sealed * clip((value - low) / (high - low), 0, 1);
+    return clip((value - low) / (high - low), 0, 1);
   });
   return closed.map((value, at) => Math.max(value, c.beside * Math.max(closed[at - 2] ?? 0, closed[at + 2] ?? 0)));
 }
@@ -75,7 +75,7 @@ export function moveLips(motion, closure, apart, emotional, c) {
 
 /** The lower lip of one frame, in place, as near the teeth as ``contact`` says; nearer ones stay. */
 function touchTeeth(frame, contact, gap, c) {
-  const away = (contact / c.sealed) * (1 - c.teeth_gap / Math.max(gap, c.teeth_gap));
+  const away = contact * (1 - c.teeth_gap / Math.max(gap, c.teeth_gap));
   const rolled = Math.max(c.rolled * away - frame[c.roll], 0);
   for (const k of [...c.parting, c.jaw, c.close]) frame[k] *= 1 - away;
   frame[c.roll] += rolled;
@@ -85,7 +85,7 @@ function touchTeeth(frame, contact, gap, c) {
 function closeLips(frame, closure, c) {
   for (const k of c.parting) frame[k] *= 1 - closure;
   frame[c.jaw] *= 1 - c.jaw_gives * closure;
-  frame[c.close] += Math.max(c.jaw_sealed * frame[c.jaw] - frame[c.close], 0) * closure;
+  frame[c.close] += Math.max(frame[c.jaw] - frame[c.close], 0) * closure;
 }
 
 /**
@@ -117,8 +117,6 @@ export class ClosureStream {
     [this.motion, this.posteriors, this.emotional] = [0, 0, 0].map(() => new Float32Array(0));
     /** How many of these came out already. */
     this.given = 0;
-    /** Closures of the last of them. */
-    this.last = null;
   }
 
   /**
@@ -140,24 +138,12 @@ export class ClosureStream {
     const wanted = closures(joined([this.posteriors, ahead]), c).subarray(2 * first, 2 * last);
     const shares = this.emotional.subarray(0, last);
     const apart = lipsApart(this.motion, shares, 0, c).subarray(first);
-    const made = moveLips(motion, this.#eased(wanted), apart, shares.subarray(first), c);
+    const made = moveLips(motion, wanted, apart, shares.subarray(first), c);
     const gone = Math.max(0, last - c.ahead_frames);
     this.motion = this.motion.slice(gone * shapes);
     this.posteriors = this.posteriors.slice(2 * gone);
     this.emotional = this.emotional.slice(gone);
     this.given = last - gone;
     return made;
-  }
-
-  /** Closures (N, 2) that go on from the last one, no step steeper than a closure of a whole recording. */
-  #eased(wanted) {
-    const { steepest } = this.constants;
-    const eased = wanted.slice();
-    for (let i = 0; i < eased.length; i += 2) {
-      this.last ??= eased.slice(i, i + 2);
-      for (let k = 0; k < 2; k++) eased[i + k] = clip(eased[i + k], this.last[k] - steepest, this.last[k] + steepest);
-      this.last = eased.slice(i, i + 2);
-    }
-    return eased;
   }
 }

@@ -93,6 +93,6 @@ export function finishMouth(motion, emotion, phones, constants) {
   return {
     weights: moveLips(full, closed, apart, share, mouth),
     tongue: constrictions(phones.tongue, constants.tongue),
-    closure: Float32Array.from(share, (_, i) => closed[2 * i] / mouth.sealed),
+    closure: Float32Array.from(share, (_, i) => closed[2 * i]),
   };
 }

@@ -47,7 +47,6 @@ export class TongueStream {
     this.constants = constants;
     this.posteriors = new Float32Array(0);
     this.given = 0;
-    this.last = null;
   }
 
   /**
@@ -57,17 +56,12 @@ export class TongueStream {
    * @param {number} count frames that are due
    */
   push(posteriors, ahead, count) {
-    const { steepest, reach } = this.constants;
+    const { reach } = this.constants;
     this.posteriors = joined([this.posteriors, posteriors]);
     const first = this.given;
     const last = first + count;
     const all = constrictions(joined([this.posteriors, ahead]), this.constants);
     const wanted = all.slice(PLACES * first, PLACES * last);
-    for (let i = 0; i < wanted.length; i += PLACES) {
-      this.last ??= wanted.slice(i, i + PLACES);
-      for (let k = 0; k < PLACES; k++) wanted[i + k] = clip(wanted[i + k], this.last[k] - steepest, this.last[k] + steepest);
-      this.last = wanted.slice(i, i + PLACES);
-    }
     const gone = Math.max(0, last - reach);
     this.posteriors = this.posteriors.slice(PLACES * gone);
     this.given = last - gone;

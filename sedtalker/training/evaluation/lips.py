@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import AnyDecoder
+from sedtalker.animation.mouth_rules import RULES
 from sedtalker.audio import SAMPLE_RATE, from_samples, load_audio, resample_frames
 from sedtalker.emotion.track import CATEGORIES, EmotionTrack
 from sedtalker.errors import InputError
@@ -28,9 +29,6 @@ from sedtalker.training.motion.crops import TalkingCrops
 from sedtalker.training.motion.spoken_motion import TRACKED_REST_GAP, LipMeasure, Rest, SpokenMotion, rest_pose, speak
 
 logger = logging.getLogger(__name__)
-
-NEAR_TEETH = 0.06
-"""Lip gap of a lower lip at the upper teeth, outer-eye distances."""
 
 
 def steady_track(label: str, intensity: float, duration: float = 3600.0) -> EmotionTrack:
@@ -110,7 +108,7 @@ def lip_metrics(
     ``lip_gain``: ratio of the standard deviations of predicted and tracked height. ``lip_r_shuffled``: each prediction
     against the next clip's lips. ``lip_r_energy``: log energy alone. ``static_…``: a face that never moves.
     ``closure_rate``, ``false_closure_rate``: see ``count_closures``; ``contact_rate``: share of f and v in which the
-    lips come as near as the tracked ones, or nearer than 0.06 outer-eye distances.
+    lips come as near as the tracked ones, or as ``RULES.teeth_gap``.
     """
     values: dict[str, list[float]] = {
         k: [] for k in ("lip_r", "lip_r_coefficients", "lip_r_shuffled", "lip_r_energy", "lip_width_r", "lip_gain")
@@ -134,7 +132,7 @@ def lip_metrics(
         reference = height - TRACKED_REST_GAP
         count_closures(counts, h.times, aperture - lip_measure.rest, reference, stops, vowels)
         teeth = phone_intervals(h.spans, LABIODENTAL)
-        near = np.maximum(aperture - lip_measure.rest - np.maximum(reference, NEAR_TEETH), 0.0)
+        near = np.maximum(aperture - lip_measure.rest - np.maximum(reference, RULES.teeth_gap), 0.0)
         count_closures(contacts, h.times, near, 0.0 * near, teeth, [])
         count_closures(static, h.times, 0.0 * aperture, reference, stops, vowels)
     metrics = {name: float(np.mean(each)) for name, each in values.items()}
