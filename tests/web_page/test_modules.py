@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from scipy.spatial.transform import Rotation
 
 from sedtalker.animation.animation_stream import StreamedFrame
@@ -224,3 +225,32 @@ def as_module(text: str) -> str:
     """A module of the page as a JavaScript string of its URL, with imports as Node finds them."""
     whole = text.replace("./src/", SOURCES.as_uri() + "/")
     return json.dumps("data:text/javascript," + urllib.parse.quote(whole))
+
+
+@pytest.mark.parametrize("kind", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("form", ["WAV", "WAVEX"])
+def test_wav_files_are_read_as_python_reads_them(kind: str, form: str, tmp_path: Path) -> None:
+    from sedtalker.audio import load_audio
+
+    path = tmp_path / "sound.wav"
+    samples = np.random.default_rng(1).uniform(-0.9, 0.9, (4000, 2))
+    soundfile.write(path, samples, 16_000, format=form, subtype=kind)
+    script = """const { readFile } = await import("node:fs/promises");
+      const { readWav } = await import("./wav.js");
+      const data = await readFile(given);
+      const { samples, rate } = readWav(data.buffer.slice(data.byteOffset, data.byteOffset + data.length));
+      return { samples: [...samples], rate };"""
+    got = node(script, str(path))
+    assert got["rate"] == 16_000
+    assert np.array(got["samples"]) == pytest.approx(load_audio(path).samples, abs=1e-7)
+
+
+def test_what_is_no_wav_file_is_left_to_the_browser() -> None:
+    script = """const { readWav, toWav } = await import("./wav.js");
+      const whole = new Uint8Array(await toWav(new Float32Array(100).fill(0.5), 16000).arrayBuffer());
+      const other = whole.slice();
+      other[20] = 17; // ADPCM
+      const again = readWav(whole.buffer);
+      return [...[whole.slice(0, 10), whole.slice(0, 44), other, new Uint8Array(0)].map((data) => readWav(data.buffer)),
+        again.samples.length, again.samples[50]];"""
+    assert node(script) == [None, None, None, None, 100, pytest.approx(0.5, abs=1e-4)]

@@ -5,7 +5,8 @@ import { arkitCsv } from "./src/csv.js";
 import { checkBrowser, fetchBytes } from "./src/files.js";
 import { duration, frameAt } from "./src/frames.js";
 import { animatedGlb } from "./src/glb.js";
-import { decodeSound, RATE, soundLength, toWav } from "./src/microphone.js";
+import { decodeSound, RATE, soundLength } from "./src/microphone.js";
+import { toWav } from "./src/wav.js";
 import { Speaking } from "./speaking.js";
 import { Stage } from "./stage.js";
 import { colourOf, timeText, TrackView } from "./track.js";
@@ -244,7 +245,7 @@ async function speak() {
     if (mine !== asked) return undefined;
     if (samples.length < RATE / 2) throw new Error("That was too short: speak for half a second or longer.");
     const animation = await animate(samples, mine);
-    if (mine === asked) show(animation, toWav(samples), "recording", false);
+    if (mine === asked) show(animation, toWav(samples, RATE), "recording", false);
   } catch (error) {
     if (mine === asked) complain(error);
   } finally {

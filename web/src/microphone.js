@@ -1,5 +1,7 @@
 /** Sound into the face: the microphone as an async iterable of blocks, and a sound file as samples. */
 
+import { readWav, resampled } from "./wav.js";
+
 /** Samples a second that the face takes, and in a block of 20 ms. */
 export const RATE = 16000;
 const BEAT = RATE / 50;
@@ -88,13 +90,16 @@ export function joined(blocks) {
 }
 
 /**
- * The samples of a sound file, mono, 16 kHz; the browser decodes and resamples.
+ * The samples of a sound file, mono, 16 kHz; all but WAV is decoded and resampled by the browser.
  * @param {Blob} file @returns {Promise<Float32Array>}
  */
 export async function decodeSound(file) {
+  const bytes = await file.arrayBuffer();
+  const wav = readWav(bytes);
+  if (wav) return resampled(wav.samples, wav.rate, RATE);
   let sound;
   try {
-    sound = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await file.arrayBuffer());
+    sound = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(bytes);
   } catch (error) {
     throw new Error("This file is no sound that this browser can read. WAV, MP3, FLAC, M4A and OGG are usual.", { cause: error });
   }
@@ -128,22 +133,4 @@ export function soundLength(file) {
     setTimeout(() => done(NaN), 5000);
     sound.src = url;
   });
-}
-
-/** @param {Float32Array} samples mono, 16 kHz @returns {Blob} a WAV of 16 bits */
-export function toWav(samples) {
-  const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
-  const text = (/** @type {number} */ at, /** @type {string} */ s) => [...s].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
-  text(0, "RIFF");
-  view.setUint32(4, 36 + 2 * samples.length, true);
-  text(8, "WAVEfmt ");
-  view.setUint32(16, 16, true);
-  [1, 1].forEach((word, k) => view.setUint16(20 + 2 * k, word, true));
-  view.setUint32(24, RATE, true);
-  view.setUint32(28, 2 * RATE, true);
-  [2, 16].forEach((word, k) => view.setUint16(32 + 2 * k, word, true));
-  text(36, "data");
-  view.setUint32(40, 2 * samples.length, true);
-  samples.forEach((x, i) => view.setInt16(44 + 2 * i, Math.round(Math.max(-1, Math.min(1, x)) * 32767), true));
-  return new Blob([view], { type: "audio/wav" });
 }

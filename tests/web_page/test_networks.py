@@ -1,0 +1,110 @@
+"""The page with its real networks in a real Chromium: a file in, the head moves, and the GLB is Python's animation.
+
+``SEDTALKER_WEB_MODELS`` names a folder of ``sedtalker models export --onnx``; the bounds are for weights in eight bits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.web_page.conftest import ROOT, Page, served
+
+pytestmark = pytest.mark.browser
+SAMPLE = ROOT / "data" / "samples" / "four_moods.wav"
+FIRST_FACE = 5.0
+"""Seconds within which the head is there, also on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def real_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    models = os.environ.get("SEDTALKER_WEB_MODELS")
+    if not models:
+        pytest.skip("no models as ONNX: set SEDTALKER_WEB_MODELS")
+    from scripts.build_web import build
+
+    folder = tmp_path_factory.mktemp("real") / "site"
+    build(folder, Path(models))
+    with served(folder) as url:
+        yield url
+
+
+@pytest.fixture
+def talking(browser: Any, real_site: str) -> Iterator[Page]:
+    """The page with the sample recording, chosen as a file."""
+    context = browser.new_context(viewport={"width": 1000, "height": 800}, accept_downloads=True)
+    page = Page(context.new_page(), real_site).open()
+    assert page.page.evaluate("page.faced") < 1000 * FIRST_FACE
+    page.give(SAMPLE.name, SAMPLE.read_bytes())
+    page.until("page.animation && page.frame", 200.0)
+    yield page
+    context.close()
+    assert page.complaints == []
+
+
+@pytest.fixture(scope="module")
+def animation() -> Any:
+    """What Python makes of the sample."""
+    from sedtalker import Animator
+
+    return Animator.from_pretrained()(SAMPLE)
+
+
+def test_the_glb_is_pythons_animation(talking: Page, animation: Any, tmp_path: Path) -> None:
+    from scipy.spatial.transform import Rotation
+
+    from scripts.web_head import read_accessor, read_glb
+    from sedtalker.face.arkit import ARKIT_52
+
+    with talking.page.expect_download() as waiting:
+        talking.page.click("#glb")
+    path = tmp_path / "four_moods.glb"
+    waiting.value.save_as(path)
+    document, binary = read_glb(path)
+    rotation, weights = (
+        next(sampler for channel, sampler in of(document) if channel["target"]["path"] == kind)
+        for kind in ("rotation", "weights")
+    )
+    names = document["meshes"][0]["extras"]["targetNames"]
+    table = read_accessor(document, binary, weights["output"]).reshape(-1, len(names))
+    assert len(table) == len(animation)
+    # Blinks, gaze and brows are drawn by a generator of the browser's own; the mouth follows the sound alone.
+    shapes = [name for name in ARKIT_52 if name.startswith(("jaw", "mouth"))]
+    columns = [animation.face.shape_index[name] for name in shapes]
+    got, wanted = table[:, [names.index(name) for name in shapes]], animation.coefficients[:, columns]
+    assert np.sqrt(np.mean((got - wanted) ** 2)) < 0.003
+    jaws = [each[:, shapes.index("jawOpen")] for each in (got, wanted)]
+    assert np.corrcoef(*jaws)[0, 1] > 0.99
+    turns = Rotation.from_quat(read_accessor(document, binary, rotation["output"])).magnitude()
+    assert 1.0 < np.degrees(turns).max() < 20.0
+
+
+def of(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each channel of the animation with its sampler."""
+    (animation,) = document["animations"]
+    for channel in animation["channels"]:
+        yield channel, animation["samplers"][channel["sampler"]]
+
+
+def test_segments_are_pythons(talking: Page, animation: Any) -> None:
+    assert animation.track is not None
+    got = talking.page.evaluate("page.animation.track.segments")
+    assert [segment["label"] for segment in got] == [segment.label for segment in animation.track.segments()]
+
+
+def test_the_head_follows_the_microphone(talking: Page) -> None:
+    talking.page.click("#speak")
+    talking.until("page.speaking && page.speaking.track.intensity.length > 30", 120.0)
+    jaws = []
+    for _ in range(20):
+        jaws.append(talking.weight("jawOpen"))
+        talking.page.wait_for_timeout(50)
+    assert np.ptp(jaws) > 0.0
+    assert talking.page.evaluate("page.speaking.delay") < 0.35
+    talking.page.click("#speak")
+    talking.until("page.name === 'recording' && !page.speaking", 200.0)
