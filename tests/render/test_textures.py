@@ -28,7 +28,11 @@ GREEN = (0.0, 1.0, 0.0)
 RED, BLUE, WHITE = (220, 20, 20), (20, 20, 220), (230, 230, 230)
 
 
-@pytest.fixture(scope="module", params=["numba", pytest.param("pyrender", marks=pytest.mark.gl)])
+PYRENDER = pytest.param("pyrender", marks=[pytest.mark.gl, pytest.mark.slow])
+"""It compiles its shaders anew for every material, in a second or two."""
+
+
+@pytest.fixture(scope="module", params=["numba", PYRENDER])
 def backend(request: pytest.FixtureRequest) -> Backend:
     if request.param == "pyrender":
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from sedtalker.face.face import Face
@@ -21,10 +23,16 @@ def standing() -> Face:
     return Face("figure", mesh, ("jawOpen",), basis, landmarks=landmarks, pivot=PIVOT)
 
 
+def poses(face: Face, *weights: Mapping[str, float]) -> np.ndarray:
+    """Vertices (P, V, 3) in metres; a name without side sets both sides."""
+    rows = np.zeros((len(weights), len(face.shapes)), np.float32)
+    for row, pose in zip(rows, weights, strict=True):
+        for name, weight in pose.items():
+            for shape in [name] if name in face.shape_index else [name + "Left", name + "Right"]:
+                row[face.shape_index[shape]] = weight
+    return face.deform(rows)
+
+
 def posed(face: Face, **weights: float) -> np.ndarray:
-    """Vertices (V, 3) in metres; a name without side sets both sides."""
-    row = np.zeros((1, len(face.shapes)), np.float32)
-    for name, weight in weights.items():
-        for shape in [name] if name in face.shape_index else [name + "Left", name + "Right"]:
-            row[0, face.shape_index[shape]] = weight
-    return face.deform(row)[0]
+    """Vertices (V, 3) of one pose."""
+    return poses(face, weights)[0]

@@ -16,7 +16,7 @@ from sedtalker.face.builtin.parts import SPOKES, cornea_profile
 from sedtalker.face.face import Face
 from sedtalker.mesh.rasteriser import orthographic_matrix
 from tests.support.id_buffer import rasterise_ids
-from tests.support.standing import posed
+from tests.support.standing import posed, poses
 
 MM = 1e3
 PEOPLE = (*FACES, 0, 1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 10)))
@@ -104,8 +104,7 @@ def test_lids_stay_outside_the_eyeball(person: Face, side: str) -> None:
     centre = solution[:3]
     radius = np.sqrt(solution[3] + centre @ centre)
     size = radius / (0.01 * read_parameters().eye_radius)
-    for weights in lid_poses():
-        vertices = posed(person, **weights)
+    for weights, vertices in zip(lid_poses(), poses(person, *lid_poses()), strict=True):
         axis = (vertices[part[0]] - centre) / np.linalg.norm(vertices[part[0]] - centre)
         ray = vertices[inner] - centre
         distance = np.linalg.norm(ray, axis=1)
