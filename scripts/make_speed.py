@@ -28,7 +28,7 @@ python scripts/benchmark.py -o speed           # everything, up to an hour of sp
 
 No recording is needed: the sound is like speech and comes from a formula. Every measurement has a process of its own,
 so that nothing is warm and its memory is its own. Stages are counted in CPU seconds, which other programs disturb
-least; start-up and video by the clock on the wall.
+least; start-up and video in wall time.
 
 ## Figures
 
@@ -79,7 +79,7 @@ pip install 'sedtalker[cuda]'                     # mamba_ssm and causal-conv1d:
 python scripts/measure_gpu.py --json gpu.json     # in the repository
 ```
 
-It measures, and skips with a line what is not there:
+It measures the following, and names what it has to skip:
 
 - `mamba_ssm`'s scan against ours, outputs and gradients: within 1e-4 in single precision and 1e-2 in bfloat16;
 - frames a second of the decoder with the kernel and without it, for 1, 8 and 64 recordings at once (the published

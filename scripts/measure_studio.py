@@ -303,7 +303,7 @@ def table(found: dict[str, Any]) -> str:
             rows.append((f"axe, {name}: rules that pass", f"{values['score']:.0f} %", "95 %"))
     if "wheels" in found:
         rows.append(("the wheel has grown by", f"{found['wheels']['grown_mb']:.1f} MB", "4 MB"))
-    lines = ["| measured | is | asked |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]
+    lines = ["| measured | value | target |", "|---|---|---|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)]
     return "\n".join(lines)
 
 

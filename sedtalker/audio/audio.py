@@ -351,7 +351,7 @@ class _Decoder:
                     raise InputError(f"{self.path}: no audio in this file; give {SUPPORTED}")
                 stream = container.streams.audio[0]
                 if stream.codec_context is None:
-                    raise InputError(f"{self.path}: its sound is coded in a way that is not known; give {SUPPORTED}")
+                    raise InputError(f"{self.path}: its audio codec is not supported; give {SUPPORTED}")
                 yield container, stream
         except (av.error.FFmpegError, ValueError) as error:
             if isinstance(error, InputError):

@@ -96,16 +96,16 @@ def _wav_header(pipe: BinaryIO) -> SampleFormat:
         name, size = head[:4], struct.unpack("<I", head[4:])[0]
         if name == b"data":
             if layout is None:
-                raise InputError("the WAV header in the pipe does not say how its samples lie")
+                raise InputError("the WAV header in the pipe does not describe its samples")
             return layout._replace(size=size if 0 < size < ENDLESS else None)
         if size > LONGEST_CHUNK:
-            raise InputError("the WAV header in the pipe is damaged, or longer than anybody writes")
+            raise InputError("the WAV header in the pipe is damaged or too long")
         body = _exactly(pipe, size + size % 2)
         if name == b"fmt " and len(body) >= 16:
             tag, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
             tag = struct.unpack("<H", body[24:26])[0] if tag == 0xFFFE and len(body) >= 26 else tag
             if (tag, bits) not in SAMPLE_TYPES or not channels or not rate:
-                raise InputError("the WAV in the pipe is of a kind that is not read: give 16-bit samples")
+                raise InputError("the format of the WAV in the pipe is not supported: give 16-bit samples")
             check_rate(rate)
             layout = SampleFormat(SAMPLE_TYPES[tag, bits], channels, rate)
 

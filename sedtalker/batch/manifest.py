@@ -122,7 +122,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         header = [name.strip() for name in next(reader, [])]
         if len(set(header)) != len(header):
-            raise InputError(f"{path}:1: a column is there twice")
+            raise InputError(f"{path}:1: a column appears twice")
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
@@ -139,5 +139,5 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         row = parse_json(line, f"{path}:{number}")
         if not isinstance(row, dict):
-            raise InputError(f"{path}:{number}: not a JSON object a line")
+            raise InputError(f"{path}:{number}: not a JSON object")
         yield f"{path}:{number}", row

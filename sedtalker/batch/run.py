@@ -204,7 +204,7 @@ def plan(items: Sequence[Item], output: Path, rules: Rules) -> list[BatchTask]:
     if known and not rules.resume and not rules.force:
         done = sum(record["state"] == DONE for record in known)
         raise InputError(
-            f"{output}: {done} of {len(items)} recordings are done there: --resume goes on, --force does all again"
+            f"{output}: {done} of {len(items)} recordings are done there: --resume continues, --force does all again"
         )
     tasks = []
     for item in items:

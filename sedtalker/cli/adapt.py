@@ -27,9 +27,16 @@ def adapt(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the adapted weights, for --model.")],
     model: Annotated[str | None, typer.Option(help="What is adapted: a diarizer's folder; default: built in.")] = None,
     encoder: o.EncoderOption = None,
-    strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="How far it moves; 0: not at all.")] = 0.5,
-    method: Annotated[Method, typer.Option(help="mean; norm: also even answers; pseudo: also self-training.")] = "norm",
-    pattern: Annotated[list[str] | None, typer.Option(help="Names that count in folders, as '*.wav'.")] = None,
+    strength: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="How far the diarizer is adapted; 0: not at all.")
+    ] = 0.5,
+    method: Annotated[
+        Method,
+        typer.Option(
+            help="mean: shift the features; norm: also balance the categories; pseudo: also train on its own answers."
+        ),
+    ] = "norm",
+    pattern: Annotated[list[str] | None, typer.Option(help="Only these files of folders, for example '*.wav'.")] = None,
     device: o.DeviceOption = "auto",
     max_seconds: o.MaxSecondsOption = 3600.0,
     force: o.ForceOption = False,

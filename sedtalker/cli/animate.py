@@ -134,7 +134,9 @@ def animate(
     audio: o.OptionalAudioArgument = None,
     project: ProjectOption = None,
     performance: PerformanceOption = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: the audio's name.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the results; default: the name of the recording.")
+    ] = None,
     options: Performance = Performance(),
     visemes: v.VisemesOption = None,
     viseme_set: v.VisemeSetOption = "oculus",
@@ -204,9 +206,11 @@ def check_performance(context: typer.Context, take: Path) -> None:
     of_speech = [name for name, part in parts.items() if part in ("Emotion", "Motion", "Words")]
     for name in (*NOT_OF_TAKES, *of_speech):
         if is_typed(context, name):
-            raise InputError(f"--{name.replace('_', '-')} is of speech: leave it out with --performance {take.name}")
+            raise InputError(
+                f"--{name.replace('_', '-')} is an option of speech: leave it out with --performance {take.name}"
+            )
     if is_typed(context, "frames"):
-        raise InputError("--frames is of speech: with --performance give a video, and sedtalker render its .npz")
+        raise InputError("--frames does not go with --performance: use sedtalker render --frames on the .npz")
 
 
 def animate_performance(
@@ -228,10 +232,10 @@ def animate_performance(
     o.check_files(audio)
     settings.check()
     if any(row.name == "keys" for row in settings.formats()):
-        raise InputError("--to keys is of speech: a performance has no track of emotion")
+        raise InputError("--to keys needs speech: a performance has no emotion track")
     if settings.gains.regions:
         region = next(iter(settings.gains.regions))
-        raise InputError(f"--gain {region} is of speech: with --performance give shapes, jawOpen=1.2")
+        raise InputError(f"--gain {region} scales emotion: with --performance name shapes, for example jawOpen=1.2")
     folder, stem = output or Path(take.stem), take.stem
     suffixes = [suffix for suffix in settings.suffixes() if suffix != TRACK_SUFFIX]
     with OutputFolder(folder, [stem + suffix for suffix in suffixes], force) as results, shown:

@@ -34,14 +34,17 @@ def batch(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of all results.")],
     options: Performance = Performance(),
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core, if memory allows.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Number of processes; default: one per core, if memory allows.")
+    ] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Work on share I of N, for N machines.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run ended.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an earlier run.")] = False,
     pattern: Annotated[
-        list[str] | None, typer.Option(help="Names that count in folders, as '*.wav' or 'anna/*'; repeatable.")
+        list[str] | None, typer.Option(help="Only these files of folders, for example '*.wav' or 'anna/*'; repeatable.")
     ] = None,
     column: Annotated[
-        list[str] | None, typer.Option(help="A column of the manifest that is no option, as speaker; repeatable.")
+        list[str] | None,
+        typer.Option(help="A column of the manifest that is not an option, for example speaker; repeatable."),
     ] = None,
     only: Annotated[
         list[str] | None,
@@ -71,7 +74,7 @@ def batch(
             summary = run_batch(items, output, rules, shown.hook, shown.seen)
         except KeyboardInterrupt:
             shown.close()
-            say(f"interrupted: {shown.ended} of {shown.total} are done or had failed; --resume goes on")
+            say(f"interrupted: {shown.ended} of {shown.total} are done or failed; --resume continues")
             raise typer.Exit(130) from None
     if not quiet and progress == "bar":
         show(summary)
@@ -155,7 +158,7 @@ def file_bar() -> Progress:
 def show(summary: Summary) -> None:
     """What was done, for a person; failures once more at the end."""
     if not summary.files:
-        say("no recording falls into this share")
+        say("this shard has no recordings")
         return
     speed = f", {compared_to_speech(summary.speech_seconds, summary.seconds)}" if summary.done else ""
     say(f"{summary.done} done, {summary.kept} done before, {len(summary.failures)} failed{speed}")

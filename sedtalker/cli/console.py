@@ -133,7 +133,7 @@ def _refuse_unbounded(options: Mapping[str, Any]) -> None:
     """Raise ``InputError`` for an option that is a float and no finite number; ranges let NaN or infinity through."""
     for name, value in options.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"--{name.replace('_', '-')}={value} is no finite number")
+            raise InputError(f"--{name.replace('_', '-')}={value} is not a finite number")
 
 
 def _own_fault(error: Exception) -> str:

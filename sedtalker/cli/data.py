@@ -231,9 +231,9 @@ def build() -> None:
 @build_app.command()
 @fail_clearly
 def open4d(
-    output: Annotated[Path, typer.Argument(help="A folder that will be made.")],
+    output: Annotated[Path, typer.Argument(help="The folder to create.")],
     data: Annotated[Path | None, typer.Option(help="Training data folder [SEDTALKER_DATA or ../shared/data].")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Phone alignments [~/.cache/sedtalker].")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of the phone alignments [~/.cache/sedtalker].")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that align phones.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier build.")] = False,
     json: o.JsonOption = False,

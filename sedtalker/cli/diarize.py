@@ -32,7 +32,8 @@ def diarize(
     json: o.JsonOption = False,
     rttm: Annotated[bool, typer.Option("--rttm", help="Print the segments as RTTM.")] = False,
     events: Annotated[
-        bool, typer.Option("--events", help="Print a line a change of state, for a voice agent; --json: as JSON lines.")
+        bool,
+        typer.Option("--events", help="Print a line for each change of state, for a voice agent; with --json as JSON."),
     ] = False,
     model: Annotated[
         str | None,

@@ -138,7 +138,7 @@ def live(
         return
     targets = parse_targets(to or [])
     if speak and (source is None or source == PIPE):
-        raise InputError("--speak plays a file; a microphone or a pipe plays already")
+        raise InputError("--speak needs a file: a microphone or a pipe is not played")
     o.check_files(source if source != PIPE else None, decoder, *wanted.enroll)
     check_settings(wanted)
     stream = open_streaming(decoder, wanted.emotion, trust, "cpu").open_stream(wanted)

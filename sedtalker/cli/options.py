@@ -127,7 +127,9 @@ DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 """Where networks run."""
 ProgressOption = Annotated[ProgressStyle, typer.Option("--progress", help=PROGRESS_HELP)]
 """How progress is shown."""
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no messages but notes on the input.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress, and no messages except notes on the input.")
+]
 """Whether little is said."""
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 """Whether files are replaced."""

@@ -94,8 +94,8 @@ def compare(
     ],
     second: Annotated[Path, typer.Argument(metavar="B", help="Another of the same face: the reference.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The video; default: A-B.mp4 beside A.")] = None,
-    mesh: Annotated[Path | None, typer.Option(help="Of two .npy: the mesh that they move.")] = None,
-    fps: Annotated[float | None, typer.Option(min=1.0, max=240.0, help="Of .npy: frames a second.")] = None,
+    mesh: Annotated[Path | None, typer.Option(help="The mesh that two .npy files move.")] = None,
+    fps: Annotated[float | None, typer.Option(min=1.0, max=240.0, help="Frames a second of .npy files.")] = None,
     scale: Annotated[float, typer.Option(min=0.01, max=1000.0, help="Top of the colour scale, mm.")] = 5.0,
     audio: Annotated[Path | None, typer.Option(help="The speech; default: found beside A.")] = None,
     light: p.LightOption = "studio",
@@ -156,7 +156,7 @@ def _check_vertices(first: Path, second: Path, mesh: Path | None, fps: float | N
     if len(arrays) == 2 and mesh is None:
         raise InputError("two .npy: give the mesh that they move with --mesh")
     if (mesh is not None and len(arrays) < 2) or (fps is not None and not arrays):
-        raise InputError("--mesh is of two .npy, --fps of a .npy: an .npz holds its own")
+        raise InputError("--mesh is only for two .npy files, --fps only for .npy files: an .npz has its own")
 
 
 def _opened(first: Path, second: Path, mesh: Path | None, fps: float | None, hook: Hook) -> tuple[Moving, Moving]:

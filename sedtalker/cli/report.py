@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @fail_clearly
 def report(
-    folder: Annotated[Path, typer.Argument(help="Of sedtalker batch, or any with emotion tracks in it.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of sedtalker batch, or any other folder with emotion tracks.")
+    ],
     by: Annotated[
         str | None,
         typer.Option(metavar="folder|COLUMN", help="Groups: by folder, or by a column of the batch's manifest."),
@@ -27,7 +29,9 @@ def report(
     words: Annotated[
         Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder; default: report in FOLDER.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the tables; default: report in FOLDER.")
+    ] = None,
     force: o.ForceOption = False,
     quiet: o.QuietOption = False,
     progress: o.ProgressOption = "bar",
@@ -59,17 +63,18 @@ def report(
 @fail_clearly
 def search(
     folder: Annotated[Path, typer.Argument(help="Folder of emotion tracks, such as sedtalker batch writes.")],
-    emotion: Annotated[list[str] | None, typer.Option(help="Label of the segment, or uncertain; repeatable.")] = None,
-    above: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least mean intensity of the segment.")] = 0.0,
-    seconds: Annotated[float, typer.Option(min=0.0, help="Least length of the segment.")] = 0.0,
-    said: Annotated[str | None, typer.Option(metavar="TEXT", help="Words that are spoken in the segment.")] = None,
+    emotion: Annotated[list[str] | None, typer.Option(help="Label of the segments, or uncertain; repeatable.")] = None,
+    above: Annotated[float, typer.Option(min=0.0, max=1.0, help="Lowest mean intensity of a segment.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Shortest segment, seconds.")] = 0.0,
+    said: Annotated[str | None, typer.Option(metavar="TEXT", help="Words that are spoken in the segments.")] = None,
     most_uncertain: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="This share of the segments, the most uncertain ones: .15.")
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Only this share of the segments, the most uncertain ones: .15."),
     ] = None,
     words: Annotated[
         Path | None, typer.Option(help="Folder of words with times (.vtt, .TextGrid, …); default: beside the tracks.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Print so many segments at most.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Print at most this many segments.")] = None,
     quiet: o.QuietOption = False,
     progress: o.ProgressOption = "none",
     as_json: o.JsonOption = False,

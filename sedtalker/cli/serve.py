@@ -26,26 +26,33 @@ SHORTEST_TOKEN = 16
 
 @fail_clearly
 def serve(
-    host: Annotated[str, typer.Option(help="Interface; 127.0.0.1: this machine alone, 0.0.0.0: any.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Network interface; 127.0.0.1: only this machine, 0.0.0.0: any.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8000,
     token: Annotated[
         str | None,
-        typer.Option(envvar="SEDTALKER_TOKEN", help="That clients send; default: a random one, printed."),
+        typer.Option(
+            envvar="SEDTALKER_TOKEN", help="Token that clients must send; default: a random one, which is printed."
+        ),
     ] = None,
     no_token: Annotated[bool, typer.Option("--no-token", help="Clients need no token; on 127.0.0.1 only.")] = False,
     allow_origin: Annotated[
-        list[str] | None, typer.Option(metavar="URL", help="A web page that may ask, https://example.org; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="URL", help="A web page that may use the server: https://example.org; repeatable."),
     ] = None,
     mesh: Annotated[
         list[Path] | None, typer.Option(help="A head or .sedface to offer as a face, by its file name; repeatable.")
     ] = None,
-    max_clients: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 64,
-    max_requests: Annotated[int, typer.Option(min=1, help="Recordings that are worked on or wait.")] = 8,
-    max_seconds: Annotated[float, typer.Option(min=1.0, help="Of sound in a recording or a stream.")] = 3600.0,
+    max_clients: Annotated[int, typer.Option(min=1, help="Most streams at the same time.")] = 64,
+    max_requests: Annotated[int, typer.Option(min=1, help="Most recordings that are processed or wait.")] = 8,
+    max_seconds: Annotated[
+        float, typer.Option(min=1.0, help="Longest recording or stream, seconds of sound.")
+    ] = 3600.0,
     max_bytes: Annotated[int, typer.Option(min=1024, help="Largest request, bytes.")] = 64 * 2**20,
     max_idle: Annotated[float, typer.Option(min=1.0, help="Seconds without sound that close a stream.")] = 30.0,
-    workers: Annotated[int, typer.Option(min=1, help="Recordings worked on at once.")] = 1,
-    threads: Annotated[int, typer.Option(min=0, help="That decode streams; 0: as many as there are cores.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Recordings that are processed at the same time.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="Threads that decode streams; 0: one per core.")] = 0,
     as_json: o.JsonOption = False,
     quiet: o.QuietOption = False,
 ) -> None:
@@ -68,7 +75,7 @@ def serve(
         raise InputError(f"the token is too short: give at least {SHORTEST_TOKEN} characters, or none for a random one")
     chosen = None if no_token else token if token not in (None, "random") else new_token()
     if chosen is not None and not (chosen.isascii() and chosen.isprintable() and " " not in chosen):
-        raise InputError("the token has signs that no header can carry: use letters, digits, - and _")
+        raise InputError("the token has characters that a header cannot carry: use letters, digits, - and _")
     bound = bound_socket(port, host)
     number = int(bound.getsockname()[1])
     shown = f"[{host}]" if ":" in host else host
@@ -112,7 +119,7 @@ def studio(
     fine: Annotated[
         bool, typer.Option("--fine", help="Also curves of thirty fine-grained emotions, such as awe or relief.")
     ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the server on this machine; 0: any free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0: any free one.")] = 8765,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     as_json: o.JsonOption = False,
 ) -> None:

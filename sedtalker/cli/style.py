@@ -15,8 +15,10 @@ from sedtalker.errors import InputError
 
 @fail_clearly
 def style(
-    motion: Annotated[Path, typer.Argument(help="Their face: a Live Link CSV, or an .npz of sedtalker animate.")],
-    audio: Annotated[Path, typer.Argument(help="Their speech, from the same moment on.")],
+    motion: Annotated[
+        Path, typer.Argument(help="Motion of the person's face: a Live Link CSV, or an .npz of sedtalker animate.")
+    ],
+    audio: Annotated[Path, typer.Argument(help="The speech of that clip, which starts at the same moment.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The style; default: NAME.style.json beside it.")
     ] = None,

@@ -277,7 +277,7 @@ def read_arkit_csv(path: Path, rate: float | None = RATE, names: ShapeMap | None
             codes.append(_timecode(row[header.index("timecode")]))
             values.append([float(row[k]) for k in columns])
         except ValueError:
-            raise InputError(f"{path}: line {number} is no frame") from None
+            raise InputError(f"{path}: line {number} is not a frame") from None
     if not codes:
         raise InputError(f"{path}: there are no frames in it")
     table = np.asarray(values, dtype=np.float64)
@@ -335,11 +335,11 @@ def read_take(path: Path, names: ShapeMap | None = None) -> ArkitMotion:
         raise InputError(f"{path}: larger than {MOST_BYTES >> 20} MiB: cut it")
     take = read_arkit_csv(path, rate=None, names=names)
     if not np.isfinite(take.weights).all() or not np.isfinite(take.head_rotation).all():
-        raise InputError(f"{path}: it has weights or angles that are no numbers")
+        raise InputError(f"{path}: some of its weights or angles are not numbers")
     if len(take.times) > 1 and float(np.diff(take.times).min()) < 0.0:
         raise InputError(f"{path}: its timecodes go backwards: cut the take where they do")
     if take.times[-1] > LONGEST_SECONDS:
-        raise InputError(f"{path}: longer than an hour: cut it")
+        raise InputError(f"{path}: longer than an hour: cut it into parts")
     return take
 
 

@@ -143,7 +143,7 @@ def format_of(path: Path) -> ExportFormat:
     rows = [row for row in export_formats().values() if path.name.lower().endswith(row.suffix)]
     if not rows:
         suffixes = ", ".join(row.suffix for row in export_formats().values())
-        raise InputError(f"{path}: no format ends so: use one of {suffixes}")
+        raise InputError(f"{path}: no format has this ending: use one of {suffixes}")
     return max(rows, key=lambda row: len(row.suffix))
 
 

@@ -309,7 +309,7 @@ def from_plain(values: Any, duration: float) -> Document:
     if any(a.end != b.start for a, b in itertools.pairwise(segments)):
         raise InputError("the segments do not follow on each other")
     if any(s.label not in CATEGORIES or not s.end > s.start for s in segments):
-        raise InputError("a segment is empty, or its label is none of " + ", ".join(CATEGORIES))
+        raise InputError("a segment is empty, or its label is not one of " + ", ".join(CATEGORIES))
     for span in document.intensity:
         check_points(span.points)
     if any(a.end > b.start for a, b in zip(document.intensity, document.intensity[1:], strict=False)):

@@ -195,7 +195,7 @@ async def _receive(socket: WebSocket, sound: asyncio.Queue[bytes | None]) -> boo
         try:
             sound.put_nowait(piece)
         except asyncio.QueueFull:
-            raise InputError("this machine computes more slowly than you speak: live needs a faster one") from None
+            raise InputError("this machine is too slow: it decodes more slowly than you speak") from None
 
 
 async def _send(socket: WebSocket, outgoing: _Outgoing) -> None:

@@ -170,7 +170,7 @@ def moved_landmarks(subject: Subject, values: Mapping[str, Any]) -> NDArray[np.f
         except (TypeError, ValueError):
             place = np.zeros(0)
         if place.shape != (3,) or not np.isfinite(place).all():
-            raise InputError(f"the landmark {name} is no point [x, y, z]")
+            raise InputError(f"the landmark {name} is not a point [x, y, z]")
         places[NAMES[name]] = place
     report = subject.face.report
     assert report is not None

@@ -185,7 +185,7 @@ class StudioRoutes:
         """``GET api/weights.bin``."""
         variant = request.query_params.get("variant", "a")
         if variant not in ("a", "b"):
-            raise InputError("a variant is a or b")
+            raise InputError("the variant is either a or b")
         self.studio.motion_asked()
         return await self.studio.on_session(self._weights, *_stretch(request), variant)
 

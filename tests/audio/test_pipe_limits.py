@@ -94,7 +94,7 @@ def test_other_parts_of_a_header_are_passed_over(size: int) -> None:
 
 def test_a_part_of_over_a_mebibyte_is_damage() -> None:
     size = (1 << 20) + 1
-    with pytest.raises(InputError, match="damaged, or longer than anybody writes"):
+    with pytest.raises(InputError, match="damaged or too long"):
         piped(header() + b"LIST" + struct.pack("<I", size) + b"x" * (size + 1) + sound(VALUES.tobytes()))
 
 
@@ -105,7 +105,7 @@ def test_an_extended_header_names_its_format_behind(tag: int, works: bool) -> No
     if works:
         assert len(piped(data)) == len(VALUES)
     else:
-        with pytest.raises(InputError, match="of a kind that is not read"):
+        with pytest.raises(InputError, match="is not supported"):
             piped(data)
 
 
@@ -116,7 +116,7 @@ def test_an_extended_header_may_end_behind_its_format(kept: int, works: bool) ->
     if works:
         assert len(piped(data)) == len(VALUES)
     else:
-        with pytest.raises(InputError, match="of a kind that is not read"):
+        with pytest.raises(InputError, match="is not supported"):
             piped(data)
 
 
@@ -132,10 +132,10 @@ def test_an_extended_header_may_end_behind_its_format(kept: int, works: bool) ->
         (b"RIFF\0\0\0\0AVI ", "a RIFF file that is not WAV"),
         (header(), "cut short"),
         (header() + b"data\0\0", "cut short"),
-        (b"RIFF\0\0\0\0WAVE" + sound(VALUES.tobytes()), "does not say how its samples lie"),
-        (header(bits=24) + sound(VALUES.tobytes()), "of a kind that is not read"),
-        (header(channels=0) + sound(VALUES.tobytes()), "of a kind that is not read"),
-        (header(rate=0) + sound(VALUES.tobytes()), "of a kind that is not read"),
+        (b"RIFF\0\0\0\0WAVE" + sound(VALUES.tobytes()), "does not describe its samples"),
+        (header(bits=24) + sound(VALUES.tobytes()), "is not supported"),
+        (header(channels=0) + sound(VALUES.tobytes()), "is not supported"),
+        (header(rate=0) + sound(VALUES.tobytes()), "is not supported"),
         (header(rate=999) + sound(VALUES.tobytes()), "sound of 999 Hz"),
         (header() + sound(b""), "no sound came"),
     ],

@@ -54,7 +54,7 @@ def test_resume_does_what_is_left(clips: Path, tmp_path: Path) -> None:
     (clips / "a.wav").write_text("wrong")
     first = animate_folder(clips, out, jobs=2)
     assert [failure["error"] for failure in first.failures] == [f"{clips / 'a.wav'}: wrong"]
-    with pytest.raises(InputError, match="4 of 5 recordings are done there: --resume goes on"):
+    with pytest.raises(InputError, match="4 of 5 recordings are done there: --resume continues"):
         animate_folder(clips, out)
     (clips / "a.wav").write_text("right")
     (clips / "f.wav").write_text("new")

@@ -74,7 +74,7 @@ def test_a_folder_and_its_report(clips: Path, tmp_path: Path) -> None:
 
     code, _, err = invoke("batch", clips, "-o", out, "--only", "emotion", "--no-video")
     assert (code, err.count("\n")) == (2, 1)
-    assert "8 of 9 recordings are done there: --resume goes on" in err
+    assert "8 of 9 recordings are done there: --resume continues" in err
 
     code, text, _ = invoke("report", out, "--by", "folder", "--json", "-q")
     found = json.loads(text)

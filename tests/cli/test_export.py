@@ -211,7 +211,10 @@ def test_a_take_of_a_phone_on_a_mesh(file: Path, tmp_path: Path) -> None:
     assert moved.track is None
     assert np.abs(moved.coefficients[:, 0]).max() > 0.1
     assert (tmp_path / "out" / "clip.arkit.glb").is_file()
-    for more, said in ((("--emotion", "happy"), "--emotion is of speech"), (("--gain", "brows=2"), "--gain brows")):
+    for more, said in (
+        (("--emotion", "happy"), "--emotion is an option of speech"),
+        (("--gain", "brows=2"), "--gain brows"),
+    ):
         refused = run("animate", *options, "--force", *more)
         assert refused.exit_code == 2
         assert said in refused.stderr

@@ -138,7 +138,7 @@ def test_streams_are_told_when_it_ends(server):
     [
         (["--host", "0.0.0.0", "--no-token"], "--no-token is for 127.0.0.1 only"),
         (["--token", "short"], "at least 16 characters"),
-        (["--token", "sixteen characters"], "no header can carry"),
+        (["--token", "sixteen characters"], "a header cannot carry"),
         (["--token", "a-token-that-is-long", "--no-token"], "choose one of"),
         (["--host", "203.0.113.7"], "does not have that address"),
         (["--host", "no.such.host.invalid"], "no such address"),

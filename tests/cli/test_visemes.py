@@ -84,4 +84,4 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_take_needs_no_words(tmp_path: Path) -> None:
     done = run("animate", "--performance", tmp_path / "take.csv", "--transcript", "hello")
     assert done.exit_code == 2
-    assert "--transcript is of speech" in done.stderr
+    assert "--transcript is an option of speech" in done.stderr

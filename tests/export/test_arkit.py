@@ -81,7 +81,7 @@ def test_a_recording_of_the_app_is_read(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "no column Timecode"),
         (PUBLISHED.replace("JawOpen,", ""), "no column JawOpen"),
         (PUBLISHED, "no frames"),
-        (PUBLISHED + "\n0:0," + ",".join(["0"] * 62), "line 2 is no frame"),
+        (PUBLISHED + "\n0:0," + ",".join(["0"] * 62), "line 2 is not a frame"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str, complaint: str) -> None:

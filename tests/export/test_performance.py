@@ -73,8 +73,8 @@ def test_timecodes_tell_their_rate(tmp_path: Path, rate: int, expected: float) -
         ([], "0", "no frames"),
         (["00:00:02:00.000", "00:00:01:00.000"], "0", "go backwards"),
         (["00:00:00:00.000", "02:00:00:00.000"], "0", "longer than an hour"),
-        (["00:00:00:00.000"], "nan", "no numbers"),
-        (["first"], "0", "line 2 is no frame"),
+        (["00:00:00:00.000"], "nan", "are not numbers"),
+        (["first"], "0", "line 2 is not a frame"),
     ],
 )
 def test_bad_takes_give_one_line(tmp_path: Path, codes: list[str], jaw: str, said: str) -> None:

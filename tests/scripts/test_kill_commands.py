@@ -70,7 +70,7 @@ def test_a_polite_end_is_one_line_and_a_code() -> None:
 
     line = f"{INTERRUPTED}; nothing is half-written"
     assert manners(signal.SIGTERM, 130, f"note: short\n{line}") == ""
-    assert manners(signal.SIGINT, 130, f"{INTERRUPTED}: 1 of 2 are done or had failed; --resume goes on") == ""
+    assert manners(signal.SIGINT, 130, f"{INTERRUPTED}: 1 of 2 are done or failed; --resume continues") == ""
     assert manners(signal.SIGKILL, -9, "") == ""
     assert manners(signal.SIGINT, None, "") == "it hangs"
     assert manners(signal.SIGINT, 130, f"{line}\nTraceback") != ""
