@@ -20,6 +20,7 @@ from sedtalker.animation.closures import CLOSE, JAW, ROLL
 from sedtalker.animation.decoder import Decoder
 from sedtalker.animation.mouth_rules import RULES
 from sedtalker.animation.performance import LiveMotion, Motion, StreamSettings
+from sedtalker.audio import audio
 from sedtalker.audio.activity import ActivityRule
 from sedtalker.checkpoint import builtin_checkpoint
 from sedtalker.emotion import emotion_stream, face_streams, inference, segmentation, shown
@@ -78,7 +79,8 @@ def _features() -> Section:
     names = "HOP_LENGTH", "WINDOW_LENGTH", "FFT_LENGTH", "MEL_BANDS", "LOG_FLOOR", "ENERGY_FLOOR", "PITCH_WINDOW"
     more = "SHORTEST_LAG", "LONGEST_LAG", "LARGEST_GAIN", "QUIET", "LOUD", "SAMPLE_RATE", "WINDOW_SECONDS"
     clock = {"frame_rate": FRAME_CLOCK.rate, "frame_offset": FRAME_CLOCK.offset}
-    return {**_named(features, *names, *more), **clock, "mel_edges": features.mel_edges()}
+    limits = _named(audio, "SHORTEST_SECONDS")
+    return {**_named(features, *names, *more), **clock, **limits, "mel_edges": features.mel_edges()}
 
 
 def _encoder(name: str, grid: int) -> Section:

@@ -7,7 +7,7 @@ import { interpolate, movingMean, movingPercentile, quantile, runsOf } from "./f
  * @param {Float32Array} prosody (T, 4): log energy first, voicing third
  * @param {number} rate frames a second
  * @param {Record<string, number>} rule ``constants.activity``
- * @param {number} [loud] 95th percentile of the level of the whole recording, where this is only a part of it
+ * @param {number} [loud] the 95th percentile of the level of the whole recording, where this is only a part of it
  * @returns {Uint8Array} (T)
  */
 export function speechActivity(prosody, rate, rule, loud) {

@@ -25,7 +25,11 @@ export function closures(posteriors, c) {
   return closed.map((value, at) => Math.max(value, c.beside * Math.max(closed[at - 2] ?? 0, closed[at + 2] ?? 0)));
 }
 
-/** How far each frame of a motion (T, 52) parts the lips, outer-eye distances. */
+/**
+ * How far each frame of a motion (T, 52) parts the lips, outer-eye distances.
+ * @param {Float32Array} motion
+ * @param {Record<string, any>} constants ``constants.mouth``
+ */
 export function lipGaps(motion, { gaps: gap }) {
   const shapes = gap.length;
   return Float64Array.from({ length: motion.length / shapes }, (_, i) => {

@@ -6,7 +6,7 @@
  */
 
 import { speechActivity } from "./activity.js";
-import { centreBands, pairMeans } from "./features.js";
+import { centreBands, finite, pairMeans } from "./features.js";
 import { joined } from "./networks.js";
 import { LiveSegmentation } from "./segmentation.js";
 import { attenuation, decided, visible } from "./shown.js";
@@ -26,7 +26,8 @@ class Hops {
    * @param {Record<string, any>} constants
    */
   constructor(encoder, delay, hop, constants) {
-    Object.assign(this, { encoder, delay, hop, constants });
+    this.encoder = encoder;
+    this.delay = delay;
     this.waiting = new Float32Array(0);
     this.final = 0;
     this.ended = false;
@@ -40,8 +41,7 @@ class Hops {
    */
   cut(samples) {
     if (this.ended) throw new Error("the stream has ended: begin a new one");
-    const finite = samples.map((value) => (value >= -1 ? Math.min(value, 1) : value < -1 && value !== -Infinity ? -1 : 0));
-    const sound = joined([this.waiting, finite.map((value, i) => (samples[i] === Infinity ? 0 : value))]);
+    const sound = joined([this.waiting, finite(samples)]);
     const whole = Math.floor(sound.length / this.step) * this.step;
     this.waiting = sound.slice(whole);
     return Array.from({ length: whole / this.step }, (_, i) => sound.slice(i * this.step, (i + 1) * this.step));

@@ -185,7 +185,11 @@ export class PitchMeter {
   }
 }
 
-/** Triangular filters of equal area between the edges of the mel bands, each from its first bin on. */
+/**
+ * Triangular filters of equal area between the edges of the mel bands, each from its first bin on.
+ * @param {Record<string, any>} constants the section ``features``
+ * @returns {{first: number, weights: Float64Array}[]}
+ */
 function melFilters({ mel_edges: edges, mel_bands: bands, fft_length: size, sample_rate: rate }) {
   return Array.from({ length: bands }, (_, band) => {
     const [low, middle, high] = edges.slice(band, band + 3);
@@ -195,8 +199,13 @@ function melFilters({ mel_edges: edges, mel_bands: bands, fft_length: size, samp
       return Math.fround(Math.max(0, Math.min((hertz - low) / (middle - low), (high - hertz) / (high - middle)))) * height;
     });
     const first = all.findIndex((weight) => weight > 0);
-    return { first: Math.max(first, 0), weights: first < 0 ? all.subarray(0, 0) : all.slice(first, all.findLastIndex((weight) => weight > 0) + 1) };
+    return { first, weights: all.slice(first, all.findLastIndex((weight) => weight > 0) + 1) };
   });
+}
+
+/** Samples in [-1, 1]; what is no number is silence. */
+export function finite(samples) {
+  return Float32Array.from(samples, (value) => (Number.isFinite(value) ? clip(value, -1, 1) : 0));
 }
 
 /** Mean square of a frame. */
@@ -215,7 +224,12 @@ export function gainOf(loud, { largest_gain: most }) {
   return loud > 1e-5 ? clip(0.1 / loud, 1 / most, most) : 1;
 }
 
-/** Mel powers, in place, to natural-log mels under a gain. */
+/**
+ * Mel powers, in place, to natural-log mels under a gain.
+ * @param {Float32Array} power
+ * @param {number} gain
+ * @param {Record<string, any>} constants the section ``features``
+ */
 export function toLogMel(power, gain, { log_floor: floor }) {
   for (let i = 0; i < power.length; i++) power[i] = Math.log(gain * gain * power[i] + floor);
 }
@@ -246,7 +260,11 @@ export function speechThreshold(quiet, loud) {
   return Math.min(Math.max(loud - 6.9, quiet + 1.6), loud - 2.3);
 }
 
-/** Analysis frames loud enough to be speech. */
+/**
+ * Analysis frames loud enough to be speech.
+ * @param {Float64Array} level
+ * @param {Record<string, any>} constants the section ``features``
+ */
 function speechMask(level, { quiet, loud }) {
   const limit = speechThreshold(quantile(level, quiet), quantile(level, loud));
   return Uint8Array.from(level, (value) => (value > limit ? 1 : 0));

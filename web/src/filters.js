@@ -181,6 +181,7 @@ export function placeIn(sorted, value) {
  * @returns {[number, number][]}
  */
 export function runsOf(mask) {
+  /** @type {[number, number][]} */
   const found = [];
   for (let i = 0; i < mask.length; i++) {
     if (!mask[i]) continue;

@@ -9,12 +9,16 @@ import { clip, gaussian, interpolate, placeIn } from "./filters.js";
 const RADIANS = Math.PI / 180;
 const STILL = [0, 0, 0];
 
-/** Seconds of a blink. */
+/** Seconds of a blink. @param {Record<string, any>} idle ``constants.idle`` */
 function blinkSeconds({ blink_close: close, blink_hold: hold, blink_open: open }) {
   return close + hold + open;
 }
 
-/** One full blink's closure at so many seconds after its start. */
+/**
+ * One full blink's closure at so many seconds after its start.
+ * @param {number} t
+ * @param {Record<string, any>} idle ``constants.idle``
+ */
 export function blinkClosure(t, { blink_close: close, blink_hold: hold, blink_open: open }) {
   return smooth(clip(t / close, 0, 1)) * (1 - smooth(clip((t - close - hold) / open, 0, 1)));
 }
@@ -55,7 +59,12 @@ export function blinks(times, rng, speech, shifts, idle) {
 
 const nextOnset = (onset, rng) => onset + 0.5 + rng.gamma(2, 0.6);
 
-/** Where a fixation looks, degrees: about the viewer, or with the probability ``away`` further off. */
+/**
+ * Where a fixation looks, degrees: about the viewer, or with the probability ``away`` further off.
+ * @param {import("./random.js").Random} rng
+ * @param {number} away
+ * @returns {[number, number]}
+ */
 function target(rng, away) {
   const [wide, high] = rng.random() < away ? [4, 2] : [1.2, 0.8];
   return [rng.normal(0, wide), rng.normal(0, high)];
@@ -71,6 +80,7 @@ function target(rng, away) {
  */
 export function fixations(duration, rng, eyeContact, phrases) {
   const onsets = [0];
+  /** @type {[number, number][]} */
   const targets = [[0, 0]];
   while (onsets.at(-1) <= duration) {
     const begins = nextOnset(onsets.at(-1), rng);
@@ -110,7 +120,7 @@ export function gazePath({ onsets, targets }, times, { saccade }) {
  */
 export function lookAt(frame, degrees, index) {
   const [left, up] = [degrees[0] / 30, degrees[1] / 30];
-  for (const [side, outward] of [["Left", left], ["Right", -left]]) {
+  for (const [side, outward] of Object.entries({ Left: left, Right: -left })) {
     frame[index[`eyeLookOut${side}`]] = clip(outward, 0, 1);
     frame[index[`eyeLookIn${side}`]] = clip(-outward, 0, 1);
     frame[index[`eyeLookUp${side}`]] = clip(up, 0, 1);
@@ -127,7 +137,11 @@ export function closeLids(frame, closure, index) {
   }
 }
 
-/** How far heads move at an arousal in [-1, 1]. */
+/**
+ * How far heads move at an arousal in [-1, 1].
+ * @param {number} arousal
+ * @param {Record<string, any>} idle ``constants.idle``
+ */
 function activityAt(arousal, { calm_activity: calm, aroused_activity: aroused, least_activity: least }) {
   return Math.max(calm + aroused * arousal, least);
 }
@@ -184,8 +198,13 @@ export function inRadians(degrees) {
 
 /** Blinks at times that only go on; none waits for a pause, of which nobody knows yet. */
 export class BlinkStream {
+  /**
+   * @param {import("./random.js").Random} rng
+   * @param {Record<string, any>} idle ``constants.idle``
+   */
   constructor(rng, idle) {
-    Object.assign(this, { rng, idle });
+    this.rng = rng;
+    this.idle = idle;
     this.start = firstBlink(rng);
     this.depth = blinkDepth(rng);
   }
@@ -202,8 +221,13 @@ export class BlinkStream {
 
 /** Fixations at times that only go on, without phrases. */
 export class GazeStream {
+  /**
+   * @param {import("./random.js").Random} rng
+   * @param {Record<string, any>} idle ``constants.idle``
+   */
   constructor(rng, idle) {
-    Object.assign(this, { rng, idle });
+    this.rng = rng;
+    this.idle = idle;
     this.now = [0, 0];
     this.#draw(0);
   }
@@ -227,8 +251,15 @@ export class GazeStream {
 
 /** Head motion frame after frame; smoothing looks back only, so nods come about a tenth of a second later. */
 export class HeadStream {
+  /**
+   * @param {import("./random.js").Random} rng
+   * @param {number} fps
+   * @param {Record<string, any>} idle ``constants.idle``
+   */
   constructor(rng, fps, idle) {
-    Object.assign(this, { rng, fps, idle });
+    this.rng = rng;
+    this.fps = fps;
+    this.idle = idle;
     const width = Math.trunc(4 * 0.7 * fps) + 1;
     const kernel = Float64Array.from({ length: 2 * width + 1 }, (_, k) => Math.exp(-0.5 * ((k - width) / (0.7 * fps)) ** 2));
     const total = kernel.reduce((sum, value) => sum + value, 0);

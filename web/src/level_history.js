@@ -86,7 +86,11 @@ export class BandHistory {
    * @param {Record<string, number>} constants ``constants.speech_stream``
    */
   constructor(bands, floor, largestGain, { lowest, highest, level_width: width, gain_step: step }) {
-    Object.assign(this, { bands, floor, lowest, width, step });
+    this.bands = bands;
+    this.floor = floor;
+    this.lowest = lowest;
+    this.width = width;
+    this.step = step;
     const reach = Math.ceil((2 * Math.log(largestGain)) / step) + 2;
     this.grid = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => step * (i - reach));
     this.factors = this.grid.map(Math.exp);

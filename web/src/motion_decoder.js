@@ -28,7 +28,8 @@ export class MotionDecoder {
    */
   constructor(networks, kind) {
     this.networks = networks;
-    [this.graph, this.step] = DECODERS[kind];
+    this.graph = DECODERS[kind].graph;
+    this.step = DECODERS[kind].frames;
     const { decoder } = networks.constants;
     this.lookAhead = kind === "file" ? decoder.look_ahead : decoder.streaming_look_ahead;
     this.channels = { speech: decoder.hidden + 4, posterior: networks.constants.track.labels.length, intensity: 1 };

@@ -9,7 +9,10 @@ import { centreBands } from "./features.js";
 
 const GRAPHS = ["speech_encoder", "emotion_encoder", "phones", "diarizer"];
 /** Graphs of the decoders of recordings and of streams, and how many frames they take at a time. */
-export const DECODERS = { file: ["decoder_64", 64], stream: ["decoder_streaming_4", 4] };
+export const DECODERS = {
+  file: { graph: "decoder_64", frames: 64 },
+  stream: { graph: "decoder_streaming_4", frames: 4 },
+};
 
 /** A folder of models of another version, or none. */
 export class ModelError extends Error {
@@ -65,7 +68,7 @@ export class Networks {
    * @param {(share: number) => void} [onprogress]
    */
   async warm(what, onprogress) {
-    const names = [...GRAPHS, DECODERS[what][0]];
+    const names = [...GRAPHS, DECODERS[what].graph];
     for (const [i, name] of names.entries()) {
       await this.session(name);
       onprogress?.((i + 1) / names.length);

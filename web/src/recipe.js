@@ -5,7 +5,7 @@ import { closures, lipsApart, moveLips } from "./closures.js";
 import { emotionTrack, frameEmotions } from "./emotion.js";
 import { centreBands, Ear, pairMeans } from "./features.js";
 import { MotionDecoder, speechInput } from "./motion_decoder.js";
-import { encode } from "./networks.js";
+import { encode, rowsOf } from "./networks.js";
 import { constrictions } from "./tongue.js";
 
 /**
@@ -62,13 +62,10 @@ async function decode(networks, frames, onprogress) {
   let at = 0;
   for (let start = 0; start < count; start += step) {
     const end = Math.min(count, start + step);
-    const part = Object.fromEntries(
-      Object.entries(frames).map(([name, values]) => {
-        const width = values.length / count;
-        return [name, values.subarray(start * width, end * width)];
-      }),
-    );
-    const made = await decoder.push(part, end === count);
+    const part = (values) => rowsOf(values, count, start, end - start);
+    const { speech, posterior, intensity } = frames;
+    const stretch = { speech: part(speech), posterior: part(posterior), intensity: part(intensity) };
+    const made = await decoder.push(stretch, end === count);
     motion.set(made, at);
     at += made.length;
     await onprogress(end / count);

@@ -10,6 +10,7 @@
 
 import { AnimationStream } from "./animation_stream.js";
 import { assemble } from "./assembly.js";
+import { finite } from "./features.js";
 import { Networks } from "./networks.js";
 import { idleGenerators } from "./random.js";
 import { listen, move } from "./recipe.js";
@@ -60,7 +61,9 @@ export class SEDTalker {
    * @returns {Promise<Animation>}
    */
   async animate(samples, { fps = this.constants.idle.fps, idle = true, seed = 0, onprogress } = {}) {
-    const sound = checked(samples, this.constants);
+    const { sample_rate: rate, shortest_seconds: least } = this.constants.features;
+    if (!(samples.length >= least * rate)) throw new RangeError(`a recording lasts ${least} s at least: there is no syllable in less`);
+    const sound = finite(samples);
     const progress = async (share) => onprogress?.(share);
     const heard = await listen(this.networks, sound, progress);
     const moved = await move(this.networks, heard, progress);
@@ -88,15 +91,4 @@ export class SEDTalker {
     for await (const piece of pieces) yield* await stream.push(piece);
     yield* await stream.flush();
   }
-}
-
-/**
- * Samples that are numbers in [-1, 1].
- * @param {Float32Array} samples
- * @param {Record<string, any>} constants
- */
-function checked(samples, { features }) {
-  const least = 0.1 * features.sample_rate;
-  if (!(samples?.length >= least)) throw new RangeError("a recording lasts 0.1 s at least: there is no syllable in less");
-  return Float32Array.from(samples, (value) => (value >= -1 ? Math.min(value, 1) : value < -1 ? -1 : 0));
 }

@@ -80,6 +80,7 @@ export function strongest(values) {
  * @returns {[number, number, number][]}
  */
 export function runs(labels) {
+  /** @type {[number, number, number][]} */
   const found = [];
   for (let first = 0, i = 1; i <= labels.length; i++) {
     if (i < labels.length && labels[i] === labels[first]) continue;
@@ -137,7 +138,9 @@ export class LiveSegmentation {
    * @param {Record<string, number>} rule ``constants.segments``
    */
   constructor(classes, rate, rule) {
-    Object.assign(this, { classes, rate, rule });
+    this.classes = classes;
+    this.rate = rate;
+    this.rule = rule;
     this.shortest = Math.max(1, Math.round(rule.shortest * rate));
     /** (D, C) scores of paths whose last segment has lasted 1 … D frames. */
     this.score = new Float64Array(this.shortest * classes).fill(-Infinity);

@@ -28,7 +28,11 @@ export class EncoderStream {
    */
   constructor(networks, keep, refreshed) {
     const { features, speech_stream: stream } = networks.constants;
-    Object.assign(this, { networks, keep, refreshed, features, constants: stream });
+    this.networks = networks;
+    this.keep = keep;
+    this.refreshed = refreshed;
+    this.features = features;
+    this.constants = stream;
     this.ear = new Ear(features);
     this.samples = 0;
     this.tail = new Float32Array(stream.before);

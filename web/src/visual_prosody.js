@@ -47,8 +47,15 @@ export function findRhythm({ prosody, speech }, features, c) {
   };
 }
 
-/** Stretches of speech between pauses; ``half``: seconds from the middle of a frame to its end. */
+/**
+ * Stretches of speech between pauses.
+ * @param {Uint8Array} speech
+ * @param {Float64Array} times
+ * @param {number} half seconds from the middle of a frame to its end
+ * @param {Record<string, any>} c ``constants.rhythm``
+ */
 function phrasesOf(speech, times, half, { pause }) {
+  /** @type {[number, number][]} */
   const spans = [];
   for (const [first, end] of runsOf(speech)) {
     const [begins, ends] = [times[first] - half, times[end - 1] + half];
@@ -71,7 +78,15 @@ function standingOut(curve, counted, rate) {
   return above.map((value) => value / (Math.sqrt(variance) + 1e-3));
 }
 
-/** Whether the pitch at the end of a phrase lies above that of all of it. */
+/**
+ * Whether the pitch at the end of a phrase lies above that of all of it.
+ * @param {Float64Array} times
+ * @param {Float64Array} pitch semitones
+ * @param {Uint8Array} voiced
+ * @param {number} begins
+ * @param {number} ends
+ * @param {Record<string, any>} c ``constants.rhythm``
+ */
 function rises(times, pitch, voiced, begins, ends, { question }) {
   const [first, end] = framesBetween(times, begins, ends);
   const inside = [];
@@ -167,7 +182,12 @@ export function nods(times, rhythm, rng, c) {
   return turns;
 }
 
-/** (T, 3) degrees: from one pose to the next, and smooth (a Catmull-Rom spline through every pose). */
+/**
+ * (T, 3) degrees: from one pose to the next, and smooth (a Catmull-Rom spline through every pose).
+ * @param {Float64Array} times
+ * @param {import("./random.js").Random} rng
+ * @param {Record<string, any>} c ``constants.rhythm``
+ */
 function sway(times, rng, { sway: sizes, sway_seconds: seconds }) {
   const last = times.at(-1) ?? 0;
   const knots = Math.ceil((last + 4 * seconds) / seconds);
@@ -186,7 +206,12 @@ function sway(times, rng, { sway: sizes, sway_seconds: seconds }) {
   return turns;
 }
 
-/** (T) in [0, 1]: 1 at the height of a breath, taken before phrases that follow a long pause. */
+/**
+ * (T) in [0, 1]: 1 at the height of a breath, taken before phrases that follow a long pause.
+ * @param {Float64Array} times
+ * @param {Rhythm} rhythm
+ * @param {Record<string, any>} c ``constants.rhythm``
+ */
 function breaths(times, { phrases }, { long_pause: pause, breath_seconds: seconds }) {
   const drawn = new Float32Array(times.length);
   let before = 0;
@@ -197,7 +222,12 @@ function breaths(times, { phrases }, { long_pause: pause, breath_seconds: second
   return drawn;
 }
 
-/** (T) by which share the left side is stronger than the right. */
+/**
+ * (T) by which share the left side is stronger than the right.
+ * @param {Float64Array} times
+ * @param {import("./random.js").Random} rng
+ * @param {Record<string, any>} c ``constants.rhythm``
+ */
 function sides(times, rng, { side, side_change: change, side_seconds: seconds }) {
   if (!times.length) return new Float64Array(0);
   const count = Math.ceil((times.at(-1) - times[0] + 2 * seconds) / seconds);
