@@ -40,6 +40,7 @@ TASKS: dict[str, str] = {
     "decoder": "tasks.decoder:DecoderTask",
     "vertex_decoder": "tasks.vertex_decoder:VertexDecoderTask",
     "personal_decoder": "tasks.personal_decoder:PersonalDecoderTask",
+    "landmarks": "tasks.landmarks:LandmarksTask",
     "published_diarizer": "published.published_diarizer:PublishedDiarizerTask",
     "published_decoder": "published.published_decoder:PublishedDecoderTask",
 }

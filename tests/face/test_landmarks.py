@@ -10,11 +10,10 @@ import torch
 
 from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
-from sedtalker.face.landmarks import LandmarkConfig, LandmarkNet, expected_points, load_detector
+from sedtalker.face.landmarks import expected_points, load_detector
 from sedtalker.mesh.rasteriser import View, geometry_channels, rasterise, turn
-from sedtalker.training.corpora.landmark_samples import draw, random_solids
-from sedtalker.training.tasks.landmarks import LandmarkTrainingConfig, load_reference_rig, train
-from tests.support.rigs import rig_of_face
+from sedtalker.training.corpora.landmark_samples import random_solids
+from sedtalker.training.tasks.landmarks import load_reference_rig
 
 
 def front_view(points: np.ndarray, yaw: float = 0.0, pitch: float = 0.0) -> View:
@@ -79,18 +78,6 @@ def test_expected_points_of_a_sharp_heatmap() -> None:
     points, spread = expected_points(heatmaps)
     assert points[0, 0].tolist() == pytest.approx([1 - 3 / 8, 1 - 3 / 8], abs=1e-5)
     assert float(spread) == pytest.approx(0, abs=1e-3)
-
-
-def test_training_draws_are_repeatable_and_a_few_steps_learn(tmp_path: Path) -> None:
-    rig = rig_of_face(load_face())
-    a, b = (draw([rig], 64, np.random.default_rng(7)) for _ in range(2))
-    assert np.array_equal(a.channels, b.channels)
-    saved: list[dict[str, float]] = []
-    config = LandmarkConfig(size=32, widths=(4, 8, 8, 8), head_width=8)
-    net = train([rig], config, LandmarkTrainingConfig(steps=3, batch=2, save_every=3), lambda _, f: saved.append(f))
-    assert isinstance(net, LandmarkNet)
-    assert len(saved) == 1
-    assert set(saved[0]) == {"landmark_error", "face_accuracy"}
 
 
 @pytest.mark.data

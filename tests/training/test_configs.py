@@ -17,6 +17,7 @@ from sedtalker.training.tasks.decoder import DecoderTaskConfig
 from sedtalker.training.tasks.emotion_encoder import EmotionEncoderTaskConfig
 from sedtalker.training.tasks.fine_emotions import FineEmotionsTaskConfig
 from sedtalker.training.tasks.frame_network import FrameNetworkTaskConfig
+from sedtalker.training.tasks.landmarks import LandmarksTaskConfig
 from sedtalker.training.tasks.noise_robust_encoder import NoiseRobustEncoderTaskConfig
 from sedtalker.training.tasks.personal_decoder import PersonalDecoderTaskConfig
 from sedtalker.training.tasks.speech_encoder import SpeechEncoderTaskConfig
@@ -29,6 +30,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "transfer_diarizer": TransferDiarizerTaskConfig,
     "fine_emotions": FineEmotionsTaskConfig,
     "frame_network": FrameNetworkTaskConfig,
+    "landmarks": LandmarksTaskConfig,
     "noise_robust_encoder": NoiseRobustEncoderTaskConfig,
     "personal_decoder": PersonalDecoderTaskConfig,
     "published_decoder": PublishedDecoderTaskConfig,

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sedtalker.arrays import Ints
+from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
 from sedtalker.face.landmarks import LandmarkConfig, LandmarkNet, expected_points
-from sedtalker.progress import Hook, no_progress
-from sedtalker.training.corpora.landmark_samples import Points, Rig, Sample, draw
+from sedtalker.progress import Hook
+from sedtalker.training.cards import fill_card
+from sedtalker.training.corpora.landmark_samples import Points, Rig, draw
+from sedtalker.training.task import Batch, PreparedTask, naming_settings
 
-logger = logging.getLogger(__name__)
-
-LOG_EVERY = 50
-"""Steps between lines of the log."""
+VALID_SEED = 1_000_003
+"""Seed of the views that are validated on."""
 
 
 def load_reference_rig(path: Path) -> Rig:
@@ -54,34 +52,84 @@ def coarser(vertices: Points, triangles: Ints, counts: tuple[int, ...]) -> list[
     return result
 
 
-# --- Training the landmark detector on freshly drawn views.
+# --- The task: freshly drawn views in every batch.
 
 
-@dataclass(frozen=True)
-class LandmarkTrainingConfig:
-    """How long and how to train."""
+class LandmarksTaskConfig(BaseModel):
+    """What ``configs/experiment/landmarks.yaml`` says about the task."""
 
-    steps: int = 4000
-    """Optimiser steps."""
-    batch: int = 24
-    """Views a step."""
-    rate: float = 2e-3
-    """Peak learning rate of AdamW (one-cycle cosine)."""
-    warmup: int = 200
-    """Steps of the linear warm-up."""
-    decay: float = 0.998
-    """Decay of the moving average of the weights that is kept as the result."""
-    save_every: int = 500
-    """Steps between two savings."""
-    seed: int = 0
-    """Seed of weights and views."""
+    model_config = ConfigDict(extra="forbid")
+
+    views: int = Field(24, ge=1)
+    """Views in a batch."""
+    valid: int = Field(192, ge=1)
+    """Fixed views that are validated on."""
+    model: dict[str, Any] = {}
+    """Differences to ``LandmarkConfig``."""
 
 
-def batch_tensors(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor]:
-    """Channels (N, 4, S, S), points (N, 68, 2) and face flags (N,)."""
-    channels = torch.from_numpy(np.stack([s.channels for s in samples]))
-    points = torch.from_numpy(np.stack([s.points for s in samples]).astype(np.float32))
-    return channels, points, torch.tensor([float(s.face) for s in samples])
+class LandmarksTask(PreparedTask):
+    """See ``sedtalker.training.task.Task``."""
+
+    fast: ClassVar = {"valid": 16}
+
+    def __init__(self, config: dict[str, Any], data: Path, cache: Path):
+        self.config = LandmarksTaskConfig.model_validate(config)
+        self.data = data
+        with naming_settings("task.model."):
+            self.model = LandmarkConfig.model_validate(self.config.model)
+
+    def read_data(self, hook: Hook) -> None:
+        """The reference rig, at several resolutions."""
+        self.rigs = [load_reference_rig(self.data / "face" / "ict_lite.npz")]
+
+    def build(self) -> nn.Module:
+        """A freshly initialised network."""
+        return LandmarkNet(self.model)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """``channels`` (N, 4, S, S), ``points`` (N, 68, 2) and whether there is a ``face`` (N,) in random views."""
+        return self._views(self.config.views, rng)
+
+    def _views(self, count: int, rng: np.random.Generator) -> Batch:
+        samples = [draw(self.rigs, self.model.size, rng) for _ in range(count)]
+        return {
+            "channels": torch.from_numpy(np.stack([s.channels for s in samples])),
+            "points": torch.from_numpy(np.stack([s.points for s in samples]).astype(np.float32)),
+            "face": torch.tensor([float(s.face) for s in samples]),
+        }
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """``landmark_loss``, and the cross-entropy of whether there is a face."""
+        heatmaps, logit = model(batch["channels"].contiguous(memory_format=torch.channels_last))
+        landmarks = landmark_loss(heatmaps.float(), batch["points"], batch["face"])
+        face = F.binary_cross_entropy_with_logits(logit.float(), batch["face"])
+        return {"landmarks": landmarks, "face": face, "total": landmarks + face}
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Landmark error (outer-eye-corner distances) and share of views rightly called face or not, fixed views."""
+        rng, device = np.random.default_rng(VALID_SEED), next(model.parameters()).device
+        errors, right = [], []
+        for _ in range(-(-self.config.valid // 16)):
+            views = {name: value.to(device) for name, value in self._views(16, rng).items()}
+            heatmaps, logit = model(views["channels"])
+            errors.append(picture_error(heatmaps, views["points"], views["face"]))
+            right.append(((logit > 0) == (views["face"] > 0.5)).float().mean().item())
+        error = float(np.nanmean(errors))
+        return {"landmark_error": error, "face_accuracy": float(np.mean(right)), "score": -error}
+
+    def export(self, model: nn.Module, folder: Path, metrics: dict[str, float]) -> None:
+        """Write the checkpoint folder with its card."""
+        kept = {name: round(value, 5) for name, value in metrics.items() if name != "score"}
+        config = CheckpointConfig(
+            kind="landmarks",
+            licence="MIT",
+            trained_on=["ICT-FaceKit light rig (MIT)"],
+            encoder_sha256=None,
+            model=self.model.model_dump(mode="json"),
+            metrics=kept,
+        )
+        write_checkpoint(folder, config, model.state_dict(), fill_card("landmarks", **kept))
 
 
 def landmark_loss(heatmaps: Tensor, points: Tensor, face: Tensor) -> Tensor:
@@ -103,67 +151,6 @@ def landmark_loss(heatmaps: Tensor, points: Tensor, face: Tensor) -> Tensor:
     return entropy + distance
 
 
-def train(
-    rigs: list[Rig],
-    config: LandmarkConfig,
-    settings: LandmarkTrainingConfig,
-    save: Callable[[LandmarkNet, dict[str, float]], None],
-    hook: Hook = no_progress,
-) -> LandmarkNet:
-    """Train; the result is the running mean of the weights, also given to ``save`` now and then with its metrics."""
-    torch.manual_seed(settings.seed)
-    rng = np.random.default_rng(settings.seed)
-    net, kept = LandmarkNet(config), LandmarkNet(config)
-    kept.load_state_dict(net.state_dict())
-    optimiser = torch.optim.AdamW(net.parameters(), lr=settings.rate, weight_decay=0.02)
-    started, errors, scores = time.monotonic(), [], []
-    for step in range(settings.steps):
-        progress = step / settings.steps
-        rate = settings.rate * min((step + 1) / settings.warmup, 0.5 + 0.5 * math.cos(math.pi * progress) + 1e-3)
-        optimiser.param_groups[0]["lr"] = rate
-        channels, points, face = batch_tensors([draw(rigs, config.size, rng) for _ in range(settings.batch)])
-        net.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            heatmaps, logit = net(channels.contiguous(memory_format=torch.channels_last))
-        heatmaps, logit = heatmaps.float(), logit.float()
-        loss = landmark_loss(heatmaps, points, face) + F.binary_cross_entropy_with_logits(logit, face)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
-        average(kept, net, min(settings.decay, (1 + step) / (10 + step)))
-        with torch.no_grad():
-            errors.append(picture_error(heatmaps, points, face))
-            scores.append(((logit > 0) == (face > 0.5)).float().mean().item())
-        hook("training", step + 1, settings.steps)
-        if (step + 1) % LOG_EVERY == 0:
-            speed = (step + 1) / (time.monotonic() - started)
-            logger.info(
-                "%d/%d loss %.3f error %.4f face %.3f %.2f steps/s",
-                *(
-                    step + 1,
-                    settings.steps,
-                    loss.item(),
-                    np.nanmean(errors[-LOG_EVERY:]),
-                    np.mean(scores[-LOG_EVERY:]),
-                    speed,
-                ),
-            )
-        if (step + 1) % settings.save_every == 0 or step + 1 == settings.steps:
-            save(kept, validate(kept, rigs, config.size))
-    return kept
-
-
-def average(kept: LandmarkNet, net: LandmarkNet, decay: float) -> None:
-    """Move the running mean of weights and batch statistics towards ``net``."""
-    with torch.no_grad():
-        for a, b in zip(kept.state_dict().values(), net.state_dict().values(), strict=True):
-            if a.is_floating_point():
-                a.lerp_(b, 1.0 - decay)
-            else:
-                a.copy_(b)
-
-
 def picture_error(heatmaps: Tensor, points: Tensor, face: Tensor) -> float:
     """Mean distance of landmarks inside the picture, as a fraction of the outer eye-corner distance."""
     found, _ = expected_points(heatmaps)
@@ -171,17 +158,3 @@ def picture_error(heatmaps: Tensor, points: Tensor, face: Tensor) -> float:
     distance = (found - points).norm(dim=-1) / outer[:, None]
     inside = (points.abs() < 1).all(dim=-1) & (face[:, None] > 0.5)
     return distance[inside].mean().item() if inside.any() else float("nan")
-
-
-def validate(net: LandmarkNet, rigs: list[Rig], size: int, count: int = 192, seed: int = 1_000_003) -> dict[str, float]:
-    """Landmark error (outer-eye-corner distances) and share of views rightly called face or not, on fixed views."""
-    rng = np.random.default_rng(seed)
-    net.eval()
-    errors, right = [], []
-    with torch.inference_mode():
-        for _ in range(count // 16):
-            channels, points, face = batch_tensors([draw(rigs, size, rng) for _ in range(16)])
-            heatmaps, logit = net(channels)
-            errors.append(picture_error(heatmaps, points, face))
-            right.append(((logit > 0) == (face > 0.5)).float().mean().item())
-    return {"landmark_error": round(float(np.nanmean(errors)), 5), "face_accuracy": round(float(np.mean(right)), 5)}
