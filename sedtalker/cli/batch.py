@@ -53,7 +53,7 @@ def batch(
     words_beside: Annotated[
         bool, typer.Option("--words-beside", help="What is said: NAME.TextGrid, .vtt, .txt, … beside NAME.wav.")
     ] = False,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the networks run.")] = "auto",
+    device: o.DeviceOption = "auto",
     force: o.ForceOption = False,
     quiet: o.QuietOption = False,
     progress: o.ProgressOption = "bar",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from sedtalker.errors import InputError, extra
 from sedtalker.reading import is_folder, problem_of
 
 if TYPE_CHECKING:
+    from sedtalker.checkpoint import Kind
     from sedtalker.models import HubModel
     from sedtalker.speech.backbone import BackboneConfig
 
@@ -124,40 +125,6 @@ SHOWN = 5
 """Figures of a checkpoint in the list for a person."""
 
 
-@dataclass(frozen=True)
-class BuiltIn:
-    """Weights that come with the package."""
-
-    name: str
-    folder: str
-    kind: str
-    megabytes: float
-    licence: str
-    trained_on: list[str]
-    held_out: dict[str, float]
-    encoder: str | None
-    """The hub encoder that it needs, if any."""
-    streams: bool
-    """Whether it runs while somebody speaks."""
-
-
-@dataclass(frozen=True)
-class HubEncoder:
-    """An encoder that is fetched once."""
-
-    name: str
-    hub: str
-    title: str
-    licence: str
-    parameters: int
-    """Number of parameters of the whole model, of which only the first blocks of the encoder run."""
-    blocks: int | None
-    """So many; None: all."""
-    megabytes: int
-    here: str | None
-    """Its folder on this machine; None: not fetched yet."""
-
-
 # --- What there is.
 
 
@@ -167,52 +134,54 @@ def list_models(json: o.JsonOption = False) -> None:
     """List built-in weights with their licence and held-out figures, and the encoders of the hub."""
     built_in, encoders = built_in_weights(), hub_encoders()
     if json:
-        write_json({"built_in": [asdict(b) for b in built_in], "hub_encoders": [asdict(e) for e in encoders]})
+        write_json({"built_in": built_in, "hub_encoders": encoders})
         return
     print("built-in weights (sedtalker checkpoint inspect NAME says more)")
     for b in built_in:
-        print(f"\n{b.name:<27}{b.kind:<17}{b.megabytes:>6.1f} MB   {b.licence}")
-        print(f"  folder       {b.folder}")
-        if b.encoder:
-            print(f"  encoder      {b.encoder}, of the hub")
-        print(f"  trained on   {'; '.join(b.trained_on)}")
-        if figures := _figures(b):
+        print(f"\n{b['name']:<27}{b['kind']:<17}{b['megabytes']:>6.1f} MB   {b['licence']}")
+        print(f"  folder       {b['folder']}")
+        if b["encoder"]:
+            print(f"  encoder      {b['encoder']}, of the hub")
+        print(f"  trained on   {'; '.join(b['trained_on'])}")
+        if figures := _figures(b["kind"], b["held_out"]):
             print(f"  held out     {figures}")
     print("\nencoders of the Hugging Face hub (sedtalker models pull NAME)")
     for e in encoders:
-        part = f", the first {e.blocks} encoder blocks used" if e.blocks else ""
-        print(f"\n{e.name:<27}{e.hub:<20}{e.megabytes:>6} MB   {e.licence}")
-        print(f"  {e.title}: {e.parameters / 1e6:.0f} M parameters{part}")
-        print(f"  {'on this machine: ' + e.here if e.here else 'not on this machine'}")
+        part = f", the first {e['blocks']} encoder blocks used" if e["blocks"] else ""
+        print(f"\n{e['name']:<27}{e['hub']:<20}{e['megabytes']:>6} MB   {e['licence']}")
+        print(f"  {e['title']}: {e['parameters'] / 1e6:.0f} M parameters{part}")
+        print(f"  {'on this machine: ' + e['here'] if e['here'] else 'not on this machine'}")
 
 
-def built_in_weights() -> list[BuiltIn]:
-    """The built-in weights in alphabetical order."""
+def built_in_weights() -> list[dict[str, Any]]:
+    """The built-in weights in alphabetical order; ``encoder``: of the hub, where they need one."""
     from sedtalker.models import BUILT_IN, HUB
 
     found = []
     for model in sorted(BUILT_IN, key=lambda model: model.folder):
-        config, size = model.config, round(model.megabytes, 1)
+        config = model.config
+        row: dict[str, Any] = {"name": model.folder, "folder": str(model.path), "kind": config.kind}
+        row |= {"megabytes": round(model.megabytes, 1), "licence": config.licence, "trained_on": config.trained_on}
         encoder = next((HUB[name].repository for name in model.encoders if name in HUB), None)
-        kind, licence, lines = config.kind, config.licence, config.trained_on
-        found.append(
-            BuiltIn(model.folder, str(model.path), kind, size, licence, lines, config.held_out, encoder, model.streams)
-        )
+        found.append(row | {"held_out": config.held_out, "encoder": encoder, "streams": model.streams})
     return found
 
 
-def hub_encoders() -> list[HubEncoder]:
-    """The hub encoders that have a short name, and whether they are on this machine."""
+def hub_encoders() -> list[dict[str, Any]]:
+    """The hub encoders that have a short name.
+
+    ``parameters`` are those of the whole model, of which only the first ``blocks`` of the encoder run (None: all);
+    ``here`` is its folder on this machine, None where it is not fetched yet.
+    """
     from sedtalker.models import HUB
     from sedtalker.speech.encoder import HUB_ENCODERS
 
     found = []
     for name, config in HUB_ENCODERS.items():
-        facts = HUB[name]
-        blocks = max(config.side_by_side) if config.side_by_side else config.layers
-        here = cached_folder(config)
-        size, place = facts.megabytes, None if here is None else str(here)
-        found.append(HubEncoder(name, config.name, facts.title, facts.licence, facts.parameters, blocks, size, place))
+        facts, here = HUB[name], cached_folder(config)
+        row: dict[str, Any] = {"name": name, "hub": config.name, "title": facts.title, "licence": facts.licence}
+        row |= {"parameters": facts.parameters, "blocks": max(facts.layers), "megabytes": facts.megabytes}
+        found.append(row | {"here": None if here is None else str(here)})
     return found
 
 
@@ -226,12 +195,11 @@ def cached_folder(config: BackboneConfig) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _figures(weights: BuiltIn) -> str:
+def _figures(kind: Kind, held_out: Mapping[str, float]) -> str:
     from sedtalker.training.evaluation.measures import held_out_measures, listed_metrics
 
-    measures = held_out_measures(weights.kind, weights.held_out)
-    listed = [(m.key, value) for m, value in listed_metrics(measures, weights.held_out)]
-    listed = listed or list(weights.held_out.items())
+    listed = [(m.key, value) for m, value in listed_metrics(held_out_measures(kind, held_out), held_out)]
+    listed = listed or list(held_out.items())
     return ", ".join(f"{key} {value:.3g}" for key, value in listed[:SHOWN])
 
 
@@ -280,7 +248,7 @@ def pull(
     from sedtalker.speech.encoder import HUB_ENCODERS
 
     if name not in HUB_ENCODERS and not Path(name).is_dir():
-        if any(b.name == name for b in built_in_weights()):
+        if any(b["name"] == name for b in built_in_weights()):
             raise InputError(f"{name}: built in, there is nothing to fetch")
         raise InputError(f"{name}: no such encoder; there is {', '.join(HUB_ENCODERS)}")
     config = HUB_ENCODERS[name] if name in HUB_ENCODERS else named_backbone(Path(name))
@@ -365,14 +333,14 @@ def copied(config: BackboneConfig, source: Path) -> Path:
 
     if not source.is_dir():
         raise InputError(f"{source}: no such folder")
-    for weights in [w for w in built_in_weights() if w.encoder == config.name]:
-        described = read_config(Path(weights.folder))
+    for weights in [w for w in built_in_weights() if w["encoder"] == config.name]:
+        described = read_config(Path(weights["folder"]))
         layers = described.model["backbone"].get("side_by_side")
         own = config.model_copy(
             update={"name": str(source), "revision": None, "side_by_side": layers and tuple(layers)}
         )
         if described.encoder_sha256 not in (None, open_encoder(own).sha256()):
-            raise InputError(f"{source}: not the weights of {config.name} that {weights.name} was trained on")
+            raise InputError(f"{source}: not the weights of {config.name} that {weights['name']} was trained on")
     commit = config.revision or hashlib.sha1((source / "model.safetensors").read_bytes()).hexdigest()
     root = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=config.name, repo_type="model")
     target = root / "snapshots" / commit

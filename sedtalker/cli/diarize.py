@@ -43,9 +43,7 @@ def diarize(
     enroll: o.EnrollOption = None,
     min_confidence: o.MinConfidenceOption = 0.0,
     trust: o.TrustOption = 1.0,
-    fine: Annotated[
-        bool, typer.Option("--fine", help="Also curves of thirty fine-grained emotions, such as awe or relief.")
-    ] = False,
+    fine: o.FineOption = False,
     fine_model: Annotated[
         Path | None, typer.Option(help="Folder of other heads for --fine: your own, or Empathic Insight's.")
     ] = None,

@@ -97,13 +97,11 @@ def _read(options: type[T], values: dict[str, Any]) -> T:
     return options(**values)
 
 
-AudioArgument = Annotated[
-    Path, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4 or webm.")
-]
+AUDIO_HELP = "Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4 or webm."
+"""Help of a recording."""
+AudioArgument = Annotated[Path, typer.Argument(help=AUDIO_HELP)]
 """A recording."""
-OptionalAudioArgument = Annotated[
-    Path | None, typer.Argument(help="Speech: wav, flac, ogg, opus, mp3, m4a, or the sound of mp4 or webm.")
-]
+OptionalAudioArgument = Annotated[Path | None, typer.Argument(help=AUDIO_HELP)]
 """A recording, unless something else names it."""
 PipeArgument = Annotated[Path, typer.Argument(help="Speech; - reads 16-bit mono PCM at 16 kHz, or a wav, from stdin.")]
 """A recording or a pipe."""
@@ -123,6 +121,10 @@ WordsOption = Annotated[Path | None, option("words")]
 """The words with times."""
 LanguageOption = Annotated[str, option("language")]
 """The language of the words."""
+FineOption = Annotated[
+    bool, typer.Option("--fine", help="Also curves of thirty fine-grained emotions, such as awe or relief.")
+]
+"""Whether fine-grained emotions are found."""
 DeviceOption = Annotated[Device, typer.Option(help="Where the networks run.")]
 """Where networks run."""
 ProgressOption = Annotated[ProgressStyle, typer.Option("--progress", help=PROGRESS_HELP)]

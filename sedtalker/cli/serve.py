@@ -114,11 +114,9 @@ Source = Annotated[Path | None, typer.Argument(help="Speech, or a project (.sedp
 @fail_clearly
 def studio(
     source: Source = None,
-    mesh: Annotated[Path | None, typer.Option(help="Your head, or its .sedface; default: the built-in face.")] = None,
-    face: Annotated[str | None, typer.Option(help="A built-in face (sedtalker face list), or random-SEED.")] = None,
-    fine: Annotated[
-        bool, typer.Option("--fine", help="Also curves of thirty fine-grained emotions, such as awe or relief.")
-    ] = False,
+    mesh: Annotated[Path | None, o.option("mesh")] = None,
+    face: Annotated[str | None, o.option("face")] = None,
+    fine: o.FineOption = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0: any free one.")] = 8765,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
     as_json: o.JsonOption = False,
