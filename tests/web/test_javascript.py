@@ -52,6 +52,12 @@ def test_the_npm_package_has_the_version_of_this_one() -> None:
     assert json.loads((WEB / "package.json").read_text())["version"] == __version__
 
 
+def test_what_the_npm_package_exports_is_there() -> None:
+    package = json.loads((WEB / "package.json").read_text())
+    assert [name for name in package["exports"].values() if not (WEB / name).is_file()] == []
+    assert list(package["dependencies"]) == ["onnxruntime-web"]
+
+
 def test_the_reference_has_the_constants_of_this_package() -> None:
     """Otherwise: ``python scripts/make_web_reference.py``."""
     assert json.loads(REFERENCE.read_text())["constants"] == json.loads(json.dumps(model_constants()))

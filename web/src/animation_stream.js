@@ -82,7 +82,8 @@ export class AnimationStream {
     this.tongue = new Rows(tongue.names.length);
     this.taken = this.number = 0;
     this.said = { emotion: constants.track.labels[0], intensity: 0, loudness: 0 };
-    this.settled = Promise.resolve();
+    /** What was pushed is worked on one after another, the diarizer's part once its frames are out. */
+    this.queue = Promise.resolve();
   }
 
   /**
@@ -90,20 +91,28 @@ export class AnimationStream {
    * @param {Float32Array} samples
    * @returns {Promise<StreamedFrame[]>}
    */
-  async push(samples) {
-    await this.settled;
-    const made = [];
-    for await (const heard of this.emotions.push(samples)) made.push(...(await this.#show(heard, false)));
-    this.settled = later().then(() => this.emotions.settle());
-    this.settled.catch(() => {}); // the next push fails with it
-    return made;
+  push(samples) {
+    const frames = this.queue.then(() => this.#heard(samples));
+    this.queue = frames.then(later).then(() => this.emotions.settle());
+    this.queue.catch(() => {}); // whoever pushed hears of it, and so does everybody who pushes after that
+    return frames;
   }
 
-  /** The sound has ended: all frames that are left. */
-  async flush() {
-    await this.settled;
-    const heard = await this.emotions.flush();
-    return heard.count || this.taken ? this.#show(heard, true) : [];
+  /**
+   * The sound has ended: all frames that are left.
+   * @returns {Promise<StreamedFrame[]>}
+   */
+  flush() {
+    return this.queue.then(async () => {
+      const heard = await this.emotions.flush();
+      return heard.count || this.taken ? this.#show(heard, true) : [];
+    });
+  }
+
+  async #heard(samples) {
+    const made = [];
+    for await (const heard of this.emotions.push(samples)) made.push(...(await this.#show(heard, false)));
+    return made;
   }
 
   async #show(heard, last) {

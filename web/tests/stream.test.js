@@ -45,6 +45,17 @@ test("with the same numbers drawn, blinks, gaze and head of a stream are Python'
   await compare(reference.lively_stream, { generators: drawnGenerators() });
 });
 
+test("pieces that are pushed at once are worked on one after another", { skip: withoutNetworks }, async () => {
+  const pieces = [0, 1, 2, 3].map((k) => samples.subarray(4000 * k, 4000 * (k + 1)));
+  const [patient, hasty] = [0, 1].map(async () => (await opened).stream({ fps: 30, seed: 3 }));
+  const one = [];
+  for (const part of pieces) one.push(...(await (await patient).push(part)));
+  const other = (await Promise.all(pieces.map(async (part) => (await hasty).push(part)))).flat();
+  assert.deepEqual(other, one);
+  await (await hasty).flush();
+  await assert.rejects((await hasty).push(pieces[0]), /ended/);
+});
+
 test("listen gives the frames of pieces as they come", { skip: withoutNetworks }, async () => {
   const pieces = [samples.subarray(0, 9000), samples.subarray(9000, 16000)];
   const times = [];
