@@ -29,6 +29,8 @@ from typing import Any
 from scripts.vendor_studio import Package, fetch
 from scripts.web_head import head_glb, head_targets
 from sedtalker.animation.tongue import TONGUE
+from sedtalker.audio import load_audio
+from sedtalker.emotion.formats.files import parse_emotion
 from sedtalker.emotion.plot import COLOURS
 from sedtalker.export.arkit import ANGLES, EYE_TURN, RATE
 from sedtalker.export.model_constants import model_constants
@@ -37,9 +39,11 @@ from sedtalker.face.arkit import ARKIT_52
 from sedtalker.live.osc import VRM_EMOTIONS
 from sedtalker.render.camera import frame_head
 from sedtalker.render.light import MATERIALS, load_lighting, part_of_group
+from sedtalker.speech.features import FRAME_CLOCK
 
 ROOT = Path(__file__).parents[1]
 WEB = ROOT / "web"
+SAMPLE = ROOT / "data" / "samples" / "four_moods.wav"
 STATIC = ROOT / "sedtalker" / "studio" / "static"
 CACHE = ROOT / "build" / "node"
 STAGE = ("head.js", "morph.js", "quality.js", "shading.js")
@@ -134,6 +138,18 @@ def head_json(face: Face, model_bytes: int) -> dict[str, Any]:
     }
 
 
+def sample_emotion() -> dict[str, Any]:
+    """The emotions that are given to the sample, whose voice is synthetic, on the frames of a track."""
+    audio = load_audio(SAMPLE)
+    times = FRAME_CLOCK.times(FRAME_CLOCK.frames(audio.duration))
+    track = parse_emotion(str(SAMPLE.with_suffix(".emotion.json")), audio.duration).at(times)
+    return {
+        "posterior": [round(float(x), 4) for x in track.posterior.reshape(-1)],
+        "intensity": [round(float(x), 4) for x in track.intensity],
+        "segments": [asdict(segment) for segment in track.segments()],
+    }
+
+
 def build(out: Path, models: Path, sedtalker: Path = WEB / "src" / "sedtalker.js") -> None:
     """The page in ``out``, which is emptied first.
 
@@ -154,7 +170,8 @@ def build(out: Path, models: Path, sedtalker: Path = WEB / "src" / "sedtalker.js
     for name in STAGE:
         shutil.copy(STATIC / "js" / "stage" / name, out / "stage")
     shutil.copytree(STATIC / "vendor" / "three", out / "vendor" / "three")
-    shutil.copy(ROOT / "data" / "samples" / "four_moods.wav", out / "sample.wav")
+    shutil.copy(SAMPLE, out / "sample.wav")
+    (out / "sample.json").write_text(json.dumps(sample_emotion(), separators=(",", ":")), encoding="utf-8")
     (out / "licences.txt").write_text(licences(), encoding="utf-8")
     face = Face.builtin()
     (out / "head.glb.gz").write_bytes(packed(head_glb(face)))
@@ -211,7 +228,7 @@ def licences() -> str:
 def weights(out: Path) -> Iterator[tuple[str, int, int]]:
     """(part, bytes as they lie there, bytes where the server gzips text) of the page."""
     parts = {
-        "models": "models", "onnxruntime-web": "ort", "three.js": "vendor", "head": "head.*", "sample": "sample.wav",
+        "models": "models", "onnxruntime-web": "ort", "three.js": "vendor", "head": "head.*", "sample": "sample.*",
     }  # fmt: skip
     counted: set[Path] = set()
     for name, pattern in [*parts.items(), ("page", "*")]:

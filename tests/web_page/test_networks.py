@@ -97,6 +97,24 @@ def test_segments_are_pythons(talking: Page, animation: Any) -> None:
     assert [segment["label"] for segment in got] == [segment.label for segment in animation.track.segments()]
 
 
+def test_the_sample_shows_what_is_given(browser: Any, real_site: str) -> None:
+    context = browser.new_context()
+    page = Page(context.new_page(), real_site).open()
+    page.page.click("#sample")
+    page.until("page.animation && page.frame", 200.0)
+    smile = """Math.max(...page.animation.weights.filter((_, i) => {
+      const time = Math.floor(i / 52) / page.animation.fps;
+      return i % 52 === page.animation.names.indexOf("mouthSmileLeft") && time > FROM && time < TO;
+    }))"""
+    happy, sad = (
+        page.page.evaluate(smile.replace("FROM", start).replace("TO", end))
+        for start, end in (("5.5", "7"), ("8.5", "11"))
+    )
+    assert happy > 0.3
+    assert sad < 0.5 * happy
+    context.close()
+
+
 def test_the_head_follows_the_microphone(talking: Page) -> None:
     talking.page.click("#speak")
     talking.until("page.speaking && page.speaking.track.intensity.length > 30", 120.0)

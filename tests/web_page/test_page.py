@@ -64,6 +64,13 @@ def test_the_sample_plays(page: Page) -> None:
     page.page.click("#sample")
     page.until("page.animation && page.frame?.time > 0.5")
     assert page.page.inner_text("#play") == "Pause"
+    assert page.page.is_visible("#given")
+    labels = page.page.evaluate("page.animation.track.segments.map((segment) => segment.label)")
+    assert labels == ["neutral", "happy", "sad", "neutral", "angry", "surprise", "neutral"]
+    page.page.click("#play")
+    page.give("own.wav", speech(1.0))
+    page.until("page.name === 'own'")
+    assert not page.page.is_visible("#given")
     assert page.page.get_attribute("#working", "hidden") is not None
 
 
@@ -197,8 +204,8 @@ def test_keys_are_enough(page: Page) -> None:
     keys.press("Tab")
     keys.press("Tab")
     keys.press("Enter")
-    page.until("Math.abs(page.frame?.time - 2) < 0.01 && page.frame?.emotion === 'happy'")
-    assert page.page.get_attribute("#seek", "aria-valuetext") == "0:02, happy"
+    page.until("Math.abs(page.frame?.time - 5.26) < 0.01 && page.frame?.emotion === 'happy'")
+    assert page.page.get_attribute("#seek", "aria-valuetext") == "0:05, happy"
 
 
 def test_a_click_on_the_track_seeks(talking: Page) -> None:

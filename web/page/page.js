@@ -82,8 +82,8 @@ function loadModels() {
 
 // --- A recording: from a file, the sample or the microphone.
 
-/** @param {Blob} file @param {string} name @param {boolean} [starts] whether it plays at once */
-async function open(file, name, starts = true) {
+/** @param {Blob} file @param {string} name @param {any} [emotion] given in place of the recognised one */
+async function open(file, name, emotion) {
   const mine = ++asked;
   quiet();
   problem.textContent = "";
@@ -94,24 +94,27 @@ async function open(file, name, starts = true) {
     if ((await soundLength(file)) > LONGEST) throw new Error(`This sound is too long. ${TOO_LONG}`);
     const samples = await decodeSound(file);
     if (samples.length > LONGEST * RATE) throw new Error(`This sound is too long. ${TOO_LONG}`);
-    const animation = await animate(samples, mine);
-    if (mine === asked) show(animation, file, name, starts);
+    const animation = await animate(samples, mine, emotion);
+    if (mine !== asked) return;
+    show(animation, file, name);
+    byId("given").hidden = !emotion;
+    await start();
   } catch (error) {
     if (mine === asked) complain(error);
   }
 }
 
-/** @param {Float32Array} samples @param {number} mine */
-async function animate(samples, mine) {
+/** @param {Float32Array} samples @param {number} mine @param {any} [emotion] */
+async function animate(samples, mine, emotion) {
   if (!page.ready) busy("Loading the models");
   const face = await loadModels();
   const onprogress = (/** @type {number} */ share) => mine === asked && busy("Finding the motion of the face", share);
   onprogress(0);
-  return face.animate(samples, { fps: 30, idle: true, seed: 0, onprogress });
+  return face.animate(samples, { fps: 30, idle: true, seed: 0, onprogress, emotion });
 }
 
-/** @param {any} animation @param {Blob} file @param {string} name @param {boolean} starts */
-function show(animation, file, name, starts) {
+/** @param {any} animation @param {Blob} file @param {string} name */
+function show(animation, file, name) {
   page.animation = animation;
   page.name = name.replace(/\.[^.]*$/, "") || "speech";
   if (sound.src) URL.revokeObjectURL(sound.src);
@@ -126,7 +129,6 @@ function show(animation, file, name, starts) {
   const labels = [...new Set(segments.map((/** @type {any} */ segment) => segment.label))];
   announce(`Ready: ${Math.round(length)} seconds, ${segments.length} ${segments.length === 1 ? "segment" : "segments"}: ${labels.join(", ")}.`);
   seek(0);
-  if (starts) start();
   play.focus({ preventScroll: true });
 }
 
@@ -237,7 +239,7 @@ async function speak() {
     page.speaking = speaking;
     pressed(button, true);
     byId("track").hidden = byId("clock").hidden = false;
-    byId("take").hidden = true;
+    byId("take").hidden = byId("given").hidden = true;
     announce("The microphone is on. Speak; press the button again to stop.");
     const samples = await speaking.run();
     page.speaking = null;
@@ -245,7 +247,7 @@ async function speak() {
     if (mine !== asked) return undefined;
     if (samples.length < RATE / 2) throw new Error("That was too short: speak for half a second or longer.");
     const animation = await animate(samples, mine);
-    if (mine === asked) show(animation, toWav(samples, RATE), "recording", false);
+    if (mine === asked) show(animation, toWav(samples, RATE), "recording");
   } catch (error) {
     if (mine === asked) complain(error);
   } finally {
@@ -276,7 +278,8 @@ function download(content, name, type) {
 
 byId("sample").onclick = async () => {
   try {
-    await open(new Blob([await fetchBytes(new URL("sample.wav", location.href))], { type: "audio/wav" }), "sample.wav");
+    const [wav, json] = await Promise.all(["sample.wav", "sample.json"].map((name) => fetchBytes(new URL(name, location.href))));
+    await open(new Blob([wav], { type: "audio/wav" }), "sample.wav", JSON.parse(new TextDecoder().decode(json)));
   } catch (error) {
     complain(error);
   }

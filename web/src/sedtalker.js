@@ -58,14 +58,17 @@ export class SEDTalker {
    * @param {boolean} [options.idle] whether blinks, gaze, head motion and the rhythm of speech in the face are added
    * @param {number} [options.seed] of what is drawn for them; another number, another take
    * @param {(share: number) => void} [options.onprogress] called with the share that is done
+   * @param {Pick<import("./emotion.js").Track, "posterior" | "intensity" | "segments">} [options.emotion] what the face
+   *   shows in place of what the voice expresses, on the frames of the track
    * @returns {Promise<Animation>}
    */
-  async animate(samples, { fps = this.constants.idle.fps, idle = true, seed = 0, onprogress } = {}) {
+  async animate(samples, { fps = this.constants.idle.fps, idle = true, seed = 0, onprogress, emotion } = {}) {
     const { sample_rate: rate, shortest_seconds: least } = this.constants.features;
     if (!(samples.length >= least * rate)) throw new RangeError(`a recording lasts ${least} s at least: there is no syllable in less`);
     const sound = finite(samples);
     const progress = async (share) => onprogress?.(share);
     const heard = await listen(this.networks, sound, progress);
+    if (emotion) heard.track = given(emotion, heard.track);
     const moved = await move(this.networks, heard, progress);
     const generators = idle ? idleGenerators(seed, sound) : null;
     return assemble(moved, heard, { fps, generators }, this.constants);
@@ -91,4 +94,16 @@ export class SEDTalker {
     for await (const piece of pieces) yield* await stream.push(piece);
     yield* await stream.flush();
   }
+}
+
+/**
+ * A track with another emotion.
+ * @param {Pick<import("./emotion.js").Track, "posterior" | "intensity" | "segments">} emotion
+ * @param {import("./emotion.js").Track} track
+ */
+function given({ posterior, intensity, segments }, track) {
+  if (posterior.length !== track.posterior.length || intensity.length !== track.intensity.length) {
+    throw new RangeError(`the emotion has ${intensity.length} frames and the sound ${track.intensity.length}`);
+  }
+  return { ...track, posterior: Float32Array.from(posterior), intensity: Float32Array.from(intensity), segments };
 }

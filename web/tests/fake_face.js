@@ -34,7 +34,7 @@ export class SEDTalker {
   }
 
   /** @param {Float32Array} samples @param {any} options */
-  async animate(samples, { fps = 30, onprogress = () => {} } = {}) {
+  async animate(samples, { fps = 30, onprogress = () => {}, emotion } = {}) {
     if (samples.length < 0.1 * RATE) throw new Error("This sound is shorter than a tenth of a second.");
     const size = RATE / fps;
     const count = Math.max(1, Math.ceil(samples.length / size - 1e-6));
@@ -49,7 +49,7 @@ export class SEDTalker {
     const segments = Array.from({ length: Math.ceil(seconds / MOOD) }, (_, i) => ({
       start: i * MOOD, end: Math.min((i + 1) * MOOD, seconds), label: moodAt(i * MOOD), confidence: 0.9, intensity: 0.5,
     }));
-    const track = { labels: LABELS, rate: 50, posterior, intensity, recognised: { posterior, intensity }, segments };
+    const track = { labels: LABELS, rate: 50, posterior, intensity, recognised: { posterior, intensity }, segments, ...emotion };
     return { fps, names: NAMES, weights: joined("weights"), tongueNames: TONGUE, tongue: joined("tongue"), head: joined("head"), track };
   }
 
