@@ -25,18 +25,8 @@ BAG, TEETH, TONGUE, OTHER, SHELL, NOTHING = "bag", "teeth", "tongue", "other pie
 """What a pixel between open lips can show."""
 OF_A_MOUTH = (BAG, TEETH, TONGUE, OTHER)
 """Those of them that belong to a mouth."""
-OPEN = {"jawOpen": 0.6}
-"""The pose in which the mouth interior is rendered."""
-PICTURE = 192
-"""Pixels a side of the picture of the open mouth."""
-LIP = 0.0008
-"""Margin to the lip contour, m."""
 POCKET = 0.012
 """Metres behind the lips: a wall that is nearer leaves no room for teeth."""
-LIPS_END = 0.01
-"""Metres behind the line where the lips meet: what is seen deeper at rest, in a mouth that is open, is no lip."""
-LARGEST_PIECE = 1.4
-"""Outer-eye-corner distances: a piece of the file's own that is larger is no part of a mouth, such as a second wall."""
 ENOUGH = 0.95
 """Share of mouth between open lips from which on it counts as one."""
 
@@ -120,6 +110,14 @@ def known_mouth(source: Face) -> Mouth:
     return mouth_of(source)
 
 
+OPEN = {"jawOpen": 0.6}
+"""The pose in which the mouth interior is rendered."""
+PICTURE = 192
+"""Pixels a side of the picture of the open mouth."""
+LIP = 0.0008
+"""Margin to the lip contour, m."""
+
+
 def look_behind(face: Face, mouth: Mouth | None = None, weights: dict[str, float] | None = None) -> Opening:
     """Open the mouth of a face whose lips are apart and see what is there.
 
@@ -168,6 +166,12 @@ def outward_triangles(head: Head) -> Ints:
     mine[head.skin_points] = True
     triangles[mine[triangles[:, 0]]] = head.skin_points[head.skin.triangles]
     return triangles
+
+
+LIPS_END = 0.01
+"""Metres behind the line where the lips meet: what is seen deeper at rest, in a mouth that is open, is no lip."""
+LARGEST_PIECE = 1.4
+"""Outer-eye-corner distances: a piece of the file's own that is larger is no part of a mouth, such as a second wall."""
 
 
 def kinds_of(face: Face, mouth: Mouth, triangles: Ints, towards: NDArray[np.float64]) -> Ints:

@@ -20,8 +20,8 @@ from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, ey
 from sedtalker.face.eye_fitting import with_eyes
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
 from sedtalker.face.mouth_fitting import build_mouth
+from sedtalker.face.quality import artefact_share
 from sedtalker.face.sedface import FACE_ARRAYS, Arrays, face_arrays, face_from_arrays
-from sedtalker.face.soundness import broken_share
 from sedtalker.mesh.files import MAX_BYTES
 from sedtalker.storage import UNREADABLE, ArraySpec, keep, read_arrays, user_cache
 from sedtalker.version import __version__
@@ -47,7 +47,7 @@ def completed(
         mouth, eyes: what the user wants there, see ``MOUTHS`` and ``CHOICES``.
     """
     face, report, lips = with_mouth(face, report, source, mouth)
-    report = replace(report, broken=broken_share(face))
+    report = replace(report, broken=artefact_share(face))
     shut = report.way != "exact" and face.landmarks is not None and eye_opening(face) < SHUT
     if not shut:
         face, report = with_eyes(face, report, source, eyes, lips)

@@ -66,7 +66,7 @@ class RegistrationReport:
             shapes move beside the source's, median; asymmetry: how much paired shapes differ (``Expressiveness``).
         gains: factors that the shapes of a region of the face were given.
         eyes_shut: the lids lie together at rest.
-        broken: share of the face that looks broken at rest (``broken_share``); None where it was not looked at.
+        broken: share of the face that looks broken at rest (``artefact_share``); None where it was not looked at.
         abduction: degrees that the eyes have room to turn aside (``abduction``); None without open lids before balls.
     """
 

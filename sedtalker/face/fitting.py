@@ -19,7 +19,7 @@ from sedtalker.face.completion import MOUTHS, completed_cached
 from sedtalker.face.eye_fitting import CHOICES
 from sedtalker.face.face import Face, RegistrationReport, head_weights
 from sedtalker.face.given_landmarks import choose_head, heads_of, shape_landmarks
-from sedtalker.face.mouth_opening import open_mouth
+from sedtalker.face.mouth_cut import open_mouth
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
 from sedtalker.face.registration.register import measured

@@ -1,4 +1,4 @@
-"""Cutting sealed lips apart: the line where they meet, and the cut along it.
+"""Cutting sealed lips apart: the line where they meet, the cut along it, and the face registered again.
 
 The line is the valley between the lips, seen from the front. Polygons are split along it; nothing of the user's is
 moved or renumbered.
@@ -15,22 +15,18 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, minimum_filter
 
 from sedtalker.arrays import Floats, Ints
 from sedtalker.errors import InputError
+from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.registration import register_cached
+from sedtalker.face.registration.pose import GivenLandmarks
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.rasteriser import View, rasterise
 from sedtalker.mesh.surface import Points
+from sedtalker.progress import Hook, no_progress
 
 # --- The line where sealed lips meet: a path along the deepest valley near the landmarks.
 
 PICTURE = 320
 """Pixels a side of the picture of the mouth in which the lip line is sought."""
-SEARCH = 0.055
-"""How far from the landmarks the valley may lie, up or down, in outer-eye-corner distances."""
-STIFF = 0.6
-"""Cost of a step of one pixel up or down from column to column, against the deepest valley."""
-HOME = 0.5
-"""Cost of the largest distance from the landmarks' line."""
-SMOOTH = 0.02
-"""Standard deviation of the smoothing along the line, in outer-eye-corner distances."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +44,14 @@ class LipLine:
     def height(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
         """Height of the line at any x; level beyond the corners."""
         return np.interp(x, self.x, self.y)
+
+
+SEARCH = 0.055
+"""How far from the landmarks the valley may lie, up or down, in outer-eye-corner distances."""
+HOME = 0.5
+"""Cost of the largest distance from the landmarks' line."""
+SMOOTH = 0.02
+"""Standard deviation of the smoothing along the line, in outer-eye-corner distances."""
 
 
 def find_lip_line(vertices: Floats, triangles: Ints, landmarks: Points) -> LipLine:
@@ -83,6 +87,10 @@ def find_lip_line(vertices: Floats, triangles: Ints, landmarks: Points) -> LipLi
     return LipLine(x[columns], y, z)
 
 
+STIFF = 0.6
+"""Cost of a step of one pixel up or down from column to column, against the deepest valley."""
+
+
 def _path(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     """Row (C,) of each column of the cheapest path through a cost picture (R, C), a row up or down a column at most."""
     total = cost[:, 0].copy()
@@ -103,14 +111,6 @@ def _path(cost: NDArray[np.float64]) -> NDArray[np.int64]:
 
 SNAP = 0.12
 """Where the line passes a vertex so near, in lengths of the edge, the cut goes through it."""
-DEPTH = 0.006
-"""Metres behind what is seen within which a vertex is skin, not the inside of a head."""
-STEEP = 7
-"""Pixels (of a third of a millimetre) round a vertex of which the deepest counts: walls of a valley are steep."""
-FEWEST = 3
-"""Points that a cut must have between its ends."""
-WHOLE = 0.8
-"""Share of the line that a cut must cover."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +154,12 @@ class _Growing:
         self.uvs.append(((1.0 - share) * self.uvs[0][a] + share * self.uvs[0][b])[None].astype(np.float32))
         self.uv_count += 1
         return self.uv_count - 1
+
+
+FEWEST = 3
+"""Points that a cut must have between its ends."""
+WHOLE = 0.8
+"""Share of the line that a cut must cover."""
 
 
 def cut_lips(mesh: Mesh, vertices: NDArray[np.floating], line: LipLine) -> Cut:
@@ -221,6 +227,12 @@ def _crossings(
         if int(i) not in on_line and int(j) not in on_line
     }
     return crossed, on_line
+
+
+DEPTH = 0.006
+"""Metres behind what is seen within which a vertex is skin, not the inside of a head."""
+STEEP = 7
+"""Pixels (of a third of a millimetre) round a vertex of which the deepest counts: walls of a valley are steep."""
 
 
 def _in_front(mesh: Mesh, vertices: NDArray[np.float64], line: LipLine) -> NDArray[np.bool_]:
@@ -374,3 +386,50 @@ def _assembled(growing: _Growing, polygons: list[_Polygon], doubled: list[int]) 
         else np.array([polygon.group for polygon in polygons], np.int32),
         polygon_smoothing=None,  # it counts the corners of the polygons before the cut
     )
+
+
+# --- A sealed mouth made to open.
+
+PARTED = 3e-5
+"""Metres between the lips of a cut: vertices at one place would be welded."""
+OPEN_ALREADY = "--open-mouth is for sealed lips: these are apart already, nothing was cut"
+"""The warning where a mouth needs no cut."""
+
+
+def open_mouth(
+    mesh: Mesh, sealed: Face, report: RegistrationReport, source: Face, hook: Hook = no_progress
+) -> tuple[Face, RegistrationReport]:
+    """A registered face whose lips are one surface, with a mouth that opens.
+
+    The skin is cut where the lips meet and registered again. The file's vertices keep their places and numbers; what is
+    new comes after them. What comes behind the lips is for ``with_mouth``.
+
+    Args:
+        mesh: the mesh in the file's coordinates; sealed, report: the face it became.
+        source: the face that shapes are taken from.
+        hook: receives the progress.
+
+    Raises:
+        InputError: the mouth cannot be cut open.
+    """
+    if report.mouth_opens:
+        return sealed, replace(report, warnings=(*report.warnings, OPEN_ALREADY))
+    assert sealed.landmarks is not None
+    rotation, translation = np.asarray(report.rotation), np.asarray(report.translation)
+    marks = sealed.mesh.vertices[sealed.landmarks].astype(np.float64)
+    line = find_lip_line(sealed.mesh.vertices, sealed.mesh.triangles, marks)
+    cut = parted(cut_lips(mesh, sealed.mesh.vertices, line), -rotation[1] * PARTED / report.scale)
+    given = GivenLandmarks((marks - translation) @ rotation / report.scale, np.ones(68), report.score)
+    face, opened = register_cached(cut.mesh, source, sealed.name, given=given, hook=hook)
+    if not opened.mouth_opens:
+        raise InputError(f"{sealed.name}: the mouth was cut, but its lips were not found apart: cut it in a 3D program")
+    added = len(face.mesh.vertices) - len(mesh.vertices)
+    note = f"the mouth was cut open: {added} vertices were added after the file's own {len(mesh.vertices)}"
+    return face, replace(opened, added_vertices=added, warnings=(note, *opened.warnings))
+
+
+def parted(cut: Cut, step: NDArray[np.float64]) -> Cut:
+    """The cut with the new vertices of its lower side a step away: vertices at one place count as one."""
+    vertices = cut.mesh.vertices.copy()
+    vertices[cut.lower[1:-1]] += step.astype(np.float32)
+    return replace(cut, mesh=cut.mesh.with_vertices(vertices))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sedtalker.face.mouth_opening import OPEN_ALREADY, open_mouth
 
 from sedtalker.errors import InputError
 from sedtalker.face.behind_lips import look_behind
@@ -14,7 +15,6 @@ from sedtalker.face.face import Face
 from sedtalker.face.fitting import FitOptions, fit
 from sedtalker.face.mouth_cut import LipLine, cut_lips, find_lip_line
 from sedtalker.face.mouth_fitting import PARTS
-from sedtalker.face.mouth_opening import OPEN_ALREADY, open_mouth
 from sedtalker.face.quality import judge
 from sedtalker.face.registration import RegistrationReport
 from sedtalker.mesh.mesh import Mesh, Scene

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
 from sedtalker.face.arkit import ARKIT_52, INDEX
-from sedtalker.face.rig_names import PRESETS
-from sedtalker.face.shape_maps import read_shape_map
+from sedtalker.face.shape_maps import PRESETS, read_shape_map
 from sedtalker.mesh.mesh import Scene
 from tests.support.cube import cube_mesh
 

@@ -16,22 +16,6 @@ from sedtalker.face.registration.alignment import Skin, barycentric, picks
 from sedtalker.mesh.surface import Points, adjacency, laplacian, point_normals, triangle_normals
 from sedtalker.progress import Hook, no_progress
 
-TRUSTED = 0.002
-"""Metres at rig scale between the registered source and the target at which trust in a copied offset has fallen to a
-quarter."""
-FILL = 0.02
-"""Weight of smoothness where offsets are filled in."""
-SURE = 0.2
-"""Confidence of a neighbour that is worth agreeing with."""
-FAR = 0.06
-"""Metres at rig scale from the source beyond which the target keeps still."""
-SURE_ENOUGH = 0.5
-"""Confidence from which on a point needs no neighbours to know where it goes."""
-RINGS = 4
-"""Rings of neighbours round unsure points that are solved for with them."""
-SWEEPS = 2
-"""Jacobi sweeps over all points after that."""
-
 
 @dataclass(frozen=True, eq=False)
 class Transfer:
@@ -47,6 +31,13 @@ class Transfer:
     corners: Ints
     weights: Points
     distance: NDArray[np.float64]
+
+
+TRUSTED = 0.002
+"""Metres at rig scale between the registered source and the target at which trust in a copied offset has fallen to a
+quarter."""
+FAR = 0.06
+"""Metres at rig scale from the source beyond which the target keeps still."""
 
 
 def transfer_skin(
@@ -156,6 +147,10 @@ def better(
         hit[i], closest[i], away[i] = good[k], there[k], gap[k]
 
 
+SURE = 0.2
+"""Confidence of a neighbour that is worth agreeing with."""
+
+
 def agreement(direct: NDArray[np.float64], triangles: Ints, confidence: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 for points (M,) whose offsets resemble those of a neighbour, near 0 for outliers, which resemble none.
 
@@ -172,6 +167,16 @@ def agreement(direct: NDArray[np.float64], triangles: Ints, confidence: NDArray[
         for a, b in ((i, j), (j, i)):
             np.minimum.at(closest, a, np.where(confidence[b] > SURE, gap, np.inf))
     return np.where(np.isfinite(closest), 1.0 / (1.0 + (closest / 0.5) ** 4), 1.0)
+
+
+FILL = 0.02
+"""Weight of smoothness where offsets are filled in."""
+SURE_ENOUGH = 0.5
+"""Confidence from which on a point needs no neighbours to know where it goes."""
+RINGS = 4
+"""Rings of neighbours round unsure points that are solved for with them."""
+SWEEPS = 2
+"""Jacobi sweeps over all points after that."""
 
 
 def fill(

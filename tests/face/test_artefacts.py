@@ -10,7 +10,7 @@ import pytest
 from sedtalker.arrays import Ints
 from sedtalker.face.builtin import FACES, load_face
 from sedtalker.face.face import Face
-from sedtalker.face.soundness import broken_share, unevenness
+from sedtalker.face.quality import artefact_share, unevenness
 from sedtalker.mesh.mesh import from_triangles
 from tests.support.mouths import without
 
@@ -27,7 +27,7 @@ def with_triangles(face: Face, triangles: Ints) -> Face:
 
 
 def share(face: Face) -> float:
-    found = broken_share(face)
+    found = artefact_share(face)
     assert found is not None
     return found
 
@@ -138,5 +138,5 @@ def test_hair_over_the_face_is_not_counted(face: Face) -> None:
 
 
 def test_a_face_of_which_nothing_is_known_is_not_judged(face: Face) -> None:
-    assert broken_share(replace(face, landmarks=None)) is None
-    assert broken_share(replace(face, regions={})) is None
+    assert artefact_share(replace(face, landmarks=None)) is None
+    assert artefact_share(replace(face, regions={})) is None
