@@ -28,14 +28,14 @@ from measures.speed import run_measured, write_speech
 from sedtalker.arrays import Mask
 from sedtalker.audio import load_audio
 from sedtalker.errors import InputError
-from sedtalker.face.amounts import with_right_amount
-from sedtalker.face.behind_lips import ENOUGH
 from sedtalker.face.builtin import load_face
 from sedtalker.face.completion import completed
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import fit
+from sedtalker.face.mouth_interior import ENOUGH
 from sedtalker.face.quality import inverted_share, judge
 from sedtalker.face.registration import RegistrationReport, register
+from sedtalker.face.shape_scaling import with_scaled_shapes
 from sedtalker.mesh.files import read_mesh, read_scene
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.mesh.obj import write_obj
@@ -146,7 +146,7 @@ def _judged(heads: list[Head], judge: Judge, hook: Hook) -> dict[str, Any]:
     by_head: dict[str, Any] = {}
     for head in counted(heads, hook, "judging heads", len(heads)):
         face, found = register(head.mesh, source, head.name)
-        face, _ = completed(*with_right_amount(face, found, source), source)
+        face, _ = completed(*with_scaled_shapes(face, found, source), source)
         recognised = recognised_emotions(emotion_scores(face, judge, SIZE), known)
         result = measure(face, judge, SIZE)
         lacking = sorted(wanted - seen_shapes(result))
@@ -409,7 +409,7 @@ def beside_artist(
 ) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Figures of the shapes that a head gets beside an artist's (V, 3), over some of its vertices (V,); and of each."""
     face, found = register(mesh, source, "head")
-    face, found = with_right_amount(face, found, source)
+    face, found = with_scaled_shapes(face, found, source)
     turn = found.scale * np.asarray(found.rotation)
     shapes = {
         name: compare(face.basis[face.shape_index[name]][among], offset[among] @ turn.T)
@@ -431,7 +431,7 @@ def verdict(mesh: Mesh, source: Face, name: str) -> str:
         face, found = register(mesh, source, name)
     except InputError:
         return "refused"
-    return judge(*completed(*with_right_amount(face, found, source), source)).verdict
+    return judge(*completed(*with_scaled_shapes(face, found, source), source)).verdict
 
 
 def refuses(mesh: Any, source: Face, name: str) -> bool:

@@ -15,11 +15,11 @@ import numpy as np
 import scipy
 
 from sedtalker.face.added_parts import with_parts
-from sedtalker.face.behind_lips import ENOUGH, Mouth, Opening, look_behind, mouth_of, with_dark_bag
 from sedtalker.face.expressions import SHUT, can_be_measured, expressiveness, eye_opening
 from sedtalker.face.eye_fitting import with_eyes
 from sedtalker.face.face import Face, RegistrationReport, report_from_json
 from sedtalker.face.mouth_fitting import build_mouth
+from sedtalker.face.mouth_interior import ENOUGH, Mouth, Opening, look_into_mouth, mouth_of, with_dark_bag
 from sedtalker.face.quality import artefact_share
 from sedtalker.face.sedface import FACE_ARRAYS, Arrays, face_arrays, face_from_arrays
 from sedtalker.mesh.files import MAX_BYTES
@@ -131,14 +131,14 @@ def with_mouth(
         return face, replace(report, behind_lips=(), mouth_share=None), None
     mouth = mouth_of(face)
     face = with_dark_bag(face, mouth)
-    opening = look_behind(face, mouth)
+    opening = look_into_mouth(face, mouth)
     missing = what_is_missing(face, opening) if wanted == "auto" else ()
     if missing:
         count = len(face.mesh.vertices)
         inside = build_mouth(face, source, mouth, missing)
         face = with_parts(face, inside)
         mouth = mouth_of(face)
-        opening = look_behind(face, mouth)
+        opening = look_into_mouth(face, mouth)
         added = len(face.mesh.vertices) - count
         what = " and ".join(missing) if len(missing) < 3 else f"{', '.join(missing[:-1])} and {missing[-1]}"
         note = f"no {what} behind the lips: ours were added, {added} vertices after the file's own"

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Ints
 from sedtalker.face.added_parts import PlacedPart, assemble, source_rows, with_parts
-from sedtalker.face.behind_lips import Mouth, known_mouth, mouth_of
 from sedtalker.face.face import Face, RegistrationReport
+from sedtalker.face.mouth_interior import Mouth, known_mouth, mouth_of
 from sedtalker.face.registration.alignment import bind
 from sedtalker.face.registration.contacts import EYES, along_rim, clear_eyeball, part_in_blink
 from sedtalker.face.registration.features import Line

@@ -107,22 +107,14 @@ class RegistrationReport:
 
 
 def report_from_json(text: str) -> RegistrationReport:
-    """Read what ``to_json`` wrote."""
-    data = json.loads(text)
-    data["rotation"] = tuple(tuple(row) for row in data["rotation"])
-    data["components"] = tuple((str(name), int(count)) for name, count in data["components"])
-    for key in (
-        "eyes_found",
-        "eyeballs",
-        "translation",
-        "warnings",
-        "own_shapes",
-        "added_parts",
-        "behind_lips",
-        "alike",
-    ):
-        data[key] = tuple(data.get(key, ()))
-    return RegistrationReport(**data)
+    """Read what ``to_json`` wrote.
+
+    Raises:
+        ValueError: it is not such a report.
+    """
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RegistrationReport).validate_json(text)
 
 
 _PIECE = 6144

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Floats, Ints, Mask
 from sedtalker.errors import InputError
-from sedtalker.face.amounts import check_strength, with_right_amount
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, OwnShapes, is_basis, meanings, own_shapes, read_rig
 from sedtalker.face.builtin.named import faces_of_size, load_face
@@ -23,6 +22,7 @@ from sedtalker.face.mouth_cut import open_mouth
 from sedtalker.face.registration import register_cached
 from sedtalker.face.registration.pose import GivenLandmarks, Similarity, robust_similarity
 from sedtalker.face.registration.register import measured
+from sedtalker.face.shape_scaling import check_strength, with_scaled_shapes
 from sedtalker.mesh.mesh import Mesh, Scene
 from sedtalker.progress import Hook, no_progress, one_step
 
@@ -91,7 +91,7 @@ def fit(
     options = options or FitOptions()
     face, report = _fit(scene, source, name, options, hook)
     with one_step(hook, "scaling the shapes"):
-        face, report = with_right_amount(face, report, source, options.strength)
+        face, report = with_scaled_shapes(face, report, source, options.strength)
     with one_step(hook, "looking behind lips and lids"):
         face, report = completed_cached(face, report, source, options.mouth, options.eyes)
     return replace(face, report=report), report

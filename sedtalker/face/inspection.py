@@ -13,7 +13,7 @@ from sedtalker.face.face import Face
 from sedtalker.face.fitting import foresee
 from sedtalker.face.given_landmarks import choose_head, heads_of
 from sedtalker.face.registration import parts
-from sedtalker.face.registration.carry import LIPS, MOUTH_PARTS, hair
+from sedtalker.face.registration.attribute_transfer import LIPS, MOUTH_PARTS, hair
 from sedtalker.face.registration.parts import Head, prepare_source, prepare_target
 from sedtalker.face.registration.pose import FaceFix, GivenLandmarks, Placement, find_face, place
 from sedtalker.face.registration.register import FEWEST_TRIANGLES, LOOSE, skin_triangles, upright

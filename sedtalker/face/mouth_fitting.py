@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from sedtalker.arrays import Ints
 from sedtalker.face.added_parts import AddedParts, PlacedPart, assemble, source_rows
-from sedtalker.face.behind_lips import Mouth, known_mouth, skin_depth
 from sedtalker.face.face import Face
+from sedtalker.face.mouth_interior import Mouth, known_mouth, skin_depth
 from sedtalker.face.registration.pose import Similarity, similarity
 from sedtalker.mesh.rasteriser import turn
 from sedtalker.mesh.surface import Points

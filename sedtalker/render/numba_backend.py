@@ -11,17 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sedtalker.arrays import Floats, Ints, Mask
-from sedtalker.mesh.mesh import Mesh
+from sedtalker.arrays import Floats, Ints
 from sedtalker.mesh.rasteriser import orthographic_matrix, to_screen
 from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera, Matrix
 from sedtalker.render.coverage import CENTRE, SAMPLES, TILE, Buffers
 from sedtalker.render.fragments import shade
 from sedtalker.render.gathering import CHUNK, Dimmed, Gathered, Scene, room_for
-from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
+from sedtalker.render.light import MATERIALS, blank_eyes, default_colours, to_linear, triangle_parts
 from sedtalker.render.occlusion import dim, spread
-from sedtalker.render.picture import Behind
+from sedtalker.render.picture import Shot
 from sedtalker.render.pixels import encode_table, encoded
 from sedtalker.render.shading import (
     Image,
@@ -79,17 +78,9 @@ class _Canvas:
 class NumbaRenderer:
     """See ``sedtalker.render.renderer.Renderer``: a z-buffer, four samples a pixel, per-pixel light, a soft shadow."""
 
-    def __init__(
-        self,
-        mesh: Mesh,
-        camera: Camera,
-        size: tuple[int, int],
-        background: Behind,
-        lighting: Lighting,
-        regions: dict[str, Mask] | None = None,
-        threads: int = 0,
-    ) -> None:
-        self._size = width, height = size
+    def __init__(self, shot: Shot, threads: int = 0) -> None:
+        mesh, camera, lighting, regions = shot.mesh, shot.camera, shot.lighting, shot.regions
+        self._size = width, height = shot.size
         self._vertex_count = len(mesh.vertices)
         self._sources, self._triangles, self._weld, _ = split_vertices(mesh)
         self._seen_triangles = self._triangles.astype(np.uint32)
@@ -105,7 +96,7 @@ class NumbaRenderer:
         self._own_parts = np.where(blank[mesh.triangles].all(axis=1), len(MATERIALS), self._parts).astype(np.int32)
         self._view = camera.view()
         self._projection = camera.projection(width / height)
-        self._background = backdrop(background, width, height)
+        self._background = backdrop(shot.background, width, height)
         self._lights = light_table(lighting)
         self._ambient = np.array([lighting.sky, lighting.ground], dtype=np.float32)
         self._shadow_matrix = _shadow_matrix(self._lights[0, :3], camera)
@@ -116,7 +107,7 @@ class NumbaRenderer:
         encode = encode_table()
         self._tables = material_table(), tap_table(HOLLOW * height / 2), encode
         self._empty = encoded(self._background, encode)
-        if isinstance(background, str):
+        if isinstance(shot.background, str):
             self._empty = np.zeros((height, width, 4), dtype=np.uint8)
         self._threads = threads or min(4, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from sedtalker.arrays import Mask
 from sedtalker.errors import InputError
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import Mesh
 from sedtalker.reading import is_file, problem_of, read_json
 from sedtalker.render.camera import Camera, frame_head
-from sedtalker.render.light import Background, Colour
+from sedtalker.render.light import Background, Colour, Lighting
 
 SMALLEST, LARGEST = 16, 8192
 """Sides of a picture, pixels."""
@@ -148,6 +149,29 @@ Transparent = Literal["transparent"]
 """Nothing: pictures have a fourth channel, how far each pixel is covered."""
 Behind = Background | Transparent | NDArray[np.uint8]
 """A colour, two from top to bottom, nothing, or a picture (H, W, 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """What a renderer draws, fixed for its life but for the places of the vertices.
+
+    Attributes:
+        mesh: at rest.
+        camera: where it is seen from.
+        size: (width, height) in pixels.
+        background: what is behind it.
+        lighting: lights, fixed to the camera.
+        regions: vertex masks of eyes, teeth, lips …, for materials and default colours.
+    """
+
+    mesh: Mesh
+    camera: Camera
+    size: tuple[int, int]
+    background: Behind
+    lighting: Lighting
+    regions: dict[str, Mask] | None = None
+
+
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """Suffixes of backgrounds that are files."""
 MOST_PIXELS = 64_000_000

@@ -20,7 +20,7 @@ from sedtalker.mesh.mesh import Material, Mesh
 from sedtalker.mesh.surface import split_vertices
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import MATERIALS, Lighting, blank_eyes, default_colours, to_linear, triangle_parts
-from sedtalker.render.picture import Behind
+from sedtalker.render.picture import Shot
 from sedtalker.render.planes import INSIDE
 from sedtalker.render.shading import Image, backdrop, compiled_normals, eye_colour
 from sedtalker.render.sides import sides_of
@@ -89,27 +89,20 @@ class _Piece:
 class PyrenderRenderer:
     """See ``sedtalker.render.renderer.Renderer``; the same lights, pyrender's own physically based shader."""
 
-    def __init__(
-        self,
-        mesh: Mesh,
-        camera: Camera,
-        size: tuple[int, int],
-        background: Behind,
-        lighting: Lighting,
-        regions: dict[str, Mask] | None = None,
-    ) -> None:
+    def __init__(self, shot: Shot) -> None:
         pyrender = import_pyrender()
-        width, height = size
+        mesh, lighting, regions = shot.mesh, shot.lighting, shot.regions
+        width, height = shot.size
         self._vertex_count = len(mesh.vertices)
         textured = any(m is not None and (m.texture or m.normal) for m in mesh.materials)
         self._sources, self._triangles, self._weld, self._places = split_vertices(mesh, uvs=textured)
         self._colours = to_linear(default_colours(mesh, regions))
-        self._background = _to_srgb(backdrop(background, width, height))
-        self._clear = isinstance(background, str)
+        self._background = _to_srgb(backdrop(shot.background, width, height))
+        self._clear = isinstance(shot.background, str)
         ambient = (np.array(lighting.sky) + lighting.ground) / 2
         self._scene = pyrender.Scene(bg_color=np.zeros(4, dtype=np.float32), ambient_light=ambient)
         self._pieces = self._add_parts(pyrender, mesh, regions)
-        _add_camera_and_lights(pyrender, self._scene, camera, width / height, lighting)
+        _add_camera_and_lights(pyrender, self._scene, shot.camera, width / height, lighting)
         self._flags = pyrender.RenderFlags.RGBA
         try:
             self._renderer = pyrender.OffscreenRenderer(width, height)

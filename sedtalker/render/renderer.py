@@ -19,7 +19,7 @@ from sedtalker.mesh.mesh import Mesh
 from sedtalker.processes import run_beside
 from sedtalker.render.camera import Camera
 from sedtalker.render.light import Lighting, load_lighting
-from sedtalker.render.picture import Behind, Size, picture_size, read_background, viewpoint
+from sedtalker.render.picture import Behind, Shot, Size, picture_size, read_background, viewpoint
 from sedtalker.storage import keep, user_cache
 
 if TYPE_CHECKING:
@@ -148,18 +148,18 @@ def make_renderer(
         mesh = mesh.mesh
     lighting = lighting or load_lighting()
     background = lighting.backdrop if background is None else background
-    width, height = picture_size(size)
+    shot = Shot(mesh, camera, picture_size(size), background, lighting, regions)
     if backend == "auto":
         backend = fastest_backend()
     if backend == "pyrender":
         from sedtalker.render.pyrender_backend import PyrenderRenderer
 
-        return PyrenderRenderer(mesh, camera, (width, height), background, lighting, regions)
+        return PyrenderRenderer(shot)
     if backend != "numba":
         raise InputError(f"unknown render backend '{backend}': use auto, numba or pyrender")
     from sedtalker.render.numba_backend import NumbaRenderer
 
-    return NumbaRenderer(mesh, camera, (width, height), background, lighting, regions, threads)
+    return NumbaRenderer(shot, threads)
 
 
 def check_renderer(renderer: Backend) -> None:

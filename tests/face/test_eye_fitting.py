@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from sedtalker.errors import InputError
-from sedtalker.face.behind_lips import mouth_of
 from sedtalker.face.builtin import load_face
 from sedtalker.face.eye_fitting import with_eyes
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.fitting import FitOptions
+from sedtalker.face.mouth_interior import mouth_of
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.mesh.rasteriser import View, rasterise, turn
 from tests.support.mouths import REPORT, without

@@ -11,7 +11,6 @@ import pytest
 from sedtalker.animation.gains import Gains, apply_gains
 from sedtalker.errors import InputError
 from sedtalker.export.glb import write_glb
-from sedtalker.face.amounts import MOST_RAISED, region_of
 from sedtalker.face.arkit import ARKIT_52
 from sedtalker.face.blend_shapes import BlendShapes, read_rig
 from sedtalker.face.builtin import load_face
@@ -29,6 +28,7 @@ from sedtalker.face.fitting import (
 from sedtalker.face.registration import RegistrationReport
 from sedtalker.face.registration.pose import Similarity
 from sedtalker.face.registration.register import measured
+from sedtalker.face.shape_scaling import MOST_RAISED, region_of
 from sedtalker.mesh.files import read_scene, write_obj
 from sedtalker.mesh.mesh import Mesh, Scene, from_triangles
 from sedtalker.training.corpora.landmark_samples import random_rotation

@@ -11,7 +11,7 @@ from sedtalker.face.face import Face, head_weights
 from sedtalker.face.fitting import fit
 from sedtalker.face.given_landmarks import alone, choose_head, figures, heads_of
 from sedtalker.face.registration import RegistrationReport
-from sedtalker.face.registration.carry import worn_offsets
+from sedtalker.face.registration.attribute_transfer import worn_offsets
 from sedtalker.mesh.mesh import Mesh, Scene, from_triangles
 from sedtalker.mesh.surface import adjacency, weld
 from sedtalker.training.corpora.landmark_samples import sphere, torus

@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sedtalker.face.behind_lips import (
+from sedtalker.face.builtin import load_face
+from sedtalker.face.completion import EMPTY, what_is_missing, with_mouth
+from sedtalker.face.face import Face
+from sedtalker.face.mouth_interior import (
     LIPS_END,
     OF_A_MOUTH,
     Opening,
     kinds_of,
-    look_behind,
+    look_into_mouth,
     mouth_of,
     outward_triangles,
 )
-from sedtalker.face.builtin import load_face
-from sedtalker.face.completion import EMPTY, what_is_missing, with_mouth
-from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import from_triangles
 from sedtalker.mesh.rasteriser import View, rasterise, turn
 from tests.support.mouths import REPORT, without
@@ -44,10 +44,10 @@ def given(bare: Face, source: Face) -> Face:
 
 
 def test_lips_that_open_onto_the_skull_are_told_from_a_mouth(bare: Face) -> None:
-    opening = look_behind(bare)
+    opening = look_into_mouth(bare)
     assert opening.contents[0] == "the back of the head"
     assert opening.mouth < 0.3
-    whole = look_behind(without(load_face("walter"), ()))
+    whole = look_into_mouth(without(load_face("walter"), ()))
     assert whole.mouth == pytest.approx(1.0)
     assert "tongue" in whole.contents
 
@@ -69,7 +69,7 @@ def test_a_bare_head_gets_a_mouth_after_its_own_vertices(bare: Face, source: Fac
 
 @pytest.mark.parametrize("weights", [{"jawOpen": 1.0}, {"jawOpen": 0.3, "mouthSmileLeft": 1.0, "mouthSmileRight": 1.0}])
 def test_an_added_mouth_is_all_that_is_seen_between_the_lips(given: Face, weights: dict[str, float]) -> None:
-    assert look_behind(given, weights=weights).mouth == pytest.approx(1.0, abs=0.01)
+    assert look_into_mouth(given, weights=weights).mouth == pytest.approx(1.0, abs=0.01)
 
 
 def test_nothing_of_it_is_seen_while_the_lips_are_closed(bare: Face, given: Face) -> None:
@@ -132,7 +132,7 @@ def test_a_second_wall_behind_the_skin_is_no_mouth(bare: Face) -> None:
         basis=np.concatenate([bare.basis, np.zeros_like(bare.basis)], axis=1),
         regions={name: np.concatenate([mask, np.zeros(count, bool)]) for name, mask in bare.regions.items()},
     )
-    opening = look_behind(double)
+    opening = look_into_mouth(double)
     assert opening.mouth < 0.3
     assert not opening.has_bag
 

@@ -6,15 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sedtalker.face.mouth_opening import OPEN_ALREADY, open_mouth
 
 from sedtalker.errors import InputError
-from sedtalker.face.behind_lips import look_behind
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face
 from sedtalker.face.fitting import FitOptions, fit
-from sedtalker.face.mouth_cut import LipLine, cut_lips, find_lip_line
+from sedtalker.face.mouth_cut import OPEN_ALREADY, LipLine, cut_lips, find_lip_line, open_mouth
 from sedtalker.face.mouth_fitting import PARTS
+from sedtalker.face.mouth_interior import look_into_mouth
 from sedtalker.face.quality import judge
 from sedtalker.face.registration import RegistrationReport
 from sedtalker.mesh.mesh import Mesh, Scene
@@ -148,7 +147,7 @@ def test_an_opened_mouth_shows_a_mouth_and_nothing_else(closed: Mesh, source: Fa
     assert report.added_parts == ("bag", "teeth", "tongue")
     assert report.mouth_share == pytest.approx(1.0, abs=0.01)
     wide = {"jawOpen": 0.4, "mouthSmileLeft": 1.0, "mouthSmileRight": 1.0}
-    assert look_behind(face, weights=wide).mouth == pytest.approx(1.0, abs=0.01)
+    assert look_into_mouth(face, weights=wide).mouth == pytest.approx(1.0, abs=0.01)
 
 
 def test_an_open_mouth_is_left_alone(source: Face) -> None:

@@ -13,6 +13,16 @@ HairStyle = Literal["swept", "bob", "bun", "curly", "crop"]
 
 
 @dataclass(frozen=True)
+class Brows:
+    """Brow shape: thickness and length factors, arch factor, and height in centimetres over the usual place."""
+
+    thickness: float = 1.0
+    length: float = 1.0
+    arch: float = 1.0
+    height: float = 0.0
+
+
+@dataclass(frozen=True)
 class Palette:
     """Colours of a head, sRGB in [0, 1].
 
@@ -42,16 +52,6 @@ class Palette:
     lid_cover: float = 0.0
     stubble: float = 0.0
     unevenness: float = 1.0
-
-
-@dataclass(frozen=True)
-class Brows:
-    """Brow shape: thickness and length factors, arch factor, and height in centimetres over the usual place."""
-
-    thickness: float = 1.0
-    length: float = 1.0
-    arch: float = 1.0
-    height: float = 0.0
 
 
 @dataclass(frozen=True)

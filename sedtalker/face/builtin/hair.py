@@ -6,7 +6,8 @@ on the skin, so that every expression carries them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sparse
@@ -84,19 +85,38 @@ def swept(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
         wide = 0.52 if first > 0.9 else 0.74  # over the crown nothing lies beneath
         half = wide * np.interp(STEPS, [0, 0.17, 0.5, 0.85, 1], [0.16, 0.8, 1.0, 0.75, 0.10])
         pieces.append(_laid(scalp, drift, s, lift, np.tile(half, (count, 1)), palette, rng))
-    pieces += _downwards(
-        scalp,
-        palette,
-        rng,
-        ((0.10, 0.60, 24, 0.72), (0.34, 0.82, 34, 0.58), (0.56, 0.97, 46, 0.42), (0.72, 1.0, 50, 0.24)),
-    )
-    return join(pieces)
+    return join(pieces + _downwards(scalp, palette, rng, SWEPT_SIDES))
 
 
-def _downwards(
-    scalp: Scalp, palette: Palette, rng: np.random.Generator, rows: tuple[tuple[float, float, int, float], ...]
-) -> list[Strands]:
-    """Rows of short locks on the sides and the back: (from, to, count, lift)."""
+class SideRow(NamedTuple):
+    """A row of short locks on the sides and the back.
+
+    Attributes:
+        root, tip: where it begins and ends, from the crown (0) to the hairline (1).
+        locks: how many.
+        lift: centimetres that it stands off the head.
+    """
+
+    root: float
+    tip: float
+    locks: int
+    lift: float
+
+
+SWEPT_SIDES = (
+    SideRow(0.10, 0.60, 24, 0.72), SideRow(0.34, 0.82, 34, 0.58), SideRow(0.56, 0.97, 46, 0.42),
+    SideRow(0.72, 1.0, 50, 0.24),
+)  # fmt: skip
+"""Below swept hair."""
+CROPPED_SIDES = (
+    SideRow(0.12, 0.60, 22, 0.40), SideRow(0.36, 0.82, 32, 0.36), SideRow(0.58, 0.97, 44, 0.28),
+    SideRow(0.72, 1.0, 48, 0.16),
+)  # fmt: skip
+"""Below cropped hair."""
+
+
+def _downwards(scalp: Scalp, palette: Palette, rng: np.random.Generator, rows: Sequence[SideRow]) -> list[Strands]:
+    """Rows of short locks on the sides and the back."""
     pieces = []
     for first, last, count, high in rows:
         azimuth = _spread(count, 46, 314, 0.45, rng)
@@ -121,13 +141,7 @@ def crop(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:
         half = 0.34 * np.interp(STEPS, [0, 0.15, 0.5, 0.85, 1], [0.14, 0.8, 1.0, 0.7, 0.10])
         lean = azimuth + 8 * t
         pieces.append(_laid(scalp, lean, s, lift, np.tile(half, (count, 1)), palette, rng))
-    pieces += _downwards(
-        scalp,
-        palette,
-        rng,
-        ((0.12, 0.60, 22, 0.40), (0.36, 0.82, 32, 0.36), (0.58, 0.97, 44, 0.28), (0.72, 1.0, 48, 0.16)),
-    )
-    return join(pieces)
+    return join(pieces + _downwards(scalp, palette, rng, CROPPED_SIDES))
 
 
 def bob(scalp: Scalp, palette: Palette, rng: np.random.Generator) -> Strands:

@@ -89,13 +89,6 @@ def write_parameters(p: Parameters, path: Path = PATH) -> None:
 
 # --- Other heads on the same topology: a weighted sum of identity directions, and expressions that fit the new form.
 
-WINDOW = 1.6
-"""Centimetres of skin round a vertex from which its local growth is estimated."""
-SEALED = 0.012
-"""Centimetres by which the lips overlap at rest."""
-STIFFNESS = 0.06
-"""How far that estimate is drawn towards no change."""
-
 
 @dataclass(frozen=True, eq=False)
 class Placement:
@@ -180,6 +173,10 @@ def apply_identity(cage: Cage, parameters: Parameters, weights: Mapping[str, flo
     )
 
 
+SEALED = 0.012
+"""Centimetres by which the lips overlap at rest."""
+
+
 def seal_lips(cage: Cage, points: Points) -> Points:
     """The cage (N, 3) with lips that overlap by a hair everywhere, so that no light shows between them."""
     p, out = patch("mouth"), points.copy()
@@ -196,6 +193,12 @@ def seal_lips(cage: Cage, points: Points) -> Points:
         for ring, share in ((MOUTH_CONTACT, 1.0), (MOUTH_BODY, 0.6)):
             out[cage.ring(p, ring)] -= share * move
     return out
+
+
+WINDOW = 1.6
+"""Centimetres of skin round a vertex from which its local growth is estimated."""
+STIFFNESS = 0.06
+"""How far that estimate is drawn towards no change."""
 
 
 def _growth(

@@ -35,6 +35,12 @@ class Part:
     uvs: Points
 
 
+def flat_uvs(vertices: Points, quads: Index, corner: tuple[float, float], size: float) -> Points:
+    """(Q, 4, 2): the part seen from the front, scaled into a square of the texture."""
+    low, high = vertices[:, :2].min(0), vertices[:, :2].max(0)
+    return np.array(corner) + size * (vertices[quads][:, :, :2] - low) / max(float((high - low).max()), 1e-9)
+
+
 @dataclass(frozen=True, eq=False)
 class Skin:
     """The refined skin that other parts are glued to.
@@ -58,12 +64,6 @@ class Skin:
         k, v, _ = self.offsets.shape
         flat = self.offsets.transpose(1, 0, 2).reshape(v, k * 3)
         return (weights.astype(np.float32) @ flat).reshape(-1, k, 3).transpose(1, 0, 2)
-
-
-def flat_uvs(vertices: Points, quads: Index, corner: tuple[float, float], size: float) -> Points:
-    """(Q, 4, 2): the part seen from the front, scaled into a square of the texture."""
-    low, high = vertices[:, :2].min(0), vertices[:, :2].max(0)
-    return np.array(corner) + size * (vertices[quads][:, :, :2] - low) / max(float((high - low).max()), 1e-9)
 
 
 def tube(sections: Points, closed_ends: bool = True) -> tuple[Points, Index]:

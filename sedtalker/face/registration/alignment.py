@@ -261,12 +261,6 @@ def barycentric(places: Points, points: Points, corners: Ints) -> Points:
 # --- The two facing borders of lips or lids, bound to the points of a skin.
 
 Values = NDArray[np.float64]
-TIGHTENING_ROUNDS = 6
-"""Rounds of solving for what still stays open."""
-EFFORT = 0.003
-"""Cost of moving a point, beside that of leaving its border open."""
-OVERLAPPING = 0.01
-"""How much an overlap counts beside an opening."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,6 +304,14 @@ def taper() -> Values:
     """Weight of a line's samples (S,): nothing at its ends."""
     along = np.linspace(0, 1, SAMPLES)
     return np.clip(6.0 * np.minimum(along, 1 - along), 0.0, 1.0)
+
+
+TIGHTENING_ROUNDS = 6
+"""Rounds of solving for what still stays open."""
+EFFORT = 0.003
+"""Cost of moving a point, beside that of leaving its border open."""
+OVERLAPPING = 0.01
+"""How much an overlap counts beside an opening."""
 
 
 def tighten(offset: Values, borders: Borders, overlap: float, lower_effort: float) -> None:

@@ -17,7 +17,13 @@ from sedtalker.face.face import Face, RegistrationReport, report_from_json
 from sedtalker.face.landmarks import load_detector
 from sedtalker.face.registration import parts
 from sedtalker.face.registration.alignment import align
-from sedtalker.face.registration.carry import Source, carry_landmarks, carry_regions, fit_residual, move_points
+from sedtalker.face.registration.attribute_transfer import (
+    Source,
+    carry_landmarks,
+    carry_regions,
+    fit_residual,
+    move_points,
+)
 from sedtalker.face.registration.contacts import gaps
 from sedtalker.face.registration.parts import Head, prepare_source, prepare_target
 from sedtalker.face.registration.pose import (

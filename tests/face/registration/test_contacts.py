@@ -15,7 +15,7 @@ from sedtalker.face.registration.alignment import Borders, Skin, picks, resoluti
 from sedtalker.face.registration.contacts import along_rim, clear_eyeball, dips
 from sedtalker.face.registration.features import SAMPLES, Features, Line, without_corners
 from sedtalker.face.registration.parts import Eyeball
-from sedtalker.face.registration.transfer import FILL, fill, mouth_corners, of_both_lips
+from sedtalker.face.registration.shape_transfer import FILL, fill, mouth_corners, of_both_lips
 from sedtalker.mesh.mesh import grid_triangles
 from sedtalker.mesh.surface import laplacian
 from sedtalker.training.corpora.landmark_samples import sphere

@@ -16,10 +16,10 @@ from sedtalker.errors import InputError
 from sedtalker.face.builtin import load_face
 from sedtalker.face.face import Face, report_from_json
 from sedtalker.face.registration import RegistrationReport, parts, register, register_cached
-from sedtalker.face.registration.carry import affine_offsets, eye_offsets
+from sedtalker.face.registration.attribute_transfer import affine_offsets, eye_offsets
 from sedtalker.face.registration.parts import Eyeball
 from sedtalker.face.registration.pose import similarity
-from sedtalker.face.registration.transfer import agreement
+from sedtalker.face.registration.shape_transfer import agreement
 from sedtalker.mesh.files import read_mesh
 from sedtalker.mesh.mesh import Mesh, from_triangles, grid_triangles
 from sedtalker.mesh.surface import face_outwards, weld

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sedtalker.errors import InputError
-from sedtalker.face.amounts import (
+from sedtalker.face.arkit import ARKIT_52
+from sedtalker.face.builtin import load_face
+from sedtalker.face.builtin.parts import GAZE_ANGLES
+from sedtalker.face.expressions import SHUT, asymmetry, distances, expressiveness, eye_opening, sizes
+from sedtalker.face.face import Face
+from sedtalker.face.mouth_interior import known_mouth
+from sedtalker.face.registration.parts import abduction
+from sedtalker.face.shape_scaling import (
     FAINT,
     LEAST_GAZE,
     MOST_GAZE,
@@ -19,15 +26,8 @@ from sedtalker.face.amounts import (
     bounded,
     proportions,
     region_of,
-    with_right_amount,
+    with_scaled_shapes,
 )
-from sedtalker.face.arkit import ARKIT_52
-from sedtalker.face.behind_lips import known_mouth
-from sedtalker.face.builtin import load_face
-from sedtalker.face.builtin.parts import GAZE_ANGLES
-from sedtalker.face.expressions import SHUT, asymmetry, distances, expressiveness, eye_opening, sizes
-from sedtalker.face.face import Face
-from sedtalker.face.registration.parts import abduction
 from tests.support.mouths import REPORT
 
 MEETING = ("jaw", "mouthClose", "mouthPress", "mouthRollLower", "eyeBlink", "eyeLook", "tongue", "mouthPucker")
@@ -39,7 +39,7 @@ def source() -> Face:
 
 
 def test_what_must_meet_is_never_scaled(source: Face) -> None:
-    face, report = with_right_amount(source, REPORT, source, 1.7)
+    face, report = with_scaled_shapes(source, REPORT, source, 1.7)
     for name in ARKIT_52:
         if name.startswith(MEETING):
             assert region_of(name) is None
@@ -52,26 +52,26 @@ def test_what_must_meet_is_never_scaled(source: Face) -> None:
 @given(st.floats(0.3, 1.0))
 def test_strength_scales_every_expression_alike(strength: float) -> None:
     source = load_face()
-    full, _ = with_right_amount(source, REPORT, source)
-    weak, _ = with_right_amount(source, REPORT, source, strength)
+    full, _ = with_scaled_shapes(source, REPORT, source)
+    weak, _ = with_scaled_shapes(source, REPORT, source, strength)
     for name in ("browInnerUp", "mouthSmileLeft", "noseSneerRight", "eyeWideLeft"):
         row = source.shape_index[name]
         np.testing.assert_allclose(weak.basis[row], strength * full.basis[row], atol=1e-7)
 
 
 def test_an_exact_face_stays_as_it_is(source: Face) -> None:
-    face, report = with_right_amount(source, replace(REPORT, way="exact"), source)
+    face, report = with_scaled_shapes(source, replace(REPORT, way="exact"), source)
     assert face is source
     assert report.gains == {}
 
 
 def test_faint_shapes_of_the_files_own_are_raised_to_be_seen(source: Face) -> None:
     faint = replace(source, basis=0.5 * source.basis)
-    face, report = with_right_amount(faint, replace(REPORT, way="blend shapes", own_shapes=ARKIT_52), source)
+    face, report = with_scaled_shapes(faint, replace(REPORT, way="blend shapes", own_shapes=ARKIT_52), source)
     row = source.shape_index["mouthSmileLeft"]
     assert report.gains["mouth"] == pytest.approx(min(2 * FAINT, MOST_RAISED), rel=0.01)
     np.testing.assert_allclose(face.basis[row], report.gains["mouth"] * faint.basis[row], atol=1e-6)
-    strong, report = with_right_amount(source, replace(REPORT, way="blend shapes", own_shapes=ARKIT_52), source)
+    strong, report = with_scaled_shapes(source, replace(REPORT, way="blend shapes", own_shapes=ARKIT_52), source)
     np.testing.assert_array_equal(strong.basis[row], source.basis[row])
 
 
@@ -115,7 +115,7 @@ def test_people_have_room_to_turn_their_eyes_as_far_as_the_built_in_face_does(so
 
 @pytest.mark.parametrize(("room", "share"), [(16.0, 0.5), (32.0, 1.0), (5.0, LEAST_GAZE), (80.0, MOST_GAZE)])
 def test_eyes_turn_as_far_as_they_have_room(source: Face, room: float, share: float) -> None:
-    face, report = with_right_amount(source, replace(REPORT, abduction=room), source)
+    face, report = with_scaled_shapes(source, replace(REPORT, abduction=room), source)
     assert report.gains["gaze"] == pytest.approx(share, abs=0.01)
     left = source.regions["eyes"] & (source.mesh.vertices[:, 0] > 0)
     for shape in ("eyeLookOutLeft", "eyeLookInLeft", "eyeLookUpLeft", "eyeLookDownLeft"):
@@ -129,7 +129,7 @@ def test_eyes_turn_as_far_as_they_have_room(source: Face, room: float, share: fl
 
 def test_a_gaze_of_the_files_own_stays(source: Face) -> None:
     report = replace(REPORT, way="blend shapes", own_shapes=ARKIT_52, abduction=16.0)
-    face, _ = with_right_amount(source, report, source)
+    face, _ = with_scaled_shapes(source, report, source)
     row = source.shape_index["eyeLookOutLeft"]
     np.testing.assert_array_equal(face.basis[row], source.basis[row])
 
@@ -137,7 +137,7 @@ def test_a_gaze_of_the_files_own_stays(source: Face) -> None:
 @pytest.mark.parametrize("strength", [0.0, 0.29, 2.1, float("nan")])
 def test_a_strength_out_of_range_is_refused(source: Face, strength: float) -> None:
     with pytest.raises(InputError, match="out of range"):
-        with_right_amount(source, REPORT, source, strength)
+        with_scaled_shapes(source, REPORT, source, strength)
 
 
 def test_a_face_is_as_expressive_as_itself(source: Face) -> None:

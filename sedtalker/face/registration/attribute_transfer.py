@@ -18,7 +18,7 @@ from sedtalker.face.registration import parts
 from sedtalker.face.registration.contacts import meet, still_eye_shapes
 from sedtalker.face.registration.parts import Eyeball, Head
 from sedtalker.face.registration.pose import robust_similarity
-from sedtalker.face.registration.transfer import Transfer, transfer_skin
+from sedtalker.face.registration.shape_transfer import Transfer, transfer_skin
 from sedtalker.mesh.surface import Points, first_vertices
 from sedtalker.progress import Hook, no_progress
 

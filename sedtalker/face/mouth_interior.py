@@ -118,7 +118,7 @@ LIP = 0.0008
 """Margin to the lip contour, m."""
 
 
-def look_behind(face: Face, mouth: Mouth | None = None, weights: dict[str, float] | None = None) -> Opening:
+def look_into_mouth(face: Face, mouth: Mouth | None = None, weights: dict[str, float] | None = None) -> Opening:
     """Open the mouth of a face whose lips are apart and see what is there.
 
     Args:

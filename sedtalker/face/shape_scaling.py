@@ -20,7 +20,7 @@ from sedtalker.errors import InputError
 from sedtalker.face.expressions import LEAST_MOTION, can_be_measured, sizes
 from sedtalker.face.face import Face, RegistrationReport
 from sedtalker.face.quality import turned_share
-from sedtalker.face.registration.carry import rotations
+from sedtalker.face.registration.attribute_transfer import rotations
 
 Values = NDArray[np.float64]
 
@@ -81,7 +81,7 @@ def check_strength(strength: float) -> None:
         raise InputError(f"the strength {strength:g} is out of range: use {LEAST:g} to {MOST:g}")
 
 
-def with_right_amount(
+def with_scaled_shapes(
     face: Face, report: RegistrationReport, source: Face, strength: float = 1.0
 ) -> tuple[Face, RegistrationReport]:
     """A registered face whose shapes move as far as suits its proportions, times ``strength``.
