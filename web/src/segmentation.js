@@ -31,10 +31,9 @@ export function changeCosts(rule, speech, boundary) {
 export function decodeLabels(posterior, classes, rate, rule, speech, boundary) {
   const frames = posterior.length / classes;
   const counts = speech ?? new Uint8Array(frames).fill(1);
+  const evidence = Float64Array.from(posterior, (value, i) => evidenceOf(value, counts[Math.floor(i / classes)], rate));
   const summed = new Float64Array((frames + 1) * classes);
-  for (let i = 0; i < posterior.length; i++) {
-    summed[i + classes] = summed[i] + evidenceOf(posterior[i], counts[Math.floor(i / classes)], rate);
-  }
+  evidence.forEach((value, i) => (summed[i + classes] = summed[i] + value));
   const cost = changeCosts(rule, counts, boundary);
   const shortest = Math.max(1, Math.round(rule.shortest * rate));
   const row = (values, t) => values.subarray(t * classes, (t + 1) * classes);
@@ -47,7 +46,7 @@ export function decodeLabels(posterior, classes, rate, rule, speech, boundary) {
     const before = Math.max(...row(best, from)) - cost[from];
     for (let c = 0; c < classes; c++) {
       const here = t * classes + c;
-      const stay = best[here - classes] + (summed[here] - summed[here - classes]);
+      const stay = best[here - classes] + evidence[here - classes];
       const change = before + summed[here] - summed[from * classes + c];
       best[here] = change > stay ? change : stay;
       entered[here] = change > stay ? from : entered[here - classes];
@@ -64,7 +63,7 @@ export function decodeLabels(posterior, classes, rate, rule, speech, boundary) {
 }
 
 function evidenceOf(probability, counts, rate) {
-  return counts ? Math.log(Math.max(probability, 1e-6)) / rate : 0;
+  return counts ? Math.log(Math.max(probability, 1e-6)) * (1 / rate) : 0;
 }
 
 /** The index of the greatest value, the first of equals. */
