@@ -1,7 +1,7 @@
 """Write the figures of ``docs/diarizer.md`` and its plot from files in ``docs``; nothing is measured here.
 
-sedtalker evaluate fine --data DIR --clips 300 --json | tee docs/fine.json
-sedtalker evaluate fine --data DIR --clips 300 --model whisper-base --json | tee docs/fine_whisper.json
+python scripts/measure.py fine --data DIR --clips 300 --json | tee docs/fine.json
+python scripts/measure.py fine --data DIR --clips 300 --model whisper-base --json | tee docs/fine_whisper.json
 python scripts/make_fine.py
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from measured_page import write_between_marks
+from measures.fine import fine_table, plot_fine
 
-from sedtalker.training.evaluation.fine_measures import fine_table, plot_fine
 from sedtalker.training.evaluation.measure import FINE
 from sedtalker.training.evaluation.measures import listed_metrics
 

@@ -10,6 +10,7 @@ python scripts/measure.py mouth --data DIR --page
 python scripts/measure.py ser-evals --data DIR --model whisper-base --clips 120 --json
 python scripts/measure.py adaptation --data DIR --clips 200 --json | tee docs/adaptation.json
 python scripts/measure.py nova-arc --data DIR --clips 200 --json | tee docs/nova_arc.json
+python scripts/measure.py fine --data DIR --clips 300 --json | tee docs/fine.json
 python scripts/measure.py sere --data DIR --clips 200 --json | tee docs/sere.json
 """
 
@@ -24,6 +25,7 @@ from typing import Any
 from measured_page import write_between_marks
 from measures.adaptation import adaptation_table, evaluate_adaptation
 from measures.cross_corpus import cross_corpus_metrics, evaluate_cross_corpus, markdown_table, plot_heat_map
+from measures.fine import evaluate_fine, fine_table
 from measures.keys import KEYS
 from measures.mouth_rules import evaluate_mouth_rules, mouth_rules_table
 from measures.nova_arc import evaluate_nova_arc, nova_arc_table
@@ -75,6 +77,11 @@ def measured(given: argparse.Namespace, data: Path, hook: Hook) -> tuple[Mapping
         case "nova-arc":
             found = evaluate_nova_arc(data, given.clips, hook)
             return found, nova_arc_table(found)
+        case "fine":
+            found = evaluate_fine(
+                data, given.model, given.encoder, given.fine_model, given.fine_encoder, given.clips, hook
+            )
+            return found, fine_table(found)
         case "sere":
             found = evaluate_sere(data, given.clips, hook=hook)
             return found, resonance_table(found)
@@ -99,6 +106,8 @@ def main() -> None:
     parser.add_argument("--model", default="diarizer")
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--clips", type=int)
+    parser.add_argument("--fine-model", type=Path, help="folder of other heads, see sedtalker diarize")
+    parser.add_argument("--fine-encoder", help="the Whisper that Empathic Insight's heads read")
     parser.add_argument("--page", action="store_true", help="write the table of mouth into its page")
     given = parser.parse_args()
     with ShownProgress("bar") as shown:

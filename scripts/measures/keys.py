@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sedtalker.training.evaluation.measure import EDER, UAR, Measure, hidden
+from sedtalker.training.evaluation.measure import EDER, FINE, UAR, Measure, hidden
 
 SPEED = (
     Measure("real_time", "audio diarized per second of one CPU core, an hour at 16 kHz", unit="s/s", asked=40),
@@ -136,6 +136,7 @@ KEYS = {
     "adaptation": ADAPTATION,
     "nova-arc": NOVA_ARC,
     "sere": SERE,
+    "fine": FINE,
     "mouth": MOUTH,
 }
 """By the word that ``measure.py`` takes."""

@@ -158,23 +158,6 @@ def expression(
     return Figures(metrics, expression_table(metrics), chosen)
 
 
-@evaluation("fine", "Curves of fine-grained emotions against what bursts were asked for and raters' votes.")
-def fine(
-    data: Path,
-    hook: Hook,
-    model: Model = "diarizer",
-    encoder: HubEncoder = None,
-    fine_model: Annotated[Path | None, typer.Option(help="Folder of other heads, see sedtalker diarize.")] = None,
-    fine_encoder: Annotated[str | None, typer.Option(help="The Whisper that Empathic Insight's heads read.")] = None,
-    clips: Annotated[int | None, typer.Option(min=4, help="At most so many clips of speech of each corpus.")] = None,
-) -> Figures:
-    """See ``help_text``."""
-    from sedtalker.training.evaluation.fine_measures import evaluate_fine, fine_table
-
-    metrics = evaluate_fine(data, model, encoder, fine_model, fine_encoder, clips, hook)
-    return Figures(metrics, fine_table(metrics), sorted(metrics.keys() & {m.key for m in TEST["fine"]}))
-
-
 @evaluation("decoder", "Motion metrics on held-out sentences, with static and shuffled controls.")
 def decoder(data: Path, hook: Hook, checkpoint: Checkpoint = None, encoder: HubEncoder = None) -> Figures:
     """See ``help_text``."""

@@ -120,25 +120,6 @@ def accuracy_at_coverage(truth: Labels, posterior: NDArray[np.floating], coverag
     return accuracy(truth[kept], posterior[kept].argmax(1))
 
 
-def selective_risk(doubt: NDArray[np.floating], wrong: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Share of errors (N,) among the 1, 2, …, N least doubtful samples: the risk–coverage curve.
-
-    Geifman and El-Yaniv, NeurIPS 2017. Samples of equal doubt count as their mean, in whatever order they come.
-
-    Args:
-        doubt: (N,) the greater, the later answered.
-        wrong: (N,) 1 where the answer is wrong, 0 where it is right.
-    """
-    _, place = np.unique(doubt, return_inverse=True)
-    mean = np.bincount(place, wrong) / np.bincount(place)
-    return np.cumsum(mean[np.sort(place)]) / np.arange(1, len(doubt) + 1)
-
-
-def aurc(doubt: NDArray[np.floating], wrong: NDArray[np.floating]) -> float:
-    """Area under the risk–coverage curve: the mean of ``selective_risk``, in [0, 1]; without order, the error rate."""
-    return float(selective_risk(doubt, wrong).mean())
-
-
 def adjusted_logits(
     logits: NDArray[np.floating], log_train: NDArray[np.floating], log_target: NDArray[np.floating]
 ) -> NDArray[np.float64]:
@@ -159,16 +140,6 @@ def pearson(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
 def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
     """Spearman's rank correlation, in [-1, 1]: ``pearson`` of ranks, ties sharing their mean rank."""
     return pearson(rankdata(first), rankdata(second))
-
-
-def concordance(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Concordance correlation CCC = 2 cov(x, y) / (σx² + σy² + (μx - μy)²), in [-1, 1] (Lin, Biometrics 1989).
-
-    Population moments; 1 where both are the same constant.
-    """
-    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    scale = x.var() + y.var() + (x.mean() - y.mean()) ** 2
-    return float(2 * np.mean((x - x.mean()) * (y - y.mean())) / scale) if scale > 0 else 1.0
 
 
 def mean_absolute_error(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:

@@ -225,18 +225,6 @@ def _keep_layers(backbone: Backbone, config: BackboneConfig) -> None:
     transformer.layers = transformer.layers[: config.layers]
 
 
-def save_backbone(backbone: Backbone, source: BackboneConfig, folder: Path) -> None:
-    """Write a backbone that was fine-tuned from ``source`` as a folder that ``load_backbone`` reads."""
-    from transformers import AutoModel
-
-    model = backbone.model
-    if backbone.is_whisper:
-        model = load_pretrained(AutoModel, source.name, source.revision, use_safetensors=True, dtype=torch.float32)
-        model.get_encoder().load_state_dict(backbone.model.state_dict())
-    model.save_pretrained(folder)
-    backbone.extractor.save_pretrained(folder)
-
-
 def pack_backbone(config: BackboneConfig, checkpoint: Path) -> BackboneConfig:
     """Copy a backbone that is a local folder into the checkpoint that needs it; one of the hub stays a name."""
     if not Path(config.name).is_dir():
@@ -258,23 +246,6 @@ def hidden_vectors(backbone: Backbone, samples: NDArray[np.float32], count: int)
 
 
 @torch.no_grad()
-def layer_means(backbone: Backbone, samples: NDArray[np.float32], speech: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Mean of every hidden state over the speech of a clip's first window, (layers + 1, D).
-
-    Args:
-        backbone: of L layers.
-        samples: (N,) of one clip.
-        speech: (T,) bool on the clock of the built-in encoder.
-    """
-    states = _states(backbone, samples[: round(_longest(backbone) * SAMPLE_RATE)])
-    at = backbone.state_clock.times(states.shape[1])
-    share = resample_frames(speech.astype(np.float32)[:, None], FRAME_CLOCK.times(len(speech)), at)[:, 0]
-    share = share * (at < len(samples) / SAMPLE_RATE)
-    share = share if share.sum() > 0 else np.ones_like(share)
-    weight = torch.from_numpy((share / share.sum()).astype(np.float32)).to(states)
-    return np.asarray(torch.einsum("ltd,t->ld", states, weight).cpu().numpy(), np.float32)
-
-
 def normalised_states(output: Any) -> Tensor:
     """Hidden states (layers + 1, B, T, D) of a model's output, each vector at mean 0 and variance 1."""
     states = torch.stack(tuple(output.hidden_states)).float()

@@ -9,38 +9,45 @@ import pytest
 from typer.testing import CliRunner
 
 from sedtalker.cli.main import app
+from sedtalker.training.corpora.manifest import COLUMNS
 from tests.support.bursts import write_bursts
 
-
-@pytest.fixture(scope="module")
-def bursts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four vocal bursts of two kinds by a test speaker of EmoGator."""
-    root = tmp_path_factory.mktemp("data")
-    write_bursts(root)
-    return root
+FIGURES = {"lip_r": 0.912345, "closure_rate": 1, "lip_gain": 0.5}
 
 
-def test_figures_and_a_table(bursts: Path) -> None:
-    done = CliRunner().invoke(app, ["evaluate", "fine", "--data", str(bursts), "--progress", "none"])
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A data folder, and a decoder that is measured at once."""
+
+    def evaluate_decoder(data: Path, *_: object, **__: object) -> dict[str, float]:
+        assert data == tmp_path
+        return FIGURES
+
+    monkeypatch.setattr("sedtalker.training.evaluation.decoder_measures.evaluate_decoder", evaluate_decoder)
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "manifest.csv").write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_figures_for_people(measured: Path) -> None:
+    done = CliRunner().invoke(app, ["evaluate", "decoder", "--data", str(measured), "--progress", "none"])
     assert done.exit_code == 0, done.output
-    figures, table = done.stdout.split("\n\n", 1)
-    assert any(line.startswith("fine_pearson ") for line in figures.splitlines())
-    assert "fine_pearson_amusement" not in figures
-    assert table.startswith("| kind | Pearson |")
-    assert table.count("\n") == 4
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["lip_r", "0.9123"],
+        ["closure_rate", "1"],
+        ["lip_gain", "0.5"],
+    ]
 
 
-def test_all_figures_as_json(bursts: Path) -> None:
-    done = CliRunner().invoke(app, ["evaluate", "fine", "--data", str(bursts), "--progress", "none", "--json"])
-    held = json.loads(done.stdout)
-    assert held["fine_clips"] == 4
-    assert {"fine_pearson", "fine_pearson_amusement", "fine_auc_neutral"} <= set(held)
-    assert all(value == round(value, 4) for value in held.values())
+def test_all_figures_as_json(measured: Path) -> None:
+    done = CliRunner().invoke(app, ["evaluate", "decoder", "--data", str(measured), "--progress", "none", "--json"])
+    assert json.loads(done.stdout) == {"lip_r": 0.9123, "closure_rate": 1, "lip_gain": 0.5}
 
 
 @pytest.mark.parametrize("command", ["transfer", "expression"])
-def test_a_folder_without_what_is_needed_is_one_line(command: str, bursts: Path) -> None:
-    done = CliRunner().invoke(app, ["evaluate", command, "--data", str(bursts), "--progress", "none"])
+def test_a_folder_without_what_is_needed_is_one_line(command: str, tmp_path: Path) -> None:
+    write_bursts(tmp_path)
+    done = CliRunner().invoke(app, ["evaluate", command, "--data", str(tmp_path), "--progress", "none"])
     assert done.exit_code == 2
     assert done.output.startswith("error: ")
     assert done.output.count("\n") == 1

@@ -15,10 +15,8 @@ from sedtalker.speech.backbone import (
     Backbone,
     BackboneConfig,
     hidden_vectors,
-    layer_means,
     load_backbone,
     pack_backbone,
-    save_backbone,
     unpack_backbone,
 )
 from sedtalker.speech.features import FRAME_CLOCK
@@ -73,35 +71,6 @@ def test_layers_are_normalised_and_mixed_by_their_weights(kind: str) -> None:
     for mine, theirs in zip(each, by_hand, strict=True):
         expected = resample_frames(theirs.numpy(), latest, FRAME_CLOCK.times(50))
         np.testing.assert_allclose(mine, expected, atol=1e-3)
-
-
-def test_layer_means_are_taken_over_speech() -> None:
-    samples = noise(2.0)
-    speech = np.zeros(100, bool)
-    speech[20:60] = True
-    for kind in ("WavLM", "Whisper"):
-        means = layer_means(backbone(kind), samples, speech)
-        layers = len(means)
-        for layer, row in enumerate(np.eye(layers)):
-            vectors = hidden_vectors(backbone(kind, tuple(map(float, row))), samples, 100)
-            np.testing.assert_allclose(means[layer], vectors[speech].mean(0), atol=0.1)
-        assert np.isfinite(layer_means(backbone(kind), samples, np.zeros(100, bool))).all()
-
-
-@pytest.mark.parametrize("kind", ["WavLM", "Wav2Vec2", "Hubert", "Whisper"])
-def test_a_backbone_is_saved_and_loaded(tmp_path: Path, kind: str) -> None:
-    source = BackboneConfig(name=str(save_tiny(kind, tmp_path / "source")))
-    made = load_backbone(source)
-    before = made.sha256()
-    assert before == load_backbone(source).sha256()
-    with torch.no_grad():
-        made.layers[-1].final_layer_norm.weight.mul_(1.5)
-    save_backbone(made, source, tmp_path / "tuned")
-    again = load_backbone(BackboneConfig(name=str(tmp_path / "tuned")))
-    assert again.sha256() == made.sha256() != before
-    audio = from_samples(noise(1.0), 16_000)
-    latest = [each(audio).hidden for each in (made, again)]
-    np.testing.assert_allclose(*latest, atol=1e-5)
 
 
 def test_a_local_backbone_travels_with_its_checkpoint(tmp_path: Path) -> None:

@@ -259,18 +259,6 @@ def read_reference_rig(data: Path) -> Face:
     return Face("ICT-FaceKit light", mesh, ARKIT_52, basis, (), regions, landmarks)
 
 
-def read_coloured_rig(data: Path) -> Face:
-    """The reference rig in its own colours, its eyeballs as the region ``eyes``.
-
-    Raises:
-        InputError: the file is missing.
-    """
-    rig = read_reference_rig(data)
-    with np.load(data / "face/ict_lite.npz", allow_pickle=False) as file:
-        colours = file["colors"].astype(np.float32) / 255
-    return replace(rig, mesh=replace(rig.mesh, colours=colours), regions=rig.regions | {"eyes": rig.regions["eyeball"]})
-
-
 def with_turning_eyes(rig: Face) -> Face:
     """The reference rig with eyeballs that follow its eyeLook shapes, which in its file move only the lids."""
     basis, vertices = rig.basis.copy(), rig.mesh.vertices

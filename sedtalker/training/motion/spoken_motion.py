@@ -98,8 +98,6 @@ def fit_width(coefficients: Floats, wanted: Floats, lip_measure: LipMeasure) -> 
 AXES = ("gap", "width", "rounding", "upper", "lower", "roll", "tongue")
 """Inner-lip gap and width against rest (outer-eye distances); lips forward and together, upper lip up, lower lip down,
 lower lip rolled in, tongue tip seen between the teeth: each in [0, 1]."""
-JAW_SHARE = 0.75
-"""How much of the gap the jaw makes; the lips make the rest."""
 TONGUE = 0.25
 """tongueOut of a full "th": the tip shows between the teeth, no more."""
 SLOPE = 0.055
@@ -140,22 +138,6 @@ def pull(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:
     weight = rows[:, -1] * np.exp(-away / SLOPE) + 1e-9
     weight /= weight.sum(1, keepdims=True)
     return np.asarray(weight @ rows[:, :-1], np.float32)
-
-
-def rule_coefficients(axes: Floats) -> Floats:
-    """(T, 52) coefficients of (T, 7) axes, before gap and width are fitted to a face."""
-    gap, width, rounding, upper, lower, roll, tongue = axes.T
-    out = np.zeros((len(axes), len(ARKIT_52)), np.float32)
-    out[:, INDEX["jawOpen"]] = JAW_SHARE * gap / 0.42
-    out[:, INDEX["mouthPucker"]] = 0.45 * rounding
-    out[:, INDEX["mouthFunnel"]] = 0.15 * rounding
-    out[:, INDEX["mouthRollLower"]] = 0.5 * roll
-    out[:, INDEX["tongueOut"]] = TONGUE * tongue
-    for side in ("Left", "Right"):
-        out[:, INDEX[f"mouthUpperUp{side}"]] = 0.35 * upper
-        out[:, INDEX[f"mouthLowerDown{side}"]] = 0.25 * lower
-        out[:, INDEX[f"mouthStretch{side}"]] = np.maximum(width, 0.0) / 0.16
-    return out
 
 
 def tongue_curve(spans: list[PhoneSpan], times: NDArray[np.floating]) -> Floats:

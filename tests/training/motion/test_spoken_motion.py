@@ -84,10 +84,3 @@ def test_the_tongue_shows_in_th_only():
     assert s.tongue_curve(_spans("AA", "TH", "AA"), TIMES)[15] > 0.5
     assert s.tongue_curve(_spans("AA", "S", "AA"), TIMES).max() < 0.05
     assert not s.tongue_curve([], TIMES).any()
-
-
-def test_coefficients_are_weights():
-    coefficients = s.rule_coefficients(s.pull(_spans("B", "IY", "TH"), TIMES))
-    assert coefficients.min() >= 0
-    assert coefficients.max() <= 1
-    assert coefficients[:, INDEX["tongueOut"]].max() > 0.1

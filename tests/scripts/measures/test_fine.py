@@ -7,14 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from sedtalker.emotion.track import CATEGORIES
-from sedtalker.errors import InputError
-from sedtalker.training.corpora.fine_labels import BURSTS, VOTED
-from sedtalker.training.corpora.manifest import Clip
-from sedtalker.training.corpora.transfer_recipe import Votes
-from sedtalker.training.evaluation import fine_measures as fine
-from sedtalker.training.evaluation.fine_measures import (
+from measures import fine
+from measures.fine import (
     burst_figures,
     evaluate_fine,
     fine_table,
@@ -23,6 +17,12 @@ from sedtalker.training.evaluation.fine_measures import (
     reliability_of,
     vote_figures,
 )
+
+from sedtalker.emotion.track import CATEGORIES
+from sedtalker.errors import InputError
+from sedtalker.training.corpora.fine_labels import BURSTS, VOTED
+from sedtalker.training.corpora.manifest import Clip
+from sedtalker.training.corpora.transfer_recipe import Votes
 from sedtalker.training.evaluation.measures import TEST, find_measure
 from tests.support.bursts import write_bursts
 
