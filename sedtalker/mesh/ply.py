@@ -240,13 +240,8 @@ def read_stl(path: Path) -> Mesh:
     Raises:
         InputError: the file is no STL.
     """
-    import trimesh
-
-    try:
-        loaded = trimesh.load_mesh(str(path), file_type="stl", process=False, maintain_order=True)
-        corners = np.asarray(loaded.vertices, dtype=np.float32)[np.asarray(loaded.faces).reshape(-1)]
-    except Exception:  # trimesh raises whatever its parser meets
-        raise InputError(f"{path}: not an STL file, or a broken one") from None
+    vertices, triangles = _by_trimesh(path, "stl")
+    corners = vertices[triangles.reshape(-1)]
     if len(corners) == 0:
         raise InputError(f"{path}: not an STL file, or one without triangles")
     _, first, place = np.unique(corners, axis=0, return_index=True, return_inverse=True)
@@ -261,14 +256,21 @@ def read_off(path: Path) -> Mesh:
     Raises:
         InputError: the file is no OFF.
     """
+    return from_triangles(*_by_trimesh(path, "off"))
+
+
+def _by_trimesh(path: Path, kind: str) -> tuple[Floats, Ints]:
+    """Vertices (V, 3) and triangles (T, 3) of a file, in its order."""
     import trimesh
 
     try:
-        loaded = trimesh.load_mesh(str(path), file_type="off", process=False, maintain_order=True)
+        loaded = trimesh.load_mesh(str(path), file_type=kind, process=False, maintain_order=True)
         vertices, triangles = np.asarray(loaded.vertices, np.float32), np.asarray(loaded.faces, np.int32)
+        if len(triangles) and not 0 <= triangles.min() <= triangles.max() < len(vertices):
+            raise ValueError("a corner is no vertex")
+        return vertices, triangles.reshape(-1, 3)
     except Exception:  # trimesh raises whatever its parser meets
-        raise InputError(f"{path}: not an OFF file, or a broken one") from None
-    return from_triangles(vertices, triangles.reshape(-1, 3))
+        raise InputError(f"{path}: not an {kind.upper()} file, or a broken one") from None
 
 
 def write_stl(mesh: Mesh, path: Path) -> None:
