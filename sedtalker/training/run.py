@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from sedtalker.errors import InputError
 from sedtalker.plugins import load
@@ -50,10 +50,8 @@ TASKS: dict[str, str] = {
 # --- Configurations.
 
 
-class RunConfig(BaseModel):
+class RunConfig(BaseModel, extra="forbid"):
     """A composed configuration: what ``configs/train.yaml`` and the experiment say."""
-
-    model_config = ConfigDict(extra="forbid")
 
     task: dict[str, Any]
     """``name``, one of ``TASKS``, and the task's own settings, which it checks itself."""

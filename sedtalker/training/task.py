@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor, nn
 
 from sedtalker.errors import InputError
@@ -71,10 +71,8 @@ class Shows(Protocol):
         """Write them; called after each validation."""
 
 
-class TrainerConfig(BaseModel):
+class TrainerConfig(BaseModel, extra="forbid", frozen=True):
     """How long and how fast; ``configs/trainer/default.yaml`` holds the defaults of the command line."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: int = Field(ge=1)
     """Optimiser steps."""

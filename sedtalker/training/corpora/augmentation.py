@@ -187,15 +187,15 @@ def _colour(samples: Reals, tilt: float, cutoff: float) -> Reals:
 
 
 DIARIZER_RECIPE = DiarizerRecipe()
-"""What the diarizer, its frame networks and fine-tuned backbones are trained with."""
+"""What the frame network is trained with."""
 
 
 # --- The recipe of the speech encoder and the mouth: a room, a random equaliser and a noise, one after the other.
 
 
 @dataclass(frozen=True)
-class SpeechRecipe:
-    """Each chance is drawn when its turn comes; every step gives single precision."""
+class RoomAndNoise:
+    """What two recipes draw of rooms, backgrounds and speeds."""
 
     room: float = 0.4
     """Chance of another room."""
@@ -203,14 +203,10 @@ class SpeechRecipe:
     """Share of measured impulse responses; the others are decaying noise."""
     reverberation: tuple[float, float] = (0.1, 0.6)
     """Range of the reverberation time of decaying noise, seconds."""
-    equaliser: float = 0.7
-    """Chance of another microphone."""
-    telephone: float = 0.2
-    """Share of microphones with a telephone's band limits."""
     noise: float = 0.6
     """Chance of a background."""
     recorded: float = 0.7
-    """Share of recorded noises; the others are coloured noise."""
+    """Share of recorded noises."""
     snr: tuple[float, float] = (3.0, 30.0)
     """Range of the signal-to-noise ratio, dB."""
     speed: tuple[float, float] = (0.8, 1.25)
@@ -221,6 +217,16 @@ class SpeechRecipe:
     def draw_speed(self, rng: np.random.Generator) -> float:
         """Even over the logarithm of ``speed``."""
         return float(np.exp(rng.uniform(*np.log(self.speed))))
+
+
+@dataclass(frozen=True)
+class SpeechRecipe(RoomAndNoise):
+    """Each chance is drawn when its turn comes; every step gives single precision. Other noises are coloured."""
+
+    equaliser: float = 0.7
+    """Chance of another microphone."""
+    telephone: float = 0.2
+    """Share of microphones with a telephone's band limits."""
 
     def degrade(
         self, samples: Samples, noises: Sequence[Samples], responses: Sequence[Samples], rng: np.random.Generator

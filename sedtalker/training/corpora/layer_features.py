@@ -235,7 +235,7 @@ def read_transfer_augmenter(
     noises += [c for c in every if c.emotion == "other:noise"] * 3  # few, so each counts three times
     responses = [c for c in every if c.emotion == "other:rir"]
     read = [c for c in every if c.corpus in READ_SPEECH and c.split == "train"]
-    return TransferAugmenter(TransferRecipe(samples(read[::BABBLE_EVERY])), samples(noises), samples(responses))
+    return TransferAugmenter(TransferRecipe(babble=samples(read[::BABBLE_EVERY])), samples(noises), samples(responses))
 
 
 # --- The cache.

@@ -22,7 +22,7 @@ from sedtalker.audio import SAMPLE_RATE
 from sedtalker.emotion.taxonomy import known_category
 from sedtalker.emotion.track import CATEGORIES
 from sedtalker.errors import InputError
-from sedtalker.training.corpora.augmentation import Augmenter, Samples
+from sedtalker.training.corpora.augmentation import Augmenter, RoomAndNoise, Samples
 from sedtalker.training.corpora.manifest import Clip
 from sedtalker.training.corpora.speech import known_corpus, read_table
 
@@ -47,45 +47,32 @@ MU = 255.0
 
 
 @dataclass(frozen=True, eq=False)
-class TransferRecipe:
-    """Each chance is drawn when its turn comes; see ``Recipe``."""
+class TransferRecipe(RoomAndNoise):
+    """Each chance is drawn when its turn comes; see ``Recipe``. Other noises are babble, or coloured."""
 
+    measured: float = 0.4
+    reverberation: tuple[float, float] = (0.1, 0.8)
+    noise: float = 0.55
+    recorded: float = 0.5
+    snr: tuple[float, float] = (0.0, 30.0)
+    speed: tuple[float, float] = (0.84, 1.19)
+    resampling: str = "MQ"
     babble: Sequence[Samples] = ()
     """Read speech, ``VOICES`` recordings of which make babble."""
-    speed: tuple[float, float] = (0.84, 1.19)
-    """Lowest and highest factor of the speed."""
-    room: float = 0.4
-    """Chance of another room."""
-    measured: float = 0.4
-    """Share of measured impulse responses; the others are decaying noise."""
     wet: tuple[float, float] = (0.3, 1.0)
     """Range of the gain of a measured reverberation."""
-    reverberation: tuple[float, float] = (0.1, 0.8)
-    """Range of the reverberation time of decaying noise, seconds."""
     microphone: float = 0.8
     """Chance of another microphone."""
     band_limits: float = 0.25
     """Share of microphones with limits of their band."""
-    noise: float = 0.55
-    """Chance of a background."""
-    recorded: float = 0.5
-    """Share of recorded noises."""
     babbling: float = 0.2
-    """Share of babble; the other backgrounds are coloured noise."""
-    snr: tuple[float, float] = (0.0, 30.0)
-    """Range of the signal-to-noise ratio, dB."""
+    """Share of babble."""
     telephone: float = 0.12
     """Chance of a telephone."""
     transcoded: float = 0.28
     """Chance of a codec, where there is no telephone."""
     clipped: float = 0.06
     """Chance of clipping."""
-    resampling: str = "MQ"
-    """See ``Recipe``."""
-
-    def draw_speed(self, rng: np.random.Generator) -> float:
-        """Even over the logarithm of ``speed``."""
-        return float(np.exp(rng.uniform(*np.log(self.speed))))
 
     def degrade(
         self, samples: Samples, noises: Sequence[Samples], responses: Sequence[Samples], rng: np.random.Generator

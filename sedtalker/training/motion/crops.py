@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from sedtalker.animation.conditioning import Style
 from sedtalker.face.face import Face
@@ -150,10 +150,8 @@ def read_noise(data: Path, cache: Path, augmenter: Augmenter, workers: int, hook
 # --- Crops drawn from them.
 
 
-class CropConfig(BaseModel):
+class CropConfig(BaseModel, extra="forbid"):
     """Hyper-parameters of the crops."""
-
-    model_config = ConfigDict(extra="forbid")
 
     tracked_crops: int = 10
     """Crops of the tracked talker in a batch."""

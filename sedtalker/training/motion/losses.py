@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from sedtalker.face.arkit import ARKIT_52, INDEX
@@ -45,10 +45,8 @@ def vertex_factor(face: Face) -> NDArray[np.float32]:
     return (vectors * np.sqrt(np.maximum(values, 0.0))).astype(np.float32)
 
 
-class LossWeights(BaseModel):
+class LossWeights(BaseModel, extra="forbid"):
     """How much each term of ``DecoderLoss`` counts; 0 leaves it out."""
-
-    model_config = ConfigDict(extra="forbid")
 
     coefficients: float = 1.0
     """Squared error of the coefficients, in standard deviations of each shape."""

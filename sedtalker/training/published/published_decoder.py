@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -151,10 +151,8 @@ FPS = 30.0
 """Frames a second that the published decoder works at."""
 
 
-class PublishedDecoderTaskConfig(BaseModel):
+class PublishedDecoderTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/sedtalker_paper/decoder.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     encoder: str = "jonatasgrosman/wav2vec2-large-xlsr-53-english"
     """wav2vec 2.0 of the hub or a folder; ``random``: of that size, untrained."""

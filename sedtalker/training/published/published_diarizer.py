@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -84,10 +84,8 @@ UPSET = ("upset", "frustrated", "frustration", "fru")
 """Words that the published recipe counts as upset."""
 
 
-class PublishedDiarizerTaskConfig(BaseModel):
+class PublishedDiarizerTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/sedtalker_paper/diarizer.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     encoder: str = "microsoft/wavlm-base-plus"
     """WavLM of the hub or a folder; ``random``: of that size, untrained."""

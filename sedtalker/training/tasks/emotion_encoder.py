@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from sedtalker.checkpoint import CheckpointConfig, write_checkpoint
@@ -57,10 +57,8 @@ Spectrum = NDArray[np.float32]
 """Long-term log-mels (80,)."""
 
 
-class EmotionEncoderTaskConfig(BaseModel):
+class EmotionEncoderTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/emotion_encoder.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: EmotionEncoderConfig = EmotionEncoderConfig(
         width=352, channels=192, dilations=(1, 2, 4, 1, 2, 4, 1, 2, 4, 1, 2, 1), dropout=0.0

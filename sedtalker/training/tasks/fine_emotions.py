@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,10 +41,8 @@ from sedtalker.training.evaluation.transfer import balanced_clips
 from sedtalker.training.task import Batch, PreparedTask, naming_settings
 
 
-class FineEmotionsTaskConfig(BaseModel):
+class FineEmotionsTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/fine_emotions.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     encoder: str | None = None
     """Checkpoint folder of an emotion encoder; null: the built-in one; ``whisper-base``: its layers themselves."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,10 +41,8 @@ LEVEL_VALUE = (0.0, 0.5, 1.0, 0.65)
 """Intensity that stands for each step (the last: emotional, strength unknown) in the affect targets."""
 
 
-class FrameNetworkTaskConfig(BaseModel):
+class FrameNetworkTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/frame_network.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     pretrained: str | None = None
     """Checkpoint folder of a pre-trained network to start from; null: from scratch."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,10 +55,8 @@ def coarser(vertices: Points, triangles: Ints, counts: tuple[int, ...]) -> list[
 # --- The task: freshly drawn views in every batch.
 
 
-class LandmarksTaskConfig(BaseModel):
+class LandmarksTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/landmarks.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     views: int = Field(24, ge=1)
     """Views in a batch."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,10 +55,8 @@ VALID = 24
 Mels = NDArray[np.float32]
 
 
-class NoiseRobustEncoderTaskConfig(BaseModel):
+class NoiseRobustEncoderTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/speech_encoder_noise.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     start: str | None = None
     """Checkpoint folder of the encoder that goes on and is the teacher; null: the built-in one."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from sedtalker.animation.animator import load_decoder
@@ -38,10 +38,8 @@ SMALLEST_SCALE = 0.03
 """Least deviation of a shape in the loss, so that shapes that hardly move count no more than others."""
 
 
-class PersonalDecoderTaskConfig(BaseModel):
+class PersonalDecoderTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/personal_decoder.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     start: str | None = None
     """Checkpoint folder of the decoder to start from; None: the built-in one. Of an averaged one, its first member."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -58,10 +58,8 @@ PROSODY_SCALE = np.array([3.0, 0.4, 0.3, 3.0], np.float32)
 """Usual deviation of each, by which they are divided."""
 
 
-class SpeechEncoderTaskConfig(BaseModel):
+class SpeechEncoderTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/speech_encoder.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: SpeechEncoderConfig = SpeechEncoderConfig()
     """Sizes of the network."""

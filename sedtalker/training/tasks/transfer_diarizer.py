@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -78,10 +78,8 @@ Copies = Mapping[tuple[str, int], ClipWindows]
 logger = logging.getLogger(__name__)
 
 
-class TransferDiarizerTaskConfig(BaseModel):
+class TransferDiarizerTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/transfer_diarizer.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     encoder: str | None = None
     """Checkpoint folder of an emotion encoder; null: the built-in one; ``whisper-base``: its layers themselves."""

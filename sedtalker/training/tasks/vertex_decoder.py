@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from sedtalker.animation.decoder import DecoderConfig, speech_input
@@ -35,10 +35,8 @@ SHOWN_FACES, SHOWN_SIZE = 4, 192
 """Frames in a picture for TensorBoard, and the side of each, pixels."""
 
 
-class VertexDecoderTaskConfig(BaseModel):
+class VertexDecoderTaskConfig(BaseModel, extra="forbid"):
     """What ``configs/experiment/vertex_decoder.yaml`` says about the task."""
-
-    model_config = ConfigDict(extra="forbid")
 
     encoder: str | dict[str, Any] | None = None
     """Speech features: the built-in encoder (None), its checkpoint folder, or a backbone of the hub."""

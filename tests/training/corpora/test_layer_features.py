@@ -61,7 +61,7 @@ def material() -> TransferAugmenter:
     rng = np.random.default_rng(7)
     noises = [rng.standard_normal(n).astype(np.float32) for n in (9000, 30000)]
     rooms = [(rng.standard_normal(n) * np.exp(-np.arange(n) / 800)).astype(np.float32) for n in (6000, 20000)]
-    return TransferAugmenter(TransferRecipe((noises[1], noises[0])), noises, rooms)
+    return TransferAugmenter(TransferRecipe(babble=(noises[1], noises[0])), noises, rooms)
 
 
 AFTER = [0.5094958815215094, 0.7756515184014826, 0.174623938885341]
