@@ -230,9 +230,11 @@ async function speak() {
   quiet();
   problem.textContent = "";
   button.disabled = true;
+  /** @type {Speaking | null} */
+  let speaking = null;
   try {
     if (!page.ready) busy("Loading the models");
-    const speaking = new Speaking(await loadModels(), LONGEST);
+    speaking = new Speaking(await loadModels(), LONGEST);
     busy("");
     await speaking.open();
     if (mine !== asked) return speaking.stop();
@@ -251,8 +253,12 @@ async function speak() {
   } catch (error) {
     if (mine === asked) complain(error);
   } finally {
-    page.speaking = null;
-    pressed(button, false);
+    speaking?.stop();
+    // Another session may have begun while this one's recording was animated.
+    if (!page.speaking || page.speaking === speaking) {
+      page.speaking = null;
+      pressed(button, false);
+    }
   }
   return undefined;
 }

@@ -5,10 +5,10 @@ import { EMOTIONS } from "./src/tables.js";
 /** @typedef {{start: number, end: number, label: string, confidence?: number, intensity?: number}} Segment */
 /** @typedef {{rate: number, intensity: ArrayLike<number>, segments: Segment[]}} Track */
 
-/** Pixels under the axis of time, over the curve, and least width of a label. */
+/** Pixels under the curve, for the axis of time, and over it, for labels; and those before a label. */
 const AXIS = 20;
 const HEAD = 20;
-const LEAST_LABEL = 46;
+const BEFORE = 4;
 /** Recordings shorter than this show tenths of seconds. */
 const SHORT = 60;
 /** Least height of a curve, so that its colour is seen. */
@@ -157,13 +157,8 @@ export class TrackView {
     pen.globalAlpha = 0.45;
     pen.stroke();
     pen.globalAlpha = 1;
-    if (right - left < LEAST_LABEL) return;
-    pen.save();
-    pen.beginPath();
-    pen.rect(left, 0, right - left - 2, HEAD);
-    pen.clip();
+    if (pen.measureText(label).width + BEFORE > right - left) return;
     pen.fillStyle = ink.text;
-    pen.fillText(label, left + 4, HEAD / 2 + 1);
-    pen.restore();
+    pen.fillText(label, left + BEFORE, HEAD / 2 + 1);
   }
 }

@@ -114,7 +114,8 @@ export class TargetWeights {
  * A rotation vector as a quaternion x, y, z, w.
  * @param {ArrayLike<number>} vector radians @returns {[number, number, number, number]}
  */
-export function quaternionOf([x, y, z]) {
+export function quaternionOf(vector) {
+  const [x, y, z] = [vector[0], vector[1], vector[2]];
   const angle = Math.hypot(x, y, z);
   const share = angle > 1e-9 ? Math.sin(angle / 2) / angle : 0.5;
   return [x * share, y * share, z * share, Math.cos(angle / 2)];

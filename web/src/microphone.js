@@ -20,6 +20,10 @@ export class Microphone {
   /** @type {(() => void) | null} */
   #wake = null;
   #open = true;
+  /** @type {MediaStream | null} */
+  stream = null;
+  /** @type {AudioContext | null} */
+  context = null;
 
   /**
    * Ask for the microphone.
