@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from measured_page import markdown_table
 from measures.benchmark import figure_rows, stage_rows
 
 ROOT = Path(__file__).parents[1]
@@ -116,8 +117,10 @@ def page(report: Mapping[str, Any], gpu: str = NOT_RUN) -> str:
         kind="quick" if report["quick"] else "whole",
         machine=f"{found['cpu']}, {found['cores']} cores, torch {found['torch']}, numba {found['numba']}",
         load=load,
-        figures=table(("figure", "value", "what it is"), ([f"`{n}`", v, about] for n, v, about in figure_rows(report))),
-        stages=table(heading, rows),
+        figures=markdown_table(
+            ("figure", "value", "what it is"), ([f"`{n}`", v, about] for n, v, about in figure_rows(report))
+        ),
+        stages=markdown_table(heading, rows),
         gpu=gpu,
     )
 
@@ -132,12 +135,6 @@ def gpu_text(report: Mapping[str, Any]) -> str:
     if isinstance(kernel, list):
         text += f", {kernel[-1]['frames_a_second']:.0f} with `mamba_ssm`"
     return text + f"; a training step takes {report['training']['seconds']:.3f} s."
-
-
-def table(heading: Any, rows: Any) -> str:
-    """Markdown."""
-    lines = ["| " + " | ".join(heading) + " |", "|" + "---|" * len(heading)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured_page import between_marks, measured
+from measured_page import between_marks, markdown_table, measured
 from numpy.typing import NDArray
 
 from sedtalker.audio import load_audio
@@ -210,41 +210,37 @@ def _with_interval(row: Mapping[str, Any], key: str = "recall") -> str:
 
 def actors_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A line a group."""
-    lines = [
-        "| test speakers of CREMA-D | speakers | clips | recall (95 %) | listeners | others called angry |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ("test speakers of CREMA-D", "speakers", "clips", "recall (95 %)", "listeners", "others called angry")
+    cells = []
     for row in rows:
         name = "all" if row["kind"] == "all" else f"{row['kind']}: {row['group']}"
         values = _with_interval(row), _number(row["listeners"]), _number(row["called_angry"])
-        lines.append(f"| {name} | {row['speakers']} | {row['clips']} | " + " | ".join(values) + " |")
-    return "\n".join(lines) + "\n"
+        cells.append((name, row["speakers"], row["clips"], *values))
+    return markdown_table(head, cells)
 
 
 def corpora_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A line a corpus."""
-    lines = [
-        "| corpus, never trained on | language | speakers | clips | chance | recall (95 %) | of groups | "
-        "others called angry |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    head = ("corpus, never trained on", "language", "speakers", "clips", "chance", "recall (95 %)", "of groups")
+    cells = []
     for row in rows:
         groups = ", ".join(f"{name} {_number(found['recall'])}" for name, found in row["groups"].items())
         name = row["corpus"] + ("*" if row["used"] == "recipe" else "")
         values = _number(row["chance"]), _with_interval(row), groups or "not known", _number(row["called_angry"])
-        lines.append(
-            f"| {name} | {row['language']} | {row['speakers']} | {row['clips']} | " + " | ".join(values) + " |"
-        )
-    return "\n".join(lines) + "\n"
+        cells.append((name, row["language"], row["speakers"], row["clips"], *values))
+    return markdown_table((*head, "others called angry"), cells)
 
 
 def readers_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A line a group of readers."""
-    lines = ["| read speech | language | readers | shown as emotional (95 %) |", "|---|---|---|---|"]
-    for row in rows:
-        who = f"{row['corpus']}, {row['group']}"
-        lines.append(f"| {who} | {row['language']} | {row['speakers']} | {_with_interval(row, 'shown')} |")
-    return "\n".join(lines) + "\n"
+    head = ("read speech", "language", "readers", "shown as emotional (95 %)")
+    return markdown_table(
+        head,
+        (
+            (f"{row['corpus']}, {row['group']}", row["language"], row["speakers"], _with_interval(row, "shown"))
+            for row in rows
+        ),
+    )
 
 
 TABLES: dict[str, Callable[[Sequence[Mapping[str, Any]]], str]] = {

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from measured_page import between_marks, measured
+from measured_page import between_marks, markdown_table, measured
 from numpy.typing import NDArray
 
 from sedtalker.animation.animator import AnyDecoder, load_decoder, open_decoder_encoder
@@ -266,11 +266,8 @@ def _rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """A line a kind and strength."""
-    lines = [
-        "| damage | strength | held-out speakers: recall | lost (95 %) | unseen corpora: recall | lost (95 %) | "
-        "posterior moved | lips: tracked talker | unseen talkers | as if clean |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    head = ("damage", "strength", "held-out speakers: recall", "lost (95 %)", "unseen corpora: recall", "lost (95 %)")
+    every = []
     for row in rows:
         cells = [row["kind"], row["strength"]]
         for part in ("held_out", "unseen"):
@@ -278,8 +275,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             lost = f"{row[f'drop_{part}']:+.2f} ({low:+.2f} to {high:+.2f})" if row["strength"] else ""
             cells += [f"{row[f'uar_{part}']:.2f}", lost]
         cells += [f"{row[name]:.2f}" for name in ("shift", "lip_r", "lip_r_wild", "lip_r_clean_wild")]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        every.append(cells)
+    more = ("posterior moved", "lips: tracked talker", "unseen talkers", "as if clean")
+    return markdown_table((*head, *more), every)
 
 
 def sizes(found: Mapping[str, Any]) -> str:
