@@ -36,3 +36,15 @@ def poses(face: Face, *weights: Mapping[str, float]) -> np.ndarray:
 def posed(face: Face, **weights: float) -> np.ndarray:
     """Vertices (V, 3) of one pose."""
     return poses(face, weights)[0]
+
+
+def mixtures(face: Face, count: int) -> np.ndarray:
+    """Weights (count, shapes): five random shapes about the mouth, no lips closed beyond the jaw."""
+    rng = np.random.default_rng(0)
+    names = [i for i, n in enumerate(face.shapes) if n.startswith(("mouth", "jaw", "cheek", "nose"))]
+    rows = np.zeros((count, len(face.shapes)), np.float32)
+    for row in rows:
+        row[rng.choice(names, 5, replace=False)] = rng.uniform(0, 1, 5)
+    close, jaw = face.shape_index["mouthClose"], face.shape_index["jawOpen"]
+    rows[:, close] = np.minimum(rows[:, close], rows[:, jaw])
+    return rows

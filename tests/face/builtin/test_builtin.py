@@ -20,7 +20,7 @@ from sedtalker.face.builtin.parts import cornea_profile, gaze_axis
 from sedtalker.face.builtin.shapes import SHAPES
 from sedtalker.face.face import Face
 from sedtalker.mesh.mesh import vertex_normals
-from tests.support.standing import posed
+from tests.support.standing import mixtures, posed
 
 MM = 1e3
 
@@ -181,14 +181,7 @@ def test_lips_do_not_cross_in_random_mixtures(face: Face) -> None:
         -2 * mouth.lattice.index((mouth.width, mouth.height // 2)),
     )
     upper, lower = loop[1 : len(loop) // 2], loop[len(loop) // 2 + 1 :][::-1]
-    rng = np.random.default_rng(0)
-    names = [i for i, n in enumerate(face.shapes) if n.startswith(("mouth", "jaw", "cheek", "nose"))]
-    rows = np.zeros((1000, len(face.shapes)), np.float32)
-    for row in rows:
-        row[rng.choice(names, 5, replace=False)] = rng.uniform(0, 1, 5)
-    close, jaw = face.shape_index["mouthClose"], face.shape_index["jawOpen"]
-    rows[:, close] = np.minimum(rows[:, close], rows[:, jaw])
-    values = face.expand(rows)
+    values = face.expand(mixtures(face, 1000))
     above, below = (face.mesh.vertices[at, 1] + values @ face.basis[:, at, 1] for at in (upper, lower))
     assert (MM * (above - below) < -0.5).mean() < 0.01
 
