@@ -353,9 +353,9 @@ def score(move: Move, sentences: Sequence[Sentence], emotions: Sequence[str]) ->
             shown = np.arange(times[0], times[-1], 1.0 / VIDEO)
             seen = np.interp(shown, times, gap).astype(np.float32)
             for name, phones, most in (("closed", BILABIAL, CLOSED_GAP), ("teeth", LABIODENTAL, RULES.teeth_gap)):
-                found = _reached(seen, shown, phone_intervals(sentence.spans, phones), most)
+                found = reached(seen, shown, phone_intervals(sentence.spans, phones), most)
                 sums[name + ending][row] += found
-            sums["false" + ending][row] += _shut(gap, times, phone_intervals(sentence.spans, OPEN_VOWELS))
+            sums["false" + ending][row] += shut(gap, times, phone_intervals(sentence.spans, OPEN_VOWELS))
             sums["roughness"][row] += 1e3 * np.abs(np.diff(gap, 2)).mean(), 1.0
             if emotion != "neutral":
                 for start, end in phone_intervals(sentence.spans, LABIODENTAL):
@@ -396,14 +396,14 @@ class LipToTeeth:
         return np.array([1e3 * cKDTree(b).query(a)[0].min() for a, b in zip(lip, teeth, strict=True)])
 
 
-def _reached(gap: Motion, times: NDArray[np.float64], intervals: Intervals, most: float) -> tuple[int, int]:
+def reached(gap: Motion, times: NDArray[np.float64], intervals: Intervals, most: float) -> tuple[int, int]:
     """In how many phones the lips come as near as ``most``, and how many there are."""
     inside = [gap[(times >= start - 0.02) & (times <= end + 0.02)] for start, end in intervals]
     found = [one.min() < most for one in inside if len(one)]
     return sum(found), len(found)
 
 
-def _shut(gap: Motion, times: NDArray[np.float64], intervals: Intervals) -> tuple[int, int]:
+def shut(gap: Motion, times: NDArray[np.float64], intervals: Intervals) -> tuple[int, int]:
     """In how many vowels the lips meet within the middle half, and how many there are."""
     quarters = [(start, end, 0.25 * (end - start)) for start, end in intervals]
     inside = [gap[(times >= start + q) & (times <= end - q)] for start, end, q in quarters]
