@@ -47,8 +47,8 @@ LIVELY = Motion(fps=FPS)
 """The options of everybody; what is drawn is drawn by ``Drawn``."""
 LIVELY_STREAM = StreamSettings(fps=FPS)
 """A stream's."""
-SHORT_SECONDS = 2.21
-"""Another recording: the beginning, of an odd number of frames."""
+SHORT_SECONDS = 3.01
+"""Another recording: the beginning, of an odd number of frames; rounding has no say in its segments."""
 STREAM_SECONDS = 9.0
 """How much of the recording is streamed."""
 PIECE = 1000
