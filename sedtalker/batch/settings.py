@@ -159,10 +159,12 @@ class BatchSettings(Performance):
         self.formats()
         plain = BatchSettings()
         looks = ("size", "camera", "background", "light", "renderer", "video_format")
-        if self.video and any(getattr(self, name) != getattr(plain, name) for name in looks):
+        if any(getattr(self, name) != getattr(plain, name) for name in looks):
             from sedtalker.render.video import check_file
 
-            check_file(Path(f"video.{self.video_format}"), self.picture()["background"])
+            behind = self.picture()["background"]
+            if self.video:
+                check_file(Path(f"video.{self.video_format}"), behind)
         check_face(self)
         shape_map_of(self.rig_names)
         for path in self.named_files():
